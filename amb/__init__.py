@@ -1,0 +1,47 @@
+"""`amb` measures how well gradient-free optimizers find the stimulus that drives a neuron hardest."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison as Comparison
+    from amb.comparison import compare as compare
+    from amb.errors import AmbError as AmbError
+    from amb.contracts.family import Family as Family
+    from amb.contracts.family import Suite as Suite
+    from amb.contracts.problem import Evaluation as Evaluation
+    from amb.contracts.problem import FunctionProblem as FunctionProblem
+    from amb.contracts.problem import Problem as Problem
+    from amb.problems import problem as problem
+    from amb.contracts.report import Report as Report
+    from amb.contracts.solver import Solver as Solver
+    from amb.solvers import solver as solver
+    from amb.contracts.space import Space as Space
+
+# Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
+_HOME = {
+    "AmbError": "amb.errors",
+    "Comparison": "amb.comparison",
+    "Evaluation": "amb.contracts.problem",
+    "Family": "amb.contracts.family",
+    "FunctionProblem": "amb.contracts.problem",
+    "Problem": "amb.contracts.problem",
+    "Report": "amb.contracts.report",
+    "Solver": "amb.contracts.solver",
+    "Space": "amb.contracts.space",
+    "Suite": "amb.contracts.family",
+    "compare": "amb.comparison",
+    "problem": "amb.problems",
+    "solver": "amb.solvers",
+}
+__all__ = [*_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'amb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,115 @@
+"""The problem contract: a stimulus space and a neuron's response to it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from amb.errors import CandidateError
+from amb.contracts.space import FloatArray, IntArray, Space
+
+UInt8Array = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one joint evaluation of several problems observed and cost.
+
+    Attributes:
+        values: what the solvers are told, one float64[n_i] for each problem.
+        clean: the same without noise, never shown to a solver.
+        generator_seconds, target_seconds: time spent making images and measuring responses, whole batch.
+    """
+
+    values: list[FloatArray]
+    clean: list[FloatArray]
+    generator_seconds: float = 0.0
+    target_seconds: float = 0.0
+
+
+class Problem(ABC):
+    """A generator, a target network and a unit of it: find the candidate that excites the unit most.
+
+    Attributes:
+        id: ``<generator>/<target>/<layer>/<unit>``.
+        space: the grid that is searched.
+        group: problems of one group can be evaluated in one batch (they share generator and target).
+        fingerprint: a hash of everything that the values depend on (checkpoints, formula); part of the key
+            of a run, so that a changed network never meets old results.
+    """
+
+    id: str
+    space: Space
+    fingerprint: str
+
+    @property
+    def group(self) -> str:
+        return self.id
+
+    def evaluate(self, candidates: ArrayLike) -> FloatArray:
+        """Activations of candidates, int[n, d] -> float64[n]: what a solver is told.
+
+        Raises:
+            CandidateError: wrong shape, type or range; nothing is evaluated then.
+        """
+        return self.evaluate_together([self], [self.space.check(candidates)]).values[0]
+
+    @classmethod
+    @abstractmethod
+    def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:
+        """Evaluate batch `i` on problem `i`, all of one `group`, in one pass.
+
+        What one batch observes must not depend, in any bit, on the others.
+        """
+
+    @abstractmethod
+    def images(self, candidates: ArrayLike) -> UInt8Array:
+        """The stimuli as they would be shown, uint8[n, h, w, c]."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Names and numbers for `amb problems show`."""
+        return {"id": self.id, "modes": self.space.d, "levels": int(self.space.levels.max())}
+
+
+class FunctionProblem(Problem):
+    """A problem made of a plain function, for one's own objective and for tests.
+
+    Args:
+        function: int64[n, d] -> float[n].
+        space: the grid.
+        id: its name in tables.
+        render: int64[n, d] -> uint8[n, h, w, c]; without it, the candidate itself as a grey square.
+        version: change it when the function changes.
+    """
+
+    def __init__(self, function, space: Space, *, id: str, render=None, version: str = "1") -> None:  # type: ignore[no-untyped-def]
+        self.function = function
+        self.space = space
+        self.id = id
+        self.render = render
+        self.fingerprint = f"function-{id}-{version}"
+
+    @classmethod
+    def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
+        from time import perf_counter
+
+        values = []
+        start = perf_counter()
+        for problem, batch in zip(problems, batches, strict=True):
+            assert isinstance(problem, FunctionProblem)
+            observed = np.asarray(problem.function(batch), dtype=np.float64)
+            if observed.shape != (len(batch),):
+                raise CandidateError(f"{problem.id}: expected {len(batch)} values, got {list(observed.shape)}")
+            values.append(observed)
+        return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
+
+    def images(self, candidates: ArrayLike) -> UInt8Array:
+        index = self.space.check(candidates)
+        if self.render is not None:
+            return np.asarray(self.render(index), dtype=np.uint8)
+        side = int(np.ceil(np.sqrt(self.space.d)))
+        grey = np.zeros((len(index), side * side), dtype=np.uint8)
+        grey[:, : self.space.d] = np.rint(index * (255 / np.maximum(self.space.levels - 1, 1)))
+        return grey.reshape(-1, side, side, 1)

@@ -1,0 +1,138 @@
+"""The solver contract: ask and tell, with the bookkeeping done once for all."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from amb.errors import BudgetExhausted, SolverError
+from amb.contracts.space import FloatArray, IntArray, Space
+
+
+class Solver(ABC):
+    """An optimizer that sees nothing but the values of the candidates that it asked for.
+
+    Life cycle::
+
+        solver = MySolver(space, budget=1000, seed=7)
+        while solver.remaining:
+            candidates = solver.ask()             # int64[n, d], 1 <= n <= remaining
+            solver.tell(candidates, measure(candidates))
+        best = solver.recommend()                 # int64[d]
+
+    Every `ask` is answered by one `tell` of the same rows in the same order. Higher values are better; NaN
+    is a failed measurement. A solver is a function of (space, budget, seed, options, values told): two that
+    are told the same ask the same. All randomness comes from `self.rng` (or a generator derived from
+    `self.seed`), never from a global state.
+
+    To write one, override `_ask` and, unless it learns nothing, `_tell`. Options are keyword-only arguments
+    of `__init__` after `budget` and `seed`, with defaults; a spec like ``mine[step=0.1]`` sets them.
+
+    Attributes:
+        version: change it whenever the same seed may ask other candidates; it is part of a run's key.
+        kinds: the kinds of space that the method can honestly search.
+        continuous: whether the method works in the latent box and rounds (for tables; rounding itself is
+            `Space.nearest`).
+        source: where the method comes from, as a citation.
+    """
+
+    version: ClassVar[str] = "1"
+    kinds: ClassVar[frozenset[str]] = frozenset({"ordinal", "categorical"})
+    continuous: ClassVar[bool] = False
+    source: ClassVar[str] = ""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        if not isinstance(budget, int | np.integer) or budget < 1:
+            raise SolverError(f"budget must be an integer of at least 1, got {budget!r}")
+        if space.kind not in self.kinds:
+            raise SolverError(
+                f"{type(self).__name__} searches {' or '.join(sorted(self.kinds))} spaces, and this one is "
+                f"{space.kind}: its codes have no order that the method could use"
+            )
+        self.space = space
+        self.budget = int(budget)
+        self.seed = int(seed)
+        self.rng = np.random.default_rng(self.seed)
+        self.asked = 0
+        self._pending: IntArray | None = None
+        self._best: IntArray | None = None
+        self._best_value = -np.inf
+
+    @property
+    def remaining(self) -> int:
+        """Queries that may still be asked."""
+        return self.budget - self.asked
+
+    def ask(self, limit: int | None = None) -> IntArray:
+        """Candidates to measure next.
+
+        Args:
+            limit: the most that are wanted; without it, as many as suit the method. Never more than what
+                remains of the budget.
+
+        Returns:
+            int64[n, d] with 1 <= n <= limit.
+
+        Raises:
+            BudgetExhausted: the whole budget has been asked.
+            SolverError: the last batch has not been told yet, or `limit` is below 1.
+        """
+        if self._pending is not None:
+            raise SolverError(f"tell the {len(self._pending)} candidates asked before asking again")
+        if self.remaining == 0:
+            raise BudgetExhausted(f"the budget of {self.budget} queries is spent")
+        if limit is not None and limit < 1:
+            raise SolverError(f"limit must be at least 1, got {limit}")
+        most = self.remaining if limit is None else min(limit, self.remaining)
+        candidates = self.space.check(self._ask(most))
+        if not 1 <= len(candidates) <= most:
+            raise SolverError(f"{type(self).__name__} asked {len(candidates)} candidates, allowed 1..{most}")
+        self._pending = candidates
+        self.asked += len(candidates)
+        return candidates.copy()
+
+    def tell(self, candidates: ArrayLike, values: ArrayLike) -> None:
+        """Hear the values of the candidates asked last.
+
+        Args:
+            candidates: the rows that `ask` returned, in that order.
+            values: float[n]; NaN for a query that failed (infinities are taken as NaN).
+
+        Raises:
+            SolverError: nothing was asked, or the rows or the number of values differ.
+        """
+        if self._pending is None:
+            raise SolverError("nothing was asked: call ask() before tell()")
+        rows = self.space.check(candidates)
+        if not np.array_equal(rows, self._pending):
+            raise SolverError("tell() must be given the rows that ask() returned, in the same order")
+        told = np.array(values, dtype=np.float64)
+        if told.shape != (len(rows),):
+            raise SolverError(f"expected {len(rows)} values, one a candidate, got shape {list(told.shape)}")
+        told[~np.isfinite(told)] = np.nan
+        self._pending = None
+        if self._best is None:
+            self._best = rows[0].copy()
+        if not np.isnan(told).all():
+            leader = int(np.nanargmax(told))
+            if told[leader] > self._best_value:
+                self._best, self._best_value = rows[leader].copy(), float(told[leader])
+        self._tell(rows, told)
+
+    def recommend(self) -> IntArray:
+        """The candidate that the solver would stand by, int64[d]: by default the best one told.
+
+        Raises:
+            SolverError: nothing has been told yet.
+        """
+        if self._best is None:
+            raise SolverError("nothing to recommend: no value has been told yet")
+        return self._best.copy()
+
+    @abstractmethod
+    def _ask(self, limit: int) -> IntArray:
+        """Between 1 and `limit` grid points, int[n, d]."""
+
+    def _tell(self, candidates: IntArray, values: FloatArray) -> None:  # noqa: B027 - optional by design
+        """Learn from the values of the candidates asked last; NaN marks a failed query."""

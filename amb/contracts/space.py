@@ -1,0 +1,163 @@
+"""The latent grid on which solvers search."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from amb.errors import CandidateError, SpecError
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """A grid of `d` modes; mode `j` has `levels[j]` levels.
+
+    An *ordinal* space discretizes a latent box: its levels have coordinates in [`low`, `high`]. A
+    *categorical* one numbers codes that have no order; its coordinates are the indices themselves.
+
+    Args:
+        levels: number of levels of each mode, int[d], all at least 1.
+        kind: "ordinal" or "categorical".
+        low, high: the ends of every axis of an ordinal space, in the latent's own units.
+        prior: the distribution from which the generator's latents come, independent for each mode:
+            "normal" is N(0, 1), "uniform" is uniform over the box (over the codes, if categorical).
+        grid: "even" places levels evenly from `low` to `high` (the paper, section 3.2.2: 64 in [-4, 4]);
+            "quantile" places them at the prior's quantiles (i + 1/2) / n, so that a uniform grid point is
+            a draw from the (discretized) prior.
+
+    Raises:
+        SpecError: levels that are not positive integers, `low >= high`, or a choice that does not exist.
+    """
+
+    levels: IntArray
+    kind: Literal["ordinal", "categorical"] = "ordinal"
+    low: float = -4.0
+    high: float = 4.0
+    prior: Literal["normal", "uniform"] = "normal"
+    grid: Literal["even", "quantile"] = "even"
+    _axes: tuple[FloatArray, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        levels = np.array(self.levels)
+        if levels.ndim != 1 or levels.size == 0 or levels.dtype.kind not in "iu" or levels.min() < 1:
+            raise SpecError(f"levels must be a non-empty vector of integers >= 1, got {self.levels!r}")
+        if self.kind not in ("ordinal", "categorical"):
+            raise SpecError(f"kind must be 'ordinal' or 'categorical', got {self.kind!r}")
+        if self.prior not in ("normal", "uniform") or self.grid not in ("even", "quantile"):
+            raise SpecError(f"no such prior or grid: {self.prior!r}, {self.grid!r}")
+        if self.kind == "ordinal" and not self.low < self.high:
+            raise SpecError(f"low must be below high, got {self.low} and {self.high}")
+        levels = levels.astype(np.int64)
+        levels.setflags(write=False)
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "_axes", tuple(self._axis(int(n)) for n in levels))
+
+    @classmethod
+    def uniform(cls, d: int, n: int, **options: object) -> "Space":
+        """A space of `d` modes with `n` levels each; `options` are those of the class."""
+        return cls(np.full(d, n, dtype=np.int64), **options)  # type: ignore[arg-type]
+
+    @property
+    def d(self) -> int:
+        """Number of modes."""
+        return self.levels.size
+
+    @property
+    def ordinal(self) -> bool:
+        return self.kind == "ordinal"
+
+    def axis(self, mode: int) -> FloatArray:
+        """Coordinates of the levels of one mode, float64[levels[mode]], increasing."""
+        return self._axes[mode]
+
+    def decode(self, candidates: ArrayLike) -> FloatArray:
+        """Latent coordinates of grid points.
+
+        Args:
+            candidates: int[n, d].
+
+        Returns:
+            float64[n, d]; for a categorical space, the indices as numbers.
+
+        Raises:
+            CandidateError: wrong shape, type or range.
+        """
+        index = self.check(candidates)
+        if not self.ordinal:
+            return index.astype(np.float64)
+        return np.stack([axis[index[:, j]] for j, axis in enumerate(self._axes)], axis=1)
+
+    def nearest(self, latents: ArrayLike) -> IntArray:
+        """The grid points nearest to latent coordinates; outside the box, its edge.
+
+        A point halfway between two levels goes to the lower one. All of the bench rounds here, so a
+        continuous solver and its problem never disagree.
+
+        Args:
+            latents: float[n, d], finite or infinite but not NaN.
+
+        Raises:
+            CandidateError: wrong shape, or a NaN.
+        """
+        points = np.asarray(latents, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.d:
+            raise CandidateError(f"latents must have shape [n, {self.d}], got {list(points.shape)}")
+        if np.isnan(points).any():
+            raise CandidateError("latents contain NaN: a continuous solver has diverged")
+        columns = [
+            np.searchsorted((axis[1:] + axis[:-1]) / 2, points[:, j], side="left")
+            for j, axis in enumerate(self._axes)
+        ]
+        return np.stack(columns, axis=1).astype(np.int64)
+
+    def check(self, candidates: ArrayLike) -> IntArray:
+        """The candidates as int64[n, d], or `CandidateError` if they are anything else."""
+        index = np.asarray(candidates)
+        if index.ndim != 2 or index.shape[1] != self.d:
+            raise CandidateError(f"candidates must have shape [n, {self.d}], got {list(index.shape)}")
+        if index.dtype.kind not in "iu":
+            raise CandidateError(f"candidates must be integers, got {index.dtype}")
+        bad = (index < 0) | (index >= self.levels)
+        if bad.any():
+            row, mode = (int(x) for x in np.argwhere(bad)[0])
+            raise CandidateError(
+                f"candidate {row} has level {index[row, mode]} in mode {mode}; "
+                f"levels there are 0..{self.levels[mode] - 1}"
+            )
+        return index.astype(np.int64)
+
+    def sample(self, n: int, rng: np.random.Generator) -> IntArray:
+        """Grid points uniform over the grid, int64[n, d]."""
+        return rng.integers(0, self.levels, size=(n, self.d), dtype=np.int64)
+
+    def sample_prior(self, n: int, rng: np.random.Generator) -> IntArray:
+        """Draws from the generator's prior, rounded to the grid, int64[n, d]."""
+        if not self.ordinal or self.prior == "uniform":
+            return self.sample(n, rng)
+        return self.nearest(rng.standard_normal((n, self.d)))
+
+    def _axis(self, n: int) -> FloatArray:
+        if self.kind == "categorical":
+            return _readonly(np.arange(n, dtype=np.float64))
+        return _ordinal_axis(n, float(self.low), float(self.high), self.prior, self.grid)
+
+
+@lru_cache(maxsize=256)
+def _ordinal_axis(n: int, low: float, high: float, prior: str, grid: str) -> FloatArray:
+    if n == 1:
+        return _readonly(np.array([(low + high) / 2]))
+    if grid == "even" or prior == "uniform":
+        return _readonly(np.linspace(low, high, n))
+    from scipy.special import ndtri
+
+    return _readonly(np.clip(ndtri((np.arange(n) + 0.5) / n), low, high))
+
+
+def _readonly(array: FloatArray) -> FloatArray:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,91 @@
+"""Spec strings: `name[option=value,...]`, the same on the command line and in Python."""
+
+import re
+from dataclasses import dataclass
+from math import isfinite
+
+from amb.errors import SpecError
+
+Value = bool | int | float | str
+
+_NAME = re.compile(r"[A-Za-z0-9_.*?/:+-]+")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STRING = re.compile(r"[A-Za-z0-9_.+-]+")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name with options, in canonical order.
+
+    `str(Spec.parse(text))` is canonical: options sorted, no spaces; equal specs have equal strings.
+    """
+
+    name: str
+    options: tuple[tuple[str, Value], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Spec":
+        """Parse `name` or `name[key=value,...]`; values are true/false, integers, floats or bare words.
+
+        Raises:
+            SpecError: the text does not have this form, or names an option twice.
+        """
+        stripped = text.strip()
+        name, bracket, rest = stripped.partition("[")
+        if not _NAME.fullmatch(name):
+            raise SpecError(f"bad spec {text!r}: expected name or name[option=value,...]")
+        if not bracket:
+            return cls(name)
+        if not rest.endswith("]") or "[" in rest or "]" in rest[:-1]:
+            raise SpecError(f"bad spec {text!r}: one pair of brackets, at the end, as in tt-b[k=50,lr=0.1]")
+        options: dict[str, Value] = {}
+        for part in filter(None, (p.strip() for p in rest[:-1].split(","))):
+            key, equals, value = (p.strip() for p in part.partition("="))
+            if not equals or not _KEY.fullmatch(key):
+                raise SpecError(f"bad option {part!r} in {text!r}: expected option=value")
+            if key in options:
+                raise SpecError(f"option {key!r} stands twice in {text!r}")
+            options[key] = parse_value(value, text)
+        return cls(name, tuple(sorted(options.items())))
+
+    def __str__(self) -> str:
+        if not self.options:
+            return self.name
+        return f"{self.name}[{','.join(f'{k}={format_value(v)}' for k, v in self.options)}]"
+
+
+def parse_value(value: str, text: str) -> Value:
+    """One option's value; `text` is the whole spec, for the error."""
+    lowered = value.lower()
+    if lowered in ("true", "false"):
+        return lowered == "true"
+    for number in (int, float):
+        try:
+            parsed = number(value)
+        except ValueError:
+            continue
+        if not isfinite(parsed):
+            break
+        return parsed
+    if not _STRING.fullmatch(value):
+        raise SpecError(f"bad value {value!r} in {text!r}: a number, true, false or a bare word")
+    return value
+
+
+def format_value(value: Value) -> str:
+    """The text that `parse_value` reads back as the same value of the same type."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def split_specs(text: str) -> list[str]:
+    """Split `a,b[x=1,y=2],c` at the commas outside brackets; empty parts are dropped."""
+    parts, depth, start = [], 0, 0
+    for position, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if char == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]

@@ -1,0 +1,1 @@
+"""The solvers that come with `amb`; each is registered by entry point, as a stranger's would be."""
