@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from amb.comparison import Comparison as Comparison
     from amb.comparison import compare as compare
-    from amb.errors import AmbError as AmbError
     from amb.contracts.family import Family as Family
     from amb.contracts.family import Suite as Suite
     from amb.contracts.problem import Evaluation as Evaluation
     from amb.contracts.problem import FunctionProblem as FunctionProblem
     from amb.contracts.problem import Problem as Problem
-    from amb.problems import problem as problem
     from amb.contracts.report import Report as Report
     from amb.contracts.solver import Solver as Solver
-    from amb.solvers import solver as solver
     from amb.contracts.space import Space as Space
+    from amb.errors import AmbError as AmbError
+    from amb.problems import problem as problem
+    from amb.solvers import solver as solver
 
 # Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
 _HOME = {
@@ -34,7 +34,7 @@ _HOME = {
     "problem": "amb.problems",
     "solver": "amb.solvers",
 }
-__all__ = [*_HOME]  # noqa: PLE0604
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> object:

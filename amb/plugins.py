@@ -77,7 +77,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
 
 def load_file(path: str | Path) -> list[Plugin]:
-    """Register the plug-ins that a Python file defines, as `--plugin FILE` does; loading it again is harmless.
+    """Register the plug-ins that a Python file defines, as `--plugin FILE` does; twice is harmless.
 
     Every concrete subclass of `Solver`, `Family` or `Report` defined in the file is registered under its
     `name` attribute or, without one, its class name in kebab case.

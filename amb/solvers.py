@@ -3,10 +3,10 @@
 import inspect
 from dataclasses import dataclass
 
-from amb.errors import PluginError, SpecError, unknown
-from amb.plugins import Plugin, find
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
+from amb.errors import PluginError, SpecError, unknown
+from amb.plugins import Plugin, find
 from amb.spec import Spec, Value
 
 

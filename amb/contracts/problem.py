@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amb.errors import CandidateError
 from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import CandidateError
 
 UInt8Array = NDArray[np.uint8]
 
@@ -101,7 +101,9 @@ class FunctionProblem(Problem):
             assert isinstance(problem, FunctionProblem)
             observed = np.asarray(problem.function(batch), dtype=np.float64)
             if observed.shape != (len(batch),):
-                raise CandidateError(f"{problem.id}: expected {len(batch)} values, got {list(observed.shape)}")
+                raise CandidateError(
+                    f"{problem.id}: {len(batch)} values expected, got {list(observed.shape)}"
+                )
             values.append(observed)
         return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amb.errors import BudgetExhausted, SolverError
 from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import BudgetExhausted, SolverError
 
 
 class Solver(ABC):

@@ -2,9 +2,9 @@
 
 from typing import Literal, get_args
 
-from amb.errors import SpecError
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray, Space
+from amb.errors import SpecError
 
 Draw = Literal["grid", "prior"]
 
