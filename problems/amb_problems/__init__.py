@@ -1,0 +1,1 @@
+"""Built-in problems of `amb`: generators, target networks, their data, training and checkpoints."""

@@ -1,0 +1,1 @@
+"""Training of generators and targets: recipes, resumable state and metrics."""
