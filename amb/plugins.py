@@ -1,4 +1,4 @@
-"""Finding problems, solvers and reports, built in or a stranger's, by entry point or from a file."""
+"""Finding problems, solvers, reports and recipes, built in or a stranger's, by entry point or file."""
 
 import importlib.util
 import inspect
@@ -13,8 +13,8 @@ from typing import Literal
 
 from amb.errors import PluginError, unknown
 
-Kind = Literal["problems", "solvers", "reports"]
-KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports")
+Kind = Literal["problems", "solvers", "reports", "recipes"]
+KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Plugin:
     """One named plug-in and where it comes from; nothing is imported before `load`.
 
     Attributes:
-        kind: which of the three groups it belongs to.
+        kind: which of the groups it belongs to.
         name: what specs call it.
         target: `module:attribute`, or the file that it stands in.
         origin: distribution and version, or the file.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amb.contracts.problem import Problem
+from amb.spec import Value
 
 
 class Family(ABC):
@@ -18,8 +19,13 @@ class Family(ABC):
         """Number of units of every layer that can be probed, in the order of the network."""
 
     @abstractmethod
-    def problem(self, layer: str, unit: int, **options: object) -> Problem:
-        """The problem of one unit; options are those of the problem's spec."""
+    def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: Value) -> Problem:
+        """The problem of one unit on one device; options are those of the problem's spec.
+
+        Raises:
+            SpecError: no such unit or option.
+            CheckpointError: a network is missing or damaged.
+        """
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,16 @@ class Solver(ABC):
         kinds: the kinds of space that the method can honestly search.
         continuous: whether the method works in the latent box and rounds (for tables; rounding itself is
             `Space.nearest`).
+        anytime: False if what is asked depends on the budget (a schedule, a split between methods):
+            then
+            runs of different budgets are different runs; otherwise a longer run contains the shorter ones.
         source: where the method comes from, as a citation.
     """
 
     version: ClassVar[str] = "1"
     kinds: ClassVar[frozenset[str]] = frozenset({"ordinal", "categorical"})
     continuous: ClassVar[bool] = False
+    anytime: ClassVar[bool] = True
     source: ClassVar[str] = ""
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:

@@ -1,0 +1,16 @@
+"""The command line. Commands import what they need when they run, so that `amb --help` is instant."""
+
+import sys
+
+from amb.errors import AmbError
+
+
+def main() -> None:
+    """Entry point of the `amb` command: a bad input is one line on stderr and exit status 2."""
+    from amb.cli.app import app
+
+    try:
+        app()
+    except AmbError as error:
+        print(f"amb: {error}", file=sys.stderr)
+        sys.exit(2)

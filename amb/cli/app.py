@@ -1,0 +1,37 @@
+"""The tree of commands."""
+
+from typing import Annotated
+
+import typer
+
+from amb.cli import compare, problems, report, run, solvers, train
+
+app = typer.Typer(
+    name="amb",
+    help="Which optimizer finds the stimulus that drives a neuron hardest, how surely, and at what cost?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """Options of `amb` itself."""
+    if show:
+        from importlib.metadata import version as installed
+
+        print(f"amb {installed('amb')}")
+        raise typer.Exit
+
+
+app.command("compare")(compare.compare)
+app.command("run")(run.run)
+app.command("report")(report.report)
+app.command("train")(train.train)
+app.add_typer(problems.app, name="problems")
+app.add_typer(solvers.app, name="solvers")

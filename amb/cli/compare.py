@@ -1,0 +1,48 @@
+"""`amb compare`: run what is missing, then say which solver is better, how surely and at what cost."""
+
+from amb.cli import options as o
+
+
+def compare(
+    solvers: o.Solvers = o.DEFAULT_SOLVERS,
+    problems: o.Problems = "quick",
+    budget: o.Budget = None,
+    seeds: o.Seeds = None,
+    study: o.StudyFolder = o.DEFAULT_STUDY,
+    control: o.Control = None,
+    metric: o.Metric = "final",
+    alpha: o.Alpha = 0.05,
+    rope: o.Rope = 0.01,
+    device: o.Device = "cpu",
+    timing: o.Timing = False,
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Compare solvers: run what is missing, print the table and the verdict, write the report."""
+    from rich.console import Console
+
+    from amb.cli.running import interruptible
+    from amb.cli.show import print_comparison
+    from amb.comparison import compare as run_comparison
+    from amb.reporting import write_reports
+    from amb.runner import RichProgress
+
+    o.load_plugins(plugin)
+    console = Console(stderr=json)
+    with interruptible(study):
+        comparison = run_comparison(
+            solvers,
+            problems,
+            budget=budget,
+            seeds=seeds,
+            study=study,
+            device=device,
+            control=control,
+            metric=metric,
+            alpha=alpha,
+            rope=rope,
+            timing=timing,
+            progress=RichProgress(console),
+        )
+        files = write_reports(comparison)
+    print_comparison(comparison, files, as_json=json)

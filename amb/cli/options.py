@@ -1,0 +1,66 @@
+"""Options that several commands share, each declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Solvers = Annotated[
+    str,
+    typer.Option(
+        "--solvers",
+        "-s",
+        help="Solver specs, separated by commas: protes,tt-b[k=50],portfolio.",
+        metavar="SPECS",
+    ),
+]
+Problems = Annotated[
+    str,
+    typer.Option(
+        "--problems",
+        "-p",
+        help="Suites, ids, globs or ranges: quick, cifar10-sngan/*/sn1/0..7.",
+        metavar="SPECS",
+    ),
+]
+Budget = Annotated[
+    int | None, typer.Option("--budget", "-b", help="Queries a run; by default the suite's.", metavar="N")
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", help="How many seeds, or which: 5, 3..7 or 0,2,5; by default the suite's."),
+]
+StudyFolder = Annotated[
+    Path, typer.Option("--study", help="Folder for runs and report; what it holds is not run again.")
+]
+Device = Annotated[str, typer.Option("--device", help="Where networks are evaluated: cpu or cuda.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file with a solver, problem family or report; may be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Timing = Annotated[
+    bool, typer.Option("--timing", help="One run at a time, so that wall times can be compared.")
+]
+Control = Annotated[
+    str | None, typer.Option("--control", help="Test every solver against this one only, not all pairs.")
+]
+Metric = Annotated[
+    str, typer.Option("--metric", help="What is compared: final, anytime, queries or seconds.")
+]
+Rope = Annotated[
+    float,
+    typer.Option("--rope", help="Differences below this share of a problem's range are practically none."),
+]
+Alpha = Annotated[float, typer.Option("--alpha", help="Family-wise error of the tests.")]
+
+DEFAULT_STUDY = Path("amb-study")
+DEFAULT_SOLVERS = "protes,tt-b,portfolio"
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Register the plug-ins of the files given with `--plugin`."""
+    from amb.plugins import load_file
+
+    for file in files or []:
+        load_file(file)

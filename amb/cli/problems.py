@@ -1,0 +1,61 @@
+"""`amb problems`: what can be searched."""
+
+from typing import Annotated
+
+import typer
+
+from amb.cli import options as o
+
+app = typer.Typer(help="List and show problems and suites.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_problems(
+    pattern: Annotated[
+        str | None, typer.Argument(help="Suites, ids, globs or ranges to expand; without it, all there is.")
+    ] = None,
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """List suites and families, or the problems that a pattern means."""
+    from amb.cli.show import print_rows
+    from amb.plugins import plugins
+    from amb.problems import expand
+
+    o.load_plugins(plugin)
+    if pattern is not None:
+        print_rows([{"problem": problem_id} for problem_id in expand(pattern)], as_json=json)
+        return
+    rows = [
+        {"name": p.name, "kind": "family" if "/" in p.name else "suite", "from": p.origin}
+        for p in plugins("problems").values()
+    ]
+    print_rows(rows, as_json=json, caption="`amb problems show NAME` tells more; listing imports nothing.")
+
+
+@app.command("show")
+def show_problem(
+    name: Annotated[str, typer.Argument(help="A suite, a family (generator/target) or a problem's id.")],
+    device: o.Device = "cpu",
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Show a suite's problems, a family's layers, or a problem's facts."""
+    from amb.cli.show import print_facts, print_rows
+    from amb.problems import family, problem, suite
+
+    o.load_plugins(plugin)
+    slashes = name.split("[")[0].count("/")
+    if slashes == 0:
+        found = suite(name)
+        print_rows(
+            [{"problem": p} for p in found.problems],
+            as_json=json,
+            caption=f"{found.name}-{found.version}: {found.description} "
+            f"Budget {found.budget}, {found.seeds} seeds.",
+        )
+    elif slashes == 1:
+        layers = family(name).layers()
+        print_rows([{"layer": layer, "units": units} for layer, units in layers.items()], as_json=json)
+    else:
+        print_facts(problem(name, device=device).facts(), as_json=json)

@@ -1,0 +1,43 @@
+"""`amb report`: tables, figures and the verdict again, from a study that is there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amb.cli import options as o
+
+
+def report(
+    study: Annotated[Path, typer.Argument(help="The study's folder.")] = o.DEFAULT_STUDY,
+    solvers: Annotated[str | None, typer.Option("--solvers", "-s", help="Only these solvers.")] = None,
+    problems: Annotated[str | None, typer.Option("--problems", "-p", help="Only these problems.")] = None,
+    budget: o.Budget = None,
+    seeds: o.Seeds = None,
+    control: o.Control = None,
+    metric: o.Metric = "final",
+    alpha: o.Alpha = 0.05,
+    rope: o.Rope = 0.01,
+    device: o.Device = "cpu",
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Write the report of a study and print it; nothing is run."""
+    from amb.cli.show import print_comparison
+    from amb.comparison import reopen
+    from amb.reporting import write_reports
+
+    o.load_plugins(plugin)
+    comparison = reopen(
+        study,
+        solvers=solvers,
+        problems=problems,
+        budget=budget,
+        seeds=seeds,
+        control=control,
+        metric=metric,
+        alpha=alpha,
+        rope=rope,
+        device=device,
+    )
+    print_comparison(comparison, write_reports(comparison), as_json=json)

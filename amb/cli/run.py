@@ -1,0 +1,33 @@
+"""`amb run`: make runs without comparing them."""
+
+from amb.cli import options as o
+
+
+def run(
+    solvers: o.Solvers = o.DEFAULT_SOLVERS,
+    problems: o.Problems = "quick",
+    budget: o.Budget = None,
+    seeds: o.Seeds = None,
+    study: o.StudyFolder = o.DEFAULT_STUDY,
+    device: o.Device = "cpu",
+    timing: o.Timing = False,
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Run solvers on problems and keep the runs in the study; nothing is run twice."""
+    from rich.console import Console
+
+    from amb.cli.running import interruptible
+    from amb.cli.show import print_runs
+    from amb.comparison import read_runs
+    from amb.plan import make_plan
+    from amb.runner import RichProgress, execute
+    from amb.study import Study
+
+    o.load_plugins(plugin)
+    plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
+    with interruptible(study):
+        home = Study(study)
+        home.describe(plan.runs, {**plan.settings(), "timing": timing})
+        execute(plan.runs, home, plan.problem, timing=timing, progress=RichProgress(Console(stderr=json)))
+    print_runs(read_runs(plan, home).runs, as_json=json)

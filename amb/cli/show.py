@@ -1,0 +1,95 @@
+"""Printing tables and facts, as text for people or as JSON for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison
+
+
+def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: str = "") -> None:
+    """Print records as a table with their keys as header, or as a JSON list."""
+    if as_json:
+        print(json.dumps(list(rows), indent=1, default=str))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in rows[0] if rows else ():
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    console = Console()
+    console.print(table)
+    if caption:
+        console.print(escape(caption), style="dim")
+
+
+def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
+    """Print names and values, one a line, or a JSON object."""
+    if as_json:
+        print(json.dumps(dict(facts), indent=1, default=str))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(escape(str(key)), escape(str(value)))
+    Console().print(table)
+
+
+def print_runs(runs: pd.DataFrame, *, as_json: bool) -> None:
+    """Print one line a run."""
+    if as_json:
+        print(runs.to_json(orient="records", indent=1))
+        return
+    columns = ["problem", "solver", "seed", "status", "queries", "final"]
+    table = runs[columns].assign(
+        evaluation=(runs["generator_seconds"] + runs["target_seconds"]).map("{:.1f} s".format),
+        final=runs["final"].map("{:.4f}".format),
+        own=runs["solver_seconds"].map("{:.2f} s".format),
+    )
+    names = {"final": "activation", "own": "solver time", "evaluation": "evaluation time"}
+    print_rows(table.rename(columns=names).to_dict("records"), as_json=False)  # type: ignore[arg-type]
+
+
+def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
+    """Print the ranking, the verdict and where the report is."""
+    if as_json:
+        print(json.dumps(as_record(comparison, files), indent=1, default=str))
+        return
+    from amb.cli.ranking import ranking_table, scope_line
+
+    console = Console()
+    console.print()
+    console.print(ranking_table(comparison, console=console))
+    console.print(scope_line(comparison), style="dim", markup=False)
+    console.print()
+    console.print(comparison.verdict, style="bold", markup=False, highlight=False)
+    if files:
+        console.print()
+        console.print(
+            f"Report: {files[0].parent}/ ({', '.join(sorted(f.name for f in files))})", markup=False
+        )
+
+
+def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, object]:
+    """A comparison as plain data for `--json`."""
+    return {
+        "verdict": comparison.verdict,
+        "ranking": _records(comparison.ranking),
+        "pairs": _records(comparison.pairs),
+        "runs": _records(comparison.runs),
+        "settings": dict(comparison.settings),
+        "files": [str(file) for file in files],
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    # pandas writes NaN as null, which json.dumps would not
+    return list(json.loads(table.to_json(orient="records", double_precision=15)))

@@ -1,0 +1,52 @@
+"""Running a training recipe with progress in the terminal."""
+
+import sys
+from pathlib import Path
+from typing import cast
+
+from amb.cli.running import INTERRUPTED
+from amb.contracts.recipe import Recipe, TrainingProgress
+from amb.errors import PluginError
+from amb.plugins import find
+
+
+def run_recipe(
+    name: str, *, data: Path, out: Path, seed: int, minutes: float | None, device: str, resume: bool
+) -> None:
+    """Find the recipe called `name`, run it, and show its progress."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    plugin = find("recipes", name)
+    recipe = plugin.load()
+    if not callable(recipe):
+        raise PluginError(f"recipe {name!r} of {plugin.origin} is not callable: {recipe!r}")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[metrics]}"),
+    )
+    with Progress(*columns, console=Console()) as bars:
+        task = bars.add_task(name, total=None, metrics="")
+
+        def show(progress: TrainingProgress) -> None:
+            figures = "  ".join(f"{key} {value:.4g}" for key, value in progress.metrics.items())
+            bars.update(task, completed=progress.step, total=progress.steps, metrics=figures)
+
+        try:
+            cast(Recipe, recipe)(
+                name=name,
+                data=data,
+                out=out,
+                seed=seed,
+                device=device,
+                minutes=minutes,
+                resume=resume,
+                progress=show,
+            )
+        except KeyboardInterrupt:
+            bars.stop()
+            print(f"amb: interrupted; the same command goes on from the state in {out}", file=sys.stderr)
+            sys.exit(INTERRUPTED)

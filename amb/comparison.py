@@ -1,0 +1,251 @@
+"""Comparing solvers on problems: plan the runs, carry them out, and hand the tables to the statistics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from amb.contracts.space import FloatArray
+from amb.errors import SpecError, StudyError
+from amb.plan import Plan, make_plan
+from amb.runner import Progress, execute
+from amb.runs import RunRecord, Trace
+from amb.stats import Analysis, analyse
+from amb.stats.metrics import find_metric
+from amb.study import Study
+
+RunKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs of several solvers on several problems, and what follows from them.
+
+    Attributes:
+        plan: what was asked for.
+        study: where the runs are.
+        runs: one row a run (docs/statistics.md lists the columns).
+        traces: float64 arrays of the values told, in query order, by (problem, solver, seed).
+        analysis: every table of the statistics, each with its method.
+        settings: everything needed to make it again.
+    """
+
+    plan: Plan
+    study: Study
+    runs: pd.DataFrame
+    traces: Mapping[RunKey, FloatArray]
+    analysis: Analysis
+    settings: Mapping[str, object]
+    _best_candidates: Mapping[RunKey, tuple[int, ...]] = field(repr=False)
+
+    @property
+    def ranking(self) -> pd.DataFrame:
+        """One row a solver, best first."""
+        return self.analysis.ranking
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """One row a pair of solvers: test, correction, effect."""
+        return self.analysis.pairs
+
+    @property
+    def verdict(self) -> str:
+        """One sentence in words."""
+        return self.analysis.verdict
+
+    def meis(self) -> pd.DataFrame:
+        """The most exciting input that each solver recommends for each problem, over its seeds.
+
+        Columns: problem, solver, seed, activation (noise-free), image (uint8[h, w, c]).
+        """
+        return self._meis
+
+    @cached_property
+    def _meis(self) -> pd.DataFrame:
+        rows = []
+        for (problem, solver), group in self.runs.groupby(["problem", "solver"], sort=False):
+            if group["final"].notna().any():
+                best = group.loc[group["final"].idxmax()]
+                rows.append((problem, solver, int(best["seed"]), float(best["final"])))
+        table = pd.DataFrame(rows, columns=["problem", "solver", "seed", "activation"])
+        images: dict[int, np.ndarray] = {}
+        for problem, group in table.groupby("problem", sort=False):
+            keys = [(problem, row.solver, row.seed) for row in group.itertuples()]
+            candidates = np.array([self._best_candidates[key] for key in keys], dtype=np.int64)
+            made = self.plan.problem(str(problem)).images(candidates)
+            images.update(zip(group.index, made, strict=True))
+        table["image"] = pd.Series(images, dtype=object)
+        return table
+
+
+def compare(
+    solvers: str | Sequence[str],
+    problems: str | Sequence[str] = "quick",
+    *,
+    budget: int | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    study: str | Path = "amb-study",
+    device: str = "cpu",
+    control: str | None = None,
+    metric: str = "final",
+    alpha: float = 0.05,
+    rope: float = 0.01,
+    timing: bool = False,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run what is missing in the study and compare the solvers.
+
+    Args:
+        solvers: specs, as a list or separated by commas.
+        problems: suites, ids, globs or ranges, likewise.
+        budget: queries a run; by default what the suite says.
+        seeds: number of runs for each solver and problem (their seeds are 0, 1, ...), or which, as
+            ``"3..7"`` or a list; by default what the suite says.
+        study: folder; runs that it holds are not made again.
+        device: where networks are evaluated, "cpu" or "cuda".
+        control: compare every solver with this one only; by default all pairs.
+        metric: the primary metric, a name in `amb.stats.METRICS`, declared before looking.
+        alpha: family-wise error of the tests, after Holm's correction.
+        rope: differences below this share of a problem's range are practically none.
+        timing: run one at a time, as wall-time claims need.
+        progress: shows the course; by default nothing is shown.
+
+    Raises:
+        SpecError: an unknown name, a bad spec, budget or number of seeds.
+        StudyError: the folder cannot be written or read.
+    """
+    plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
+    if control is not None:
+        plan.canonical_solver(control)  # a wrong name is found before anything runs
+    if not 0 < alpha < 1:
+        raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
+    find_metric(metric)
+    home = Study(study)
+    settings = {**plan.settings(), "timing": timing}
+    home.describe(plan.runs, settings)
+    execute(plan.runs, home, plan.problem, timing=timing, progress=progress)
+    return _analyse(plan, home, settings, control=control, metric=metric, alpha=alpha, rope=rope)
+
+
+def reopen(
+    study: str | Path,
+    *,
+    solvers: str | Sequence[str] | None = None,
+    problems: str | Sequence[str] | None = None,
+    budget: int | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    control: str | None = None,
+    metric: str = "final",
+    alpha: float = 0.05,
+    rope: float = 0.01,
+    device: str = "cpu",
+) -> Comparison:
+    """Compare what a study holds; nothing is run.
+
+    Args:
+        study: its folder.
+        solvers, problems, budget, seeds: as in `compare`; by default what the study was last asked for.
+        control, metric, alpha, rope, device: as in `compare`.
+
+    Raises:
+        StudyError: no study there, or a run is missing.
+        SpecError: as in `compare`.
+    """
+    if not (Path(study) / "manifest.json").is_file():
+        raise StudyError(
+            f"{study} is no study (it has no manifest.json); `amb compare --study {study}` makes one"
+        )
+    home = Study(study)
+    asked = dict(home.manifest["settings"])  # type: ignore[call-overload]
+    plan = make_plan(
+        solvers or asked["solvers"],
+        problems or asked["problems"],
+        budget=budget or asked["budget"],
+        seeds=asked["seeds"] if seeds is None else seeds,
+        device=device,
+    )
+    settings = {**plan.settings(), "suite": asked["suite"] if problems is None else plan.suite}
+    return _analyse(plan, home, settings, control=control, metric=metric, alpha=alpha, rope=rope)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A plan's runs as read from a study.
+
+    Attributes:
+        runs: one row a run.
+        traces: values told, in query order, by (problem, solver, seed).
+        recommended: the candidate that the solver stood by, or () after a failure.
+    """
+
+    runs: pd.DataFrame
+    traces: Mapping[RunKey, FloatArray]
+    recommended: Mapping[RunKey, tuple[int, ...]]
+
+
+def read_runs(plan: Plan, study: Study) -> Runs:
+    """Read a plan's runs from a study.
+
+    Raises:
+        StudyError: a run is missing.
+    """
+    rows, traces, best = [], {}, {}
+    for run in plan.runs:
+        loaded = study.load(run)
+        if loaded is None:
+            raise StudyError(
+                f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.replicate}; "
+                "`amb run` or `amb compare` makes it"
+            )
+        record, trace = loaded
+        key = (run.problem, run.solver, run.replicate)
+        rows.append(_row(record, trace, run.budget))
+        traces[key] = trace.values
+        best[key] = record.recommended
+    return Runs(pd.DataFrame(rows), traces, best)
+
+
+def _analyse(
+    plan: Plan,
+    study: Study,
+    settings: Mapping[str, object],
+    *,
+    control: str | None,
+    metric: str,
+    alpha: float,
+    rope: float,
+) -> Comparison:
+    if control is not None:
+        control = plan.canonical_solver(control)
+    found = read_runs(plan, study)
+    analysis = analyse(found.runs, found.traces, metric=metric, control=control, alpha=alpha, rope=rope)
+    settings = {**settings, "control": control, "metric": metric, "alpha": alpha, "rope": rope}
+    return Comparison(plan, study, found.runs, found.traces, analysis, settings, found.recommended)
+
+
+def _row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:
+    generator, target, layer, unit = (record.plan.problem.split("[")[0].split("/") + [""] * 4)[:4]
+    known = trace.values[~np.isnan(trace.values)]
+    return {
+        "problem": record.plan.problem,
+        "generator": generator,
+        "target": target,
+        "layer": layer,
+        "unit": unit,
+        "solver": record.plan.solver,
+        "seed": record.plan.replicate,
+        "budget": budget,
+        "status": record.status,
+        "queries": record.queries,
+        "distinct": record.distinct,
+        "final": record.final,
+        "best": float(known.max()) if known.size else np.nan,
+        "solver_seconds": record.solver_seconds,
+        "generator_seconds": record.generator_seconds,
+        "target_seconds": record.target_seconds,
+        "timing": record.timing,
+        "key": record.plan.key,
+    }

@@ -1,0 +1,134 @@
+"""From what a user asks for to the list of runs that it means."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amb import problems as problem_registry
+from amb.contracts.problem import Problem
+from amb.errors import SpecError, unknown
+from amb.runs import RunPlan
+from amb.solvers import SolverSpec, resolve
+from amb.spec import split_specs
+
+DEFAULT_BUDGET = 500
+DEFAULT_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a comparison and the problems they need.
+
+    Attributes:
+        runs: problem by problem, solver by solver, seed by seed.
+        solvers: canonical specs in the order asked for.
+        problems: ids in order.
+        budget, seeds: for every run.
+        device: where problems are evaluated.
+        suite: the suite's name and version, if the problems are exactly one suite's.
+    """
+
+    runs: tuple[RunPlan, ...]
+    solvers: tuple[SolverSpec, ...]
+    problems: tuple[str, ...]
+    budget: int
+    seeds: tuple[int, ...]
+    device: str
+    suite: str | None
+
+    def problem(self, spec: str) -> Problem:
+        """A problem of the plan, on the plan's device."""
+        return problem_registry.problem(spec, device=self.device)
+
+    def canonical_solver(self, spec: str) -> str:
+        """The canonical form of one of the plan's solvers.
+
+        Raises:
+            SpecError: it is none of them.
+        """
+        wanted, known = str(resolve(spec)), [str(s) for s in self.solvers]
+        if wanted not in known:
+            raise unknown("control (it must be one of the solvers)", wanted, known)
+        return wanted
+
+    def settings(self) -> dict[str, object]:
+        """Everything that makes the plan again, for reports and the manifest."""
+        return {
+            "solvers": [str(s) for s in self.solvers],
+            "problems": list(self.problems),
+            "suite": self.suite,
+            "budget": self.budget,
+            "seeds": list(self.seeds),
+            "device": self.device,
+        }
+
+
+def make_plan(
+    solvers: str | Sequence[str],
+    problems: str | Sequence[str],
+    *,
+    budget: int | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    device: str = "cpu",
+) -> Plan:
+    """The plan that the arguments of `amb.compare` mean.
+
+    Raises:
+        SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
+    """
+    specs = _distinct([resolve(text) for text in _texts(solvers, "solvers")])
+    wanted = _texts(problems, "problems")
+    ids = problem_registry.expand(",".join(wanted))
+    suite = None
+    if len(wanted) == 1 and wanted[0] in problem_registry.suite_names():
+        found = problem_registry.suite(wanted[0])
+        suite = f"{found.name}-{found.version}"
+        budget = found.budget if budget is None else budget
+        seeds = found.seeds if seeds is None else seeds
+    budget = DEFAULT_BUDGET if budget is None else budget
+    if budget < 1:
+        raise SpecError(f"the budget must be at least 1 query, got {budget}")
+    replicates = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+    runs = []
+    for problem_id in ids:
+        fingerprint = problem_registry.problem(problem_id, device=device).fingerprint
+        for spec in specs:
+            for replicate in replicates:
+                run = RunPlan(
+                    problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime
+                )
+                runs.append(run)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, replicates, device, suite)
+
+
+def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
+    """Replicate numbers from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
+
+    Raises:
+        SpecError: none at all, a negative one, or a text of another form.
+    """
+    if isinstance(seeds, str):
+        text = seeds.strip()
+        if bounds := re.fullmatch(r"(\d+)\.\.(\d+)", text):
+            seeds = range(int(bounds[1]), int(bounds[2]) + 1)
+        elif re.fullmatch(r"\d+", text):
+            seeds = int(text)
+        elif re.fullmatch(r"\d+(\s*,\s*\d+)+", text):
+            seeds = [int(part) for part in text.split(",")]
+        else:
+            raise SpecError(f"bad seeds {seeds!r}: a number of seeds, a range such as 3..7, or a list 0,2,5")
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
+    if not numbers or min(numbers) < 0:
+        raise SpecError(f"at least one seed is needed, none below 0; got {seeds!r}")
+    return numbers
+
+
+def _texts(given: str | Sequence[str], what: str) -> list[str]:
+    parts = split_specs(given) if isinstance(given, str) else [p for text in given for p in split_specs(text)]
+    if not parts:
+        raise SpecError(f"no {what} given")
+    return parts
+
+
+def _distinct(specs: list[SolverSpec]) -> list[SolverSpec]:
+    return list({str(spec): spec for spec in specs}.values())

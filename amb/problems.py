@@ -1,0 +1,128 @@
+"""Problems and suites by spec: expand globs and ranges, load families, make problems."""
+
+import re
+from fnmatch import fnmatchcase
+from functools import cache
+
+from amb.contracts.family import Family, Suite
+from amb.contracts.problem import Problem
+from amb.errors import PluginError, SpecError, unknown
+from amb.plugins import find, plugins
+from amb.spec import Spec, Value, split_specs
+
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+def family_names() -> list[str]:
+    """Names of all families, ``<generator>/<target>``; imports nothing."""
+    return [name for name in plugins("problems") if "/" in name]
+
+
+def suite_names() -> list[str]:
+    """Names of all suites; imports nothing."""
+    return [name for name in plugins("problems") if "/" not in name]
+
+
+@cache
+def family(name: str) -> Family:
+    """The family of that name, made once.
+
+    Raises:
+        SpecError: unknown.
+        PluginError: it cannot be imported, or is no family.
+    """
+    plugin = find("problems", name)
+    loaded = plugin.load()
+    made = loaded() if isinstance(loaded, type) else loaded
+    if not isinstance(made, Family):
+        raise PluginError(f"{name!r} of {plugin.origin} is not an amb.Family: {made!r}")
+    return made
+
+
+@cache
+def suite(name: str) -> Suite:
+    """The suite of that name, with the same errors as `family`."""
+    plugin = find("problems", name)
+    loaded = plugin.load()
+    if not isinstance(loaded, Suite):
+        raise PluginError(f"{name!r} of {plugin.origin} is not an amb.Suite: {loaded!r}")
+    return loaded
+
+
+def expand(text: str) -> list[str]:
+    """All problem ids that a comma-separated list of suites, ids, globs and ranges means, without repeats.
+
+    ``quick``, ``cifar10-sngan/snn-cnn/sn1/3``, ``cifar10-sngan/*/sn1/0..63``,
+    ``cifar10-sngan/snn-cnn/sn2/*[grid=quantile]``.
+
+    Raises:
+        SpecError: a part that matches nothing; the nearest names are given.
+    """
+    found: dict[str, None] = {}
+    for part in split_specs(text):
+        spec = Spec.parse(part)
+        ids = suite(spec.name).problems if "/" not in spec.name else _match(spec.name)
+        for problem_id in ids:
+            found[str(Spec(problem_id, spec.options)) if spec.options else problem_id] = None
+    if not found:
+        raise SpecError(f"no problems in {text!r}; `amb problems list` shows what there is")
+    return list(found)
+
+
+def problem(spec: str, *, device: str = "cpu") -> Problem:
+    """One problem, ready to be evaluated on a device.
+
+    Raises:
+        SpecError: an unknown family, layer, unit or option.
+        CheckpointError: a network is missing or damaged.
+    """
+    parsed = Spec.parse(spec)
+    name, layer, unit = _split(parsed.name)
+    made = family(name)
+    units = made.layers()
+    if layer not in units:
+        raise unknown(f"layer of {name}", layer, units)
+    if not unit.isdigit() or int(unit) >= units[layer]:
+        raise SpecError(f"no unit {unit!r} in {name}/{layer}; its units are 0..{units[layer] - 1}")
+    options: dict[str, Value] = dict(parsed.options)
+    return made.problem(layer, int(unit), device=device, **options)
+
+
+def _split(problem_id: str) -> tuple[str, str, str]:
+    parts = problem_id.split("/")
+    if len(parts) != 4 or not all(parts):
+        raise SpecError(
+            f"bad problem {problem_id!r}: expected <generator>/<target>/<layer>/<unit> or a suite "
+            f"({', '.join(suite_names()) or 'none is installed'})"
+        )
+    return f"{parts[0]}/{parts[1]}", parts[2], parts[3]
+
+
+def _match(pattern: str) -> list[str]:
+    name, layer_pattern, unit_pattern = _split(pattern)
+    names = [n for n in family_names() if fnmatchcase(n, name)]
+    if not names:
+        raise unknown("problem family", name, family_names())
+    found, layers_seen = [], set()
+    for family_name in names:
+        for layer, units in family(family_name).layers().items():
+            layers_seen.add(layer)
+            if fnmatchcase(layer, layer_pattern):
+                found += [f"{family_name}/{layer}/{unit}" for unit in _units(unit_pattern, units, pattern)]
+    if not found:
+        raise unknown(f"layer in {name}", layer_pattern, layers_seen)
+    return found
+
+
+def _units(pattern: str, units: int, whole: str) -> list[int]:
+    if bounds := _RANGE.fullmatch(pattern):
+        first, last = int(bounds[1]), int(bounds[2])
+    elif pattern.isdigit():
+        first = last = int(pattern)
+    elif pattern == "*":
+        first, last = 0, units - 1
+    else:
+        raise SpecError(f"bad unit {pattern!r} in {whole!r}: a number, a range such as 0..63, or *")
+    if first > last or last >= units:
+        raise SpecError(f"units {pattern} of {whole!r} do not exist; there are 0..{units - 1}")
+    return list(range(first, last + 1))

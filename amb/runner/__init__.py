@@ -1,0 +1,6 @@
+"""Running: plans in, finished runs in a study out."""
+
+from amb.runner.execute import execute
+from amb.runner.progress import NoProgress, Progress, RichProgress
+
+__all__ = ["NoProgress", "Progress", "RichProgress", "execute"]

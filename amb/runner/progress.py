@@ -1,0 +1,122 @@
+"""Showing how a study goes."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from amb.runs import RunPlan, RunRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from amb.runner.live import LiveRun
+
+# Bars of single runs that fit on a screen; the others are in the total.
+VISIBLE_RUNS = 8
+REFRESH_SECONDS = 0.2
+
+
+class Progress:
+    """Hears of the course of a study: `begin`, then `update` and `finished` many times, then `end`."""
+
+    def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
+        """Of `planned` runs, `waiting` are not finished yet."""
+
+    def update(self, runs: Sequence["LiveRun"]) -> None:
+        """All `runs` under way have advanced by one batch."""
+
+    def finished(self, run: "LiveRun", record: RunRecord) -> None:
+        """One run has ended."""
+
+    def end(self) -> None:
+        """Nothing more will come, whether all is done or not."""
+
+
+class NoProgress(Progress):
+    """Shows nothing."""
+
+
+class RichProgress(Progress):
+    """Bars in a terminal: the whole study with queries per second and time left, and the runs under way."""
+
+    def __init__(self, console: "Console") -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+        from rich.table import Column
+
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description}", table_column=Column(ratio=3, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=None, table_column=Column(ratio=2)),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+            expand=True,
+        )
+        self._tasks: dict[str, int] = {}
+        self._total: int | None = None
+        self._done = 0
+        self._began = 0.0
+        self._shown = 0.0
+        self._first: dict[str, int] = {}
+
+    def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
+        """Draw the total bar."""
+        self._began = monotonic()
+        if not waiting:
+            self._console.print(f"All {planned} runs are in the study already.")
+            return
+        reused = planned - len(waiting)
+        queries = sum(plan.budget for plan in waiting)
+        self._console.print(
+            f"{len(waiting)} runs, {queries:,} queries" + (f" ({reused} runs reused)" if reused else "")
+        )
+        self._bars.start()
+        self._total = self._bars.add_task("all runs", total=queries, note="")
+
+    def update(self, runs: Sequence["LiveRun"]) -> None:
+        """Advance the bars, a few times a second at most."""
+        for run in runs:
+            # What was replayed from a journal is no work done now.
+            self._first.setdefault(run.plan.key, run.queries)
+        if self._total is None or monotonic() - self._shown < REFRESH_SECONDS:
+            return
+        self._shown = monotonic()
+        under_way = sum(run.queries for run in runs)
+        fresh = sum(run.queries - self._first[run.plan.key] for run in runs) + self._done
+        rate = fresh / max(self._shown - self._began, 1e-9)
+        self._bars.update(
+            self._total,  # type: ignore[arg-type]
+            completed=self._done + under_way,
+            note=f"{rate:,.0f} queries/s",
+        )
+        for run in runs[:VISIBLE_RUNS]:
+            key = run.plan.key
+            if key not in self._tasks:
+                name = f"{run.plan.problem} {run.plan.solver} #{run.plan.replicate}"
+                self._tasks[key] = self._bars.add_task(name, total=run.plan.budget, note="")
+            best = f"best {run.best:.3f}" if np.isfinite(run.best) else "no value yet"
+            self._bars.update(self._tasks[key], completed=run.queries, note=best)  # type: ignore[arg-type]
+
+    def finished(self, run: "LiveRun", record: RunRecord) -> None:
+        """Take the run's bar away; say so if it failed."""
+        self._done += record.queries
+        if record.plan.key in self._tasks:
+            self._bars.remove_task(self._tasks.pop(record.plan.key))  # type: ignore[arg-type]
+        if record.status not in ("ok", "target"):
+            reason = record.message.strip().splitlines()[-1] if record.message else ""
+            self._console.print(
+                f"{record.status}: {record.plan.problem} {record.plan.solver} "
+                f"#{record.plan.replicate} {reason}",
+                markup=False,
+                style="yellow",
+            )
+
+    def end(self) -> None:
+        """Stop drawing."""
+        self._bars.stop()

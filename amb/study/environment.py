@@ -1,0 +1,45 @@
+"""What a study ran on, for the manifest."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "amb",
+    "numpy",
+    "scipy",
+    "pandas",
+    "torch",
+    "numba",
+    "nevergrad",
+    "protes",
+    "jax",
+    "snntorch",
+    "spikingjelly",
+)
+
+
+def environment() -> dict[str, object]:
+    """Interpreter, machine and versions of the packages that results depend on."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

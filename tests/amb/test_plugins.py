@@ -1,0 +1,84 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from amb import plugins
+from amb.errors import PluginError, SpecError
+
+
+def entry(name: str, value: str, group: str = "amb.solvers") -> EntryPoint:
+    return EntryPoint(name, value, group)
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch):
+    """Replace what is installed by the given entry points."""
+
+    def install(*entries: EntryPoint) -> None:
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [e for e in entries if e.group == group])
+        plugins._installed.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    plugins._installed.cache_clear()
+
+
+def test_listing_imports_no_plugin() -> None:
+    """Neither `amb` nor the list of solvers loads any of the packages behind them."""
+    code = (
+        "import sys, amb; from amb.plugins import plugins; names = list(plugins('solvers'));"
+        "assert 'random' in names, names;"
+        "print([m for m in ('amb_solvers', 'amb_problems', 'torch', 'jax', 'pandas') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_broken_plugin_is_listed_and_breaks_nothing_else(installed) -> None:
+    installed(entry("good", "amb_solvers.random_search:RandomSearch"), entry("bad", "no_such_module:Thing"))
+    assert list(plugins.plugins("solvers")) == ["bad", "good"]
+    assert plugins.find("solvers", "good").load()
+    with pytest.raises(PluginError, match=r"'bad'.*no_such_module:Thing.*ModuleNotFoundError"):
+        plugins.find("solvers", "bad").load()
+
+
+def test_two_plugins_of_one_name_are_both_named(installed) -> None:
+    installed(entry("same", "first:A"), entry("same", "second:B"))
+    with pytest.raises(PluginError, match=r"first:A.*second:B"):
+        plugins.plugins("solvers")
+
+
+def test_an_unknown_name_gets_its_neighbours(installed) -> None:
+    installed(entry("tt-b", "x:Y"))
+    with pytest.raises(SpecError, match="did you mean tt-b"):
+        plugins.find("solvers", "tt_b")
+
+
+def test_a_file_brings_problems_and_solvers(toy: Path) -> None:
+    assert plugins.find("solvers", "climber").origin == str(toy)
+    assert "toy/bowl" in plugins.plugins("problems")
+    assert plugins.load_file(toy), "loading it again is harmless"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("1 / 0", "ZeroDivisionError"), ("x = 1", "defines no subclass"), (None, "no plug-in file")],
+)
+def test_bad_files_are_refused(tmp_path: Path, content: str | None, says: str) -> None:
+    file = tmp_path / "mine.py"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(PluginError, match=says):
+        plugins.load_file(file)
+
+
+def test_a_file_may_not_take_a_built_in_name(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from amb import Solver\n"
+        "class R(Solver):\n    name = 'random'\n    def _ask(self, limit):\n        return None\n"
+    )
+    with pytest.raises(PluginError, match=r"two solvers are called 'random'"):
+        plugins.load_file(file)

@@ -1,0 +1,147 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb import FunctionProblem, Space
+from amb.runner import execute
+from amb.runs import RunPlan
+from amb.study import Study
+
+SPACE = Space.uniform(6, 16)
+SOLVERS = ("climber", "climber[batch=7]", "random", "random[draw=prior,k=5]")
+
+
+def plans_for(budget: int = 60, solvers: tuple[str, ...] = SOLVERS, problems: int = 3) -> list[RunPlan]:
+    return [
+        RunPlan(f"p/q/r/{unit}", "print", solver, "1", replicate, budget)
+        for unit in range(problems)
+        for solver in solvers
+        for replicate in range(2)
+    ]
+
+
+class Laboratory:
+    """Problems that count what is measured and can break down after so many queries."""
+
+    def __init__(self, breaks_after: float = np.inf) -> None:
+        self.queries = 0
+        self.breaks_after = breaks_after
+
+    def __call__(self, spec: str) -> FunctionProblem:
+        unit = int(spec.split("/")[-1])
+
+        def respond(candidates: np.ndarray) -> np.ndarray:
+            if self.queries + len(candidates) > self.breaks_after:
+                raise KeyboardInterrupt
+            self.queries += len(candidates)
+            return np.sin(candidates + unit).mean(axis=1)
+
+        return FunctionProblem(respond, SPACE, id=spec)
+
+
+def traces(study: Study, plans: list[RunPlan]) -> dict[str, tuple]:
+    found = {}
+    for plan in plans:
+        loaded = study.load(plan)
+        assert loaded is not None
+        record, trace = loaded
+        found[plan.key] = (
+            trace.candidates.tolist(),
+            trace.values.tolist(),
+            trace.batches.tolist(),
+            record.final,
+            record.recommended,
+            record.status,
+        )
+    return found
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path, toy: Path) -> dict[str, tuple]:
+    study = Study(tmp_path / "undisturbed")
+    execute(plans_for(), study, Laboratory())
+    return traces(study, plans_for())
+
+
+def test_every_run_spends_its_budget_to_the_query(tmp_path: Path, toy: Path) -> None:
+    laboratory, study = Laboratory(), Study(tmp_path)
+    execute(plans_for(budget=61), study, laboratory)
+    assert laboratory.queries == 61 * len(plans_for())
+    for plan in plans_for(budget=61):
+        record, trace = study.load(plan)  # type: ignore[misc]
+        assert record.queries == len(trace) == trace.batches.sum() == 61
+
+
+def test_alone_in_a_crowd_or_one_at_a_time_a_run_observes_the_same(
+    tmp_path: Path, undisturbed: dict[str, tuple]
+) -> None:
+    alone, timed = Study(tmp_path / "alone"), Study(tmp_path / "timed")
+    for plan in plans_for():
+        execute([plan], alone, Laboratory())
+    execute(plans_for(), timed, Laboratory(), timing=True)
+    assert traces(alone, plans_for()) == undisturbed
+    assert traces(timed, plans_for()) == undisturbed
+    assert all(record.timing for record, _ in timed.records())
+
+
+@pytest.mark.parametrize("breaks_after", [1, 55, 300, 900, 1400])
+def test_an_interrupted_study_goes_on_where_it_stopped(
+    tmp_path: Path, undisturbed: dict[str, tuple], breaks_after: int
+) -> None:
+    """Nothing that was observed is measured again, and the traces are those of an undisturbed study."""
+    study = Study(tmp_path / "broken")
+    first, second = Laboratory(breaks_after), Laboratory()
+    with pytest.raises(KeyboardInterrupt):
+        execute(plans_for(), study, first)
+    execute(plans_for(), Study(tmp_path / "broken"), second)
+    assert traces(study, plans_for()) == undisturbed
+    total = 60 * len(plans_for())
+    # Only the round that broke may be measured twice: its batches had not all been observed.
+    assert total <= first.queries + second.queries <= total + 32 * len(plans_for())
+    assert not list((tmp_path / "broken" / "journal").iterdir())
+
+
+def test_nothing_is_run_twice(tmp_path: Path, toy: Path) -> None:
+    study, again = Study(tmp_path), Laboratory()
+    execute(plans_for(), study, Laboratory())
+    execute(plans_for(), study, again)
+    assert again.queries == 0
+
+
+def test_raising_the_budget_extends_runs(tmp_path: Path, toy: Path) -> None:
+    """The extended trace is what a run of the larger budget would have been from the start."""
+    study, fresh, laboratory = Study(tmp_path / "a"), Study(tmp_path / "b"), Laboratory()
+    longer = plans_for(budget=96)
+    execute(plans_for(budget=64), study, Laboratory())
+    execute(longer, study, laboratory)
+    execute(longer, fresh, Laboratory())
+    assert traces(study, longer) == traces(fresh, longer)
+    assert laboratory.queries < 96 * len(longer)
+
+
+def test_a_crash_ends_one_run_and_harms_no_other(tmp_path: Path, undisturbed: dict[str, tuple]) -> None:
+    study = Study(tmp_path)
+    bad = [dataclasses.replace(plan, solver="crasher") for plan in plans_for(solvers=("random",))]
+    execute(plans_for() + bad, study, Laboratory())
+    assert traces(study, plans_for()) == undisturbed
+    for plan in bad:
+        record, trace = study.load(plan)  # type: ignore[misc]
+        assert (record.status, record.queries, len(trace)) == ("crash", 3, 3)
+        assert "the lamp is broken" in record.message
+        assert np.isnan(record.final)
+
+
+def test_failed_queries_are_recorded_and_survived(tmp_path: Path, toy: Path) -> None:
+    def respond(candidates: np.ndarray) -> np.ndarray:
+        values = candidates.mean(axis=1)
+        values[::2] = [np.inf if i % 4 else np.nan for i in range(0, len(values), 2)]
+        return values
+
+    study, plan = Study(tmp_path), RunPlan("p/q/r/0", "print", "climber", "1", 0, 40)
+    execute([plan], study, lambda spec: FunctionProblem(respond, SPACE, id=spec))
+    record, trace = study.load(plan)  # type: ignore[misc]
+    assert record.status == "ok"
+    assert np.isnan(trace.values).sum() == 20
+    assert record.final == np.nanmax(trace.values)

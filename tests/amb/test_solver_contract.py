@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from amb import Solver, Space, solver
+from amb.errors import AmbError, BudgetExhausted, SolverError, SpecError
+from amb.solvers import options, resolve
+
+SPACE = Space.uniform(5, 7)
+
+
+def respond(candidates: np.ndarray) -> np.ndarray:
+    return candidates.sum(axis=1) / 30
+
+
+def drive(agent: Solver, limit: int | None = None) -> np.ndarray:
+    asked = []
+    while agent.remaining:
+        candidates = agent.ask(limit)
+        agent.tell(candidates, respond(candidates))
+        asked.append(candidates)
+    return np.concatenate(asked)
+
+
+@pytest.mark.parametrize("limit", [None, 1, 7, 1000])
+def test_exactly_the_budget_is_asked(limit: int | None) -> None:
+    agent = solver("random", SPACE, budget=101, seed=3)
+    assert len(drive(agent, limit)) == 101
+    with pytest.raises(BudgetExhausted, match="101"):
+        agent.ask()
+
+
+def test_the_best_told_is_recommended_and_nan_is_never() -> None:
+    agent = solver("random[k=4]", SPACE, budget=8)
+    first = agent.ask()
+    agent.tell(first, [np.nan, 0.5, np.inf, 0.2])
+    assert np.array_equal(agent.recommend(), first[1])
+
+
+def test_the_callers_arrays_are_left_alone() -> None:
+    agent = solver("random[k=3]", SPACE, budget=3)
+    candidates, values = agent.ask(), np.array([np.inf, 1.0, 2.0])
+    agent.tell(candidates, values)
+    assert np.isinf(values[0])
+
+
+def test_ask_and_tell_alternate_with_the_same_rows() -> None:
+    agent = solver("random[k=3]", SPACE, budget=6)
+    with pytest.raises(SolverError, match="ask"):
+        agent.tell(np.zeros((1, 5), dtype=int), [0.0])
+    rows = agent.ask()
+    with pytest.raises(SolverError, match="tell"):
+        agent.ask()
+    with pytest.raises(SolverError, match="order"):
+        agent.tell((rows + 1) % 7, [0.0] * 3)
+    with pytest.raises(SolverError, match="3 values"):
+        agent.tell(rows, [0.0] * 2)
+    agent.tell(rows, [0.0] * 3)
+
+
+@pytest.mark.parametrize("budget", [0, -3, 2.5])
+def test_bad_budgets_are_refused(budget: float) -> None:
+    with pytest.raises(SolverError, match="budget"):
+        solver("random", SPACE, budget=budget)  # type: ignore[arg-type]
+
+
+def test_nothing_to_recommend_before_the_first_value() -> None:
+    with pytest.raises(SolverError, match="no value"):
+        solver("random", SPACE, budget=2).recommend()
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("randm", "did you mean random"),
+        ("random[kk=3]", "options of random: .*k=32"),
+        ("random[k=many]", "must be int"),
+        ("random[k=true]", "must be int"),
+        ("random[draw=sobol]", "'grid' or 'prior'"),
+    ],
+)
+def test_bad_specs_say_what_would_be_right(spec: str, says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        solver(spec, SPACE, budget=2)
+
+
+def test_options_at_their_defaults_are_not_part_of_the_canonical_spec() -> None:
+    assert str(resolve("random[k=32,draw=prior]")) == "random[draw=prior]"
+
+
+def test_options_are_inherited_only_when_passed_on() -> None:
+    class Parent(Solver):
+        def __init__(self, space: Space, *, budget: int, seed: int, a: int = 1) -> None:
+            super().__init__(space, budget=budget, seed=seed)
+
+        def _ask(self, limit: int) -> np.ndarray:
+            return self.space.sample(limit, self.rng)
+
+    class Passing(Parent):
+        def __init__(self, space: Space, *, b: int = 2, **rest: int) -> None:
+            super().__init__(space, **rest)
+
+    class Closing(Parent):
+        def __init__(self, space: Space, *, budget: int, seed: int, c: int = 3) -> None:
+            super().__init__(space, budget=budget, seed=seed, a=c)
+
+    assert options(Parent) == {"a": 1}
+    assert options(Passing) == {"a": 1, "b": 2}
+    assert options(Closing) == {"c": 3}
+
+
+def test_a_space_of_the_wrong_kind_is_refused() -> None:
+    class Ordered(Solver):
+        kinds = frozenset({"ordinal"})
+
+        def _ask(self, limit: int) -> np.ndarray:
+            return self.space.sample(limit, self.rng)
+
+    with pytest.raises(SolverError, match="no order"):
+        Ordered(Space.uniform(2, 4, kind="categorical"), budget=1, seed=0)
+
+
+@pytest.mark.parametrize("wrong", [[], [[0, 0, 0, 0, 7]], [[0.5] * 5], [[0] * 5] * 9])
+def test_a_solver_that_asks_nonsense_is_named(wrong: list) -> None:
+    class Wild(Solver):
+        def _ask(self, limit: int) -> np.ndarray:
+            return np.array(wrong).reshape(-1, 5) if wrong else np.empty((0, 5), int)
+
+    with pytest.raises(AmbError):
+        Wild(SPACE, budget=8, seed=0).ask()

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amb import Space
+from amb.errors import CandidateError, SpecError
+
+grids = st.builds(
+    lambda levels, low, width, prior, grid: Space(
+        np.array(levels), low=low, high=low + width, prior=prior, grid=grid
+    ),
+    st.lists(st.integers(1, 70), min_size=1, max_size=6),
+    st.floats(-10, 10),
+    st.floats(0.1, 20),
+    st.sampled_from(["normal", "uniform"]),
+    st.just("even"),
+)
+
+
+@given(grids, st.integers(0, 2**32 - 1))
+def test_decoding_then_rounding_is_the_identity(space: Space, seed: int) -> None:
+    """Every grid point is nearest to its own coordinates."""
+    points = space.sample(8, np.random.default_rng(seed))
+    assert np.array_equal(points, space.nearest(space.decode(points)))
+
+
+@given(st.integers(1, 300), st.integers(0, 99))
+def test_quantile_levels_round_trip_and_increase(n: int, seed: int) -> None:
+    """On the prior's quantiles too, levels are strictly ordered and nearest to themselves."""
+    space = Space.uniform(3, n, low=-4.0, high=4.0, grid="quantile")
+    points = space.sample(8, np.random.default_rng(seed))
+    assert np.all(np.diff(space.axis(0)) > 0)
+    assert np.array_equal(points, space.nearest(space.decode(points)))
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
+def test_nearest_is_no_farther_than_any_level(point: list[float]) -> None:
+    space = Space.uniform(4, 9, low=-2.0, high=3.0)
+    latent = np.array([point])
+    chosen = space.decode(space.nearest(latent))
+    for mode in range(4):
+        distances = np.abs(space.axis(mode) - latent[0, mode])
+        assert abs(chosen[0, mode] - latent[0, mode]) <= distances.min() * (1 + 1e-12)
+
+
+def test_the_papers_grid() -> None:
+    """64 levels evenly in [-4, 4]; a uniform grid point is far off the prior's sphere (26 against 11.3)."""
+    space = Space.uniform(128, 64)
+    axis = space.axis(0)
+    assert (axis[0], axis[-1]) == (-4.0, 4.0)
+    assert np.allclose(np.diff(axis), 8 / 63)
+    rng = np.random.default_rng(0)
+    assert 25 < np.linalg.norm(space.decode(space.sample(500, rng)), axis=1).mean() < 27.5
+    assert 11 < np.linalg.norm(space.decode(space.sample_prior(500, rng)), axis=1).mean() < 11.6
+
+
+def test_a_uniform_point_of_the_quantile_grid_is_a_prior_draw() -> None:
+    space = Space.uniform(128, 64, grid="quantile")
+    norms = np.linalg.norm(space.decode(space.sample(500, np.random.default_rng(0))), axis=1)
+    assert 10.8 < norms.mean() < 11.6
+
+
+def test_categorical_coordinates_are_the_codes() -> None:
+    space = Space.uniform(2, 512, kind="categorical")
+    assert np.array_equal(space.decode(np.array([[3, 511]])), [[3.0, 511.0]])
+
+
+@pytest.mark.parametrize(
+    ("candidates", "says"),
+    [
+        (np.zeros((2, 5), dtype=int), "shape"),
+        (np.zeros(4, dtype=int), "shape"),
+        (np.zeros((2, 4)), "integers"),
+        (np.full((1, 4), 8), "0..7"),
+        (np.full((1, 4), -1), "0..7"),
+        (np.zeros((1, 4), dtype=bool), "integers"),
+    ],
+)
+def test_wrong_candidates_are_refused(candidates: np.ndarray, says: str) -> None:
+    with pytest.raises(CandidateError, match=says):
+        Space.uniform(4, 8).check(candidates)
+
+
+@pytest.mark.parametrize("levels", [np.array([]), np.array([[2]]), np.array([2.0]), np.array([0, 3])])
+def test_wrong_levels_are_refused(levels: np.ndarray) -> None:
+    with pytest.raises(SpecError, match="levels"):
+        Space(levels)
+
+
+def test_nan_latents_are_refused() -> None:
+    with pytest.raises(CandidateError, match="NaN"):
+        Space.uniform(2, 8).nearest([[np.nan, 0.0]])
+
+
+def test_a_space_cannot_be_changed() -> None:
+    space = Space.uniform(2, 8)
+    with pytest.raises(ValueError, match="read-only"):
+        space.levels[0] = 3

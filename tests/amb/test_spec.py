@@ -1,0 +1,53 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amb.errors import SpecError
+from amb.spec import Spec, split_specs
+
+names = st.from_regex(r"[a-z][a-z0-9_./-]{0,12}", fullmatch=True)
+values = (
+    st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True).filter(
+        lambda word: word.lower() not in ("true", "false", "nan", "inf", "infinity")
+    )
+)
+options = st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), values, max_size=4)
+
+
+@given(names, options)
+def test_a_canonical_spec_reads_back_the_same(name: str, chosen: dict) -> None:
+    """Values keep their types: 1, 1.0, true and the word `one` stay apart."""
+    spec = Spec(name, tuple(sorted(chosen.items())))
+    again = Spec.parse(str(spec))
+    assert again == spec
+    assert [type(v) for _, v in again.options] == [type(v) for _, v in spec.options]
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    """No text ends in another exception than `SpecError`."""
+    try:
+        spec = Spec.parse(text)
+    except SpecError:
+        return
+    assert Spec.parse(str(spec)) == spec
+
+
+@given(st.lists(st.tuples(names, options).map(lambda p: str(Spec(p[0], tuple(p[1].items())))), max_size=5))
+def test_lists_split_at_outer_commas_only(specs: list[str]) -> None:
+    assert split_specs(",".join(specs)) == specs
+
+
+def test_order_and_spaces_do_not_matter() -> None:
+    assert str(Spec.parse(" tt-b[ lr=0.1 , k=50 ] ")) == "tt-b[k=50,lr=0.1]"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "x[", "x]", "x[a]", "x[a=1,a=2]", "x[a=1]b", "x[[a=1]]", "x[a=$(rm)]", "[a=1]"]
+)
+def test_bad_specs_are_refused(text: str) -> None:
+    with pytest.raises(SpecError):
+        Spec.parse(text)

@@ -1,0 +1,164 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amb.errors import StudyError
+from amb.runs import RunPlan, RunRecord, Trace
+from amb.study import Study
+from amb.study.journal import Journal, read_journal
+
+PLAN = RunPlan("toy/bowl/near/0", "print", "random", "1", 0, 10)
+
+
+def trace_of(sizes: list[int], d: int = 3, seed: int = 0) -> Trace:
+    rng = np.random.default_rng(seed)
+    n = sum(sizes)
+    values = rng.random(n)
+    values[::5] = np.nan
+    return Trace(rng.integers(0, 512, (n, d)), values, rng.random(n), np.array(sizes, dtype=np.int64))
+
+
+def record_of(trace: Trace, plan: RunPlan = PLAN) -> RunRecord:
+    n = len(trace)
+    return RunRecord(plan, "ok", n, n, tuple(trace.candidates[1].tolist()), 0.5, 1.0, 2.0, 3.0)
+
+
+def same(one: Trace, other: Trace) -> bool:
+    return all(
+        np.array_equal(getattr(one, f.name), getattr(other, f.name), equal_nan=f.name in ("values", "clean"))
+        for f in dataclasses.fields(Trace)
+    )
+
+
+def test_a_run_reads_back_bit_for_bit(tmp_path: Path) -> None:
+    study, trace = Study(tmp_path), trace_of([4, 4, 2])
+    study.save(record_of(trace), trace)
+    loaded = Study(tmp_path).load(PLAN)
+    assert loaded is not None
+    assert loaded[0] == record_of(trace)
+    assert same(loaded[1], trace)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.data())
+def test_a_journal_torn_anywhere_keeps_its_whole_batches(sizes: list[int], data: st.DataObject) -> None:
+    """Whatever byte the last write stopped at, what comes back is a prefix of whole batches."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, trace = Path(folder) / "j.arrows", trace_of(sizes)
+        Journal(path, 3, trace).close()
+        content = path.read_bytes()
+        cut = data.draw(st.integers(0, len(content)))
+        path.write_bytes(content[:cut])
+        back = read_journal(path)
+        if back is None:
+            return
+        n = len(back.batches)
+        assert back.batches.tolist() == sizes[:n]
+        assert np.array_equal(back.candidates, trace.candidates[: len(back)])
+        assert np.array_equal(back.values, trace.values[: len(back)], equal_nan=True)
+
+
+def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
+    trace = trace_of([2])
+    with Journal(tmp_path / "j.arrows", 3) as journal:
+        journal.append(trace.candidates, trace.values, trace.clean)
+        back = read_journal(tmp_path / "j.arrows")
+    assert back is not None
+    assert same(back, trace)
+
+
+def test_a_longer_run_answers_for_a_shorter_plan(tmp_path: Path) -> None:
+    study, trace = Study(tmp_path), trace_of([4, 4, 2])
+    study.save(record_of(trace), trace)
+    loaded = study.load(dataclasses.replace(PLAN, budget=6))
+    assert loaded is not None
+    record, short = loaded
+    assert (record.queries, record.plan.budget, short.batches.tolist()) == (6, 6, [4, 2])
+    best = int(np.nanargmax(trace.values[:6]))
+    assert record.final == trace.clean[best]
+    assert record.recommended == tuple(trace.candidates[best])
+
+
+def test_the_budget_is_in_the_key_only_where_it_changes_what_is_asked() -> None:
+    longer = dataclasses.replace(PLAN, budget=99)
+    assert longer.key == PLAN.key
+    assert dataclasses.replace(longer, anytime=False).key != dataclasses.replace(PLAN, anytime=False).key
+    for change in (
+        {"problem": "x"},
+        {"fingerprint": "y"},
+        {"solver": "z"},
+        {"version": "2"},
+        {"replicate": 1},
+    ):
+        assert dataclasses.replace(PLAN, **change).key != PLAN.key  # type: ignore[arg-type]
+
+
+def test_every_run_has_a_seed_of_its_own() -> None:
+    plans = [
+        dataclasses.replace(PLAN, problem=p, solver=s, replicate=r)
+        for p in "abc"
+        for s in "xyz"
+        for r in range(20)
+    ]
+    assert len({plan.seed for plan in plans}) == len(plans)
+    assert PLAN.seed == dataclasses.replace(PLAN, budget=3).seed
+
+
+@pytest.mark.parametrize("byte", [50, 120, 300])
+def test_a_damaged_run_file_is_named(tmp_path: Path, byte: int) -> None:
+    study, trace = Study(tmp_path), trace_of([5, 5])
+    study.save(record_of(trace), trace)
+    file = tmp_path / "runs" / f"{PLAN.key}.parquet"
+    content = bytearray(file.read_bytes())
+    content[byte] ^= 0xFF
+    file.write_bytes(content)
+    with pytest.raises(StudyError, match=PLAN.key):
+        study.load(PLAN)
+
+
+def test_a_run_under_another_name_is_refused(tmp_path: Path) -> None:
+    study, trace = Study(tmp_path), trace_of([5])
+    study.save(record_of(trace), trace)
+    other = dataclasses.replace(PLAN, replicate=7)
+    (tmp_path / "runs" / f"{PLAN.key}.parquet").rename(tmp_path / "runs" / f"{other.key}.parquet")
+    with pytest.raises(StudyError, match="contradicts"):
+        study.load(other)
+
+
+def test_unwritable_places_are_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="--study"):
+        Study(tmp_path / "file" / "study")
+
+
+def test_the_manifest_tells_versions_problems_and_settings(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    study.describe([PLAN], {"budget": 10})
+    study.describe([dataclasses.replace(PLAN, solver="tt-b")], {"budget": 20})
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["problems"] == {"toy/bowl/near/0": "print"}
+    assert manifest["solvers"] == {"random": "1", "tt-b": "1"}
+    assert manifest["settings"] == {"budget": 20}
+    assert manifest["environment"]["packages"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema": 99}', "[1]"])
+def test_a_foreign_manifest_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(StudyError):
+        Study(tmp_path)
+
+
+def test_no_reader_executes_or_trusts_foreign_bytes(tmp_path: Path) -> None:
+    """An Arrow stream of another schema is no journal."""
+    path = tmp_path / "j.arrows"
+    with pa.ipc.new_stream(path.open("wb"), pa.schema([("x", pa.int8())])) as writer:
+        writer.write_batch(pa.record_batch({"x": pa.array([1], pa.int8())}))
+    assert read_journal(path) is None

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from amb.plugins import load_file
+
+# Speed is proved by ratios in tests/benchmarks, never by a deadline on a shared machine.
+settings.register_profile("amb", deadline=None)
+settings.load_profile("amb")
+
+TOY = Path(__file__).parent / "plugins" / "toy.py"
+
+
+@pytest.fixture
+def toy() -> Path:
+    """The plug-in file with the problems `toy/bowl/...` and the solvers `climber` and `crasher`."""
+    load_file(TOY)
+    return TOY
