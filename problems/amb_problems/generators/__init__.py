@@ -1,0 +1,1 @@
+"""Generators: networks and analytic maps that turn a latent into an image."""

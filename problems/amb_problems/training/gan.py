@@ -1,0 +1,155 @@
+"""Training of the SN-GANs: `amb train cifar10-sngan`, `amb train mnist-sngan`."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+import torch
+from amb.errors import unknown
+
+from amb_problems import checkpoint, data
+from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.training import state
+from amb_problems.training.gan_step import GANRecipe, GANTraining
+from amb_problems.training.state import TrainingProgress
+
+RECIPES: Mapping[str, GANRecipe] = MappingProxyType({
+    "cifar10-sngan": GANRecipe(
+        dataset="cifar10", shape=SNGANShape(), discriminator=(64, 64, 128, 128), flip=True, steps=10_000,
+    ),
+    "mnist-sngan": GANRecipe(
+        dataset="mnist", shape=SNGANShape(bottom=7, widths=(128, 64, 32), channels=1),
+        discriminator=(32, 64, 128), flip=False, steps=4_000,
+    ),
+})
+"""The trainings by the name of the checkpoint that they make."""
+
+_REPORT_STEPS = 50
+_SAVE_SECONDS, _SHEET_SECONDS = 120.0, 600.0
+
+
+def train(
+    *,
+    name: str,
+    data: Path,
+    out: Path,
+    seed: int,
+    device: str,
+    minutes: float | None,
+    resume: bool = True,
+    progress: Callable[[TrainingProgress], None],
+) -> None:
+    """Train the generator `name` and write its checkpoint and card into `out`.
+
+    The state is kept in `out` every two minutes and taken up again with `resume`; a sheet of samples and an
+    interim checkpoint are written every ten minutes. The learning rates stay constant for the first half and
+    then fall linearly to zero: over the recipe's steps, or, with `minutes`, over that time (all sittings
+    counted), so that a training ends well where a slower machine must stop earlier.
+
+    Raises:
+        SpecError: no such generator.
+        DataError: the images or the saved state cannot be read.
+    """
+    if name not in RECIPES:
+        raise unknown("generator to train", name, RECIPES)
+    _Sitting(name, data, out, seed, device, minutes, resume).run(progress)
+
+
+class _Sitting:
+    """One process's share of a training: the clock, what is written when, and when it ends."""
+
+    def __init__(
+        self, name: str, folder: Path, out: Path, seed: int, device: str, minutes: float | None, resume: bool
+    ) -> None:
+        self.name, self.out, self.seed, self.minutes = name, out, seed, minutes
+        self.recipe = RECIPES[name]
+        self.images = data.load(cast(data.DatasetName, self.recipe.dataset), folder)
+        self.training = GANTraining(self.recipe, self.images.train_images, seed=seed, device=device)
+        self.state_file = out / f"{name}.state.safetensors"
+        self.seconds_before = 0.0
+        self.started = time.monotonic()
+        if resume and (stored := state.load_state(self.state_file)):
+            tensors, facts = stored
+            self.training.restore(tensors, facts["done"])
+            self.seconds_before, self.seed = facts["seconds"], facts["seed"]
+            self.training.seed = self.seed
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of training so far, earlier sittings included."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def fraction(self) -> float:
+        """The part of the training that is done."""
+        if self.minutes is not None:
+            return self.seconds / (60 * self.minutes)
+        return self.training.done / self.recipe.steps
+
+    def run(self, progress: Callable[[TrainingProgress], None]) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        saved = shown = time.monotonic()
+        while (fraction := self.fraction) < 1:
+            metrics = self.training.advance(min(1.0, 2 * (1 - fraction)))
+            if self.training.done % _REPORT_STEPS == 0:
+                self._report(progress, {key: float(value) for key, value in metrics.items()})
+            if time.monotonic() - saved > _SAVE_SECONDS:
+                self._save()
+                saved = time.monotonic()
+            if time.monotonic() - shown > _SHEET_SECONDS:
+                self._export(self.training.averaged_generator())
+                shown = time.monotonic()
+        self._save()
+        self._export(self.training.averaged_generator(batches=20))
+        self._report(progress, {})
+
+    def _report(self, progress: Callable[[TrainingProgress], None], metrics: dict[str, float]) -> None:
+        steps = max(self.training.done, round(self.training.done / max(self.fraction, 1e-9)))
+        progress(TrainingProgress(self.training.done, steps, metrics))
+
+    def _save(self) -> None:
+        facts = {"done": self.training.done, "seconds": self.seconds, "seed": self.seed}
+        state.save_state(self.state_file, self.training.tensors(), facts)
+
+    def _export(self, generator: SNGAN) -> None:
+        checkpoint.save(self.out / self.name, generator.state_dict(), self._card())
+        latents = self.training.latents("sheet", 0, 128)
+        with torch.no_grad():
+            images = generator(latents).float().cpu()
+        write_sheet(self.out / f"{self.name}-{self.training.done:06d}.png", images)
+
+    def _card(self) -> dict[str, object]:
+        return {
+            "kind": "sngan",
+            "shape": self.recipe.shape.as_json(),
+            "prior": "standard normal",
+            "data": self.images.source,
+            "method": "SN-GAN (Miyato et al. 2018): hinge loss, spectral normalization, averaged generator",
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "steps": self.training.done,
+            "planned_minutes": self.minutes,
+            "training_seconds": round(self.seconds),
+            "finished": self.fraction >= 1,
+            "torch": torch.__version__,
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "metrics": {},
+        }
+
+
+def write_sheet(file: Path, images: torch.Tensor, *, columns: int = 16, scale: int = 2) -> None:
+    """Write images [n, c, h, w] in [-1, 1] as one PNG, `columns` to a row, enlarged `scale` times."""
+    from PIL import Image
+
+    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels = torch.nn.functional.pad(pixels, (1, 1, 1, 1), value=255)
+    count, channels, height, width = pixels.shape
+    rows = count // columns
+    grid = pixels[: rows * columns].view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
+    sheet = grid.reshape(rows * height, columns * width, channels).expand(-1, -1, 3).contiguous()
+    picture = Image.fromarray(sheet.numpy())
+    picture.resize((scale * picture.width, scale * picture.height), Image.Resampling.NEAREST).save(file)

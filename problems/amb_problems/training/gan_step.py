@@ -1,0 +1,160 @@
+"""One iteration of SN-GAN's training, and its whole state: two networks, two optimizers, one average."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amb_problems.data import UInt8Array
+from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.training import state
+from amb_problems.training.discriminator import Discriminator
+
+
+@dataclass(frozen=True)
+class GANRecipe:
+    """What a training does; everything but data, seed and time."""
+
+    dataset: str
+    shape: SNGANShape
+    discriminator: tuple[int, ...]
+    """Widths of the discriminator's blocks; the first two halve the resolution."""
+    flip: bool
+    """Whether real images are mirrored at random."""
+    steps: int
+    """Generator iterations of a whole training."""
+    batch: int = 64
+    discriminator_steps: int = 1
+    """Discriminator iterations per generator iteration (n_dis of the paper, which takes 5)."""
+    rate_generator: float = 2e-4
+    rate_discriminator: float = 4e-4
+    averaging: float = 0.999
+    """Decay of the generator's exponential moving average, which is what is shipped."""
+
+
+class GANTraining:
+    """Networks, optimizers and the step counter; `advance` is one generator iteration."""
+
+    def __init__(self, recipe: GANRecipe, images: UInt8Array, *, seed: int, device: str) -> None:
+        self.recipe, self.seed, self.device, self.done = recipe, seed, torch.device(device), 0
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2)  # [n, c, h, w], channels last in memory
+        with torch.random.fork_rng():  # torch initializes weights from its global generator
+            torch.manual_seed(seed)
+            generator = SNGAN(recipe.shape)
+            discriminator = Discriminator(recipe.shape.channels, recipe.discriminator)
+        place = {"device": self.device, "memory_format": torch.channels_last}
+        self.generator: SNGAN = generator.to(**place)  # type: ignore[call-overload]
+        self.discriminator: Discriminator = discriminator.to(**place)  # type: ignore[call-overload]
+        self.average = deepcopy(self.generator).requires_grad_(False)
+        self._optimizers = {
+            "generator_adam": _adam(self.generator, recipe.rate_generator),
+            "discriminator_adam": _adam(self.discriminator, recipe.rate_discriminator),
+        }
+
+    def advance(self, rate: float) -> dict[str, Tensor]:
+        """`n_dis` discriminator steps and one generator step at `rate` times the recipe's learning rates."""
+        self._set_rate(rate)
+        each = self.recipe.discriminator_steps
+        for number in range(each):
+            metrics = self._discriminator_step(self.done * each + number)
+        metrics["generator_loss"] = self._generator_step()
+        with torch.no_grad():
+            weight = 1 - min(self.recipe.averaging, (1 + self.done) / (10 + self.done))
+            for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+                kept.lerp_(new, weight)
+        self.done += 1
+        return metrics
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state, for `state.save_state`."""
+        found = {}
+        for name, module in self._modules().items():
+            found |= state.module_tensors(module, name)
+        for name, optimizer in self._optimizers.items():
+            found |= state.optimizer_tensors(optimizer, name)
+        return found
+
+    def restore(self, tensors: Mapping[str, Tensor], done: int) -> None:
+        """Go on from a saved state after `done` iterations."""
+        for name, module in self._modules().items():
+            state.restore_module(module, tensors, name)
+        for name, optimizer in self._optimizers.items():
+            state.restore_optimizer(optimizer, tensors, name)
+        self.done = done
+
+    def averaged_generator(self, batches: int = 8) -> SNGAN:
+        """A copy of the averaged generator for inference, its batch statistics estimated anew from the prior."""
+        generator = deepcopy(self.average).train()
+        for module in generator.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # the plain mean over all batches
+        with torch.no_grad():
+            for number in range(batches):
+                generator(self.latents("statistics", number, 256))
+        return generator.eval()
+
+    def latents(self, purpose: str, index: int, count: int) -> Tensor:
+        """Standard normal latents [count, latent] that (seed, purpose, index) determine."""
+        noise = torch.randn(count, self.recipe.shape.latent, generator=state.stream(self.seed, purpose, index))
+        return noise.to(self.device)
+
+    def _discriminator_step(self, index: int) -> dict[str, Tensor]:
+        batch = self.recipe.batch
+        with torch.no_grad(), self._autocast():
+            fake = self.generator(self.latents("discriminator", index, batch))
+        images = torch.cat([self._real(index), fake.float()]).contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            real, fake = self.discriminator(images).float().split(batch)
+        loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        self._descend("discriminator_adam", loss)
+        return {"discriminator_loss": loss.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
+
+    def _generator_step(self) -> Tensor:
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            scores = self.discriminator(self.generator(self.latents("generator", self.done, self.recipe.batch)))
+        loss = -scores.float().mean()
+        self._descend("generator_adam", loss)
+        self.discriminator.requires_grad_(True)
+        return loss.detach()
+
+    def _real(self, index: int) -> Tensor:
+        """The `index`-th batch of real images, in [-1, 1]."""
+        rows = state.batch_rows(len(self.images), self.recipe.batch, seed=self.seed, index=index)
+        images = self.images[rows].to(self.device, torch.float32) / 127.5 - 1
+        if self.recipe.flip:
+            mirrored = torch.rand(len(rows), generator=state.stream(self.seed, "flip", index)) < 0.5
+            images[mirrored] = images[mirrored].flip(3)
+        return images
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        self._optimizers[name].zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizers[name].step()
+
+    def _set_rate(self, rate: float) -> None:
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * rate
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=_fast_bfloat16(self.device))
+
+
+def _adam(module: nn.Module, rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam([{"params": list(module.parameters()), "initial_lr": rate}], lr=rate, betas=(0.0, 0.9))
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    # Where the processor has no such instructions, bfloat16 is emulated and slower than float32.
+    if device.type == "cpu":
+        return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
