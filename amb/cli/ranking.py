@@ -1,30 +1,44 @@
 """The leaderboard of a comparison in a terminal, as wide as there is room."""
 
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.measure import Measurement
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
     from amb.stats import Column
 
-NARROWEST = 2  # columns up to this priority stay, and their headers wrap, however narrow the terminal
+GAP = 2
 
 
-def ranking_table(comparison: "Comparison", *, console: Console) -> Table:
-    """The ranking with as many columns as fit the console, the least important left out first."""
+@dataclass(frozen=True)
+class _Rendered:
+    column: "Column"
+    header: str
+    cells: list[str]
+    width: int
+
+
+def ranking_table(comparison: "Comparison", *, width: int) -> Table:
+    """The ranking with as many columns as fit `width` characters, the least important left out first."""
     from amb.stats import ranking_columns
 
     metric, control = comparison.settings["metric"], comparison.settings["control"]
     columns = ranking_columns(str(metric), control=None if control is None else str(control))
-    most = max(column.priority for column in columns.values())
-    for priority in range(most, 0, -1):
-        kept = {name: column for name, column in columns.items() if column.priority <= priority}
-        table = _draw(comparison, kept)
-        if priority == 1 or Measurement.get(console, console.options, table).minimum <= console.width:
-            break
+    rows = comparison.ranking.to_dict("records")
+    rendered = [_render(column, [column.cell(row) for row in rows]) for column in columns.values()]
+    while len(rendered) > 1 and sum(r.width + GAP for r in rendered) - GAP > width:
+        # The last of the least important goes; those of priority 1 too, where the terminal is tiny.
+        least = max(rendered[1:], key=lambda r: r.column.priority).column.priority
+        rendered.remove([r for r in rendered[1:] if r.column.priority == least][-1])
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
+    for r in rendered:
+        table.add_column(r.header, justify=r.column.align, vertical="bottom", no_wrap=True)
+    for cells in zip(*(r.cells for r in rendered), strict=True):
+        table.add_row(*(escape(cell) for cell in cells))
     return table
 
 
@@ -32,13 +46,12 @@ def scope_line(comparison: "Comparison") -> str:
     """How much the table rests on: problems, clusters, seeds, budget, failures."""
     runs = comparison.runs
     failed = int((~runs["status"].isin(["ok", "target"])).sum())
-    clusters = len(runs[["generator", "target"]].drop_duplicates())
     suite = comparison.settings.get("suite")
     parts = [
         *([f"suite {suite}"] if suite else []),
-        f"{runs['problem'].nunique()} problems",
-        f"{clusters} generator-target pair{'s' if clusters != 1 else ''}",
-        f"{runs['seed'].nunique()} seeds",
+        _plural(runs["problem"].nunique(), "problem"),
+        _plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
+        _plural(runs["seed"].nunique(), "seed"),
         f"{int(runs['budget'].max()):,} queries a run",
         f"{failed} of {len(runs)} runs failed",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",
@@ -46,12 +59,12 @@ def scope_line(comparison: "Comparison") -> str:
     return "; ".join(parts)
 
 
-def _draw(comparison: "Comparison", columns: "dict[str, Column]") -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns.values():
-        header = f"{column.header}, {column.unit}" if column.unit else column.header
-        table.add_column(header, justify=column.align, vertical="bottom", no_wrap=False)
-    for row in comparison.ranking.to_dict("records"):
-        # Cells never wrap; only headers do.
-        table.add_row(*(column.cell(row).replace(" ", "\N{NO-BREAK SPACE}") for column in columns.values()))
-    return table
+def _render(column: "Column", cells: list[str]) -> _Rendered:
+    """Wrap a column's header as far as its cells are wide; cells never wrap."""
+    title = f"{column.header}, {column.unit}" if column.unit else column.header
+    width = max(len(text) for text in [*cells, *title.split()])
+    return _Rendered(column, "\n".join(wrap(title, width)), cells, width)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -67,7 +67,7 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
 
     console = Console()
     console.print()
-    console.print(ranking_table(comparison, console=console))
+    console.print(ranking_table(comparison, width=console.width))
     console.print(scope_line(comparison), style="dim", markup=False)
     console.print()
     console.print(comparison.verdict, style="bold", markup=False, highlight=False)

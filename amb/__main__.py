@@ -1,0 +1,5 @@
+"""`python -m amb` is `amb`."""
+
+from amb.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""Problems made of a generator and a target network: one latent grid, one unit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from amb.contracts.problem import Evaluation, Problem, UInt8Array
+from amb.contracts.space import FloatArray, IntArray, Space
+
+
+class Generator(Protocol):
+    """Turns latents into images; an image depends on its own latent only, to the bit."""
+
+    def images(self, latents: NDArray[np.float32]) -> UInt8Array:
+        """float32[n, d] -> uint8[n, h, w, c]."""
+
+
+class Target(Protocol):
+    """Measures units' responses to images; a response depends on its own image only, to the bit."""
+
+    def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The response of unit `units[i]`, a (layer, channel) pair, to image `i`: float64[n] in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A generator and a target on one device; all their problems share it, and so share batches.
+
+    Attributes:
+        name: ``<generator>/<target>``.
+        device: where both are.
+        digests: sha256 of the checkpoints.
+        cards: the models' facts, for people.
+    """
+
+    name: str
+    device: str
+    generator: Generator
+    target: Target
+    digests: tuple[str, ...]
+    cards: Mapping[str, object]
+
+
+class NetworkProblem(Problem):
+    """How strongly one unit of a target responds to what a generator makes of a grid point.
+
+    The activation is the unit's spikes divided by frames and by positions of its feature map, in [0, 1].
+    """
+
+    def __init__(self, pair: Pair, layer: str, unit: int, space: Space, *, id: str) -> None:
+        self.pair = pair
+        self.layer = layer
+        self.unit = unit
+        self.space = space
+        self.id = id
+        grid = f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}"
+        self.fingerprint = sha256(" ".join([*pair.digests, grid]).encode()).hexdigest()[:16]
+
+    @property
+    def group(self) -> str:
+        """All problems of one pair are evaluated together."""
+        return f"{self.pair.name}@{self.pair.device}"
+
+    @classmethod
+    def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
+        """One pass through generator and target for all problems of a pair."""
+        mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
+        pair = mine[0].pair
+        units = [(p.layer, p.unit) for p, batch in zip(mine, batches, strict=True) for _ in batch]
+        latents = np.concatenate([p.space.decode(batch) for p, batch in zip(mine, batches, strict=True)])
+        start = perf_counter()
+        images = pair.generator.images(latents.astype(np.float32))
+        middle = perf_counter()
+        activations = pair.target.activations(images, units)
+        end = perf_counter()
+        values = np.split(activations, np.cumsum([len(batch) for batch in batches])[:-1])
+        return Evaluation(values, [value.copy() for value in values], middle - start, end - middle)
+
+    def images(self, candidates: ArrayLike) -> UInt8Array:
+        """The stimuli as they would be shown, uint8[n, h, w, c]."""
+        return self.pair.generator.images(self.space.decode(candidates).astype(np.float32))
+
+    def facts(self) -> Mapping[str, object]:
+        """Names and numbers for `amb problems show`."""
+        space = self.space
+        return {
+            "problem": self.id,
+            "grid": f"{space.d} modes x {int(space.levels.max())} levels, {space.grid} in "
+            f"[{space.low:g}, {space.high:g}]",
+            "activation": "spikes / (frames x positions of the feature map), in [0, 1]",
+            **self.pair.cards,
+            "checkpoints": ", ".join(self.pair.digests),
+        }

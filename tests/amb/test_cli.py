@@ -1,0 +1,182 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+AMB = [sys.executable, "-m", "amb"]
+SMALL = ["--solvers", "random,climber", "--problems", "toy/bowl/near/*", "--budget", "40", "--seeds", "2"]
+
+
+def amb(*words: str, cwd: Path, width: int = 100) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*AMB, *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": str(width)},
+    )
+
+
+def test_compare_prints_a_table_and_a_verdict_and_writes_a_report(tmp_path: Path) -> None:
+    done = amb("compare", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for expected in (
+        "climber",
+        "random",
+        "Holm p",
+        "4 problems",
+        "2 seeds",
+        "0 of 16 runs failed",
+        "Report: st",
+    ):
+        assert expected in done.stdout
+    written = {file.name for file in (tmp_path / "st" / "report").iterdir()}
+    assert {"runs.csv", "ranking.csv", "report.md", "convergence.png", "gallery.png"} <= written
+
+
+def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -> None:
+    words = ["compare", *SMALL, "--plugin", str(TOY), "--study", "st", "--json"]
+    first, second = amb(*words, cwd=tmp_path), amb(*words, cwd=tmp_path)
+    assert "All 16 runs are in the study already" in second.stderr
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+
+
+def test_two_executions_give_identical_traces(tmp_path: Path) -> None:
+    from amb.study import Study
+
+    for folder in ("one", "two"):
+        assert amb("run", *SMALL, "--plugin", str(TOY), "--study", folder, cwd=tmp_path).returncode == 0
+    one, two = (list(Study(tmp_path / folder).records()) for folder in ("one", "two"))
+    assert len(one) == len(two) == 16
+    for (_, a), (_, b) in zip(one, two, strict=True):
+        assert a.values.tobytes() == b.values.tobytes()
+        assert a.candidates.tobytes() == b.candidates.tobytes()
+
+
+def test_report_needs_no_run(tmp_path: Path) -> None:
+    words = ["--plugin", str(TOY), "--json"]
+    compared = amb("compare", *SMALL, *words, "--study", "st", cwd=tmp_path)
+    reported = amb("report", "st", *words, cwd=tmp_path)
+    assert reported.returncode == 0, reported.stderr
+    assert json.loads(reported.stdout)["verdict"] == json.loads(compared.stdout)["verdict"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
+    done = amb("compare", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=tmp_path, width=width)
+    assert max(len(line) for line in done.stdout.splitlines()) <= width
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["compare", "--solvers", "randm"], "did you mean random"),
+        (["compare", "--solvers", "random[draw=sobol]"], "'grid' or 'prior'"),
+        (["compare", "--solvers", "random[k"], "bad spec"),
+        (["compare", "--solvers", ""], "no solvers given"),
+        (["compare", "--solvers", "random", "--problems", "toy/bowl/neer/0"], "did you mean near"),
+        (["compare", "--solvers", "random", "--problems", "toy/bowl/near/4"], "0..3"),
+        (["compare", "--solvers", "random", "--problems", "nothing"], "unknown problem"),
+        (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--budget", "0"], "budget"),
+        (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--seeds", "0"], "seed"),
+        (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--alpha", "2"], "alpha"),
+        (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--metric", "x"], "metric"),
+        (["compare", *SMALL, "--control", "tt-b"], "control"),
+        (["compare", *SMALL, "--study", "/proc/none/study"], "--study"),
+        (["report", "nowhere"], "no study"),
+        (["solvers", "show", "randm"], "did you mean random"),
+        (["problems", "show", "toy/bowl/near"], "expected <generator>/<target>/<layer>/<unit>"),
+        (["train", "cifar11-sngan", "--data", "."], "did you mean cifar10-sngan"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_status_2(tmp_path: Path, words: list[str], says: str) -> None:
+    plugin = [] if words[0] in ("train",) else ["--plugin", str(TOY)]
+    done = amb(*words, *plugin, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("amb: ")
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("**/runs/*"))
+
+
+def test_a_crashing_solver_is_named_and_counted(tmp_path: Path) -> None:
+    done = amb(
+        *("compare", "--solvers", "random,crasher", "--problems", "toy/bowl/near/*", "--budget", "20"),
+        *("--plugin", str(TOY), "--study", "st"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the lamp is broken" in done.stdout
+    assert "8 of 16 runs failed" in done.stdout.replace("\n", " ")
+
+
+def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) -> None:
+    """The interrupted study ends with the very traces of an undisturbed one."""
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        TOY.read_text().replace("return np.exp(", "__import__('time').sleep(0.02); return np.exp(")
+    )
+    words = ["run", *SMALL[:5], "400", "--seeds", "1", "--plugin", str(slow)]
+    process = subprocess.Popen(
+        [*AMB, *words, "--study", "st"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("st/journal/*.arrows")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The same command goes on from there" in errors
+    assert list(tmp_path.glob("st/journal/*.arrows"))
+    for folder in ("st", "undisturbed"):
+        assert amb(*words, "--study", folder, cwd=tmp_path).returncode == 0
+    from amb.study import Study
+
+    traces = [
+        {record.plan.key: trace.values.tobytes() for record, trace in Study(tmp_path / folder).records()}
+        for folder in ("st", "undisturbed")
+    ]
+    assert traces[0] == traces[1]
+
+
+def test_help_is_instant() -> None:
+    """No heavy package is imported to print the help."""
+    code = (
+        "import sys; sys.argv = ['amb', '--help'];\n"
+        "from amb.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'torch', 'jax', 'pandas', 'scipy', 'matplotlib', 'numba', 'nevergrad'}\n"
+        "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_lists_show_names_and_origins(tmp_path: Path) -> None:
+    solvers = amb("solvers", "list", "--plugin", str(TOY), "--json", cwd=tmp_path)
+    rows = {row["solver"]: row["from"] for row in json.loads(solvers.stdout)}
+    assert rows["random"].startswith("amb ")
+    assert rows["climber"] == str(TOY)
+    shown = amb("solvers", "show", "random[k=5]", cwd=tmp_path)
+    assert "k=5, draw=grid" in shown.stdout or "draw=grid, k=5" in shown.stdout
+    problems = amb("problems", "list", "toy/bowl/*/1..2", "--plugin", str(TOY), "--json", cwd=tmp_path)
+    assert [row["problem"] for row in json.loads(problems.stdout)] == [
+        "toy/bowl/near/1",
+        "toy/bowl/near/2",
+        "toy/bowl/far/1",
+        "toy/bowl/far/2",
+    ]
