@@ -142,6 +142,6 @@ def _write(file: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(file)
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be written ({error.strerror}); choose another folder") from error
+        raise CheckpointError(f"{file} cannot be written ({error.strerror}); free or choose another") from error
     finally:
         part.unlink(missing_ok=True)

@@ -7,21 +7,19 @@ itself is never written to.
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from amb.errors import DataError, unknown
 
+from amb.errors import DataError, unknown
 from amb_problems import origins
+from amb_problems.origins import Arrays, IntArray, UInt8Array
 
 DatasetName = Literal["cifar10", "mnist"]
-UInt8Array = npt.NDArray[np.uint8]
-IntArray = npt.NDArray[np.int64]
 
 CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "cifar10": (
@@ -68,7 +66,7 @@ def load(name: DatasetName, folder: Path | None = None) -> Dataset:
     files = [folder / name / f"{split}.parquet" for split in ("train", "test")] if folder else []
     if files and all(file.is_file() for file in files):
         arrays = _cached(name, files, lambda: _read_parquet(name, files))
-        return Dataset(name, _PARQUET_SOURCE[name], *arrays, classes=CLASSES[name])
+        return Dataset(name, _PARQUET_SOURCE[name], *arrays, CLASSES[name])
     try:
         downloaded = origins.fetch(name, cache_folder() / "origin")
     except OSError as error:
@@ -78,7 +76,7 @@ def load(name: DatasetName, folder: Path | None = None) -> Dataset:
             f"int64) nor its origin could be read ({error}); name a folder that has these files"
         ) from error
     arrays = _cached(name, downloaded, lambda: origins.parse(name, downloaded))
-    return Dataset(name, origins.SOURCE[name], *arrays, classes=CLASSES[name])
+    return Dataset(name, origins.SOURCE[name], *arrays, CLASSES[name])
 
 
 def cache_folder() -> Path:
@@ -88,14 +86,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("AMB_CACHE") or platformdirs.user_cache_dir("amb")) / "data"
 
 
-def _cached(name, files, read):  # type: ignore[no-untyped-def]
+def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
     """The arrays that `read()` gives, kept as .npz under a key of the files' sizes and times."""
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     key = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     cache = cache_folder() / f"{name}-{key}.npz"
     try:
         with np.load(cache, allow_pickle=False) as stored:
-            return tuple(stored[array] for array in _ARRAYS)
+            first, second, third, fourth = (stored[array] for array in _ARRAYS)
+            return first, second, third, fourth
     except (OSError, ValueError, KeyError):
         pass  # absent or torn: decode again
     arrays = read()
@@ -110,9 +109,9 @@ def _cached(name, files, read):  # type: ignore[no-untyped-def]
     return arrays
 
 
-def _read_parquet(name: str, files: list[Path]) -> tuple[npt.NDArray[np.generic], ...]:
-    halves = [_read_half(file, _IMAGE_COLUMN[name]) for file in files]
-    return halves[0] + halves[1]
+def _read_parquet(name: str, files: list[Path]) -> Arrays:
+    train, test = (_read_half(file, _IMAGE_COLUMN[name]) for file in files)
+    return *train, *test
 
 
 def _read_half(file: Path, column: str) -> tuple[UInt8Array, IntArray]:

@@ -12,7 +12,13 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+
 from amb.errors import DataError
+
+UInt8Array = npt.NDArray[np.uint8]
+IntArray = npt.NDArray[np.int64]
+Arrays = tuple[UInt8Array, IntArray, UInt8Array, IntArray]
+"""Train images and labels, test images and labels."""
 
 SOURCE: Mapping[str, str] = MappingProxyType({
     "cifar10": "CIFAR-10 (Krizhevsky 2009), the original binary version",
@@ -52,8 +58,8 @@ def fetch(name: str, folder: Path) -> list[Path]:
     return [_fetch_one(file, folder / file.url.rpartition("/")[2]) for file in _FILES[name]]
 
 
-def parse(name: str, files: list[Path]) -> tuple[npt.NDArray[np.generic], ...]:
-    """Train images and labels, test images and labels, from the origin's files.
+def parse(name: str, files: list[Path]) -> Arrays:
+    """What the origin's files hold.
 
     Raises:
         DataError: files that are not what they should be.
@@ -61,7 +67,8 @@ def parse(name: str, files: list[Path]) -> tuple[npt.NDArray[np.generic], ...]:
     try:
         return _parse_cifar10(files[0]) if name == "cifar10" else _parse_mnist(files)
     except (OSError, EOFError, ValueError, KeyError, tarfile.TarError) as error:
-        raise DataError(f"{files[0].parent} holds a damaged {name} ({error}); delete it to fetch it anew") from error
+        folder = files[0].parent
+        raise DataError(f"{folder} holds a damaged {name} ({error}); delete it to fetch it anew") from error
 
 
 def _fetch_one(file: _File, path: Path) -> Path:
@@ -69,7 +76,8 @@ def _fetch_one(file: _File, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            with urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS) as answer, part.open("wb") as stream:
+            answer = urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS)
+            with answer, part.open("wb") as stream:
                 while block := answer.read(1 << 20):
                     stream.write(block)
             part.replace(path)
@@ -81,7 +89,7 @@ def _fetch_one(file: _File, path: Path) -> Path:
     return path
 
 
-def _parse_cifar10(archive: Path) -> tuple[npt.NDArray[np.generic], ...]:
+def _parse_cifar10(archive: Path) -> Arrays:
     """The binary version: records of one label byte and 3072 bytes in planes of red, green and blue."""
     batches = {}
     with tarfile.open(archive) as tar:
@@ -89,15 +97,15 @@ def _parse_cifar10(archive: Path) -> tuple[npt.NDArray[np.generic], ...]:
             if member.name.endswith(".bin") and (stream := tar.extractfile(member)):
                 batches[Path(member.name).name] = np.frombuffer(stream.read(), np.uint8).reshape(-1, 3073)
     train = np.concatenate([batches[f"data_batch_{number}.bin"] for number in range(1, 6)])
-    return _split_cifar10(train) + _split_cifar10(batches["test_batch.bin"])
+    return *_split_cifar10(train), *_split_cifar10(batches["test_batch.bin"])
 
 
-def _split_cifar10(records: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.generic], ...]:
+def _split_cifar10(records: UInt8Array) -> tuple[UInt8Array, IntArray]:
     planes = records[:, 1:].reshape(-1, 3, 32, 32)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, 0].astype(np.int64)
 
 
-def _parse_mnist(files: list[Path]) -> tuple[npt.NDArray[np.generic], ...]:
+def _parse_mnist(files: list[Path]) -> Arrays:
     """IDX files: a big-endian header of 16 bytes for images, of 8 for labels, then the bytes themselves."""
     contents = [gzip.decompress(file.read_bytes()) for file in files]
     images = [np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28, 1) for content in contents[::2]]

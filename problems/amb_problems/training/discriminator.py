@@ -1,4 +1,4 @@
-"""The discriminator of SN-GAN (Miyato et al. 2018): a small ResNet whose every weight is spectrally normalized."""
+"""The discriminator of SN-GAN (Miyato et al. 2018): a small ResNet, spectrally normalized."""
 
 import torch
 from torch import Tensor, nn

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import cast
 
 import torch
-from amb.errors import unknown
 
+from amb.errors import unknown
 from amb_problems import checkpoint, data
 from amb_problems.generators.sngan import SNGAN, SNGANShape
 from amb_problems.training import state
@@ -125,6 +125,7 @@ class _Sitting:
     def _card(self) -> dict[str, object]:
         return {
             "kind": "sngan",
+            "facts": ["data", "method", "steps"],
             "shape": self.recipe.shape.as_json(),
             "prior": "standard normal",
             "data": self.images.source,

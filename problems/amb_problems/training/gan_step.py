@@ -71,7 +71,7 @@ class GANTraining:
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for `state.save_state`."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for name, module in self._modules().items():
             found |= state.module_tensors(module, name)
         for name, optimizer in self._optimizers.items():
@@ -87,7 +87,7 @@ class GANTraining:
         self.done = done
 
     def averaged_generator(self, batches: int = 8) -> SNGAN:
-        """A copy of the averaged generator for inference, its batch statistics estimated anew from the prior."""
+        """A copy of the averaged generator for inference; batch statistics estimated anew from the prior."""
         generator = deepcopy(self.average).train()
         for module in generator.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -100,8 +100,8 @@ class GANTraining:
 
     def latents(self, purpose: str, index: int, count: int) -> Tensor:
         """Standard normal latents [count, latent] that (seed, purpose, index) determine."""
-        noise = torch.randn(count, self.recipe.shape.latent, generator=state.stream(self.seed, purpose, index))
-        return noise.to(self.device)
+        source = state.stream(self.seed, purpose, index)
+        return torch.randn(count, self.recipe.shape.latent, generator=source).to(self.device)
 
     def _discriminator_step(self, index: int) -> dict[str, Tensor]:
         batch = self.recipe.batch
@@ -112,12 +112,14 @@ class GANTraining:
             real, fake = self.discriminator(images).float().split(batch)
         loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         self._descend("discriminator_adam", loss)
-        return {"discriminator_loss": loss.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
+        scores = {"real": real.mean(), "fake": fake.mean()}
+        return {"discriminator_loss": loss.detach()} | {name: score.detach() for name, score in scores.items()}
 
     def _generator_step(self) -> Tensor:
         self.discriminator.requires_grad_(False)
+        latents = self.latents("generator", self.done, self.recipe.batch)
         with self._autocast():
-            scores = self.discriminator(self.generator(self.latents("generator", self.done, self.recipe.batch)))
+            scores = self.discriminator(self.generator(latents))
         loss = -scores.float().mean()
         self._descend("generator_adam", loss)
         self.discriminator.requires_grad_(True)
@@ -134,7 +136,7 @@ class GANTraining:
 
     def _descend(self, name: str, loss: Tensor) -> None:
         self._optimizers[name].zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimizers[name].step()
 
     def _set_rate(self, rate: float) -> None:
@@ -150,7 +152,8 @@ class GANTraining:
 
 
 def _adam(module: nn.Module, rate: float) -> torch.optim.Adam:
-    return torch.optim.Adam([{"params": list(module.parameters()), "initial_lr": rate}], lr=rate, betas=(0.0, 0.9))
+    group = {"params": list(module.parameters()), "initial_lr": rate}
+    return torch.optim.Adam([group], lr=rate, betas=(0.0, 0.9))
 
 
 def _fast_bfloat16(device: torch.device) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from amb.errors import DataError
 from torch import Tensor
+
+from amb.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+"""Generators that are networks with shipped, or a user's own, checkpoints."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from amb.errors import CheckpointError
+from amb_problems import checkpoint
+from amb_problems.generators.base import FloatArray, Generator, UInt8Array, to_uint8
+from amb_problems.generators.folded import fold
+from amb_problems.generators.sngan import SNGAN, SNGANShape
+
+
+class SNGANGenerator(Generator):
+    """An SN-GAN behind the generator's contract.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one that is damaged or no SN-GAN's.
+    """
+
+    def __init__(self, name_or_path: str | Path, *, device: str = "cpu") -> None:
+        tensors, card = checkpoint.load(name_or_path)
+        kind = card.facts.get("kind")
+        if kind != "sngan":
+            raise CheckpointError(f"checkpoint {card.name} is of kind {kind!r}, expected 'sngan'")
+        try:
+            shape = SNGANShape.from_json(card.facts["shape"])
+            network = SNGAN(shape)
+            network.load_state_dict(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"checkpoint {card.name} does not fit its card's shape: {error}") from error
+        self.name, self.latent_dim, self.fingerprint, self.card = card.name, shape.latent, card.sha256, card
+        self._network = fold(network).to(device)
+        self._device = device
+
+    def _render(self, latents: FloatArray) -> UInt8Array:
+        with torch.inference_mode():
+            images = self._network(torch.from_numpy(latents).to(self._device)).cpu()
+        return to_uint8(np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy()))
