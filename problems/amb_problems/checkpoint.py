@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -45,7 +46,6 @@ def save(path: Path, tensors: Mapping[str, "Tensor"], card: Mapping[str, object]
     digest = hashlib.sha256(content).hexdigest()
     header = {"schema": SCHEMA, "sha256": digest}
     text = json.dumps(header | dict(card), indent=2, ensure_ascii=False) + "\n"
-    base.parent.mkdir(parents=True, exist_ok=True)
     _write(base.with_name(base.name + _TENSORS), content)
     _write(base.with_name(base.name + _CARD), text.encode())
     return Card(base.name, SCHEMA, digest, dict(card))
@@ -115,7 +115,7 @@ def _read_card(base: Path) -> Card:
     try:
         facts = json.loads(_read(file))
         schema, digest = facts.pop("schema"), facts.pop("sha256")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file} is no model card ({error!r}); {_mend(base)}") from error
     if schema != SCHEMA:
         raise CheckpointError(f"{file} has schema {schema!r}, this version reads {SCHEMA}; update amb")
@@ -139,9 +139,11 @@ def _mend(base: Path) -> str:
 def _write(file: Path, content: bytes) -> None:
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)
         part.replace(file)
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be written ({error.strerror}); free or choose another") from error
+        raise CheckpointError(f"{file} cannot be written ({error.strerror}); choose another place") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be the very thing that is wrong
+            part.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -95,14 +96,14 @@ def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
         with np.load(cache, allow_pickle=False) as stored:
             first, second, third, fourth = (stored[array] for array in _ARRAYS)
             return first, second, third, fourth
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass  # absent or torn: decode again
     arrays = read()
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         part = cache.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as stream:
-            np.savez(stream, **dict(zip(_ARRAYS, arrays, strict=True)))
+            np.savez(stream, **dict(zip(_ARRAYS, arrays, strict=True)))  # type: ignore[arg-type]
         part.replace(cache)
     except OSError:
         pass  # a cache that cannot be written costs time, nothing else

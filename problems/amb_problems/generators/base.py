@@ -37,7 +37,7 @@ class Generator(ABC):
         given = np.asarray(latents, np.float32)
         if given.ndim != 2 or given.shape[1] != self.latent_dim:
             raise CandidateError(
-                f"generator {self.name} takes latents [n, {self.latent_dim}], not of shape {list(given.shape)}"
+                f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(given.shape)}"
             )
         if not np.isfinite(given).all():
             raise CandidateError(f"generator {self.name} takes finite latents; these have NaN or infinity")
@@ -45,7 +45,11 @@ class Generator(ABC):
         count = max(1, -(-len(given) // self.CHUNK))
         padded = np.zeros((count, self.CHUNK, self.latent_dim), np.float32)
         padded.reshape(-1, self.latent_dim)[: len(given)] = given
-        return np.concatenate([self._render(chunk) for chunk in padded])[: len(given)]
+        return np.concatenate(self._render_all(list(padded)))[: len(given)]
+
+    def _render_all(self, chunks: list[FloatArray]) -> list[UInt8Array]:
+        """Images of several chunks; a generator that can render them at the same time overrides this."""
+        return [self._render(chunk) for chunk in chunks]
 
     @abstractmethod
     def _render(self, latents: FloatArray) -> UInt8Array:

@@ -10,7 +10,7 @@ from typing import cast
 
 import torch
 
-from amb.errors import unknown
+from amb.errors import DataError, unknown
 from amb_problems import checkpoint, data
 from amb_problems.generators.sngan import SNGAN, SNGANShape
 from amb_problems.training import state
@@ -52,7 +52,7 @@ def train(
 
     Raises:
         SpecError: no such generator.
-        DataError: the images or the saved state cannot be read.
+        DataError: the images or the saved state cannot be read, or the state is of another seed.
     """
     if name not in RECIPES:
         raise unknown("generator to train", name, RECIPES)
@@ -74,9 +74,13 @@ class _Sitting:
         self.started = time.monotonic()
         if resume and (stored := state.load_state(self.state_file)):
             tensors, facts = stored
+            if facts["seed"] != seed:
+                raise DataError(
+                    f"{self.state_file} is of a training with seed {facts['seed']}, asked for is {seed}; "
+                    "choose another folder, or do not resume"
+                )
             self.training.restore(tensors, facts["done"])
-            self.seconds_before, self.seed = facts["seconds"], facts["seed"]
-            self.training.seed = self.seed
+            self.seconds_before = facts["seconds"]
 
     @property
     def seconds(self) -> float:

@@ -112,8 +112,8 @@ class GANTraining:
             real, fake = self.discriminator(images).float().split(batch)
         loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         self._descend("discriminator_adam", loss)
-        scores = {"real": real.mean(), "fake": fake.mean()}
-        return {"discriminator_loss": loss.detach()} | {name: score.detach() for name, score in scores.items()}
+        metrics = {"discriminator_loss": loss, "real": real.mean(), "fake": fake.mean()}
+        return {name: value.detach() for name, value in metrics.items()}
 
     def _generator_step(self) -> Tensor:
         self.discriminator.requires_grad_(False)

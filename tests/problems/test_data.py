@@ -1,0 +1,161 @@
+"""Image sets: what the loader reads, keeps and refuses."""
+
+import gzip
+import io
+import os
+import struct
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from amb.errors import DataError, SpecError
+from amb_problems import data, origins
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's cache, nor the network."""
+    monkeypatch.setenv("AMB_CACHE", str(tmp_path / "cache"))
+
+    def offline(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    return tmp_path / "cache"
+
+
+def write_set(folder: Path, name: str, column: str, mode: str, image_format: str) -> dict[str, np.ndarray]:
+    """A tiny set in the public hubs' layout; answers the images as arrays."""
+    rng = np.random.default_rng(7)
+    shape = (5, 8, 8, 3) if mode == "RGB" else (5, 8, 8)
+    (folder / name).mkdir(parents=True)
+    written = {}
+    for split in ("train", "test"):
+        images = rng.integers(0, 256, shape, np.uint8)
+        encoded = []
+        for image in images:
+            stream = io.BytesIO()
+            Image.fromarray(image).save(stream, image_format)
+            encoded.append({"bytes": stream.getvalue(), "path": None})
+        kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        table = pa.table({column: pa.array(encoded, kind), "label": pa.array(range(5), pa.int64())})
+        pq.write_table(table, folder / name / f"{split}.parquet")
+        written[split] = images
+    return written
+
+
+def test_lossless_images_come_back_as_they_were(tmp_path: Path) -> None:
+    """A PNG set is read exactly, with a channel axis, int64 labels and a source for the card."""
+    written = write_set(tmp_path, "mnist", "image", "L", "PNG")
+    loaded = data.load("mnist", tmp_path)
+    assert np.array_equal(written["train"][..., None], loaded.train_images)
+    assert np.array_equal(written["test"][..., None], loaded.test_images)
+    assert np.array_equal(np.arange(5), loaded.test_labels)
+    assert loaded.train_labels.dtype == np.int64
+    assert "MNIST" in loaded.source
+
+
+def test_the_source_tells_of_the_jpeg_encoding(tmp_path: Path) -> None:
+    """CIFAR-10 from Parquet says that it is re-encoded, and has the classes in the labels' order."""
+    write_set(tmp_path, "cifar10", "img", "RGB", "JPEG")
+    loaded = data.load("cifar10", tmp_path)
+    assert "JPEG" in loaded.source
+    assert loaded.train_images.shape == (5, 8, 8, 3)
+    assert loaded.classes[0] == "airplane"
+    assert loaded.classes[9] == "truck"
+
+
+def test_images_are_decoded_once(tmp_path: Path) -> None:
+    """The second call reads the cache: the file may have changed, as long as size and time have not."""
+    written = write_set(tmp_path, "mnist", "image", "L", "PNG")
+    data.load("mnist", tmp_path)
+    file = tmp_path / "mnist" / "train.parquet"
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    file.write_bytes(bytes(file.stat().st_size))
+    os.utime(file, ns=times)
+    assert np.array_equal(written["train"][..., None], data.load("mnist", tmp_path).train_images)
+
+
+def test_a_changed_file_is_decoded_again(tmp_path: Path) -> None:
+    """Another time of change makes the cache stale."""
+    write_set(tmp_path, "mnist", "image", "L", "PNG")
+    data.load("mnist", tmp_path)
+    file = tmp_path / "mnist" / "train.parquet"
+    file.write_bytes(b"no parquet any more")
+    with pytest.raises(DataError, match=r"train\.parquet cannot be read"):
+        data.load("mnist", tmp_path)
+
+
+def test_a_torn_cache_is_replaced(tmp_path: Path, own_cache: Path) -> None:
+    """A cache file that was cut off costs time and nothing else."""
+    written = write_set(tmp_path, "mnist", "image", "L", "PNG")
+    data.load("mnist", tmp_path)
+    (cached,) = (own_cache / "data").glob("*.npz")
+    cached.write_bytes(cached.read_bytes()[:100])
+    assert np.array_equal(written["train"][..., None], data.load("mnist", tmp_path).train_images)
+
+
+def test_the_data_folder_is_left_alone(tmp_path: Path) -> None:
+    """Loading writes nothing beside the data."""
+    write_set(tmp_path / "data", "mnist", "image", "L", "PNG")
+    data.load("mnist", tmp_path / "data")
+    assert sorted(f.name for f in (tmp_path / "data").rglob("*.*")) == ["test.parquet", "train.parquet"]
+
+
+def test_missing_files_without_a_network_say_what_is_expected(tmp_path: Path) -> None:
+    """The error names the files and their columns."""
+    with pytest.raises(DataError, match=r"cifar10/train\.parquet.*`img`.*`label`.*no network"):
+        data.load("cifar10", tmp_path)
+
+
+def test_an_unknown_set_names_the_nearest() -> None:
+    """A slip of the pen is answered by the name that was meant."""
+    with pytest.raises(SpecError, match="cifar10"):
+        data.load("cifar", None)  # type: ignore[arg-type]
+
+
+def test_a_download_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are not the published ones never become data."""
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(b"an error page"))
+    with pytest.raises(DataError, match="md5"):
+        data.load("cifar10", None)
+
+
+def test_the_binary_cifar10_is_read(tmp_path: Path) -> None:
+    """Records of a label and three planes become images with the colour last, batches in their order."""
+    archive = tmp_path / "cifar.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for label, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+            planes = np.repeat(np.array([10, 20, 30], np.uint8) + label, 1024)
+            record = bytes([label]) + planes.tobytes()
+            info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            info.size = len(record)
+            tar.addfile(info, io.BytesIO(record))
+    train, train_labels, test, test_labels = origins.parse("cifar10", [archive])
+    assert train.shape == (5, 32, 32, 3)
+    assert train_labels.tolist() == [0, 1, 2, 3, 4]
+    assert train[2, 0, 0].tolist() == [12, 22, 32]
+    assert test[0, 31, 31].tolist() == [15, 25, 35]
+    assert test_labels.tolist() == [5]
+
+
+def test_the_idx_files_of_mnist_are_read(tmp_path: Path) -> None:
+    """Headers are skipped, pixels and labels come out in order."""
+    files = []
+    for number, (header, body) in enumerate([
+        (struct.pack(">4i", 2051, 2, 28, 28), bytes(range(256)) * 6 + bytes(32)),
+        (struct.pack(">2i", 2049, 2), bytes([7, 1])),
+    ] * 2):
+        files.append(tmp_path / f"{number}.gz")
+        files[-1].write_bytes(gzip.compress(header + body))
+    images, labels, _, test_labels = origins.parse("mnist", files)
+    assert images.shape == (2, 28, 28, 1)
+    assert images[0, 0, :3, 0].tolist() == [0, 1, 2]
+    assert labels.tolist() == test_labels.tolist() == [7, 1]

@@ -1,0 +1,192 @@
+"""Training: the same seed does the same, and a kill costs minutes, not the run."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from amb.errors import DataError, SpecError
+from amb_problems import checkpoint
+from amb_problems.generators.network import SNGANGenerator
+from amb_problems.generators.sngan import SNGANShape
+from amb_problems.training import gan, state
+from amb_problems.training.discriminator import SpectralConv2d
+from amb_problems.training.gan_step import GANRecipe, GANTraining
+from amb_problems.training.state import TrainingProgress
+
+TINY = GANRecipe(
+    dataset="cifar10",
+    shape=SNGANShape(latent=6, bottom=2, widths=(8, 8, 8)),
+    discriminator=(8, 8),
+    flip=True,
+    steps=6,
+    batch=4,
+)
+IMAGES = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small only lose by threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe and data that train in a moment, under the name `tiny`."""
+    monkeypatch.setattr(gan, "RECIPES", {"tiny": TINY})
+    dataset = SimpleNamespace(train_images=IMAGES, source="noise")
+    monkeypatch.setattr(gan.data, "load", lambda name, folder: dataset)
+
+
+def train(
+    out: Path, *, seed: int = 1, minutes: float | None = None, resume: bool = True
+) -> list[TrainingProgress]:
+    seen: list[TrainingProgress] = []
+    options = {"seed": seed, "minutes": minutes, "resume": resume}
+    gan.train(name="tiny", data=out, out=out, device="cpu", progress=seen.append, **options)
+    return seen
+
+
+def steps(training: GANTraining, count: int) -> list[dict[str, float]]:
+    return [{k: float(v) for k, v in training.advance(1.0).items()} for _ in range(count)]
+
+
+def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_seed_gives_the_same_first_steps() -> None:
+    """Two trainings of one seed agree in every metric of 50 steps, whatever torch's global seed."""
+    runs = []
+    for seed, noise in [(1, 10), (1, 20), (2, 10)]:
+        torch.manual_seed(noise)
+        runs.append(steps(GANTraining(TINY, IMAGES, seed=seed, device="cpu"), 50))
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_the_global_random_state_is_left_alone() -> None:
+    """Whoever calls a training finds torch's generator as it was."""
+    torch.manual_seed(4)
+    before = torch.random.get_rng_state()
+    steps(GANTraining(TINY, IMAGES, seed=1, device="cpu"), 1)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path) -> None:
+    """Saved after four steps and taken up by a new process's objects: the same weights, bit for bit."""
+    whole = GANTraining(TINY, IMAGES, seed=1, device="cpu")
+    steps(whole, 9)
+    first = GANTraining(TINY, IMAGES, seed=1, device="cpu")
+    steps(first, 4)
+    state.save_state(tmp_path / "state", first.tensors(), {"done": first.done})
+    second = GANTraining(TINY, IMAGES, seed=1, device="cpu")
+    tensors, facts = state.load_state(tmp_path / "state") or ({}, {})
+    second.restore(tensors, facts["done"])
+    steps(second, 5)
+    assert same(whole.tensors(), second.tensors())
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_training_ends_in_a_generator_that_loads(tmp_path: Path) -> None:
+    """`train` leaves a verified checkpoint, a card with data, recipe and seed, and a sheet to look at."""
+    seen = train(tmp_path)
+    assert seen[-1].step == seen[-1].steps == 6
+    facts = checkpoint.read_card(tmp_path / "tiny").facts
+    assert facts["data"] == "noise"
+    assert facts["seed"] == 1
+    assert facts["recipe"]["batch"] == 4
+    assert facts["finished"]
+    assert (tmp_path / "tiny-000006.png").is_file()
+    images = SNGANGenerator(tmp_path / "tiny").images(np.zeros((2, 6), np.float32))
+    assert images.shape == (2, 8, 8, 3)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_finished_training_is_not_begun_again(tmp_path: Path) -> None:
+    """Asked again, it answers with what it has; without `resume` it starts anew and ends in the same."""
+    train(tmp_path)
+    first = checkpoint.fingerprint(tmp_path / "tiny")
+    train(tmp_path)
+    assert first == checkpoint.fingerprint(tmp_path / "tiny")
+    train(tmp_path, resume=False)
+    assert first == checkpoint.fingerprint(tmp_path / "tiny")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_minutes_end_a_training(tmp_path: Path) -> None:
+    """The time given is kept to, whatever the recipe's steps; time spent earlier counts."""
+    (last,) = train(tmp_path, minutes=0.01)[-1:]
+    assert last.step == last.steps > 0
+    assert checkpoint.read_card(tmp_path / "tiny").facts["training_seconds"] + 0.5 >= 0.6
+    again = train(tmp_path, minutes=0.01)
+    assert again[-1].step == last.step
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_state_of_another_seed_is_refused(tmp_path: Path) -> None:
+    """Going on with another seed would be neither training; the error says so."""
+    train(tmp_path, seed=1)
+    with pytest.raises(DataError, match="seed 1, asked for is 2"):
+        train(tmp_path, seed=2)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_state_that_is_none_is_refused(tmp_path: Path) -> None:
+    """A torn or foreign file is named, never unpickled."""
+    (tmp_path / "tiny.state.safetensors").write_bytes(b"not a state")
+    with pytest.raises(DataError, match="no training state"):
+        train(tmp_path)
+
+
+def test_an_unknown_generator_is_refused(tmp_path: Path) -> None:
+    """The nearest name is given."""
+    with pytest.raises(SpecError, match="mnist-sngan"):
+        gan.train(
+            name="mnist-gan", data=tmp_path, out=tmp_path, seed=0, device="cpu", minutes=None, progress=print
+        )
+
+
+def test_an_epoch_visits_every_row_once() -> None:
+    """Batches of an epoch are disjoint; the next epoch has another order."""
+    first = torch.cat([state.batch_rows(20, 5, seed=3, index=i) for i in range(4)])
+    second = torch.cat([state.batch_rows(20, 5, seed=3, index=i) for i in range(4, 8)])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(20))
+    assert first.tolist() != second.tolist()
+
+
+def test_streams_differ_by_purpose_and_index() -> None:
+    """No two draws of a training share their numbers."""
+    draws = [
+        tuple(torch.randn(3, generator=state.stream(*key)).tolist())
+        for key in [(0, "a", 0), (0, "a", 1), (0, "b", 0), (1, "a", 0)]
+    ]
+    assert len(set(draws)) == 4
+
+
+def test_the_discriminators_weights_have_norm_one() -> None:
+    """After some power iterations the largest singular value of a convolution's matrix is 1."""
+    torch.manual_seed(0)
+    layer = SpectralConv2d(5, 7, 3)
+    for _ in range(200):
+        layer.normalized()
+    norm = torch.linalg.matrix_norm(layer.normalized().detach().flatten(1), ord=2)
+    assert float(norm) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", list(gan.RECIPES))
+def test_the_recipes_fit_their_data(name: str) -> None:
+    """Generator and discriminator agree on the images' size, which is the data's."""
+    recipe = gan.RECIPES[name]
+    size, channels = {"cifar10": (32, 3), "mnist": (28, 1)}[recipe.dataset]
+    images = np.zeros((recipe.batch, size, size, channels), np.uint8)
+    training = GANTraining(recipe, images, seed=0, device="cpu")
+    assert all(np.isfinite(value) for value in steps(training, 1)[0].values())
+    assert recipe.shape.size == size

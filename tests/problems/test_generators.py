@@ -1,0 +1,145 @@
+"""Generators: an image is a function of its own latent, to the bit."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from amb.errors import CandidateError, CheckpointError, SpecError
+from amb_problems import checkpoint, generators
+from amb_problems.generators.base import Generator
+from amb_problems.generators.folded import fold
+from amb_problems.generators.network import SNGANGenerator
+from amb_problems.generators.sngan import SNGAN, SNGANShape
+
+LOADED = ["toy", "cifar10-sngan"]
+
+
+@pytest.fixture(scope="module", params=LOADED)
+def generator(request: pytest.FixtureRequest) -> Generator:
+    return generators.load(request.param)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def latents(generator: Generator, count: int) -> np.ndarray:
+    # Wider than the prior, as solvers' latents are.
+    scale = np.float32(2)
+    return scale * np.random.default_rng(3).standard_normal((count, generator.latent_dim), np.float32)
+
+
+def test_images_have_the_promised_form(generator: Generator) -> None:
+    """uint8 [n, h, w, c]; no latents give no images of the same size."""
+    images = generator.images(latents(generator, 3))
+    assert images.dtype == np.uint8
+    assert images.shape == (3, 32, 32, 3)
+    assert generator.images(latents(generator, 0)).shape == (0, 32, 32, 3)
+
+
+def test_an_image_does_not_depend_on_its_company(generator: Generator) -> None:
+    """Alone, at any position of a chunk, or beside other neighbours: the same bits."""
+    given = latents(generator, 37)
+    together = generator.images(given)
+    for row in (0, 1, 15, 16, 36):
+        assert np.array_equal(together[row : row + 1], generator.images(given[row : row + 1]))
+    order = np.random.default_rng(0).permutation(37)
+    assert np.array_equal(together[order], generator.images(given[order]))
+
+
+@pytest.mark.usefixtures("threads")
+def test_an_image_does_not_depend_on_threads(generator: Generator) -> None:
+    """Any number of threads gives the same bits, and is what it was afterwards."""
+    digests = set()
+    for count in (1, 2, 3, 5):
+        torch.set_num_threads(count)
+        digests.add(hashlib.sha256(generator.images(latents(generator, 40)).tobytes()).hexdigest())
+        assert torch.get_num_threads() == count
+    assert len(digests) == 1
+
+
+def test_memory_layout_and_type_do_not_matter(generator: Generator) -> None:
+    """Views, lists and float64 latents are taken as their float32 values."""
+    given = latents(generator, 4)
+    expected = generator.images(given)
+    assert np.array_equal(expected, generator.images(np.asfortranarray(given)))
+    assert np.array_equal(expected, generator.images(given.astype(np.float64)))
+    assert np.array_equal(expected, generator.images(given.tolist()))
+
+
+def test_wrong_latents_are_refused(generator: Generator) -> None:
+    """A wrong shape and a NaN are errors that say what was expected."""
+    with pytest.raises(CandidateError, match=rf"\[n, {generator.latent_dim}\]"):
+        generator.images(np.zeros((2, 7), np.float32))
+    with pytest.raises(CandidateError, match="finite"):
+        generator.images(np.full((1, generator.latent_dim), np.nan, np.float32))
+
+
+def test_the_toy_shows_its_latent() -> None:
+    """Zeros are mid-grey, coordinate 0 is brightness, and out of range is clipped."""
+    toy = generators.load("toy")
+    given = np.zeros((3, 16), np.float32)
+    given[1, 0], given[2, 0] = 2, 400
+    grey, bright, clipped = toy.images(given)
+    assert np.unique(grey).tolist() == [128]
+    assert np.unique(bright).tolist() == [191]
+    assert np.unique(clipped).tolist() == [255]
+
+
+def test_the_toy_tells_latents_apart() -> None:
+    """Every coordinate changes the image."""
+    toy = generators.load("toy")
+    assert len(np.unique(toy.images(np.eye(16, dtype=np.float32)).reshape(16, -1), axis=0)) == 16
+
+
+def test_the_shipped_generator_makes_natural_statistics() -> None:
+    """Prior samples differ from each other and have about the data's mean (121) and deviation (64)."""
+    generator = generators.load("cifar10-sngan")
+    images = generator.images(np.random.default_rng(1).standard_normal((256, 128), np.float32))
+    assert 100 < images.mean() < 140
+    assert 45 < images.std() < 80
+    assert images.astype(float).std(0).mean() > 35
+
+
+@pytest.mark.parametrize(
+    "shape", [SNGANShape(widths=(16, 8, 8, 8)), SNGANShape(bottom=7, widths=(8, 8, 8), channels=1)]
+)
+def test_folding_keeps_the_function(shape: SNGANShape) -> None:
+    """The network for inference makes the training network's images, up to rounding."""
+    torch.manual_seed(0)
+    network = SNGAN(shape)
+    with torch.no_grad():
+        for _ in range(3):  # batch statistics of its own in every layer
+            network(torch.randn(32, 128))
+    network.eval()
+    given = torch.randn(16, 128)
+    with torch.no_grad():
+        expected = network(given)
+        found = fold(network)(given)
+    assert expected.shape == (16, shape.channels, shape.size, shape.size)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_names_and_their_errors() -> None:
+    """What is listed loads; what is not is answered with the nearest name."""
+    assert set(LOADED) <= set(generators.names())
+    with pytest.raises(SpecError, match="cifar10-sngan"):
+        generators.load("cifar-sngan")
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    """Another network's weights, or a shape that does not fit, are named as the cause."""
+    checkpoint.save(tmp_path / "cnn", {"w": torch.zeros(1)}, {"kind": "cnn"})
+    with pytest.raises(CheckpointError, match="'cnn', expected 'sngan'"):
+        SNGANGenerator(tmp_path / "cnn")
+    card = {"kind": "sngan", "shape": SNGANShape().as_json()}
+    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, card)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        SNGANGenerator(tmp_path / "odd")
