@@ -1,0 +1,59 @@
+"""What every kernel set offers: the neurons' part of the engine, between one layer's currents and the next one's.
+
+Maps are channels-last: currents float32 `[frames, n, h, w, units]`, spikes uint8 (0 or 1) of the same shape, periods
+uint8 `[n, h, w, units]` (0: never fires). Two sets exist, with the same bits: `Compiled` for the CPU, `Eager` for any
+device.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from amb_problems.engine.network import Neuron, Pool
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The neurons of a batch by period: row r holds the neurons of image `image[r]` that fire every `period[r]`."""
+
+    rows: Tensor
+    """uint8 `[r, h, w, units]`, padded with empty rows."""
+    image: Tensor
+    """int64 `[rows in use]`, ascending."""
+    period: Tensor
+    """int64 `[rows in use]`."""
+    images: int
+
+
+class Kernels(Protocol):
+    """Neuron kernels for one neuron model and number of frames."""
+
+    neuron: Neuron
+    frames: int
+    superposes: bool
+    """Whether `classes` and `superpose` are there; if not, the second layer is run on `trains`."""
+
+    def periods(self, current: Tensor, pool: Pool | None) -> Tensor:
+        """Periods under constant currents `[n, h, w, units]`, max-pooled first where asked."""
+
+    def period_counts(self, periods: Tensor) -> Tensor:
+        """Spikes of each unit over all frames and positions: int64 `[n, units]`."""
+
+    def trains(self, periods: Tensor, pool: Pool | None) -> Tensor:
+        """The spikes of periodic neurons, max-pooled afterwards where asked."""
+
+    def classes(self, periods: Tensor) -> Classes:
+        """The periodic neurons sorted by period."""
+
+    def superpose(self, current: Tensor, bias: Tensor, classes: Classes, pool: Pool | None) -> Tensor:
+        """Spikes of neurons that receive, in frame t, the currents of all classes whose period divides t + 1."""
+
+    def fire(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
+        """Spikes of neurons that receive a current, plus a shortcut's spikes (uint8) or currents (float32)."""
+
+    def fire_counts(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
+        """As `fire`, counted over frames and positions on the way: int64 `[n, units]`."""
+
+    def counts(self, spikes: Tensor) -> Tensor:
+        """Spikes of each unit over all frames and positions: int64 `[n, units]`."""

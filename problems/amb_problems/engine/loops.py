@@ -1,0 +1,176 @@
+"""The compiled loops behind `Compiled`: plain float32 arithmetic, no fused multiply-add, no reassociation.
+
+numba contracts or reorders nothing unless `fastmath` is set, so these are the bits of the eager operations. The loops
+release the interpreter lock and keep their state in blocks that stay in the first-level cache; what numba compiled is
+kept on disk, beside this file or, where that is read-only, in the user's cache.
+"""
+
+import numpy as np
+from numba import njit
+
+_BLOCK = 512
+_ZERO = np.float32(0)
+
+
+@njit(nogil=True, cache=True)
+def periods(current, edges, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
+    """Periods of the max-pooled constant currents; `edges` as from `period_edges`."""
+    images, height, width, units = current.shape
+    best = np.empty(units, np.float32)
+    above = np.empty(units, np.int32)
+    for i in range(images):
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                best[:] = -np.inf
+                for a in range(max(y * stride - padding, 0), min(y * stride - padding + kernel, height)):
+                    for b in range(max(x * stride - padding, 0), min(x * stride - padding + kernel, width)):
+                        for u in range(units):
+                            best[u] = max(best[u], current[i, a, b, u])
+                above[:] = 1
+                for edge in edges:
+                    for u in range(units):
+                        above[u] += best[u] < edge
+                for u in range(units):
+                    out[i, y, x, u] = above[u] if above[u] <= edges.size else 0
+
+
+@njit(nogil=True, cache=True)
+def period_counts(periods, frames, out):  # type: ignore[no-untyped-def]
+    """Add up `frames // period` over the positions."""
+    spikes = np.zeros(256, np.int64)
+    for period in range(1, frames + 1):
+        spikes[period] = frames // period
+    images, height, width, units = periods.shape
+    for i in range(images):
+        for y in range(height):
+            for x in range(width):
+                for u in range(units):
+                    out[i, u] += spikes[periods[i, y, x, u]]
+
+
+@njit(nogil=True, cache=True)
+def trains(periods, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
+    """Spikes of periodic neurons, 32 frames at a time as the bits of one word; pooling is `or`."""
+    frames, images, tall, wide, units = out.shape
+    height, width = periods.shape[1:3]
+    firing = np.zeros(256, np.uint32)
+    word = np.empty(units, np.uint32)
+    one = np.uint32(1)
+    for first in range(0, frames, 32):
+        last = min(first + 32, frames)
+        firing[:] = 0
+        for t in range(first, last):
+            for period in range(1, t + 2):
+                if (t + 1) % period == 0:
+                    firing[period] |= one << np.uint32(t - first)
+        for i in range(images):
+            for y in range(tall):
+                for x in range(wide):
+                    word[:] = 0
+                    for a in range(max(y * stride - padding, 0), min(y * stride - padding + kernel, height)):
+                        for b in range(max(x * stride - padding, 0), min(x * stride - padding + kernel, width)):
+                            for u in range(units):
+                                word[u] |= firing[periods[i, a, b, u]]
+                    for t in range(first, last):
+                        shift = np.uint32(t - first)
+                        for u in range(units):
+                            out[t, i, y, x, u] = (word[u] >> shift) & one
+
+
+@njit(nogil=True, cache=True)
+def class_rows(periods, image, period, out):  # type: ignore[no-untyped-def]
+    """Row r marks the neurons of image `image[r]` with period `period[r]`; both flat."""
+    for r in range(image.size):
+        wanted = np.uint8(period[r])
+        source = periods[image[r]]
+        for j in range(source.size):
+            out[r, j] = source[j] == wanted
+    out[image.size :] = 0
+
+
+@njit(nogil=True, cache=True)
+def superpose(current, bias, first, period, kernel, stride, decay, level, out):  # type: ignore[no-untyped-def]
+    """Frame t of image i receives the currents of its rows whose period divides t + 1; pool, add the bias, fire.
+
+    `current` `[rows, h, w, units]`; the rows of image i are `first[i]` to `first[i + 1]`.
+    """
+    frames, images, tall, wide, units = out.shape
+    total = np.empty((frames, units), np.float32)
+    best = np.empty((frames, units), np.float32)
+    potential = np.empty(units, np.float32)
+    for i in range(images):
+        for y in range(tall):
+            for x in range(wide):
+                for a in range(kernel):
+                    for b in range(kernel):
+                        total[:] = _ZERO
+                        for r in range(first[i], first[i + 1]):
+                            row = current[r, y * stride + a, x * stride + b]
+                            for t in range(period[r] - 1, frames, period[r]):
+                                for u in range(units):
+                                    total[t, u] += row[u]
+                        if a == 0 and b == 0:
+                            best[:] = total
+                        else:
+                            for t in range(frames):
+                                for u in range(units):
+                                    best[t, u] = max(best[t, u], total[t, u])
+                potential[:] = _ZERO
+                for t in range(frames):
+                    for u in range(units):
+                        v = potential[u] * decay + (best[t, u] + bias[u])
+                        fires = v >= level
+                        out[t, i, y, x, u] = fires
+                        potential[u] = _ZERO if fires else v
+
+
+@njit(nogil=True, cache=True)
+def fire(current, decay, level, out):  # type: ignore[no-untyped-def]
+    """Spikes `[frames, neurons]` under currents `[frames, neurons]`."""
+    frames, neurons = current.shape
+    potential = np.empty(_BLOCK, np.float32)
+    for start in range(0, neurons, _BLOCK):
+        size = min(_BLOCK, neurons - start)
+        potential[:] = _ZERO
+        for t in range(frames):
+            received = current[t, start : start + size]
+            spikes = out[t, start : start + size]
+            for j in range(size):
+                v = potential[j] * decay + received[j]
+                fires = v >= level
+                spikes[j] = fires
+                potential[j] = _ZERO if fires else v
+
+
+@njit(nogil=True, cache=True)
+def fire_sum(current, shortcut, decay, level, out):  # type: ignore[no-untyped-def]
+    """As `fire`, with a shortcut (spikes or currents) added to the currents first."""
+    frames, neurons = current.shape
+    potential = np.empty(_BLOCK, np.float32)
+    for start in range(0, neurons, _BLOCK):
+        size = min(_BLOCK, neurons - start)
+        potential[:] = _ZERO
+        for t in range(frames):
+            received = current[t, start : start + size]
+            added = shortcut[t, start : start + size]
+            spikes = out[t, start : start + size]
+            for j in range(size):
+                v = potential[j] * decay + (received[j] + np.float32(added[j]))
+                fires = v >= level
+                spikes[j] = fires
+                potential[j] = _ZERO if fires else v
+
+
+@njit(nogil=True, cache=True)
+def count(spikes, out):  # type: ignore[no-untyped-def]
+    """Add up spikes `[frames, n, positions, units]` to `[n, units]`."""
+    frames, images, positions, units = spikes.shape
+    total = np.empty(units, np.int32)
+    for i in range(images):
+        total[:] = 0
+        for t in range(frames):
+            for p in range(positions):
+                for u in range(units):
+                    total[u] += spikes[t, i, p, u]
+        for u in range(units):
+            out[i, u] = total[u]

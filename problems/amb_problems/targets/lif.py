@@ -1,0 +1,47 @@
+"""The LIF neuron in inference: membrane potentials updated in place, one frame a call."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LIF:
+    """Leaky integrate-and-fire with hard reset to zero: `v = decay * v + current`, a spike where `v` reaches the threshold.
+
+    With `strict` the neuron fires above the threshold (snnTorch's `Leaky(beta=decay, reset_mechanism="zero")`), without
+    it already at the threshold (SpikingJelly's `LIFNode(tau=1 / (1 - decay), decay_input=False)`).
+    """
+
+    decay: float = 0.9
+    threshold: float = 1.0
+    strict: bool = False
+
+    def step(self, v: Tensor | None, current: Tensor) -> tuple[Tensor, Tensor]:
+        """One frame: potentials (None: at rest) and currents to new potentials and spikes (bool); `v` is overwritten.
+
+        The product is rounded before the sum, in float32, as both frameworks do it: the two are separate operations
+        on purpose, so that nothing fuses them into one of other rounding.
+        """
+        v = current.clone() if v is None else v.mul_(self.decay).add_(current)
+        spikes = v > self.threshold if self.strict else v >= self.threshold
+        return v.masked_fill_(spikes, 0.0), spikes
+
+
+class LIFNeuron(nn.Module):
+    """A layer of LIF neurons that remembers its potentials from frame to frame until `reset`."""
+
+    def __init__(self, lif: LIF):
+        super().__init__()
+        self.lif = lif
+        self.v: Tensor | None = None
+
+    def reset(self) -> None:
+        """Bring the potentials to rest, as before every new image."""
+        self.v = None
+
+    @torch.no_grad()
+    def forward(self, current: Tensor) -> Tensor:
+        self.v, spikes = self.lif.step(self.v, current)
+        return spikes.to(current.dtype)

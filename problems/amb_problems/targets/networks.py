@@ -1,0 +1,159 @@
+"""The target networks: what is connected to what, with the neurons left open.
+
+The same module serves training (surrogate neurons, batch norm), the exact network (batch norm folded into the
+convolutions) and the framework's own forward pass (snnTorch's or SpikingJelly's neurons, one frame a call).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+NeuronFactory = Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What one spiking layer received and sent in one call."""
+
+    layer: str
+    currents: Tensor
+    spikes: Tensor
+
+
+class TargetNetwork(nn.Module):
+    """A feed-forward network of spiking layers, input `[n, 3, 32, 32]`.
+
+    `walk` visits the spiking layers in order, so that whoever stops iterating computes no deeper; `readout` turns the
+    last layer's firing into one value per class.
+    """
+
+    @abstractmethod
+    def walk(self, x: Tensor) -> Iterator[Firing]:
+        """The firing of every spiking layer, shallow to deep, each computed when it is asked for."""
+
+    @abstractmethod
+    def readout(self, last: Firing) -> Tensor:
+        """Class scores `[n, classes]` of one frame, from the deepest spiking layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        *_, last = self.walk(x)
+        return self.readout(last)
+
+
+class SpikingCNN(TargetNetwork):
+    """snnTorch's convolutional network: two convolutions, two fully connected layers, four spiking layers.
+
+    Maps: `sn1` 14x14, `sn2` 5x5; `sn3` has `hidden` units, `out` one per class, and its spikes are the readout.
+    With `folded` the layers have biases and there is no batch norm.
+    """
+
+    def __init__(self, neuron: NeuronFactory, *, widths: tuple[int, int] = (64, 64), hidden: int = 100,
+                 classes: int = 10, folded: bool = False):
+        super().__init__()
+        first, second = widths
+        self.conv1 = nn.Conv2d(3, first, 5, bias=folded)
+        self.bn1 = _norm(first, folded)
+        self.sn1 = neuron()
+        self.conv2 = nn.Conv2d(first, second, 5, bias=folded)
+        self.bn2 = _norm(second, folded)
+        self.sn2 = neuron()
+        self.fc1 = nn.Linear(second * 25, hidden, bias=folded)
+        self.bn3 = nn.Identity() if folded else nn.BatchNorm1d(hidden)
+        self.sn3 = neuron()
+        self.fc2 = nn.Linear(hidden, classes)
+        self.out = neuron()
+        self.maxpool = nn.MaxPool2d(2)
+
+    def walk(self, x: Tensor) -> Iterator[Firing]:
+        currents = self.maxpool(self.bn1(self.conv1(x)))
+        spikes = self.sn1(currents)
+        yield Firing("sn1", currents, spikes)
+        currents = self.maxpool(self.bn2(self.conv2(spikes)))
+        spikes = self.sn2(currents)
+        yield Firing("sn2", currents, spikes)
+        currents = self.bn3(self.fc1(spikes.flatten(1)))
+        spikes = self.sn3(currents)
+        yield Firing("sn3", currents, spikes)
+        currents = self.fc2(spikes)
+        yield Firing("out", currents, self.out(currents))
+
+    def readout(self, last: Firing) -> Tensor:
+        return last.spikes
+
+
+class BasicBlock(nn.Module):
+    """A residual block whose output neurons receive the sum of both branches, so that only spikes travel on."""
+
+    def __init__(self, neuron: NeuronFactory, inputs: int, outputs: int, stride: int, *, folded: bool):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=folded)
+        self.bn1 = _norm(outputs, folded)
+        self.sn1 = neuron()
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=folded)
+        self.bn2 = _norm(outputs, folded)
+        self.sn2 = neuron()
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=folded)
+            self.downsample = nn.Sequential(convolution, _norm(outputs, folded))
+
+    def walk(self, x: Tensor) -> Iterator[Firing]:
+        """The firing of `sn1`, then of `sn2`."""
+        currents = self.bn1(self.conv1(x))
+        spikes = self.sn1(currents)
+        yield Firing("sn1", currents, spikes)
+        identity = x if self.downsample is None else self.downsample(x)
+        currents = self.bn2(self.conv2(spikes)) + identity
+        yield Firing("sn2", currents, self.sn2(currents))
+
+
+class SpikingResNet18(TargetNetwork):
+    """SpikingJelly's spiking ResNet-18 with the stem of small images: 3x3 convolution, `sn1`, 2x2 max pooling.
+
+    Maps: `sn1` 32x32, `layer1` 16x16, `layer2` 8x8, `layer3` 4x4, `layer4` 2x2. Names are SpikingJelly's and
+    torchvision's. The readout is `fc` of the last spikes, averaged over their map.
+    """
+
+    def __init__(self, neuron: NeuronFactory, *, width: int = 32, classes: int = 10, folded: bool = False):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=folded)
+        self.bn1 = _norm(width, folded)
+        self.sn1 = neuron()
+        self.maxpool = nn.MaxPool2d(2)
+        self.layer1 = _stage(neuron, width, width, 1, folded)
+        self.layer2 = _stage(neuron, width, 2 * width, 2, folded)
+        self.layer3 = _stage(neuron, 2 * width, 4 * width, 2, folded)
+        self.layer4 = _stage(neuron, 4 * width, 8 * width, 2, folded)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(8 * width, classes)
+
+    def walk(self, x: Tensor) -> Iterator[Firing]:
+        currents = self.bn1(self.conv1(x))
+        spikes = self.sn1(currents)
+        yield Firing("sn1", currents, spikes)
+        spikes = self.maxpool(spikes)
+        for stage in ("layer1", "layer2", "layer3", "layer4"):
+            for name, block in self.get_submodule(stage).named_children():
+                for firing in block.walk(spikes):
+                    yield Firing(f"{stage}.{name}.{firing.layer}", firing.currents, firing.spikes)
+                spikes = firing.spikes
+
+    def readout(self, last: Firing) -> Tensor:
+        return self.fc(self.avgpool(last.spikes).flatten(1))
+
+
+NETWORKS: dict[str, type[TargetNetwork]] = {"SpikingCNN": SpikingCNN, "SpikingResNet18": SpikingResNet18}
+"""By the name that a model card gives."""
+
+
+def _norm(channels: int, folded: bool) -> nn.Module:
+    return nn.Identity() if folded else nn.BatchNorm2d(channels)
+
+
+def _stage(neuron: NeuronFactory, inputs: int, outputs: int, stride: int, folded: bool) -> nn.Sequential:
+    return nn.Sequential(
+        BasicBlock(neuron, inputs, outputs, stride, folded=folded),
+        BasicBlock(neuron, outputs, outputs, 1, folded=folded),
+    )

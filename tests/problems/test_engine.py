@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+
+from amb_problems import checkpoint
+from amb_problems.engine.build import network_of
+from amb_problems.engine.convolution import Convolution, written_out
+from amb_problems.engine.evaluator import Evaluator
+from amb_problems.engine.lif import period_edges
+from amb_problems.engine.network import Affine, Neuron
+from amb_problems.targets.target import SpikingTarget
+
+TARGETS = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
+NEURONS = [Neuron(0.9, 1.0, True), Neuron(0.9, 1.0, False), Neuron(0.5, 0.75, False)]
+
+
+def stimuli(n: int, seed: int = 0) -> np.ndarray:
+    """Noise, flat colours, gradients and dark images: some silence a network, some saturate it."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (n, 32, 32, 3))
+    images[1::4] = rng.integers(0, 256, (len(images[1::4]), 1, 1, 3))
+    images[2::4] = images[2::4] // 8 + np.linspace(0, 220, 32)[None, :, None, None]
+    images[3::4] //= 16
+    return images.astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def target(request: pytest.FixtureRequest) -> SpikingTarget:
+    return SpikingTarget.load(request.param)
+
+
+def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, int]]:
+    rng = np.random.default_rng(seed)
+    names = list(target.layers)
+    layers = [names[i] for i in rng.integers(0, len(names), n)]
+    return [(layer, int(rng.integers(0, min(target.layers[layer].channels, 5)))) for layer in layers]
+
+
+@pytest.mark.parametrize("path", ["integers", "floats", "eager"])
+def test_every_code_path_counts_what_the_plain_network_counts(target: SpikingTarget, path: str) -> None:
+    """One frame after another through the whole network, and the engine's shortcuts, agree to the spike."""
+    images = stimuli(6)
+    units = {layer: [0, 1, 3] for layer in target.layers}
+    expected = target.counts(images, units)
+    evaluator = Evaluator(network_of(target), path=path)
+    for layer in target.layers:
+        assert np.array_equal(expected[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
+
+
+def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
+    """Alone, in any batch, at any position, in chunks of any size, on any number of threads: the same count."""
+    images, probes = stimuli(40), probes_of(target, 40)
+    evaluator = Evaluator(network_of(target))
+    expected = evaluator.counts(images, probes)
+    shuffled = np.random.default_rng(1).permutation(40)
+    assert np.array_equal(expected[shuffled], evaluator.counts(images[shuffled], [probes[i] for i in shuffled]))
+    for chunk in (1, 3, 32):
+        assert np.array_equal(expected, evaluator.counts(images, probes, chunk=chunk))
+    for i in range(0, 40, 7):
+        assert expected[i] == evaluator.counts(images[i : i + 1], probes[i : i + 1])[0]
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2 if threads == 1 else 1)
+        assert np.array_equal(expected, evaluator.counts(images, probes))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.slow
+def test_thousands_of_candidates_never_differ(target: SpikingTarget) -> None:
+    images, probes = stimuli(2000, seed=5), probes_of(target, 2000, seed=5)
+    network = network_of(target)
+    expected = Evaluator(network).counts(images, probes)
+    assert np.array_equal(expected, Evaluator(network, path="floats").counts(images, probes, chunk=7))
+    assert np.array_equal(expected[::-1], Evaluator(network).counts(images[::-1], probes[::-1], chunk=32))
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_the_closed_form_of_the_first_layer_is_exact(neuron: Neuron) -> None:
+    """For any constant current, firing every p-th frame is what the iterated neuron does, to the frame."""
+    frames = 100
+    edges = period_edges(neuron, frames)
+    rng = np.random.default_rng(0)
+    around = np.concatenate([np.nextafter(edges, np.float32(way)) for way in (-9, 9)])
+    currents = np.concatenate([rng.uniform(-1, 3, 20000).astype(np.float32), edges, around])
+    above = (currents[:, None] < edges).sum(axis=1) + 1
+    periods = np.where(above <= frames, above, 0)
+    potential, decay = np.zeros_like(currents), np.float32(neuron.decay)
+    for frame in range(1, frames + 1):
+        potential = potential * decay + currents
+        fires = potential >= neuron.level
+        potential = np.where(fires, np.float32(0), potential)
+        expected = (periods > 0) & (frame % np.maximum(periods, 1) == 0)
+        assert np.array_equal(expected, fires), frame
+
+
+@pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2)])
+def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, stride: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randint(-128, 128, (5, 7, 3, 3), generator=generator, dtype=torch.int8)
+    affine = Affine(weight, torch.full((5,), 0.25), torch.arange(5.0), stride, 1)
+    spikes = torch.randint(0, 2, (9, side, side, 7), generator=generator, dtype=torch.uint8)
+    plain = torch.nn.functional.conv2d(
+        spikes.permute(0, 3, 1, 2).float(), weight.float() * 0.25, affine.bias, stride, 1
+    ).permute(0, 2, 3, 1)
+    assert torch.equal(plain, Convolution(affine, side, integers=False)(spikes))
+    assert written_out(affine, side).weight.shape[1] == side * side * 7
+
+
+def test_both_targets_are_shipped() -> None:
+    """The tests above ran: a missing checkpoint would have left them out silently."""
+    assert "snn-cnn" in TARGETS
