@@ -1,0 +1,10 @@
+"""Comparing solvers: a module a step, each a function that takes and returns a DataFrame.
+
+`analyse` runs the whole pipeline; docs/statistics.md explains each step and its sources.
+"""
+
+from amb.stats.analysis import Analysis, analyse
+from amb.stats.columns import PAIRS, Column, ranking_columns, shown
+from amb.stats.metrics import METRICS, Metric
+
+__all__ = ["METRICS", "PAIRS", "Analysis", "Column", "Metric", "analyse", "ranking_columns", "shown"]

@@ -1,0 +1,91 @@
+"""The whole comparison in one call."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from amb.errors import AmbError
+from amb.stats.bayes import add_posteriors
+from amb.stats.effects import add_effects, score_intervals
+from amb.stats.metrics import Traces
+from amb.stats.omnibus import omnibus
+from amb.stats.pairs import compare_pairs
+from amb.stats.panel import make_panel
+from amb.stats.queries import queries_to, ranges
+from amb.stats.ranking import ranking
+from amb.stats.scores import blocks, median_scores, score_runs
+from amb.stats.verdict import verdict
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the pipeline found.
+
+    Attributes:
+        scored: the runs with their scores (`score_runs`).
+        medians: a row a problem and solver (`median_scores`).
+        omnibus: one row, Friedman's test.
+        pairs: a row a pair: test, effect, interval, posterior.
+        ranking: a row a solver, the best first.
+        verdict: the result in words.
+    """
+
+    scored: pd.DataFrame
+    medians: pd.DataFrame
+    omnibus: pd.DataFrame
+    pairs: pd.DataFrame
+    ranking: pd.DataFrame
+    verdict: str
+
+
+def analyse(
+    runs: pd.DataFrame,
+    traces: Traces,
+    *,
+    metric: str = "final",
+    alpha: float = 0.05,
+    control: str | None = None,
+    rope: float = 0.01,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Analysis:
+    """Score, test, measure and rank the solvers of a runs table.
+
+    Args:
+        runs: one row a run, with the columns `amb.stats.scores.COLUMNS`.
+        traces: (problem, solver, seed) -> told values in query order.
+        metric: the primary metric, a name in `METRICS`, declared before looking.
+        alpha: family-wise error of the pairwise tests.
+        control: compare every solver with this one only.
+        rope: region of practical equivalence, as a share of each problem's range.
+        resamples: bootstrap replicates.
+        seed: of the bootstrap and the posterior draws; everything else is exact.
+
+    Raises:
+        AmbError: no or double runs, missing columns, an alpha outside (0, 1); unknown metric or control.
+    """
+    if not 0 < alpha < 1:
+        raise AmbError(f"alpha must lie between 0 and 1, got {alpha}")
+    intervals_rng, effects_rng, posterior_rng = np.random.default_rng(seed).spawn(3)
+    scored = score_runs(runs, traces, metric=metric)
+    medians = median_scores(scored)
+    ordered = blocks(medians, "ordered")
+    solvers = [str(solver) for solver in ordered.columns]
+    scores = make_panel(scored, solvers, "score")
+    pairs = compare_pairs(ordered, alpha=alpha, control=control)
+    pairs = add_effects(pairs, scores, make_panel(scored, solvers, "ordered"), resamples=resamples, rng=effects_rng)
+    known = ranges(runs, traces)
+    spans = known["best"] - known["floor"] if metric in ("final", "anytime") else pd.Series(1.0, known.index)
+    pairs = add_posteriors(pairs, blocks(medians, "score"), spans, rope=rope, rng=posterior_rng)
+    pairs["metric"] = metric
+    table = ranking(
+        scored,
+        ordered,
+        pairs,
+        score_intervals(scores, resamples=resamples, rng=intervals_rng),
+        queries_to(runs, traces, fractions=[0.9]),
+        control=control,
+    )
+    words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
+    return Analysis(scored, medians, omnibus(ordered), pairs, table, words)

@@ -1,0 +1,39 @@
+"""Groups of solvers that the tests cannot tell apart."""
+
+from collections.abc import Sequence
+from string import ascii_lowercase
+
+import pandas as pd
+
+
+def letters(order: Sequence[str], pairs: pd.DataFrame) -> dict[str, str]:
+    """The compact letter display: two solvers differ if and only if they share no letter.
+
+    The insert-and-absorb algorithm (Piepho 2004, section 3); "a" goes to the group of the best.
+
+    Args:
+        order: solvers, the best first.
+        pairs: of `compare_pairs`, all of them.
+    """
+    columns: list[frozenset[str]] = [frozenset(order)]
+    apart = pairs.loc[pairs["differs"], ["first", "second"]]
+    for first, second in apart.itertuples(index=False):
+        split: list[frozenset[str]] = []
+        for column in columns:
+            split += [column - {first}, column - {second}] if {first, second} <= column else [column]
+        columns = [c for c in dict.fromkeys(split) if not any(c < other for other in split)]
+    place = {solver: i for i, solver in enumerate(order)}
+    columns.sort(key=lambda column: sorted(place[s] for s in column))
+    return {s: "".join(_letter(i) for i, column in enumerate(columns) if s in column) for s in order}
+
+
+def cliques(order: Sequence[str], pairs: pd.DataFrame) -> list[list[str]]:
+    """The groups of two or more, each in the given order: the bars of a mean-rank diagram."""
+    display = letters(order, pairs)
+    names = dict.fromkeys(letter for shown in display.values() for letter in shown)
+    groups = [[s for s in order if name in display[s]] for name in sorted(names)]
+    return [group for group in groups if len(group) > 1]
+
+
+def _letter(i: int) -> str:
+    return ascii_lowercase[i] if i < 26 else chr(ord("A") + i - 26)

@@ -1,0 +1,63 @@
+"""What a run can be scored by; the primary metric is declared before the comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amb.errors import unknown
+
+Traces = Mapping[tuple[str, str, int], NDArray[np.float64]]
+"""(problem, solver, seed) -> float64[queries], the values told in query order, NaN where a query failed."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A way to score a run; scores are always oriented so that higher is better.
+
+    Attributes:
+        name: what `--metric` calls it.
+        label: header of its column.
+        noun: the words for it in a sentence.
+        logarithmic: scores are -log10 of a cost (queries, seconds), so that differences are ratios.
+    """
+
+    name: str
+    label: str
+    noun: str
+    logarithmic: bool = False
+
+    def show(self, score: float) -> str:
+        """A score in its own unit."""
+        if np.isnan(score):
+            return "–"
+        return f"{10**-score:.3g}" if self.logarithmic else f"{score:.3f}"
+
+    def show_difference(self, difference: float) -> str:
+        """A difference of two scores: in the metric's unit, or as a ratio of costs."""
+        if np.isnan(difference):
+            return "–"
+        return f"{10**difference:.2f}×" if self.logarithmic else f"{difference:+.3f}"
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("final", "median activation", "final activation"),
+        Metric("anytime", "anytime activation", "activation averaged over the logarithm of queries"),
+        Metric("queries", "queries to 90% of best", "queries to 90% of the best", logarithmic=True),
+        Metric("seconds", "solver seconds", "solver seconds", logarithmic=True),
+    )
+}
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        SpecError: there is none; the message gives the nearest.
+    """
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS)
+    return METRICS[name]

@@ -1,0 +1,72 @@
+"""Step 3b: which solvers differ?"""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from amb.errors import unknown
+from amb.stats.omnibus import mean_ranks
+from amb.stats.signed_rank import signed_rank, smallest_p
+
+METHOD = "exact Wilcoxon signed-rank test over problems (Pratt), Holm-corrected"
+
+
+def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | None = None) -> pd.DataFrame:
+    """Signed-rank tests over problems, Holm-corrected over all pairs or over all against a control.
+
+    Args:
+        blocks: problem × solver, higher is better, no gaps.
+        alpha: family-wise error.
+        control: a solver; every other one is then compared with it only.
+
+    Returns:
+        A row a pair. `first` has the better mean rank, or, with a control, `second` is the control;
+        `problems`, `wins`, `ties`, `losses` (of the first), `p`, `p_holm`, `balance` (rank-biserial
+        correlation, positive if the first is better), `differs` (p_holm <= alpha), and `note`: "all tied",
+        or "underpowered" where not even a first solver that wins on every problem without a tie could
+        have come below alpha.
+
+    Raises:
+        SpecError: the control is none of the solvers.
+    """
+    if control is not None and control not in blocks.columns:
+        raise unknown("control solver", control, blocks.columns)
+    order = list(mean_ranks(blocks).sort_values(kind="stable").index) if len(blocks) else list(blocks.columns)
+    couples = (
+        list(combinations(order, 2))
+        if control is None
+        else [(solver, control) for solver in order if solver != control]
+    )
+    rows = [_row(blocks, first, second) for first, second in couples]
+    table = pd.DataFrame(
+        rows,
+        columns=["first", "second", "problems", "wins", "ties", "losses", "p", "balance", "informative"],
+    )
+    table["p_holm"] = multipletests(table["p"], alpha=alpha, method="holm")[1] if rows else []
+    table["differs"] = table["p_holm"] <= alpha
+    reachable = [len(rows) * smallest_p(int(m)) <= alpha for m in table["informative"]]
+    table["note"] = np.select(
+        [table["informative"] == 0, ~table["differs"] & ~np.array(reachable, dtype=bool)],
+        ["all tied", "underpowered"],
+        default="",
+    )
+    table["method"] = METHOD
+    return table.drop(columns="informative")
+
+
+def _row(blocks: pd.DataFrame, first: str, second: str) -> dict[str, object]:
+    differences = np.round((blocks[first] - blocks[second]).to_numpy(dtype=float), 12)
+    p, balance, informative = signed_rank(differences)
+    return {
+        "first": first,
+        "second": second,
+        "problems": len(differences),
+        "wins": int((differences > 0).sum()),
+        "ties": int((differences == 0).sum()),
+        "losses": int((differences < 0).sum()),
+        "p": p,
+        "balance": balance,
+        "informative": informative,
+    }

@@ -1,0 +1,96 @@
+"""How fast a run got there: queries to targets, and the area under its best-so-far curve."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from amb.stats.metrics import Traces
+
+FRACTIONS = tuple(i / 51 for i in range(1, 52))
+"""The 51 targets, as shares of the way from the floor to the best known value of a problem."""
+
+
+def best_so_far(told: NDArray[np.float64], floor: float = np.nan) -> NDArray[np.float64]:
+    """Running maximum of told values, float[queries]; `floor` until the first one that is known."""
+    known = np.where(np.isnan(told), -np.inf, told)
+    best = np.maximum.accumulate(known) if len(known) else known
+    return np.where(np.isneginf(best), floor, best)
+
+
+def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
+    """Floor and best known value of every problem, index problem, columns `floor` and `best`.
+
+    The floor is 0, the activation of a unit that never fires, or the lowest score on record if that is
+    negative; the best is the highest noise-free activation recommended, or value told, in all the runs.
+    """
+    known = runs[["problem", "final", "best"]].groupby("problem", sort=False)
+    lowest = known["final"].min().fillna(0.0).clip(upper=0.0)
+    highest = known.max()[["final", "best"]].max(axis=1)
+    if traces:
+        for (problem, _, _), told in traces.items():
+            if problem in highest.index and not np.isnan(told).all():
+                highest[problem] = np.nanmax([highest[problem], np.nanmax(told)])
+    return pd.DataFrame({"floor": lowest, "best": highest.fillna(0.0)})
+
+
+def first_hits(told: NDArray[np.float64], targets: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Number of queries after which each target was first reached, float[targets]; inf where never."""
+    best = best_so_far(told, floor=-np.inf)
+    hits = np.searchsorted(best, np.asarray(targets, dtype=np.float64), side="left") + 1.0
+    return np.where(hits > len(best), np.inf, hits)
+
+
+def queries_to(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
+    """Queries that every run needed for each target.
+
+    Targets lie at `floor + fraction * (best - floor)` of `ranges`. A miss is censored at the run's budget,
+    whatever the reason: `queries` is inf there and `reached` False. A problem on which nothing ever rose
+    above the floor has no targets and no rows.
+
+    Returns:
+        problem, solver, seed, budget, fraction, target, queries, reached: a row a run and target.
+    """
+    bounds = ranges(runs, traces)
+    parts = []
+    keys = zip(runs["problem"], runs["solver"], runs["seed"], runs["budget"], strict=True)
+    for problem, solver, seed, budget in keys:
+        floor, best = bounds.loc[problem, ["floor", "best"]]
+        if best <= floor:
+            continue
+        targets = floor + np.asarray(fractions) * (best - floor)
+        # The last target is the best value itself: rounding must not lift it out of reach.
+        targets = np.minimum(targets, best)
+        told = traces.get((problem, solver, seed), np.empty(0))[: int(budget)]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "problem": problem,
+                    "solver": solver,
+                    "seed": seed,
+                    "budget": budget,
+                    "fraction": fractions,
+                    "target": targets,
+                    "queries": first_hits(told, targets),
+                }
+            )
+        )
+    columns = ["problem", "solver", "seed", "budget", "fraction", "target", "queries"]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    table["reached"] = np.isfinite(table["queries"].astype(float))
+    return table
+
+
+def anytime_area(told: NDArray[np.float64], budget: int, floor: float = 0.0) -> float:
+    """Mean of the best-so-far curve over the logarithm of queries, from 1 to the budget.
+
+    The area under the step curve with ln q as axis, divided by its width ln(budget + 1), so it is an
+    activation. A run that ended early keeps its last value up to the budget; before the first known value
+    the curve lies at the floor.
+    """
+    best = best_so_far(told[:budget], floor=floor)
+    last = best[-1] if len(best) else floor
+    curve = np.concatenate([best, np.full(budget - len(best), last)])
+    widths = np.diff(np.log(np.arange(1, budget + 2)))
+    return float(curve @ widths / np.log(budget + 1))

@@ -1,0 +1,114 @@
+"""The leaderboard: one row a solver, the best first."""
+
+import numpy as np
+import pandas as pd
+
+from amb.stats.groups import letters
+from amb.stats.omnibus import mean_ranks
+
+
+def ranking(
+    scored: pd.DataFrame,
+    blocks: pd.DataFrame,
+    pairs: pd.DataFrame,
+    intervals: pd.DataFrame,
+    hits: pd.DataFrame,
+    *,
+    control: str | None = None,
+) -> pd.DataFrame:
+    """Everything that is known about each solver, ordered by mean rank.
+
+    Args:
+        scored: of `score_runs`.
+        blocks: of `blocks`, problem × solver.
+        pairs: of `compare_pairs`.
+        intervals: of `score_intervals`.
+        hits: of `queries_to`, one fraction: 90% of the way to the best known value.
+        control: the solver with which the others are compared.
+
+    Returns:
+        place, solver, letters ("" with a control), problems, runs, failures, score, low, high, mean_rank,
+        wins, ties, losses (problems, against the control or summed over all others), p_holm (against the
+        control or the first; NaN for itself), note, hit_share (of runs that reached the target), hit_queries
+        (median over problems of the median over seeds, inf if most missed), solver_seconds and
+        evaluation_seconds (mean a run), distinct_share (of queries), budget.
+    """
+    ranks = mean_ranks(blocks) if len(blocks) else pd.Series(np.nan, index=blocks.columns)
+    table = intervals.set_index("solver")[["score", "low", "high"]].assign(mean_rank=ranks)
+    table = table.sort_values(["mean_rank", "score"], ascending=[True, False], kind="stable")
+    order = [str(solver) for solver in table.index]
+    runs = scored.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), budget=("budget", "max"))
+    table = table.join(runs).join(_costs(scored)).join(_hits(hits)).join(_tallies(blocks, control))
+    reference = control if control is not None else order[0]
+    table["p_holm"], table["note"] = zip(*(_against(pairs, solver, reference) for solver in order), strict=True)
+    groups = letters(order, pairs) if control is None else dict.fromkeys(order, "")
+    table["letters"] = [groups[solver] for solver in order]
+    table["problems"] = len(blocks)
+    table.insert(0, "place", table["mean_rank"].rank(method="min").astype("Int64"))
+    return table.rename_axis("solver").reset_index()[_ORDER]
+
+
+_ORDER = [
+    "place",
+    "solver",
+    "letters",
+    "problems",
+    "runs",
+    "failures",
+    "score",
+    "low",
+    "high",
+    "mean_rank",
+    "wins",
+    "ties",
+    "losses",
+    "p_holm",
+    "note",
+    "hit_share",
+    "hit_queries",
+    "solver_seconds",
+    "evaluation_seconds",
+    "distinct_share",
+    "budget",
+]
+
+
+def _costs(scored: pd.DataFrame) -> pd.DataFrame:
+    started = scored[scored["status"] != "skip"]
+    costs = pd.DataFrame(
+        {
+            "solver": started["solver"],
+            "solver_seconds": started["solver_seconds"],
+            "evaluation_seconds": started["generator_seconds"] + started["target_seconds"],
+            "distinct_share": started["distinct"] / started["queries"].clip(lower=1),
+        }
+    )
+    return costs.groupby("solver").mean()
+
+
+def _hits(hits: pd.DataFrame) -> pd.DataFrame:
+    share = hits.groupby("solver")["reached"].mean()
+    by_problem = hits.groupby(["solver", "problem"])["queries"].median()
+    return pd.DataFrame({"hit_share": share, "hit_queries": by_problem.groupby("solver").median()})
+
+
+def _tallies(blocks: pd.DataFrame, control: str | None) -> pd.DataFrame:
+    values = np.round(blocks.to_numpy(dtype=float), 12)
+    rows = {}
+    for j, solver in enumerate(blocks.columns):
+        others = [i for i, name in enumerate(blocks.columns) if i != j and control in (None, name)]
+        differences = values[:, [j]] - values[:, others]
+        rows[solver] = [
+            int((differences > 0).sum()),
+            int((differences == 0).sum()),
+            int((differences < 0).sum()),
+        ]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["wins", "ties", "losses"])
+
+
+def _against(pairs: pd.DataFrame, solver: str, reference: str) -> tuple[float, str]:
+    both = pairs["first"].isin([solver, reference]) & pairs["second"].isin([solver, reference])
+    if solver == reference or not both.any():
+        return np.nan, ""
+    row = pairs[both].iloc[0]
+    return float(row["p_holm"]), str(row["note"])

@@ -1,0 +1,133 @@
+"""Steps 1 and 2: what every run scored, and one median for each problem and solver."""
+
+import numpy as np
+import pandas as pd
+
+from amb.errors import AmbError
+from amb.stats.metrics import Traces, find_metric
+from amb.stats.queries import anytime_area, first_hits, queries_to, ranges
+
+COLUMNS = [
+    "problem",
+    "generator",
+    "target",
+    "layer",
+    "unit",
+    "solver",
+    "seed",
+    "budget",
+    "status",
+    "queries",
+    "distinct",
+    "final",
+    "best",
+    "solver_seconds",
+    "generator_seconds",
+    "target_seconds",
+]
+SATURATED = 1.0
+"""Every frame, every position spikes: no activation can be higher."""
+
+FINISHED = ("ok", "target")
+"""The statuses of a run that did what was asked; any other is a failure."""
+
+NUDGE = 1e-6
+"""Breaks ties; smaller than one spike in 100 frames on a 64 × 64 map, so it never reverses an order."""
+
+
+def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs table, if it has all columns, at least one row, and no run twice.
+
+    Raises:
+        AmbError: it has not.
+    """
+    missing = [column for column in COLUMNS if column not in runs]
+    if missing:
+        raise AmbError(f"the runs table lacks the columns {', '.join(missing)}; it has {list(runs.columns)}")
+    if runs.empty:
+        raise AmbError("there is no run to compare: the runs table is empty")
+    twice = runs.duplicated(["problem", "solver", "seed"])
+    if twice.any():
+        problem, solver, seed = runs.loc[twice, ["problem", "solver", "seed"]].iloc[0]
+        raise AmbError(f"run {problem} × {solver} × seed {seed} stands twice in the runs table")
+    return runs
+
+
+def score_runs(runs: pd.DataFrame, traces: Traces, *, metric: str = "final") -> pd.DataFrame:
+    """The runs with three more columns: `score`, `ordered` and `failed`.
+
+    `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken,
+    for ranks and tests alone: of two runs at saturation the one that got there with fewer queries is
+    better, and a failed run is worse than any other. A failed run (its status is not in `FINISHED`, or it
+    has no `final`) is never dropped: it scores the problem's floor (see `ranges`), or, where costs are
+    scored, the worst cost on that problem; only targets reached before it failed still count.
+
+    Raises:
+        AmbError: the table is not a runs table, or there is no such metric.
+    """
+    find_metric(metric)
+    table = check_runs(runs).reset_index(drop=True).copy()
+    bounds = ranges(table, traces).loc[table["problem"]].reset_index(drop=True)
+    table["failed"] = table["final"].isna() | ~table["status"].isin(FINISHED)
+    keys = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
+    told = [traces.get(key, np.empty(0)) for key in keys]
+    worst = bounds["floor"]
+    if metric == "final":
+        score = table["final"]
+        nudge = _saturation_bonus(table, told)
+    elif metric == "anytime":
+        triples = zip(told, table["budget"], bounds["floor"], strict=True)
+        score = pd.Series([anytime_area(t, int(b), f) for t, b, f in triples])
+        nudge = pd.Series(0.0, index=table.index)
+    elif metric == "queries":
+        hits = queries_to(table, traces, fractions=[0.9]).set_index(["problem", "solver", "seed"])["queries"]
+        queries = pd.Series([float(hits.get(key, np.inf)) for key in keys])
+        score = -np.log10(queries.clip(upper=table["budget"]))
+        nudge = -NUDGE * np.isinf(queries)
+        worst = -np.log10(table["budget"])
+    else:
+        score = -np.log10(table["solver_seconds"].clip(lower=1e-6))
+        nudge = pd.Series(0.0, index=table.index)
+        worst = score.groupby(table["problem"]).transform("min")
+    if metric != "queries":
+        score = score.where(~table["failed"], worst)
+        nudge = nudge.where(~table["failed"], -NUDGE)
+    table["score"] = score.astype(float)
+    table["ordered"] = (score + nudge).astype(float)
+    return table
+
+
+def median_scores(scored: pd.DataFrame) -> pd.DataFrame:
+    """One row a problem and solver: the median of its runs, and how many of them succeeded.
+
+    Returns:
+        problem, generator, target, layer, unit, solver; `runs`, `failures`, `saturated` (share of runs at
+        1.0), `score` and `ordered` (medians over seeds).
+    """
+    keys = ["problem", "generator", "target", "layer", "unit", "solver"]
+    grouped = scored.assign(saturated=scored["final"] == SATURATED).groupby(keys, sort=False, dropna=False)
+    return grouped.agg(
+        runs=("score", "size"),
+        failures=("failed", "sum"),
+        saturated=("saturated", "mean"),
+        score=("score", "median"),
+        ordered=("ordered", "median"),
+    ).reset_index()
+
+
+def blocks(medians: pd.DataFrame, column: str = "ordered") -> pd.DataFrame:
+    """Problem × solver, only the problems on which every solver has runs: the blocks of the tests."""
+    wide = medians.pivot(index="problem", columns="solver", values=column)
+    order = {name: list(dict.fromkeys(medians[name])) for name in ("problem", "solver")}
+    return wide.loc[order["problem"], order["solver"]].dropna()
+
+
+def _saturation_bonus(table: pd.DataFrame, told: list[np.ndarray]) -> pd.Series:
+    highest = table.groupby("problem")["final"].transform("max")
+    at_ceiling = (table["final"] == SATURATED) & (highest == SATURATED)
+    bonus = np.zeros(len(table))
+    for i in np.flatnonzero(at_ceiling):
+        budget = float(table["budget"].iloc[i])
+        needed = min(first_hits(told[i], [SATURATED])[0], budget)
+        bonus[i] = NUDGE * (1 - needed / (budget + 1))
+    return pd.Series(bonus, index=table.index)
