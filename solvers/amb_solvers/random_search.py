@@ -1,6 +1,6 @@
 """Random search, the floor that every other method must clear."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray, Space
@@ -30,3 +30,10 @@ class RandomSearch(Solver):
 
     def _ask(self, limit: int) -> IntArray:
         return self._sample(min(self.k, limit), self.rng)
+
+
+class RandomPrior(RandomSearch):
+    """Random search over the generator's prior."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int, draw: str = "prior", **options: Any) -> None:
+        super().__init__(space, budget=budget, seed=seed, draw=draw, **options)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from amb.errors import CheckpointError
 from torch import Tensor, nn
+
+from amb.errors import CheckpointError
 
 from .networks import SpikingCNN, SpikingResNet18, TargetNetwork
 

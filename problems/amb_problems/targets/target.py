@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from amb.errors import CheckpointError, SpecError, unknown
 from torch import Tensor
 
+from amb.errors import CheckpointError, SpecError, unknown
 from amb_problems import checkpoint
 
 from .exact import ExactLayer, from_tensors, layer_grids, load_weights

@@ -1,0 +1,59 @@
+"""Quantization: the levels of a mode written as digits, so that a train sees many short modes."""
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from amb.contracts.space import IntArray
+from amb.errors import SpecError
+
+Order = Literal["little", "big"]
+
+
+class Digits:
+    """A one-to-one map between grid points and their digits.
+
+    A mode of n levels becomes one mode for every prime factor of n: 64 levels are six bits, 512 nine. The
+    grid is covered exactly whatever n is, without unused codes: 12 = 2 * 2 * 3 is two bits and a digit of
+    three levels, and a prime n stays as it is (there is nothing to quantize). A mode of one level stays too.
+
+    Args:
+        levels: int[d] of the grid.
+        order: "little" puts the least significant digit first, as the paper's framework does; "big" last.
+            Small factors are the less significant ones.
+    """
+
+    def __init__(self, levels: IntArray, order: str = "little") -> None:
+        if order not in get_args(Order):
+            raise SpecError(f"order must be 'little' or 'big', got {order!r}")
+        digits, weights, owners = [], [], []
+        for mode, n in enumerate(levels):
+            factors = prime_factors(int(n))
+            values = np.concatenate([[1], np.cumprod(factors[:-1])]).astype(np.int64)
+            step = 1 if order == "little" else -1
+            digits += factors[::step]
+            weights += list(values[::step])
+            owners += [mode] * len(factors)
+        self.levels: IntArray = np.array(digits, dtype=np.int64)
+        self._weights: IntArray = np.array(weights, dtype=np.int64)
+        self._starts: IntArray = np.searchsorted(owners, np.arange(len(levels))).astype(np.int64)
+        self._owners: IntArray = np.array(owners, dtype=np.int64)
+
+    def join(self, digits: IntArray) -> IntArray:
+        """Grid points int64[k, d] of digits int64[k, sum of factors]."""
+        return np.add.reduceat(digits * self._weights, self._starts, axis=1)
+
+    def split(self, index: IntArray) -> IntArray:
+        """Digits of grid points; the inverse of `join`."""
+        return index[:, self._owners] // self._weights % self.levels
+
+
+def prime_factors(n: int) -> list[int]:
+    """The prime factors of n >= 1 in ascending order; [1] for 1."""
+    found, p = [], 2
+    while p * p <= n:
+        while n % p == 0:
+            found.append(p)
+            n //= p
+        p += 1
+    return [*found, n] if n > 1 or not found else found

@@ -1,0 +1,150 @@
+"""Nevergrad's optimizers by name, and its Portfolio in two parametrizations."""
+
+import warnings
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+
+from amb.contracts.solver import Solver
+from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import SolverError, SpecError, unknown
+from amb_solvers.private_random import PrivateRandom
+
+# Importing Nevergrad draws from the global states, and puts what it draws into some optimizers' settings.
+with PrivateRandom(0).use():
+    import nevergrad as ng
+    from nevergrad.optimization import registry
+
+Parametrization = Literal["ordinal", "transition", "choice"]
+
+
+class Nevergrad(Solver):
+    """Any optimizer that Nevergrad registers.
+
+    Nevergrad minimizes, so it is told minus the value. A failed query is told as the worst value heard so far
+    (before any was heard, as -1, which is below every activation). Some optimizers draw from numpy's global
+    state; they draw from a private one here. Those that run another package's loop in a thread (Cobyla, and
+    NGOpt where it chooses that) cannot be pickled; telling their values again brings them back.
+
+    Args:
+        name: as in ``nevergrad.optimizers.registry``.
+        parametrization: "ordinal", a box of real level numbers, ``Array(lower=0, upper=n - 1)``, rounded to
+            the grid outside the optimizer, which is told of its own unrounded point; "transition", the
+            paper's ``TransitionChoice(range(n), repetitions=d)``, levels with an order; "choice", levels
+            without one.
+        workers: candidates asked at a time, Nevergrad's ``num_workers``. It changes the algorithm: CMA, for
+            one, is much better with one.
+    """
+
+    version = "1"
+    continuous = True
+    anytime = False  # Portfolio splits the budget between its parts, others schedule by it
+    source = "Rapin & Teytaud 2018 (nevergrad 1.0.12)"
+    ordered: ClassVar[frozenset[str]] = frozenset({"ordinal", "transition"})
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        budget: int,
+        seed: int,
+        name: str = "CMA",
+        parametrization: str = "ordinal",
+        workers: int = 1,
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if parametrization not in get_args(Parametrization):
+            choices = ", ".join(get_args(Parametrization))
+            raise SpecError(f"parametrization must be one of {choices}, got {parametrization!r}")
+        if name not in registry:
+            raise unknown("Nevergrad optimizer", name, registry)
+        if not space.ordinal and parametrization in self.ordered:
+            raise SolverError(
+                f"the {parametrization} parametrization needs levels with an order, and this space is "
+                f"categorical; use nevergrad[name={name},parametrization=choice]"
+            )
+        if workers < 1:
+            raise SpecError(f"workers must be at least 1, got {workers}")
+        self.parametrization = parametrization
+        self.workers = workers
+        self._worst = 1.0
+        self._asked: list[Any] = []
+        self._free = np.flatnonzero(space.levels > 1)  # Nevergrad refuses an axis of one level
+        self._private = PrivateRandom(self.seed)
+        self._optimizer: Any = None
+        if len(self._free):
+            with self._private.use(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                parameters = _parameters(space.levels[self._free], parametrization)
+                parameters.random_state = np.random.RandomState(np.random.SeedSequence(self.seed).generate_state(4))
+                try:
+                    self._optimizer = registry[name](parameters, budget=self.budget, num_workers=workers)
+                except ValueError as cause:
+                    raise SpecError(f"Nevergrad's {name} refuses these settings: {cause}") from cause
+
+    def _ask(self, limit: int) -> IntArray:
+        rows = np.zeros((min(limit, self.workers), self.space.d), dtype=np.int64)
+        if self._optimizer is None:
+            return rows
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._asked = [self._optimizer.ask() for _ in rows]
+        rows[:, self._free] = [self._levels(candidate.value) for candidate in self._asked]
+        return rows
+
+    def _tell(self, candidates: IntArray, values: FloatArray) -> None:
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for candidate, value in zip(self._asked, values, strict=False):
+                if not np.isnan(value):
+                    self._worst = max(self._worst, -value) if self._heard else -value
+                    self._heard = True
+                self._optimizer.tell(candidate, self._worst if np.isnan(value) else -float(value))
+        self._asked = []
+
+    def _levels(self, value: Any) -> IntArray:
+        if self.parametrization == "ordinal":
+            return nearest_level(value, self.space.levels[self._free])
+        return np.array(value, dtype=np.int64)
+
+    _heard = False  # whether any value was told
+
+
+def nearest_level(points: FloatArray, levels: IntArray) -> IntArray:
+    """The nearest of the levels 0..n-1; halfway goes down, as in `Space.nearest`."""
+    return np.clip(np.ceil(np.asarray(points) - 0.5), 0, levels - 1).astype(np.int64)
+
+
+class Portfolio(Nevergrad):
+    """Nevergrad's Portfolio (CMA, two-point DE, scrambled Hammersley) on the ordinal box, one worker."""
+
+    kinds = frozenset({"ordinal"})
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed, name="Portfolio")
+
+
+class PortfolioTransition(Nevergrad):
+    """Nevergrad's Portfolio as the paper's framework runs it: `TransitionChoice`, one worker.
+
+    On a categorical space it takes the codes' arbitrary numbering for an order, as the paper does.
+    """
+
+    continuous = False
+    ordered = frozenset()
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed, name="Portfolio", parametrization="transition")
+
+
+def _parameters(levels: IntArray, parametrization: str) -> Any:
+    d, n = len(levels), int(levels[0])
+    even = bool((levels == n).all())
+    if parametrization == "ordinal":
+        # Both bounds in the constructor, so that a step is a sixth of the range; `set_bounds` alone leaves it
+        # at one level.
+        return ng.p.Array(shape=(d,), lower=0, upper=n - 1 if even else (levels - 1).astype(float))
+    choice = ng.p.TransitionChoice if parametrization == "transition" else ng.p.Choice
+    if even:
+        return choice(range(n), repetitions=d)
+    return ng.p.Tuple(*[choice(range(int(levels_j))) for levels_j in levels])

@@ -1,0 +1,288 @@
+"""The arithmetic of PROTES on a tensor train: interfaces, sampling, likelihood gradient, Adam.
+
+Batsheva, Chertkov, Ryzhakov & Oseledets 2023 (NeurIPS), in closed form and compiled once for all shapes.
+
+A train of `d` modes is one flat array. Mode `j` owns the block `[offsets[j], offsets[j + 1])`, which is a
+core ``Y[a, b, i]`` with ranks `a`, `b` < r and the levels `i` contiguous. First and last cores are stored
+like all others: the chains start at the unit vector e_0, so that only row 0 of the first and column 0 of the
+last core count, and the gradient of the rest is exactly zero.
+
+    right interface    Z[d-1] = e_0,   Z[j-1] = normalize(sum_i W[j][:, i]),   W[j][:, i] = Y[j][:, :, i] Z[j]
+    left chain         Q[0] = e_0,     Q[j+1] = normalize(Q[j] Y[j][:, :, x[j]])
+    density            p(x) = prod_j  |g[x[j]]| / sum_i |g[i]|,                g[i] = Q[j] . W[j][:, i]
+
+The contraction `W` is computed once a batch and serves sampling and gradient alike. Every `g` is homogeneous
+in Q and in Z, so the derivatives along Q and Z are orthogonal to them and normalizing needs no projection.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from amb.contracts.space import IntArray
+
+Floats = NDArray[Any]  # float32 or float64, the same in all arguments of one call
+
+# Sums may be reordered, so that they vectorize; the order is fixed once compiled. NaN and infinity keep their
+# meaning.
+_compiled = njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+
+
+@_compiled
+def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms: Floats) -> None:
+    """Contract all cores with their right interfaces.
+
+    Args:
+        cores: float[offsets[-1]].
+        offsets: int[d + 1], multiples of r * r.
+        r: rank.
+        w: out, float[offsets[-1] / r]; the block of mode j is ``W[a, i]``.
+        z: out, float[d, r], the right interface of each core.
+        norms: out, float[d]; norms[j] is the length of sum_i W[j] before it became Z[j - 1].
+    """
+    one = cores.dtype.type(1)
+    zero = cores.dtype.type(0)
+    d = len(offsets) - 1
+    z[d - 1, :] = zero
+    z[d - 1, 0] = one
+    for j in range(d - 1, -1, -1):
+        start = offsets[j]
+        n = (offsets[j + 1] - start) // (r * r)
+        at = start // r
+        square = zero
+        for a in range(r):
+            row = w[at + a * n : at + (a + 1) * n]
+            row[:] = zero
+            for b in range(r):
+                core = cores[start + (a * r + b) * n : start + (a * r + b + 1) * n]
+                factor = z[j, b]
+                for i in range(n):
+                    row[i] += core[i] * factor
+            if j > 0:
+                total = zero
+                for i in range(n):
+                    total += row[i]
+                z[j - 1, a] = total
+                square += total * total
+        if j > 0:
+            norms[j] = np.sqrt(square)
+            if norms[j] == zero:  # a train that vanishes everywhere: keep a finite direction
+                norms[j] = one
+            for a in range(r):
+                z[j - 1, a] /= norms[j]
+
+
+@_compiled
+def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) -> IntArray:
+    """Sample from the density.
+
+    Args:
+        cores, offsets, r, w: as left by `sweep`.
+        variates: float[k, d], uniform over (0, 1]; the level drawn is the first whose cumulative probability
+            reaches the variate.
+
+    Returns:
+        int64[k, d].
+    """
+    one = cores.dtype.type(1)
+    zero = cores.dtype.type(0)
+    k, d = variates.shape
+    drawn = np.empty((k, d), np.int64)
+    q = np.zeros((k, r), cores.dtype)
+    q[:, 0] = one
+    u = np.empty(r, cores.dtype)
+    longest = 0
+    for j in range(d):
+        longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
+    g = np.empty(longest, cores.dtype)
+    for j in range(d):
+        start = offsets[j]
+        n = (offsets[j + 1] - start) // (r * r)
+        at = start // r
+        for s in range(k):
+            for i in range(n):
+                g[i] = zero
+            for a in range(r):
+                factor = q[s, a]
+                row = w[at + a * n : at + (a + 1) * n]
+                for i in range(n):
+                    g[i] += factor * row[i]
+            total = zero
+            for i in range(n):
+                g[i] = abs(g[i])
+                total += g[i]
+            threshold = variates[s, j] * total
+            x = 0
+            reached = g[0]
+            while reached < threshold and x < n - 1:
+                x += 1
+                reached += g[x]
+            drawn[s, j] = x
+            square = zero
+            for b in range(r):
+                value = zero
+                for a in range(r):
+                    value += q[s, a] * cores[start + (a * r + b) * n + x]
+                u[b] = value
+                square += value * value
+            norm = np.sqrt(square)
+            if norm == zero:
+                norm = one
+            for b in range(r):
+                q[s, b] = u[b] / norm
+    return drawn
+
+
+@_compiled
+def gradient_to_the_left(
+    cores: Floats, offsets: IntArray, r: int, w: Floats, elite: IntArray, dw: Floats, q: Floats, du: Floats
+) -> None:
+    """The part of the gradient that flows through the left chains.
+
+    The loss is the mean over the elite of -log p.
+
+    Args:
+        cores, offsets, r, w: as left by `sweep`.
+        elite: int64[m, d], the samples whose likelihood shall grow.
+        dw: out, float[offsets[-1] / r], derivative of the loss by `W` (through this mode's own g).
+        q: out, float[d, m, r], the left chains.
+        du: out, float[d, m, r], derivative by the chains before they are normalized, Q[j] Y[j][:, :, x[j]].
+    """
+    one = cores.dtype.type(1)
+    zero = cores.dtype.type(0)
+    m, d = elite.shape
+    weight = -one / cores.dtype.type(m)
+    norms = np.empty((d, m), cores.dtype)
+    longest = 0
+    for j in range(d):
+        longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
+    g = np.empty(longest, cores.dtype)
+    q[0, :, :] = zero
+    q[0, :, 0] = one
+    for j in range(d):
+        start = offsets[j]
+        n = (offsets[j + 1] - start) // (r * r)
+        at = start // r
+        dw[at : at + r * n] = zero
+        for s in range(m):
+            x = elite[s, j]
+            for i in range(n):
+                g[i] = zero
+            for a in range(r):
+                factor = q[j, s, a]
+                row = w[at + a * n : at + (a + 1) * n]
+                for i in range(n):
+                    g[i] += factor * row[i]
+            total = zero
+            for i in range(n):
+                total += abs(g[i])
+            picked = g[x]
+            share = weight / total if total > zero else zero
+            for i in range(n):  # g becomes the derivative of the loss by g
+                g[i] = -share if g[i] > zero else (share if g[i] < zero else zero)
+            if picked != zero:
+                g[x] += weight / picked
+            for a in range(r):
+                factor = q[j, s, a]
+                row = w[at + a * n : at + (a + 1) * n]
+                out = dw[at + a * n : at + (a + 1) * n]
+                direct = zero
+                for i in range(n):
+                    direct += g[i] * row[i]
+                    out[i] += g[i] * factor
+                # The derivative by Q[j] that this mode gives is kept where that of U[j - 1] belongs.
+                if j > 0:
+                    du[j - 1, s, a] = direct
+            if j < d - 1:
+                square = zero
+                for b in range(r):
+                    value = zero
+                    for a in range(r):
+                        value += q[j, s, a] * cores[start + (a * r + b) * n + x]
+                    q[j + 1, s, b] = value
+                    square += value * value
+                norm = np.sqrt(square)
+                if norm == zero:
+                    norm = one
+                norms[j, s] = norm
+                for b in range(r):
+                    q[j + 1, s, b] /= norm
+    du[d - 1, :, :] = zero
+    for j in range(d - 1, 0, -1):
+        start = offsets[j]
+        n = (offsets[j + 1] - start) // (r * r)
+        for s in range(m):
+            x = elite[s, j]
+            for a in range(r):
+                value = du[j - 1, s, a]
+                for b in range(r):
+                    value += cores[start + (a * r + b) * n + x] * du[j, s, b]
+                du[j - 1, s, a] = value / norms[j - 1, s]
+
+
+@_compiled
+def ascend(
+    cores: Floats,
+    first: Floats,
+    second: Floats,
+    offsets: IntArray,
+    r: int,
+    z: Floats,
+    norms: Floats,
+    elite: IntArray,
+    dw: Floats,
+    q: Floats,
+    du: Floats,
+    adam: Floats,
+) -> None:
+    """Finish the gradient, from the first mode to the last, and take Adam's step in the same pass.
+
+    Args:
+        cores: float[offsets[-1]], changed in place.
+        first, second: Adam's moments, like cores; changed in place.
+        offsets, r, z, norms: of `sweep`.
+        elite, dw, q, du: of `gradient_to_the_left`; dw is completed in place.
+        adam: float[6]: learning rate, beta1, beta2, eps, 1 - beta1**t, 1 - beta2**t; t counts from 1.
+            A learning rate of zero, beta1 = beta2 = 0, leaves the gradient itself in `first`.
+    """
+    one = cores.dtype.type(1)
+    zero = cores.dtype.type(0)
+    m, d = elite.shape
+    rate, beta1, beta2, eps, debias1, debias2 = adam
+    longest = 0
+    for j in range(d):
+        longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
+    gradient = np.empty(longest, cores.dtype)
+    dz = np.zeros(r, cores.dtype)  # derivative by Z[j - 1], of the mode before
+    next_dz = np.zeros(r, cores.dtype)
+    for j in range(d):
+        start = offsets[j]
+        n = (offsets[j + 1] - start) // (r * r)
+        at = start // r
+        next_dz[:] = zero
+        for a in range(r):
+            row = dw[at + a * n : at + (a + 1) * n]
+            if j > 0:
+                through = dz[a] / norms[j]
+                for i in range(n):
+                    row[i] += through
+            for b in range(r):
+                lo = start + (a * r + b) * n
+                core = cores[lo : lo + n]
+                mean = first[lo : lo + n]
+                variance = second[lo : lo + n]
+                factor = z[j, b]
+                total = zero
+                for i in range(n):
+                    total += row[i] * core[i]
+                    gradient[i] = row[i] * factor
+                next_dz[b] += total
+                for s in range(m):
+                    gradient[elite[s, j]] += q[j, s, a] * du[j, s, b]
+                for i in range(n):
+                    mean[i] = beta1 * mean[i] + (one - beta1) * gradient[i]
+                    variance[i] = beta2 * variance[i] + (one - beta2) * gradient[i] * gradient[i]
+                    core[i] -= rate * (mean[i] / debias1) / (np.sqrt(variance[i] / debias2) + eps)
+        dz[:] = next_dz
