@@ -1,0 +1,56 @@
+"""Words about a comparison's settings that captions and reports share."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+
+def scope(runs: pd.DataFrame) -> str:
+    """How much a figure rests on, in a line."""
+    budgets = sorted(runs["budget"].unique())
+    budget = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
+    return (
+        f"{plural(runs['problem'].nunique(), 'problem')}, {plural(runs['solver'].nunique(), 'solver')}, "
+        f"{plural(runs['seed'].nunique(), 'seed')}, {budget} queries a run"
+    )
+
+
+def command(settings: Mapping[str, object]) -> str:
+    """The command that makes the comparison again."""
+    if settings.get("command"):
+        return str(settings["command"])
+    parts = ["amb", "compare", "--solvers", ",".join(_texts(settings.get("solvers")))]
+    parts += ["--problems", str(settings.get("suite") or ",".join(_texts(settings.get("problems"))))]
+    parts += ["--budget", str(settings.get("budget")), "--seeds", _seeds(settings.get("seeds"))]
+    for name, default in (("metric", "final"), ("alpha", 0.05), ("rope", 0.01), ("control", None)):
+        value = settings.get(name)
+        if value is not None and value != default:
+            parts += [f"--{name}", str(value)]
+    return shlex.join(parts + ["--timing"] * bool(settings.get("timing")))
+
+
+def short(problem: str, runs: pd.DataFrame) -> str:
+    """A problem's name without the parts that all problems share."""
+    rows = runs.drop_duplicates("problem")
+    row = rows[rows["problem"] == problem].iloc[0]
+    varying = [name for name in ("generator", "target") if rows[name].nunique() > 1]
+    options = problem[problem.index("[") :] if "[" in problem else ""
+    return "/".join(str(row[name]) for name in [*varying, "layer", "unit"] if row[name] != "") + options
+
+
+def plural(count: int, noun: str) -> str:
+    """The count with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _texts(value: object) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _seeds(value: object) -> str:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return str(value)
+    if list(value) == list(range(len(value))):
+        return str(len(value))
+    return ",".join(str(v) for v in value)

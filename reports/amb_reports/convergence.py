@@ -1,0 +1,149 @@
+"""Best activation found against queries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, NullLocator
+
+from amb.contracts.report import Report
+from amb.stats.metrics import Traces
+from amb.stats.queries import best_so_far, ranges
+from amb_reports.captions import scope
+from amb_reports.palette import INK, MUTED, Line, lines, save, spread, tidy
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison
+
+ALL = "all problems"
+MOST_PANELS = 12
+
+
+class Convergence(Report):
+    """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        table = convergence_table(comparison.runs, comparison.traces)
+        return save(draw_convergence(table, scope(comparison.runs)), folder, "convergence")
+
+
+def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:
+    """Quartiles of the normalized best-so-far activation over runs, on a grid of queries.
+
+    Every run is scaled so that its problem's floor is 0 and the best value known there 1 (see
+    `amb.stats.queries.ranges`). A run that ended early keeps its last value.
+
+    Returns:
+        panel (`ALL`, or target and layer), solver, query, low, median, high (quartiles), runs.
+    """
+    longest = int(runs["budget"].max())
+    grid = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
+    bounds = ranges(runs, traces)
+    curves = np.full((len(runs), len(grid)), np.nan)
+    keys = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
+    for i, (problem, solver, seed) in enumerate(keys):
+        floor, best = bounds.loc[problem, ["floor", "best"]]
+        told = traces.get((problem, solver, seed), np.empty(0))
+        curve = best_so_far(told, floor=floor) if len(told) else np.array([floor])
+        reached = curve[np.minimum(grid, len(curve)) - 1]
+        curves[i] = (reached - floor) / (best - floor) if best > floor else 0.0
+    panels = _panels(runs)
+    rows = []
+    for panel in [ALL, *dict.fromkeys(panels)]:
+        for solver in dict.fromkeys(runs["solver"]):
+            chosen = ((panels == panel) | (panel == ALL)) & (runs["solver"] == solver)
+            if chosen.any():
+                low, median, high = np.quantile(curves[chosen.to_numpy()], [0.25, 0.5, 0.75], axis=0)
+                content = {"panel": panel, "solver": solver, "query": grid, "low": low, "median": median}
+                rows.append(pd.DataFrame({**content, "high": high, "runs": int(chosen.sum())}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
+    """The table as a large panel for all problems and small ones beside it, if there are several."""
+    small = [panel for panel in dict.fromkeys(table["panel"]) if panel != ALL]
+    small = small if 1 < len(small) <= MOST_PANELS else []
+    columns = 0 if not small else 1 if len(small) <= 2 else 2 if len(small) <= 6 else 3
+    rows = -(-len(small) // columns) if small else 1
+    figure = Figure(
+        figsize=(7.2 + 2.3 * columns, max(4.4, 1.55 * rows + 0.9)),
+        layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06),
+    )
+    grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[6.0, *[2.2] * columns])
+    main = figure.add_subplot(grid[:, 0])
+    styles = lines(list(dict.fromkeys(table["solver"])))
+    _draw_panel(main, table[table["panel"] == ALL], styles)
+    _label_lines(main, table[table["panel"] == ALL], styles)
+    main.set_xlabel("queries", color=INK, fontsize=10)
+    main.set_ylabel("best activation so far, share of best known", color=INK, fontsize=10)
+    for i, panel in enumerate(small):
+        axes = figure.add_subplot(grid[i // columns, 1 + i % columns], sharex=main, sharey=main)
+        _draw_panel(axes, table[table["panel"] == panel], styles)
+        axes.set_title(panel, fontsize=8.5, color=INK, loc="left", pad=3)
+        axes.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(small))
+    figure.suptitle("How fast each solver gets there", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
+    note = f"Lines: median over runs; bands: their middle half. {caption}."
+    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    return figure
+
+
+def _panels(runs: pd.DataFrame) -> pd.Series:
+    """Layer, with the target where there are several; the target alone where layers would be too many."""
+    targets = runs["generator"] + " → " + runs["target"] if runs["generator"].nunique() > 1 else runs["target"]
+    if runs["target"].nunique() == 1 and runs["generator"].nunique() == 1:
+        return runs["layer"].astype(str)
+    both = targets + " · " + runs["layer"].astype(str)
+    return both if both.nunique() <= MOST_PANELS else targets
+
+
+def _draw_panel(axes: Axes, table: pd.DataFrame, styles: dict[str, Line]) -> None:
+    for solver, part in table.groupby("solver", sort=False):
+        style = styles[str(solver)]
+        axes.fill_between(
+            part["query"], part["low"], part["high"], color=style.colour, alpha=0.13, linewidth=0, step="post"
+        )
+        axes.plot(
+            part["query"],
+            part["median"],
+            color=style.colour,
+            linestyle=style.dash,
+            linewidth=1.8,
+            drawstyle="steps-post",
+        )
+    axes.set_xscale("log")
+    axes.set_xlim(1, table["query"].max())
+    axes.set_ylim(0, 1.02)
+    axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    tidy(axes)
+
+
+def _label_lines(axes: Axes, table: pd.DataFrame, styles: dict[str, Line]) -> None:
+    """Names at the ends of their lines, so that no legend has to be read."""
+    last = table.groupby("solver", sort=False).last()
+    places = spread(list(last["median"]), 0.045, 0.02, 1.0)
+    for (solver, row), y in zip(last.iterrows(), places, strict=True):
+        colour = styles[str(solver)].colour
+        axes.annotate(
+            str(solver),
+            (row["query"], row["median"]),
+            xytext=(1.035, y),
+            textcoords=axes.get_yaxis_transform(),
+            color=colour,
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
+        )

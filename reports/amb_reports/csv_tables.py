@@ -1,0 +1,21 @@
+"""The tables as CSV, for whoever computes further."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amb.contracts.report import Report
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison
+
+
+class Csv(Report):
+    """`ranking.csv`, `pairs.csv` and `runs.csv`: all columns, all digits, UTF-8."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        tables = {"ranking": comparison.ranking, "pairs": comparison.pairs, "runs": comparison.runs}
+        paths = []
+        for name, table in tables.items():
+            paths.append(folder / f"{name}.csv")
+            table.to_csv(paths[-1], index=False, lineterminator="\n")
+        return paths

@@ -1,0 +1,70 @@
+"""One look for all figures, without touching matplotlib's global settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito 2008, told apart by colour-blind people; their yellow is left out, as it fades on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+INK, MUTED, GRID = "#222222", "#666666", "#e4e4e4"
+DPI = 160
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a solver is drawn in every figure of a report."""
+
+    colour: str
+    dash: Any
+
+
+def lines(solvers: Sequence[str]) -> dict[str, Line]:
+    """A colour for each solver; from the eighth on, colours come again with another dash."""
+    return {
+        solver: Line(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)])
+        for i, solver in enumerate(solvers)
+    }
+
+
+def tidy(axes: Axes, *, grid: str = "y") -> None:
+    """No box, a faint grid behind the data, muted ticks."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#aaaaaa")
+    axes.tick_params(colors=MUTED, labelsize=8, length=3)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(axis=grid, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions of labels moved as little as needed to lie `gap` apart within [low, high], in their order."""
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    placed = [min(max(positions[i], low), high) for i in order]
+    for _ in range(200):
+        moved = False
+        for i in range(len(placed) - 1):
+            lack = gap - (placed[i + 1] - placed[i])
+            if lack > 1e-9:
+                placed[i] = max(placed[i] - lack / 2, low)
+                placed[i + 1] = min(placed[i + 1] + lack / 2, high)
+                moved = True
+        if not moved:
+            break
+    result = [0.0] * len(positions)
+    for place, i in zip(placed, order, strict=True):
+        result[i] = place
+    return result
+
+
+def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write the figure as `<name>.<kind>`; the same figure gives the same bytes, so no date is stored."""
+    paths = [folder / f"{name}.{kind}" for kind in kinds]
+    for path in paths:
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(path, dpi=DPI, metadata=metadata, facecolor="white")
+    return paths
