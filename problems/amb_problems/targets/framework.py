@@ -13,8 +13,7 @@ from .target import SpikingTarget, UInt8Array
 
 
 def framework_neuron(lif: LIF) -> nn.Module:
-    """One layer of neurons, a frame a call: snnTorch's `Leaky` where neurons fire above the threshold, else SpikingJelly's
-    `LIFNode`."""
+    """One layer of neurons, a frame a call: snnTorch's `Leaky` where it fires above threshold, else SpikingJelly's LIF."""
     if lif.strict:
         import snntorch
 
@@ -24,7 +23,7 @@ def framework_neuron(lif: LIF) -> nn.Module:
     from spikingjelly.activation_based.neuron import LIFNode
 
     tau = 1 / (1 - lif.decay)
-    # The reciprocal of a decimal decay is a rounding away from the decimal tau that users write: 10, not 10.000000000000002.
+    # The reciprocal of a decimal decay is a rounding error away from the tau that users write: 10.000000000000002.
     return LIFNode(tau=round(tau, 9), decay_input=False, v_threshold=lif.threshold, v_reset=0.0, step_mode="s")
 
 

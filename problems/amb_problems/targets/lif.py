@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class LIF:
-    """Leaky integrate-and-fire with hard reset to zero: `v = decay * v + current`, a spike where `v` reaches the threshold.
+    """Leaky integrate-and-fire, hard reset to zero: `v = decay * v + current`, a spike where `v` reaches the threshold.
 
     With `strict` the neuron fires above the threshold (snnTorch's `Leaky(beta=decay, reset_mechanism="zero")`), without
     it already at the threshold (SpikingJelly's `LIFNode(tau=1 / (1 - decay), decay_input=False)`).

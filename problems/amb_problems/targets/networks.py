@@ -7,6 +7,7 @@ convolutions) and the framework's own forward pass (snnTorch's or SpikingJelly's
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -136,7 +137,7 @@ class SpikingResNet18(TargetNetwork):
         spikes = self.maxpool(spikes)
         for stage in ("layer1", "layer2", "layer3", "layer4"):
             for name, block in self.get_submodule(stage).named_children():
-                for firing in block.walk(spikes):
+                for firing in cast(BasicBlock, block).walk(spikes):
                     yield Firing(f"{stage}.{name}.{firing.layer}", firing.currents, firing.spikes)
                 spikes = firing.spikes
 

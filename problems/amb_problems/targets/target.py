@@ -79,7 +79,8 @@ class SpikingTarget:
             grids = layer_grids(build_network(network, arguments, lambda: LIFNeuron(lif)))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"checkpoint {card.name!r} is no spiking target: {error!r} in its card") from error
-        return cls(card.name, network, arguments, lif, frames, layers, from_tensors(tensors, grids), torch.device(device))
+        weights = from_tensors(tensors, grids)
+        return cls(card.name, network, arguments, lif, frames, layers, weights, torch.device(device))
 
     def build(self, neuron: NeuronFactory) -> TargetNetwork:
         """The folded network with this target's weights, as float32, and any neurons."""
@@ -164,7 +165,7 @@ def build_network(network: str, arguments: Mapping[str, object], neuron: NeuronF
     """
     if network not in NETWORKS:
         raise unknown("network", network, NETWORKS, CheckpointError)
-    return NETWORKS[network](neuron, folded=True, **arguments)  # type: ignore[call-arg]
+    return NETWORKS[network](neuron, folded=True, **arguments)
 
 
 def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:

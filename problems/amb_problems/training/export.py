@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from amb_problems import checkpoint
 from amb_problems.data import Dataset
@@ -76,8 +74,3 @@ def export(network: TargetNetwork, facts: TargetFacts, data: Dataset, path: Path
     card["metrics"] = {"test accuracy": accuracy, "test images": len(images)}
     checkpoint.save(path, to_tensors(layers), card)
     return accuracy
-
-
-def labels_tensor(labels: np.ndarray) -> Tensor:
-    """Labels as int64."""
-    return torch.from_numpy(labels.astype(np.int64))

@@ -21,7 +21,7 @@ class _LIFSteps(torch.autograd.Function):
             h.copy_(x) if before is None else torch.add(x, before, alpha=decay, out=h)
             s.copy_(fires(h, threshold))
             before = torch.addcmul(h, h, s, value=-1)
-        ctx.save_for_backward(potentials, spikes)  # type: ignore[attr-defined]
+        ctx.save_for_backward(potentials, spikes)
         ctx.constants = frames, decay, threshold, alpha  # type: ignore[attr-defined]
         return spikes
 
