@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from amb import problems as problem_registry
 from amb.contracts.problem import Problem
-from amb.errors import SpecError, unknown
+from amb.contracts.space import Space
+from amb.errors import AmbError, SpecError, unknown
 from amb.runs import RunPlan
 from amb.solvers import SolverSpec, resolve
 from amb.spec import split_specs
@@ -90,13 +91,16 @@ def make_plan(
         raise SpecError(f"the budget must be at least 1 query, got {budget}")
     replicates = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
     runs = []
+    tried: set[int] = set()
     for problem_id in ids:
-        fingerprint = problem_registry.problem(problem_id, device=device).fingerprint
+        made = problem_registry.problem(problem_id, device=device)
+        fingerprint = made.fingerprint
+        if id(made.space) not in tried:
+            tried.add(id(made.space))
+            _try(specs, made.space, budget)
         for spec in specs:
             for replicate in replicates:
-                run = RunPlan(
-                    problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime
-                )
+                run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime)
                 runs.append(run)
     return Plan(tuple(runs), tuple(specs), tuple(ids), budget, replicates, device, suite)
 
@@ -121,6 +125,17 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     if not numbers or min(numbers) < 0:
         raise SpecError(f"at least one seed is needed, none below 0; got {seeds!r}")
     return numbers
+
+
+def _try(specs: list[SolverSpec], space: Space, budget: int) -> None:
+    """Make every solver once, so that an option or a space that it refuses is found before anything runs."""
+    for spec in specs:
+        try:
+            spec.make(space, budget=budget, seed=0)
+        except AmbError:
+            raise
+        except Exception:  # a solver that breaks is a crashed run, with its traceback
+            continue
 
 
 def _texts(given: str | Sequence[str], what: str) -> list[str]:

@@ -7,9 +7,7 @@ from amb import Space
 from amb.errors import CandidateError, SpecError
 
 grids = st.builds(
-    lambda levels, low, width, prior, grid: Space(
-        np.array(levels), low=low, high=low + width, prior=prior, grid=grid
-    ),
+    lambda levels, low, width, prior, grid: Space(np.array(levels), low=low, high=low + width, prior=prior, grid=grid),
     st.lists(st.integers(1, 70), min_size=1, max_size=6),
     st.floats(-10, 10),
     st.floats(0.1, 20),

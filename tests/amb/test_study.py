@@ -102,10 +102,7 @@ def test_the_budget_is_in_the_key_only_where_it_changes_what_is_asked() -> None:
 
 def test_every_run_has_a_seed_of_its_own() -> None:
     plans = [
-        dataclasses.replace(PLAN, problem=p, solver=s, replicate=r)
-        for p in "abc"
-        for s in "xyz"
-        for r in range(20)
+        dataclasses.replace(PLAN, problem=p, solver=s, replicate=r) for p in "abc" for s in "xyz" for r in range(20)
     ]
     assert len({plan.seed for plan in plans}) == len(plans)
     assert PLAN.seed == dataclasses.replace(PLAN, budget=3).seed
