@@ -44,11 +44,19 @@ def save(path: Path, tensors: Mapping[str, "Tensor"], card: Mapping[str, object]
     base = _base(path)
     content = serialize({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     digest = hashlib.sha256(content).hexdigest()
-    header = {"schema": SCHEMA, "sha256": digest}
-    text = json.dumps(header | dict(card), indent=2, ensure_ascii=False) + "\n"
     _write(base.with_name(base.name + _TENSORS), content)
-    _write(base.with_name(base.name + _CARD), text.encode())
-    return Card(base.name, SCHEMA, digest, dict(card))
+    return _write_card(base, digest, card)
+
+
+def amend(path: Path, **facts: object) -> Card:
+    """Add facts to the card of a checkpoint, or replace them; the tensors stay as they are.
+
+    Raises:
+        CheckpointError: a card that is missing, damaged or cannot be written.
+    """
+    base = _base(path)
+    old = _read_card(base)
+    return _write_card(base, old.sha256, {**old.facts, **facts})
 
 
 def load(name_or_path: str | Path) -> tuple[dict[str, "Tensor"], Card]:
@@ -134,6 +142,13 @@ def _mend(base: Path) -> str:
     if base.parent == _package_folder():
         return "install amb again (pip install --force-reinstall amb)"
     return f"write it again with `amb train {base.name}`"
+
+
+def _write_card(base: Path, digest: str, facts: Mapping[str, object]) -> Card:
+    header = {"schema": SCHEMA, "sha256": digest}
+    text = json.dumps(header | dict(facts), indent=2, ensure_ascii=False) + "\n"
+    _write(base.with_name(base.name + _CARD), text.encode())
+    return Card(base.name, SCHEMA, digest, dict(facts))
 
 
 def _write(file: Path, content: bytes) -> None:

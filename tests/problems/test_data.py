@@ -149,10 +149,13 @@ def test_the_binary_cifar10_is_read(tmp_path: Path) -> None:
 def test_the_idx_files_of_mnist_are_read(tmp_path: Path) -> None:
     """Headers are skipped, pixels and labels come out in order."""
     files = []
-    for number, (header, body) in enumerate([
-        (struct.pack(">4i", 2051, 2, 28, 28), bytes(range(256)) * 6 + bytes(32)),
-        (struct.pack(">2i", 2049, 2), bytes([7, 1])),
-    ] * 2):
+    for number, (header, body) in enumerate(
+        [
+            (struct.pack(">4i", 2051, 2, 28, 28), bytes(range(256)) * 6 + bytes(32)),
+            (struct.pack(">2i", 2049, 2), bytes([7, 1])),
+        ]
+        * 2
+    ):
         files.append(tmp_path / f"{number}.gz")
         files[-1].write_bytes(gzip.compress(header + body))
     images, labels, _, test_labels = origins.parse("mnist", files)

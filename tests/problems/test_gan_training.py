@@ -1,6 +1,7 @@
 """Training: the same seed does the same, and a kill costs minutes, not the run."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,13 +42,11 @@ def one_thread() -> Iterator[None]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe and data that train in a moment, under the name `tiny`."""
     monkeypatch.setattr(gan, "RECIPES", {"tiny": TINY})
-    dataset = SimpleNamespace(train_images=IMAGES, source="noise")
+    dataset = SimpleNamespace(train_images=IMAGES, test_images=IMAGES, source="noise")
     monkeypatch.setattr(gan.data, "load", lambda name, folder: dataset)
 
 
-def train(
-    out: Path, *, seed: int = 1, minutes: float | None = None, resume: bool = True
-) -> list[TrainingProgress]:
+def train(out: Path, *, seed: int = 1, minutes: float | None = None, resume: bool = True) -> list[TrainingProgress]:
     seen: list[TrainingProgress] = []
     options = {"seed": seed, "minutes": minutes, "resume": resume}
     gan.train(name="tiny", data=out, out=out, device="cpu", progress=seen.append, **options)
@@ -110,6 +109,20 @@ def test_a_training_ends_in_a_generator_that_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+def test_the_card_tells_the_distance_to_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a judge that is shipped, the card's metrics name the judge's features; without one it has none."""
+    train(tmp_path)
+    assert checkpoint.read_card(tmp_path / "tiny").facts["metrics"] == {}
+    monkeypatch.setattr(gan, "RECIPES", {"tiny": replace(TINY, judge=("snn-cnn", "sn3"))})
+    monkeypatch.setattr(gan, "firing_rates", lambda *names: (lambda images: images.mean((1, 2)), "/".join(names)))
+    monkeypatch.setattr(gan.checkpoint, "shipped", lambda: ("snn-cnn",))
+    train(tmp_path)
+    made, natural = checkpoint.read_card(tmp_path / "tiny").facts["metrics"].items()
+    assert made[0] == "Fréchet distance to 22 test images in snn-cnn/sn3: prior samples"
+    assert made[1] > natural[1] == pytest.approx(0, abs=1e-6)  # here both halves are the same
+
+
+@pytest.mark.usefixtures("tiny")
 def test_a_finished_training_is_not_begun_again(tmp_path: Path) -> None:
     """Asked again, it answers with what it has; without `resume` it starts anew and ends in the same."""
     train(tmp_path)
@@ -149,9 +162,7 @@ def test_a_state_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_generator_is_refused(tmp_path: Path) -> None:
     """The nearest name is given."""
     with pytest.raises(SpecError, match="mnist-sngan"):
-        gan.train(
-            name="mnist-gan", data=tmp_path, out=tmp_path, seed=0, device="cpu", minutes=None, progress=print
-        )
+        gan.train(name="mnist-gan", data=tmp_path, out=tmp_path, seed=0, device="cpu", minutes=None, progress=print)
 
 
 def test_an_epoch_visits_every_row_once() -> None:

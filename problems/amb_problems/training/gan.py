@@ -12,14 +12,17 @@ import torch
 
 from amb.errors import DataError, unknown
 from amb_problems import checkpoint, data
+from amb_problems.generators.network import SNGANGenerator
 from amb_problems.generators.sngan import SNGAN, SNGANShape
 from amb_problems.training import state
 from amb_problems.training.gan_step import GANRecipe, GANTraining
+from amb_problems.training.quality import firing_rates, judge
 from amb_problems.training.state import TrainingProgress
 
 RECIPES: Mapping[str, GANRecipe] = MappingProxyType({
     "cifar10-sngan": GANRecipe(
-        dataset="cifar10", shape=SNGANShape(), discriminator=(64, 64, 128, 128), flip=True, steps=10_000,
+        dataset="cifar10", shape=SNGANShape(), discriminator=(64, 64, 128, 128), flip=True, steps=16_000,
+        judge=("snn-cnn", "sn3"),
     ),
     "mnist-sngan": GANRecipe(
         dataset="mnist", shape=SNGANShape(bottom=7, widths=(128, 64, 32), channels=1),
@@ -109,6 +112,7 @@ class _Sitting:
                 shown = time.monotonic()
         self._save()
         self._export(self.training.averaged_generator(batches=20))
+        self._judge()
         self._report(progress, {})
 
     def _report(self, progress: Callable[[TrainingProgress], None], metrics: dict[str, float]) -> None:
@@ -125,6 +129,17 @@ class _Sitting:
         with torch.no_grad():
             images = generator(latents).float().cpu()
         write_sheet(self.out / f"{self.name}-{self.training.done:06d}.png", images)
+
+    def _judge(self) -> None:
+        """Write the distance to the data's test half into the card, where the judge is shipped."""
+        if self.recipe.judge is None or self.recipe.judge[0] not in checkpoint.shipped():
+            return
+        features, title = firing_rates(*self.recipe.judge)
+        generator = SNGANGenerator(self.out / self.name)
+        quality = judge(
+            generator, features, self.images.train_images, self.images.test_images, seed=self.seed
+        )
+        checkpoint.amend(self.out / self.name, metrics=quality.as_metrics(title))
 
     def _card(self) -> dict[str, object]:
         return {

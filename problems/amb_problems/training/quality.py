@@ -4,9 +4,8 @@ The measure is a Fréchet distance as in Heusel et al. 2017, but in the firing r
 in Inception's features: it compares generators of this project with each other, and with no published value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,68 +13,61 @@ import numpy.typing as npt
 from amb_problems.generators.base import Generator, UInt8Array
 from amb_problems.training.frechet import frechet_distance
 
-_AT_ONCE = 250
+_AT_ONCE = 16
 
-
-class Judge(Protocol):
-    """What is needed of a target: its name, its frames, and spike counts of a layer's units."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def frames(self) -> int: ...
-
-    def counts(
-        self, images: UInt8Array, units: Mapping[str, Sequence[int]]
-    ) -> Mapping[str, npt.NDArray[np.int64]]:
-        """Spikes over all frames and positions, int64 [n, len(units)], by layer."""
+Features = Callable[[UInt8Array], npt.NDArray[np.float64]]
+"""Images uint8 [n, h, w, c] -> features [n, k]."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Fréchet distances to the test half, in the rates of `units` units of `layer`, spikes a frame."""
+    """Fréchet distances to the test half, each between samples of `images` images."""
 
-    judge: str
-    layer: str
-    units: int
     images: int
-    """Images in each of the samples that are compared."""
     generator: float
-    train_half: float
-    """The same distance for as many training images: what a perfect generator would get."""
+    """Of prior samples: the smaller, the better."""
+    training_half: float
+    """Of training images: what a perfect generator would get."""
 
-    def as_metrics(self) -> dict[str, object]:
-        """For a model card: the distances under a name that says in whose features."""
-        measure = f"Fréchet distance in the rates of {self.judge}/{self.layer} ({self.units} units)"
+    def as_metrics(self, features: str) -> Mapping[str, float]:
+        """For a model card: the distances, under names that say in whose features they are."""
+        measure = f"Fréchet distance to {self.images} test images in {features}"
         return {
-            f"{measure}, {self.images} prior samples to the test half": round(self.generator, 4),
-            f"{measure}, {self.images} training images to the test half": round(self.train_half, 4),
+            f"{measure}: prior samples": round(self.generator, 4),
+            f"{measure}: training images": round(self.training_half, 4),
         }
 
 
 def judge(
-    generator: Generator,
-    target: Judge,
-    *,
-    layer: str,
-    units: int,
-    train_images: UInt8Array,
-    test_images: UInt8Array,
-    seed: int,
+    generator: Generator, features: Features, train_images: UInt8Array, test_images: UInt8Array, *, seed: int
 ) -> Quality:
-    """Compare prior samples and the data's test half (uint8 [n, h, w, c]), as many as there are of the latter."""
+    """Compare prior samples with the data's test half, as many as there are of the latter."""
     count = min(len(test_images), len(train_images))
-    rng = np.random.default_rng(seed)
-    latents = rng.standard_normal((count, generator.latent_dim), np.float32)
-    test = _rates(target, test_images[:count], layer, units)
-    made = _rates(target, generator.images(latents), layer, units)
-    train = _rates(target, train_images[:count], layer, units)
-    distances = (frechet_distance(made, test), frechet_distance(train, test))
-    return Quality(target.name, layer, units, count, *distances)
+    latents = np.random.default_rng(seed).standard_normal((count, generator.latent_dim), np.float32)
+    test = features(test_images[:count])
+    return Quality(
+        images=count,
+        generator=frechet_distance(features(generator.images(latents)), test),
+        training_half=frechet_distance(features(train_images[:count]), test),
+    )
 
 
-def _rates(target: Judge, images: UInt8Array, layer: str, units: int) -> npt.NDArray[np.float64]:
-    parts = [images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE)]
-    counts = [target.counts(part, {layer: range(units)})[layer] for part in parts]
-    return np.concatenate(counts) / target.frames
+def firing_rates(target_name: str, layer: str) -> tuple[Features, str]:
+    """The firing rates, in spikes a frame and position, of all units of a shipped target's layer, and a name.
+
+    Raises:
+        CheckpointError: the target's checkpoint is missing or damaged.
+    """
+    from amb_problems import checkpoint, targets
+
+    activations = targets.load(target_name)
+    info = activations.target.layers[layer]
+    units = tuple(range(info.channels))
+
+    def rates(images: UInt8Array) -> npt.NDArray[np.float64]:
+        parts = [images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE)]
+        counts = [activations.evaluator.unit_counts(part, layer, units) for part in parts]
+        return np.concatenate(counts) / (activations.target.frames * info.positions)
+
+    digest = checkpoint.fingerprint(target_name)[:8]
+    return rates, f"the firing rates of {target_name}/{layer} (checkpoint {digest})"
