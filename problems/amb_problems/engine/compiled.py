@@ -52,7 +52,8 @@ class Compiled:
         """See `Kernels`."""
         n = periods.shape[0]
         flat = periods.view(n, -1).numpy()
-        present = np.stack([np.bincount(image, minlength=self.frames + 1) for image in flat])
+        present = np.zeros((n, 256), np.int32)
+        loops.class_counts(flat, present)
         image, period = np.nonzero(present[:, 1:])
         period += 1
         padded = max(-(-image.size // _ROWS), 1) * _ROWS
@@ -69,7 +70,7 @@ class Compiled:
         out = torch.empty(shape, dtype=torch.uint8)
         first = np.searchsorted(classes.image.numpy(), np.arange(n + 1))
         loops.superpose(
-            current.numpy(), bias.numpy(), first, classes.period.numpy(), pool.kernel, pool.stride,
+            current.view(len(current), height, -1).numpy(), bias.numpy(), first, classes.period.numpy(), pool.kernel, pool.stride,
             np.float32(self.neuron.decay), self.neuron.level, out.numpy(),
         )  # fmt: skip
         return out

@@ -1,4 +1,4 @@
-"""Convolutions of spikes with int8 weights: in integers where the processor has fast ones, else in float32.
+"""Convolutions with int8 weights: in integers where the processor has fast ones, else in float32.
 
 Both give the same bits, since all sums are exact (see `network`).
 """
@@ -11,51 +11,59 @@ from torch import Tensor
 
 from amb_problems.engine.network import Affine
 
-_DENSE_SIDE = 2  # on maps up to this side most taps of a 3x3 kernel see only padding
+_GREY = 128  # the byte that stands for zero in an image
 
 
 class Convolution:
-    """An affine map ready to be applied to channels-last spikes.
+    """An affine map ready to be applied to channels-last bytes: spikes, or pixels.
 
-    On maps of 2x2 and 1x1 positions the kernel is written out as one matrix over all positions, without the
-    taps that would only see padding.
+    On maps that the kernel covers whole it is written out as one matrix over all positions, without the taps that
+    would only see padding. A matrix, like a 1x1 convolution, is applied to all positions of all rows as one column.
 
     Args:
         affine: the map.
         side: side of its square input maps.
         integers: use integer arithmetic; see `has_integers`.
-        with_bias: without, the bias is left to the caller.
+        pixels: the bytes stand for `u8 - 128`.
         device: where it is applied.
     """
 
-    def __init__(self, affine: Affine, side: int, *, integers: bool, with_bias: bool = True,
+    def __init__(self, affine: Affine, side: int, *, integers: bool, pixels: bool = False,
                  device: torch.device | None = None) -> None:
-        if not with_bias:
-            affine = replace(affine, bias=torch.zeros_like(affine.bias))
         self._output = (affine.output_side(side), affine.outputs)
-        self._dense = side <= _DENSE_SIDE and affine.kernel > 1
-        if self._dense:
+        self._step = 1
+        if side <= affine.kernel and not pixels:
             affine = written_out(affine, side)
+            self._matrix = True
+        else:
+            self._matrix = affine.kernel == 1 and affine.padding == 0
+            if self._matrix:
+                self._step = affine.stride
+                affine = replace(affine, stride=1)
         self._affine = affine
         self._integers = integers
+        self._grey = _GREY if pixels else 0
         self._packed: dict[tuple[int, ...], Tensor] = {}
         self._weight = _real(affine).to(device)
         self._bias = affine.bias.to(device)
-        if integers:
-            self._zero = torch.zeros(affine.outputs, dtype=torch.int64)
+        self._zero = torch.zeros(affine.outputs, dtype=torch.int64)
 
-    def __call__(self, spikes: Tensor) -> Tensor:
-        """Currents float32 `[rows, side, side, outputs]` of spikes uint8 `[rows, side, side, inputs]`."""
-        rows = spikes.shape[0]
-        x = spikes.reshape(rows, 1, 1, -1) if self._dense else spikes
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Currents float32 `[rows, side, side, outputs]` of uint8 maps `[rows, side, side, inputs]`."""
+        x = maps
+        if self._step > 1:
+            x = x[:, :: self._step, :: self._step]
+        if self._matrix:
+            x = x.reshape(1, -1, 1, self._affine.weight.shape[1])
         x = x.permute(0, 3, 1, 2)
         currents = self._in_integers(x) if self._integers else self._in_floats(x)
         side, outputs = self._output
-        return currents.permute(0, 2, 3, 1).reshape(rows, side, side, outputs).contiguous()
+        return currents.permute(0, 2, 3, 1).reshape(len(maps), side, side, outputs).contiguous()
 
     def _in_floats(self, x: Tensor) -> Tensor:
         a = self._affine
-        return torch.nn.functional.conv2d(x.float(), self._weight, self._bias, a.stride, a.padding)
+        real = x.float().sub_(self._grey) if self._grey else x.float()
+        return torch.nn.functional.conv2d(real, self._weight, self._bias, a.stride, a.padding)
 
     def _in_integers(self, x: Tensor) -> Tensor:
         a = self._affine
@@ -64,21 +72,13 @@ class Convolution:
         packed = self._packed.get(tuple(x.shape[1:]))
         if packed is None:
             packed = torch.ops.onednn.qconv_prepack(
-                a.weight, a.scale, 1.0, 0, stride, padding, dilation, 1, list(x.shape)
+                a.weight, a.scale, 1.0, self._grey, stride, padding, dilation, 1, list(x.shape)
             )
             self._packed[tuple(x.shape[1:])] = packed
         return torch.ops.onednn.qconv2d_pointwise(
-            x, 1.0, 0, packed, a.scale, self._zero, a.bias,
+            x, 1.0, self._grey, packed, a.scale, self._zero, a.bias,
             stride, padding, dilation, 1, 1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
-
-
-def convolve_pixels(affine: Affine, images: Tensor) -> Tensor:
-    """Currents float32 `[n, h, w, outputs]` of images uint8 `[n, h, w, 3]`, seen as u8 - 128."""
-    pixels = images.permute(0, 3, 1, 2).float().sub_(128.0)
-    weight, bias = _real(affine).to(images.device), affine.bias.to(images.device)
-    currents = torch.nn.functional.conv2d(pixels, weight, bias, affine.stride, affine.padding)
-    return currents.permute(0, 2, 3, 1).contiguous()
 
 
 def written_out(affine: Affine, side: int) -> Affine:
@@ -103,20 +103,24 @@ def written_out(affine: Affine, side: int) -> Affine:
 def has_integers() -> bool:
     """Whether this build of torch, on this processor, convolves bytes with int8 weights, and exactly.
 
-    Tried once on a small convolution, since neither version numbers nor processor flags tell.
+    Tried once on small convolutions with the largest weights and bytes, since neither version numbers nor processor
+    flags tell: without the VNNI instructions, oneDNN saturates sums of two products at 16 bits.
     """
-    affine = Affine(
-        torch.arange(-108, 108, dtype=torch.int8).view(3, 8, 3, 3),
-        torch.tensor([0.5, 0.25, 1.0]),
-        torch.tensor([0.75, -3.0, 0.5]),
-        padding=1,
-    )
-    spikes = (torch.arange(2 * 4 * 4 * 8) % 3 == 0).to(torch.uint8).view(2, 4, 4, 8)
+    weight = torch.arange(-108, 108, dtype=torch.int8).view(3, 8, 3, 3)
+    affine = Affine(weight, torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.75, -3.0, 0.5]), padding=1)
+    largest = replace(affine, weight=torch.full_like(weight, 127))
+    maps = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
     try:
-        found = Convolution(affine, 4, integers=True)(spikes)
+        return all(
+            torch.equal(
+                Convolution(a, 4, integers=True, pixels=pixels)(bytes_),
+                Convolution(a, 4, integers=False, pixels=pixels)(bytes_),
+            )
+            for a in (affine, largest)
+            for bytes_, pixels in ((maps, False), (maps * 255, True))
+        )
     except (RuntimeError, AttributeError):
         return False
-    return torch.equal(found, Convolution(affine, 4, integers=False)(spikes))
 
 
 def _real(affine: Affine) -> Tensor:

@@ -16,22 +16,25 @@ _ZERO = np.float32(0)
 def periods(current, edges, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Periods of the max-pooled constant currents; `edges` as from `period_edges`."""
     images, height, width, units = current.shape
-    best = np.empty(units, np.float32)
-    above = np.empty(units, np.int32)
+    wide = out.shape[2]
+    best = np.empty((wide, units), np.float32)
+    flat = best.reshape(wide * units)
+    above = np.empty(flat.size, np.int32)
     for i in range(images):
         for y in range(out.shape[1]):
-            for x in range(out.shape[2]):
-                best[:] = -np.inf
-                for a in range(max(y * stride - padding, 0), min(y * stride - padding + kernel, height)):
+            best[:] = -np.inf
+            for a in range(max(y * stride - padding, 0), min(y * stride - padding + kernel, height)):
+                for x in range(wide):
                     for b in range(max(x * stride - padding, 0), min(x * stride - padding + kernel, width)):
                         for u in range(units):
-                            best[u] = max(best[u], current[i, a, b, u])
-                above[:] = 1
-                for edge in edges:
-                    for u in range(units):
-                        above[u] += best[u] < edge
-                for u in range(units):
-                    out[i, y, x, u] = above[u] if above[u] <= edges.size else 0
+                            best[x, u] = max(best[x, u], current[i, a, b, u])
+            above[:] = 1
+            for edge in edges:
+                for j in range(flat.size):
+                    above[j] += flat[j] < edge
+            row = out[i, y].reshape(flat.size)
+            for j in range(flat.size):
+                row[j] = above[j] if above[j] <= edges.size else 0
 
 
 @njit(nogil=True, cache=True)
@@ -54,7 +57,8 @@ def trains(periods, kernel, stride, padding, out):  # type: ignore[no-untyped-de
     frames, images, tall, wide, units = out.shape
     height, width = periods.shape[1:3]
     firing = np.zeros(256, np.uint32)
-    word = np.empty(units, np.uint32)
+    word = np.empty((wide, units), np.uint32)
+    flat = word.reshape(wide * units)
     one = np.uint32(1)
     for first in range(0, frames, 32):
         last = min(first + 32, frames)
@@ -65,16 +69,25 @@ def trains(periods, kernel, stride, padding, out):  # type: ignore[no-untyped-de
                     firing[period] |= one << np.uint32(t - first)
         for i in range(images):
             for y in range(tall):
-                for x in range(wide):
-                    word[:] = 0
-                    for a in range(max(y * stride - padding, 0), min(y * stride - padding + kernel, height)):
+                word[:] = 0
+                for a in range(max(y * stride - padding, 0), min(y * stride - padding + kernel, height)):
+                    for x in range(wide):
                         for b in range(max(x * stride - padding, 0), min(x * stride - padding + kernel, width)):
                             for u in range(units):
-                                word[u] |= firing[periods[i, a, b, u]]
-                    for t in range(first, last):
-                        shift = np.uint32(t - first)
-                        for u in range(units):
-                            out[t, i, y, x, u] = (word[u] >> shift) & one
+                                word[x, u] |= firing[periods[i, a, b, u]]
+                for t in range(first, last):
+                    shift = np.uint32(t - first)
+                    row = out[t, i, y].reshape(flat.size)
+                    for j in range(flat.size):
+                        row[j] = (flat[j] >> shift) & one
+
+
+@njit(nogil=True, cache=True)
+def class_counts(periods, out):  # type: ignore[no-untyped-def]
+    """Neurons `[n, neurons]` of each image by period."""
+    for i in range(periods.shape[0]):
+        for j in range(periods.shape[1]):
+            out[i, periods[i, j]] += 1
 
 
 @njit(nogil=True, cache=True)
@@ -83,8 +96,9 @@ def class_rows(periods, image, period, out):  # type: ignore[no-untyped-def]
     for r in range(image.size):
         wanted = np.uint8(period[r])
         source = periods[image[r]]
+        row = out[r]
         for j in range(source.size):
-            out[r, j] = source[j] == wanted
+            row[j] = source[j] == wanted
     out[image.size :] = 0
 
 
@@ -92,36 +106,42 @@ def class_rows(periods, image, period, out):  # type: ignore[no-untyped-def]
 def superpose(current, bias, first, period, kernel, stride, decay, level, out):  # type: ignore[no-untyped-def]
     """Frame t of image i receives the currents of its rows whose period divides t + 1; pool, add the bias, fire.
 
-    `current` `[rows, h, w, units]`; the rows of image i are `first[i]` to `first[i + 1]`.
+    `current` `[rows, h, w * units]`; the rows of image i are `first[i]` to `first[i + 1]`. Time runs inside each row
+    of the map, so that its sums and potentials stay in the first-level cache.
     """
     frames, images, tall, wide, units = out.shape
-    total = np.empty((frames, units), np.float32)
-    best = np.empty((frames, units), np.float32)
-    potential = np.empty(units, np.float32)
+    total = np.empty(current.shape[2], np.float32)
+    best = np.empty((wide, units), np.float32)
+    potential = np.empty((wide, units), np.float32)
+    firing = np.empty((frames, frames), np.int64)
+    size = np.empty(frames, np.int64)
     for i in range(images):
+        size[:] = 0
+        for r in range(first[i], first[i + 1]):
+            for t in range(period[r] - 1, frames, period[r]):
+                firing[t, size[t]] = r
+                size[t] += 1
         for y in range(tall):
-            for x in range(wide):
-                for a in range(kernel):
-                    for b in range(kernel):
-                        total[:] = _ZERO
-                        for r in range(first[i], first[i + 1]):
-                            row = current[r, y * stride + a, x * stride + b]
-                            for t in range(period[r] - 1, frames, period[r]):
-                                for u in range(units):
-                                    total[t, u] += row[u]
-                        if a == 0 and b == 0:
-                            best[:] = total
-                        else:
-                            for t in range(frames):
-                                for u in range(units):
-                                    best[t, u] = max(best[t, u], total[t, u])
-                potential[:] = _ZERO
-                for t in range(frames):
+            potential[:] = _ZERO
+            for t in range(frames):
+                best[:] = -np.inf
+                for a in range(y * stride, y * stride + kernel):
+                    total[:] = _ZERO
+                    for k in range(size[t]):
+                        row = current[firing[t, k], a]
+                        for j in range(total.size):
+                            total[j] += row[j]
+                    for x in range(wide):
+                        for b in range(x * stride, x * stride + kernel):
+                            column = total[b * units : (b + 1) * units]
+                            for u in range(units):
+                                best[x, u] = max(best[x, u], column[u])
+                for x in range(wide):
                     for u in range(units):
-                        v = potential[u] * decay + (best[t, u] + bias[u])
+                        v = potential[x, u] * decay + (best[x, u] + bias[u])
                         fires = v >= level
                         out[t, i, y, x, u] = fires
-                        potential[u] = _ZERO if fires else v
+                        potential[x, u] = _ZERO if fires else v
 
 
 @njit(nogil=True, cache=True)

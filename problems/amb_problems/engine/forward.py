@@ -1,0 +1,158 @@
+"""One chunk of images through the stages, as far as one layer's probed units need it."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from amb_problems.engine.convolution import Convolution
+from amb_problems.engine.eager import max_pool
+from amb_problems.engine.kernels import Kernels
+from amb_problems.engine.network import Network
+
+Units = tuple[int, ...]
+
+
+class Forward:
+    """The stages of a network with prepared convolutions; safe to be called from several threads.
+
+    Everything before the first spiking layer is computed once, since the frames repeat; that layer in closed form; the
+    frames of the others as one batch; of the probed layer, the probed units only.
+    """
+
+    def __init__(self, network: Network, kernels: Kernels, *, integers: bool, device: torch.device) -> None:
+        self.network = network
+        self.kernels = kernels
+        self.device = device
+        self._integers = integers
+        self._depth = {name: index for index, name in enumerate(network.names)}
+        self._sides = self._input_sides()
+        self.convolution = lru_cache(maxsize=512)(self._prepare)
+
+    def counts(self, images: NDArray[np.uint8], layer: str, units: Units) -> NDArray[np.int64]:
+        """Spikes of some units of one layer for every image: int64 `[n, units]`."""
+        return self._run(images, self._depth[layer], units, None)
+
+    def own_counts(
+        self, images: NDArray[np.uint8], layer: str, units: Units, column: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Spikes, for image i, of `units[column[i]]` of one layer: int64 `[n]`."""
+        alone = len(units) == 1
+        found = self._run(images, self._depth[layer], units, None if alone else column)
+        return found[:, 0]
+
+    def _run(
+        self, images: NDArray[np.uint8], deepest: int, units: Units, column: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        with torch.inference_mode():
+            shown = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+            own = None if column is None else torch.from_numpy(column).to(self.device)
+            if deepest == 0:
+                found = self._first(shown, units, own)
+            else:
+                found = self._deeper(shown, deepest, units, own)
+            return found.cpu().numpy()
+
+    def _first(self, images: Tensor, units: Units, own: Tensor | None) -> Tensor:
+        current = self.convolution(0, units)(images)
+        if own is not None:
+            # The images' own units side by side, as if they were units of one image.
+            current = _own(current, own).permute(3, 1, 2, 0).contiguous()
+        counts = self.kernels.period_counts(self.kernels.periods(current, self.network.stages[0].pool))
+        return counts if own is None else counts.T
+
+    def _deeper(self, images: Tensor, deepest: int, units: Units, own: Tensor | None) -> Tensor:
+        stages, kernels = self.network.stages, self.kernels
+        periods = kernels.periods(self.convolution(0, None)(images), stages[0].pool)
+        spikes: dict[str, Tensor] = {}
+        start = 1
+        if self._superposes():
+            wanted = units if deepest == 1 else None
+            fired = self._superpose(periods, wanted)
+            if deepest == 1:
+                counts = kernels.counts(fired)
+                return counts if own is None else _own(counts, own)
+            spikes[stages[1].name] = fired
+            start = 2
+        else:
+            spikes[stages[0].name] = kernels.trains(periods, stages[0].spike_pool)
+        for index in range(start, deepest):
+            received = spikes[stages[index - 1].name]
+            current, shortcut = self._currents(index, received, None), self._shortcut(index, spikes, None)
+            spikes[stages[index].name] = kernels.fire(current, shortcut)
+            self._forget(spikes, index)
+        current = self._currents(deepest, spikes[stages[deepest - 1].name], units)
+        shortcut = self._shortcut(deepest, spikes, units)
+        if own is not None:
+            current = _own(current, own)
+            shortcut = None if shortcut is None else _own(shortcut, own)
+        return kernels.fire_counts(current, shortcut)
+
+    def _superposes(self) -> bool:
+        """Whether the second stage can be computed from the first one's periods instead of its frames."""
+        first, second = self.network.stages[0], self.network.stages[1]
+        return self.kernels.superposes and first.spike_pool is None and second.shortcut is None
+
+    def _superpose(self, periods: Tensor, units: Units | None) -> Tensor:
+        """Convolve each class of neurons that fire together once, instead of every frame: sums are exact."""
+        stage = self.network.stages[1]
+        classes = self.kernels.classes(periods)
+        current = self.convolution(1, units, biased=False)(classes.rows)
+        bias = stage.affine.bias if units is None else stage.affine.bias[list(units)]
+        return self.kernels.superpose(current, bias, classes, stage.pool)
+
+    def _currents(self, index: int, spikes: Tensor, units: Units | None) -> Tensor:
+        frames, n = spikes.shape[:2]
+        current = self.convolution(index, units)(spikes.flatten(0, 1))
+        current = max_pool(current, self.network.stages[index].pool)
+        return current.view(frames, n, *current.shape[1:])
+
+    def _shortcut(self, index: int, spikes: dict[str, Tensor], units: Units | None) -> Tensor | None:
+        stage = self.network.stages[index]
+        if stage.shortcut is None:
+            return None
+        source = spikes[stage.shortcut]
+        if stage.downsample is not None:
+            frames, n = source.shape[:2]
+            current = self.convolution(index, units, downsample=True)(source.flatten(0, 1))
+            return current.view(frames, n, *current.shape[1:])
+        return source if units is None else source[..., list(units)].contiguous()
+
+    def _forget(self, spikes: dict[str, Tensor], index: int) -> None:
+        """Drop spikes that no later stage reads."""
+        later = self.network.stages[index + 1 :]
+        needed = {self.network.stages[index].name, *(stage.shortcut for stage in later)}
+        for name in [name for name in spikes if name not in needed]:
+            del spikes[name]
+
+    def _prepare(
+        self, index: int, units: Units | None, *, downsample: bool = False, biased: bool = True
+    ) -> Convolution:
+        stage = self.network.stages[index]
+        affine = stage.downsample if downsample else stage.affine
+        assert affine is not None
+        if units is not None:
+            affine = affine.select(torch.tensor(units))
+        if not biased:
+            affine = affine.without_bias()
+        source = stage.shortcut if downsample else self.network.names[index - 1]
+        side = self._sides[str(source)] if index else self.network.side
+        return Convolution(affine, side, integers=self._integers, pixels=index == 0, device=self.device)
+
+    def _input_sides(self) -> dict[str, int]:
+        """Side of the map that each stage hands on, the first one's spikes pooled."""
+        sides = self.network.sides()
+        first = self.network.stages[0]
+        if first.spike_pool is not None:
+            sides[first.name] = first.spike_pool.output_side(sides[first.name])
+        return sides
+
+
+def _own(values: Tensor, own: Tensor) -> Tensor:
+    """Of values `[..., n, (h, w,) units]`, for image i only unit `own[i]`: the last dimension becomes 1."""
+    images = values.dim() - (4 if values.dim() >= 4 else 2)
+    shape = [1] * values.dim()
+    shape[images] = -1
+    return values.gather(-1, own.view(shape).expand(*values.shape[:-1], 1))
