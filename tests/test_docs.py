@@ -1,0 +1,67 @@
+"""What the documentation shows is run here, as a newcomer would."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), {})
+
+
+def shell_lines() -> list[str]:
+    """Commands of the README that start with `amb`, and those behind the installation in its first command."""
+    lines = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("amb ")]
+
+
+def test_commands_of_the_readme_run(tmp_path: Path) -> None:
+    lines = shell_lines()
+    assert len(lines) >= 8
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        done = subprocess.run(
+            [sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+@pytest.mark.slow
+def test_the_first_command_ends_with_table_verdict_and_gallery(tmp_path: Path) -> None:
+    """The installation is the gate's; here is what comes after it, exactly as written."""
+    command = re.search(r"<!-- first command -->\n```sh\n(.*)\n```", README)
+    assert command is not None
+    words = shlex.split(command[1].split("/amb ")[1])
+    done = subprocess.run([sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for expected in ("protes", "tt-b", "portfolio", "12 problems", "Wilcoxon"):
+        assert expected in done.stdout
+    assert (tmp_path / "amb-study" / "report" / "gallery.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_gate_runs_the_readmes_test_command() -> None:
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- test command -->" in gate
+    assert "pytest" in README.split("<!-- test command -->")[1].split("```")[1]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
