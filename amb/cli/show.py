@@ -55,7 +55,7 @@ def print_runs(runs: pd.DataFrame, *, as_json: bool) -> None:
         own=runs["solver_seconds"].map("{:.2f} s".format),
     )
     names = {"final": "activation", "own": "solver time", "evaluation": "evaluation time"}
-    print_rows(table.rename(columns=names).to_dict("records"), as_json=False)  # type: ignore[arg-type]
+    print_rows(table.rename(columns=names).to_dict("records"), as_json=False)
 
 
 def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:

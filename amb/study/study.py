@@ -1,7 +1,7 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Study:
         except (ValueError, OSError) as cause:
             raise StudyError(f"{path} is damaged ({cause}); restore or delete it") from cause
 
-    def describe(self, plans: list[RunPlan], settings: Mapping[str, object]) -> None:
+    def describe(self, plans: Sequence[RunPlan], settings: Mapping[str, object]) -> None:
         """Write the manifest: versions, environment, settings and everything that was ever asked of it."""
         old = self.manifest
         problems = {**dict(old.get("problems", {})), **{p.problem: p.fingerprint for p in plans}}  # type: ignore[call-overload]
