@@ -15,7 +15,7 @@ from amb.stats.panel import make_panel
 from amb.stats.queries import queries_to, ranges
 from amb.stats.ranking import ranking
 from amb.stats.scores import blocks, median_scores, score_runs
-from amb.stats.verdict import verdict
+from amb.stats.verdict import basis, verdict
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Analysis:
         omnibus: one row, Friedman's test.
         pairs: a row a pair: test, effect, interval, posterior.
         ranking: a row a solver, the best first.
-        verdict: the result in words.
+        verdict: the result in one sentence.
+        basis: what the sentence rests on.
     """
 
     scored: pd.DataFrame
@@ -37,6 +38,7 @@ class Analysis:
     pairs: pd.DataFrame
     ranking: pd.DataFrame
     verdict: str
+    basis: str
 
 
 def analyse(
@@ -88,4 +90,4 @@ def analyse(
         control=control,
     )
     words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
-    return Analysis(scored, medians, omnibus(ordered), pairs, table, words)
+    return Analysis(scored, medians, omnibus(ordered), pairs, table, words, basis(table, pairs))

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from amb.errors import unknown
@@ -39,7 +40,8 @@ def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | N
         if control is None
         else [(solver, control) for solver in order if solver != control]
     )
-    rows = [_row(blocks, first, second) for first, second in couples]
+    values = {solver: blocks[solver].to_numpy(dtype=float) for solver in order}
+    rows = [_row(first, second, values[first] - values[second]) for first, second in couples]
     table = pd.DataFrame(
         rows,
         columns=["first", "second", "problems", "wins", "ties", "losses", "p", "balance", "informative"],
@@ -56,8 +58,8 @@ def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | N
     return table.drop(columns="informative")
 
 
-def _row(blocks: pd.DataFrame, first: str, second: str) -> dict[str, object]:
-    differences = np.round((blocks[first] - blocks[second]).to_numpy(dtype=float), 12)
+def _row(first: str, second: str, differences: NDArray[np.float64]) -> dict[str, object]:
+    differences = np.round(differences, 12)
     p, balance, informative = signed_rank(differences)
     return {
         "first": first,

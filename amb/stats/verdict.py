@@ -16,7 +16,7 @@ def verdict(
     alpha: float = 0.05,
     control: str | None = None,
 ) -> str:
-    """One sentence: who is best, by how much, how surely and at what cost; then what it rests on.
+    """One sentence: who is best, by how much, how surely and at what cost; `basis` says what it rests on.
 
     It claims no more than the tests do: a solver "beats" another only where the Holm-corrected p-value is
     at most alpha; where no number of wins could have been enough, it says "underpowered".
@@ -37,10 +37,9 @@ def verdict(
         show = find_metric(metric)
         interval = show_interval(show, row["low"], row["high"])
         found = f"{show.label} {show.show(row['score'])} {interval}"
-        lead = f"{solvers[0]} alone: {found}, with nothing to compare it with."
-        return f"{lead} {basis(ranking, pairs)}"
+        return f"{solvers[0]} alone: {found}, with nothing to compare it with."
     lead = _against_control(ranking, pairs, metric, control) if control else _best(ranking, pairs, metric, alpha)
-    return f"{lead}{_cost(ranking)}. {basis(ranking, pairs)}"
+    return f"{lead}{_cost(ranking)}."
 
 
 def basis(ranking: pd.DataFrame, pairs: pd.DataFrame) -> str:

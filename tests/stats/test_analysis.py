@@ -1,0 +1,116 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from amb.errors import AmbError
+from amb.stats import METRICS, PAIRS, analyse, ranking_columns, shown
+
+
+def three(problems: int = 10, seeds: int = 3) -> np.ndarray:
+    """c is far behind; a and b are alike, float[problems, 3, seeds]."""
+    rng = np.random.default_rng(11)
+    level = rng.uniform(0.3, 0.9, (problems, 1, 1))
+    return level * [[[1.0], [1.0], [0.6]]] + rng.normal(0, 0.005, (problems, 3, seeds))
+
+
+def test_the_verdict_claims_what_the_tests_show_and_no_more(study) -> None:  # type: ignore[no-untyped-def]
+    """Two alike and one behind: the first beats c and is "not shown to be better" than the other."""
+    found = analyse(*study(three(), targets=2), resamples=200)
+    best, second = found.ranking["solver"][:2]
+    assert {best, second} == {"a", "b"}
+    assert f"{best} ranks first and beats c" in found.verdict
+    assert f"not shown to be better than {second}" in found.verdict
+    assert "10 problems from 2 pairs of generator and target; 90 runs, none failed" in found.verdict
+    assert list(found.ranking["letters"]) == ["a", "a", "b"]
+
+
+def test_few_problems_make_no_winner(study) -> None:  # type: ignore[no-untyped-def]
+    """3 problems: underpowered, though c is behind on all."""
+    found = analyse(*study(three(3)), resamples=100)
+    assert found.verdict.startswith("Underpowered, so no winner can be named: 3 problems and 3 comparisons")
+    assert "nothing here speaks for other networks" in found.verdict
+
+
+def test_a_clear_winner_is_named(study) -> None:  # type: ignore[no-untyped-def]
+    """Two solvers, one behind: "is best", with the effect, its interval and the p-value."""
+    found = analyse(*study(three()[:, 1:]), resamples=100)
+    assert found.verdict.startswith("a is best: it beats b by +0.")
+    assert "(Holm p 0.002)" in found.verdict
+
+
+def test_all_tied_is_said(study) -> None:  # type: ignore[no-untyped-def]
+    """Equal finals everywhere: nothing can be told apart."""
+    assert analyse(*study(np.full((8, 3, 2), 0.5)), resamples=50).verdict.startswith("All solvers tie")
+
+
+def test_one_problem_one_run_has_no_interval(study) -> None:  # type: ignore[no-untyped-def]
+    """Nothing varies, so no spread is pretended."""
+    found = analyse(*study(three(1, 1)), resamples=50)
+    assert found.ranking[["low", "high"]].isna().all(axis=None)
+
+
+def test_one_solver_is_described(study) -> None:  # type: ignore[no-untyped-def]
+    """Nothing to compare with: a table of one row, and a sentence that says so."""
+    found = analyse(*study(three()[:, :1]), resamples=50)
+    assert "nothing to compare it with" in found.verdict
+    assert len(found.ranking) == 1
+
+
+def test_no_common_problem_gives_no_verdict(study) -> None:  # type: ignore[no-untyped-def]
+    """Solvers that never met are not compared."""
+    runs, traces = study(three(2))
+    apart = (runs["problem"] == "gan/net0/conv/0") == (runs["solver"] == "a")
+    assert analyse(runs[apart], traces, resamples=50).verdict.startswith("No verdict")
+
+
+def test_failures_are_in_sight(study) -> None:  # type: ignore[no-untyped-def]
+    """A crash counts in the ranking, in the sentence, and against the solver."""
+    finals = three()
+    finals[:, 0] = np.nan
+    found = analyse(*study(finals), resamples=50)
+    last = found.ranking.iloc[-1]
+    assert (last["solver"], last["failures"], last["runs"]) == ("a", 30, 30)
+    assert "90 runs, 30 failed" in found.verdict
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("control", [None, "b"])
+def test_every_metric_and_a_control_can_be_shown(study, metric: str, control: str | None) -> None:  # type: ignore[no-untyped-def]
+    """Tables of text without NaN or inf, and a verdict, whatever is compared."""
+    found = analyse(*study(three()), metric=metric, control=control, resamples=50)
+    for table in (shown(found.ranking, ranking_columns(metric, control=control)), shown(found.pairs, PAIRS)):
+        text = table.to_string()
+        assert "nan" not in text
+        assert "inf" not in text
+    assert found.verdict
+    if control:
+        assert f"the control {control}" in found.verdict
+
+
+def test_the_same_seed_gives_the_same_tables(study) -> None:  # type: ignore[no-untyped-def]
+    """Bootstrap and posterior depend on nothing but their seed."""
+    first, again, other = (analyse(*study(three()), resamples=50, seed=s) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(first.pairs, again.pairs)
+    pd.testing.assert_frame_equal(first.ranking, again.ranking)
+    assert not first.pairs.equals(other.pairs)
+
+
+def test_the_order_of_rows_does_not_matter(study) -> None:  # type: ignore[no-untyped-def]
+    """Runs are paired by problem, never by their place in the table."""
+    runs, traces = study(three())
+    straight, mixed = (
+        analyse(runs, traces, resamples=50),
+        analyse(runs.sample(frac=1, random_state=3), traces, resamples=50),
+    )
+    key = ["first", "second"]
+    columns = [*key, "wins", "p_holm", "difference", "a12"]
+    pd.testing.assert_frame_equal(
+        straight.pairs[columns].sort_values(key, ignore_index=True),
+        mixed.pairs[columns].sort_values(key, ignore_index=True),
+    )
+
+
+def test_a_silly_alpha_is_refused(study) -> None:  # type: ignore[no-untyped-def]
+    """Alpha is a probability."""
+    with pytest.raises(AmbError, match="alpha"):
+        analyse(*study(three()), alpha=5)
