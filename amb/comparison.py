@@ -56,6 +56,11 @@ class Comparison:
         """One sentence in words."""
         return self.analysis.verdict
 
+    @property
+    def basis(self) -> str:
+        """What the verdict rests on: problems, clusters, runs, failures and methods."""
+        return self.analysis.basis
+
     def meis(self) -> pd.DataFrame:
         """The most exciting input that each solver recommends for each problem, over its seeds.
 

@@ -71,6 +71,7 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
     console.print(scope_line(comparison), style="dim", markup=False)
     console.print()
     console.print(comparison.verdict, style="bold", markup=False, highlight=False)
+    console.print(comparison.basis, style="dim", markup=False, highlight=False)
     if files:
         console.print()
         console.print(
@@ -82,6 +83,7 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
     """A comparison as plain data for `--json`."""
     return {
         "verdict": comparison.verdict,
+        "basis": comparison.basis,
         "ranking": _records(comparison.ranking),
         "pairs": _records(comparison.pairs),
         "runs": _records(comparison.runs),

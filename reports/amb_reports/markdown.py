@@ -40,7 +40,7 @@ def render(comparison: "Comparison", folder: Path) -> str:
     metric = str(settings.get("metric", "final"))
     control = settings.get("control")
     columns = ranking_columns(metric, control=None if control is None else str(control))
-    parts = ["# Comparison of solvers", escape(comparison.verdict), "## Ranking"]
+    parts = ["# Comparison of solvers", escape(comparison.verdict), escape(comparison.basis), "## Ranking"]
     parts += [table(comparison.ranking, columns), _reading(comparison)]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
     if shown_figures:

@@ -20,7 +20,7 @@ def test_the_verdict_claims_what_the_tests_show_and_no_more(study) -> None:  # t
     assert {best, second} == {"a", "b"}
     assert f"{best} ranks first and beats c" in found.verdict
     assert f"not shown to be better than {second}" in found.verdict
-    assert "10 problems from 2 pairs of generator and target; 90 runs, none failed" in found.verdict
+    assert "10 problems from 2 pairs of generator and target; 90 runs, none failed" in found.basis
     assert list(found.ranking["letters"]) == ["a", "a", "b"]
 
 
@@ -28,7 +28,7 @@ def test_few_problems_make_no_winner(study) -> None:  # type: ignore[no-untyped-
     """3 problems: underpowered, though c is behind on all."""
     found = analyse(*study(three(3)), resamples=100)
     assert found.verdict.startswith("Underpowered, so no winner can be named: 3 problems and 3 comparisons")
-    assert "nothing here speaks for other networks" in found.verdict
+    assert "nothing here speaks for other networks" in found.basis
 
 
 def test_a_clear_winner_is_named(study) -> None:  # type: ignore[no-untyped-def]
@@ -70,7 +70,7 @@ def test_failures_are_in_sight(study) -> None:  # type: ignore[no-untyped-def]
     found = analyse(*study(finals), resamples=50)
     last = found.ranking.iloc[-1]
     assert (last["solver"], last["failures"], last["runs"]) == ("a", 30, 30)
-    assert "90 runs, 30 failed" in found.verdict
+    assert "90 runs, 30 failed" in found.basis
 
 
 @pytest.mark.parametrize("metric", METRICS)
