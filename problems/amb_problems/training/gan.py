@@ -1,5 +1,6 @@
 """Training of the SN-GANs: `amb train cifar10-sngan`, `amb train mnist-sngan`."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import cast
 
 import torch
 
+from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, unknown
 from amb_problems import checkpoint, data
 from amb_problems.generators.network import SNGANGenerator
@@ -17,7 +19,6 @@ from amb_problems.generators.sngan import SNGAN, SNGANShape
 from amb_problems.training import state
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 from amb_problems.training.quality import firing_rates, judge
-from amb_problems.training.state import TrainingProgress
 
 RECIPES: Mapping[str, GANRecipe] = MappingProxyType({
     "cifar10-sngan": GANRecipe(
@@ -49,9 +50,9 @@ def train(
     """Train the generator `name` and write its checkpoint and card into `out`.
 
     The state is kept in `out` every two minutes and taken up again with `resume`; a sheet of samples and an
-    interim checkpoint are written every ten minutes. The learning rates stay constant for the first half and
-    then fall linearly to zero: over the recipe's steps, or, with `minutes`, over that time (all sittings
-    counted), so that a training ends well where a slower machine must stop earlier.
+    interim checkpoint are written every ten minutes. The learning rates stay constant for the first half of
+    the recipe's steps and then fall linearly to zero. After `minutes` the training stops, with its state and
+    a checkpoint of what it has come to; called again, it goes on from there.
 
     Raises:
         SpecError: no such generator.
@@ -91,17 +92,16 @@ class _Sitting:
         return self.seconds_before + time.monotonic() - self.started
 
     @property
-    def fraction(self) -> float:
-        """The part of the training that is done."""
-        if self.minutes is not None:
-            return self.seconds / (60 * self.minutes)
-        return self.training.done / self.recipe.steps
+    def finished(self) -> bool:
+        """Whether all the recipe's steps are done."""
+        return self.training.done >= self.recipe.steps
 
     def run(self, progress: Callable[[TrainingProgress], None]) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
         saved = shown = time.monotonic()
-        while (fraction := self.fraction) < 1:
-            metrics = self.training.advance(min(1.0, 2 * (1 - fraction)))
+        deadline = self.started + 60 * self.minutes if self.minutes is not None else math.inf
+        while not self.finished and time.monotonic() < deadline:
+            metrics = self.training.advance(min(1.0, 2 * (1 - self.training.done / self.recipe.steps)))
             if self.training.done % _REPORT_STEPS == 0:
                 self._report(progress, {key: float(value) for key, value in metrics.items()})
             if time.monotonic() - saved > _SAVE_SECONDS:
@@ -116,8 +116,7 @@ class _Sitting:
         self._report(progress, {})
 
     def _report(self, progress: Callable[[TrainingProgress], None], metrics: dict[str, float]) -> None:
-        steps = max(self.training.done, round(self.training.done / max(self.fraction, 1e-9)))
-        progress(TrainingProgress(self.training.done, steps, metrics))
+        progress(TrainingProgress(self.training.done, self.recipe.steps, metrics))
 
     def _save(self) -> None:
         facts = {"done": self.training.done, "seconds": self.seconds, "seed": self.seed}
@@ -152,9 +151,8 @@ class _Sitting:
             "recipe": asdict(self.recipe),
             "seed": self.seed,
             "steps": self.training.done,
-            "planned_minutes": self.minutes,
             "training_seconds": round(self.seconds),
-            "finished": self.fraction >= 1,
+            "finished": self.finished,
             "torch": torch.__version__,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "metrics": {},

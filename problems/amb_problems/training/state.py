@@ -7,7 +7,6 @@ uninterrupted one would have drawn, and no generator state has to be kept.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError
 
-
-@dataclass(frozen=True)
-class TrainingProgress:
-    """Where a training stands: `step` of `steps` done, and the latest metrics by name."""
-
-    step: int
-    steps: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
+__all__ = ["TrainingProgress", "batch_rows", "epoch_order", "load_state", "module_tensors", "optimizer_tensors",
+           "restore_module", "restore_optimizer", "save_state", "stream"]
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
