@@ -13,7 +13,7 @@ from .target import SpikingTarget, UInt8Array
 
 
 def framework_neuron(lif: LIF) -> nn.Module:
-    """One layer of neurons, a frame a call: snnTorch's `Leaky` where it fires above threshold, else SpikingJelly's LIF."""
+    """One layer of neurons, a frame a call: snnTorch's `Leaky` where `lif` is strict, else SpikingJelly's `LIFNode`."""
     if lif.strict:
         import snntorch
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, unknown
 from amb_problems import data
 from amb_problems.targets.lif import LIF
@@ -18,7 +19,6 @@ from amb_problems.targets.networks import NETWORKS, Firing, TargetNetwork
 from amb_problems.training import state
 from amb_problems.training.classifier import ClassifierRecipe, ClassifierTraining, Phase
 from amb_problems.training.export import TargetFacts, export
-from amb_problems.training.state import TrainingProgress
 from amb_problems.training.surrogate import SurrogateLIF
 
 SMOOTHING = 0.05

@@ -1,0 +1,239 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from amb.errors import CheckpointError, SpecError
+from amb_problems import checkpoint
+from amb_problems.targets.exact import (
+    EXACT_UNITS,
+    PIXELS,
+    SPIKES,
+    ExactLayer,
+    check_exact,
+    fold,
+    make_exact,
+    quantize,
+    to_tensors,
+)
+from amb_problems.targets.framework import spike_trains
+from amb_problems.targets.lif import LIF, LIFNeuron
+from amb_problems.targets.networks import NETWORKS
+from amb_problems.targets.target import SpikingTarget, build_network, describe
+
+SHIPPED = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
+SMALL = {
+    "SpikingCNN": ({"widths": (5, 6), "hidden": 7}, LIF(strict=True), 12),
+    "SpikingResNet18": ({"width": 4}, LIF(strict=False), 6),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks gain nothing from threads and lose much where other processes want the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def stimuli(n: int, seed: int = 0) -> np.ndarray:
+    """Noise, flat colours, gradients and dark images, in turn."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (n, 32, 32, 3))
+    images[1::4] = rng.integers(0, 256, (len(images[1::4]), 1, 1, 3))
+    images[2::4] = images[2::4] // 8 + np.linspace(0, 220, 32)[None, :, None, None]
+    images[3::4] //= 16
+    return images.astype(np.uint8)
+
+
+def write(folder: Path, network: str, seed: int = 0) -> Path:
+    """A target of random weights, with batch norms that differ from the identity, as a checkpoint."""
+    arguments, lif, frames = SMALL[network]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trained = NETWORKS[network](lambda: LIFNeuron(lif), **arguments)
+        for module in trained.modules():
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                module.weight.data.uniform_(-1.5, 1.5)
+                module.bias.data.uniform_(-0.2, 0.8)
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.running_var.uniform_(0.02, 0.2)
+    card = {
+        "network": network,
+        "arguments": arguments,
+        "lif": vars(lif),
+        "frames": frames,
+        "layers": describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
+    }
+    checkpoint.save(folder / network, to_tensors(make_exact(trained)), card)
+    return folder / network
+
+
+@pytest.fixture(params=[*SMALL, *SHIPPED])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> SpikingTarget:
+    """A small network of random weights, or a shipped one."""
+    name = request.param
+    return SpikingTarget.load(write(tmp_path, name) if name in SMALL else name)
+
+
+def everything(target: SpikingTarget) -> dict[str, range]:
+    return {layer: range(info.channels) for layer, info in target.layers.items()}
+
+
+def test_spikes_are_the_frameworks_own_frame_by_frame(target: SpikingTarget) -> None:
+    """With the same weights every layer fires, in each frame, where snnTorch's or SpikingJelly's neurons fire.
+
+    And the counts are these spikes, summed over frames and positions.
+    """
+    pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
+    images = stimuli(3)
+    network, x = target.build(lambda: LIFNeuron(target.lif)), target.input(images)
+    totals = {layer: np.zeros((3, info.channels), np.int64) for layer, info in target.layers.items()}
+    for frame, theirs in enumerate(spike_trains(target, images)):
+        for firing in network.walk(x):
+            spikes = theirs[firing.layer]
+            assert set(spikes.unique().tolist()) <= {0.0, 1.0}
+            assert torch.equal(firing.spikes, spikes), (frame, firing.layer)
+            totals[firing.layer] += spikes.flatten(1).unflatten(1, (spikes.shape[1], -1)).sum(2).long().numpy()
+    counts = target.counts(images, everything(target))
+    assert list(counts) == list(target.layers)
+    assert all(np.array_equal(total, counts[layer]) for layer, total in totals.items())
+    assert counts["sn1"].any()
+
+
+def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
+    """Alone, in a batch, at any position, on one thread or two: the same counts and scores, bit for bit."""
+    images, units = stimuli(4, seed=1), everything(target)
+    together, scores = target.counts(images, units), target.class_scores(images)
+    backwards = target.counts(images[::-1], units)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        alone = target.counts(images[2:3], units)
+        assert np.array_equal(scores[2:3], target.class_scores(images[2:3]))
+    finally:
+        torch.set_num_threads(threads)
+    for layer, counts in together.items():
+        assert np.array_equal(counts[::-1], backwards[layer])
+        assert np.array_equal(counts[2:3], alone[layer])
+
+
+def test_counts_have_the_units_asked_for_in_their_order(target: SpikingTarget) -> None:
+    """Units may repeat; what is asked beside them, or not asked at all, changes nothing."""
+    images = stimuli(3)
+    full = target.counts(images, everything(target))
+    some = target.counts(images, {"sn1": [3, 0, 3]})
+    assert list(some) == ["sn1"]
+    assert some["sn1"].dtype == np.int64
+    assert np.array_equal(full["sn1"][:, [3, 0, 3]], some["sn1"])
+    info = target.layers["sn1"]
+    assert full["sn1"].max() <= target.frames * info.positions
+
+
+@pytest.mark.parametrize("network", SMALL)
+def test_an_image_leaves_no_trace_in_the_next(network: str, tmp_path: Path) -> None:
+    """Membranes are at rest before every evaluation."""
+    target = SpikingTarget.load(write(tmp_path, network))
+    images = stimuli(2)
+    first = target.counts(images[:1], everything(target))
+    target.counts(images[1:], everything(target))
+    again = target.counts(images[:1], everything(target))
+    assert all(np.array_equal(first[layer], again[layer]) for layer in first)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_cards_say_what_their_target_is(name: str) -> None:
+    """The card states data, recipe, neuron, threshold rule, frames and the exact network's accuracy."""
+    facts = checkpoint.read_card(name).facts
+    for key in ("network", "lif", "reset", "fires", "frames", "normalization", "activation", "data", "training"):
+        assert facts[key], key
+    assert 0.1 < facts["metrics"]["test accuracy"] <= 1
+    target = SpikingTarget.load(name)
+    network = target.build(lambda: LIFNeuron(target.lif))
+    assert {layer: tuple(shape) for layer, shape in facts["layers"].items()} == describe(network)
+
+
+def test_wrong_questions_are_answered_clearly(tmp_path: Path) -> None:
+    target = SpikingTarget.load(write(tmp_path, "SpikingCNN"))
+    images = stimuli(1)
+    with pytest.raises(SpecError, match="sn1"):
+        target.counts(images, {"sn11": [0]})
+    with pytest.raises(SpecError, match=r"units 0\.\.4"):
+        target.counts(images, {"sn1": [5]})
+    with pytest.raises(SpecError, match="uint8"):
+        target.counts(images.astype(np.float32), {"sn1": [0]})
+
+
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "other", {"w": torch.zeros(1)}, {"kind": "generator"})
+    with pytest.raises(CheckpointError, match="no spiking target"):
+        SpikingTarget.load(tmp_path / "other")
+
+
+def test_float_weights_are_refused(tmp_path: Path) -> None:
+    """A checkpoint whose weights are not integers is not exact and must not be taken for it."""
+    path = write(tmp_path, "SpikingCNN")
+    tensors, card = checkpoint.load(path)
+    checkpoint.save(path, tensors | {"conv2.weight": tensors["conv2.weight"].float()}, card.facts)
+    with pytest.raises(CheckpointError, match=r"conv2\.weight as torch\.int8"):
+        SpikingTarget.load(path)
+
+
+def test_quantized_weights_are_near_the_real_ones() -> None:
+    """Each channel uses at least half of the int8 range, and no weight is off by more than half a unit."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(8, 3, 5, 5, generator=generator) * torch.logspace(-3, 1, 8).view(-1, 1, 1, 1)
+    bias = torch.randn(8, generator=generator)
+    layer = quantize(weight, bias, PIXELS)
+    peaks = layer.weight.long().abs().flatten(1).amax(1)
+    assert ((peaks >= 64) & (peaks <= 127)).all()
+    unit = torch.exp2(-layer.shift.float())
+    assert ((layer.float_weight() - weight).abs().flatten(1).amax(1) <= unit / 2).all()
+    assert ((layer.float_bias() - bias).abs() <= unit / 64 / 2).all()
+
+
+def test_sums_that_float32_could_round_are_refused() -> None:
+    weight = torch.ones(1, 1, 1, 1, dtype=torch.int8)
+    shift = torch.zeros(1, dtype=torch.int8)
+    edge = ExactLayer(weight, shift, torch.tensor([EXACT_UNITS - 2], dtype=torch.int32), SPIKES)
+    check_exact({"conv1": edge})
+    beyond = ExactLayer(weight, shift, torch.tensor([EXACT_UNITS - 1], dtype=torch.int32), SPIKES)
+    with pytest.raises(CheckpointError, match="layer conv1, channel 0"):
+        check_exact({"conv1": beyond})
+
+
+def test_a_residual_sum_is_bounded_on_the_finer_grid_of_its_branches() -> None:
+    """Both branches are exact alone, yet their sum is not where the powers of two lie too far apart."""
+    coarse = ExactLayer(
+        torch.full((1, 4, 3, 3), 127, dtype=torch.int8),
+        torch.tensor([-4], dtype=torch.int8),
+        torch.zeros(1, dtype=torch.int32),
+        SPIKES,
+    )
+    fine = ExactLayer(
+        torch.full((1, 4, 1, 1), 127, dtype=torch.int8),
+        torch.tensor([16], dtype=torch.int8),
+        torch.zeros(1, dtype=torch.int32),
+        SPIKES,
+    )
+    check_exact({"layer2.0.conv2": coarse, "other": fine})
+    with pytest.raises(CheckpointError, match=r"layer2\.0\.conv2"):
+        check_exact({"layer2.0.conv2": coarse, "layer2.0.downsample.0": fine})
+
+
+def test_folding_keeps_the_function() -> None:
+    """Convolution and batch norm, and the folded convolution, give the same currents."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        convolution, norm = torch.nn.Conv2d(3, 4, 3, bias=False).double(), torch.nn.BatchNorm2d(4).double()
+        norm.weight.data.normal_()
+        norm.bias.data.normal_()
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.1, 2.0)
+        x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    weight, bias = fold(convolution.weight, convolution.bias, norm)
+    expected = norm.eval()(convolution(x))
+    torch.testing.assert_close(torch.nn.functional.conv2d(x, weight, bias), expected)
