@@ -178,3 +178,33 @@ def test_lists_show_names_and_origins(tmp_path: Path) -> None:
         "toy/bowl/far/1",
         "toy/bowl/far/2",
     ]
+
+
+@pytest.mark.parametrize(("damage", "says"), [("flip", "damaged"), ("remove", "cannot be read")])
+def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path, damage: str, says: str) -> None:
+    """Found by its digest when it is loaded, with what to do about it; nothing is run."""
+    import shutil
+
+    import amb_problems
+
+    shutil.copytree(Path(amb_problems.__file__).parent / "checkpoints", tmp_path / "checkpoints")
+    file = tmp_path / "checkpoints" / "snn-cnn.safetensors"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.unlink()
+    if damage == "flip":
+        file.write_bytes(content)
+    code = (
+        "import pathlib, sys, amb_problems.checkpoint as c\n"
+        f"c._package_folder = lambda: pathlib.Path({str(tmp_path / 'checkpoints')!r})\n"
+        "from amb.cli import main; main()"
+    )
+    words = ["compare", "--solvers", "random", "--problems", "cifar10-sngan/snn-cnn/sn1/0", "--budget", "9"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    for expected in ("snn-cnn.safetensors", says, "install amb again"):
+        assert expected in done.stderr
+    assert not list(tmp_path.glob("**/runs/*"))
