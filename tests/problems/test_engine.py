@@ -1,7 +1,10 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 
+from amb.errors import SpecError
 from amb_problems import checkpoint
 from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import Convolution, written_out
@@ -12,6 +15,15 @@ from amb_problems.targets.target import SpikingTarget
 
 TARGETS = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
 NEURONS = [Neuron(0.9, 1.0, True), Neuron(0.9, 1.0, False), Neuron(0.5, 0.75, False)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads than free cores make torch's own loops wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def stimuli(n: int, seed: int = 0) -> np.ndarray:
@@ -36,15 +48,40 @@ def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, i
     return [(layer, int(rng.integers(0, min(target.layers[layer].channels, 5)))) for layer in layers]
 
 
+@pytest.fixture(scope="module")
+def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
+    """Units 0, 1 and 3 of every layer, one frame after another through the whole network."""
+    return target.counts(stimuli(4), {layer: [0, 1, 3] for layer in target.layers})
+
+
 @pytest.mark.parametrize("path", ["integers", "floats", "eager"])
-def test_every_code_path_counts_what_the_plain_network_counts(target: SpikingTarget, path: str) -> None:
+def test_every_code_path_counts_what_the_plain_network_counts(
+    target: SpikingTarget, plain_counts: dict[str, np.ndarray], path: str
+) -> None:
     """One frame after another through the whole network, and the engine's shortcuts, agree to the spike."""
-    images = stimuli(6)
-    units = {layer: [0, 1, 3] for layer in target.layers}
-    expected = target.counts(images, units)
+    images = stimuli(4)
     evaluator = Evaluator(network_of(target), path=path)
+    layers = list(target.layers)
+    # Plain tensor operations take seconds for the whole network: the two ends and a shortcut of each kind do there.
+    for layer in layers if path == "integers" else [layers[0], *layers[2:8:2], layers[-1]]:
+        assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
+
+
+def test_the_frameworks_own_forward_pass_counts_the_same(
+    target: SpikingTarget, plain_counts: dict[str, np.ndarray]
+) -> None:
+    """snnTorch's and SpikingJelly's neurons, one frame a call, with the same weights."""
+    pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
+    from amb_problems.targets.framework import spike_trains
+
+    images = stimuli(4)[:1]
+    found = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}
+    for frame in spike_trains(target, images):
+        for layer, spikes in frame.items():
+            found[layer] += spikes[:, [0, 1, 3]].reshape(1, 3, -1).sum(-1).long().numpy()
     for layer in target.layers:
-        assert np.array_equal(expected[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
+        assert np.array_equal(plain_counts[layer][:1], found[layer]), layer
+        assert np.array_equal(found[layer], Evaluator(network_of(target)).unit_counts(images, layer, (0, 1, 3)))
 
 
 def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
@@ -68,6 +105,7 @@ def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
 
 @pytest.mark.slow
 def test_thousands_of_candidates_never_differ(target: SpikingTarget) -> None:
+    """Two thousand images, each asked for its own unit: no bit depends on path, chunk or order."""
     images, probes = stimuli(2000, seed=5), probes_of(target, 2000, seed=5)
     network = network_of(target)
     expected = Evaluator(network).counts(images, probes)
@@ -94,7 +132,7 @@ def test_the_closed_form_of_the_first_layer_is_exact(neuron: Neuron) -> None:
         assert np.array_equal(expected, fires), frame
 
 
-@pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2), (4, 2)])
 def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, stride: int) -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-128, 128, (5, 7, 3, 3), generator=generator, dtype=torch.int8)
@@ -109,4 +147,22 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
 
 def test_both_targets_are_shipped() -> None:
     """The tests above ran: a missing checkpoint would have left them out silently."""
-    assert "snn-cnn" in TARGETS
+    assert TARGETS == ["snn-cnn", "snn-resnet18"]
+
+
+@pytest.mark.parametrize("probe", [("sn1", 64), ("sn1", -1), ("sn9", 0)])
+def test_unknown_probes_are_refused(probe: tuple[str, int]) -> None:
+    evaluator = Evaluator(network_of(SpikingTarget.load("snn-cnn")))
+    with pytest.raises(SpecError, match=r"unit|layer"):
+        evaluator.counts(stimuli(1), [probe])
+
+
+@pytest.mark.gpu
+def test_an_accelerator_counts_the_same(target: SpikingTarget) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    images, probes = stimuli(200), probes_of(target, 200)
+    network = network_of(target)
+    assert np.array_equal(
+        Evaluator(network).counts(images, probes), Evaluator(network, device="cuda").counts(images, probes)
+    )

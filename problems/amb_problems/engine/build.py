@@ -1,5 +1,7 @@
 """From a target's exact weights to the chain of stages that the engine runs."""
 
+from collections.abc import Mapping
+
 import torch
 
 from amb_problems.engine.network import Affine, Network, Neuron, Pool, Stage
@@ -18,7 +20,7 @@ def network_of(target: SpikingTarget) -> Network:
     return Network(_STAGES[target.network](target.weights), neuron, target.frames)
 
 
-def _cnn(layers: "dict[str, ExactLayer]") -> tuple[Stage, ...]:
+def _cnn(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
     hidden = layers["fc1"]
     inputs = layers["conv2"].weight.shape[0]
     side = round((hidden.weight.shape[1] // inputs) ** 0.5)
@@ -31,7 +33,7 @@ def _cnn(layers: "dict[str, ExactLayer]") -> tuple[Stage, ...]:
     )
 
 
-def _resnet18(layers: "dict[str, ExactLayer]") -> tuple[Stage, ...]:
+def _resnet18(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
     stages = [Stage("sn1", _affine(layers["conv1"], padding=1), spike_pool=Pool(2, 2))]
     for number in (1, 2, 3, 4):
         for block in (0, 1):

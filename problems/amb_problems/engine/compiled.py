@@ -30,7 +30,8 @@ class Compiled:
         n, height, width, units = current.shape
         out = torch.empty((n, pool.output_side(height), pool.output_side(width), units), dtype=torch.uint8)
         edges = period_edges(self.neuron, self.frames)
-        loops.periods(current.numpy(), edges, pool.kernel, pool.stride, pool.padding, out.numpy())
+        edges = np.pad(edges, (0, -edges.size % 8), constant_values=-np.inf)
+        loops.periods(current.numpy(), edges, self.frames, pool.kernel, pool.stride, pool.padding, out.numpy())
         return out
 
     def period_counts(self, periods: Tensor) -> Tensor:
@@ -70,8 +71,8 @@ class Compiled:
         out = torch.empty(shape, dtype=torch.uint8)
         first = np.searchsorted(classes.image.numpy(), np.arange(n + 1))
         loops.superpose(
-            current.view(len(current), height, -1).numpy(), bias.numpy(), first, classes.period.numpy(), pool.kernel, pool.stride,
-            np.float32(self.neuron.decay), self.neuron.level, out.numpy(),
+            current.view(len(current), height, -1).numpy(), bias.numpy(), first, classes.period.numpy(),
+            pool.kernel, pool.stride, np.float32(self.neuron.decay), self.neuron.level, out.numpy(),
         )  # fmt: skip
         return out
 

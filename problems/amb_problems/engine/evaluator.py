@@ -1,6 +1,6 @@
 """Spike counts of single units, computing no layer, channel or frame that they do not need."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -14,7 +14,7 @@ from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.eager import Eager
 from amb_problems.engine.forward import Forward
 from amb_problems.engine.kernels import Kernels
-from amb_problems.engine.network import Network
+from amb_problems.engine.network import Network, Neuron
 
 Path = Literal["auto", "integers", "floats", "eager"]
 
@@ -40,11 +40,10 @@ class Evaluator:
         self.network = network
         self.device = torch.device(device)
         on_cpu = self.device.type == "cpu"
-        kernels: type[Kernels] = Compiled if on_cpu and path != "eager" else Eager
+        make: Callable[[Neuron, int], Kernels] = Compiled if on_cpu and path != "eager" else Eager
         self.integers = on_cpu and path in ("auto", "integers") and has_integers()
-        self.forward = Forward(
-            network, kernels(network.neuron, network.frames), integers=self.integers, device=self.device
-        )
+        kernels = make(network.neuron, network.frames)
+        self.forward = Forward(network, kernels, integers=self.integers, device=self.device)
 
     def counts(
         self, images: NDArray[np.uint8], probes: Sequence[tuple[str, int]], *, chunk: int | None = None

@@ -49,10 +49,7 @@ class Forward:
         with torch.inference_mode():
             shown = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
             own = None if column is None else torch.from_numpy(column).to(self.device)
-            if deepest == 0:
-                found = self._first(shown, units, own)
-            else:
-                found = self._deeper(shown, deepest, units, own)
+            found = self._deeper(shown, deepest, units, own) if deepest else self._first(shown, units, own)
             return found.cpu().numpy()
 
     def _first(self, images: Tensor, units: Units, own: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from amb_problems.engine.network import Neuron, Pool
+from amb_problems.engine.network import Pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +29,9 @@ class Classes:
 class Kernels(Protocol):
     """Neuron kernels for one neuron model and number of frames."""
 
-    neuron: Neuron
-    frames: int
-    superposes: bool
-    """Whether `classes` and `superpose` are there; if not, the second layer is run on `trains`."""
+    @property
+    def superposes(self) -> bool:
+        """Whether `classes` and `superpose` are there; if not, the second layer is run on `trains`."""
 
     def periods(self, current: Tensor, pool: Pool | None) -> Tensor:
         """Periods under constant currents `[n, h, w, units]`, max-pooled first where asked."""

@@ -13,8 +13,12 @@ _ZERO = np.float32(0)
 
 
 @njit(nogil=True, cache=True)
-def periods(current, edges, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
-    """Periods of the max-pooled constant currents; `edges` as from `period_edges`."""
+def periods(current, edges, frames, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
+    """Periods of the max-pooled constant currents.
+
+    `edges` as from `period_edges`, filled up with minus infinity to a multiple of 8: eight comparisons a pass keep the
+    running count out of memory.
+    """
     images, height, width, units = current.shape
     wide = out.shape[2]
     best = np.empty((wide, units), np.float32)
@@ -29,12 +33,16 @@ def periods(current, edges, kernel, stride, padding, out):  # type: ignore[no-un
                         for u in range(units):
                             best[x, u] = max(best[x, u], current[i, a, b, u])
             above[:] = 1
-            for edge in edges:
+            for k in range(0, edges.size, 8):
+                e0, e1, e2, e3 = edges[k], edges[k + 1], edges[k + 2], edges[k + 3]
+                e4, e5, e6, e7 = edges[k + 4], edges[k + 5], edges[k + 6], edges[k + 7]
                 for j in range(flat.size):
-                    above[j] += flat[j] < edge
+                    c = flat[j]
+                    low = ((c < e0) + (c < e1)) + ((c < e2) + (c < e3))
+                    above[j] += low + ((c < e4) + (c < e5)) + ((c < e6) + (c < e7))
             row = out[i, y].reshape(flat.size)
             for j in range(flat.size):
-                row[j] = above[j] if above[j] <= edges.size else 0
+                row[j] = above[j] if above[j] <= frames else 0
 
 
 @njit(nogil=True, cache=True)

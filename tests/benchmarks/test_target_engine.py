@@ -1,0 +1,101 @@
+"""The engine against the framework's own forward pass through the whole network, as ratios inside one process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from amb_problems.engine import measure
+from amb_problems.engine.build import network_of
+from amb_problems.engine.convolution import has_integers
+from amb_problems.engine.evaluator import Evaluator
+from amb_problems.targets.target import SpikingTarget
+
+pytestmark = pytest.mark.benchmark_ratio
+
+LEAST = [
+    ("snn-cnn", "sn1", 200),
+    ("snn-cnn", "sn2", 20),
+    ("snn-cnn", "out", 5),
+    ("snn-resnet18", "sn1", 200),
+    ("snn-resnet18", "layer1.0.sn2", 20),
+    ("snn-resnet18", "layer4.1.sn2", 5),
+]
+IMAGES = 64
+
+PEAK_MEMORY = """
+import resource, torch
+from amb_problems.engine import measure
+from amb_problems.engine.build import network_of
+from amb_problems.engine.evaluator import Evaluator
+from amb_problems.targets.target import SpikingTarget
+
+torch.set_num_threads(1)
+evaluator = Evaluator(network_of(SpikingTarget.load("{target}")))
+images = measure.stimuli(320)
+def count(n):
+    evaluator.counts(images[:n], [("{layer}", 0)] * n)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(count(16), count(320))
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def frameworks() -> dict[str, float]:
+    """Seconds an image of each target's framework, filled in as they are measured."""
+    return {}
+
+
+@pytest.mark.parametrize(("name", "layer", "least"), LEAST)
+def test_a_probe_is_many_times_faster_than_the_framework(
+    benchmark: BenchmarkFixture, frameworks: dict[str, float], name: str, layer: str, least: float
+) -> None:
+    """One unit of a layer, all frames, an image: the ratios that the project promises, at least."""
+    pytest.importorskip("snntorch" if name == "snn-cnn" else "spikingjelly")
+    target, images = SpikingTarget.load(name), measure.stimuli(IMAGES)
+    if name not in frameworks:
+        frameworks[name] = measure.framework_seconds(target, images[:16])
+    evaluator = Evaluator(network_of(target))
+    benchmark(evaluator.counts, images, [(layer, 0)] * IMAGES)
+    ratio = frameworks[name] / (benchmark.stats.stats.min / IMAGES)
+    benchmark.extra_info["times the framework"] = round(ratio, 1)
+    assert ratio >= least
+
+
+def test_integers_beat_floats(benchmark: BenchmarkFixture) -> None:
+    """Where the processor convolves integers, doing so pays for a whole deep probe."""
+    if not has_integers():
+        pytest.skip("no integer convolution here")
+    network, images = network_of(SpikingTarget.load("snn-resnet18")), measure.stimuli(IMAGES)
+    probes = [("layer4.1.sn2", 0)] * IMAGES
+    floats = Evaluator(network, path="floats")
+    seconds = measure.best_seconds(lambda: floats.counts(images, probes))
+    benchmark(Evaluator(network).counts, images, probes)
+    ratio = seconds / benchmark.stats.stats.min
+    benchmark.extra_info["times float32"] = round(ratio, 1)
+    assert ratio >= 1.5
+
+
+@pytest.mark.parametrize(("name", "layer"), [("snn-cnn", "out"), ("snn-resnet18", "layer4.1.sn2")])
+def test_memory_does_not_grow_with_the_batch(benchmark: BenchmarkFixture, name: str, layer: str) -> None:
+    """Twenty times the images in one call need the memory of one chunk."""
+    code = PEAK_MEMORY.format(target=name, layer=layer)
+    run = benchmark.pedantic(
+        subprocess.run, args=([sys.executable, "-c", code],), rounds=1,
+        kwargs={"check": True, "capture_output": True, "text": True, "env": dict(os.environ)},
+    )  # fmt: skip
+    chunk, batch = map(float, run.stdout.split())
+    benchmark.extra_info["MB for one chunk, for twenty"] = (round(chunk), round(batch))
+    assert batch - chunk < 64
