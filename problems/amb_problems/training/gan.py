@@ -112,7 +112,8 @@ class _Sitting:
                 shown = time.monotonic()
         self._save()
         self._export(self.training.averaged_generator(batches=20))
-        self._judge()
+        if self.finished:
+            self._judge()
         self._report(progress, {})
 
     def _report(self, progress: Callable[[TrainingProgress], None], metrics: dict[str, float]) -> None:
