@@ -53,6 +53,11 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     return runs
 
 
+def failed_runs(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run failed: it did not finish, or recommended nothing."""
+    return runs["final"].isna() | ~runs["status"].isin(FINISHED)
+
+
 def score_runs(runs: pd.DataFrame, traces: Traces, *, metric: str = "final") -> pd.DataFrame:
     """The runs with three more columns: `score`, `ordered` and `failed`.
 
@@ -68,7 +73,7 @@ def score_runs(runs: pd.DataFrame, traces: Traces, *, metric: str = "final") -> 
     find_metric(metric)
     table = check_runs(runs).reset_index(drop=True).copy()
     bounds = ranges(table, traces).loc[table["problem"]].reset_index(drop=True)
-    table["failed"] = table["final"].isna() | ~table["status"].isin(FINISHED)
+    table["failed"] = failed_runs(table)
     keys = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
     told = [traces.get(key, np.empty(0)) for key in keys]
     worst = bounds["floor"]

@@ -8,13 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import LogLocator, NullLocator
 
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
 from amb_reports.captions import scope
-from amb_reports.palette import INK, MUTED, Line, lines, save, spread, tidy
+from amb_reports.palette import INK, MUTED, Line, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -77,7 +76,8 @@ def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
     main = figure.add_subplot(grid[:, 0])
     styles = lines(list(dict.fromkeys(table["solver"])))
     _draw_panel(main, table[table["panel"] == ALL], styles)
-    _label_lines(main, table[table["panel"] == ALL], styles)
+    last = table[table["panel"] == ALL].groupby("solver", sort=False)["median"].last()
+    label_ends(main, last, float(table["query"].max()), styles)
     main.set_xlabel("queries", color=INK, fontsize=10)
     main.set_ylabel("best activation so far, share of best known", color=INK, fontsize=10)
     for i, panel in enumerate(small):
@@ -114,36 +114,6 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, styles: dict[str, Line]) -> Non
             linewidth=1.8,
             drawstyle="steps-post",
         )
-    axes.set_xscale("log")
-    axes.set_xlim(1, table["query"].max())
+    log_queries(axes, int(table["query"].max()))
     axes.set_ylim(0, 1.02)
-    axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     tidy(axes)
-
-
-def _label_lines(axes: Axes, table: pd.DataFrame, styles: dict[str, Line]) -> None:
-    """Names at the ends of their lines, so that no legend has to be read."""
-    last = table.groupby("solver", sort=False).last()
-    places = spread(list(last["median"]), 0.045, 0.02, 1.0)
-    for (solver, row), y in zip(last.iterrows(), places, strict=True):
-        colour = styles[str(solver)].colour
-        axes.annotate(
-            str(solver),
-            (row["query"], row["median"]),
-            xytext=(1.035, y),
-            textcoords=axes.get_yaxis_transform(),
-            color=colour,
-            fontsize=9,
-            va="center",
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.6,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
-        )

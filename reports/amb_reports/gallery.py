@@ -78,7 +78,7 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
     text(16, 46, "best of all seeds; below, the noise-free activation", color=MUTED, fontsize=7, va="center")
     for column, solver in table.groupby("column")["solver"].first().items():
         x = left + int(column) * (CELL + GAP) + CELL / 2
-        text(x, TOP - 16, _fit(str(solver), 20), ha="center", va="center", weight="bold")
+        text(x, TOP - 16, _fit(str(solver), 20), ha="center", va="center", weight="bold", fontsize=7.5)
     for row, label in table.groupby("row")["label"].first().items():
         y = TOP + (int(row) - first) * (CELL + CAPTION + GAP) + CELL / 2
         text(left - 14, y, "\n".join(_lines(label)), ha="right", va="center")

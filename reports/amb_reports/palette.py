@@ -1,12 +1,14 @@
 """One look for all figures, without touching matplotlib's global settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 # Okabe & Ito 2008, told apart by colour-blind people; their yellow is left out, as it fades on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -59,6 +61,40 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     for place, i in zip(placed, order, strict=True):
         result[i] = place
     return result
+
+
+def log_queries(axes: Axes, most: int) -> None:
+    """A logarithmic axis of queries from 1 to `most`, its numbers written out."""
+    axes.set_xscale("log")
+    axes.set_xlim(1, max(most, 2))
+    axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def label_ends(axes: Axes, ends: pd.Series, x: float, styles: Mapping[str, Line]) -> None:
+    """Names at the ends of their lines, right of the axes, so that no legend has to be read.
+
+    Args:
+        ends: solver -> height of its line at `x`, in an axis from 0 to 1.
+    """
+    places = spread(list(ends), 0.045, 0.02, 1.0)
+    for (solver, end), y in zip(ends.items(), places, strict=True):
+        colour = styles[str(solver)].colour
+        axes.annotate(
+            str(solver),
+            (x, end),
+            xytext=(1.035, y),
+            textcoords=axes.get_yaxis_transform(),
+            color=colour,
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-", "color": colour, "linewidth": 0.6,
+                "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5),
+            },
+        )  # fmt: skip
 
 
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:

@@ -1,0 +1,74 @@
+"""Performance profile: how often a solver comes how close to the best known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from amb.contracts.report import Report
+from amb.stats.metrics import Traces
+from amb.stats.queries import ranges
+from amb.stats.scores import failed_runs
+from amb_reports.captions import scope
+from amb_reports.palette import INK, MUTED, label_ends, lines, save, tidy
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison
+
+
+class Profile(Report):
+    """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        table = profile_table(comparison.runs, comparison.traces)
+        return save(draw_profile(table, scope(comparison.runs)), folder, "profile")
+
+
+def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
+    """Share of runs whose final activation is at least a fraction of the way from floor to best known.
+
+    Every problem weighs the same; a failed run reaches nothing.
+
+    Returns:
+        solver, fraction (1 down to 0), share.
+    """
+    bounds = ranges(runs, traces).loc[runs["problem"]]
+    span = (bounds["best"] - bounds["floor"]).to_numpy()
+    gain = runs["final"].to_numpy(dtype=float) - bounds["floor"].to_numpy()
+    score = np.where(failed_runs(runs), -1.0, np.divide(gain, span, out=np.zeros(len(runs)), where=span > 0))
+    fractions = np.linspace(1, 0, points)
+    parts = []
+    for solver in dict.fromkeys(runs["solver"]):
+        own = (runs["solver"] == solver).to_numpy()
+        reached = pd.DataFrame(score[own, None] >= fractions - 1e-12).groupby(runs["problem"].to_numpy()[own])
+        share = reached.mean().mean().to_numpy()
+        parts.append(pd.DataFrame({"solver": solver, "fraction": fractions, "share": share}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
+    """The table as one panel: the strictest fraction to the left, so higher is better."""
+    figure = Figure(figsize=(8.2, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    styles = lines(list(dict.fromkeys(table["solver"])))
+    for solver, part in table.groupby("solver", sort=False):
+        style = styles[str(solver)]
+        axes.plot(part["fraction"], part["share"], color=style.colour, linestyle=style.dash, linewidth=1.8)
+    # Beyond the point where the last line has risen as far as it ever will there is nothing to see.
+    full = table["share"] >= table.groupby("solver")["share"].transform("max")
+    lowest = float(table[full].groupby("solver")["fraction"].max().min())
+    axes.set_xlim(1, max(0.0, min(lowest - 0.03, 0.9)))
+    axes.set_ylim(0, 1.02)
+    tidy(axes)
+    ends = table[table["fraction"] >= axes.get_xlim()[1]].groupby("solver", sort=False)["share"].last()
+    label_ends(axes, ends, axes.get_xlim()[1], styles)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("of the best known activation", color=INK, fontsize=10)
+    axes.set_ylabel("share of runs that reach it", color=INK, fontsize=10)
+    title = "How close runs come to the best known"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
+    note = f"Final noise-free activation; every problem weighs the same. {caption}."
+    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    return figure

@@ -1,0 +1,234 @@
+"""The reports, from a made-up comparison; what they look like is judged by eye, what they say here."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from amb.plugins import plugins
+from amb.stats import analyse
+from amb_reports import latex, markdown
+from amb_reports.captions import command, short
+from amb_reports.convergence import ALL, convergence_table
+from amb_reports.gallery import gallery_table
+from amb_reports.heatmap import heatmap_table
+from amb_reports.palette import spread
+from amb_reports.profile import profile_table
+from amb_reports.ranks import ranks_table
+from amb_reports.runtime import runtime_table
+
+SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
+
+
+def make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seeds: int = 2, crash: bool = True):  # type: ignore[no-untyped-def]
+    """A comparison with the attributes that reports use; the second solver is the best, the last crashes once."""
+    rng = np.random.default_rng(0)
+    rows, traces = [], {}
+    for p in range(problems):
+        for k, solver in enumerate(solvers):
+            for seed in range(seeds):
+                key = (f"gan/net/conv{p % 2}/{p}", solver, seed)
+                failed = crash and p == 0 and k == len(solvers) - 1
+                told = np.sort(rng.uniform(0, [0.5, 0.9, 0.7][k % 3], 50 if not failed else 10))
+                traces[key] = told
+                rows.append(
+                    {
+                        **dict(zip(("problem", "solver", "seed"), key, strict=True)),
+                        "generator": "gan",
+                        "target": "net",
+                        "layer": f"conv{p % 2}",
+                        "unit": str(p),
+                        "budget": 50,
+                        "queries": len(told),
+                        "distinct": len(told),
+                        "best": told.max(),
+                        "status": "crash" if failed else "ok",
+                        "final": np.nan if failed else told.max(),
+                        "solver_seconds": 0.5,
+                        "generator_seconds": 1.0,
+                        "target_seconds": 2.0,
+                        "timing": False,
+                    }
+                )
+    runs = pd.DataFrame(rows)
+    analysis = analyse(runs, traces, resamples=50)
+    best = runs.dropna(subset="final").sort_values("final").groupby(["problem", "solver"], sort=False).last()
+    meis = best.reset_index()[["problem", "solver", "seed", "final"]].rename(columns={"final": "activation"})
+    meis["image"] = pd.Series([rng.integers(0, 256, (8, 8, 3), dtype=np.uint8) for _ in meis.index], dtype=object)
+    settings = {
+        "solvers": list(solvers),
+        "problems": list(dict.fromkeys(runs["problem"])),
+        "suite": None,
+        "budget": 50,
+        "seeds": list(range(seeds)),
+        "device": "cpu",
+        "timing": False,
+        "control": None,
+        "metric": "final",
+        "alpha": 0.05,
+        "rope": 0.01,
+    }
+    return SimpleNamespace(
+        runs=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
+        verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def comparison():  # type: ignore[no-untyped-def]
+    return make_comparison()
+
+
+def write_all(comparison: object, folder: Path) -> set[str]:
+    files: list[Path] = []
+    for name, plugin in plugins("reports").items():
+        if plugin.target.startswith("amb_reports."):
+            written = plugin.load()().write(comparison, folder)  # type: ignore[operator]
+            assert all(path.stat().st_size > 0 for path in written), name
+            files += written
+    return {path.name for path in files}
+
+
+@pytest.fixture(scope="module")
+def report(comparison, tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
+    folder = Path(tmp_path_factory.mktemp("report"))
+    write_all(comparison, folder)
+    return folder
+
+
+def test_every_report_writes_what_it_says(comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """All files are there, and matplotlib's global settings are as they were."""
+    before = dict(mpl.rcParams)
+    names = write_all(comparison, tmp_path)
+    tables = {"runs.csv", "ranking.csv", "pairs.csv", "report.md", "ranking.tex", "pairs.tex"}
+    figures = {"convergence", "runtime", "profile", "ranks", "heatmap"}
+    assert names == tables | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")} | {"gallery.png"}
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_smallest_comparison_can_be_reported(tmp_path: Path) -> None:
+    """One problem, one solver, one run; and one in which everything failed."""
+    write_all(make_comparison(1, ("only",), 1, crash=False), tmp_path)
+    assert (tmp_path / "report.md").is_file()
+
+
+def test_a_problem_that_never_fires_can_be_reported(tmp_path: Path) -> None:
+    """Best known 0: no targets, no division by zero."""
+    dead = make_comparison(2, crash=False)
+    runs = dead.runs.assign(final=0.0, best=0.0)
+    traces = {key: np.zeros_like(told) for key, told in dead.traces.items()}
+    analysis = analyse(runs, traces, resamples=20)
+    parts = {"runs": runs, "traces": traces, "analysis": analysis, "ranking": analysis.ranking}
+    dead.__dict__.update(parts | {"pairs": analysis.pairs, "verdict": analysis.verdict, "basis": analysis.basis})
+    assert "report.md" in write_all(dead, tmp_path)
+
+
+def test_csv_keeps_every_digit(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]
+    """What is read back is what was written."""
+    back = pd.read_csv(report / "runs.csv", dtype={"unit": str}, float_precision="round_trip")
+    pd.testing.assert_frame_equal(back, comparison.runs)
+
+
+def test_markdown_escapes_names_and_links_the_figures(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]
+    """A bar or a bracket in a solver's name breaks no table; every figure that is shown is there."""
+    text = (report / "report.md").read_text(encoding="utf-8")
+    table = [line for line in text.split("## Ranking")[1].split("##")[0].splitlines() if line.startswith("|")]
+    assert len(table) == 2 + len(SOLVERS)
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    assert r"a\_b\|c" in text
+    links = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert len(links) == 6
+    assert all((report / link).is_file() for link in links)
+    assert markdown.escape(comparison.verdict) in text
+
+
+def test_latex_escapes_names(report: Path) -> None:  # type: ignore[no-untyped-def]
+    """Nothing that LaTeX would read as a command is left in a cell."""
+    text = (report / "ranking.tex").read_text(encoding="utf-8")
+    assert r"a\_b|c &" in text
+    assert r"tt-b{[}k=50,lr=0.1{]} &" in text
+    assert text.count(r"\\") == 1 + len(SOLVERS)
+    assert latex.escape("100% & $x$") == r"100\% \& \$x\$"
+
+
+def test_the_command_makes_it_again(comparison) -> None:  # type: ignore[no-untyped-def]
+    """Names that the shell would read are quoted."""
+    line = command(comparison.settings)
+    assert line.startswith("amb compare --solvers 'random,tt-b[k=50,lr=0.1],a_b|c' --problems gan/net/conv0/0,")
+    assert line.endswith("--budget 50 --seeds 2")
+
+
+def test_convergence_is_the_median_of_normalized_runs(comparison) -> None:  # type: ignore[no-untyped-def]
+    """Curves rise, end at most at 1, and the panel of all problems holds all runs."""
+    table = convergence_table(comparison.runs, comparison.traces)
+    assert set(table["panel"]) == {ALL, "conv0", "conv1"}
+    everything = table[table["panel"] == ALL]
+    assert (everything["runs"] == 16).all()
+    for _, part in everything.groupby("solver"):
+        assert part["median"].is_monotonic_increasing
+        assert (part["low"] <= part["median"]).all()
+        assert part["high"].max() <= 1
+
+
+def test_runtime_ends_at_the_share_of_targets_reached(comparison) -> None:  # type: ignore[no-untyped-def]
+    """By hand: for each run, 51 times its best over the problem's best, rounded down."""
+    table = runtime_table(comparison.runs, comparison.traces).groupby("solver")["share"].last()
+    known = comparison.runs.groupby("problem")["best"].transform("max")
+    reached = np.floor(51 * comparison.runs["best"] / known + 1e-9) / 51
+    expected = reached.groupby([comparison.runs["solver"], comparison.runs["problem"]]).mean()
+    pd.testing.assert_series_equal(table, expected.groupby("solver").mean(), check_names=False)
+
+
+def test_profile_counts_failures_as_reaching_nothing(comparison) -> None:  # type: ignore[no-untyped-def]
+    """At fraction 0 all runs count but the crashed ones, which are one problem of eight."""
+    floor = profile_table(comparison.runs, comparison.traces).groupby("solver")["share"].last()
+    assert floor.to_dict() == {"random": 1.0, "tt-b[k=50,lr=0.1]": 1.0, "a_b|c": 7 / 8}
+
+
+def test_heatmap_shows_failures_at_the_floor(comparison) -> None:  # type: ignore[no-untyped-def]
+    """Every problem and solver has a cell; the crashed one is 0."""
+    table = heatmap_table(comparison.runs, comparison.traces, list(comparison.ranking["solver"]))
+    assert len(table) == 24
+    crashed = table[(table["label"] == "conv0/0") & (table["solver"] == "a_b|c")]
+    assert crashed["activation"].tolist() == [0.0]
+
+
+def test_bars_join_what_does_not_differ(comparison) -> None:  # type: ignore[no-untyped-def]
+    """A bar begins and ends at the mean ranks of its group's ends."""
+    pairs = comparison.pairs.assign(differs=[True, True, False])
+    solvers, bars = ranks_table(comparison.ranking, pairs)
+    place = solvers.set_index("solver")["mean_rank"]
+    joined = pairs[~pairs["differs"]].iloc[0]
+    assert bars[["start", "end"]].values.tolist() == [sorted([place[joined["first"]], place[joined["second"]]])]
+
+
+def test_gallery_marks_the_best_of_each_problem(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]
+    """Columns in the order of the ranking, one best a row, images unsmoothed in the file."""
+    solvers = list(comparison.ranking["solver"])
+    table = gallery_table(comparison.meis(), comparison.runs, solvers)
+    assert (table.groupby("row")["best"].sum() == 1).all()
+    best = table[table["best"]]
+    assert (best["activation"] == table.groupby("problem")["activation"].max()[best["problem"]].to_numpy()).all()
+    picture = np.asarray(Image.open(report / "gallery.png").convert("RGB"))
+    image = table[table["row"] == 1].iloc[0]["image"]
+    for colour in image.reshape(-1, 3):
+        # each pixel became a square of 20 x 20 of the same colour, of which the frame may cover a little
+        assert (picture == colour).all(axis=2).sum() >= 280
+
+
+def test_labels_are_spread_in_order() -> None:
+    """Labels keep their order and their distance, within the bounds."""
+    placed = spread([0.5, 0.5, 0.51, 0.99], 0.05, 0.0, 1.0)
+    assert np.all(np.diff(placed) >= 0.05 - 1e-6)
+    assert min(placed) >= 0
+    assert max(placed) <= 1
+
+
+def test_short_names_leave_out_what_all_share(comparison) -> None:  # type: ignore[no-untyped-def]
+    """One generator, one target: layer and unit are enough."""
+    assert short("gan/net/conv1/3", comparison.runs) == "conv1/3"
