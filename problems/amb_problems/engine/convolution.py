@@ -47,7 +47,7 @@ class Convolution:
         self._integers = integers
         self._grey = _GREY if pixels else 0
         self._packed: dict[tuple[int, ...], Tensor] = {}
-        self._weight = _real(affine).to(device)
+        self._weight = affine.weight if integers else _real(affine).to(device)
         self._bias = affine.bias.to(device)
         self._zero = torch.zeros(affine.outputs, dtype=torch.int64)
 

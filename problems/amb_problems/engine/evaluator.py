@@ -19,7 +19,8 @@ from amb_problems.engine.network import Network, Neuron
 Path = Literal["auto", "integers", "floats", "eager"]
 
 _CHUNK = 16
-"""Images at a time: enough to fill the arithmetic units, few enough to stay in the cache."""
+"""Images at a time: enough to fill the arithmetic units. From 32 on, malloc returns the currents' memory to the system
+after every layer, and fetching it again halves the speed."""
 _CHUNK_OF_FIRST = 128
 """The first layer takes so little for an image that calls would cost more."""
 
