@@ -22,7 +22,7 @@ from amb_problems.training.quality import firing_rates, judge
 
 RECIPES: Mapping[str, GANRecipe] = MappingProxyType({
     "cifar10-sngan": GANRecipe(
-        dataset="cifar10", shape=SNGANShape(), discriminator=(64, 64, 128, 128), flip=True, steps=16_000,
+        dataset="cifar10", shape=SNGANShape(), discriminator=(64, 64, 128, 128), flip=True, steps=14_243,
         judge=("snn-cnn", "sn3"),
     ),
     "mnist-sngan": GANRecipe(
