@@ -1,4 +1,4 @@
-"""The arithmetic of PROTES on a tensor train: interfaces, sampling, likelihood gradient, Adam.
+"""The arithmetic of PROTES on a tensor train: interfaces, likelihood gradient, Adam (sampling: `tt_sampling`).
 
 Batsheva, Chertkov, Ryzhakov & Oseledets 2023 (NeurIPS), in closed form and compiled once for all shapes.
 
@@ -27,7 +27,9 @@ Floats = NDArray[Any]  # float32 or float64, the same in all arguments of one ca
 
 # Sums may be reordered, so that they vectorize; the order is fixed once compiled. NaN and infinity keep their
 # meaning.
-_compiled = njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+_compiled = njit(cache=True, fastmath=FAST, error_model="numpy")
 
 
 @_compiled
@@ -54,16 +56,27 @@ def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms:
         square = zero
         for a in range(r):
             row = w[at + a * n : at + (a + 1) * n]
-            row[:] = zero
-            for b in range(r):
-                core = cores[start + (a * r + b) * n : start + (a * r + b + 1) * n]
-                factor = z[j, b]
-                for i in range(n):
-                    row[i] += core[i] * factor
-            if j > 0:
-                total = zero
+            total = zero
+            if n == 2:  # bits: two accumulators instead of a loop of two steps
+                w0 = zero
+                w1 = zero
+                for b in range(r):
+                    at_bit = start + (a * r + b) * 2
+                    w0 += cores[at_bit] * z[j, b]
+                    w1 += cores[at_bit + 1] * z[j, b]
+                row[0] = w0
+                row[1] = w1
+                total = w0 + w1
+            else:
+                row[:] = zero
+                for b in range(r):
+                    core = cores[start + (a * r + b) * n : start + (a * r + b + 1) * n]
+                    factor = z[j, b]
+                    for i in range(n):
+                        row[i] += core[i] * factor
                 for i in range(n):
                     total += row[i]
+            if j > 0:
                 z[j - 1, a] = total
                 square += total * total
         if j > 0:
@@ -72,67 +85,6 @@ def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms:
                 norms[j] = one
             for a in range(r):
                 z[j - 1, a] /= norms[j]
-
-
-@_compiled
-def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) -> IntArray:
-    """Sample from the density.
-
-    Args:
-        cores, offsets, r, w: as left by `sweep`.
-        variates: float[k, d], uniform over (0, 1]; the level drawn is the first whose cumulative probability
-            reaches the variate.
-
-    Returns:
-        int64[k, d].
-    """
-    one = cores.dtype.type(1)
-    zero = cores.dtype.type(0)
-    k, d = variates.shape
-    drawn = np.empty((k, d), np.int64)
-    q = np.zeros((k, r), cores.dtype)
-    q[:, 0] = one
-    u = np.empty(r, cores.dtype)
-    longest = 0
-    for j in range(d):
-        longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
-    g = np.empty(longest, cores.dtype)
-    for j in range(d):
-        start = offsets[j]
-        n = (offsets[j + 1] - start) // (r * r)
-        at = start // r
-        for s in range(k):
-            for i in range(n):
-                g[i] = zero
-            for a in range(r):
-                factor = q[s, a]
-                row = w[at + a * n : at + (a + 1) * n]
-                for i in range(n):
-                    g[i] += factor * row[i]
-            total = zero
-            for i in range(n):
-                g[i] = abs(g[i])
-                total += g[i]
-            threshold = variates[s, j] * total
-            x = 0
-            reached = g[0]
-            while reached < threshold and x < n - 1:
-                x += 1
-                reached += g[x]
-            drawn[s, j] = x
-            square = zero
-            for b in range(r):
-                value = zero
-                for a in range(r):
-                    value += q[s, a] * cores[start + (a * r + b) * n + x]
-                u[b] = value
-                square += value * value
-            norm = np.sqrt(square)
-            if norm == zero:
-                norm = one
-            for b in range(r):
-                q[s, b] = u[b] / norm
-    return drawn
 
 
 @_compiled
@@ -254,12 +206,13 @@ def ascend(
     longest = 0
     for j in range(d):
         longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
-    gradient = np.empty(longest, cores.dtype)
+    gradient = np.empty(longest * r * r, cores.dtype)
     dz = np.zeros(r, cores.dtype)  # derivative by Z[j - 1], of the mode before
     next_dz = np.zeros(r, cores.dtype)
     for j in range(d):
         start = offsets[j]
-        n = (offsets[j + 1] - start) // (r * r)
+        stop = offsets[j + 1]
+        n = (stop - start) // (r * r)
         at = start // r
         next_dz[:] = zero
         for a in range(r):
@@ -268,21 +221,34 @@ def ascend(
                 through = dz[a] / norms[j]
                 for i in range(n):
                     row[i] += through
-            for b in range(r):
-                lo = start + (a * r + b) * n
-                core = cores[lo : lo + n]
-                mean = first[lo : lo + n]
-                variance = second[lo : lo + n]
-                factor = z[j, b]
-                total = zero
-                for i in range(n):
-                    total += row[i] * core[i]
-                    gradient[i] = row[i] * factor
-                next_dz[b] += total
-                for s in range(m):
-                    gradient[elite[s, j]] += q[j, s, a] * du[j, s, b]
-                for i in range(n):
-                    mean[i] = beta1 * mean[i] + (one - beta1) * gradient[i]
-                    variance[i] = beta2 * variance[i] + (one - beta2) * gradient[i] * gradient[i]
-                    core[i] -= rate * (mean[i] / debias1) / (np.sqrt(variance[i] / debias2) + eps)
+            if n == 2:  # bits: no slices and no loops of two steps
+                row0 = row[0]
+                row1 = row[1]
+                for b in range(r):
+                    lo = (a * r + b) * 2
+                    next_dz[b] += row0 * cores[start + lo] + row1 * cores[start + lo + 1]
+                    gradient[lo] = row0 * z[j, b]
+                    gradient[lo + 1] = row1 * z[j, b]
+            else:
+                for b in range(r):
+                    core = cores[start + (a * r + b) * n : start + (a * r + b + 1) * n]
+                    out = gradient[(a * r + b) * n : (a * r + b + 1) * n]
+                    factor = z[j, b]
+                    total = zero
+                    for i in range(n):
+                        total += row[i] * core[i]
+                        out[i] = row[i] * factor
+                    next_dz[b] += total
+        for s in range(m):
+            x = elite[s, j]
+            for a in range(r):
+                for b in range(r):
+                    gradient[(a * r + b) * n + x] += q[j, s, a] * du[j, s, b]
         dz[:] = next_dz
+        core = cores[start:stop]
+        mean = first[start:stop]
+        variance = second[start:stop]
+        for i in range(stop - start):
+            mean[i] = beta1 * mean[i] + (one - beta1) * gradient[i]
+            variance[i] = beta2 * variance[i] + (one - beta2) * gradient[i] * gradient[i]
+            core[i] -= rate * (mean[i] / debias1) / (np.sqrt(variance[i] / debias2) + eps)

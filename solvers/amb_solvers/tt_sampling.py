@@ -1,0 +1,151 @@
+"""Sampling from a tensor train; see `tt_engine` for the notation and how a train is stored."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from amb.contracts.space import IntArray
+from amb_solvers.tt_engine import FAST, Floats
+
+Indices = NDArray[Any]  # int32: as wide as a float32, so that both fill one vector
+
+_compiled = njit(cache=True, fastmath=FAST, error_model="numpy")
+_inlined = njit(cache=True, fastmath=FAST, error_model="numpy", inline="always")
+
+
+@_compiled
+def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) -> IntArray:
+    """Sample from the density.
+
+    Args:
+        cores, offsets, r, w: as left by `sweep`.
+        variates: float[k, d], uniform over (0, 1]; the level drawn is the first whose cumulative probability
+            reaches the variate.
+
+    Returns:
+        int64[k, d].
+    """
+    samples, d = variates.shape
+    drawn = np.empty((samples, d), np.int64)
+    k = (samples + 7) // 8 * 8  # whole vectors: the rest is drawn too, and left out
+    q = np.zeros((r, k), cores.dtype)  # samples contiguous
+    q[0, :] = cores.dtype.type(1)
+    u = np.empty((r, k), cores.dtype)
+    longest = 0
+    for j in range(d):
+        longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
+    reached = np.empty((longest, k), cores.dtype)
+    levels = np.empty(longest, cores.dtype)
+    thresholds = np.zeros(k, cores.dtype)
+    x = np.zeros(k, np.int32)
+    for j in range(d):
+        start = offsets[j]
+        n = (offsets[j + 1] - start) // (r * r)
+        for s in range(samples):
+            thresholds[s] = variates[s, j]
+        w_j = w[start // r : offsets[j + 1] // r]
+        core = cores[start : offsets[j + 1]]
+        if n <= 4:
+            _choose_across_samples(w_j, n, q, thresholds, reached, x)
+            _advance_across_samples(core, n, q, x, u)
+        else:
+            _choose_across_levels(w_j, n, q, thresholds[:samples], levels, x)
+            _advance(core, n, q, x[:samples], u)
+        for s in range(samples):
+            drawn[s, j] = x[s]
+        _normalize(u, q)
+    return drawn
+
+
+@_inlined
+def _choose_across_samples(w: Floats, n: int, q: Floats, thresholds: Floats, reached: Floats, x: Indices) -> None:
+    """Levels x[s] of one mode; vectors run over the samples, which suits modes of few levels."""
+    r, k = q.shape
+    for i in range(n):
+        for s in range(k):
+            reached[i, s] = q[0, s] * w[i]
+        for a in range(1, r):
+            factor = w[a * n + i]
+            for s in range(k):
+                reached[i, s] += q[a, s] * factor
+        for s in range(k):
+            reached[i, s] = abs(reached[i, s])
+        if i > 0:
+            for s in range(k):
+                reached[i, s] += reached[i - 1, s]
+    for s in range(k):
+        thresholds[s] *= reached[n - 1, s]
+        x[s] = 0
+    for i in range(n - 1):
+        for s in range(k):
+            x[s] += 1 if reached[i, s] < thresholds[s] else 0
+
+
+@_inlined
+def _choose_across_levels(w: Floats, n: int, q: Floats, thresholds: Floats, g: Floats, x: Indices) -> None:
+    """The same for modes of many levels; vectors run over the levels."""
+    r = len(q)
+    zero = w.dtype.type(0)
+    for s in range(len(thresholds)):
+        for i in range(n):
+            g[i] = q[0, s] * w[i]
+        for a in range(1, r):
+            factor = q[a, s]
+            row = w[a * n : (a + 1) * n]
+            for i in range(n):
+                g[i] += factor * row[i]
+        total = zero
+        for i in range(n):
+            g[i] = abs(g[i])
+            total += g[i]
+        threshold = thresholds[s] * total
+        level = 0
+        reached = g[0]
+        while reached < threshold and level < n - 1:
+            level += 1
+            reached += g[level]
+        x[s] = level
+
+
+@_inlined
+def _advance_across_samples(core: Floats, n: int, q: Floats, x: Indices, u: Floats) -> None:
+    """u = q Y[:, :, x], without gathering: every level's matrix, masked."""
+    r, k = q.shape
+    zero = core.dtype.type(0)
+    u[:, :] = zero
+    for b in range(r):
+        for a in range(r):
+            for i in range(n):
+                factor = core[(a * r + b) * n + i]
+                for s in range(k):
+                    u[b, s] += q[a, s] * factor if x[s] == i else zero
+
+
+@_inlined
+def _advance(core: Floats, n: int, q: Floats, x: Indices, u: Floats) -> None:
+    """u = q Y[:, :, x]."""
+    r = len(q)
+    zero = core.dtype.type(0)
+    for s in range(len(x)):
+        for b in range(r):
+            value = zero
+            for a in range(r):
+                value += q[a, s] * core[(a * r + b) * n + x[s]]
+            u[b, s] = value
+
+
+@_inlined
+def _normalize(u: Floats, q: Floats) -> None:
+    """q = u, each sample's vector to length one; a vanished one stays zero."""
+    r, k = q.shape
+    zero = u.dtype.type(0)
+    one = u.dtype.type(1)
+    for s in range(k):
+        square = zero
+        for b in range(r):
+            square += u[b, s] * u[b, s]
+        inverse = one / np.sqrt(square) if square > zero else one
+        for b in range(r):
+            q[b, s] = u[b, s] * inverse
