@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
+from amb.errors import CheckpointError, unknown
 from amb_problems.engine.network import Affine, Network, Neuron, Pool, Stage
 from amb_problems.targets.exact import ExactLayer
 from amb_problems.targets.target import SpikingTarget
@@ -13,9 +14,10 @@ def network_of(target: SpikingTarget) -> Network:
     """The stages of a spiking target, in the order of its spiking layers.
 
     Raises:
-        CheckpointError: weights that are not exact.
-        KeyError: a network class that the engine does not know; `NETWORKS` there lists them.
+        CheckpointError: weights that are not exact, or a network class whose stages are not written down here.
     """
+    if target.network not in _STAGES:
+        raise unknown("network of the engine", target.network, _STAGES, CheckpointError)
     neuron = Neuron(target.lif.decay, target.lif.threshold, target.lif.strict)
     return Network(_STAGES[target.network](target.weights), neuron, target.frames)
 
