@@ -5,7 +5,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.stats.multitest import multipletests
 
 from amb.errors import unknown
 from amb.stats.omnibus import mean_ranks
@@ -46,7 +45,7 @@ def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | N
         rows,
         columns=["first", "second", "problems", "wins", "ties", "losses", "p", "balance", "informative"],
     )
-    table["p_holm"] = multipletests(table["p"], alpha=alpha, method="holm")[1] if rows else []
+    table["p_holm"] = holm(table["p"].to_numpy(dtype=float))
     table["differs"] = table["p_holm"] <= alpha
     reachable = [len(rows) * smallest_p(int(m)) <= alpha for m in table["informative"]]
     table["note"] = np.select(
@@ -56,6 +55,18 @@ def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | N
     )
     table["method"] = METHOD
     return table.drop(columns="informative")
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P-values adjusted by Holm (1979), float[n]: the smallest times n, the next times n - 1, never falling.
+
+    The same as ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``, which collects garbage at
+    every call and so takes a hundred times as long.
+    """
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)) if len(p) else p
+    return np.minimum(adjusted, 1.0)
 
 
 def _row(first: str, second: str, differences: NDArray[np.float64]) -> dict[str, object]:

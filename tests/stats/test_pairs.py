@@ -1,10 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from amb.errors import SpecError
 from amb.stats.groups import cliques, letters
-from amb.stats.pairs import compare_pairs
+from amb.stats.pairs import compare_pairs, holm
 
 
 def ladder(problems: int, solvers: str) -> pd.DataFrame:
@@ -43,6 +46,12 @@ def test_a_control_makes_fewer_comparisons() -> None:
     assert list(table["balance"]) == [1.0, -1.0]
     with pytest.raises(SpecError, match="unknown control"):
         compare_pairs(ladder(6, "abc"), control="x")
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_holm_is_statsmodels(p: list[float]) -> None:
+    """With any p-values, ties too."""
+    np.testing.assert_allclose(holm(np.array(p)), multipletests(p, method="holm")[1], rtol=0, atol=1e-15)
 
 
 def pairs_that_differ(*couples: str) -> pd.DataFrame:
