@@ -101,9 +101,7 @@ class FunctionProblem(Problem):
             assert isinstance(problem, FunctionProblem)
             observed = np.asarray(problem.function(batch), dtype=np.float64)
             if observed.shape != (len(batch),):
-                raise CandidateError(
-                    f"{problem.id}: {len(batch)} values expected, got {list(observed.shape)}"
-                )
+                raise CandidateError(f"{problem.id}: {len(batch)} values expected, got {list(observed.shape)}")
             values.append(observed)
         return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
 

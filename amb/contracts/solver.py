@@ -118,10 +118,10 @@ class Solver(ABC):
         self._pending = None
         if self._best is None:
             self._best = rows[0].copy()
-        if not np.isnan(told).all():
-            leader = int(np.nanargmax(told))
-            if told[leader] > self._best_value:
-                self._best, self._best_value = rows[leader].copy(), float(told[leader])
+        ranked = np.where(np.isnan(told), -np.inf, told)
+        leader = int(ranked.argmax())
+        if ranked[leader] > self._best_value:
+            self._best, self._best_value = rows[leader].copy(), float(ranked[leader])
         self._tell(rows, told)
 
     def recommend(self) -> IntArray:

@@ -41,6 +41,7 @@ class Space:
     prior: Literal["normal", "uniform"] = "normal"
     grid: Literal["even", "quantile"] = "even"
     _axes: tuple[FloatArray, ...] = field(init=False, repr=False)
+    _table: FloatArray = field(init=False, repr=False)  # the axes as rows, padded with NaN
 
     def __post_init__(self) -> None:
         levels = np.array(self.levels)
@@ -56,6 +57,10 @@ class Space:
         levels.setflags(write=False)
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "_axes", tuple(self._axis(int(n)) for n in levels))
+        table = np.full((levels.size, int(levels.max())), np.nan)
+        for row, axis in zip(table, self._axes, strict=True):
+            row[: axis.size] = axis
+        object.__setattr__(self, "_table", _readonly(table))
 
     @classmethod
     def uniform(cls, d: int, n: int, **options: object) -> "Space":
@@ -90,7 +95,7 @@ class Space:
         index = self.check(candidates)
         if not self.ordinal:
             return index.astype(np.float64)
-        return np.stack([axis[index[:, j]] for j, axis in enumerate(self._axes)], axis=1)
+        return self._table[np.arange(self.d), index]
 
     def nearest(self, latents: ArrayLike) -> IntArray:
         """The grid points nearest to latent coordinates; outside the box, its edge.
@@ -110,8 +115,7 @@ class Space:
         if np.isnan(points).any():
             raise CandidateError("latents contain NaN: a continuous solver has diverged")
         columns = [
-            np.searchsorted((axis[1:] + axis[:-1]) / 2, points[:, j], side="left")
-            for j, axis in enumerate(self._axes)
+            np.searchsorted((axis[1:] + axis[:-1]) / 2, points[:, j], side="left") for j, axis in enumerate(self._axes)
         ]
         return np.stack(columns, axis=1).astype(np.int64)
 

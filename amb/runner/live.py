@@ -22,6 +22,12 @@ class LiveRun:
     """Advances one run batch by batch: `ask`, then `observe` with what was measured.
 
     A solver that raises ends its own run with status "crash" and harms no other.
+
+    Attributes:
+        plan, problem: what is run.
+        status: None until the run has ended otherwise than by spending its budget.
+        queries: candidates evaluated so far.
+        best: the best value observed so far, or minus infinity.
     """
 
     def __init__(self, plan: RunPlan, problem: Problem, study: Study, *, timing: bool = False) -> None:
@@ -34,15 +40,11 @@ class LiveRun:
         self._message = ""
         self._seconds = {"solver": 0.0, "generator": 0.0, "target": 0.0}
         self._batches: list[tuple[IntArray, FloatArray, FloatArray]] = []
+        self.queries = 0
         self._solver: Solver | None = None
         self._guard(self._make_solver)
         earlier = self._replay(study.unfinished(plan))
         self._journal = study.journal(plan, problem.space.d, earlier)
-
-    @property
-    def queries(self) -> int:
-        """Candidates evaluated so far."""
-        return sum(len(values) for _, values, _ in self._batches)
 
     @property
     def done(self) -> bool:
@@ -101,9 +103,7 @@ class LiveRun:
         self._journal.close()
 
     def _make_solver(self) -> None:
-        self._solver = resolve(self.plan.solver).make(
-            self.problem.space, budget=self.plan.budget, seed=self.plan.seed
-        )
+        self._solver = resolve(self.plan.solver).make(self.problem.space, budget=self.plan.budget, seed=self.plan.seed)
 
     def _live(self) -> Solver:
         if self._solver is None:
@@ -112,8 +112,8 @@ class LiveRun:
 
     def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
         self._batches.append((candidates, values, clean))
-        if not np.isnan(values).all():
-            self.best = max(self.best, float(np.nanmax(values)))
+        self.queries += len(values)
+        self.best = float(np.fmax.reduce(values, initial=self.best))
         self._guard(lambda: self._live().tell(candidates, values))
 
     def _replay(self, trace: Trace | None) -> Trace | None:
@@ -140,7 +140,7 @@ class LiveRun:
 
     def _forget_last_ask(self) -> None:
         """Rebuild the solver from what was replayed, as it cannot take an ask back."""
-        batches, self._batches = self._batches, []
+        batches, self._batches, self.queries = self._batches, [], 0
         self._make_solver()
         for candidates, values, clean in batches:
             self._live().ask()

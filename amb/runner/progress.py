@@ -111,8 +111,7 @@ class RichProgress(Progress):
         if record.status not in ("ok", "target"):
             reason = record.message.strip().splitlines()[-1] if record.message else ""
             self._console.print(
-                f"{record.status}: {record.plan.problem} {record.plan.solver} "
-                f"#{record.plan.replicate} {reason}",
+                f"{record.status}: {record.plan.problem} {record.plan.solver} #{record.plan.replicate} {reason}",
                 markup=False,
                 style="yellow",
             )

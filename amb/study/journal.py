@@ -4,6 +4,7 @@ An Arrow stream: one record batch for each batch asked. A process that dies in t
 torn last record; reading stops before it.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -15,11 +16,10 @@ from amb.errors import StudyError
 from amb.runs import Trace
 
 
+@lru_cache(maxsize=64)
 def trace_schema(d: int) -> pa.Schema:
     """Columns of a trace on disk; levels fit in 16 bits."""
-    return pa.schema(
-        [("candidate", pa.list_(pa.uint16(), d)), ("value", pa.float64()), ("clean", pa.float64())]
-    )
+    return pa.schema([("candidate", pa.list_(pa.uint16(), d)), ("value", pa.float64()), ("clean", pa.float64())])
 
 
 def to_batch(candidates: IntArray, values: FloatArray, clean: FloatArray) -> pa.RecordBatch:

@@ -34,8 +34,7 @@ class Study:
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise StudyError(
-                f"cannot make the study folder {self.folder}: {cause.strerror or cause}; "
-                "give another with --study"
+                f"cannot make the study folder {self.folder}: {cause.strerror or cause}; give another with --study"
             ) from cause
         self._check_manifest()
 

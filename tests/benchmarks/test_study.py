@@ -1,0 +1,73 @@
+"""A whole study against its runs one by one, and what the bench itself costs, as ratios inside one process."""
+
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from amb.plan import make_plan
+from amb.problems import problem
+from amb.runner import execute
+from amb.study import Study
+
+pytestmark = pytest.mark.benchmark_ratio
+
+FORTY = {
+    "solvers": "tt-s,random",
+    "problems": "cifar10-sngan/snn-resnet18/layer2.1.sn2/0..9",
+    "budget": 50,
+    "seeds": 2,
+}
+
+
+def run_study(folder: Path, **asked: object) -> dict[str, float]:
+    """Wall seconds of a study, and the metered ones: solver, generator, target."""
+    plan = make_plan(**asked)  # type: ignore[arg-type]
+    study = Study(folder)
+    start = perf_counter()
+    execute(plan.runs, study, plan.problem)
+    seconds = {"wall": perf_counter() - start, "solver": 0.0, "generator": 0.0, "target": 0.0, "queries": 0.0}
+    for record, _ in study.records():
+        seconds["solver"] += record.solver_seconds
+        seconds["generator"] += record.generator_seconds
+        seconds["target"] += record.target_seconds
+        seconds["queries"] += record.queries
+    return seconds
+
+
+def test_forty_runs_take_at_most_a_quarter_of_the_frameworks_time(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Against the same queries one after another through the framework's full network, measured on 25 of them."""
+    pytest.importorskip("spikingjelly")
+    from amb_problems.targets.framework import spike_trains
+
+    first = problem("cifar10-sngan/snn-resnet18/layer2.1.sn2/0")
+    candidates = first.space.sample(25, np.random.default_rng(0))
+    pair = first.pair  # type: ignore[attr-defined]
+    with torch.no_grad():
+        list(spike_trains(pair.target.target, first.images(candidates[:1])))
+        start = perf_counter()
+        for candidate in candidates:
+            list(spike_trains(pair.target.target, first.images(candidate[None])))
+        each = (perf_counter() - start) / len(candidates)
+    run_study(tmp_path / "warm", **(FORTY | {"budget": 5}))
+    seconds = benchmark.pedantic(run_study, args=(tmp_path / "study",), kwargs=FORTY, rounds=1)
+    assert seconds["queries"] == 40 * 50
+    ratio = each * seconds["queries"] / seconds["wall"]
+    benchmark.extra_info["times the framework"] = round(ratio, 1)
+    assert ratio >= 4
+
+
+@pytest.mark.parametrize("solver", ["tt-b", "random", "portfolio"])
+def test_the_benchs_own_share_is_small(benchmark: BenchmarkFixture, tmp_path: Path, solver: str) -> None:
+    """All that is neither solver nor generator nor target: under 3% of the wall time, in the suite `quick`."""
+    asked = {"solvers": solver, "problems": "quick", "budget": 100, "seeds": 2}
+    run_study(tmp_path / "warm", **(asked | {"budget": 5}))
+    seconds = benchmark.pedantic(run_study, args=(tmp_path / "study",), kwargs=asked, rounds=1)
+    metered = seconds["solver"] + seconds["generator"] + seconds["target"]
+    overhead = 1 - metered / seconds["wall"]
+    benchmark.extra_info["bench share"] = f"{overhead:.2%}"
+    benchmark.extra_info["solver share"] = f"{seconds['solver'] / seconds['wall']:.2%}"
+    assert overhead < 0.03
