@@ -109,8 +109,10 @@ def percent(share: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds to three digits."""
-    return "–" if pd.isna(value) else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    """Seconds to three digits, and no finer than a millisecond."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3f}" if value < 0.1 else f"{value:.3g}"
 
 
 def show_interval(metric: Metric, low: float, high: float, *, difference: bool = False) -> str:

@@ -30,7 +30,7 @@ def ranking(
         place, solver, letters ("" with a control), problems, runs, failures, score, low, high, mean_rank,
         wins, ties, losses (problems, against the control or summed over all others), p_holm (against the
         control or the first; NaN for itself), note, hit_share (of runs that reached the target), hit_queries
-        (median over problems of the median over seeds, inf if most missed), solver_seconds and
+        (median over runs, inf if half of them or more missed), solver_seconds and
         evaluation_seconds (mean a run), distinct_share (of queries), budget.
     """
     ranks = mean_ranks(blocks) if len(blocks) else pd.Series(np.nan, index=blocks.columns)
@@ -87,9 +87,8 @@ def _costs(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hits(hits: pd.DataFrame) -> pd.DataFrame:
-    share = hits.groupby("solver")["reached"].mean()
-    by_problem = hits.groupby(["solver", "problem"])["queries"].median()
-    return pd.DataFrame({"hit_share": share, "hit_queries": by_problem.groupby("solver").median()})
+    grouped = hits.groupby("solver")
+    return pd.DataFrame({"hit_share": grouped["reached"].mean(), "hit_queries": grouped["queries"].median()})
 
 
 def _tallies(blocks: pd.DataFrame, control: str | None) -> pd.DataFrame:

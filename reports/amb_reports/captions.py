@@ -1,5 +1,6 @@
 """Words about a comparison's settings that captions and reports share."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +22,9 @@ def command(settings: Mapping[str, object]) -> str:
     if settings.get("command"):
         return str(settings["command"])
     parts = ["amb", "compare", "--solvers", ",".join(_texts(settings.get("solvers")))]
-    parts += ["--problems", str(settings.get("suite") or ",".join(_texts(settings.get("problems"))))]
+    # A suite is recorded with its version, and asked for without it.
+    suite = re.sub(r"-\d+$", "", str(settings.get("suite") or ""))
+    parts += ["--problems", suite or ",".join(_texts(settings.get("problems")))]
     parts += ["--budget", str(settings.get("budget")), "--seeds", _seeds(settings.get("seeds"))]
     for name, default in (("metric", "final"), ("alpha", 0.05), ("rope", 0.01), ("control", None)):
         value = settings.get(name)

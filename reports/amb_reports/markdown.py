@@ -19,7 +19,7 @@ FIGURES = {
     "convergence.png": "Best activation so far against queries, as a share of the best known on each problem",
     "runtime.png": "Share of targets reached against queries",
     "ranks.png": "Mean ranks; a bar joins solvers that the tests cannot tell apart",
-    "profile.png": "Share of problems on which a solver comes within a distance of the best known",
+    "profile.png": "Share of runs that come how close to the best known activation",
     "heatmap.png": "Median score of every solver on every problem",
     "gallery.png": "The most exciting input of each problem and solver",
 }
@@ -72,7 +72,7 @@ def escape(words: str) -> str:
 
 def _reading(comparison: "Comparison") -> str:
     rows = comparison.ranking
-    text = "Brackets: 95% nested-bootstrap intervals. A > marks that most runs missed the target within it."
+    text = "Brackets: 95% nested-bootstrap intervals. A > says that half of the runs or more missed the target within so many queries."
     if rows["letters"].any():
         text += " Solvers that share a letter are not shown to differ."
     return text

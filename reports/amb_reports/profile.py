@@ -55,7 +55,7 @@ def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
     styles = lines(list(dict.fromkeys(table["solver"])))
     for solver, part in table.groupby("solver", sort=False):
         style = styles[str(solver)]
-        axes.plot(part["fraction"], part["share"], color=style.colour, linestyle=style.dash, linewidth=1.8)
+        axes.step(part["fraction"], part["share"], where="post", color=style.colour, linestyle=style.dash)
     # Beyond the point where the last line has risen as far as it ever will there is nothing to see.
     full = table["share"] >= table.groupby("solver")["share"].transform("max")
     lowest = float(table[full].groupby("solver")["fraction"].max().min())

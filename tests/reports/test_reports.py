@@ -161,6 +161,10 @@ def test_the_command_makes_it_again(comparison) -> None:  # type: ignore[no-unty
     line = command(comparison.settings)
     assert line.startswith("amb compare --solvers 'random,tt-b[k=50,lr=0.1],a_b|c' --problems gan/net/conv0/0,")
     assert line.endswith("--budget 50 --seeds 2")
+    assert "--problems quick --" in command(comparison.settings | {"suite": "quick-1"})
+    assert command(comparison.settings | {"control": "random", "seeds": [3, 4]}).endswith(
+        "--seeds 3,4 --control random"
+    )
 
 
 def test_convergence_is_the_median_of_normalized_runs(comparison) -> None:  # type: ignore[no-untyped-def]

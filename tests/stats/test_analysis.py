@@ -114,3 +114,14 @@ def test_a_silly_alpha_is_refused(study) -> None:  # type: ignore[no-untyped-def
     """Alpha is a probability."""
     with pytest.raises(AmbError, match="alpha"):
         analyse(*study(three()), alpha=5)
+
+
+def test_queries_to_the_target_are_a_median_over_runs(study) -> None:  # type: ignore[no-untyped-def]
+    """Two runs of three reach it: the share and the median agree, whatever problem they belong to."""
+    finals = np.full((2, 2, 3), 0.9)
+    finals[:, 1, 2] = 0.1
+    found = analyse(*study(finals), resamples=20).ranking.set_index("solver")
+    assert found.loc["b", "hit_share"] == pytest.approx(2 / 3)
+    assert found.loc["b", "hit_queries"] == 20
+    finals[:, 1, 1] = 0.1
+    assert np.isinf(analyse(*study(finals), resamples=20).ranking.set_index("solver").loc["b", "hit_queries"])
