@@ -25,7 +25,7 @@ TOP, GAP, CAPTION, BOTTOM, RIGHT = 96, 14, 30, 14, 24
 
 
 class Gallery(Report):
-    """`gallery.png` (and `gallery-2.png`, ... for many problems): a row a problem, a column a solver."""
+    """`gallery.png` (and `gallery-2.png`, ... for many problems): problems by solvers."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         table = gallery_table(comparison.meis(), comparison.runs, list(comparison.ranking["solver"]))
@@ -61,14 +61,19 @@ def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) ->
 
 
 def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Figure:
-    """The images in a grid, enlarged without smoothing; the best activation of a row stands out."""
-    first = int(table["row"].min())
-    rows, columns = int(table["row"].max()) - first + 1, int(table["column"].max()) + 1
-    longest = max(len(part) for label in table["label"] for part in _lines(label))
-    left = 40 + 11 * longest
-    width = left + columns * CELL + (columns - 1) * GAP + RIGHT
+    """The images in a grid, enlarged without smoothing; the best activation of a problem stands out.
+
+    Few problems stand one below the other, many side by side, so that the picture is not a ribbon.
+    """
+    problems = {row: number for number, row in enumerate(sorted(table["row"].unique()))}
+    upright = len(problems) <= 2 * table["column"].nunique()
+    places = pd.DataFrame({"problem": table["row"].map(problems), "solver": table["column"]})
+    names = pd.DataFrame({"problem": table["label"], "solver": table["solver"].map(lambda name: _fit(str(name), 20))})
+    down, across = ("problem", "solver") if upright else ("solver", "problem")
+    rows, columns = int(places[down].max()) + 1, int(places[across].max()) + 1
+    left = 40 + 11 * max(len(part) for label in names[down] for part in _lines(label))
+    width = max(left + columns * CELL + (columns - 1) * GAP + RIGHT, 560)
     height = TOP + rows * (CELL + CAPTION) + (rows - 1) * GAP + BOTTOM
-    width = max(width, 560)
     figure = Figure(figsize=(width / DPI, height / DPI))
 
     def text(x: float, y: float, words: str, **style: object) -> None:
@@ -76,15 +81,16 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
 
     text(16, 22, title, fontsize=11, weight="bold", va="center")
     text(16, 46, "best of all seeds; below, the noise-free activation", color=MUTED, fontsize=7, va="center")
-    for column, solver in table.groupby("column")["solver"].first().items():
+    for column, name in names[across].groupby(places[across]).first().items():
         x = left + int(column) * (CELL + GAP) + CELL / 2
-        text(x, TOP - 16, _fit(str(solver), 20), ha="center", va="center", weight="bold", fontsize=7.5)
-    for row, label in table.groupby("row")["label"].first().items():
-        y = TOP + (int(row) - first) * (CELL + CAPTION + GAP) + CELL / 2
-        text(left - 14, y, "\n".join(_lines(label)), ha="right", va="center")
-    for item in table.itertuples():
-        x = left + item.column * (CELL + GAP)
-        y = TOP + (item.row - first) * (CELL + CAPTION + GAP)
+        label = " ".join(_lines(name))
+        text(x, TOP - 16, label, ha="center", va="center", weight="bold", fontsize=7.5)
+    for row, name in names[down].groupby(places[down]).first().items():
+        y = TOP + int(row) * (CELL + CAPTION + GAP) + CELL / 2
+        text(left - 14, y, "\n".join(_lines(name)), ha="right", va="center", weight="normal" if upright else "bold")
+    for item, row, column in zip(table.itertuples(), places[down], places[across], strict=True):
+        x = left + column * (CELL + GAP)
+        y = TOP + row * (CELL + CAPTION + GAP)
         axes = figure.add_axes((x / width, 1 - (y + CELL) / height, CELL / width, CELL / height))
         axes.imshow(_rgb(item.image), interpolation="nearest", vmin=0, vmax=255)
         axes.set(xticks=[], yticks=[])

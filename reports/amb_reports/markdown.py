@@ -72,7 +72,10 @@ def escape(words: str) -> str:
 
 def _reading(comparison: "Comparison") -> str:
     rows = comparison.ranking
-    text = "Brackets: 95% nested-bootstrap intervals. A > says that half of the runs or more missed the target within so many queries."
+    text = (
+        "Brackets: 95% nested-bootstrap intervals. "
+        "A > says that half of the runs or more missed the target within so many queries."
+    )
     if rows["letters"].any():
         text += " Solvers that share a letter are not shown to differ."
     return text
