@@ -56,4 +56,5 @@ def _seeds(value: object) -> str:
         return str(value)
     if list(value) == list(range(len(value))):
         return str(len(value))
-    return ",".join(str(v) for v in value)
+    # A single number alone would be read as a count.
+    return ",".join(str(v) for v in value) if len(value) > 1 else f"{value[0]}..{value[0]}"
