@@ -62,7 +62,7 @@ RECIPES: Mapping[str, TargetRecipe] = MappingProxyType({
     "snn-resnet18": TargetRecipe(
         "cifar10",
         TargetFacts("SpikingResNet18", {"width": 32}, LIF(), 20, "output of `fc`, mean over the frames"),
-        ClassifierRecipe((Phase(0, 10, 0.2), Phase(2, 10, 0.1), Phase(4, 4, 0.04)), readout_loss),
+        ClassifierRecipe((Phase(0, 10, 0.2), Phase(2, 10, 0.1), Phase(4, 3, 0.04)), readout_loss),
     ),
 })
 """The trainings by the name of the checkpoint that they make. To train one longer, append a phase and resume."""
