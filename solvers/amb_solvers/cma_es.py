@@ -1,0 +1,87 @@
+"""CMA-ES by pycma, full and diagonal, in the latent box."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, Space
+from amb.errors import SolverError, SpecError
+from amb_solvers.evolution import BoxSolver, population, prior_moments
+from amb_solvers.private_random import PrivateRandom
+
+
+class CMAES(BoxSolver):
+    """Covariance matrix adaptation, started at the prior's mean with the prior's deviation.
+
+    pycma minimizes and is told minus the value; a failed query counts as the worst of its population, and a
+    population without any value is drawn again. When pycma stops itself (a flat objective makes it, after one
+    population), it starts again from the prior; nothing of the budget is lost.
+
+    Args:
+        k: population; 0 is pycma's own, ``4 + 3 log d``.
+        scale: the first step in deviations of the prior.
+        diagonal: adapt the variances only: faster to learn and to compute when d is large.
+    """
+
+    source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4)"
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        budget: int,
+        seed: int,
+        k: int = 0,
+        scale: float = 1.0,
+        diagonal: bool = False,
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if k < 0 or k == 1 or not scale > 0:
+            raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
+        if space.d < 2:
+            raise SolverError("pycma needs at least two modes, and this space has one; use snes")
+        self.k = k or population(space.d)
+        self.scale, self.diagonal = scale, diagonal
+        self._private = PrivateRandom(self.seed)
+        self._strategy: Any = None
+
+    def _propose(self) -> FloatArray:
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if self._strategy is None or self._strategy.stop():
+                self._strategy = self._start()
+            return np.array(self._strategy.ask())
+
+    def _learn(self, values: FloatArray) -> None:
+        there = ~np.isnan(values)
+        if not there.any():
+            return
+        losses = -np.where(there, values, values[there].min())
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._strategy.tell(list(self._latents), losses.tolist())
+
+    def _start(self) -> Any:
+        import cma
+
+        mean, deviation = prior_moments(self.space)
+        options = {
+            "popsize": self.k,
+            "CMA_diagonal": self.diagonal,
+            "verbose": -9,
+            # pycma reseeds numpy's global state unless the seed is NaN and the normals are its caller's.
+            "seed": np.nan,
+            "randn": self._normals,
+        }
+        return cma.CMAEvolutionStrategy(np.full(self.space.d, mean), self.scale * deviation, options)
+
+    def _normals(self, *shape: int) -> FloatArray:
+        return self.rng.standard_normal(shape)
+
+
+class DiagonalCMAES(CMAES):
+    """CMA-ES that adapts variances only."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int, diagonal: bool = True, **options: Any) -> None:
+        super().__init__(space, budget=budget, seed=seed, diagonal=diagonal, **options)

@@ -1,0 +1,137 @@
+"""The methods beyond tensor trains: geometry, invariances, and that each one searches."""
+
+from math import pi
+
+import numpy as np
+import pytest
+
+from amb.contracts.space import IntArray, Space
+from amb.errors import SolverError, SpecError
+from amb.solvers import resolve
+from amb_solvers.evolution import follow, great_circle, log_weights, unit
+from amb_solvers.mutation import mutate
+from amb_solvers.nevergrad_zoo import nearest_level
+from amb_solvers.tt_elite import TTElite
+
+SPACE = Space.uniform(24, 16)
+
+
+def best_of(spec: str, seed: int, budget: int = 600) -> float:
+    """Best value on a smooth objective with its peak near the prior's mean, by the latents' distance."""
+    peak = np.random.default_rng(100 + seed).standard_normal(SPACE.d)
+    solver = resolve(spec).make(SPACE, budget=budget, seed=seed)
+    best = -np.inf
+    while solver.remaining:
+        candidates = solver.ask()
+        values = -np.linalg.norm(SPACE.decode(candidates) - peak, axis=1)
+        solver.tell(candidates, values)
+        best = max(best, values.max())
+    return best
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["protes", "tt", "tt-s", "tt-b", "tt-elite", "one-plus-lambda", "cma", "cma-diagonal", "snes", "sphere-cma"],
+)
+def test_learns_more_than_random_search(spec: str) -> None:
+    """After 600 queries of a smooth objective a solver beats random search over the same kind of start, on
+    each of three seeds."""
+    floor = "random-prior" if spec in ("cma", "cma-diagonal", "snes", "sphere-cma", "one-plus-lambda") else "random"
+    for seed in range(3):
+        assert best_of(spec, seed) > best_of(floor, seed)
+
+
+def test_portfolio_beats_random_search() -> None:
+    """The same, for Nevergrad's Portfolio with its unrounded points told."""
+    assert best_of("portfolio", 0, 300) > best_of("random", 0, 300)
+
+
+def test_sphere_geometry() -> None:
+    """Tangents are followed by their angle; the great circle passes both points and goes on."""
+    base, across = np.eye(3)[0], np.eye(3)[1]
+    np.testing.assert_allclose(follow(base, np.array([across * pi / 2, 0 * across])), [across, base], atol=1e-12)
+    np.testing.assert_allclose(great_circle(base, across, 1.0), across, atol=1e-12)
+    np.testing.assert_allclose(great_circle(base, across, 1.5), unit(across - base), atol=1e-12)
+    np.testing.assert_array_equal(great_circle(base, base, 1.5), base)
+
+
+def test_sphere_cma_stays_on_its_sphere() -> None:
+    """Every latent has the norm asked for, through all generations."""
+    solver = resolve("sphere-cma[norm=3.0]").make(SPACE, budget=200, seed=0)
+    while solver.remaining:
+        candidates = solver.ask()
+        np.testing.assert_allclose(np.linalg.norm(solver._latents, axis=1), 3.0)  # type: ignore[attr-defined]
+        solver.tell(candidates, -candidates.sum(axis=1).astype(float))
+
+
+def test_recombination_weights() -> None:
+    """Positive, falling, summing to one."""
+    weights = log_weights(7)
+    assert weights.sum() == pytest.approx(1)
+    assert (np.diff(weights) < 0).all()
+    assert (weights > 0).all()
+
+
+def test_mutation_changes_at_least_one_mode_to_another_level() -> None:
+    """No child equals its parent, fixed modes stay, and every other level is reached."""
+    levels = np.array([3, 1, 4])
+    rows = np.zeros((2000, 3), dtype=np.int64)
+    mutate(rows, levels, np.array([0, 2]), 0.5, np.random.default_rng(0))
+    assert (rows != 0).any(axis=1).all()
+    assert (rows[:, 1] == 0).all()
+    assert set(rows[:, 0]) == {0, 1, 2}
+    assert set(rows[:, 2]) == {0, 1, 2, 3}
+
+
+def test_rounding_agrees_with_the_space_s() -> None:
+    """Halfway between two levels goes down, in Nevergrad's units as in the latent's."""
+    space = Space.uniform(1, 5, low=0.0, high=4.0)
+    points = np.linspace(-1, 5, 241)
+    np.testing.assert_array_equal(nearest_level(points, np.array([5])), space.nearest(points[:, None])[:, 0])
+
+
+def tell_batches(solver: TTElite, values: list[float]) -> list[IntArray]:
+    elites = []
+    for value in values:
+        solver.tell(solver.ask(), np.full(solver.k, value))
+        elites.append(solver._elites.copy())
+    return elites
+
+
+def test_elites_stay_for_ever_or_for_their_patience() -> None:
+    """Without patience the best batch stays in the archive; with it, it leaves after so many batches."""
+    big = Space.uniform(64, 64)  # no candidate is drawn twice
+    values = [1.0, 0.0, 0.0, 0.0]
+    first, *_, last = tell_batches(TTElite(big, budget=1000, seed=0, k=5, archive=5), values)
+    assert {row.tobytes() for row in first} == {row.tobytes() for row in last}
+    _, second, third, fourth = tell_batches(TTElite(big, budget=1000, seed=0, k=5, archive=5, patience=2), values)
+    assert {row.tobytes() for row in first} == {row.tobytes() for row in second}
+    assert {row.tobytes() for row in second} == {row.tobytes() for row in third}
+    assert not {row.tobytes() for row in third} & {row.tobytes() for row in fourth}
+
+
+def test_a_candidate_measured_again_counts_with_its_newest_value() -> None:
+    """Under noise the luckiest draw does not stay elite by that draw alone."""
+    solver = TTElite(Space.uniform(1, 2), budget=100, seed=0, k=4, archive=2)
+    solver.tell(solver.ask(), np.full(4, 9.0))
+    for _ in range(5):
+        solver.tell(solver.ask(), np.full(4, 1.0))
+    assert (solver._scores == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["protes[k=0]", "tt-b[k_top=26]", "tt-s[lr=-1.0]", "snes[k=1]", "sphere-cma[angle=1.0]", "one-plus-lambda[k=0]"],
+)
+def test_impossible_options_are_refused(spec: str) -> None:
+    """One line that says what was expected and what came."""
+    with pytest.raises(SpecError, match=r"expected.*got"):
+        resolve(spec).make(SPACE, budget=10, seed=0)
+
+
+def test_nevergrad_refuses_what_it_cannot_do() -> None:
+    """An unknown optimizer is answered by the nearest names; an order on categories is refused."""
+    with pytest.raises(SpecError, match="OnePlusOne"):
+        resolve("nevergrad[name=OnePlusOn]").make(SPACE, budget=10, seed=0)
+    with pytest.raises(SolverError, match="parametrization=choice"):
+        resolve("nevergrad[name=CMA]").make(Space.uniform(3, 3, kind="categorical"), budget=10, seed=0)
