@@ -81,7 +81,7 @@ def make_plan(
     wanted = _texts(problems, "problems")
     ids = problem_registry.expand(",".join(wanted))
     suite = None
-    if len(wanted) == 1 and wanted[0] in problem_registry.suite_names():
+    if len(wanted) == 1 and "/" not in wanted[0]:
         found = problem_registry.suite(wanted[0])
         suite = f"{found.name}-{found.version}"
         budget = found.budget if budget is None else budget

@@ -41,11 +41,21 @@ def family(name: str) -> Family:
 
 @cache
 def suite(name: str) -> Suite:
-    """The suite of that name, with the same errors as `family`."""
-    plugin = find("problems", name)
+    """The suite of that name, ``quick``, or of that name and version, ``quick-1``.
+
+    Raises:
+        SpecError: no such suite, or not in that version.
+        PluginError: it cannot be imported, or is no suite.
+    """
+    base, version = name, None
+    if (numbered := re.fullmatch(r"(.+)-(\d+)", name)) and name not in plugins("problems"):
+        base, version = numbered[1], int(numbered[2])
+    plugin = find("problems", base)
     loaded = plugin.load()
     if not isinstance(loaded, Suite):
-        raise PluginError(f"{name!r} of {plugin.origin} is not an amb.Suite: {loaded!r}")
+        raise PluginError(f"{base!r} of {plugin.origin} is not an amb.Suite: {loaded!r}")
+    if version not in (None, loaded.version):
+        raise SpecError(f"suite {base!r} of {plugin.origin} has version {loaded.version}, not {version}")
     return loaded
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from amb.errors import SpecError
 from amb.problems import expand, family, problem, suite, suite_names
 from amb_problems.suites import QUICK_SEED, draw
 
@@ -29,6 +30,12 @@ def test_quick_holds_problems_of_every_difficulty() -> None:
         silent.append((made.evaluate(made.space.sample_prior(48, rng)) == 0).mean())
     assert min(silent) == 0
     assert 0.5 < max(silent) < 1
+
+
+def test_a_suite_can_be_asked_for_in_its_version_only() -> None:
+    assert suite("quick-1") == suite("quick")
+    with pytest.raises(SpecError, match="version 1, not 7"):
+        suite("quick-7")
 
 
 def test_suites_expand_and_ids_are_problems() -> None:
