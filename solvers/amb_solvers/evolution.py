@@ -37,7 +37,8 @@ class SphereCMA(BoxSolver):
     mapped onto the sphere. There is no covariance to adapt, so a step costs O(k d). The authors' code also
     measures the mean itself once a generation, without using the value; that query is saved here.
 
-    Failed queries rank as worst of all, and take no part; a generation without any value is drawn again around the same mean.
+    Failed queries rank as worst of all, and take no part; a generation without any value is drawn again
+    around the same mean.
 
     Args:
         k: population, of which the better half is recombined.

@@ -19,7 +19,7 @@ class TTElite(Protes):
     counts with its newest value. Failed queries are never elite.
 
     Args:
-        archive: candidates kept.
+        k_top: size of the archive.
         patience: batches that an elite stays without being measured again; 0 keeps it for ever, which suits
             noise-free problems only.
     """
@@ -33,18 +33,18 @@ class TTElite(Protes):
         budget: int,
         seed: int,
         k: int = 25,
+        k_top: int = 10,
         k_gd: int = 5,
         quantized: bool = True,
-        archive: int = 10,
         patience: int = 0,
         **options: Any,
     ) -> None:
-        if archive < 1 or patience < 0:
-            raise SpecError(f"expected archive >= 1 and patience >= 0, got {archive} and {patience}")
-        self.archive, self.patience = archive, patience
+        if patience < 0:
+            raise SpecError(f"expected patience >= 0, got {patience}")
+        self.patience = patience
         self._ages: IntArray = np.empty(0, dtype=np.int64)
         self._scores: FloatArray = np.empty(0)
-        super().__init__(space, budget=budget, seed=seed, k=k, k_gd=k_gd, quantized=quantized, **options)
+        super().__init__(space, budget=budget, seed=seed, k=k, k_top=k_top, k_gd=k_gd, quantized=quantized, **options)
         self._elites: IntArray = np.empty((0, len(self.levels)), dtype=np.int64)
 
     def _learn(self, values: FloatArray) -> None:
@@ -56,7 +56,7 @@ class TTElite(Protes):
         # Of equal candidates the newest stands: the first one of the reversed rows.
         _, newest = np.unique(rows[::-1], axis=0, return_index=True)
         kept = np.sort(len(rows) - 1 - newest)
-        best = kept[best_first(scores[kept])[: self.archive]]
+        best = kept[best_first(scores[kept])[: self.k_top]]
         self._elites, self._scores, self._ages = rows[best], scores[best], ages[best]
         if len(best):
             self._fit(self._elites)

@@ -102,9 +102,9 @@ def test_elites_stay_for_ever_or_for_their_patience() -> None:
     """Without patience the best batch stays in the archive; with it, it leaves after so many batches."""
     big = Space.uniform(64, 64)  # no candidate is drawn twice
     values = [1.0, 0.0, 0.0, 0.0]
-    first, *_, last = tell_batches(TTElite(big, budget=1000, seed=0, k=5, archive=5), values)
+    first, *_, last = tell_batches(TTElite(big, budget=1000, seed=0, k=5, k_top=5), values)
     assert {row.tobytes() for row in first} == {row.tobytes() for row in last}
-    _, second, third, fourth = tell_batches(TTElite(big, budget=1000, seed=0, k=5, archive=5, patience=2), values)
+    _, second, third, fourth = tell_batches(TTElite(big, budget=1000, seed=0, k=5, k_top=5, patience=2), values)
     assert {row.tobytes() for row in first} == {row.tobytes() for row in second}
     assert {row.tobytes() for row in second} == {row.tobytes() for row in third}
     assert not {row.tobytes() for row in third} & {row.tobytes() for row in fourth}
@@ -112,7 +112,7 @@ def test_elites_stay_for_ever_or_for_their_patience() -> None:
 
 def test_a_candidate_measured_again_counts_with_its_newest_value() -> None:
     """Under noise the luckiest draw does not stay elite by that draw alone."""
-    solver = TTElite(Space.uniform(1, 2), budget=100, seed=0, k=4, archive=2)
+    solver = TTElite(Space.uniform(1, 2), budget=100, seed=0, k=4, k_top=2)
     solver.tell(solver.ask(), np.full(4, 9.0))
     for _ in range(5):
         solver.tell(solver.ask(), np.full(4, 1.0))
