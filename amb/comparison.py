@@ -160,9 +160,7 @@ def reopen(
         SpecError: as in `compare`.
     """
     if not (Path(study) / "manifest.json").is_file():
-        raise StudyError(
-            f"{study} is no study (it has no manifest.json); `amb compare --study {study}` makes one"
-        )
+        raise StudyError(f"{study} is no study (it has no manifest.json); `amb compare --study {study}` makes one")
     home = Study(study)
     asked = dict(home.manifest["settings"])  # type: ignore[call-overload]
     plan = make_plan(

@@ -48,7 +48,9 @@ def test_the_first_command_ends_with_table_verdict_and_gallery(tmp_path: Path) -
     command = re.search(r"<!-- first command -->\n```sh\n(.*)\n```", README)
     assert command is not None
     words = shlex.split(command[1].split("/amb ")[1])
-    done = subprocess.run([sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     for expected in ("protes", "tt-b", "portfolio", "12 problems", "Wilcoxon"):
         assert expected in done.stdout
     assert (tmp_path / "amb-study" / "report" / "gallery.png").stat().st_size > 10_000

@@ -39,15 +39,11 @@ Plugins = Annotated[
     typer.Option("--plugin", help="A Python file with a solver, problem family or report; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Timing = Annotated[
-    bool, typer.Option("--timing", help="One run at a time, so that wall times can be compared.")
-]
+Timing = Annotated[bool, typer.Option("--timing", help="One run at a time, so that wall times can be compared.")]
 Control = Annotated[
     str | None, typer.Option("--control", help="Test every solver against this one only, not all pairs.")
 ]
-Metric = Annotated[
-    str, typer.Option("--metric", help="What is compared: final, anytime, queries or seconds.")
-]
+Metric = Annotated[str, typer.Option("--metric", help="What is compared: final, anytime, queries or seconds.")]
 Rope = Annotated[
     float,
     typer.Option("--rope", help="Differences below this share of a problem's range are practically none."),

@@ -51,8 +51,7 @@ def show_problem(
         print_rows(
             [{"problem": p} for p in found.problems],
             as_json=json,
-            caption=f"{found.name}-{found.version}: {found.description} "
-            f"Budget {found.budget}, {found.seeds} seeds.",
+            caption=f"{found.name}-{found.version}: {found.description} Budget {found.budget}, {found.seeds} seeds.",
         )
     elif slashes == 1:
         layers = family(name).layers()

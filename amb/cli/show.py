@@ -74,9 +74,7 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
     console.print(comparison.basis, style="dim", markup=False, highlight=False)
     if files:
         console.print()
-        console.print(
-            f"Report: {files[0].parent}/ ({', '.join(sorted(f.name for f in files))})", markup=False
-        )
+        console.print(f"Report: {files[0].parent}/ ({', '.join(sorted(f.name for f in files))})", markup=False)
 
 
 def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, object]:

@@ -74,9 +74,7 @@ def load(name_or_path: str | Path) -> tuple[dict[str, "Tensor"], Card]:
     content = _read(file)
     found = hashlib.sha256(content).hexdigest()
     if found != card.sha256:
-        raise CheckpointError(
-            f"{file} is damaged: its card expects sha256 {card.sha256}, found {found}; {_mend(base)}"
-        )
+        raise CheckpointError(f"{file} is damaged: its card expects sha256 {card.sha256}, found {found}; {_mend(base)}")
     try:
         return deserialize(content), card
     except SafetensorError as error:

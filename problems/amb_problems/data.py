@@ -22,19 +22,32 @@ from amb_problems.origins import Arrays, IntArray, UInt8Array
 
 DatasetName = Literal["cifar10", "mnist"]
 
-CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "cifar10": (
-        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-    ),
-    "mnist": tuple("0123456789"),
-})
+CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "cifar10": (
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+        "mnist": tuple("0123456789"),
+    }
+)
 """Names of the classes, in the order of the labels."""
 
 _IMAGE_COLUMN = MappingProxyType({"cifar10": "img", "mnist": "image"})
-_PARQUET_SOURCE = MappingProxyType({
-    "cifar10": "CIFAR-10 (Krizhevsky 2009), re-encoded as JPEG, slightly lossy (Parquet)",
-    "mnist": "MNIST (LeCun et al. 1998), lossless PNG (Parquet)",
-})
+_PARQUET_SOURCE = MappingProxyType(
+    {
+        "cifar10": "CIFAR-10 (Krizhevsky 2009), re-encoded as JPEG, slightly lossy (Parquet)",
+        "mnist": "MNIST (LeCun et al. 1998), lossless PNG (Parquet)",
+    }
+)
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 

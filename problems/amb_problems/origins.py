@@ -20,10 +20,12 @@ IntArray = npt.NDArray[np.int64]
 Arrays = tuple[UInt8Array, IntArray, UInt8Array, IntArray]
 """Train images and labels, test images and labels."""
 
-SOURCE: Mapping[str, str] = MappingProxyType({
-    "cifar10": "CIFAR-10 (Krizhevsky 2009), the original binary version",
-    "mnist": "MNIST (LeCun et al. 1998), the original IDX files",
-})
+SOURCE: Mapping[str, str] = MappingProxyType(
+    {
+        "cifar10": "CIFAR-10 (Krizhevsky 2009), the original binary version",
+        "mnist": "MNIST (LeCun et al. 1998), the original IDX files",
+    }
+)
 _TIMEOUT_SECONDS = 30.0
 
 
@@ -35,17 +37,19 @@ class _File:
 
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
 # The digests are those that the origins' own pages or torchvision publish.
-_FILES: Mapping[str, tuple[_File, ...]] = MappingProxyType({
-    "cifar10": (
-        _File("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
-    ),
-    "mnist": (
-        _File(f"{_MNIST}/train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-        _File(f"{_MNIST}/train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
-        _File(f"{_MNIST}/t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
-        _File(f"{_MNIST}/t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
-    ),
-})
+_FILES: Mapping[str, tuple[_File, ...]] = MappingProxyType(
+    {
+        "cifar10": (
+            _File("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+        ),
+        "mnist": (
+            _File(f"{_MNIST}/train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+            _File(f"{_MNIST}/train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
+            _File(f"{_MNIST}/t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
+            _File(f"{_MNIST}/t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+        ),
+    }
+)
 
 
 def fetch(name: str, folder: Path) -> list[Path]:

@@ -23,7 +23,13 @@ def one_thread() -> Iterator[None]:
 
 
 def affine(
-    rng: torch.Generator, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0,
+    rng: torch.Generator,
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: int = 0,
     pixels: bool = False,
 ) -> Affine:
     weight = torch.randint(-127, 128, (outputs, inputs, kernel, kernel), generator=rng, dtype=torch.int8)

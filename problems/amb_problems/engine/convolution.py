@@ -29,8 +29,9 @@ class Convolution:
         device: where it is applied.
     """
 
-    def __init__(self, affine: Affine, side: int, *, integers: bool, pixels: bool = False,
-                 device: torch.device | None = None) -> None:
+    def __init__(
+        self, affine: Affine, side: int, *, integers: bool, pixels: bool = False, device: torch.device | None = None
+    ) -> None:
         self._output = (affine.output_side(side), affine.outputs)
         self._step = 1
         # Strides waste the taps' arithmetic on small maps too: 4x4 to 2x2 takes half the time as a matrix.

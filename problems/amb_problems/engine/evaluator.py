@@ -79,9 +79,7 @@ class Evaluator:
         self._each(compute, chunks)
         return result
 
-    def unit_counts(
-        self, images: NDArray[np.uint8], layer: str, units: tuple[int, ...]
-    ) -> NDArray[np.int64]:
+    def unit_counts(self, images: NDArray[np.uint8], layer: str, units: tuple[int, ...]) -> NDArray[np.int64]:
         """Spikes of some units of one layer for every image: int64 `[n, len(units)]`."""
         self._by_layer([(layer, unit) for unit in units])
         result = np.zeros((len(images), len(units)), np.int64)

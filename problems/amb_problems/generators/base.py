@@ -36,9 +36,7 @@ class Generator(ABC):
         """
         given = np.asarray(latents, np.float32)
         if given.ndim != 2 or given.shape[1] != self.latent_dim:
-            raise CandidateError(
-                f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(given.shape)}"
-            )
+            raise CandidateError(f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(given.shape)}")
         if not np.isfinite(given).all():
             raise CandidateError(f"generator {self.name} takes finite latents; these have NaN or infinity")
         # At least one chunk, so that no latents make no images, but of the right size.

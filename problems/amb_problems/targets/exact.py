@@ -147,8 +147,11 @@ def check_exact(layers: Mapping[str, ExactLayer]) -> None:
 
 def to_tensors(layers: Mapping[str, ExactLayer]) -> dict[str, Tensor]:
     """The layers as a checkpoint's tensors: `<layer>.weight`, `<layer>.shift`, `<layer>.bias`."""
-    return {f"{name}.{field}": getattr(layer, field)
-            for name, layer in layers.items() for field in ("weight", "shift", "bias")}
+    return {
+        f"{name}.{field}": getattr(layer, field)
+        for name, layer in layers.items()
+        for field in ("weight", "shift", "bias")
+    }
 
 
 def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> dict[str, ExactLayer]:

@@ -17,9 +17,7 @@ def framework_neuron(lif: LIF) -> nn.Module:
     if lif.strict:
         import snntorch
 
-        return snntorch.Leaky(
-            beta=lif.decay, threshold=lif.threshold, reset_mechanism="zero", init_hidden=True
-        )
+        return snntorch.Leaky(beta=lif.decay, threshold=lif.threshold, reset_mechanism="zero", init_hidden=True)
     from spikingjelly.activation_based.neuron import LIFNode
 
     tau = 1 / (1 - lif.decay)

@@ -50,8 +50,15 @@ class SpikingCNN(TargetNetwork):
     With `folded` the layers have biases and there is no batch norm.
     """
 
-    def __init__(self, neuron: NeuronFactory, *, widths: tuple[int, int] = (64, 64), hidden: int = 100,
-                 classes: int = 10, folded: bool = False):
+    def __init__(
+        self,
+        neuron: NeuronFactory,
+        *,
+        widths: tuple[int, int] = (64, 64),
+        hidden: int = 100,
+        classes: int = 10,
+        folded: bool = False,
+    ):
         super().__init__()
         first, second = widths
         self.conv1 = nn.Conv2d(3, first, 5, bias=folded)

@@ -103,8 +103,10 @@ class SpikingTarget:
         """
         chosen = {layer: self._units(layer, indices) for layer, indices in units.items()}
         x = self.input(images)
-        totals = {layer: torch.zeros(len(images), len(index), dtype=torch.int64, device=self.device)
-                  for layer, index in chosen.items()}
+        totals = {
+            layer: torch.zeros(len(images), len(index), dtype=torch.int64, device=self.device)
+            for layer, index in chosen.items()
+        }
         if not chosen:
             return {}
         deepest = max(chosen, key=list(self.layers).index)
@@ -113,8 +115,11 @@ class SpikingTarget:
             for _ in range(self.frames):
                 for firing in network.walk(x):
                     if firing.layer in chosen:
-                        spikes = firing.spikes[:, chosen[firing.layer]].flatten(2) if firing.spikes.ndim == 4 else (
-                            firing.spikes[:, chosen[firing.layer], None])
+                        spikes = (
+                            firing.spikes[:, chosen[firing.layer]].flatten(2)
+                            if firing.spikes.ndim == 4
+                            else (firing.spikes[:, chosen[firing.layer], None])
+                        )
                         totals[firing.layer] += spikes.sum(2).to(torch.int64)
                     if firing.layer == deepest:
                         break

@@ -83,8 +83,16 @@ def learning_rate(phase: Phase, warmup: float, done: float) -> float:
 class ClassifierTraining:
     """A network in training; iterate over `run()` to take the steps, keep `tensors()` and `position` to go on later."""
 
-    def __init__(self, network: TargetNetwork, recipe: ClassifierRecipe, images: Tensor, labels: Tensor, *, seed: int,
-                 device: str = "cpu"):
+    def __init__(
+        self,
+        network: TargetNetwork,
+        recipe: ClassifierRecipe,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        seed: int,
+        device: str = "cpu",
+    ):
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe, self.images, self.labels = recipe, images, labels
         self.seed, self.device = seed, device
@@ -93,7 +101,9 @@ class ClassifierTraining:
         vectors = [p for p in network.parameters() if p.ndim <= 1]  # biases and batch norms do not decay
         self.optimizer = torch.optim.SGD(
             [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-            lr=recipe.phases[0].peak, momentum=recipe.momentum, nesterov=True,
+            lr=recipe.phases[0].peak,
+            momentum=recipe.momentum,
+            nesterov=True,
         )
 
     @property

@@ -57,10 +57,12 @@ class Discriminator(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
         super().__init__()
         inputs = (channels, *widths[:-1])
-        self.blocks = nn.Sequential(*(
-            DownBlock(i, o, down=number < 2, first=number == 0)
-            for number, (i, o) in enumerate(zip(inputs, widths, strict=True))
-        ))
+        self.blocks = nn.Sequential(
+            *(
+                DownBlock(i, o, down=number < 2, first=number == 0)
+                for number, (i, o) in enumerate(zip(inputs, widths, strict=True))
+            )
+        )
         self.score = SpectralConv2d(widths[-1], 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:

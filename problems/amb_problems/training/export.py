@@ -35,8 +35,17 @@ class TargetFacts:
     readout: str
 
 
-def export(network: TargetNetwork, facts: TargetFacts, data: Dataset, path: Path, training: Mapping[str, object],
-           *, sample: int = 2000, chunk: int = 100, tested: int | None = None) -> float:
+def export(
+    network: TargetNetwork,
+    facts: TargetFacts,
+    data: Dataset,
+    path: Path,
+    training: Mapping[str, object],
+    *,
+    sample: int = 2000,
+    chunk: int = 100,
+    tested: int | None = None,
+) -> float:
     """Write the exact target and its card; returns its accuracy on the test half. `network` is left re-estimated.
 
     Args:
@@ -68,8 +77,10 @@ def export(network: TargetNetwork, facts: TargetFacts, data: Dataset, path: Path
     checkpoint.save(path, to_tensors(layers), card)
     target = SpikingTarget.load(path)
     images, labels = data.test_images[:tested], data.test_labels[:tested]
-    right = sum(int((target.class_scores(images[i : i + chunk]).argmax(1) == labels[i : i + chunk]).sum())
-                for i in range(0, len(images), chunk))
+    right = sum(
+        int((target.class_scores(images[i : i + chunk]).argmax(1) == labels[i : i + chunk]).sum())
+        for i in range(0, len(images), chunk)
+    )
     accuracy = right / len(images)
     card["metrics"] = {"test accuracy": accuracy, "test images": len(images)}
     checkpoint.save(path, to_tensors(layers), card)

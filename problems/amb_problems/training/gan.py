@@ -20,16 +20,25 @@ from amb_problems.training import state
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 from amb_problems.training.quality import firing_rates, judge
 
-RECIPES: Mapping[str, GANRecipe] = MappingProxyType({
-    "cifar10-sngan": GANRecipe(
-        dataset="cifar10", shape=SNGANShape(), discriminator=(64, 64, 128, 128), flip=True, steps=14_243,
-        judge=("snn-cnn", "sn3"),
-    ),
-    "mnist-sngan": GANRecipe(
-        dataset="mnist", shape=SNGANShape(bottom=7, widths=(128, 64, 32), channels=1),
-        discriminator=(32, 64, 128), flip=False, steps=4_000,
-    ),
-})
+RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
+    {
+        "cifar10-sngan": GANRecipe(
+            dataset="cifar10",
+            shape=SNGANShape(),
+            discriminator=(64, 64, 128, 128),
+            flip=True,
+            steps=14_243,
+            judge=("snn-cnn", "sn3"),
+        ),
+        "mnist-sngan": GANRecipe(
+            dataset="mnist",
+            shape=SNGANShape(bottom=7, widths=(128, 64, 32), channels=1),
+            discriminator=(32, 64, 128),
+            flip=False,
+            steps=4_000,
+        ),
+    }
+)
 """The trainings by the name of the checkpoint that they make."""
 
 _REPORT_STEPS = 50
@@ -136,9 +145,7 @@ class _Sitting:
             return
         features, title = firing_rates(*self.recipe.judge)
         generator = SNGANGenerator(self.out / self.name)
-        quality = judge(
-            generator, features, self.images.train_images, self.images.test_images, seed=self.seed
-        )
+        quality = judge(generator, features, self.images.train_images, self.images.test_images, seed=self.seed)
         checkpoint.amend(self.out / self.name, metrics=quality.as_metrics(title))
 
     def _card(self) -> dict[str, object]:

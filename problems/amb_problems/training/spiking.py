@@ -52,19 +52,26 @@ class TargetRecipe:
     classifier: ClassifierRecipe
 
 
-RECIPES: Mapping[str, TargetRecipe] = MappingProxyType({
-    "snn-cnn": TargetRecipe(
-        "cifar10",
-        TargetFacts("SpikingCNN", {"widths": (64, 64)}, LIF(strict=True), 100,
-                    "number of spikes of `out`; currents break ties"),
-        ClassifierRecipe((Phase(0, 12, 0.03), Phase(5, 6, 0.03)), rate_loss),
-    ),
-    "snn-resnet18": TargetRecipe(
-        "cifar10",
-        TargetFacts("SpikingResNet18", {"width": 32}, LIF(), 20, "output of `fc`, mean over the frames"),
-        ClassifierRecipe((Phase(0, 10, 0.2), Phase(2, 10, 0.1), Phase(4, 3, 0.04)), readout_loss),
-    ),
-})
+RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
+    {
+        "snn-cnn": TargetRecipe(
+            "cifar10",
+            TargetFacts(
+                "SpikingCNN",
+                {"widths": (64, 64)},
+                LIF(strict=True),
+                100,
+                "number of spikes of `out`; currents break ties",
+            ),
+            ClassifierRecipe((Phase(0, 12, 0.03), Phase(5, 6, 0.03)), rate_loss),
+        ),
+        "snn-resnet18": TargetRecipe(
+            "cifar10",
+            TargetFacts("SpikingResNet18", {"width": 32}, LIF(), 20, "output of `fc`, mean over the frames"),
+            ClassifierRecipe((Phase(0, 10, 0.2), Phase(2, 10, 0.1), Phase(4, 3, 0.04)), readout_loss),
+        ),
+    }
+)
 """The trainings by the name of the checkpoint that they make. To train one longer, append a phase and resume."""
 
 _REPORT_STEPS = 20
@@ -113,8 +120,12 @@ class _Sitting:
         self.name, self.recipe, self.out, self.seed = name, recipe, out, seed
         self.images = data.load(recipe.dataset, folder)
         self.training = ClassifierTraining(
-            new_network(recipe.facts, seed=seed), recipe.classifier, torch.from_numpy(self.images.train_images),
-            torch.from_numpy(self.images.train_labels), seed=seed, device=device,
+            new_network(recipe.facts, seed=seed),
+            recipe.classifier,
+            torch.from_numpy(self.images.train_images),
+            torch.from_numpy(self.images.train_labels),
+            seed=seed,
+            device=device,
         )
         self.file = out / f"{name}.state.safetensors"
 
@@ -140,8 +151,10 @@ class _Sitting:
 
     def _restore(self, tensors: dict[str, Tensor], position: dict[str, int]) -> None:
         if position.get("seed") != self.seed:
-            raise DataError(f"{self.file} was trained with seed {position.get('seed')}, not {self.seed}; "
-                            "give that seed, or another folder to start anew")
+            raise DataError(
+                f"{self.file} was trained with seed {position.get('seed')}, not {self.seed}; "
+                "give that seed, or another folder to start anew"
+            )
         self.training.restore(tensors, position["phase"], position["step"])
 
     def _save(self) -> None:

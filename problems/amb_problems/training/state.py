@@ -17,8 +17,18 @@ from torch import Tensor
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError
 
-__all__ = ["TrainingProgress", "batch_rows", "epoch_order", "load_state", "module_tensors", "optimizer_tensors",
-           "restore_module", "restore_optimizer", "save_state", "stream"]
+__all__ = [
+    "TrainingProgress",
+    "batch_rows",
+    "epoch_order",
+    "load_state",
+    "module_tensors",
+    "optimizer_tensors",
+    "restore_module",
+    "restore_optimizer",
+    "save_state",
+    "stream",
+]
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
@@ -47,8 +57,9 @@ def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     # A copy each: safetensors refuses tensors that share memory.
-    plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-             for name, tensor in tensors.items()}
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
     save_file(plain, part, metadata={"facts": json.dumps(dict(facts))})
     part.replace(file)
 
@@ -74,8 +85,12 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
     """An optimizer's per-parameter state as named tensors (`<prefix>.<parameter>.<entry>`)."""
     state = optimizer.state_dict()["state"]
-    return {f"{prefix}.{index}.{entry}": torch.as_tensor(value)
-            for index, entries in state.items() for entry, value in entries.items() if value is not None}
+    return {
+        f"{prefix}.{index}.{entry}": torch.as_tensor(value)
+        for index, entries in state.items()
+        for entry, value in entries.items()
+        if value is not None
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:

@@ -11,8 +11,9 @@ class _LIFSteps(torch.autograd.Function):
     """LIF over frames folded into the batch; arctan surrogate, gradients do not flow through the reset."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, current: Tensor, frames: int, decay: float, threshold: float,
-                strict: bool, alpha: float) -> Tensor:
+    def forward(
+        ctx: FunctionCtx, current: Tensor, frames: int, decay: float, threshold: float, strict: bool, alpha: float
+    ) -> Tensor:
         potentials = torch.empty_like(current)
         spikes = torch.empty_like(current)
         fires = torch.gt if strict else torch.ge
