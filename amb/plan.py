@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+import numpy as np
 
 from amb import problems as problem_registry
 from amb.contracts.problem import Problem
@@ -128,14 +131,20 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
 
 
 def _try(specs: list[SolverSpec], space: Space, budget: int) -> None:
-    """Make every solver once, so that an option or a space that it refuses is found before anything runs."""
+    """Make every solver and let it ask and hear once, before anything runs.
+
+    An option or a space that it refuses is found here, and what it imports and compiles is charged to no run.
+    """
     for spec in specs:
         try:
-            spec.make(space, budget=budget, seed=0)
+            solver = spec.make(space, budget=budget, seed=0)
         except AmbError:
             raise
-        except Exception:  # a solver that breaks is a crashed run, with its traceback
-            continue
+        except Exception:
+            continue  # a solver that breaks is a crashed run, with its traceback
+        with suppress(Exception):  # likewise
+            candidates = solver.ask()
+            solver.tell(candidates, np.zeros(len(candidates)))
 
 
 def _texts(given: str | Sequence[str], what: str) -> list[str]:

@@ -56,6 +56,13 @@ class Problem(ABC):
         """
         return self.evaluate_together([self], [self.space.check(candidates)]).values[0]
 
+    def warm_up(self) -> None:  # noqa: B027 - optional by design
+        """Compile and load whatever the first evaluation would, so that no run is charged for it.
+
+        Called once before the clocks start; it must not measure the unit: in a laboratory that would be a
+        trial. By default nothing is done.
+        """
+
     @classmethod
     @abstractmethod
     def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:

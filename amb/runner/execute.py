@@ -36,7 +36,13 @@ def execute(
         progress: what is told of the course of events.
     """
     progress = progress or NoProgress()
-    make_problem = cache(make_problem)
+
+    @cache
+    def prepared(spec: str) -> Problem:
+        problem = make_problem(spec)
+        problem.warm_up()
+        return problem
+
     waiting = [plan for plan in plans if not _finished(study, plan, timing)]
     progress.begin(len(plans), waiting)
     crowd = 1 if timing else CROWD
@@ -52,7 +58,7 @@ def execute(
         while runs or waiting:
             while waiting and len(runs) < crowd:
                 plan = waiting.pop(0)
-                runs.append(LiveRun(plan, make_problem(plan.problem), study, timing=timing))
+                runs.append(LiveRun(plan, prepared(plan.problem), study, timing=timing))
             runs = advance(runs, finish)
             progress.update(runs)
     finally:

@@ -66,6 +66,11 @@ class NetworkProblem(Problem):
         """All problems of one pair are evaluated together."""
         return f"{self.pair.name}@{self.pair.device}"
 
+    def warm_up(self) -> None:
+        """Show the unit one grey image, from one latent at the origin."""
+        images = self.pair.generator.images(np.zeros((1, self.space.d), np.float32))
+        self.pair.target.activations(np.full_like(images, 128), [(self.layer, self.unit)])
+
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
         """One pass through generator and target for all problems of a pair."""

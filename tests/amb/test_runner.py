@@ -145,3 +145,23 @@ def test_failed_queries_are_recorded_and_survived(tmp_path: Path, toy: Path) -> 
     assert record.status == "ok"
     assert np.isnan(trace.values).sum() == 20
     assert record.final == np.nanmax(trace.values)
+
+
+def test_what_is_compiled_once_is_charged_to_no_run(tmp_path: Path, toy: Path) -> None:
+    """A problem is warmed up once, before its first query and outside the meter, without measuring anything."""
+    from time import sleep
+
+    class Cold(FunctionProblem):
+        warmed = 0
+
+        def warm_up(self) -> None:
+            sleep(0.3)
+            Cold.warmed += 1
+
+    study, plans = Study(tmp_path), plans_for(problems=1)
+    queries = []
+    cold = Cold(lambda rows: queries.extend(rows) or rows.mean(axis=1), SPACE, id="p/q/r/0")
+    execute(plans, study, lambda spec: cold)
+    assert Cold.warmed == 1
+    assert len(queries) == 60 * len(plans)
+    assert sum(record.target_seconds + record.solver_seconds for record, _ in study.records()) < 0.3
