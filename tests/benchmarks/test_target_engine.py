@@ -3,11 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from amb_problems.engine import measure
@@ -16,7 +14,7 @@ from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.targets.target import SpikingTarget
 
-pytestmark = pytest.mark.benchmark_ratio
+pytestmark = [pytest.mark.benchmark_ratio, pytest.mark.usefixtures("one_thread")]
 
 LEAST = [
     ("snn-cnn", "sn1", 200),
@@ -45,14 +43,6 @@ def count(n):
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 print(count(16), count(320))
 """
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

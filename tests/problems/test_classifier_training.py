@@ -1,5 +1,4 @@
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,17 +23,11 @@ from amb_problems.training.classifier import (
 )
 from amb_problems.training.export import TargetFacts
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 ARGUMENTS = {"SpikingCNN": {"widths": (4, 4), "hidden": 8, "classes": 3}, "SpikingResNet18": {"width": 4, "classes": 3}}
 LOSSES = {"SpikingCNN": spiking.rate_loss, "SpikingResNet18": spiking.readout_loss}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks gain nothing from threads and lose much where other processes want the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def coloured(n: int, seed: int = 0) -> data.Dataset:

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -13,17 +11,11 @@ from amb_problems.engine.lif import period_edges
 from amb_problems.engine.network import Affine, Neuron
 from amb_problems.targets.target import SpikingTarget
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 TARGETS = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
 NEURONS = [Neuron(0.9, 1.0, True), Neuron(0.9, 1.0, False), Neuron(0.5, 0.75, False)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """More threads than free cores make torch's own loops wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def stimuli(n: int, seed: int = 0) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Chains of stages of other shapes than the shipped targets', with random exact weights, against a plain loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,14 +12,7 @@ from amb.errors import CheckpointError
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.network import Affine, Network, Neuron, Pool, Stage
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """More threads than free cores make torch's own loops wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def affine(

@@ -1,6 +1,6 @@
 """Training: the same seed does the same, and a kill costs minutes, not the run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +18,9 @@ from amb_problems.training import gan, state
 from amb_problems.training.discriminator import SpectralConv2d
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 TINY = GANRecipe(
     dataset="cifar10",
     shape=SNGANShape(latent=6, bottom=2, widths=(8, 8, 8)),
@@ -27,15 +30,6 @@ TINY = GANRecipe(
     batch=4,
 )
 IMAGES = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 3), np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small only lose by threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

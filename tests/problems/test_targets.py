@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +22,14 @@ from amb_problems.targets.lif import LIF, LIFNeuron
 from amb_problems.targets.networks import NETWORKS
 from amb_problems.targets.target import SpikingTarget, build_network, describe
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 SHIPPED = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
 SMALL = {
     "SpikingCNN": ({"widths": (5, 6), "hidden": 7}, LIF(strict=True), 12),
     "SpikingResNet18": ({"width": 4}, LIF(strict=False), 6),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks gain nothing from threads and lose much where other processes want the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def stimuli(n: int, seed: int = 0) -> np.ndarray:
