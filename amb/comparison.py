@@ -61,6 +61,11 @@ class Comparison:
         """What the verdict rests on: problems, clusters, runs, failures and methods."""
         return self.analysis.basis
 
+    def modes(self, problem: str) -> int:
+        """Modes of a problem's space, without loading a network where a run of it recommended anything."""
+        known = (len(best) for key, best in self._best_candidates.items() if key[0] == problem and best)
+        return next(known, 0) or self.plan.problem(problem).space.d
+
     def meis(self) -> pd.DataFrame:
         """The most exciting input that each solver recommends for each problem, over its seeds.
 

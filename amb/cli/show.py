@@ -73,8 +73,10 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
     console.print(comparison.verdict, style="bold", markup=False, highlight=False)
     console.print(comparison.basis, style="dim", markup=False, highlight=False)
     if files:
+        folder = comparison.study.folder / "report"
+        names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
         console.print()
-        console.print(f"Report: {files[0].parent}/ ({', '.join(sorted(f.name for f in files))})", markup=False)
+        console.print(f"Report: {folder}/ ({', '.join(names)})", markup=False)
 
 
 def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, object]:

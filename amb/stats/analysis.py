@@ -8,6 +8,7 @@ import pandas as pd
 from amb.errors import AmbError
 from amb.stats.bayes import add_posteriors
 from amb.stats.effects import add_effects, score_intervals
+from amb.stats.exploratory import problem_tests
 from amb.stats.metrics import Traces
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
@@ -27,6 +28,7 @@ class Analysis:
         medians: a row a problem and solver (`median_scores`).
         omnibus: one row, Friedman's test.
         pairs: a row a pair: test, effect, interval, posterior.
+        problem_tests: a row a problem and pair: exploratory tests between seeds.
         ranking: a row a solver, the best first.
         verdict: the result in one sentence.
         basis: what the sentence rests on.
@@ -36,6 +38,7 @@ class Analysis:
     medians: pd.DataFrame
     omnibus: pd.DataFrame
     pairs: pd.DataFrame
+    problem_tests: pd.DataFrame
     ranking: pd.DataFrame
     verdict: str
     basis: str
@@ -90,4 +93,5 @@ def analyse(
         control=control,
     )
     words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
-    return Analysis(scored, medians, omnibus(ordered), pairs, table, words, basis(table, pairs))
+    singles = problem_tests(scored, control=control)
+    return Analysis(scored, medians, omnibus(ordered), pairs, singles, table, words, basis(table, pairs))

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 class Csv(Report):
-    """`ranking.csv`, `pairs.csv` and `runs.csv`: all columns, all digits, UTF-8."""
+    """`ranking.csv`, `pairs.csv`, `problem_tests.csv` and `runs.csv`: all columns, all digits, UTF-8."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         tables = {"ranking": comparison.ranking, "pairs": comparison.pairs, "runs": comparison.runs}
+        tables["problem_tests"] = comparison.analysis.problem_tests
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FIGURES = {
     "convergence.png": "Best activation so far against queries, as a share of the best known on each problem",
     "runtime.png": "Share of targets reached against queries",
+    "ert.png": "Expected queries to a target, by how near the target is to the best known value",
     "ranks.png": "Mean ranks; a bar joins solvers that the tests cannot tell apart",
     "profile.png": "Share of runs that come how close to the best known activation",
     "heatmap.png": "Median score of every solver on every problem",

@@ -76,6 +76,7 @@ def make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seeds
     return SimpleNamespace(
         runs=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
         verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
+        modes=lambda problem: 128,
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def write_all(comparison: object, folder: Path) -> set[str]:
             written = plugin.load()().write(comparison, folder)  # type: ignore[operator]
             assert all(path.stat().st_size > 0 for path in written), name
             files += written
-    return {path.name for path in files}
+    return {path.relative_to(folder).parts[0] for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,8 @@ def test_every_report_writes_what_it_says(comparison, tmp_path: Path) -> None:  
     names = write_all(comparison, tmp_path)
     tables = {"runs.csv", "ranking.csv", "pairs.csv", "report.md", "ranking.tex", "pairs.tex"}
     figures = {"convergence", "runtime", "profile", "ranks", "heatmap"}
+    tables |= {"problem_tests.csv", "ert.csv", "runs.parquet", "traces.parquet", "coco", "ioh"}
+    figures |= {"ert"}
     assert names == tables | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")} | {"gallery.png"}
     assert dict(mpl.rcParams) == before
 
@@ -142,7 +145,7 @@ def test_markdown_escapes_names_and_links_the_figures(comparison, report: Path) 
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert r"a\_b\|c" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
-    assert len(links) == 6
+    assert len(links) == 7
     assert all((report / link).is_file() for link in links)
     assert markdown.escape(comparison.verdict) in text
 

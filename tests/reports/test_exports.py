@@ -1,0 +1,77 @@
+"""Exports, read back by the programs that they are for."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb_reports.coco import PRECISION, Coco
+from amb_reports.exports import file_name
+from amb_reports.iohanalyzer import IOHanalyzer
+from amb_reports.parquet import Parquet
+from tests.reports.test_reports import SOLVERS, make_comparison
+
+
+@pytest.fixture(scope="module")
+def comparison():  # type: ignore[no-untyped-def]
+    return make_comparison(problems=3, seeds=3)
+
+
+def runtimes(told: np.ndarray, targets: np.ndarray) -> list[float]:
+    best = np.maximum.accumulate(told)
+    return [float(np.argmax(best >= t) + 1) if best[-1] >= t else np.nan for t in targets]
+
+
+@pytest.mark.parametrize("solver", SOLVERS[:2])
+def test_cocopp_reads_the_runs(comparison, tmp_path: Path, solver: str) -> None:  # type: ignore[no-untyped-def]
+    """Problems, runs, evaluations and runtimes to targets are those of the traces."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import cocopp
+
+        Coco().write(comparison, tmp_path)
+        folder = tmp_path / "coco" / file_name(solver)
+        sets = cocopp.load(str(folder))
+    assert sorted((s.funcId, s.dim, s.nbRuns()) for s in sets) == [(1, 128, 3), (2, 128, 3), (3, 128, 3)]
+    for one in sets:
+        problem = f"gan/net/conv{(one.funcId - 1) % 2}/{one.funcId - 1}"
+        told = [comparison.traces[problem, solver, seed] for seed in range(3)]
+        best = max(t.max() for key, t in comparison.traces.items() if key[0] == problem)
+        assert one.maxevals.tolist() == [50, 50, 50]
+        gaps = one.evals[:, 0]  # its own grid of targets
+        expected = np.array([runtimes(t, best - gaps) for t in told]).T
+        assert len(gaps) >= 2
+        np.testing.assert_array_equal(one.evals[:, 1:], expected)
+    assert pytest.approx(sets[0].precision) == PRECISION
+
+
+def test_iohinspector_reads_both(comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """IOHprofiler's files give back the best activations; COCO's give as many runs."""
+    from iohinspector import DataManager
+
+    IOHanalyzer().write(comparison, tmp_path)
+    manager = DataManager()
+    manager.add_folder(str(tmp_path / "ioh"))
+    overview = manager.overview
+    assert len(overview) == len(comparison.runs)
+    assert set(overview["algorithm_name"]) == set(comparison.runs["solver"])
+    best = {(r["function_name"], r["algorithm_name"], r["instance"] - 1): r["best_y"] for r in overview.to_dicts()}
+    assert best == {key: pytest.approx(told.max()) for key, told in comparison.traces.items()}
+    data = manager.load(monotonic=True, include_meta_data=True)
+    ends = data.group_by("data_id").max()
+    assert len(ends) == len(comparison.runs)
+    Coco().write(comparison, tmp_path)
+    coco = DataManager()
+    coco.add_folder(str(tmp_path / "coco"))
+    assert len(coco.overview) == len(comparison.runs)
+
+
+def test_parquet_keeps_every_value(comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Runs and traces come back as they were."""
+    import pandas as pd
+
+    runs, traces = Parquet().write(comparison, tmp_path)
+    pd.testing.assert_frame_equal(pd.read_parquet(runs), comparison.runs, check_dtype=False)
+    for row in pd.read_parquet(traces).itertuples():
+        np.testing.assert_array_equal(np.array(row.values), comparison.traces[row.problem, row.solver, row.seed])
