@@ -28,7 +28,8 @@ def _write_series(one: Series, home: Path, suite: str) -> Path:
     name = file_name(one.problem)
     data = home / f"data_f{one.number}_{name}" / f"IOHprofiler_f{one.number}_DIM{one.modes}.dat"
     data.parent.mkdir(parents=True, exist_ok=True)
-    runs, blocks = [], []
+    runs: list[dict[str, object]] = []
+    blocks = ["evaluations raw_y\n"]
     for seed, told in zip(one.seeds, one.told, strict=True):
         known = np.where(np.isnan(told), -np.inf, told)
         best = np.maximum.accumulate(known)
@@ -36,7 +37,6 @@ def _write_series(one: Series, home: Path, suite: str) -> Path:
         # Improvements, and both ends: the reader takes evaluation 1 for the beginning of the next run.
         rows = np.union1d(np.flatnonzero(np.diff(best, prepend=-np.inf) > 0), [0, len(told) - 1])
         floor = np.where(np.isneginf(best), 0.0, best)
-        blocks.append("evaluations raw_y\n" if not blocks else "")
         blocks.append("".join(f"{i + 1} {floor[i]:.10f}\n" for i in rows.tolist()))
         end = {"evals": first + 1, "y": float(floor[-1]), "x": []}
         runs.append({"instance": seed + 1, "evals": len(told), "best": end})

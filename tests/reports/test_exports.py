@@ -10,11 +10,10 @@ from amb_reports.coco import PRECISION, Coco
 from amb_reports.exports import file_name
 from amb_reports.iohanalyzer import IOHanalyzer
 from amb_reports.parquet import Parquet
-from tests.reports.test_reports import SOLVERS, make_comparison
 
 
 @pytest.fixture(scope="module")
-def comparison():  # type: ignore[no-untyped-def]
+def comparison(make_comparison):  # type: ignore[no-untyped-def]
     return make_comparison(problems=3, seeds=3)
 
 
@@ -23,7 +22,7 @@ def runtimes(told: np.ndarray, targets: np.ndarray) -> list[float]:
     return [float(np.argmax(best >= t) + 1) if best[-1] >= t else np.nan for t in targets]
 
 
-@pytest.mark.parametrize("solver", SOLVERS[:2])
+@pytest.mark.parametrize("solver", ["random", "tt-b[k=50,lr=0.1]"])
 def test_cocopp_reads_the_runs(comparison, tmp_path: Path, solver: str) -> None:  # type: ignore[no-untyped-def]
     """Problems, runs, evaluations and runtimes to targets are those of the traces."""
     with warnings.catch_warnings():

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -22,66 +21,9 @@ from amb_reports.profile import profile_table
 from amb_reports.ranks import ranks_table
 from amb_reports.runtime import runtime_table
 
-SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
-
-
-def make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seeds: int = 2, crash: bool = True):  # type: ignore[no-untyped-def]
-    """A comparison with the attributes that reports use; the second solver is the best, the last crashes once."""
-    rng = np.random.default_rng(0)
-    rows, traces = [], {}
-    for p in range(problems):
-        for k, solver in enumerate(solvers):
-            for seed in range(seeds):
-                key = (f"gan/net/conv{p % 2}/{p}", solver, seed)
-                failed = crash and p == 0 and k == len(solvers) - 1
-                told = np.sort(rng.uniform(0, [0.5, 0.9, 0.7][k % 3], 50 if not failed else 10))
-                traces[key] = told
-                rows.append(
-                    {
-                        **dict(zip(("problem", "solver", "seed"), key, strict=True)),
-                        "generator": "gan",
-                        "target": "net",
-                        "layer": f"conv{p % 2}",
-                        "unit": str(p),
-                        "budget": 50,
-                        "queries": len(told),
-                        "distinct": len(told),
-                        "best": told.max(),
-                        "status": "crash" if failed else "ok",
-                        "final": np.nan if failed else told.max(),
-                        "solver_seconds": 0.5,
-                        "generator_seconds": 1.0,
-                        "target_seconds": 2.0,
-                        "timing": False,
-                    }
-                )
-    runs = pd.DataFrame(rows)
-    analysis = analyse(runs, traces, resamples=50)
-    best = runs.dropna(subset="final").sort_values("final").groupby(["problem", "solver"], sort=False).last()
-    meis = best.reset_index()[["problem", "solver", "seed", "final"]].rename(columns={"final": "activation"})
-    meis["image"] = pd.Series([rng.integers(0, 256, (8, 8, 3), dtype=np.uint8) for _ in meis.index], dtype=object)
-    settings = {
-        "solvers": list(solvers),
-        "problems": list(dict.fromkeys(runs["problem"])),
-        "suite": None,
-        "budget": 50,
-        "seeds": list(range(seeds)),
-        "device": "cpu",
-        "timing": False,
-        "control": None,
-        "metric": "final",
-        "alpha": 0.05,
-        "rope": 0.01,
-    }
-    return SimpleNamespace(
-        runs=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
-        verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
-        modes=lambda problem: 128,
-    )  # fmt: skip
-
 
 @pytest.fixture(scope="module")
-def comparison():  # type: ignore[no-untyped-def]
+def comparison(make_comparison):  # type: ignore[no-untyped-def]
     return make_comparison()
 
 
@@ -114,13 +56,13 @@ def test_every_report_writes_what_it_says(comparison, tmp_path: Path) -> None:  
     assert dict(mpl.rcParams) == before
 
 
-def test_the_smallest_comparison_can_be_reported(tmp_path: Path) -> None:
+def test_the_smallest_comparison_can_be_reported(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """One problem, one solver, one run; and one in which everything failed."""
     write_all(make_comparison(1, ("only",), 1, crash=False), tmp_path)
     assert (tmp_path / "report.md").is_file()
 
 
-def test_a_problem_that_never_fires_can_be_reported(tmp_path: Path) -> None:
+def test_a_problem_that_never_fires_can_be_reported(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Best known 0: no targets, no division by zero."""
     dead = make_comparison(2, crash=False)
     runs = dead.runs.assign(final=0.0, best=0.0)
@@ -141,7 +83,7 @@ def test_markdown_escapes_names_and_links_the_figures(comparison, report: Path) 
     """A bar or a bracket in a solver's name breaks no table; every figure that is shown is there."""
     text = (report / "report.md").read_text(encoding="utf-8")
     table = [line for line in text.split("## Ranking")[1].split("##")[0].splitlines() if line.startswith("|")]
-    assert len(table) == 2 + len(SOLVERS)
+    assert len(table) == 2 + len(comparison.settings["solvers"])
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert r"a\_b\|c" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
@@ -150,12 +92,12 @@ def test_markdown_escapes_names_and_links_the_figures(comparison, report: Path) 
     assert markdown.escape(comparison.verdict) in text
 
 
-def test_latex_escapes_names(report: Path) -> None:  # type: ignore[no-untyped-def]
+def test_latex_escapes_names(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]
     """Nothing that LaTeX would read as a command is left in a cell."""
     text = (report / "ranking.tex").read_text(encoding="utf-8")
     assert r"a\_b|c &" in text
     assert r"tt-b{[}k=50,lr=0.1{]} &" in text
-    assert text.count(r"\\") == 1 + len(SOLVERS)
+    assert text.count(r"\\") == 1 + len(comparison.settings["solvers"])
     assert latex.escape("100% & $x$") == r"100\% \& \$x\$"
 
 
