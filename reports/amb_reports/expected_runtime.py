@@ -50,7 +50,8 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     tidy(axes)
     if len(finite):
-        label_ends(axes, finite.groupby("solver", sort=False)["ert"].last(), 100.0, styles)
+        ends = finite.groupby("solver", sort=False).last()
+        label_ends(axes, ends["ert"], 100 * ends["fraction"], styles)
     axes.set_xlabel("target, % of the way from the floor to the best known value", color=INK, fontsize=10)
     axes.set_ylabel("queries until a run gets there", color=INK, fontsize=10)
     figure.suptitle("What a target costs", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")

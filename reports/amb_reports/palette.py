@@ -72,20 +72,24 @@ def log_queries(axes: Axes, most: int) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
-def label_ends(axes: Axes, ends: pd.Series, x: float, styles: Mapping[str, Line]) -> None:
-    """Names at the ends of their lines, right of the axes, so that no legend has to be read.
+def label_ends(axes: Axes, ends: pd.Series, x: float | pd.Series, styles: Mapping[str, Line]) -> None:
+    """Names beside the ends of their lines, right of the axes, so that no legend has to be read.
 
     Args:
-        ends: solver -> height of its line at `x`, in an axis from 0 to 1.
+        axes: with their final limits.
+        ends: solver -> height of its line's end, in the data's units.
+        x: where the lines end, one number or one a solver.
     """
-    places = spread(list(ends), 0.045, 0.02, 1.0)
-    for (solver, end), y in zip(ends.items(), places, strict=True):
+    across = pd.Series(x, ends.index) if isinstance(x, float | int) else x[ends.index]
+    data_to_axes = axes.transData + axes.transAxes.inverted()
+    heights = [float(data_to_axes.transform((across[solver], end))[1]) for solver, end in ends.items()]
+    for (solver, end), y in zip(ends.items(), spread(heights, 0.045, 0.02, 1.0), strict=True):
         colour = styles[str(solver)].colour
         axes.annotate(
             str(solver),
-            (x, end),
+            (across[solver], end),
             xytext=(1.035, y),
-            textcoords=axes.get_yaxis_transform(),
+            textcoords="axes fraction",
             color=colour,
             fontsize=9,
             va="center",
