@@ -11,13 +11,16 @@ import pandas as pd
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, StudyError
 from amb.plan import Plan, make_plan
+from amb.reference import Reference, published_reference
 from amb.runner import Progress, execute
 from amb.runs import RunRecord, Trace
 from amb.stats import Analysis, analyse
 from amb.stats.metrics import find_metric
-from amb.study import Study
+from amb.study import PublishedStudy, Study, open_study
 
 RunKey = tuple[str, str, int]
+
+DEFAULT_PROBLEMS = "quick"
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,16 @@ class Comparison:
         traces: float64 arrays of the values told, in query order, by (problem, solver, seed).
         analysis: every table of the statistics, each with its method.
         settings: everything needed to make it again.
+        warnings: what a reader of the tables must know, as a reference made on another machine.
     """
 
     plan: Plan
-    study: Study
+    study: Study | PublishedStudy
     runs: pd.DataFrame
     traces: Mapping[RunKey, FloatArray]
     analysis: Analysis
     settings: Mapping[str, object]
+    warnings: tuple[str, ...] = field(default=(), kw_only=True)
     _best_candidates: Mapping[RunKey, tuple[int, ...]] = field(repr=False)
 
     @property
@@ -93,7 +98,7 @@ class Comparison:
 
 def compare(
     solvers: str | Sequence[str],
-    problems: str | Sequence[str] = "quick",
+    problems: str | Sequence[str] | None = None,
     *,
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
@@ -104,13 +109,14 @@ def compare(
     alpha: float = 0.05,
     rope: float = 0.01,
     timing: bool = False,
+    with_reference: bool | str | Path = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run what is missing in the study and compare the solvers.
 
     Args:
         solvers: specs, as a list or separated by commas.
-        problems: suites, ids, globs or ranges, likewise.
+        problems: suites, ids, globs or ranges, likewise; by default the suite `quick`.
         budget: queries a run; by default what the suite says.
         seeds: number of runs for each solver and problem (their seeds are 0, 1, ...), or which, as
             ``"3..7"`` or a list; by default what the suite says.
@@ -121,23 +127,29 @@ def compare(
         alpha: family-wise error of the tests, after Holm's correction.
         rope: differences below this share of a problem's range are practically none.
         timing: run one at a time, as wall-time claims need.
+        with_reference: set the solvers beside those of the published reference study (or of the one in that
+            folder), on its problems with its budget and seeds unless others are given; its runs are not made again.
         progress: shows the course; by default nothing is shown.
 
     Raises:
         SpecError: an unknown name, a bad spec, budget or number of seeds.
         StudyError: the folder cannot be written or read.
     """
-    plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
+    reference = published_reference(with_reference) if with_reference else None
+    if reference is not None:
+        solvers, problems, budget, seeds = reference.complete(solvers, problems, budget, seeds)
+    plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
     if control is not None:
         plan.canonical_solver(control)  # a wrong name is found before anything runs
     if not 0 < alpha < 1:
         raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
     find_metric(metric)
     home = Study(study)
-    settings = {**plan.settings(), "timing": timing}
-    home.describe(plan.runs, settings)
-    execute(plan.runs, home, plan.problem, timing=timing, progress=progress)
-    return _analyse(plan, home, settings, control=control, metric=metric, alpha=alpha, rope=rope)
+    settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
+    wanted = plan.runs if reference is None else reference.missing(plan.runs)
+    home.describe(wanted, settings)
+    execute(wanted, home, plan.problem, timing=timing, progress=progress)
+    return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
 
 
 def reopen(
@@ -164,9 +176,7 @@ def reopen(
         StudyError: no study there, or a run is missing.
         SpecError: as in `compare`.
     """
-    if not (Path(study) / "manifest.json").is_file():
-        raise StudyError(f"{study} is no study (it has no manifest.json); `amb compare --study {study}` makes one")
-    home = Study(study)
+    home = open_study(study)
     asked = dict(home.manifest["settings"])  # type: ignore[call-overload]
     plan = make_plan(
         solvers or asked["solvers"],
@@ -176,7 +186,10 @@ def reopen(
         device=device,
     )
     settings = {**plan.settings(), "suite": asked["suite"] if problems is None else plan.suite}
-    return _analyse(plan, home, settings, control=control, metric=metric, alpha=alpha, rope=rope)
+    beside = asked.get("with_reference")
+    settings["with_reference"] = beside
+    reference = published_reference(beside) if beside else None
+    return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
 
 
 @dataclass(frozen=True)
@@ -194,16 +207,16 @@ class Runs:
     recommended: Mapping[RunKey, tuple[int, ...]]
 
 
-def read_runs(plan: Plan, study: Study) -> Runs:
-    """Read a plan's runs from a study.
+def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | None = None) -> Runs:
+    """Read a plan's runs from a study and, those that it lacks, from a reference.
 
     Raises:
         StudyError: a run is missing.
     """
     rows, traces, best = [], {}, {}
     for run in plan.runs:
-        loaded = study.load(run)
-        if loaded is None:
+        loaded = study.load(run) or (reference and reference.study.load(run))
+        if not loaded:
             raise StudyError(
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.replicate}; "
                 "`amb run` or `amb compare` makes it"
@@ -218,8 +231,9 @@ def read_runs(plan: Plan, study: Study) -> Runs:
 
 def _analyse(
     plan: Plan,
-    study: Study,
+    study: Study | PublishedStudy,
     settings: Mapping[str, object],
+    reference: Reference | None = None,
     *,
     control: str | None,
     metric: str,
@@ -228,10 +242,13 @@ def _analyse(
 ) -> Comparison:
     if control is not None:
         control = plan.canonical_solver(control)
-    found = read_runs(plan, study)
+    found = read_runs(plan, study, reference)
     analysis = analyse(found.runs, found.traces, metric=metric, control=control, alpha=alpha, rope=rope)
     settings = {**settings, "control": control, "metric": metric, "alpha": alpha, "rope": rope}
-    return Comparison(plan, study, found.runs, found.traces, analysis, settings, found.recommended)
+    warnings = () if reference is None else reference.warnings(plan, study)
+    return Comparison(
+        plan, study, found.runs, found.traces, analysis, settings, found.recommended, warnings=tuple(warnings)
+    )
 
 
 def _row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Finding problems, solvers, reports and recipes, built in or a stranger's, by entry point or file."""
+"""Finding problems, solvers, reports, recipes and studies, built in or a stranger's, by entry point or file."""
 
 import importlib.util
 import inspect
@@ -13,8 +13,8 @@ from typing import Literal
 
 from amb.errors import PluginError, unknown
 
-Kind = Literal["problems", "solvers", "reports", "recipes"]
-KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes")
+Kind = Literal["problems", "solvers", "reports", "recipes", "studies"]
+KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes", "studies")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from amb.cli import options as o
 
 def compare(
     solvers: o.Solvers = o.DEFAULT_SOLVERS,
-    problems: o.Problems = "quick",
+    problems: o.OptionalProblems = None,
     budget: o.Budget = None,
     seeds: o.Seeds = None,
     study: o.StudyFolder = o.DEFAULT_STUDY,
@@ -15,6 +15,8 @@ def compare(
     rope: o.Rope = 0.01,
     device: o.Device = "cpu",
     timing: o.Timing = False,
+    with_reference: o.WithReference = False,
+    reference: o.ReferenceFolder = None,
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
@@ -42,6 +44,7 @@ def compare(
             alpha=alpha,
             rope=rope,
             timing=timing,
+            with_reference=reference or with_reference,
             progress=RichProgress(console),
         )
         files = write_reports(comparison)

@@ -23,6 +23,21 @@ Problems = Annotated[
         metavar="SPECS",
     ),
 ]
+OptionalProblems = Annotated[
+    str | None,
+    typer.Option(
+        "--problems",
+        "-p",
+        help="Suites, ids, globs or ranges; by default the suite quick, or the reference's problems.",
+        metavar="SPECS",
+    ),
+]
+WithReference = Annotated[
+    bool, typer.Option("--with-reference", help="Set the solvers beside the published reference study's.")
+]
+ReferenceFolder = Annotated[
+    Path | None, typer.Option("--reference", help="The reference study in this folder, as amb publish wrote it.")
+]
 Budget = Annotated[
     int | None, typer.Option("--budget", "-b", help="Queries a run; by default the suite's.", metavar="N")
 ]

@@ -72,6 +72,8 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
     console.print()
     console.print(comparison.verdict, style="bold", markup=False, highlight=False)
     console.print(comparison.basis, style="dim", markup=False, highlight=False)
+    for warning in comparison.warnings:
+        console.print(f"Note: {warning}.", style="yellow", markup=False, highlight=False)
     if files:
         folder = comparison.study.folder / "report"
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
@@ -88,6 +90,7 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
         "pairs": _records(comparison.pairs),
         "runs": _records(comparison.runs),
         "settings": dict(comparison.settings),
+        "warnings": list(comparison.warnings),
         "files": [str(file) for file in files],
     }
 

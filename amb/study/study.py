@@ -42,15 +42,7 @@ class Study:
     def manifest(self) -> dict[str, object]:
         """The manifest's content, {} before the first `describe`."""
         path = self.folder / "manifest.json"
-        if not path.exists():
-            return {}
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict):
-                raise ValueError("it is no JSON object")
-            return content
-        except (ValueError, OSError) as cause:
-            raise StudyError(f"{path} is damaged ({cause}); restore or delete it") from cause
+        return read_json(path) if path.exists() else {}
 
     def describe(self, plans: Sequence[RunPlan], settings: Mapping[str, object]) -> None:
         """Write the manifest: versions, environment, settings and everything that was ever asked of it."""
@@ -142,7 +134,23 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
     return record, trace
 
 
+def read_json(path: Path) -> dict[str, object]:
+    """A JSON object.
+
+    Raises:
+        StudyError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is no JSON object")
+        return content
+    except (ValueError, OSError) as cause:
+        raise StudyError(f"{path} is damaged ({cause}); restore or delete it") from cause
+
+
 def _shorten(record: RunRecord, trace: Trace, plan: RunPlan) -> tuple[RunRecord, Trace]:
+    """The first queries of a longer run, as the run of a plan with a smaller budget."""
     n = min(plan.budget, len(trace))
     candidates, values, clean = trace.candidates[:n], trace.values[:n], trace.clean[:n]
     ends = np.minimum(np.cumsum(trace.batches), n)

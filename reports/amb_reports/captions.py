@@ -30,6 +30,9 @@ def command(settings: Mapping[str, object]) -> str:
         value = settings.get(name)
         if value is not None and value != default:
             parts += [f"--{name}", str(value)]
+    beside = settings.get("with_reference")
+    if beside:
+        parts += ["--with-reference"] if beside == "True" else ["--reference", str(beside)]
     return shlex.join(parts + ["--timing"] * bool(settings.get("timing")))
 
 

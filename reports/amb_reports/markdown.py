@@ -43,6 +43,7 @@ def render(comparison: "Comparison", folder: Path) -> str:
     columns = ranking_columns(metric, control=None if control is None else str(control))
     parts = ["# Comparison of solvers", escape(comparison.verdict), escape(comparison.basis), "## Ranking"]
     parts += [table(comparison.ranking, columns), _reading(comparison)]
+    parts += [f"Note: {escape(warning)}." for warning in comparison.warnings]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
     if shown_figures:
         parts.append("## Figures")

@@ -19,6 +19,7 @@ def installed(monkeypatch: pytest.MonkeyPatch):
 
     def install(*entries: EntryPoint) -> None:
         monkeypatch.setattr(plugins, "entry_points", lambda group: [e for e in entries if e.group == group])
+        monkeypatch.setattr(plugins, "_from_files", {kind: {} for kind in plugins.KINDS})
         plugins._installed.cache_clear()
 
     yield install

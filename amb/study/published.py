@@ -1,0 +1,145 @@
+"""A published study: all runs in one small file, to be read and compared with, never added to.
+
+Traces of candidates fill a disk, not a repository. What is published keeps every value in query order, every
+record with its recommended candidate, and, for the best run of each problem and solver, the candidates at which it
+improved; the others follow from the seed.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amb.contracts.space import IntArray
+from amb.errors import StudyError
+from amb.runs import RunPlan, RunRecord, Trace
+from amb.study.files import write_whole
+from amb.study.study import Study, read_json
+
+RUNS = "runs.parquet"
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("record", pa.string()),
+        ("modes", pa.int32()),
+        ("batches", pa.list_(pa.int32())),
+        ("values", pa.list_(pa.float64())),
+        ("clean", pa.list_(pa.float64())),  # null where it equals the values: no noise
+        ("rows", pa.list_(pa.int32())),  # queries whose candidates are kept
+        ("candidates", pa.list_(pa.uint16())),
+    ]
+)
+
+
+def publish(study: Study, folder: Path) -> list[Path]:
+    """Write a study's finished runs and its manifest into `folder`, as two files.
+
+    Raises:
+        StudyError: the study holds no finished run, or the folder cannot be written.
+    """
+    best: dict[tuple[str, str], tuple[float, str]] = {}
+    for record, _ in study.records():
+        pair = record.plan.problem, record.plan.solver
+        best[pair] = max(best.get(pair, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), record.plan.key))
+    if not best:
+        raise StudyError(f"{study.folder} holds no finished run to publish; `amb run --study` makes some")
+    winners = {key for _, key in best.values()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise StudyError(f"cannot make {folder}: {cause.strerror or cause}") from cause
+    rows = [_row(record, trace, record.plan.key in winners) for record, trace in study.records()]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    files = [folder / RUNS, folder / "manifest.json"]
+    write_whole(
+        files[0],
+        lambda path: pq.write_table(table, path, compression="zstd", compression_level=19, write_page_checksum=True),
+    )
+    text = json.dumps(study.manifest, indent=1) + "\n"
+    write_whole(files[1], lambda path: path.write_text(text, encoding="utf-8"))
+    return files
+
+
+class PublishedStudy:
+    """Opens what `publish` wrote; reads as a `Study` does.
+
+    A trace's candidates are -1 where they were not kept.
+
+    Raises:
+        StudyError: there is no published study in the folder, or it is damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / RUNS).is_file():
+            raise StudyError(f"{folder} is no published study, it has no {RUNS}; `amb publish` makes one")
+
+    @cached_property
+    def manifest(self) -> dict[str, object]:
+        """The manifest of the study that was published."""
+        return read_json(self.folder / "manifest.json")
+
+    def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
+        """The run of a plan with that very budget, or None: where a longer run stood earlier was not kept."""
+        row = self._rows.get(plan.key)
+        found = None if row is None else self._read(row)
+        return found if found and found[0].plan.budget == plan.budget else None
+
+    def records(self) -> Iterator[tuple[RunRecord, Trace]]:
+        """All runs, in the order of their keys."""
+        for key in sorted(self._rows):
+            yield self._read(self._rows[key])
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        path = self.folder / RUNS
+        try:
+            return pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
+        except (pa.ArrowException, OSError, ValueError) as cause:
+            raise StudyError(f"{path} is damaged or no published study ({cause}); get it again") from cause
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {key: row for row, key in enumerate(self._table["key"].to_pylist())}
+
+    def _read(self, row: int) -> tuple[RunRecord, Trace]:
+        cells = {name: self._table[name][row].as_py() for name in SCHEMA.names}
+        try:
+            record = RunRecord.from_json(cells["record"])
+            values = np.array(cells["values"], dtype=np.float64)
+            clean = values.copy() if cells["clean"] is None else np.array(cells["clean"], dtype=np.float64)
+            candidates = np.full((len(values), cells["modes"]), -1, dtype=np.int64)
+            candidates[cells["rows"]] = np.array(cells["candidates"], dtype=np.int64).reshape(-1, cells["modes"])
+            trace = Trace(candidates, values, clean, np.array(cells["batches"], dtype=np.int64))
+        except (KeyError, ValueError, TypeError, IndexError) as cause:
+            raise StudyError(
+                f"{self.folder / RUNS} is damaged at run {cells['key']} ({cause}); get it again"
+            ) from cause
+        if record.plan.key != cells["key"] or record.queries != len(trace) or len(clean) != len(values):
+            raise StudyError(f"{self.folder / RUNS} contradicts itself at run {cells['key']}; get it again")
+        return record, trace
+
+
+def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
+    kept = _improvements(trace.values) if winner else np.empty(0, np.int64)
+    return {
+        "key": record.plan.key,
+        "record": record.to_json(),
+        "modes": trace.candidates.shape[1],
+        "batches": trace.batches,
+        "values": trace.values,
+        "clean": None if np.array_equal(trace.clean, trace.values, equal_nan=True) else trace.clean,
+        "rows": kept,
+        "candidates": trace.candidates[kept].astype(np.uint16).ravel(),
+    }
+
+
+def _improvements(values: np.ndarray) -> IntArray:
+    known = np.where(np.isnan(values), -np.inf, values)
+    return (
+        np.flatnonzero(np.diff(np.maximum.accumulate(known), prepend=-np.inf) > 0) if len(known) else np.empty(0, int)
+    )

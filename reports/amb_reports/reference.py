@@ -1,0 +1,9 @@
+"""Where the published reference study lies."""
+
+from pathlib import Path
+
+
+def folder() -> Path:
+    """Its folder: inside the installed package, or, in a working tree, beside it."""
+    inside = Path(__file__).parent / "reference"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "reference"

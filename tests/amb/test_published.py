@@ -1,0 +1,104 @@
+"""A published study: small, complete, and fit to stand beside new runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.comparison import reopen
+from amb.errors import StudyError
+from amb.plugins import find, load_file
+from amb.study import PublishedStudy, Study, open_study, publish
+
+PROBLEMS = "toy/bowl/near/*"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    load_file(Path(__file__).parents[1] / "plugins" / "toy.py")
+    home = Path(tmp_path_factory.mktemp("source"))
+    amb.compare("random,climber", PROBLEMS, budget=40, seeds=3, study=home / "study")
+    publish(Study(home / "study"), home / "published")
+    return home
+
+
+@pytest.fixture
+def made(source: Path, tmp_path: Path) -> Path:
+    """A study of two solvers, and the same published."""
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_every_value_and_recommendation_is_kept(made: Path) -> None:
+    """Records and values are the study's; candidates stand where the best run improved, and -1 elsewhere."""
+    study, published = Study(made / "study"), PublishedStudy(made / "published")
+    pairs = list(zip(study.records(), published.records(), strict=True))
+    assert len(pairs) == 24
+    for (record, trace), (again, kept) in pairs:
+        assert again == record
+        np.testing.assert_array_equal(kept.values, trace.values)
+        np.testing.assert_array_equal(kept.clean, trace.clean)
+        np.testing.assert_array_equal(kept.batches, trace.batches)
+        there = (kept.candidates >= 0).all(axis=1)
+        np.testing.assert_array_equal(kept.candidates[there], trace.candidates[there])
+    with_candidates = [r.plan for (r, _), (_, kept) in pairs if (kept.candidates >= 0).any()]
+    assert len({(p.problem, p.solver) for p in with_candidates}) == len(with_candidates) == 8
+
+
+def test_a_published_study_gives_the_same_comparison(made: Path) -> None:
+    """The tables of the study can be made again from the two files alone."""
+    full, small = reopen(made / "study"), reopen(made / "published")
+    assert small.verdict == full.verdict
+    assert small.ranking.equals(full.ranking)
+    assert small.meis()["activation"].equals(full.meis()["activation"])
+
+
+def test_a_newcomer_stands_beside_the_stored_runs(made: Path) -> None:
+    """Only the newcomer runs; problems, budget and seeds are the reference's."""
+    result = amb.compare("climber[batch=2]", study=made / "mine", with_reference=made / "published")
+    assert set(result.ranking["solver"]) == {"climber[batch=2]", "random", "climber"}
+    assert len(result.runs) == 36
+    assert len(list((made / "mine" / "runs").iterdir())) == 12
+    again = reopen(made / "mine")
+    assert again.ranking.equals(result.ranking)
+
+
+def test_a_reference_that_does_not_fit_says_why(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another budget, another problem, other weights, another version of a solver."""
+    beside = {"study": made / "mine", "with_reference": made / "published"}
+    with pytest.raises(StudyError, match="with a budget of 40 and the seeds 0, 1, 2, not with 30"):
+        amb.compare("climber[batch=2]", budget=30, **beside)
+    with pytest.raises(StudyError, match="no run on toy/bowl/far/0"):
+        amb.compare("climber[batch=2]", "toy/bowl/far/0", **beside)
+    monkeypatch.setattr(find("solvers", "climber").load(), "version", "2")
+    with pytest.raises(StudyError, match="its climber is of version 1, this amb's of version 2"):
+        amb.compare("random", **beside)
+
+
+def test_another_machine_is_noted(made: Path) -> None:
+    """Seconds of one processor say nothing about another's."""
+    manifest = made / "published" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["environment"] |= {"processor": "Babbage's mill", "packages": {"numpy": "0.1"}}
+    manifest.write_text(json.dumps(content))
+    result = amb.compare("climber[batch=2]", study=made / "mine", with_reference=made / "published")
+    assert any("Babbage's mill" in warning and "seconds do not compare" in warning for warning in result.warnings)
+    assert any("numpy 0.1" in warning for warning in result.warnings)
+
+
+def test_damage_is_found(made: Path) -> None:
+    """A flipped byte of the data is noticed, and the message names the file."""
+    file = made / "published" / "runs.parquet"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 0x55
+    file.write_bytes(content)
+    with pytest.raises(StudyError, match=r"runs\.parquet"):
+        list(open_study(made / "published").records())
+
+
+def test_nothing_to_publish_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no finished run"):
+        publish(Study(tmp_path / "empty"), tmp_path / "out")
