@@ -30,7 +30,7 @@ class NetworkFamily(Family):
     def layers(self) -> Mapping[str, int]:
         """Units of every layer, from the target's card; no network is loaded."""
         card = checkpoint.read_card(self.target).facts
-        return {name: int(shape[0]) for name, shape in card["layers"].items()}
+        return {name: int(shape[0]) for name, shape in {**card["layers"], **card.get("outputs", {})}.items()}
 
     def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: Value) -> NetworkProblem:
         """The problem of one unit; see the class for `options`."""

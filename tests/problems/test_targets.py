@@ -6,6 +6,7 @@ import torch
 
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
+from amb_problems.targets.activations import SpikingActivations
 from amb_problems.targets.exact import (
     EXACT_UNITS,
     PIXELS,
@@ -21,6 +22,7 @@ from amb_problems.targets.framework import spike_trains
 from amb_problems.targets.lif import LIF, LIFNeuron
 from amb_problems.targets.networks import NETWORKS
 from amb_problems.targets.target import SpikingTarget, build_network, describe
+from amb_problems.training.export import offer_readout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,6 +61,7 @@ def write(folder: Path, network: str, seed: int = 0) -> Path:
         "arguments": arguments,
         "lif": vars(lif),
         "frames": frames,
+        "activation": "spikes / (frames * positions)",
         "layers": describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
     }
     checkpoint.save(folder / network, to_tensors(make_exact(trained)), card)
@@ -124,6 +127,23 @@ def test_counts_have_the_units_asked_for_in_their_order(target: SpikingTarget) -
     assert np.array_equal(full["sn1"][:, [3, 0, 3]], some["sn1"])
     info = target.layers["sn1"]
     assert full["sn1"].max() <= target.frames * info.positions
+
+
+def test_the_class_output_is_the_readouts_mean_over_frames(tmp_path: Path) -> None:
+    """Counted in one go it is, bit for bit, what the plain network's frames add up to; 0 and 1 are the scale's ends."""
+    path = write(tmp_path, "SpikingResNet18")
+    images = stimuli(12)
+    scores = SpikingTarget.load(path).class_scores(images)
+    offer_readout(path, scores)
+    activations = SpikingActivations(SpikingTarget.load(path))
+    assert np.array_equal(scores, activations.readouts(images))
+    units = [("fc", 4), ("sn1", 1)] * 6
+    values = activations.activations(images, units)
+    alone = [activations.activations(images[i : i + 1], units[i : i + 1])[0] for i in range(12)]
+    assert np.array_equal(values, alone)
+    low, high = scores[:, 4].mean(), scores[:, 4].max()
+    np.testing.assert_allclose(values[::2], (scores[::2, 4] - low) / (high - low), atol=1e-5)
+    assert (values[1::2] >= 0).all()
 
 
 @pytest.mark.parametrize("network", SMALL)

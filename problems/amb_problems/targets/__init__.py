@@ -4,13 +4,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from amb_problems.targets.activations import SpikingActivations
+    from amb_problems.targets.module import ModuleTarget
 
 
-def load(name: str, *, device: str = "cpu") -> "SpikingActivations":
+def load(name: str, *, device: str = "cpu") -> "SpikingActivations | ModuleTarget":
     """The shipped target of that name, ready to answer images with activations.
 
     Raises:
         CheckpointError: its checkpoint is missing, damaged or no target.
+    """
+    from amb_problems import checkpoint
+
+    if checkpoint.read_card(name).facts.get("kind") == "plain target":
+        from amb_problems.targets.module import load_plain
+
+        return load_plain(name, device=device)
+    return load_spiking(name, device=device)
+
+
+def load_spiking(name: str, *, device: str = "cpu") -> "SpikingActivations":
+    """The shipped spiking target of that name.
+
+    Raises:
+        CheckpointError: its checkpoint is missing, damaged or no spiking target.
     """
     from amb_problems.targets.activations import SpikingActivations
     from amb_problems.targets.target import SpikingTarget

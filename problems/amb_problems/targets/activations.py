@@ -1,9 +1,10 @@
-"""What problems maximize: a unit's spikes as a share of all that it could have fired."""
+"""What problems maximize: a unit's spikes as a share of all that it could have fired, or a class's readout."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator
@@ -12,9 +13,15 @@ from amb_problems.targets.target import SpikingTarget
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
+READOUT = "fc"
+"""The class output that does not spike."""
+
 
 class SpikingActivations:
     """Activations of a spiking target's units: spikes / (frames x positions of the feature map), in [0, 1].
+
+    The class output `fc` does not spike: a class's activation is its readout, averaged over the frames and normalized
+    by what natural images reach: 0 is the mean, 1 the highest over the data set's test half.
 
     Membranes are at rest before every image, so an image's activation depends on nothing shown before it.
     """
@@ -33,5 +40,27 @@ class SpikingActivations:
         Raises:
             SpecError: no such layer.
         """
-        counts = self.evaluator.counts(images, units)
-        return counts / np.array([self._most[layer] for layer, _ in units], np.float64)
+        classes = [i for i, (layer, _) in enumerate(units) if layer in self.target.scales]
+        spiking = [i for i, (layer, _) in enumerate(units) if layer not in self.target.scales]
+        result = np.zeros(len(units))
+        if spiking:
+            asked = [units[i] for i in spiking]
+            counts = self.evaluator.counts(images[spiking], asked)
+            result[spiking] = counts / np.array([self._most[layer] for layer, _ in asked], np.float64)
+        if classes:
+            wanted = np.array([units[i][1] for i in classes])
+            scores = self.readouts(images[classes])[np.arange(len(classes)), wanted]
+            result[classes] = self.target.scales[READOUT](wanted, scores)
+        return result
+
+    def readouts(self, images: UInt8Array) -> FloatArray:
+        """The output of `fc`, averaged over the frames: float64 `[n, classes]`.
+
+        It is linear, so the spikes may be summed over frames and positions first; in integers, hence exactly.
+        """
+        last, layer = list(self.target.layers)[-1], self.target.weights[READOUT]
+        assert layer.grid.peak == self.target.layers[last].positions
+        units = tuple(range(self.target.layers[last].channels))
+        counts = torch.from_numpy(self.evaluator.unit_counts(images, last, units))
+        total = counts @ layer.weight.long().T + self.target.frames * layer.bias.long()
+        return (torch.ldexp(total.double(), -(layer.shift.int() + layer.grid.bits)) / self.target.frames).numpy()

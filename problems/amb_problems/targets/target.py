@@ -19,6 +19,7 @@ from amb_problems import checkpoint
 from .exact import ExactLayer, from_tensors, layer_grids, load_weights
 from .lif import LIF, LIFNeuron
 from .networks import NETWORKS, Firing, NeuronFactory, TargetNetwork
+from .scale import Scale
 
 UInt8Array = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
@@ -51,6 +52,7 @@ class SpikingTarget:
         frames: how often the image is shown, from rest.
         layers: the spiking layers, shallow to deep.
         weights: the exact weights, by the name of the convolution or fully connected layer.
+        scales: for the class output `fc`, where there is one, what its units answer to natural images.
         device: where the networks are run.
     """
 
@@ -61,6 +63,7 @@ class SpikingTarget:
     frames: int
     layers: Mapping[str, LayerInfo]
     weights: Mapping[str, ExactLayer]
+    scales: Mapping[str, Scale]
     device: torch.device
 
     @classmethod
@@ -76,11 +79,12 @@ class SpikingTarget:
             network, arguments, frames = facts["network"], dict(facts["arguments"]), int(facts["frames"])
             lif = LIF(**facts["lif"])
             layers = {layer: LayerInfo(*shape) for layer, shape in facts["layers"].items()}
+            scales = {layer: Scale.of(tensors, layer) for layer in facts.get("outputs", ())}
             grids = layer_grids(build_network(network, arguments, lambda: LIFNeuron(lif)))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"checkpoint {card.name!r} is no spiking target: {error!r} in its card") from error
         weights = from_tensors(tensors, grids)
-        return cls(card.name, network, arguments, lif, frames, layers, weights, torch.device(device))
+        return cls(card.name, network, arguments, lif, frames, layers, weights, scales, torch.device(device))
 
     def build(self, neuron: NeuronFactory) -> TargetNetwork:
         """The folded network with this target's weights, as float32, and any neurons."""

@@ -1,33 +1,36 @@
 """Training of a target network as a classifier, in phases, resumable to the step.
 
-A training starts in the network's rate relaxation (frames 0), where it is cheap, and goes on with surrogate gradients
-at a few frames. Every random decision of a step is a function of (seed, step): a killed training that resumes takes
-the steps that it would have taken.
+A spiking network starts in its rate relaxation (frames 0), where training is cheap, and goes on with surrogate
+gradients at a few frames; a plain network may start on crops of the images. Every random decision of a step is a
+function of (seed, step): a killed training that resumes takes the steps that it would have taken.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from amb_problems.targets.networks import Firing, TargetNetwork
-
 from . import state
 from .surrogate import set_frames
 
-Loss = Callable[[TargetNetwork, Firing, Tensor, int], tuple[Tensor, Tensor]]
-"""(network, deepest firing, labels, frames) to the loss and the class scores `[n, classes]`."""
+Loss = Callable[[Any, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+"""(network, normalized images, labels, frames) to the loss and the class scores `[n, classes]`."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs at one number of frames (0: the rate relaxation), under one cycle of the learning rate."""
+    """Epochs at one number of frames (0: without spikes), under one cycle of the learning rate.
+
+    With `crop` the network sees squares of that side, cut at random, instead of whole images.
+    """
 
     frames: int
     epochs: int
     peak: float
+    crop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,21 +58,35 @@ class Step:
     accuracy: float
 
 
+def has_bfloat16(device: str) -> bool:
+    """Whether the device computes in bfloat16 by itself; where it is emulated, training is 13 times slower by it."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def normalize(images: Tensor) -> Tensor:
     """`(u8 - 128) / 64`: uint8 `[n, h, w, c]` to float32 `[n, c, h, w]`, channels last in memory."""
     return images.permute(0, 3, 1, 2).float().sub_(128.0).div_(64.0)
 
 
-def augment(images: Tensor, generator: torch.Generator, *, shift: int, mirror: bool) -> Tensor:
-    """Normalized images, shifted at random by up to `shift` pixels (mid-grey moves in) and mirrored."""
+def augment(images: Tensor, generator: torch.Generator, *, shift: int, mirror: bool, crop: int | None = None) -> Tensor:
+    """Normalized images, shifted at random by up to `shift` pixels (mid-grey moves in) and mirrored.
+
+    With `crop`: squares of that side, cut at random from the images as they are.
+    """
     n, _, height, width = images.shape
-    corners = torch.randint(0, 2 * shift + 1, (2, n), generator=generator)
+    if crop is not None:
+        shift, room, height, width = 0, height - crop, crop, crop
+    else:
+        room = 2 * shift
+    corners = torch.randint(0, room + 1, (2, n), generator=generator)
     mirrored = (torch.rand(n, generator=generator) < 0.5).logical_and(torch.tensor(mirror))
     padded = nn.functional.pad(images, (shift, shift, shift, shift))
-    result = torch.empty_like(images)
+    result = torch.empty((n, images.shape[1], height, width)).contiguous(memory_format=torch.channels_last)
     for i, (top, left, flip) in enumerate(zip(*corners.tolist(), mirrored.tolist(), strict=True)):
-        crop = padded[i, :, top : top + height, left : left + width]
-        result[i] = crop.flip(2) if flip else crop
+        part = padded[i, :, top : top + height, left : left + width]
+        result[i] = part.flip(2) if flip else part
     return result
 
 
@@ -85,7 +102,7 @@ class ClassifierTraining:
 
     def __init__(
         self,
-        network: TargetNetwork,
+        network: nn.Module,
         recipe: ClassifierRecipe,
         images: Tensor,
         labels: Tensor,
@@ -96,6 +113,7 @@ class ClassifierTraining:
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe, self.images, self.labels = recipe, images, labels
         self.seed, self.device = seed, device
+        self.autocast = has_bfloat16(device)
         self.phase = self.step = 0
         matrices = [p for p in network.parameters() if p.ndim > 1]
         vectors = [p for p in network.parameters() if p.ndim <= 1]  # biases and batch norms do not decay
@@ -105,6 +123,11 @@ class ClassifierTraining:
             momentum=recipe.momentum,
             nesterov=True,
         )
+
+    @property
+    def precision(self) -> str:
+        """How the steps are computed, for the model card."""
+        return "bfloat16 autocast, float32 weights" if self.autocast else "float32"
 
     @property
     def epoch_steps(self) -> int:
@@ -139,13 +162,14 @@ class ClassifierTraining:
         order = torch.randperm(len(self.images), generator=state.stream(self.seed, f"{purpose} order", epoch))
         rows = order[position * recipe.batch : (position + 1) * recipe.batch]
         generator = state.stream(self.seed, f"{purpose} crops", self.step)
-        batch = augment(normalize(self.images[rows]), generator, shift=recipe.shift, mirror=recipe.mirror)
+        batch = augment(
+            normalize(self.images[rows]), generator, shift=recipe.shift, mirror=recipe.mirror, crop=phase.crop
+        )
         batch, labels = batch.to(self.device), self.labels[rows].to(self.device)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            *_, last = self.network.walk(batch)
-            loss, scores = recipe.loss(self.network, last, labels, phase.frames)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.autocast):
+            loss, scores = recipe.loss(self.network, batch, labels, phase.frames)
         loss.backward()
         self.optimizer.step()
         self.step += 1

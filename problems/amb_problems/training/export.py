@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from amb_problems import checkpoint
 from amb_problems.data import Dataset
+from amb_problems.targets.activations import READOUT
 from amb_problems.targets.exact import make_exact, to_tensors
 from amb_problems.targets.lif import LIF, LIFNeuron
 from amb_problems.targets.networks import TargetNetwork
+from amb_problems.targets.scale import Scale
 from amb_problems.targets.target import SpikingTarget, build_network, describe
 
 from .classifier import reestimate
@@ -77,11 +81,21 @@ def export(
     checkpoint.save(path, to_tensors(layers), card)
     target = SpikingTarget.load(path)
     images, labels = data.test_images[:tested], data.test_labels[:tested]
-    right = sum(
-        int((target.class_scores(images[i : i + chunk]).argmax(1) == labels[i : i + chunk]).sum())
-        for i in range(0, len(images), chunk)
-    )
-    accuracy = right / len(images)
+    scores = np.concatenate([target.class_scores(images[i : i + chunk]) for i in range(0, len(images), chunk)])
+    accuracy = float((scores.argmax(1) == labels).mean())
     card["metrics"] = {"test accuracy": accuracy, "test images": len(images)}
     checkpoint.save(path, to_tensors(layers), card)
+    if READOUT in layers:
+        offer_readout(path, scores)
     return accuracy
+
+
+def offer_readout(path: Path, scores: npt.NDArray[np.float64]) -> None:
+    """Make the class output of an exported target a layer: write its scale, from the `scores` of the test images."""
+    tensors, card = checkpoint.load(path)
+    facts = {
+        "outputs": {READOUT: (scores.shape[1], 1, 1)},
+        "activation": f"{card.facts['activation']}; of `{READOUT}`: the output's mean over the frames, normalized: "
+        f"0 is its mean, 1 its highest value over {len(scores)} test images",
+    }
+    checkpoint.save(path, tensors | Scale.measured(scores).tensors(READOUT), {**card.facts, **facts})

@@ -60,7 +60,7 @@ def firing_rates(target_name: str, layer: str) -> tuple[Features, str]:
     """
     from amb_problems import checkpoint, targets
 
-    activations = targets.load(target_name)
+    activations = targets.load_spiking(target_name)
     info = activations.target.layers[layer]
     units = tuple(range(info.channels))
 

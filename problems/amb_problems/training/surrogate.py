@@ -1,10 +1,13 @@
 """Surrogate-gradient neurons for training: all frames of a layer in one call, in any floating-point type."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
+
+Relaxation = Literal["relu", "clipped"]
 
 
 class _LIFSteps(torch.autograd.Function):
@@ -49,24 +52,35 @@ class SurrogateLIF(nn.Module):
 
     Input `[frames * n, ...]`, frame-major; output spikes of the same shape. With `repeats` the input is `[n, ...]`,
     the same in every frame, as for the layer that sees the still image. `frames=0` stands for the network's
-    rate relaxation, a ReLU clipped at 1, in which training starts.
+    rate relaxation, in which training starts.
 
     Args:
         decay: factor of the membrane potential from one frame to the next.
         threshold: potential at which the neuron fires.
         strict: fire above the threshold (snnTorch) instead of at it (SpikingJelly).
         alpha: steepness of the arctan surrogate.
+        relaxation: "relu", which learns fast, or "clipped" at 1, as a rate is.
     """
 
-    def __init__(self, *, decay: float = 0.9, threshold: float = 1.0, strict: bool = False, alpha: float = 2.0):
+    def __init__(
+        self,
+        *,
+        decay: float = 0.9,
+        threshold: float = 1.0,
+        strict: bool = False,
+        alpha: float = 2.0,
+        relaxation: Relaxation = "relu",
+    ):
         super().__init__()
+        self.relaxation = relaxation
         self.decay, self.threshold, self.strict, self.alpha = decay, threshold, strict, alpha
         self.frames = 0
         self.repeats = False
 
     def forward(self, current: Tensor) -> Tensor:
         if self.frames == 0:
-            return nn.functional.hardtanh(current, 0.0, 1.0)
+            clipped = self.relaxation == "clipped"
+            return nn.functional.hardtanh(current, 0.0, 1.0) if clipped else nn.functional.relu(current)
         if self.repeats:
             layout = torch.channels_last if current.ndim == 4 else torch.contiguous_format
             current = torch.cat([current] * self.frames).contiguous(memory_format=layout)

@@ -1,0 +1,238 @@
+"""What any torch module's layers answer to images: the mean response of every channel, found by hooks.
+
+Images are shown in chunks of one fixed size, the last one padded, each on one thread, because matrix kernels take
+another path, with other rounding, for another number of rows or threads: so an image's responses are the same bit for
+bit alone and in any batch. A module with memory (frames) is at rest before every chunk.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from amb.errors import SpecError, unknown
+from amb_problems.threads import one_thread_each
+
+UInt8Array = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
+
+CHUNK = 16
+"""Images at a time."""
+
+
+class _Enough(Exception):
+    """All layers that were asked for have answered; nothing deeper is computed."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a submodule in a forward pass: the `number`-th of `module`, from 0."""
+
+    module: str
+    number: int
+
+
+class Responses:
+    """The channels' mean responses in a module's layers.
+
+    A layer is called as its submodule; where one is called several times in a pass, the later calls are
+    `<name>_1`, `<name>_2`, …, as torchvision's feature extraction calls them.
+
+    Args:
+        module: takes float32 `[n, c, h, w]`; it is put into evaluation mode, on `device`.
+        prepare: uint8 images `[n, h, w, c]`, on the device, to the module's input.
+        shape: of the images, `(h, w, c)`.
+        frames: None for a plain network; else a network with memory, which is shown the image so often from rest, and
+            whose responses are averaged over the frames.
+        device: where it runs.
+
+    Raises:
+        SpecError: frames that are no positive number, or a module that fails on a grey image.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        prepare: Callable[[Tensor], Tensor],
+        shape: tuple[int, int, int] = (32, 32, 3),
+        frames: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if frames is not None and frames < 1:
+            raise SpecError(f"frames must be at least 1, or None for a network without memory, got {frames}")
+        self.prepare, self.shape = prepare, shape
+        self.frames, self.device = frames, torch.device(device)
+        module.eval().requires_grad_(False).to(self.device)
+        rest(module)
+        self._module = module
+        self._idle: list[nn.Module] = []
+        self._calls: Mapping[str, Call] = {}
+        self.shapes: Mapping[str, tuple[int, ...]] = self._survey()
+        self.layers: Mapping[str, int] = {layer: shape[0] for layer, shape in self.shapes.items()}
+
+    def means(self, images: UInt8Array, layers: Iterable[str]) -> dict[str, Float32Array]:
+        """Mean responses of all channels of some layers: float32 `[n, channels]` each.
+
+        Raises:
+            SpecError: no such layer, or images of another shape or type.
+        """
+        wanted = tuple(dict.fromkeys(layers))
+        found = one_thread_each(lambda chunk: self._chunk(chunk, wanted), self._chunks(images))
+        return {layer: np.concatenate([each[layer] for each in found])[: len(images)] for layer in wanted}
+
+    def own(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> Float32Array:
+        """The mean response of unit `units[i]`, a (layer, channel) pair, to image `i`: float32 `[n]`.
+
+        Raises:
+            SpecError: no such layer or unit, not one unit for each image, or images of another shape or type.
+        """
+        if len(units) != len(images):
+            raise SpecError(f"expected one unit for each image, got {len(units)} for {len(images)}")
+        for layer, unit in units:
+            self._require(layer, unit)
+        # Shallow layers together, so that their chunks stop early.
+        depth = {layer: number for number, layer in enumerate(self.layers)}
+        order = sorted(range(len(units)), key=lambda i: depth[units[i][0]])
+        rows = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+        chunks = self._chunks(np.asarray(images)[order])
+
+        def answer(number: int) -> list[np.float32]:
+            mine = [units[i] for i in rows[number]]
+            means = self._chunk(chunks[number], tuple(dict.fromkeys(layer for layer, _ in mine)))
+            return [means[layer][row, unit] for row, (layer, unit) in enumerate(mine)]
+
+        result = np.zeros(len(images), np.float32)
+        for some, values in zip(rows, one_thread_each(answer, range(len(rows))), strict=True):
+            result[some] = values
+        return result
+
+    def _require(self, layer: str, unit: int) -> None:
+        if layer not in self.layers:
+            raise unknown("layer", layer, self.layers)
+        if not 0 <= unit < self.layers[layer]:
+            raise SpecError(f"no unit {unit} in {layer}; its units are 0..{self.layers[layer] - 1}")
+
+    def _chunks(self, images: UInt8Array) -> list[UInt8Array]:
+        given = np.asarray(images)
+        if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.shape:
+            height, width, channels = self.shape
+            raise SpecError(
+                f"this target takes uint8 images [n, {height}, {width}, {channels}], got {given.dtype} "
+                f"{list(given.shape)}"
+            )
+        count = max(1, -(-len(given) // CHUNK))
+        padded = np.zeros((count * CHUNK, *self.shape), np.uint8)
+        padded[: len(given)] = given
+        return list(padded.reshape(count, CHUNK, *self.shape))
+
+    def _chunk(self, images: UInt8Array, layers: tuple[str, ...]) -> dict[str, Float32Array]:
+        for layer in layers:
+            self._require(layer, 0)
+        with torch.inference_mode(), self._borrowed() as module:
+            x = self.prepare(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))
+            totals: dict[str, Tensor] = {}
+            for _ in range(self.frames or 1):
+                for layer, mean in self._pass(module, x, layers).items():
+                    totals[layer] = totals[layer] + mean if layer in totals else mean
+            return {layer: (totals[layer] / (self.frames or 1)).cpu().numpy() for layer in layers}
+
+    def _pass(self, module: nn.Module, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+        """One forward pass; without memory it ends at the deepest layer asked for."""
+        wanted = {self._calls[layer]: layer for layer in layers}
+        means: dict[str, Tensor] = {}
+
+        def see(call: Call, output: object) -> None:
+            if call in wanted:
+                # At once: a rectifier may overwrite its input in place.
+                means[wanted[call]] = channel_means(output)
+            if self.frames is None and len(means) == len(wanted):
+                raise _Enough
+
+        with _watched(module, {call.module for call in wanted}, see), suppress(_Enough):
+            module(x)
+        return means
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[nn.Module]:
+        """A copy of the module that is nobody else's meanwhile; it shares the parameters.
+
+        Threads must not meet in one module's hooks or memory. One with memory is used once: so it is at rest, whatever
+        its framework keeps where.
+        """
+        shared: dict[int, object] = {id(parameter): parameter for parameter in self._module.parameters()}
+        module = self._idle.pop() if self._idle else copy.deepcopy(self._module, shared)
+        yield module
+        if self.frames is None:
+            self._idle.append(module)
+
+    def _survey(self) -> dict[str, tuple[int, ...]]:
+        """Channels and map of every call that answers with channels, in the order of the calls."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        calls: dict[str, Call] = {}
+
+        def see(call: Call, output: object) -> None:
+            answer = _tensor(output)
+            name = f"{call.module}_{call.number}" if call.number else call.module
+            if answer is not None and answer.ndim >= 2 and len(answer) == 1 and name not in shapes:
+                shapes[name], calls[name] = tuple(answer.shape[1:]), call
+
+        grey = torch.full((1, *self.shape), 128, dtype=torch.uint8, device=self.device)
+        names = {name for name, module in self._module.named_modules() if name and not any(module.children())}
+        with torch.inference_mode(), self._borrowed() as module, _watched(module, names, see):
+            try:
+                module(self.prepare(grey))
+            except Exception as error:  # a stranger's module may raise anything
+                raise SpecError(
+                    f"the network fails on a grey image {list(self.shape)}: {type(error).__name__}: {error}"
+                ) from error
+        self._calls = calls
+        return shapes
+
+
+def rest(module: nn.Module) -> None:
+    """Bring every submodule with a memory to rest: SpikingJelly's `reset`, snnTorch's `reset_mem`."""
+    for part in module.modules():
+        for name in ("reset", "reset_mem"):
+            if callable(found := getattr(part, name, None)):
+                found()
+                break
+
+
+def channel_means(output: object) -> Tensor:
+    """Mean over the positions of every channel, float32 `[n, channels]`; of a tuple, of its first tensor (spikes)."""
+    answer = _tensor(output)
+    assert answer is not None
+    return answer.float() if answer.ndim == 2 else answer.float().flatten(2).mean(2)
+
+
+def _tensor(output: object) -> Tensor | None:
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) else None
+
+
+@contextmanager
+def _watched(module: nn.Module, names: set[str], see: Callable[[Call, object], None]) -> Iterator[None]:
+    """Let `see` hear of every call of some submodules."""
+    numbers = dict.fromkeys(names, 0)
+
+    def hook(name: str) -> Callable[[nn.Module, object, object], None]:
+        def heard(_: nn.Module, __: object, output: object) -> None:
+            call = Call(name, numbers[name])
+            numbers[name] += 1
+            see(call, output)
+
+        return heard
+
+    handles = [module.get_submodule(name).register_forward_hook(hook(name)) for name in names]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

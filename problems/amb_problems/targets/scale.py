@@ -1,0 +1,45 @@
+"""What a unit answers to natural images, as the scale of its activation where spikes do not give one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+_LOW, _HIGH = "low/", "high/"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The mean and the strongest response of a layer's units to the data set's test half, float32 `[channels]` each."""
+
+    low: Float32Array
+    high: Float32Array
+
+    @classmethod
+    def measured(cls, responses: npt.NDArray[np.floating]) -> "Scale":
+        """From the responses to all images, `[images, channels]`."""
+        return cls(responses.mean(0, dtype=np.float64).astype(np.float32), responses.max(0).astype(np.float32))
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], layer: str) -> "Scale":
+        """The scale of a layer in a checkpoint; a KeyError where it has none."""
+        return cls(tensors[_LOW + layer].numpy(), tensors[_HIGH + layer].numpy())
+
+    def tensors(self, layer: str) -> dict[str, Tensor]:
+        """The scale as a checkpoint keeps it: `low/<layer>` and `high/<layer>`."""
+        return {_LOW + layer: torch.from_numpy(self.low), _HIGH + layer: torch.from_numpy(self.high)}
+
+    def __call__(self, units: IntArray, values: FloatArray) -> FloatArray:
+        """Responses of some units, one value each, as shares of the way from `low` to `high`.
+
+        Of a unit that answers all images alike only the mean is taken off.
+        """
+        low, high = self.low[units].astype(np.float64), self.high[units].astype(np.float64)
+        return (values - low) / np.where(high > low, high - low, 1.0)

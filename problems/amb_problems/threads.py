@@ -1,0 +1,27 @@
+"""Work in parallel of which each piece is computed by one thread, so that no bit depends on how many there are."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def one_thread_each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`function` of every item, in order, on as many threads at a time as torch is set to.
+
+    Kernels sum in an order that depends on the number of threads that share one call, so each call has one alone.
+    """
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        if min(threads, len(items)) < 2:
+            return [function(item) for item in items]
+        # OpenMP keeps the number of threads per calling thread, so every worker has to say it itself.
+        with ThreadPoolExecutor(min(threads, len(items)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(function, items))
+    finally:
+        torch.set_num_threads(threads)
