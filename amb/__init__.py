@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from amb.comparison import Comparison as Comparison
     from amb.comparison import compare as compare
+    from amb.contracts.batches import BatchSolver as BatchSolver
     from amb.contracts.family import Family as Family
     from amb.contracts.family import Suite as Suite
     from amb.contracts.problem import Evaluation as Evaluation
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
 _HOME = {
     "AmbError": "amb.errors",
+    "BatchSolver": "amb.contracts.batches",
     "Comparison": "amb.comparison",
     "Evaluation": "amb.contracts.problem",
     "Family": "amb.contracts.family",

@@ -9,7 +9,6 @@ import numpy as np
 
 from amb import problems as problem_registry
 from amb.contracts.problem import Problem
-from amb.contracts.space import Space
 from amb.errors import AmbError, SpecError, unknown
 from amb.runs import RunPlan
 from amb.solvers import SolverSpec, resolve
@@ -100,7 +99,7 @@ def make_plan(
         fingerprint = made.fingerprint
         if id(made.space) not in tried:
             tried.add(id(made.space))
-            _try(specs, made.space, budget)
+            _try(specs, made, budget)
         for spec in specs:
             for replicate in replicates:
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime)
@@ -130,14 +129,14 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     return numbers
 
 
-def _try(specs: list[SolverSpec], space: Space, budget: int) -> None:
+def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> None:
     """Make every solver and let it ask and hear once, before anything runs.
 
     An option or a space that it refuses is found here, and what it imports and compiles is charged to no run.
     """
     for spec in specs:
         try:
-            solver = spec.make(space, budget=budget, seed=0)
+            solver = spec.start(problem, budget=budget, seed=0)
         except AmbError:
             raise
         except Exception:

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import dataclass
 
+from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import PluginError, SpecError, unknown
@@ -35,6 +36,13 @@ class SolverSpec:
     def make(self, space: Space, *, budget: int, seed: int) -> Solver:
         """A fresh solver."""
         return self.cls(space, budget=budget, seed=seed, **dict(self.spec.options))
+
+    def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
+        """A fresh solver for a problem, which only a white-box solver is given."""
+        solver = self.make(problem.space, budget=budget, seed=seed)
+        if self.cls.white_box:
+            solver.attach(problem)
+        return solver
 
 
 def options(cls: type[Solver]) -> dict[str, Value]:

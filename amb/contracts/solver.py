@@ -1,13 +1,18 @@
 """The solver contract: ask and tell, with the bookkeeping done once for all."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
+
+if TYPE_CHECKING:
+    from amb.contracts.problem import Problem
+
+Rows = NDArray[Any]  # grid points, int64[n, d], or latents, float64[n, d]
 
 
 class Solver(ABC):
@@ -29,21 +34,29 @@ class Solver(ABC):
     To write one, override `_ask` and, unless it learns nothing, `_tell`. Options are keyword-only arguments
     of `__init__` after `budget` and `seed`, with defaults; a spec like ``mine[step=0.1]`` sets them.
 
+    There are two views of a space. By default `_ask` gives grid points, int[n, d], and `_tell` is told them.
+    A *continuous* solver gives latents, float[n, d]; they are rounded here, by `Space.nearest`, the values are
+    those of the grid points, and `_tell` is told the solver's own unrounded latents.
+
     Attributes:
         version: change it whenever the same seed may ask other candidates; it is part of a run's key.
         kinds: the kinds of space that the method can honestly search.
-        continuous: whether the method works in the latent box and rounds (for tables; rounding itself is
-            `Space.nearest`).
-        anytime: False if what is asked depends on the budget (a schedule, a split between methods):
-            then
+        continuous: whether the method works in the latent box instead of on grid points.
+        anytime: False if what is asked depends on the budget (a schedule, a split between methods): then
             runs of different budgets are different runs; otherwise a longer run contains the shorter ones.
+        noisy: whether the method has an honest way with noise: it averages or measures again, within its
+            budget, and recommends by that and not by the luckiest value.
+        white_box: whether the method sees gradients: it is given the problem before its first ask, and never
+            ranked among those that see values only.
         source: where the method comes from, as a citation.
     """
 
     version: ClassVar[str] = "1"
     kinds: ClassVar[frozenset[str]] = frozenset({"ordinal", "categorical"})
-    continuous: ClassVar[bool] = False
+    continuous: bool = False  # an option may decide it
     anytime: ClassVar[bool] = True
+    noisy: ClassVar[bool] = False
+    white_box: ClassVar[bool] = False
     source: ClassVar[str] = ""
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
@@ -60,6 +73,7 @@ class Solver(ABC):
         self.rng = np.random.default_rng(self.seed)
         self.asked = 0
         self._pending: IntArray | None = None
+        self._proposed: Rows | None = None  # what `_ask` gave, unrounded
         self._best: IntArray | None = None
         self._best_value = -np.inf
 
@@ -67,6 +81,14 @@ class Solver(ABC):
     def remaining(self) -> int:
         """Queries that may still be asked."""
         return self.budget - self.asked
+
+    def attach(self, problem: "Problem") -> None:
+        """Hand a white-box solver the problem whose gradients it may see, once, before its first ask.
+
+        Raises:
+            SolverError: this solver is none, or the problem has no gradients.
+        """
+        raise SolverError(f"{type(self).__name__} sees values only (white_box = False): it is given no problem")
 
     def ask(self, limit: int | None = None) -> IntArray:
         """Candidates to measure next.
@@ -89,10 +111,11 @@ class Solver(ABC):
         if limit is not None and limit < 1:
             raise SolverError(f"limit must be at least 1, got {limit}")
         most = self.remaining if limit is None else min(limit, self.remaining)
-        candidates = self.space.check(self._ask(most))
+        proposed = np.asarray(self._ask(most))
+        candidates = self.space.nearest(proposed) if self.continuous else self.space.check(proposed)
         if not 1 <= len(candidates) <= most:
             raise SolverError(f"{type(self).__name__} asked {len(candidates)} candidates, allowed 1..{most}")
-        self._pending = candidates
+        self._pending, self._proposed = candidates, proposed
         self.asked += len(candidates)
         return candidates.copy()
 
@@ -115,14 +138,14 @@ class Solver(ABC):
         if told.shape != (len(rows),):
             raise SolverError(f"expected {len(rows)} values, one a candidate, got shape {list(told.shape)}")
         told[~np.isfinite(told)] = np.nan
-        self._pending = None
+        proposed, self._pending, self._proposed = self._proposed, None, None
         if self._best is None:
             self._best = rows[0].copy()
         ranked = np.where(np.isnan(told), -np.inf, told)
         leader = int(ranked.argmax())
         if ranked[leader] > self._best_value:
             self._best, self._best_value = rows[leader].copy(), float(ranked[leader])
-        self._tell(rows, told)
+        self._tell(proposed if self.continuous and proposed is not None else rows, told)
 
     def recommend(self) -> IntArray:
         """The candidate that the solver would stand by, int64[d]: by default the best one told.
@@ -135,8 +158,8 @@ class Solver(ABC):
         return self._best.copy()
 
     @abstractmethod
-    def _ask(self, limit: int) -> IntArray:
-        """Between 1 and `limit` grid points, int[n, d]."""
+    def _ask(self, limit: int) -> Rows:
+        """Between 1 and `limit` grid points, int[n, d]; of a continuous solver, latents, float[n, d]."""
 
-    def _tell(self, candidates: IntArray, values: FloatArray) -> None:  # noqa: B027 - optional by design
-        """Learn from the values of the candidates asked last; NaN marks a failed query."""
+    def _tell(self, candidates: Rows, values: FloatArray) -> None:  # noqa: B027 - optional by design
+        """Learn from the values of what `_ask` gave last, in its order; NaN marks a failed query."""

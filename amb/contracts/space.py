@@ -97,6 +97,23 @@ class Space:
             return index.astype(np.float64)
         return self._table[np.arange(self.d), index]
 
+    def between(self, levels: ArrayLike) -> FloatArray:
+        """Latent coordinates of real level numbers, linear between two levels, the ends beyond them.
+
+        `nearest` of them is the nearest level number: so a solver may think in levels and still be rounded
+        where all are.
+
+        Args:
+            levels: float[n, d].
+
+        Returns:
+            float64[n, d].
+        """
+        numbers = np.asarray(levels, dtype=np.float64)
+        return np.stack(
+            [np.interp(numbers[:, j], np.arange(axis.size), axis) for j, axis in enumerate(self._axes)], axis=1
+        )
+
     def nearest(self, latents: ArrayLike) -> IntArray:
         """The grid points nearest to latent coordinates; outside the box, its edge.
 

@@ -103,7 +103,7 @@ class LiveRun:
         self._journal.close()
 
     def _make_solver(self) -> None:
-        self._solver = resolve(self.plan.solver).make(self.problem.space, budget=self.plan.budget, seed=self.plan.seed)
+        self._solver = resolve(self.plan.solver).start(self.problem, budget=self.plan.budget, seed=self.plan.seed)
 
     def _live(self) -> Solver:
         if self._solver is None:

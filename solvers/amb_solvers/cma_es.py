@@ -46,7 +46,7 @@ class CMAES(BoxSolver):
         self._private = PrivateRandom(self.seed)
         self._strategy: Any = None
 
-    def _propose(self) -> FloatArray:
+    def _generate(self) -> FloatArray:
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if self._strategy is None or self._strategy.stop():
@@ -60,7 +60,7 @@ class CMAES(BoxSolver):
         losses = -np.where(there, values, values[there].min())
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(self._latents), losses.tolist())
+            self._strategy.tell(list(self._batch), losses.tolist())
 
     def _start(self) -> Any:
         import cma

@@ -4,29 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.space import FloatArray, Space
 from amb.errors import SpecError
 from amb_solvers.batches import BatchSolver, best_first
 
 
 class BoxSolver(BatchSolver):
-    """A batch method that works on latents: grid points are the nearest to them, and it learns from its own
-    unrounded points. Coordinates are those of the latent; the box is `space.low` to `space.high`."""
+    """A batch method that works on latents. Coordinates are those of the latent; the box is `space.low` to
+    `space.high`."""
 
     kinds = frozenset({"ordinal"})
     continuous = True
-
-    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
-        super().__init__(space, budget=budget, seed=seed)
-        self._latents: FloatArray = np.empty((0, space.d))
-
-    def _propose(self) -> FloatArray:
-        """The next batch of latents, float64[k, d]."""
-        raise NotImplementedError
-
-    def _generate(self) -> IntArray:
-        self._latents = self._propose()
-        return self.space.nearest(self._latents)
 
 
 class SphereCMA(BoxSolver):
@@ -77,7 +65,7 @@ class SphereCMA(BoxSolver):
         self._mean: FloatArray | None = None  # a unit vector
         self._units: FloatArray = np.empty((0, space.d))
 
-    def _propose(self) -> FloatArray:
+    def _generate(self) -> FloatArray:
         normal = self.rng.standard_normal((self.k, self.space.d))
         if self._mean is None:
             self._units = unit(normal)
@@ -123,7 +111,7 @@ class SNES(BoxSolver):
         self._rate = (3 + np.log(space.d)) / (5 * np.sqrt(space.d))
         self._normal: FloatArray = np.empty((0, space.d))
 
-    def _propose(self) -> FloatArray:
+    def _generate(self) -> FloatArray:
         self._normal = self.rng.standard_normal((self.k, self.space.d))
         return self._mean + self._sigma * self._normal
 

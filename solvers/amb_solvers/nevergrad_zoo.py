@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from amb.contracts.solver import Solver
+from amb.contracts.solver import Rows, Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError, unknown
 from amb_solvers.private_random import PrivateRandom
@@ -15,7 +15,7 @@ with PrivateRandom(0).use():
     import nevergrad as ng
     from nevergrad.optimization import registry
 
-Parametrization = Literal["ordinal", "transition", "choice"]
+Parametrization = Literal["auto", "ordinal", "transition", "choice"]
 
 
 class Nevergrad(Solver):
@@ -31,7 +31,7 @@ class Nevergrad(Solver):
         parametrization: "ordinal", a box of real level numbers, ``Array(lower=0, upper=n - 1)``, rounded to
             the grid outside the optimizer, which is told of its own unrounded point; "transition", the
             paper's ``TransitionChoice(range(n), repetitions=d)``, levels with an order; "choice", levels
-            without one.
+            without one; "auto", ordinal where the space is, choice where it is categorical.
         workers: candidates asked at a time, Nevergrad's ``num_workers``. It changes the algorithm: CMA, for
             one, is much better with one.
     """
@@ -49,13 +49,15 @@ class Nevergrad(Solver):
         budget: int,
         seed: int,
         name: str = "CMA",
-        parametrization: str = "ordinal",
+        parametrization: str = "auto",
         workers: int = 1,
     ) -> None:
         super().__init__(space, budget=budget, seed=seed)
         if parametrization not in get_args(Parametrization):
             choices = ", ".join(get_args(Parametrization))
             raise SpecError(f"parametrization must be one of {choices}, got {parametrization!r}")
+        if parametrization == "auto":
+            parametrization = "ordinal" if space.ordinal else "choice"
         if name not in registry:
             raise unknown("Nevergrad optimizer", name, registry)
         if not space.ordinal and parametrization in self.ordered:
@@ -66,6 +68,7 @@ class Nevergrad(Solver):
         if workers < 1:
             raise SpecError(f"workers must be at least 1, got {workers}")
         self.parametrization = parametrization
+        self.continuous = parametrization == "ordinal"
         self.workers = workers
         self._worst = 1.0
         self._asked: list[Any] = []
@@ -82,17 +85,16 @@ class Nevergrad(Solver):
                 except ValueError as cause:
                     raise SpecError(f"Nevergrad's {name} refuses these settings: {cause}") from cause
 
-    def _ask(self, limit: int) -> IntArray:
-        rows = np.zeros((min(limit, self.workers), self.space.d), dtype=np.int64)
-        if self._optimizer is None:
-            return rows
-        with self._private.use(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._asked = [self._optimizer.ask() for _ in rows]
-        rows[:, self._free] = [self._levels(candidate.value) for candidate in self._asked]
-        return rows
+    def _ask(self, limit: int) -> Rows:
+        rows = np.zeros((min(limit, self.workers), self.space.d))
+        if self._optimizer is not None:
+            with self._private.use(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._asked = [self._optimizer.ask() for _ in rows]
+            rows[:, self._free] = [candidate.value for candidate in self._asked]
+        return self.space.between(rows) if self.continuous else rows.astype(np.int64)
 
-    def _tell(self, candidates: IntArray, values: FloatArray) -> None:
+    def _tell(self, candidates: Rows, values: FloatArray) -> None:
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for candidate, value in zip(self._asked, values, strict=False):
@@ -102,17 +104,7 @@ class Nevergrad(Solver):
                 self._optimizer.tell(candidate, self._worst if np.isnan(value) else -float(value))
         self._asked = []
 
-    def _levels(self, value: Any) -> IntArray:
-        if self.parametrization == "ordinal":
-            return nearest_level(value, self.space.levels[self._free])
-        return np.array(value, dtype=np.int64)
-
     _heard = False  # whether any value was told
-
-
-def nearest_level(points: FloatArray, levels: IntArray) -> IntArray:
-    """The nearest of the levels 0..n-1; halfway goes down, as in `Space.nearest`."""
-    return np.clip(np.ceil(np.asarray(points) - 0.5), 0, levels - 1).astype(np.int64)
 
 
 class Portfolio(Nevergrad):

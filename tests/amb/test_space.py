@@ -86,6 +86,14 @@ def test_wrong_levels_are_refused(levels: np.ndarray) -> None:
         Space(levels)
 
 
+@pytest.mark.parametrize("grid", ["even", "quantile"])
+def test_levels_between_levels_round_to_the_nearer(grid: str) -> None:
+    """Level 2.4 is rounded to level 2, on any grid; beyond the ends, to the ends."""
+    space = Space(np.array([7, 1, 64]), grid=grid)
+    numbers = np.array([[2.4, 0.3, 30.6], [-3.0, 5.0, 99.0], [6.0, 0.0, 0.49]])
+    np.testing.assert_array_equal(space.nearest(space.between(numbers)), [[2, 0, 31], [0, 0, 63], [6, 0, 0]])
+
+
 def test_nan_latents_are_refused() -> None:
     with pytest.raises(CandidateError, match="NaN"):
         Space.uniform(2, 8).nearest([[np.nan, 0.0]])
