@@ -14,16 +14,17 @@ from amb_problems.targets.target import SpikingTarget
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-TARGETS = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
+TARGETS = [name for name in ("snn-cnn", "snn-resnet18", "mnist-snn") if name in checkpoint.shipped()]
 NEURONS = [Neuron(0.9, 1.0, True), Neuron(0.9, 1.0, False), Neuron(0.5, 0.75, False)]
 
 
-def stimuli(n: int, seed: int = 0) -> np.ndarray:
+def stimuli(n: int, seed: int = 0, shape: tuple[int, int, int] = (32, 32, 3)) -> np.ndarray:
     """Noise, flat colours, gradients and dark images: some silence a network, some saturate it."""
     rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (n, 32, 32, 3))
-    images[1::4] = rng.integers(0, 256, (len(images[1::4]), 1, 1, 3))
-    images[2::4] = images[2::4] // 8 + np.linspace(0, 220, 32)[None, :, None, None]
+    height, _, channels = shape
+    images = rng.integers(0, 256, (n, *shape))
+    images[1::4] = rng.integers(0, 256, (len(images[1::4]), 1, 1, channels))
+    images[2::4] = images[2::4] // 8 + np.linspace(0, 220, height)[None, :, None, None]
     images[3::4] //= 16
     return images.astype(np.uint8)
 
@@ -43,7 +44,7 @@ def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, i
 @pytest.fixture(scope="module")
 def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
     """Units 0, 1 and 3 of every layer, one frame after another through the whole network."""
-    return target.counts(stimuli(4), {layer: [0, 1, 3] for layer in target.layers})
+    return target.counts(stimuli(4, shape=target.shape), {layer: [0, 1, 3] for layer in target.layers})
 
 
 @pytest.mark.parametrize("path", ["integers", "floats", "eager"])
@@ -51,7 +52,7 @@ def test_every_code_path_counts_what_the_plain_network_counts(
     target: SpikingTarget, plain_counts: dict[str, np.ndarray], path: str
 ) -> None:
     """One frame after another through the whole network, and the engine's shortcuts, agree to the spike."""
-    images = stimuli(4)
+    images = stimuli(4, shape=target.shape)
     evaluator = Evaluator(network_of(target), path=path)
     layers = list(target.layers)
     # Plain tensor operations take seconds for the whole network: the two ends and a shortcut of each kind do there.
@@ -66,7 +67,7 @@ def test_the_frameworks_own_forward_pass_counts_the_same(
     pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
     from amb_problems.targets.framework import spike_trains
 
-    images = stimuli(4)[:1]
+    images = stimuli(4, shape=target.shape)[:1]
     found = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}
     for frame in spike_trains(target, images):
         for layer, spikes in frame.items():
@@ -78,7 +79,7 @@ def test_the_frameworks_own_forward_pass_counts_the_same(
 
 def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
     """Alone, in any batch, at any position, in chunks of any size, on any number of threads: the same count."""
-    images, probes = stimuli(40), probes_of(target, 40)
+    images, probes = stimuli(40, shape=target.shape), probes_of(target, 40)
     evaluator = Evaluator(network_of(target))
     expected = evaluator.counts(images, probes)
     shuffled = np.random.default_rng(1).permutation(40)
@@ -98,7 +99,7 @@ def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
 @pytest.mark.slow
 def test_thousands_of_candidates_never_differ(target: SpikingTarget) -> None:
     """Two thousand images, each asked for its own unit: no bit depends on path, chunk or order."""
-    images, probes = stimuli(2000, seed=5), probes_of(target, 2000, seed=5)
+    images, probes = stimuli(2000, 5, target.shape), probes_of(target, 2000, seed=5)
     network = network_of(target)
     expected = Evaluator(network).counts(images, probes)
     assert np.array_equal(expected, Evaluator(network, path="floats").counts(images, probes, chunk=7))
@@ -153,7 +154,7 @@ def test_unknown_probes_are_refused(probe: tuple[str, int]) -> None:
 def test_an_accelerator_counts_the_same(target: SpikingTarget) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    images, probes = stimuli(200), probes_of(target, 200)
+    images, probes = stimuli(200, shape=target.shape), probes_of(target, 200)
     network = network_of(target)
     assert np.array_equal(
         Evaluator(network).counts(images, probes), Evaluator(network, device="cuda").counts(images, probes)

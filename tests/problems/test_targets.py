@@ -27,26 +27,28 @@ from amb_problems.training.export import offer_readout
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-SHIPPED = [name for name in ("snn-cnn", "snn-resnet18") if name in checkpoint.shipped()]
+SHIPPED = [name for name in ("snn-cnn", "snn-resnet18", "mnist-snn") if name in checkpoint.shipped()]
 SMALL = {
-    "SpikingCNN": ({"widths": (5, 6), "hidden": 7}, LIF(strict=True), 12),
-    "SpikingResNet18": ({"width": 4}, LIF(strict=False), 6),
+    "SpikingCNN": ("SpikingCNN", {"widths": (5, 6), "hidden": 7}, LIF(strict=True), 12),
+    "SpikingResNet18": ("SpikingResNet18", {"width": 4}, LIF(strict=False), 6),
+    "digits": ("SpikingCNN", {"widths": (5, 6), "hidden": 7, "channels": 1, "side": 28}, LIF(strict=True), 12),
 }
 
 
-def stimuli(n: int, seed: int = 0) -> np.ndarray:
+def stimuli(n: int, seed: int = 0, shape: tuple[int, int, int] = (32, 32, 3)) -> np.ndarray:
     """Noise, flat colours, gradients and dark images, in turn."""
     rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (n, 32, 32, 3))
-    images[1::4] = rng.integers(0, 256, (len(images[1::4]), 1, 1, 3))
-    images[2::4] = images[2::4] // 8 + np.linspace(0, 220, 32)[None, :, None, None]
+    height, _, channels = shape
+    images = rng.integers(0, 256, (n, *shape))
+    images[1::4] = rng.integers(0, 256, (len(images[1::4]), 1, 1, channels))
+    images[2::4] = images[2::4] // 8 + np.linspace(0, 220, height)[None, :, None, None]
     images[3::4] //= 16
     return images.astype(np.uint8)
 
 
-def write(folder: Path, network: str, seed: int = 0) -> Path:
+def write(folder: Path, name: str, seed: int = 0) -> Path:
     """A target of random weights, with batch norms that differ from the identity, as a checkpoint."""
-    arguments, lif, frames = SMALL[network]
+    network, arguments, lif, frames = SMALL[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         trained = NETWORKS[network](lambda: LIFNeuron(lif), **arguments)
@@ -64,8 +66,8 @@ def write(folder: Path, network: str, seed: int = 0) -> Path:
         "activation": "spikes / (frames * positions)",
         "layers": describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
     }
-    checkpoint.save(folder / network, to_tensors(make_exact(trained)), card)
-    return folder / network
+    checkpoint.save(folder / name, to_tensors(make_exact(trained)), card)
+    return folder / name
 
 
 @pytest.fixture(params=[*SMALL, *SHIPPED])
@@ -85,7 +87,7 @@ def test_spikes_are_the_frameworks_own_frame_by_frame(target: SpikingTarget) -> 
     And the counts are these spikes, summed over frames and positions.
     """
     pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
-    images = stimuli(3)
+    images = stimuli(3, shape=target.shape)
     network, x = target.build(lambda: LIFNeuron(target.lif)), target.input(images)
     totals = {layer: np.zeros((3, info.channels), np.int64) for layer, info in target.layers.items()}
     for frame, theirs in enumerate(spike_trains(target, images)):
@@ -102,7 +104,7 @@ def test_spikes_are_the_frameworks_own_frame_by_frame(target: SpikingTarget) -> 
 
 def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
     """Alone, in a batch, at any position, on one thread or two: the same counts and scores, bit for bit."""
-    images, units = stimuli(4, seed=1), everything(target)
+    images, units = stimuli(4, 1, target.shape), everything(target)
     together, scores = target.counts(images, units), target.class_scores(images)
     backwards = target.counts(images[::-1], units)
     threads = torch.get_num_threads()
@@ -119,7 +121,7 @@ def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
 
 def test_counts_have_the_units_asked_for_in_their_order(target: SpikingTarget) -> None:
     """Units may repeat; what is asked beside them, or not asked at all, changes nothing."""
-    images = stimuli(3)
+    images = stimuli(3, shape=target.shape)
     full = target.counts(images, everything(target))
     some = target.counts(images, {"sn1": [3, 0, 3]})
     assert list(some) == ["sn1"]
@@ -150,7 +152,7 @@ def test_the_class_output_is_the_readouts_mean_over_frames(tmp_path: Path) -> No
 def test_an_image_leaves_no_trace_in_the_next(network: str, tmp_path: Path) -> None:
     """Membranes are at rest before every evaluation."""
     target = SpikingTarget.load(write(tmp_path, network))
-    images = stimuli(2)
+    images = stimuli(2, shape=target.shape)
     first = target.counts(images[:1], everything(target))
     target.counts(images[1:], everything(target))
     again = target.counts(images[:1], everything(target))

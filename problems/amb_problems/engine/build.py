@@ -19,7 +19,8 @@ def network_of(target: SpikingTarget) -> Network:
     if target.network not in _STAGES:
         raise unknown("network of the engine", target.network, _STAGES, CheckpointError)
     neuron = Neuron(target.lif.decay, target.lif.threshold, target.lif.strict)
-    return Network(_STAGES[target.network](target.weights), neuron, target.frames)
+    side, _, channels = target.shape
+    return Network(_STAGES[target.network](target.weights), neuron, target.frames, side, channels)
 
 
 def _cnn(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:

@@ -52,7 +52,7 @@ class Evaluator:
         """Spikes of one unit for each image.
 
         Args:
-            images: uint8 `[n, 32, 32, 3]`.
+            images: uint8 `[n, side, side, channels]`.
             probes: for image i, the (layer, unit) to count.
             chunk: images at a time; it changes no bit.
 

@@ -35,7 +35,7 @@ class SpikingActivations:
         """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
 
         Args:
-            images: uint8 `[n, 32, 32, 3]`.
+            images: uint8 `[n, height, width, channels]`, of the target's shape.
 
         Raises:
             SpecError: no such layer.

@@ -24,11 +24,14 @@ class Firing:
 
 
 class TargetNetwork(nn.Module):
-    """A feed-forward network of spiking layers, input `[n, 3, 32, 32]`.
+    """A feed-forward network of spiking layers, input `[n, channels, side, side]`.
 
     `walk` visits the spiking layers in order, so that whoever stops iterating computes no deeper; `readout` turns the
     last layer's firing into one value per class.
     """
+
+    channels = 3
+    side = 32
 
     @abstractmethod
     def walk(self, x: Tensor) -> Iterator[Firing]:
@@ -46,7 +49,7 @@ class TargetNetwork(nn.Module):
 class SpikingCNN(TargetNetwork):
     """snnTorch's convolutional network: two convolutions, two fully connected layers, four spiking layers.
 
-    Maps: `sn1` 14x14, `sn2` 5x5; `sn3` has `hidden` units, `out` one per class, and its spikes are the readout.
+    Maps for a side of 32: `sn1` 14x14, `sn2` 5x5 (28: 12x12, 4x4); `sn3` has `hidden` units, `out` one per class, and its spikes are the readout.
     With `folded` the layers have biases and there is no batch norm.
     """
 
@@ -57,17 +60,21 @@ class SpikingCNN(TargetNetwork):
         widths: tuple[int, int] = (64, 64),
         hidden: int = 100,
         classes: int = 10,
+        channels: int = 3,
+        side: int = 32,
         folded: bool = False,
     ):
         super().__init__()
+        self.channels, self.side = channels, side
         first, second = widths
-        self.conv1 = nn.Conv2d(3, first, 5, bias=folded)
+        last = ((side - 4) // 2 - 4) // 2
+        self.conv1 = nn.Conv2d(channels, first, 5, bias=folded)
         self.bn1 = _norm(first, folded)
         self.sn1 = neuron()
         self.conv2 = nn.Conv2d(first, second, 5, bias=folded)
         self.bn2 = _norm(second, folded)
         self.sn2 = neuron()
-        self.fc1 = nn.Linear(second * 25, hidden, bias=folded)
+        self.fc1 = nn.Linear(second * last**2, hidden, bias=folded)
         self.bn3 = nn.Identity() if folded else nn.BatchNorm1d(hidden)
         self.sn3 = neuron()
         self.fc2 = nn.Linear(hidden, classes)

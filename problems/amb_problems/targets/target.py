@@ -50,6 +50,7 @@ class SpikingTarget:
         arguments: the network's own keyword arguments.
         lif: the neuron of every layer.
         frames: how often the image is shown, from rest.
+        shape: of the images, `(height, width, channels)`.
         layers: the spiking layers, shallow to deep.
         weights: the exact weights, by the name of the convolution or fully connected layer.
         scales: for the class output `fc`, where there is one, what its units answer to natural images.
@@ -61,6 +62,7 @@ class SpikingTarget:
     arguments: Mapping[str, object]
     lif: LIF
     frames: int
+    shape: tuple[int, int, int]
     layers: Mapping[str, LayerInfo]
     weights: Mapping[str, ExactLayer]
     scales: Mapping[str, Scale]
@@ -80,11 +82,12 @@ class SpikingTarget:
             lif = LIF(**facts["lif"])
             layers = {layer: LayerInfo(*shape) for layer, shape in facts["layers"].items()}
             scales = {layer: Scale.of(tensors, layer) for layer in facts.get("outputs", ())}
-            grids = layer_grids(build_network(network, arguments, lambda: LIFNeuron(lif)))
+            built = build_network(network, arguments, lambda: LIFNeuron(lif))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"checkpoint {card.name!r} is no spiking target: {error!r} in its card") from error
-        weights = from_tensors(tensors, grids)
-        return cls(card.name, network, arguments, lif, frames, layers, weights, scales, torch.device(device))
+        weights = from_tensors(tensors, layer_grids(built))
+        shape = built.side, built.side, built.channels
+        return cls(card.name, network, arguments, lif, frames, shape, layers, weights, scales, torch.device(device))
 
     def build(self, neuron: NeuronFactory) -> TargetNetwork:
         """The folded network with this target's weights, as float32, and any neurons."""
@@ -96,7 +99,7 @@ class SpikingTarget:
         """Spikes of the units over all frames and positions, from rest.
 
         Args:
-            images: uint8 `[n, 32, 32, 3]`.
+            images: uint8 `[n, *shape]`.
             units: for every layer asked for, the units' indices.
 
         Returns:
@@ -150,9 +153,10 @@ class SpikingTarget:
         return scores / self.frames
 
     def input(self, images: UInt8Array) -> Tensor:
-        """Images as the network sees them: `(u8 - 128) / 64`, float32 `[n, 3, 32, 32]` on the device."""
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (32, 32, 3):
-            raise SpecError(f"target {self.name} takes uint8 images [n, 32, 32, 3], got {images.dtype} {images.shape}")
+        """Images as the network sees them: `(u8 - 128) / 64`, float32 `[n, channels, height, width]` on the device."""
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.shape:
+            wanted = ", ".join(map(str, self.shape))
+            raise SpecError(f"target {self.name} takes uint8 images [n, {wanted}], got {images.dtype} {images.shape}")
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
         return pixels.permute(0, 3, 1, 2).float().sub_(128.0).div_(64.0)
 
@@ -185,5 +189,6 @@ def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
         height, width = plane or (1, 1)
         return channels, height, width
 
+    grey = torch.zeros(1, network.channels, network.side, network.side)
     with torch.inference_mode():
-        return {firing.layer: shape(firing) for firing in network.eval().walk(torch.zeros(1, 3, 32, 32))}
+        return {firing.layer: shape(firing) for firing in network.eval().walk(grey)}

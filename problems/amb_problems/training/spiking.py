@@ -64,6 +64,17 @@ RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
             ClassifierRecipe((Phase(0, 12, 0.03), Phase(5, 6, 0.03)), rate_loss),
             relaxation="clipped",
         ),
+        "mnist-snn": TargetRecipe(
+            "mnist",
+            TargetFacts(
+                "SpikingCNN",
+                {"widths": (16, 32), "channels": 1, "side": 28},
+                LIF(strict=True),
+                50,
+                "number of spikes of `out`; currents break ties",
+            ),
+            ClassifierRecipe((Phase(0, 3, 0.05), Phase(5, 3, 0.03)), rate_loss, shift=2, mirror=False),
+        ),
         "snn-resnet18": TargetRecipe(
             "cifar10",
             TargetFacts("SpikingResNet18", {"width": 32}, LIF(), 20, "output of `fc`, mean over the frames"),
