@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from amb.contracts.report import Report as Report
     from amb.contracts.solver import Solver as Solver
     from amb.contracts.space import Space as Space
+    from amb.contracts.target import Target as Target
     from amb.errors import AmbError as AmbError
     from amb.problems import problem as problem
     from amb.solvers import solver as solver
+    from amb.targets import target as target
 
 # Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
 _HOME = {
@@ -34,7 +36,9 @@ _HOME = {
     "Suite": "amb.contracts.family",
     "compare": "amb.comparison",
     "problem": "amb.problems",
+    "Target": "amb.contracts.target",
     "solver": "amb.solvers",
+    "target": "amb.targets",
 }
 __all__ = [*_HOME]
 

@@ -13,8 +13,8 @@ from typing import Literal
 
 from amb.errors import PluginError, unknown
 
-Kind = Literal["problems", "solvers", "reports", "recipes", "studies"]
-KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes", "studies")
+Kind = Literal["problems", "solvers", "reports", "recipes", "studies", "targets"]
+KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes", "studies", "targets")
 
 
 @dataclass(frozen=True)

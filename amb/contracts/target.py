@@ -1,29 +1,33 @@
-"""The target contract: what the entry-point group `amb.targets` offers."""
+"""The target contract: what the entry-point group `amb.targets` offers and `amb.target` returns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
+from amb.errors import SpecError, unknown
 from amb.spec import Value
 
 
 class Target(ABC):
-    """A network whose units are driven; made by `amb.target`.
+    """A network whose units are driven. With a generator it makes problems, one by one or as a family.
 
     Attributes:
         name: what problem ids call it.
+        device: where it runs, "cpu" or "cuda".
+        layer: the layer of problems that name none; None: every problem has to name one.
         layers: number of units of every layer that can be probed, in the order of the network.
-        fingerprint: a hash of everything that activations depend on.
     """
 
     name: str
-    layers: Mapping[str, int]
-    fingerprint: str
+    device: str
+    layer: str | None
+
+    @property
+    @abstractmethod
+    def layers(self) -> Mapping[str, int]:
+        """Number of units of every layer."""
 
     @abstractmethod
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
@@ -37,28 +41,23 @@ class Target(ABC):
 
     @abstractmethod
     def family(self, generator: object) -> Family:
-        """The problems behind a generator: a shipped one by its name, or an object with `images(latents)`."""
+        """All problems with a generator: a shipped one by its name, or an object with `images(latents)`.
+
+        Raises:
+            SpecError: no such generator.
+        """
 
     def problem(self, generator: object, unit: int, *, layer: str | None = None, **options: Value) -> Problem:
-        """The problem of one unit; `layer` is that of the target by default, options are those of a problem's spec.
+        """The problem of one unit; options are those of a problem's spec.
 
         Raises:
             SpecError: no such generator, layer, unit or option.
         """
-        from amb.errors import SpecError, unknown
-
-        chosen = layer if layer is not None else self.layer
+        chosen = self.layer if layer is None else layer
         if chosen is None:
-            raise SpecError(f"say which layer of {self.name}; there are: {', '.join(self.layers)}")
+            raise SpecError(f"say which layer of {self.name}: layer=..., one of {', '.join(self.layers)}")
         if chosen not in self.layers:
             raise unknown(f"layer of {self.name}", chosen, self.layers)
         if not 0 <= unit < self.layers[chosen]:
             raise SpecError(f"no unit {unit} in {self.name}/{chosen}; its units are 0..{self.layers[chosen] - 1}")
         return self.family(generator).problem(chosen, unit, device=self.device, **options)
-
-    layer: str | None = None
-    """The layer that problems are made of unless they name another."""
-    device: str = "cpu"
-
-
-__all__ = ["NDArray", "Target", "np"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import ClassVar, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 from amb.contracts.family import Family
 from amb.contracts.space import Space
@@ -22,15 +22,18 @@ class NetworkFamily(Family):
             quantiles of the generator's own latent distribution.
     """
 
-    generator: ClassVar[str]
-    target: ClassVar[str]
-    modes: ClassVar[int] = 128
-    levels: ClassVar[int] = 64
+    generator: str
+    target: str
+    modes: int = 128
+    levels: int = 64
 
     def layers(self) -> Mapping[str, int]:
         """Units of every layer, from the target's card; no network is loaded."""
-        card = checkpoint.read_card(self.target).facts
-        return {name: int(shape[0]) for name, shape in {**card["layers"], **card.get("outputs", {})}.items()}
+        return layers_of(self.target)
+
+    def pair(self, device: str) -> Pair:
+        """Generator and target on a device."""
+        return _pair(self.generator, self.target, device)
 
     def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: Value) -> NetworkProblem:
         """The problem of one unit; see the class for `options`."""
@@ -43,7 +46,7 @@ class NetworkFamily(Family):
         space = _space(self.modes, self.levels, cast(Grid, grid))
         suffix = "" if grid == "even" else f"[grid={grid}]"
         problem_id = f"{self.generator}/{self.target}/{layer}/{unit}{suffix}"
-        return NetworkProblem(_pair(self.generator, self.target, device), layer, unit, space, id=problem_id)
+        return NetworkProblem(self.pair(device), layer, unit, space, id=problem_id)
 
 
 class SNGANBeforeSpikingCNN(NetworkFamily):
@@ -58,6 +61,19 @@ class SNGANBeforeSpikingResNet18(NetworkFamily):
 
     generator = "cifar10-sngan"
     target = "snn-resnet18"
+
+
+class SNGANBeforeResNet(NetworkFamily):
+    """CIFAR-10 images from an SN-GAN, seen by a plain ResNet-18."""
+
+    generator = "cifar10-sngan"
+    target = "ann-resnet"
+
+
+def layers_of(target: str) -> Mapping[str, int]:
+    """Units of every layer of a target, from its card."""
+    card = checkpoint.read_card(target).facts
+    return {name: int(shape[0]) for name, shape in {**card["layers"], **card.get("outputs", {})}.items()}
 
 
 @cache
@@ -76,5 +92,6 @@ def _pair(generator: str, target: str, device: str) -> Pair:
         generator=generators.load(generator, device=device),
         target=targets.load(target, device=device),
         digests=(checkpoint.fingerprint(generator), checkpoint.fingerprint(target)),
+        activation=str(cards["target"]["activation"]),
         cards={f"{part} {key}": card[key] for part, card in cards.items() for key in card.get("facts", ())},
     )

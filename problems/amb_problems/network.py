@@ -36,6 +36,7 @@ class Pair:
         device: where both are.
         digests: sha256 of the checkpoints.
         cards: the models' facts, for people.
+        activation: what the target's activations are, in words.
     """
 
     name: str
@@ -44,12 +45,14 @@ class Pair:
     target: Target
     digests: tuple[str, ...]
     cards: Mapping[str, object]
+    activation: str = "mean response of the unit"
 
 
 class NetworkProblem(Problem):
     """How strongly one unit of a target responds to what a generator makes of a grid point.
 
-    The activation is the unit's spikes divided by frames and by positions of its feature map, in [0, 1].
+    What an activation is, the target's model card says: of a spiking layer, the unit's spikes divided by frames and by
+    positions of its feature map, in [0, 1].
     """
 
     def __init__(self, pair: Pair, layer: str, unit: int, space: Space, *, id: str) -> None:
@@ -97,7 +100,7 @@ class NetworkProblem(Problem):
             "problem": self.id,
             "grid": f"{space.d} modes x {int(space.levels.max())} levels, {space.grid} in "
             f"[{space.low:g}, {space.high:g}]",
-            "activation": "spikes / (frames x positions of the feature map), in [0, 1]",
+            "activation": self.pair.activation,
             **self.pair.cards,
             "checkpoints": ", ".join(self.pair.digests),
         }

@@ -79,7 +79,7 @@ def test_probabilities_are_the_softmax_of_the_class_output(target: ModuleTarget)
 
 def test_every_convolution_and_rectifier_can_be_probed(target: ModuleTarget) -> None:
     """By the name of the module; what a layer answers is the mean of what the module gives."""
-    network = target.responses._module
+    network = target.responses.module
     kinds = (nn.Conv2d, nn.ReLU, nn.Linear)
     modules = [name for name, module in network.named_modules() if isinstance(module, kinds)]
     # A block's shortcut runs after the block's own convolutions: the order is that of the images.

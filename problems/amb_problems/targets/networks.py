@@ -49,8 +49,8 @@ class TargetNetwork(nn.Module):
 class SpikingCNN(TargetNetwork):
     """snnTorch's convolutional network: two convolutions, two fully connected layers, four spiking layers.
 
-    Maps for a side of 32: `sn1` 14x14, `sn2` 5x5 (28: 12x12, 4x4); `sn3` has `hidden` units, `out` one per class, and its spikes are the readout.
-    With `folded` the layers have biases and there is no batch norm.
+    Maps for a side of 32: `sn1` 14x14, `sn2` 5x5 (for 28: 12x12 and 4x4); `sn3` has `hidden` units, `out` one per
+    class, and its spikes are the readout. With `folded` the layers have biases and there is no batch norm.
     """
 
     def __init__(

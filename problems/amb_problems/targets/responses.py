@@ -70,7 +70,7 @@ class Responses:
         self.frames, self.device = frames, torch.device(device)
         module.eval().requires_grad_(False).to(self.device)
         rest(module)
-        self._module = module
+        self.module = module
         self._idle: list[nn.Module] = []
         self._calls: Mapping[str, Call] = {}
         self.shapes: Mapping[str, tuple[int, ...]] = self._survey()
@@ -165,8 +165,8 @@ class Responses:
         Threads must not meet in one module's hooks or memory. One with memory is used once: so it is at rest, whatever
         its framework keeps where.
         """
-        shared: dict[int, object] = {id(parameter): parameter for parameter in self._module.parameters()}
-        module = self._idle.pop() if self._idle else copy.deepcopy(self._module, shared)
+        shared: dict[int, object] = {id(parameter): parameter for parameter in self.module.parameters()}
+        module = self._idle.pop() if self._idle else copy.deepcopy(self.module, shared)
         yield module
         if self.frames is None:
             self._idle.append(module)
@@ -183,7 +183,13 @@ class Responses:
                 shapes[name], calls[name] = tuple(answer.shape[1:]), call
 
         grey = torch.full((1, *self.shape), 128, dtype=torch.uint8, device=self.device)
-        names = {name for name, module in self._module.named_modules() if name and not any(module.children())}
+        memories = [name for name, module in self.module.named_modules() if _memory(module) and name]
+        names = {
+            name
+            for name, _ in self.module.named_modules()
+            # What a neuron is made of, such as its surrogate, is no layer.
+            if name and not any(name.startswith(f"{memory}.") for memory in memories)
+        }
         with torch.inference_mode(), self._borrowed() as module, _watched(module, names, see):
             try:
                 module(self.prepare(grey))
@@ -198,10 +204,16 @@ class Responses:
 def rest(module: nn.Module) -> None:
     """Bring every submodule with a memory to rest: SpikingJelly's `reset`, snnTorch's `reset_mem`."""
     for part in module.modules():
-        for name in ("reset", "reset_mem"):
-            if callable(found := getattr(part, name, None)):
-                found()
-                break
+        if reset := _memory(part):
+            reset()
+
+
+def _memory(module: nn.Module) -> Callable[[], object] | None:
+    """What brings a module to rest, if it has a memory."""
+    for name in ("reset", "reset_mem"):
+        if callable(found := getattr(module, name, None)):
+            return found
+    return None
 
 
 def channel_means(output: object) -> Tensor:

@@ -1,0 +1,288 @@
+"""A user's own network as a target: plain, of snnTorch, of SpikingJelly; and ImageNet's, which the user downloads."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import amb
+from amb.errors import DataError, PluginError, SpecError
+from amb.plugins import load_file
+from amb_problems.targets.imagenet import ImageNetTarget
+from amb_problems.targets.imagenet_layers import LAYERS
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+
+
+class Net(nn.Module):
+    """A convolution, neurons, a fully connected layer, neurons; one frame a call."""
+
+    def __init__(self, neuron: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.conv, self.sn1 = nn.Conv2d(3, 8, 3, 2), neuron()
+            self.fc, self.out = nn.Linear(8 * 15 * 15, 10), neuron()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.fc(self.sn1(self.conv(x)).flatten(1)))
+
+
+def snntorch_neuron() -> nn.Module:
+    snntorch = pytest.importorskip("snntorch")
+    return snntorch.Leaky(beta=0.9, threshold=0.2, reset_mechanism="zero", init_hidden=True)
+
+
+def spikingjelly_neuron() -> nn.Module:
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    return neuron.LIFNode(tau=10.0, decay_input=False, v_threshold=0.2, v_reset=0.0)
+
+
+NEURONS = {"snntorch": snntorch_neuron, "spikingjelly": spikingjelly_neuron, "plain": nn.ReLU}
+FRAMES = {"snntorch": 6, "spikingjelly": 6, "plain": None}
+
+
+@pytest.fixture(params=NEURONS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_a_value_depends_on_its_own_image_alone(kind: str) -> None:
+    """Alone, in a batch, at any position, again, on any number of threads: from rest, bit for bit the same."""
+    target = amb.target(Net(NEURONS[kind]), frames=FRAMES[kind])
+    names = list(target.layers)
+    units = [(names[i % len(names)], i % 8) for i in range(20)]
+    expected = target.activations(IMAGES, units)
+    assert np.array_equal(expected, target.activations(IMAGES, units))
+    assert np.array_equal(expected[::-1], target.activations(IMAGES[::-1], units[::-1]))
+    alone = [target.activations(IMAGES[i : i + 1], units[i : i + 1])[0] for i in range(20)]
+    assert np.array_equal(expected, alone)
+    try:
+        torch.set_num_threads(2)
+        assert np.array_equal(expected, target.activations(IMAGES, units))
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("kind", ["snntorch", "spikingjelly"])
+def test_a_spiking_layers_activation_is_its_share_of_spikes(kind: str) -> None:
+    """The module's own forward pass, frame by frame from rest, gives the same numbers of spikes."""
+    network = Net(NEURONS[kind])
+    target = amb.target(Net(NEURONS[kind]), layer="sn1", frames=6)
+    found = np.stack([target.activations(IMAGES[:16], [("sn1", unit)] * 16) for unit in range(8)], 1)
+    spikes: list[Tensor] = []
+    network.sn1.register_forward_hook(lambda module, inputs, output: spikes.append(output.detach()))
+    x = torch.from_numpy(IMAGES[:16]).permute(0, 3, 1, 2) / 255
+    for _ in range(6):
+        network(x)
+    expected = torch.stack(spikes).sum((0, 3, 4)).numpy() / (6 * 15 * 15)
+    assert expected.max() > 0.05, "a silent layer would prove nothing"
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_what_was_shown_before_leaves_no_trace(kind: str) -> None:
+    """A module that comes with memories is brought to rest, and the user's module is left as it was at rest."""
+    used = Net(NEURONS[kind])
+    for _ in range(3):
+        used(torch.ones(2, 3, 32, 32))
+    fresh = amb.target(Net(NEURONS[kind]), frames=FRAMES[kind])
+    units = [("out", 1)] * 20
+    before = fresh.fingerprint
+    target = amb.target(used, frames=FRAMES[kind])
+    assert np.array_equal(fresh.activations(IMAGES, units), target.activations(IMAGES, units))
+    assert fresh.fingerprint == before == target.fingerprint
+
+
+def test_it_makes_problems_with_a_shipped_generator(kind: str) -> None:
+    target = amb.target(Net(NEURONS[kind]), layer="sn1", frames=FRAMES[kind], name="mine")
+    problem = target.problem("cifar10-sngan", 3)
+    assert problem.id == "cifar10-sngan/mine/sn1/3"
+    candidates = problem.space.sample_prior(3, np.random.default_rng(0))
+    expected = target.activations(problem.images(candidates), [("sn1", 3)] * 3)
+    assert np.array_equal(problem.evaluate(candidates), expected)
+    other = target.problem("cifar10-sngan", 3, layer="out", grid="quantile")
+    assert other.id == "cifar10-sngan/mine/out/3[grid=quantile]"
+    assert other.fingerprint != problem.fingerprint
+
+
+def test_other_weights_are_another_problem() -> None:
+    """The keys of runs hold the weights: results of one network are never taken for another's."""
+    first, second = (Net(nn.ReLU) for _ in range(2))
+    assert amb.target(first).fingerprint == amb.target(second).fingerprint
+    with torch.no_grad():
+        second.conv.bias[0] += 1
+    prints = {amb.target(net, version=version).fingerprint for net in (first, second) for version in ("1", "2")}
+    assert len(prints) == 4
+
+
+def test_a_function_is_called_when_the_module_is_needed() -> None:
+    calls: list[int] = []
+
+    def make() -> nn.Module:
+        calls.append(1)
+        return Net(nn.ReLU)
+
+    target = amb.target(make, layer="sn1")
+    assert not calls
+    assert target.layers["sn1"] == 8
+    assert target.activations(IMAGES[:1], [("sn1", 0)]).shape == (1,)
+    assert calls == [1]
+
+
+PLUGIN = """
+import torch
+import amb
+
+target = amb.target(lambda: torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5), torch.nn.ReLU()), name="filters")
+
+class Filters(amb.Family):
+    name = "cifar10-sngan/filters"
+
+    def layers(self):
+        return target.layers
+
+    def problem(self, layer, unit, *, device="cpu", **options):
+        return target.problem("cifar10-sngan", unit, layer=layer, **options)
+"""
+
+
+def test_a_file_offers_it_to_every_command(tmp_path: Path) -> None:
+    """As `--plugin` does; the family of an entry point may be the target's own."""
+    (tmp_path / "filters_plugin.py").write_text(PLUGIN)
+    load_file(tmp_path / "filters_plugin.py")
+    problem = amb.problem("cifar10-sngan/filters/1/7")
+    assert problem.evaluate(problem.space.sample_prior(2, np.random.default_rng(0))).shape == (2,)
+    family = amb.target(Net(nn.ReLU), name="mine").family("cifar10-sngan")
+    assert isinstance(family, amb.Family)
+    assert dict(family.layers()) == {"conv": 8, "sn1": 8, "fc": 10, "out": 10}
+
+
+def test_shipped_targets_have_names() -> None:
+    target = amb.target("snn-cnn", layer="sn2")
+    problem, same = target.problem("cifar10-sngan", 8), amb.problem("cifar10-sngan/snn-cnn/sn2/8")
+    candidates = problem.space.sample_prior(4, np.random.default_rng(0))
+    assert np.array_equal(problem.evaluate(candidates), same.evaluate(candidates))
+    assert problem.fingerprint == same.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda: amb.target("snn-cn"), "snn-cnn"),
+        (lambda: amb.target("snn-cnn", layer="sn22"), "sn2"),
+        (lambda: amb.target("snn-cnn", frames=3), "has its own"),
+        (lambda: amb.target("snn-cnn", shape=(1, 1, 1)), "shape"),
+        (lambda: amb.target(3), "expected a torch module"),
+        (lambda: amb.target(lambda: 3).layers, "gave int"),
+        (lambda: amb.target(Net(nn.ReLU), layer="sn11").layers, "sn1"),
+        (lambda: amb.target(Net(nn.ReLU), frames=0).layers, "at least 1"),
+        (lambda: amb.target(Net(nn.ReLU), name="a/b"), "problem's id"),
+        (lambda: amb.target(nn.Linear(3, 2)).layers, "fails on a grey image"),
+        (lambda: amb.target(Net(nn.ReLU)).problem("cifar10-sngan", 0), "layer="),
+        (lambda: amb.target(Net(nn.ReLU)).problem("cifar10-sngan", 99, layer="fc"), r"0\.\.9"),
+        (lambda: amb.target(Net(nn.ReLU)).problem("cifar10-sngn", 0, layer="fc"), "cifar10-sngan"),
+        (lambda: amb.target(Net(nn.ReLU)).problem(3, 0, layer="fc"), "generator"),
+        (lambda: amb.target("imagenet-vgg", layer="features.99"), r"features"),
+    ],
+)
+def test_wrong_questions_are_answered_clearly(ask: Callable[[], object], says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        ask()
+
+
+def fake_torchvision(monkeypatch: pytest.MonkeyPatch, get_model: Callable[..., nn.Module]) -> None:
+    package, models = ModuleType("torchvision"), ModuleType("torchvision.models")
+    models.get_model = get_model  # type: ignore[attr-defined]
+    package.models = models  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torchvision", package)
+    monkeypatch.setitem(sys.modules, "torchvision.models", models)
+
+
+def small_alexnet(function: str, weights: str) -> nn.Module:
+    """Of AlexNet's names and numbers of units, but little to compute."""
+    assert (function, weights) == ("alexnet", "AlexNet_Weights.IMAGENET1K_V1")
+    layers: list[nn.Module] = []
+    inputs = 3
+    for width, pools in ((64, True), (192, True), (384, False), (256, False), (256, True)):
+        layers += [nn.Conv2d(inputs, width, 1, stride=8 if inputs == 3 else 1), nn.ReLU(inplace=True)]
+        layers += [nn.MaxPool2d(2)] if pools else []
+        inputs = width
+    net = nn.Module()
+    net.features, net.avgpool = nn.Sequential(*layers), nn.AdaptiveAvgPool2d(1)
+    hidden = [nn.Dropout(), nn.Linear(256, 4096), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(4096, 4096)]
+    net.classifier = nn.Sequential(*hidden, nn.ReLU(inplace=True), nn.Linear(4096, 1000))
+    whole = nn.Sequential()
+    whole.features, whole.avgpool, whole.classifier = net.features, net.avgpool, net.classifier
+
+    class AlexNet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features, self.avgpool, self.classifier = net.features, net.avgpool, net.classifier
+
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.shape[1:] == (3, 224, 224)
+            return self.classifier(self.avgpool(self.features(x)).flatten(1))
+
+    return AlexNet()
+
+
+def test_imagenet_networks_see_enlarged_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for torchvision: every listed layer answers, the classes' probabilities too."""
+    fake_torchvision(monkeypatch, small_alexnet)
+    target = amb.target("imagenet-alexnet", layer="features.0")
+    names = list(target.layers)
+    assert names[-2:] == ["classifier.6", "prob"]
+    values = target.activations(IMAGES[:1].repeat(len(names), 0), [(name, 1) for name in names])
+    assert np.isfinite(values).all()
+    assert 0 < values[-1] < 1
+    problem = target.problem("cifar10-sngan", 3)
+    assert problem.id == "cifar10-sngan/imagenet-alexnet/features.0/3"
+    assert np.isfinite(problem.evaluate(problem.space.sample_prior(2, np.random.default_rng(0)))).all()
+    large = amb.target("imagenet-alexnet", shape=(224, 224, 3))
+    assert large.activations(np.zeros((1, 224, 224, 3), np.uint8), [("features.0", 1)]).shape == (1,)
+
+
+def test_a_missing_torchvision_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not installed, built for another torch, or without a network: one line that says the mend."""
+    family = amb.problems.family("cifar10-sngan/imagenet-alexnet")
+    assert family.layers()["features.0"] == 64, "listing needs no torchvision"
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises(PluginError, match=r"pip install 'amb\[imagenet\]'"):
+        ImageNetTarget("imagenet-alexnet").activations(IMAGES[:1], [("features.0", 0)])
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    fake_torchvision(monkeypatch, small_alexnet)
+    monkeypatch.delattr(sys.modules["torchvision"], "models")
+    monkeypatch.delitem(sys.modules, "torchvision.models")
+    monkeypatch.setattr(sys.modules["torchvision"], "__getattr__", broken, raising=False)
+    with pytest.raises(PluginError, match=r"fits torch .*nms does not exist.*one index"):
+        ImageNetTarget("imagenet-alexnet").activations(IMAGES[:1], [("features.0", 0)])
+
+    def offline(function: str, weights: str) -> nn.Module:
+        raise OSError("<urlopen error no network>")
+
+    fake_torchvision(monkeypatch, offline)
+    with pytest.raises(DataError, match=r"could not be downloaded .*TORCH_HOME"):
+        ImageNetTarget("imagenet-vgg").activations(IMAGES[:1], [("features.0", 0)])
+
+
+def test_written_down_layers_are_torchvisions() -> None:
+    """Where torchvision can be imported: names, order and numbers of units."""
+    try:
+        from torchvision import models
+    except Exception:
+        pytest.skip("no torchvision that fits this torch")
+    for name, function in (("alexnet", "alexnet"), ("vgg", "vgg16"), ("densenet", "densenet121")):
+        network = models.get_model(function, weights=None)
+        kinds = (nn.Conv2d, nn.ReLU, nn.Linear)
+        assert list(LAYERS[f"imagenet-{name}"]) == [k for k, m in network.named_modules() if isinstance(m, kinds)]
