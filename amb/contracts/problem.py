@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.errors import CandidateError
+from amb.errors import CandidateError, SpecError
 
 UInt8Array = NDArray[np.uint8]
 
@@ -74,6 +74,42 @@ class Problem(ABC):
     @abstractmethod
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
+
+    @classmethod
+    def respond_together(cls, problems: Sequence["Problem"], images: UInt8Array) -> FloatArray:
+        """Noise-free activations of several problems, all of one `group`, for images from anywhere.
+
+        Optional: reference points need it (`amb references`), solvers never see it.
+
+        Args:
+            problems: whose units answer.
+            images: uint8[n, h, w, c], such as natural images of a data set.
+
+        Returns:
+            float64[n, len(problems)].
+
+        Raises:
+            SpecError: these problems can show no images but their own.
+        """
+        raise SpecError(f"{problems[0].id} shows no images but those of its candidates (respond_together)")
+
+    def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Relaxed activations of latents, and their gradients: for white-box solvers and reference points.
+
+        Optional. The activation may be a differentiable stand-in (surrogate spikes, fewer frames), so what counts is
+        `evaluate` of the nearest grid point. Like an activation, a gradient depends on its own latent only, to the
+        bit on one device.
+
+        Args:
+            latents: float[n, d], coordinates in the space's box, on the grid or between its points.
+
+        Returns:
+            float64[n] and float64[n, d].
+
+        Raises:
+            SpecError: the problem has no gradients.
+        """
+        raise SpecError(f"{self.id} has no gradients: a white-box solver cannot search it")
 
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""

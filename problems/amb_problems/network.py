@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,14 @@ class Target(Protocol):
 
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The response of unit `units[i]`, a (layer, channel) pair, to image `i`: float64[n] in [0, 1]."""
+
+
+@runtime_checkable
+class ManyUnits(Protocol):
+    """A target that measures many units of one image in one pass."""
+
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The response of every unit to every image: float64[n, len(units)]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +100,26 @@ class NetworkProblem(Problem):
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
         return self.pair.generator.images(self.space.decode(candidates).astype(np.float32))
+
+    @classmethod
+    def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
+        """Activations of all problems of a pair for images from anywhere, float64[n, problems]."""
+        mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
+        target, units = mine[0].pair.target, [(p.layer, p.unit) for p in mine]
+        if isinstance(target, ManyUnits):
+            return target.all_activations(images, units)
+        return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
+
+    def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Surrogate gradients through generator and target: of spiking networks, over 20 frames at most."""
+        from amb_problems.gradients import DifferentiableGenerator, DifferentiableTarget, gradients
+
+        generator, target = self.pair.generator, self.pair.target
+        if not (isinstance(generator, DifferentiableGenerator) and isinstance(target, DifferentiableTarget)):
+            return super().gradient(latents)
+        points = np.asarray(latents, np.float64)
+        self.space.nearest(points)  # refuses wrong shapes and NaN
+        return gradients(generator, target, self.layer, (self.unit,), points, device=self.pair.device)
 
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""

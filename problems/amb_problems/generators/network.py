@@ -53,6 +53,14 @@ class SNGANGenerator(Generator):
         finally:
             torch.set_num_threads(threads)
 
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pixels float32 [n, h, w, c] in 0..255 of latents on the device, through which gradients flow.
+
+        They are rounded, as a screen would show them; the gradient passes the rounding unchanged.
+        """
+        smooth = (self._network(latents).permute(0, 2, 3, 1) + 1) * 127.5
+        return smooth + (smooth.round().clamp(0, 255) - smooth).detach()
+
     def _render(self, latents: FloatArray) -> UInt8Array:
         with torch.inference_mode():
             images = self._network(torch.from_numpy(latents).to(self._device)).cpu()

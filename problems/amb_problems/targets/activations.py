@@ -6,15 +6,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from amb.errors import unknown
 from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.targets.target import SpikingTarget
+from amb_problems.training.surrogate import SurrogateLIF, set_frames
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
 READOUT = "fc"
 """The class output that does not spike."""
+
+GRADIENT_FRAMES = 20
+"""Frames of the relaxation from which surrogate gradients come."""
 
 
 class SpikingActivations:
@@ -64,3 +69,52 @@ class SpikingActivations:
         counts = torch.from_numpy(self.evaluator.unit_counts(images, last, units))
         total = counts @ layer.weight.long().T + self.target.frames * layer.bias.long()
         return (torch.ldexp(total.double(), -(layer.shift.int() + layer.grid.bits)) / self.target.frames).numpy()
+
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of every unit for every image: float64 `[n, len(units)]`, one pass for each layer.
+
+        Raises:
+            SpecError: no such layer or unit, or images of another shape.
+        """
+        result = np.zeros((len(images), len(units)))
+        for layer in dict.fromkeys(layer for layer, _ in units):
+            columns = [column for column, (own, _) in enumerate(units) if own == layer]
+            wanted = np.array([units[column][1] for column in columns])
+            if layer in self.target.scales:
+                result[:, columns] = self.target.scales[layer](wanted, self.readouts(images)[:, wanted])
+            else:
+                counts = self.evaluator.unit_counts(images, layer, tuple(wanted.tolist()))
+                result[:, columns] = counts / self._most[layer]
+        return result
+
+    def relaxed(self, pixels: torch.Tensor, layer: str) -> torch.Tensor:
+        """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.
+
+        The same weights with surrogate spikes (arctan, no gradient through the reset), for `GRADIENT_FRAMES` frames at
+        most: all of them would cost as many times more and say little else about which way is up.
+
+        Raises:
+            SpecError: no such layer.
+        """
+        target = self.target
+        frames = min(target.frames, GRADIENT_FRAMES)
+        lif = target.lif
+        network = target.build(
+            lambda: SurrogateLIF(decay=lif.decay, threshold=lif.threshold, strict=lif.strict)
+        ).requires_grad_(False)
+        set_frames(network, frames)
+        x = pixels.permute(0, 3, 1, 2).sub(128.0).div(64.0)
+        for firing in network.walk(x):
+            if firing.layer == layer:
+                return _over_frames(firing.spikes, frames)
+        if layer not in target.scales:
+            raise unknown(f"layer of {target.name}", layer, [*target.layers, *target.scales])
+        scale = target.scales[layer]
+        low, high = torch.from_numpy(scale.low).to(x), torch.from_numpy(scale.high).to(x)
+        return (_over_frames(network.readout(firing), frames) - low) / (high - low).clamp_min(1e-6)
+
+
+def _over_frames(response: torch.Tensor, frames: int) -> torch.Tensor:
+    """Mean over frames, which are folded into the batch, and positions: `[n, channels]`."""
+    means = response if response.ndim == 2 else response.flatten(2).mean(2)
+    return means.view(frames, -1, means.shape[1]).mean(0)

@@ -74,6 +74,44 @@ class ModuleTarget:
             result[likely] = probabilities[np.arange(len(likely)), [units[row][1] for row in likely]]
         return result
 
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of every unit for every image: float64 `[n, len(units)]`, in one pass.
+
+        Raises:
+            SpecError: no such layer or unit, or images of another shape or type.
+        """
+        for layer, _ in units:
+            if layer not in self.layers:
+                raise unknown("layer", layer, self.layers)
+        sources = {layer: str(self.output) if layer == PROBABILITY else layer for layer, _ in units}
+        means = self.responses.means(images, sources.values())
+        result = np.zeros((len(images), len(units)))
+        for layer, source in sources.items():
+            columns = [column for column, (own, _) in enumerate(units) if own == layer]
+            wanted = np.array([units[column][1] for column in columns])
+            values = means[source].astype(np.float64)
+            values = softmax(values)[:, wanted] if layer == PROBABILITY else values[:, wanted]
+            result[:, columns] = self.scales[layer](wanted, values) if layer in self.scales else values
+        return result
+
+    def relaxed(self, pixels: Tensor, layer: str) -> Tensor:
+        """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.
+
+        A spiking module's gradient is what its own framework's surrogate gives.
+
+        Raises:
+            SpecError: no such layer.
+        """
+        if layer not in self.layers:
+            raise unknown("layer", layer, self.layers)
+        if layer == PROBABILITY:
+            return self.responses.differentiable(pixels, str(self.output)).softmax(1)
+        means = self.responses.differentiable(pixels, layer)
+        if layer not in self.scales:
+            return means
+        low, high = (torch.from_numpy(end).to(means) for end in (self.scales[layer].low, self.scales[layer].high))
+        return (means - low) / torch.where(high > low, high - low, torch.ones_like(high))
+
     def class_scores(self, images: UInt8Array) -> FloatArray:
         """The class output as it is, float64 `[n, classes]`."""
         assert self.output is not None

@@ -109,6 +109,14 @@ class OwnTarget(Target):
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         return self.measured.activations(images, units)
 
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of every unit for every image: float64 `[n, len(units)]`."""
+        return self.measured.all_activations(images, units)
+
+    def relaxed(self, pixels: Tensor, layer: str) -> Tensor:
+        """Differentiable activations of a layer's units, float32 `[n, units]`, of pixels `[n, h, w, c]`."""
+        return self.measured.relaxed(pixels, layer)
+
     def on(self, device: str) -> "OwnTarget":
         """The same target on a device; its module is copied."""
         if device == self.device:
@@ -160,6 +168,14 @@ class ShippedTarget(Target):
 
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         return self._loaded.activations(images, units)
+
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of every unit for every image: float64 `[n, len(units)]`."""
+        return self._loaded.all_activations(images, units)
+
+    def relaxed(self, pixels: Tensor, layer: str) -> Tensor:
+        """Differentiable activations of a layer's units, float32 `[n, units]`, of pixels `[n, h, w, c]`."""
+        return self._loaded.relaxed(pixels, layer)
 
     def on(self, device: str) -> "ShippedTarget":
         """The same target on a device."""

@@ -112,6 +112,18 @@ class Responses:
             result[some] = values
         return result
 
+    def differentiable(self, pixels: Tensor, layer: str) -> Tensor:
+        """Mean responses of a layer's channels, float32 `[n, channels]`, through which gradients flow.
+
+        Args:
+            pixels: float32 `[n, h, w, c]` in 0..255, on the device.
+            layer: one of the layers.
+        """
+        self._require(layer, 0)
+        module = self._copy()  # an idle copy's buffers may be of inference mode, through which no gradient flows
+        x = self.prepare(pixels.clone())  # it may change its argument in place
+        return torch.stack([self._pass(module, x, (layer,))[layer] for _ in range(self.frames or 1)]).mean(0)
+
     def _require(self, layer: str, unit: int) -> None:
         if layer not in self.layers:
             raise unknown("layer", layer, self.layers)
@@ -165,11 +177,14 @@ class Responses:
         Threads must not meet in one module's hooks or memory. One with memory is used once: so it is at rest, whatever
         its framework keeps where.
         """
-        shared: dict[int, object] = {id(parameter): parameter for parameter in self.module.parameters()}
-        module = self._idle.pop() if self._idle else copy.deepcopy(self.module, shared)
+        module = self._idle.pop() if self._idle else self._copy()
         yield module
         if self.frames is None:
             self._idle.append(module)
+
+    def _copy(self) -> nn.Module:
+        shared: dict[int, object] = {id(parameter): parameter for parameter in self.module.parameters()}
+        return copy.deepcopy(self.module, shared)
 
     def _survey(self) -> dict[str, tuple[int, ...]]:
         """Channels and map of every call that answers with channels, in the order of the calls."""
