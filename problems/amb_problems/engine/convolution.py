@@ -24,7 +24,7 @@ class Convolution:
     Args:
         affine: the map.
         side: side of its square input maps.
-        integers: use integer arithmetic; see `has_integers`.
+        integers: use integer arithmetic, where `has_integers`.
         pixels: the bytes stand for `u8 - 128`.
         device: where it is applied.
     """
@@ -108,25 +108,27 @@ def written_out(affine: Affine, side: int) -> Affine:
     return Affine(flat, affine.scale.repeat(repeat), affine.bias.repeat(repeat))
 
 
-@lru_cache(maxsize=1)
-def has_integers() -> bool:
+@lru_cache(maxsize=2)
+def has_integers(*, pixels: bool = False) -> bool:
     """Whether this build of torch, on this processor, convolves bytes with int8 weights, and exactly.
 
-    Tried once on small convolutions with the largest weights and bytes, since neither version numbers nor processor
-    flags tell: without the VNNI instructions, oneDNN saturates sums of two products at 16 bits.
+    Spikes are 0 or 1, pixels any byte. Tried once on small convolutions with the largest weights and bytes, since
+    neither version numbers nor processor flags tell: without the VNNI instructions, oneDNN saturates sums of two
+    products at 16 bits, which two spikes never reach and two pixels do.
     """
     weight = torch.arange(-108, 108, dtype=torch.int8).view(3, 8, 3, 3)
     affine = Affine(weight, torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.75, -3.0, 0.5]), padding=1)
-    largest = replace(affine, weight=torch.full_like(weight, 127))
-    maps = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
+    extremes = [replace(affine, weight=torch.full_like(weight, end)) for end in (127, -128)]
+    some = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
+    brightest = 255 if pixels else 1
     try:
         return all(
             torch.equal(
-                Convolution(a, 4, integers=True, pixels=pixels)(bytes_),
-                Convolution(a, 4, integers=False, pixels=pixels)(bytes_),
+                Convolution(a, 4, integers=True, pixels=pixels)(maps * brightest),
+                Convolution(a, 4, integers=False, pixels=pixels)(maps * brightest),
             )
-            for a in (affine, largest)
-            for bytes_, pixels in ((maps, False), (maps * 255, True))
+            for a in (affine, *extremes)
+            for maps in (some, torch.ones_like(some))
         )
     except (RuntimeError, AttributeError):
         return False

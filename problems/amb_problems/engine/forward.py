@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amb_problems.engine.convolution import Convolution
+from amb_problems.engine.convolution import Convolution, has_integers
 from amb_problems.engine.eager import max_pool
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network
@@ -136,7 +136,9 @@ class Forward:
             affine = affine.without_bias()
         source = stage.shortcut if downsample else self.network.names[index - 1]
         side = self._sides[str(source)] if index else self.network.side
-        return Convolution(affine, side, integers=self._integers, pixels=index == 0, device=self.device)
+        pixels = index == 0
+        integers = self._integers and (not pixels or has_integers(pixels=True))
+        return Convolution(affine, side, integers=integers, pixels=pixels, device=self.device)
 
     def _input_sides(self) -> dict[str, int]:
         """Side of the map that each stage hands on, the first one's spikes pooled."""
