@@ -83,7 +83,9 @@ class RunRecord:
 
     def to_json(self) -> str:
         """The record as JSON; NaN is written as null."""
-        content = asdict(self)
+        # Not asdict: it copies every index of the recommended candidate by itself.
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        content["plan"] = asdict(self.plan)
         content["final"] = None if np.isnan(self.final) else self.final
         return json.dumps(content)
 

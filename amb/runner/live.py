@@ -42,7 +42,9 @@ class LiveRun:
         self._batches: list[tuple[IntArray, FloatArray, FloatArray]] = []
         self.queries = 0
         self._solver: Solver | None = None
+        start = perf_counter()
         self._guard(self._make_solver)
+        self._seconds["solver"] += perf_counter() - start
         earlier = self._replay(study.unfinished(plan))
         self._journal = study.journal(plan, problem.space.d, earlier)
 

@@ -1,7 +1,7 @@
 """Problems made of a generator and a target network: one latent grid, one unit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from time import perf_counter
 from typing import Protocol, runtime_checkable
@@ -54,6 +54,8 @@ class Pair:
     digests: tuple[str, ...]
     cards: Mapping[str, object]
     activation: str = "mean response of the unit"
+    warm: set[tuple[str, int]] = field(default_factory=set, repr=False)
+    """The units for which everything is compiled and laid out."""
 
 
 class NetworkProblem(Problem):
@@ -78,9 +80,13 @@ class NetworkProblem(Problem):
         return f"{self.pair.name}@{self.pair.device}"
 
     def warm_up(self) -> None:
-        """Show the unit one grey image, from one latent at the origin."""
+        """Show the unit one grey image, from one latent at the origin; once for all problems of the pair."""
+        unit = self.layer, self.unit
+        if unit in self.pair.warm:
+            return
+        self.pair.warm.add(unit)
         images = self.pair.generator.images(np.zeros((1, self.space.d), np.float32))
-        self.pair.target.activations(np.full_like(images, 128), [(self.layer, self.unit)])
+        self.pair.target.activations(np.full_like(images, 128), [unit])
 
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
