@@ -70,6 +70,27 @@ class SNGANBeforeResNet(NetworkFamily):
     target = "ann-resnet"
 
 
+class SNGANBeforeAlexNet(NetworkFamily):
+    """CIFAR-10 images from an SN-GAN, seen by a small AlexNet."""
+
+    generator = "cifar10-sngan"
+    target = "ann-alexnet"
+
+
+class SNGANBeforeVGG(NetworkFamily):
+    """CIFAR-10 images from an SN-GAN, seen by a small VGG."""
+
+    generator = "cifar10-sngan"
+    target = "ann-vgg"
+
+
+class SNGANBeforeDenseNet(NetworkFamily):
+    """CIFAR-10 images from an SN-GAN, seen by a small DenseNet."""
+
+    generator = "cifar10-sngan"
+    target = "ann-densenet"
+
+
 def layers_of(target: str) -> Mapping[str, int]:
     """Units of every layer of a target, from its card."""
     card = checkpoint.read_card(target).facts

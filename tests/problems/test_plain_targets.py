@@ -9,6 +9,7 @@ from torch import nn
 
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint, data
+from amb_problems.engine.measure import stimuli
 from amb_problems.targets.module import PROBABILITY, ModuleTarget, load_plain, small_images
 from amb_problems.targets.plain import PLAIN_NETWORKS
 from amb_problems.targets.responses import CHUNK, Responses
@@ -203,3 +204,13 @@ def test_shipped_networks_are_as_accurate_as_issued(name: str) -> None:
     assert facts["metrics"]["test images"] == 10_000
     assert facts["metrics"]["test accuracy"] >= 0.8
     assert load_plain(name).layers == {layer: shape[0] for layer, shape in (facts["layers"] | facts["outputs"]).items()}
+
+
+@pytest.mark.parametrize("name", [name for name in plain.RECIPES if name in checkpoint.shipped()])
+def test_a_shipped_networks_value_does_not_depend_on_its_place(name: str) -> None:
+    """Of trained weights, on images at odd and even places of a batch: kernels round odd rows otherwise."""
+    target, images = load_plain(name), stimuli(12)
+    units = [("prob", 3)] * len(images)
+    together = target.activations(images, units)
+    assert np.array_equal(together[::-1], target.activations(images[::-1], units))
+    assert np.array_equal(together, [target.activations(images[i : i + 1], units[:1])[0] for i in range(len(images))])
