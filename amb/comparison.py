@@ -12,7 +12,7 @@ from amb.contracts.space import FloatArray
 from amb.errors import SpecError, StudyError
 from amb.plan import Plan, make_plan
 from amb.reference import Reference, published_reference
-from amb.runner import Progress, execute
+from amb.runner import Limits, Progress, execute
 from amb.runs import RunRecord, Trace
 from amb.stats import Analysis, analyse
 from amb.stats.metrics import find_metric
@@ -110,6 +110,8 @@ def compare(
     rope: float = 0.01,
     timing: bool = False,
     with_reference: bool | str | Path = False,
+    limits: Limits | None = None,
+    retry: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run what is missing in the study and compare the solvers.
@@ -129,6 +131,8 @@ def compare(
         timing: run one at a time, as wall-time claims need.
         with_reference: set the solvers beside those of the published reference study (or of the one in that
             folder), on its problems with its budget and seeds unless others are given; its runs are not made again.
+        limits: seconds and memory that a run may take, and whether its solver gets a process of its own.
+        retry: go on with runs that failed.
         progress: shows the course; by default nothing is shown.
 
     Raises:
@@ -147,8 +151,17 @@ def compare(
     home = Study(study)
     settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
     wanted = plan.runs if reference is None else reference.missing(plan.runs)
-    home.describe(wanted, settings)
-    execute(wanted, home, plan.problem, timing=timing, progress=progress)
+    notes = home.describe(wanted, settings)
+    execute(
+        wanted,
+        home,
+        plan.problem,
+        timing=timing,
+        limits=limits or Limits(),
+        retry=retry,
+        notes=notes,
+        progress=progress,
+    )
     return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
 
 

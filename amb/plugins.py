@@ -35,6 +35,11 @@ class Plugin:
     _entry: EntryPoint | None = None
     _object: object | None = None
 
+    @property
+    def from_file(self) -> bool:
+        """Whether `load_file` registered it; `target` is the file then."""
+        return self._entry is None
+
     def load(self) -> object:
         """Import and return the object.
 

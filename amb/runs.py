@@ -10,6 +10,8 @@ import numpy as np
 from amb.contracts.space import FloatArray, IntArray
 
 Status = Literal["ok", "target", "timeout", "crash", "skip"]
+"""How a run ended: its budget spent; stopped early at a target value; out of time; its solver or its evaluation
+failed; never begun, as its problem could not be made. The last three are failures, with a reason."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,37 @@ class RunPlan:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     @property
+    def name(self) -> str:
+        """Problem, solver and replicate, for people."""
+        return f"{self.problem} {self.solver} #{self.replicate}"
+
+    @property
     def seed(self) -> int:
         """The solver's seed, derived from problem, solver and replicate, so no two runs share a stream."""
         words = hashlib.sha256(json.dumps([self.problem, self.solver]).encode()).digest()
         sequence = np.random.SeedSequence(int.from_bytes(words[:16], "big"), spawn_key=(self.replicate,))
         return int(sequence.generate_state(1, np.uint64)[0])
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Metered cost of a run, by where it arose."""
+
+    solver: float = 0.0
+    generator: float = 0.0
+    target: float = 0.0
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(self.solver + other.solver, self.generator + other.generator, self.target + other.target)
+
+    @property
+    def evaluation(self) -> float:
+        """What is not the solver's."""
+        return self.generator + self.target
+
+    @property
+    def total(self) -> float:
+        return self.solver + self.evaluation
 
 
 @dataclass(frozen=True)
@@ -80,6 +108,22 @@ class RunRecord:
     target_seconds: float
     timing: bool = False
     message: str = ""
+
+    @property
+    def seconds(self) -> Seconds:
+        """The metered cost as one."""
+        return Seconds(self.solver_seconds, self.generator_seconds, self.target_seconds)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run ended otherwise than it should."""
+        return self.status not in ("ok", "target")
+
+    @property
+    def reason(self) -> str:
+        """The last line of the message: what failed, without the traceback."""
+        lines = self.message.strip().splitlines()
+        return lines[-1].strip() if lines else ""
 
     def to_json(self) -> str:
         """The record as JSON; NaN is written as null."""
@@ -125,3 +169,15 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def rows(self, first: int, last: int) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Candidates, values and clean values of queries `first` to `last` - 1."""
+        return self.candidates[first:last], self.values[first:last], self.clean[first:last]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier processes observed of a run, and what that cost."""
+
+    trace: Trace
+    seconds: Seconds = Seconds()

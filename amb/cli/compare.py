@@ -15,6 +15,10 @@ def compare(
     rope: o.Rope = 0.01,
     device: o.Device = "cpu",
     timing: o.Timing = False,
+    timeout: o.Timeout = None,
+    isolate: o.Isolate = False,
+    memory: o.Memory = None,
+    retry: o.Retry = False,
     with_reference: o.WithReference = False,
     reference: o.ReferenceFolder = None,
     plugin: o.Plugins = None,
@@ -30,6 +34,7 @@ def compare(
     from amb.runner import RichProgress
 
     o.load_plugins(plugin)
+    limits = o.limits(timeout, isolate, memory)
     console = Console(stderr=json)
     with interruptible(study):
         comparison = run_comparison(
@@ -44,6 +49,8 @@ def compare(
             alpha=alpha,
             rope=rope,
             timing=timing,
+            limits=limits,
+            retry=retry,
             with_reference=reference or with_reference,
             progress=RichProgress(console),
         )

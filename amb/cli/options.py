@@ -1,9 +1,12 @@
 """Options that several commands share, each declared once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from amb.runner import Limits
 
 Solvers = Annotated[
     str,
@@ -55,6 +58,18 @@ Plugins = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Timing = Annotated[bool, typer.Option("--timing", help="One run at a time, so that wall times can be compared.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Seconds that a run may cost, solver and evaluation.", metavar="SECONDS"),
+]
+Isolate = Annotated[
+    bool, typer.Option("--isolate", help="Run each solver in a process of its own, which may crash or hang.")
+]
+Memory = Annotated[
+    str | None,
+    typer.Option("--memory", help="What such a process may occupy: 500M, 2G.", metavar="SIZE"),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Go on with runs that failed.")]
 Control = Annotated[
     str | None, typer.Option("--control", help="Test every solver against this one only, not all pairs.")
 ]
@@ -75,3 +90,25 @@ def load_plugins(files: list[Path] | None) -> None:
 
     for file in files or []:
         load_file(file)
+
+
+def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits":
+    """The limits that these options mean.
+
+    Raises:
+        SpecError: a size that cannot be read, or limits that do not go together.
+    """
+    from amb.runner import Limits
+
+    return Limits(timeout=timeout, isolate=isolate, memory=None if memory is None else _bytes(memory))
+
+
+def _bytes(size: str) -> int:
+    import re
+
+    from amb.errors import SpecError
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
+    if found is None:
+        raise SpecError(f"bad size {size!r}: a number of bytes, with K, M, G or T for their 1024-fold, as 500M")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))

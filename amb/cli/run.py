@@ -11,6 +11,10 @@ def run(
     study: o.StudyFolder = o.DEFAULT_STUDY,
     device: o.Device = "cpu",
     timing: o.Timing = False,
+    timeout: o.Timeout = None,
+    isolate: o.Isolate = False,
+    memory: o.Memory = None,
+    retry: o.Retry = False,
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
@@ -25,9 +29,19 @@ def run(
     from amb.study import Study
 
     o.load_plugins(plugin)
+    limits = o.limits(timeout, isolate, memory)
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
     with interruptible(study):
         home = Study(study)
-        home.describe(plan.runs, {**plan.settings(), "timing": timing})
-        execute(plan.runs, home, plan.problem, timing=timing, progress=RichProgress(Console(stderr=json)))
+        notes = home.describe(plan.runs, {**plan.settings(), "timing": timing})
+        execute(
+            plan.runs,
+            home,
+            plan.problem,
+            timing=timing,
+            limits=limits,
+            retry=retry,
+            notes=notes,
+            progress=RichProgress(Console(stderr=json)),
+        )
     print_runs(read_runs(plan, home).runs, as_json=json)

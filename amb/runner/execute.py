@@ -1,18 +1,30 @@
 """Carrying out plans: skip what is finished, resume what was interrupted, run the rest in lockstep."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
+from time import sleep
+
+import numpy as np
 
 from amb.contracts.problem import Problem
-from amb.runner.live import LiveRun
+from amb.errors import AmbError, SpecError, StudyError
+from amb.runner.limits import Limits
+from amb.runner.live import NO_LIMITS, LiveRun
 from amb.runner.lockstep import advance
 from amb.runner.progress import NoProgress, Progress
-from amb.runs import RunPlan
+from amb.runner.stop import Stop
+from amb.runner.watch import Watch
+from amb.runs import RunPlan, RunRecord, Trace
+from amb.solvers import resolve
 from amb.study import Study
 
 # Runs that advance together: enough to fill the network's batches, few enough that open journals and
-# solvers' memories stay small.
+# solvers' memories stay small; fewer where each has a process.
 CROWD = 128
+ISOLATED_CROWD = 16
+# How often to look whether another process has let go of a run.
+WAIT_SECONDS = 0.2
 
 
 def execute(
@@ -21,21 +33,33 @@ def execute(
     make_problem: Callable[[str], Problem],
     *,
     timing: bool = False,
+    limits: Limits = NO_LIMITS,
+    retry: bool = False,
+    notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> None:
     """Run every plan that the study does not hold yet.
 
-    Interrupted by Ctrl-C or an error outside a solver, it leaves finished runs and the journals of the
-    others, and the next call goes on from there.
+    Interrupted by Ctrl-C or a full disk, it leaves finished runs and the journals of the others, and the next call
+    goes on from there. Several processes may do this for one study at once: each run belongs to one of them, and
+    this returns when all are finished, whoever finished them.
 
     Args:
         plans: what to run, in the order of preference.
         study: where results go.
         make_problem: a problem by its spec.
         timing: one run at a time, so that wall-time claims are allowed; else in lockstep.
+        limits: what each run may take.
+        retry: go on with runs that failed, from what they observed.
+        notes: what the user should know before it begins.
         progress: what is told of the course of events.
+
+    Raises:
+        StudyError: the study cannot be written; nothing that was observed is lost.
+        KeyboardInterrupt: once asked to stop, after the batch under way; asked twice, at once.
     """
-    progress = progress or NoProgress()
+    _refuse_white_boxes(plans, limits)
+    watch = Watch(progress or NoProgress(), study.log)
 
     @cache
     def prepared(spec: str) -> Problem:
@@ -43,34 +67,89 @@ def execute(
         problem.warm_up()
         return problem
 
-    waiting = [plan for plan in plans if not _finished(study, plan, timing)]
-    progress.begin(len(plans), waiting)
-    crowd = 1 if timing else CROWD
+    def needed(plan: RunPlan) -> bool:
+        return not _finished(study, plan, timing=timing, retry=retry, watch=watch)
+
+    waiting = deque(plan for plan in plans if needed(plan))
     if timing:
         # Replicate by replicate, solvers take turns: drift of the machine falls on all of them alike.
-        waiting.sort(key=lambda plan: plan.replicate)
+        waiting = deque(sorted(waiting, key=lambda plan: plan.replicate))
+    crowd = 1 if timing else ISOLATED_CROWD if limits.isolate else CROWD
+    watch.begin(len(plans), waiting)
+    for note in notes:
+        watch.note(note)
     runs: list[LiveRun] = []
+    elsewhere: list[RunPlan] = []
+    told = False
 
     def finish(run: LiveRun) -> None:
-        progress.finished(run, run.finish())
+        watch.finished(run, run.finish())
 
     try:
-        while runs or waiting:
-            while waiting and len(runs) < crowd:
-                plan = waiting.pop(0)
-                runs.append(LiveRun(plan, prepared(plan.problem), study, timing=timing))
-            runs = advance(runs, finish)
-            progress.update(runs)
+        with Stop(watch.note) as stop:
+            while runs or waiting or elsewhere:
+                while waiting and len(runs) < crowd:
+                    stop.check()
+                    plan = waiting.popleft()
+                    claim = study.claim(plan)
+                    if claim is None:
+                        elsewhere.append(plan)
+                    elif not needed(plan):  # another process has finished it meanwhile
+                        claim.release()
+                    else:
+                        try:
+                            problem = prepared(plan.problem)
+                        except AmbError as cause:
+                            watch.ended(_skip(study, plan, str(cause)))
+                            claim.release()
+                            continue
+                        runs.append(LiveRun(plan, problem, study, timing=timing, limits=limits, claim=claim))
+                runs = advance(runs, finish)
+                watch.update(runs)
+                stop.check()
+                if elsewhere and not runs and not waiting:
+                    if not told:
+                        watch.note(f"waiting for {len(elsewhere)} runs that another process has under way")
+                        told = True
+                    sleep(WAIT_SECONDS)
+                    waiting.extend(elsewhere)
+                    elsewhere.clear()
+    except StudyError as cause:
+        study.log.write("error", "stopped", message=str(cause))
+        raise
     finally:
         for run in runs:
             run.abandon()
-        progress.end()
+        watch.end()
 
 
-def _finished(study: Study, plan: RunPlan, timing: bool) -> bool:
-    loaded = study.load(plan)
+def _finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
+    try:
+        loaded = study.load(plan)
+    except StudyError as cause:
+        place = study.set_aside(study.run_file(plan.key), str(cause))
+        watch.note(f"{cause}: moved to {place}, and run again", event="damaged run", key=plan.key)
+        return False
     if loaded is None:
         return False
     record, _ = loaded
-    enough = record.status != "ok" or record.plan.budget >= plan.budget
-    return enough and (record.timing or not timing)
+    if record.failed:
+        return not retry
+    return record.plan.budget >= plan.budget and (record.timing or not timing)
+
+
+def _skip(study: Study, plan: RunPlan, reason: str) -> RunRecord:
+    """Record a run that cannot begin, as its problem cannot be made."""
+    record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, message=reason)
+    study.save(record, Trace.empty(1))
+    return record
+
+
+def _refuse_white_boxes(plans: Sequence[RunPlan], limits: Limits) -> None:
+    if limits.isolate:
+        for solver in {plan.solver for plan in plans}:
+            if resolve(solver).cls.white_box:
+                raise SpecError(
+                    f"{solver} is given the problem itself, so it cannot run in a process of its own; "
+                    "leave --isolate out, or the solver"
+                )

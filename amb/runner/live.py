@@ -1,7 +1,9 @@
 """One run under way: its solver, its meter and its journal."""
 
 import traceback
+from collections.abc import Callable
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,44 +11,73 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.runs import RunPlan, RunRecord, Status, Trace
+from amb.runner.isolated import IsolatedSolver
+from amb.runner.limits import Limits, OutOfTime, within
+from amb.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.solvers import resolve
 from amb.study import Study
+from amb.study.journal import Journal
+from amb.study.lock import Claim
 
+T = TypeVar("T")
+Rows = tuple[IntArray, FloatArray, FloatArray]
 
-class ReplayMismatch(Exception):
-    """A solver, told what the journal holds, asked something else than it did then."""
+NO_LIMITS = Limits()
 
 
 class LiveRun:
-    """Advances one run batch by batch: `ask`, then `observe` with what was measured.
+    """Advances one run batch by batch: `ask`, then `observe` with what was measured, or `fail`.
 
-    A solver that raises ends its own run with status "crash" and harms no other.
+    What earlier processes observed is told to a fresh solver first, and nothing of it is measured again. A solver
+    that raises, exits or takes too long ends its own run and harms no other.
 
     Attributes:
         plan, problem: what is run.
         status: None until the run has ended otherwise than by spending its budget.
-        queries: candidates evaluated so far.
+        message: why it ended so.
+        queries: candidates observed so far; `replayed`, how many of them were known already.
+        seconds: what the run has cost so far, over all processes.
         best: the best value observed so far, or minus infinity.
     """
 
-    def __init__(self, plan: RunPlan, problem: Problem, study: Study, *, timing: bool = False) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        problem: Problem,
+        study: Study,
+        *,
+        timing: bool = False,
+        limits: Limits = NO_LIMITS,
+        claim: Claim | None = None,
+    ) -> None:
         self.plan = plan
         self.problem = problem
         self.status: Status | None = None
+        self.message = ""
+        self.queries = 0
         self.best = -np.inf
         self._study = study
         self._timing = timing
-        self._message = ""
-        self._seconds = {"solver": 0.0, "generator": 0.0, "target": 0.0}
-        self._batches: list[tuple[IntArray, FloatArray, FloatArray]] = []
-        self.queries = 0
+        self._limits = limits
+        self._claim = claim
+        self._journal: Journal | None = None
+        self._batches: list[Rows] = []
         self._solver: Solver | None = None
+        self._asked: IntArray | None = None
+        # Of the batch asked, the first rows may be known: a smaller budget had cut it there.
+        self._head: Rows | None = None
+        known = study.unfinished(plan) or Known(Trace.empty(problem.space.d))
+        self.seconds = known.seconds
+        self._replaying = True
         start = perf_counter()
         self._guard(self._make_solver)
-        self._seconds["solver"] += perf_counter() - start
-        earlier = self._replay(study.unfinished(plan))
-        self._journal = study.journal(plan, problem.space.d, earlier)
+        if not len(known.trace):  # else it was paid for already, as what is told again
+            self.seconds += Seconds(solver=perf_counter() - start)
+        self._replay(known.trace)
+        self._replaying = False
+        if self.status is not None:
+            self._restore(known.trace)
+        self.replayed = self.queries + (len(self._head[1]) if self._head else 0)
 
     @property
     def done(self) -> bool:
@@ -54,11 +85,17 @@ class LiveRun:
         return self.status is not None or self.queries >= self.plan.budget
 
     def ask(self) -> IntArray | None:
-        """The next candidates, or None if the solver failed."""
-        start = perf_counter()
-        candidates = self._guard(lambda: self._live().ask())
-        self._seconds["solver"] += perf_counter() - start
-        return candidates
+        """The candidates to measure next, or None if the solver failed."""
+        if self._asked is None:
+            if isinstance(self._solver, IsolatedSolver):
+                self._guard(self._solver.greet)  # no run is charged for what is imported
+                if self.done:
+                    return None
+            start = perf_counter()
+            self._asked = self._guard(self._ask)
+            self.seconds += Seconds(solver=perf_counter() - start)
+        known = len(self._head[1]) if self._head else 0
+        return None if self._asked is None else self._asked[known:]
 
     def observe(
         self, candidates: IntArray, values: FloatArray, clean: FloatArray, *, generator: float, target: float
@@ -69,80 +106,136 @@ class LiveRun:
             generator, target: seconds of evaluation that these candidates cost.
         """
         values = np.where(np.isfinite(values), values, np.nan)
-        self._journal.append(candidates, values, clean)
-        self._seconds["generator"] += generator
-        self._seconds["target"] += target
+        self.seconds += Seconds(generator=generator, target=target)
+        new: Rows = (candidates, values, clean)
+        if self._journal is None:
+            earlier = self._batches if self._head is None else [*self._batches, self._head]
+            known = Known(self._trace(earlier), self.seconds)
+            self._journal = self._study.journal(self.plan, self.problem.space.d, known)
+        self._journal.append(*new, self.seconds, continues=self._head is not None)
+        if self._head is not None:
+            new = _joined([self._head, new])
         start = perf_counter()
-        self._learn(candidates, values, clean)
-        self._seconds["solver"] += perf_counter() - start
+        self._learn(*new)
+        self.seconds += Seconds(solver=perf_counter() - start)
+
+    def fail(self, cause: BaseException) -> None:
+        """End the run: what it asked could not be measured."""
+        self._end("crash", cause)
 
     def finish(self) -> RunRecord:
         """Score the recommendation without metering it, write the run file and drop the journal."""
-        trace = self._trace()
+        trace = self._trace(self._batches)
         recommended: IntArray | None = None
+        final = np.nan
         if self.status is None:
             recommended = self._guard(lambda: self.problem.space.check(self._live().recommend()[None])[0])
+        if recommended is not None:
+            try:
+                final = self._clean_value(recommended, trace)
+            except Exception as cause:
+                self.fail(cause)
         record = RunRecord(
             plan=self.plan,
             status=self.status or "ok",
             queries=len(trace),
             distinct=len(np.unique(trace.candidates, axis=0)),
             recommended=() if recommended is None else tuple(recommended.tolist()),
-            final=np.nan if recommended is None else self._clean_value(recommended, trace),
-            solver_seconds=self._seconds["solver"],
-            generator_seconds=self._seconds["generator"],
-            target_seconds=self._seconds["target"],
+            final=final,
+            solver_seconds=self.seconds.solver,
+            generator_seconds=self.seconds.generator,
+            target_seconds=self.seconds.target,
             timing=self._timing,
-            message=self._message,
+            message=self.message,
         )
         self._study.save(record, trace)
-        self._journal.discard()
-        self._solver = None
+        if self._journal is not None:
+            self._journal.discard()
+        else:
+            self._study.drop_journal(self.plan, len(trace))
+        self.abandon()
         return record
 
     def abandon(self) -> None:
-        """Close the journal and leave it for the next time."""
-        self._journal.close()
+        """Let go of everything; a journal stays for the next time."""
+        if self._journal is not None:
+            self._journal.close()
+        if isinstance(self._solver, IsolatedSolver):
+            self._solver.close()
+        self._solver = None
+        if self._claim is not None:
+            self._claim.release()
 
     def _make_solver(self) -> None:
-        self._solver = resolve(self.plan.solver).start(self.problem, budget=self.plan.budget, seed=self.plan.seed)
+        spec = resolve(self.plan.solver)
+        if isinstance(self._solver, IsolatedSolver):
+            self._solver.close()
+        if self._limits.isolate:
+            self._solver = IsolatedSolver(spec, self.problem.space, self.plan, memory=self._limits.memory)
+        else:
+            self._solver = spec.start(self.problem, budget=self.plan.budget, seed=self.plan.seed)
 
     def _live(self) -> Solver:
         if self._solver is None:
             raise SolverError("the solver could not be made")
         return self._solver
 
+    def _ask(self) -> IntArray:
+        candidates = self.problem.space.check(self._live().ask())
+        if not 1 <= len(candidates) <= self.plan.budget - self.queries:
+            raise SolverError(f"asked {len(candidates)} candidates, allowed 1..{self.plan.budget - self.queries}")
+        return candidates
+
     def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
+        self._asked = self._head = None
         self._batches.append((candidates, values, clean))
         self.queries += len(values)
         self.best = float(np.fmax.reduce(values, initial=self.best))
         self._guard(lambda: self._live().tell(candidates, values))
+        if self._left() == 0 and self.status is None and self.queries < self.plan.budget:
+            self._end("timeout", OutOfTime())
 
-    def _replay(self, trace: Trace | None) -> Trace | None:
-        """Tell a fresh solver what is known already; what it does not ask again is not used.
+    def _replay(self, known: Trace) -> None:
+        """Tell a fresh solver what is known already, as long as it asks for it.
 
-        A batch that a smaller budget had cut short ends the replay: with more budget, a solver asks more.
+        Of a batch that is known in part only, the rest will be measured.
         """
-        if trace is None or self.status is not None:
-            return None
-        ends = np.cumsum(trace.batches)
-        start = perf_counter()
-        for first, last in zip(ends - trace.batches, ends, strict=True):
-            if last > self.plan.budget or self.done:
-                break
-            candidates = self._guard(lambda: self._live().ask())
-            if candidates is None:
-                break
-            if not np.array_equal(candidates, trace.candidates[first:last]):
-                self._forget_last_ask()
-                break
-            self._learn(candidates, trace.values[first:last], trace.clean[first:last])
-        self._seconds["solver"] += perf_counter() - start
-        return self._trace()
+        while not self.done and self.queries < len(known):
+            self._asked = self._guard(self._ask)
+            if self._asked is None:
+                return
+            again = known.rows(self.queries, min(self.queries + len(self._asked), len(known)))
+            if not np.array_equal(self._asked[: len(again[1])], again[0]):
+                self._part_from(known)
+                return
+            if len(again[1]) < len(self._asked):
+                self._head = again
+                return
+            self._learn(*again)
 
-    def _forget_last_ask(self) -> None:
-        """Rebuild the solver from what was replayed, as it cannot take an ask back."""
-        batches, self._batches, self.queries = self._batches, [], 0
+    def _restore(self, known: Trace) -> None:
+        """Keep what is known of a run that failed before it was told all of it."""
+        ends = np.minimum(np.cumsum(known.batches), self.plan.budget)
+        self._batches = [known.rows(a, b) for a, b in zip(np.r_[0, ends[:-1]], ends, strict=True) if b > a]
+        self.queries = int(ends[-1]) if len(ends) else 0
+
+    def _part_from(self, known: Trace) -> None:
+        """Go on without the rest of what is known, which this solver does not ask for.
+
+        It is normal for the last batch only, if a smaller budget had cut it and the method does otherwise with
+        more; else the solver, or what it computes with, is not what it was.
+        """
+        if self.queries < len(known) - known.batches[-1]:
+            self._study.log.write(
+                "warning",
+                "replay differs",
+                key=self.plan.key,
+                run=self.plan.name,
+                message=f"{self.plan.name}: after {self.queries} queries the solver asks otherwise than its journal "
+                f"says; it goes on from there, and {len(known) - self.queries} known values are kept in damaged/",
+            )
+            self._study.keep_copy(self.plan)
+        batches, self._batches, self.queries, self._asked = self._batches, [], 0, None
         self._make_solver()
         for candidates, values, clean in batches:
             self._live().ask()
@@ -154,18 +247,38 @@ class LiveRun:
             return float(trace.clean[seen[0]])
         return float(type(self.problem).evaluate_together([self.problem], [recommended[None]]).clean[0][0])
 
-    def _trace(self) -> Trace:
-        if not self._batches:
+    def _trace(self, batches: list[Rows]) -> Trace:
+        if not batches:
             return Trace.empty(self.problem.space.d)
-        candidates, values, clean = zip(*self._batches, strict=True)
-        sizes = np.array([len(v) for v in values], dtype=np.int64)
-        return Trace(np.concatenate(candidates), np.concatenate(values), np.concatenate(clean), sizes)
+        return Trace(*_joined(batches), np.array([len(values) for _, values, _ in batches], dtype=np.int64))
 
-    def _guard(self, call):  # type: ignore[no-untyped-def]
+    def _left(self) -> float | None:
+        """Seconds until the timeout, None without one. What is told again was paid for already."""
+        timeout = self._limits.timeout
+        return timeout if timeout is None or self._replaying else max(0.0, timeout - self.seconds.total)
+
+    def _guard(self, call: Callable[[], T]) -> T | None:
         """Call solver code; what it raises ends this run and is kept in its record."""
+        left = self._left()
         try:
-            return call()
-        except Exception as cause:
-            self.status = "crash"
-            self._message = "".join(traceback.format_exception(cause))
-            return None
+            if isinstance(self._solver, IsolatedSolver):
+                self._solver.patience = left
+            with within(left):
+                return call()
+        except OutOfTime as cause:
+            self._end("timeout", cause)
+        except (Exception, SystemExit) as cause:
+            self._end("crash", cause)
+        return None
+
+    def _end(self, status: Status, cause: BaseException) -> None:
+        self.status = status
+        if isinstance(cause, OutOfTime):
+            self.message = f"stopped after {self.queries} queries: the run's {self._limits.timeout:g} seconds are spent"
+        else:
+            self.message = "".join(traceback.format_exception(cause))
+
+
+def _joined(batches: list[Rows]) -> Rows:
+    candidates, values, clean = zip(*batches, strict=True)
+    return np.concatenate(candidates), np.concatenate(values), np.concatenate(clean)

@@ -30,6 +30,9 @@ class Progress:
     def finished(self, run: "LiveRun", record: RunRecord) -> None:
         """One run has ended."""
 
+    def note(self, message: str) -> None:
+        """Something that the user should know."""
+
     def end(self) -> None:
         """Nothing more will come, whether all is done or not."""
 
@@ -98,8 +101,7 @@ class RichProgress(Progress):
         for run in runs[:VISIBLE_RUNS]:
             key = run.plan.key
             if key not in self._tasks:
-                name = f"{run.plan.problem} {run.plan.solver} #{run.plan.replicate}"
-                self._tasks[key] = self._bars.add_task(name, total=run.plan.budget, note="")
+                self._tasks[key] = self._bars.add_task(run.plan.name, total=run.plan.budget, note="")
             best = f"best {run.best:.3f}" if np.isfinite(run.best) else "no value yet"
             self._bars.update(self._tasks[key], completed=run.queries, note=best)  # type: ignore[arg-type]
 
@@ -108,13 +110,12 @@ class RichProgress(Progress):
         self._done += record.queries
         if record.plan.key in self._tasks:
             self._bars.remove_task(self._tasks.pop(record.plan.key))  # type: ignore[arg-type]
-        if record.status not in ("ok", "target"):
-            reason = record.message.strip().splitlines()[-1] if record.message else ""
-            self._console.print(
-                f"{record.status}: {record.plan.problem} {record.plan.solver} #{record.plan.replicate} {reason}",
-                markup=False,
-                style="yellow",
-            )
+        if record.failed:
+            self.note(f"{record.status}: {record.plan.name} {record.reason}")
+
+    def note(self, message: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(message, markup=False, style="yellow")
 
     def end(self) -> None:
         """Stop drawing."""

@@ -1,9 +1,16 @@
 """The trace of a run under way, on disk before the solver hears it.
 
-An Arrow stream: one record batch for each batch asked. A process that dies in the middle of a write leaves a
-torn last record; reading stops before it.
+An Arrow stream: one record batch for each batch asked, with a checksum and the seconds metered so far. A process
+that dies in the middle of a write leaves a torn last record; reading stops before it, as before any record whose
+checksum is wrong. Every record is handed to the operating system at once: what a solver was told survives the
+death of the process, though not a power failure, as nothing waits for the disk to confirm.
 """
 
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +20,9 @@ import pyarrow as pa
 
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
-from amb.runs import Trace
+from amb.runs import Known, RunPlan, Seconds, Trace
+
+_PLAN, _NOTE, _SUM = b"amb.plan", b"amb.note", b"amb.crc32"
 
 
 @lru_cache(maxsize=64)
@@ -48,42 +57,61 @@ def from_table(table: pa.Table, batches: IntArray) -> Trace:
 class Journal:
     """Appends the batches of one run.
 
-    Opening it writes `trace` (what an earlier process left, already read) anew and renames it into place, so
-    a torn tail is gone and the old journal stays until the new one is whole.
+    Opening it writes what is `known` already (what an earlier process left) anew and renames it into place, so a
+    torn tail is gone and the old journal stays until the new one is whole.
 
     Raises:
         StudyError: the journal cannot be written.
     """
 
-    def __init__(self, path: Path, d: int, trace: Trace | None = None) -> None:
+    def __init__(self, path: Path, d: int, known: Known | None = None, *, plan: RunPlan | None = None) -> None:
         self.path = path
+        schema = trace_schema(d)
+        if plan is not None:
+            schema = schema.with_metadata({_PLAN: json.dumps(asdict(plan))})
         temporary = path.with_suffix(".new")
         try:
             self._file = temporary.open("wb")
-            self._writer = pa.ipc.new_stream(self._file, trace_schema(d))
-            if trace is not None:
-                ends = np.cumsum(trace.batches)
-                for start, end in zip(ends - trace.batches, ends, strict=True):
-                    rows = slice(start, end)
-                    self._write(trace.candidates[rows], trace.values[rows], trace.clean[rows])
+            self._writer = pa.ipc.new_stream(self._file, schema)
+            if known is not None:
+                ends = np.cumsum(known.trace.batches)
+                for start, end in zip(ends - known.trace.batches, ends, strict=True):
+                    self._write(*known.trace.rows(start, end), known.seconds, continues=False)
             self._file.flush()
             temporary.replace(path)
         except OSError as cause:
-            raise StudyError(f"cannot write the journal {path}: {cause.strerror or cause}") from cause
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise self._failed(cause) from cause
 
-    def append(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
-        """Add one batch; it is with the operating system when this returns."""
+    def append(
+        self,
+        candidates: IntArray,
+        values: FloatArray,
+        clean: FloatArray,
+        seconds: Seconds = Seconds(),  # noqa: B008 - frozen
+        *,
+        continues: bool = False,
+    ) -> None:
+        """Add one batch; it is with the operating system when this returns.
+
+        Args:
+            seconds: what the run has cost so far.
+            continues: these rows belong to the batch before: a smaller budget had cut it.
+        """
         try:
-            self._write(candidates, values, clean)
+            self._write(candidates, values, clean, seconds, continues=continues)
             self._file.flush()
         except OSError as cause:
-            raise StudyError(f"cannot write the journal {self.path}: {cause.strerror or cause}") from cause
+            raise self._failed(cause) from cause
 
     def close(self) -> None:
-        """Close the file; the journal stays until `discard`."""
+        """Close the file; the journal stays until `discard`. A disk that is full is no reason to fail here."""
         if not self._file.closed:
-            self._writer.close()
-            self._file.close()
+            with suppress(OSError, pa.ArrowException):
+                self._writer.close()
+            with suppress(OSError):
+                self._file.close()
 
     def discard(self) -> None:
         """Close and delete: the run's own file has taken its place."""
@@ -98,27 +126,94 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _write(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
-        self._writer.write_batch(to_batch(candidates, values, clean))
+    def _write(
+        self, candidates: IntArray, values: FloatArray, clean: FloatArray, seconds: Seconds, *, continues: bool
+    ) -> None:
+        batch = to_batch(candidates, values, clean)
+        note = json.dumps([*astuple(seconds), continues]).encode()
+        self._writer.write_batch(batch, custom_metadata={_NOTE: note, _SUM: str(_checksum(batch, note))})
+
+    def _failed(self, cause: OSError) -> StudyError:
+        return StudyError(
+            f"cannot write the journal {self.path}: {cause.strerror or cause}; what was measured before is kept, "
+            "and the same command goes on from there"
+        )
 
 
-def read_journal(path: Path) -> Trace | None:
-    """All whole batches of a journal; None if there is none or not even its header is whole."""
+@dataclass(frozen=True)
+class JournalContent:
+    """What a journal holds.
+
+    Attributes:
+        known: its whole batches, and what they cost.
+        plan: the run it belongs to, if its writer said so.
+        whole: False if bytes after the last whole batch are torn or damaged.
+    """
+
+    known: Known
+    plan: RunPlan | None
+    whole: bool
+
+
+def read_journal(path: Path) -> JournalContent | None:
+    """All whole batches of a journal; None if there is none, or nothing in it is whole."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    whole: list[pa.RecordBatch] = []
+    except OSError as cause:
+        raise StudyError(f"cannot read the journal {path}: {cause.strerror or cause}") from cause
     try:
         reader = pa.ipc.open_stream(content)
         schema = reader.schema
         if schema != trace_schema(schema.field("candidate").type.list_size):
             return None
-        for batch in reader:
-            batch.validate(full=True)
-            whole.append(batch)
-    except (pa.ArrowInvalid, OSError, KeyError, AttributeError, EOFError):
-        if not whole:
-            return None
-    sizes = np.array([len(batch) for batch in whole], dtype=np.int64)
-    return from_table(pa.Table.from_batches(whole, schema=schema), sizes)
+        plan = (schema.metadata or {}).get(_PLAN)
+        owner = RunPlan(**json.loads(plan)) if plan else None
+    except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError, TypeError):
+        return None
+    whole: list[pa.RecordBatch] = []
+    sizes: list[int] = []
+    seconds, torn = Seconds(), False
+    records = _records(reader)
+    while True:
+        try:
+            batch, seconds_now, continues = next(records)
+        except StopIteration:
+            break
+        except (pa.ArrowException, OSError, EOFError, ValueError, TypeError, KeyError):
+            torn = True
+            break
+        whole.append(batch)
+        seconds = seconds_now
+        if continues and sizes:
+            sizes[-1] += len(batch)
+        else:
+            sizes.append(len(batch))
+    if not whole:
+        return None
+    trace = from_table(pa.Table.from_batches(whole, schema=schema), np.array(sizes, dtype=np.int64))
+    return JournalContent(Known(trace, seconds), owner, not torn)
+
+
+def _records(reader: pa.RecordBatchStreamReader) -> Iterator[tuple[pa.RecordBatch, Seconds, bool]]:
+    """Record by record, each only if its checksum is right."""
+    while True:
+        try:
+            batch, metadata = reader.read_next_batch_with_custom_metadata()
+        except StopIteration:
+            return
+        batch.validate(full=True)
+        note = metadata[_NOTE]
+        if int(metadata[_SUM]) != _checksum(batch, note):
+            raise ValueError("a record's checksum is wrong")
+        *seconds, continues = json.loads(note)
+        yield batch, Seconds(*seconds), bool(continues)
+
+
+def _checksum(batch: pa.RecordBatch, note: bytes) -> int:
+    candidates, values, clean = batch.columns
+    total = zlib.crc32(note)
+    for column in (candidates.flatten(), values, clean):
+        total = zlib.crc32(column.to_numpy(zero_copy_only=True), total)
+    return total

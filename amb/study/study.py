@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
-from amb.runs import RunPlan, RunRecord, Trace
+from amb.runs import Known, RunPlan, RunRecord, Trace
+from amb.study.changes import changes
 from amb.study.environment import environment
 from amb.study.files import write_whole
 from amb.study.journal import Journal, from_table, read_journal, to_batch
+from amb.study.lock import Claim, claim
+from amb.study.log import StudyLog
 
 SCHEMA_VERSION = 1
 
@@ -21,7 +25,12 @@ SCHEMA_VERSION = 1
 class Study:
     """Opens a study folder, making it if need be.
 
-    Layout: ``manifest.json``, ``runs/<key>.parquet``, ``journal/<key>.arrows``, ``report/``.
+    Layout: ``manifest.json``, ``runs/<key>.parquet``, ``journal/<key>.arrows``, ``log.jsonl``, ``report/``, and
+    ``damaged/`` for files that cannot be used.
+
+    Attributes:
+        folder: where it is.
+        log: what happened to it.
 
     Raises:
         StudyError: the folder cannot be made or written, is no study, or has a later schema.
@@ -29,6 +38,7 @@ class Study:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self.log = StudyLog(self.folder / "log.jsonl")
         try:
             for part in ("runs", "journal", "report"):
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -44,20 +54,27 @@ class Study:
         path = self.folder / "manifest.json"
         return read_json(path) if path.exists() else {}
 
-    def describe(self, plans: Sequence[RunPlan], settings: Mapping[str, object]) -> None:
-        """Write the manifest: versions, environment, settings and everything that was ever asked of it."""
-        old = self.manifest
-        problems = {**dict(old.get("problems", {})), **{p.problem: p.fingerprint for p in plans}}  # type: ignore[call-overload]
-        solvers = {**dict(old.get("solvers", {})), **{p.solver: p.version for p in plans}}  # type: ignore[call-overload]
-        content = {
-            "schema": SCHEMA_VERSION,
-            "environment": environment(),
-            "settings": dict(settings),
-            "problems": dict(sorted(problems.items())),
-            "solvers": dict(sorted(solvers.items())),
-        }
-        text = json.dumps(content, indent=1) + "\n"
-        write_whole(self.folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+    def describe(self, plans: Sequence[RunPlan], settings: Mapping[str, object]) -> list[str]:
+        """Write the manifest: versions, environment, settings and everything that was ever asked of it.
+
+        Returns:
+            Why runs that the study holds are not used for these plans, one sentence a reason.
+        """
+        with self._claimed(".manifest.lock"):
+            old = self.manifest
+            reasons = changes(old, plans)
+            problems = {**dict(old.get("problems", {})), **{p.problem: p.fingerprint for p in plans}}  # type: ignore[call-overload]
+            solvers = {**dict(old.get("solvers", {})), **{p.solver: p.version for p in plans}}  # type: ignore[call-overload]
+            content = {
+                "schema": SCHEMA_VERSION,
+                "environment": environment(),
+                "settings": dict(settings),
+                "problems": dict(sorted(problems.items())),
+                "solvers": dict(sorted(solvers.items())),
+            }
+            text = json.dumps(content, indent=1) + "\n"
+            write_whole(self.folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+        return reasons
 
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""
@@ -65,7 +82,7 @@ class Study:
         metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
         table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
         write_whole(
-            self._run_file(record.plan.key),
+            self.run_file(record.plan.key),
             lambda path: pq.write_table(table, path, compression="zstd", write_page_checksum=True),
         )
 
@@ -75,7 +92,7 @@ class Study:
         A longer run answers for a shorter plan by its first queries, as the solver is anytime then; its
         recommendation is the best candidate told so far.
         """
-        path = self._run_file(plan.key)
+        path = self.run_file(plan.key)
         if not path.exists():
             return None
         record, trace = read_run(path)
@@ -88,23 +105,70 @@ class Study:
         for path in sorted((self.folder / "runs").glob("*.parquet")):
             yield read_run(path)
 
-    def journal(self, plan: RunPlan, d: int, trace: Trace | None) -> Journal:
+    def journal(self, plan: RunPlan, d: int, known: Known | None) -> Journal:
         """A journal for a run under way, beginning with what is known already."""
-        return Journal(self._journal_file(plan.key), d, trace)
+        return Journal(self.journal_file(plan.key), d, known, plan=plan)
 
-    def unfinished(self, plan: RunPlan) -> Trace | None:
-        """What an interrupted, or shorter, run of this plan observed; None if there is nothing."""
-        journalled = read_journal(self._journal_file(plan.key))
-        finished = self.load(plan)
-        if finished is not None and (journalled is None or len(finished[1]) > len(journalled)):
-            return finished[1]
-        return journalled
+    def drop_journal(self, plan: RunPlan, queries: int) -> None:
+        """Delete the journal of a run that is saved with so many queries, unless it holds more."""
+        content = read_journal(self.journal_file(plan.key))
+        if content is None or len(content.known.trace) <= queries:
+            self.journal_file(plan.key).unlink(missing_ok=True)
 
-    def _run_file(self, key: str) -> Path:
+    def unfinished(self, plan: RunPlan) -> Known | None:
+        """What an interrupted, shorter or failed run of this plan observed; None if there is nothing."""
+        journalled = read_journal(self.journal_file(plan.key))
+        path = self.run_file(plan.key)
+        record, trace = read_run(path) if path.exists() else (None, None)
+        if record is not None and trace is not None and (not journalled or len(trace) > len(journalled.known.trace)):
+            return Known(trace, record.seconds)
+        return journalled.known if journalled else None
+
+    def claim(self, plan: RunPlan) -> Claim | None:
+        """The right to work on a run, or None if another process has it; it ends with the process."""
+        return claim(self.folder / "journal" / f"{plan.key}.lock")
+
+    def set_aside(self, path: Path, why: str) -> Path:
+        """Move a file that cannot be used to ``damaged/``, and log why.
+
+        Raises:
+            StudyError: the folder cannot be written.
+        """
+        place = self._free_place(path.name)
+        try:
+            path.rename(place)
+        except OSError as cause:
+            raise StudyError(f"{path} cannot be used ({why}) nor moved away: {cause.strerror or cause}") from cause
+        self.log.write("warning", "set aside", file=str(path.relative_to(self.folder)), place=place.name, message=why)
+        return place
+
+    def keep_copy(self, plan: RunPlan) -> None:
+        """Copy what is known of a run to ``damaged/``, before another course of it is written."""
+        for path in (self.journal_file(plan.key), self.run_file(plan.key)):
+            if path.exists():
+                content = path.read_bytes()
+                write_whole(self._free_place(path.name), lambda place, content=content: place.write_bytes(content))  # type: ignore[misc]
+
+    def run_file(self, key: str) -> Path:
+        """Where a finished run is, or will be."""
         return self.folder / "runs" / f"{key}.parquet"
 
-    def _journal_file(self, key: str) -> Path:
+    def journal_file(self, key: str) -> Path:
+        """Where the journal of a run under way is."""
         return self.folder / "journal" / f"{key}.arrows"
+
+    def _free_place(self, name: str) -> Path:
+        folder = self.folder / "damaged"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as cause:
+            raise StudyError(f"cannot make {folder}: {cause.strerror or cause}") from cause
+        return next(place for i in count() if not (place := folder / (name if i == 0 else f"{name}.{i}")).exists())
+
+    def _claimed(self, name: str) -> Claim:
+        owned = claim(self.folder / name, wait=True)
+        assert owned is not None  # it waited
+        return owned
 
     def _check_manifest(self) -> None:
         schema = self.manifest.get("schema", SCHEMA_VERSION)
@@ -128,9 +192,9 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
         batches = np.array(json.loads(metadata[b"amb.batches"]), dtype=np.int64)
         trace = from_table(table, batches)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as cause:
-        raise StudyError(f"{path} is damaged or no run ({cause}); move it away to run it again") from cause
+        raise StudyError(f"{path} is damaged or no run ({cause}); `amb study doctor` sets it aside") from cause
     if batches.sum() != len(trace) or record.queries != len(trace) or record.plan.key != path.stem:
-        raise StudyError(f"{path} contradicts itself; move it away to run it again")
+        raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
     return record, trace
 
 

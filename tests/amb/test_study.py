@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb.errors import StudyError
-from amb.runs import RunPlan, RunRecord, Trace
+from amb.runs import Known, RunPlan, RunRecord, Trace
 from amb.study import Study
 from amb.study.journal import Journal, read_journal
 
@@ -52,17 +52,18 @@ def test_a_journal_torn_anywhere_keeps_its_whole_batches(sizes: list[int], data:
 
     with tempfile.TemporaryDirectory() as folder:
         path, trace = Path(folder) / "j.arrows", trace_of(sizes)
-        Journal(path, 3, trace).close()
+        Journal(path, 3, Known(trace)).close()
         content = path.read_bytes()
         cut = data.draw(st.integers(0, len(content)))
         path.write_bytes(content[:cut])
         back = read_journal(path)
         if back is None:
             return
-        n = len(back.batches)
-        assert back.batches.tolist() == sizes[:n]
-        assert np.array_equal(back.candidates, trace.candidates[: len(back)])
-        assert np.array_equal(back.values, trace.values[: len(back)], equal_nan=True)
+        left = back.known.trace
+        n = len(left.batches)
+        assert left.batches.tolist() == sizes[:n]
+        assert np.array_equal(left.candidates, trace.candidates[: len(left)])
+        assert np.array_equal(left.values, trace.values[: len(left)], equal_nan=True)
 
 
 def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
         journal.append(trace.candidates, trace.values, trace.clean)
         back = read_journal(tmp_path / "j.arrows")
     assert back is not None
-    assert same(back, trace)
+    assert same(back.known.trace, trace)
 
 
 def test_a_longer_run_answers_for_a_shorter_plan(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""What a run may take, and the clock that ends it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from amb.errors import SpecError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of each run of a study.
+
+    Args:
+        timeout: seconds that a run may cost: its solver's, and its share of evaluation, over all processes
+            that worked on it. None for no limit.
+        isolate: run every solver in a process of its own, which may hang, crash or exit at its own cost only.
+        memory: bytes that such a process may occupy (resident). None for no limit.
+
+    Raises:
+        SpecError: a limit that is not positive, or `memory` without `isolate`.
+    """
+
+    timeout: float | None = None
+    isolate: bool = False
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:
+            raise SpecError(f"the timeout must be more than 0 seconds, got {self.timeout}")
+        if self.memory is not None and self.memory < 1:
+            raise SpecError(f"the memory limit must be at least 1 byte, got {self.memory}")
+        if self.memory is not None and not self.isolate:
+            raise SpecError("a memory limit needs --isolate: only a process of its own can be measured and ended")
+
+
+class OutOfTime(BaseException):
+    """A run's seconds are spent. No `Exception`, so that no solver swallows it."""
+
+
+@contextmanager
+def within(seconds: float | None) -> Iterator[None]:
+    """Raise `OutOfTime` in this block after so many seconds, as soon as Python code runs.
+
+    Code in C is not interrupted before it returns, and outside the main thread nothing is: there, and for code
+    that must not be trusted, `Limits.isolate` is the way.
+
+    Raises:
+        OutOfTime: the seconds are over, at the latest when the block ends.
+    """
+    if seconds is None:
+        yield
+        return
+    if seconds <= 0:
+        raise OutOfTime
+    end = monotonic() + seconds
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+    else:
+
+        def ring(number: int, frame: object) -> None:
+            raise OutOfTime
+
+        before = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    if monotonic() >= end:
+        raise OutOfTime

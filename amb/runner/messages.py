@@ -1,0 +1,44 @@
+"""Messages between a run and its solver's process: a JSON object and raw bytes, never a pickle.
+
+A message is ``<4 bytes: length of the JSON><8 bytes: length of the bytes><JSON><bytes>``, big-endian. The reader of
+a process that must not be trusted says how much it takes.
+"""
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+
+HEAD = struct.Struct(">IQ")
+LONGEST_JSON = 1 << 20
+
+
+class BadMessage(Exception):
+    """Bytes that are no message, or one that is longer than it may be."""
+
+
+def pack(content: Mapping[str, object], body: bytes = b"") -> bytes:
+    """A message as bytes."""
+    text = json.dumps(content).encode()
+    return HEAD.pack(len(text), len(body)) + text + body
+
+
+def unpack(read: Callable[[int], bytes], longest: int) -> tuple[dict[str, object], bytes]:
+    """The next message.
+
+    Args:
+        read: gives exactly so many bytes, or raises.
+        longest: the most bytes that may follow the JSON.
+
+    Raises:
+        BadMessage: too long, or no JSON object.
+    """
+    length, size = HEAD.unpack(read(HEAD.size))
+    if length > LONGEST_JSON or size > longest:
+        raise BadMessage(f"a message of {length} + {size} bytes, where at most {LONGEST_JSON} + {longest} are allowed")
+    try:
+        content = json.loads(read(length))
+    except (ValueError, RecursionError) as cause:
+        raise BadMessage(f"a message that is no JSON: {cause}") from cause
+    if not isinstance(content, dict):
+        raise BadMessage("a message that is no JSON object")
+    return content, read(size)

@@ -1,0 +1,238 @@
+"""Full disks, read-only folders, torn and flipped bytes: named, set aside, and never a wrong or a lost result."""
+
+import contextlib
+import errno
+import io
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb import FunctionProblem, Space
+from amb.errors import StudyError
+from amb.runner import execute
+from amb.runs import Known, RunPlan, Seconds, Trace
+from amb.study import Study
+from amb.study.journal import Journal, read_journal
+
+SPACE = Space.uniform(6, 16)
+PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", replicate, 60) for replicate in range(2)]
+
+
+def problem(spec: str) -> FunctionProblem:
+    return FunctionProblem(lambda rows: np.sin(rows).mean(axis=1), SPACE, id=spec)
+
+
+def traces(study: Study) -> list[bytes]:
+    found = [study.load(plan) for plan in PLANS]
+    return [run[1].values.tobytes() + run[1].candidates.tobytes() for run in found if run is not None]
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> list[bytes]:
+    study = Study(tmp_path / "undisturbed")
+    execute(PLANS, study, problem)
+    return traces(study)
+
+
+def journal_bytes(path: Path, sizes: list[int]) -> tuple[bytes, Trace]:
+    rng = np.random.default_rng(3)
+    n = sum(sizes)
+    trace = Trace(rng.integers(0, 64, (n, 3)), rng.random(n), rng.random(n), np.array(sizes))
+    Journal(path, 3, Known(trace, Seconds(1.0, 2.0, 3.0)), plan=PLANS[0]).close()
+    return path.read_bytes(), trace
+
+
+def test_a_journal_cut_at_every_byte_of_its_last_record_keeps_all_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "j.arrows"
+    shorter = len(journal_bytes(path, [4, 3])[0]) - 8  # without the end-of-stream mark
+    content, trace = journal_bytes(path, [4, 3, 5])
+    for cut in range(shorter, len(content)):
+        path.write_bytes(content[:cut])
+        back = read_journal(path)
+        assert back is not None
+        n = len(back.known.trace)
+        assert n in (7, 12)
+        assert n == 7 or cut >= len(content) - 8
+        assert np.array_equal(back.known.trace.values, trace.values[:n])
+        assert back.known.seconds == Seconds(1.0, 2.0, 3.0)
+
+
+def test_no_flipped_byte_of_a_journal_is_ever_believed(tmp_path: Path) -> None:
+    """Whatever byte is wrong, what is read is a prefix of what was written."""
+    path = tmp_path / "j.arrows"
+    content, trace = journal_bytes(path, [4, 3, 5])
+    caught = 0
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x10
+        path.write_bytes(damaged)
+        back = read_journal(path)
+        if back is None:
+            continue
+        found = back.known.trace
+        n = len(found)
+        caught += n < 12
+        assert np.array_equal(found.candidates, trace.candidates[:n])
+        assert np.array_equal(found.values, trace.values[:n])
+        assert np.array_equal(found.clean, trace.clean[:n])
+    assert caught > 12 * 8 * 2
+
+
+@pytest.mark.parametrize("where", [10, 100, 0.3, 0.6, -10])
+def test_a_damaged_run_file_is_set_aside_and_run_again(tmp_path: Path, where: float, expected: list[bytes]) -> None:
+    study = Study(tmp_path / "st")
+    execute(PLANS, study, problem)
+    file = study.run_file(PLANS[0].key)
+    content = bytearray(file.read_bytes())
+    content[int(where * len(content)) if isinstance(where, float) else where] ^= 0x01
+    file.write_bytes(content)
+    with contextlib.suppress(StudyError):
+        # A byte that nothing depends on may differ; else the damage is found.
+        assert traces(study) == expected
+        return
+    execute(PLANS, study, problem)
+    assert traces(study) == expected
+    assert (tmp_path / "st" / "damaged" / file.name).read_bytes() == content
+    assert any(line["event"] == "set aside" and file.name in str(line["file"]) for line in study.log.read())
+
+
+class FullDisk(io.BufferedIOBase):
+    """A file on a disk with so many bytes left."""
+
+    def __init__(self, file: io.BufferedWriter, room: int) -> None:
+        self._file, self._room = file, room
+
+    def write(self, content) -> int:  # type: ignore[no-untyped-def]
+        size = len(memoryview(content).cast("B"))
+        self._file.write(memoryview(content).cast("B")[: self._room])
+        if size > self._room:
+            self._room = 0
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._room -= size
+        return size
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        if not self._file.closed:
+            self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+@pytest.mark.parametrize("room", [0, 100, 1500, 4000, 6000])
+def test_a_disk_that_fills_up_stops_the_study_and_loses_nothing(
+    tmp_path: Path, room: int, expected: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = []
+
+    def counted(spec: str) -> FunctionProblem:
+        def respond(rows: np.ndarray) -> np.ndarray:
+            queries.extend(rows)
+            return np.sin(rows).mean(axis=1)
+
+        return FunctionProblem(respond, SPACE, id=spec)
+
+    study, plain = Study(tmp_path / "st"), Path.open
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Path,
+            "open",
+            lambda self, *words, **named: (
+                FullDisk(plain(self, *words, **named), room) if self.suffix == ".new" else plain(self, *words, **named)
+            ),
+        )
+        with pytest.raises(StudyError, match="No space left"):
+            execute(PLANS, study, counted)
+    first = len(queries)
+    execute(PLANS, study, counted)
+    assert traces(study) == expected
+    assert first <= len(queries) <= 120 + 2 * 5  # only the batch that could not be written is measured again
+
+
+def mounted(folder: Path, options: str) -> None:
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        mounted(folder, "size=100k")
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_small_disk_that_is_full_in_truth(small_disk: Path, expected: list[bytes]) -> None:
+    """At every amount of room from nothing to enough: one clear error, and complete once there is space."""
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(small_disk.stat().st_blksize * 25))
+    failures = 0
+    while True:
+        try:
+            study = Study(small_disk / "st")
+            study.describe(PLANS, {})
+            execute(PLANS, study, problem)
+            break
+        except StudyError as cause:
+            failures += "No space left" in str(cause)
+            with filler.open("r+b") as file:
+                file.truncate(filler.stat().st_size - 4096)
+    assert failures > 2
+    assert traces(study) == expected
+
+
+def test_a_read_only_study_can_be_read_and_is_not_run(small_disk: Path, expected: list[bytes]) -> None:
+    study = Study(small_disk / "st")
+    study.describe(PLANS[:1], {})
+    execute(PLANS[:1], study, problem)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    again = Study(small_disk / "st")
+    assert traces(again) == expected[:1]
+    assert again.manifest["problems"] == {"p/q/r/0": "print"}
+    with pytest.raises(StudyError, match="Read-only"):
+        execute(PLANS, again, problem)
+    with pytest.raises(StudyError, match="Read-only"):
+        again.describe(PLANS, {})
+    with pytest.raises(StudyError, match="Read-only"):
+        Study(small_disk / "another")
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, expected: list[bytes]) -> None:
+    study = Study(tmp_path / "st")
+    study.log.path.mkdir()
+    execute(PLANS, study, problem)
+    assert traces(study) == expected
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    tmp_path: Path, expected: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wall time goes to 1970 and back at every look; seconds and rates come from a clock that cannot."""
+    import time
+
+    looks = iter(range(10**9))
+    monkeypatch.setattr(time, "time", lambda: 0.0 if next(looks) % 2 else 4e9)
+    monkeypatch.setattr("amb.study.log.now", lambda: "1970-01-01T00:00:00.000+00:00")
+    study = Study(tmp_path / "st")
+    execute(PLANS, study, problem)
+    assert traces(study) == expected
+    for plan in PLANS:
+        record, _ = study.load(plan)  # type: ignore[misc]
+        assert 0 < record.seconds.total < 60
+    assert all(json.dumps(line) for line in study.log.read())
