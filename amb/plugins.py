@@ -74,7 +74,9 @@ def plugins(kind: Kind) -> dict[str, Plugin]:
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """The plug-in of that name, or a `SpecError` that gives the nearest names."""
+    """The plug-in of that name, or ``module:attribute``; else a `SpecError` that gives the nearest names."""
+    if re.fullmatch(r"[\w.]+:\w+", name):
+        return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
     if name not in known:
         raise unknown(kind[:-1], name, known)

@@ -61,8 +61,14 @@ def options(cls: type[Solver]) -> dict[str, Value]:
     return found
 
 
+def spec_of(cls: type[Solver]) -> SolverSpec:
+    """The spec of a class that is registered nowhere, with its default options."""
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    return SolverSpec(Spec(name), cls, Plugin("solvers", name, name, cls.__module__, _object=cls))
+
+
 def resolve(text: str | Spec) -> SolverSpec:
-    """Resolve a solver spec such as ``tt-b[k=50,lr=0.1]``.
+    """Resolve a solver spec such as ``tt-b[k=50,lr=0.1]``, or ``module:Class[k=50]`` for one not registered.
 
     Raises:
         SpecError: unknown name (the nearest are given), unknown option or a value of the wrong type (the

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from amb.cli import compare, problems, publish, report, run, solvers, train
+from amb.cli import check, compare, problems, publish, report, run, solvers, train
 
 app = typer.Typer(
     name="amb",
@@ -27,6 +27,7 @@ def version(
         raise typer.Exit
 
 
+app.command("check")(check.check)
 app.command("compare")(compare.compare)
 app.command("run")(run.run)
 app.command("report")(report.report)

@@ -52,7 +52,7 @@ class Solver(ABC):
     """
 
     version: ClassVar[str] = "1"
-    kinds: ClassVar[frozenset[str]] = frozenset({"ordinal", "categorical"})
+    kinds: frozenset[str] = frozenset({"ordinal", "categorical"})  # an option may narrow it
     continuous: bool = False  # an option may decide it
     anytime: ClassVar[bool] = True
     noisy: ClassVar[bool] = False

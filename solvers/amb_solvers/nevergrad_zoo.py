@@ -69,10 +69,17 @@ class Nevergrad(Solver):
             raise SpecError(f"workers must be at least 1, got {workers}")
         self.parametrization = parametrization
         self.continuous = parametrization == "ordinal"
+        if parametrization in self.ordered:
+            self.kinds = frozenset({"ordinal"})
         self.workers = workers
         self._worst = 1.0
         self._asked: list[Any] = []
         self._free = np.flatnonzero(space.levels > 1)  # Nevergrad refuses an axis of one level
+        if len(self._free) == 1:
+            raise SolverError(
+                "Nevergrad's CMA wants the package fcmaes in one dimension, and having met one it wants it in every "
+                "later run of the process: spaces of one mode are refused; use snes or one-plus-lambda"
+            )
         self._private = PrivateRandom(self.seed)
         self._optimizer: Any = None
         if len(self._free):

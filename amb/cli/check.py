@@ -1,0 +1,96 @@
+"""`amb check`: does a solver hold the rules that the built-in ones hold?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amb.cli import options as o
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from amb.testing import Outcome
+
+STYLES = {"held": "green", "broken": "bold red", "skipped": "dim"}
+
+
+def check(
+    solvers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SOLVER...", help="Names, specs, module:Class, or Python files.", show_default=False),
+    ] = None,
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Check solvers by the conformance kit; the exit status is 1 if a rule is broken."""
+    import sys
+
+    from rich.console import Console
+
+    from amb.errors import SpecError
+    from amb.testing.check import check_solver, passed
+
+    sys.path.insert(0, str(Path.cwd()))  # where module:Class most likely is
+    files = [Path(text) for text in solvers or [] if text.endswith(".py")]
+    specs = [text for text in solvers or [] if not text.endswith(".py")]
+    specs += _solvers_of(files if specs else [*files, *(plugin or [])])
+    o.load_plugins(plugin)
+    if not specs:
+        raise SpecError("nothing to check: name a solver, as in `amb check tt-b` or `amb check my_solver.py`")
+    console = Console(stderr=json)
+    outcomes: dict[str, list[Outcome]] = {}
+    for spec in specs:
+        with console.status(f"{spec} ...") as status:
+            outcomes[spec] = check_solver(spec, heard=lambda o, s=spec: status.update(f"{s}: {o.case.name} held"))  # type: ignore[misc]
+        if not json:
+            _print(spec, outcomes[spec], console)
+    if json:
+        _print_json(outcomes)
+    if not all(passed(found) for found in outcomes.values()):
+        raise typer.Exit(1)
+
+
+def _solvers_of(files: list[Path]) -> list[str]:
+    from amb.plugins import load_file
+
+    return [p.name for file in files for p in load_file(file) if p.kind == "solvers"]
+
+
+def _print(spec: str, outcomes: "list[Outcome]", console: "Console") -> None:
+    from collections import Counter
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from amb.testing.check import passed
+
+    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+    table.add_column("case", no_wrap=True)
+    table.add_column("result", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for outcome in outcomes:
+        reason = outcome.reason
+        if outcome.result == "broken":
+            reason += f"\nThe rule: {outcome.case.rule}"
+        style = STYLES[outcome.result]
+        table.add_row(outcome.case.name, f"[{style}]{outcome.result}[/]", escape(reason))
+    console.print(table)
+    counts = Counter(outcome.result for outcome in outcomes)
+    tally = ", ".join(f"{counts[result]} {result}" for result in STYLES if counts[result])
+    if passed(outcomes):
+        console.print(f"\n{escape(spec)} conforms: {tally}\n", style="bold green")
+    else:
+        why = "" if counts["held"] else ": where nothing is held, nothing is shown"
+        console.print(f"\n{escape(spec)} does not conform: {tally}{why}\n", style="bold red")
+
+
+def _print_json(outcomes: "dict[str, list[Outcome]]") -> None:
+    import json
+
+    rows = [
+        {"solver": spec, "case": o.case.name, "rule": o.case.rule, "result": o.result, "reason": o.reason}
+        for spec, found in outcomes.items()
+        for o in found
+    ]
+    print(json.dumps(rows, indent=1))

@@ -1,0 +1,52 @@
+"""The seeded grid of small problems on which solvers are checked."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, IntArray, Space
+
+Objective = Callable[[IntArray], FloatArray]
+
+PLAIN = {"ordinal": Space.uniform(6, 8), "categorical": Space.uniform(5, 8, kind="categorical")}
+
+SPACES = {
+    "levels at the prior's quantiles": Space.uniform(5, 16, grid="quantile"),
+    "modes of unequal levels": Space(np.array([5, 1, 12, 3])),
+    "one level a mode": Space(np.array([1, 1, 1])),
+    "a single mode": Space.uniform(1, 9),
+    "categories": PLAIN["categorical"],
+}
+
+
+def near(candidates: IntArray) -> FloatArray:
+    """A smooth peak at level 2 of every mode, in (0, 1]."""
+    return np.exp(-np.abs(candidates - 2).mean(axis=1))
+
+
+def failing_now_and_then(candidates: IntArray) -> FloatArray:
+    """The same peak, where a third of the grid cannot be measured."""
+    values = near(candidates)
+    values[candidates.sum(axis=1) % 3 == 0] = np.nan
+    return values
+
+
+NEURONS: dict[str, Objective] = {
+    "constant": lambda x: np.full(len(x), 0.25),
+    "silent": lambda x: np.zeros(len(x)),
+    "saturated": lambda x: np.where(near(x) > 0.3, 1.0, near(x)),
+    "failing now and then (NaN)": failing_now_and_then,
+    "failing always (NaN)": lambda x: np.full(len(x), np.nan),
+    "infinite": lambda x: np.where(x[:, 0] % 2 == 0, np.inf, -np.inf),
+    "huge": lambda x: -1e300 * (1 - near(x)),
+}
+
+
+class Noisy:
+    """The peak under so much noise that the luckiest value says little; a function of the query's number."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self, candidates: IntArray) -> FloatArray:
+        return near(candidates) + self._rng.normal(0, 0.5, len(candidates))

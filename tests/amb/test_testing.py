@@ -1,0 +1,451 @@
+"""The conformance kit catches what it says it catches."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from amb import Problem, Solver, Space
+from amb.errors import SolverError
+from amb.testing import CASES, SolverConformance, check_solver
+from amb.testing.check import passed
+
+
+class Honest(Solver):
+    """Random search."""
+
+    source = "this test"
+
+    def _ask(self, limit: int) -> Any:
+        return self.space.sample(min(limit, 4), self.rng)
+
+
+class Wordless(Solver):
+    def _ask(self, limit: int) -> Any:
+        return self.space.sample(min(limit, 4), self.rng)
+
+
+class Floaty(Honest):
+    """Asks for numbers between the levels, without saying that it is continuous."""
+
+    def _ask(self, limit: int) -> Any:
+        return super()._ask(limit) + 0.5
+
+
+class OffTheGrid(Honest):
+    """Counts levels from one."""
+
+    def _ask(self, limit: int) -> Any:
+        return super()._ask(limit) + 1
+
+
+class Diverged(Honest):
+    """A continuous method whose step is not a number."""
+
+    continuous = True
+    kinds = frozenset({"ordinal"})
+
+    def _ask(self, limit: int) -> Any:
+        return np.full((1, self.space.d), np.nan)
+
+
+class Generous(Honest):
+    """Asks its batch whatever fits."""
+
+    def _ask(self, limit: int) -> Any:
+        return self.space.sample(4, self.rng)
+
+
+class Spendthrift(Honest):
+    """Never says that it is done, and takes no notice of the bookkeeping."""
+
+    @property
+    def remaining(self) -> int:
+        return 5
+
+    def ask(self, limit: int | None = None) -> Any:
+        self._pending = self._ask(limit or 5)
+        return self._pending.copy()
+
+
+class Miser(Honest):
+    """Stops before its budget is spent."""
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.budget - self.asked - 3)
+
+
+class Credulous(Honest):
+    """Hears whatever it is told."""
+
+    def tell(self, candidates: Any, values: Any) -> None:
+        self._pending = None
+        if len(candidates):
+            self._best = np.asarray(candidates)[0]
+
+
+class Entropic(Honest):
+    """Seeds itself from the clock."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        self.rng = np.random.default_rng()
+
+
+class Deaf(Honest):
+    """Ignores its seed."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=0)
+
+
+class Gossip(Honest):
+    """Tells its other instances what it found, from its second batch on."""
+
+    heard: ClassVar[list[int]] = []
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        self.heard.clear()
+
+    def _ask(self, limit: int) -> Any:
+        self.heard.append(self.seed)
+        return (super()._ask(limit) + (self.heard[0] != self.seed)) % self.space.levels
+
+
+class NumpyGlobal(Honest):
+    """Draws from numpy's global state."""
+
+    def _ask(self, limit: int) -> Any:
+        return np.random.randint(0, self.space.levels, (1, self.space.d))  # noqa: NPY002
+
+
+class PythonGlobal(Honest):
+    """Moves Python's global state, without using it."""
+
+    def _ask(self, limit: int) -> Any:
+        random.random()
+        return super()._ask(limit)
+
+
+class TorchGlobal(Honest):
+    """Moves torch's global state."""
+
+    def _ask(self, limit: int) -> Any:
+        import torch
+
+        torch.rand(1)
+        return super()._ask(limit)
+
+
+class JaxGlobal(Honest):
+    """Switches JAX to another precision for everybody."""
+
+    def _ask(self, limit: int) -> Any:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        return super()._ask(limit)
+
+
+class Reader(Honest):
+    """Reads numpy's global state, without moving it."""
+
+    def _ask(self, limit: int) -> Any:
+        word = int(np.random.get_state()[1][0])  # type: ignore[index] # noqa: NPY002
+        return (super()._ask(limit) + word) % self.space.levels
+
+
+class Unpicklable(Honest):
+    """Keeps a generator."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        self.numbers = (i for i in range(3))
+
+
+class Forgetful(Honest):
+    """Loses its random state when pickled."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "rng": np.random.default_rng(0)}
+
+
+class Capricious(Honest):
+    """Cannot be replayed once it was asked for four."""
+
+    def _ask(self, limit: int) -> Any:
+        if limit == 4:
+            self.rng = np.random.default_rng()
+        return super()._ask(limit)
+
+
+class Scheduler(Honest):
+    """Cools with the budget, and calls itself anytime."""
+
+    def _ask(self, limit: int) -> Any:
+        return (super()._ask(limit) + self.budget) % self.space.levels
+
+
+class Braggart(Honest):
+    """Claims categories, and refuses them."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        if not space.ordinal:
+            raise SolverError("no order, no search")
+        super().__init__(space, budget=budget, seed=seed)
+
+
+class Rounder(Honest):
+    """Works in the latent box, and claims categories."""
+
+    continuous = True
+
+    def _ask(self, limit: int) -> Any:
+        return self.space.decode(super()._ask(limit))
+
+
+class Refuser(Honest):
+    """Refuses every space."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        raise SolverError("not today")
+
+
+class Lucky(Honest):
+    """Claims a way with noise, and recommends its luckiest value."""
+
+    noisy = True
+
+
+class Peeping(Honest):
+    """Takes the problem, and does not say so."""
+
+    def attach(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+class Fickle(Honest):
+    """Draws another random number whenever it recommends."""
+
+    def recommend(self) -> Any:
+        self.rng.random()
+        return super().recommend()
+
+
+class Vague(Honest):
+    """Recommends a point between the levels."""
+
+    def recommend(self) -> Any:
+        return super().recommend() + 0.5
+
+
+class Normalizer(Honest):
+    """Divides by the spread of values."""
+
+    def _tell(self, candidates: Any, values: Any) -> None:
+        if len(values) > 1 and np.ptp(values) == 0:
+            raise ZeroDivisionError("all values are equal")
+
+
+class Satisfied(Honest):
+    """Stops at an activation of one."""
+
+    @property
+    def remaining(self) -> int:
+        return 0 if self._best_value >= 1 and self.asked > 8 else super().remaining
+
+
+class Fragile(Honest):
+    """Cannot bear a failed query."""
+
+    def _tell(self, candidates: Any, values: Any) -> None:
+        if np.isnan(values).any():
+            raise ValueError("NaN")
+
+
+class Squarer(Honest):
+    """Squares values, and cannot bear the result."""
+
+    def _tell(self, candidates: Any, values: Any) -> None:
+        with np.errstate(over="raise", invalid="ignore"):
+            np.square(np.nan_to_num(values))
+
+
+class Stepper(Honest):
+    """Moves by at least one level, which not every mode has."""
+
+    def _ask(self, limit: int) -> Any:
+        return (super()._ask(limit) + self.rng.integers(1, self.space.levels)) % self.space.levels
+
+
+BAD = [
+    (Wordless, "describes itself", "docstring"),
+    (Floaty, "candidates on the grid", "integers"),
+    (OffTheGrid, "candidates on the grid", "level 8"),
+    (Diverged, "candidates on the grid", "NaN"),
+    (Generous, "limits", "allowed 1..1"),
+    (Spendthrift, "budget", "of a budget of"),
+    (Miser, "budget", "of a budget of"),
+    (Credulous, "order of ask and tell", "accepted"),
+    (Entropic, "same seed, same candidates", "query 1 differs"),
+    (Deaf, "other seed, other candidates", "self.rng"),
+    (Gossip, "alone or in a crowd", "beside another run"),
+    (NumpyGlobal, "global random states untouched", "numpy"),
+    (PythonGlobal, "global random states untouched", "Python"),
+    (TorchGlobal, "global random states untouched", "torch"),
+    (Reader, "global random states unread", "differs"),
+    (Unpicklable, "pickling", "cannot be pickled"),
+    (Forgetful, "pickling", "differs"),
+    (Capricious, "replay after a cut", "in batch 1"),
+    (Scheduler, "budgets as claimed", "anytime = False"),
+    (Braggart, "spaces as claimed", "claims categorical"),
+    (Rounder, "spaces as claimed", "latent box"),
+    (Refuser, "spaces as claimed", "not today"),
+    (Lucky, "noise as claimed", "luckiest"),
+    (Peeping, "gradients as claimed", "accepted"),
+    (Fickle, "recommendation", "between batches"),
+    (Vague, "recommendation", "integers"),
+    (Normalizer, "neuron: constant", "ZeroDivisionError"),
+    (Normalizer, "neuron: silent", "ZeroDivisionError"),
+    (Satisfied, "neuron: saturated", "of a budget of"),
+    (Fragile, "neuron: failing now and then (NaN)", "ValueError"),
+    (Fragile, "neuron: failing always (NaN)", "ValueError"),
+    (Fragile, "neuron: infinite", "ValueError"),
+    (Squarer, "neuron: huge", "FloatingPointError"),
+    (Stepper, "space: one level a mode", "ValueError"),
+    (Stepper, "space: modes of unequal levels", "ValueError"),
+]
+
+
+def test_an_honest_solver_passes() -> None:
+    """What cannot be said of it is skipped, with the reason; the rest holds."""
+    outcomes = check_solver(Honest)
+    assert [o for o in outcomes if o.result == "broken"] == []
+    assert {o.case.name for o in outcomes if o.result == "skipped"} == {"noise as claimed"}
+    assert passed(outcomes)
+
+
+@pytest.mark.parametrize(("cls", "case", "says"), BAD, ids=[f"{cls.__name__}-{case}" for cls, case, _ in BAD])
+def test_a_bad_solver_is_caught_by_the_right_case(cls: type[Solver], case: str, says: str) -> None:
+    """Each rule is broken by a solver made for it, and its own case says so."""
+    outcomes = {o.case.name: o for o in check_solver(cls)}
+    assert outcomes[case].result == "broken", [(o.case.name, o.reason) for o in outcomes.values()]
+    assert says in outcomes[case].reason
+    assert not passed(list(outcomes.values()))
+
+
+def test_every_case_catches_somebody() -> None:
+    """No case of the kit is untested; that of a plain single mode and the friendly spaces repeat others' rules."""
+    repeating = {"space: levels at the prior's quantiles", "space: a single mode", "space: categories"}
+    assert {case.name for case in CASES} == {case for _, case, _ in BAD} | repeating | {"replay after a cut"}
+
+
+def test_jax_s_precision_is_a_global_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solver that switches JAX to float64 for everybody is caught."""
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    try:
+        outcomes = {o.case.name: o for o in check_solver(JaxGlobal)}
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    assert "JAX" in outcomes["global random states untouched"].reason
+
+
+def test_nothing_held_is_nothing_shown() -> None:
+    """A solver all of whose cases are skipped does not pass."""
+    skipped = [o for o in check_solver(Refuser) if o.result == "skipped"]
+    assert len(skipped) > 20
+    assert not passed(skipped)
+
+
+class TestHonest(SolverConformance):
+    """The kit as a class of tests."""
+
+    solver = Honest
+
+
+class TestBuiltIn(SolverConformance):
+    """The same by name."""
+
+    solver = "random"
+
+
+def amb(*words: str, cwd: Path, command: tuple[str, ...] = ("amb", "check")) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command, *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+
+
+MINE = """
+from amb import Solver
+
+class {name}(Solver):
+    "{doc}"
+    source = "this test"
+
+    def _ask(self, limit):
+        return self.space.sample(min(limit, 4), self.rng) + {shift}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a good and a bad solver in files of their own."""
+    (tmp_path / "good.py").write_text(MINE.format(name="GoodOne", doc="Random search.", shift=0))
+    (tmp_path / "bad.py").write_text(MINE.format(name="BadOne", doc="Counts from one.", shift=1))
+    return tmp_path
+
+
+def test_amb_check_at_the_command_line(folder: Path) -> None:
+    """Files, module:Class and names are checked; a broken rule makes the exit status 1."""
+    good = amb("good.py", "good:GoodOne", cwd=folder)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "good-one conforms: 28 held, 1 skipped" in good.stdout
+    assert "good:GoodOne conforms" in good.stdout
+    bad = amb("bad-one", "random", "--plugin", "bad.py", cwd=folder)
+    assert bad.returncode == 1
+    assert "broken" in bad.stdout
+    assert "bad-one does not conform" in bad.stdout
+    assert "random conforms" in bad.stdout
+    rows = json.loads(amb("--plugin", "bad.py", "--json", cwd=folder).stdout)
+    assert {"solver": "bad-one", "result": "broken"}.items() <= rows[2].items()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "nothing to check"),
+        (("tt_b",), "did you mean tt-b"),
+        (("no_such_module:Thing",), "No module named"),
+        (("missing.py",), "no plug-in file"),
+    ],
+)
+def test_amb_check_refuses_in_one_line(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    """What cannot be checked is said without a traceback."""
+    done = amb(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pytest_s_option_adds_the_cases_and_nothing_without_it(folder: Path) -> None:
+    """`pytest --amb-check` needs no test file; without the option the plug-in adds nothing."""
+    plain = ("pytest", "-q", "-p", "no:cacheprovider")
+    assert "no tests ran" in amb(cwd=folder, command=plain).stdout
+    done = amb("--amb-check", "good:GoodOne", "--amb-check", "bad:BadOne", cwd=folder, command=plain)
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
+    assert "level 8" in done.stdout
