@@ -56,7 +56,8 @@ class Nevergrad(Solver):
         if parametrization not in get_args(Parametrization):
             choices = ", ".join(get_args(Parametrization))
             raise SpecError(f"parametrization must be one of {choices}, got {parametrization!r}")
-        if parametrization == "auto":
+        chosen = parametrization != "auto"
+        if not chosen:
             parametrization = "ordinal" if space.ordinal else "choice"
         if name not in registry:
             raise unknown("Nevergrad optimizer", name, registry)
@@ -69,7 +70,7 @@ class Nevergrad(Solver):
             raise SpecError(f"workers must be at least 1, got {workers}")
         self.parametrization = parametrization
         self.continuous = parametrization == "ordinal"
-        if parametrization in self.ordered:
+        if chosen and parametrization in self.ordered:
             self.kinds = frozenset({"ordinal"})
         self.workers = workers
         self._worst = 1.0
