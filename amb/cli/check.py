@@ -76,7 +76,7 @@ def _print(spec: str, outcomes: "list[Outcome]", console: "Console") -> None:
         style = STYLES[outcome.result]
         table.add_row(outcome.case.name, f"[{style}]{outcome.result}[/]", escape(reason))
     console.print(table)
-    counts = Counter(outcome.result for outcome in outcomes)
+    counts = Counter[str](outcome.result for outcome in outcomes)
     tally = ", ".join(f"{counts[result]} {result}" for result in STYLES if counts[result])
     if passed(outcomes):
         console.print(f"\n{escape(spec)} conforms: {tally}\n", style="bold green")
