@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from time import monotonic
-from typing import ClassVar
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class IsolatedSolver(Solver):
         SolverError: a white-box solver, which needs the problem itself.
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"ordinal", "categorical"})
+    kinds = frozenset({"ordinal", "categorical"})
 
     def __init__(self, spec: SolverSpec, space: Space, plan: RunPlan, *, memory: int | None = None) -> None:
         super().__init__(space, budget=plan.budget, seed=plan.seed)
