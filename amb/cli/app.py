@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from amb.cli import check, compare, problems, publish, report, run, solvers, train
+from amb.cli import check, compare, problems, publish, references, report, run, solvers, train
 
 app = typer.Typer(
     name="amb",
@@ -32,6 +32,7 @@ app.command("compare")(compare.compare)
 app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("publish")(publish.publish)
+app.command("references")(references.references)
 app.command("train")(train.train)
 app.add_typer(problems.app, name="problems")
 app.add_typer(solvers.app, name="solvers")

@@ -24,7 +24,10 @@ def list_problems(
 
     o.load_plugins(plugin)
     if pattern is not None:
-        print_rows([{"problem": problem_id} for problem_id in expand(pattern)], as_json=json)
+        rows, caption = [{"problem": problem_id} for problem_id in expand(pattern)], ""
+        if "/" not in pattern and "," not in pattern and "[" not in pattern:
+            caption = dead_units(pattern)
+        print_rows(rows, as_json=json, caption=caption)
         return
     rows = [
         {"name": p.name, "kind": "family" if "/" in p.name else "suite", "from": p.origin}
@@ -57,4 +60,24 @@ def show_problem(
         layers = family(name).layers()
         print_rows([{"layer": layer, "units": units} for layer, units in layers.items()], as_json=json)
     else:
-        print_facts(problem(name, device=device).facts(), as_json=json)
+        from amb.references import reference
+
+        made = problem(name, device=device)
+        facts = dict(made.facts())
+        if (point := reference(made.id, fingerprint=made.fingerprint)) is not None:
+            facts["chance"] = f"{point.chance:.4f} (99%: {point.chance_q99:.4f})"
+            if point.natural is not None:
+                facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
+            facts["best known"] = f"{point.best:.4f}: {point.provenance}"
+        print_facts(facts, as_json=json)
+
+
+def dead_units(suite_name: str) -> str:
+    """Which units the suite's references found dead, in words."""
+    from amb.references import of_suite
+
+    stored = of_suite(suite_name)
+    if stored is None:
+        return "No reference points are stored with this suite, so no unit was tried for being dead."
+    named = ", ".join(stored.dead) or "none"
+    return f"Dead units, never active for any reference and left out, of {stored.searched} tried: {named}."

@@ -3,8 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from amb.contracts.problem import Problem
+import numpy as np
+
+from amb.contracts.problem import Problem, UInt8Array
 from amb.spec import Value
 
 
@@ -26,6 +29,45 @@ class Family(ABC):
             SpecError: no such unit or option.
             CheckpointError: a network is missing or damaged.
         """
+
+    def natural_images(self, data: Path | None) -> UInt8Array | None:
+        """Test images of the target's data set, uint8[n, h, w, c], for `amb references`; None: there are none.
+
+        Args:
+            data: folder of the data sets; what is missing is downloaded.
+
+        Raises:
+            DataError: they can be neither read nor downloaded.
+        """
+        return None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Reference points of one problem, all noise-free activations.
+
+    Attributes:
+        fingerprint: of the problem when they were measured; with other weights or another grid they are stale.
+        chance, chance_q99: median and 99% quantile over random latents of the generator's prior, on the grid.
+        natural, natural_index: the best image of the data set's test half and its number; None: no data set.
+        best: the best known value, of a grid point, measured as solvers are.
+        candidate: that grid point.
+        provenance: how it was found.
+    """
+
+    fingerprint: str
+    chance: float
+    chance_q99: float
+    natural: float | None
+    natural_index: int | None
+    best: float
+    candidate: tuple[int, ...]
+    provenance: str
+
+    def normalized(self, value: float) -> float:
+        """0 at chance, 1 at the best known value; NaN where both are one."""
+        reach = self.best - self.chance
+        return (value - self.chance) / reach if reach > 0 else np.nan
 
 
 @dataclass(frozen=True)

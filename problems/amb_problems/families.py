@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Literal, cast, get_args
 
 from amb.contracts.family import Family
+from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
 from amb.errors import SpecError, unknown
 from amb.spec import Value
@@ -30,6 +32,13 @@ class NetworkFamily(Family):
     def layers(self) -> Mapping[str, int]:
         """Units of every layer, from the target's card; no network is loaded."""
         return layers_of(self.target)
+
+    def natural_images(self, data: Path | None) -> UInt8Array | None:
+        """The test half of the data set that the generator's name begins with, where it is one."""
+        from amb_problems import data as datasets
+
+        name = self.generator.split("-")[0]
+        return datasets.load(cast(datasets.DatasetName, name), data).test_images if name in datasets.CLASSES else None
 
     def pair(self, device: str) -> Pair:
         """Generator and target on a device."""

@@ -1,0 +1,178 @@
+"""Measuring reference points: chance, the best natural image, and the best known value of a problem."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from amb import problems as registry
+from amb.contracts.family import Family, Reference, Suite
+from amb.contracts.problem import Problem, UInt8Array
+from amb.contracts.space import FloatArray, IntArray
+from amb.errors import SpecError
+from amb.references import References
+
+_BLOCK = 1024
+"""Images at a time, so that progress is seen."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent.
+
+    Attributes:
+        prior: random latents, at least 1,000.
+        starts: of the gradient ascent: the best of the random latents.
+        steps: of the ascent (Adam).
+        mutations: rounds of refinement on the grid, 32 candidates each.
+        rate: step size of Adam, in the latent's units.
+        seed: of all randomness.
+    """
+
+    prior: int = 2000
+    starts: int = 8
+    steps: int = 40
+    mutations: int = 20
+    rate: float = 0.15
+    seed: int = 0
+
+
+def measure(
+    suite: Suite, *, data: Path | None, device: str, effort: Effort, progress: Callable[[str], None]
+) -> References:
+    """Reference points of a suite's problems, and the dead units of its layers.
+
+    Args:
+        suite: the problems.
+        data: folder of the data sets.
+        device: where networks run.
+        effort: how much is spent.
+        progress: told what is done, in words.
+
+    Raises:
+        SpecError: problems that can show no images from anywhere.
+        DataError: the data set can be neither read nor downloaded.
+    """
+    points: dict[str, Reference] = {}
+    dead: list[str] = []
+    tried: set[str] = set()
+    made = {name: registry.problem(name, device=device) for name in suite.problems}
+    groups: dict[tuple[str, int], list[str]] = {}
+    for name, problem in made.items():
+        groups.setdefault((problem.group, id(problem.space)), []).append(name)
+    for (_, _), names in groups.items():
+        family_name = "/".join(names[0].split("[")[0].split("/")[:2])
+        family = registry.family(family_name)
+        siblings = _siblings(family, family_name, names, device)
+        siblings = {name: unit for name, unit in siblings.items() if name not in tried}
+        tried.update(siblings)
+        everybody = [made[name] for name in names] + list(siblings.values())
+        draws = everybody[0].space.sample_prior(effort.prior, np.random.default_rng(effort.seed))
+        progress(f"{family_name}: {effort.prior} random latents")
+        chance = _answers(everybody, everybody[0].images(draws), progress)
+        natural_images = family.natural_images(data)
+        natural = None if natural_images is None else _answers(everybody, natural_images, progress)
+        for column, name in enumerate(names):
+            best, candidate = ascend(made[name], draws, chance[:, column], effort)
+            points[name] = _reference(
+                made[name], chance[:, column], None if natural is None else natural[:, column], best, candidate, effort
+            )
+            progress(f"{name}: chance {points[name].chance:.3f}, best known {best:.3f}")
+        for column, (name, problem) in enumerate(siblings.items(), start=len(names)):
+            excited = chance[:, column].any() or (natural is not None and natural[:, column].any())
+            if not excited and ascend(problem, draws, chance[:, column], effort)[0] == 0:
+                dead.append(name)
+                progress(f"{name}: dead")
+    return References(f"{suite.name}-{suite.version}", points, tuple(dead), len(tried))
+
+
+def ascend(problem: Problem, draws: IntArray, values: FloatArray, effort: Effort) -> tuple[float, IntArray]:
+    """The best grid point that gradient ascent from the best draws, then mutation, find.
+
+    Args:
+        problem: what is driven; without gradients, only mutations are made.
+        draws: int64[n, d], the candidates to start from.
+        values: float64[n], their activations.
+        effort: how much is spent.
+
+    Returns:
+        The activation, noise-free, and the candidate.
+    """
+    rng = np.random.default_rng(effort.seed)
+    order = np.argsort(-values, kind="stable")[: effort.starts]
+    best, champion = float(values[order[0]]), draws[order[0]]
+
+    def challenge(candidates: IntArray) -> None:
+        nonlocal best, champion
+        clean = type(problem).evaluate_together([problem], [candidates]).clean[0]
+        if np.nanmax(clean, initial=-np.inf) > best:
+            winner = int(np.nanargmax(clean))
+            best, champion = float(clean[winner]), candidates[winner]
+
+    if problem.space.ordinal:
+        latents = problem.space.decode(draws[order])
+        mean, square = np.zeros_like(latents), np.zeros_like(latents)
+        for step in range(1, effort.steps + 1):
+            try:
+                _, slope = problem.gradient(latents)
+            except SpecError:
+                break  # no gradients: mutations only
+            mean = 0.9 * mean + 0.1 * slope
+            square = 0.99 * square + 0.01 * slope**2
+            corrected = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+            latents = np.clip(latents + effort.rate * corrected, problem.space.low, problem.space.high)
+            if step % 5 == 0 or step == effort.steps:
+                challenge(problem.space.nearest(latents))
+    for _ in range(effort.mutations):
+        challenge(_mutants(problem, champion, rng))
+    return best, champion
+
+
+def _mutants(problem: Problem, parent: IntArray, rng: np.random.Generator) -> IntArray:
+    """32 children: about three modes each, moved by a few levels, or to any code where codes have no order."""
+    space = problem.space
+    children = np.repeat(parent[None], 32, axis=0)
+    chosen = rng.random(children.shape) < 3 / space.d
+    moved = children + rng.integers(-6, 7, children.shape) if space.ordinal else space.sample(32, rng)
+    return np.where(chosen, np.clip(moved, 0, space.levels - 1), children)
+
+
+def _reference(
+    problem: Problem,
+    chance: FloatArray,
+    natural: FloatArray | None,
+    best: float,
+    candidate: IntArray,
+    effort: Effort,
+) -> Reference:
+    return Reference(
+        fingerprint=problem.fingerprint,
+        chance=float(np.median(chance)),
+        chance_q99=float(np.quantile(chance, 0.99)),
+        natural=None if natural is None else float(natural.max()),
+        natural_index=None if natural is None else int(natural.argmax()),
+        best=best,
+        candidate=tuple(int(level) for level in candidate),
+        provenance=f"the best of {effort.prior} prior draws, gradient ascent from the best {effort.starts} of them "
+        f"({effort.steps} steps), {effort.mutations} rounds of mutation on the grid; seed {effort.seed}",
+    )
+
+
+def _siblings(family: Family, family_name: str, names: Sequence[str], device: str) -> dict[str, Problem]:
+    """All units of the layers that the problems are in."""
+    layers = dict.fromkeys(name.split("[")[0].split("/")[2] for name in names)
+    units = family.layers()
+    return {
+        f"{family_name}/{layer}/{unit}": family.problem(layer, unit, device=device)
+        for layer in layers
+        for unit in range(units[layer])
+    }
+
+
+def _answers(problems: Sequence[Problem], images: UInt8Array, progress: Callable[[str], None]) -> FloatArray:
+    parts = []
+    for start in range(0, len(images), _BLOCK):
+        parts.append(type(problems[0]).respond_together(problems, images[start : start + _BLOCK]))
+        progress(f"{min(start + _BLOCK, len(images))} of {len(images)} images")
+    return np.concatenate(parts)

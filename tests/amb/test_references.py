@@ -1,0 +1,82 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb import Family, FunctionProblem, Space, Suite
+from amb.contracts.family import Reference
+from amb.errors import DataError
+from amb.measuring import Effort, ascend, measure
+from amb.problems import problem
+from amb.references import References, load, save
+
+POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
+
+
+class Lamp(FunctionProblem):
+    """Answers an image by the brightness of one pixel; unit 2 never does."""
+
+    @classmethod
+    def respond_together(cls, problems, images):  # type: ignore[no-untyped-def]
+        units = [int(p.id.split("/")[3]) for p in problems]
+        return np.stack([images.reshape(len(images), -1)[:, unit] / 255 * (unit != 2) for unit in units], axis=1)
+
+
+class Lamps(Family):
+    def layers(self) -> Mapping[str, int]:
+        return {"only": 3}
+
+    def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: object) -> Lamp:
+        space = Space.uniform(4, 16)
+        return Lamp(lambda candidates: candidates[:, unit] / 15 * (unit != 2), space, id=f"lamps/wall/{layer}/{unit}")
+
+    def natural_images(self, data: Path | None) -> np.ndarray:
+        images = np.zeros((5, 2, 2, 1), np.uint8)
+        images[3] = 204
+        return images
+
+
+def test_reference_points_survive_the_disk_and_damage_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "mine-1.json"
+    written = References("mine-1", {"a/b/c/0": POINT}, ("a/b/c/4",), 5)
+    save(written, file)
+    assert load(file) == written
+    file.write_text(file.read_text().replace("0.9", "0.8"))
+    with pytest.raises(DataError, match="damaged"):
+        load(file)
+    with pytest.raises(DataError, match="no reference points"):
+        load(tmp_path / "none.json")
+
+
+def test_scores_are_normalized_between_chance_and_the_best_known() -> None:
+    assert POINT.normalized(0.1) == 0
+    assert POINT.normalized(0.5) == pytest.approx(0.5)
+    assert POINT.normalized(0.9) == 1
+    assert np.isnan(replace(POINT, best=0.1).normalized(0.1))
+
+
+def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    family = Lamps()
+    monkeypatch.setattr("amb.problems.family", lambda name: family)
+    lamps = Suite("lamps", 1, ("lamps/wall/only/0", "lamps/wall/only/1"), 10, 1, "")
+    found = measure(lamps, data=None, device="cpu", effort=Effort(prior=1000), progress=lambda words: None)
+    point = found.points["lamps/wall/only/1"]
+    assert 0.3 < point.chance < 0.7
+    assert point.chance < point.chance_q99 < 1
+    assert (point.natural, point.natural_index) == (0.8, 3)
+    assert point.best == 1
+    assert point.candidate[1] == 15
+    assert found.dead == ("lamps/wall/only/2",)
+    assert found.searched == 3
+
+
+def test_ascent_beats_its_starts_and_is_exact() -> None:
+    made = problem("cifar10-sngan/snn-cnn/sn1/29")
+    draws = made.space.sample_prior(16, np.random.default_rng(0))
+    values = made.evaluate(draws)
+    effort = Effort(starts=2, steps=5, mutations=1)
+    best, candidate = ascend(made, draws, values, effort)
+    assert best > values.max()
+    assert made.evaluate(candidate[None])[0] == best
