@@ -1,10 +1,16 @@
 """`amb problems`: what can be searched."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amb.cli import options as o
+from amb.errors import SpecError
+
+if TYPE_CHECKING:
+    from amb.contracts.family import Reference
+    from amb.contracts.problem import Problem
 
 app = typer.Typer(help="List and show problems and suites.", no_args_is_help=True)
 
@@ -39,6 +45,9 @@ def list_problems(
 @app.command("show")
 def show_problem(
     name: Annotated[str, typer.Argument(help="A suite, a family (generator/target) or a problem's id.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a picture of the problem: samples, histogram, references.")
+    ] = None,
     device: o.Device = "cpu",
     plugin: o.Plugins = None,
     json: o.Json = False,
@@ -69,7 +78,19 @@ def show_problem(
             if point.natural is not None:
                 facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
             facts["best known"] = f"{point.best:.4f}: {point.provenance}"
+        if out is not None:
+            _picture(made, point, out)
+            facts["picture"] = str(out)
         print_facts(facts, as_json=json)
+
+
+def _picture(made: "Problem", point: "Reference | None", out: Path) -> None:
+    from amb.picture import draw_problem, save_picture
+
+    try:
+        save_picture(draw_problem(made, point), out)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"--out {out} cannot be written ({error}); give a file such as problem.png") from error
 
 
 def dead_units(suite_name: str) -> str:
