@@ -8,7 +8,10 @@ import pytest
 from amb.contracts.space import IntArray, Space
 from amb.errors import SolverError, SpecError
 from amb.solvers import resolve
+from amb.testing.subject import drive
+from amb_solvers.annealing import Annealing
 from amb_solvers.evolution import follow, great_circle, log_weights, unit
+from amb_solvers.local_search import LocalSearch, neighbours
 from amb_solvers.mutation import mutate
 from amb_solvers.tt_elite import TTElite
 
@@ -30,12 +33,29 @@ def best_of(spec: str, seed: int, budget: int = 600) -> float:
 
 @pytest.mark.parametrize(
     "spec",
-    ["protes", "tt", "tt-s", "tt-b", "tt-elite", "one-plus-lambda", "cma", "cma-diagonal", "snes", "sphere-cma"],
+    [
+        "protes",
+        "tt",
+        "tt-s",
+        "tt-b",
+        "tt-elite",
+        "one-plus-lambda",
+        "local-search",
+        "annealing",
+        "cma",
+        "cma-diagonal",
+        "snes",
+        "sphere-cma",
+    ],
 )
 def test_learns_more_than_random_search(spec: str) -> None:
     """After 600 queries of a smooth objective a solver beats random search over the same kind of start, on
     each of three seeds."""
-    floor = "random-prior" if spec in ("cma", "cma-diagonal", "snes", "sphere-cma", "one-plus-lambda") else "random"
+    floor = (
+        "random-prior"
+        if spec in ("cma", "cma-diagonal", "snes", "sphere-cma", "one-plus-lambda", "local-search", "annealing")
+        else "random"
+    )
     for seed in range(3):
         assert best_of(spec, seed) > best_of(floor, seed)
 
@@ -61,6 +81,51 @@ def test_sphere_cma_stays_on_its_sphere() -> None:
         candidates = solver.ask()
         np.testing.assert_allclose(np.linalg.norm(solver._batch, axis=1), 3.0)  # type: ignore[attr-defined]
         solver.tell(candidates, -candidates.sum(axis=1).astype(float))
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "categorical"])
+def test_neighbours_differ_in_one_mode(kind: str) -> None:
+    """By no more than the reach where levels have an order, by any other level where not; all are reached."""
+    space = Space(np.array([2, 1, 16]), kind=kind)  # type: ignore[arg-type]
+    point = np.array([0, 0, 3])
+    rows = neighbours(point, 3000, space, 0.25, np.random.default_rng(0))
+    assert ((rows != point).sum(axis=1) == 1).all()
+    assert set(rows[:, 0]) == {0, 1}
+    assert set(rows[:, 2]) == (set(range(8)) if kind == "ordinal" else set(range(16)))
+
+
+def test_local_search_starts_again_at_a_local_optimum() -> None:
+    """After its patience without a better neighbour it draws from the prior."""
+    solver = LocalSearch(Space.uniform(20, 16), budget=100, seed=0, k=5, patience=10)
+    first = solver.ask()
+    solver.tell(first, np.arange(5.0))
+    for _ in range(2):
+        rows = solver.ask()
+        assert ((rows != first[4]).sum(axis=1) == 1).all()
+        solver.tell(rows, np.zeros(5))
+    assert ((solver.ask() != first[4]).sum(axis=1) > 5).all()
+
+
+def test_annealing_accepts_worse_neighbours_as_metropolis_does() -> None:
+    """At temperature T a loss of T is accepted in e^-1 of cases."""
+    accepted = 0
+    for seed in range(2000):
+        solver = Annealing(SPACE, budget=10**6, seed=seed, hot=0.2, cold=0.2)
+        solver.tell(solver.ask(), [1.0])
+        rows = solver.ask()
+        solver.tell(rows, [0.8])
+        accepted += np.array_equal(solver._point, rows[0])  # type: ignore[arg-type]
+    assert accepted / 2000 == pytest.approx(np.exp(-1), abs=0.04)
+
+
+def test_annealing_cools_geometrically() -> None:
+    """From hot to cold over the budget, the geometric mean half way."""
+    solver = Annealing(SPACE, budget=100, seed=0, hot=0.1, cold=0.001)
+    assert solver.temperature == pytest.approx(0.1)
+    drive(solver, stop=50)
+    assert solver.temperature == pytest.approx(0.01)
+    drive(solver)
+    assert solver.temperature == pytest.approx(0.001)
 
 
 def test_recombination_weights() -> None:
@@ -113,7 +178,16 @@ def test_a_candidate_measured_again_counts_with_its_newest_value() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["protes[k=0]", "tt-b[k_top=26]", "tt-s[lr=-1.0]", "snes[k=1]", "sphere-cma[angle=1.0]", "one-plus-lambda[k=0]"],
+    [
+        "protes[k=0]",
+        "tt-b[k_top=26]",
+        "tt-s[lr=-1.0]",
+        "snes[k=1]",
+        "sphere-cma[angle=1.0]",
+        "one-plus-lambda[k=0]",
+        "local-search[k=0]",
+        "annealing[cold=1.0]",
+    ],
 )
 def test_impossible_options_are_refused(spec: str) -> None:
     """One line that says what was expected and what came."""
