@@ -25,15 +25,16 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
         exec(compile(block, str(page), "exec"), {})
 
 
-def shell_lines() -> list[str]:
-    """Commands of the README that start with `amb`, and those behind the installation in its first command."""
-    lines = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+def shell_lines(page: Path = ROOT / "README.md") -> list[str]:
+    """Commands of a page that start with `amb`, and those behind the installation in its first command."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     return [line for line in lines if line.startswith("amb ")]
 
 
-def test_commands_of_the_readme_run(tmp_path: Path) -> None:
-    lines = shell_lines()
-    assert len(lines) >= 8
+@pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/studies.md", 4)])
+def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:
+    lines = shell_lines(ROOT / page)
+    assert len(lines) >= fewest
     for line in lines:
         words = shlex.split(line, comments=True)[1:]
         done = subprocess.run(

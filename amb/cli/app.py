@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from amb.cli import check, compare, problems, publish, references, report, run, solvers, train
+from amb.cli import check, compare, problems, publish, references, report, run, solvers, study, train
 
 app = typer.Typer(
     name="amb",
@@ -36,3 +36,4 @@ app.command("references")(references.references)
 app.command("train")(train.train)
 app.add_typer(problems.app, name="problems")
 app.add_typer(solvers.app, name="solvers")
+app.add_typer(study.app, name="study")

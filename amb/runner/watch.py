@@ -23,6 +23,8 @@ class Watch(Progress):
         self._log = log
         self._heartbeat = heartbeat
         self._began = self._beat = monotonic()
+        self._total = 0  # queries of all runs that were to be made
+        self._over = 0  # of those, the budgets of runs that have ended
         self._queries = 0  # observed since `begin` by runs that have ended
         self._spent: dict[str, Seconds] = defaultdict(Seconds)
         self._slow: set[str] = set()
@@ -30,9 +32,8 @@ class Watch(Progress):
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         """Log what is to be done."""
         self._began = self._beat = monotonic()
-        self._log.write(
-            "info", "begin", planned=planned, waiting=len(waiting), queries=sum(plan.budget for plan in waiting)
-        )
+        self._total = sum(plan.budget for plan in waiting)
+        self._log.write("info", "begin", planned=planned, waiting=len(waiting), queries=self._total)
         self._inner.begin(planned, waiting)
 
     def update(self, runs: Sequence[LiveRun]) -> None:
@@ -45,7 +46,12 @@ class Watch(Progress):
             self._look(run.plan.solver, self._spent[run.plan.solver] + run.seconds)
         fresh = self._queries + sum(run.queries - run.replayed for run in runs)
         self._log.write(
-            "info", "progress", under_way=len(runs), queries=fresh, rate=round(fresh / (self._beat - self._began), 3)
+            "info",
+            "progress",
+            under_way=len(runs),
+            queries=fresh,
+            left=self._total - self._over - sum(run.queries for run in runs),
+            rate=round(fresh / (self._beat - self._began), 3),
         )
 
     def finished(self, run: LiveRun, record: RunRecord) -> None:
@@ -57,6 +63,7 @@ class Watch(Progress):
     def ended(self, record: RunRecord) -> None:
         """Log a record, whether the run was ever under way or not."""
         plan = record.plan
+        self._over += plan.budget
         self._log.write(
             "warning" if record.failed else "info",
             "run ended",
