@@ -138,9 +138,9 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     assert written_out(affine, side).weight.shape[1] == side * side * 7
 
 
-def test_both_targets_are_shipped() -> None:
+def test_all_targets_are_shipped() -> None:
     """The tests above ran: a missing checkpoint would have left them out silently."""
-    assert TARGETS == ["snn-cnn", "snn-resnet18"]
+    assert TARGETS == ["snn-cnn", "snn-resnet18", "mnist-snn"]
 
 
 @pytest.mark.parametrize("probe", [("sn1", 64), ("sn1", -1), ("sn9", 0)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import amb
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
 from amb_problems.targets.activations import SpikingActivations
@@ -169,6 +170,32 @@ def test_shipped_cards_say_what_their_target_is(name: str) -> None:
     target = SpikingTarget.load(name)
     network = target.build(lambda: LIFNeuron(target.lif))
     assert {layer: tuple(shape) for layer, shape in facts["layers"].items()} == describe(network)
+
+
+@pytest.mark.parametrize(("name", "least"), [("snn-cnn", 0.7), ("snn-resnet18", 0.8), ("mnist-snn", 0.98)])
+def test_shipped_networks_are_accurate(name: str, least: float) -> None:
+    """On the whole test half, by the exact weights that are shipped."""
+    metrics = checkpoint.read_card(name).facts["metrics"]
+    assert metrics["test images"] == 10_000
+    assert metrics["test accuracy"] >= least
+
+
+def test_the_resnets_class_output_is_a_problem() -> None:
+    """`fc` is addressed as a layer, and its value is the same alone and in a batch."""
+    problem = amb.problem("cifar10-sngan/snn-resnet18/fc/3")
+    candidates = problem.space.sample_prior(3, np.random.default_rng(0))
+    values = problem.evaluate(candidates)
+    assert values[1] == problem.evaluate(candidates[1:2])[0]
+    target = SpikingTarget.load("snn-resnet18")
+    scores = target.class_scores(problem.images(candidates[:1]))[0, 3]
+    scale = target.scales["fc"]
+    assert values[0] == pytest.approx((scores - scale.low[3]) / (scale.high[3] - scale.low[3]))
+
+
+def test_all_checkpoints_fit_the_wheel() -> None:
+    """Forty megabytes together."""
+    folder = Path(checkpoint.__file__).parent / "checkpoints"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
 
 
 def test_wrong_questions_are_answered_clearly(tmp_path: Path) -> None:
