@@ -28,5 +28,6 @@ def test_all_solvers_are_in_the_table(documented: dict[str, list[str]]) -> None:
 def test_a_row_says_what_the_code_says(documented: dict[str, list[str]], name: str) -> None:
     """Source, options with defaults, first batch and kinds are those of the class; the cost is a number."""
     *stated, cost = documented[name]
-    assert stated == list(row(resolve(name), queries=120))[1:-1]
+    queries = 300 if name == "ttopt" else 120  # its first batch is 256
+    assert stated == list(row(resolve(name), queries=queries))[1:-1]
     assert float(cost) > 0
