@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,11 +73,22 @@ def test_two_processes_share_a_study_and_measure_nothing_twice(tmp_path: Path) -
     assert not list((tmp_path / "shared" / "journal").iterdir())
 
 
+def signal_after(lab: Lab, queries: int, number: signal.Signals) -> None:
+    """Send this process a signal once so many queries were measured, when the runner is surely listening for it."""
+
+    def wait() -> None:
+        while lab.queries < queries:
+            time.sleep(0.005)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def test_the_first_interrupt_finishes_the_batch_and_the_second_does_not_wait(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         study, lab, notes = Study(tmp_path), Lab(0.2), Notes()
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        signal_after(lab, 1, signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             execute(PLANS[:1], study, lab, progress=notes)
         assert any("once more stops at once" in line for line in notes.said)
@@ -117,9 +129,9 @@ def test_more_budget_measures_only_what_is_more(tmp_path: Path, solver: str) -> 
 
 def test_less_budget_loses_nothing_of_an_interrupted_run(tmp_path: Path) -> None:
     study, plan = Study(tmp_path), PLANS[0]
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    signal_after(first := Lab(0.03), 11, signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        execute([plan], study, first := Lab(0.03))
+        execute([plan], study, first)
     assert first.queries > 10
     execute([replace(plan, budget=7)], study, none := Lab())
     assert none.queries == 0
