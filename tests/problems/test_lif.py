@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 import torch
 from torch import nn
@@ -105,5 +107,7 @@ def test_the_layer_of_the_still_image_repeats_its_input() -> None:
     torch.testing.assert_close(once, image.grad)
 
 
-def test_no_frames_mean_the_rate_relaxation() -> None:
-    assert SurrogateLIF()(torch.tensor([-1.0, 0.25, 3.0])).tolist() == [0.0, 0.25, 1.0]
+@pytest.mark.parametrize(("relaxation", "highest"), [("relu", 3.0), ("clipped", 1.0)])
+def test_no_frames_mean_the_rate_relaxation(relaxation: Literal["relu", "clipped"], highest: float) -> None:
+    currents = torch.tensor([-1.0, 0.25, 3.0])
+    assert SurrogateLIF(relaxation=relaxation)(currents).tolist() == [0.0, 0.25, highest]
