@@ -70,7 +70,12 @@ def execute(
     def needed(plan: RunPlan) -> bool:
         return not _finished(study, plan, timing=timing, retry=retry, watch=watch)
 
-    waiting = deque(plan for plan in plans if needed(plan))
+    waiting: deque[RunPlan] = deque()
+    for plan in plans:
+        if needed(plan):
+            waiting.append(plan)
+        else:
+            study.tidy(plan)
     if timing:
         # Replicate by replicate, solvers take turns: drift of the machine falls on all of them alike.
         waiting = deque(sorted(waiting, key=lambda plan: plan.replicate))
@@ -96,6 +101,7 @@ def execute(
                         elsewhere.append(plan)
                     elif not needed(plan):  # another process has finished it meanwhile
                         claim.release()
+                        study.tidy(plan)
                     else:
                         try:
                             problem = prepared(plan.problem)

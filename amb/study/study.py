@@ -115,6 +115,16 @@ class Study:
         if content is None or len(content.known.trace) <= queries:
             self.journal_file(plan.key).unlink(missing_ok=True)
 
+    def tidy(self, plan: RunPlan) -> None:
+        """Delete the journal that a process left which died after saving the run; leave it to whoever works on it."""
+        if not self.journal_file(plan.key).exists():
+            return
+        owned = self.claim(plan)
+        if owned is None:
+            return
+        with owned:
+            self.drop_journal(plan, read_run(self.run_file(plan.key))[0].queries)
+
     def unfinished(self, plan: RunPlan) -> Known | None:
         """What an interrupted, shorter or failed run of this plan observed; None if there is nothing."""
         journalled = read_journal(self.journal_file(plan.key))

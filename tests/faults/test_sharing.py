@@ -73,6 +73,23 @@ def test_two_processes_share_a_study_and_measure_nothing_twice(tmp_path: Path) -
     assert not list((tmp_path / "shared" / "journal").iterdir())
 
 
+def test_a_journal_whose_run_is_saved_is_cleared_away(tmp_path: Path) -> None:
+    """A process may die after it saved a run and before it deleted the journal."""
+    study = Study(tmp_path)
+    execute(PLANS, study, Lab())
+    for plan in PLANS:
+        study.journal(plan, SPACE.d, study.unfinished(plan)).close()
+    longer = study.journal(PLANS[0], SPACE.d, study.unfinished(PLANS[0]))
+    longer.append(np.zeros((1, SPACE.d), np.int64), np.zeros(1), np.zeros(1))
+    longer.close()
+    with study.claim(PLANS[1]) or pytest.fail("nobody has it"):
+        execute(PLANS, study, Lab())
+        left = {path.stem for path in (tmp_path / "journal").glob("*.arrows")}
+        assert left == {PLANS[0].key, PLANS[1].key}, "one holds more than its run, one is another process's"
+    execute(PLANS, study, Lab())
+    assert [path.stem for path in (tmp_path / "journal").glob("*.arrows")] == [PLANS[0].key]
+
+
 def signal_after(lab: Lab, queries: int, number: signal.Signals) -> None:
     """Send this process a signal once so many queries were measured, when the runner is surely listening for it."""
 
