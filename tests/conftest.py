@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,6 +6,10 @@ import pytest
 from hypothesis import settings
 
 from amb.plugins import load_file
+
+# Where tests run side by side, each has one core; read when torch and numba are imported first, so it stands here.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Speed is proved by ratios in tests/benchmarks, never by a deadline on a shared machine.
 settings.register_profile("amb", deadline=None)
