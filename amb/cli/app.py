@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from amb.cli import check, compare, problems, publish, references, report, run, solvers, study, train
+from amb.cli import check, compare, merge, problems, publish, references, report, run, solvers, study, train
 
 app = typer.Typer(
     name="amb",
@@ -31,6 +31,7 @@ app.command("check")(check.check)
 app.command("compare")(compare.compare)
 app.command("run")(run.run)
 app.command("report")(report.report)
+app.command("merge")(merge.merge)
 app.command("publish")(publish.publish)
 app.command("references")(references.references)
 app.command("train")(train.train)

@@ -48,18 +48,34 @@ def execute(
         plans: what to run, in the order of preference.
         study: where results go.
         make_problem: a problem by its spec.
-        timing: one run at a time, so that wall-time claims are allowed; else in lockstep.
+        timing: one run at a time and nobody else at work on the study, so that wall-time claims are allowed; else
+            in lockstep.
         limits: what each run may take.
         retry: go on with runs that failed, from what they observed.
         notes: what the user should know before it begins.
         progress: what is told of the course of events.
 
     Raises:
-        StudyError: the study cannot be written; nothing that was observed is lost.
+        StudyError: the study cannot be written, or is in use and either side wants it alone; nothing that was
+            observed is lost.
         KeyboardInterrupt: once asked to stop, after the batch under way; asked twice, at once.
     """
     _refuse_white_boxes(plans, limits)
-    watch = Watch(progress or NoProgress(), study.log)
+    with study.enter(alone=timing):
+        _carry_out(plans, study, make_problem, timing, limits, retry, notes, progress or NoProgress())
+
+
+def _carry_out(
+    plans: Sequence[RunPlan],
+    study: Study,
+    make_problem: Callable[[str], Problem],
+    timing: bool,
+    limits: Limits,
+    retry: bool,
+    notes: Sequence[str],
+    progress: Progress,
+) -> None:
+    watch = Watch(progress, study.log)
 
     @cache
     def prepared(spec: str) -> Problem:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from amb.errors import StudyError
+from amb.study.merge import Merged, merge
 from amb.study.published import RUNS, PublishedStudy, publish
 from amb.study.study import Study
 
-__all__ = ["PublishedStudy", "Study", "open_study", "publish"]
+__all__ = ["Merged", "PublishedStudy", "Study", "merge", "open_study", "publish"]
 
 
 def open_study(folder: str | Path) -> Study | PublishedStudy:

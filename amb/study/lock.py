@@ -15,15 +15,16 @@ except ImportError:  # Windows: two processes on one study are not kept apart th
 class Claim:
     """A lock on a file that the system takes back when the process dies, however it dies."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path | None, descriptor: int | None) -> None:
         self._path = path
-        self._descriptor: int | None = descriptor
+        self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the claim up and remove its file; twice is harmless."""
+        """Give the claim up and remove its own file, if it has one; twice is harmless."""
         if self._descriptor is not None:
             with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+                if self._path is not None:
+                    self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -63,6 +64,34 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
             if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
                 return Claim(path, descriptor)
         os.close(descriptor)
+
+
+def enter(folder: Path, *, alone: bool) -> Claim | None:
+    """Be one of those who work on a folder, or the only one; None if that cannot be now.
+
+    The folder itself is locked, so no file is made. Where that is impossible (Windows, some network file systems)
+    nobody is kept out.
+    """
+    if fcntl is None:
+        return nobody()
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as cause:
+        raise StudyError(f"cannot read {folder}: {cause.strerror or cause}") from cause
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        return nobody()
+    return Claim(None, descriptor)
+
+
+def nobody() -> Claim:
+    """A claim on nothing."""
+    return Claim(None, None)
 
 
 def is_claimed(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ from amb.study.changes import changes
 from amb.study.environment import environment
 from amb.study.files import write_whole
 from amb.study.journal import Journal, from_table, read_journal, to_batch
-from amb.study.lock import Claim, claim
+from amb.study.lock import Claim, claim, enter
 from amb.study.log import StudyLog
 
 SCHEMA_VERSION = 1
@@ -60,21 +60,41 @@ class Study:
         Returns:
             Why runs that the study holds are not used for these plans, one sentence a reason.
         """
-        with self._claimed(".manifest.lock"):
-            old = self.manifest
-            reasons = changes(old, plans)
+        reasons: list[str] = []
+
+        def added(old: dict[str, object]) -> dict[str, object]:
+            reasons.extend(changes(old, plans))
             problems = {**dict(old.get("problems", {})), **{p.problem: p.fingerprint for p in plans}}  # type: ignore[call-overload]
             solvers = {**dict(old.get("solvers", {})), **{p.solver: p.version for p in plans}}  # type: ignore[call-overload]
-            content = {
+            return {
+                **old,
                 "schema": SCHEMA_VERSION,
                 "environment": environment(),
                 "settings": dict(settings),
                 "problems": dict(sorted(problems.items())),
                 "solvers": dict(sorted(solvers.items())),
             }
-            text = json.dumps(content, indent=1) + "\n"
-            write_whole(self.folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+        self.rewrite_manifest(added)
         return reasons
+
+    def rewrite_manifest(self, change: Callable[[dict[str, object]], dict[str, object]]) -> None:
+        """Put what `change` makes of the manifest in its place, while no other process does the same."""
+        with self._claimed(".manifest.lock"):
+            text = json.dumps(change(self.manifest), indent=1) + "\n"
+            write_whole(self.folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def enter(self, *, alone: bool = False) -> Claim:
+        """Work on the study, beside others or alone; it ends with the process.
+
+        Raises:
+            StudyError: another process is at work and one of the two must be alone.
+        """
+        presence = enter(self.folder, alone=alone)
+        if presence is None:
+            why = "others are at work on it" if alone else "a timing study or a merge has it for itself"
+            raise StudyError(f"{self.folder} is in use: {why}; wait until they have ended, or take another folder")
+        return presence
 
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""

@@ -1,0 +1,255 @@
+"""Uniting studies: by key, the longer course if it continues the other, and nothing where two contradict each other."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from amb import FunctionProblem, Space
+from amb.cli.app import app
+from amb.errors import StudyError
+from amb.runner import execute
+from amb.runs import Known, RunPlan, Seconds, Trace
+from amb.study import PublishedStudy, Study, merge, open_study, publish
+from amb.study.journal import read_journal
+
+SPACE = Space.uniform(6, 16)
+
+
+def plan(replicate: int, budget: int = 20, solver: str = "random[k=5]") -> RunPlan:
+    return RunPlan("p/q/r/0", "print", solver, "1", replicate, budget)
+
+
+def study_with(folder: Path, *plans: RunPlan, shift: float = 0.0) -> Study:
+    study = Study(folder)
+    settings = {
+        "solvers": sorted({p.solver for p in plans}),
+        "problems": ["p/q/r/0"],
+        "seeds": sorted({p.replicate for p in plans}),
+        "budget": max(p.budget for p in plans),
+        "suite": None,
+        "device": "cpu",
+        "timing": False,
+    }
+    study.describe(plans, settings)
+    make = lambda spec: FunctionProblem(lambda rows: np.sin(rows).mean(axis=1) + shift, SPACE, id=spec)  # noqa: E731
+    execute(plans, study, make)
+    return study
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """All files of a study but its log, byte for byte."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "log.jsonl"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def rewritten(study: Study, of: RunPlan, **changes: object) -> None:
+    loaded = study.load(of)
+    assert loaded is not None
+    study.save(replace(loaded[0], **changes), loaded[1])
+
+
+def part_of(study: Study, of: RunPlan, queries: int) -> None:
+    """Leave only a journal of a finished run, as its process had been killed after so many queries."""
+    loaded = study.load(of)
+    assert loaded is not None
+    trace = loaded[1]
+    sizes = trace.batches[: queries // 5]
+    head = Trace(*trace.rows(0, queries), sizes)
+    study.run_file(of.key).unlink()
+    study.journal(of, SPACE.d, Known(head, Seconds(1.0))).close()
+
+
+def test_three_hundred_studies_become_one(tmp_path: Path) -> None:
+    template = study_with(tmp_path / "template", *[plan(i) for i in range(300)])
+    parts = []
+    for i in range(300):
+        part = tmp_path / f"part-{i}"
+        (part / "runs").mkdir(parents=True)
+        shutil.copy(template.run_file(plan(i).key), part / "runs")
+        manifest = template.manifest | {"settings": {**template.manifest["settings"], "seeds": [i]}}  # type: ignore[dict-item]
+        (part / "manifest.json").write_text(json.dumps(manifest))
+        parts.append(part)
+    done = merge(tmp_path / "all", parts)
+    assert (done.studies, done.added, done.lengthened, done.runs) == (300, 300, 0, 300)
+    merged = open_study(tmp_path / "all")
+    assert isinstance(merged, Study)
+    assert merged.manifest["settings"]["seeds"] == list(range(300))  # type: ignore[index]
+    for path in (tmp_path / "template" / "runs").iterdir():
+        assert merged.run_file(path.stem).read_bytes() == path.read_bytes()
+
+
+def test_a_merge_made_again_changes_nothing(tmp_path: Path) -> None:
+    for name, replicates in (("a", (0, 1)), ("b", (1, 2))):
+        study_with(tmp_path / name, *map(plan, replicates))
+    merge(tmp_path / "all", [tmp_path / "a", tmp_path / "b"])
+    first = content(tmp_path / "all")
+    done = merge(tmp_path / "all", [tmp_path / "b", tmp_path / "a"])
+    assert (done.added, done.lengthened) == (0, 0)
+    assert content(tmp_path / "all") == first
+    execute([plan(i) for i in range(3)], Study(tmp_path / "all"), pytest.fail)  # nothing is left to run
+
+
+@pytest.mark.parametrize("longer_first", [True, False])
+def test_the_longer_course_of_a_run_stays(tmp_path: Path, longer_first: bool) -> None:
+    study_with(tmp_path / "short", plan(0, 18))  # the last batch is cut
+    long = study_with(tmp_path / "long", plan(0, 40))
+    names = ["long", "short"] if longer_first else ["short", "long"]
+    done = merge(tmp_path / names[0], [tmp_path / names[1]])
+    assert done.lengthened == (not longer_first)
+    merged = Study(tmp_path / names[0])
+    assert merged.run_file(plan(0).key).read_bytes() == long.run_file(plan(0).key).read_bytes()
+    assert merged.manifest["settings"]["budget"] == 18  # type: ignore[index]
+
+
+def contradict_value(study: Study) -> None:
+    loaded = study.load(plan(1))
+    assert loaded is not None
+    loaded[1].values[7] += 1e-9
+    study.save(*loaded)
+
+
+def contradict_candidate(study: Study) -> None:
+    loaded = study.load(plan(1))
+    assert loaded is not None
+    loaded[1].candidates[3, 2] = (loaded[1].candidates[3, 2] + 1) % 16
+    study.save(*loaded)
+
+
+def contradict_end(study: Study) -> None:
+    rewritten(study, plan(1), final=0.123)
+
+
+@pytest.mark.parametrize(
+    ("contradict", "words"),
+    [
+        (contradict_value, "query 8 has the value"),
+        (contradict_candidate, "query 4 asks for other candidates"),
+        (contradict_end, "final is"),
+    ],
+)
+def test_a_contradiction_is_refused_with_both_sides_named_and_nothing_written(
+    tmp_path: Path, contradict: Callable[[Study], None], words: str
+) -> None:
+    ours = study_with(tmp_path / "ours", plan(0), plan(1))
+    theirs = study_with(tmp_path / "theirs", plan(1), plan(2))
+    contradict(theirs)
+    before = content(tmp_path / "ours"), content(tmp_path / "theirs")
+    done = CliRunner().invoke(app, ["merge", str(tmp_path / "ours"), str(tmp_path / "theirs")])
+    assert isinstance(done.exception, StudyError)
+    message = str(done.exception)
+    assert words in message
+    assert str(ours.run_file(plan(1).key)) in message
+    assert str(theirs.run_file(plan(1).key)) in message
+    assert (content(tmp_path / "ours"), content(tmp_path / "theirs")) == before
+    with pytest.raises(StudyError, match="nothing was merged"):
+        merge(tmp_path / "new", [tmp_path / "ours", tmp_path / "theirs"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_longer_run_that_began_otherwise_is_refused(tmp_path: Path) -> None:
+    study_with(tmp_path / "short", plan(0, 20))
+    study_with(tmp_path / "long", plan(0, 40), shift=1e-12)
+    with pytest.raises(StudyError, match="query 1 has the value"):
+        merge(tmp_path / "short", [tmp_path / "long"])
+
+
+def test_a_run_that_ended_well_answers_for_one_that_failed(tmp_path: Path) -> None:
+    failed = study_with(tmp_path / "failed", plan(0))
+    rewritten(failed, plan(0), status="timeout", message="out of time", recommended=(), final=np.nan)
+    good = study_with(tmp_path / "good", plan(0))
+    merge(tmp_path / "failed", [tmp_path / "good"])
+    assert failed.run_file(plan(0).key).read_bytes() == good.run_file(plan(0).key).read_bytes()
+    assert merge(tmp_path / "failed", [tmp_path / "good"]).lengthened == 0
+
+
+def test_journals_go_along_where_they_reach_farther(tmp_path: Path) -> None:
+    finished = study_with(tmp_path / "finished", plan(0))
+    part_of(study_with(tmp_path / "killed", plan(0), plan(1)), plan(0), 10)
+    part_of(Study(tmp_path / "killed"), plan(1), 10)
+    part_of(study_with(tmp_path / "earlier", plan(1)), plan(1), 5)
+    done = merge(tmp_path / "all", [tmp_path / name for name in ("earlier", "killed", "finished")])
+    assert (done.runs, done.unfinished) == (1, 1)
+    merged = Study(tmp_path / "all")
+    assert merged.run_file(plan(0).key).read_bytes() == finished.run_file(plan(0).key).read_bytes()
+    assert not merged.journal_file(plan(0).key).exists()
+    carried = read_journal(merged.journal_file(plan(1).key))
+    assert carried is not None
+    assert carried.plan == plan(1)
+    assert len(carried.known.trace) == 10
+    assert carried.known.seconds == Seconds(1.0)
+
+
+def test_a_journal_that_the_target_has_ends_with_the_run_that_comes(tmp_path: Path) -> None:
+    part_of(study_with(tmp_path / "killed", plan(0)), plan(0), 10)
+    study_with(tmp_path / "finished", plan(0))
+    merge(tmp_path / "killed", [tmp_path / "finished"])
+    assert list(content(tmp_path / "killed")) == ["manifest.json", f"runs/{plan(0).key}.parquet"]
+
+
+def test_a_journal_that_contradicts_a_run_is_refused(tmp_path: Path) -> None:
+    part_of(study_with(tmp_path / "killed", plan(0), shift=1.0), plan(0), 10)
+    study_with(tmp_path / "finished", plan(0))
+    with pytest.raises(StudyError, match=r"journal.*has the value"):
+        merge(tmp_path / "finished", [tmp_path / "killed"])
+
+
+def test_manifests_are_united(tmp_path: Path) -> None:
+    study_with(tmp_path / "a", plan(0, 30))
+    b = study_with(tmp_path / "b", plan(4, 20, solver="random"))
+    b.rewrite_manifest(lambda old: old | {"environment": {"python": "another"}})
+    merge(tmp_path / "all", [tmp_path / "a", tmp_path / "b"])
+    manifest = Study(tmp_path / "all").manifest
+    assert manifest["solvers"] == {"random": "1", "random[k=5]": "1"}
+    assert manifest["settings"]["solvers"] == ["random[k=5]", "random"]  # type: ignore[index]
+    assert manifest["settings"]["seeds"] == [0, 4]  # type: ignore[index]
+    assert manifest["settings"]["budget"] == 20  # type: ignore[index]
+    assert manifest["environments"] == [Study(tmp_path / "a").manifest["environment"], {"python": "another"}]
+    Study(tmp_path / "all").describe([plan(9)], {})
+    assert len(Study(tmp_path / "all").manifest["environments"]) == 2  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_merged_says_so(tmp_path: Path) -> None:
+    study = study_with(tmp_path / "a", plan(0))
+    publish(study, tmp_path / "published")
+    assert isinstance(open_study(tmp_path / "published"), PublishedStudy)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    for target, sources, words in [
+        ("all", ["published"], "published study"),
+        ("a", ["a"], "the target itself"),
+        ("full", ["a"], "is no study"),
+        ("all", ["nowhere"], "is no study"),
+        ("all", [], "nothing to merge"),
+    ]:
+        with pytest.raises(StudyError, match=words):
+            merge(tmp_path / target, [tmp_path / name for name in sources])
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_target_at_work_is_left_alone(tmp_path: Path) -> None:
+    study, _ = study_with(tmp_path / "a", plan(0)), study_with(tmp_path / "b", plan(1))
+    with study.enter(), pytest.raises(StudyError, match="others are at work"):
+        merge(tmp_path / "a", [tmp_path / "b"])
+    with study.enter(alone=True), pytest.raises(StudyError, match="for itself"):
+        execute([plan(0)], study, pytest.fail)
+    assert merge(tmp_path / "a", [tmp_path / "b"]).added == 1
+
+
+def test_a_timing_study_wants_the_folder_for_itself(tmp_path: Path) -> None:
+    study = study_with(tmp_path / "a", plan(0))
+    with study.enter(), pytest.raises(StudyError, match="others are at work"):
+        execute([plan(0)], study, pytest.fail, timing=True)
+    with study.enter():
+        execute([plan(0)], study, pytest.fail)  # beside others, nothing is left to run
+
+
+def test_the_command_counts(tmp_path: Path) -> None:
+    study_with(tmp_path / "a", plan(0))
+    done = CliRunner().invoke(app, ["merge", str(tmp_path / "all"), str(tmp_path / "a"), "--json"])
+    assert json.loads(done.stdout) == {"studies": 1, "added": 1, "lengthened": 0, "runs": 1, "unfinished": 0}
