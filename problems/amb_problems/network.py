@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray, Space
+from amb_problems.presentation import present
 
 
 class Generator(Protocol):
@@ -95,13 +95,9 @@ class NetworkProblem(Problem):
         pair = mine[0].pair
         units = [(p.layer, p.unit) for p, batch in zip(mine, batches, strict=True) for _ in batch]
         latents = np.concatenate([p.space.decode(batch) for p, batch in zip(mine, batches, strict=True)])
-        start = perf_counter()
-        images = pair.generator.images(latents.astype(np.float32))
-        middle = perf_counter()
-        activations = pair.target.activations(images, units)
-        end = perf_counter()
-        values = np.split(activations, np.cumsum([len(batch) for batch in batches])[:-1])
-        return Evaluation(values, [value.copy() for value in values], middle - start, end - middle)
+        shown = present(pair.generator, pair.target, latents.astype(np.float32), units, device=pair.device)
+        values = np.split(shown.activations, np.cumsum([len(batch) for batch in batches])[:-1])
+        return Evaluation(values, [value.copy() for value in values], shown.generator_seconds, shown.target_seconds)
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""

@@ -47,7 +47,7 @@ def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
     return target.counts(stimuli(4, shape=target.shape), {layer: [0, 1, 3] for layer in target.layers})
 
 
-@pytest.mark.parametrize("path", ["integers", "floats", "eager"])
+@pytest.mark.parametrize("path", ["integers", "products", "floats", "eager"])
 def test_every_code_path_counts_what_the_plain_network_counts(
     target: SpikingTarget, plain_counts: dict[str, np.ndarray], path: str
 ) -> None:
@@ -134,7 +134,8 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     plain = torch.nn.functional.conv2d(
         spikes.permute(0, 3, 1, 2).float(), weight.float() * 0.25, affine.bias, stride, 1
     ).permute(0, 2, 3, 1)
-    assert torch.equal(plain, Convolution(affine, side, integers=False)(spikes))
+    assert torch.equal(plain, Convolution(affine, side, arithmetic="floats")(spikes))
+    assert torch.equal(plain, Convolution(affine, side, arithmetic="products")(spikes))
     assert written_out(affine, side).weight.shape[1] == side * side * 7
 
 

@@ -88,6 +88,50 @@ def test_a_spiking_layers_activation_is_its_share_of_spikes(kind: str) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def jelly(threshold: float = 0.2) -> nn.Module:
+    """A network of SpikingJelly's own layers, which take one frame or many a call."""
+    layer = pytest.importorskip("spikingjelly.activation_based.layer")
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            layer.Conv2d(3, 8, 3, 2),
+            neuron.LIFNode(tau=10.0, decay_input=False, v_threshold=threshold, v_reset=0.0),
+            layer.Flatten(),
+            layer.Linear(8 * 15 * 15, 10),
+            neuron.LIFNode(tau=10.0, decay_input=False, v_threshold=threshold, v_reset=0.0),
+        )
+
+
+def test_all_frames_in_one_call_give_the_same_spikes() -> None:
+    """SpikingJelly's neurons may then use one fused kernel; the code path changes, the responses do not."""
+    stepwise, fused = amb.target(jelly(), frames=6), amb.target(jelly(), frames=6, multistep=True)
+    assert stepwise.layers == fused.layers
+    units = [("1", i % 8) for i in range(10)] + [("4", i) for i in range(10)]
+    expected = stepwise.activations(IMAGES, units)
+    assert expected.max() > 0.05
+    assert np.array_equal(expected, fused.activations(IMAGES, units))
+    assert np.array_equal(expected, fused.activations(IMAGES, units)), "again, from rest"
+    pixels = torch.from_numpy(IMAGES[:2]).float()
+    torch.testing.assert_close(stepwise.relaxed(pixels, "1"), fused.relaxed(pixels, "1"))
+
+
+@pytest.mark.parametrize(("make", "frames"), [(lambda: Net(nn.ReLU), 6), (jelly, None)])
+def test_all_frames_in_one_call_want_spikingjellys_modules(make: Callable[[], nn.Module], frames: int | None) -> None:
+    with pytest.raises(SpecError, match="multistep is for SpikingJelly"):
+        _ = amb.target(make(), frames=frames, multistep=True).layers
+
+
+@pytest.mark.gpu
+def test_an_accelerators_fused_neurons_fire_nearly_alike() -> None:
+    """Such networks are not exact: a sum that rounds otherwise may move a spike."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    here = amb.target(jelly(), frames=20).activations(IMAGES, [("1", 3)] * 20)
+    there = amb.target(jelly(), frames=20, multistep=True, device="cuda").activations(IMAGES, [("1", 3)] * 20)
+    np.testing.assert_allclose(here, there, atol=0.01)
+
+
 def test_what_was_shown_before_leaves_no_trace(kind: str) -> None:
     """A module that comes with memories is brought to rest, and the user's module is left as it was at rest."""
     used = Net(NEURONS[kind])

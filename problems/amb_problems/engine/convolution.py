@@ -1,15 +1,20 @@
-"""Convolutions with int8 weights: in integers where the processor has fast ones, else in float32.
+"""Convolutions with int8 weights: in integers where the device has fast ones, else in float32.
 
-Both give the same bits, since all sums are exact (see `network`).
+All give the same bits, since all sums are exact (see `network`).
 """
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from amb_problems.engine.network import Affine
+from amb_problems.engine.products import sums_of_products
+
+Arithmetic = Literal["bytes", "products", "floats"]
+"""How sums are formed: oneDNN's convolution of bytes, products of int8 matrices, or float32 convolutions."""
 
 _GREY = 128  # the byte that stands for zero in an image
 
@@ -24,13 +29,20 @@ class Convolution:
     Args:
         affine: the map.
         side: side of its square input maps.
-        integers: use integer arithmetic, where `has_integers`.
+        arithmetic: "bytes" where `has_integers`, on a CPU only; "products" where `products.has_products`; "floats"
+            anywhere.
         pixels: the bytes stand for `u8 - 128`.
         device: where it is applied.
     """
 
     def __init__(
-        self, affine: Affine, side: int, *, integers: bool, pixels: bool = False, device: torch.device | None = None
+        self,
+        affine: Affine,
+        side: int,
+        *,
+        arithmetic: Arithmetic,
+        pixels: bool = False,
+        device: torch.device | None = None,
     ) -> None:
         self._output = (affine.output_side(side), affine.outputs)
         self._step = 1
@@ -45,10 +57,11 @@ class Convolution:
                 self._step = affine.stride
                 affine = replace(affine, stride=1)
         self._affine = affine
-        self._integers = integers
+        self._apply = {"bytes": self._in_bytes, "products": self._in_products, "floats": self._in_floats}[arithmetic]
         self._grey = _GREY if pixels else 0
         self._packed: dict[tuple[int, ...], Tensor] = {}
-        self._weight = affine.weight if integers else _real(affine).to(device)
+        self._weight = _real(affine).to(device) if arithmetic == "floats" else affine.weight.to(device)
+        self._scale = affine.scale.to(device)
         self._bias = affine.bias.to(device)
         self._zero = torch.zeros(affine.outputs, dtype=torch.int64)
 
@@ -60,7 +73,7 @@ class Convolution:
         if self._matrix:
             x = x.reshape(1, -1, 1, self._affine.weight.shape[1])
         x = x.permute(0, 3, 1, 2)
-        currents = self._in_integers(x) if self._integers else self._in_floats(x)
+        currents = self._apply(x)
         side, outputs = self._output
         return currents.permute(0, 2, 3, 1).reshape(len(maps), side, side, outputs).contiguous()
 
@@ -72,9 +85,17 @@ class Convolution:
     def _in_floats(self, x: Tensor) -> Tensor:
         a = self._affine
         real = x.float().sub_(self._grey) if self._grey else x.float()
-        return torch.nn.functional.conv2d(real, self._weight, self._bias, a.stride, a.padding)
+        # cuDNN may choose Winograd's or Fourier's way, whose intermediate values are rounded.
+        with torch.backends.cudnn.flags(enabled=False):
+            return torch.nn.functional.conv2d(real, self._weight, self._bias, a.stride, a.padding)
 
-    def _in_integers(self, x: Tensor) -> Tensor:
+    def _in_products(self, x: Tensor) -> Tensor:
+        a = self._affine
+        signed = (x.short() - self._grey).to(torch.int8) if self._grey else x.to(torch.int8)
+        sums = sums_of_products(signed.permute(0, 2, 3, 1), self._weight, stride=a.stride, padding=a.padding)
+        return (sums.float() * self._scale + self._bias).permute(0, 3, 1, 2)
+
+    def _in_bytes(self, x: Tensor) -> Tensor:
         a = self._affine
         stride, padding, dilation = [a.stride] * 2, [a.padding] * 2, [1, 1]
         # oneDNN lays weights out for the shape of their input.
@@ -124,8 +145,8 @@ def has_integers(*, pixels: bool = False) -> bool:
     try:
         return all(
             torch.equal(
-                Convolution(a, 4, integers=True, pixels=pixels)(maps * brightest),
-                Convolution(a, 4, integers=False, pixels=pixels)(maps * brightest),
+                Convolution(a, 4, arithmetic="bytes", pixels=pixels)(maps * brightest),
+                Convolution(a, 4, arithmetic="floats", pixels=pixels)(maps * brightest),
             )
             for a in (affine, *extremes)
             for maps in (some, torch.ones_like(some))

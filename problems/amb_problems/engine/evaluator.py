@@ -7,22 +7,28 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from amb.errors import SpecError, unknown
 from amb_problems.engine.compiled import Compiled
-from amb_problems.engine.convolution import has_integers
+from amb_problems.engine.convolution import Arithmetic, has_integers
 from amb_problems.engine.eager import Eager
 from amb_problems.engine.forward import Forward
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network, Neuron
+from amb_problems.engine.products import has_products
 
-Path = Literal["auto", "integers", "floats", "eager"]
+Path = Literal["auto", "integers", "products", "floats", "eager"]
+Images = NDArray[np.uint8] | Tensor
+"""uint8 `[n, side, side, channels]`; a tensor is on the evaluator's device already."""
 
 _CHUNK = 16
 """Images at a time: enough to fill the arithmetic units. From 32 on, malloc returns the currents' memory to the system
 after every layer, and fetching it again halves the speed."""
 _CHUNK_OF_FIRST = 128
 """The first layer takes so little for an image that calls would cost more."""
+_CHUNK_OF_ACCELERATOR = 256
+"""An accelerator has thousands of arithmetic units to fill; its memory holds the currents."""
 
 
 class Evaluator:
@@ -34,7 +40,8 @@ class Evaluator:
         network: the stages.
         device: where it runs.
         path: "auto" takes the fastest code path there is; the others name one, for tests and measurements:
-            "integers" and "floats" differ in the convolutions, "eager" uses plain tensor operations throughout.
+            "integers" (oneDNN's, on a CPU), "products" (of int8 matrices) and "floats" differ in the convolutions,
+            "eager" uses plain tensor operations throughout.
     """
 
     def __init__(self, network: Network, *, device: str = "cpu", path: Path = "auto") -> None:
@@ -42,17 +49,17 @@ class Evaluator:
         self.device = torch.device(device)
         on_cpu = self.device.type == "cpu"
         make: Callable[[Neuron, int], Kernels] = Compiled if on_cpu and path != "eager" else Eager
-        self.integers = on_cpu and path in ("auto", "integers") and has_integers()
+        self.arithmetic = _arithmetic(path, self.device)
         kernels = make(network.neuron, network.frames)
-        self.forward = Forward(network, kernels, integers=self.integers, device=self.device)
+        self.forward = Forward(network, kernels, arithmetic=self.arithmetic, device=self.device)
 
     def counts(
-        self, images: NDArray[np.uint8], probes: Sequence[tuple[str, int]], *, chunk: int | None = None
+        self, images: Images, probes: Sequence[tuple[str, int]], *, chunk: int | None = None
     ) -> NDArray[np.int64]:
         """Spikes of one unit for each image.
 
         Args:
-            images: uint8 `[n, side, side, channels]`.
+            images: of any number.
             probes: for image i, the (layer, unit) to count.
             chunk: images at a time; it changes no bit.
 
@@ -79,7 +86,7 @@ class Evaluator:
         self._each(compute, chunks)
         return result
 
-    def unit_counts(self, images: NDArray[np.uint8], layer: str, units: tuple[int, ...]) -> NDArray[np.int64]:
+    def unit_counts(self, images: Images, layer: str, units: tuple[int, ...]) -> NDArray[np.int64]:
         """Spikes of some units of one layer for every image: int64 `[n, len(units)]`."""
         self._by_layer([(layer, unit) for unit in units])
         result = np.zeros((len(images), len(units)), np.int64)
@@ -91,6 +98,8 @@ class Evaluator:
         return result
 
     def _chunk(self, layer: str) -> int:
+        if self.device.type != "cpu":
+            return _CHUNK_OF_ACCELERATOR
         return _CHUNK_OF_FIRST if layer == self.network.names[0] else _CHUNK
 
     def _each(self, compute, chunks) -> None:  # type: ignore[no-untyped-def]
@@ -119,6 +128,12 @@ class Evaluator:
                 raise SpecError(f"no unit {unit} in {layer}; its units are 0..{known[layer] - 1}")
             layers.setdefault(layer, []).append(row)
         return {name: np.array(sorted(rows, key=lambda row: probes[row][1])) for name, rows in layers.items()}
+
+
+def _arithmetic(path: Path, device: torch.device) -> Arithmetic:
+    if path == "products" or (path == "auto" and device.type != "cpu" and has_products(device)):
+        return "products"
+    return "bytes" if device.type == "cpu" and path in ("auto", "integers") and has_integers() else "floats"
 
 
 def _split(rows: NDArray[np.int64], chunk: int) -> list[NDArray[np.int64]]:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amb_problems.engine.convolution import Convolution, has_integers
+from amb_problems.engine.convolution import Arithmetic, Convolution, has_integers
 from amb_problems.engine.eager import max_pool
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network
@@ -22,21 +22,21 @@ class Forward:
     frames of the others as one batch; of the probed layer, the probed units only.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, *, integers: bool, device: torch.device) -> None:
+    def __init__(self, network: Network, kernels: Kernels, *, arithmetic: Arithmetic, device: torch.device) -> None:
         self.network = network
         self.kernels = kernels
         self.device = device
-        self._integers = integers
+        self._arithmetic = arithmetic
         self._depth = {name: index for index, name in enumerate(network.names)}
         self._sides = self._input_sides()
         self.convolution = lru_cache(maxsize=512)(self._prepare)
 
-    def counts(self, images: NDArray[np.uint8], layer: str, units: Units) -> NDArray[np.int64]:
+    def counts(self, images: NDArray[np.uint8] | Tensor, layer: str, units: Units) -> NDArray[np.int64]:
         """Spikes of some units of one layer for every image: int64 `[n, units]`."""
         return self._run(images, self._depth[layer], units, None)
 
     def own_counts(
-        self, images: NDArray[np.uint8], layer: str, units: Units, column: NDArray[np.int64]
+        self, images: NDArray[np.uint8] | Tensor, layer: str, units: Units, column: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Spikes, for image i, of `units[column[i]]` of one layer: int64 `[n]`."""
         alone = len(units) == 1
@@ -44,10 +44,11 @@ class Forward:
         return found[:, 0]
 
     def _run(
-        self, images: NDArray[np.uint8], deepest: int, units: Units, column: NDArray[np.int64] | None
+        self, images: NDArray[np.uint8] | Tensor, deepest: int, units: Units, column: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
         with torch.inference_mode():
-            shown = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+            shown = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+            shown = shown.to(self.device)
             own = None if column is None else torch.from_numpy(column).to(self.device)
             found = self._deeper(shown, deepest, units, own) if deepest else self._first(shown, units, own)
             return found.cpu().numpy()
@@ -137,8 +138,10 @@ class Forward:
         source = stage.shortcut if downsample else self.network.names[index - 1]
         side = self._sides[str(source)] if index else self.network.side
         pixels = index == 0
-        integers = self._integers and (not pixels or has_integers(pixels=True))
-        return Convolution(affine, side, integers=integers, pixels=pixels, device=self.device)
+        arithmetic = self._arithmetic
+        if arithmetic == "bytes" and pixels and not has_integers(pixels=True):
+            arithmetic = "floats"
+        return Convolution(affine, side, arithmetic=arithmetic, pixels=pixels, device=self.device)
 
     def _input_sides(self) -> dict[str, int]:
         """Side of the map that each stage hands on, the first one's spikes pooled."""

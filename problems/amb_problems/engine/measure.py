@@ -69,7 +69,7 @@ def peaks() -> dict[str, float]:
     weight = torch.randint(-128, 128, (channels, channels, 3, 3), generator=generator, dtype=torch.int8)
     if has_integers():
         affine = Affine(weight, torch.ones(channels), torch.zeros(channels), padding=1)
-        found["int8"] = operations / best_seconds(partial(Convolution(affine, 14, integers=True), spikes)) / 1e9
+        found["int8"] = operations / best_seconds(partial(Convolution(affine, 14, arithmetic="bytes"), spikes)) / 1e9
     for kind in (torch.bfloat16, torch.float32):
         x = spikes.permute(0, 3, 1, 2).to(kind)
         w = weight.to(kind).contiguous(memory_format=torch.channels_last)

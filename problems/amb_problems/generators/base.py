@@ -34,6 +34,11 @@ class Generator(ABC):
         Raises:
             CandidateError: latents of another shape, or not finite.
         """
+        chunks = self._padded(latents)
+        return np.concatenate(self._render_all(chunks))[: len(np.asarray(latents))]
+
+    def _padded(self, latents: npt.ArrayLike) -> list[FloatArray]:
+        """Chunks of `CHUNK` rows, the last one padded with zeros; one at least."""
         given = np.asarray(latents, np.float32)
         if given.ndim != 2 or given.shape[1] != self.latent_dim:
             raise CandidateError(f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(given.shape)}")
@@ -43,7 +48,7 @@ class Generator(ABC):
         count = max(1, -(-len(given) // self.CHUNK))
         padded = np.zeros((count, self.CHUNK, self.latent_dim), np.float32)
         padded.reshape(-1, self.latent_dim)[: len(given)] = given
-        return np.concatenate(self._render_all(list(padded)))[: len(given)]
+        return list(padded)
 
     def _render_all(self, chunks: list[FloatArray]) -> list[UInt8Array]:
         """Images of several chunks; a generator that can render them at the same time overrides this."""

@@ -8,11 +8,10 @@ import torch
 
 from amb.errors import unknown
 from amb_problems.engine.build import network_of
-from amb_problems.engine.evaluator import Evaluator
+from amb_problems.engine.evaluator import Evaluator, Images
 from amb_problems.targets.target import SpikingTarget
 from amb_problems.training.surrogate import SurrogateLIF, set_frames
 
-UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
 READOUT = "fc"
@@ -36,7 +35,7 @@ class SpikingActivations:
         self.evaluator = Evaluator(network_of(target), device=str(target.device))
         self._most = {name: target.frames * layer.positions for name, layer in target.layers.items()}
 
-    def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+    def activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
 
         Args:
@@ -58,7 +57,9 @@ class SpikingActivations:
             result[classes] = self.target.scales[READOUT](wanted, scores)
         return result
 
-    def readouts(self, images: UInt8Array) -> FloatArray:
+    device_activations = activations
+
+    def readouts(self, images: Images) -> FloatArray:
         """The output of `fc`, averaged over the frames: float64 `[n, classes]`.
 
         It is linear, so the spikes may be summed over frames and positions first; in integers, hence exactly.
@@ -70,7 +71,7 @@ class SpikingActivations:
         total = counts @ layer.weight.long().T + self.target.frames * layer.bias.long()
         return (torch.ldexp(total.double(), -(layer.shift.int() + layer.grid.bits)) / self.target.frames).numpy()
 
-    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+    def all_activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of every unit for every image: float64 `[n, len(units)]`, one pass for each layer.
 
         Raises:

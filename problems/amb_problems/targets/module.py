@@ -17,7 +17,7 @@ from torch import Tensor
 from amb.errors import CheckpointError, unknown
 from amb_problems import checkpoint
 from amb_problems.targets.plain import PLAIN_NETWORKS
-from amb_problems.targets.responses import Responses, UInt8Array
+from amb_problems.targets.responses import Images, Responses
 from amb_problems.targets.scale import Scale
 
 FloatArray = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ class ModuleTarget:
         if output is not None:
             self.layers[PROBABILITY] = responses.layers[output]
 
-    def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+    def activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
 
         Raises:
@@ -74,7 +74,9 @@ class ModuleTarget:
             result[likely] = probabilities[np.arange(len(likely)), [units[row][1] for row in likely]]
         return result
 
-    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+    device_activations = activations
+
+    def all_activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of every unit for every image: float64 `[n, len(units)]`, in one pass.
 
         Raises:
@@ -112,7 +114,7 @@ class ModuleTarget:
         low, high = (torch.from_numpy(end).to(means) for end in (self.scales[layer].low, self.scales[layer].high))
         return (means - low) / torch.where(high > low, high - low, torch.ones_like(high))
 
-    def class_scores(self, images: UInt8Array) -> FloatArray:
+    def class_scores(self, images: Images) -> FloatArray:
         """The class output as it is, float64 `[n, classes]`."""
         assert self.output is not None
         return self.responses.means(images, [self.output])[self.output].astype(np.float64)

@@ -36,6 +36,8 @@ class OwnTarget(Target):
         source: the module, or a function that makes it, called when it is first needed.
         layer: name of a submodule.
         frames: None for a module without memory; else how often the image is shown, from rest.
+        multistep: with frames, all of them in one call: for SpikingJelly's modules, whose neurons then step in a fused
+            kernel where there is one for the device.
         device: where it runs.
         name: what problem ids call it.
         shape: of the images, `(height, width, channels)`.
@@ -50,6 +52,7 @@ class OwnTarget(Target):
         *,
         layer: str | None = None,
         frames: int | None = None,
+        multistep: bool = False,
         device: str = "cpu",
         name: str = "own",
         shape: tuple[int, int, int] = (32, 32, 3),
@@ -63,7 +66,7 @@ class OwnTarget(Target):
         if not name or set(name) & set("/,[]*"):
             raise SpecError(f"name {name!r} cannot stand in a problem's id; use letters, digits and dashes")
         self.name, self.layer, self.device = name, layer, device
-        self._source, self._frames, self._shape = source, frames, shape
+        self._source, self._frames, self._multistep, self._shape = source, frames, multistep, shape
         self._mean, self._std, self._size, self._version = mean, std, size, version
 
     @cached_property
@@ -78,7 +81,12 @@ class OwnTarget(Target):
     def measured(self) -> ModuleTarget:
         """The module with its hooks."""
         responses = Responses(
-            self.module, prepare=self._prepare, shape=self._shape, frames=self._frames, device=self.device
+            self.module,
+            prepare=self._prepare,
+            shape=self._shape,
+            frames=self._frames,
+            multistep=self._multistep,
+            device=self.device,
         )
         if self.layer is not None and self.layer not in responses.layers:
             raise unknown(f"layer of {self.name}", self.layer, responses.layers)
@@ -108,6 +116,10 @@ class OwnTarget(Target):
 
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         return self.measured.activations(images, units)
+
+    def device_activations(self, images: Tensor, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The same of images that are on the device."""
+        return self.measured.device_activations(images, units)
 
     def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of every unit for every image: float64 `[n, len(units)]`."""
@@ -168,6 +180,10 @@ class ShippedTarget(Target):
 
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         return self._loaded.activations(images, units)
+
+    def device_activations(self, images: Tensor, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The same of images that are on the device."""
+        return self._loaded.device_activations(images, units)
 
     def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of every unit for every image: float64 `[n, len(units)]`."""

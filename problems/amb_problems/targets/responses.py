@@ -19,6 +19,8 @@ from amb.errors import SpecError, unknown
 from amb_problems.threads import one_thread_each
 
 UInt8Array = npt.NDArray[np.uint8]
+Images = UInt8Array | Tensor
+"""uint8 `[n, h, w, c]`; a tensor may be on the device already."""
 Float32Array = npt.NDArray[np.float32]
 
 CHUNK = 1
@@ -51,10 +53,13 @@ class Responses:
         shape: of the images, `(h, w, c)`.
         frames: None for a plain network; else a network with memory, which is shown the image so often from rest, and
             whose responses are averaged over the frames.
+        multistep: all frames in one call, `[frames, n, ...]`, for SpikingJelly's modules: its neurons then step in one
+            fused kernel where there is one for the device (CuPy's or Triton's on CUDA).
         device: where it runs.
 
     Raises:
-        SpecError: frames that are no positive number, or a module that fails on a grey image.
+        SpecError: frames that are no positive number, several steps of a module that takes one at a time, or a module
+            that fails on a grey image.
     """
 
     def __init__(
@@ -64,12 +69,15 @@ class Responses:
         prepare: Callable[[Tensor], Tensor],
         shape: tuple[int, int, int] = (32, 32, 3),
         frames: int | None = None,
+        multistep: bool = False,
         device: str = "cpu",
     ) -> None:
+        if multistep:
+            _take_many_steps(module, frames)
         if frames is not None and frames < 1:
             raise SpecError(f"frames must be at least 1, or None for a network without memory, got {frames}")
         self.prepare, self.shape = prepare, shape
-        self.frames, self.device = frames, torch.device(device)
+        self.frames, self.multistep, self.device = frames, multistep, torch.device(device)
         module.eval().requires_grad_(False).to(self.device)
         rest(module)
         self.module = module
@@ -78,7 +86,7 @@ class Responses:
         self.shapes: Mapping[str, tuple[int, ...]] = self._survey()
         self.layers: Mapping[str, int] = {layer: shape[0] for layer, shape in self.shapes.items()}
 
-    def means(self, images: UInt8Array, layers: Iterable[str]) -> dict[str, Float32Array]:
+    def means(self, images: Images, layers: Iterable[str]) -> dict[str, Float32Array]:
         """Mean responses of all channels of some layers: float32 `[n, channels]` each.
 
         Raises:
@@ -88,7 +96,7 @@ class Responses:
         found = one_thread_each(lambda chunk: self._chunk(chunk, wanted), self._chunks(images))
         return {layer: np.concatenate([each[layer] for each in found])[: len(images)] for layer in wanted}
 
-    def own(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> Float32Array:
+    def own(self, images: Images, units: Sequence[tuple[str, int]]) -> Float32Array:
         """The mean response of unit `units[i]`, a (layer, channel) pair, to image `i`: float32 `[n]`.
 
         Raises:
@@ -98,20 +106,18 @@ class Responses:
             raise SpecError(f"expected one unit for each image, got {len(units)} for {len(images)}")
         for layer, unit in units:
             self._require(layer, unit)
-        # Shallow layers together, so that their chunks stop early.
+        # Shallow layers together: threads that share the work then end at about the same time.
         depth = {layer: number for number, layer in enumerate(self.layers)}
         order = sorted(range(len(units)), key=lambda i: depth[units[i][0]])
-        rows = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
-        chunks = self._chunks(np.asarray(images)[order])
+        given = self._chunks(images)
 
-        def answer(number: int) -> list[np.float32]:
-            mine = [units[i] for i in rows[number]]
-            means = self._chunk(chunks[number], tuple(dict.fromkeys(layer for layer, _ in mine)))
-            return [means[layer][row, unit] for row, (layer, unit) in enumerate(mine)]
+        def answer(i: int) -> np.float32:
+            layer, unit = units[i]
+            value: np.float32 = self._chunk(given[i], (layer,))[layer][0, unit]
+            return value
 
         result = np.zeros(len(images), np.float32)
-        for some, values in zip(rows, one_thread_each(answer, range(len(rows))), strict=True):
-            result[some] = values
+        result[order] = one_thread_each(answer, order)
         return result
 
     def differentiable(self, pixels: Tensor, layer: str) -> Tensor:
@@ -124,7 +130,7 @@ class Responses:
         self._require(layer, 0)
         module = self._copy()  # an idle copy's buffers may be of inference mode, through which no gradient flows
         x = self.prepare(pixels.clone())  # it may change its argument in place
-        return torch.stack([self._pass(module, x, (layer,))[layer] for _ in range(self.frames or 1)]).mean(0)
+        return torch.stack([each[layer] for each in self._frames(module, x, (layer,))]).mean(0)
 
     def _require(self, layer: str, unit: int) -> None:
         if layer not in self.layers:
@@ -132,29 +138,35 @@ class Responses:
         if not 0 <= unit < self.layers[layer]:
             raise SpecError(f"no unit {unit} in {layer}; its units are 0..{self.layers[layer] - 1}")
 
-    def _chunks(self, images: UInt8Array) -> list[UInt8Array]:
-        given = np.asarray(images)
-        if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.shape:
+    def _chunks(self, images: Images) -> list[Tensor]:
+        given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+        if given.dtype != torch.uint8 or given.ndim != 4 or tuple(given.shape[1:]) != self.shape:
             height, width, channels = self.shape
             raise SpecError(
-                f"this target takes uint8 images [n, {height}, {width}, {channels}], got {given.dtype} "
-                f"{list(given.shape)}"
+                f"this target takes uint8 images [n, {height}, {width}, {channels}], got "
+                f"{str(given.dtype).removeprefix('torch.')} {list(given.shape)}"
             )
-        count = max(1, -(-len(given) // CHUNK))
-        padded = np.zeros((count * CHUNK, *self.shape), np.uint8)
-        padded[: len(given)] = given
-        return list(padded.reshape(count, CHUNK, *self.shape))
+        # At least one, so that no images have no responses, but of the right size.
+        return list(given.split(CHUNK)) if len(given) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
 
-    def _chunk(self, images: UInt8Array, layers: tuple[str, ...]) -> dict[str, Float32Array]:
+    def _chunk(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Float32Array]:
         for layer in layers:
             self._require(layer, 0)
         with torch.inference_mode(), self._borrowed() as module:
-            x = self.prepare(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))
+            x = self.prepare(images.to(self.device))
             totals: dict[str, Tensor] = {}
-            for _ in range(self.frames or 1):
-                for layer, mean in self._pass(module, x, layers).items():
+            for frame in self._frames(module, x, layers):
+                for layer, mean in frame.items():
                     totals[layer] = totals[layer] + mean if layer in totals else mean
             return {layer: (totals[layer] / (self.frames or 1)).cpu().numpy() for layer in layers}
+
+    def _frames(self, module: nn.Module, x: Tensor, layers: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
+        """The layers' means in each frame; one of a network without memory."""
+        if self.multistep:
+            means = self._pass(module, x.expand(self.frames or 1, *x.shape).contiguous(), layers)
+            yield from ({layer: mean[t] for layer, mean in means.items()} for t in range(self.frames or 1))
+        else:
+            yield from (self._pass(module, x, layers) for _ in range(self.frames or 1))
 
     def _pass(self, module: nn.Module, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         """One forward pass; without memory it ends at the deepest layer asked for."""
@@ -164,13 +176,19 @@ class Responses:
         def see(call: Call, output: object) -> None:
             if call in wanted:
                 # At once: a rectifier may overwrite its input in place.
-                means[wanted[call]] = channel_means(output)
+                means[wanted[call]] = self._means_of(output)
             if self.frames is None and len(means) == len(wanted):
                 raise _Enough
 
         with _watched(module, {call.module for call in wanted}, see), suppress(_Enough):
             module(x)
         return means
+
+    def _means_of(self, output: object) -> Tensor:
+        """Of every channel, `[n, channels]`, or `[frames, n, channels]` where all frames come in one call."""
+        answer = _tensor(output)
+        assert answer is not None
+        return torch.stack([channel_means(frame) for frame in answer]) if self.multistep else channel_means(answer)
 
     @contextmanager
     def _borrowed(self) -> Iterator[nn.Module]:
@@ -195,6 +213,8 @@ class Responses:
 
         def see(call: Call, output: object) -> None:
             answer = _tensor(output)
+            if self.multistep and answer is not None and answer.ndim >= 3:
+                answer = answer[0]
             name = f"{call.module}_{call.number}" if call.number else call.module
             if answer is not None and answer.ndim >= 2 and len(answer) == 1 and name not in shapes:
                 shapes[name], calls[name] = tuple(answer.shape[1:]), call
@@ -209,7 +229,8 @@ class Responses:
         }
         with torch.inference_mode(), self._borrowed() as module, _watched(module, names, see):
             try:
-                module(self.prepare(grey))
+                x = self.prepare(grey)
+                module(x[None] if self.multistep else x)
             except Exception as error:  # a stranger's module may raise anything
                 raise SpecError(
                     f"the network fails on a grey image {list(self.shape)}: {type(error).__name__}: {error}"
@@ -223,6 +244,15 @@ def rest(module: nn.Module) -> None:
     for part in module.modules():
         if reset := _memory(part):
             reset()
+
+
+def _take_many_steps(module: nn.Module, frames: int | None) -> None:
+    """Switch SpikingJelly's modules to taking `[frames, n, ...]`."""
+    if frames is None or not any(hasattr(part, "step_mode") for part in module.modules()):
+        raise SpecError("multistep is for SpikingJelly's modules, and wants frames; leave it out for another network")
+    from spikingjelly.activation_based.functional import set_step_mode
+
+    set_step_mode(module, "m")
 
 
 def _memory(module: nn.Module) -> Callable[[], object] | None:
