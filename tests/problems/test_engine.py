@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from amb.errors import SpecError
 from amb_problems import checkpoint
@@ -47,7 +49,7 @@ def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
     return target.counts(stimuli(4, shape=target.shape), {layer: [0, 1, 3] for layer in target.layers})
 
 
-@pytest.mark.parametrize("path", ["integers", "products", "floats", "eager"])
+@pytest.mark.parametrize("path", ["events", "integers", "products", "floats", "eager"])
 def test_every_code_path_counts_what_the_plain_network_counts(
     target: SpikingTarget, plain_counts: dict[str, np.ndarray], path: str
 ) -> None:
@@ -56,7 +58,7 @@ def test_every_code_path_counts_what_the_plain_network_counts(
     evaluator = Evaluator(network_of(target), path=path)
     layers = list(target.layers)
     # Plain tensor operations take seconds for the whole network: the two ends and a shortcut of each kind do there.
-    for layer in layers if path == "integers" else [layers[0], *layers[2:8:2], layers[-1]]:
+    for layer in layers if path == "events" else [layers[0], *layers[2:8:2], layers[-1]]:
         assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
 
 
@@ -137,6 +139,35 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     assert torch.equal(plain, Convolution(affine, side, arithmetic="floats")(spikes))
     assert torch.equal(plain, Convolution(affine, side, arithmetic="products")(spikes))
     assert written_out(affine, side).weight.shape[1] == side * side * 7
+
+
+@given(
+    side=st.integers(1, 6),
+    inputs=st.integers(1, 40),
+    outputs=st.integers(1, 40),
+    shape=st.sampled_from([(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (2, 2, 0)]),
+    density=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    extreme=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60)
+def test_adding_up_the_rows_of_spikes_is_the_convolution(
+    side: int, inputs: int, outputs: int, shape: tuple[int, int, int], density: float, extreme: bool, seed: int
+) -> None:
+    """Any map, kernel, stride and padding; all weights at their least, where 256 of them overflow 16 bits."""
+    kernel, stride, padding = shape
+    assume(side + 2 * padding >= kernel)
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randint(-128, 128, (outputs, inputs, kernel, kernel), generator=generator, dtype=torch.int8)
+    if extreme:
+        weight[:] = -128
+    affine = Affine(weight, torch.full((outputs,), 0.25), torch.arange(float(outputs)), stride, padding)
+    spikes = (torch.rand((3, side, side, inputs), generator=generator) < density).to(torch.uint8)
+    plain = torch.nn.functional.conv2d(
+        spikes.permute(0, 3, 1, 2).double(), weight.double() * 0.25, affine.bias.double(), stride, padding
+    ).permute(0, 2, 3, 1)
+    for arithmetic in ("events", "products"):
+        assert torch.equal(plain.float(), Convolution(affine, side, arithmetic=arithmetic)(spikes)), arithmetic
 
 
 def test_all_targets_are_shipped() -> None:

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from amb.errors import SpecError, unknown
 from amb_problems.engine.compiled import Compiled
-from amb_problems.engine.convolution import Arithmetic, has_integers
+from amb_problems.engine.convolution import Arithmetic, events_pay, has_integers
 from amb_problems.engine.eager import Eager
 from amb_problems.engine.forward import Forward
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network, Neuron
 from amb_problems.engine.products import has_products
 
-Path = Literal["auto", "integers", "products", "floats", "eager"]
+Path = Literal["auto", "events", "integers", "products", "floats", "eager"]
 Images = NDArray[np.uint8] | Tensor
 """uint8 `[n, side, side, channels]`; a tensor is on the evaluator's device already."""
 
@@ -40,8 +40,8 @@ class Evaluator:
         network: the stages.
         device: where it runs.
         path: "auto" takes the fastest code path there is; the others name one, for tests and measurements:
-            "integers" (oneDNN's, on a CPU), "products" (of int8 matrices) and "floats" differ in the convolutions,
-            "eager" uses plain tensor operations throughout.
+            "events" (row by row for each spike, on a CPU), "integers" (oneDNN's, on a CPU), "products" (of int8
+            matrices) and "floats" differ in the convolutions, "eager" uses plain tensor operations throughout.
     """
 
     def __init__(self, network: Network, *, device: str = "cpu", path: Path = "auto") -> None:
@@ -131,9 +131,13 @@ class Evaluator:
 
 
 def _arithmetic(path: Path, device: torch.device) -> Arithmetic:
-    if path == "products" or (path == "auto" and device.type != "cpu" and has_products(device)):
+    if device.type != "cpu":
+        return "products" if path in ("auto", "products") and has_products(device) else "floats"
+    if path == "events" or (path == "auto" and events_pay()):
+        return "events"
+    if path == "products":
         return "products"
-    return "bytes" if device.type == "cpu" and path in ("auto", "integers") and has_integers() else "floats"
+    return "bytes" if path in ("auto", "integers") and has_integers() else "floats"
 
 
 def _split(rows: NDArray[np.int64], chunk: int) -> list[NDArray[np.int64]]:

@@ -13,6 +13,8 @@ from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network
 
 Units = tuple[int, ...]
+_FEW = 16
+"""With fewer outputs, the row of weights that a spike selects is too short to pay."""
 
 
 class Forward:
@@ -138,10 +140,16 @@ class Forward:
         source = stage.shortcut if downsample else self.network.names[index - 1]
         side = self._sides[str(source)] if index else self.network.side
         pixels = index == 0
-        arithmetic = self._arithmetic
-        if arithmetic == "bytes" and pixels and not has_integers(pixels=True):
-            arithmetic = "floats"
-        return Convolution(affine, side, arithmetic=arithmetic, pixels=pixels, device=self.device)
+        return Convolution(
+            affine, side, arithmetic=self._suited(len(affine.weight), pixels), pixels=pixels, device=self.device
+        )
+
+    def _suited(self, outputs: int, pixels: bool) -> Arithmetic:
+        """The arithmetic for one convolution, where the one in force does not suit it."""
+        chosen = self._arithmetic
+        if chosen == "events" and (pixels or outputs < _FEW):
+            chosen = "bytes" if has_integers() else "floats"
+        return "floats" if chosen == "bytes" and pixels and not has_integers(pixels=True) else chosen
 
     def _input_sides(self) -> dict[str, int]:
         """Side of the map that each stage hands on, the first one's spikes pooled."""
