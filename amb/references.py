@@ -14,10 +14,12 @@ from pathlib import Path
 
 from amb.contracts.family import Reference
 from amb.errors import DataError
+from amb.foreign import MEBIBYTE, json_object, read_bytes
 from amb.plugins import find
 from amb.problems import problem, suite, suite_names
 
 SCHEMA = 1
+LARGEST = 64 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def load(file: Path) -> References:
         DataError: it is missing, damaged, or of another schema.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_object(read_bytes(file, LARGEST, links=True))
         schema, digest = content.pop("schema"), content.pop("sha256")
         points = {
             name: Reference(**{**point, "candidate": tuple(point["candidate"])})

@@ -2,16 +2,28 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from math import isfinite
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from amb.contracts.space import FloatArray, IntArray
+from amb.foreign import json_object
 
 Status = Literal["ok", "target", "timeout", "crash", "skip"]
 """How a run ended: its budget spent; stopped early at a target value; out of time; its solver or its evaluation
 failed; never begun, as its problem could not be made. The last three are failures, with a reason."""
+
+
+LEVELS = 1 << 16
+"""Levels that a mode may have: traces on disk keep 16 bits of each."""
+MODES = 1 << 16
+"""Modes that a candidate may have."""
+LONGEST_NAME = 1 << 12
+LONGEST_MESSAGE = 1 << 22
+LARGEST_COUNT = 1 << 48
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,22 @@ class RunPlan:
     replicate: int
     budget: int
     anytime: bool = True
+
+    @classmethod
+    def from_content(cls, content: object) -> "RunPlan":
+        """The plan that `dataclasses.asdict` made; fields that a later version added are ignored.
+
+        Raises:
+            ValueError: something is missing, of another type, or out of range.
+        """
+        found = _known_fields(cls, content)
+        for name in ("problem", "fingerprint", "solver", "version"):
+            _text(found, name)
+        _whole(found, "replicate", 0)
+        _whole(found, "budget", 1)
+        if not isinstance(found.setdefault("anytime", True), bool):
+            raise ValueError("anytime is neither true nor false")
+        return cls(**cast(dict[str, Any], found))
 
     @property
     def key(self) -> str:
@@ -135,14 +163,30 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, text: str) -> "RunRecord":
-        """The record that `to_json` wrote; fields that a later version added are ignored."""
-        content = json.loads(text)
-        known = {f.name for f in fields(cls)}
-        content = {key: value for key, value in content.items() if key in known}
-        content["plan"] = RunPlan(**content["plan"])
-        content["recommended"] = tuple(content["recommended"])
-        content["final"] = np.nan if content["final"] is None else float(content["final"])
-        return cls(**content)
+        """The record that `to_json` wrote; fields that a later version added are ignored.
+
+        Raises:
+            ValueError: something is missing, of another type, or out of range.
+        """
+        found = _known_fields(cls, json_object(text))
+        found["plan"] = RunPlan.from_content(found.get("plan"))
+        if found.get("status") not in get_args(Status):
+            raise ValueError(f"its status is none of {', '.join(get_args(Status))}")
+        for name in ("queries", "distinct"):
+            _whole(found, name, 0)
+        levels = found.get("recommended")
+        if not isinstance(levels, list) or not all(type(x) is int and 0 <= x < LEVELS for x in levels):
+            raise ValueError("its recommended candidate is no list of levels")
+        found["recommended"] = tuple(levels)
+        found["final"] = np.nan if found.get("final", 0) is None else _number(found, "final")
+        for name in ("solver_seconds", "generator_seconds", "target_seconds"):
+            if _number(found, name) < 0:
+                raise ValueError(f"{name} is negative")
+        if not isinstance(found.setdefault("timing", False), bool):
+            raise ValueError("timing is neither true nor false")
+        found.setdefault("message", "")
+        _text(found, "message", LONGEST_MESSAGE)
+        return cls(**cast(dict[str, Any], found))
 
 
 @dataclass(frozen=True)
@@ -181,3 +225,28 @@ class Known:
 
     trace: Trace
     seconds: Seconds = Seconds()
+
+
+def _known_fields(cls: type, content: object) -> dict[str, object]:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"the {cls.__name__} is no JSON object")
+    return {f.name: content[f.name] for f in fields(cls) if f.name in content}
+
+
+def _text(found: Mapping[str, object], name: str, longest: int = LONGEST_NAME) -> None:
+    value = found.get(name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise ValueError(f"{name} is no text of at most {longest} characters")
+
+
+def _whole(found: Mapping[str, object], name: str, least: int) -> None:
+    value = found.get(name)
+    if type(value) is not int or not least <= value <= LARGEST_COUNT:
+        raise ValueError(f"{name} is no whole number from {least}")
+
+
+def _number(found: Mapping[str, object], name: str) -> float:
+    value = found.get(name)
+    if type(value) not in (int, float) or not isfinite(value):  # type: ignore[arg-type]
+        raise ValueError(f"{name} is no number")
+    return float(value)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.unlink(missing_ok=True)  # it may be a link
         write(temporary)
         _sync(temporary)
         os.replace(temporary, path)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Literal, cast
 
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
+from amb.foreign import check_file
 from amb.runs import RunRecord
 from amb.study.journal import JournalContent, read_journal
 from amb.study.lock import is_claimed
-from amb.study.study import Study, read_run
+from amb.study.study import LARGEST_RUN, Study, read_run
 
 Mend = Literal["none", "set aside", "delete"]
 
@@ -58,8 +60,7 @@ class StudyStatus:
         """Seconds until the last session's runs are complete, at its rate; None where unknown."""
         if not self.alive or not self.rate:
             return None
-        left = int(str(self.session.get("left", 0)))
-        return max(0.0, left / self.rate)
+        return max(0.0, _number(self.session.get("left")) / self.rate)
 
 
 def study_status(study: Study) -> StudyStatus:
@@ -77,13 +78,14 @@ def study_status(study: Study) -> StudyStatus:
     warnings: list[str] = []
     for line in study.log.read():
         last = line.get("time")
-        if line["event"] == "begin":
+        event = line.get("event")
+        if event == "begin":
             session, rate, warnings = dict(line), None, []
-        elif line["event"] == "progress":
-            rate = float(cast(float, line.get("rate", 0.0)))
+        elif event == "progress":
+            rate = _number(line.get("rate"))
             session["left"] = line.get("left", 0)
-        elif line.get("level") != "info" and line["event"] != "run ended":
-            warnings.append(str(line.get("message", line["event"])))
+        elif line.get("level") != "info" and event != "run ended":
+            warnings.append(str(line.get("message", event)))
     return StudyStatus(
         sum(not record.failed for record in records),
         tuple(record for record in records if record.failed),
@@ -171,7 +173,9 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
 def _leftovers(study: Study) -> Iterator[Finding]:
     for folder in (study.folder, study.folder / "runs", study.folder / "journal"):
         for path in sorted(folder.iterdir()):
-            if path.suffix in (".tmp", ".new"):
+            if path.is_symlink():
+                yield Finding(path, "a symbolic link, where only files are read", "set aside")
+            elif path.suffix in (".tmp", ".new"):
                 yield Finding(path, "half of a file whose process died; nothing reads it", "delete")
             elif path.suffix == ".lock" and not is_claimed(path):
                 yield Finding(path, "the claim of a process that died; the next one takes it over", "delete")
@@ -185,6 +189,7 @@ def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
 def _peek(path: Path) -> RunRecord | None:
     """A run's record without its trace; None where it is damaged or just being written."""
     try:
+        check_file(path, LARGEST_RUN)
         metadata = pq.read_metadata(path).metadata or {}
         return RunRecord.from_json(metadata[b"amb.record"].decode())
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
@@ -196,3 +201,8 @@ def _age(time: object) -> float | None:
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(str(time))).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def _number(value: object) -> float:
+    """A number of the log; 0 where a stranger wrote something else."""
+    return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0

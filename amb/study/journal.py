@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +21,12 @@ import pyarrow as pa
 
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
-from amb.runs import Known, RunPlan, Seconds, Trace
+from amb.foreign import MEBIBYTE, json_object, parse_json, read_bytes
+from amb.runs import MODES, Known, RunPlan, Seconds, Trace
+from amb.study.messages import refuse_compressed
+
+# Bytes of a journal that are read at most.
+LARGEST = 1024 * MEBIBYTE
 
 _PLAN, _NOTE, _SUM = b"amb.plan", b"amb.note", b"amb.crc32"
 
@@ -29,6 +35,18 @@ _PLAN, _NOTE, _SUM = b"amb.plan", b"amb.note", b"amb.crc32"
 def trace_schema(d: int) -> pa.Schema:
     """Columns of a trace on disk; levels fit in 16 bits."""
     return pa.schema([("candidate", pa.list_(pa.uint16(), d)), ("value", pa.float64()), ("clean", pa.float64())])
+
+
+def expected_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema of a trace with as many modes as a stranger's says.
+
+    Raises:
+        ValueError, KeyError: it says nothing of the kind.
+    """
+    kind = schema.field("candidate").type
+    if not pa.types.is_fixed_size_list(kind) or not 1 <= kind.list_size <= MODES:
+        raise ValueError(f"its candidates are {kind}, no fixed number of modes up to {MODES}")
+    return trace_schema(kind.list_size)
 
 
 def to_batch(candidates: IntArray, values: FloatArray, clean: FloatArray) -> pa.RecordBatch:
@@ -71,6 +89,7 @@ class Journal:
             schema = schema.with_metadata({_PLAN: json.dumps(asdict(plan))})
         temporary = path.with_suffix(".new")
         try:
+            temporary.unlink(missing_ok=True)  # it may be a link
             self._file = temporary.open("wb")
             self._writer = pa.ipc.new_stream(self._file, schema)
             if known is not None:
@@ -158,7 +177,7 @@ class JournalContent:
 def read_journal(path: Path) -> JournalContent | None:
     """All whole batches of a journal; None if there is none, or nothing in it is whole."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST)
     except FileNotFoundError:
         return None
     except OSError as cause:
@@ -166,16 +185,16 @@ def read_journal(path: Path) -> JournalContent | None:
     try:
         reader = pa.ipc.open_stream(content)
         schema = reader.schema
-        if schema != trace_schema(schema.field("candidate").type.list_size):
+        if schema != expected_schema(schema):
             return None
         plan = (schema.metadata or {}).get(_PLAN)
-        owner = RunPlan(**json.loads(plan)) if plan else None
+        owner = RunPlan.from_content(json_object(plan)) if plan else None
     except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError, TypeError):
         return None
     whole: list[pa.RecordBatch] = []
     sizes: list[int] = []
     seconds, torn = Seconds(), False
-    records = _records(reader)
+    records = _records(reader, content)
     while True:
         try:
             batch, seconds_now, continues = next(records)
@@ -196,10 +215,13 @@ def read_journal(path: Path) -> JournalContent | None:
     return JournalContent(Known(trace, seconds), owner, not torn)
 
 
-def _records(reader: pa.RecordBatchStreamReader) -> Iterator[tuple[pa.RecordBatch, Seconds, bool]]:
+def _records(reader: pa.RecordBatchStreamReader, content: bytes) -> Iterator[tuple[pa.RecordBatch, Seconds, bool]]:
     """Record by record, each only if its checksum is right."""
+    messages = pa.ipc.MessageReader.open_stream(content)
+    messages.read_next_message()  # the schema
     while True:
         try:
+            refuse_compressed(messages.read_next_message())
             batch, metadata = reader.read_next_batch_with_custom_metadata()
         except StopIteration:
             return
@@ -207,7 +229,9 @@ def _records(reader: pa.RecordBatchStreamReader) -> Iterator[tuple[pa.RecordBatc
         note = metadata[_NOTE]
         if int(metadata[_SUM]) != _checksum(batch, note):
             raise ValueError("a record's checksum is wrong")
-        *seconds, continues = json.loads(note)
+        *seconds, continues = parse_json(note)
+        if not all(type(part) in (int, float) and 0 <= part < inf for part in seconds):
+            raise ValueError("a record's seconds are no numbers")
         yield batch, Seconds(*seconds), bool(continues)
 
 

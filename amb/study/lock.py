@@ -47,7 +47,7 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
     """
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as cause:
             raise StudyError(f"cannot write {path}: {cause.strerror or cause}") from cause
         if fcntl is None:

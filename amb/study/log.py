@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from amb.foreign import check_file, json_object
+
 Level = Literal["info", "warning", "error"]
+
+# Bytes of a line, and of a log, that are read at most.
+LONGEST_LINE = 1 << 20
+LARGEST = 1 << 30
+# A link is not followed, and nobody waits for a pipe's other end.
+_NO_DETOUR = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_DETOUR
 
 
 class StudyLog:
@@ -29,7 +38,7 @@ class StudyLog:
             **fields,
         }
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(self.path, _FLAGS, 0o666)
             try:
                 os.write(descriptor, json.dumps(line, default=str).encode() + b"\n")
             finally:
@@ -40,14 +49,13 @@ class StudyLog:
     def read(self) -> Iterator[Mapping[str, object]]:
         """All lines that are whole, oldest first."""
         try:
-            with self.path.open(encoding="utf-8", errors="replace") as lines:
-                for line in lines:
+            check_file(self.path, LARGEST)
+            with self.path.open("rb") as lines:
+                while line := lines.readline(LONGEST_LINE):
                     try:
-                        entry = json.loads(line)
+                        yield json_object(line)
                     except ValueError:
                         continue  # torn by a death or a full disk
-                    if isinstance(entry, dict):
-                        yield entry
         except OSError:
             return
 

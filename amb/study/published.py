@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from amb.contracts.space import IntArray
 from amb.errors import StudyError
-from amb.runs import RunPlan, RunRecord, Trace
+from amb.runs import MODES, RunPlan, RunRecord, Trace
 from amb.study.files import write_whole
-from amb.study.study import Study, read_json
+from amb.study.study import LARGEST_RUN, MOST_NUMBERS, Study, read_manifest
+from amb.study.tables import read_table
 
 RUNS = "runs.parquet"
 SCHEMA = pa.schema(
@@ -81,7 +82,7 @@ class PublishedStudy:
     @cached_property
     def manifest(self) -> dict[str, object]:
         """The manifest of the study that was published."""
-        return read_json(self.folder / "manifest.json")
+        return read_manifest(self.folder / "manifest.json")
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The run of a plan with that very budget, or None: where a longer run stood earlier was not kept."""
@@ -98,7 +99,7 @@ class PublishedStudy:
     def _table(self) -> pa.Table:
         path = self.folder / RUNS
         try:
-            return pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
+            return read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=lambda _: SCHEMA)
         except (pa.ArrowException, OSError, ValueError) as cause:
             raise StudyError(f"{path} is damaged or no published study ({cause}); get it again") from cause
 
@@ -110,12 +111,15 @@ class PublishedStudy:
         cells = {name: self._table[name][row].as_py() for name in SCHEMA.names}
         try:
             record = RunRecord.from_json(cells["record"])
+            modes = cells["modes"]
+            if not 1 <= modes <= MODES or modes * len(cells["values"]) > MOST_NUMBERS:
+                raise ValueError(f"{len(cells['values'])} candidates of {modes} modes are more than is read")
             values = np.array(cells["values"], dtype=np.float64)
             clean = values.copy() if cells["clean"] is None else np.array(cells["clean"], dtype=np.float64)
-            candidates = np.full((len(values), cells["modes"]), -1, dtype=np.int64)
-            candidates[cells["rows"]] = np.array(cells["candidates"], dtype=np.int64).reshape(-1, cells["modes"])
+            candidates = np.full((len(values), modes), -1, dtype=np.int64)
+            candidates[cells["rows"]] = np.array(cells["candidates"], dtype=np.int64).reshape(-1, modes)
             trace = Trace(candidates, values, clean, np.array(cells["batches"], dtype=np.int64))
-        except (KeyError, ValueError, TypeError, IndexError) as cause:
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as cause:
             raise StudyError(
                 f"{self.folder / RUNS} is damaged at run {cells['key']} ({cause}); get it again"
             ) from cause

@@ -11,15 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
+from amb.foreign import MEBIBYTE, json_object, parse_json, read_bytes
 from amb.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.changes import changes
 from amb.study.environment import environment
 from amb.study.files import write_whole
-from amb.study.journal import Journal, from_table, read_journal, to_batch
+from amb.study.journal import Journal, expected_schema, from_table, read_journal, to_batch
 from amb.study.lock import Claim, claim, enter
 from amb.study.log import StudyLog
+from amb.study.tables import read_table
 
 SCHEMA_VERSION = 1
+# What is read at most: numbers in a run's trace, bytes of a run's file, of a manifest.
+MOST_NUMBERS = 1 << 28
+LARGEST_RUN = 4096 * MEBIBYTE
+LARGEST_MANIFEST = 64 * MEBIBYTE
 
 
 class Study:
@@ -42,6 +48,7 @@ class Study:
         try:
             for part in ("runs", "journal", "report"):
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
+            self._stay_inside()
         except OSError as cause:
             raise StudyError(
                 f"cannot make the study folder {self.folder}: {cause.strerror or cause}; give another with --study"
@@ -52,7 +59,7 @@ class Study:
     def manifest(self) -> dict[str, object]:
         """The manifest's content, {} before the first `describe`."""
         path = self.folder / "manifest.json"
-        return read_json(path) if path.exists() else {}
+        return read_manifest(path) if path.exists() else {}
 
     def describe(self, plans: Sequence[RunPlan], settings: Mapping[str, object]) -> list[str]:
         """Write the manifest: versions, environment, settings and everything that was ever asked of it.
@@ -187,6 +194,14 @@ class Study:
         """Where the journal of a run under way is."""
         return self.folder / "journal" / f"{key}.arrows"
 
+    def _stay_inside(self) -> None:
+        """Refuse a study in which a link would lead what is written, or deleted, elsewhere."""
+        home = self.folder.resolve()
+        for part in ("runs", "journal", "report", "damaged"):
+            place = (self.folder / part).resolve()
+            if not place.is_relative_to(home):
+                raise StudyError(f"{self.folder / part} leads out of the study, to {place}; replace it by a folder")
+
     def _free_place(self, name: str) -> Path:
         folder = self.folder / "damaged"
         try:
@@ -216,31 +231,51 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
         StudyError: the file is damaged or no run.
     """
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        table = read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=expected_schema)
         metadata = table.schema.metadata or {}
         record = RunRecord.from_json(metadata[b"amb.record"].decode())
-        batches = np.array(json.loads(metadata[b"amb.batches"]), dtype=np.int64)
+        batches = np.array(parse_json(metadata[b"amb.batches"]), dtype=np.int64)
         trace = from_table(table, batches)
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as cause:
+        whole = batches.ndim == 1 and (batches > 0).all() and batches.sum() == len(trace) == record.queries
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
         raise StudyError(f"{path} is damaged or no run ({cause}); `amb study doctor` sets it aside") from cause
-    if batches.sum() != len(trace) or record.queries != len(trace) or record.plan.key != path.stem:
+    if not whole or record.plan.key != path.stem:
         raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
     return record, trace
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """A JSON object.
+def read_manifest(path: Path) -> dict[str, object]:
+    """A manifest.
 
     Raises:
-        StudyError: the file is damaged.
+        StudyError: the file is damaged or no manifest.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it is no JSON object")
+        content = json_object(read_bytes(path, LARGEST_MANIFEST))
+        for name in ("problems", "solvers"):
+            if not _texts_by_name(content.get(name, {})):
+                raise ValueError(f"its {name} are no texts by name")
+        _check_settings(content.get("settings", {}))
         return content
     except (ValueError, OSError) as cause:
-        raise StudyError(f"{path} is damaged ({cause}); restore or delete it") from cause
+        why = cause.strerror or cause if isinstance(cause, OSError) else cause
+        raise StudyError(f"{path} is damaged ({why}); restore or delete it") from cause
+
+
+def _texts_by_name(content: object) -> bool:
+    return isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
+
+
+def _check_settings(settings: object) -> None:
+    if not isinstance(settings, dict):
+        raise ValueError("its settings are no JSON object")
+    kinds = {"solvers": str, "problems": str, "seeds": int}
+    for name, kind in kinds.items():
+        entries = settings.get(name, [])
+        if not isinstance(entries, list) or not all(type(entry) is kind for entry in entries):
+            raise ValueError(f"the {name} of its settings are no list of {kind.__name__}")
+    if type(settings.get("budget", 1)) is not int:
+        raise ValueError("the budget of its settings is no whole number")
 
 
 def _shorten(record: RunRecord, trace: Trace, plan: RunPlan) -> tuple[RunRecord, Trace]:

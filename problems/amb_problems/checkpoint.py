@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amb.errors import CheckpointError, unknown
+from amb.foreign import MEBIBYTE, json_object, read_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SCHEMA = 1
+# Bytes that are read at most of tensors and of a card.
+LARGEST_TENSORS = 8192 * MEBIBYTE
+LARGEST_CARD = 64 * MEBIBYTE
 _TENSORS, _CARD = ".safetensors", ".card.json"
 
 
@@ -71,13 +75,13 @@ def load(name_or_path: str | Path) -> tuple[dict[str, "Tensor"], Card]:
     base = _locate(name_or_path)
     card = _read_card(base)
     file = base.with_name(base.name + _TENSORS)
-    content = _read(file)
+    content = _read(file, LARGEST_TENSORS)
     found = hashlib.sha256(content).hexdigest()
     if found != card.sha256:
         raise CheckpointError(f"{file} is damaged: its card expects sha256 {card.sha256}, found {found}; {_mend(base)}")
     try:
         return deserialize(content), card
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{file} is no safetensors file ({error}); {_mend(base)}") from error
 
 
@@ -119,18 +123,18 @@ def _base(path: Path) -> Path:
 def _read_card(base: Path) -> Card:
     file = base.with_name(base.name + _CARD)
     try:
-        facts = json.loads(_read(file))
-        schema, digest = facts.pop("schema"), facts.pop("sha256")
+        facts = json_object(_read(file, LARGEST_CARD))
+        schema, digest = facts.pop("schema"), str(facts.pop("sha256"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file} is no model card ({error!r}); {_mend(base)}") from error
     if schema != SCHEMA:
         raise CheckpointError(f"{file} has schema {schema!r}, this version reads {SCHEMA}; update amb")
-    return Card(base.name, schema, digest, facts)
+    return Card(base.name, SCHEMA, digest, facts)
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, most: int) -> bytes:
     try:
-        return file.read_bytes()
+        return read_bytes(file, most, links=True)
     except OSError as error:
         base = _base(file)
         raise CheckpointError(f"{file} cannot be read ({error.strerror}); {_mend(base)}") from error

@@ -1,0 +1,87 @@
+"""Reading what others wrote: sizes are looked at before anything is allocated, and nothing is executed.
+
+Errors are `OSError` and `ValueError`; readers turn them into errors of their own that name the file and the mend.
+"""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+MEBIBYTE = 1 << 20
+
+
+def check_file(path: Path, most: int) -> int:
+    """The size of a regular file, for a reader that opens it by itself.
+
+    Raises:
+        OSError: it is a link, a pipe, a device or a folder, larger than `most` bytes, or cannot be looked at.
+    """
+    found = path.lstat()
+    return _check(found, most)
+
+
+def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
+    """A regular file's content.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        links: whether it may be a symbolic link.
+
+    Raises:
+        OSError: it is no regular file, is larger, or cannot be read.
+    """
+    # O_NONBLOCK: nobody waits for a pipe's other end.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except OSError as cause:
+        if cause.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link") from cause
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        size = _check(os.fstat(descriptor), most)
+        return file.read(size + 1)[:size]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Plain JSON.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    content = parse_json(text)
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    return content
+
+
+def plain(text: object) -> str:
+    """Text without what could steer a terminal or reorder a line: control, format and private characters."""
+    return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def _check(found: os.stat_result, most: int) -> int:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    if found.st_size > most:
+        mebibytes = found.st_size / MEBIBYTE, most / MEBIBYTE
+        raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB, and at most {mebibytes[1]:,.0f} are read")
+    return found.st_size

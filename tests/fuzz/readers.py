@@ -1,0 +1,298 @@
+"""Every reader of what strangers wrote, with files to begin from, and how such files are mutated.
+
+A reader may return or raise an `AmbError`. Anything else, more than `MOST_MEGABYTES`, or more than `MOST_SECONDS`
+is a finding.
+"""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amb.contracts.space import Space
+from amb.errors import AmbError, SpecError
+from amb.plan import parse_seeds
+from amb.references import load as load_references
+from amb.runner.messages import BadMessage, pack, unpack
+from amb.runs import Known, RunPlan, RunRecord, Seconds, Trace
+from amb.spec import Spec, split_specs
+from amb.study import PublishedStudy, Study, publish
+from amb.study.changes import changes
+from amb.study.health import study_status
+from amb.study.journal import read_journal, to_batch
+from amb.study.study import read_run
+
+MOST_MEGABYTES = 64
+MOST_SECONDS = 5
+
+PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 12)
+NUMBERS = (0, 1, -1, 127, 128, 255, 32767, 65535, 2**31 - 1, -(2**31), 2**32 - 1, 2**40, 2**62, -(2**63))
+WORDS = (
+    b"null", b"true", b"-1", b"1e999", b"NaN", b"[" * 5000, b"{", b"}", b'""', b"0", b"9" * 400, b"\x1b[2J", b"../..",
+    b"=1+1", b'{"a":' * 3000, b"\xff\xfe", b"[bold]", b"1.5", b"..", b"0..99999999999", b"[]", b"\x00" * 64,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reader:
+    """`read` takes the mutated bytes of one of the `seeds`."""
+
+    name: str
+    seeds: tuple[bytes, ...]
+    read: Callable[[bytes], object]
+
+
+def mutate(seeds: tuple[bytes, ...], rng: np.random.Generator) -> bytes:
+    """One of the seeds with one to four wounds."""
+    content = bytearray(seeds[rng.integers(len(seeds))])
+    for _ in range(rng.integers(1, 5)):
+        at = int(rng.integers(len(content) + 1))
+        span = int(rng.integers(1, 64))
+        kind = rng.integers(8)
+        if kind == 0 and at < len(content):
+            content[at] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            content[at : at + 1] = bytes([int(rng.integers(256))])
+        elif kind == 2:
+            size = int(rng.choice([1, 2, 4, 8]))
+            number = int(NUMBERS[rng.integers(len(NUMBERS))]) % (1 << 8 * size)
+            content[at : at + size] = number.to_bytes(size, "little")
+        elif kind == 3:
+            del content[at : at + span]
+        elif kind == 4:
+            content[at:at] = content[at : at + span]
+        elif kind == 5:
+            del content[at:]
+        elif kind == 6:
+            other = seeds[rng.integers(len(seeds))]
+            start = int(rng.integers(len(other) + 1))
+            content[at : at + span] = other[start : start + span]
+        else:
+            content[at : at + int(rng.integers(8))] = WORDS[rng.integers(len(WORDS))]
+    return bytes(content)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Raise if the block takes too long or too much memory."""
+
+    def ring(number: int, frame: object) -> None:
+        raise TimeoutError(f"more than {MOST_SECONDS} seconds")
+
+    # Seconds of the processor: others may want the machine.
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+    start = _reset_peak()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    if start is not None and (grown := (_memory("VmHWM") - start) / 1024) > MOST_MEGABYTES:
+        raise MemoryError(f"{grown:.0f} MB more than before")
+
+
+def _reset_peak() -> int | None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _memory("VmRSS")
+    except OSError:
+        return None
+
+
+def _memory(name: str) -> int:
+    with open("/proc/self/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def readers(folder: Path) -> dict[str, Reader]:
+    """All readers, working in a folder of their own."""
+    trace = _trace()
+    record = RunRecord(PLAN, "ok", 12, 12, tuple(trace.candidates[0].tolist()), 0.5, 1.0, 2.0, 3.0, message="all well")
+    study = Study(folder / "study")
+    settings = {"solvers": [PLAN.solver], "problems": [PLAN.problem], "budget": 12, "seeds": [0], "suite": None}
+    study.describe([PLAN], settings)
+    study.save(record, trace)
+    study.journal(PLAN, 5, Known(trace, Seconds(1.0, 2.0, 3.0))).close()
+    study.log.write("info", "begin", planned=2, waiting=1, queries=12)
+    study.log.write("info", "progress", under_way=1, queries=3, left=9, rate=1.5)
+    study.log.write("warning", "note", message="the lamp flickers")
+    run_file, journal_file = study.run_file(PLAN.key), study.journal_file(PLAN.key)
+    publish(study, folder / "published")
+    published = folder / "published" / "runs.parquet"
+    found = [
+        Reader("run", (run_file.read_bytes(), *_other_runs(record, trace)), _in(run_file, lambda: read_run(run_file))),
+        Reader(
+            "journal",
+            (journal_file.read_bytes(), _stream(trace, None), _stream(trace, "zstd")),
+            _in(journal_file, lambda: read_journal(journal_file)),
+        ),
+        Reader("record", (record.to_json().encode(),), lambda content: _read_record(content, record, trace, run_file)),
+        Reader(
+            "manifest",
+            ((folder / "study" / "manifest.json").read_bytes(),),
+            _in(folder / "study" / "manifest.json", lambda: changes(Study(folder / "study").manifest, [PLAN])),
+        ),
+        Reader("log", (study.log.path.read_bytes(),), _in(study.log.path, lambda: study_status(study))),
+        Reader(
+            "published",
+            (published.read_bytes(),),
+            _in(published, lambda: list(PublishedStudy(folder / "published").records())),
+        ),
+        Reader("spec", (b"a/b/*/0..63[x=1,y=true,z=1e-3],tt-b[k=50,lr=0.1]", b"3..7", b"0,2,5"), _read_specs),
+        Reader("space", (b'{"levels": [4, 8, 2], "low": -4.0, "high": 4.0, "grid": "quantile"}',), _read_space),
+        Reader("message", (pack({"do": "ask", "limit": 3}, bytes(24)),), _read_message),
+        *_references(folder),
+        *_checkpoint(folder),
+    ]
+    return {reader.name: reader for reader in found}
+
+
+def _trace() -> Trace:
+    rng = np.random.default_rng(0)
+    values = rng.random(12)
+    values[3] = np.nan
+    return Trace(rng.integers(0, 64, (12, 5)), values, rng.random(12), np.array([5, 5, 2]))
+
+
+def _other_runs(record: RunRecord, trace: Trace) -> Iterator[bytes]:
+    """The same run as other writers would have stored it: without checksums, so that wounds go deep."""
+    metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
+    batch = to_batch(trace.candidates, trace.values, trace.clean)
+    table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
+    for options in (
+        {"compression": "none"},
+        {"compression": "snappy", "use_dictionary": False},
+        {"compression": "gzip"},
+    ):
+        sink = BytesIO()
+        pq.write_table(table, sink, **options)
+        yield sink.getvalue()
+
+
+def _stream(trace: Trace, compression: str | None) -> bytes:
+    batch = to_batch(trace.candidates, trace.values, trace.clean)
+    sink = BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_batch(batch, custom_metadata={b"amb.note": b"[1,2,3,false]", b"amb.crc32": b"0"})
+    return sink.getvalue()
+
+
+def _in(path: Path, read: Callable[[], object]) -> Callable[[bytes], object]:
+    def reader(content: bytes) -> object:
+        path.write_bytes(content)
+        return read()
+
+    return reader
+
+
+def _read_record(content: bytes, record: RunRecord, trace: Trace, path: Path) -> None:
+    batch = to_batch(trace.candidates, trace.values, trace.clean)
+    metadata = {b"amb.record": content, b"amb.batches": b"[5,5,2]"}
+    pq.write_table(pa.Table.from_batches([batch]).replace_schema_metadata(metadata), path)
+    found, _ = read_run(path)
+    # What is believed can be written again and means the same.
+    assert RunRecord.from_json(found.to_json()).plan == found.plan == replace(record.plan, budget=found.plan.budget)
+
+
+def _read_specs(content: bytes) -> None:
+    text = content.decode(errors="replace")
+    with contextlib.suppress(SpecError):
+        parse_seeds(text)
+    for part in split_specs(text):
+        canonical = str(Spec.parse(part))
+        assert str(Spec.parse(canonical)) == canonical
+
+
+def _read_space(content: bytes) -> None:
+    try:
+        options = json.loads(content)
+        levels = options.pop("levels")
+        small = isinstance(levels, list) and len(levels) < 100 and all(type(n) is int and n < 5000 for n in levels)
+        numbers = all(type(options.pop(name, 0.0)) in (int, float) for name in ("low", "high"))
+        if not small or not numbers or options.keys() - {"grid"}:
+            return
+    except (ValueError, KeyError, AttributeError, RecursionError, TypeError):
+        return
+    space = Space(**json.loads(content))
+    candidates = space.sample(8, np.random.default_rng(0))
+    assert np.array_equal(space.check(candidates), candidates)
+    latents = space.decode(candidates)
+    if np.isfinite(latents).all():
+        assert np.array_equal(space.decode(space.nearest(latents)), latents)
+
+
+def _read_message(content: bytes) -> None:
+    source = BytesIO(content)
+
+    def exactly(count: int) -> bytes:
+        part = source.read(count)
+        if len(part) < count:
+            raise BadMessage("too short")
+        return part
+
+    with contextlib.suppress(BadMessage):
+        unpack(exactly, 64)
+
+
+def _references(folder: Path) -> Iterator[Reader]:
+    from amb.contracts.family import Reference
+    from amb.references import References, save
+
+    point = Reference(
+        fingerprint="print", chance=0.1, chance_q99=0.2, natural=None, natural_index=None, best=0.5, candidate=(1, 2),
+        provenance="measured",
+    )  # fmt: skip
+    file = folder / "references.json"
+    save(References("quick-1", {"p/q/r/0": point}, ("p/q/r/1",), 2), file)
+    yield Reader("references", (file.read_bytes(),), _in(file, lambda: load_references(file)))
+
+
+def _checkpoint(folder: Path) -> Iterator[Reader]:
+    """Tensors and card; the card's digest is made to fit, as a stranger's would."""
+    import hashlib
+
+    import torch
+
+    from amb_problems import checkpoint
+
+    path = folder / "net"
+    checkpoint.save(path, {"weight": torch.arange(12.0).reshape(3, 4), "scale": torch.ones(3)}, {"kind": "toy", "n": 3})
+    tensors, card = Path(f"{path}.safetensors"), Path(f"{path}.card.json")
+    facts, whole = json.loads(card.read_bytes()), tensors.read_bytes()
+
+    def load_tensors(content: bytes) -> None:
+        tensors.write_bytes(content)
+        card.write_text(json.dumps(facts | {"sha256": hashlib.sha256(content).hexdigest()}))
+        checkpoint.load(path)
+
+    def load_card(content: bytes) -> None:
+        tensors.write_bytes(whole)
+        card.write_bytes(content)
+        checkpoint.load(path)
+
+    yield Reader("tensors", (whole,), load_tensors)
+    yield Reader("card", (card.read_bytes(),), load_card)
+
+
+def attempt(reader: Reader, content: bytes) -> None:
+    """Read once; whatever is no `AmbError` comes through."""
+    with watched(), contextlib.suppress(AmbError):
+        reader.read(content)
+
+
+def seeded(reader: Reader, seed: int) -> bytes:
+    """The mutated input of a seed."""
+    return mutate(reader.seeds, np.random.default_rng(seed))
+
+
+if os.name != "posix":  # pragma: no cover - signals and /proc
+    raise SystemExit("the fuzzers need a Unix system")
