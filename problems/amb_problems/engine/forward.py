@@ -141,13 +141,18 @@ class Forward:
         side = self._sides[str(source)] if index else self.network.side
         pixels = index == 0
         return Convolution(
-            affine, side, arithmetic=self._suited(len(affine.weight), pixels), pixels=pixels, device=self.device
+            affine,
+            side,
+            # The rows of classes are all but empty (see `_superpose`): there, events always pay.
+            arithmetic=self._suited(pixels, few=biased and len(affine.weight) < _FEW),
+            pixels=pixels,
+            device=self.device,
         )
 
-    def _suited(self, outputs: int, pixels: bool) -> Arithmetic:
+    def _suited(self, pixels: bool, *, few: bool) -> Arithmetic:
         """The arithmetic for one convolution, where the one in force does not suit it."""
         chosen = self._arithmetic
-        if chosen == "events" and (pixels or outputs < _FEW):
+        if chosen == "events" and (pixels or few):
             chosen = "bytes" if has_integers() else "floats"
         return "floats" if chosen == "bytes" and pixels and not has_integers(pixels=True) else chosen
 
