@@ -14,7 +14,7 @@ from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
 from amb_problems.generators.network import SNGANGenerator
 from amb_problems.generators.sngan import SNGANShape
-from amb_problems.training import gan, state
+from amb_problems.training import gan, generator_sitting, state
 from amb_problems.training.discriminator import SpectralConv2d
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 
@@ -131,7 +131,9 @@ def test_a_finished_training_is_not_begun_again(tmp_path: Path) -> None:
 def test_minutes_end_a_sitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of time, a training leaves a checkpoint that says so; the next sittings end as one alone would have."""
     train(tmp_path / "whole")
-    monkeypatch.setattr(gan.time, "monotonic", iter(range(10**6)).__next__)  # a second passes at every look
+    monkeypatch.setattr(
+        generator_sitting.time, "monotonic", iter(range(10**6)).__next__
+    )  # a second passes at every look
     first = train(tmp_path / "parts", minutes=0.1)[-1]
     assert 0 < first.step < first.steps
     assert not checkpoint.read_card(tmp_path / "parts" / "tiny").facts["finished"]

@@ -40,15 +40,21 @@ class Generator(ABC):
     def _padded(self, latents: npt.ArrayLike) -> list[FloatArray]:
         """Chunks of `CHUNK` rows, the last one padded with zeros; one at least."""
         given = np.asarray(latents, np.float32)
-        if given.ndim != 2 or given.shape[1] != self.latent_dim:
-            raise CandidateError(f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(given.shape)}")
-        if not np.isfinite(given).all():
-            raise CandidateError(f"generator {self.name} takes finite latents; these have NaN or infinity")
+        self._check(given)
         # At least one chunk, so that no latents make no images, but of the right size.
         count = max(1, -(-len(given) // self.CHUNK))
         padded = np.zeros((count, self.CHUNK, self.latent_dim), np.float32)
         padded.reshape(-1, self.latent_dim)[: len(given)] = given
         return list(padded)
+
+    def _check(self, latents: FloatArray) -> None:
+        """Refuse latents that are none."""
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise CandidateError(
+                f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(latents.shape)}"
+            )
+        if not np.isfinite(latents).all():
+            raise CandidateError(f"generator {self.name} takes finite latents; these have NaN or infinity")
 
     def _render_all(self, chunks: list[FloatArray]) -> list[UInt8Array]:
         """Images of several chunks; a generator that can render them at the same time overrides this."""
