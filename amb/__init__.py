@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from amb.contracts.batches import BatchSolver as BatchSolver
     from amb.contracts.family import Family as Family
     from amb.contracts.family import Suite as Suite
+    from amb.contracts.generator import Generator as Generator
+    from amb.contracts.generator import Grid as Grid
     from amb.contracts.problem import Evaluation as Evaluation
     from amb.contracts.problem import FunctionProblem as FunctionProblem
     from amb.contracts.problem import Problem as Problem
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from amb.contracts.space import Space as Space
     from amb.contracts.target import Target as Target
     from amb.errors import AmbError as AmbError
+    from amb.generators import generator as generator
     from amb.problems import problem as problem
     from amb.solvers import solver as solver
     from amb.targets import target as target
@@ -29,12 +32,15 @@ _HOME = {
     "Evaluation": "amb.contracts.problem",
     "Family": "amb.contracts.family",
     "FunctionProblem": "amb.contracts.problem",
+    "Generator": "amb.contracts.generator",
+    "Grid": "amb.contracts.generator",
     "Problem": "amb.contracts.problem",
     "Report": "amb.contracts.report",
     "Solver": "amb.contracts.solver",
     "Space": "amb.contracts.space",
     "Suite": "amb.contracts.family",
     "compare": "amb.comparison",
+    "generator": "amb.generators",
     "problem": "amb.problems",
     "Target": "amb.contracts.target",
     "solver": "amb.solvers",

@@ -13,8 +13,8 @@ from typing import Literal
 
 from amb.errors import PluginError, unknown
 
-Kind = Literal["problems", "solvers", "reports", "recipes", "studies", "targets"]
-KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes", "studies", "targets")
+Kind = Literal["problems", "solvers", "reports", "recipes", "studies", "targets", "generators"]
+KINDS: tuple[Kind, ...] = ("problems", "solvers", "reports", "recipes", "studies", "targets", "generators")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def find(kind: Kind, name: str) -> Plugin:
 def load_file(path: str | Path) -> list[Plugin]:
     """Register the plug-ins that a Python file defines, as `--plugin FILE` does; twice is harmless.
 
-    Every concrete subclass of `Solver`, `Family` or `Report` defined in the file is registered under its
+    Every concrete subclass of `Solver`, `Family`, `Generator` or `Report` defined in the file is registered under its
     `name` attribute or, without one, its class name in kebab case.
 
     Raises:
@@ -110,7 +110,7 @@ def load_file(path: str | Path) -> list[Plugin]:
         for kind, cls in _classes(module)
     ]
     if not found:
-        raise PluginError(f"{str(path)!r} defines no subclass of amb.Solver, amb.Family or amb.Report")
+        raise PluginError(f"{str(path)!r} defines no subclass of amb.Solver, amb.Family, amb.Generator or amb.Report")
     for plugin in found:
         _refuse_twins(_installed(plugin.kind).get(plugin.name), plugin)
         earlier = _from_files[plugin.kind].get(plugin.name)
@@ -135,10 +135,11 @@ def _installed(kind: Kind) -> dict[str, Plugin]:
 
 def _classes(module: object) -> Iterator[tuple[Kind, type]]:
     from amb.contracts.family import Family
+    from amb.contracts.generator import Generator
     from amb.contracts.report import Report
     from amb.contracts.solver import Solver
 
-    bases: dict[Kind, type] = {"solvers": Solver, "problems": Family, "reports": Report}
+    bases: dict[Kind, type] = {"solvers": Solver, "problems": Family, "reports": Report, "generators": Generator}
     for _, cls in inspect.getmembers(module, inspect.isclass):
         if cls.__module__ != module.__name__ or inspect.isabstract(cls):  # type: ignore[attr-defined]
             continue

@@ -25,12 +25,14 @@ def suite_names() -> list[str]:
 
 @cache
 def family(name: str) -> Family:
-    """The family of that name, made once.
+    """The family of that name, made once: a registered one, else that of a registered generator and target.
 
     Raises:
         SpecError: unknown.
         PluginError: it cannot be imported, or is no family.
     """
+    if name not in plugins("problems") and (composed := _composed(name)):
+        return composed
     plugin = find("problems", name)
     loaded = plugin.load()
     made = loaded() if isinstance(loaded, type) else loaded
@@ -98,6 +100,16 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
     return made.problem(layer, int(unit), device=device, **options)
 
 
+def _composed(name: str) -> Family | None:
+    """The family of a generator and a target that are registered each for itself; None: they are not."""
+    from amb.targets import target
+
+    generator, _, rest = name.partition("/")
+    if generator in plugins("generators") and rest in plugins("targets"):
+        return target(rest).family(generator)
+    return None
+
+
 def _split(problem_id: str) -> tuple[str, str, str]:
     parts = problem_id.split("/")
     if len(parts) != 4 or not all(parts):
@@ -111,6 +123,8 @@ def _split(problem_id: str) -> tuple[str, str, str]:
 def _match(pattern: str) -> list[str]:
     name, layer_pattern, unit_pattern = _split(pattern)
     names = [n for n in family_names() if fnmatchcase(n, name)]
+    if not names and _composed(name):
+        names = [name]
     if not names:
         raise unknown("problem family", name, family_names())
     found, layers_seen = [], set()

@@ -75,6 +75,20 @@ class Problem(ABC):
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
 
+    def encode(self, images: UInt8Array) -> IntArray:
+        """Candidates whose stimuli are near given images: for solvers that start from natural ones. Optional.
+
+        Args:
+            images: uint8[n, h, w, c], of the stimuli's size.
+
+        Returns:
+            int64[n, d].
+
+        Raises:
+            SpecError: the problem has no encoder, or images of another size or type.
+        """
+        raise SpecError(f"{self.id} has no encoder: it finds no candidates of given images")
+
     @classmethod
     def respond_together(cls, problems: Sequence["Problem"], images: UInt8Array) -> FloatArray:
         """Noise-free activations of several problems, all of one `group`, for images from anywhere.

@@ -37,6 +37,11 @@ class Card:
     facts: Mapping[str, Any]
     """Data, recipe, seed, metrics and whatever the loader of this checkpoint needs."""
 
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """The facts that `amb problems show` prints: those that the entry `facts` lists."""
+        return {key: self.facts[key] for key in self.facts.get("facts", ())}
+
 
 def save(path: Path, tensors: Mapping[str, "Tensor"], card: Mapping[str, object]) -> Card:
     """Write `<path>.safetensors` and `<path>.card.json`, each whole and renamed into place.

@@ -3,31 +3,27 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import cast
 
+from amb import generators
 from amb.contracts.family import Family
+from amb.contracts.generator import Generator
 from amb.contracts.problem import UInt8Array
-from amb.contracts.space import Space
-from amb.errors import SpecError, unknown
-from amb.spec import Value
+from amb.spec import Spec, Value
 from amb_problems import checkpoint
 from amb_problems.network import NetworkProblem, Pair
-
-Grid = Literal["even", "quantile"]
 
 
 class NetworkFamily(Family):
     """Problems of one generator and one target, both by the names of their checkpoints.
 
-    Options of a problem's spec:
-        grid: "even", the paper's 64 levels in [-4, 4] (section 3.2.2), or "quantile", levels at the
-            quantiles of the generator's own latent distribution.
+    Options of a problem's spec are those of the generator, which choose the grid: of an SN-GAN `grid`, "even", the
+    paper's 64 levels in [-4, 4] (section 3.2.2), or "quantile", levels at the quantiles of the generator's own latent
+    distribution; of a VQ-VAE `codes`.
     """
 
     generator: str
     target: str
-    modes: int = 128
-    levels: int = 64
 
     def layers(self) -> Mapping[str, int]:
         """Units of every layer, from the target's card; no network is loaded."""
@@ -46,16 +42,10 @@ class NetworkFamily(Family):
 
     def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: Value) -> NetworkProblem:
         """The problem of one unit; see the class for `options`."""
-        for option in options:
-            if option != "grid":
-                raise unknown("option of a problem", option, ["grid"])
-        grid = options.get("grid", "even")
-        if grid not in get_args(Grid):
-            raise SpecError(f"grid must be 'even' or 'quantile', got {grid!r}")
-        space = _space(self.modes, self.levels, cast(Grid, grid))
-        suffix = "" if grid == "even" else f"[grid={grid}]"
-        problem_id = f"{self.generator}/{self.target}/{layer}/{unit}{suffix}"
-        return NetworkProblem(self.pair(device), layer, unit, space, id=problem_id)
+        pair = self.pair(device)
+        grid = pair.generator.grid(**options)
+        problem_id = Spec(f"{self.generator}/{self.target}/{layer}/{unit}", _chosen(pair.generator, options))
+        return NetworkProblem(pair, layer, unit, grid, id=str(problem_id))
 
 
 class SNGANBeforeSpikingCNN(NetworkFamily):
@@ -100,28 +90,83 @@ class SNGANBeforeDenseNet(NetworkFamily):
     target = "ann-densenet"
 
 
+class VQVAEBeforeSpikingCNN(NetworkFamily):
+    """CIFAR-10 images from a VQ-VAE, seen by snnTorch's convolutional spiking network."""
+
+    generator = "cifar10-vqvae"
+    target = "snn-cnn"
+
+
+class VQVAEBeforeSpikingResNet18(NetworkFamily):
+    """CIFAR-10 images from a VQ-VAE, seen by SpikingJelly's spiking ResNet-18."""
+
+    generator = "cifar10-vqvae"
+    target = "snn-resnet18"
+
+
+class VQVAEBeforeResNet(NetworkFamily):
+    """CIFAR-10 images from a VQ-VAE, seen by a plain ResNet-18."""
+
+    generator = "cifar10-vqvae"
+    target = "ann-resnet"
+
+
+class VQVAEBeforeAlexNet(NetworkFamily):
+    """CIFAR-10 images from a VQ-VAE, seen by a small AlexNet."""
+
+    generator = "cifar10-vqvae"
+    target = "ann-alexnet"
+
+
+class VQVAEBeforeVGG(NetworkFamily):
+    """CIFAR-10 images from a VQ-VAE, seen by a small VGG."""
+
+    generator = "cifar10-vqvae"
+    target = "ann-vgg"
+
+
+class VQVAEBeforeDenseNet(NetworkFamily):
+    """CIFAR-10 images from a VQ-VAE, seen by a small DenseNet."""
+
+    generator = "cifar10-vqvae"
+    target = "ann-densenet"
+
+
+class MNISTSNGANBeforeSpikingCNN(NetworkFamily):
+    """Digits from an SN-GAN, seen by the spiking network for digits."""
+
+    generator = "mnist-sngan"
+    target = "mnist-snn"
+
+
 def layers_of(target: str) -> Mapping[str, int]:
     """Units of every layer of a target, from its card."""
     card = checkpoint.read_card(target).facts
     return {name: int(shape[0]) for name, shape in {**card["layers"], **card.get("outputs", {})}.items()}
 
 
-@cache
-def _space(modes: int, levels: int, grid: Grid) -> Space:
-    return Space.uniform(modes, levels, low=-4.0, high=4.0, prior="normal", grid=grid)
+def _chosen(generator: Generator, options: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    """The options that differ from their defaults, sorted: a problem has one id."""
+    defaults = {name: values[0] for name, values in generator.options.items()}
+    return tuple(sorted((name, value) for name, value in options.items() if value != defaults[name]))
+
+
+def cards(**parts: Mapping[str, object]) -> Mapping[str, object]:
+    """Facts of generator and target under names that say whose they are."""
+    return {f"{part} {key}": value for part, facts in parts.items() for key, value in facts.items()}
 
 
 @cache
 def _pair(generator: str, target: str, device: str) -> Pair:
-    from amb_problems import generators, targets
+    from amb_problems import targets
 
-    cards = {"generator": checkpoint.read_card(generator).facts, "target": checkpoint.read_card(target).facts}
+    made, card = generators.generator(generator, device=device), checkpoint.read_card(target)
     return Pair(
         name=f"{generator}/{target}",
         device=device,
-        generator=generators.load(generator, device=device),
+        generator=made,
         target=targets.load(target, device=device),
-        digests=(checkpoint.fingerprint(generator), checkpoint.fingerprint(target)),
-        activation=str(cards["target"]["activation"]),
-        cards={f"{part} {key}": card[key] for part, card in cards.items() for key in card.get("facts", ())},
+        digests=(made.fingerprint, card.sha256),
+        activation=str(card.facts["activation"]),
+        cards=cards(generator=made.facts(), target=card.chosen),
     )

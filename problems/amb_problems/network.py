@@ -6,18 +6,13 @@ from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from amb.contracts.generator import Generator, Grid
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
-from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.space import FloatArray, IntArray
+from amb.errors import SpecError
 from amb_problems.presentation import present
-
-
-class Generator(Protocol):
-    """Turns latents into images; an image depends on its own latent only, to the bit."""
-
-    def images(self, latents: NDArray[np.float32]) -> UInt8Array:
-        """float32[n, d] -> uint8[n, h, w, c]."""
 
 
 class Target(Protocol):
@@ -65,14 +60,18 @@ class NetworkProblem(Problem):
     positions of its feature map, in [0, 1].
     """
 
-    def __init__(self, pair: Pair, layer: str, unit: int, space: Space, *, id: str) -> None:
+    def __init__(self, pair: Pair, layer: str, unit: int, grid: Grid, *, id: str) -> None:
         self.pair = pair
         self.layer = layer
         self.unit = unit
-        self.space = space
+        self.grid = grid
+        self.space = space = grid.space
         self.id = id
-        grid = f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}"
-        self.fingerprint = sha256(" ".join([*pair.digests, grid]).encode()).hexdigest()[:16]
+        words = list(pair.digests)
+        words.append(f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}")
+        if grid.numbering is not None:
+            words.append(str(grid.numbering.tolist()))
+        self.fingerprint = sha256(" ".join(words).encode()).hexdigest()[:16]
 
     @property
     def group(self) -> str:
@@ -94,14 +93,18 @@ class NetworkProblem(Problem):
         mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
         pair = mine[0].pair
         units = [(p.layer, p.unit) for p, batch in zip(mine, batches, strict=True) for _ in batch]
-        latents = np.concatenate([p.space.decode(batch) for p, batch in zip(mine, batches, strict=True)])
-        shown = present(pair.generator, pair.target, latents.astype(np.float32), units, device=pair.device)
+        latents = np.concatenate([p.grid.latents(batch) for p, batch in zip(mine, batches, strict=True)])
+        shown = present(pair.generator, pair.target, latents, units, device=pair.device)
         values = np.split(shown.activations, np.cumsum([len(batch) for batch in batches])[:-1])
         return Evaluation(values, [value.copy() for value in values], shown.generator_seconds, shown.target_seconds)
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
-        return self.pair.generator.images(self.space.decode(candidates).astype(np.float32))
+        return self.pair.generator.images(self.grid.latents(candidates))
+
+    def encode(self, images: UInt8Array) -> IntArray:
+        """Candidates int64[n, d] whose stimuli are near the given images, uint8[n, h, w, c]."""
+        return self.grid.candidates(self.pair.generator.encode(images))
 
     @classmethod
     def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
@@ -118,7 +121,10 @@ class NetworkProblem(Problem):
 
         generator, target = self.pair.generator, self.pair.target
         if not (isinstance(generator, DifferentiableGenerator) and isinstance(target, DifferentiableTarget)):
-            return super().gradient(latents)
+            culprit = self.pair.name.split("/")[isinstance(generator, DifferentiableGenerator)]
+            raise SpecError(
+                f"{self.id} has no gradients: none flow through {culprit}; a white-box solver cannot search it"
+            )
         points = np.asarray(latents, np.float64)
         self.space.nearest(points)  # refuses wrong shapes and NaN
         return gradients(generator, target, self.layer, (self.unit,), points, device=self.pair.device)
@@ -126,10 +132,11 @@ class NetworkProblem(Problem):
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""
         space = self.space
+        size = f"{space.d} modes x {int(space.levels.max())} "
+        box = f"levels, {space.grid} in [{space.low:g}, {space.high:g}]" if space.ordinal else "codes without order"
         return {
             "problem": self.id,
-            "grid": f"{space.d} modes x {int(space.levels.max())} levels, {space.grid} in "
-            f"[{space.low:g}, {space.high:g}]",
+            "grid": size + box,
             "activation": self.pair.activation,
             **self.pair.cards,
             "checkpoints": ", ".join(self.pair.digests),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from amb.contracts.generator import Generator
 from amb.contracts.space import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from amb_problems.network import Generator, Target
+    from amb_problems.network import Target
 
 Units = Sequence[tuple[str, int]]
 
@@ -44,7 +45,7 @@ class Shown:
 
 
 def present(
-    generator: "Generator", target: "Target", latents: NDArray[np.float32], units: Units, *, device: str
+    generator: Generator, target: "Target", latents: NDArray[np.float32], units: Units, *, device: str
 ) -> Shown:
     """Show each latent's image to the target, which answers with the unit of the same place.
 

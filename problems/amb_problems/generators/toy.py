@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from amb_problems.generators.base import FloatArray, Generator, UInt8Array, to_uint8
+from amb.contracts.generator import Generator, Latents
+from amb.contracts.problem import UInt8Array
+from amb_problems.generators.pixels import to_uint8
 
 
 class ToyGenerator(Generator):
@@ -27,7 +29,7 @@ class ToyGenerator(Generator):
         ]
         self._basis = np.stack(waves) / 4  # [16, 32, 32, 3]
 
-    def _render(self, latents: FloatArray) -> UInt8Array:
+    def _render(self, latents: Latents) -> UInt8Array:
         # Sums over coordinates in a fixed order in float64: no matrix kernel, so no dependence on the batch.
         images = np.zeros((len(latents), *self._basis.shape[1:]))
         for weights, wave in zip(latents.T.astype(np.float64), self._basis, strict=True):

@@ -13,9 +13,9 @@ from torch import Tensor
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
 from amb_problems import checkpoint, data
-from amb_problems.data import Dataset
-from amb_problems.generators.base import UInt8Array, to_uint8
+from amb_problems.data import Dataset, UInt8Array
 from amb_problems.generators.network import SNGANGenerator
+from amb_problems.generators.pixels import to_uint8
 from amb_problems.generators.sngan import SNGANShape
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 from amb_problems.training.generator_sitting import Place, Sitting
@@ -37,7 +37,7 @@ RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
             shape=SNGANShape(bottom=7, widths=(64, 32, 16), channels=1),
             discriminator=(16, 32, 64),
             flip=False,
-            steps=2_000,
+            steps=1_200,
             rate_generator=5e-4,
             rate_discriminator=1e-3,
             judge=("mnist-snn", "sn3"),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from amb_problems.generators.base import Generator, UInt8Array
+from amb.contracts.generator import Generator
+from amb.contracts.problem import UInt8Array
 from amb_problems.training.frechet import frechet_distance
 
 _AT_ONCE = 16

@@ -19,7 +19,7 @@ from amb_problems.training.sheet import write_sheet
 from amb_problems.training.vqvae_step import VQVAERecipe, VQVAETraining
 
 RECIPES: Mapping[str, VQVAERecipe] = MappingProxyType(
-    {"cifar10-vqvae": VQVAERecipe(dataset="cifar10", shape=VQVAEShape(), flip=True, steps=3_000)}
+    {"cifar10-vqvae": VQVAERecipe(dataset="cifar10", shape=VQVAEShape(), flip=True, steps=2_000)}
 )
 """The trainings by the name of the checkpoint that they make."""
 

@@ -1,0 +1,147 @@
+"""The generator contract: latents in, 8-bit images out; what the entry-point group `amb.generators` offers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from amb.contracts.problem import UInt8Array
+from amb.contracts.space import IntArray, Space
+from amb.errors import CandidateError, SpecError, unknown
+from amb.spec import Value
+
+Latents = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A generator's latents as a grid to search.
+
+    Attributes:
+        space: what solvers see.
+        numbering: of a generator whose latents are numbers of codes: the code of every level, int64[levels], the
+            same in all modes; None: a level's coordinate is the latent's.
+    """
+
+    space: Space
+    numbering: IntArray | None = None
+
+    def latents(self, candidates: ArrayLike) -> Latents:
+        """Grid points int[n, d] -> latents float32[n, d]."""
+        if self.numbering is None:
+            return self.space.decode(candidates).astype(np.float32)
+        return self.numbering[self.space.check(candidates)].astype(np.float32)
+
+    def candidates(self, latents: ArrayLike) -> IntArray:
+        """Latents float[n, d] -> the nearest grid points, int64[n, d]."""
+        if self.numbering is None:
+            return self.space.nearest(latents)
+        level = np.empty_like(self.numbering)
+        level[self.numbering] = np.arange(level.size)
+        return self.space.check(level[np.asarray(latents).astype(np.int64)])
+
+
+class Generator(ABC):
+    """Turns latents into images as a screen would show them.
+
+    A generator written elsewhere sets the attributes and overrides `_render`. `images` cuts what it is given
+    into chunks of `CHUNK` rows, the last one padded, because matrix kernels take another path, with other
+    rounding, for other batch sizes: so a latent's image is the same bit for bit alone and in any batch.
+
+    `_grid` is overridden where latents are not of a normal prior. `encode`, `on` and `facts` are optional.
+    """
+
+    CHUNK = 16
+
+    name: str
+    """What a problem's id calls it."""
+    latent_dim: int
+    """Coordinates of a latent."""
+    fingerprint: str
+    """What the images depend on beside the latent: the checkpoint's sha256, or a version."""
+    options: Mapping[str, tuple[str, ...]] = MappingProxyType({"grid": ("even", "quantile")})
+    """Options of a problem's spec that choose the grid, with their values, the default first."""
+
+    def images(self, latents: ArrayLike) -> UInt8Array:
+        """Images uint8 [n, h, w, c] of latents float32 [n, latent_dim].
+
+        Raises:
+            CandidateError: latents of another shape, or not finite.
+        """
+        pieces = self._padded(latents)
+        return np.concatenate(self._render_all(pieces))[: len(np.asarray(latents))]
+
+    def encode(self, images: UInt8Array) -> Latents:
+        """Latents float32 [n, latent_dim] whose images are near the given ones, uint8 [n, h, w, c]. Optional.
+
+        Raises:
+            SpecError: this generator has no encoder, or images of another size or type.
+        """
+        raise SpecError(f"generator {self.name} has no encoder: it finds no latents of given images")
+
+    def grid(self, **options: Value) -> Grid:
+        """The grid that the options of a problem's spec choose; the same object for the same choice.
+
+        Raises:
+            SpecError: no such option or value.
+        """
+        for option, value in options.items():
+            if option not in self.options:
+                raise unknown("option of a problem", option, self.options)
+            if value not in self.options[option]:
+                known = " or ".join(map(repr, self.options[option]))
+                raise SpecError(f"{option} must be {known}, got {value!r}")
+        return self._grid(**{option: str(options.get(option, values[0])) for option, values in self.options.items()})
+
+    def on(self, device: str) -> "Generator":
+        """The same generator on a device; by default itself, wherever it computes."""
+        return self
+
+    def facts(self) -> Mapping[str, object]:
+        """Names and values for `amb problems show`."""
+        return {}
+
+    def _grid(self, *, grid: str) -> Grid:
+        """64 levels in [-4, 4] (the paper, section 3.2.2) of a standard normal latent."""
+        return _normal_grid(self.latent_dim, grid)
+
+    def _check(self, latents: Latents) -> None:
+        """Refuse latents that are none."""
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise CandidateError(
+                f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(latents.shape)}"
+            )
+        if not np.isfinite(latents).all():
+            raise CandidateError(f"generator {self.name} takes finite latents; these have NaN or infinity")
+
+    def _padded(self, latents: ArrayLike) -> list[Latents]:
+        """Chunks of `CHUNK` rows, the last one padded with zeros; one at least."""
+        given = np.asarray(latents, np.float32)
+        self._check(given)
+        return chunks(given, self.CHUNK)
+
+    def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
+        """Images of several chunks; a generator that can render them at the same time overrides this."""
+        return [self._render(chunk) for chunk in chunks]
+
+    @abstractmethod
+    def _render(self, latents: Latents) -> UInt8Array:
+        """Images of one whole chunk; row i depends on latent i alone, whatever i is."""
+
+
+def chunks(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """`rows` in pieces of exactly `size`, the last one filled up with zeros; at least one piece."""
+    # At least one, so that no latents make no images, but of the right size.
+    count = max(1, -(-len(rows) // size))
+    padded = np.zeros((count * size, *rows.shape[1:]), rows.dtype)
+    padded[: len(rows)] = rows
+    return list(padded.reshape(count, size, *rows.shape[1:]))
+
+
+@lru_cache(maxsize=64)
+def _normal_grid(modes: int, grid: str) -> Grid:
+    return Grid(Space.uniform(modes, 64, low=-4.0, high=4.0, prior="normal", grid=grid))
