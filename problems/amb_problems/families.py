@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from amb import generators
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.problem import UInt8Array
+from amb.generators import generator as find_generator
 from amb.spec import Spec, Value
 from amb_problems import checkpoint
 from amb_problems.network import NetworkProblem, Pair
@@ -160,7 +160,7 @@ def cards(**parts: Mapping[str, object]) -> Mapping[str, object]:
 def _pair(generator: str, target: str, device: str) -> Pair:
     from amb_problems import targets
 
-    made, card = generators.generator(generator, device=device), checkpoint.read_card(target)
+    made, card = find_generator(generator, device=device), checkpoint.read_card(target)
     return Pair(
         name=f"{generator}/{target}",
         device=device,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from amb import generators
+import amb
 from amb.contracts.generator import Generator
 from amb.errors import CandidateError, CheckpointError, SpecError
 from amb.plugins import plugins
@@ -22,7 +22,7 @@ LOADED = ["toy", "cifar10-sngan"]
 
 @pytest.fixture(scope="module", params=LOADED)
 def generator(request: pytest.FixtureRequest) -> Generator:
-    return generators.generator(request.param)
+    return amb.generator(request.param)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_wrong_latents_are_refused(generator: Generator) -> None:
 
 def test_the_toy_shows_its_latent() -> None:
     """Zeros are mid-grey, coordinate 0 is brightness, and out of range is clipped."""
-    toy = generators.generator("toy")
+    toy = amb.generator("toy")
     given = np.zeros((3, 16), np.float32)
     given[1, 0], given[2, 0] = 2, 400
     grey, bright, clipped = toy.images(given)
@@ -97,13 +97,13 @@ def test_the_toy_shows_its_latent() -> None:
 
 def test_the_toy_tells_latents_apart() -> None:
     """Every coordinate changes the image."""
-    toy = generators.generator("toy")
+    toy = amb.generator("toy")
     assert len(np.unique(toy.images(np.eye(16, dtype=np.float32)).reshape(16, -1), axis=0)) == 16
 
 
 def test_the_shipped_generator_makes_natural_statistics() -> None:
     """Prior samples differ from each other and have about the data's mean (121) and deviation (64)."""
-    generator = generators.generator("cifar10-sngan")
+    generator = amb.generator("cifar10-sngan")
     images = generator.images(np.random.default_rng(1).standard_normal((256, 128), np.float32))
     assert 100 < images.mean() < 140
     assert 45 < images.std() < 80
@@ -133,7 +133,7 @@ def test_names_and_their_errors() -> None:
     """What is listed loads; what is not is answered with the nearest name."""
     assert set(LOADED) <= set(plugins("generators"))
     with pytest.raises(SpecError, match="cifar10-sngan"):
-        generators.generator("cifar-sngan")
+        amb.generator("cifar-sngan")
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:

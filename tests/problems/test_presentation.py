@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from amb_problems import generators, targets
+import amb
+from amb_problems import targets
 from amb_problems.presentation import DeviceGenerator, DeviceTarget, present
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -19,7 +20,7 @@ class Watched:
     """Passes calls on, and says what went through the host."""
 
     def __init__(self, device: str = "cpu") -> None:
-        self.generator, self.target = generators.load("cifar10-sngan", device=device), targets.load("snn-cnn")
+        self.generator, self.target = amb.generator("cifar10-sngan", device=device), targets.load("snn-cnn")
         self.host: list[str] = []
 
     def images(self, latents: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_a_target_that_wants_arrays_gets_arrays_on_any_device() -> None:
 
 
 def test_images_left_on_the_device_are_the_images() -> None:
-    generator = generators.load("cifar10-sngan")
+    generator = amb.generator("cifar10-sngan")
     assert np.array_equal(generator.device_images(LATENTS[:5]).numpy(), generator.images(LATENTS[:5]))
 
 
@@ -72,10 +73,10 @@ def test_an_accelerator_responds_the_same_to_the_same_images() -> None:
     """The target is exact there; a generator's own pixels may differ by a grey level between devices."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    images = generators.load("cifar10-sngan").images(LATENTS)
+    images = amb.generator("cifar10-sngan").images(LATENTS)
     for name, units in {"snn-cnn": UNITS, "snn-resnet18": [("layer2.0.sn2", 3)] * len(UNITS)}.items():
         here = targets.load(name).activations(images, units)
         there = targets.load(name, device="cuda").device_activations(torch.from_numpy(images).cuda(), units)
         assert np.array_equal(here, there), name
-    there = generators.load("cifar10-sngan", device="cuda").images(LATENTS)
+    there = amb.generator("cifar10-sngan", device="cuda").images(LATENTS)
     assert np.abs(there.astype(int) - images).max() <= 1

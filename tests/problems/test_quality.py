@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from amb import generators
+import amb
 from amb_problems import targets
 from amb_problems.training.quality import firing_rates, judge
 
 
 def test_a_generator_of_the_data_is_near_the_data() -> None:
     """Against its own kind of images a generator's distance is small, against others' it is large."""
-    toy = generators.generator("toy")
+    toy = amb.generator("toy")
     rng = np.random.default_rng(1)
     own = toy.images(rng.standard_normal((400, 16), np.float32))
     noise = rng.integers(0, 256, own.shape, np.uint8)
