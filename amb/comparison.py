@@ -143,8 +143,7 @@ def compare(
     if reference is not None:
         solvers, problems, budget, seeds = reference.complete(solvers, problems, budget, seeds)
     plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
-    if control is not None:
-        plan.canonical_solver(control)  # a wrong name is found before anything runs
+    _refuse_unranked(plan, control)  # before anything runs
     if not 0 < alpha < 1:
         raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
     find_metric(metric)
@@ -227,6 +226,7 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | 
         StudyError: a run is missing.
     """
     rows, traces, best = [], {}, {}
+    white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
     for run in plan.runs:
         loaded = study.load(run) or (reference and reference.study.load(run))
         if not loaded:
@@ -236,7 +236,7 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | 
             )
         record, trace = loaded
         key = (run.problem, run.solver, run.replicate)
-        rows.append(_row(record, trace, run.budget))
+        rows.append({**_row(record, trace, run.budget), "white_box": run.solver in white_box})
         traces[key] = trace.values
         best[key] = record.recommended
     return Runs(pd.DataFrame(rows), traces, best)
@@ -253,8 +253,8 @@ def _analyse(
     alpha: float,
     rope: float,
 ) -> Comparison:
-    if control is not None:
-        control = plan.canonical_solver(control)
+    _refuse_unranked(plan, control)
+    control = None if control is None else plan.canonical_solver(control)
     found = read_runs(plan, study, reference)
     analysis = analyse(found.runs, found.traces, metric=metric, control=control, alpha=alpha, rope=rope)
     settings = {**settings, "control": control, "metric": metric, "alpha": alpha, "rope": rope}
@@ -262,6 +262,18 @@ def _analyse(
     return Comparison(
         plan, study, found.runs, found.traces, analysis, settings, found.recommended, warnings=tuple(warnings)
     )
+
+
+def _refuse_unranked(plan: Plan, control: str | None) -> None:
+    """Refuse a comparison that would rank nobody, or all against a solver that is not ranked."""
+    ranked = [str(spec) for spec in plan.solvers if not spec.cls.white_box]
+    if not ranked:
+        raise SpecError(
+            f"{plan.solvers[0]} sees gradients and is never ranked; add a solver that sees values only, "
+            "or run it alone with `amb run`"
+        )
+    if control is not None and plan.canonical_solver(control) not in ranked:
+        raise SpecError(f"{control} sees gradients and is never ranked; the control must be one of {', '.join(ranked)}")
 
 
 def _row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:

@@ -28,7 +28,7 @@ def ranking_table(comparison: "Comparison", *, width: int) -> Table:
 
     metric, control = comparison.settings["metric"], comparison.settings["control"]
     columns = ranking_columns(str(metric), control=None if control is None else str(control))
-    rows = comparison.ranking.to_dict("records")
+    rows = comparison.analysis.table.to_dict("records")
     rendered = [_render(column, [column.cell(row) for row in rows]) for column in columns.values()]
     while len(rendered) > 1 and sum(r.width + GAP for r in rendered) - GAP > width:
         # The last of the least important goes; those of priority 1 too, where the terminal is tiny.

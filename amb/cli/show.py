@@ -86,7 +86,7 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
     return {
         "verdict": comparison.verdict,
         "basis": comparison.basis,
-        "ranking": _records(comparison.ranking),
+        "ranking": _records(comparison.analysis.table),
         "pairs": _records(comparison.pairs),
         "runs": _records(comparison.runs),
         "settings": dict(comparison.settings),

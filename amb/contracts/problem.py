@@ -115,7 +115,8 @@ class Problem(ABC):
         bit on one device.
 
         Args:
-            latents: float[n, d], coordinates in the space's box, on the grid or between its points.
+            latents: float[n, d], coordinates in the space's box, on the grid or between its points; with n = 0 it costs
+                nothing and says whether there are gradients.
 
         Returns:
             float64[n] and float64[n, d].

@@ -48,6 +48,7 @@ class Solver(ABC):
             budget, and recommends by that and not by the luckiest value.
         white_box: whether the method sees gradients: it is given the problem before its first ask, and never
             ranked among those that see values only.
+        failed_queries: what the method makes of a failed query (NaN), in a few words.
         source: where the method comes from, as a citation.
     """
 
@@ -57,6 +58,7 @@ class Solver(ABC):
     anytime: ClassVar[bool] = True
     noisy: ClassVar[bool] = False
     white_box: ClassVar[bool] = False
+    failed_queries: ClassVar[str] = ""
     source: ClassVar[str] = ""
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:

@@ -14,8 +14,8 @@ from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
 from amb.stats.queries import queries_to, ranges
-from amb.stats.ranking import ranking
-from amb.stats.scores import blocks, median_scores, score_runs
+from amb.stats.ranking import ranking, unranked
+from amb.stats.scores import blocks, competing, median_scores, score_runs, white_box_runs
 from amb.stats.verdict import basis, verdict
 
 
@@ -30,6 +30,7 @@ class Analysis:
         pairs: a row a pair: test, effect, interval, posterior.
         problem_tests: a row a problem and pair: exploratory tests between seeds.
         ranking: a row a solver, the best first.
+        white_box: a row a solver that sees gradients, in the columns of `ranking`, which no other table holds.
         verdict: the result in one sentence.
         basis: what the sentence rests on.
     """
@@ -40,8 +41,16 @@ class Analysis:
     pairs: pd.DataFrame
     problem_tests: pd.DataFrame
     ranking: pd.DataFrame
+    white_box: pd.DataFrame
     verdict: str
     basis: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The ranking, and below it the rows of white-box solvers, which are not ranked."""
+        if self.white_box.empty:
+            return self.ranking
+        return pd.concat([self.ranking, self.white_box], ignore_index=True)
 
 
 def analyse(
@@ -57,8 +66,11 @@ def analyse(
 ) -> Analysis:
     """Score, test, measure and rank the solvers of a runs table.
 
+    Nothing that is said of a solver depends on white-box runs, not even what counts as the best known value.
+
     Args:
-        runs: one row a run, with the columns `amb.stats.scores.COLUMNS`.
+        runs: one row a run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
+            gradients.
         traces: (problem, solver, seed) -> told values in query order.
         metric: the primary metric, a name in `METRICS`, declared before looking.
         alpha: family-wise error of the pairwise tests.
@@ -72,7 +84,10 @@ def analyse(
     """
     if not 0 < alpha < 1:
         raise AmbError(f"alpha must lie between 0 and 1, got {alpha}")
-    intervals_rng, effects_rng, posterior_rng = np.random.default_rng(seed).spawn(3)
+    intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
+    white_box, runs = runs[white_box_runs(runs)], competing(runs)
+    if runs.empty and len(white_box):
+        raise AmbError("white-box solvers alone cannot be ranked: add a solver that sees values only")
     scored = score_runs(runs, traces, metric=metric)
     medians = median_scores(scored)
     ordered = blocks(medians, "ordered")
@@ -94,4 +109,23 @@ def analyse(
     )
     words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
     singles = problem_tests(scored, control=control)
-    return Analysis(scored, medians, omnibus(ordered), pairs, singles, table, words, basis(table, pairs))
+    aside = _white_box_table(white_box, traces, known, metric, resamples, white_box_rng)
+    return Analysis(scored, medians, omnibus(ordered), pairs, singles, table, aside, words, basis(table, pairs))
+
+
+def _white_box_table(
+    runs: pd.DataFrame,
+    traces: Traces,
+    bounds: pd.DataFrame,
+    metric: str,
+    resamples: int,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Rows to stand below the ranking, measured against the competitors' best known values."""
+    runs = runs[runs["problem"].isin(bounds.index)]
+    if runs.empty:
+        return pd.DataFrame()
+    scored = score_runs(runs, traces, metric=metric, bounds=bounds)
+    panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
+    intervals = pd.concat([score_intervals(panel, resamples=resamples, rng=rng) for panel in panels])
+    return unranked(scored, intervals, queries_to(runs, traces, fractions=[0.9], bounds=bounds))

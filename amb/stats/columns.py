@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from amb.stats.metrics import Metric, find_metric
+from amb.stats.ranking import NOT_RANKED
 
 Row = Mapping[str, Any]
 
@@ -36,12 +37,12 @@ def ranking_columns(metric: str = "final", *, control: str | None = None) -> dic
     measure = find_metric(metric)
     against = "vs best" if control is None else f"vs {control}"
     columns = {
-        "solver": Column("solver", lambda r: str(r["solver"]), align="left"),
+        "solver": Column("solver", _solver, align="left"),
         "letters": Column("group", lambda r: str(r["letters"]), align="left", priority=2),
         "score": Column(measure.label, lambda r: measure.show(r["score"])),
         "low": Column("95% interval", lambda r: show_interval(measure, r["low"], r["high"]), priority=2),
         "mean_rank": Column("mean rank", lambda r: number(r["mean_rank"], 2)),
-        "wins": Column("wins/ties/losses", lambda r: f"{r['wins']}/{r['ties']}/{r['losses']}", priority=3),
+        "wins": Column("wins/ties/losses", _wins, priority=3),
         "p_holm": Column(f"Holm p {against}", lambda r: p_value(r["p_holm"], note=r["note"])),
         "hit_queries": Column("queries to 90% of best", _queries, priority=2),
         "hit_share": Column("reached", lambda r: percent(r["hit_share"]), unit="% of runs", priority=4),
@@ -93,6 +94,8 @@ def p_value(p: float, *, note: str = "") -> str:
     """A p-value to three decimals; a test that could not have succeeded says so instead."""
     if note in ("underpowered", "all tied"):
         return note
+    if note == NOT_RANKED:
+        return "not ranked"
     if pd.isna(p):
         return "–"
     return "<0.001" if p < 0.001 else f"{p:.3f}"
@@ -123,6 +126,14 @@ def show_interval(metric: Metric, low: float, high: float, *, difference: bool =
         low, high = high, low
     show = metric.show_difference if difference else metric.show
     return f"[{show(low)}, {show(high)}]"
+
+
+def _solver(row: Row) -> str:
+    return f"{row['solver']} (white-box)" if row.get("white_box") else str(row["solver"])
+
+
+def _wins(row: Row) -> str:
+    return "–" if row.get("white_box") else f"{row['wins']}/{row['ties']}/{row['losses']}"
 
 
 def _queries(row: Row) -> str:

@@ -23,14 +23,16 @@ def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
     """Floor and best known value of every problem, index problem, columns `floor` and `best`.
 
     The floor is 0, the activation of a unit that never fires, or the lowest score on record if that is
-    negative; the best is the highest noise-free activation recommended, or value told, in all the runs.
+    negative; the best is the highest noise-free activation recommended, or value told, in all the runs of these
+    solvers.
     """
     known = runs[["problem", "final", "best"]].groupby("problem", sort=False)
     lowest = known["final"].min().fillna(0.0).clip(upper=0.0)
     highest = known.max()[["final", "best"]].max(axis=1)
     if traces:
-        for (problem, _, _), told in traces.items():
-            if problem in highest.index and not np.isnan(told).all():
+        solvers = set(runs["solver"])
+        for (problem, solver, _), told in traces.items():
+            if problem in highest.index and solver in solvers and not np.isnan(told).all():
                 highest[problem] = np.nanmax([highest[problem], np.nanmax(told)])
     return pd.DataFrame({"floor": lowest, "best": highest.fillna(0.0)})
 
@@ -42,17 +44,22 @@ def first_hits(told: NDArray[np.float64], targets: Sequence[float] | NDArray[np.
     return np.where(hits > len(best), np.inf, hits)
 
 
-def queries_to(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
+def queries_to(
+    runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS, bounds: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Queries that every run needed for each target.
 
     Targets lie at `floor + fraction * (best - floor)` of `ranges`. A miss is censored at the run's budget,
     whatever the reason: `queries` is inf there and `reached` False. A problem on which nothing ever rose
     above the floor has no targets and no rows.
 
+    Args:
+        bounds: of `ranges`; by default those of these runs.
+
     Returns:
         problem, solver, seed, budget, fraction, target, queries, reached: a row a run and target.
     """
-    bounds = ranges(runs, traces)
+    bounds = ranges(runs, traces) if bounds is None else bounds
     parts = []
     keys = zip(runs["problem"], runs["solver"], runs["seed"], runs["budget"], strict=True)
     for problem, solver, seed, budget in keys:

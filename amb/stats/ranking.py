@@ -31,20 +31,44 @@ def ranking(
         wins, ties, losses (problems, against the control or summed over all others), p_holm (against the
         control or the first; NaN for itself), note, hit_share (of runs that reached the target), hit_queries
         (median over runs, inf if half of them or more missed), solver_seconds and
-        evaluation_seconds (mean a run), distinct_share (of queries), budget.
+        evaluation_seconds (mean a run), distinct_share (of queries), budget, white_box (False).
     """
     ranks = mean_ranks(blocks) if len(blocks) else pd.Series(np.nan, index=blocks.columns)
     table = intervals.set_index("solver")[["score", "low", "high"]].assign(mean_rank=ranks)
     table = table.sort_values(["mean_rank", "score"], ascending=[True, False], kind="stable")
     order = [str(solver) for solver in table.index]
-    runs = scored.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), budget=("budget", "max"))
-    table = table.join(runs).join(_costs(scored)).join(_hits(hits)).join(_tallies(blocks, control))
+    table = (
+        table.assign(white_box=False)
+        .join(_tally_runs(scored))
+        .join(_costs(scored))
+        .join(_hits(hits))
+        .join(_tallies(blocks, control))
+    )
     reference = control if control is not None else order[0]
     table["p_holm"], table["note"] = zip(*(_against(pairs, solver, reference) for solver in order), strict=True)
     groups = letters(order, pairs) if control is None else dict.fromkeys(order, "")
     table["letters"] = [groups[solver] for solver in order]
     table["problems"] = len(blocks)
     table.insert(0, "place", table["mean_rank"].rank(method="min").astype("Int64"))
+    return table.rename_axis("solver").reset_index()[_ORDER]
+
+
+NOT_RANKED = "white-box, not ranked"
+
+
+def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
+    """Rows of white-box solvers in the columns of `ranking`, to stand below it: no place, rank, letter or test.
+
+    Args:
+        scored, intervals, hits: as of `ranking`, of these solvers alone.
+    """
+    table = intervals.set_index("solver")[["score", "low", "high"]].sort_values("score", ascending=False)
+    table = table.join(_tally_runs(scored)).join(_costs(scored)).join(_hits(hits))
+    table["problems"] = scored.groupby("solver")["problem"].nunique()
+    table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
+    table["place"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    for column in ("wins", "ties", "losses"):
+        table[column] = pd.array([pd.NA] * len(table), dtype="Int64")
     return table.rename_axis("solver").reset_index()[_ORDER]
 
 
@@ -70,7 +94,12 @@ _ORDER = [
     "evaluation_seconds",
     "distinct_share",
     "budget",
+    "white_box",
 ]
+
+
+def _tally_runs(scored: pd.DataFrame) -> pd.DataFrame:
+    return scored.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), budget=("budget", "max"))
 
 
 def _costs(scored: pd.DataFrame) -> pd.DataFrame:

@@ -58,7 +58,19 @@ def failed_runs(runs: pd.DataFrame) -> pd.Series:
     return runs["final"].isna() | ~runs["status"].isin(FINISHED)
 
 
-def score_runs(runs: pd.DataFrame, traces: Traces, *, metric: str = "final") -> pd.DataFrame:
+def white_box_runs(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run is of a solver that sees gradients; where the table has no such column, none is."""
+    return runs["white_box"].astype(bool) if "white_box" in runs else pd.Series(False, index=runs.index)
+
+
+def competing(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of solvers that see values only: all that is ranked, tested and drawn against a best known value."""
+    return runs[~white_box_runs(runs)]
+
+
+def score_runs(
+    runs: pd.DataFrame, traces: Traces, *, metric: str = "final", bounds: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The runs with three more columns: `score`, `ordered` and `failed`.
 
     `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken,
@@ -67,12 +79,16 @@ def score_runs(runs: pd.DataFrame, traces: Traces, *, metric: str = "final") -> 
     has no `final`) is never dropped: it scores the problem's floor (see `ranges`), or, where costs are
     scored, the worst cost on that problem; only targets reached before it failed still count.
 
+    Args:
+        bounds: of `ranges`; by default those of these runs.
+
     Raises:
         AmbError: the table is not a runs table, or there is no such metric.
     """
     find_metric(metric)
     table = check_runs(runs).reset_index(drop=True).copy()
-    bounds = ranges(table, traces).loc[table["problem"]].reset_index(drop=True)
+    known = ranges(table, traces) if bounds is None else bounds
+    bounds = known.loc[table["problem"]].reset_index(drop=True)
     table["failed"] = failed_runs(table)
     keys = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
     told = [traces.get(key, np.empty(0)) for key in keys]
@@ -85,7 +101,9 @@ def score_runs(runs: pd.DataFrame, traces: Traces, *, metric: str = "final") -> 
         score = pd.Series([anytime_area(t, int(b), f) for t, b, f in triples])
         nudge = pd.Series(0.0, index=table.index)
     elif metric == "queries":
-        hits = queries_to(table, traces, fractions=[0.9]).set_index(["problem", "solver", "seed"])["queries"]
+        hits = queries_to(table, traces, fractions=[0.9], bounds=known).set_index(["problem", "solver", "seed"])[
+            "queries"
+        ]
         queries = pd.Series([float(hits.get(key, np.inf)) for key in keys])
         score = -np.log10(queries.clip(upper=table["budget"]))
         nudge = -NUDGE * np.isinf(queries)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amb.contracts.problem import FunctionProblem
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
 from amb.errors import BudgetExhausted, SolverError
-from amb.testing.grid import NEURONS, PLAIN, SPACES, Noisy, failing_now_and_then, near
+from amb.testing.grid import NEURONS, PLAIN, SPACES, Noisy, Slope, failing_now_and_then, near
 from amb.testing.states import GlobalStates
 from amb.testing.subject import NotApplicable, Subject, Violation, drive, first_difference, rows
 
@@ -273,13 +274,17 @@ def noise_as_claimed(subject: Subject) -> None:
 
 @rule("gradients as claimed")
 def gradients_as_claimed(subject: Subject) -> None:
-    """A solver that does not call itself `white_box` takes no problem."""
-    if subject.cls.white_box:
-        raise NotApplicable("white-box, as it says; never ranked among those that see values only")
-    from amb.contracts.problem import FunctionProblem
-
-    problem = FunctionProblem(near, subject.home, id="kit")
-    _refuses(lambda: subject.make().attach(problem), "a problem, whose gradients it claims not to see,")
+    """A solver that does not call itself `white_box` takes no problem; one that does refuses a problem without
+    gradients, and survives a unit that has no slope."""
+    blind = FunctionProblem(near, subject.home, id="kit/blind")
+    if not subject.cls.white_box:
+        problem = Slope(subject.home)
+        _refuses(lambda: subject.make().attach(problem), "a problem, whose gradients it claims not to see,")
+        return
+    _refuses(lambda: subject.make().attach(blind), "a problem without gradients")
+    for steepness in (0.0, np.nan):
+        asked = rows(drive(subject.make(steepness=steepness)))
+        demand(len(asked) == subject.budget, f"gradients of {steepness}: asked {len(asked)} of {subject.budget}")
 
 
 def _searches(name: str) -> Callable[[Subject], None]:

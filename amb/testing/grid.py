@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from amb.contracts.problem import FunctionProblem
 from amb.contracts.space import FloatArray, IntArray, Space
 
 Objective = Callable[[IntArray], FloatArray]
@@ -40,6 +42,24 @@ NEURONS: dict[str, Objective] = {
     "infinite": lambda x: np.where(x[:, 0] % 2 == 0, np.inf, -np.inf),
     "huge": lambda x: -1e300 * (1 - near(x)),
 }
+
+
+class Slope(FunctionProblem):
+    """A problem with gradients, for white-box solvers: a smooth peak at level 2 of every mode, or at its last one.
+
+    Args:
+        steepness: factor of the gradient; 0 is a unit that stays silent, NaN one whose gradient overflows.
+    """
+
+    def __init__(self, space: Space, steepness: float = 1.0) -> None:
+        super().__init__(near, space, id="kit/slope")
+        self.steepness = steepness
+        self._peak = np.array([space.axis(j)[min(2, n - 1)] for j, n in enumerate(space.levels)])
+
+    def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        away = np.asarray(latents, dtype=np.float64) - self._peak
+        values = np.exp(-np.square(away).mean(axis=1))
+        return values, -2 * self.steepness / self.space.d * away * values[:, None]
 
 
 class Noisy:

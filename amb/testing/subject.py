@@ -11,7 +11,7 @@ from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError
 from amb.solvers import resolve, spec_of
-from amb.testing.grid import PLAIN, Objective, near
+from amb.testing.grid import PLAIN, Objective, Slope, near
 from amb.testing.states import GlobalStates
 
 # A prime, so that few batch sizes divide it.
@@ -66,12 +66,18 @@ class Subject:
         first = self._first_of_all(lambda: self.make(self.home, budget=10_000).ask())
         return max(BUDGET, int(BATCHES * len(first)))
 
-    def make(self, space: Space | None = None, *, budget: int | None = None, seed: int = 3) -> Solver:
-        """A fresh one; `NotApplicable` where its method honestly refuses the space."""
+    def make(
+        self, space: Space | None = None, *, budget: int | None = None, seed: int = 3, steepness: float = 1.0
+    ) -> Solver:
+        """A fresh one; `NotApplicable` where its method honestly refuses the space.
+
+        A white-box one has been given a problem on the space, whose gradients are so many times their true length.
+        """
         if self._broken:
             raise NotApplicable(self._broken)
+        problem = Slope(space or self.home, steepness)
         try:
-            return self.spec.make(space or self.home, budget=budget or self.budget, seed=seed)
+            return self.spec.start(problem, budget=budget or self.budget, seed=seed)
         except SolverError as refusal:
             raise NotApplicable(f"refuses: {refusal}") from refusal
 

@@ -127,6 +127,8 @@ class NetworkProblem(Problem):
             )
         points = np.asarray(latents, np.float64)
         self.space.nearest(points)  # refuses wrong shapes and NaN
+        if not len(points):
+            return np.empty(0), np.empty_like(points)
         return gradients(generator, target, self.layer, (self.unit,), points, device=self.pair.device)
 
     def facts(self) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from amb.contracts.report import Report
+from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
 from amb_reports.captions import scope
@@ -26,8 +27,9 @@ class Convergence(Report):
     """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        table = convergence_table(comparison.runs, comparison.traces)
-        return save(draw_convergence(table, scope(comparison.runs)), folder, "convergence")
+        runs = competing(comparison.runs)
+        table = convergence_table(runs, comparison.traces)
+        return save(draw_convergence(table, scope(runs)), folder, "convergence")
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:

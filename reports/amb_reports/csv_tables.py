@@ -13,7 +13,7 @@ class Csv(Report):
     """`ranking.csv`, `pairs.csv`, `problem_tests.csv` and `runs.csv`: all columns, all digits, UTF-8."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        tables = {"ranking": comparison.ranking, "pairs": comparison.pairs, "runs": comparison.runs}
+        tables = {"ranking": comparison.analysis.table, "pairs": comparison.pairs, "runs": comparison.runs}
         tables["problem_tests"] = comparison.analysis.problem_tests
         paths = []
         for name, table in tables.items():

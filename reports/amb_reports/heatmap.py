@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
+from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.scores import failed_runs
@@ -26,8 +27,9 @@ class Heatmap(Report):
     """`heatmap.png` and `.svg`: median activation, coloured by its share of the best known."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        table = heatmap_table(comparison.runs, comparison.traces, list(comparison.ranking["solver"]))
-        return save(draw_heatmap(table, scope(comparison.runs)), folder, "heatmap")
+        runs = competing(comparison.runs)
+        table = heatmap_table(runs, comparison.traces, list(comparison.ranking["solver"]))
+        return save(draw_heatmap(table, scope(runs)), folder, "heatmap")
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:

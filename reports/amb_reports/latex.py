@@ -32,7 +32,7 @@ class Latex(Report):
         paths = [folder / "ranking.tex", folder / "pairs.tex"]
         heads = [comparison.verdict, "Pairwise signed-rank tests over problems, Holm-corrected."]
         for path, data, chosen, head in zip(
-            paths, (comparison.ranking, comparison.pairs), (columns, PAIRS), heads, strict=True
+            paths, (comparison.analysis.table, comparison.pairs), (columns, PAIRS), heads, strict=True
         ):
             caption = f"{head} {scope(comparison.runs)[0].upper()}{scope(comparison.runs)[1:]}."
             text = table(data, chosen, caption=caption, label=f"tab:{path.stem}")

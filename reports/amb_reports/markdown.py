@@ -42,7 +42,7 @@ def render(comparison: "Comparison", folder: Path) -> str:
     control = settings.get("control")
     columns = ranking_columns(metric, control=None if control is None else str(control))
     parts = ["# Comparison of solvers", escape(comparison.verdict), escape(comparison.basis), "## Ranking"]
-    parts += [table(comparison.ranking, columns), _reading(comparison)]
+    parts += [table(comparison.analysis.table, columns), _reading(comparison)]
     parts += [f"Note: {escape(warning)}." for warning in comparison.warnings]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
     if shown_figures:
@@ -74,12 +74,15 @@ def escape(words: str) -> str:
 
 def _reading(comparison: "Comparison") -> str:
     rows = comparison.ranking
+    white_box = comparison.analysis.white_box
     text = (
         "Brackets: 95% nested-bootstrap intervals. "
         "A > says that half of the runs or more missed the target within so many queries."
     )
     if rows["letters"].any():
         text += " Solvers that share a letter are not shown to differ."
+    if len(white_box):
+        text += " A white-box solver sees gradients: it is shown for reference, and neither ranked nor tested."
     return text
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
+from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.scores import failed_runs
@@ -22,8 +23,9 @@ class Profile(Report):
     """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        table = profile_table(comparison.runs, comparison.traces)
-        return save(draw_profile(table, scope(comparison.runs)), folder, "profile")
+        runs = competing(comparison.runs)
+        table = profile_table(runs, comparison.traces)
+        return save(draw_profile(table, scope(runs)), folder, "profile")
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
+from amb.stats import competing
 from amb.stats.groups import cliques
 from amb_reports.captions import scope
 from amb_reports.palette import INK, MUTED, lines, save
@@ -23,9 +24,10 @@ class Ranks(Report):
             return []
         if comparison.ranking["mean_rank"].isna().any():
             return []
+        runs = competing(comparison.runs)
         solvers, bars = ranks_table(comparison.ranking, comparison.pairs)
-        order = list(dict.fromkeys(comparison.runs["solver"]))
-        return save(draw_ranks(solvers, bars, scope(comparison.runs), order=order), folder, "ranks")
+        order = list(dict.fromkeys(runs["solver"]))
+        return save(draw_ranks(solvers, bars, scope(runs), order=order), folder, "ranks")
 
 
 def ranks_table(ranking: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

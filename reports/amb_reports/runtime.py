@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
+from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
 from amb_reports.captions import scope
@@ -21,8 +22,9 @@ class Runtime(Report):
     """`runtime.png` and `.svg`: share of (run, target) couples reached against queries."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        table = runtime_table(comparison.runs, comparison.traces)
-        return [] if table.empty else save(draw_runtime(table, scope(comparison.runs)), folder, "runtime")
+        runs = competing(comparison.runs)
+        table = runtime_table(runs, comparison.traces)
+        return [] if table.empty else save(draw_runtime(table, scope(runs)), folder, "runtime")
 
 
 def runtime_table(

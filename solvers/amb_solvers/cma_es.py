@@ -24,6 +24,7 @@ class CMAES(BoxSolver):
         diagonal: adapt the variances only: faster to learn and to compute when d is large.
     """
 
+    failed_queries = "counts as the worst of its population"
     source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4)"
 
     def __init__(

@@ -25,6 +25,7 @@ class CMAMargin(BatchSolver):
     """
 
     kinds = frozenset({"ordinal"})
+    failed_queries = "counts as the worst of its population"
     source = "Hamano, Saito, Nomura & Shirakawa 2022, GECCO (cmaes 0.13.1, CMAwM)"
 
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 0, scale: float = 0.125) -> None:

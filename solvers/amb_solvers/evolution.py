@@ -37,6 +37,7 @@ class SphereCMA(BoxSolver):
         decay: queries over which the angle shrinks; 3000 are the authors' 75 generations of 40.
     """
 
+    failed_queries = "takes no part in the recombination"
     source = "Wang & Ponce 2022, GECCO (arXiv:2204.06765)"
 
     def __init__(
@@ -98,6 +99,7 @@ class SNES(BoxSolver):
         scale: of the first step, in deviations of the prior.
     """
 
+    failed_queries = "shares the lowest utilities"
     source = "Schaul, Glasmachers & Schmidhuber 2011, GECCO; Wierstra et al. 2014, JMLR 15, 949-980"
 
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 0, scale: float = 1.0) -> None:

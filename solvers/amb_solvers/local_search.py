@@ -21,6 +21,7 @@ class LocalSearch(BatchSolver):
         patience: neighbours without success before a restart; 0 is two for every mode.
     """
 
+    failed_queries = "is no better than anything"
     source = "Aarts & Lenstra 1997, Local Search in Combinatorial Optimization, chapter 1"
 
     def __init__(

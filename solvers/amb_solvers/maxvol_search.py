@@ -22,6 +22,8 @@ class MaxvolSearch(BatchSolver):
         cache: ask no multi-index a second time, but take its first value again.
     """
 
+    failed_queries = "counts as the lowest value so far"
+
     def __init__(
         self, space: Space, *, budget: int, seed: int, r: int, quantized: bool, order: str, cache: bool
     ) -> None:

@@ -20,6 +20,7 @@ class OnePlusLambda(BatchSolver):
         rate: expected number of changed modes.
     """
 
+    failed_queries = "is no parent"
     source = "Jansen, De Jong & Wegener 2005, Evol. Comput. 13, 413-440"
 
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 10, rate: float = 1.0) -> None:

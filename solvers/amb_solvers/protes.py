@@ -34,6 +34,7 @@ class Protes(BatchSolver):
     """
 
     version = "2"
+    failed_queries = "is never elite"
     source = "Batsheva, Chertkov, Ryzhakov & Oseledets 2023, NeurIPS 36 (protes 0.3.12)"
 
     def __init__(

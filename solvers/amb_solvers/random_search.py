@@ -19,6 +19,7 @@ class RandomSearch(Solver):
         k: candidates asked at a time; it changes no candidate.
     """
 
+    failed_queries = "changes nothing"
     source = "Bergstra & Bengio 2012, JMLR 13, 281-305"
 
     def __init__(self, space: Space, *, budget: int, seed: int, draw: str = "grid", k: int = 32) -> None:

@@ -24,6 +24,7 @@ class XDreamGA(BoxSolver):
         keep: best candidates that stay as they are, and are measured again.
     """
 
+    failed_queries = "is measured again in the next generation"
     source = "Xiao & Kreiman 2020, PLoS Comput. Biol. 16, e1007973"
 
     def __init__(

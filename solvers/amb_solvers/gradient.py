@@ -1,0 +1,93 @@
+"""Gradient ascent through generator and network: what a white box would reach, for reference."""
+
+import numpy as np
+
+from amb.contracts.problem import Problem
+from amb.contracts.space import FloatArray, Space
+from amb.errors import SolverError, SpecError
+from amb_solvers.batches import best_first
+from amb_solvers.evolution import BoxSolver
+
+
+class Gradient(BoxSolver):
+    """White-box reference: surrogate-gradient ascent by Adam from several starts, round after round.
+
+    A round queries `draws` draws of the prior and climbs from the best `k` of them; each of its `steps` queries the
+    climbers' points, takes one gradient there (`Problem.gradient`) and moves. So a query buys a value and, unless it
+    is a draw, a gradient at that point; gradients are counted in no other way, and their time is solver seconds. A
+    failed draw is no start; a climber whose query fails goes on, as its gradient is known. Where there is no slope (a
+    silent neuron, or a gradient that is not finite) the climber starts again from the prior.
+
+    Equal on one device: gradients are floats, and another device may round them otherwise.
+
+    Args:
+        k: climbers.
+        draws: of the prior at the start of a round, at least `k`.
+        steps: of a round.
+        rate: step size of Adam, in latent units.
+    """
+
+    white_box = True
+    failed_queries = "is no start; a climber goes on"
+    source = "Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034; Neftci, Mostafa & Zenke 2019, arXiv:1901.09948"
+
+    def __init__(
+        self, space: Space, *, budget: int, seed: int, k: int = 8, draws: int = 32, steps: int = 40, rate: float = 0.15
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if not 1 <= k <= draws or steps < 1 or not rate > 0:
+            raise SpecError(
+                f"expected 1 <= k <= draws, steps >= 1 and rate > 0, got k={k}, draws={draws}, steps={steps}, "
+                f"rate={rate}"
+            )
+        self.k, self.draws, self.steps, self.rate = k, draws, steps, rate
+        self._problem: Problem | None = None
+        self._climbers: FloatArray = np.empty((0, space.d))
+        self._moved = 0  # steps of this round
+
+    def attach(self, problem: Problem) -> None:
+        """Take the problem whose gradients are climbed.
+
+        Raises:
+            SolverError: it has none.
+        """
+        try:
+            problem.gradient(np.empty((0, self.space.d)))
+        except SpecError as refusal:
+            raise SolverError(str(refusal)) from refusal
+        self._problem = problem
+
+    def _generate(self) -> FloatArray:
+        if self._problem is None:
+            raise SolverError("Gradient sees gradients: attach(problem) comes before the first ask")
+        if not len(self._climbers):
+            return self.space.decode(self.space.sample_prior(self.draws, self.rng))
+        self._step(self._problem)
+        return self._climbers
+
+    def _learn(self, values: FloatArray) -> None:
+        if self._moved >= self.steps:
+            self._climbers = self._climbers[:0]
+            self._moved = 0
+        elif not self._moved and not len(self._climbers):
+            self._climbers = self._batch[best_first(values)[: self.k]].astype(np.float64)
+            self._mean, self._square = np.zeros_like(self._climbers), np.zeros_like(self._climbers)
+            self._age = np.zeros((len(self._climbers), 1))
+
+    def _step(self, problem: Problem) -> None:
+        """Adam, with the usual decay of the mean and a short memory of the squares."""
+        _, slopes = problem.gradient(self._climbers)
+        slopes = np.asarray(slopes, dtype=np.float64)
+        flat = ~np.isfinite(slopes).all(axis=1) | ~slopes.any(axis=1)
+        slopes[flat] = 0.0
+        self._moved += 1
+        self._age += 1
+        self._mean = 0.9 * self._mean + 0.1 * slopes
+        self._square = 0.99 * self._square + 0.01 * slopes**2
+        mean, square = self._mean / (1 - 0.9**self._age), self._square / (1 - 0.99**self._age)
+        steps = self.rate * mean / (np.sqrt(square) + 1e-12)
+        moved = np.clip(self._climbers + steps, self.space.low, self.space.high)
+        if flat.any():
+            moved[flat] = self.space.decode(self.space.sample_prior(int(flat.sum()), self.rng))
+            self._mean[flat] = self._square[flat] = self._age[flat] = 0.0
+        self._climbers = moved
