@@ -71,6 +71,14 @@ class Comparison:
         known = (len(best) for key, best in self._best_candidates.items() if key[0] == problem and best)
         return next(known, 0) or self.plan.problem(problem).space.d
 
+    def load(self, key: RunKey) -> tuple[RunRecord, Trace] | None:
+        """Record and whole trace of a run, from the study or the reference beside it; None where neither has it."""
+        run = next((r for r in self.plan.runs if (r.problem, r.solver, r.replicate) == key), None)
+        if run is None or (found := self.study.load(run)) is not None:
+            return None if run is None else found
+        beside = self.settings.get("with_reference")
+        return published_reference(str(beside)).study.load(run) if beside else None
+
     def meis(self) -> pd.DataFrame:
         """The most exciting input that each solver recommends for each problem, over its seeds.
 
@@ -236,7 +244,7 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | 
             )
         record, trace = loaded
         key = (run.problem, run.solver, run.replicate)
-        rows.append({**_row(record, trace, run.budget), "white_box": run.solver in white_box})
+        rows.append({**run_row(record, trace, run.budget), "white_box": run.solver in white_box})
         traces[key] = trace.values
         best[key] = record.recommended
     return Runs(pd.DataFrame(rows), traces, best)
@@ -276,7 +284,8 @@ def _refuse_unranked(plan: Plan, control: str | None) -> None:
         raise SpecError(f"{control} sees gradients and is never ranked; the control must be one of {', '.join(ranked)}")
 
 
-def _row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:
+def run_row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:
+    """A row of the runs table."""
     generator, target, layer, unit = (record.plan.problem.split("[")[0].split("/") + [""] * 4)[:4]
     known = trace.values[~np.isnan(trace.values)]
     return {

@@ -1,12 +1,15 @@
-"""Writing a comparison's reports through the plug-ins of the group `amb.reports`."""
+"""Writing reports through the plug-ins of the group `amb.reports`."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from amb.comparison import Comparison
-from amb.contracts.report import Report
-from amb.errors import PluginError, StudyError
+from amb.contracts.report import Report, StudyReport
+from amb.errors import PluginError, SpecError, StudyError
 from amb.plugins import find, plugins
+from amb.stats.metrics import find_metric
+from amb.study import open_study
 
 
 def write_reports(comparison: Comparison, names: Sequence[str] | None = None) -> list[Path]:
@@ -37,3 +40,48 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
         except OSError as cause:
             raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
     return written
+
+
+def write_leaderboard(
+    studies: Sequence[str | Path],
+    file: Path,
+    *,
+    title: str = "",
+    metric: str = "final",
+    alpha: float = 0.05,
+    rope: float = 0.01,
+    report: str = "html",
+) -> list[Path]:
+    """Write one page about all finished runs of several studies.
+
+    Args:
+        studies: their folders, published ones too.
+        file: the page.
+        title, metric, alpha, rope: see `amb.contracts.report.StudyReport`.
+        report: the plug-in that writes it.
+
+    Raises:
+        StudyError: a folder is no study, the studies hold no run or contradict each other, or the file cannot be
+            written.
+        SpecError: an unknown metric, a bad alpha.
+        PluginError: the report cannot be loaded, or reports on comparisons only.
+    """
+    find_metric(metric)
+    if not 0 < alpha < 1:
+        raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
+    plugin = find("reports", report)
+    loaded = plugin.load()
+    if not (isinstance(loaded, type) and issubclass(loaded, StudyReport)):
+        raise PluginError(f"report {report!r} of {plugin.origin} is not a subclass of amb.contracts.report.StudyReport")
+    opened = [open_study(folder) for folder in studies]
+    words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
+    given = {"title": (title, ""), "metric": (metric, "final"), "alpha": (alpha, 0.05), "rope": (rope, 0.01)}
+    for name, (value, default) in given.items():
+        words += [f"--{name}", str(value)] if value != default else []
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return loaded().write_studies(
+            opened, file, metric=metric, alpha=alpha, rope=rope, title=title, command=shlex.join(words)
+        )
+    except OSError as cause:
+        raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another place with --out") from cause

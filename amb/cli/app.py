@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from amb.cli import check, compare, merge, problems, publish, references, report, run, solvers, study, train
+from amb.cli import (
+    check,
+    compare,
+    leaderboard,
+    merge,
+    problems,
+    publish,
+    references,
+    report,
+    run,
+    solvers,
+    study,
+    train,
+)
 
 app = typer.Typer(
     name="amb",
@@ -32,6 +45,7 @@ app.command("compare")(compare.compare)
 app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("merge")(merge.merge)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("publish")(publish.publish)
 app.command("references")(references.references)
 app.command("train")(train.train)

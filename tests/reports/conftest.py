@@ -68,5 +68,5 @@ def _make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seed
     return SimpleNamespace(
         runs=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
         verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
-        modes=lambda problem: 128, warnings=(),
+        modes=lambda problem: 128, load=lambda key: None, warnings=(),
     )  # fmt: skip

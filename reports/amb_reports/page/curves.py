@@ -1,0 +1,81 @@
+"""Best-so-far curves, small enough to be carried to a browser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from amb.contracts.space import FloatArray
+from amb.stats.metrics import Traces
+from amb.stats.queries import FRACTIONS
+
+SCALE = 51 * 1280
+"""Shares of the way from floor to best known are whole numbers of this; the 51 targets, and 90%, are exact."""
+
+POINTS = 40
+"""Of a long curve, what a logarithmic grid of so many queries sees is kept, and where targets were first reached."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves of runs, one after another.
+
+    Attributes:
+        start: uint32[runs + 1], where each run's steps begin.
+        query: uint16 or uint32[steps], after which the curve steps up.
+        share: uint16[steps], to how many `SCALE`ths of the way from floor to best known.
+    """
+
+    start: NDArray[np.uint32]
+    query: NDArray[np.unsignedinteger]
+    share: NDArray[np.uint16]
+
+
+def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
+    """The curves of all runs in their order.
+
+    Args:
+        runs: problem, solver, seed.
+        traces: values told.
+        bounds: `floor` and `best` by problem; what exceeds the best counts as the best.
+    """
+    queries, shares, start = [], [], [0]
+    for problem, solver, seed in zip(runs["problem"], runs["solver"], runs["seed"], strict=True):
+        floor, best = bounds.loc[problem, ["floor", "best"]]
+        query, share = steps(traces.get((problem, solver, seed), np.empty(0)), float(floor), float(best))
+        queries.append(query)
+        shares.append(share)
+        start.append(start[-1] + len(query))
+    small = max((int(q[-1]) for q in queries if len(q)), default=0) < 2**16
+    return Curves(
+        np.array(start, dtype=np.uint32),
+        np.concatenate(queries).astype(np.uint16 if small else np.uint32),
+        np.concatenate(shares).astype(np.uint16),
+    )
+
+
+def steps(told: FloatArray, floor: float, best: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where a best-so-far curve rises, and to which share, int[steps] each; both grow.
+
+    A share of exactly a target is never rounded below it.
+    """
+    if not len(told) or best <= floor:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    known = np.where(np.isnan(told), -np.inf, told)
+    share = np.floor(np.clip((known - floor) / (best - floor), 0, 1) * SCALE + 1e-6).astype(np.int64)
+    highest = np.maximum.accumulate(share)
+    rises = np.flatnonzero(np.diff(highest, prepend=0) > 0)
+    if len(rises) > POINTS:
+        rises = _thinned(rises, highest)
+    return rises + 1, highest[rises]
+
+
+def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.int64]:
+    grid = np.unique(np.rint(np.geomspace(1, len(highest), POINTS)).astype(int)) - 1
+    seen = np.searchsorted(rises, grid, side="right") - 1
+    targets: Sequence[float] = [*FRACTIONS, 0.9]
+    hits = np.searchsorted(highest[rises], np.rint(np.array(targets) * SCALE), side="left")
+    kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
+    return rises[kept]

@@ -1,0 +1,192 @@
+"""From studies, or from a comparison, to a board."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+
+from amb.comparison import RunKey, run_row
+from amb.errors import AmbError, StudyError
+from amb.runs import RunRecord, Trace
+from amb.solvers import resolve
+from amb.stats import analyse
+from amb.study import PublishedStudy, Study
+from amb_reports.captions import command
+from amb_reports.page.board import Board, Source, at_budget, budgets_to_show, present, view
+from amb_reports.page.courses import courses
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison
+
+Studies = Sequence[Study | PublishedStudy]
+
+
+def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float, command: str) -> Board:
+    """Unite the finished runs of several studies by their keys.
+
+    Of a run that several studies hold, the longest is shown. Runs of solver versions or weights that a study's
+    manifest no longer names are left out and counted.
+
+    Args:
+        studies: opened with `amb.study.open_study`.
+        metric, alpha, rope: as in `amb.compare`.
+        command: what makes the page again.
+
+    Raises:
+        StudyError: no run at all; two studies contradict each other, or measured other weights.
+    """
+    _same_versions(studies)
+    held: dict[str, _Held] = {}
+    left_out = [0] * len(studies)
+    for number, study in enumerate(studies):
+        for record, trace in study.records():
+            if _current(study, record):
+                new = _Held(record, trace, number)
+                held[record.plan.key] = (
+                    new if record.plan.key not in held else held[record.plan.key].united(new, studies)
+                )
+            else:
+                left_out[number] += 1
+    if not held:
+        named = ", ".join(str(s.folder) for s in studies)
+        raise StudyError(f"no finished run in {named}; `amb study status` tells how a study stands")
+    order = _order(studies)
+    runs = sorted(held.values(), key=lambda h: order(h.record))
+    table = pd.DataFrame([h.row() for h in runs])
+    traces = {h.key: h.told for h in runs}
+    clean = {h.key: h.clean for h in runs if h.clean is not None}
+    budgets = budgets_to_show(table)
+    first = budgets[0]
+    shown = at_budget(table[present(table, first)], traces, clean, first)
+    known = {key: traces[key][:first] for key in zip(shown["problem"], shown["solver"], shown["seed"], strict=True)}
+    analysis = analyse(shown, known, metric=metric, alpha=alpha, rope=rope)
+    views = tuple(view(table, traces, clean, budget, metric=metric) for budget in budgets)
+
+    def read(key: RunKey) -> tuple[RunRecord, Trace] | None:
+        found = next(h for h in runs if h.key == key)
+        return studies[found.source].load(found.record.plan)
+
+    made, notes = courses(table, read)
+    settings = {"metric": metric, "alpha": alpha, "rope": rope, "command": command}
+    sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
+    return Board(table, traces, views, analysis, settings, sources, made, (*notes, *_left_out(sources)))
+
+
+def board_of_comparison(comparison: "Comparison") -> Board:
+    """The board of one comparison, at its budget and with its statistics."""
+    asked = comparison.settings
+    extra = {"timing": False, "key": "", "message": "", "version": "", "source": 0, "anytime": True, "white_box": False}
+    runs = comparison.runs.assign(**{k: v for k, v in extra.items() if k not in comparison.runs})
+    budget = int(runs["budget"].max())
+    metric = str(asked.get("metric", "final"))
+    views = (view(runs, comparison.traces, {}, budget, metric=metric),)
+    settings = {
+        "metric": metric, "alpha": asked.get("alpha", 0.05), "rope": asked.get("rope", 0.01),
+        "control": asked.get("control"), "command": command(asked),
+    }  # fmt: skip
+    manifest = {"settings": dict(asked), "environment": {}}
+    source = Source("", manifest)
+    study = getattr(comparison, "study", None)
+    if study is not None:
+        source = Source(str(study.folder), study.manifest)
+    made, notes = courses(runs, comparison.load)
+    return Board(
+        runs, comparison.traces, views, comparison.analysis, settings, (source,), made, (*comparison.warnings, *notes)
+    )
+
+
+class _Held:
+    """One run of the union: its record, and of its trace what a page needs."""
+
+    def __init__(self, record: RunRecord, trace: Trace, source: int) -> None:
+        self.record = record
+        self.told = trace.values
+        self.clean = None if np.array_equal(trace.clean, trace.values, equal_nan=True) else trace.clean
+        self.source = source
+        self._row = run_row(record, trace, record.plan.budget)
+
+    @property
+    def key(self) -> RunKey:
+        plan = self.record.plan
+        return plan.problem, plan.solver, plan.replicate
+
+    def united(self, other: "_Held", studies: Studies) -> "_Held":
+        """The longer of two finds of one run, if they agree as far as both go."""
+        n = min(len(self.told), len(other.told))
+        if not np.array_equal(self.told[:n], other.told[:n], equal_nan=True):
+            raise StudyError(
+                f"{studies[self.source].folder} and {studies[other.source].folder} hold different values of the same "
+                f"run {self.record.plan.name} ({self.record.plan.key}): leave one of them out"
+            )
+        return other if len(other.told) > len(self.told) else self
+
+    def row(self) -> dict[str, object]:
+        plan = self.record.plan
+        more: dict[str, object] = {"white_box": _sees_gradients(plan.solver)}
+        more |= {"message": self.record.reason, "version": plan.version, "source": self.source, "anytime": plan.anytime}
+        return self._row | more
+
+
+@cache
+def _sees_gradients(solver: str) -> bool:
+    """Whether a solver is white-box; one that is not installed here counts as any other."""
+    try:
+        return resolve(solver).cls.white_box
+    except AmbError:
+        return False
+
+
+def _current(study: Study | PublishedStudy, record: RunRecord) -> bool:
+    plan = record.plan
+    problems, solvers = _named(study, "problems"), _named(study, "solvers")
+    return problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
+        solvers.get(plan.solver, plan.version) == plan.version
+    )
+
+
+def _same_versions(studies: Studies) -> None:
+    for what, words in (("problems", "other weights or another grid of"), ("solvers", "another version of")):
+        seen: dict[str, tuple[str, object]] = {}
+        for study in studies:
+            for name, version in _named(study, what).items():
+                first, known = seen.setdefault(name, (str(study.folder), version))
+                if known != version:
+                    raise StudyError(
+                        f"{study.folder} has {words} {name} than {first}; make it again in one of them, "
+                        "or leave one of them out"
+                    )
+
+
+def _named(study: Study | PublishedStudy, what: str) -> Mapping[str, str]:
+    return cast(Mapping[str, str], study.manifest.get(what) or {})
+
+
+def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
+    """Problems and solvers as the studies were asked for them; unknown ones last."""
+
+    def places(what: str) -> dict[str, int]:
+        asked: Iterable[str] = (
+            name
+            for study in studies
+            for name in [*cast(Mapping[str, list[str]], study.manifest.get("settings") or {}).get(what, [])]
+        )
+        named = [name for study in studies for name in _named(study, what)]
+        return {name: i for i, name in enumerate(dict.fromkeys([*asked, *named]))}
+
+    problems, solvers = places("problems"), places("solvers")
+
+    def key(record: RunRecord) -> tuple[int, int, int]:
+        plan = record.plan
+        return problems.get(plan.problem, len(problems)), solvers.get(plan.solver, len(solvers)), plan.replicate
+
+    return key
+
+
+def _left_out(sources: Sequence[Source]) -> list[str]:
+    return [
+        f"{s.name} also holds {s.left_out} runs of earlier solver versions or other weights, which are left out"
+        for s in sources
+        if s.left_out
+    ]

@@ -1,0 +1,94 @@
+"""The page as a file, and the report that writes it."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from amb.contracts.report import StudyReport
+from amb.stats import ranking_columns, shown
+from amb.study import PublishedStudy, Study
+from amb_reports.captions import scope
+from amb_reports.page.board import Board, at_budget
+from amb_reports.page.gather import board_of_comparison, board_of_studies
+from amb_reports.page.payload import payload, to_json
+from amb_reports.palette import COLOURS
+
+if TYPE_CHECKING:
+    from amb.comparison import Comparison
+
+SCRIPTS = (
+    "data.js", "statistics.js", "hash.js", "selection.js", "results.js", "words.js", "dom.js", "tables.js",
+    "rows.js", "plots.js", "figures.js", "heatmap.js", "gallery.js", "environment.js", "filters.js", "main.js",
+)  # fmt: skip
+"""In the order in which they are read."""
+
+DARK_COLOURS = ("#56a8e8", "#ff8a3d", "#2fc79a", "#e79ac6", "#f0b429", "#8fd3ff", "#e8e8e8")
+"""The palette for a dark ground: the same hues, lighter, so that each keeps a contrast of at least 6 to 1."""
+
+
+class Html(StudyReport):
+    """`leaderboard.html`: the page of one comparison, or of many studies."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        board = board_of_comparison(comparison)
+        suite = comparison.settings.get("suite")
+        path = folder / "leaderboard.html"
+        path.write_text(render(board, title=f"Leaderboard: {suite}" if suite else "Leaderboard"), encoding="utf-8")
+        return [path]
+
+    def write_studies(
+        self,
+        studies: Sequence[Study | PublishedStudy],
+        file: Path,
+        *,
+        metric: str = "final",
+        alpha: float = 0.05,
+        rope: float = 0.01,
+        title: str = "",
+        command: str = "",
+    ) -> list[Path]:
+        board = board_of_studies(studies, metric=metric, alpha=alpha, rope=rope, command=command)
+        file.write_text(render(board, title=title or "Leaderboard"), encoding="utf-8")
+        return [file]
+
+
+def render(board: Board, *, title: str) -> str:
+    """The page, a single file without any reference to another."""
+    data = payload(board, title=title)
+    environment = Environment(
+        loader=PackageLoader("amb_reports.page", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    metric = str(board.settings["metric"])
+    control = board.settings.get("control")
+    columns = ranking_columns(metric, control=None if control is None else str(control))
+    first = board.views[0]
+    here = first.table["present"].to_numpy()
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        verdict=board.analysis.verdict,
+        basis=board.analysis.basis,
+        scope=scope(at_budget(board.runs[here], {}, {}, first.budget)),
+        ranking=shown(board.analysis.table, columns),
+        left=[column.header for column in columns.values() if column.align == "left"],
+        notes=board.notes,
+        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+        style=_asset("template", "style.css"),
+        scripts=[_asset("template", name) for name in SCRIPTS],
+        plotly=_asset("vendor", "plotly-cartesian-4.1.1.min.js"),
+        data=Markup(to_json(data)),
+        amb=data["amb"],
+    )
+
+
+def _asset(*parts: str) -> Markup:
+    """A file that ships with the page; what stands in it is trusted."""
+    text: Any = files("amb_reports.page").joinpath(*parts).read_text(encoding="utf-8")
+    return Markup(text)

@@ -1,0 +1,209 @@
+"""A board as the data that the page's scripts read: one JSON object, its long columns in one compressed block."""
+
+import gzip
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from amb.errors import AmbError
+from amb.problems import suite, suite_names
+from amb.spec import Spec
+from amb.stats.metrics import find_metric
+from amb_reports.captions import short
+from amb_reports.page.board import VIEWED, Board
+from amb_reports.page.curves import SCALE, pack
+from amb_reports.page.sheets import sheets
+from amb_reports.palette import COLOURS
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+NOISE_FREE = "none"
+
+
+class Columns:
+    """Arrays end to end; the page finds each by its type, offset and length."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.places: dict[str, list[Any]] = {}
+        self._size = 0
+
+    def add(self, name: str, values: NDArray[Any]) -> None:
+        """Append an array under a name; each begins at a multiple of 8 bytes."""
+        content = np.ascontiguousarray(values).tobytes()
+        self.places[name] = [values.dtype.str.lstrip("<|"), self._size, len(values)]
+        content += b"\0" * (-len(content) % 8)
+        self.parts.append(content)
+        self._size += len(content)
+
+    def packed(self) -> str:
+        """All arrays, compressed, as text."""
+        return b64encode(gzip.compress(b"".join(self.parts), 9, mtime=0)).decode()
+
+
+def payload(board: Board, *, title: str) -> dict[str, Any]:
+    """Everything that the page shows, as plain data."""
+    runs, bounds = board.runs, board.bounds()
+    solvers, problems = list(dict.fromkeys(runs["solver"])), list(dict.fromkeys(runs["problem"]))
+    columns = Columns()
+    _add_runs(columns, board, solvers, problems)
+    curves = pack(runs, board.traces, bounds)
+    for name in ("start", "query", "share"):
+        columns.add(f"curve.{name}", getattr(curves, name))
+    metric = find_metric(str(board.settings["metric"]))
+    versions = runs.groupby("solver", sort=False)["version"].agg(lambda column: str(column.iloc[-1]))
+    white_box = set(runs.loc[runs["white_box"].astype(bool), "solver"])
+    return {
+        "title": title,
+        "amb": version("amb"),
+        "settings": dict(board.settings),
+        "metric": {"name": metric.name, "label": metric.label, "noun": metric.noun, "logarithmic": metric.logarithmic},
+        "scale": SCALE,
+        "solvers": [
+            {
+                "name": name,
+                "version": versions[name],
+                "white_box": name in white_box,
+                "colour": i % len(COLOURS),
+                "dash": DASHES[i // len(COLOURS) % len(DASHES)],
+            }
+            for i, name in enumerate(solvers)
+        ],
+        "problems": _problems(runs, bounds, problems),
+        "sources": [
+            {"name": s.name, "manifest": {k: v for k, v in s.manifest.items() if k not in ("problems", "solvers")}}
+            for s in board.sources
+        ],
+        "messages": {str(i): message for i, message in enumerate(runs["message"]) if message},
+        "budgets": [v.budget for v in board.views],
+        "whole": _analysis(board),
+        "gallery": _gallery(board, solvers, problems),
+        "notes": list(board.notes),
+        "columns": columns.places,
+        "block": columns.packed(),
+    }
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """JSON that may stand inside an HTML script element, whatever names and messages hold; NaN becomes null."""
+    text = json.dumps(_plain(data), allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list[str]) -> None:
+    runs = board.runs
+    number = {"solver": {s: i for i, s in enumerate(solvers)}, "problem": {p: i for i, p in enumerate(problems)}}
+    columns.add("problem", runs["problem"].map(number["problem"]).to_numpy(np.uint16))
+    columns.add("solver", runs["solver"].map(number["solver"]).to_numpy(np.uint16))
+    for name in ("seed", "budget"):
+        columns.add(name, runs[name].to_numpy(np.uint32))
+    columns.add("source", runs["source"].to_numpy(np.uint16))
+    columns.add("timing", runs["timing"].to_numpy(np.uint8))
+    statuses = ["ok", "target", "timeout", "crash", "skip"]
+    columns.add("status", np.array([statuses.index(s) for s in runs["status"]], dtype=np.uint8))
+    keys = b"".join(bytes.fromhex(key) if key else bytes(16) for key in runs["key"])
+    columns.add("key", np.frombuffer(keys, dtype=np.uint8))
+    for i, shown in enumerate(board.views):
+        columns.add(f"{i}.present", shown.table["present"].to_numpy(np.uint8))
+        for name in VIEWED:
+            exact = name in ("final", "best", "score", "ordered")
+            columns.add(f"{i}.{name}", shown.table[name].to_numpy(np.float64 if exact else np.float32))
+
+
+def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
+    suites = _suites(names)
+    first = runs.drop_duplicates("problem")
+    rows = first.set_index("problem")
+    return [
+        {
+            "id": name,
+            "label": short(name, first),
+            **{part: str(rows.at[name, part]) for part in ("generator", "target", "layer", "unit")},
+            "noise": _noise(name),
+            "suites": [label for label, members in suites.items() if name.split("[")[0] in members],
+            "floor": float(bounds.at[name, "floor"]),
+            "best": float(bounds.at[name, "best"]),
+        }
+        for name in names
+    ]
+
+
+def _suites(names: list[str]) -> dict[str, set[str]]:
+    """Installed suites that hold any of the problems, whatever their options."""
+    wanted = {name.split("[")[0] for name in names}
+    found = {}
+    for name in suite_names():
+        try:
+            known = suite(name)
+        except AmbError:
+            continue  # a plug-in that fails to import breaks nothing else
+        members = {problem.split("[")[0] for problem in known.problems}
+        if members & wanted:
+            found[f"{known.name}-{known.version}"] = members
+    return found
+
+
+def _noise(problem: str) -> str:
+    try:
+        options = dict(Spec.parse(problem).options)
+    except AmbError:
+        return NOISE_FREE
+    noise = str(options.get("noise", NOISE_FREE))
+    return f"{noise}, {options['trials']} trials" if "trials" in options and noise != NOISE_FREE else noise
+
+
+def _analysis(board: Board) -> dict[str, Any]:
+    found = board.analysis
+    return {
+        "verdict": found.verdict,
+        "basis": found.basis,
+        "control": board.settings.get("control"),
+        "ranking": found.table.to_dict("records"),
+        "pairs": found.pairs.to_dict("records"),
+        "omnibus": found.omnibus.iloc[0].to_dict(),
+    }
+
+
+def _gallery(board: Board, solvers: list[str], problems: list[str]) -> list[dict[str, Any]]:
+    made = sheets(board.courses)
+    return [
+        {
+            "problem": problems.index(sheet.problem),
+            "side": sheet.fit.side,
+            "frames": sheet.fit.frames,
+            "sheet": b64encode(sheet.webp).decode(),
+            "cells": [
+                {
+                    "solver": solvers.index(course.solver),
+                    "seed": course.seed,
+                    "queries": [int(course.queries[f]) for f in frames],
+                    "activations": [float(course.activations[f]) for f in frames],
+                }
+                for course, frames in zip(sheet.courses, sheet.frames, strict=True)
+            ],
+        }
+        for sheet in made
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Plain Python, with null for what JSON lacks; an infinite number of queries is told apart as "inf"."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if value is None or value is pd.NA or isinstance(value, str | bool):
+        return None if value is pd.NA else value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return None if np.isnan(number) else number if np.isfinite(number) else "inf" if number > 0 else "-inf"
+    return str(value)

@@ -1,0 +1,60 @@
+"use strict";
+// Elements from plain text: nothing that comes from data is ever read as HTML.
+
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  setAttributes(element, attributes);
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  setAttributes(element, attributes);
+  element.append(...children);
+  return element;
+}
+
+function setAttributes(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+}
+
+function download(name, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+const colourOf = (solver) => getComputedStyle(document.documentElement).getPropertyValue(`--c${solver.colour}`).trim();
+const themeColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const DASH_ARRAYS = { solid: "", dash: "6 3", dot: "2 2", dashdot: "6 2 2 2" };
+
+// A short piece of a solver's line, as it is drawn in every figure.
+function swatch(solver) {
+  return svg("svg", { class: "swatch", width: 22, height: 10, "aria-hidden": "true" }, svg("line", {
+    x1: 1, x2: 21, y1: 5, y2: 5, "stroke-width": 3, "stroke-dasharray": DASH_ARRAYS[solver.dash],
+    style: `stroke: var(--c${solver.colour})`,
+  }));
+}
+
+// A link to another view; what else the address holds by the time of the click is kept.
+function hashLink(changes, attributes, ...children) {
+  const link = h("a", { href: Hash.with(changes), ...attributes }, ...children);
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    location.hash = Hash.with(changes).slice(1);
+  });
+  return link;
+}
+
+// A shell word, as Python's shlex.quote writes it.
+const quote = (word) => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
+
+function commandBox(words, command) {
+  const copy = h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(command) }, "Copy");
+  return h("div", {}, h("div", { class: "muted" }, words), h("div", { class: "command" }, h("code", {}, command), copy));
+}

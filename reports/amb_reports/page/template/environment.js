@@ -1,0 +1,32 @@
+"use strict";
+// Where the runs come from: studies, machines, versions, and how to make the page again.
+
+function drawEnvironment(data) {
+  const facts = (entries) => h("dl", {}, entries.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, wordsOf(value))]));
+  const sources = data.sources.map(({ name, manifest }) => {
+    const { settings = {}, environment = {} } = manifest;
+    const { packages = {}, ...machine } = environment;
+    return [
+      h("h3", {}, name || "Study"),
+      facts([...Object.entries(machine), ...Object.entries(packages)]),
+      h("details", {}, h("summary", {}, "What it was asked for"), facts(Object.entries(settings))),
+    ];
+  });
+  const timed = data.column.timing.reduce((sum, one) => sum + one, 0);
+  document.getElementById("environment").replaceChildren(
+    h("h2", {}, "Environment"),
+    data.settings.command ? commandBox("This page again:", data.settings.command) : null,
+    facts([
+      ["amb", data.amb], ["metric", data.settings.metric], ["alpha", data.settings.alpha], ["rope", data.settings.rope],
+      ["runs", thousands(data.runs)], ["timed alone", `${thousands(timed)} of ${thousands(data.runs)} runs`],
+    ]),
+    ...sources.flat(),
+    h("details", {}, h("summary", {}, "Versions of solvers"), facts(data.solvers.map((s) => [s.name, s.version]))),
+  );
+}
+
+function wordsOf(value) {
+  if (Array.isArray(value)) return value.length > 40 ? `${value.slice(0, 40).join(", ")}, … (${value.length})` : value.join(", ");
+  return value !== null && typeof value === "object" ? JSON.stringify(value) : String(value);
+}

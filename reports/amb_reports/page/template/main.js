@@ -1,0 +1,94 @@
+"use strict";
+// Reads the data, then draws whatever the address asks for, and again when it changes.
+
+const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
+
+function applyTheme() {
+  const asked = Hash.read().get("theme") ?? "";
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const theme = ["light", "dark"].includes(asked) ? asked : system;
+  const changed = document.documentElement.dataset.theme !== theme;
+  document.documentElement.dataset.theme = theme;
+  document.getElementById("theme").setAttribute("aria-label", `Colours: ${THEMES.find(([name]) => name === asked)?.[1] ?? "as the system"}`);
+  return changed;
+}
+applyTheme();
+
+const page = { data: null, result: null, drawnFor: "", section: null, milliseconds: NaN };
+
+function draw() {
+  const began = performance.now();
+  const { data } = page;
+  const recoloured = applyTheme();
+  const parts = Hash.read();
+  for (const name of ["rows", "of", "on", "by", "sort", "pairs", "section", "theme"]) parts.delete(name);
+  const filtered = !page.result || page.drawnFor !== parts.toString();
+  if (filtered) {
+    page.drawnFor = parts.toString();
+    const selection = readSelection(data);
+    page.result = compute(data, selection);
+    document.getElementById("verdict").textContent = verdictWords(page.result);
+    document.getElementById("basis").textContent = basisWords(page.result);
+    drawFilters(data, selection);
+  }
+  drawRanking(page.result);
+  drawPairs(page.result);
+  if (filtered || recoloured) drawFigures(page.result);
+  if (filtered) whenSeen("gallery", () => drawGallery(page.result));
+  drawRows(page.result);
+  const section = Hash.read().get("section");
+  if (section !== page.section) {
+    page.section = section;
+    const place = document.getElementById(section ?? "");
+    if (place?.tagName === "SECTION") {
+      place.scrollIntoView();
+      place.focus({ preventScroll: true });
+    }
+  }
+  page.milliseconds = performance.now() - began;
+}
+
+// Draws a section now if it is in sight, else when it comes into sight.
+const waiting = new Map();
+const watch = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    target.inSight = isIntersecting;
+    if (isIntersecting && waiting.has(target.id)) {
+      waiting.get(target.id)();
+      waiting.delete(target.id);
+    }
+  }
+}, { rootMargin: "200px" });
+
+function whenSeen(id, action) {
+  const place = document.getElementById(id);
+  watch.observe(place);
+  if (place.inSight) action();
+  else waiting.set(id, action);
+}
+
+async function start() {
+  page.data = await readData();
+  document.getElementById("theme").addEventListener("click", () => {
+    const now = THEMES.findIndex(([name]) => name === (Hash.read().get("theme") ?? ""));
+    const [next] = THEMES[(now + 1) % THEMES.length];
+    Hash.change({ theme: next || null });
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const link of document.querySelectorAll("nav a, .skip")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      page.section = null;
+      Hash.change({ section: new URLSearchParams(link.hash.slice(1)).get("section") });
+    });
+  }
+  document.getElementById("rows").addEventListener("close", () => {
+    if (Hash.read().has("rows")) Hash.change({ rows: null, of: null, on: null });
+  });
+  makeFigures(document.getElementById("figures"));
+  drawEnvironment(page.data);
+  Hash.listeners.push(draw);
+  draw();
+  document.documentElement.dataset.ready = "true";
+}
+start();

@@ -1,0 +1,153 @@
+"use strict";
+// From a selection to its runs, medians, ranking and pairs.
+
+const HIT = 0.9;
+
+function compute(data, selection) {
+  const view = viewColumns(data, selection.budget);
+  const { problem, solver } = data.column;
+  const shown = [...selection.solvers, ...selection.aside];
+  const solverPlace = new Map(shown.map((s, i) => [s, i]));
+  const problemPlace = new Map(selection.problems.map((p, i) => [p, i]));
+  const every = shown.map(() => selection.problems.map(() => []));
+  const cells = every.slice(0, selection.solvers.length);
+  const runs = [];
+  for (let i = 0; i < data.runs; i++) {
+    const s = solverPlace.get(solver[i]), p = problemPlace.get(problem[i]);
+    if (s === undefined || p === undefined || !view.present[i]) continue;
+    every[s][p].push(i);
+    runs.push(i);
+  }
+  const kept = selection.problems.map((_, p) => p).filter((p) => cells.length && cells.every((row) => row[p].length));
+  const medians = (column) => cells.map((row) => kept.map((p) => median(row[p].map((i) => view[column][i]))));
+  const result = {
+    data, selection, view, cells, runs,
+    blocks: kept.map((p) => selection.problems[p]),
+    ordered: medians("ordered"), scores: medians("score"),
+  };
+  const control = data.whole.control === null ? null
+    : selection.solvers.findIndex((s) => data.solvers[s].name === data.whole.control);
+  result.control = control === -1 ? null : control;
+  result.pairs = pairsOf(result, kept);
+  result.ranking = rankingOf(result);
+  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[cells.length + i]));
+  return result;
+}
+
+function pairsOf(result, kept) {
+  const { cells, ordered, scores, view, data } = result;
+  const known = new Map(result.selection.whole
+    ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
+  const nameOf = (i) => data.solvers[result.selection.solvers[i]].name;
+  if (cells.length < 2) return [];
+  return comparePairs(ordered, data.settings.alpha, result.control).map((pair) => {
+    const { first, second } = pair;
+    const values = (s, p) => cells[s][p].map((i) => view.ordered[i]);
+    const chances = kept.map((p) => a12(values(first, p), values(second, p)));
+    const whole = known.get(`${nameOf(first)}\n${nameOf(second)}`) ?? {};
+    return {
+      ...pair, low: NaN, high: NaN, first_better: NaN, equal: NaN, ...pick(whole, ["low", "high", "first_better", "equal"]),
+      difference: hodgesLehmann(kept.map((_, k) => scores[first][k] - scores[second][k])),
+      a12: chances.reduce((a, b) => a + b, 0) / chances.length,
+    };
+  });
+}
+
+function rankingOf(result) {
+  const { data, selection, cells, ordered, scores, pairs } = result;
+  const mean = meanRanks(ordered);
+  const rows = selection.solvers.map((number, i) => ({
+    index: i, number, solver: data.solvers[number].name, mean_rank: mean[i], score: median(scores[i]),
+    low: NaN, high: NaN, problems: result.blocks.length,
+    covered: cells[i].filter((cell) => cell.length).length,
+    ...costs(result, cells[i]), ...tally(result, i),
+  }));
+  rows.sort((a, b) => (a.mean_rank - b.mean_rank) || (b.score - a.score) || 0);
+  const grouped = result.control === null ? groups(rows.map((row) => row.index), pairs) : [];
+  result.groups = grouped;
+  const reference = result.control ?? (rows.length ? rows[0].index : null);
+  const whole = new Map(selection.whole ? data.whole.ranking.map((row) => [row.solver, row]) : []);
+  for (const row of rows) {
+    row.place = 1 + rows.filter((other) => other.mean_rank < row.mean_rank).length;
+    row.letters = grouped.map((group, k) => (group.includes(row.index) ? letter(k) : "")).join("");
+    const pair = pairs.find(({ first, second }) => (first === row.index && second === reference)
+      || (second === row.index && first === reference));
+    row.p_holm = pair ? pair.p_holm : NaN;
+    row.note = pair ? pair.note : "";
+    Object.assign(row, pick(whole.get(row.solver) ?? {}, ["low", "high"]));
+  }
+  return rows;
+}
+
+// A white-box solver: what it scored and cost, without rank or test.
+function asideRow(result, number, cells) {
+  const { data, view } = result;
+  const filled = cells.filter((cell) => cell.length);
+  const whole = result.selection.whole ? data.whole.ranking.find((row) => row.solver === data.solvers[number].name) : null;
+  return {
+    number, solver: data.solvers[number].name, white_box: true, letters: "", mean_rank: NaN, p_holm: NaN, note: "not ranked",
+    wins: DASH, ties: DASH, losses: DASH, covered: filled.length, low: NaN, high: NaN,
+    score: median(filled.map((cell) => median(cell.map((i) => view.score[i])))),
+    ...costs(result, cells), ...pick(whole ?? {}, ["low", "high"]),
+  };
+}
+
+function costs(result, cells) {
+  const { data, view, selection } = result;
+  const hits = [], own = [], evaluation = [];
+  let failures = 0, runs = 0, timed = 0;
+  cells.forEach((cell, p) => {
+    const facts = data.problems[selection.problems[p]];
+    for (const run of cell) {
+      runs++;
+      failures += view.failed[run];
+      timed += data.column.timing[run];
+      if (facts.best > facts.floor) hits.push(firstHit(data, run, HIT, selection.budget));
+      if (STATUSES[data.column.status[run]] === "skip") continue;
+      own.push(view.solver_seconds[run]);
+      evaluation.push(view.generator_seconds[run] + view.target_seconds[run]);
+    }
+  });
+  const average = (list) => (list.length ? list.reduce((a, b) => a + b, 0) / list.length : NaN);
+  return {
+    runs, failures, timed, budget: selection.budget,
+    hit_queries: median(hits), hit_share: hits.length ? hits.filter(Number.isFinite).length / hits.length : NaN,
+    solver_seconds: average(own), evaluation_seconds: average(evaluation),
+  };
+}
+
+function tally(result, i) {
+  const counts = { wins: 0, ties: 0, losses: 0 };
+  result.ordered.forEach((other, j) => {
+    if (j === i || (result.control !== null && j !== result.control)) return;
+    other.forEach((value, k) => {
+      const d = round12(round12(result.ordered[i][k]) - round12(value));
+      counts[d > 0 ? "wins" : d < 0 ? "losses" : "ties"]++;
+    });
+  });
+  return counts;
+}
+
+// Queries after which a run first reached a share of the way from floor to best known; Infinity if never.
+function firstHit(data, run, share, budget) {
+  const start = data.column["curve.start"], shares = data.column["curve.share"];
+  let low = start[run], high = start[run + 1];
+  const wanted = Math.round(share * data.scale);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (shares[middle] >= wanted) high = middle; else low = middle + 1;
+  }
+  const query = low < start[run + 1] ? data.column["curve.query"][low] : Infinity;
+  return query <= budget ? query : Infinity;
+}
+
+// A final activation as a share of the way from its problem's floor to the best known; failed runs are at 0.
+function finalShare(result, run) {
+  const facts = result.data.problems[result.data.column.problem[run]];
+  if (result.view.failed[run] || facts.best <= facts.floor) return 0;
+  return (result.view.final[run] - facts.floor) / (facts.best - facts.floor);
+}
+
+function pick(object, names) {
+  return Object.fromEntries(names.filter((name) => typeof object[name] === "number").map((name) => [name, object[name]]));
+}

@@ -1,0 +1,41 @@
+"use strict";
+// What the filters let through.
+
+const FACETS = ["suite", "generator", "target", "layer", "noise"];
+
+// Values of a facet in the order of the problems.
+function facetValues(data, facet) {
+  const found = new Set();
+  for (const problem of data.problems) for (const value of facet === "suite" ? problem.suites : [problem[facet]]) found.add(value);
+  return [...found];
+}
+
+// The selection that the address asks for. A facet that it does not name is not filtered; NOTHING stands for none.
+const NOTHING = "\u2205";
+
+function readSelection(data) {
+  const parts = Hash.read();
+  const chosen = (name, known) => {
+    if (!parts.has(name)) return null;
+    return new Set(parts.getAll(name).filter((value) => known.includes(value)));
+  };
+  const facets = Object.fromEntries(FACETS.map((facet) => [facet, chosen(facet, facetValues(data, facet))]));
+  const solvers = chosen("solver", data.solvers.map((solver) => solver.name));
+  const wanted = Number(parts.get("budget"));
+  const budget = data.budgets.includes(wanted) ? wanted : data.budgets[0];
+  const passes = (problem) => FACETS.every((facet) => {
+    if (facets[facet] === null) return true;
+    return facet === "suite" ? problem.suites.some((s) => facets.suite.has(s)) : facets[facet].has(problem[facet]);
+  });
+  const chosenSolvers = (whiteBox) => [...data.solvers.keys()].filter((i) => data.solvers[i].white_box === whiteBox
+    && (solvers === null || solvers.has(data.solvers[i].name)));
+  const selection = {
+    facets, budget, chosenSolvers: solvers,
+    solvers: chosenSolvers(false),
+    aside: chosenSolvers(true),  // white-box solvers: shown below the ranking, in no test and no figure
+    problems: [...data.problems.keys()].filter((i) => passes(data.problems[i])),
+  };
+  selection.whole = budget === data.budgets[0]
+    && selection.solvers.length + selection.aside.length === data.solvers.length && selection.problems.length === data.problems.length;
+  return selection;
+}

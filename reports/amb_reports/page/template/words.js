@@ -1,0 +1,122 @@
+"use strict";
+// Numbers and sentences, as amb.stats.columns and amb.stats.verdict write them.
+
+const DASH = "–";
+const isKnown = (x) => typeof x === "number" && !Number.isNaN(x);
+const fixed = (x, digits) => (isKnown(x) ? x.toFixed(digits) : DASH);
+const percent = (x) => (isKnown(x) ? `${Math.round(100 * x)}%` : DASH);
+const short3 = (x) => String(Number(x.toPrecision(3)));
+const thousands = (x) => Math.round(x).toLocaleString("en-US");
+const plural = (n, word) => `${thousands(n)} ${word}${n === 1 ? "" : "s"}`;
+const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+
+function seconds(x) {
+  if (!isKnown(x)) return DASH;
+  return x >= 100 ? x.toFixed(0) : x < 0.1 ? x.toFixed(3) : short3(x);
+}
+
+function pValue(p, note = "") {
+  if (["underpowered", "all tied", "not ranked"].includes(note)) return note;
+  return !isKnown(p) ? DASH : p < 0.001 ? "<0.001" : p.toFixed(3);
+}
+
+function showScore(metric, score) {
+  if (!isKnown(score)) return DASH;
+  return metric.logarithmic ? short3(10 ** -score) : score.toFixed(3);
+}
+
+function showDifference(metric, d) {
+  if (!isKnown(d)) return DASH;
+  return metric.logarithmic ? `${(10 ** d).toFixed(2)}×` : `${d < 0 ? "-" : "+"}${Math.abs(d).toFixed(3)}`;
+}
+
+function showInterval(metric, low, high, difference = false) {
+  if (!isKnown(low) || !isKnown(high)) return DASH;
+  const show = difference ? showDifference : showScore;
+  const ends = metric.logarithmic && !difference ? [high, low] : [low, high];
+  return `[${ends.map((end) => show(metric, end)).join(", ")}]`;
+}
+
+function showHits(row) {
+  if (!isKnown(row.hit_queries)) return DASH;
+  return Number.isFinite(row.hit_queries) ? thousands(row.hit_queries) : `>${thousands(row.budget)}`;
+}
+
+// What a view rests on, in a line: the scope that captions share.
+function scopeWords(result) {
+  const { selection, data, runs } = result;
+  const seeds = new Set(runs.map((i) => data.column.seed[i])).size;
+  const suites = selection.facets.suite === null ? facetValues(data, "suite") : [...selection.facets.suite];
+  const inSuite = suites.filter((s) => selection.problems.every((p) => data.problems[p].suites.includes(s)));
+  const noise = new Set(selection.problems.map((p) => data.problems[p].noise));
+  return [
+    ...(inSuite.length ? [`suite ${inSuite[0]}`] : []),
+    plural(selection.problems.length, "problem"), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
+    `${thousands(selection.budget)} queries a run`,
+    ...[...noise].filter((name) => name !== "none").map((name) => `noise ${name}`),
+  ].join(", ");
+}
+
+function verdictWords(result) {
+  const { ranking, pairs, data } = result;
+  if (!ranking.length) return "No solver is selected.";
+  if (!result.blocks.length) {
+    return "No verdict: there is no problem on which every selected solver has a run; select fewer solvers.";
+  }
+  if (result.selection.whole) return data.whole.verdict;
+  const [best, second] = ranking;
+  if (!second) {
+    return `${best.solver} alone: ${data.metric.label} ${showScore(data.metric, best.score)}, with nothing to compare it with.`;
+  }
+  const name = (index) => ranking.find((row) => row.index === index).solver;
+  if (result.control !== null) return controlWords(result, name);
+  const own = pairs.filter((pair) => pair.first === best.index || pair.second === best.index);
+  const ahead = (pair) => pair.differs && (pair.first === best.index ? pair.balance : -pair.balance) > 0;
+  const rival = (pair) => name(pair.first === best.index ? pair.second : pair.first);
+  const beaten = own.filter(ahead), rest = own.filter((pair) => !ahead(pair));
+  const p = pValue(Math.max(...beaten.map((pair) => pair.p_holm)));
+  const effect = effectWords(result, best.index, second.index);
+  if (!rest.length && beaten.length === 1) return `${best.solver} is best: it beats ${second.solver} by ${effect}.`;
+  if (!rest.length) {
+    return `${best.solver} is best: it beats each of the ${beaten.length} other solvers (largest Holm p ${p}), `
+      + `the runner-up ${second.solver} by ${effect}.`;
+  }
+  if (beaten.length) {
+    return `${best.solver} ranks first and beats ${listed(beaten.map(rival))} (largest Holm p ${p}), but is not shown `
+      + `to be better than ${listed(rest.map(rival))}: its difference to ${second.solver} is ${effect}.`;
+  }
+  if (pairs.every((pair) => pair.note === "all tied")) {
+    return "All solvers tie on every problem: these problems cannot tell them apart at this budget.";
+  }
+  const lead = pairs.every((pair) => pair.note) ? "Underpowered, so no winner can be named" : "No winner is shown";
+  return `${lead}: ${best.solver} ranks first, and its difference to ${second.solver} is ${effect}.`;
+}
+
+function controlWords(result, name) {
+  const { pairs, data } = result;
+  const parts = [
+    [pairs.filter((p) => p.differs && p.balance > 0), "better than"],
+    [pairs.filter((p) => p.differs && p.balance < 0), "worse than"],
+    [pairs.filter((p) => !p.differs), "not shown to differ from"],
+  ].filter(([found]) => found.length);
+  return `${parts.map(([found, words]) => `${words} the control ${data.whole.control}: ${listed(found.map((p) => name(p.first)))}`).join("; ")}.`;
+}
+
+function effectWords(result, first, second) {
+  const pair = result.pairs.find((p) => [p.first, p.second].includes(first) && [p.first, p.second].includes(second));
+  const sign = pair.first === first ? 1 : -1;
+  const words = `${showDifference(result.data.metric, sign * pair.difference)} in ${result.data.metric.noun}`;
+  return pair.note ? words : `${words} (Holm p ${pValue(pair.p_holm)})`;
+}
+
+function basisWords(result) {
+  const { data, ranking } = result;
+  const whole = result.selection.whole;
+  const shared = result.blocks.length < result.selection.problems.length
+    ? ` Tests and scores use the ${plural(result.blocks.length, "problem")} on which every selected solver has a run.` : "";
+  if (whole) return data.whole.basis + shared;
+  const failed = ranking.reduce((sum, row) => sum + row.failures, 0);
+  return `A part of the study: ${scopeWords(result)}; ${plural(result.runs.length, "run")}, ${failed || "none"} failed; `
+    + `exact Wilcoxon signed-rank tests over problems (Pratt), Holm-corrected over ${plural(result.pairs.length, "comparison")}. `
+    + `Bootstrap intervals exist for the whole only; best known values and targets stay those of the whole.${shared}`;
+}
