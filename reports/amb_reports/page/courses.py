@@ -34,7 +34,7 @@ def courses(runs: pd.DataFrame, read: Read, *, frames: int = FRAMES) -> tuple[tu
         best = group.loc[group.groupby("solver", sort=False)["final"].idxmax()]
         found = []
         for row in best.itertuples():
-            loaded = read((str(name), str(row.solver), int(row.seed)))  # type: ignore[arg-type]
+            loaded = read((str(name), str(row.solver), int(row.seed)))
             if loaded is not None and loaded[0].recommended:
                 found.append(loaded)
         try:

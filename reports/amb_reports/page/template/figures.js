@@ -151,7 +151,7 @@ FIGURES.push({
     if (!result.blocks.length) return { traces: [], layout: {}, caption: "No problem is common to the selected solvers." };
     const place = new Map(ranking.map((row, i) => [row.index, i]));
     const dots = ranking.map((row, i) => ({
-      x: [row.mean_rank], y: [i], type: "scatter", mode: "markers+text", name: plain(row.solver), text: [row.mean_rank.toFixed(2)],
+      x: [row.mean_rank], y: [i], type: "scatter", mode: "markers+text", name: plain(row.solver), text: [fixed(row.mean_rank, 2)],
       textposition: "top center", textfont: { size: 11 }, cliponaxis: false, marker: { size: 11, color: colourOf(data.solvers[row.number]) },
       hovertemplate: `${plain(row.solver)}: %{x:.2f}<extra></extra>`,
     }));

@@ -3,12 +3,19 @@
 
 const DASH = "–";
 const isKnown = (x) => typeof x === "number" && !Number.isNaN(x);
-const fixed = (x, digits) => (isKnown(x) ? x.toFixed(digits) : DASH);
-const percent = (x) => (isKnown(x) ? `${Math.round(100 * x)}%` : DASH);
+const percent = (x) => (isKnown(x) ? `${toEven(100 * x, 0)}%` : DASH);
 const short3 = (x) => String(Number(x.toPrecision(3)));
-const thousands = (x) => Math.round(x).toLocaleString("en-US");
+const thousands = (x) => Number(toEven(x, 0)).toLocaleString("en-US");
+const fixed = (x, digits) => (isKnown(x) ? toEven(x, digits) : DASH);
 const plural = (n, word) => `${thousands(n)} ${word}${n === 1 ? "" : "s"}`;
 const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+
+// A number to so many decimals; exact ties go to the even digit, as in Python.
+function toEven(x, digits) {
+  const scaled = x * 10 ** digits;
+  const tie = Number.isInteger(x * 2 ** (digits + 1)) && Math.abs(scaled % 1) === 0.5;
+  return tie ? (2 * Math.round(scaled / 2) / 10 ** digits).toFixed(digits) : x.toFixed(digits);
+}
 
 function seconds(x) {
   if (!isKnown(x)) return DASH;
@@ -22,12 +29,12 @@ function pValue(p, note = "") {
 
 function showScore(metric, score) {
   if (!isKnown(score)) return DASH;
-  return metric.logarithmic ? short3(10 ** -score) : score.toFixed(3);
+  return metric.logarithmic ? short3(10 ** -score) : toEven(score, 3);
 }
 
 function showDifference(metric, d) {
   if (!isKnown(d)) return DASH;
-  return metric.logarithmic ? `${(10 ** d).toFixed(2)}×` : `${d < 0 ? "-" : "+"}${Math.abs(d).toFixed(3)}`;
+  return metric.logarithmic ? `${(10 ** d).toFixed(2)}×` : `${d < 0 ? "-" : "+"}${toEven(Math.abs(d), 3)}`;
 }
 
 function showInterval(metric, low, high, difference = false) {
