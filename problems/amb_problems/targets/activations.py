@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from amb.errors import unknown
+from amb.errors import SpecError, unknown
 from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator, Images
 from amb_problems.targets.target import SpikingTarget
@@ -42,8 +42,9 @@ class SpikingActivations:
             images: uint8 `[n, height, width, channels]`, of the target's shape.
 
         Raises:
-            SpecError: no such layer.
+            SpecError: no such layer, or images of another shape.
         """
+        self._check(images)
         classes = [i for i, (layer, _) in enumerate(units) if layer in self.target.scales]
         spiking = [i for i, (layer, _) in enumerate(units) if layer not in self.target.scales]
         result = np.zeros(len(units))
@@ -77,6 +78,7 @@ class SpikingActivations:
         Raises:
             SpecError: no such layer or unit, or images of another shape.
         """
+        self._check(images)
         result = np.zeros((len(images), len(units)))
         for layer in dict.fromkeys(layer for layer, _ in units):
             columns = [column for column, (own, _) in enumerate(units) if own == layer]
@@ -87,6 +89,12 @@ class SpikingActivations:
                 counts = self.evaluator.unit_counts(images, layer, tuple(wanted.tolist()))
                 result[:, columns] = counts / self._most[layer]
         return result
+
+    def _check(self, images: Images) -> None:
+        target = self.target
+        if tuple(images.shape[1:]) != target.shape:
+            wanted = ", ".join(map(str, target.shape))
+            raise SpecError(f"target {target.name} takes images [n, {wanted}], got {list(images.shape)}")
 
     def relaxed(self, pixels: torch.Tensor, layer: str) -> torch.Tensor:
         """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.

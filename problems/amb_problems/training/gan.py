@@ -37,7 +37,8 @@ RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
             shape=SNGANShape(bottom=7, widths=(64, 32, 16), channels=1),
             discriminator=(16, 32, 64),
             flip=False,
-            steps=1_200,
+            steps=800,
+            cooling=0.3,
             rate_generator=5e-4,
             rate_discriminator=1e-3,
             judge=("mnist-snn", "sn3"),
@@ -93,7 +94,8 @@ def train(
         if facts["finished"]:
             checkpoint.amend(place.checkpoint, metrics=judge_samples(place, recipe, images))
 
-    Sitting(place, training, recipe.steps, export).run(minutes, resume, progress)
+    sitting = Sitting(place, training, export, steps=recipe.steps, cooling=recipe.cooling)
+    sitting.run(minutes, resume, progress)
 
 
 def _load(recipe: GANRecipe, folder: Path) -> Dataset:

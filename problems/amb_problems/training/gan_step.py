@@ -32,6 +32,8 @@ class GANRecipe:
     """Discriminator iterations per generator iteration (n_dis of the paper, which takes 5)."""
     rate_generator: float = 2e-4
     rate_discriminator: float = 4e-4
+    cooling: float = 0.5
+    """Share of the steps, the last ones, over which the learning rates fall to zero."""
     judge: tuple[str, str] | None = None
     """A shipped target and its layer, in whose firing rates the generator is compared with the data."""
     averaging: float = 0.999

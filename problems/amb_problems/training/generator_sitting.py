@@ -62,20 +62,28 @@ class Sitting:
     """Trains a generator until its steps, or the minutes, are over.
 
     The state is kept every two minutes; every ten, and at the end, `export` writes checkpoint, card and sheet from
-    the facts that it is given. The learning rates stay constant for the first half of the steps and then fall
-    linearly to zero.
+    the facts that it is given. The learning rates stay constant until they fall linearly to zero, which they are
+    after the last step.
 
     Args:
         place: where.
         training: what advances.
         steps: of the whole training.
+        cooling: the share of the steps, the last ones, over which the learning rates fall.
         export: (facts for the card, whether the sitting ends) writes the checkpoint.
     """
 
     def __init__(
-        self, place: Place, training: Training, steps: int, export: Callable[[Mapping[str, object], bool], None]
+        self,
+        place: Place,
+        training: Training,
+        export: Callable[[Mapping[str, object], bool], None],
+        *,
+        steps: int,
+        cooling: float,
     ) -> None:
-        self.place, self.training, self.steps, self.export = place, training, steps, export
+        self.place, self.training, self.export = place, training, export
+        self.steps, self.cooling = steps, cooling
         self.state_file = place.out / f"{place.name}.state.safetensors"
         self.seconds_before = 0.0
         self.started = time.monotonic()
@@ -102,7 +110,7 @@ class Sitting:
         saved = exported = time.monotonic()
         deadline = self.started + 60 * minutes if minutes is not None else math.inf
         while not self.finished and time.monotonic() < deadline:
-            metrics = self.training.advance(min(1.0, 2 * (1 - self.training.done / self.steps)))
+            metrics = self.training.advance(min(1.0, (1 - self.training.done / self.steps) / self.cooling))
             if self.training.done % _REPORT_STEPS == 0:
                 self._report(progress, {key: float(value) for key, value in metrics.items()})
             if time.monotonic() - saved > _SAVE_SECONDS:

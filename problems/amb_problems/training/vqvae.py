@@ -19,7 +19,7 @@ from amb_problems.training.sheet import write_sheet
 from amb_problems.training.vqvae_step import VQVAERecipe, VQVAETraining
 
 RECIPES: Mapping[str, VQVAERecipe] = MappingProxyType(
-    {"cifar10-vqvae": VQVAERecipe(dataset="cifar10", shape=VQVAEShape(), flip=True, steps=2_000)}
+    {"cifar10-vqvae": VQVAERecipe(dataset="cifar10", shape=VQVAEShape(), flip=True, steps=1_600)}
 )
 """The trainings by the name of the checkpoint that they make."""
 
@@ -71,7 +71,8 @@ def train(
         if ends:
             checkpoint.amend(place.checkpoint, metrics=judge(generator, images.test_images))
 
-    Sitting(place, training, recipe.steps, export).run(minutes, resume, progress)
+    sitting = Sitting(place, training, export, steps=recipe.steps, cooling=recipe.cooling)
+    sitting.run(minutes, resume, progress)
 
 
 def judge(generator: VQVAEGenerator, images: npt.NDArray[np.uint8]) -> Mapping[str, float]:

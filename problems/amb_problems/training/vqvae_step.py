@@ -24,6 +24,8 @@ class VQVAERecipe:
     batch: int = 128
     rate: float = 1e-3
     """Of Adam."""
+    cooling: float = 0.2
+    """Share of the steps, the last ones, over which the learning rate falls to zero."""
     commitment: float = 0.25
     """Weight of the encoder's distance to its codes (equation 3)."""
     averaging: float = 0.99

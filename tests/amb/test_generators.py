@@ -1,0 +1,97 @@
+"""Generators by name: anybody's, and every pair of them with a target is a family."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.errors import PluginError, SpecError
+from amb.generators import _made
+from amb.plugins import Plugin, load_file, plugins
+from amb.problems import expand, family, family_names, problem
+
+FILE = Path(__file__).parents[1] / "plugins" / "generators.py"
+
+
+@pytest.fixture
+def mine() -> Path:
+    """The plug-in file with the generators `stripes` and `dots`."""
+    load_file(FILE)
+    return FILE
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_generator_of_a_file_is_found_by_name() -> None:
+    generator = amb.generator("stripes")
+    assert generator is amb.generator("stripes")
+    assert generator.images([[0.0, 1.0, -1.0]]).shape == (1, 32, 32, 3)
+    with pytest.raises(SpecError, match="stripes"):
+        amb.generator("stripe")
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_pair_that_nobody_registered_is_composed() -> None:
+    """Ids, ranges and options as of any family; values as target and generator give them."""
+    assert "stripes/snn-cnn" not in family_names()
+    assert expand("stripes/snn-cnn/sn1/2..3") == ["stripes/snn-cnn/sn1/2", "stripes/snn-cnn/sn1/3"]
+    assert dict(family("stripes/snn-cnn").layers()) == dict(amb.target("snn-cnn").layers)
+    made = problem("stripes/snn-cnn/sn1/2[grid=quantile]")
+    assert made.id == "stripes/snn-cnn/sn1/2[grid=quantile]"
+    assert made.space.d == 3
+    candidates = made.space.sample(3, np.random.default_rng(0))
+    images = amb.generator("stripes").images(made.space.decode(candidates))
+    assert np.array_equal(images, made.images(candidates))
+    assert np.array_equal(made.evaluate(candidates), amb.target("snn-cnn").activations(images, [("sn1", 2)] * 3))
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_registered_family_comes_first() -> None:
+    assert type(family("cifar10-sngan/snn-cnn")).__name__ == "SNGANBeforeSpikingCNN"
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_pair_that_does_not_fit_is_refused_before_anything_is_measured() -> None:
+    with pytest.raises(SpecError, match=r"snn-cnn .*\[n, 32, 32, 3\].*5, 5, 3"):
+        problem("dots/snn-cnn/sn1/2").warm_up()
+
+
+@pytest.mark.usefixtures("mine")
+def test_what_is_no_pair_is_answered_with_the_nearest() -> None:
+    for name in ("stripes/snn-cn", "stripe/snn-cnn"):
+        with pytest.raises(SpecError, match="snn-cnn"):
+            problem(f"{name}/sn1/2")
+
+
+def test_optional_parts_say_that_they_are_missing() -> None:
+    with pytest.raises(SpecError, match="toy has no encoder"):
+        amb.generator("toy").encode(np.zeros((1, 32, 32, 3), np.uint8))
+    with pytest.raises(SpecError, match="'even' or 'quantile', got 'odd'"):
+        amb.generator("toy").grid(grid="odd")
+    with pytest.raises(SpecError, match="grid"):
+        amb.generator("toy").grid(gird="even")
+
+
+def test_what_is_no_generator_is_named() -> None:
+    """A function that makes something else, and a generator that calls itself otherwise."""
+    wrong = Plugin("generators", "wrong", "x:y", "somebody 1.0", _object=dict)
+    with pytest.raises(PluginError, match=r"'wrong' of somebody 1\.0 is no amb.Generator: \{\}"):
+        _made(wrong, "cpu")
+    other = Plugin("generators", "other", "x:y", "somebody 1.0", _object=amb.generator("toy"))
+    with pytest.raises(PluginError, match="calls itself 'toy'"):
+        _made(other, "cpu")
+
+
+def test_every_generator_here_has_the_name_that_finds_it() -> None:
+    for name in plugins("generators"):
+        generator = amb.generator(name)
+        assert generator.name == name
+        assert generator.grid().space.d == generator.latent_dim
+
+
+def test_the_contract_imports_nothing_heavy() -> None:
+    """Whoever writes a generator does not wait for torch."""
+    code = "import sys, amb; amb.Generator; amb.generator; assert not {'torch', 'amb_problems'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)
