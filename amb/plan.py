@@ -16,6 +16,7 @@ from amb.spec import split_specs
 
 DEFAULT_BUDGET = 500
 DEFAULT_SEEDS = 2
+MOST_SEEDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -111,22 +112,32 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     """Replicate numbers from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
 
     Raises:
-        SpecError: none at all, a negative one, or a text of another form.
+        SpecError: none at all, a negative one, more than a million, or a text of another form.
     """
     if isinstance(seeds, str):
         text = seeds.strip()
         if bounds := re.fullmatch(r"(\d+)\.\.(\d+)", text):
-            seeds = range(int(bounds[1]), int(bounds[2]) + 1)
+            seeds = range(_number(bounds[1]), _number(bounds[2]) + 1)
         elif re.fullmatch(r"\d+", text):
-            seeds = int(text)
+            seeds = _number(text)
         elif re.fullmatch(r"\d+(\s*,\s*\d+)+", text):
-            seeds = [int(part) for part in text.split(",")]
+            seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: a number of seeds, a range such as 3..7, or a list 0,2,5")
-    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
+    wanted = range(seeds) if isinstance(seeds, int) else seeds
+    # What a range holds is known before it is unrolled.
+    if (wanted.stop - wanted.start if isinstance(wanted, range) else len(wanted)) > MOST_SEEDS:
+        raise SpecError(f"more than {MOST_SEEDS:,} seeds are asked for; name fewer, as 3..7")
+    numbers = tuple(dict.fromkeys(wanted))
     if not numbers or min(numbers) < 0:
         raise SpecError(f"at least one seed is needed, none below 0; got {seeds!r}")
     return numbers
+
+
+def _number(digits: str) -> int:
+    if len(digits.strip()) > 15:
+        raise SpecError(f"bad seed {digits.strip()[:20]}...: a seed has at most 15 digits")
+    return int(digits)
 
 
 def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> None:

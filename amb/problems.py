@@ -10,7 +10,8 @@ from amb.errors import PluginError, SpecError, unknown
 from amb.plugins import find, plugins
 from amb.spec import Spec, Value, split_specs
 
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 
 def family_names() -> list[str]:
@@ -94,7 +95,7 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
     units = made.layers()
     if layer not in units:
         raise unknown(f"layer of {name}", layer, units)
-    if not unit.isdigit() or int(unit) >= units[layer]:
+    if not _NUMBER.fullmatch(unit) or int(unit) >= units[layer]:
         raise SpecError(f"no unit {unit!r} in {name}/{layer}; its units are 0..{units[layer] - 1}")
     options: dict[str, Value] = dict(parsed.options)
     return made.problem(layer, int(unit), device=device, **options)
@@ -141,7 +142,7 @@ def _match(pattern: str) -> list[str]:
 def _units(pattern: str, units: int, whole: str) -> list[int]:
     if bounds := _RANGE.fullmatch(pattern):
         first, last = int(bounds[1]), int(bounds[2])
-    elif pattern.isdigit():
+    elif _NUMBER.fullmatch(pattern):
         first = last = int(pattern)
     elif pattern == "*":
         first, last = 0, units - 1

@@ -64,12 +64,19 @@ def parse_value(value: str, text: str) -> Value:
             parsed = number(value)
         except ValueError:
             continue
-        if not isfinite(parsed):
+        if not _finite(parsed):
             break
         return parsed
     if not _STRING.fullmatch(value):
         raise SpecError(f"bad value {value!r} in {text!r}: a number, true, false or a bare word")
     return value
+
+
+def _finite(number: int | float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:  # an integer beyond any float
+        return False
 
 
 def format_value(value: Value) -> str:

@@ -3,6 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb.errors import SpecError
+from amb.plan import parse_seeds
+from amb.problems import expand
 from amb.spec import Spec, split_specs
 
 names = st.from_regex(r"[a-z][a-z0-9_./-]{0,12}", fullmatch=True)
@@ -51,3 +53,23 @@ def test_order_and_spaces_do_not_matter() -> None:
 def test_bad_specs_are_refused(text: str) -> None:
     with pytest.raises(SpecError):
         Spec.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0..99999999999", "1000001", "3..2", "9" * 5000, "1,-2", ""])
+def test_seeds_that_make_no_sense_are_refused_before_they_are_unrolled(text: str) -> None:
+    with pytest.raises(SpecError, match="seed"):
+        parse_seeds(text)
+
+
+@given(st.integers(0, 999_000), st.integers(0, 50))
+def test_a_range_of_seeds_is_what_it_says(first: int, more: int) -> None:
+    assert parse_seeds(f"{first}..{first + more}") == tuple(range(first, first + more + 1))
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_beyond_any_float_is_refused_or_a_word(digits: int) -> None:
+    """An option that Python cannot calculate with is no number."""
+    text = f"a[x={'9' * digits}]"
+    assert str(Spec.parse(str(Spec.parse(text)))) == text
+    with pytest.raises(SpecError, match="unit"):
+        expand(f"cifar10-sngan/snn-cnn/sn1/{'9' * digits}")

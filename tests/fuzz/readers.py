@@ -7,6 +7,7 @@ is a finding.
 import contextlib
 import json
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from amb.study.study import read_run
 
 MOST_MEGABYTES = 64
 MOST_SECONDS = 5
+WILD_BYTES = 4 << 30
 
 PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 12)
 NUMBERS = (0, 1, -1, 127, 128, 255, 32767, 65535, 2**31 - 1, -(2**31), 2**32 - 1, 2**40, 2**62, -(2**63))
@@ -91,9 +93,14 @@ def watched() -> Iterator[None]:
     before = signal.signal(signal.SIGPROF, ring)
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     start = _reset_peak()
+    # What runs wild in C, where no signal is heard, ends there before it harms the machine.
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    if start is not None:
+        resource.setrlimit(resource.RLIMIT_AS, ((_memory("VmSize") << 10) + WILD_BYTES, limits[1]))
     try:
         yield
     finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
     if start is not None and (grown := (_memory("VmHWM") - start) / 1024) > MOST_MEGABYTES:
