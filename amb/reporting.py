@@ -36,6 +36,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
             raise PluginError(f"report {name!r} of {plugin.origin} is not a subclass of amb.Report")
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _refuse_links(folder)
             written += loaded().write(comparison, folder)
         except OSError as cause:
             raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
@@ -85,3 +86,10 @@ def write_leaderboard(
         )
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another place with --out") from cause
+
+
+def _refuse_links(folder: Path) -> None:
+    """What is written into a stranger's study must stay in it."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise StudyError(f"{path} is a symbolic link, and reports are not written through links; delete it")

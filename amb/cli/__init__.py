@@ -3,6 +3,7 @@
 import sys
 
 from amb.errors import AmbError
+from amb.foreign import plain
 
 
 def main() -> None:
@@ -12,5 +13,5 @@ def main() -> None:
     try:
         app()
     except AmbError as error:
-        print(f"amb: {error}", file=sys.stderr)
+        print(plain(f"amb: {error}"), file=sys.stderr)
         sys.exit(2)

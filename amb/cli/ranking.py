@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from amb.foreign import plain
+
 if TYPE_CHECKING:
     from amb.comparison import Comparison
     from amb.stats import Column
@@ -38,7 +40,7 @@ def ranking_table(comparison: "Comparison", *, width: int) -> Table:
     for r in rendered:
         table.add_column(r.header, justify=r.column.align, vertical="bottom", no_wrap=True)
     for cells in zip(*(r.cells for r in rendered), strict=True):
-        table.add_row(*(escape(cell) for cell in cells))
+        table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from amb.foreign import plain
+
 if TYPE_CHECKING:
     from amb.comparison import Comparison
 
@@ -23,11 +25,11 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: 
     for column in rows[0] if rows else ():
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))
+        table.add_row(*(escape(plain(value)) for value in row.values()))
     console = Console()
     console.print(table)
     if caption:
-        console.print(escape(caption), style="dim")
+        console.print(escape(plain(caption)), style="dim")
 
 
 def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
@@ -39,7 +41,7 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in facts.items():
-        table.add_row(escape(str(key)), escape(str(value)))
+        table.add_row(escape(plain(key)), escape(plain(value)))
     Console().print(table)
 
 
@@ -68,12 +70,12 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
     console = Console()
     console.print()
     console.print(ranking_table(comparison, width=console.width))
-    console.print(scope_line(comparison), style="dim", markup=False)
+    console.print(plain(scope_line(comparison)), style="dim", markup=False)
     console.print()
-    console.print(comparison.verdict, style="bold", markup=False, highlight=False)
-    console.print(comparison.basis, style="dim", markup=False, highlight=False)
+    console.print(plain(comparison.verdict), style="bold", markup=False, highlight=False)
+    console.print(plain(comparison.basis), style="dim", markup=False, highlight=False)
     for warning in comparison.warnings:
-        console.print(f"Note: {warning}.", style="yellow", markup=False, highlight=False)
+        console.print(plain(f"Note: {warning}."), style="yellow", markup=False, highlight=False)
     if files:
         folder = comparison.study.folder / "report"
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
+from amb.foreign import plain
 
 app = typer.Typer(help="How a study stands, and what is wrong with it.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="The study's folder.")]
@@ -39,7 +40,7 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     print_facts(facts, as_json=json)
     if not json:
         for line in [f"{r.status}: {r.plan.name} {r.reason}" for r in found.failed] + [*found.warnings]:
-            print(_plain(line))
+            print(plain(line))
 
 
 @app.command("doctor")
@@ -55,7 +56,7 @@ def doctor(
 
     home = _open(study)
     findings = examine(home)
-    rows = [{"file": str(f.path.relative_to(home.folder)), "finding": _plain(f.what), "mend": f.mend} for f in findings]
+    rows = [{"file": str(f.path.relative_to(home.folder)), "finding": plain(f.what), "mend": f.mend} for f in findings]
     done = carry_out(home, findings) if mend else 0
     if json or rows:
         print_rows(rows, as_json=json)
@@ -88,8 +89,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _plain(text: str) -> str:
-    """Text of strangers without what could steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)

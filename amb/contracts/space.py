@@ -12,6 +12,9 @@ from amb.errors import CandidateError, SpecError
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+FARTHEST = 1e100
+"""No axis reaches beyond: sums and differences of its coordinates are finite."""
+
 
 @dataclass(frozen=True, eq=False)
 class Space:
@@ -31,7 +34,8 @@ class Space:
             a draw from the (discretized) prior.
 
     Raises:
-        SpecError: levels that are not positive integers, `low >= high`, or a choice that does not exist.
+        SpecError: levels that are not positive integers, `low >= high`, an infinite end, or a choice that does not
+            exist.
     """
 
     levels: IntArray
@@ -51,8 +55,10 @@ class Space:
             raise SpecError(f"kind must be 'ordinal' or 'categorical', got {self.kind!r}")
         if self.prior not in ("normal", "uniform") or self.grid not in ("even", "quantile"):
             raise SpecError(f"no such prior or grid: {self.prior!r}, {self.grid!r}")
-        if self.kind == "ordinal" and not self.low < self.high:
-            raise SpecError(f"low must be below high, got {self.low} and {self.high}")
+        if self.kind == "ordinal" and not -FARTHEST <= self.low < self.high <= FARTHEST:
+            raise SpecError(
+                f"low must be below high, both finite numbers, got {str(self.low)[:50]} and {str(self.high)[:50]}"
+            )
         levels = levels.astype(np.int64)
         levels.setflags(write=False)
         object.__setattr__(self, "levels", levels)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from amb.foreign import plain
 from amb.runs import RunPlan, RunRecord
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ class RichProgress(Progress):
         from rich.table import Column
 
         self._console = console
+        name = Column(ratio=3, no_wrap=True, overflow="ellipsis")
         self._bars = Bars(
-            TextColumn("{task.description}", table_column=Column(ratio=3, no_wrap=True, overflow="ellipsis")),
+            TextColumn("{task.description}", markup=False, table_column=name),
             BarColumn(bar_width=None, table_column=Column(ratio=2)),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[note]}", markup=False, table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True),
             console=console,
             refresh_per_second=4,
@@ -101,7 +103,7 @@ class RichProgress(Progress):
         for run in runs[:VISIBLE_RUNS]:
             key = run.plan.key
             if key not in self._tasks:
-                self._tasks[key] = self._bars.add_task(run.plan.name, total=run.plan.budget, note="")
+                self._tasks[key] = self._bars.add_task(plain(run.plan.name), total=run.plan.budget, note="")
             best = f"best {run.best:.3f}" if np.isfinite(run.best) else "no value yet"
             self._bars.update(self._tasks[key], completed=run.queries, note=best)  # type: ignore[arg-type]
 
@@ -115,7 +117,7 @@ class RichProgress(Progress):
 
     def note(self, message: str) -> None:
         """Print a line above the bars."""
-        self._console.print(message, markup=False, style="yellow")
+        self._console.print(plain(message), markup=False, style="yellow")
 
     def end(self) -> None:
         """Stop drawing."""

@@ -18,5 +18,10 @@ class Csv(Report):
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")
-            table.to_csv(paths[-1], index=False, lineterminator="\n")
+            table.map(_inert).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
+
+
+def _inert(cell: object) -> object:
+    """A text that a spreadsheet would take for a formula, as text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from amb.contracts.report import Report
+from amb.foreign import plain
 from amb.stats import PAIRS, Column, ranking_columns, shown
 from amb_reports.captions import command, scope
 
@@ -36,7 +37,7 @@ class Latex(Report):
         ):
             caption = f"{head} {scope(comparison.runs)[0].upper()}{scope(comparison.runs)[1:]}."
             text = table(data, chosen, caption=caption, label=f"tab:{path.stem}")
-            made = command(settings).replace("\n", " ")
+            made = plain(command(settings))
             path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {made}\n{text}", encoding="utf-8")
         return paths
 
@@ -67,4 +68,4 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column], *, caption: str, la
 
 def escape(words: str) -> str:
     """Text that LaTeX prints as it is; brackets are wrapped, as they would be an option after a line's end."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in words)
+    return "".join(_SPECIAL.get(letter, letter) for letter in plain(words))

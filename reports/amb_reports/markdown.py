@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from amb.contracts.report import Report
+from amb.foreign import plain
 from amb.stats import PAIRS, ranking_columns, shown
 from amb.stats.columns import Column, p_value
 from amb_reports.captions import command, scope
@@ -51,7 +52,7 @@ def render(comparison: "Comparison", folder: Path) -> str:
         parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)} ({scope(comparison.runs)}).*")
     if len(comparison.pairs):
         parts += ["## Pairs", table(comparison.pairs, PAIRS), _omnibus(comparison)]
-    parts += ["## Settings", _settings(comparison), "Made again by:", f"```\n{command(settings)}\n```"]
+    parts += ["## Settings", _settings(comparison), "Made again by:", _fenced(plain(command(settings)))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +70,13 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column] | None = None) -> st
 
 def escape(words: str) -> str:
     """Text that Markdown shows as it is, in a table too."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", words).replace("\n", " ")
+    return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", plain(words))
+
+
+def _fenced(words: str) -> str:
+    """A code block that no backticks in the words can end."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
+    return f"{fence}\n{words}\n{fence}"
 
 
 def _reading(comparison: "Comparison") -> str:

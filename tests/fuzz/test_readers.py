@@ -50,3 +50,12 @@ def test_what_takes_too_much_is_a_finding(fuzz: ModuleType, monkeypatch: pytest.
     monkeypatch.setattr(fuzz, "MOST_SECONDS", 0.1)
     with pytest.raises(TimeoutError):
         fuzz.attempt(fuzz.Reader("endless", (), lambda _: [None for _ in iter(int, 1)]), b"")
+
+
+def test_what_was_found_once_stays_mended(fuzz: ModuleType, readers: dict) -> None:
+    """Inputs that once ended the process, or would not end; named after their reader."""
+    found = sorted((Path(__file__).parent / "found").iterdir())
+    assert found
+    for file in found:
+        fuzz.attempt(readers[file.name.split("-")[0]], file.read_bytes())
+    fuzz.attempt(readers["spec"], b"0..99999999999")

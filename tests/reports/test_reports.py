@@ -181,3 +181,29 @@ def test_labels_are_spread_in_order() -> None:
 def test_short_names_leave_out_what_all_share(comparison) -> None:  # type: ignore[no-untyped-def]
     """One generator, one target: layer and unit are enough."""
     assert short("gan/net/conv1/3", comparison.runs) == "conv1/3"
+
+
+HOSTILE = "=a|b`c`<b>x</b>&$y$~\\input{z}[q](r)\x1b[2J\r# h"
+
+
+def test_hostile_names_stay_text_in_latex_markdown_and_csv(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import csv
+
+    from amb_reports.csv_tables import Csv
+
+    made = make_comparison(solvers=("random", "tt-b", HOSTILE))
+    latex.Latex().write(made, tmp_path)
+    tex = (tmp_path / "ranking.tex").read_text()
+    assert r"\textbackslash{}input\{z\}" in tex
+    assert r"\input" not in tex.replace("% Needs", "").split("\n", 1)[1]
+    text = markdown.render(made, tmp_path)
+    body = text.replace(markdown.escape(HOSTILE), "").split("## Settings")[0]
+    assert "<b>" not in body
+    assert "\n# h" not in text
+    assert r"=a\|b\`c\`\<b\>x\</b\>\&\$y\$\~" in text
+    Csv().write(made, tmp_path)
+    rows = list(csv.reader((tmp_path / "ranking.csv").open(newline="")))
+    assert any(cell.startswith("'=a|b") for row in rows for cell in row)
+    assert not any(cell.startswith("=") for row in rows for cell in row)
+    for content in (tex, text):
+        assert not set("\x1b\r") & set(content)

@@ -1,0 +1,275 @@
+"""What a stranger's study, checkpoint or message may contain, and what it may not do."""
+
+import ast
+import contextlib
+import json
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from amb import FunctionProblem, Space
+from amb.cli.app import app
+from amb.errors import CheckpointError, StudyError
+from amb.runner import execute
+from amb.runs import RunPlan
+from amb.study import PublishedStudy, Study, publish
+from amb.study.health import examine, mend
+from amb.study.journal import read_journal, trace_schema
+from amb.study.study import read_run
+
+ROOT = Path(__file__).parents[2]
+SPACE = Space.uniform(6, 16)
+PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 20)
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e[bold]x[/bold]|<b>&$\\input{x}`\r\n# y"
+
+
+def problem(spec: str) -> FunctionProblem:
+    return FunctionProblem(lambda rows: np.sin(rows).mean(axis=1), SPACE, id=spec)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    made = Study(tmp_path / "st")
+    made.describe([PLAN], {})
+    execute([PLAN], made, problem)
+    return made
+
+
+# Nothing is executed
+
+PICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+@pytest.mark.parametrize("package", ["amb", "problems/amb_problems", "solvers/amb_solvers", "reports/amb_reports"])
+def test_no_pickle_is_ever_read(package: str) -> None:
+    """The one exception copies a solver in memory, to test that it can be copied."""
+    readers = {"load", "loads", "Unpickler", "read_pickle", "deserialize", "deserialize_pandas"}
+    found = []
+    for path in (ROOT / package).rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        names |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        found += [
+            f"{path.name} imports {n}" for n in names & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+        ]
+        for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+            name = ast.unparse(call.func)
+            if name.startswith(("torch.", "pd.", "pa.")) and name.split(".")[-1] in readers:
+                found.append(f"{path.name} calls {name}")
+            if name == "np.load" and not any(k.arg == "allow_pickle" and k.value.value is False for k in call.keywords):  # type: ignore[attr-defined]
+                found.append(f"{path.name} calls np.load without allow_pickle=False")
+    assert found == (["cases.py imports pickle"] if package == "amb" else [])
+
+
+class Bomb:
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.place),)
+
+
+def test_a_pickled_extension_type_in_a_run_file_is_refused_and_not_executed(study: Study, tmp_path: Path) -> None:
+    """CVE-2023-47248: Arrow once unpickled a type that a file named."""
+    path = study.run_file(PLAN.key)
+    table = pq.read_table(path)
+    bomb = {"ARROW:extension:name": "arrow.py_extension_type"}
+    bomb["ARROW:extension:metadata"] = pickle.dumps(Bomb(tmp_path / "executed"))
+    schema = table.schema.set(1, table.schema.field("value").with_metadata(bomb))
+    pq.write_table(table.cast(schema), path)
+    with contextlib.suppress(StudyError):
+        read_run(path)  # the type is unknown, and so plain numbers
+    assert not (tmp_path / "executed").exists()
+
+
+# Sizes are looked at before anything is allocated
+
+
+def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
+    """Sparse files of a terabyte: they take no room, and reading them would."""
+    study.journal(PLAN, 6, None).close()
+    for path, read in (
+        (study.run_file(PLAN.key), lambda: study.load(PLAN)),
+        (study.journal_file(PLAN.key), lambda: study.unfinished(PLAN)),
+        (study.folder / "manifest.json", lambda: study.manifest),
+    ):
+        os.truncate(path, 1 << 40)
+        with pytest.raises(StudyError, match="at most"):
+            read()
+    os.truncate(study.log.path, 1 << 40)
+    assert not list(study.log.read())
+
+
+def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+    from amb_problems import checkpoint
+
+    for suffix in (".card.json", ".safetensors"):
+        (tmp_path / f"net{suffix}").touch()
+    (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0"}')
+    os.truncate(tmp_path / "net.safetensors", 1 << 40)
+    with pytest.raises(CheckpointError, match="at most"):
+        checkpoint.load(tmp_path / "net")
+    os.truncate(tmp_path / "net.card.json", 1 << 40)
+    with pytest.raises(CheckpointError, match="at most"):
+        checkpoint.read_card(tmp_path / "net")
+
+
+def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoding says "a million zeros" in a few bytes; here 30 MB are taken for too much."""
+    monkeypatch.setattr("amb.study.study.MOST_NUMBERS", 1 << 20)
+    path, n = study.run_file(PLAN.key), 1 << 20
+    metadata = pq.read_schema(path).metadata
+    zeros = pa.array(np.zeros(n))
+    candidates = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(n, np.uint16)), 1)
+    block = pa.table({"candidate": candidates, "value": zeros, "clean": zeros}).cast(trace_schema(1))
+    with pq.ParquetWriter(path, trace_schema(1).with_metadata(metadata), compression="zstd") as writer:
+        writer.write_table(block)
+        writer.write_table(block)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(StudyError, match=r"2,097,152 rows, and at most 1,048,576"):
+        read_run(path)
+
+
+def test_declared_rows_beyond_the_limit_are_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amb.study.study.MOST_NUMBERS", 100)  # 20 candidates of 6 modes are 120
+    with pytest.raises(StudyError, match="120 numbers"):
+        read_run(study.run_file(PLAN.key))
+
+
+def test_a_compressed_journal_is_no_journal(study: Study) -> None:
+    """Its buffers could declare any size."""
+    path = study.journal_file(PLAN.key)
+    with study.journal(PLAN, 6, study.unfinished(PLAN)):
+        pass
+    reader = pa.ipc.open_stream(path.read_bytes())
+    records = [reader.read_next_batch_with_custom_metadata() for _ in range(4)]
+    assert read_journal(path) is not None
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with path.open("wb") as file, pa.ipc.new_stream(file, reader.schema, options=options) as writer:
+        for record in records:
+            writer.write_batch(record.batch, custom_metadata=record.custom_metadata)
+    assert read_journal(path) is None
+
+
+def test_a_published_run_cannot_declare_a_gigantic_candidate(study: Study, tmp_path: Path) -> None:
+    publish(study, tmp_path / "published")
+    file = tmp_path / "published" / "runs.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(2, "modes", pa.array([2**31 - 1], pa.int32())), file)
+    with pytest.raises(StudyError, match="2147483647 modes"):
+        list(PublishedStudy(file.parent).records())
+
+
+def test_a_manifest_nested_too_deeply_or_of_other_types_is_refused(study: Study) -> None:
+    for text in ('{"a":' * 100_000, '{"problems": 5}', '{"settings": {"seeds": ["x"]}}', "[]", '{"schema": "<b>"}'):
+        (study.folder / "manifest.json").write_text(text)
+        with pytest.raises(StudyError):
+            Study(study.folder)
+
+
+# Every path stays inside the study
+
+
+@pytest.mark.parametrize("part", ["runs", "journal", "report", "damaged"])
+def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path: Path, part: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "st").mkdir()
+    (tmp_path / "st" / part).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match="leads out of the study"):
+        Study(tmp_path / "st")
+
+
+def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    study.log.path.unlink(missing_ok=True)
+    (study.folder / "report" / "report.md").symlink_to(secret)
+    study.log.path.symlink_to(secret)
+    study.log.write("info", "hello")
+    assert not list(study.log.read())
+    (study.folder / f".manifest.json.{os.getpid()}.tmp").symlink_to(secret)
+    study.describe([PLAN], {})
+    other = replace(PLAN, replicate=1)
+    study.journal_file(other.key).with_suffix(".new").symlink_to(secret)
+    study.journal(other, 6, None).close()
+    (study.folder / "journal" / f"{other.key}.lock").symlink_to(secret)
+    with pytest.raises(StudyError, match="cannot write"):
+        study.claim(other)
+    study.run_file(other.key).symlink_to(study.run_file(PLAN.key))
+    with pytest.raises(StudyError, match="symbolic link"):
+        study.load(other)
+    assert secret.read_text() == "mine"
+    from amb.reporting import _refuse_links
+
+    with pytest.raises(StudyError, match="symbolic link"):
+        _refuse_links(study.folder / "report")
+
+
+def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    (study.folder / "runs" / "x.tmp").symlink_to(secret)
+    findings = examine(study)
+    assert any("symbolic link" in finding.what for finding in findings)
+    mend(study, findings)
+    assert secret.read_text() == "mine"
+    assert not examine(study)
+
+
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(study: Study) -> None:
+    for path in (study.run_file(PLAN.key), study.journal_file(PLAN.key), study.folder / "manifest.json"):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    with pytest.raises(StudyError, match="no regular file"):
+        study.load(PLAN)
+    with pytest.raises(StudyError, match="no regular file"):
+        read_journal(study.journal_file(PLAN.key))
+    with pytest.raises(StudyError, match="no regular file"):
+        _ = study.manifest
+
+
+def test_a_run_whose_name_is_not_its_key_is_refused(study: Study) -> None:
+    path = study.run_file("0" * 32)
+    path.write_bytes(study.run_file(PLAN.key).read_bytes())
+    with pytest.raises(StudyError, match="contradicts itself"):
+        read_run(path)
+
+
+# Names and messages
+
+
+def test_a_hostile_name_or_message_steers_no_terminal(study: Study) -> None:
+    plan = replace(PLAN, problem=HOSTILE)
+    loaded = study.load(PLAN)
+    assert loaded is not None
+    study.save(replace(loaded[0], plan=plan, status="crash", message=f"Traceback\n{HOSTILE}"), loaded[1])
+    study.log.write("warning", "note", message=HOSTILE)
+    for words in (["study", "status"], ["study", "doctor"]):
+        shown = CliRunner().invoke(app, [*words, str(study.folder)])
+        assert shown.exit_code == 0, shown.output
+        assert "[bold]" in shown.output
+        assert not set("\x1b\x07\r\u202e") & set(shown.output)
+        told = CliRunner().invoke(app, [*words, str(study.folder), "--json"]).output
+        assert "\x1b" not in told
+        assert HOSTILE.splitlines()[-1] in str(json.loads(told))
+
+
+def test_progress_takes_a_name_for_no_markup() -> None:
+    import io
+
+    from rich.console import Console
+
+    from amb.runner import RichProgress
+
+    sink = io.StringIO()
+    progress = RichProgress(Console(file=sink, force_terminal=False, width=200))
+    progress.note(HOSTILE)
+    assert "[bold]x[/bold]" in sink.getvalue()
+    assert not set("\x1b\x07\r\u202e") & set(sink.getvalue())
