@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,14 @@ from amb.errors import SpecError, StudyError
 from amb.plan import Plan, make_plan
 from amb.reference import Reference, published_reference
 from amb.runner import Limits, Progress, execute
-from amb.runs import RunRecord, Trace
+from amb.runs import RunPlan, RunRecord, Trace
+from amb.spec import Spec
 from amb.stats import Analysis, analyse
 from amb.stats.metrics import find_metric
 from amb.study import PublishedStudy, Study, open_study
+
+if TYPE_CHECKING:
+    from amb.executors.dask import DaskCluster
 
 RunKey = tuple[str, str, int]
 
@@ -120,6 +125,7 @@ def compare(
     with_reference: bool | str | Path = False,
     limits: Limits | None = None,
     retry: bool = False,
+    cluster: "DaskCluster | None" = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run what is missing in the study and compare the solvers.
@@ -141,6 +147,7 @@ def compare(
             folder), on its problems with its budget and seeds unless others are given; its runs are not made again.
         limits: seconds and memory that a run may take, and whether its solver gets a process of its own.
         retry: go on with runs that failed.
+        cluster: where runs are made (`amb.executors.dask.DaskCluster`); by default in this process.
         progress: shows the course; by default nothing is shown.
 
     Raises:
@@ -159,10 +166,11 @@ def compare(
     settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
     wanted = plan.runs if reference is None else reference.missing(plan.runs)
     notes = home.describe(wanted, settings)
-    execute(
+    carry_out(
+        plan,
         wanted,
         home,
-        plan.problem,
+        cluster,
         timing=timing,
         limits=limits or Limits(),
         retry=retry,
@@ -170,6 +178,16 @@ def compare(
         progress=progress,
     )
     return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
+
+
+def carry_out(
+    plan: Plan, runs: Sequence[RunPlan], study: Study, cluster: "DaskCluster | None" = None, **how: Any
+) -> None:
+    """Make runs of a plan that the study lacks, here or on a cluster; `how` is what `amb.runner.execute` takes."""
+    if cluster is None:
+        execute(runs, study, plan.problem, **how)
+    else:
+        cluster.execute(runs, study, device=plan.device, **how)
 
 
 def reopen(
@@ -197,7 +215,7 @@ def reopen(
         SpecError: as in `compare`.
     """
     home = open_study(study)
-    asked = dict(home.manifest["settings"])  # type: ignore[call-overload]
+    asked = _asked(home, named=solvers is None)
     plan = make_plan(
         solvers or asked["solvers"],
         problems or asked["problems"],
@@ -210,6 +228,25 @@ def reopen(
     settings["with_reference"] = beside
     reference = published_reference(beside) if beside else None
     return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
+
+
+def _asked(study: Study | PublishedStudy, *, named: bool) -> dict[str, Any]:
+    """What the manifest says that was asked last.
+
+    Raises:
+        StudyError: it does not say, or names a solver by its module, which only its user may have imported.
+    """
+    asked: dict[str, Any] = dict(study.manifest.get("settings", {}))  # type: ignore[call-overload]
+    lacking = [name for name in ("solvers", "problems", "budget", "seeds") if name not in asked]
+    if lacking:
+        raise StudyError(f"{study.folder}/manifest.json does not say which {lacking[0]} were asked for")
+    for spec in asked["solvers"] if named else ():
+        if ":" in Spec.parse(spec).name:
+            raise StudyError(
+                f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that it "
+                "names: give the solvers yourself with --solvers"
+            )
+    return {"suite": None, **asked}
 
 
 @dataclass(frozen=True)

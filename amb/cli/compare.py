@@ -19,6 +19,9 @@ def compare(
     isolate: o.Isolate = False,
     memory: o.Memory = None,
     retry: o.Retry = False,
+    executor: o.Executor = None,
+    scheduler: o.Scheduler = None,
+    workers: o.Workers = None,
     with_reference: o.WithReference = False,
     reference: o.ReferenceFolder = None,
     plugin: o.Plugins = None,
@@ -35,6 +38,7 @@ def compare(
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
+    cluster = o.cluster(executor, scheduler, workers, plugin)
     console = Console(stderr=json)
     with interruptible(study):
         comparison = run_comparison(
@@ -51,6 +55,7 @@ def compare(
             timing=timing,
             limits=limits,
             retry=retry,
+            cluster=cluster,
             with_reference=reference or with_reference,
             progress=RichProgress(console),
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from amb.executors.dask import DaskCluster
     from amb.runner import Limits
 
 Solvers = Annotated[
@@ -69,6 +70,14 @@ Memory = Annotated[
     str | None,
     typer.Option("--memory", help="What such a process may occupy: 500M, 2G.", metavar="SIZE"),
 ]
+Executor = Annotated[
+    str | None, typer.Option("--executor", help="Run on a Dask cluster: dask. By default in this process.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", help="Of a Dask cluster that is there; else a local one is made.", metavar="ADDRESS"),
+]
+Workers = Annotated[int | None, typer.Option("--workers", help="Processes of a local Dask cluster.", min=1)]
 Retry = Annotated[bool, typer.Option("--retry", help="Go on with runs that failed.")]
 Control = Annotated[
     str | None, typer.Option("--control", help="Test every solver against this one only, not all pairs.")
@@ -101,6 +110,29 @@ def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits"
     from amb.runner import Limits
 
     return Limits(timeout=timeout, isolate=isolate, memory=None if memory is None else _bytes(memory))
+
+
+def cluster(
+    executor: str | None, scheduler: str | None, workers: int | None, plugins: list[Path] | None
+) -> "DaskCluster | None":
+    """Where these options want the runs to be made; None for this process.
+
+    Raises:
+        SpecError: no such executor, or options of Dask's without it.
+    """
+    from amb.errors import SpecError, unknown
+
+    if executor is None:
+        if scheduler is not None or workers is not None:
+            raise SpecError("--scheduler and --workers belong to --executor dask")
+        return None
+    if executor != "dask":
+        raise unknown("executor", executor, ["dask"])
+    if scheduler is not None and workers is not None:
+        raise SpecError("--workers makes a local cluster, --scheduler takes one that is there: give one of them")
+    from amb.executors.dask import DaskCluster
+
+    return DaskCluster(scheduler=scheduler, workers=workers, plugins=tuple(plugins or ()))
 
 
 def _bytes(size: str) -> int:

@@ -15,6 +15,9 @@ def run(
     isolate: o.Isolate = False,
     memory: o.Memory = None,
     retry: o.Retry = False,
+    executor: o.Executor = None,
+    scheduler: o.Scheduler = None,
+    workers: o.Workers = None,
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
@@ -23,21 +26,23 @@ def run(
 
     from amb.cli.running import interruptible
     from amb.cli.show import print_runs
-    from amb.comparison import read_runs
+    from amb.comparison import carry_out, read_runs
     from amb.plan import make_plan
-    from amb.runner import RichProgress, execute
+    from amb.runner import RichProgress
     from amb.study import Study
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
+    cluster = o.cluster(executor, scheduler, workers, plugin)
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
     with interruptible(study):
         home = Study(study)
         notes = home.describe(plan.runs, {**plan.settings(), "timing": timing})
-        execute(
+        carry_out(
+            plan,
             plan.runs,
             home,
-            plan.problem,
+            cluster,
             timing=timing,
             limits=limits,
             retry=retry,

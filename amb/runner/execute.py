@@ -60,7 +60,7 @@ def execute(
             observed is lost.
         KeyboardInterrupt: once asked to stop, after the batch under way; asked twice, at once.
     """
-    _refuse_white_boxes(plans, limits)
+    refuse_white_boxes(plans, limits)
     with study.enter(alone=timing):
         _carry_out(plans, study, make_problem, timing, limits, retry, notes, progress or NoProgress())
 
@@ -84,7 +84,7 @@ def _carry_out(
         return problem
 
     def needed(plan: RunPlan) -> bool:
-        return not _finished(study, plan, timing=timing, retry=retry, watch=watch)
+        return not is_finished(study, plan, timing=timing, retry=retry, watch=watch)
 
     waiting: deque[RunPlan] = deque()
     for plan in plans:
@@ -145,7 +145,8 @@ def _carry_out(
         watch.end()
 
 
-def _finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
+def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
+    """Whether the study holds what a plan asks for; a damaged run file is set aside."""
     try:
         loaded = study.load(plan)
     except StudyError as cause:
@@ -167,7 +168,8 @@ def _skip(study: Study, plan: RunPlan, reason: str) -> RunRecord:
     return record
 
 
-def _refuse_white_boxes(plans: Sequence[RunPlan], limits: Limits) -> None:
+def refuse_white_boxes(plans: Sequence[RunPlan], limits: Limits) -> None:
+    """Raise `SpecError` where a solver that needs the problem itself would be isolated."""
     if limits.isolate:
         for solver in {plan.solver for plan in plans}:
             if resolve(solver).cls.white_box:

@@ -1,0 +1,1 @@
+"""Engines that carry a study out beyond this process."""

@@ -1,0 +1,182 @@
+"""A study on a Dask cluster: what it leaves is what one machine leaves, to the bit, whatever happens to the workers."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from amb import problems as registry
+from amb.cli.app import app
+from amb.errors import SpecError, StudyError
+from amb.executors.dask import DaskCluster, groups
+from amb.plugins import load_file
+from amb.runner import NoProgress, execute
+from amb.runs import RunPlan
+from amb.solvers import resolve
+from amb.study import Study
+
+distributed = pytest.importorskip("distributed")
+PLUGINS = Path(__file__).parents[1] / "plugins"
+
+
+def plans(solvers: tuple[str, ...] = ("random", "climber"), budget: int = 40, problems: int = 3) -> list[RunPlan]:
+    names = [f"toy/bowl/near/{unit}" for unit in range(problems)]
+    return [
+        RunPlan(name, registry.problem(name).fingerprint, solver, resolve(solver).cls.version, 0, budget)
+        for name in names
+        for solver in solvers
+    ]
+
+
+def traces(study: Study, wanted: list[RunPlan]) -> list[tuple]:
+    found = [study.load(plan) for plan in wanted]
+    assert all(found)
+    return [
+        (r.status, r.recommended, r.final, t.candidates.tobytes(), t.values.tobytes(), t.batches.tolist())
+        for r, t in found  # type: ignore[misc]
+    ]
+
+
+@pytest.fixture
+def alone(toy: Path, tmp_path: Path) -> Callable[[list[RunPlan]], list[tuple]]:
+    """What one process makes of the plans."""
+
+    def run(wanted: list[RunPlan]) -> list[tuple]:
+        study = Study(tmp_path / "alone")
+        execute(wanted, study, registry.problem)
+        return traces(study, wanted)
+
+    return run
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """A cluster of two workers in this process."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="inproc://", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+class Heard(NoProgress):
+    def __init__(self) -> None:
+        self.finished_runs: list[str] = []
+        self.seen: set[str] = set()
+        self.notes: list[str] = []
+
+    def update(self, runs) -> None:  # type: ignore[no-untyped-def]
+        self.seen.update(run.plan.name for run in runs if run.queries)
+
+    def finished(self, run, record) -> None:  # type: ignore[no-untyped-def]
+        self.finished_runs.append(record.plan.key)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def test_a_cluster_leaves_what_one_process_leaves(
+    alone: Callable[[list[RunPlan]], list[tuple]], scheduler: str, tmp_path: Path, toy: Path
+) -> None:
+    wanted = plans()
+    study, heard = Study(tmp_path / "st"), Heard()
+    study.describe(wanted, {})
+    cluster = DaskCluster(scheduler=scheduler, plugins=(toy,))
+    cluster.execute(wanted, study, progress=heard)
+    assert traces(study, wanted) == alone(wanted)
+    assert sorted(heard.finished_runs) == sorted(plan.key for plan in wanted)
+    assert not list((study.folder / "journal").iterdir())
+    events = [line["event"] for line in study.log.read()]
+    assert (events[0], events[-1]) == ("begin", "end")
+    assert events.count("run ended") == len(wanted)
+    # Nothing is left to do, and more budget extends the runs.
+    before = {plan.key: study.run_file(plan.key).stat().st_mtime_ns for plan in wanted}
+    cluster.execute(wanted, study)
+    assert before == {plan.key: study.run_file(plan.key).stat().st_mtime_ns for plan in wanted}
+    longer = plans(budget=60)
+    cluster.execute(longer, study)
+    assert traces(study, longer) == alone(longer)
+
+
+def test_a_worker_that_does_not_see_the_folder_is_named(scheduler: str, tmp_path: Path, toy: Path) -> None:
+    study = Study(tmp_path / "st")  # no manifest: as if the folder were another machine's
+    with pytest.raises(StudyError, match="2 of 2 workers do not see"):
+        DaskCluster(scheduler=scheduler, plugins=(toy,)).execute(plans(), study)
+
+
+def test_groups_share_a_pair_and_serve_every_worker() -> None:
+    def plan(pair: str, unit: int) -> RunPlan:
+        return RunPlan(f"{pair}/l/{unit}[noise=poisson]", "print", "random", "1", 0, 10)
+
+    wanted = [plan(pair, unit) for unit in range(40) for pair in ("a/b", "a/c")]
+    made = groups(wanted, 4)
+    assert sorted(p.key for group in made for p in group) == sorted(p.key for p in wanted)
+    assert all(len({p.problem[:3] for p in group}) == 1 for group in made)
+    assert len(made) == 16
+    assert {len(group) for group in groups([plan("a/b", unit) for unit in range(5000)], 1)} <= {128, 5000 % 128}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--executor", "dask", "--timing"], "wall times are never taken from a cluster"),
+        (["--executor", "dusk"], "did you mean dask"),
+        (["--workers", "2"], "belong to --executor dask"),
+        (["--executor", "dask", "--workers", "2", "--scheduler", "tcp://x:1"], "one of them"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_said(toy: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    command = ["run", "-s", "random", "-p", "toy/bowl/near/0", "--budget", "5", "--study", str(tmp_path / "st")]
+    done = CliRunner().invoke(app, [*command, *words])
+    assert isinstance(done.exception, SpecError)
+    assert message in str(done.exception)
+
+
+@pytest.mark.slow
+def test_two_of_four_workers_killed_cost_nothing(
+    alone: Callable[[list[RunPlan]], list[tuple]], tmp_path: Path, toy: Path
+) -> None:
+    load_file(PLUGINS / "slow.py")
+    wanted = plans(("random[k=5]", "dawdler"), budget=60, problems=4)
+    study = Study(tmp_path / "st")
+    study.describe(wanted, {})
+    killed: list[int] = []
+
+    def kill_two(cluster) -> None:  # type: ignore[no-untyped-def]
+        while len(list((study.folder / "journal").glob("*.arrows"))) < 3:
+            time.sleep(0.05)
+        for worker in list(cluster.workers.values())[:2]:
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+
+    with distributed.LocalCluster(n_workers=4, threads_per_worker=1, dashboard_address=None) as cluster:
+        thread = threading.Thread(target=kill_two, args=(cluster,))
+        thread.start()
+        DaskCluster(scheduler=cluster.scheduler_address, plugins=(toy, PLUGINS / "slow.py")).execute(wanted, study)
+        thread.join()
+    assert len(set(killed)) == 2
+    assert traces(study, wanted) == alone(wanted)
+    assert not list((study.folder / "journal").glob("*.arrows"))
+
+
+@pytest.mark.slow
+def test_a_run_that_kills_every_worker_ends_as_a_crash_and_harms_no_other(
+    alone: Callable[[list[RunPlan]], list[tuple]], tmp_path: Path, toy: Path
+) -> None:
+    load_file(PLUGINS / "poison.py")
+    good, bad = plans(("random[k=5]",), problems=4), plans(("poison",), problems=1)
+    study = Study(tmp_path / "st")
+    study.describe([*good, *bad], {})
+    DaskCluster(workers=2, plugins=(toy, PLUGINS / "poison.py")).execute([*bad, *good], study)
+    assert traces(study, good) == alone(good)
+    loaded = study.load(bad[0])
+    assert loaded is not None
+    assert loaded[0].status == "crash"
+    assert "KilledWorker" in loaded[0].reason
+    assert loaded[0].queries == 3 == len(loaded[1])
+    assert np.isnan(loaded[0].final)
