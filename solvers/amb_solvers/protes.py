@@ -33,7 +33,7 @@ class Protes(BatchSolver):
         x64: compute in float64; float32 is the package's default and this one.
     """
 
-    version = "2"
+    version = "3"
     failed_queries = "is never elite"
     source = "Batsheva, Chertkov, Ryzhakov & Oseledets 2023, NeurIPS 36 (protes 0.3.12)"
 

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.space import FloatArray, IntArray
-from amb_solvers.tt_engine import Floats, ascend, gradient_to_the_left, sweep
+from amb_solvers.tt_compiler import Floats
+from amb_solvers.tt_engine import ascend, gradient_to_the_left, sweep
 from amb_solvers.tt_sampling import draw
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # optax's defaults

@@ -15,24 +15,16 @@ The contraction `W` is computed once a batch and serves sampling and gradient al
 in Q and in Z, so the derivatives along Q and Z are orthogonal to them and normalizing needs no projection.
 """
 
-from typing import Any
-
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from amb.contracts.space import IntArray
+from amb_solvers.tt_bits import advance_bits, pull_of_bits, retreat_bits
+from amb_solvers.tt_compiler import Floats, compiled
 
-Floats = NDArray[Any]  # float32 or float64, the same in all arguments of one call
-
-# Sums may be reordered, so that they vectorize; the order is fixed once compiled. NaN and infinity keep their
-# meaning.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-
-_compiled = njit(cache=True, fastmath=FAST, error_model="numpy")
+_FEW = 2  # samples that do not pay for filling a vector
 
 
-@_compiled
+@compiled
 def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms: Floats) -> None:
     """Contract all cores with their right interfaces.
 
@@ -87,7 +79,7 @@ def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms:
                 z[j - 1, a] /= norms[j]
 
 
-@_compiled
+@compiled
 def gradient_to_the_left(
     cores: Floats, offsets: IntArray, r: int, w: Floats, elite: IntArray, dw: Floats, q: Floats, du: Floats
 ) -> None:
@@ -111,6 +103,15 @@ def gradient_to_the_left(
     for j in range(d):
         longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
     g = np.empty(longest, cores.dtype)
+    few = m <= _FEW
+    k = (m + 7) // 8 * 8  # whole vectors of samples; those that are none weigh nothing
+    weights = np.zeros(k, cores.dtype)
+    weights[:m] = weight
+    bits = np.zeros(k, np.int32)
+    chain = np.zeros((r, k), cores.dtype)
+    along = np.zeros((r, k), cores.dtype)
+    pull = np.zeros((2, k), cores.dtype)
+    length = np.ones(k, cores.dtype)
     q[0, :, :] = zero
     q[0, :, 0] = one
     for j in range(d):
@@ -118,6 +119,23 @@ def gradient_to_the_left(
         n = (offsets[j + 1] - start) // (r * r)
         at = start // r
         dw[at : at + r * n] = zero
+        if n == 2 and not few:
+            for s in range(m):
+                bits[s] = elite[s, j]
+                for a in range(r):
+                    chain[a, s] = q[j, s, a]
+            pull_of_bits(w[at : at + r * n], weights, bits, chain, pull, dw[at : at + r * n], along)
+            if j > 0:
+                for s in range(m):
+                    for a in range(r):
+                        du[j - 1, s, a] = along[a, s]
+            if j < d - 1:
+                advance_bits(cores[start : start + r * r * n], bits, chain, along, length)
+                for s in range(m):
+                    norms[j, s] = length[s]
+                    for b in range(r):
+                        q[j + 1, s, b] = along[b, s]
+            continue
         for s in range(m):
             x = elite[s, j]
             for i in range(n):
@@ -165,6 +183,18 @@ def gradient_to_the_left(
     for j in range(d - 1, 0, -1):
         start = offsets[j]
         n = (offsets[j + 1] - start) // (r * r)
+        if n == 2 and not few:
+            for s in range(m):
+                bits[s] = elite[s, j]
+                length[s] = norms[j - 1, s]
+                for a in range(r):
+                    chain[a, s] = du[j, s, a]
+                    along[a, s] = du[j - 1, s, a]
+            retreat_bits(cores[start : start + r * r * n], bits, chain, along)
+            for s in range(m):
+                for a in range(r):
+                    du[j - 1, s, a] = along[a, s] / length[s]
+            continue
         for s in range(m):
             x = elite[s, j]
             for a in range(r):
@@ -174,7 +204,7 @@ def gradient_to_the_left(
                 du[j - 1, s, a] = value / norms[j - 1, s]
 
 
-@_compiled
+@compiled
 def ascend(
     cores: Floats,
     first: Floats,

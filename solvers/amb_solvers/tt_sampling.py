@@ -1,21 +1,12 @@
 """Sampling from a tensor train; see `tt_engine` for the notation and how a train is stored."""
 
-from typing import Any
-
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from amb.contracts.space import IntArray
-from amb_solvers.tt_engine import FAST, Floats
-
-Indices = NDArray[Any]  # int32: as wide as a float32, so that both fill one vector
-
-_compiled = njit(cache=True, fastmath=FAST, error_model="numpy")
-_inlined = njit(cache=True, fastmath=FAST, error_model="numpy", inline="always")
+from amb_solvers.tt_compiler import Floats, Indices, compiled, inlined
 
 
-@_compiled
+@compiled
 def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) -> IntArray:
     """Sample from the density.
 
@@ -59,7 +50,7 @@ def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) 
     return drawn
 
 
-@_inlined
+@inlined
 def _choose_across_samples(w: Floats, n: int, q: Floats, thresholds: Floats, reached: Floats, x: Indices) -> None:
     """Levels x[s] of one mode; vectors run over the samples, which suits modes of few levels."""
     r, k = q.shape
@@ -83,7 +74,7 @@ def _choose_across_samples(w: Floats, n: int, q: Floats, thresholds: Floats, rea
             x[s] += 1 if reached[i, s] < thresholds[s] else 0
 
 
-@_inlined
+@inlined
 def _choose_across_levels(w: Floats, n: int, q: Floats, thresholds: Floats, g: Floats, x: Indices) -> None:
     """The same for modes of many levels; vectors run over the levels."""
     r = len(q)
@@ -109,21 +100,27 @@ def _choose_across_levels(w: Floats, n: int, q: Floats, thresholds: Floats, g: F
         x[s] = level
 
 
-@_inlined
+@inlined
 def _advance_across_samples(core: Floats, n: int, q: Floats, x: Indices, u: Floats) -> None:
-    """u = q Y[:, :, x], without gathering: every level's matrix, masked."""
+    """u = q Y[:, :, x], without gathering."""
     r, k = q.shape
     zero = core.dtype.type(0)
     u[:, :] = zero
     for b in range(r):
         for a in range(r):
-            for i in range(n):
-                factor = core[(a * r + b) * n + i]
+            at = (a * r + b) * n
+            if n == 2:  # bits: one of two factors
+                low, high = core[at], core[at + 1]
                 for s in range(k):
-                    u[b, s] += q[a, s] * factor if x[s] == i else zero
+                    u[b, s] += q[a, s] * (low if x[s] == 0 else high)
+            else:  # every level's matrix, masked
+                for i in range(n):
+                    factor = core[at + i]
+                    for s in range(k):
+                        u[b, s] += q[a, s] * factor if x[s] == i else zero
 
 
-@_inlined
+@inlined
 def _advance(core: Floats, n: int, q: Floats, x: Indices, u: Floats) -> None:
     """u = q Y[:, :, x]."""
     r = len(q)
@@ -136,7 +133,7 @@ def _advance(core: Floats, n: int, q: Floats, x: Indices, u: Floats) -> None:
             u[b, s] = value
 
 
-@_inlined
+@inlined
 def _normalize(u: Floats, q: Floats) -> None:
     """q = u, each sample's vector to length one; a vanished one stays zero."""
     r, k = q.shape

@@ -1,0 +1,16 @@
+"""How the tensor trains' loops are compiled: once for all shapes, kept on disk, for vectors."""
+
+from typing import Any
+
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[Any]  # float32 or float64, the same in all arguments of one call
+Indices = NDArray[Any]  # int32: as wide as a float32, so that both fill one vector
+
+# Sums may be reordered, so that they vectorize; the order is fixed once compiled. NaN and infinity keep their
+# meaning.
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+compiled = njit(cache=True, fastmath=_FAST, error_model="numpy")
+inlined = njit(cache=True, fastmath=_FAST, error_model="numpy", inline="always")
