@@ -36,7 +36,7 @@ class Comparison:
         plan: what was asked for.
         study: where the runs are.
         runs: one row a run (docs/statistics.md lists the columns).
-        traces: float64 arrays of the values told, in query order, by (problem, solver, seed).
+        traces: float64 arrays of the values, without noise, in query order, by (problem, solver, seed).
         analysis: every table of the statistics, each with its method.
         settings: everything needed to make it again.
         warnings: what a reader of the tables must know, as a reference made on another machine.
@@ -255,7 +255,8 @@ class Runs:
 
     Attributes:
         runs: one row a run.
-        traces: values told, in query order, by (problem, solver, seed).
+        traces: values in query order, by (problem, solver, seed), without noise, NaN where a query failed: under noise
+            the best value told is the luckiest draw, so no curve is made of those (COCO's noisy suite does likewise).
         recommended: the candidate that the solver stood by, or () after a failure.
     """
 
@@ -282,7 +283,7 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | 
         record, trace = loaded
         key = (run.problem, run.solver, run.replicate)
         rows.append({**run_row(record, trace, run.budget), "white_box": run.solver in white_box})
-        traces[key] = trace.values
+        traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         best[key] = record.recommended
     return Runs(pd.DataFrame(rows), traces, best)
 
@@ -324,7 +325,7 @@ def _refuse_unranked(plan: Plan, control: str | None) -> None:
 def run_row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:
     """A row of the runs table."""
     generator, target, layer, unit = (record.plan.problem.split("[")[0].split("/") + [""] * 4)[:4]
-    known = trace.values[~np.isnan(trace.values)]
+    known = trace.clean[~np.isnan(trace.values)]
     return {
         "problem": record.plan.problem,
         "generator": generator,

@@ -7,10 +7,12 @@ from functools import cache
 from amb.contracts.family import Family, Suite
 from amb.contracts.problem import Problem
 from amb.errors import PluginError, SpecError, unknown
+from amb.noise import split, with_noise
 from amb.plugins import find, plugins
 from amb.spec import Spec, Value, split_specs
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_GROUP = re.compile(rf"(?:{_NUMBER.pattern})(?:\+(?:{_NUMBER.pattern}))*")
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 
@@ -66,7 +68,7 @@ def expand(text: str) -> list[str]:
     """All problem ids that a comma-separated list of suites, ids, globs and ranges means, without repeats.
 
     ``quick``, ``cifar10-sngan/snn-cnn/sn1/3``, ``cifar10-sngan/*/sn1/0..63``,
-    ``cifar10-sngan/snn-cnn/sn2/*[grid=quantile]``.
+    ``cifar10-sngan/snn-cnn/sn2/*[grid=quantile]``, ``cifar10-sngan/snn-cnn/sn1/3+7+12`` (a group).
 
     Raises:
         SpecError: a part that matches nothing; the nearest names are given.
@@ -76,7 +78,9 @@ def expand(text: str) -> list[str]:
         spec = Spec.parse(part)
         ids = suite(spec.name).problems if "/" not in spec.name else _match(spec.name)
         for problem_id in ids:
-            found[str(Spec(problem_id, spec.options)) if spec.options else problem_id] = None
+            listed = Spec.parse(problem_id)
+            merged = tuple(sorted({**dict(listed.options), **dict(spec.options)}.items()))
+            found[str(Spec(listed.name, merged))] = None
     if not found:
         raise SpecError(f"no problems in {text!r}; `amb problems list` shows what there is")
     return list(found)
@@ -89,16 +93,29 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
         SpecError: an unknown family, layer, unit or option.
         CheckpointError: a network is missing or damaged.
     """
-    parsed = Spec.parse(spec)
+    parsed, noise = split(Spec.parse(spec))
     name, layer, unit = _split(parsed.name)
     made = family(name)
     units = made.layers()
     if layer not in units:
         raise unknown(f"layer of {name}", layer, units)
-    if not _NUMBER.fullmatch(unit) or int(unit) >= units[layer]:
-        raise SpecError(f"no unit {unit!r} in {name}/{layer}; its units are 0..{units[layer] - 1}")
+    if not _GROUP.fullmatch(unit):
+        raise SpecError(f"bad unit {unit!r} in {spec!r}: a number, or several, whose mean counts, as 3+7+12")
+    numbers = _group(unit, units[layer], f"{name}/{layer}")
     options: dict[str, Value] = dict(parsed.options)
-    return made.problem(layer, int(unit), device=device, **options)
+    if len(numbers) == 1:
+        return with_noise(made.problem(layer, numbers[0], device=device, **options), noise)
+    return with_noise(made.group(layer, numbers, device=device, **options), noise)
+
+
+def _group(text: str, number: int, where: str) -> tuple[int, ...]:
+    """The units of `3` or `3+7+12`, ascending."""
+    units = [int(unit) for unit in text.split("+")]
+    if max(units) >= number:
+        raise SpecError(f"no unit {max(units)} in {where}; its units are 0..{number - 1}")
+    if len(set(units)) < len(units):
+        raise SpecError(f"units {text} of {where} name one unit twice")
+    return tuple(sorted(units))
 
 
 def _composed(name: str) -> Family | None:
@@ -139,7 +156,9 @@ def _match(pattern: str) -> list[str]:
     return found
 
 
-def _units(pattern: str, units: int, whole: str) -> list[int]:
+def _units(pattern: str, units: int, whole: str) -> list[str]:
+    if "+" in pattern and _GROUP.fullmatch(pattern):
+        return ["+".join(map(str, _group(pattern, units, whole)))]
     if bounds := _RANGE.fullmatch(pattern):
         first, last = int(bounds[1]), int(bounds[2])
     elif _NUMBER.fullmatch(pattern):
@@ -147,7 +166,9 @@ def _units(pattern: str, units: int, whole: str) -> list[int]:
     elif pattern == "*":
         first, last = 0, units - 1
     else:
-        raise SpecError(f"bad unit {pattern!r} in {whole!r}: a number, a range such as 0..63, or *")
+        raise SpecError(
+            f"bad unit {pattern!r} in {whole!r}: a number, a range such as 0..63, a group such as 3+7+12, or *"
+        )
     if first > last or last >= units:
         raise SpecError(f"units {pattern} of {whole!r} do not exist; there are 0..{units - 1}")
-    return list(range(first, last + 1))
+    return [str(unit) for unit in range(first, last + 1)]

@@ -83,8 +83,16 @@ class RunPlan:
     @property
     def seed(self) -> int:
         """The solver's seed, derived from problem, solver and replicate, so no two runs share a stream."""
+        return self._derived(self.replicate)
+
+    @property
+    def noise_seed(self) -> int:
+        """The seed of what the run observes with noise; nothing that the solver draws tells of it."""
+        return self._derived(self.replicate, 1)
+
+    def _derived(self, *key: int) -> int:
         words = hashlib.sha256(json.dumps([self.problem, self.solver]).encode()).digest()
-        sequence = np.random.SeedSequence(int.from_bytes(words[:16], "big"), spawn_key=(self.replicate,))
+        sequence = np.random.SeedSequence(int.from_bytes(words[:16], "big"), spawn_key=key)
         return int(sequence.generate_state(1, np.uint64)[0])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from amb.contracts.problem import Problem, UInt8Array
+from amb.errors import SpecError
 from amb.spec import Value
 
 
@@ -29,6 +30,14 @@ class Family(ABC):
             SpecError: no such unit or option.
             CheckpointError: a network is missing or damaged.
         """
+
+    def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> Problem:
+        """The problem of several units of a layer, ascending and distinct, whose mean activation counts. Optional.
+
+        Raises:
+            SpecError: no such unit or option, or the family has problems of single units only.
+        """
+        raise SpecError(f"{type(self).__name__} has problems of single units only, none of {len(units)} units")
 
     def natural_images(self, data: Path | None) -> UInt8Array | None:
         """Test images of the target's data set, uint8[n, h, w, c], for `amb references`; None: there are none.

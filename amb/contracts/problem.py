@@ -2,11 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amb.contracts.noise import Noise, Queries
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 
@@ -33,16 +36,21 @@ class Problem(ABC):
     """A generator, a target network and a unit of it: find the candidate that excites the unit most.
 
     Attributes:
-        id: ``<generator>/<target>/<layer>/<unit>``.
+        id: ``<generator>/<target>/<layer>/<unit>``; of a group of units, the mean of which counts, ``.../3+7+12``.
         space: the grid that is searched.
         group: problems of one group can be evaluated in one batch (they share generator and target).
         fingerprint: a hash of everything that the values depend on (checkpoints, formula); part of the key
             of a run, so that a changed network never meets old results.
+        noise: through which solvers see it; None: they see the activation itself.
+        spikes: how many spikes an activation of 1 stands for; None: it counts none.
     """
 
     id: str
     space: Space
     fingerprint: str
+    noise: Noise | None = None
+    spikes: int | None = None
+    _shown: int = 0
 
     @property
     def group(self) -> str:
@@ -51,10 +59,16 @@ class Problem(ABC):
     def evaluate(self, candidates: ArrayLike) -> FloatArray:
         """Activations of candidates, int[n, d] -> float64[n]: what a solver is told.
 
+        Where there is noise, an object's queries are numbered from 0 in the order of calls, and their noise depends on
+        the number: a script that makes the problem anew observes the same.
+
         Raises:
             CandidateError: wrong shape, type or range; nothing is evaluated then.
         """
-        return self.evaluate_together([self], [self.space.check(candidates)]).values[0]
+        index = self.space.check(candidates)
+        queries = Queries(int.from_bytes(sha256(self.id.encode()).digest()[:8], "big"), self._shown)
+        self._shown += len(index)
+        return self.observe_together([self], [index], [queries]).values[0]
 
     def warm_up(self) -> None:  # noqa: B027 - optional by design
         """Compile and load whatever the first evaluation would, so that no run is charged for it.
@@ -66,10 +80,27 @@ class Problem(ABC):
     @classmethod
     @abstractmethod
     def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:
-        """Evaluate batch `i` on problem `i`, all of one `group`, in one pass.
+        """Evaluate batch `i` on problem `i`, all of one `group`, in one pass, without `noise`.
 
         What one batch observes must not depend, in any bit, on the others.
         """
+
+    @classmethod
+    def observe_together(
+        cls, problems: Sequence["Problem"], batches: Sequence[IntArray], queries: Sequence[Queries]
+    ) -> Evaluation:
+        """As `evaluate_together`, each problem seen through its noise; `queries` says which queries a batch is."""
+        evaluation = cls.evaluate_together(problems, batches)
+        if len(evaluation.values) != len(problems):
+            return evaluation  # the runner says what is wrong with it
+        start = perf_counter()
+        rows = zip(problems, batches, evaluation.values, queries, strict=True)
+        seen = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
+        return replace(evaluation, values=seen, target_seconds=evaluation.target_seconds + perf_counter() - start)
+
+    def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
+        """What is told of a batch whose values without noise are known."""
+        return values if self.noise is None else self.noise.observe(values, queries)
 
     @abstractmethod
     def images(self, candidates: ArrayLike) -> UInt8Array:
@@ -151,8 +182,6 @@ class FunctionProblem(Problem):
 
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
-        from time import perf_counter
-
         values = []
         start = perf_counter()
         for problem, batch in zip(problems, batches, strict=True):

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from amb.contracts.noise import Queries
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
@@ -83,6 +84,11 @@ class LiveRun:
     def done(self) -> bool:
         """Whether the run has ended, well or not."""
         return self.status is not None or self.queries >= self.plan.budget
+
+    @property
+    def next_queries(self) -> Queries:
+        """Which queries of the run the candidates are that `ask` gave."""
+        return Queries(self.plan.noise_seed, self.queries + (len(self._head[1]) if self._head else 0))
 
     def ask(self) -> IntArray | None:
         """The candidates to measure next, or None if the solver failed."""

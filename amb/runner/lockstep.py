@@ -65,7 +65,9 @@ def _serve(group: list[Asked]) -> None:
 def _evaluate(group: list[Asked]) -> Evaluation:
     problems = [run.problem for run, _ in group]
     batches = [candidates for _, candidates in group]
-    evaluation: Evaluation = type(problems[0]).evaluate_together(problems, batches)
+    evaluation: Evaluation = type(problems[0]).observe_together(
+        problems, batches, [run.next_queries for run, _ in group]
+    )
     columns = [(name, getattr(evaluation, name)) for name in ("values", "clean")]
     for name, column in columns:
         if len(column) != len(group):

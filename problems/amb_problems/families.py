@@ -8,9 +8,13 @@ from typing import cast
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.problem import UInt8Array
+from amb.errors import unknown
 from amb.generators import generator as find_generator
+from amb.noise import OPTIONS as NOISE_OPTIONS
 from amb.spec import Spec, Value
 from amb_problems import checkpoint
+from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
+from amb_problems.encoding import Encoding
 from amb_problems.network import NetworkProblem, Pair
 
 
@@ -20,6 +24,7 @@ class NetworkFamily(Family):
     Options of a problem's spec are those of the generator, which choose the grid: of an SN-GAN `grid`, "even", the
     paper's 64 levels in [-4, 4] (section 3.2.2), or "quantile", levels at the quantiles of the generator's own latent
     distribution; of a VQ-VAE `codes`.
+    A spiking target takes `input` too, "bernoulli" or "gaussian" (with `deviation`): its frames are drawn (`Encoding`).
     """
 
     generator: str
@@ -42,10 +47,21 @@ class NetworkFamily(Family):
 
     def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: Value) -> NetworkProblem:
         """The problem of one unit; see the class for `options`."""
+        return self.group(layer, (unit,), device=device, **options)
+
+    def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> NetworkProblem:
+        """The problem of one unit or of several's mean; see the class for `options`."""
         pair = self.pair(device)
+        shown = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
+        for option in options:
+            if option not in pair.generator.options:
+                known = [*pair.generator.options, *INPUT_OPTIONS, *NOISE_OPTIONS]
+                raise unknown("option of a problem", option, known)
         grid = pair.generator.grid(**options)
-        problem_id = Spec(f"{self.generator}/{self.target}/{layer}/{unit}", _chosen(pair.generator, options))
-        return NetworkProblem(pair, layer, unit, grid, id=str(problem_id))
+        chosen = tuple(sorted([*_chosen(pair.generator, options), *shown.items()]))
+        name = f"{self.generator}/{self.target}/{layer}/{'+'.join(map(str, units))}"
+        encoding = Encoding.of(shown)
+        return NetworkProblem(pair, layer, units, grid, id=str(Spec(name, chosen)), encoding=encoding)
 
 
 class SNGANBeforeSpikingCNN(NetworkFamily):

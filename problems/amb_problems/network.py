@@ -1,17 +1,20 @@
 """Problems made of a generator and a target network: one latent grid, one unit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amb.contracts.generator import Generator, Grid
+from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SpecError
+from amb_problems.encoding import Encoding
 from amb_problems.presentation import present
 
 
@@ -28,6 +31,29 @@ class ManyUnits(Protocol):
 
     def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The response of every unit to every image: float64[n, len(units)]."""
+
+
+@runtime_checkable
+class CountsSpikes(Protocol):
+    """A target whose activations are shares of all possible spikes."""
+
+    @property
+    def spikes(self) -> Mapping[str, int]:
+        """By layer that spikes, how many spikes of a unit are possible."""
+
+
+@runtime_checkable
+class SeesFrames(Protocol):
+    """A target that can be shown another image in every frame."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames it sees."""
+
+    def frame_activations(
+        self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]
+    ) -> FloatArray:
+        """The response of units of a layer to stimulus i's frames, uint8[frames, h, w, c]: float64[n, len(units)]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,28 +75,56 @@ class Pair:
     digests: tuple[str, ...]
     cards: Mapping[str, object]
     activation: str = "mean response of the unit"
-    warm: set[tuple[str, int]] = field(default_factory=set, repr=False)
-    """The units for which everything is compiled and laid out."""
+    warm: set[tuple[str, tuple[int, ...], bool]] = field(default_factory=set, repr=False)
+    """The layers and units for which everything is compiled and laid out."""
 
 
 class NetworkProblem(Problem):
-    """How strongly one unit of a target responds to what a generator makes of a grid point.
+    """How strongly a unit of a target, or several, respond to what a generator makes of a grid point.
 
     What an activation is, the target's model card says: of a spiking layer, the unit's spikes divided by frames and by
-    positions of its feature map, in [0, 1].
+    positions of its feature map, in [0, 1]. Several units count by the mean of their activations.
+
+    Args:
+        pair: generator and target.
+        layer, units: what is driven; several units are ascending and distinct.
+        grid: the generator's latents as a grid.
+        id: canonical.
+        encoding: how the frames of a stimulus are drawn; None: every frame is the image itself.
+
+    Raises:
+        SpecError: an encoding for a target that sees no frames.
     """
 
-    def __init__(self, pair: Pair, layer: str, unit: int, grid: Grid, *, id: str) -> None:
+    def __init__(
+        self,
+        pair: Pair,
+        layer: str,
+        units: tuple[int, ...],
+        grid: Grid,
+        *,
+        id: str,
+        encoding: Encoding | None = None,
+    ) -> None:
         self.pair = pair
         self.layer = layer
-        self.unit = unit
+        self.units = units
         self.grid = grid
         self.space = space = grid.space
         self.id = id
-        words = list(pair.digests)
+        self.encoding = encoding
+        if encoding is not None and not isinstance(pair.target, SeesFrames):
+            raise SpecError(
+                f"{id}: this network sees no frames one by one, so input={encoding.kind} means nothing to it"
+            )
+        if isinstance(pair.target, CountsSpikes) and layer in pair.target.spikes:
+            self.spikes = pair.target.spikes[layer] * len(units)
+        words = [*pair.digests]
         words.append(f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}")
         if grid.numbering is not None:
             words.append(str(grid.numbering.tolist()))
+        if encoding is not None:
+            words.append(repr(encoding))
         self.fingerprint = sha256(" ".join(words).encode()).hexdigest()[:16]
 
     @property
@@ -79,24 +133,59 @@ class NetworkProblem(Problem):
         return f"{self.pair.name}@{self.pair.device}"
 
     def warm_up(self) -> None:
-        """Show the unit one grey image, from one latent at the origin; once for all problems of the pair."""
-        unit = self.layer, self.unit
-        if unit in self.pair.warm:
+        """Show the units one grey image, from one latent at the origin; once for all problems of the pair."""
+        what = self.layer, self.units, self.encoding is not None
+        if what in self.pair.warm:
             return
-        self.pair.warm.add(unit)
-        images = self.pair.generator.images(np.zeros((1, self.space.d), np.float32))
-        self.pair.target.activations(np.full_like(images, 128), [unit])
+        self.pair.warm.add(what)
+        grey = np.full_like(self.pair.generator.images(np.zeros((1, self.space.d), np.float32)), 128)
+        self._respond(grey)
+        if self.encoding is not None:
+            assert isinstance(self.pair.target, SeesFrames)
+            still = np.repeat(grey, self.pair.target.frames, axis=0)
+            self.pair.target.frame_activations(1, lambda _: still, self.layer, self.units)
 
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
-        """One pass through generator and target for all problems of a pair."""
+        """One pass through generator and target for all problems of a pair, one more for each group of units."""
         mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
         pair = mine[0].pair
-        units = [(p.layer, p.unit) for p, batch in zip(mine, batches, strict=True) for _ in batch]
-        latents = np.concatenate([p.grid.latents(batch) for p, batch in zip(mine, batches, strict=True)])
-        shown = present(pair.generator, pair.target, latents, units, device=pair.device)
-        values = np.split(shown.activations, np.cumsum([len(batch) for batch in batches])[:-1])
-        return Evaluation(values, [value.copy() for value in values], shown.generator_seconds, shown.target_seconds)
+        alone = [i for i, p in enumerate(mine) if len(p.units) == 1]
+        values: dict[int, FloatArray] = {}
+        generator_seconds = target_seconds = 0.0
+        if alone:
+            units = [(mine[i].layer, mine[i].units[0]) for i in alone for _ in batches[i]]
+            latents = np.concatenate([mine[i].grid.latents(batches[i]) for i in alone])
+            shown = present(pair.generator, pair.target, latents, units, device=pair.device)
+            generator_seconds, target_seconds = shown.generator_seconds, shown.target_seconds
+            ends = np.cumsum([len(batches[i]) for i in alone])[:-1]
+            values.update(zip(alone, np.split(shown.activations, ends), strict=True))
+        for i in set(range(len(mine))) - set(alone):
+            start = perf_counter()
+            images = mine[i].images(batches[i])
+            middle = perf_counter()
+            values[i] = mine[i]._respond(images)
+            generator_seconds += middle - start
+            target_seconds += perf_counter() - middle
+        told = [values[i] for i in range(len(mine))]
+        return Evaluation(told, [value.copy() for value in told], generator_seconds, target_seconds)
+
+    def _respond(self, images: UInt8Array) -> FloatArray:
+        """Activations for images, float64[n]."""
+        return _mean(_answers(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
+
+    def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
+        """What is told: where frames are drawn, the response to them; then the noise."""
+        if self.encoding is not None:
+            target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
+            assert isinstance(target, SeesFrames)
+            number = target.frames
+
+            def frames(row: int) -> UInt8Array:
+                return encoding.frames(images[row], number, queries.rng(row, stream=1))
+
+            values = _mean(target.frame_activations(len(images), frames, self.layer, self.units))
+        return super()._observed(candidates, values, queries)
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
@@ -110,10 +199,10 @@ class NetworkProblem(Problem):
     def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
         """Activations of all problems of a pair for images from anywhere, float64[n, problems]."""
         mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
-        target, units = mine[0].pair.target, [(p.layer, p.unit) for p in mine]
-        if isinstance(target, ManyUnits):
-            return target.all_activations(images, units)
-        return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
+        units = list(dict.fromkeys((p.layer, unit) for p in mine for unit in p.units))
+        answers, column = _answers(mine[0].pair.target, images, units), {unit: i for i, unit in enumerate(units)}
+        means = [_mean(answers[:, [column[p.layer, unit] for unit in p.units]]) for p in mine]
+        return np.stack(means, axis=1)
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Surrogate gradients through generator and target: of spiking networks, over 20 frames at most."""
@@ -129,7 +218,7 @@ class NetworkProblem(Problem):
         self.space.nearest(points)  # refuses wrong shapes and NaN
         if not len(points):
             return np.empty(0), np.empty_like(points)
-        return gradients(generator, target, self.layer, (self.unit,), points, device=self.pair.device)
+        return gradients(generator, target, self.layer, self.units, points, device=self.pair.device)
 
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""
@@ -139,7 +228,23 @@ class NetworkProblem(Problem):
         return {
             "problem": self.id,
             "grid": size + box,
-            "activation": self.pair.activation,
+            "activation": self.pair.activation + (f"; mean of {len(self.units)} units" if len(self.units) > 1 else ""),
+            **({} if self.encoding is None else {"input": f"{self.encoding.kind}, drawn anew for every frame"}),
             **self.pair.cards,
             "checkpoints": ", ".join(self.pair.digests),
         }
+
+
+def _answers(target: Target, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+    """The response of every unit to every image, float64[n, len(units)], in one pass where the target can."""
+    if isinstance(target, ManyUnits):
+        return target.all_activations(images, units)
+    return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
+
+
+def _mean(answers: FloatArray) -> FloatArray:
+    """The mean over units, one after the other: an image's own is the same whatever stands beside it."""
+    total = answers[:, 0].copy()
+    for column in range(1, answers.shape[1]):
+        total += answers[:, column]
+    return total / answers.shape[1]

@@ -62,6 +62,14 @@ def test_every_code_path_counts_what_the_plain_network_counts(
         assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
 
 
+def test_one_pass_counts_every_layer(target: SpikingTarget, plain_counts: dict[str, np.ndarray]) -> None:
+    images = stimuli(4, shape=target.shape)
+    found = Evaluator(network_of(target)).layer_counts(images, target.layers)
+    for layer, counts in plain_counts.items():
+        assert found[layer].shape == (4, target.layers[layer].channels)
+        assert np.array_equal(counts, found[layer][:, [0, 1, 3]]), layer
+
+
 def test_the_frameworks_own_forward_pass_counts_the_same(
     target: SpikingTarget, plain_counts: dict[str, np.ndarray]
 ) -> None:

@@ -1,6 +1,6 @@
 """Spike counts of single units, computing no layer, channel or frame that they do not need."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -86,6 +86,26 @@ class Evaluator:
         self._each(compute, chunks)
         return result
 
+    def frame_counts(
+        self, n: int, frames: Callable[[int], NDArray[np.uint8]], layer: str, units: tuple[int, ...]
+    ) -> NDArray[np.int64]:
+        """Spikes of some units of one layer where every frame shows an image of its own: int64 `[n, len(units)]`.
+
+        Args:
+            n: number of stimuli.
+            frames: the frames of stimulus i, uint8 `[frames, side, side, channels]`; made when they are needed.
+            layer, units: what is counted.
+        """
+        self._by_layer([(layer, unit) for unit in units])
+        result = np.zeros((n, len(units)), np.int64)
+
+        def compute(some: NDArray[np.int64]) -> None:
+            shown = np.stack([frames(int(i)) for i in some], axis=1)
+            result[some] = self.forward.frame_counts(shown, layer, units)
+
+        self._each(compute, [(some,) for some in _split(np.arange(n), _CHUNK)])
+        return result
+
     def unit_counts(self, images: Images, layer: str, units: tuple[int, ...]) -> NDArray[np.int64]:
         """Spikes of some units of one layer for every image: int64 `[n, len(units)]`."""
         self._by_layer([(layer, unit) for unit in units])
@@ -95,6 +115,24 @@ class Evaluator:
             result[some] = self.forward.counts(images[some], layer, units)
 
         self._each(compute, [(some,) for some in _split(np.arange(len(images)), self._chunk(layer))])
+        return result
+
+    def layer_counts(self, images: NDArray[np.uint8], layers: Iterable[str]) -> dict[str, NDArray[np.int64]]:
+        """Spikes of all units of some layers for every image, int64 `[n, units]` each, in one pass.
+
+        Raises:
+            SpecError: no such layer.
+        """
+        wanted = tuple(dict.fromkeys(layers))
+        known = self.network.units
+        self._by_layer([(layer, 0) for layer in wanted])
+        result = {layer: np.zeros((len(images), known[layer]), np.int64) for layer in wanted}
+
+        def compute(some: NDArray[np.int64]) -> None:
+            for layer, counts in self.forward.layer_counts(images[some], wanted).items():
+                result[layer][some] = counts
+
+        self._each(compute, [(some,) for some in _split(np.arange(len(images)), _CHUNK)])
         return result
 
     def _chunk(self, layer: str) -> int:

@@ -1,5 +1,6 @@
 """One chunk of images through the stages, as far as one layer's probed units need it."""
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -45,6 +46,50 @@ class Forward:
         found = self._run(images, self._depth[layer], units, None if alone else column)
         return found[:, 0]
 
+    def layer_counts(self, images: NDArray[np.uint8], layers: Iterable[str]) -> dict[str, NDArray[np.int64]]:
+        """Spikes of all units of some layers for every image, int64 `[n, units]` each, in one pass."""
+        wanted = set(layers)
+        deepest = max(self._depth[layer] for layer in wanted)
+        found: dict[str, NDArray[np.int64]] = {}
+        with torch.inference_mode():
+            shown = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+            periods = self.kernels.periods(self.convolution(0, None)(shown), self.network.stages[0].pool)
+            first = self.network.stages[0]
+            if first.name in wanted:
+                found[first.name] = self.kernels.period_counts(periods).cpu().numpy()
+            spikes = self._after_first(periods, None) if deepest else {}
+            for name, fired in self._walk(spikes, deepest + 1):
+                if name in wanted:
+                    found[name] = self.kernels.counts(fired).cpu().numpy()
+        return found
+
+    def frame_counts(self, frames: NDArray[np.uint8], layer: str, units: Units) -> NDArray[np.int64]:
+        """Spikes of some units of one layer where every frame shows an image of its own.
+
+        Nothing repeats, so every layer is computed in every frame.
+
+        Args:
+            frames: uint8 `[frames, n, side, side, channels]`.
+            layer, units: what is counted.
+
+        Returns:
+            int64 `[n, units]`.
+        """
+        deepest, first = self._depth[layer], self.network.stages[0]
+        with torch.inference_mode():
+            shown = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
+            current = self._currents(0, shown, units if deepest == 0 else None)
+            if deepest == 0:
+                return self.kernels.fire_counts(current, None).cpu().numpy()
+            fired = self.kernels.fire(current, None)
+            if first.spike_pool is not None:
+                pooled = max_pool(fired.flatten(0, 1).float(), first.spike_pool).to(torch.uint8)
+                fired = pooled.view(*fired.shape[:2], *pooled.shape[1:])
+            spikes = {first.name: fired}
+            for _ in self._walk(spikes, deepest):
+                pass
+            return self._last(deepest, spikes, units, None).cpu().numpy()
+
     def _run(
         self, images: NDArray[np.uint8] | Tensor, deepest: int, units: Units, column: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
@@ -66,29 +111,39 @@ class Forward:
     def _deeper(self, images: Tensor, deepest: int, units: Units, own: Tensor | None) -> Tensor:
         stages, kernels = self.network.stages, self.kernels
         periods = kernels.periods(self.convolution(0, None)(images), stages[0].pool)
-        spikes: dict[str, Tensor] = {}
-        start = 1
-        if self._superposes():
-            wanted = units if deepest == 1 else None
-            fired = self._superpose(periods, wanted)
-            if deepest == 1:
-                counts = kernels.counts(fired)
-                return counts if own is None else _own(counts, own)
-            spikes[stages[1].name] = fired
-            start = 2
-        else:
-            spikes[stages[0].name] = kernels.trains(periods, stages[0].spike_pool)
-        for index in range(start, deepest):
-            received = spikes[stages[index - 1].name]
-            current, shortcut = self._currents(index, received, None), self._shortcut(index, spikes, None)
-            spikes[stages[index].name] = kernels.fire(current, shortcut)
-            self._forget(spikes, index)
-        current = self._currents(deepest, spikes[stages[deepest - 1].name], units)
+        spikes = self._after_first(periods, units if deepest == 1 else None)
+        if stages[deepest].name in spikes:
+            counts = kernels.counts(spikes[stages[deepest].name])
+            return counts if own is None else _own(counts, own)
+        for _ in self._walk(spikes, deepest):
+            pass
+        return self._last(deepest, spikes, units, own)
+
+    def _last(self, deepest: int, spikes: dict[str, Tensor], units: Units, own: Tensor | None) -> Tensor:
+        current = self._currents(deepest, spikes[self.network.stages[deepest - 1].name], units)
         shortcut = self._shortcut(deepest, spikes, units)
         if own is not None:
             current = _own(current, own)
             shortcut = None if shortcut is None else _own(shortcut, own)
-        return kernels.fire_counts(current, shortcut)
+        return self.kernels.fire_counts(current, shortcut)
+
+    def _after_first(self, periods: Tensor, units: Units | None) -> dict[str, Tensor]:
+        """The spikes of the first stage; where they can be superposed, those of the second stage's units instead."""
+        first = self.network.stages[0]
+        if self._superposes():
+            return {self.network.stages[1].name: self._superpose(periods, units)}
+        return {first.name: self.kernels.trains(periods, first.spike_pool)}
+
+    def _walk(self, spikes: dict[str, Tensor], end: int) -> Iterator[tuple[str, Tensor]]:
+        """Spikes of all units, stage by stage from the second one to before `end`; what is fed is forgotten."""
+        for index in range(1, end):
+            stage = self.network.stages[index]
+            if stage.name not in spikes:
+                received = spikes[self.network.stages[index - 1].name]
+                current, shortcut = self._currents(index, received, None), self._shortcut(index, spikes, None)
+                spikes[stage.name] = self.kernels.fire(current, shortcut)
+            yield stage.name, spikes[stage.name]
+            self._forget(spikes, index)
 
     def _superposes(self) -> bool:
         """Whether the second stage can be computed from the first one's periods instead of its frames."""

@@ -1,6 +1,6 @@
 """What problems maximize: a unit's spikes as a share of all that it could have fired, or a class's readout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,9 @@ from amb_problems.engine.evaluator import Evaluator, Images
 from amb_problems.targets.target import SpikingTarget
 from amb_problems.training.surrogate import SurrogateLIF, set_frames
 
+UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 READOUT = "fc"
 """The class output that does not spike."""
@@ -28,12 +30,17 @@ class SpikingActivations:
     by what natural images reach: 0 is the mean, 1 the highest over the data set's test half.
 
     Membranes are at rest before every image, so an image's activation depends on nothing shown before it.
+
+    Attributes:
+        frames: how often an image is shown.
+        spikes: by layer, the spikes of a unit that fires in every frame at every position.
     """
 
     def __init__(self, target: SpikingTarget) -> None:
         self.target = target
         self.evaluator = Evaluator(network_of(target), device=str(target.device))
-        self._most = {name: target.frames * layer.positions for name, layer in target.layers.items()}
+        self.frames = target.frames
+        self.spikes = {name: target.frames * layer.positions for name, layer in target.layers.items()}
 
     def activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
@@ -51,7 +58,7 @@ class SpikingActivations:
         if spiking:
             asked = [units[i] for i in spiking]
             counts = self.evaluator.counts(images[spiking], asked)
-            result[spiking] = counts / np.array([self._most[layer] for layer, _ in asked], np.float64)
+            result[spiking] = counts / np.array([self.spikes[layer] for layer, _ in asked], np.float64)
         if classes:
             wanted = np.array([units[i][1] for i in classes])
             scores = self.readouts(images[classes])[np.arange(len(classes)), wanted]
@@ -61,33 +68,42 @@ class SpikingActivations:
     device_activations = activations
 
     def readouts(self, images: Images) -> FloatArray:
-        """The output of `fc`, averaged over the frames: float64 `[n, classes]`.
+        """The output of `fc`, averaged over the frames: float64 `[n, classes]`."""
+        last = list(self.target.layers)[-1]
+        units = tuple(range(self.target.layers[last].channels))
+        return self._readouts(self.evaluator.unit_counts(images, last, units))
 
-        It is linear, so the spikes may be summed over frames and positions first; in integers, hence exactly.
+    def _readouts(self, counts: IntArray) -> FloatArray:
+        """Readouts from the last layer's spikes, int64 `[n, units]`.
+
+        The output is linear, so the spikes may be summed over frames and positions first; in integers, hence exactly.
         """
         last, layer = list(self.target.layers)[-1], self.target.weights[READOUT]
         assert layer.grid.peak == self.target.layers[last].positions
-        units = tuple(range(self.target.layers[last].channels))
-        counts = torch.from_numpy(self.evaluator.unit_counts(images, last, units))
-        total = counts @ layer.weight.long().T + self.target.frames * layer.bias.long()
+        total = torch.from_numpy(counts) @ layer.weight.long().T + self.target.frames * layer.bias.long()
         return (torch.ldexp(total.double(), -(layer.shift.int() + layer.grid.bits)) / self.target.frames).numpy()
 
-    def all_activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
-        """The activation of every unit for every image: float64 `[n, len(units)]`, one pass for each layer.
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of every unit for every image: float64 `[n, len(units)]`, one pass for all spiking layers.
 
         Raises:
             SpecError: no such layer or unit, or images of another shape.
         """
         self._check(images)
         result = np.zeros((len(images), len(units)))
-        for layer in dict.fromkeys(layer for layer, _ in units):
+        asked = dict.fromkeys(layer for layer, _ in units)
+        last = list(self.target.layers)[-1]
+        needed = dict.fromkeys(last if layer in self.target.scales else layer for layer in asked)
+        counts = self.evaluator.layer_counts(images, needed) if needed else {}
+        for layer in asked:
             columns = [column for column, (own, _) in enumerate(units) if own == layer]
             wanted = np.array([units[column][1] for column in columns])
             if layer in self.target.scales:
-                result[:, columns] = self.target.scales[layer](wanted, self.readouts(images)[:, wanted])
+                result[:, columns] = self.target.scales[layer](wanted, self._readouts(counts[last])[:, wanted])
             else:
-                counts = self.evaluator.unit_counts(images, layer, tuple(wanted.tolist()))
-                result[:, columns] = counts / self._most[layer]
+                if max(wanted) >= counts[layer].shape[1]:
+                    raise SpecError(f"no unit {max(wanted)} in {layer}; its units are 0..{counts[layer].shape[1] - 1}")
+                result[:, columns] = counts[layer][:, wanted] / self.spikes[layer]
         return result
 
     def _check(self, images: Images) -> None:
@@ -95,6 +111,23 @@ class SpikingActivations:
         if tuple(images.shape[1:]) != target.shape:
             wanted = ", ".join(map(str, target.shape))
             raise SpecError(f"target {target.name} takes images [n, {wanted}], got {list(images.shape)}")
+
+    def frame_activations(
+        self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]
+    ) -> FloatArray:
+        """Activations of some units of a layer where every frame shows an image of its own: float64 `[n, len(units)]`.
+
+        Args:
+            n: number of stimuli.
+            frames: the frames of stimulus i, uint8 `[frames, h, w, c]`; made when they are needed.
+            layer, units: whose activations.
+        """
+        wanted = np.array(units)
+        if layer not in self.target.scales:
+            return self.evaluator.frame_counts(n, frames, layer, units) / self.spikes[layer]
+        last = list(self.target.layers)[-1]
+        counts = self.evaluator.frame_counts(n, frames, last, tuple(range(self.target.layers[last].channels)))
+        return self.target.scales[layer](wanted, self._readouts(counts)[:, wanted])
 
     def relaxed(self, pixels: torch.Tensor, layer: str) -> torch.Tensor:
         """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.

@@ -178,6 +178,11 @@ class ShippedTarget(Target):
         """The sha256 of the checkpoint."""
         return checkpoint.fingerprint(self.name)
 
+    @property
+    def spikes(self) -> Mapping[str, int]:
+        """By spiking layer, the spikes of a unit that fires in every frame at every position."""
+        return getattr(self._loaded, "spikes", {})
+
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         return self._loaded.activations(images, units)
 
