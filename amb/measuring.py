@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from amb.contracts.family import Family, Reference, Suite
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SpecError
+from amb.measuring_state import Work
+from amb.noise import quiet
 from amb.references import References
 
 _BLOCK = 1024
@@ -39,52 +42,77 @@ class Effort:
 
 
 def measure(
-    suite: Suite, *, data: Path | None, device: str, effort: Effort, progress: Callable[[str], None]
-) -> References:
-    """Reference points of a suite's problems, and the dead units of its layers.
+    suites: Sequence[Suite],
+    *,
+    data: Path | None,
+    device: str,
+    effort: Effort,
+    progress: Callable[[str], None],
+    state: Path | None = None,
+) -> list[References]:
+    """Reference points of some suites' problems, and the dead units of their layers; without noise.
+
+    Every generator and target are passed once, whatever suites their problems are in.
 
     Args:
-        suite: the problems.
+        suites: the problems.
         data: folder of the data sets.
         device: where networks run.
         effort: how much is spent.
         progress: told what is done, in words.
+        state: a folder for what is measured, so that the same call goes on after a kill.
 
     Raises:
         SpecError: problems that can show no images from anywhere.
         DataError: the data set can be neither read nor downloaded.
     """
+    work = Work(state)
     points: dict[str, Reference] = {}
     dead: list[str] = []
-    tried: set[str] = set()
-    made = {name: registry.problem(name, device=device) for name in suite.problems}
+    tried: list[str] = []
+    wanted = dict.fromkeys(quiet(name) for suite in suites for name in suite.problems)
+    made = {name: registry.problem(name, device=device) for name in wanted}
     groups: dict[tuple[str, int], list[str]] = {}
     for name, problem in made.items():
         groups.setdefault((problem.group, id(problem.space)), []).append(name)
-    for (_, _), names in groups.items():
-        family_name = "/".join(names[0].split("[")[0].split("/")[:2])
+    for names in groups.values():
+        family_name = _family(names[0])
         family = registry.family(family_name)
         siblings = _siblings(family, family_name, names, device)
         siblings = {name: unit for name, unit in siblings.items() if name not in tried}
-        tried.update(siblings)
+        tried += siblings
         everybody = [made[name] for name in names] + list(siblings.values())
         draws = everybody[0].space.sample_prior(effort.prior, np.random.default_rng(effort.seed))
         progress(f"{family_name}: {effort.prior} random latents")
-        chance = _answers(everybody, everybody[0].images(draws), progress)
+        chance = _answers(everybody, everybody[0].images(draws), progress, work)
         natural_images = family.natural_images(data)
-        natural = None if natural_images is None else _answers(everybody, natural_images, progress)
+        natural = None if natural_images is None else _answers(everybody, natural_images, progress, work)
         for column, name in enumerate(names):
-            best, candidate = ascend(made[name], draws, chance[:, column], effort)
-            points[name] = _reference(
-                made[name], chance[:, column], None if natural is None else natural[:, column], best, candidate, effort
-            )
-            progress(f"{name}: chance {points[name].chance:.3f}, best known {best:.3f}")
+            shown = None if natural is None else natural[:, column]
+            find = partial(_point, made[name], draws, chance[:, column], shown, effort)
+            points[name] = work.point(name, made[name].fingerprint, effort, find)
+            progress(f"{name}: chance {points[name].chance:.3f}, best known {points[name].best:.3f}")
         for column, (name, problem) in enumerate(siblings.items(), start=len(names)):
-            excited = chance[:, column].any() or (natural is not None and natural[:, column].any())
-            if not excited and ascend(problem, draws, chance[:, column], effort)[0] == 0:
+            seen = chance[:, column] if natural is None else np.r_[chance[:, column], natural[:, column]]
+            if np.ptp(seen) == 0 and ascend(problem, draws, chance[:, column], effort)[0] == seen[0]:
                 dead.append(name)
                 progress(f"{name}: dead")
-    return References(f"{suite.name}-{suite.version}", points, tuple(dead), len(tried))
+    found = []
+    for suite in suites:
+        mine = dict.fromkeys(quiet(name) for name in suite.problems)
+        layers = {_layer(name) for name in mine}
+        lost = tuple(name for name in dead if _layer(name) in layers)
+        searched = sum(_layer(name) in layers for name in tried)
+        found.append(References(f"{suite.name}-{suite.version}", {n: points[n] for n in mine}, lost, searched))
+    return found
+
+
+def _family(name: str) -> str:
+    return "/".join(name.split("[")[0].split("/")[:2])
+
+
+def _layer(name: str) -> str:
+    return name.split("[")[0].rsplit("/", 1)[0]
 
 
 def ascend(problem: Problem, draws: IntArray, values: FloatArray, effort: Effort) -> tuple[float, IntArray]:
@@ -138,14 +166,10 @@ def _mutants(problem: Problem, parent: IntArray, rng: np.random.Generator) -> In
     return np.where(chosen, np.clip(moved, 0, space.levels - 1), children)
 
 
-def _reference(
-    problem: Problem,
-    chance: FloatArray,
-    natural: FloatArray | None,
-    best: float,
-    candidate: IntArray,
-    effort: Effort,
+def _point(
+    problem: Problem, draws: IntArray, chance: FloatArray, natural: FloatArray | None, effort: Effort
 ) -> Reference:
+    best, candidate = ascend(problem, draws, chance, effort)
     return Reference(
         fingerprint=problem.fingerprint,
         chance=float(np.median(chance)),
@@ -170,9 +194,12 @@ def _siblings(family: Family, family_name: str, names: Sequence[str], device: st
     }
 
 
-def _answers(problems: Sequence[Problem], images: UInt8Array, progress: Callable[[str], None]) -> FloatArray:
+def _answers(
+    problems: Sequence[Problem], images: UInt8Array, progress: Callable[[str], None], work: Work
+) -> FloatArray:
     parts = []
     for start in range(0, len(images), _BLOCK):
-        parts.append(type(problems[0]).respond_together(problems, images[start : start + _BLOCK]))
+        some = images[start : start + _BLOCK]
+        parts.append(work.answers(problems, some, partial(type(problems[0]).respond_together, problems, some)))
         progress(f"{min(start + _BLOCK, len(images))} of {len(images)} images")
     return np.concatenate(parts)

@@ -7,16 +7,20 @@ the problem's fingerprint, so that points of other weights or another grid are n
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from amb.contracts.family import Reference
 from amb.errors import DataError
 from amb.foreign import MEBIBYTE, json_object, read_bytes
+from amb.noise import quiet
 from amb.plugins import find
 from amb.problems import problem, suite, suite_names
+from amb.study import PublishedStudy, Study
 
 SCHEMA = 1
 LARGEST = 64 * MEBIBYTE
@@ -98,20 +102,46 @@ def of_suite(suite_name: str) -> References | None:
 def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference | None:
     """The reference points of a problem, if a suite has them and they belong to these weights and this grid.
 
+    They are without noise, so those of a problem with noise are the same problem's without.
+
     Args:
-        problem_id: as in the suite.
-        fingerprint: of the problem; None: the problem is made to know it.
+        problem_id: as in a suite, with noise or without.
+        fingerprint: of the problem without noise; None: it is made to know it.
 
     Raises:
         DataError: a suite's file is damaged.
     """
-    for name in suite_names():
-        stored = of_suite(name)
-        if stored is not None and (point := stored.points.get(problem_id)) is not None:
-            current = problem(problem_id).fingerprint if fingerprint is None else fingerprint
+    name = quiet(problem_id)
+    for suite_name in suite_names():
+        stored = of_suite(suite_name)
+        if stored is not None and (point := stored.points.get(name)) is not None:
+            current = problem(name).fingerprint if fingerprint is None else fingerprint
             if point.fingerprint == current:
                 return point
     return None
+
+
+def improved(references: References, study: Study | PublishedStudy) -> References:
+    """The same reference points, the best known values raised to what a study's runs found.
+
+    A run counts where its problem's fingerprint, noise included, is today's; its values count without noise.
+    """
+    points = dict(references.points)
+    for record, trace in study.records():
+        plan, name = record.plan, quiet(record.plan.problem)
+        point = points.get(name)
+        clean = np.where(np.isfinite(trace.clean), trace.clean, -np.inf)
+        if point is None or not len(clean) or clean.max() <= point.best:
+            continue
+        if problem(plan.problem).fingerprint == plan.fingerprint and problem(name).fingerprint == point.fingerprint:
+            winner = int(clean.argmax())
+            points[name] = replace(
+                point,
+                best=float(clean[winner]),
+                candidate=tuple(int(level) for level in trace.candidates[winner]),
+                provenance=f"query {winner + 1} of {plan.solver} on {plan.problem}, replicate {plan.replicate}",
+            )
+    return replace(references, points=points)
 
 
 def stale(suite_name: str) -> list[str]:

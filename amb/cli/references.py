@@ -1,4 +1,4 @@
-"""`amb references`: measure a suite's reference points."""
+"""`amb references`: measure suites' reference points."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,45 +9,69 @@ from amb.cli import options as o
 
 
 def references(
-    suite: Annotated[str, typer.Argument(help="The suite, such as quick.")],
+    suites: Annotated[str, typer.Argument(help="Suites, separated by commas; every network is passed once for all.")],
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with the data sets; what is missing is downloaded.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The JSON file to write; by default <suite>-<version>.json here.")
-    ] = None,
+        Path, typer.Option("--out", help="Folder for the JSON files, <suite>-<version>.json.", show_default="here")
+    ] = Path(),
     prior: Annotated[int, typer.Option("--prior", min=1000, help="Random latents, for chance.")] = 2000,
+    starts: Annotated[int, typer.Option("--starts", min=1, help="Of the gradient ascent.")] = 8,
     steps: Annotated[int, typer.Option("--steps", min=0, help="Steps of the gradient ascent.")] = 40,
+    mutations: Annotated[int, typer.Option("--mutations", min=0, help="Rounds of mutation on the grid.")] = 20,
     seed: Annotated[int, typer.Option("--seed", help="Of latents, starts and mutations.")] = 0,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Keep what is measured here, so that a killed call goes on.")
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option("--study", help="Measure nothing: raise stored best known values to what this study found."),
+    ] = None,
     device: o.Device = "cpu",
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """Measure chance, the best natural image and the best known value of a suite's problems; find dead units."""
+    """Measure chance, the best natural image and the best known value of suites' problems; find dead units."""
     import sys
 
     from amb.cli.show import print_rows
+    from amb.errors import SpecError
     from amb.measuring import Effort, measure
     from amb.problems import suite as find_suite
-    from amb.references import save
+    from amb.references import improved, of_suite, save
+    from amb.study import open_study
 
     o.load_plugins(plugin)
-    found = find_suite(suite)
-    file = out or Path(f"{found.name}-{found.version}.json")
-    effort = Effort(prior=prior, steps=steps, seed=seed)
-    measured = measure(
-        found, data=data, device=device, effort=effort, progress=lambda words: print(words, file=sys.stderr)
-    )
-    save(measured, file)
-    rows = [
-        {
-            "problem": name,
-            "chance": f"{point.chance:.4f}",
-            "99%": f"{point.chance_q99:.4f}",
-            "natural": "" if point.natural is None else f"{point.natural:.4f}",
-            "best known": f"{point.best:.4f}",
-        }
-        for name, point in measured.points.items()
-    ]
-    dead = ", ".join(measured.dead) or "none"
-    print_rows(rows, as_json=json, caption=f"{file}. Dead units among {measured.searched}: {dead}.")
+    found = [find_suite(name.strip()) for name in suites.split(",") if name.strip()]
+    if not found:
+        raise SpecError("no suite given; `amb problems list` shows them")
+    if study is not None:
+        home, stored = open_study(study), [of_suite(suite.name) for suite in found]
+        missing = [suite.name for suite, known in zip(found, stored, strict=True) if known is None]
+        if missing:
+            raise SpecError(f"no reference points are stored with {', '.join(missing)}; measure them without --study")
+        measured = [improved(known, home) for known in stored if known is not None]
+    else:
+        measured = measure(
+            found,
+            data=data,
+            device=device,
+            effort=Effort(prior=prior, starts=starts, steps=steps, mutations=mutations, seed=seed),
+            progress=lambda words: print(words, file=sys.stderr),
+            state=state,
+        )
+    rows = {}
+    for references in measured:
+        save(references, out / f"{references.suite}.json")
+        for name, point in references.points.items():
+            rows[name] = {
+                "problem": name,
+                "chance": f"{point.chance:.4f}",
+                "99%": f"{point.chance_q99:.4f}",
+                "natural": "" if point.natural is None else f"{point.natural:.4f}",
+                "best known": f"{point.best:.4f}",
+            }
+    dead = ", ".join(dict.fromkeys(unit for references in measured for unit in references.dead)) or "none"
+    files = ", ".join(str(out / f"{references.suite}.json") for references in measured)
+    print_rows(list(rows.values()), as_json=json, caption=f"{files}. Dead units: {dead}.")

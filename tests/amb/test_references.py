@@ -10,13 +10,18 @@ from amb.contracts.family import Reference
 from amb.errors import DataError
 from amb.measuring import Effort, ascend, measure
 from amb.problems import problem
-from amb.references import References, load, save
+from amb.references import References, improved, load, save
 
 POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
 
 
+SPACE = Space.uniform(4, 16)
+
+
 class Lamp(FunctionProblem):
     """Answers an image by the brightness of one pixel; unit 2 never does."""
+
+    group = "lamps"  # type: ignore[assignment]
 
     @classmethod
     def respond_together(cls, problems, images):  # type: ignore[no-untyped-def]
@@ -29,8 +34,7 @@ class Lamps(Family):
         return {"only": 3}
 
     def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: object) -> Lamp:
-        space = Space.uniform(4, 16)
-        return Lamp(lambda candidates: candidates[:, unit] / 15 * (unit != 2), space, id=f"lamps/wall/{layer}/{unit}")
+        return Lamp(lambda candidates: candidates[:, unit] / 15 * (unit != 2), SPACE, id=f"lamps/wall/{layer}/{unit}")
 
     def natural_images(self, data: Path | None) -> np.ndarray:
         images = np.zeros((5, 2, 2, 1), np.uint8)
@@ -61,7 +65,7 @@ def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypa
     family = Lamps()
     monkeypatch.setattr("amb.problems.family", lambda name: family)
     lamps = Suite("lamps", 1, ("lamps/wall/only/0", "lamps/wall/only/1"), 10, 1, "")
-    found = measure(lamps, data=None, device="cpu", effort=Effort(prior=1000), progress=lambda words: None)
+    (found,) = measure([lamps], data=None, device="cpu", effort=Effort(prior=1000), progress=lambda words: None)
     point = found.points["lamps/wall/only/1"]
     assert 0.3 < point.chance < 0.7
     assert point.chance < point.chance_q99 < 1
@@ -70,6 +74,47 @@ def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypa
     assert point.candidate[1] == 15
     assert found.dead == ("lamps/wall/only/2",)
     assert found.searched == 3
+
+
+def test_a_killed_measurement_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was measured is read again, and the result is that of an undisturbed call; suites share their passes."""
+    family, shown, killed_after = Lamps(), 0, 3
+
+    class Fragile(Lamp):
+        @classmethod
+        def respond_together(cls, problems, images):  # type: ignore[no-untyped-def]
+            nonlocal shown
+            shown += 1
+            if shown == killed_after:
+                raise KeyboardInterrupt
+            return super().respond_together(problems, images)
+
+    monkeypatch.setattr("amb.problems.family", lambda name: family)
+    suites = [Suite(name, 1, (f"lamps/wall/only/{name}",), 10, 1, "") for name in ("0", "1")]
+    settings = {"data": None, "device": "cpu", "effort": Effort(prior=2000), "progress": lambda words: None}
+    undisturbed = measure(suites, **settings)  # type: ignore[arg-type]
+    monkeypatch.setitem(globals(), "Lamp", Fragile)
+    with pytest.raises(KeyboardInterrupt):
+        measure(suites, **settings, state=tmp_path)  # type: ignore[arg-type]
+    assert measure(suites, **settings, state=tmp_path) == undisturbed  # type: ignore[arg-type]
+    assert shown == 4  # two blocks of latents, one of images, and the one that was lost
+    assert [found.suite for found in undisturbed] == ["0-1", "1-1"]
+
+
+def test_a_study_raises_the_best_known_values(tmp_path: Path, toy: Path) -> None:
+    """Noisy runs count with their values without noise; runs on other weights count for nothing."""
+    from amb.comparison import compare
+
+    name = "toy/bowl/near/0"
+    made = compare("random", f"{name}[noise=gaussian,std=3]", budget=40, seeds=1, study=tmp_path)
+    point = Reference(problem(name).fingerprint, 0, 0, None, None, 0.0, (0,) * 6, "")
+    raised = improved(References("toy-1", {name: point}), made.study).points[name]
+    ((_, clean),) = made.traces.items()
+    assert raised.best == clean.max()
+    assert problem(name).evaluate([raised.candidate])[0] == raised.best
+    assert "random" in raised.provenance
+    for other in (replace(point, fingerprint="other"), replace(point, best=1.0)):
+        assert improved(References("toy-1", {name: other}), made.study).points[name] == other
 
 
 def test_ascent_beats_its_starts_and_is_exact() -> None:
