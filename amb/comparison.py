@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from amb.contracts.family import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, StudyError
 from amb.plan import Plan, make_plan
-from amb.reference import Reference, published_reference
+from amb.reference_study import ReferenceStudy, reference_study
+from amb.references import reference
 from amb.runner import Limits, Progress, execute
 from amb.runs import RunPlan, RunRecord, Trace
 from amb.spec import Spec
@@ -154,9 +156,9 @@ def compare(
         SpecError: an unknown name, a bad spec, budget or number of seeds.
         StudyError: the folder cannot be written or read.
     """
-    reference = published_reference(with_reference) if with_reference else None
-    if reference is not None:
-        solvers, problems, budget, seeds = reference.complete(solvers, problems, budget, seeds)
+    beside = reference_study(with_reference) if with_reference else None
+    if beside is not None:
+        solvers, problems, budget, seeds = beside.complete(solvers, problems, budget, seeds)
     plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
     _refuse_unranked(plan, control)  # before anything runs
     if not 0 < alpha < 1:
@@ -164,7 +166,7 @@ def compare(
     find_metric(metric)
     home = Study(study)
     settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
-    wanted = plan.runs if reference is None else reference.missing(plan.runs)
+    wanted = plan.runs if beside is None else beside.missing(plan.runs)
     notes = home.describe(wanted, settings)
     carry_out(
         plan,
@@ -177,7 +179,7 @@ def compare(
         notes=notes,
         progress=progress,
     )
-    return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
+    return _analyse(plan, home, settings, beside, control=control, metric=metric, alpha=alpha, rope=rope)
 
 
 def carry_out(
@@ -224,10 +226,10 @@ def reopen(
         device=device,
     )
     settings = {**plan.settings(), "suite": asked["suite"] if problems is None else plan.suite}
-    beside = asked.get("with_reference")
-    settings["with_reference"] = beside
-    reference = published_reference(beside) if beside else None
-    return _analyse(plan, home, settings, reference, control=control, metric=metric, alpha=alpha, rope=rope)
+    where = asked.get("with_reference")
+    settings["with_reference"] = where
+    beside = reference_study(where) if where else None
+    return _analyse(plan, home, settings, beside, control=control, metric=metric, alpha=alpha, rope=rope)
 
 
 def _asked(study: Study | PublishedStudy, *, named: bool) -> dict[str, Any]:
@@ -265,16 +267,17 @@ class Runs:
     recommended: Mapping[RunKey, tuple[int, ...]]
 
 
-def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | None = None) -> Runs:
-    """Read a plan's runs from a study and, those that it lacks, from a reference.
+def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy | None = None) -> Runs:
+    """Read a plan's runs from a study and, those that it lacks, from a reference study.
 
     Raises:
         StudyError: a run is missing.
     """
     rows, traces, best = [], {}, {}
     white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
+    points = {name: reference(name) for name in dict.fromkeys(run.problem for run in plan.runs)}
     for run in plan.runs:
-        loaded = study.load(run) or (reference and reference.study.load(run))
+        loaded = study.load(run) or (beside and beside.study.load(run))
         if not loaded:
             raise StudyError(
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.replicate}; "
@@ -282,7 +285,7 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, reference: Reference | 
             )
         record, trace = loaded
         key = (run.problem, run.solver, run.replicate)
-        rows.append({**run_row(record, trace, run.budget), "white_box": run.solver in white_box})
+        rows.append({**run_row(record, trace, run.budget, points[run.problem]), "white_box": run.solver in white_box})
         traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         best[key] = record.recommended
     return Runs(pd.DataFrame(rows), traces, best)
@@ -292,7 +295,7 @@ def _analyse(
     plan: Plan,
     study: Study | PublishedStudy,
     settings: Mapping[str, object],
-    reference: Reference | None = None,
+    beside: ReferenceStudy | None = None,
     *,
     control: str | None,
     metric: str,
@@ -301,10 +304,10 @@ def _analyse(
 ) -> Comparison:
     _refuse_unranked(plan, control)
     control = None if control is None else plan.canonical_solver(control)
-    found = read_runs(plan, study, reference)
+    found = read_runs(plan, study, beside)
     analysis = analyse(found.runs, found.traces, metric=metric, control=control, alpha=alpha, rope=rope)
     settings = {**settings, "control": control, "metric": metric, "alpha": alpha, "rope": rope}
-    warnings = () if reference is None else reference.warnings(plan, study)
+    warnings = () if beside is None else beside.warnings(plan, study)
     return Comparison(
         plan, study, found.runs, found.traces, analysis, settings, found.recommended, warnings=tuple(warnings)
     )
@@ -322,8 +325,8 @@ def _refuse_unranked(plan: Plan, control: str | None) -> None:
         raise SpecError(f"{control} sees gradients and is never ranked; the control must be one of {', '.join(ranked)}")
 
 
-def run_row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:
-    """A row of the runs table."""
+def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | None = None) -> dict[str, object]:
+    """A row of the runs table; `point`, the problem's reference points."""
     generator, target, layer, unit = (record.plan.problem.split("[")[0].split("/") + [""] * 4)[:4]
     known = trace.clean[~np.isnan(trace.values)]
     return {
@@ -339,6 +342,7 @@ def run_row(record: RunRecord, trace: Trace, budget: int) -> dict[str, object]:
         "queries": record.queries,
         "distinct": record.distinct,
         "final": record.final,
+        "normalized": np.nan if point is None else point.normalized(record.final),
         "best": float(known.max()) if known.size else np.nan,
         "solver_seconds": record.solver_seconds,
         "generator_seconds": record.generator_seconds,

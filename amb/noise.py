@@ -73,7 +73,7 @@ def _noise(problem: Problem, options: dict[str, Value]) -> Noise:
 def _relative(problem: Problem, sigma: Value) -> float:
     from amb.references import reference
 
-    if isinstance(sigma, bool | str) or sigma < 0:
+    if isinstance(sigma, bool | str) or not 0 <= sigma <= 1e9:
         raise SpecError(f"sigma must be a number from 0 on, got {sigma!r}")
     point = reference(problem.id, fingerprint=problem.fingerprint)
     if point is None:

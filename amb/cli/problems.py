@@ -73,7 +73,7 @@ def show_problem(
 
         made = problem(name, device=device)
         facts = dict(made.facts())
-        if (point := reference(made.id, fingerprint=made.fingerprint)) is not None:
+        if (point := reference(made.id)) is not None:
             facts["chance"] = f"{point.chance:.4f} (99%: {point.chance_q99:.4f})"
             if point.natural is not None:
                 facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"

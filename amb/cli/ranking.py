@@ -26,12 +26,13 @@ class _Rendered:
 
 def ranking_table(comparison: "Comparison", *, width: int) -> Table:
     """The ranking with as many columns as fit `width` characters, the least important left out first."""
-    from amb.stats import ranking_columns
+    from amb.stats import known, ranking_columns
 
     metric, control = comparison.settings["metric"], comparison.settings["control"]
     columns = ranking_columns(str(metric), control=None if control is None else str(control))
-    rows = comparison.analysis.table.to_dict("records")
-    rendered = [_render(column, [column.cell(row) for row in rows]) for column in columns.values()]
+    leaderboard = comparison.analysis.table
+    rows = leaderboard.to_dict("records")
+    rendered = [_render(column, [column.cell(row) for row in rows]) for column in known(columns, leaderboard).values()]
     while len(rendered) > 1 and sum(r.width + GAP for r in rendered) - GAP > width:
         # The last of the least important goes; those of priority 1 too, where the terminal is tiny.
         least = max(rendered[1:], key=lambda r: r.column.priority).column.priority

@@ -61,13 +61,13 @@ class Noise:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise SpecError(f"noise must be poisson, bernoulli or gaussian, got {self.kind!r}")
-        if not isinstance(self.trials, int) or self.trials < 1:
-            raise SpecError(f"trials must be a number from 1 on, got {self.trials!r}")
+        if not _counts(self.trials, 10**6):
+            raise SpecError(f"trials must be a number from 1 to 1000000, got {self.trials!r}")
         if self.kind == "gaussian":
-            if not isinstance(self.std, int | float) or self.std < 0:
+            if isinstance(self.std, bool) or not isinstance(self.std, int | float) or not 0 <= self.std <= 1e9:
                 raise SpecError(f"gaussian noise needs a standard deviation from 0 on, got {self.std!r}")
-        elif not isinstance(self.spikes, int) or self.spikes < 1:
-            raise SpecError(f"{self.kind} noise needs a number of spikes from 1 on, got {self.spikes!r}")
+        elif not _counts(self.spikes, 10**9):
+            raise SpecError(f"{self.kind} noise needs a number of spikes from 1 to 10^9, got {self.spikes!r}")
 
     def __str__(self) -> str:
         size = f"standard deviation {self.std:.4g}" if self.kind == "gaussian" else f"of {self.spikes} spikes"
@@ -90,3 +90,7 @@ class Noise:
         if self.kind == "poisson":
             return float(rng.poisson(max(activation, 0.0) * possible)) / possible
         return float(rng.binomial(possible, min(max(activation, 0.0), 1.0))) / possible
+
+
+def _counts(number: object, most: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= most

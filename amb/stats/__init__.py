@@ -4,8 +4,19 @@
 """
 
 from amb.stats.analysis import Analysis, analyse
-from amb.stats.columns import PAIRS, Column, ranking_columns, shown
+from amb.stats.columns import PAIRS, Column, known, ranking_columns, shown
 from amb.stats.metrics import METRICS, Metric
 from amb.stats.scores import competing
 
-__all__ = ["METRICS", "PAIRS", "Analysis", "Column", "Metric", "analyse", "competing", "ranking_columns", "shown"]
+__all__ = [
+    "METRICS",
+    "PAIRS",
+    "Analysis",
+    "Column",
+    "Metric",
+    "analyse",
+    "competing",
+    "known",
+    "ranking_columns",
+    "shown",
+]

@@ -22,6 +22,7 @@ class Column:
         cell: a row of the table -> the text.
         unit: what the numbers are in, "" for pure numbers.
         align: side on which the text stands.
+        optional: it is left out where nothing of it is known.
         priority: 1 must be seen; the highest numbers go first where a terminal is narrow.
     """
 
@@ -30,6 +31,7 @@ class Column:
     unit: str = ""
     align: Literal["left", "right"] = "right"
     priority: int = 1
+    optional: bool = False
 
 
 def ranking_columns(metric: str = "final", *, control: str | None = None) -> dict[str, Column]:
@@ -41,6 +43,7 @@ def ranking_columns(metric: str = "final", *, control: str | None = None) -> dic
         "letters": Column("group", lambda r: str(r["letters"]), align="left", priority=2),
         "score": Column(measure.label, lambda r: measure.show(r["score"])),
         "low": Column("95% interval", lambda r: show_interval(measure, r["low"], r["high"]), priority=2),
+        "normalized": Column("normalized", lambda r: number(r["normalized"], 2), priority=3, optional=True),
         "mean_rank": Column("mean rank", lambda r: number(r["mean_rank"], 2)),
         "wins": Column("wins/ties/losses", _wins, priority=3),
         "p_holm": Column(f"Holm p {against}", lambda r: p_value(r["p_holm"], note=r["note"])),
@@ -85,9 +88,14 @@ def shown(table: pd.DataFrame, columns: Mapping[str, Column] | None = None, *, p
         priority: columns of a higher number are left out.
     """
     chosen = ranking_columns() if columns is None else columns
-    kept = {name: column for name, column in chosen.items() if column.priority <= priority and name in table}
+    kept = {name: column for name, column in known(chosen, table).items() if column.priority <= priority}
     rows = table.to_dict("records")
     return pd.DataFrame({c.header: [c.cell(row) for row in rows] for c in kept.values()}, dtype=object)
+
+
+def known(columns: Mapping[str, Column], table: pd.DataFrame) -> dict[str, Column]:
+    """The columns that the table has something to say in."""
+    return {n: c for n, c in columns.items() if n in table and not (c.optional and table[n].isna().all())}
 
 
 def p_value(p: float, *, note: str = "") -> str:

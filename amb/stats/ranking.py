@@ -27,7 +27,9 @@ def ranking(
         control: the solver with which the others are compared.
 
     Returns:
-        place, solver, letters ("" with a control), problems, runs, failures, score, low, high, mean_rank,
+        place, solver, letters ("" with a control), problems, runs, failures, score, low, high, normalized (0 at
+        chance, 1 at the best known value: median over seeds, then over the problems that have reference points, a
+        failed run as chance; NaN where no problem has them), mean_rank,
         wins, ties, losses (problems, against the control or summed over all others), p_holm (against the
         control or the first; NaN for itself), note, hit_share (of runs that reached the target), hit_queries
         (median over runs, inf if half of them or more missed), solver_seconds and
@@ -42,6 +44,7 @@ def ranking(
         .join(_tally_runs(scored))
         .join(_costs(scored))
         .join(_hits(hits))
+        .join(_normalized(scored))
         .join(_tallies(blocks, control))
     )
     reference = control if control is not None else order[0]
@@ -63,7 +66,7 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
         scored, intervals, hits: as of `ranking`, of these solvers alone.
     """
     table = intervals.set_index("solver")[["score", "low", "high"]].sort_values("score", ascending=False)
-    table = table.join(_tally_runs(scored)).join(_costs(scored)).join(_hits(hits))
+    table = table.join(_tally_runs(scored)).join(_costs(scored)).join(_hits(hits)).join(_normalized(scored))
     table["problems"] = scored.groupby("solver")["problem"].nunique()
     table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
     table["place"] = pd.array([pd.NA] * len(table), dtype="Int64")
@@ -82,6 +85,7 @@ _ORDER = [
     "score",
     "low",
     "high",
+    "normalized",
     "mean_rank",
     "wins",
     "ties",
@@ -113,6 +117,14 @@ def _costs(scored: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return costs.groupby("solver").mean()
+
+
+def _normalized(scored: pd.DataFrame) -> pd.Series:
+    values = scored["normalized"] if "normalized" in scored else pd.Series(np.nan, scored.index)
+    known = values.groupby(scored["problem"]).transform("count") > 0
+    runs = scored.assign(normalized=values.where(~scored["failed"], 0.0))[known]
+    medians = runs.groupby(["solver", "problem"])["normalized"].median()
+    return medians.groupby("solver").median().rename("normalized")
 
 
 def _hits(hits: pd.DataFrame) -> pd.DataFrame:

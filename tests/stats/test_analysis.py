@@ -125,3 +125,19 @@ def test_queries_to_the_target_are_a_median_over_runs(study) -> None:  # type: i
     assert found.loc["b", "hit_queries"] == 20
     finals[:, 1, 1] = 0.1
     assert np.isinf(analyse(*study(finals), resamples=20).ranking.set_index("solver").loc["b", "hit_queries"])
+
+
+def test_scores_between_chance_and_best_stand_beside_the_raw_ones(study) -> None:  # type: ignore[no-untyped-def]
+    """Median over seeds, then over the problems that have reference points; a failed run counts as chance."""
+    finals = three(3)
+    finals[0, 1] = np.nan
+    runs, traces = study(finals)
+    unknown = analyse(runs, traces, resamples=50).ranking
+    assert unknown["normalized"].isna().all()
+    assert "normalized" not in shown(unknown)
+    values = {"a": [0.5, 0.7, 9.0], "b": [np.nan, 0.6, 9.0], "c": [0.1, 0.2, 9.0]}
+    runs["normalized"] = [values[solver][int(unit)] for solver, unit in zip(runs["solver"], runs["unit"], strict=True)]
+    runs.loc[runs["unit"] == "2", "normalized"] = np.nan
+    table = analyse(runs, traces, resamples=50).ranking
+    assert table.set_index("solver")["normalized"].to_dict() == pytest.approx({"a": 0.6, "b": 0.3, "c": 0.15})
+    assert "normalized" in shown(table)

@@ -18,7 +18,7 @@ NAME = "reference"
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceStudy:
     """A study whose runs are used and never made again.
 
     Attributes:
@@ -110,7 +110,7 @@ class Reference:
         )
 
 
-def published_reference(where: bool | str | Path) -> Reference:
+def reference_study(where: bool | str | Path) -> ReferenceStudy:
     """The reference study that is installed (`True`), or the one in a folder.
 
     Raises:
@@ -124,4 +124,4 @@ def published_reference(where: bool | str | Path) -> Reference:
         if not callable(folder):
             raise PluginError(f"study {NAME!r} of {plugin.origin} is no function that returns its folder")
         where = Path(str(folder()))
-    return Reference(open_study(cast(str | Path, where)))
+    return ReferenceStudy(open_study(cast(str | Path, where)))
