@@ -15,6 +15,10 @@ LAYERS_SEED = 2
 ANN_SEED = 3
 
 
+DEAD: Mapping[str, Mapping[str, Sequence[int]]] = {"ann-alexnet": {"classifier.2": (25, 44, 49, 107)}}
+"""Units that are left out, by target and layer."""
+
+
 def draw(units: Mapping[str, int], each: int, *, seed: int, dead: Mapping[str, Sequence[int]]) -> list[str]:
     """The units of a suite: `each` from every layer, without replacement, as ``<layer>/<unit>``.
 
@@ -95,7 +99,7 @@ ann = Suite(
         *_before(
             "cifar10-sngan/ann-alexnet",
             *("features.3/2", "features.3/18", "features.10/17", "features.10/22"),
-            *("classifier.2/75", "classifier.2/111", "classifier.3/0", "classifier.3/3"),
+            *("classifier.2/75", "classifier.2/110", "classifier.3/0", "classifier.3/3"),
         ),
         *_before(
             "cifar10-sngan/ann-vgg",

@@ -1,9 +1,13 @@
+import re
+
 import numpy as np
 import pytest
 
 from amb.errors import SpecError
+from amb.noise import quiet
 from amb.problems import expand, family, problem, suite, suite_names
-from amb_problems.suites import QUICK_SEED, draw
+from amb.references import of_suite, stale
+from amb_problems.suites import ANN_SEED, DEAD, LAYERS_SEED, QUICK_SEED, draw
 
 
 def test_units_of_quick_are_drawn_by_the_stated_rule() -> None:
@@ -12,14 +16,62 @@ def test_units_of_quick_are_drawn_by_the_stated_rule() -> None:
     assert list(suite("quick").problems) == [f"cifar10-sngan/snn-cnn/{unit}" for unit in drawn]
 
 
-@pytest.mark.parametrize("name", suite_names())
+def test_units_of_layers_are_drawn_by_the_stated_rule() -> None:
+    units = {layer: number for layer, number in family("cifar10-sngan/snn-resnet18").layers().items() if layer != "fc"}
+    assert len(units) == 17
+    drawn = draw(units, 3, seed=LAYERS_SEED, dead={})
+    assert list(suite("layers").problems) == [f"cifar10-sngan/snn-resnet18/{unit}" for unit in drawn]
+
+
+def test_units_of_ann_are_drawn_by_the_stated_rule() -> None:
+    """From the first, the middle and the last rectifier and the class output of every network."""
+    expected = []
+    for name, (rectifiers, output) in RECTIFIERS.items():
+        units = family(f"cifar10-sngan/{name}").layers()
+        found = [layer for layer in units if re.fullmatch(rectifiers, layer)]
+        chosen = (found[0], found[(len(found) - 1) // 2], found[-1], output)
+        drawn = draw({layer: units[layer] for layer in chosen}, 2, seed=ANN_SEED, dead=DEAD.get(name, {}))
+        expected += [f"cifar10-sngan/{name}/{unit}" for unit in drawn]
+    assert list(suite("ann").problems) == expected
+
+
+RECTIFIERS = {
+    "ann-alexnet": (r"features\.(3|7|10|13|17)|classifier\.2", "classifier.3"),
+    "ann-vgg": (r"features\.(3|7|10|14|17|21)", "classifier"),
+    "ann-densenet": (r".*relu\d?", "classifier"),
+    "ann-resnet": (r"(.*\.)?relu(_1)?", "fc"),
+}
+
+
+def test_full_holds_every_other_suite() -> None:
+    everything = set(suite("full").problems)
+    assert all(set(suite(name).problems) <= everything for name in suite_names())
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in ("quick", "fig5") else pytest.mark.slow) for n in suite_names()]
+)
 def test_every_problem_of_a_suite_can_be_evaluated(name: str) -> None:
     for problem_id in suite(name).problems:
         made = problem(problem_id)
         values = made.evaluate(made.space.sample_prior(2, np.random.default_rng(0)))
         assert made.id == problem_id
         assert values.shape == (2,)
-        assert ((values >= 0) & (values <= 1)).all()
+        if made.spikes and not (made.noise and made.noise.kind != "bernoulli"):
+            assert ((values >= 0) & (values <= 1)).all()
+
+
+@pytest.mark.parametrize("name", ["quick", "fig5"])
+def test_no_suite_holds_a_dead_unit_or_stale_reference_points(name: str) -> None:
+    stored = of_suite(name)
+    assert stored is not None
+    assert stored.suite == f"{name}-{suite(name).version}"
+    assert list(stored.points) == list(dict.fromkeys(quiet(problem_id) for problem_id in suite(name).problems))
+    assert not set(stored.dead) & set(stored.points)
+    assert stale(name) == []
+    for point in stored.points.values():
+        assert point.chance <= point.chance_q99 <= point.best
+        assert point.best > point.chance
 
 
 def test_quick_holds_problems_of_every_difficulty() -> None:
