@@ -84,7 +84,7 @@ class Comparison:
         if run is None or (found := self.study.load(run)) is not None:
             return None if run is None else found
         beside = self.settings.get("with_reference")
-        return published_reference(str(beside)).study.load(run) if beside else None
+        return reference_study(str(beside)).study.load(run) if beside else None
 
     def meis(self) -> pd.DataFrame:
         """The most exciting input that each solver recommends for each problem, over its seeds.
