@@ -24,7 +24,7 @@ RECIPES: Mapping[str, VQVAERecipe] = MappingProxyType(
 """The trainings by the name of the checkpoint that they make."""
 
 _SHOWN = 32
-"""Images of the sheet, each above what is left of it."""
+"""Images of a sheet, and samples of the prior."""
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
 ) -> None:
     """Train the generator `name` and write its checkpoint and card into `out`; see `Sitting` for when.
 
-    Sheets show test images in pairs of rows: as they are, and from their codes.
+    Sheets show what `draw` draws.
 
     Raises:
         SpecError: no such generator.
@@ -66,13 +66,20 @@ def train(
         }
         checkpoint.save(place.checkpoint, training.weights(), card)
         generator = VQVAEGenerator(place.checkpoint)
-        shown = images.test_images[:_SHOWN]
-        write_sheet(place.sheet(training.done), _in_pairs(shown, generator.images(generator.encode(shown))))
+        write_sheet(place.sheet(training.done), draw(generator, images.test_images, seed=seed))
         if ends:
             checkpoint.amend(place.checkpoint, metrics=judge(generator, images.test_images))
 
     sitting = Sitting(place, training, export, steps=recipe.steps, cooling=recipe.cooling)
     sitting.run(minutes, resume, progress)
+
+
+def draw(generator: VQVAEGenerator, images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    """For a sheet: images in pairs of rows, as they are and from their codes, and then as many samples of the prior."""
+    shown = images[:_SHOWN]
+    space = generator.grid().space
+    samples = generator.images(space.sample_prior(len(shown), np.random.default_rng(seed)))
+    return np.concatenate([_in_pairs(shown, generator.images(generator.encode(shown))), samples])
 
 
 def judge(generator: VQVAEGenerator, images: npt.NDArray[np.uint8]) -> Mapping[str, float]:
