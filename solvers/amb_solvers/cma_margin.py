@@ -9,6 +9,7 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError
 from amb_solvers.batches import BatchSolver
 from amb_solvers.evolution import population
+from amb_solvers.flat_start import FlatStart
 from amb_solvers.private_random import PrivateRandom
 
 
@@ -16,14 +17,15 @@ class CMAMargin(BatchSolver):
     """CMA-ES with margin on the level numbers: the marginal chance of leaving a level never falls below a margin.
 
     The package minimizes and is told minus the value; a failed query counts as the worst of its population, and a
-    population without any value is drawn again. When the package would stop (a flat objective, a condition number),
-    it starts again from the middle of the grid. Costs O(d^3) a population.
+    population without any value is drawn again. As long as all values are equal (`FlatStart`), and when the
+    package would stop later, it starts again from the middle of the grid. Costs O(d^3) a population.
 
     Args:
         k: population; 0 is ``4 + 3 log d``.
         scale: the first step, in shares of a mode's range.
     """
 
+    version = "2"
     kinds = frozenset({"ordinal"})
     failed_queries = "counts as the worst of its population"
     source = "Hamano, Saito, Nomura & Shirakawa 2022, GECCO (cmaes 0.13.1, CMAwM)"
@@ -37,6 +39,7 @@ class CMAMargin(BatchSolver):
             raise SolverError("cmaes needs at least two modes of two levels or more; use one-plus-lambda")
         self.k, self.scale = k or population(len(self._free)), scale
         self._private = PrivateRandom(self.seed)
+        self._flat = FlatStart()
         self._strategy: Any = None
         self._points: list[FloatArray] = []
 
@@ -58,6 +61,9 @@ class CMAMargin(BatchSolver):
     def _learn(self, values: FloatArray) -> None:
         there = ~np.isnan(values)
         if not there.any():
+            return
+        if self._flat.holds(values):
+            self._strategy = None
             return
         losses = -np.where(there, values, values[there].min())
         with self._private.use(), warnings.catch_warnings():

@@ -46,6 +46,53 @@ class OnePlusLambda(BatchSolver):
             self._parent, self._value = self._batch[best[0]].copy(), float(values[best[0]])
 
 
+class ResamplingOnePlusLambda(OnePlusLambda):
+    """The (1 + lambda) algorithm for noise: its parent is measured again in every generation.
+
+    The first of a generation's `k` queries is the parent, whose value is the mean of all its measurements; so a lucky
+    one does not stay for ever. It recommends the parent of the best mean among those measured twice or more. A failed
+    measurement of the parent leaves its mean.
+    """
+
+    noisy = True
+    source = "Jansen, De Jong & Wegener 2005, Evol. Comput. 13, 413-440; Qian, Yu & Zhou 2018, Evol. Comput. 26, 1-41"
+
+    def __init__(self, space: Space, *, budget: int, seed: int, k: int = 10, rate: float = 1.0) -> None:
+        super().__init__(space, budget=budget, seed=seed, k=k, rate=rate)
+        if k < 2:
+            raise SpecError(f"expected k >= 2, the parent and a child, got k={k}")
+        self._measured = 0  # times that the parent was
+        self._proved: IntArray | None = None
+        self._proved_value = -np.inf
+
+    def _generate(self) -> IntArray:
+        batch = super()._generate()
+        if self._parent is not None:
+            batch[0] = self._parent
+        return batch
+
+    def _learn(self, values: FloatArray) -> None:
+        if self._parent is not None:
+            if not np.isnan(values[0]):
+                self._measured += 1
+                self._value += (float(values[0]) - self._value) / self._measured
+                self._prove(self._parent)
+            values = values.copy()
+            values[0] = np.nan  # the parent is no child
+        before = self._parent
+        super()._learn(values)
+        if self._parent is not before:
+            self._measured = 1
+
+    def _prove(self, parent: IntArray) -> None:
+        again = self._proved is not None and np.array_equal(parent, self._proved)
+        if again or self._value >= self._proved_value:
+            self._proved, self._proved_value = parent, self._value
+
+    def recommend(self) -> IntArray:
+        return super().recommend() if self._proved is None else self._proved.copy()
+
+
 def mutate(rows: IntArray, levels: IntArray, free: IntArray, chance: float, rng: np.random.Generator) -> None:
     """Change modes of int64[k, d] in place, each of the `free` ones with `chance`, at least one a row, to another
     level."""

@@ -203,3 +203,30 @@ def test_nevergrad_refuses_what_it_cannot_do() -> None:
         resolve("nevergrad[name=CMA,parametrization=ordinal]").make(
             Space.uniform(3, 3, kind="categorical"), budget=10, seed=0
         )
+
+
+def test_sphere_cma_has_the_authors_schedules() -> None:
+    """Degrees at generations of 40 queries: exponential from 50 to 7.33 over 75, or 15 + 1 / (0.0017 g + 0.0146)."""
+    for schedule, expected in {
+        "exponential": {0: 50.0, 25: 26.36, 50: 13.90, 75: 7.33, 100: 7.33},
+        "inverse": {0: 83.49, 25: 32.51, 50: 25.04, 75: 22.04, 100: 20.42},
+    }.items():
+        solver = resolve(f"sphere-cma[schedule={schedule}]").make(SPACE, budget=4040, seed=0)
+        angles = []
+        while solver.remaining:
+            angles.append(solver.current_angle)
+            candidates = solver.ask()
+            solver.tell(candidates, np.arange(len(candidates)) / 40)
+        assert {g: round(angles[g], 2) for g in expected} == pytest.approx(expected, abs=0.02)
+
+
+def test_sphere_cma_explores_at_its_angle() -> None:
+    """In many dimensions the samples of a generation lie at about the scheduled angle from the mean."""
+    space = Space.uniform(128, 64)
+    for schedule, angle in {"exponential": 50 * (7.33 / 50) ** (40 / 3000), "inverse": 76.36}.items():
+        solver = resolve(f"sphere-cma[schedule={schedule}]").make(space, budget=80, seed=0)
+        first = solver.ask()
+        solver.tell(first, np.arange(40) / 40)
+        solver.ask()
+        found = np.degrees(np.arccos(solver._units @ solver._mean))
+        assert found.mean() == pytest.approx(angle, rel=0.05)

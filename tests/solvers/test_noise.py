@@ -1,0 +1,50 @@
+"""Methods that have an honest way with noise: they recommend better than the luckiest draw, within their budget."""
+
+import numpy as np
+import pytest
+
+from amb import Space
+from amb.solvers import resolve
+from amb.testing.subject import drive, rows
+
+SPACE = Space.uniform(8, 64)
+NOISE = 0.15
+
+
+def clean(candidates: np.ndarray) -> np.ndarray:
+    return np.exp(-np.square(SPACE.decode(candidates) - 1).mean(axis=1))
+
+
+@pytest.mark.parametrize("spec", ["one-plus-lambda-resampling", "cma-mean"])
+def test_it_recommends_better_than_the_luckiest_draw(spec: str) -> None:
+    """In the mean of six runs of 600 noisy queries."""
+    chosen, luckiest = [], []
+    for seed in range(6):
+        noise = np.random.default_rng(seed)
+        solver = resolve(spec).make(SPACE, budget=600, seed=seed)
+        log = drive(solver, lambda c, noise=noise: clean(c) + NOISE * noise.standard_normal(len(c)))  # type: ignore[misc]
+        lucky = rows(log)[np.concatenate([values for _, values in log]).argmax()]
+        both = clean(np.array([solver.recommend(), lucky]))
+        chosen.append(both[0])
+        luckiest.append(both[1])
+    assert np.mean(chosen) > np.mean(luckiest) + 0.01
+
+
+def test_the_parent_is_measured_again_in_every_generation() -> None:
+    """Within the budget: the first of ten queries; and what is recommended was measured twice or more."""
+    noise = np.random.default_rng(0)
+    solver = resolve("one-plus-lambda-resampling").make(SPACE, budget=300, seed=0)
+    log = drive(solver, lambda c: clean(c) + NOISE * noise.standard_normal(len(c)))
+    asked = rows(log)
+    assert len(asked) == 300
+    parents = [candidates[0] for candidates, _ in log[1:]]
+    earlier = [rows(log[: i + 1]) for i in range(len(parents))]
+    assert all((before == parent).all(axis=1).any() for before, parent in zip(earlier, parents, strict=True))
+    assert (asked == solver.recommend()).all(axis=1).sum() > 1
+
+
+def test_cma_recommends_its_mean_near_the_peak() -> None:
+    """The mean of a run without noise is at the peak, up to the grid."""
+    solver = resolve("cma-mean").make(SPACE, budget=3000, seed=0)
+    drive(solver, clean)
+    assert np.abs(SPACE.decode(solver.recommend()[None]) - 1).max() < 0.3
