@@ -16,7 +16,7 @@ from amb.spec import split_specs
 
 DEFAULT_BUDGET = 500
 DEFAULT_SEEDS = 2
-MOST_SEEDS = 1_000_000
+MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     """Replicate numbers from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
 
     Raises:
-        SpecError: none at all, a negative one, more than a million, or a text of another form.
+        SpecError: none at all, a negative one, more than 100,000, or a text of another form.
     """
     if isinstance(seeds, str):
         text = seeds.strip()

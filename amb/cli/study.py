@@ -47,6 +47,9 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
 def doctor(
     study: Folder = o.DEFAULT_STUDY,
     mend: Annotated[bool, typer.Option("--mend", help="Set damaged files aside and delete leftovers.")] = False,
+    networks: Annotated[
+        bool, typer.Option("--networks", help="Load the networks too, and compare them with those of the study.")
+    ] = False,
     json: o.Json = False,
 ) -> None:
     """Check every file of a study, explain what is found, and mend what can be."""
@@ -56,6 +59,10 @@ def doctor(
 
     home = _open(study)
     findings = examine(home)
+    if networks:
+        from amb.study.networks import examine_networks
+
+        findings += examine_networks(home)
     rows = [{"file": str(f.path.relative_to(home.folder)), "finding": plain(f.what), "mend": f.mend} for f in findings]
     done = carry_out(home, findings) if mend else 0
     if json or rows:
