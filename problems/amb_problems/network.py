@@ -224,10 +224,15 @@ class NetworkProblem(Problem):
         """Names and numbers for `amb problems show`."""
         space = self.space
         size = f"{space.d} modes x {int(space.levels.max())} "
-        box = f"levels, {space.grid} in [{space.low:g}, {space.high:g}]" if space.ordinal else "codes without order"
+        if not space.ordinal:
+            levels = "codes without order"
+        elif self.grid.numbering is not None:
+            levels = "codes in an order"
+        else:
+            levels = f"levels, {space.grid} in [{space.low:g}, {space.high:g}]"
         return {
             "problem": self.id,
-            "grid": size + box,
+            "grid": size + levels,
             "activation": self.pair.activation + (f"; mean of {len(self.units)} units" if len(self.units) > 1 else ""),
             **({} if self.encoding is None else {"input": f"{self.encoding.kind}, drawn anew for every frame"}),
             **self.pair.cards,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import amb
 from amb.errors import PluginError, SpecError
@@ -63,6 +65,19 @@ def test_what_is_no_pair_is_answered_with_the_nearest() -> None:
     for name in ("stripes/snn-cn", "stripe/snn-cnn"):
         with pytest.raises(SpecError, match="snn-cnn"):
             problem(f"{name}/sn1/2")
+
+
+@given(
+    numbering=st.none() | st.permutations(range(6)),
+    candidates=st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), max_size=5),
+)
+def test_grid_points_and_latents_are_one_to_one(numbering: list[int] | None, candidates: list[list[int]]) -> None:
+    """Whatever number a code has; and with none, on the coordinates of an ordinal grid."""
+    grid = amb.Grid(amb.Space.uniform(3, 6), None if numbering is None else np.array(numbering))
+    points = np.array(candidates, np.int64).reshape(-1, 3)
+    assert np.array_equal(grid.candidates(grid.latents(points)), points)
+    if numbering is not None:
+        assert np.array_equal(grid.latents(points), np.array(numbering)[points])
 
 
 def test_optional_parts_say_that_they_are_missing() -> None:

@@ -148,7 +148,7 @@ def test_problems_of_codes_refuse_what_has_no_sense(generator: VQVAEGenerator) -
     amb.solver("cma", family.problem("0", 1, codes="principal").space, budget=10, seed=1)
     with pytest.raises(SpecError, match="'unordered' or 'principal' or 'index', got 'sorted'"):
         family.problem("0", 1, codes="sorted")
-    with pytest.raises(SpecError, match="codes"):
+    with pytest.raises(SpecError, match="unknown option of a problem 'grid'"):
         family.problem("0", 1, grid="even")
 
 
