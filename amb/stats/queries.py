@@ -30,10 +30,11 @@ def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
     lowest = known["final"].min().fillna(0.0).clip(upper=0.0)
     highest = known.max()[["final", "best"]].max(axis=1)
     if traces:
-        solvers = set(runs["solver"])
+        solvers, best = set(runs["solver"]), highest.to_dict()
         for (problem, solver, _), told in traces.items():
-            if problem in highest.index and solver in solvers and not np.isnan(told).all():
-                highest[problem] = np.nanmax([highest[problem], np.nanmax(told)])
+            if problem in best and solver in solvers and len(told):
+                best[problem] = np.fmax(best[problem], np.fmax.reduce(told))
+        highest = pd.Series(best, dtype=float)
     return pd.DataFrame({"floor": lowest, "best": highest.fillna(0.0)})
 
 
@@ -60,32 +61,25 @@ def queries_to(
         problem, solver, seed, budget, fraction, target, queries, reached: a row a run and target.
     """
     bounds = ranges(runs, traces) if bounds is None else bounds
-    parts = []
+    floors, bests = bounds["floor"].to_dict(), bounds["best"].to_dict()
+    shares = np.asarray(fractions, dtype=np.float64)
+    found, targets, hits = [], [], []
     keys = zip(runs["problem"], runs["solver"], runs["seed"], runs["budget"], strict=True)
     for problem, solver, seed, budget in keys:
-        floor, best = bounds.loc[problem, ["floor", "best"]]
+        floor, best = floors[problem], bests[problem]
         if best <= floor:
             continue
-        targets = floor + np.asarray(fractions) * (best - floor)
         # The last target is the best value itself: rounding must not lift it out of reach.
-        targets = np.minimum(targets, best)
+        targets.append(np.minimum(floor + shares * (best - floor), best))
         told = traces.get((problem, solver, seed), np.empty(0))[: int(budget)]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "problem": problem,
-                    "solver": solver,
-                    "seed": seed,
-                    "budget": budget,
-                    "fraction": fractions,
-                    "target": targets,
-                    "queries": first_hits(told, targets),
-                }
-            )
-        )
-    columns = ["problem", "solver", "seed", "budget", "fraction", "target", "queries"]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    table["reached"] = np.isfinite(table["queries"].astype(float))
+        hits.append(first_hits(told, targets[-1]))
+        found.append((problem, solver, seed, budget))
+    table = pd.DataFrame(found, columns=["problem", "solver", "seed", "budget"])
+    table = table.loc[table.index.repeat(len(shares))].reset_index(drop=True)
+    table["fraction"] = np.tile(shares, len(found))
+    table["target"] = np.concatenate(targets) if targets else np.empty(0)
+    table["queries"] = np.concatenate(hits) if hits else np.empty(0)
+    table["reached"] = np.isfinite(table["queries"])
     return table
 
 

@@ -1,12 +1,14 @@
 """A made-up comparison for the tests of reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from amb.runs import RunPlan, RunRecord, Trace
 from amb.stats import analyse
 
 SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
@@ -70,3 +72,70 @@ def _make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seed
         verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
         modes=lambda problem: 128, load=lambda key: None, warnings=(),
     )  # fmt: skip
+
+
+class MemoryStudy:
+    """A study of made-up runs that reads as one on disk does."""
+
+    def __init__(self, name: str, runs: list[tuple[RunRecord, Trace]], **settings: object) -> None:
+        self.folder = Path(name)
+        self.runs = {record.plan.key: (record, trace) for record, trace in runs}
+        plans = [record.plan for record, _ in runs]
+        self.manifest = {
+            "schema": 1,
+            "environment": {"python": "3.11", "processor": "made up", "cores": 2, "packages": {"numpy": "2.0.1"}},
+            "settings": {"solvers": list(dict.fromkeys(p.solver for p in plans)), **settings},
+            "problems": {p.problem: p.fingerprint for p in plans},
+            "solvers": {p.solver: p.version for p in plans},
+        }
+
+    def records(self) -> Iterator[tuple[RunRecord, Trace]]:
+        yield from (self.runs[key] for key in sorted(self.runs))
+
+    def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
+        return self.runs.get(plan.key)
+
+
+@pytest.fixture(scope="session")
+def make_study() -> Callable[..., MemoryStudy]:
+    return _make_study
+
+
+def _make_study(
+    name: str = "made-up",
+    *,
+    problems: Sequence[str] = tuple(f"toy/bowl/{layer}/{unit}" for layer in ("near", "far") for unit in range(4)),
+    solvers: Sequence[str] = ("random", "tt-b[k=50,lr=0.1]", "a_b|c"),
+    seeds: int = 3,
+    budget: int = 200,
+    modes: int = 6,
+    crash: bool = True,
+    fingerprint: Callable[[str], str] = "function-{}-1".format,
+    message: str = "RuntimeError: the lamp is broken",
+) -> MemoryStudy:
+    """Runs that climb as optimizers do, each solver to its own height; the last solver crashes once.
+
+    Values are whole numbers of spikes, some problems saturate, and the candidates of every trace are random.
+    """
+    rng = np.random.default_rng(0)
+    heights = rng.uniform(0.55, 1.05, len(problems))
+    speeds = np.linspace(0.8, 0.35, len(solvers))
+    runs = []
+    levels = 16
+    pool = rng.integers(0, levels, (budget, modes))
+    for p, problem in enumerate(problems):
+        for k, solver in enumerate(solvers):
+            for seed in range(seeds):
+                plan = RunPlan(problem, fingerprint(problem), solver, "1", seed, budget)
+                failed = crash and p == 0 and k == len(solvers) - 1 and seed == 0
+                n = budget // 5 if failed else budget
+                climb = 1 - (1 + np.arange(n)) ** (-speeds[k] * rng.uniform(0.8, 1.2))
+                told = np.clip(heights[p] * climb + rng.normal(0, 0.05, n), 0, 1)
+                told = np.floor(told * 6400) / 6400
+                best = int(told.argmax())
+                record = RunRecord(
+                    plan, "crash" if failed else "ok", n, n, () if failed else tuple(pool[best].tolist()),
+                    np.nan if failed else float(told[best]), 0.1 * (k + 1), 1.0, 2.0, message=message if failed else "",
+                )  # fmt: skip
+                runs.append((record, Trace(pool[:n], told, told, np.array([n]))))
+    return MemoryStudy(name, runs, problems=list(problems), budget=budget, seeds=list(range(seeds)), suite=None)

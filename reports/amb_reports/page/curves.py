@@ -41,10 +41,11 @@ def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
         traces: values told.
         bounds: `floor` and `best` by problem; what exceeds the best counts as the best.
     """
+    floors, bests = bounds["floor"].to_dict(), bounds["best"].to_dict()
     queries, shares, start = [], [], [0]
     for problem, solver, seed in zip(runs["problem"], runs["solver"], runs["seed"], strict=True):
-        floor, best = bounds.loc[problem, ["floor", "best"]]
-        query, share = steps(traces.get((problem, solver, seed), np.empty(0)), float(floor), float(best))
+        told = traces.get((problem, solver, seed), np.empty(0))
+        query, share = steps(told, floors[problem], bests[problem])
         queries.append(query)
         shares.append(share)
         start.append(start[-1] + len(query))

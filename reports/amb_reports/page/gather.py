@@ -64,8 +64,10 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     analysis = analyse(shown, known, metric=metric, alpha=alpha, rope=rope)
     views = tuple(view(table, traces, clean, budget, metric=metric) for budget in budgets)
 
+    by_key = {h.key: h for h in runs}
+
     def read(key: RunKey) -> tuple[RunRecord, Trace] | None:
-        found = next(h for h in runs if h.key == key)
+        found = by_key[key]
         return studies[found.source].load(found.record.plan)
 
     made, notes = courses(table, read)

@@ -89,6 +89,6 @@ async function start() {
   drawEnvironment(page.data);
   Hash.listeners.push(draw);
   draw();
-  document.documentElement.dataset.ready = "true";
+  document.documentElement.dataset.ready = performance.now().toFixed(0);
 }
 start();

@@ -1,0 +1,180 @@
+"""The data of the leaderboard page; what the browser makes of it is tested in test_page_browser.py."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from amb.cli.app import app
+from amb.errors import StudyError
+from amb.stats import analyse
+from amb.stats.queries import FRACTIONS, first_hits
+from amb_reports.page.board import Course, budgets_to_show
+from amb_reports.page.courses import steps as improvements
+from amb_reports.page.curves import POINTS, SCALE, steps
+from amb_reports.page.gather import board_of_studies
+from amb_reports.page.html import SCRIPTS, render
+from amb_reports.page.payload import to_json
+from amb_reports.page.sheets import sheets
+
+HOSTILE = "</script><script>window.hacked = 1</script>"
+
+
+def board(*studies):  # type: ignore[no-untyped-def]
+    return board_of_studies(studies, metric="final", alpha=0.05, rope=0.01, command="amb leaderboard x")
+
+
+@pytest.fixture(scope="module")
+def small(make_study):  # type: ignore[no-untyped-def]
+    return board(make_study())
+
+
+def test_a_study_is_ranked_as_everywhere(small) -> None:  # type: ignore[no-untyped-def]
+    """The page's statistics are those of `amb.stats` on the same runs, and failures are kept."""
+    analysis = analyse(small.runs, small.traces)
+    pd.testing.assert_frame_equal(small.analysis.ranking, analysis.ranking)
+    assert small.analysis.ranking["failures"].sum() == 1
+    assert list(small.views[0].table["failed"]) == list(analysis.scored["failed"].astype(float))
+
+
+def test_smaller_budgets_show_what_was_known_by_then(small) -> None:  # type: ignore[no-untyped-def]
+    """At 50 queries, a run's final value is the best of its first 50; a run that crashed at 40 has failed still."""
+    assert [view.budget for view in small.views] == [200, 100, 50, 20]
+    view = next(v for v in small.views if v.budget == 50).table
+    for i, row in small.runs.iterrows():
+        told = small.traces[row["problem"], row["solver"], row["seed"]]
+        failed = len(told) < 50
+        assert view.at[i, "failed"] == failed
+        if not failed:
+            assert view.at[i, "final"] == told[:50].max()
+            assert view.at[i, "solver_seconds"] == pytest.approx(row["solver_seconds"] / 4)
+
+
+def test_studies_are_united_by_key(make_study) -> None:  # type: ignore[no-untyped-def]
+    """Runs that two studies hold count once, and the longer course of a run is shown."""
+    one = make_study("one")
+    shorter = make_study("shorter", solvers=("random", "tt-b[k=50,lr=0.1]"), crash=False)
+    for key, (record, trace) in list(shorter.runs.items()):
+        n = 100
+        plan = replace(record.plan, budget=n)
+        told = trace.values[:n]
+        cut = replace(trace, candidates=trace.candidates[:n], values=told, clean=told, batches=np.array([n]))
+        shorter.runs[key] = replace(record, plan=plan, queries=n, final=float(told.max())), cut
+    # The made-up values depend on how many solvers there are, so take the first study's.
+    for key, (record, trace) in list(shorter.runs.items()):
+        told = one.runs[key][1].values[:100]
+        shorter.runs[key] = replace(record, final=float(told.max())), replace(trace, values=told, clean=told)
+    united = board(shorter, one)
+    assert len(united.runs) == len(one.runs)
+    assert (united.runs["budget"] == 200).all()
+    assert (united.runs["source"] == 1).all()
+
+
+def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # type: ignore[no-untyped-def]
+    one, other = make_study("one"), make_study("other")
+    key = next(iter(other.runs))
+    record, trace = other.runs[key]
+    other.runs[key] = record, replace(trace, values=trace.values / 2, clean=trace.values / 2)
+    with pytest.raises(StudyError, match="one and other hold different values of the same run"):
+        board(one, other)
+    with pytest.raises(StudyError, match="other has other weights or another grid of toy/bowl/near/0 than one"):
+        board(make_study("one"), make_study("other", fingerprint=lambda name: "changed"))
+
+
+def test_runs_of_earlier_versions_are_left_out_and_counted(make_study) -> None:  # type: ignore[no-untyped-def]
+    study = make_study()
+    study.manifest["solvers"]["random"] = "2"
+    made = board(study)
+    assert "random" not in set(made.runs["solver"])
+    assert made.sources[0].left_out == 24
+    assert "24 runs of earlier solver versions" in made.notes[-1]
+
+
+def test_nothing_to_show_is_said(make_study) -> None:  # type: ignore[no-untyped-def]
+    study = make_study("empty")
+    study.runs = {}
+    with pytest.raises(StudyError, match="no finished run in empty"):
+        board(study)
+
+
+def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # type: ignore[no-untyped-def]
+    """Names and messages from a study can neither end a script nor open a tag, and nothing has an address."""
+    study = make_study(solvers=("random", HOSTILE, "<b>bold</b>&amp;"), message=f"ValueError: {HOSTILE}")
+    page = render(board(study), title=HOSTILE)
+    tags: list[tuple[str, dict[str, str | None]]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: tags.append((tag, dict(attrs)))  # type: ignore[method-assign]
+    parser.feed(page)
+    assert sum(tag == "script" for tag, _ in tags) == 2 + len(SCRIPTS)
+    assert not any(tag in ("b", "img", "iframe", "object", "embed") for tag, _ in tags)
+    addresses = [a.get(name) for tag, a in tags for name in ("src", "href") if a.get(name)]
+    assert addresses
+    assert all(str(address).startswith(("#", "data:")) for address in addresses)
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    assert json.loads(data[1])["solvers"][1]["name"] == HOSTILE
+
+
+def test_json_holds_what_numbers_json_lacks() -> None:
+    text = to_json({"a": np.float64("nan"), "b": np.inf, "c": np.int64(3), "d": pd.NA, "e": [np.bool_(True), "<"]})
+    assert json.loads(text) == {"a": None, "b": "inf", "c": 3, "d": None, "e": [True, "<"]}
+    assert "<" not in text
+
+
+@settings(max_examples=50)
+@given(
+    arrays(np.float64, st.integers(1, 400), elements=st.integers(0, 6400).map(lambda k: k / 6400)),
+    st.integers(0, 400),
+)
+def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int) -> None:
+    """Thinned and rounded, a curve still says of all 51 targets, and of 90%, when they were first reached."""
+    if seed % 3 == 0:  # a long climb, which is thinned
+        told = np.sort(told)
+    best = max(float(told.max()), 1 / 6400)
+    query, share = steps(told, 0.0, best)
+    assert len(query) <= POINTS + len(FRACTIONS) + 1
+    for fraction in (*FRACTIONS, 0.9):
+        wanted = np.searchsorted(share, round(fraction * SCALE))
+        found = float(query[wanted]) if wanted < len(query) else np.inf
+        assert found == first_hits(told, [min(fraction * best, best)])[0]
+
+
+def test_a_course_begins_with_the_first_find_and_ends_with_the_last(make_study) -> None:  # type: ignore[no-untyped-def]
+    _, trace = next(make_study(crash=False).records())
+    rows = improvements(trace, 5)
+    assert len(rows) == 5
+    assert rows[0] == 0
+    assert rows[-1] == trace.values.argmax()
+    assert (np.diff(trace.values[rows]) > 0).all()
+
+
+def test_images_shrink_until_they_fit() -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8) for _ in range(12)]
+    made = [Course(f"p{i // 3}", f"s{i % 3}", 0, np.arange(4), np.arange(4.0), noise[i]) for i in range(12)]
+    large, small = sheets(made), sheets(made, most=40_000)
+    assert len(large) == len(small) == 4
+    assert sum(len(s.webp) for s in small) <= 44_000 < sum(len(s.webp) for s in large)
+    assert large[0].frames == ((0, 1, 2, 3, 3, 3, 3, 3),) * 3  # a short course waits at its end
+
+
+def test_budgets_to_show_begin_with_the_one_most_runs_speak_for() -> None:
+    runs = pd.DataFrame({"budget": [1000, 500, 500], "anytime": [True, True, True]})
+    assert budgets_to_show(runs)[:2] == [500, 1000]
+    runs["anytime"] = [False, True, False]
+    assert budgets_to_show(runs)[0] == 500
+
+
+def test_leaderboard_of_a_folder_that_is_no_study(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+    """One line that says what was expected."""
+    from amb.errors import AmbError
+
+    with pytest.raises(AmbError, match="is no study"):
+        app(["leaderboard", str(tmp_path)], standalone_mode=False)

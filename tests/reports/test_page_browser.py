@@ -1,0 +1,349 @@
+"""The leaderboard page in a headless Chromium, as a person would use it."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amb.plugins import load_file
+from amb.stats import analyse
+from amb.stats.signed_rank import signed_rank
+from amb_reports.page.board import Board, at_budget, present
+from amb_reports.page.gather import board_of_studies
+from amb_reports.page.html import render
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+HOSTILE = "</script><img src=x onerror='window.hacked=1'>|a,b[k=1]"
+LARGE = {"solvers": 10, "problems": 60, "seeds": 15}
+DESKTOP, PHONE = (1366, 850), (390, 844)
+
+
+class Browser:
+    """Chromium and what it complained about or asked the network for."""
+
+    def __init__(self, downloads: Path) -> None:
+        from selenium import webdriver
+
+        options = webdriver.ChromeOptions()
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        ):
+            options.add_argument(argument)
+        options.binary_location = str(CHROMIUM)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+        self.driver.set_script_timeout(60)
+        self.downloads = downloads
+        behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+
+    def size(self, width: int, height: int) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def open(self, page: Path, view: str = "") -> float:
+        """Open a page and return the milliseconds until it was ready."""
+        self.driver.get("about:blank")
+        self.driver.get(f"{page.as_uri()}{view}")
+        self.until("return document.documentElement.dataset.ready")
+        return float(self.run("return document.documentElement.dataset.ready"))
+
+    def run(self, script: str, *arguments: object):  # type: ignore[no-untyped-def]
+        return self.driver.execute_script(script, *arguments)
+
+    def until(self, script: str, seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not self.run(script):
+            assert time.monotonic() < end, f"never true: {script}"
+            time.sleep(0.05)
+
+    def timed(self, script: str) -> float:
+        """Milliseconds from an action until what it changed is on the screen."""
+        return float(
+            self.driver.execute_async_script(
+                f"const done = arguments[0], began = performance.now(); {script};"
+                "requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)))"
+            )
+        )
+
+    def downloaded(self, name: str) -> str:
+        file = self.downloads / name
+        end = time.monotonic() + 30
+        while not file.exists() or not file.stat().st_size:
+            assert time.monotonic() < end, f"{name} never came"
+            time.sleep(0.05)
+        text = file.read_text(encoding="utf-8")
+        file.unlink()
+        return text
+
+    def complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """Addresses asked for, but for files, data and blobs."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        return [url for url in asked if not url.startswith(("file:", "data:", "blob:", "about:"))]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("needs Debian's packages chromium and chromium-driver")
+    made = Browser(tmp_path_factory.mktemp("downloads"))
+    yield made
+    made.driver.quit()
+
+
+def make(study, file: Path) -> SimpleNamespace:  # type: ignore[no-untyped-def]
+    board = board_of_studies([study], metric="final", alpha=0.05, rope=0.01, command="amb leaderboard made-up")
+    file.write_text(render(board, title="Made-up study"), encoding="utf-8")
+    return SimpleNamespace(board=board, file=file)
+
+
+@pytest.fixture(scope="module")
+def small(make_study, tmp_path_factory) -> SimpleNamespace:  # type: ignore[no-untyped-def]
+    """24 problems of two layers, four solvers, one with a hostile name, which crashes once with such a message."""
+    load_file(Path(__file__).parents[1] / "plugins" / "painted.py")
+    names = [f"painted/net/conv{layer}/{unit}" for layer in (1, 2) for unit in range(12)]
+    solvers = ("random", "tt-b", "portfolio", HOSTILE)
+    study = make_study(problems=names, solvers=solvers, seeds=4, message=f"ValueError: {HOSTILE}")
+    return make(study, tmp_path_factory.mktemp("small") / "page.html")
+
+
+@pytest.fixture(scope="module")
+def large(make_study, tmp_path_factory) -> SimpleNamespace:  # type: ignore[no-untyped-def]
+    """10 solvers, 60 problems, 15 seeds, 1,000 queries."""
+    load_file(Path(__file__).parents[1] / "plugins" / "painted.py")
+    names = [f"painted/net/conv{layer}/{unit}" for layer in (1, 2, 3) for unit in range(20)]
+    solvers = [f"solver-{i}" for i in range(10)]
+    study = make_study(problems=names, solvers=solvers, seeds=15, budget=1000)
+    return make(study, tmp_path_factory.mktemp("large") / "page.html")
+
+
+def click(browser: Browser, selector: str) -> None:
+    browser.run("document.querySelector(arguments[0]).click()", selector)
+
+
+RESULT = """
+const name = (i) => page.data.solvers[page.result.selection.solvers[i]].name;
+const list = (x) => (Number.isNaN(x) ? null : x === Infinity ? "inf" : x);
+return {
+  ranking: page.result.ranking.map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, list(v)]))),
+  pairs: page.result.pairs.map((pair) => ({ ...pair, first: name(pair.first), second: name(pair.second) })),
+  verdict: document.getElementById("verdict").textContent,
+};
+"""
+
+
+def agree(shown: dict[str, list[dict[str, object]]], runs: pd.DataFrame, traces: dict, *, hits: bool) -> None:  # type: ignore[type-arg]
+    """What the page computed is what `amb.stats` computes of the same runs."""
+    expected = analyse(runs, traces, resamples=20)
+    ranking = expected.ranking.set_index("solver")
+    assert [row["solver"] for row in shown["ranking"]] == list(ranking.index)
+    for row in shown["ranking"]:
+        wanted = ranking.loc[row["solver"]]
+        names = ["place", "score", "mean_rank", "wins", "ties", "losses", "runs", "failures", "solver_seconds"]
+        for name in [*names, "evaluation_seconds", *(["hit_share", "hit_queries"] if hits else [])]:
+            value = np.inf if row[name] == "inf" else row[name]
+            assert value == pytest.approx(wanted[name], rel=1e-5 if "seconds" in name else 1e-12), name
+        assert (row["letters"], row["note"]) == (wanted["letters"], wanted["note"])
+    assert len(shown["pairs"]) == len(expected.pairs)
+    for pair, wanted in zip(shown["pairs"], expected.pairs.to_dict("records"), strict=True):
+        for name in ("first", "second", "problems", "wins", "ties", "losses", "note", "differs"):
+            assert pair[name] == wanted[name]
+        for name in ("p", "p_holm", "balance", "difference", "a12"):
+            assert pair[name] == pytest.approx(wanted[name], rel=1e-9, abs=1e-12), name
+
+
+def at(board: Board, budget: int) -> tuple[pd.DataFrame, dict]:  # type: ignore[type-arg]
+    runs = at_budget(board.runs[present(board.runs, budget)], board.traces, {}, budget)
+    return runs, {key: told[:budget] for key, told in board.traces.items()}
+
+
+def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: SimpleNamespace) -> None:
+    """Ranks, tests, letters, hits and costs are recomputed and agree; the verdict is the very sentence."""
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    shown = browser.run(RESULT)
+    assert shown["verdict"] == small.board.analysis.verdict
+    agree(shown, *at(small.board, 200), hits=True)
+
+
+@pytest.mark.parametrize(
+    ("view", "budget", "keep"),
+    [
+        ("layer=conv1", 200, lambda runs: runs["layer"] == "conv1"),
+        ("solver=tt-b&solver=portfolio&solver=random", 200, lambda runs: runs["solver"] != HOSTILE),
+        ("budget=50", 50, lambda runs: runs["seed"] >= 0),
+        ("budget=20&layer=conv2", 20, lambda runs: runs["layer"] == "conv2"),
+    ],
+)
+def test_filtered_views_say_what_the_statistics_say(
+    browser: Browser, small: SimpleNamespace, view: str, budget: int, keep: Callable[[pd.DataFrame], pd.Series]
+) -> None:
+    browser.open(small.file, f"#{view}")
+    runs, traces = at(small.board, budget)
+    agree(browser.run(RESULT), runs[keep(runs)], traces, hits=False)
+
+
+def test_the_signed_rank_test_is_the_exact_one(browser: Browser, small: SimpleNamespace) -> None:
+    """Zeros, ties, up to 60 differences, nearly all of one sign."""
+    rng = np.random.default_rng(3)
+    cases = [np.round(rng.normal(rng.uniform(-1, 1), 1, n), digits) for n in range(61) for digits in (0, 1, 9)]
+    shown = browser.run(
+        "return arguments[0].map((d) => { const r = signedRank(d); return [r.p, r.balance, r.informative]; })",
+        [case.tolist() for case in cases],
+    )
+    for case, found in zip(cases, shown, strict=True):
+        assert found == pytest.approx(list(signed_rank(case)), rel=1e-9)
+
+
+def test_a_person_filters_sorts_follows_a_number_and_downloads(browser: Browser, small: SimpleNamespace) -> None:
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    whole = browser.run("return document.getElementById('verdict').textContent")
+    click(browser, "[data-facet=layer][data-choice='layer conv1']")
+    assert "layer=conv2" in browser.run("return location.hash")
+    assert browser.run("return document.getElementById('verdict').textContent") != whole
+    assert "12 problems" in browser.run("return document.getElementById('ranking-table').textContent")
+
+    click(browser, "#ranking-table [data-sort=solver_seconds]")
+    first = "return document.querySelector('#ranking-table tbody tr').textContent"
+    assert "random" in browser.run(first)
+    click(browser, "#ranking-table [data-sort=solver_seconds]")
+    assert HOSTILE in browser.run(first)
+    assert browser.run("return document.querySelector('#ranking-table [aria-sort=descending]') !== null")
+
+    click(browser, "#ranking-table tbody tr td:nth-child(4) a")
+    browser.until("return document.getElementById('rows').open")
+    dialog = browser.run("return document.getElementById('rows').textContent")
+    assert "48 runs" in dialog
+    assert "amb report made-up" in dialog
+    assert "amb run --solvers '</script><img src=x onerror='\"'\"'window.hacked=1" in dialog
+    click(browser, "#rows [data-download='runs.csv']")
+    rows = pd.read_csv(pd.io.common.StringIO(browser.downloaded("runs.csv")))
+    assert len(rows) == 48
+    assert set(rows["solver"]) == {HOSTILE}
+    click(browser, "#rows form button")
+    browser.until("return !location.hash.includes('rows=')")
+
+    click(browser, "#ranking [data-download='ranking.csv']")
+    table = pd.read_csv(pd.io.common.StringIO(browser.downloaded("ranking.csv")))
+    assert set(table["solver"]) == {"random", "tt-b", "portfolio", HOSTILE}
+    click(browser, "#ranking [data-download='ranking.tex']")
+    tex = browser.downloaded("ranking.tex")
+    assert r"\toprule" in tex
+    assert r"\textless{}/script\textgreater{}" in tex
+
+    view = browser.run("return location.hash")
+    browser.open(small.file, view)
+    assert HOSTILE in browser.run(first), "the address keeps filters and order"
+    assert not browser.run("return window.hacked")
+
+
+def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleNamespace) -> None:
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    names = browser.run("return FIGURES.map((figure) => figure.name)")
+    assert names == ["convergence", "runtime", "profile", "ranks", "layers", "time", "heatmap"]
+    for name in names:
+        browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
+        browser.until(f"return document.querySelector('#figure-{name} .main-svg') !== null")
+        assert "24 problems, 4 solvers, 4 seeds, 200 queries" in browser.run(
+            f"return document.querySelector('#figure-{name} figcaption').textContent"
+        )
+        click(browser, f"[data-download='{name}.svg']")
+        drawing = browser.downloaded(f"{name}.svg")
+        assert drawing.startswith("<svg")
+        assert "24 problems" in drawing
+    browser.run("document.getElementById('gallery').scrollIntoView()")
+    browser.until("return document.querySelectorAll('#gallery .cell').length === 48")
+    words = "return document.querySelector('#gallery .cell .value').textContent"
+    last = browser.run(words)
+    browser.run("showFrame(0)")
+    assert browser.run(words).endswith("at 1")
+    click(browser, "#play")
+    browser.until(f"return (() => {{ {words} }})() === {json.dumps(last)}")
+
+
+def test_the_keyboard_suffices(browser: Browser, small: SimpleNamespace) -> None:
+    """From the top, Tab reaches the skip link and the filters, Space filters, and the focus stays where it was."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    for _ in range(30):
+        ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+        if browser.run("return document.activeElement.dataset.choice === 'solver random'"):
+            break
+    assert browser.run("return document.activeElement.dataset.choice") == "solver random"
+    ActionChains(browser.driver).send_keys(Keys.SPACE).perform()
+    assert "solver=tt-b" in browser.run("return location.hash")
+    assert browser.run("return document.activeElement.dataset.choice") == "solver random"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_is_wider_than_the_screen(
+    browser: Browser, large: SimpleNamespace, size: tuple[int, int], theme: str, tmp_path: Path
+) -> None:
+    """At both sizes and in both themes; the screenshots are for people to look at."""
+    browser.size(*size)
+    browser.open(large.file, f"#theme={theme}")
+    for place in ("ranking", "figures", "figure-heatmap", "gallery", "pairs", "environment"):
+        browser.run("document.getElementById(arguments[0]).scrollIntoView()", place)
+        time.sleep(0.3)
+        assert browser.run("return document.documentElement.scrollWidth") <= size[0], place
+        assert browser.driver.save_screenshot(str(tmp_path / f"{place}.png"))
+    assert (
+        browser.run("return getComputedStyle(document.body).backgroundColor")
+        == {
+            "light": "rgb(255, 255, 255)",
+            "dark": "rgb(20, 24, 28)",
+        }[theme]
+    )
+
+
+def test_a_large_study_is_small_and_quick(browser: Browser, large: SimpleNamespace, record_property) -> None:  # type: ignore[no-untyped-def]
+    """10 solvers × 60 problems × 15 seeds: under 8 MB, open in 2 s, filtered in 200 ms, each at its best of five."""
+    megabytes = large.file.stat().st_size / 1e6
+    browser.size(*DESKTOP)
+    opened = min(browser.open(large.file) for _ in range(5))
+    time.sleep(1)
+    box = "document.querySelector(\"[data-choice='{}']\").click()"
+    layer = [browser.timed(box.format("layer conv1")) for _ in range(5)]
+    solver = [browser.timed(box.format("solver solver-3")) for _ in range(5)]
+    figures = []
+    browser.run("document.getElementById('figures').scrollIntoView()")
+    time.sleep(1)
+    figures = [browser.timed(box.format("solver solver-5")) for _ in range(5)]
+    measured = {"MB": megabytes, "open": opened, "layer": min(layer), "solver": min(solver), "figures": min(figures)}
+    for name, value in measured.items():
+        record_property(name, round(value, 2))
+    print(measured)
+    assert megabytes < 8
+    assert opened < 2000
+    assert min(layer) < 200
+    assert min(solver) < 200
+    assert min(figures) < 200
+
+
+def test_no_complaint_and_no_request(browser: Browser, small: SimpleNamespace) -> None:
+    """Over all that the tests above did."""
+    browser.open(small.file)
+    assert browser.complaints() == []
+    assert browser.requests() == []
