@@ -62,7 +62,7 @@ def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> N
     for name, place in places.items():
         if place is not None:
             axes.axvline(place, color=_MARKS[name], linewidth=1.6, label=f"{name} {place:.3f}")
-    axes.legend(fontsize=8, frameon=False, loc="upper right")
+    axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
 
 
 def save_picture(figure: Figure, file: Path) -> None:

@@ -73,6 +73,8 @@ def show_problem(
 
         made = problem(name, device=device)
         facts = dict(made.facts())
+        if made.noise is not None:
+            facts["noise"] = str(made.noise)
         if (point := reference(made.id)) is not None:
             facts["chance"] = f"{point.chance:.4f} (99%: {point.chance_q99:.4f})"
             if point.natural is not None:
