@@ -13,6 +13,7 @@ from amb.contracts.family import Suite
 QUICK_SEED = 1
 LAYERS_SEED = 2
 ANN_SEED = 3
+MNIST_SEED = 4
 
 
 DEAD: Mapping[str, Mapping[str, Sequence[int]]] = {"ann-alexnet": {"classifier.2": (25, 44, 49, 107)}}
@@ -123,6 +124,33 @@ ann = Suite(
     description="Plain networks: two units of the first, the middle and the last rectifier and of the class output.",
 )
 
+generators = Suite(
+    name="generators",
+    version=1,
+    problems=(
+        *quick.problems,
+        *(name.replace("cifar10-sngan", "cifar10-vqvae") for name in quick.problems),
+    ),
+    budget=1000,
+    seeds=3,
+    description="The units of quick, driven through the SN-GAN and through the VQ-VAE.",
+)
+
+mnist = Suite(
+    name="mnist",
+    version=1,
+    problems=_before(
+        "mnist-sngan/mnist-snn",
+        *("sn1/10", "sn1/14", "sn1/15"),
+        *("sn2/2", "sn2/29", "sn2/30"),
+        *("sn3/27", "sn3/37", "sn3/62"),
+        *("out/1", "out/6", "out/8"),
+    ),
+    budget=500,
+    seeds=3,
+    description="Three units of every spiking layer of the network for digits.",
+)
+
 NOISES = (
     "noise=poisson,spikes=100",
     "noise=bernoulli,spikes=100,trials=4",
@@ -147,7 +175,18 @@ full = Suite(
     name="full",
     version=1,
     problems=tuple(
-        dict.fromkeys((*quick.problems, *groups, *fig5.problems, *layers.problems, *ann.problems, *noisy.problems))
+        dict.fromkeys(
+            (
+                *quick.problems,
+                *groups,
+                *fig5.problems,
+                *layers.problems,
+                *ann.problems,
+                *noisy.problems,
+                *generators.problems,
+                *mnist.problems,
+            )
+        )
     ),
     budget=1000,
     seeds=3,

@@ -7,7 +7,7 @@ from amb.errors import SpecError
 from amb.noise import quiet
 from amb.problems import expand, family, problem, suite, suite_names
 from amb.references import of_suite, stale
-from amb_problems.suites import ANN_SEED, DEAD, LAYERS_SEED, QUICK_SEED, draw
+from amb_problems.suites import ANN_SEED, DEAD, LAYERS_SEED, MNIST_SEED, QUICK_SEED, draw
 
 
 def test_units_of_quick_are_drawn_by_the_stated_rule() -> None:
@@ -21,6 +21,17 @@ def test_units_of_layers_are_drawn_by_the_stated_rule() -> None:
     assert len(units) == 17
     drawn = draw(units, 3, seed=LAYERS_SEED, dead={})
     assert list(suite("layers").problems) == [f"cifar10-sngan/snn-resnet18/{unit}" for unit in drawn]
+
+
+def test_units_of_mnist_are_drawn_by_the_stated_rule() -> None:
+    drawn = draw(family("mnist-sngan/mnist-snn").layers(), 3, seed=MNIST_SEED, dead=DEAD.get("mnist-snn", {}))
+    assert list(suite("mnist").problems) == [f"mnist-sngan/mnist-snn/{unit}" for unit in drawn]
+
+
+def test_generators_drive_the_same_units() -> None:
+    halves = [[p.split("/", 1) for p in suite("generators").problems][part] for part in (slice(12), slice(12, 24))]
+    assert [unit for _, unit in halves[0]] == [unit for _, unit in halves[1]]
+    assert {name for name, _ in halves[1]} == {"cifar10-vqvae"}
 
 
 def test_units_of_ann_are_drawn_by_the_stated_rule() -> None:
@@ -61,7 +72,7 @@ def test_every_problem_of_a_suite_can_be_evaluated(name: str) -> None:
             assert ((values >= 0) & (values <= 1)).all()
 
 
-@pytest.mark.parametrize("name", suite_names())
+@pytest.mark.parametrize("name", ["fig5", "mnist", "noisy", "quick"])
 def test_no_suite_holds_a_dead_unit_or_stale_reference_points(name: str) -> None:
     stored = of_suite(name)
     assert stored is not None
