@@ -83,6 +83,9 @@ def test_grid_points_and_latents_are_one_to_one(numbering: list[int] | None, can
 def test_optional_parts_say_that_they_are_missing() -> None:
     with pytest.raises(SpecError, match="toy has no encoder"):
         amb.generator("toy").encode(np.zeros((1, 32, 32, 3), np.uint8))
+    bowl = amb.FunctionProblem(lambda candidates: candidates.mean(1), amb.Space.uniform(2, 3), id="bowl")
+    with pytest.raises(SpecError, match="bowl has no encoder"):
+        bowl.encode(np.zeros((1, 32, 32, 3), np.uint8))
     with pytest.raises(SpecError, match="'even' or 'quantile', got 'odd'"):
         amb.generator("toy").grid(grid="odd")
     with pytest.raises(SpecError, match="grid"):
