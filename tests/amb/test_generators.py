@@ -113,3 +113,19 @@ def test_the_contract_imports_nothing_heavy() -> None:
     """Whoever writes a generator does not wait for torch."""
     code = "import sys, amb; amb.Generator; amb.generator; assert not {'torch', 'amb_problems'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_command_line_composes_pairs_of_a_file() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "amb",
+        "problems",
+        "list",
+        "stripes/snn-cnn/sn1/0..1",
+        "--plugin",
+        str(FILE),
+        "--json",
+    ]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "stripes/snn-cnn/sn1/1" in listed
