@@ -31,7 +31,7 @@ def shell_lines(page: Path = ROOT / "README.md") -> list[str]:
     return [line for line in lines if line.startswith("amb ")]
 
 
-@pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/studies.md", 9)])
+@pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/studies.md", 9), ("docs/leaderboard.md", 4)])
 def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:
     lines = shell_lines(ROOT / page)
     assert len(lines) >= fewest

@@ -269,7 +269,8 @@ def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleName
         click(browser, f"[data-download='{name}.svg']")
         drawing = browser.downloaded(f"{name}.svg")
         assert drawing.startswith("<svg")
-        assert "24 problems" in " ".join(re.findall(r">([^<]+)<", drawing)), "its caption is in the file"
+        words = " ".join(re.findall(r">([^<]+)<", drawing)).split()
+        assert "24 problems, 4 solvers" in " ".join(words), "its caption is in the file"
     browser.run("document.getElementById('gallery').scrollIntoView()")
     browser.until("return document.querySelectorAll('#gallery .cell').length === 48")
     words = "return document.querySelector('#gallery .cell .value').textContent"

@@ -18,7 +18,7 @@ SHORTER = 3
 
 
 VIEWED = [
-    *("final", "best", "score", "ordered", "failed", "queries"),
+    *("final", "normalized", "best", "score", "ordered", "failed", "queries"),
     *("solver_seconds", "generator_seconds", "target_seconds"),
 ]
 
@@ -77,7 +77,7 @@ class Board:
     Attributes:
         runs: one row a run as it was made: the columns of `amb.stats.scores.COLUMNS`, `timing`, `white_box`, `key`,
             `message` (why it failed), `version` (of the solver) and `source` (number of its study).
-        traces: values told, by (problem, solver, seed).
+        traces: values without noise, NaN where a query failed, by (problem, solver, seed), as in `amb.comparison.Runs`.
         views: the budgets that can be looked at; the first is the one that `analysis` is about.
         analysis: the statistics of all runs at that budget.
         settings: `metric`, `alpha`, `rope`, and `command`, which makes the page again.
@@ -125,41 +125,42 @@ def present(runs: pd.DataFrame, budget: int) -> pd.Series:
     return (runs["budget"] == budget) | ((runs["budget"] > budget) & runs["anytime"])
 
 
-def view(runs: pd.DataFrame, traces: Traces, clean: Traces, budget: int, *, metric: str) -> View:
+def view(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int, *, metric: str) -> View:
     """The runs at a budget, scored.
 
     Args:
         runs: as in `Board`, and `anytime`.
-        traces: values told.
-        clean: the same without noise, where it differs.
+        traces: as in `Board`.
+        noisy: what was told, where that differs.
         budget: at most that of the runs that are shown.
         metric: the primary metric.
     """
     here = present(runs, budget).to_numpy()
     table = pd.DataFrame({"present": here}, index=runs.index)
-    shown = at_budget(runs[here], traces, clean, budget)
+    shown = at_budget(runs[here], traces, noisy, budget)
     told = {key: traces[key][:budget] for key in _keys(shown) if key in traces}
-    scored = score_runs(shown, told, metric=metric, bounds=known_ranges(shown, told))[VIEWED]
+    scored = score_runs(shown, told, metric=metric, bounds=known_ranges(shown, told)).reindex(columns=VIEWED)
     scored.index = shown.index
     return View(budget, table.join(scored.astype(float)))
 
 
-def at_budget(runs: pd.DataFrame, traces: Traces, clean: Traces, budget: int) -> pd.DataFrame:
+def at_budget(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int) -> pd.DataFrame:
     """The runs as they stood after `budget` queries: what they would recommend, and their share of the seconds."""
     rows = []
     for row in runs.to_dict("records"):
-        key = (row["problem"], row["solver"], row["seed"])
-        told = traces.get(key, np.empty(0))
         if row["budget"] > budget:
-            n = min(budget, len(told))
-            known = not np.isnan(told[:n]).all() if n else False
-            best = int(np.nanargmax(told[:n])) if known else -1
-            share = n / max(len(told), 1)
+            key = (row["problem"], row["solver"], row["seed"])
+            seen = traces.get(key, np.empty(0))
+            told, n = noisy.get(key, seen)[:budget], min(budget, len(seen))
+            known = n > 0 and not np.isnan(told).all()
+            share = n / max(len(seen), 1)
+            final = float(seen[np.nanargmax(told)]) if known else np.nan
             row |= {
                 "status": "ok" if n == budget else row["status"],
                 "queries": n,
-                "final": float(clean.get(key, told)[best]) if known else np.nan,
-                "best": float(told[best]) if known else np.nan,
+                "final": final,
+                "best": float(np.nanmax(seen[:n])) if known else np.nan,
+                "normalized": (final - row.get("chance", np.nan)) / row.get("reach", np.nan),
                 **{f"{part}_seconds": row[f"{part}_seconds"] * share for part in ("solver", "generator", "target")},
             }
         rows.append(row | {"budget": budget})

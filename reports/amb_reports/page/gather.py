@@ -9,6 +9,7 @@ import pandas as pd
 
 from amb.comparison import RunKey, run_row
 from amb.errors import AmbError, StudyError
+from amb.references import reference
 from amb.runs import RunRecord, Trace
 from amb.solvers import resolve
 from amb.stats import analyse
@@ -55,14 +56,14 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     order = _order(studies)
     runs = sorted(held.values(), key=lambda h: order(h.record))
     table = pd.DataFrame([h.row() for h in runs])
-    traces = {h.key: h.told for h in runs}
-    clean = {h.key: h.clean for h in runs if h.clean is not None}
+    traces = {h.key: h.seen for h in runs}
+    noisy = {h.key: h.told for h in runs if h.told is not h.seen}
     budgets = budgets_to_show(table)
     first = budgets[0]
-    shown = at_budget(table[present(table, first)], traces, clean, first)
+    shown = at_budget(table[present(table, first)], traces, noisy, first)
     known = {key: traces[key][:first] for key in zip(shown["problem"], shown["solver"], shown["seed"], strict=True)}
     analysis = analyse(shown, known, metric=metric, alpha=alpha, rope=rope)
-    views = tuple(view(table, traces, clean, budget, metric=metric) for budget in budgets)
+    views = tuple(view(table, traces, noisy, budget, metric=metric) for budget in budgets)
 
     by_key = {h.key: h for h in runs}
 
@@ -105,9 +106,11 @@ class _Held:
     def __init__(self, record: RunRecord, trace: Trace, source: int) -> None:
         self.record = record
         self.told = trace.values
-        self.clean = None if np.array_equal(trace.clean, trace.values, equal_nan=True) else trace.clean
+        noise_free = np.array_equal(trace.clean, trace.values, equal_nan=True)
+        self.seen = self.told if noise_free else np.where(np.isnan(trace.values), np.nan, trace.clean)
         self.source = source
-        self._row = run_row(record, trace, record.plan.budget)
+        self._point = reference(record.plan.problem, fingerprint=record.plan.fingerprint)
+        self._row = run_row(record, trace, record.plan.budget, self._point)
 
     @property
     def key(self) -> RunKey:
@@ -127,15 +130,21 @@ class _Held:
     def row(self) -> dict[str, object]:
         plan = self.record.plan
         more: dict[str, object] = {"white_box": _sees_gradients(plan.solver)}
+        if self._point is not None:
+            reach = self._point.best - self._point.chance
+            more |= {"chance": self._point.chance, "reach": reach if reach > 0 else np.nan}
         more |= {"message": self.record.reason, "version": plan.version, "source": self.source, "anytime": plan.anytime}
         return self._row | more
 
 
 @cache
 def _sees_gradients(solver: str) -> bool:
-    """Whether a solver is white-box; one that is not installed here counts as any other."""
+    """Whether a solver is white-box; one that is not installed here counts as any other.
+
+    Of one that is named by its module nothing is imported: a study must not make its reader run code.
+    """
     try:
-        return resolve(solver).cls.white_box
+        return ":" not in solver and resolve(solver).cls.white_box
     except AmbError:
         return False
 

@@ -111,7 +111,7 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
     for i, shown in enumerate(board.views):
         columns.add(f"{i}.present", shown.table["present"].to_numpy(np.uint8))
         for name in VIEWED:
-            exact = name in ("final", "best", "score", "ordered")
+            exact = name in ("final", "normalized", "best", "score", "ordered")
             columns.add(f"{i}.{name}", shown.table[name].to_numpy(np.float64 if exact else np.float32))
 
 

@@ -27,7 +27,7 @@ async function readData() {
 // A run's columns at one of the budgets, by name.
 function viewColumns(data, budget) {
   const place = data.budgets.indexOf(budget);
-  const names = ["present", "final", "best", "score", "ordered", "failed", "queries",
+  const names = ["present", "final", "normalized", "best", "score", "ordered", "failed", "queries",
     "solver_seconds", "generator_seconds", "target_seconds"];
   return Object.fromEntries(names.map((name) => [name, data.column[`${place}.${name}`]]));
 }

@@ -22,6 +22,7 @@ function compute(data, selection) {
   const medians = (column) => cells.map((row) => kept.map((p) => median(row[p].map((i) => view[column][i]))));
   const result = {
     data, selection, view, cells, runs,
+    anchored: selection.problems.map((_, p) => every.some((row) => row[p].some((i) => isKnown(view.normalized[i])))),
     blocks: kept.map((p) => selection.problems[p]),
     ordered: medians("ordered"), scores: medians("score"),
   };
@@ -92,6 +93,13 @@ function asideRow(result, number, cells) {
   };
 }
 
+// Final activations between chance (0) and the best known value (1) of the suite's reference points, where there are any.
+function normalized(result, cells) {
+  const { view } = result;
+  const known = cells.filter((cell, p) => cell.length && result.anchored[p]);
+  return median(known.map((cell) => median(cell.map((i) => (view.failed[i] ? 0 : view.normalized[i])))));
+}
+
 function costs(result, cells) {
   const { data, view, selection } = result;
   const hits = [], own = [], evaluation = [];
@@ -110,7 +118,7 @@ function costs(result, cells) {
   });
   const average = (list) => (list.length ? list.reduce((a, b) => a + b, 0) / list.length : NaN);
   return {
-    runs, failures, timed, budget: selection.budget,
+    runs, failures, timed, budget: selection.budget, normalized: normalized(result, cells),
     hit_queries: median(hits), hit_share: hits.length ? hits.filter(Number.isFinite).length / hits.length : NaN,
     solver_seconds: average(own), evaluation_seconds: average(evaluation),
   };

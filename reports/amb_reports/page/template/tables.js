@@ -87,6 +87,8 @@ function drawRanking(result) {
       cell: (row) => [intervalBar(result, row), showInterval(metric, row.low, row.high)],
       keys: ["low", "high"], values: (row) => [row.low, row.high],
     }),
+    ...(ranking.some((row) => isKnown(row.normalized))
+      ? [column("normalized", "normalized", (row) => fixed(row.normalized, 2), { first: -1 })] : []),
     column("mean_rank", "mean rank", (row) => fixed(row.mean_rank, 2)),
     column("wins", "wins/\u200bties/\u200blosses", (row) => (row.white_box ? DASH : `${row.wins}/${row.ties}/${row.losses}`), {
       first: -1, keys: ["wins", "ties", "losses"], values: (row) => [row.wins, row.ties, row.losses],
