@@ -72,7 +72,7 @@ def test_every_problem_of_a_suite_can_be_evaluated(name: str) -> None:
             assert ((values >= 0) & (values <= 1)).all()
 
 
-@pytest.mark.parametrize("name", [name for name in suite_names() if name != "full"])
+@pytest.mark.parametrize("name", suite_names())
 def test_no_suite_holds_a_dead_unit_or_stale_reference_points(name: str) -> None:
     stored = of_suite(name)
     assert stored is not None
