@@ -33,8 +33,8 @@ class References:
     Attributes:
         suite: name and version, `quick-1`.
         points: by problem id.
-        dead: units of the suite's layers that no reference excited, `<generator>/<target>/<layer>/<unit>`; a suite
-            leaves them out.
+        dead: units of the suite's layers that answer alike to every reference, `<generator>/<target>/<layer>/<unit>`;
+            a suite leaves them out.
         searched: number of units that were tried.
     """
 

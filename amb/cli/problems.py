@@ -103,4 +103,4 @@ def dead_units(suite_name: str) -> str:
     if stored is None:
         return "No reference points are stored with this suite, so no unit was tried for being dead."
     named = ", ".join(stored.dead) or "none"
-    return f"Dead units, never active for any reference and left out, of {stored.searched} tried: {named}."
+    return f"Dead units, which answer alike to every reference and are left out, of {stored.searched} tried: {named}."
