@@ -57,8 +57,8 @@ def test_every_code_path_counts_what_the_plain_network_counts(
     images = stimuli(4, shape=target.shape)
     evaluator = Evaluator(network_of(target), path=path)
     layers = list(target.layers)
-    # Plain tensor operations take seconds for the whole network: the two ends and a shortcut of each kind do there.
-    for layer in layers if path == "events" else [layers[0], *layers[2:8:2], layers[-1]]:
+    # The deepest layer takes all others' spikes on the way; the first has a closed form of its own.
+    for layer in layers if path == "events" else [layers[0], layers[-1]]:
         assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
 
 

@@ -13,7 +13,14 @@ jax = pytest.importorskip("jax")
 package = pytest.importorskip("protes")
 
 
-@pytest.mark.parametrize(("x64", "minimize", "k_gd"), [(False, False, 3), (False, True, 1), (True, True, 3)])
+@pytest.mark.parametrize(
+    ("x64", "minimize", "k_gd"),
+    [
+        (True, True, 3),
+        pytest.param(False, False, 3, marks=pytest.mark.slow),
+        pytest.param(False, True, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_candidates_are_the_package_s(x64: bool, minimize: bool, k_gd: int) -> None:
     """Batch after batch, in both precisions and signs, with ties, and pickled after every batch."""
     from jax.experimental import enable_x64

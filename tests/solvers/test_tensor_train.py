@@ -84,7 +84,7 @@ def test_steps_are_those_of_optax(shape: tuple[int, int, int]) -> None:
     np.testing.assert_allclose(engine_layout(package_cores(train), train), expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize(("k_gd", "maximize"), [(1, True), (3, False)])
+@pytest.mark.parametrize(("k_gd", "maximize"), [(3, False), pytest.param(1, True, marks=pytest.mark.slow)])
 def test_repeats_the_package_on_the_package_s_random_bits(k_gd: int, maximize: bool) -> None:
     """In double precision, from the package's cores and on its variates, the engine asks the package's
     candidates for the first batches; later, rounding decides, for the method is chaotic."""
