@@ -9,14 +9,24 @@ function queryGrid(budget, points) {
   return [...grid];
 }
 
-// A run's best-so-far share, in whole numbers of data.scale, at each query of a rising grid.
-function curveAt(data, run, grid) {
-  const start = data.column["curve.start"], query = data.column["curve.query"], share = data.column["curve.share"];
-  let place = start[run], reached = 0;
-  return grid.map((q) => {
-    while (place < start[run + 1] && query[place] <= q) reached = share[place++];
-    return reached;
-  });
+const curveCache = new Map();
+
+// Best-so-far shares of all runs, in whole numbers of data.scale, at each query of the grid of a budget: [run × query].
+function curvesAt(data, budget) {
+  if (!curveCache.has(budget)) {
+    const grid = queryGrid(budget, 64);
+    const start = data.column["curve.start"], query = data.column["curve.query"], share = data.column["curve.share"];
+    const curves = new Uint16Array(data.runs * grid.length);
+    for (let run = 0; run < data.runs; run++) {
+      let place = start[run], reached = 0;
+      for (let g = 0; g < grid.length; g++) {
+        while (place < start[run + 1] && query[place] <= grid[g]) reached = share[place++];
+        curves[run * grid.length + g] = reached;
+      }
+    }
+    curveCache.set(budget, { grid, curves });
+  }
+  return curveCache.get(budget);
 }
 
 FIGURES.push({
@@ -24,15 +34,15 @@ FIGURES.push({
   title: "How fast each solver gets there",
   draw(result) {
     const { data, selection } = result;
-    const grid = queryGrid(selection.budget, 64);
+    const { grid, curves } = curvesAt(data, selection.budget);
     const traces = result.cells.flatMap((cells, s) => {
       const solver = data.solvers[selection.solvers[s]];
-      const curves = cells.flat().map((run) => curveAt(data, run, grid));
-      if (!curves.length) return [];
-      const column = new Float64Array(curves.length);
+      const runs = cells.flat();
+      if (!runs.length) return [];
+      const column = new Uint16Array(runs.length);
       const [low, middle, high] = [[], [], []];
       grid.forEach((_, g) => {
-        curves.forEach((curve, i) => { column[i] = curve[g]; });
+        for (let i = 0; i < runs.length; i++) column[i] = curves[runs[i] * grid.length + g];
         column.sort();
         low.push(quantile(column, 0.25) / data.scale);
         middle.push(quantile(column, 0.5) / data.scale);
@@ -52,12 +62,12 @@ FIGURES.push({
 });
 
 // A small generator of random numbers, so that a band looks the same whenever it is drawn.
-function* randomNumbers(seed) {
+function randomNumbers(seed) {
   let state = seed;
-  for (;;) {
+  return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    yield state / 2 ** 32;
-  }
+    return state / 2 ** 32;
+  };
 }
 
 FIGURES.push({
@@ -65,7 +75,7 @@ FIGURES.push({
   title: "How many targets are reached",
   draw(result) {
     const { data, selection } = result;
-    const grid = queryGrid(selection.budget, 64);
+    const { grid, curves } = curvesAt(data, selection.budget);
     const step = data.scale / TARGETS;
     const counted = selection.problems.map((p, k) => [k, data.problems[p]]).filter(([, f]) => f.best > f.floor).map(([k]) => k);
     const random = randomNumbers(1);
@@ -73,7 +83,9 @@ FIGURES.push({
       const solver = data.solvers[selection.solvers[s]];
       const byProblem = counted.filter((k) => cells[k].length).map((k) => {
         const sums = new Float64Array(grid.length);
-        for (const run of cells[k]) curveAt(data, run, grid).forEach((share, g) => { sums[g] += Math.floor(share / step); });
+        for (const run of cells[k]) {
+          for (let g = 0; g < grid.length; g++) sums[g] += Math.floor(curves[run * grid.length + g] / step);
+        }
         return sums.map((sum) => sum / TARGETS / cells[k].length);
       });
       if (!byProblem.length) return [];
@@ -81,7 +93,7 @@ FIGURES.push({
       const draws = Array.from({ length: 200 }, () => {
         const sums = new Float64Array(grid.length);
         for (let k = 0; k < byProblem.length; k++) {
-          const shares = byProblem[Math.floor(random.next().value * byProblem.length)];
+          const shares = byProblem[Math.floor(random() * byProblem.length)];
           for (let g = 0; g < sums.length; g++) sums[g] += shares[g];
         }
         return sums;

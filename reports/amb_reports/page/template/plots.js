@@ -65,7 +65,18 @@ function drawFigures(result) {
   shownResult = result;
   document.getElementById("legend").replaceChildren(...result.selection.solvers.map((i) => h("span", {}, swatch(result.data.solvers[i]), result.data.solvers[i].name)));
   for (const state of drawn.values()) state.stale = true;
-  for (const [name, state] of drawn) if (state.visible) drawIfStale(name);
+  clearTimeout(nextDrawing);
+  nextDrawing = setTimeout(drawNext);
+}
+
+// Draws the figures in sight one by one, so that the tables answer a click before any figure does.
+let nextDrawing = 0;
+
+function drawNext() {
+  const next = [...drawn].find(([, state]) => state.visible && state.stale);
+  if (!next) return;
+  drawIfStale(next[0]);
+  nextDrawing = setTimeout(drawNext);
 }
 
 function drawIfStale(name) {

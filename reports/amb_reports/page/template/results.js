@@ -41,10 +41,10 @@ function pairsOf(result, kept) {
     ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
   const nameOf = (i) => data.solvers[result.selection.solvers[i]].name;
   if (cells.length < 2) return [];
+  const values = cells.map((row) => kept.map((p) => Float64Array.from(row[p], (i) => round12(view.ordered[i]))));
   return comparePairs(ordered, data.settings.alpha, result.control).map((pair) => {
     const { first, second } = pair;
-    const values = (s, p) => cells[s][p].map((i) => view.ordered[i]);
-    const chances = kept.map((p) => a12(values(first, p), values(second, p)));
+    const chances = kept.map((_, k) => a12(values[first][k], values[second][k]));
     const whole = known.get(`${nameOf(first)}\n${nameOf(second)}`) ?? {};
     return {
       ...pair, low: NaN, high: NaN, first_better: NaN, equal: NaN, ...pick(whole, ["low", "high", "first_better", "equal"]),

@@ -149,13 +149,12 @@ function hodgesLehmann(d) {
   return median(averages);
 }
 
-// Chance that a value of the first exceeds one of the second, a tie counting half.
+// Chance that a value of the first exceeds one of the second, a tie counting half; both are rounded already.
 function a12(first, second) {
   let sum = 0;
   for (const x of first) {
     for (const y of second) {
-      const d = round12(x) - round12(y);
-      sum += d > 0 ? 1 : d === 0 ? 0.5 : 0;
+      sum += x > y ? 1 : x === y ? 0.5 : 0;
     }
   }
   return sum / (first.length * second.length);
