@@ -37,9 +37,15 @@ def test_every_image_of_the_pool_is_shown_once_then_the_prior(pool: str) -> None
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [(None, "cannot read"), (b"no array", "cannot read"), (np.zeros((0, 6), int), "no candidates"),
-     (POOL[:, :5], "other"), (POOL + 8, "other"), (np.array([{}], object), "cannot read")],
-)  # fmt: skip
+    [
+        (None, "cannot read"),
+        (b"no array", "cannot read"),
+        (np.zeros((0, 6), int), "no candidates"),
+        (POOL[:, :5], "other"),
+        (POOL + 8, "other"),
+        (np.array([{}], object), "cannot read"),
+    ],
+)
 def test_what_is_no_pool_is_refused(pool: str, content: object, error: str) -> None:
     if content is None:
         Path("pool.npy").unlink()

@@ -1,0 +1,28 @@
+"""Every solver completes the suite that the README runs."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import amb
+from amb.plugins import plugins
+
+BUDGET = 40
+SPECS = [
+    name
+    for name, plugin in plugins("solvers").items()
+    if plugin.target.startswith("amb_solvers.") and (name not in ("evosax", "optuna") or find_spec(name))
+]
+
+
+@pytest.mark.slow
+def test_every_solver_completes_quick(tmp_path: Path) -> None:
+    """Twelve problems each; none fails, none exceeds its budget, and each is in the table."""
+    result = amb.compare(",".join(SPECS), "quick", budget=BUDGET, seeds=1, study=tmp_path / "study")
+    runs = result.runs
+    assert len(runs) == 12 * len(SPECS)
+    assert set(runs["status"]) == {"ok"}
+    assert (runs["queries"] == BUDGET).all()
+    assert runs["final"].between(0, 1).all()
+    print(runs.groupby("solver")["final"].median().sort_values(ascending=False).to_string())
