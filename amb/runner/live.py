@@ -222,7 +222,8 @@ class LiveRun:
     def _restore(self, known: Trace) -> None:
         """Keep what is known of a run that failed before it was told all of it."""
         ends = np.minimum(np.cumsum(known.batches), self.plan.budget)
-        self._batches = [known.rows(a, b) for a, b in zip(np.r_[0, ends[:-1]], ends, strict=True) if b > a]
+        starts = np.r_[0, ends][:-1]
+        self._batches = [known.rows(a, b) for a, b in zip(starts, ends, strict=True) if b > a]
         self.queries = int(ends[-1]) if len(ends) else 0
 
     def _part_from(self, known: Trace) -> None:

@@ -92,6 +92,17 @@ def test_a_journal_whose_run_is_saved_is_cleared_away(tmp_path: Path) -> None:
     assert [path.stem for path in (tmp_path / "journal").glob("*.arrows")] == [PLANS[0].key]
 
 
+def test_a_solver_that_cannot_start_ends_its_own_run_only(tmp_path: Path) -> None:
+    """It has observed nothing, so nothing is restored."""
+    refused = replace(PLANS[0], solver="random[draw=nonsense]")
+    study = Study(tmp_path)
+    execute([refused, *PLANS], study, Lab())
+    record, trace = study.load(refused) or pytest.fail("it has no record")
+    assert (record.status, len(trace)) == ("crash", 0)
+    assert "nonsense" in record.message
+    assert len(traces(study)) == len(PLANS)
+
+
 def signal_after(lab: Lab, queries: int, number: signal.Signals) -> None:
     """Send this process a signal once so many queries were measured, when the runner is surely listening for it."""
 
