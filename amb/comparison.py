@@ -19,7 +19,7 @@ from amb.runner import Limits, Progress, execute
 from amb.runs import RunPlan, RunRecord, Trace
 from amb.spec import Spec
 from amb.stats import Analysis, analyse
-from amb.stats.metrics import find_metric
+from amb.stats.metrics import check_alpha, find_metric
 from amb.study import PublishedStudy, Study, open_study
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Comparison:
         analysis: every table of the statistics, each with its method.
         settings: everything needed to make it again.
         warnings: what a reader of the tables must know, as a reference made on another machine.
+        beside: the reference study whose runs stand beside those of `study`.
     """
 
     plan: Plan
@@ -51,6 +52,7 @@ class Comparison:
     analysis: Analysis
     settings: Mapping[str, object]
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
+    beside: ReferenceStudy | None = field(default=None, kw_only=True, repr=False)
     _best_candidates: Mapping[RunKey, tuple[int, ...]] = field(repr=False)
 
     @property
@@ -80,11 +82,12 @@ class Comparison:
 
     def load(self, key: RunKey) -> tuple[RunRecord, Trace] | None:
         """Record and whole trace of a run, from the study or the reference beside it; None where neither has it."""
-        run = next((r for r in self.plan.runs if (r.problem, r.solver, r.replicate) == key), None)
-        if run is None or (found := self.study.load(run)) is not None:
-            return None if run is None else found
-        beside = self.settings.get("with_reference")
-        return reference_study(str(beside)).study.load(run) if beside else None
+        run = self._plans.get(key)
+        return None if run is None else _find(run, self.study, self.beside)
+
+    @cached_property
+    def _plans(self) -> Mapping[RunKey, RunPlan]:
+        return {(run.problem, run.solver, run.replicate): run for run in self.plan.runs}
 
     def meis(self) -> pd.DataFrame:
         """The most exciting input that each solver recommends for each problem, over its seeds.
@@ -161,8 +164,7 @@ def compare(
         solvers, problems, budget, seeds = beside.complete(solvers, problems, budget, seeds)
     plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
     _refuse_unranked(plan, control)  # before anything runs
-    if not 0 < alpha < 1:
-        raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_alpha(alpha)
     find_metric(metric)
     home = Study(study)
     settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
@@ -277,8 +279,8 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy 
     white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
     points = {name: reference(name) for name in dict.fromkeys(run.problem for run in plan.runs)}
     for run in plan.runs:
-        loaded = study.load(run) or (beside and beside.study.load(run))
-        if not loaded:
+        loaded = _find(run, study, beside)
+        if loaded is None:
             raise StudyError(
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.replicate}; "
                 "`amb run` or `amb compare` makes it"
@@ -289,6 +291,12 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy 
         traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         best[key] = record.recommended
     return Runs(pd.DataFrame(rows), traces, best)
+
+
+def _find(run: RunPlan, study: Study | PublishedStudy, beside: ReferenceStudy | None) -> tuple[RunRecord, Trace] | None:
+    """A run from a study or, where that lacks it, from the reference beside it."""
+    found = study.load(run)
+    return beside.study.load(run) if found is None and beside is not None else found
 
 
 def _analyse(
@@ -309,7 +317,15 @@ def _analyse(
     settings = {**settings, "control": control, "metric": metric, "alpha": alpha, "rope": rope}
     warnings = () if beside is None else beside.warnings(plan, study)
     return Comparison(
-        plan, study, found.runs, found.traces, analysis, settings, found.recommended, warnings=tuple(warnings)
+        plan,
+        study,
+        found.runs,
+        found.traces,
+        analysis,
+        settings,
+        found.recommended,
+        warnings=tuple(warnings),
+        beside=beside,
     )
 
 

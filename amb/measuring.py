@@ -15,6 +15,7 @@ from amb.errors import SpecError
 from amb.measuring_state import Work
 from amb.noise import quiet
 from amb.references import References
+from amb.spec import pair_name
 
 _BLOCK = 1024
 """Images at a time, so that progress is seen."""
@@ -76,7 +77,7 @@ def measure(
     for name, problem in made.items():
         groups.setdefault((problem.group, id(problem.space)), []).append(name)
     for names in groups.values():
-        family_name = _family(names[0])
+        family_name = pair_name(names[0])
         family = registry.family(family_name)
         siblings = _siblings(family, family_name, names, device)
         siblings = {name: unit for name, unit in siblings.items() if name not in tried}
@@ -105,10 +106,6 @@ def measure(
         searched = sum(_layer(name) in layers for name in tried)
         found.append(References(f"{suite.name}-{suite.version}", {n: points[n] for n in mine}, lost, searched))
     return found
-
-
-def _family(name: str) -> str:
-    return "/".join(name.split("[")[0].split("/")[:2])
 
 
 def _layer(name: str) -> str:

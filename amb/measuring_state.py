@@ -12,6 +12,7 @@ from amb.contracts.family import Reference
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import DataError
+from amb.study.files import write_whole
 
 
 class Work:
@@ -39,9 +40,7 @@ class Work:
             return measure()
         if not file.exists():
             found = measure()
-            temporary = file.with_suffix(".new.npy")
-            np.save(temporary, found)
-            temporary.replace(file)
+            write_whole(file, lambda path: _save(path, found))
         return np.load(file, allow_pickle=False)
 
     def point(self, name: str, fingerprint: str, effort: object, measure: Callable[[], Reference]) -> Reference:
@@ -50,13 +49,16 @@ class Work:
         if file is None:
             return measure()
         if not file.exists():
-            temporary = file.with_suffix(".new.json")
-            temporary.write_text(json.dumps(asdict(measure())), encoding="utf-8")
-            temporary.replace(file)
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        return Reference(**{**stored, "candidate": tuple(stored["candidate"])})
+            text = json.dumps(asdict(measure()))
+            write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        return Reference.from_content(json.loads(file.read_text(encoding="utf-8")))
 
     def _file(self, parts: Sequence[str], kind: str) -> Path | None:
         if self.folder is None:
             return None
         return self.folder / f"{sha256(json.dumps(list(parts)).encode()).hexdigest()[:24]}.{kind}"
+
+
+def _save(path: Path, values: FloatArray) -> None:
+    with path.open("wb") as file:  # numpy would add its own suffix to a name
+        np.save(file, values)

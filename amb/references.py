@@ -68,10 +68,7 @@ def load(file: Path) -> References:
     try:
         content = json_object(read_bytes(file, LARGEST, links=True))
         schema, digest = content.pop("schema"), content.pop("sha256")
-        points = {
-            name: Reference(**{**point, "candidate": tuple(point["candidate"])})
-            for name, point in content["points"].items()
-        }
+        points = {name: Reference.from_content(point) for name, point in content["points"].items()}
         found = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error

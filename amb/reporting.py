@@ -6,9 +6,9 @@ from pathlib import Path
 
 from amb.comparison import Comparison
 from amb.contracts.report import Report, StudyReport
-from amb.errors import PluginError, SpecError, StudyError
+from amb.errors import PluginError, StudyError
 from amb.plugins import find, plugins
-from amb.stats.metrics import find_metric
+from amb.stats.metrics import check_alpha, find_metric
 from amb.study import open_study
 
 
@@ -68,8 +68,7 @@ def write_leaderboard(
         PluginError: the report cannot be loaded, or reports on comparisons only.
     """
     find_metric(metric)
-    if not 0 < alpha < 1:
-        raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_alpha(alpha)
     plugin = find("reports", report)
     loaded = plugin.load()
     if not (isinstance(loaded, type) and issubclass(loaded, StudyReport)):

@@ -54,6 +54,11 @@ class Spec:
         return f"{self.name}[{','.join(f'{k}={format_value(v)}' for k, v in self.options)}]"
 
 
+def pair_name(problem_id: str) -> str:
+    """``<generator>/<target>`` of a problem's id, whatever its unit and options."""
+    return "/".join(problem_id.split("[")[0].split("/")[:2])
+
+
 def parse_value(value: str, text: str) -> Value:
     """One option's value; `text` is the whole spec, for the error."""
     lowered = value.lower()

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,15 @@ class Reference:
     best: float
     candidate: tuple[int, ...]
     provenance: str
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> "Reference":
+        """The points that `dataclasses.asdict` made, read back from JSON.
+
+        Raises:
+            KeyError, TypeError: something is missing, or too much.
+        """
+        return cls(**{**content, "candidate": tuple(content["candidate"])})
 
     def normalized(self, value: float) -> float:
         """0 at chance, 1 at the best known value; NaN where both are one."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from amb.errors import AmbError, SpecError, StudyError
-from amb.executors.worker import StoppedByClient, work
+from amb.executors.worker import work
 from amb.runner.execute import CROWD, is_finished, refuse_white_boxes
 from amb.runner.limits import Limits
 from amb.runner.live import NO_LIMITS
@@ -29,6 +29,7 @@ from amb.runner.progress import NoProgress, Progress
 from amb.runner.stop import Stop
 from amb.runner.watch import Watch
 from amb.runs import Known, RunPlan, RunRecord, Seconds, Trace
+from amb.spec import pair_name
 from amb.study import Study
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class _Session:
                         self._hear(heard.popleft())
                     if monotonic() - shown > LOOK_SECONDS:
                         shown = monotonic()
-                        self._watch.update(list(self._live.values()))  # type: ignore[arg-type]
+                        self._watch.update(list(self._live.values()))
         finally:
             if self._groups:
                 self._stop.set()
@@ -227,7 +228,7 @@ class _Session:
         if loaded[0].plan.budget < plan.budget and not loaded[0].failed:
             return False
         run = self._live.pop(plan.key, RemoteRun(plan))
-        self._watch.finished(run, loaded[0])  # type: ignore[arg-type]
+        self._watch.finished(run, loaded[0])
         return True
 
     def _bury(self, plan: RunPlan, why: str) -> None:
@@ -259,9 +260,6 @@ def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:
     """Runs of one generator and target together, as they share batches; several groups for each worker."""
     pairs: dict[str, list[RunPlan]] = defaultdict(list)
     for plan in plans:
-        pairs["/".join(plan.problem.split("[")[0].split("/")[:2])].append(plan)
+        pairs[pair_name(plan.problem)].append(plan)
     size = max(1, min(CROWD, -(-len(plans) // (GROUPS_A_WORKER * workers))))
     return [members[i : i + size] for members in pairs.values() for i in range(0, len(members), size)]
-
-
-__all__ = ["DaskCluster", "StoppedByClient", "groups"]

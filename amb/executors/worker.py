@@ -8,8 +8,7 @@ from time import monotonic
 from amb.contracts.problem import Problem
 from amb.runner.execute import execute
 from amb.runner.limits import Limits
-from amb.runner.live import LiveRun
-from amb.runner.progress import Progress
+from amb.runner.progress import Progress, UnderWay
 from amb.runs import RunPlan
 from amb.study import Study
 from amb.study.log import Level, StudyLog
@@ -38,7 +37,7 @@ class _Telling(Progress):
         self._worker, self._topic, self._stop = get_worker(), topic, Event(stop)
         self._told = monotonic()
 
-    def update(self, runs: Sequence[LiveRun]) -> None:
+    def update(self, runs: Sequence[UnderWay]) -> None:
         if monotonic() - self._told < TELL_SECONDS:
             return
         self._told = monotonic()

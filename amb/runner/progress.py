@@ -2,21 +2,36 @@
 
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from amb.foreign import plain
-from amb.runs import RunPlan, RunRecord
+from amb.runs import RunPlan, RunRecord, Seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from amb.runner.live import LiveRun
-
 # Bars of single runs that fit on a screen; the others are in the total.
 VISIBLE_RUNS = 8
 REFRESH_SECONDS = 0.2
+
+
+class UnderWay(Protocol):
+    """What is told of a run under way, here or elsewhere.
+
+    Attributes:
+        plan: what is run.
+        queries: candidates observed so far; `replayed`, how many of them were known already.
+        best: the best value observed so far, or minus infinity.
+        seconds: what the run has cost so far, over all processes.
+    """
+
+    plan: RunPlan
+    queries: int
+    replayed: int
+    best: float
+    seconds: Seconds
 
 
 class Progress:
@@ -25,10 +40,10 @@ class Progress:
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         """Of `planned` runs, `waiting` are not finished yet."""
 
-    def update(self, runs: Sequence["LiveRun"]) -> None:
+    def update(self, runs: Sequence[UnderWay]) -> None:
         """All `runs` under way have advanced by one batch."""
 
-    def finished(self, run: "LiveRun", record: RunRecord) -> None:
+    def finished(self, run: UnderWay, record: RunRecord) -> None:
         """One run has ended."""
 
     def note(self, message: str) -> None:
@@ -84,7 +99,7 @@ class RichProgress(Progress):
         self._bars.start()
         self._total = self._bars.add_task("all runs", total=queries, note="")
 
-    def update(self, runs: Sequence["LiveRun"]) -> None:
+    def update(self, runs: Sequence[UnderWay]) -> None:
         """Advance the bars, a few times a second at most."""
         for run in runs:
             # What was replayed from a journal is no work done now.
@@ -107,7 +122,7 @@ class RichProgress(Progress):
             best = f"best {run.best:.3f}" if np.isfinite(run.best) else "no value yet"
             self._bars.update(self._tasks[key], completed=run.queries, note=best)  # type: ignore[arg-type]
 
-    def finished(self, run: "LiveRun", record: RunRecord) -> None:
+    def finished(self, run: UnderWay, record: RunRecord) -> None:
         """Take the run's bar away; say so if it failed."""
         self._done += record.queries
         if record.plan.key in self._tasks:

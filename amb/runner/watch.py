@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from time import monotonic
 
-from amb.runner.live import LiveRun
-from amb.runner.progress import Progress
+from amb.runner.progress import Progress, UnderWay
 from amb.runs import RunPlan, RunRecord, Seconds
 from amb.study.log import Level, StudyLog
 
@@ -36,7 +35,7 @@ class Watch(Progress):
         self._log.write("info", "begin", planned=planned, waiting=len(waiting), queries=self._total)
         self._inner.begin(planned, waiting)
 
-    def update(self, runs: Sequence[LiveRun]) -> None:
+    def update(self, runs: Sequence[UnderWay]) -> None:
         """Log rate and counts every few seconds."""
         self._inner.update(runs)
         if monotonic() - self._beat < self._heartbeat:
@@ -54,7 +53,7 @@ class Watch(Progress):
             rate=round(fresh / (self._beat - self._began), 3),
         )
 
-    def finished(self, run: LiveRun, record: RunRecord) -> None:
+    def finished(self, run: UnderWay, record: RunRecord) -> None:
         """Log how a run ended."""
         self._queries += record.queries - run.replayed
         self.ended(record)

@@ -9,7 +9,7 @@ from amb.errors import AmbError
 from amb.stats.bayes import add_posteriors
 from amb.stats.effects import add_effects, score_intervals
 from amb.stats.exploratory import problem_tests
-from amb.stats.metrics import Traces
+from amb.stats.metrics import Traces, check_alpha
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
@@ -82,8 +82,7 @@ def analyse(
     Raises:
         AmbError: no or double runs, missing columns, an alpha outside (0, 1); unknown metric or control.
     """
-    if not 0 < alpha < 1:
-        raise AmbError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_alpha(alpha)
     intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
     white_box, runs = runs[white_box_runs(runs)], competing(runs)
     if runs.empty and len(white_box):

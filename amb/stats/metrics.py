@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amb.errors import unknown
+from amb.errors import SpecError, unknown
 
 Traces = Mapping[tuple[str, str, int], NDArray[np.float64]]
 """(problem, solver, seed) -> float64[queries], the values told in query order, NaN where a query failed."""
@@ -50,6 +50,16 @@ METRICS: Mapping[str, Metric] = {
         Metric("seconds", "solver seconds", "solver seconds", logarithmic=True),
     )
 }
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuse an error rate that is none.
+
+    Raises:
+        SpecError: it does not lie between 0 and 1.
+    """
+    if not 0 < alpha < 1:
+        raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
 
 
 def find_metric(name: str) -> Metric:

@@ -8,6 +8,7 @@ import numpy as np
 from amb import problems as registry
 from amb.contracts.problem import Problem
 from amb.errors import AmbError
+from amb.spec import pair_name
 from amb.study.health import Finding
 from amb.study.study import Study
 
@@ -26,7 +27,7 @@ def examine_networks(study: Study) -> Iterator[Finding]:
         except AmbError as cause:
             yield Finding(path, f"{name} cannot be made: {cause}")
             continue
-        pair = "/".join(name.split("[")[0].split("/")[:2])
+        pair = pair_name(name)
         if pair not in tried:
             tried[pair] = _fails(problem)
             if tried[pair]:

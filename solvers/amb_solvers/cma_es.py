@@ -7,7 +7,7 @@ import numpy as np
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution import BoxSolver, population, prior_moments
+from amb_solvers.evolution import BoxSolver, losses, population, prior_moments
 from amb_solvers.flat_start import FlatStart
 from amb_solvers.private_random import PrivateRandom
 
@@ -57,16 +57,15 @@ class CMAES(BoxSolver):
             return np.array(self._strategy.ask())
 
     def _learn(self, values: FloatArray) -> None:
-        there = ~np.isnan(values)
-        if not there.any():
+        told = losses(values)
+        if told is None:
             return
         if self._flat.holds(values):
             self._strategy = None
             return
-        losses = -np.where(there, values, values[there].min())
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(self._batch), losses.tolist())
+            self._strategy.tell(list(self._batch), told.tolist())
 
     def _start(self) -> Any:
         import cma

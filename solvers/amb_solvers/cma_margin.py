@@ -8,7 +8,7 @@ import numpy as np
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError
 from amb_solvers.batches import BatchSolver
-from amb_solvers.evolution import population
+from amb_solvers.evolution import losses, population
 from amb_solvers.flat_start import FlatStart
 from amb_solvers.private_random import PrivateRandom
 
@@ -59,16 +59,15 @@ class CMAMargin(BatchSolver):
         return rows
 
     def _learn(self, values: FloatArray) -> None:
-        there = ~np.isnan(values)
-        if not there.any():
+        told = losses(values)
+        if told is None:
             return
         if self._flat.holds(values):
             self._strategy = None
             return
-        losses = -np.where(there, values, values[there].min())
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(zip(self._points, losses.tolist(), strict=True)))
+            self._strategy.tell(list(zip(self._points, told.tolist(), strict=True)))
 
     def _start(self) -> Any:
         import cmaes

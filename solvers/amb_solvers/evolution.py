@@ -14,6 +14,12 @@ GENERATION = 40
 """Queries of a generation of the authors of SphereCMA, in which their schedules count."""
 
 
+def losses(values: FloatArray) -> FloatArray | None:
+    """Values as a package that minimizes is told them: negated, a failed query the worst of all; None: all failed."""
+    there = ~np.isnan(values)
+    return -np.where(there, values, values[there].min()) if there.any() else None
+
+
 class BoxSolver(BatchSolver):
     """A batch method that works on latents. Coordinates are those of the latent; the box is `space.low` to
     `space.high`."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SpecError, unknown
-from amb_solvers.evolution import BoxSolver, population, prior_moments
+from amb_solvers.evolution import BoxSolver, losses, population, prior_moments
 from amb_solvers.extras import extra
 
 
@@ -60,14 +60,13 @@ class Evosax(BoxSolver):
         return self._mean + self._deviation * finite
 
     def _learn(self, values: FloatArray) -> None:
-        there = ~np.isnan(values)
-        if not there.any():
+        told = losses(values)
+        if told is None:
             return
-        losses = -np.where(there, values, values[there].min())
         strategy, params = self._strategy()
         with warnings.catch_warnings(), np.errstate(over="ignore"):
             warnings.simplefilter("ignore")
-            self._state = strategy.tell(self._points, losses.astype(np.float32), self._state, params)
+            self._state = strategy.tell(self._points, told.astype(np.float32), self._state, params)
 
     def _key(self) -> Any:
         import jax

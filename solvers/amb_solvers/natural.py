@@ -6,7 +6,7 @@ import numpy as np
 
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray, Space
-from amb.errors import AmbError, SolverError, SpecError
+from amb.errors import CandidateError, SolverError, SpecError
 
 
 class Natural(Solver):
@@ -21,7 +21,8 @@ class Natural(Solver):
         k: candidates asked at a time; it changes no candidate.
 
     Raises:
-        SpecError: the file is missing, or is no pool of this grid.
+        SpecError: the file is missing, or holds no candidates.
+        SolverError: they are of another grid.
     """
 
     failed_queries = "changes nothing"
@@ -45,15 +46,17 @@ def read_pool(name: str, space: Space) -> IntArray:
     """Candidates of a file that `numpy.save` wrote: int64[n, d].
 
     Raises:
-        SpecError: the file is missing, or is no pool of this grid.
+        SpecError: the file is missing, or holds no candidates.
+        SolverError: they are of another grid.
     """
     how = 'write one with numpy.save("pool.npy", problem.encode(images))'
     try:
         found = np.load(Path(name), allow_pickle=False)
-        if not isinstance(found, np.ndarray) or not len(found):
-            raise SpecError(f"pool {name} holds no candidates; {how}")
-        return space.check(found)
     except (OSError, ValueError, EOFError) as cause:
         raise SpecError(f"cannot read the pool {name}: {cause}; {how}") from cause
-    except AmbError as cause:
+    if not isinstance(found, np.ndarray) or not len(found):
+        raise SpecError(f"pool {name} holds no candidates; {how}")
+    try:
+        return space.check(found)
+    except CandidateError as cause:
         raise SolverError(f"pool {name} is of another grid: {cause}; {how}") from cause

@@ -37,7 +37,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe and data that train in a moment, under the name `tiny`."""
     monkeypatch.setattr(gan, "RECIPES", {"tiny": TINY})
     dataset = SimpleNamespace(train_images=IMAGES, test_images=IMAGES, source="noise")
-    monkeypatch.setattr(gan.data, "load", lambda name, folder: dataset)
+    monkeypatch.setattr(gan.image_sets, "load", lambda name, folder: dataset)
 
 
 def train(out: Path, *, seed: int = 1, minutes: float | None = None, resume: bool = True) -> list[TrainingProgress]:

@@ -30,7 +30,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe and data that train in a moment, under the name `tiny`."""
     monkeypatch.setattr(vqvae, "RECIPES", {"tiny": TINY})
     dataset = SimpleNamespace(train_images=IMAGES, test_images=IMAGES, source="greys")
-    monkeypatch.setattr(vqvae.data, "load", lambda name, folder: dataset)
+    monkeypatch.setattr(vqvae.image_sets, "load", lambda name, folder: dataset)
 
 
 def train(out: Path, *, seed: int = 1, minutes: float | None = None) -> list[TrainingProgress]:

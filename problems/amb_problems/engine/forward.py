@@ -52,9 +52,9 @@ class Forward:
         deepest = max(self._depth[layer] for layer in wanted)
         found: dict[str, NDArray[np.int64]] = {}
         with torch.inference_mode():
-            shown = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-            periods = self.kernels.periods(self.convolution(0, None)(shown), self.network.stages[0].pool)
+            shown = self._shown(images)
             first = self.network.stages[0]
+            periods = self.kernels.periods(self.convolution(0, None)(shown), first.pool)
             if first.name in wanted:
                 found[first.name] = self.kernels.period_counts(periods).cpu().numpy()
             spikes = self._after_first(periods, None) if deepest else {}
@@ -77,7 +77,7 @@ class Forward:
         """
         deepest, first = self._depth[layer], self.network.stages[0]
         with torch.inference_mode():
-            shown = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
+            shown = self._shown(frames)
             current = self._currents(0, shown, units if deepest == 0 else None)
             if deepest == 0:
                 return self.kernels.fire_counts(current, None).cpu().numpy()
@@ -94,11 +94,14 @@ class Forward:
         self, images: NDArray[np.uint8] | Tensor, deepest: int, units: Units, column: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
         with torch.inference_mode():
-            shown = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-            shown = shown.to(self.device)
+            shown = self._shown(images)
             own = None if column is None else torch.from_numpy(column).to(self.device)
             found = self._deeper(shown, deepest, units, own) if deepest else self._first(shown, units, own)
             return found.cpu().numpy()
+
+    def _shown(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
+        given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+        return given.to(self.device)
 
     def _first(self, images: Tensor, units: Units, own: Tensor | None) -> Tensor:
         current = self.convolution(0, units)(images)

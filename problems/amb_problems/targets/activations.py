@@ -40,6 +40,8 @@ class SpikingActivations:
         self.target = target
         self.evaluator = Evaluator(network_of(target), device=str(target.device))
         self.frames = target.frames
+        self._last = list(target.layers)[-1]
+        self._last_units = tuple(range(target.layers[self._last].channels))
         self.spikes = {name: target.frames * layer.positions for name, layer in target.layers.items()}
 
     def activations(self, images: Images, units: Sequence[tuple[str, int]]) -> FloatArray:
@@ -69,17 +71,15 @@ class SpikingActivations:
 
     def readouts(self, images: Images) -> FloatArray:
         """The output of `fc`, averaged over the frames: float64 `[n, classes]`."""
-        last = list(self.target.layers)[-1]
-        units = tuple(range(self.target.layers[last].channels))
-        return self._readouts(self.evaluator.unit_counts(images, last, units))
+        return self._readouts(self.evaluator.unit_counts(images, self._last, self._last_units))
 
     def _readouts(self, counts: IntArray) -> FloatArray:
         """Readouts from the last layer's spikes, int64 `[n, units]`.
 
         The output is linear, so the spikes may be summed over frames and positions first; in integers, hence exactly.
         """
-        last, layer = list(self.target.layers)[-1], self.target.weights[READOUT]
-        assert layer.grid.peak == self.target.layers[last].positions
+        layer = self.target.weights[READOUT]
+        assert layer.grid.peak == self.target.layers[self._last].positions
         total = torch.from_numpy(counts) @ layer.weight.long().T + self.target.frames * layer.bias.long()
         return (torch.ldexp(total.double(), -(layer.shift.int() + layer.grid.bits)) / self.target.frames).numpy()
 
@@ -92,14 +92,13 @@ class SpikingActivations:
         self._check(images)
         result = np.zeros((len(images), len(units)))
         asked = dict.fromkeys(layer for layer, _ in units)
-        last = list(self.target.layers)[-1]
-        needed = dict.fromkeys(last if layer in self.target.scales else layer for layer in asked)
+        needed = dict.fromkeys(self._last if layer in self.target.scales else layer for layer in asked)
         counts = self.evaluator.layer_counts(images, needed) if needed else {}
         for layer in asked:
             columns = [column for column, (own, _) in enumerate(units) if own == layer]
             wanted = np.array([units[column][1] for column in columns])
             if layer in self.target.scales:
-                result[:, columns] = self.target.scales[layer](wanted, self._readouts(counts[last])[:, wanted])
+                result[:, columns] = self.target.scales[layer](wanted, self._readouts(counts[self._last])[:, wanted])
             else:
                 if max(wanted) >= counts[layer].shape[1]:
                     raise SpecError(f"no unit {max(wanted)} in {layer}; its units are 0..{counts[layer].shape[1] - 1}")
@@ -125,8 +124,7 @@ class SpikingActivations:
         wanted = np.array(units)
         if layer not in self.target.scales:
             return self.evaluator.frame_counts(n, frames, layer, units) / self.spikes[layer]
-        last = list(self.target.layers)[-1]
-        counts = self.evaluator.frame_counts(n, frames, last, tuple(range(self.target.layers[last].channels)))
+        counts = self.evaluator.frame_counts(n, frames, self._last, self._last_units)
         return self.target.scales[layer](wanted, self._readouts(counts)[:, wanted])
 
     def relaxed(self, pixels: torch.Tensor, layer: str) -> torch.Tensor:

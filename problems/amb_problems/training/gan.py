@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import numpy as np
 import torch
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
-from amb_problems import checkpoint, data
+from amb_problems import checkpoint
+from amb_problems import data as image_sets
 from amb_problems.data import Dataset, UInt8Array
 from amb_problems.generators.network import SNGANGenerator
 from amb_problems.generators.pixels import to_uint8
@@ -72,7 +72,7 @@ def train(
     if name not in RECIPES:
         raise unknown("generator to train", name, RECIPES)
     recipe, place = RECIPES[name], Place(name, out, seed)
-    images = _load(recipe, data)
+    images = image_sets.load(recipe.dataset, data)
     training = GANTraining(recipe, images.train_images, seed=seed, device=device)
 
     def export(facts: Mapping[str, object], ends: bool) -> None:
@@ -96,10 +96,6 @@ def train(
 
     sitting = Sitting(place, training, export, steps=recipe.steps, cooling=recipe.cooling)
     sitting.run(minutes, resume, progress)
-
-
-def _load(recipe: GANRecipe, folder: Path) -> Dataset:
-    return data.load(cast(data.DatasetName, recipe.dataset), folder)
 
 
 def judge_samples(place: Place, recipe: GANRecipe, images: Dataset) -> Mapping[str, float]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amb_problems.data import UInt8Array
+from amb_problems.data import DatasetName, UInt8Array
 from amb_problems.generators.sngan import SNGAN, SNGANShape
 from amb_problems.training import state
 from amb_problems.training.discriminator import Discriminator
@@ -19,7 +19,7 @@ from amb_problems.training.discriminator import Discriminator
 class GANRecipe:
     """What a training does; everything but data, seed and time."""
 
-    dataset: str
+    dataset: DatasetName
     shape: SNGANShape
     discriminator: tuple[int, ...]
     """Widths of the discriminator's blocks; the first two halve the resolution."""

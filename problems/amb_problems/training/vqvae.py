@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
-from amb_problems import checkpoint, data
+from amb_problems import checkpoint
+from amb_problems import data as image_sets
 from amb_problems.generators.vqvae import VQVAEShape
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
 from amb_problems.training.generator_sitting import Place, Sitting
@@ -49,7 +49,7 @@ def train(
     if name not in RECIPES:
         raise unknown("generator to train", name, RECIPES)
     recipe, place = RECIPES[name], Place(name, out, seed)
-    images = _load(recipe, data)
+    images = image_sets.load(recipe.dataset, data)
     training = VQVAETraining(recipe, images.train_images, seed=seed, device=device)
 
     def export(facts: Mapping[str, object], ends: bool) -> None:
@@ -94,10 +94,6 @@ def reconstruction_error(images: npt.NDArray[np.uint8], made: npt.NDArray[np.uin
     """Mean squared error between images of equal shape, as a share of the first ones' variance over all pixels."""
     original = images.astype(np.float64)
     return float(np.square(original - made).mean() / original.var())
-
-
-def _load(recipe: VQVAERecipe, folder: Path) -> data.Dataset:
-    return data.load(cast(data.DatasetName, recipe.dataset), folder)
 
 
 def _in_pairs(images: npt.NDArray[np.uint8], made: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from amb_problems.data import UInt8Array
+from amb_problems.data import DatasetName, UInt8Array
 from amb_problems.generators.vqvae import VQVAE, VQVAEShape, nearest_codes, principal_order
 from amb_problems.training import state
 
@@ -16,7 +16,7 @@ from amb_problems.training import state
 class VQVAERecipe:
     """What a training does; everything but data, seed and time."""
 
-    dataset: str
+    dataset: DatasetName
     shape: VQVAEShape
     flip: bool
     """Whether images are mirrored at random."""

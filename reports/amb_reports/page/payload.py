@@ -5,7 +5,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from amb.errors import AmbError
 from amb.problems import suite, suite_names
+from amb.runs import Status
 from amb.spec import Spec
 from amb.stats.metrics import find_metric
 from amb_reports.captions import short
@@ -104,7 +105,7 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
         columns.add(name, runs[name].to_numpy(np.uint32))
     columns.add("source", runs["source"].to_numpy(np.uint16))
     columns.add("timing", runs["timing"].to_numpy(np.uint8))
-    statuses = ["ok", "target", "timeout", "crash", "skip"]
+    statuses = get_args(Status)
     columns.add("status", np.array([statuses.index(s) for s in runs["status"]], dtype=np.uint8))
     keys = b"".join(bytes.fromhex(key) if key else bytes(16) for key in runs["key"])
     columns.add("key", np.frombuffer(keys, dtype=np.uint8))
