@@ -277,7 +277,8 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy 
     """
     rows, traces, best = [], {}, {}
     white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
-    points = {name: reference(name) for name in dict.fromkeys(run.problem for run in plan.runs)}
+    measured = {run.problem: run.fingerprint for run in plan.runs}
+    points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in measured.items()}
     for run in plan.runs:
         loaded = _find(run, study, beside)
         if loaded is None:

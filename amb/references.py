@@ -103,19 +103,30 @@ def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference |
 
     Args:
         problem_id: as in a suite, with noise or without.
-        fingerprint: of the problem without noise; None: it is made to know it.
+        fingerprint: of that problem, noise included, as a run has it; None: today's. The problem is made where this
+            does not tell its weights: without a fingerprint, and under noise, which is part of the fingerprint.
 
     Raises:
         DataError: a suite's file is damaged.
+        SpecError, CheckpointError: the problem would have to be made, and cannot be.
     """
     name = quiet(problem_id)
     for suite_name in suite_names():
         stored = of_suite(suite_name)
-        if stored is not None and (point := stored.points.get(name)) is not None:
-            current = problem(name).fingerprint if fingerprint is None else fingerprint
-            if point.fingerprint == current:
-                return point
+        point = None if stored is None else stored.points.get(name)
+        if point is not None and point.fingerprint == _fingerprint_without_noise(problem_id, fingerprint):
+            return point
     return None
+
+
+def _fingerprint_without_noise(problem_id: str, fingerprint: str | None) -> str | None:
+    """As `reference` has it; None: what was measured is not today's problem."""
+    name = quiet(problem_id)
+    if name == problem_id and fingerprint is not None:
+        return fingerprint
+    if fingerprint is not None and fingerprint != problem(problem_id).fingerprint:
+        return None
+    return problem(name).fingerprint
 
 
 def improved(references: References, study: Study | PublishedStudy) -> References:

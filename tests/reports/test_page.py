@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from amb.cli.app import app
+from amb.comparison import compare
+from amb.contracts.family import Reference
 from amb.errors import StudyError
+from amb.problems import problem
+from amb.references import References
 from amb.stats import analyse
 from amb.stats.queries import FRACTIONS, first_hits
 from amb_reports.page.board import Course, budgets_to_show
@@ -95,6 +99,25 @@ def test_runs_of_earlier_versions_are_left_out_and_counted(make_study) -> None: 
     assert "random" not in set(made.runs["solver"])
     assert made.sources[0].left_out == 24
     assert "24 runs of earlier solver versions" in made.notes[-1]
+
+
+def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Reference points are those without noise, if the weights are; a problem that cannot be made has none."""
+    names = ["toy/bowl/near/0", "toy/bowl/near/1[noise=gaussian,std=0.1]"]
+    plain = [name.split("[")[0] for name in names]
+    points = {name: Reference(problem(name).fingerprint, 0.1, 0.2, None, None, 0.9, (0,) * 6, "") for name in plain}
+    points["gone/net/only/0"] = points[plain[0]]
+    stored = References("toy-1", points)
+    monkeypatch.setattr("amb.references.suite_names", lambda: ["toy"])
+    monkeypatch.setattr("amb.references.of_suite", lambda name: stored)
+    compared = compare("random", names, budget=20, seeds=2, study=tmp_path)
+    shown = board(compared.study).runs.set_index(["problem", "seed"])["normalized"]
+    expected = compared.runs.set_index(["problem", "seed"])["normalized"]
+    assert expected.notna().all()
+    pd.testing.assert_series_equal(shown, expected)
+    for stranger in (names[1], "gone/net/only/0[noise=gaussian,std=0.1]"):
+        study = make_study(problems=[stranger], fingerprint=lambda name: "of other weights")
+        assert board(study).runs["normalized"].isna().all()
 
 
 def test_nothing_to_show_is_said(make_study) -> None:  # type: ignore[no-untyped-def]

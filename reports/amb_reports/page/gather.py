@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from amb.comparison import RunKey, run_row
+from amb.contracts.family import Reference
 from amb.errors import AmbError, StudyError
 from amb.references import reference
 from amb.runs import RunRecord, Trace
@@ -40,11 +41,12 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     """
     _same_versions(studies)
     held: dict[str, _Held] = {}
+    point = cache(_point)
     left_out = [0] * len(studies)
     for number, study in enumerate(studies):
         for record, trace in study.records():
             if _current(study, record):
-                new = _Held(record, trace, number)
+                new = _Held(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
                 held[record.plan.key] = (
                     new if record.plan.key not in held else held[record.plan.key].united(new, studies)
                 )
@@ -103,14 +105,14 @@ def board_of_comparison(comparison: "Comparison") -> Board:
 class _Held:
     """One run of the union: its record, and of its trace what a page needs."""
 
-    def __init__(self, record: RunRecord, trace: Trace, source: int) -> None:
+    def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None) -> None:
         self.record = record
         self.told = trace.values
         noise_free = np.array_equal(trace.clean, trace.values, equal_nan=True)
         self.seen = self.told if noise_free else np.where(np.isnan(trace.values), np.nan, trace.clean)
         self.source = source
-        self._point = reference(record.plan.problem, fingerprint=record.plan.fingerprint)
-        self._row = run_row(record, trace, record.plan.budget, self._point)
+        self._point = point
+        self._row = run_row(record, trace, record.plan.budget, point)
 
     @property
     def key(self) -> RunKey:
@@ -135,6 +137,14 @@ class _Held:
             more |= {"chance": self._point.chance, "reach": reach if reach > 0 else np.nan}
         more |= {"message": self.record.reason, "version": plan.version, "source": self.source, "anytime": plan.anytime}
         return self._row | more
+
+
+def _point(problem: str, fingerprint: str) -> Reference | None:
+    """The reference points of what a run measured; a problem that cannot be made here has none."""
+    try:
+        return reference(problem, fingerprint=fingerprint)
+    except AmbError:
+        return None
 
 
 @cache
