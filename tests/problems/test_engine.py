@@ -9,6 +9,7 @@ from amb_problems import checkpoint
 from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import Convolution, written_out
 from amb_problems.engine.evaluator import Evaluator
+from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.lif import period_edges
 from amb_problems.engine.network import Affine, Neuron
 from amb_problems.targets.target import SpikingTarget
@@ -162,7 +163,7 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
 def test_adding_up_the_rows_of_spikes_is_the_convolution(
     side: int, inputs: int, outputs: int, shape: tuple[int, int, int], density: float, extreme: bool, seed: int
 ) -> None:
-    """Any map, kernel, stride and padding; all weights at their least, where 256 of them overflow 16 bits."""
+    """Any map, kernel, stride and padding; all weights at their least, where 257 of them overflow 16 bits."""
     kernel, stride, padding = shape
     assume(side + 2 * padding >= kernel)
     generator = torch.Generator().manual_seed(seed)
@@ -174,8 +175,21 @@ def test_adding_up_the_rows_of_spikes_is_the_convolution(
     plain = torch.nn.functional.conv2d(
         spikes.permute(0, 3, 1, 2).double(), weight.double() * 0.25, affine.bias.double(), stride, padding
     ).permute(0, 2, 3, 1)
-    for arithmetic in ("events", "products"):
-        assert torch.equal(plain.float(), Convolution(affine, side, arithmetic=arithmetic)(spikes)), arithmetic
+    assert EventConvolution.fits(affine)  # up to 5 x 40 weights of at least -128
+    assert torch.equal(plain.float(), EventConvolution(affine, side)(spikes))
+    assert torch.equal(plain.float(), Convolution(affine, side, arithmetic="products")(spikes))
+
+
+def test_a_line_of_weights_that_16_bits_do_not_hold_is_left_to_dense_arithmetic() -> None:
+    weight = torch.full((16, 86, 3, 3), 127, dtype=torch.int8)
+    weight[0, 0, 0, 0] = 126
+    scale, bias = torch.ones(16), torch.zeros(16)
+    assert 3 * 86 * 127 - 1 <= 32767
+    assert EventConvolution.fits(Affine(weight, scale, bias))
+    weight[0, 0, 0, 0] = 127
+    assert EventConvolution.fits(Affine(weight, scale, bias)) == (3 * 86 * 127 <= 32767)
+    assert not EventConvolution.fits(Affine(torch.full((16, 87, 3, 3), 127, dtype=torch.int8), scale, bias))
+    assert not EventConvolution.fits(Affine(torch.full((16, 86, 3, 3), -128, dtype=torch.int8), scale, bias))
 
 
 def test_all_targets_are_shipped() -> None:

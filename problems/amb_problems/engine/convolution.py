@@ -5,19 +5,16 @@ All sums are exact (see `network`), so neither their order nor the numbers' form
 
 from dataclasses import replace
 from functools import lru_cache
-from time import perf_counter
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from amb_problems.engine import events
 from amb_problems.engine.network import Affine
 from amb_problems.engine.products import sums_of_products
 
-Arithmetic = Literal["events", "bytes", "products", "floats"]
-"""How sums are formed: row by row for each spike, by oneDNN's convolution of bytes, as products of int8 matrices, or by
-float32 convolutions."""
+Arithmetic = Literal["bytes", "products", "floats"]
+"""How sums are formed: by oneDNN's convolution of bytes, as products of int8 matrices, or by float32 convolutions."""
 
 _GREY = 128  # the byte that stands for zero in an image
 
@@ -32,7 +29,7 @@ class Convolution:
     Args:
         affine: the map.
         side: side of its square input maps.
-        arithmetic: "events" for spikes on a CPU; "bytes" where `has_integers`, on a CPU; "products" where
+        arithmetic: "bytes" where `has_integers`, on a CPU; "products" where
             `products.has_products`; "floats" anywhere.
         pixels: the bytes stand for `u8 - 128`.
         device: where it is applied.
@@ -50,19 +47,18 @@ class Convolution:
         self._output = (affine.output_side(side), affine.outputs)
         self._step = 1
         # Strides waste the taps' arithmetic on small maps too: 4x4 to 2x2 takes half the time as a matrix.
-        small = side <= affine.kernel + (affine.stride > 1) and arithmetic != "events"
+        small = side <= affine.kernel + (affine.stride > 1)
         if small and affine.kernel > 1 and not pixels:
             affine = written_out(affine, side)
             self._matrix = True
         else:
-            self._matrix = affine.kernel == 1 and affine.padding == 0 and arithmetic != "events"
+            self._matrix = affine.kernel == 1 and affine.padding == 0
             if self._matrix:
                 self._step = affine.stride
                 affine = replace(affine, stride=1)
         self._affine = affine
         ways = {"bytes": self._in_bytes, "products": self._in_products, "floats": self._in_floats}
-        self._apply = ways.get(arithmetic)
-        self._rows = events.rows_of(affine) if arithmetic == "events" else None
+        self._apply = ways[arithmetic]
         self._grey = _GREY if pixels else 0
         self._packed: dict[tuple[int, ...], Tensor] = {}
         self._weight = _real(affine).to(device) if arithmetic == "floats" else affine.weight.to(device)
@@ -72,8 +68,6 @@ class Convolution:
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Currents float32 `[rows, side, side, outputs]` of uint8 maps `[rows, side, side, inputs]`."""
-        if self._apply is None:
-            return self._of_events(maps)
         x = maps
         if self._step > 1:
             x = x[:, :: self._step, :: self._step]
@@ -88,15 +82,6 @@ class Convolution:
         """Multiplications and additions for so many rows, taps that see padding included."""
         side = 1 if self._matrix and self._affine.weight.shape[0] > self._output[1] else self._output[0]
         return 2 * rows * side * side * self._affine.weight.numel()
-
-    def _of_events(self, maps: Tensor) -> Tensor:
-        a, (side, outputs) = self._affine, self._output
-        currents = torch.empty((len(maps), side, side, outputs))
-        events.convolve(
-            maps.contiguous().numpy(), self._rows, self._scale.numpy(), self._bias.numpy(),
-            a.kernel, a.stride, a.padding, currents.numpy(),
-        )  # fmt: skip
-        return currents
 
     def _in_floats(self, x: Tensor) -> Tensor:
         a = self._affine
@@ -174,27 +159,3 @@ def has_integers(*, pixels: bool = False) -> bool:
 def _real(affine: Affine) -> Tensor:
     weight = affine.weight.float() * affine.scale.view(-1, 1, 1, 1)
     return weight.contiguous(memory_format=torch.channels_last)
-
-
-@lru_cache(maxsize=1)
-def events_pay() -> bool:
-    """Whether this processor adds up the rows of spikes faster than it convolves whole maps: tried once.
-
-    A layer of 64 units of which a fifth fires, as they do in the shipped networks. Both ways give the same bits.
-    """
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randint(-128, 128, (64, 64, 3, 3), generator=generator, dtype=torch.int8)
-    affine = Affine(weight, torch.full((64,), 0.25), torch.zeros(64), padding=1)
-    spikes = (torch.rand((64, 8, 8, 64), generator=generator) < 0.2).to(torch.uint8)
-
-    def seconds(arithmetic: Arithmetic) -> float:
-        convolution = Convolution(affine, 8, arithmetic=arithmetic)
-        convolution(spikes)
-        taken = []
-        for _ in range(3):
-            start = perf_counter()
-            convolution(spikes)
-            taken.append(perf_counter() - start)
-        return min(taken)
-
-    return seconds("events") < seconds("bytes" if has_integers() else "floats")

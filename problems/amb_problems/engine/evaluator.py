@@ -11,9 +11,10 @@ from torch import Tensor
 
 from amb.errors import SpecError, unknown
 from amb_problems.engine.compiled import Compiled
-from amb_problems.engine.convolution import Arithmetic, events_pay, has_integers
+from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.eager import Eager
-from amb_problems.engine.forward import Forward
+from amb_problems.engine.event_convolution import events_pay
+from amb_problems.engine.forward import Forward, Way
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network, Neuron
 from amb_problems.engine.products import has_products
@@ -168,7 +169,7 @@ class Evaluator:
         return {name: np.array(sorted(rows, key=lambda row: probes[row][1])) for name, rows in layers.items()}
 
 
-def _arithmetic(path: Path, device: torch.device) -> Arithmetic:
+def _arithmetic(path: Path, device: torch.device) -> Way:
     if device.type != "cpu":
         return "products" if path in ("auto", "products") and has_products(device) else "floats"
     if path == "events" or (path == "auto" and events_pay()):

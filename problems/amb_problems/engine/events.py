@@ -1,9 +1,6 @@
-"""Convolutions that touch only the weights of neurons that fire: one row of additions for a spike, nothing for silence.
+"""Compiled loops of `EventConvolution`: lists of the rows of weights that spikes select, and the sums of those rows.
 
-Of the shipped networks' neurons, 11 to 31% fire in a frame. A processor that has no dot product of bytes multiplies
-zeros for the rest; adding the rows of weights that spikes select takes a third or a quarter of the time there, with
-the same integers as result. The sums run in vector registers of 16-bit integers, which 255 weights of 8 bits cannot
-overflow, and are then added up in 32 bits.
+The sums run in vector registers of 16-bit integers.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,21 +10,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-from amb_problems.engine.network import Affine
-
-_LANES = 16
+LANES = 16
 _UNROLLED = 4
-_MOST = 255  # weights whose sum 16 bits hold, whatever they are
-
-
-def rows_of(affine: Affine) -> NDArray[np.int16]:
-    """A row of weights for each tap and input: int16 `[kernel * kernel * inputs, outputs]`, padded to whole vectors."""
-    outputs = affine.weight.shape[0]
-    rows = np.zeros((affine.weight[0].numel(), -(-outputs // _LANES) * _LANES), np.int16)
-    rows[:, :outputs] = affine.weight.permute(2, 3, 1, 0).reshape(-1, outputs).numpy()
-    return rows
 
 
 def _adder(vectors: int) -> Callable[..., None]:
@@ -44,10 +29,10 @@ def _adder(vectors: int) -> Callable[..., None]:
             def data(i: int) -> ir.Value:
                 return cgutils.create_struct_proxy(signature.args[i])(context, builder, value=arguments[i]).data
 
-            word, vector = ir.IntType(64), ir.VectorType(ir.IntType(16), _LANES)
+            word, vector = ir.IntType(64), ir.VectorType(ir.IntType(16), LANES)
 
             def at(origin: ir.Value, v: int) -> ir.Value:
-                place = builder.gep(origin, [ir.Constant(word, v * _LANES)])
+                place = builder.gep(origin, [ir.Constant(word, v * LANES)])
                 return builder.bitcast(place, vector.as_pointer())
 
             def load(place: ir.Value) -> ir.Value:
@@ -114,49 +99,79 @@ def _add_rows(weight, row, first, last, base, total):  # type: ignore[no-untyped
 
 
 @njit(nogil=True, cache=True)
-def convolve(spikes, weight, scale, bias, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
-    """Currents float32 `out[rows, height, width, outputs]` of spikes uint8 `[rows, side, side, inputs]`, 0 or 1.
+def _list_spikes(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
+    """An entry for each neuron that fires: where its row begins, were its column the kernel's first."""
+    side, _, inputs = spikes.shape
+    k = 0
+    for y in range(side):
+        for x in range(side):
+            begin[y, x] = k
+            for c in range(inputs):
+                listed[k] = (x * inputs + c) * padded
+                k += spikes[y, x, c]
+        begin[y, side] = k
 
-    `weight` as from `rows_of`; the current is `sum * scale + bias`. A row's spikes are listed by column and input, so
-    that all that a kernel's row covers is one stretch of the list.
+
+@njit(nogil=True, cache=True)
+def _list_quartets(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
+    """An entry for every four neurons, firing or not: where the row of sums of their pattern begins."""
+    side, _, inputs = spikes.shape
+    quartets = inputs // 4
+    words = spikes.reshape(-1).view(np.uint32)
+    for k in range(side * side * quartets):
+        column = k % (side * quartets)
+        # The four lowest bits of the bytes, side by side.
+        pattern = (words[k] * np.uint32(0x01020408)) >> np.uint32(24)
+        listed[k] = (np.int32(column) * 16 + np.int32(pattern & np.uint32(15))) * padded
+    for y in range(side):
+        for x in range(side + 1):
+            begin[y, x] = (y * side + x) * quartets
+
+
+@njit(nogil=True, cache=True)
+def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
+    """Currents float32 `out[n, height, width, outputs]` of spikes uint8 `[n, side, side, inputs]`, 0 or 1.
+
+    `rows` int16 `[k, padded]` as `EventConvolution` lays them out; the current is `sum * scale + bias`. A map's entries
+    are listed by column, so that all that a line of the kernel covers is one stretch of the list. Lines come before
+    positions: the rows of one line stay in the first-level cache. Sums are added up in 32 bits after every line where
+    they may `spill` over 16.
     """
-    rows, side, _, inputs = spikes.shape
+    n, side, _, inputs = spikes.shape
     tall, outputs = out.shape[1], out.shape[3]
-    padded = weight.shape[1]
-    flat = weight.reshape(-1)
-    line = inputs * padded
+    padded = rows.shape[1]
+    flat = rows.reshape(-1)
+    column = (inputs * 4 if quartets else inputs) * padded
     listed = np.empty(side * side * inputs + 1, np.int32)
     begin = np.empty((side, side + 1), np.int64)
-    held, total = np.zeros(padded, np.int16), np.zeros(padded, np.int32)
-    for r in range(rows):
-        k = 0
-        for y in range(side):
-            for x in range(side):
-                begin[y, x] = k
-                for c in range(inputs):
-                    listed[k] = x * line + c * padded
-                    k += spikes[r, y, x, c]
-            begin[y, side] = k
+    held = np.zeros((tall, tall, padded), np.int16)
+    total = np.zeros((tall, tall, padded) if spill else (1, 1, 1), np.int32)
+    for i in range(n):
+        if quartets:
+            _list_quartets(spikes[i], padded, listed, begin)
+        else:
+            _list_spikes(spikes[i], padded, listed, begin)
+        held[:] = 0
+        total[:] = 0
+        for line in range(kernel):
+            for y in range(tall):
+                source = y * stride - padding + line
+                if source < 0 or source >= side:
+                    continue
+                for x in range(tall):
+                    left = x * stride - padding
+                    low, high = max(left, 0), min(left + kernel, side)
+                    first, last = begin[source, low], begin[source, high]
+                    _add_rows(flat, listed, first, last, (line * kernel - left) * column, held[y, x])
+            if spill:
+                for y in range(tall):
+                    for x in range(tall):
+                        for u in range(padded):
+                            total[y, x, u] += held[y, x, u]
+                held[:] = 0
         for y in range(tall):
             for x in range(tall):
-                left = x * stride - padding
-                low, high = max(left, 0), min(left + kernel, side)
-                held[:] = 0
-                total[:] = 0
-                room = _MOST
-                for tap in range(max(padding - y * stride, 0), min(side + padding - y * stride, kernel)):
-                    line_of_tap = y * stride - padding + tap
-                    first, end = begin[line_of_tap, low], begin[line_of_tap, high]
-                    while first < end:
-                        if room == 0:
-                            for u in range(padded):
-                                total[u] += held[u]
-                            held[:] = 0
-                            room = _MOST
-                        last = min(end, first + room)
-                        _add_rows(flat, listed, first, last, (tap * kernel - left) * line, held)
-                        room -= last - first
-                        first = last
-                current = out[r, y, x]
+                current = out[i, y, x]
                 for u in range(outputs):
-                    current[u] = np.float32(total[u] + held[u]) * scale[u] + bias[u]
+                    summed = total[y, x, u] if spill else np.int32(held[y, x, u])
+                    current[u] = np.float32(summed) * scale[u] + bias[u]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,10 +11,13 @@ from torch import Tensor
 
 from amb_problems.engine.convolution import Arithmetic, Convolution, has_integers
 from amb_problems.engine.eager import max_pool
+from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.network import Network
 
 Units = tuple[int, ...]
+Way = Arithmetic | Literal["events"]
+"""How convolutions are computed: by one arithmetic, or spike by spike where that suits them."""
 _FEW = 16
 """With fewer outputs, the row of weights that a spike selects is too short to pay."""
 
@@ -25,11 +29,11 @@ class Forward:
     frames of the others as one batch; of the probed layer, the probed units only.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, *, arithmetic: Arithmetic, device: torch.device) -> None:
+    def __init__(self, network: Network, kernels: Kernels, *, arithmetic: Way, device: torch.device) -> None:
         self.network = network
         self.kernels = kernels
         self.device = device
-        self._arithmetic = arithmetic
+        self._way = arithmetic
         self._depth = {name: index for index, name in enumerate(network.names)}
         self._sides = self._input_sides()
         self.convolution = lru_cache(maxsize=512)(self._prepare)
@@ -187,7 +191,7 @@ class Forward:
 
     def _prepare(
         self, index: int, units: Units | None, *, downsample: bool = False, biased: bool = True
-    ) -> Convolution:
+    ) -> Convolution | EventConvolution:
         stage = self.network.stages[index]
         affine = stage.downsample if downsample else stage.affine
         assert affine is not None
@@ -198,20 +202,15 @@ class Forward:
         source = stage.shortcut if downsample else self.network.names[index - 1]
         side = self._sides[str(source)] if index else self.network.side
         pixels = index == 0
-        return Convolution(
-            affine,
-            side,
-            # The rows of classes are all but empty (see `_superpose`): there, events always pay.
-            arithmetic=self._suited(pixels, few=biased and len(affine.weight) < _FEW),
-            pixels=pixels,
-            device=self.device,
-        )
+        # The rows of classes are all but empty (see `_superpose`): there, events always pay.
+        few = biased and len(affine.weight) < _FEW
+        if self._way == "events" and not pixels and not few and EventConvolution.fits(affine):
+            return EventConvolution(affine, side)
+        return Convolution(affine, side, arithmetic=self._dense(pixels), pixels=pixels, device=self.device)
 
-    def _suited(self, pixels: bool, *, few: bool) -> Arithmetic:
-        """The arithmetic for one convolution, where the one in force does not suit it."""
-        chosen = self._arithmetic
-        if chosen == "events" and (pixels or few):
-            chosen = "bytes" if has_integers() else "floats"
+    def _dense(self, pixels: bool) -> Arithmetic:
+        """The arithmetic of a convolution that is not computed spike by spike."""
+        chosen: Arithmetic = self._way if self._way != "events" else "bytes" if has_integers() else "floats"
         return "floats" if chosen == "bytes" and pixels and not has_integers(pixels=True) else chosen
 
     def _input_sides(self) -> dict[str, int]:
