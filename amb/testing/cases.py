@@ -156,6 +156,13 @@ def other_seed(subject: Subject) -> None:
     demand(not same, "seeds 3 and 4 ask the same candidates: `self.rng` is not used")
 
 
+@rule("seeds of a study")
+def seeds_of_a_study(subject: Subject) -> None:
+    """A run's seed has 64 bits: the largest does as well as any, and asks other candidates than its neighbour."""
+    first, second = (drive(subject.make(seed=seed), stop=subject.budget) for seed in (2**64 - 1, 2**64 - 2))
+    demand(first_difference(rows(first), rows(second)) is not None, "seeds 2**64 - 1 and 2**64 - 2 ask the same")
+
+
 @rule("alone or in a crowd")
 def alone_or_in_a_crowd(subject: Subject) -> None:
     """Two runs that advance in lockstep ask what each asks alone: instances share no state."""

@@ -44,8 +44,9 @@ class ProtesReference(Protes):
                 "the protes package needs at least two modes, all with the same number of levels, "
                 f"got levels {self.levels.tolist()[:10]}; use protes, tt-s or tt-b"
             )
+        seed = int(np.uint64(self.seed % 2**64).view(np.int64))  # a run's has 64 bits, and JAX wants them signed
         with self._precision():
-            self._key, key = jax.random.split(jax.random.PRNGKey(self.seed))
+            self._key, key = jax.random.split(jax.random.PRNGKey(seed))
             cores = _generate_initial(len(self.levels), int(self.levels[0]), self.r, key)
             self._keep(self._key, optax.adam(self.lr).init(cores), cores)
 

@@ -106,6 +106,17 @@ class Deaf(Honest):
         super().__init__(space, budget=budget, seed=0)
 
 
+class Legacy(Honest):
+    """Seeds a generator that takes 32 bits only."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        self.rng: Any = np.random.RandomState(seed)
+
+    def _ask(self, limit: int) -> Any:
+        return self.rng.randint(0, self.space.levels, (min(limit, 4), self.space.d))
+
+
 class Gossip(Honest):
     """Tells its other instances what it found, from its second batch on."""
 
@@ -297,6 +308,7 @@ BAD = [
     (Credulous, "order of ask and tell", "accepted"),
     (Entropic, "same seed, same candidates", "query 1 differs"),
     (Deaf, "other seed, other candidates", "self.rng"),
+    (Legacy, "seeds of a study", "Seed must be between 0 and 2**32 - 1"),
     (Gossip, "alone or in a crowd", "beside another run"),
     (NumpyGlobal, "global random states untouched", "numpy"),
     (PythonGlobal, "global random states untouched", "Python"),
@@ -413,7 +425,7 @@ def test_amb_check_at_the_command_line(folder: Path) -> None:
     """Files, module:Class and names are checked; a broken rule makes the exit status 1."""
     good = amb("good.py", "good:GoodOne", cwd=folder)
     assert good.returncode == 0, good.stdout + good.stderr
-    assert "good-one conforms: 28 held, 1 skipped" in good.stdout
+    assert "good-one conforms: 29 held, 1 skipped" in good.stdout
     assert "good:GoodOne conforms" in good.stdout
     bad = amb("bad-one", "random", "--plugin", "bad.py", cwd=folder)
     assert bad.returncode == 1

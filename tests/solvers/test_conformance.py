@@ -12,7 +12,12 @@ from amb.testing.subject import drive, rows
 
 # Half a minute each: they are checked whole when asked for, and by these cases every time.
 SLOW = {"portfolio-transition", "protes-reference"}
-ALWAYS = {"candidates on the grid", "same seed, same candidates", "neuron: failing now and then (NaN)"}
+ALWAYS = {
+    "candidates on the grid",
+    "same seed, same candidates",
+    "seeds of a study",
+    "neuron: failing now and then (NaN)",
+}
 
 EXTRAS = {"evosax", "optuna"}  # packages that need not be installed
 

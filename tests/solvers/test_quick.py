@@ -9,6 +9,7 @@ import amb
 from amb.plugins import plugins
 
 BUDGET = 40
+# All of them; those whose packages are extras, where these are installed.
 SPECS = [
     name
     for name, plugin in plugins("solvers").items()
@@ -22,7 +23,7 @@ def test_every_solver_completes_quick(tmp_path: Path) -> None:
     result = amb.compare(",".join(SPECS), "quick", budget=BUDGET, seeds=1, study=tmp_path / "study")
     runs = result.runs
     assert len(runs) == 12 * len(SPECS)
-    assert set(runs["status"]) == {"ok"}
+    assert list(runs.loc[runs["status"] != "ok", ["solver", "problem", "status"]].itertuples(index=False)) == []
     assert (runs["queries"] == BUDGET).all()
     assert runs["final"].between(0, 1).all()
     print(runs.groupby("solver")["final"].median().sort_values(ascending=False).to_string())
