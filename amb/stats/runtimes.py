@@ -97,15 +97,15 @@ def _replicates(
 ) -> NDArray[np.float64]:
     """Bootstrap replicates of the pooled ERT, float[resamples, targets]."""
     members = [np.flatnonzero(clusters == c) for c in np.unique(clusters)]
+    sizes = np.array([len(runs) for runs in spent])
+    starts = np.cumsum(sizes) - sizes
+    sums = np.hstack([np.concatenate(spent), np.concatenate(reached)])
     draws = np.empty((resamples, spent[0].shape[1]))
     for draw in draws:
-        queries = np.zeros(len(draw))
-        successes = np.zeros(len(draw))
-        for c in rng.integers(len(members), size=len(members)):
-            for problem in rng.choice(members[c], size=len(members[c])):
-                rows = rng.integers(len(spent[problem]), size=len(spent[problem]))
-                queries += spent[problem][rows].sum(axis=0)
-                successes += reached[problem][rows].sum(axis=0)
+        pairs = rng.integers(len(members), size=len(members))
+        problems = np.concatenate([rng.choice(members[c], size=len(members[c])) for c in pairs])
+        runs = np.repeat(starts[problems], sizes[problems]) + rng.integers(np.repeat(sizes[problems], sizes[problems]))
+        queries, successes = np.split(np.bincount(runs, minlength=len(sums)) @ sums, 2)
         draw[:] = _ratio(queries, successes)
     return draws
 

@@ -135,7 +135,7 @@ def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # 
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attrs: tags.append((tag, dict(attrs)))  # type: ignore[method-assign]
     parser.feed(page)
-    assert sum(tag == "script" for tag, _ in tags) == 2 + len(SCRIPTS)
+    assert sum(tag == "script" for tag, _ in tags) == 1 + len(SCRIPTS)
     assert not any(tag in ("b", "img", "iframe", "object", "embed") for tag, _ in tags)
     addresses = [a.get(name) for tag, a in tags for name in ("src", "href") if a.get(name)]
     assert addresses

@@ -15,6 +15,8 @@ import pytest
 
 from amb.plugins import load_file
 from amb.stats import analyse
+from amb.stats.queries import queries_to
+from amb.stats.runtimes import pooled_runtimes
 from amb.stats.signed_rank import signed_rank
 from amb_reports.page.board import Board, at_budget, present
 from amb_reports.page.gather import board_of_studies
@@ -70,14 +72,24 @@ class Browser:
             assert time.monotonic() < end, f"never true: {script}"
             time.sleep(0.05)
 
-    def timed(self, script: str) -> float:
-        """Milliseconds from an action until the tables that it changed are on the screen."""
-        return float(
-            self.driver.execute_async_script(
-                f"const done = arguments[0], began = performance.now(); {script};"
-                "requestAnimationFrame(() => done(performance.now() - began))"
-            )
+    def timed(self, selector: str) -> tuple[float, float]:
+        """Milliseconds from a click until all that it changed on the screen has been painted: on the clock, and of
+        the page's main thread alone, which other processes do not slow down."""
+        self.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+        before = self._busy()
+        elapsed = self.driver.execute_async_script(
+            "const [selector, done] = arguments, began = performance.now();"
+            "document.querySelector(selector).click();"
+            "const waits = () => [...drawn.values()].some((state) => state.stale && state.visible);"
+            "const end = () => (waits() ? painted() : done(performance.now() - began));"
+            "const painted = () => requestAnimationFrame(() => setTimeout(end)); painted()",
+            selector,
         )
+        return float(elapsed), self._busy() - before
+
+    def _busy(self) -> float:
+        metrics = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return 1000 * next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
 
     def downloaded(self, name: str) -> str:
         file = self.downloads / name
@@ -172,6 +184,27 @@ def agree(shown: dict[str, list[dict[str, object]]], runs: pd.DataFrame, traces:
             assert pair[name] == pytest.approx(wanted[name], rel=1e-9, abs=1e-12), name
 
 
+def agree_on_runtimes(shown: dict[str, list[dict[str, float]]], board: Board, runs: pd.DataFrame, traces: dict) -> None:  # type: ignore[type-arg]
+    """Expected runtimes are those of these runs; the targets stay those of the whole."""
+    hits = queries_to(runs, traces, bounds=board.bounds())
+    hits["spent"] = hits["queries"].clip(upper=hits["budget"])
+    sums = hits.groupby(["solver", "fraction"])[["spent", "reached"]].sum()
+    assert set(shown) == set(runs["solver"])
+    for solver, rows in shown.items():
+        own = sums.loc[solver]
+        assert [row["reached"] > 0 for row in rows] == list(own["reached"] > 0)
+        expected = (own["spent"] / own["reached"])[own["reached"] > 0]
+        assert [row["ert"] for row in rows if row["reached"]] == pytest.approx(expected.tolist())
+
+
+RUNTIMES = """
+const plain = (x) => (x === Infinity ? null : x);
+return Object.fromEntries(expectedRuntimes(page.result).map(({ solver, targets }) => [
+  solver.name, targets.map(({ ert, reached, low, high }) => ({ ert: plain(ert), reached, low, high })),
+]));
+"""
+
+
 def at(board: Board, budget: int) -> tuple[pd.DataFrame, dict]:  # type: ignore[type-arg]
     runs = at_budget(board.runs[present(board.runs, budget)], board.traces, {}, budget)
     return runs, {key: told[:budget] for key, told in board.traces.items()}
@@ -183,7 +216,15 @@ def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: Si
     browser.open(small.file)
     shown = browser.run(RESULT)
     assert shown["verdict"] == small.board.analysis.verdict
-    agree(shown, *at(small.board, 200), hits=True)
+    runs, traces = at(small.board, 200)
+    agree(shown, runs, traces, hits=True)
+    runtimes = browser.run(RUNTIMES)
+    agree_on_runtimes(runtimes, small.board, runs, traces)
+    pooled = pooled_runtimes(runs, traces, rng=np.random.default_rng(0)).set_index("solver")
+    for solver, rows in runtimes.items():
+        own = pooled.loc[solver]
+        known = np.isfinite(own["low"]).to_numpy()
+        assert np.array([row["low"] for row in rows])[known].tolist() == own["low"][known].tolist()
 
 
 @pytest.mark.parametrize(
@@ -201,6 +242,7 @@ def test_filtered_views_say_what_the_statistics_say(
     browser.open(small.file, f"#{view}")
     runs, traces = at(small.board, budget)
     agree(browser.run(RESULT), runs[keep(runs)], traces, hits=False)
+    agree_on_runtimes(browser.run(RUNTIMES), small.board, runs[keep(runs)], traces)
 
 
 def test_the_signed_rank_test_is_the_exact_one(browser: Browser, small: SimpleNamespace) -> None:
@@ -262,10 +304,10 @@ def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleName
     browser.size(*DESKTOP)
     browser.open(small.file)
     names = browser.run("return FIGURES.map((figure) => figure.name)")
-    assert names == ["convergence", "runtime", "profile", "ranks", "layers", "time", "heatmap"]
+    assert names == ["convergence", "runtime", "profile", "ranks", "layers", "ert", "time", "heatmap"]
     for name in names:
         browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
-        browser.until(f"return document.querySelector('#figure-{name} .main-svg') !== null")
+        browser.until(f"return document.querySelector('#figure-{name} .chart path') !== null")
         assert "24 problems, 4 solvers, 4 seeds, 200 queries" in browser.run(
             f"return document.querySelector('#figure-{name} figcaption').textContent"
         )
@@ -282,6 +324,41 @@ def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleName
     assert browser.run(words).endswith("at 1")
     click(browser, "#play")
     browser.until(f"return (() => {{ {words} }})() === {json.dumps(last)}")
+
+
+def test_a_figure_says_what_it_shows(browser: Browser, small: SimpleNamespace) -> None:
+    """Under the pointer and the arrow keys: every line's value there, in order; Enter on a cell opens its runs."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    figure = "#figure-convergence"
+    browser.run("document.querySelector(arguments[0]).scrollIntoView()", figure)
+    browser.until(f"return document.querySelector('{figure} .chart') !== null")
+    plot = browser.driver.find_element("css selector", f"{figure} .plot")
+    ActionChains(browser.driver).move_to_element_with_offset(plot, plot.size["width"] // 2 - 20, 0).perform()
+    tip = "return document.getElementById('tip')"
+    browser.until(f"{tip}.hidden === false")
+    words = browser.run(f"{tip}.innerText").splitlines()
+    queries = int(words[0].removeprefix("after ").removesuffix(" queries"))
+    shown = {line.split()[-2]: float(line.split()[-1]) for line in words[1:] if HOSTILE not in line}
+    bounds = small.board.bounds()
+    for solver, value in shown.items():
+        reached = [
+            np.nanmax(told[:queries]) / bounds.loc[problem, "best"]
+            for (problem, name, _), told in small.board.traces.items()
+            if name == solver
+        ]
+        assert value == pytest.approx(np.median(reached), abs=6e-4)
+    assert list(shown.values()) == sorted(shown.values(), reverse=True)
+
+    browser.run("document.querySelector('#figure-heatmap').scrollIntoView()")
+    browser.until("return document.querySelector('#figure-heatmap .chart') !== null")
+    browser.run("document.querySelector('#figure-heatmap .plot').focus()")
+    ActionChains(browser.driver).send_keys(Keys.ARROW_DOWN, Keys.ENTER).perform()
+    browser.until("return document.getElementById('rows').open")
+    assert "painted/net/conv1/1" in browser.run("return document.querySelector('#rows h3').textContent")
 
 
 def test_the_keyboard_suffices(browser: Browser, small: SimpleNamespace) -> None:
@@ -324,34 +401,29 @@ def test_nothing_is_wider_than_the_screen(
 
 
 def test_a_large_study_is_small_and_quick(browser: Browser, large: SimpleNamespace, record_property) -> None:  # type: ignore[no-untyped-def]
-    """10 solvers × 60 problems × 15 seeds: under 8 MB, open in 2 s, tables filtered in 200 ms, at their best of five.
+    """10 solvers × 60 problems × 15 seeds: under 8 MB, open in 2 s, filtered in 200 ms, each at its best of several.
 
-    The figures in sight follow one by one, so that they hold up no table.
+    Filtered is when tables, figures and images on the screen have been painted, wherever on the page that is. The
+    page's own time is asserted; on a machine with nothing else to do it is the clock's but for a frame or two.
     """
     megabytes = large.file.stat().st_size / 1e6
     browser.size(*DESKTOP)
     opened = min(browser.open(large.file) for _ in range(5))
-    time.sleep(1)
-    box = "document.querySelector(\"[data-choice='{}']\").click()"
-    layer = [browser.timed(box.format("layer conv1")) for _ in range(5)]
-    solver = [browser.timed(box.format("solver solver-3")) for _ in range(5)]
-    browser.run("document.getElementById('figures').scrollIntoView()")
-    time.sleep(1)
-    figures = []
-    for _ in range(3):
-        began = time.monotonic()
-        browser.run(box.format("solver solver-5"))
-        browser.until("return [...drawn.values()].every((state) => !(state.visible && state.stale))")
-        figures.append(1000 * (time.monotonic() - began))
-    measured = {"MB": megabytes, "open": opened, "layer": min(layer), "solver": min(solver), "figures": min(figures)}
-    for name, value in measured.items():
-        record_property(name, round(value, 2))
-    print(measured)
+    own = {}
+    for place in ("ranking", "figures", "figure-layers", "figure-heatmap", "gallery", "pairs"):
+        browser.run("document.getElementById(arguments[0]).scrollIntoView()", place)
+        time.sleep(0.5)
+        for choice in ("layer conv1", "solver solver-5"):
+            took = [browser.timed(f"[data-choice='{choice}']") for _ in range(6)]
+            clock, own[place, choice] = (min(times) for times in zip(*took, strict=True))
+            print(f"{place}, {choice}: {clock:.0f} ms, the page's own {own[place, choice]:.0f} ms")
+    record_property("MB", round(megabytes, 2))
+    record_property("open", round(opened))
+    record_property("filtered", round(max(own.values())))
+    print(f"{megabytes:.2f} MB, opens in {opened:.0f} ms, filtered in {max(own.values()):.0f} ms")
     assert megabytes < 8
     assert opened < 2000
-    assert min(layer) < 200
-    assert min(solver) < 200
-    assert min(figures) < 2000
+    assert max(own.values()) < 200
 
 
 def test_no_complaint_and_no_request(browser: Browser, small: SimpleNamespace) -> None:

@@ -11,6 +11,7 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
+from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
 
 SHORTER = 3
@@ -97,10 +98,21 @@ class Board:
 
     def bounds(self) -> pd.DataFrame:
         """Floor and best known value of each problem at the first view's budget; see `amb.stats.queries.ranges`."""
+        return known_ranges(*self._first())
+
+    def runtimes(self) -> pd.DataFrame:
+        """Expected runtimes of all problems at that budget: solver, fraction, low, high, of `pooled_runtimes`."""
+        runs, traces = self._first()
+        table = pooled_runtimes(competing(runs), traces, rng=np.random.default_rng(0))
+        return table[["solver", "fraction", "low", "high"]] if len(table) else table
+
+    def _first(self) -> tuple[pd.DataFrame, Traces]:
+        """The runs of the first view, and their values up to its budget."""
         first = self.views[0]
         here = first.table["present"].to_numpy()
-        seen = self.runs[["problem", "solver", "seed", "white_box"]].join(first.table[["final", "best"]])[here]
-        return known_ranges(seen, {key: self.traces[key][: first.budget] for key in _keys(seen) if key in self.traces})
+        facts = self.runs[["problem", "generator", "target", "solver", "seed", "white_box"]]
+        seen = facts.join(first.table[["final", "best"]])[here].assign(budget=first.budget)
+        return seen, {key: self.traces[key][: first.budget] for key in _keys(seen) if key in self.traces}
 
 
 def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:

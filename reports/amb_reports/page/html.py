@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SCRIPTS = (
     "data.js", "statistics.js", "hash.js", "selection.js", "results.js", "words.js", "dom.js", "tables.js",
-    "rows.js", "plots.js", "figures.js", "heatmap.js", "gallery.js", "environment.js", "filters.js", "main.js",
+    "rows.js", "chart.js", "hover.js", "plots.js", "figures.js", "runtimes.js", "costs.js", "heatmap.js",
+    "gallery.js", "environment.js", "filters.js", "main.js",
 )  # fmt: skip
 """In the order in which they are read."""
 
@@ -80,15 +81,14 @@ def render(board: Board, *, title: str) -> str:
         left=[column.header for column in columns.values() if column.align == "left"],
         notes=board.notes,
         colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
-        style=_asset("template", "style.css"),
-        scripts=[_asset("template", name) for name in SCRIPTS],
-        plotly=_asset("vendor", "plotly-cartesian-4.1.1.min.js"),
+        style=_asset("style.css"),
+        scripts=[_asset(name) for name in SCRIPTS],
         data=Markup(to_json(data)),
         amb=data["amb"],
     )
 
 
-def _asset(*parts: str) -> Markup:
-    """A file that ships with the page; what stands in it is trusted."""
-    text: Any = files("amb_reports.page").joinpath(*parts).read_text(encoding="utf-8")
+def _asset(name: str) -> Markup:
+    """A file of the template; what stands in it is trusted."""
+    text: Any = files("amb_reports.page").joinpath("template", name).read_text(encoding="utf-8")
     return Markup(text)

@@ -167,6 +167,7 @@ def _analysis(board: Board) -> dict[str, Any]:
         "ranking": found.table.to_dict("records"),
         "pairs": found.pairs.to_dict("records"),
         "omnibus": found.omnibus.iloc[0].to_dict(),
+        "runtimes": board.runtimes().to_dict("records"),
     }
 
 

@@ -6,10 +6,11 @@ const TYPES = {
 };
 const STATUSES = ["ok", "target", "timeout", "crash", "skip"];
 
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
 async function readData() {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const packed = Uint8Array.from(atob(data.block), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const stream = new Blob([bytesOf(data.block)]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bytes = await new Response(stream).arrayBuffer();
   const column = {};
   for (const [name, [type, offset, length]] of Object.entries(data.columns)) {
@@ -20,6 +21,9 @@ async function readData() {
   data.runs = column.problem.length;
   for (const row of data.whole.ranking) {
     if (row.hit_queries === "inf") row.hit_queries = Infinity;
+  }
+  for (const row of data.whole.runtimes) {
+    for (const name of ["ert", "low", "high"]) if (row[name] === "inf") row[name] = Infinity;
   }
   return data;
 }

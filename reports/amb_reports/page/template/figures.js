@@ -1,5 +1,5 @@
 "use strict";
-// What each figure shows: from a result to plotly's traces, a layout and a caption.
+// What each figure shows: from a result to panels and a caption.
 
 const TARGETS = 51;
 
@@ -29,16 +29,35 @@ function curvesAt(data, budget) {
   return curveCache.get(budget);
 }
 
+// The solvers of a result with their cells, those without any run left out.
+const solversOf = (result) => result.cells.map((cells, s) => ({ cells, solver: result.data.solvers[result.selection.solvers[s]] }))
+  .filter(({ cells }) => cells.some((cell) => cell.length));
+
+// Places in the selection of the problems that have targets: something rose above the floor.
+const counted = ({ data, selection }) => [...selection.problems.keys()].filter((k) => {
+  const { best, floor } = data.problems[selection.problems[k]];
+  return best > floor;
+});
+
+// What a figure makes of one solver's runs is kept while problems and budget stay: another solver changes nothing of it.
+const kept = { of: "", parts: new Map() };
+
+function keep(figure, { selection }, solver, make) {
+  const of = `${selection.budget} ${selection.problems}`, name = `${figure} ${solver.name}`;
+  if (kept.of !== of) Object.assign(kept, { of, parts: new Map() });
+  if (!kept.parts.has(name)) kept.parts.set(name, make());
+  return kept.parts.get(name);
+}
+
 FIGURES.push({
   name: "convergence",
   title: "How fast each solver gets there",
   draw(result) {
     const { data, selection } = result;
     const { grid, curves } = curvesAt(data, selection.budget);
-    const traces = result.cells.flatMap((cells, s) => {
-      const solver = data.solvers[selection.solvers[s]];
+    const head = (g) => `after ${thousands(grid[g])} queries`;
+    const curved = solversOf(result).map(({ cells, solver }) => keep("convergence", result, solver, () => {
       const runs = cells.flat();
-      if (!runs.length) return [];
       const column = new Uint16Array(runs.length);
       const [low, middle, high] = [[], [], []];
       grid.forEach((_, g) => {
@@ -48,14 +67,16 @@ FIGURES.push({
         middle.push(quantile(column, 0.5) / data.scale);
         high.push(quantile(column, 0.75) / data.scale);
       });
-      return [bandOf(solver, grid, low, high), {
-        x: grid, y: middle, type: "scatter", mode: "lines", name: plain(solver.name), line: { ...lineOf(solver), shape: "hv" },
-        hovertemplate: "%{y:.3f} after %{x:,} queries",
-      }];
-    });
+      return { solver, low, middle, high };
+    }));
     return {
-      traces,
-      layout: { xaxis: logAxis(selection.budget, "queries"), yaxis: { range: [0, 1.02], title: { text: "share of best known" } } },
+      panels: [{
+        x: logAxis(selection.budget, "queries"), y: shareAxis("share of best known", { text: (share) => share.toFixed(1) }),
+        marks: [
+          ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
+          ...curved.map(({ solver, middle }) => ({ line: true, step: true, solver, x: grid, y: middle, head, say: (g) => fixed(middle[g], 3) })),
+        ],
+      }],
       caption: "Best activation so far, from each problem's floor (0) to the best value known on this page (1). Lines: median over runs; bands: their middle half.",
     };
   },
@@ -70,51 +91,59 @@ function randomNumbers(seed) {
   };
 }
 
+const DRAWS = 200;
+
+// Mean over problems at every point, and the 95% interval of a bootstrap that draws problems. shares: [problem × point].
+function resampled(shares, problems, points) {
+  const random = randomNumbers(1);
+  const mean = new Float64Array(points), sums = new Float64Array(points), draws = new Float64Array(points * DRAWS);
+  for (let k = 0; k < problems; k++) for (let g = 0; g < points; g++) mean[g] += shares[k * points + g] / problems;
+  for (let d = 0; d < DRAWS; d++) {
+    sums.fill(0);
+    for (let k = 0; k < problems; k++) {
+      const first = Math.floor(random() * problems) * points;
+      for (let g = 0; g < points; g++) sums[g] += shares[first + g];
+    }
+    for (let g = 0; g < points; g++) draws[g * DRAWS + d] = sums[g] / problems;
+  }
+  const [low, high] = [[], []];
+  for (let g = 0; g < points; g++) {
+    const column = draws.subarray(g * DRAWS, (g + 1) * DRAWS).sort();
+    low.push(quantile(column, 0.025));
+    high.push(quantile(column, 0.975));
+  }
+  return { mean: Array.from(mean), low, high };
+}
+
 FIGURES.push({
   name: "runtime",
   title: "How many targets are reached",
   draw(result) {
     const { data, selection } = result;
     const { grid, curves } = curvesAt(data, selection.budget);
-    const step = data.scale / TARGETS;
-    const counted = selection.problems.map((p, k) => [k, data.problems[p]]).filter(([, f]) => f.best > f.floor).map(([k]) => k);
-    const random = randomNumbers(1);
-    const traces = result.cells.flatMap((cells, s) => {
-      const solver = data.solvers[selection.solvers[s]];
-      const byProblem = counted.filter((k) => cells[k].length).map((k) => {
-        const sums = new Float64Array(grid.length);
+    const step = data.scale / TARGETS, points = grid.length;
+    const places = counted(result);
+    const head = (g) => `within ${thousands(grid[g])} queries`;
+    const curved = solversOf(result).flatMap(({ cells, solver }) => keep("runtime", result, solver, () => {
+      const own = places.filter((k) => cells[k].length);
+      if (!own.length) return [];
+      const shares = new Float64Array(own.length * points);
+      own.forEach((k, p) => {
         for (const run of cells[k]) {
-          for (let g = 0; g < grid.length; g++) sums[g] += Math.floor(curves[run * grid.length + g] / step);
+          for (let g = 0; g < points; g++) shares[p * points + g] += Math.floor(curves[run * points + g] / step) / TARGETS / cells[k].length;
         }
-        return sums.map((sum) => sum / TARGETS / cells[k].length);
       });
-      if (!byProblem.length) return [];
-      const mean = grid.map((_, g) => byProblem.reduce((sum, shares) => sum + shares[g], 0) / byProblem.length);
-      const draws = Array.from({ length: 200 }, () => {
-        const sums = new Float64Array(grid.length);
-        for (let k = 0; k < byProblem.length; k++) {
-          const shares = byProblem[Math.floor(random() * byProblem.length)];
-          for (let g = 0; g < sums.length; g++) sums[g] += shares[g];
-        }
-        return sums;
-      });
-      const [low, high] = [[], []];
-      grid.forEach((_, g) => {
-        const column = Float64Array.from(draws, (sums) => sums[g] / byProblem.length).sort();
-        low.push(quantile(column, 0.025));
-        high.push(quantile(column, 0.975));
-      });
-      return [bandOf(solver, grid, low, high), {
-        x: grid, y: mean, type: "scatter", mode: "lines", name: plain(solver.name), line: { ...lineOf(solver), shape: "hv" },
-        hovertemplate: "%{y:.1%} within %{x:,} queries",
-      }, {
-        x: [selection.budget], y: [mean.at(-1)], type: "scatter", mode: "markers", showlegend: false, hoverinfo: "skip", cliponaxis: false,
-        marker: { symbol: "x-thin", size: 9, line: { width: 2, color: colourOf(solver) } },
-      }];
-    });
+      return [{ solver, ...resampled(shares, own.length, points) }];
+    }));
     return {
-      traces,
-      layout: { xaxis: logAxis(selection.budget, "queries"), yaxis: { range: [0, 1.02], tickformat: ".0%", title: { text: "targets reached" } } },
+      panels: [{
+        x: logAxis(selection.budget, "queries"), y: shareAxis("targets reached", { text: wholePercent }),
+        marks: [
+          ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
+          ...curved.map(({ solver, mean }) => ({ line: true, step: true, solver, x: grid, y: mean, head, say: (g) => `${fixed(100 * mean[g], 1)}%` })),
+          ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "stroke" })),
+        ],
+      }],
       caption: `Empirical distribution of runtimes: share of ${TARGETS} targets a problem, between floor and best known. Bands: 95% bootstrap over problems; × marks the budget.`,
     };
   },
@@ -124,66 +153,72 @@ FIGURES.push({
   name: "profile",
   title: "How close runs come to the best known",
   draw(result) {
-    const { data, selection } = result;
     const fractions = Array.from({ length: 201 }, (_, i) => 1 - i / 200);
-    const traces = result.cells.flatMap((cells, s) => {
-      const solver = data.solvers[selection.solvers[s]];
+    const curved = solversOf(result).map(({ cells, solver }) => {
       const filled = cells.filter((cell) => cell.length);
-      if (!filled.length) return [];
-      const share = new Float64Array(fractions.length);
+      // Each run counts from the first fraction that it reaches on.
+      const share = new Float64Array(fractions.length + 1);
       for (const cell of filled) {
         for (const run of cell) {
           const reached = result.view.failed[run] ? -1 : finalShare(result, run);
-          fractions.forEach((f, i) => { if (reached >= f - 1e-12) share[i] += 1 / cell.length / filled.length; });
+          const first = Math.max(0, Math.ceil((1 - reached - 1e-12) * 200));
+          if (first < fractions.length) share[first] += 1 / cell.length / filled.length;
         }
       }
-      return [{
-        x: fractions, y: Array.from(share), type: "scatter", mode: "lines", name: plain(solver.name), line: { ...lineOf(solver), shape: "hv" },
-        hovertemplate: "%{y:.0%} of runs reach %{x:.1%}",
-      }];
+      for (let i = 1; i < fractions.length; i++) share[i] += share[i - 1];
+      return { solver, share: Array.from(share.subarray(0, fractions.length)) };
     });
-    const full = traces.map((trace) => fractions[trace.y.findIndex((y) => y >= trace.y.at(-1) - 1e-9)]);
+    // Beyond the point where the last line has risen as far as it ever will there is nothing to see.
+    const full = curved.map(({ share }) => fractions[share.findIndex((y) => y >= share.at(-1) - 1e-9)]);
     const lowest = Math.max(0, Math.min(0.9, ...full.map((f) => f - 0.03)));
+    const x = fractions.filter((f) => f >= lowest - 1e-9);
+    const head = (i) => `at least ${fixed(100 * x[i], 1)}% of the best known`;
     return {
-      traces,
-      layout: {
-        xaxis: { range: [1, lowest], tickformat: ".0%", title: { text: "of the best known activation" } },
-        yaxis: { range: [0, 1.02], tickformat: ".0%", title: { text: "runs that reach it" } },
-      },
+      panels: [{
+        x: { range: [1, lowest], text: wholePercent, title: "of the best known activation" },
+        y: shareAxis("runs that reach it", { text: wholePercent }),
+        marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${fixed(100 * share[i], 0)}% of runs` })),
+      }],
       caption: "Performance profile of final noise-free activations; every problem weighs the same.",
     };
   },
 });
+
+const nameMargin = (width, names) => Math.min(width * 0.4, 24 + 7.2 * Math.max(...names.map((name) => name.length)));
+// A name that does not fit is cut in its middle, where names of one kind differ least.
+function fitted(name, pixels) {
+  const most = Math.max(6, Math.floor((pixels - 16) / 6.6));
+  return name.length <= most ? name : `${name.slice(0, Math.ceil(most / 2) - 1)}…${name.slice(name.length - Math.floor(most / 2))}`;
+}
 
 FIGURES.push({
   name: "ranks",
   title: "Mean rank over problems, 1 is best",
   draw(result, width) {
     const { data, ranking } = result;
-    if (!result.blocks.length) return { traces: [], layout: {}, caption: "No problem is common to the selected solvers." };
+    if (!result.blocks.length) return { panels: [], caption: "No problem is common to the selected solvers." };
     const place = new Map(ranking.map((row, i) => [row.index, i]));
-    const dots = ranking.map((row, i) => ({
-      x: [row.mean_rank], y: [i], type: "scatter", mode: "markers+text", name: plain(row.solver), text: [fixed(row.mean_rank, 2)],
-      textposition: "top center", textfont: { size: 11 }, cliponaxis: false, marker: { size: 11, color: colourOf(data.solvers[row.number]) },
-      hovertemplate: `${plain(row.solver)}: %{x:.2f}<extra></extra>`,
-    }));
-    const bars = result.groups.filter((group) => group.length > 1).map((group, k) => {
-      const rows = group.map((index) => place.get(index));
-      const x = ranking.length + 0.35 + 0.22 * k;
-      return {
-        x: [x, x], y: [Math.min(...rows) - 0.2, Math.max(...rows) + 0.2], type: "scatter", mode: "lines", showlegend: false, cliponaxis: false,
-        line: { color: themeColour("muted"), width: 4 }, hoverinfo: "text", text: plain(listed(group.map((i) => ranking[place.get(i)].solver))),
-      };
-    });
+    const left = nameMargin(width, ranking.map((row) => row.solver));
+    const joined = result.groups.filter((group) => group.length > 1);
     return {
-      traces: [...dots, ...bars],
       unnamed: true,
       height: 90 + 30 * ranking.length,
-      layout: {
-        margin: { l: Math.min(width * 0.4, 160), r: 16, t: 12, b: 48 },
-        xaxis: { range: [0.8, ranking.length + 0.5 + 0.22 * bars.length], dtick: Math.ceil(ranking.length / 10), title: { text: "mean rank" } },
-        yaxis: { range: [ranking.length - 0.4, -0.7], tickvals: ranking.map((_, i) => i), ticktext: ranking.map((row) => plain(row.solver)), showgrid: true },
-      },
+      margin: { left },
+      panels: [{
+        x: {
+          range: [0.8, ranking.length + 0.5 + 0.22 * joined.length], title: "mean rank",
+          ticks: ranking.map((_, i) => [i + 1, String(i + 1)]).filter((_, i) => i % Math.ceil(ranking.length / 10) === 0),
+        },
+        y: { range: [ranking.length - 0.4, -0.7], ticks: ranking.map((row, i) => [i, fitted(row.solver, left)]) },
+        marks: [
+          ...ranking.map((row, i) => ({ dots: true, solver: data.solvers[row.number], x: [row.mean_rank], y: [i], labels: [fixed(row.mean_rank, 2)], size: 5.5, say: () => fixed(row.mean_rank, 2) })),
+          ...joined.map((group, k) => {
+            const rows = group.map((index) => place.get(index));
+            const x = ranking.length + 0.35 + 0.22 * k;
+            return { line: true, x: [x, x], y: [Math.min(...rows) - 0.2, Math.max(...rows) + 0.2], style: { "stroke-width": 4 } };
+          }),
+        ],
+      }],
       caption: "A bar to the right joins solvers that the Holm-corrected signed-rank tests do not tell apart.",
     };
   },
@@ -197,63 +232,32 @@ FIGURES.push({
     const several = new Set(selection.problems.map((p) => data.problems[p].target)).size > 1;
     const nameOf = (p) => (several ? `${data.problems[p].target} · ${data.problems[p].layer}` : data.problems[p].layer);
     const layers = [...new Set(selection.problems.map(nameOf))];
-    const count = selection.solvers.length;
-    const traces = result.cells.map((cells, s) => {
-      const solver = data.solvers[selection.solvers[s]];
+    const shown = solversOf(result), left = nameMargin(width, layers);
+    const marks = shown.map(({ cells, solver }, s) => {
       const points = layers.map((layer, l) => {
-        const shares = selection.problems.map((p, k) => [p, cells[k]]).filter(([p, cell]) => nameOf(p) === layer && cell.length)
-          .map(([, cell]) => median(cell.map((run) => finalShare(result, run))));
-        const sorted = Float64Array.from(shares).sort();
-        return { y: l + 0.7 * ((s + 0.5) / count - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
+        const sorted = Float64Array.from([...selection.problems.keys()].filter((k) => nameOf(selection.problems[k]) === layer && cells[k].length)
+          .map((k) => median(cells[k].map((run) => finalShare(result, run))))).sort();
+        return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
       }).filter((point) => point.n);
       return {
-        x: points.map((p) => p.middle), y: points.map((p) => p.y), type: "scatter", mode: "markers", name: plain(solver.name),
-        marker: { size: 9, color: colourOf(solver) }, customdata: points.map((p) => p.n),
-        error_x: { type: "data", symmetric: false, array: points.map((p) => p.high - p.middle), arrayminus: points.map((p) => p.middle - p.low), color: colourOf(solver), thickness: 1.2, width: 0 },
-        hovertemplate: `${plain(solver.name)}: %{x:.3f} (%{customdata} problems)<extra></extra>`,
+        dots: true, solver, x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
+        say: (i) => `${fixed(points[i].middle, 3)} (${plural(points[i].n, "problem")})`,
       };
     });
+    const all = marks.flatMap((mark) => [...mark.low, ...mark.high]);
+    const pad = 0.04 * (Math.max(...all) - Math.min(...all)) + 0.005;
     return {
-      traces,
-      height: 80 + layers.length * Math.max(44, 13 * count),
-      layout: {
-        margin: { l: Math.min(width * 0.4, 160), r: 16, t: 12, b: 48 },
-        xaxis: { title: { text: "share of best known" } },
-        yaxis: { range: [layers.length - 0.5, -0.5], tickvals: layers.map((_, i) => i), ticktext: layers.map(plain), showgrid: false },
-        shapes: layers.slice(1).map((_, i) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: i + 0.5, y1: i + 0.5, line: { color: themeColour("grid"), width: 1 } })),
-      },
+      height: 80 + layers.length * Math.max(44, 13 * shown.length),
+      margin: { left },
+      panels: [{
+        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "share of best known" },
+        y: { range: [layers.length - 0.5, -0.5], ticks: layers.map((name, i) => [i, fitted(name, left)]), grid: false },
+        marks: [
+          ...layers.slice(1).map((_, i) => ({ line: true, x: [Math.min(...all) - pad, Math.max(...all) + pad], y: [i + 0.5, i + 0.5], style: { stroke: "var(--grid)", "stroke-width": 1 } })),
+          ...marks,
+        ],
+      }],
       caption: "Final activation as a share of the best known: median over problems of their medians over seeds; bars: the middle half of problems.",
     };
   },
 });
-
-FIGURES.push({
-  name: "time",
-  title: "What quality costs in time",
-  draw(result, width) {
-    const { data, ranking } = result;
-    const stacked = width < 520;
-    const known = ranking.filter((row) => isKnown(row.score) && isKnown(row.solver_seconds));
-    const panel = (key, axis) => known.map((row) => ({
-      x: [Math.max(row[key], 1e-5)], y: [row.score], type: "scatter", mode: "markers", name: plain(row.solver), showlegend: axis === "",
-      xaxis: `x${axis}`, yaxis: `y${axis}`, marker: { size: 12, color: colourOf(data.solvers[row.number]), symbol: MARKERS[row.number % MARKERS.length] },
-      hovertemplate: `${plain(row.solver)}: ${plain(showScore(data.metric, row.score))}, %{x:.3g} s<extra></extra>`,
-    }));
-    const log = { type: "log", exponentformat: "none", dtick: "D2" };
-    const score = { title: { text: data.metric.logarithmic ? `−log10 ${data.metric.label}` : data.metric.label } };
-    return {
-      traces: [...panel("solver_seconds", ""), ...panel("evaluation_seconds", "2")],
-      height: stacked ? 520 : 340,
-      layout: stacked ? {
-        xaxis: { ...log, title: { text: "solver seconds a run" }, anchor: "y" }, yaxis: { ...score, domain: [0.6, 1] },
-        xaxis2: { ...log, title: { text: "evaluation seconds a run" }, anchor: "y2" }, yaxis2: { ...score, domain: [0, 0.4] },
-      } : {
-        xaxis: { ...log, title: { text: "solver seconds a run" }, domain: [0, 0.47] }, yaxis: score,
-        xaxis2: { ...log, title: { text: "evaluation seconds a run" }, domain: [0.56, 1], anchor: "y2" }, yaxis2: { matches: "y", anchor: "x2" },
-      },
-      caption: `Mean seconds a run: the solver's own, and those of generator and target. ${known.every((row) => row.timed === row.runs) ? "Runs were timed alone." : "Evaluation seconds are shares of joint batches; only a study made with --timing supports claims about wall time."}`,
-    };
-  },
-});
-
-const MARKERS = ["circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "pentagon", "hexagon", "x"];

@@ -30,6 +30,16 @@ function drawGallery(result) {
   showFrame(gallery.frame);
 }
 
+// A sheet's picture is read once, however many cells show a part of it.
+const sheetAddresses = new Map();
+
+function addressOf(sheet) {
+  if (!sheetAddresses.has(sheet)) {
+    sheetAddresses.set(sheet, URL.createObjectURL(new Blob([bytesOf(sheet.sheet)], { type: "image/webp" })));
+  }
+  return sheetAddresses.get(sheet);
+}
+
 function galleryRow(result, sheet, solvers) {
   const { data } = result;
   const problem = data.problems[sheet.problem];
@@ -41,7 +51,7 @@ function galleryRow(result, sheet, solvers) {
     h("div", { class: "row" }, cells.map((cell) => {
       const image = h("div", {
         class: "image", role: "img", "aria-label": `Image that ${data.solvers[cell.solver].name} found`,
-        style: `background-image:url(data:image/webp;base64,${sheet.sheet});background-size:${100 * sheet.frames}% ${100 * rows}%;background-position-y:${rows > 1 ? 100 * cell.row / (rows - 1) : 0}%`,
+        style: `background-image:url(${addressOf(sheet)});background-size:${100 * sheet.frames}% ${100 * rows}%;background-position-y:${rows > 1 ? 100 * cell.row / (rows - 1) : 0}%`,
       });
       const value = h("span", { class: "value" });
       const element = hashLink({ of: data.solvers[cell.solver].name, on: problem.id, rows: "1" }, {

@@ -1,6 +1,16 @@
 "use strict";
 // Every solver on every problem.
 
+// A colour between others, and black or white, whichever reads better on it.
+function shadeOf(colours, share) {
+  const place = Math.min(Math.max(share, 0), 1) * (colours.length - 1), i = Math.min(Math.floor(place), colours.length - 2);
+  const parts = colours[i].map((part, c) => part + (colours[i + 1][c] - part) * (place - i));
+  const [r, g, b] = parts.map((part) => (part / 255) ** 2.2);
+  return { fill: `rgb(${parts.map(Math.round).join()})`, ink: 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? "#000" : "#fff" };
+}
+
+const channels = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+
 FIGURES.push({
   name: "heatmap",
   title: "Median activation by problem",
@@ -8,6 +18,7 @@ FIGURES.push({
   draw(result, width) {
     const { data, selection, ranking, cells, view } = result;
     const { problems } = selection;
+    if (!ranking.length || !problems.length) return { panels: [], caption: "Nothing is selected." };
     const activation = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
     const values = problems.map((_, k) => ranking.map((row) => median(cells[row.index][k].map(activation))));
     const shares = problems.map((p, k) => {
@@ -16,30 +27,37 @@ FIGURES.push({
     });
     const known = shares.flat().filter(isKnown);
     const least = Math.min(0.9, Math.floor(10 * Math.min(...known)) / 10);
-    const labels = problems.map((p) => plain(data.problems[p].label));
-    const left = Math.min(width * 0.4, 24 + 7.2 * Math.max(...labels.map((label) => label.length)));
-    const roomy = (width - left - 90) / ranking.length >= 42;
-    const trace = {
-      z: shares.map((row) => row.map((x) => (isKnown(x) ? x : null))), type: "heatmap", zmin: least, zmax: 1, xgap: 1, ygap: 1,
-      colorscale: [[0, themeColour("low")], [0.5, themeColour("middle")], [1, themeColour("high")]],
-      text: values.map((row) => row.map((v) => fixed(v, 3))),
-      hovertemplate: "%{y}<br>%{x}: %{text} (%{z:.1%} of best known)<extra></extra>",
-      texttemplate: roomy ? "%{text}" : undefined, textfont: { size: 11 },
-      colorbar: { title: { text: "share of best", side: "right" }, thickness: 10, outlinewidth: 0, tickformat: ".0%", len: Math.min(1, 260 / (18 * problems.length + 1)), y: 1, yanchor: "top" },
+    const labels = problems.map((p) => data.problems[p].label), left = nameMargin(width, labels);
+    // The last name leans out to the right.
+    const names = ranking.map((row) => fitted(row.solver, 110)), column = (width - left - 40) / ranking.length;
+    const right = Math.max(12, 5.6 * names.at(-1).length - column / 2);
+    const roomy = (width - left - right) / ranking.length >= 42;
+    const colours = ["low", "middle", "high"].map((name) => channels(themeColour(name)));
+    const pick = ({ toX, toY }, x, y) => {
+      const i = Math.round((x - toX(0)) / (toX(1) - toX(0))), k = Math.round((y - toY(0)) / (toY(1) - toY(0)));
+      if (!isKnown(values[k]?.[i])) return null;
+      const { id } = data.problems[problems[k]];
+      return {
+        head: id,
+        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of best known)` }],
+        open: () => { location.hash = Hash.with({ of: ranking[i].solver, on: id, rows: "1" }).slice(1); },
+      };
     };
     return {
-      traces: [trace],
       unnamed: true,
-      height: 140 + 18 * problems.length,
-      layout: {
-        margin: { l: left, r: 10, t: 110, b: 16 },
-        xaxis: { side: "top", tickvals: ranking.map((_, i) => i), ticktext: ranking.map((row) => plain(row.solver)), tickangle: -35, showgrid: false, ticks: "" },
-        yaxis: { range: [problems.length - 0.5, -0.5], tickvals: problems.map((_, i) => i), ticktext: labels, showgrid: false, ticks: "" },
-      },
-      onclick: ({ points: [{ pointIndex: [k, i] }] }) => {
-        location.hash = Hash.with({ of: ranking[i].solver, on: data.problems[problems[k]].id, rows: "1" }).slice(1);
-      },
-      caption: "Median over seeds of the final noise-free activation, coloured by its share of the best known; a click shows the runs.",
+      height: 96 + 20 * problems.length,
+      margin: { left, right, top: 84, bottom: 12 },
+      panels: [{
+        x: { range: [-0.5, ranking.length - 0.5], ticks: names.map((name, i) => [i, name]), top: true, angle: -35, grid: false },
+        y: { range: [problems.length - 0.5, -0.5], ticks: labels.map((label, i) => [i, fitted(label, left)]), grid: false },
+        steps: [(width - left - right) / ranking.length, 20],
+        marks: [{
+          cells: true, shades: shares.map((row) => row.map((x) => (isKnown(x) ? shadeOf(colours, (x - least) / (1 - least)) : null))),
+          texts: roomy ? values.map((row) => row.map((v) => fixed(v, 3))) : null,
+        }],
+        pick,
+      }],
+      caption: `Median over seeds of the final noise-free activation, coloured by its share of the best known, from ${wholePercent(least)} (weakest) to 100% (strongest); a click shows the runs.`,
     };
   },
 });

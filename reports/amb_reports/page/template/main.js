@@ -21,7 +21,7 @@ function draw() {
   const { data } = page;
   const recoloured = applyTheme();
   const parts = Hash.read();
-  for (const name of ["rows", "of", "on", "by", "sort", "pairs", "section", "theme"]) parts.delete(name);
+  for (const name of ["rows", "of", "on", "by", "sort", "pairs", "ert", "section", "theme"]) parts.delete(name);
   const filtered = !page.result || page.drawnFor !== parts.toString();
   if (filtered) {
     page.drawnFor = parts.toString();
@@ -32,13 +32,15 @@ function draw() {
     drawFilters(data, selection);
   }
   drawRanking(page.result);
-  drawPairs(page.result);
+  whenFree("pairs", () => drawPairs(page.result));
+  whenFree("runtimes", () => drawRuntimes(page.result));
   if (filtered || recoloured) drawFigures(page.result);
   if (filtered) whenSeen("gallery", () => drawGallery(page.result));
   drawRows(page.result);
   const section = Hash.read().get("section");
   if (section !== page.section) {
     page.section = section;
+    drawLater();  // a section stands where it stays only when all above it are drawn
     const place = document.getElementById(section ?? "");
     if (place?.tagName === "SECTION") {
       place.scrollIntoView();
@@ -58,13 +60,33 @@ const watch = new IntersectionObserver((entries) => {
       waiting.delete(target.id);
     }
   }
-}, { rootMargin: "200px" });
+});
 
 function whenSeen(id, action) {
   const place = document.getElementById(id);
   watch.observe(place);
   if (place.inSight) action();
   else waiting.set(id, action);
+}
+
+// Draws a section now if it is in sight, else after what is in sight has been painted.
+const later = new Map();
+
+function whenFree(id, action) {
+  const place = document.getElementById(id);
+  watch.observe(place);
+  if (place.inSight) {
+    action();
+    return;
+  }
+  if (!later.size) requestAnimationFrame(() => setTimeout(drawLater, 50));
+  later.set(id, action);
+}
+
+function drawLater() {
+  const actions = [...later.values()];
+  later.clear();
+  actions.forEach((action) => action());
 }
 
 async function start() {
@@ -89,6 +111,7 @@ async function start() {
   drawEnvironment(page.data);
   Hash.listeners.push(draw);
   draw();
+  drawLater();
   document.documentElement.dataset.ready = performance.now().toFixed(0);
 }
 start();

@@ -1,62 +1,44 @@
 "use strict";
-// Figures: each is computed when it comes into sight, drawn by plotly, and downloads as SVG with its legend and caption.
+// Figures: each is computed when it comes into sight, and downloads as SVG with its legend and caption.
 
 const FIGURES = [];
 const drawn = new Map();
 let shownResult = null;
 
-// Plotly reads a few HTML tags in its texts; names must not be read so.
-const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-
-function baseLayout(more) {
-  const [ink, muted, grid] = ["ink", "muted", "grid"].map(themeColour);
-  const axis = { gridcolor: grid, zeroline: false, linecolor: muted, tickcolor: muted, ticks: "outside", ticklen: 4, fixedrange: true, automargin: true };
-  const layout = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 13, family: "system-ui, 'DejaVu Sans', sans-serif" },
-    margin: { l: 56, r: 16, t: 12, b: 48 }, showlegend: false, hovermode: "closest", dragmode: false,
-    hoverlabel: { bgcolor: themeColour("raised"), bordercolor: muted, font: { color: ink } }, ...more,
-  };
-  for (const name of Object.keys(layout)) if (/^[xy]axis\d*$/.test(name)) layout[name] = { ...axis, ...layout[name] };
-  return layout;
-}
-
-const lineOf = (solver, width = 2) => ({ color: colourOf(solver), dash: solver.dash, width });
-
-function faded(colour, alpha) {
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
-  return `rgba(${r},${g},${b},${alpha})`;
-}
-
-// A band between two curves on the same x, as one closed shape.
-const bandOf = (solver, x, low, high) => ({
-  x: [...x, ...[...x].reverse()], y: [...high, ...[...low].reverse()], type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip",
-  fillcolor: faded(colourOf(solver), 0.12), line: { width: 0, shape: "linear" }, showlegend: false,
-});
-
 function logAxis(most, title) {
   const ticks = [];
   for (let tick = 1; tick <= most; tick *= 10) ticks.push(tick);
   if (Math.log10(most) % 1 > 0.25) ticks.push(most);
-  return { type: "log", range: [0, Math.log10(Math.max(most, 2))], tickvals: ticks, ticktext: ticks.map(thousands), title: { text: title } };
+  return { log: true, range: [1, Math.max(most, 2)], ticks: ticks.map((tick) => [tick, thousands(tick)]), title };
 }
 
-const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false };
+const shareAxis = (title, more = {}) => ({ range: [0, 1.02], title, ...more });
+const wholePercent = (share) => `${Math.round(100 * share)}%`;
 
 function makeFigures(place) {
   const seen = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      drawn.get(target.dataset.figure).visible = isIntersecting;
-      if (isIntersecting) drawIfStale(target.dataset.figure);
+    for (const { target, isIntersecting } of entries) drawn.get(target.dataset.figure).visible = isIntersecting;
+    drawStale();
+  });
+  const resized = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      const state = drawn.get(target.parentElement.dataset.figure);
+      if (Math.abs(contentRect.width - state.width) < 1) continue;
+      state.width = contentRect.width;
+      state.stale = true;
     }
-  }, { rootMargin: "80px" });
+    drawStale();
+  });
   place.replaceChildren(h("h2", {}, "Figures"), h("div", { class: "swatches", id: "legend" }), h("div", { class: "figures" }, FIGURES.map((figure) => {
-    const plot = h("div", { class: "plot", style: `min-height:${figure.least ?? 300}px` });
+    const plot = h("div", { class: "plot", tabindex: 0, role: "img", "aria-label": figure.title, style: `min-height:${HEIGHT}px` });
     const caption = h("figcaption");
     const save = h("button", { type: "button", class: "plain", "data-download": `${figure.name}.svg`, onclick: () => saveFigure(figure) }, "SVG");
     const element = h("figure", { id: `figure-${figure.name}`, "data-figure": figure.name, class: figure.wide ? "wide" : null },
       h("div", { class: "head" }, h("h3", {}, figure.title), save), plot, caption);
-    drawn.set(figure.name, { figure, plot, caption, visible: false, stale: true });
+    drawn.set(figure.name, { figure, element, plot, caption, width: 0, visible: false, stale: true });
+    watchPlot(plot);
     seen.observe(element);
+    resized.observe(plot);
     return element;
   })));
 }
@@ -65,58 +47,65 @@ function drawFigures(result) {
   shownResult = result;
   document.getElementById("legend").replaceChildren(...result.selection.solvers.map((i) => h("span", {}, swatch(result.data.solvers[i]), result.data.solvers[i].name)));
   for (const state of drawn.values()) state.stale = true;
-  clearTimeout(nextDrawing);
-  nextDrawing = setTimeout(drawNext);
+  drawStale();
 }
 
-// Draws the figures in sight one by one, so that the tables answer a click before any figure does.
-let nextDrawing = 0;
-
-function drawNext() {
-  const next = [...drawn].find(([, state]) => state.visible && state.stale);
-  if (!next) return;
-  drawIfStale(next[0]);
-  nextDrawing = setTimeout(drawNext);
-}
-
-function drawIfStale(name) {
-  const state = drawn.get(name);
-  if (!state.stale || !shownResult) return;
-  state.stale = false;
-  const made = shownResult.runs.length ? state.figure.draw(shownResult, state.plot.clientWidth || 600) : null;
-  state.caption.textContent = made ? `${made.caption} ${scopeWords(shownResult)}.` : "Nothing is selected.";
-  if (!made) { Plotly.purge(state.plot); return; }
-  const height = made.height ?? 340;
-  state.plot.style.minHeight = `${height}px`;
-  Plotly.react(state.plot, made.traces, baseLayout({ height, ...made.layout }), CONFIG);
-  if (made.onclick) {
-    state.plot.removeAllListeners("plotly_click");
-    state.plot.on("plotly_click", made.onclick);
+// Draws what is in sight and no longer true. Widths are those last seen: reading them now would cost a layout.
+function drawStale() {
+  if (!shownResult) return;
+  const due = [...drawn.values()].filter((state) => state.visible && state.stale);
+  for (const state of due) state.width ||= state.plot.clientWidth || 600;
+  for (const state of due) {
+    state.stale = false;
+    const made = shownResult.runs.length ? state.figure.draw(shownResult, state.width) : null;
+    state.caption.textContent = made ? captionOf(made) : "Nothing is selected.";
+    state.plot.replaceChildren(...(made?.panels.length ? [chart(made, state.width)] : []));
+    state.plot.style.minHeight = `${made?.height ?? HEIGHT}px`;
   }
 }
 
-async function saveFigure(figure) {
-  const theme = document.documentElement.dataset.theme;
-  document.documentElement.dataset.theme = "light";
-  const width = 860;
-  const made = figure.draw(shownResult, width);
-  const layout = baseLayout({ height: (made.height ?? 340) + 110, width, ...made.layout });
-  document.documentElement.dataset.theme = theme;
-  layout.showlegend = !made.unnamed;
-  layout.legend = { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 };
-  layout.paper_bgcolor = "#ffffff";
-  layout.margin = { l: 70, r: 24, t: 70, b: 90 };
-  layout.title = { text: plain(figure.title), x: 0.01, xanchor: "left", font: { size: 16 } };
-  const words = `${made.caption} ${scopeWords(shownResult)}.`.match(/.{1,130}(\s|$)/g) ?? [];
-  layout.annotations = [...(layout.annotations ?? []), {
-    text: words.map(plain).join("<br>"), showarrow: false, xref: "paper", yref: "paper", x: 0, y: 0, xanchor: "left", yanchor: "top",
-    yshift: -44, align: "left", font: { size: 10, color: "#5a6570" },
-  }];
-  const holder = h("div", { style: "position:absolute;left:-9999px" });
-  document.body.append(holder);
-  await Plotly.newPlot(holder, made.traces, layout, { staticPlot: true });
-  const url = await Plotly.toImage(holder, { format: "svg", width, height: layout.height });
-  Plotly.purge(holder);
-  holder.remove();
-  download(`${figure.name}.svg`, decodeURIComponent(url.slice(url.indexOf(",") + 1)), "image/svg+xml");
+const captionOf = (made) => `${made.caption} ${scopeWords(shownResult)}.`;
+
+function saveFigure(figure) {
+  const width = 860, top = 40;
+  const made = inLight(() => figure.draw(shownResult, width - 24));
+  const plot = chart(made, width - 24);
+  const height = Number(plot.getAttribute("height"));
+  const text = (words, x, y, attributes) => svg("text", { x, y, fill: "var(--ink)", ...attributes }, words);
+  const legend = made.unnamed ? [] : legendOf(shownResult, width);
+  const below = top + (legend.length ? legend.at(-1).row * 20 + 26 : 0);
+  plot.setAttribute("x", 12);
+  plot.setAttribute("y", below);
+  const words = captionOf(made).match(/.{1,135}(\s|$)/g) ?? [];
+  const whole = below + height + 16 * words.length + 16;
+  const root = svg("svg", { width, height: whole, viewBox: `0 0 ${width} ${whole}`, "font-family": "system-ui, 'DejaVu Sans', sans-serif", "font-size": 12 },
+    svg("rect", { width, height: whole, fill: "var(--ground)" }),
+    text(figure.title, 12, 26, { "font-size": 16, "font-weight": 600 }),
+    ...legend.flatMap(({ solver, x, row }) => [
+      svg("line", { x1: x, x2: x + 22, y1: top + 20 * row + 10, y2: top + 20 * row + 10, stroke: strokeOf(solver), "stroke-width": 3, "stroke-dasharray": DASH_ARRAYS[solver.dash] }),
+      text(solver.name, x + 27, top + 20 * row + 14),
+    ]),
+    plot, ...words.map((line, i) => text(line.trim(), 12, below + height + 16 * (i + 1), { "font-size": 11, fill: "var(--muted)" })));
+  const file = inLight(() => new XMLSerializer().serializeToString(root).replace(/var\(--([a-z0-9-]+)\)/g, (_, name) => themeColour(name)));
+  download(`${figure.name}.svg`, file, "image/svg+xml");
+}
+
+function legendOf(result, width) {
+  let x = 12, row = 0;
+  return result.selection.solvers.map((i) => {
+    const solver = result.data.solvers[i], space = 50 + 7 * solver.name.length;
+    if (x > 12 && x + space > width) [x, row] = [12, row + 1];
+    const placed = { solver, x, row };
+    x += space;
+    return placed;
+  });
+}
+
+// A file is read on white paper, whatever the screen's colours are.
+function inLight(action) {
+  const { dataset } = document.documentElement, theme = dataset.theme;
+  dataset.theme = "light";
+  const made = action();
+  dataset.theme = theme;
+  return made;
 }

@@ -41,7 +41,7 @@ function pairsOf(result, kept) {
     ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
   const nameOf = (i) => data.solvers[result.selection.solvers[i]].name;
   if (cells.length < 2) return [];
-  const values = cells.map((row) => kept.map((p) => Float64Array.from(row[p], (i) => round12(view.ordered[i]))));
+  const values = cells.map((row) => kept.map((p) => Float64Array.from(row[p], (i) => round12(view.ordered[i])).sort()));
   return comparePairs(ordered, data.settings.alpha, result.control).map((pair) => {
     const { first, second } = pair;
     const chances = kept.map((_, k) => a12(values[first][k], values[second][k]));

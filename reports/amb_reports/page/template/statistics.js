@@ -149,13 +149,13 @@ function hodgesLehmann(d) {
   return median(averages);
 }
 
-// Chance that a value of the first exceeds one of the second, a tie counting half; both are rounded already.
+// Chance that a value of the first exceeds one of the second, a tie counting half; both are rounded already, and sorted.
 function a12(first, second) {
-  let sum = 0;
+  let sum = 0, below = 0, upTo = 0;
   for (const x of first) {
-    for (const y of second) {
-      sum += x > y ? 1 : x === y ? 0.5 : 0;
-    }
+    while (below < second.length && second[below] < x) below++;
+    while (upTo < second.length && second[upTo] <= x) upTo++;
+    sum += (below + upTo) / 2;
   }
   return sum / (first.length * second.length);
 }
