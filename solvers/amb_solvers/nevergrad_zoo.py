@@ -1,6 +1,8 @@
 """Nevergrad's optimizers by name, and its Portfolio in two parametrizations."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -60,8 +62,9 @@ class Nevergrad(Solver):
         chosen = parametrization != "auto"
         if not chosen:
             parametrization = "ordinal" if space.ordinal else "choice"
-        if name not in registry:
-            raise unknown("Nevergrad optimizer", name, registry)
+        registered = {known.strip(): known for known in registry}  # one ends with a blank, which no spec can
+        if name not in registered:
+            raise unknown("Nevergrad optimizer", name, registered)
         if not space.ordinal and parametrization in self.ordered:
             raise SolverError(
                 f"the {parametrization} parametrization needs levels with an order, and this space is "
@@ -85,27 +88,24 @@ class Nevergrad(Solver):
         self._private = PrivateRandom(self.seed)
         self._optimizer: Any = None
         if len(self._free):
-            with self._private.use(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with self._fence():
                 parameters = _parameters(space.levels[self._free], parametrization)
                 parameters.random_state = np.random.RandomState(np.random.SeedSequence(self.seed).generate_state(4))
                 try:
-                    self._optimizer = registry[name](parameters, budget=self.budget, num_workers=workers)
+                    self._optimizer = registry[registered[name]](parameters, budget=self.budget, num_workers=workers)
                 except ValueError as cause:
                     raise SpecError(f"Nevergrad's {name} refuses these settings: {cause}") from cause
 
     def _ask(self, limit: int) -> Rows:
         rows = np.zeros((min(limit, self.workers), self.space.d))
         if self._optimizer is not None:
-            with self._private.use(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with self._fence():
                 self._asked = [self._optimizer.ask() for _ in rows]
             rows[:, self._free] = [candidate.value for candidate in self._asked]
         return self.space.between(rows) if self.continuous else rows.astype(np.int64)
 
     def _tell(self, candidates: Rows, values: FloatArray) -> None:
-        with self._private.use(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with self._fence():
             for candidate, value in zip(self._asked, values, strict=False):
                 if not np.isnan(value):
                     self._worst = max(self._worst, -value) if self._heard else -value
@@ -114,6 +114,23 @@ class Nevergrad(Solver):
         self._asked = []
 
     _heard = False  # whether any value was told
+
+    @contextmanager
+    def _fence(self) -> Iterator[None]:
+        """On private random states and without warnings; a package that is not installed is said in one line."""
+        try:
+            with self._private.use(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except (ImportError, RuntimeError) as failure:
+            # What an optimizer's thread raises comes as the cause of a RuntimeError.
+            missing = failure if isinstance(failure, ImportError) else failure.__cause__
+            if not isinstance(missing, ImportError):
+                raise
+            raise SolverError(
+                f"one of Nevergrad's optimizers needs a package that is not installed: {missing}; "
+                "install it, or take another optimizer"
+            ) from failure
 
 
 class Portfolio(Nevergrad):
