@@ -362,20 +362,47 @@ def test_a_figure_says_what_it_shows(browser: Browser, small: SimpleNamespace) -
 
 
 def test_the_keyboard_suffices(browser: Browser, small: SimpleNamespace) -> None:
-    """From the top, Tab reaches the skip link and the filters, Space filters, and the focus stays where it was."""
+    """Tab reaches the filters, Space filters, Enter sorts and opens runs, Escape closes them, arrows move the images.
+
+    What is drawn anew leaves the focus where it was.
+    """
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
+
+    def press(key: str) -> None:
+        ActionChains(browser.driver).send_keys(key).perform()
 
     browser.size(*DESKTOP)
     browser.open(small.file)
     for _ in range(30):
-        ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+        press(Keys.TAB)
         if browser.run("return document.activeElement.dataset.choice === 'solver random'"):
             break
     assert browser.run("return document.activeElement.dataset.choice") == "solver random"
-    ActionChains(browser.driver).send_keys(Keys.SPACE).perform()
+    focus = partial(browser.run, "document.querySelector(arguments[0]).focus()")
+    press(Keys.SPACE)
     assert "solver=tt-b" in browser.run("return location.hash")
     assert browser.run("return document.activeElement.dataset.choice") == "solver random"
+
+    focus("#ranking-table [data-sort=mean_rank]")
+    press(Keys.ENTER)
+    assert "sort=mean_rank" in browser.run("return location.hash")
+    assert browser.run("return document.activeElement.dataset.sort") == "mean_rank"
+    focus("#ranking-table tbody tr:nth-child(2) a")
+    solver = browser.run("return document.activeElement.textContent")
+    press(Keys.ENTER)
+    browser.until("return document.getElementById('rows').open")
+    press(Keys.ESCAPE)
+    browser.until("return !document.getElementById('rows').open && !location.hash.includes('rows=')")
+    assert browser.run("return document.activeElement.textContent") == solver
+
+    browser.run("document.getElementById('gallery').scrollIntoView()")
+    browser.until("return document.getElementById('frame') !== null")
+    focus("#frame")
+    words = "return document.getElementById('frame-words').textContent"
+    assert browser.run(words) == "recommended at the end"
+    press(Keys.ARROW_LEFT)
+    assert browser.run(words) == "improvement 7 of 8"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

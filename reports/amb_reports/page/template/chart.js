@@ -48,7 +48,7 @@ function ticksOf(axis, length, room) {
   if (axis.log) {
     const decades = Math.log10(high / low);
     for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++) {
-      for (const digit of decades > length / (2 * room) ? [1] : [1, 2, 5]) values.push(Number(`${digit}e${e}`));
+      for (const digit of decades > length / (2 * room) ? [1] : decades > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7]) values.push(Number(`${digit}e${e}`));
     }
   } else {
     const rough = (high - low) / Math.max(2, length / room), power = 10 ** Math.floor(Math.log10(rough));

@@ -23,6 +23,14 @@ function setAttributes(element, attributes) {
   }
 }
 
+// Draws a part of the page anew and leaves the keyboard's focus where it was.
+function redraw(place, action) {
+  const controls = () => [...place.querySelectorAll("a, button, input, select, summary, [tabindex]")];
+  const index = controls().indexOf(document.activeElement);
+  action();
+  if (index >= 0) controls()[index]?.focus({ preventScroll: true });
+}
+
 function download(name, content, type) {
   const url = URL.createObjectURL(new Blob([content], { type }));
   h("a", { href: url, download: name }).click();

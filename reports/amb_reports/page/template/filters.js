@@ -5,7 +5,6 @@ const FACET_WORDS = { suite: "Suite", generator: "Generator", target: "Target", 
 
 function drawFilters(data, selection) {
   const place = document.getElementById("filters");
-  const focused = document.activeElement?.dataset?.choice;
   const open = place.querySelector(":scope > details")?.open ?? matchMedia("(min-width: 62rem)").matches;
   const groups = [
     choices("solver", "Solver", data.solvers.map((s) => s.name), selection.chosenSolvers, (name, i) => swatch(data.solvers[i])),
@@ -20,7 +19,6 @@ function drawFilters(data, selection) {
   const reset = h("button", { type: "button", id: "reset", onclick: () => Hash.change(Object.fromEntries(["solver", "budget", ...FACETS].map((name) => [name, null]))) }, "Show everything");
   const words = `Filters: ${selection.solvers.length} of ${plural(data.solvers.length, "solver")}, ${selection.problems.length} of ${plural(data.problems.length, "problem")}`;
   place.replaceChildren(h("details", { open }, h("summary", {}, words), h("div", { class: "groups" }, groups), selection.whole ? null : reset));
-  if (focused) [...place.querySelectorAll("[data-choice]")].find((element) => element.dataset.choice === focused)?.focus();
 }
 
 function choices(name, words, values, chosen, sign = () => null) {

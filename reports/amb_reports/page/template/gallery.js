@@ -19,7 +19,7 @@ function drawGallery(result) {
   const slider = h("input", { type: "range", min: 0, max: frames - 1, value: gallery.frame, "aria-label": "From the first find to the last", id: "frame", oninput: (event) => showFrame(Number(event.target.value)) });
   const play = h("button", { type: "button", id: "play", onclick: () => playFrames(frames) }, "Play");
   const rows = sheets.slice(0, gallery.shown).map((sheet) => galleryRow(result, sheet, solvers));
-  const more = sheets.length > gallery.shown ? h("button", { type: "button", onclick: () => { gallery.shown += PAGE; drawGallery(result); } }, `Show ${Math.min(PAGE, sheets.length - gallery.shown)} more of ${sheets.length} problems`) : null;
+  const more = sheets.length > gallery.shown ? h("button", { type: "button", onclick: () => { gallery.shown += PAGE; redraw(place, () => drawGallery(result)); } }, `Show ${Math.min(PAGE, sheets.length - gallery.shown)} more of ${sheets.length} problems`) : null;
   place.replaceChildren(
     h("h2", {}, "Most exciting inputs"),
     h("p", { class: "muted" }, "The best of all seeds of each solver at its full budget; below it the activation and after how many queries it was found. "

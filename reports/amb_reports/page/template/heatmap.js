@@ -57,7 +57,8 @@ FIGURES.push({
         }],
         pick,
       }],
-      caption: `Median over seeds of the final noise-free activation, coloured by its share of the best known, from ${wholePercent(least)} (weakest) to 100% (strongest); a click shows the runs.`,
+      caption: `Median over seeds of the final noise-free activation, coloured by its share of the best known, from ${wholePercent(least)} (weakest) to 100% (strongest).`,
+      hint: "A click shows the runs.",
     };
   },
 });

@@ -29,14 +29,14 @@ function draw() {
     page.result = compute(data, selection);
     document.getElementById("verdict").textContent = verdictWords(page.result);
     document.getElementById("basis").textContent = basisWords(page.result);
-    drawFilters(data, selection);
+    redraw(document.getElementById("filters"), () => drawFilters(data, selection));
   }
-  drawRanking(page.result);
+  redraw(document.getElementById("ranking"), () => drawRanking(page.result));
   whenFree("pairs", () => drawPairs(page.result));
   whenFree("runtimes", () => drawRuntimes(page.result));
   if (filtered || recoloured) drawFigures(page.result);
   if (filtered) whenSeen("gallery", () => drawGallery(page.result));
-  drawRows(page.result);
+  redraw(document.getElementById("rows"), () => drawRows(page.result));
   const section = Hash.read().get("section");
   if (section !== page.section) {
     page.section = section;
@@ -76,11 +76,11 @@ function whenFree(id, action) {
   const place = document.getElementById(id);
   watch.observe(place);
   if (place.inSight) {
-    action();
+    redraw(place, action);
     return;
   }
   if (!later.size) requestAnimationFrame(() => setTimeout(drawLater, 50));
-  later.set(id, action);
+  later.set(id, () => redraw(place, action));
 }
 
 function drawLater() {

@@ -58,7 +58,7 @@ function drawStale() {
   for (const state of due) {
     state.stale = false;
     const made = shownResult.runs.length ? state.figure.draw(shownResult, state.width) : null;
-    state.caption.textContent = made ? captionOf(made) : "Nothing is selected.";
+    state.caption.textContent = made ? [captionOf(made), made.hint].join(" ").trim() : "Nothing is selected.";
     state.plot.replaceChildren(...(made?.panels.length ? [chart(made, state.width)] : []));
     state.plot.style.minHeight = `${made?.height ?? HEIGHT}px`;
   }
