@@ -1,6 +1,7 @@
 """The whole comparison in one call."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -28,22 +29,27 @@ class Analysis:
         medians: a row a problem and solver (`median_scores`).
         omnibus: one row, Friedman's test.
         pairs: a row a pair: test, effect, interval, posterior.
-        problem_tests: a row a problem and pair: exploratory tests between seeds.
         ranking: a row a solver, the best first.
         white_box: a row a solver that sees gradients, in the columns of `ranking`, which no other table holds.
         verdict: the result in one sentence.
         basis: what the sentence rests on.
+        control: the solver that all others were compared with; None: all pairs were.
     """
 
     scored: pd.DataFrame
     medians: pd.DataFrame
     omnibus: pd.DataFrame
     pairs: pd.DataFrame
-    problem_tests: pd.DataFrame
     ranking: pd.DataFrame
     white_box: pd.DataFrame
     verdict: str
     basis: str
+    control: str | None = None
+
+    @cached_property
+    def problem_tests(self) -> pd.DataFrame:
+        """A row a problem and pair: exploratory tests between seeds; made when asked for, as few show them."""
+        return problem_tests(self.scored, control=self.control)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -107,9 +113,8 @@ def analyse(
         control=control,
     )
     words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
-    singles = problem_tests(scored, control=control)
     aside = _white_box_table(white_box, traces, known, metric, resamples, white_box_rng)
-    return Analysis(scored, medians, omnibus(ordered), pairs, singles, table, aside, words, basis(table, pairs))
+    return Analysis(scored, medians, omnibus(ordered), pairs, table, aside, words, basis(table, pairs), control)
 
 
 def _white_box_table(
