@@ -46,6 +46,7 @@ class Space:
     grid: Literal["even", "quantile"] = "even"
     _axes: tuple[FloatArray, ...] = field(init=False, repr=False)
     _table: FloatArray = field(init=False, repr=False)  # the axes as rows, padded with NaN
+    _alike: tuple[tuple[IntArray, FloatArray], ...] = field(init=False, repr=False)  # modes of one axis, and that axis
 
     def __post_init__(self) -> None:
         levels = np.array(self.levels)
@@ -63,6 +64,8 @@ class Space:
         levels.setflags(write=False)
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "_axes", tuple(self._axis(int(n)) for n in levels))
+        alike = [(np.flatnonzero(levels == n), self._axis(int(n))) for n in np.unique(levels)]
+        object.__setattr__(self, "_alike", tuple(alike))
         table = np.full((levels.size, int(levels.max())), np.nan)
         for row, axis in zip(table, self._axes, strict=True):
             row[: axis.size] = axis
@@ -116,9 +119,10 @@ class Space:
             float64[n, d].
         """
         numbers = np.asarray(levels, dtype=np.float64)
-        return np.stack(
-            [np.interp(numbers[:, j], np.arange(axis.size), axis) for j, axis in enumerate(self._axes)], axis=1
-        )
+        latents = np.empty(numbers.shape)
+        for modes, axis in self._alike:
+            latents[:, modes] = np.interp(numbers[:, modes], np.arange(axis.size), axis)
+        return latents
 
     def nearest(self, latents: ArrayLike) -> IntArray:
         """The grid points nearest to latent coordinates; outside the box, its edge.
@@ -137,10 +141,10 @@ class Space:
             raise CandidateError(f"latents must have shape [n, {self.d}], got {list(points.shape)}")
         if np.isnan(points).any():
             raise CandidateError("latents contain NaN: a continuous solver has diverged")
-        columns = [
-            np.searchsorted((axis[1:] + axis[:-1]) / 2, points[:, j], side="left") for j, axis in enumerate(self._axes)
-        ]
-        return np.stack(columns, axis=1).astype(np.int64)
+        index = np.empty(points.shape, dtype=np.int64)
+        for modes, axis in self._alike:
+            index[:, modes] = np.searchsorted((axis[1:] + axis[:-1]) / 2, points[:, modes], side="left")
+        return index
 
     def check(self, candidates: ArrayLike) -> IntArray:
         """The candidates as int64[n, d], or `CandidateError` if they are anything else."""
