@@ -18,7 +18,7 @@ from amb.references import reference
 from amb.runner import Limits, Progress, execute
 from amb.runs import RunPlan, RunRecord, Trace
 from amb.spec import Spec
-from amb.stats import Analysis, analyse
+from amb.stats import Analysis, analyse, competing
 from amb.stats.metrics import check_alpha, find_metric
 from amb.study import PublishedStudy, Study, open_study
 
@@ -54,6 +54,11 @@ class Comparison:
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
     beside: ReferenceStudy | None = field(default=None, kw_only=True, repr=False)
     _best_candidates: Mapping[RunKey, tuple[int, ...]] = field(repr=False)
+
+    @cached_property
+    def competing(self) -> pd.DataFrame:
+        """The runs of solvers that see values only: all that figures show."""
+        return competing(self.runs)
 
     @property
     def ranking(self) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from amb.contracts.report import Report
-from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
 from amb_reports.captions import scope
@@ -27,7 +26,7 @@ class Convergence(Report):
     """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = competing(comparison.runs)
+        runs = comparison.competing
         table = convergence_table(runs, comparison.traces)
         return save(draw_convergence(table, scope(runs)), folder, "convergence")
 

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
-from amb.stats import competing
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb_reports.captions import scope
 from amb_reports.palette import INK, MUTED, label_ends, lines, save, tidy
@@ -21,7 +20,7 @@ class ExpectedRuntime(Report):
     """`ert.csv` (a row a problem, solver and target) and `ert.png`, `.svg` (all problems, with intervals)."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = competing(comparison.runs), comparison.traces
+        runs, traces = comparison.competing, comparison.traces
         table = pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return []

@@ -9,7 +9,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
-from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.scores import failed_runs
@@ -27,7 +26,7 @@ class Heatmap(Report):
     """`heatmap.png` and `.svg`: median activation, coloured by its share of the best known."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = competing(comparison.runs)
+        runs = comparison.competing
         table = heatmap_table(runs, comparison.traces, list(comparison.ranking["solver"]))
         return save(draw_heatmap(table, scope(runs)), folder, "heatmap")
 

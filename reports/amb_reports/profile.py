@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
-from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.scores import failed_runs
@@ -23,7 +22,7 @@ class Profile(Report):
     """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = competing(comparison.runs)
+        runs = comparison.competing
         table = profile_table(runs, comparison.traces)
         return save(draw_profile(table, scope(runs)), folder, "profile")
 

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
-from amb.stats import competing
 from amb.stats.groups import cliques
 from amb_reports.captions import scope
 from amb_reports.palette import INK, MUTED, lines, save
@@ -24,7 +23,7 @@ class Ranks(Report):
             return []
         if comparison.ranking["mean_rank"].isna().any():
             return []
-        runs = competing(comparison.runs)
+        runs = comparison.competing
         solvers, bars = ranks_table(comparison.ranking, comparison.pairs)
         order = list(dict.fromkeys(runs["solver"]))
         return save(draw_ranks(solvers, bars, scope(runs), order=order), folder, "ranks")

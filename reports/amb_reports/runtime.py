@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
-from amb.stats import competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
 from amb_reports.captions import scope
@@ -22,7 +21,7 @@ class Runtime(Report):
     """`runtime.png` and `.svg`: share of (run, target) couples reached against queries."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = competing(comparison.runs)
+        runs = comparison.competing
         table = runtime_table(runs, comparison.traces)
         return [] if table.empty else save(draw_runtime(table, scope(runs)), folder, "runtime")
 

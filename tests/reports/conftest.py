@@ -68,7 +68,7 @@ def _make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seed
         "rope": 0.01,
     }
     return SimpleNamespace(
-        runs=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
+        runs=runs, competing=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
         verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
         modes=lambda problem: 128, load=lambda key: None, warnings=(),
     )  # fmt: skip
