@@ -16,7 +16,7 @@ from amb.cli.app import app
 from amb.comparison import compare
 from amb.contracts.family import Reference
 from amb.errors import StudyError
-from amb.problems import problem
+from amb.problems import problem, suite
 from amb.references import References
 from amb.stats import analyse
 from amb.stats.queries import FRACTIONS, first_hits
@@ -25,7 +25,7 @@ from amb_reports.page.courses import steps as improvements
 from amb_reports.page.curves import POINTS, SCALE, steps
 from amb_reports.page.gather import board_of_studies
 from amb_reports.page.html import SCRIPTS, render
-from amb_reports.page.payload import to_json
+from amb_reports.page.payload import payload, to_json
 from amb_reports.page.sheets import sheets
 
 HOSTILE = "</script><script>window.hacked = 1</script>"
@@ -143,6 +143,16 @@ def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # 
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert data is not None
     assert json.loads(data[1])["solvers"][1]["name"] == HOSTILE
+
+
+def test_problems_are_said_to_be_of_the_smallest_suite(make_study) -> None:  # type: ignore[no-untyped-def]
+    """Captions name the first suite that holds all; a problem without noise is in none that asks for noise."""
+    for name, others in (("quick", {"full-1"}), ("noisy", {"quick-1", "full-1"})):
+        found = payload(board(make_study(problems=suite(name).problems[:2], seeds=1)), title="")
+        for facts in found["problems"]:
+            assert facts["suites"][0] == f"{name}-1"
+            assert others < set(facts["suites"])
+            assert ("noisy-1" in facts["suites"]) == (name == "noisy")
 
 
 def test_json_holds_what_numbers_json_lacks() -> None:

@@ -273,7 +273,7 @@ def test_a_person_filters_sorts_follows_a_number_and_downloads(browser: Browser,
     assert HOSTILE in browser.run(first)
     assert browser.run("return document.querySelector('#ranking-table [aria-sort=descending]') !== null")
 
-    click(browser, "#ranking-table tbody tr td:nth-child(4) a")
+    click(browser, "#ranking-table tbody tr td:nth-child(3) a")
     browser.until("return document.getElementById('rows').open")
     dialog = browser.run("return document.getElementById('rows').textContent")
     assert "48 runs" in dialog

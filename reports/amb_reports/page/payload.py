@@ -120,13 +120,17 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
     suites = _suites(names)
     first = runs.drop_duplicates("problem")
     rows = first.set_index("problem")
+    # Captions name the first suite that holds all: one that asks for just these options, and the smallest.
     return [
         {
             "id": name,
             "label": short(name, first),
             **{part: str(rows.at[name, part]) for part in ("generator", "target", "layer", "unit")},
             "noise": _noise(name),
-            "suites": [label for label, members in suites.items() if name.split("[")[0] in members],
+            "suites": sorted(
+                (label for label, members in suites.items() if members & _names(name)),
+                key=lambda label: name not in suites[label],
+            ),
             "floor": float(bounds.at[name, "floor"]),
             "best": float(bounds.at[name, "best"]),
         }
@@ -135,18 +139,23 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
 
 
 def _suites(names: list[str]) -> dict[str, set[str]]:
-    """Installed suites that hold any of the problems, whatever their options."""
-    wanted = {name.split("[")[0] for name in names}
+    """Installed suites that hold any of the problems, the smallest first."""
+    wanted = set().union(*map(_names, names))
     found = {}
     for name in suite_names():
         try:
             known = suite(name)
+            members = {str(Spec.parse(problem)) for problem in known.problems}
         except AmbError:
             continue  # a plug-in that fails to import breaks nothing else
-        members = {problem.split("[")[0] for problem in known.problems}
         if members & wanted:
             found[f"{known.name}-{known.version}"] = members
-    return found
+    return dict(sorted(found.items(), key=lambda item: len(item[1])))
+
+
+def _names(problem: str) -> set[str]:
+    """What a suite may call a problem: with its options, or, as most do, without."""
+    return {problem, problem.split("[")[0]}
 
 
 def _noise(problem: str) -> str:

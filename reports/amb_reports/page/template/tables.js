@@ -81,7 +81,8 @@ function drawRanking(result) {
       left: true, cell: (row) => [swatch(data.solvers[row.number]), " ", rowsLink(row.solver, row.solver), row.white_box ? " (white-box)" : ""],
     }),
     ...(result.control === null ? [column("letters", "group", (row) => row.letters, { left: true, cell: (row) => row.letters })] : []),
-    column("covered", "problems", (row) => `${row.covered}/${result.selection.problems.length}`),
+    ...([...ranking, ...result.aside].some((row) => row.covered < result.selection.problems.length)
+      ? [column("covered", "problems", (row) => `${row.covered}/${result.selection.problems.length}`)] : []),
     column("score", metric.label, (row) => showScore(metric, row.score), { first: -1 }),
     column("low", "95% interval", (row) => showInterval(metric, row.low, row.high), {
       cell: (row) => [intervalBar(result, row), showInterval(metric, row.low, row.high)],
