@@ -37,7 +37,7 @@ RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
             shape=SNGANShape(bottom=7, widths=(64, 32, 16), channels=1),
             discriminator=(16, 32, 64),
             flip=False,
-            steps=800,
+            steps=3_000,
             cooling=0.3,
             rate_generator=5e-4,
             rate_discriminator=1e-3,
