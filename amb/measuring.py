@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from amb import problems as registry
-from amb.contracts.family import Family, Reference, Suite
+from amb.contracts.family import Family, Reference, RoundTrip, Suite
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SpecError
@@ -88,9 +88,12 @@ def measure(
         chance = _answers(everybody, everybody[0].images(draws), progress, work)
         natural_images = family.natural_images(data)
         natural = None if natural_images is None else _answers(everybody, natural_images, progress, work)
+        codes = None if natural_images is None else _encoded(everybody[0], natural_images, progress)
+        back = None if codes is None else _answers(everybody, everybody[0].images(codes), progress, work)
         for column, name in enumerate(names):
             shown = None if natural is None else natural[:, column]
-            find = partial(_point, made[name], draws, chance[:, column], shown, effort)
+            returned = None if codes is None or back is None else (codes, back[:, column])
+            find = partial(_point, made[name], (draws, chance[:, column]), shown, returned, effort)
             points[name] = work.point(name, made[name].fingerprint, effort, find)
             progress(f"{name}: chance {points[name].chance:.3f}, best known {points[name].best:.3f}")
         for column, (name, problem) in enumerate(siblings.items(), start=len(names)):
@@ -163,21 +166,43 @@ def _mutants(problem: Problem, parent: IntArray, rng: np.random.Generator) -> In
     return np.where(chosen, np.clip(moved, 0, space.levels - 1), children)
 
 
+Tried = tuple[IntArray, FloatArray]
+"""Candidates int64[n, d] and their activations."""
+
+
 def _point(
-    problem: Problem, draws: IntArray, chance: FloatArray, natural: FloatArray | None, effort: Effort
+    problem: Problem, drawn: Tried, natural: FloatArray | None, returned: Tried | None, effort: Effort
 ) -> Reference:
-    best, candidate = ascend(problem, draws, chance, effort)
+    starts, origin = drawn, f"the best of {effort.prior} prior draws"
+    trip = None
+    if returned is not None:
+        starts = np.concatenate([drawn[0], returned[0]]), np.concatenate([drawn[1], returned[1]])
+        origin += f" and {len(returned[0])} natural images through the encoder"
+        index = int(returned[1].argmax())
+        trip = RoundTrip(float(returned[1][index]), index, tuple(int(level) for level in returned[0][index]))
+    best, candidate = ascend(problem, *starts, effort)
     return Reference(
         fingerprint=problem.fingerprint,
-        chance=float(np.median(chance)),
-        chance_q99=float(np.quantile(chance, 0.99)),
+        chance=float(np.median(drawn[1])),
+        chance_q99=float(np.quantile(drawn[1], 0.99)),
         natural=None if natural is None else float(natural.max()),
         natural_index=None if natural is None else int(natural.argmax()),
         best=best,
         candidate=tuple(int(level) for level in candidate),
-        provenance=f"the best of {effort.prior} prior draws, gradient ascent from the best {effort.starts} of them "
+        provenance=f"{origin}, gradient ascent from the best {effort.starts} of them "
         f"({effort.steps} steps), {effort.mutations} rounds of mutation on the grid; seed {effort.seed}",
+        round_trip=trip,
     )
+
+
+def _encoded(problem: Problem, images: UInt8Array, progress: Callable[[str], None]) -> IntArray | None:
+    """The images' candidates int64[n, d]; None: the generator has no encoder."""
+    try:
+        codes = problem.encode(images)
+    except SpecError:
+        return None
+    progress(f"{len(images)} images through the encoder and back")
+    return codes
 
 
 def _siblings(family: Family, family_name: str, names: Sequence[str], device: str) -> dict[str, Problem]:

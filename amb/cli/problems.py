@@ -79,6 +79,8 @@ def show_problem(
             facts["chance"] = f"{point.chance:.4f} (99%: {point.chance_q99:.4f})"
             if point.natural is not None:
                 facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
+            if (trip := point.round_trip) is not None:
+                facts["through the encoder"] = f"{trip.value:.4f}, test image {trip.index} as the generator shows it"
             facts["best known"] = f"{point.best:.4f}: {point.provenance}"
         if out is not None:
             _picture(made, point, out)

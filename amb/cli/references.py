@@ -70,6 +70,7 @@ def references(
                 "chance": f"{point.chance:.4f}",
                 "99%": f"{point.chance_q99:.4f}",
                 "natural": "" if point.natural is None else f"{point.natural:.4f}",
+                "encoded": "" if point.round_trip is None else f"{point.round_trip.value:.4f}",
                 "best known": f"{point.best:.4f}",
             }
     dead = ", ".join(dict.fromkeys(unit for references in measured for unit in references.dead)) or "none"

@@ -53,6 +53,21 @@ class Family(ABC):
 
 
 @dataclass(frozen=True)
+class RoundTrip:
+    """The natural image whose way through the generator's encoder and back answers best.
+
+    Attributes:
+        value: the activation, of what comes back.
+        index: the image's number in the data set's test half.
+        candidate: its grid point.
+    """
+
+    value: float
+    index: int
+    candidate: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Reference:
     """Reference points of one problem, all noise-free activations.
 
@@ -63,6 +78,7 @@ class Reference:
         best: the best known value, of a grid point, measured as solvers are.
         candidate: that grid point.
         provenance: how it was found.
+        round_trip: the best natural image that the generator can show; None: no data set, or no encoder.
     """
 
     fingerprint: str
@@ -73,6 +89,7 @@ class Reference:
     best: float
     candidate: tuple[int, ...]
     provenance: str
+    round_trip: RoundTrip | None = None
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "Reference":
@@ -81,7 +98,10 @@ class Reference:
         Raises:
             KeyError, TypeError: something is missing, or too much.
         """
-        return cls(**{**content, "candidate": tuple(content["candidate"])})
+        trip = content.get("round_trip")
+        if trip is not None:
+            trip = RoundTrip(**{**trip, "candidate": tuple(trip["candidate"])})
+        return cls(**{**content, "candidate": tuple(content["candidate"]), "round_trip": trip})
 
     def normalized(self, value: float) -> float:
         """0 at chance, 1 at the best known value; NaN where both are one."""

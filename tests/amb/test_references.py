@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amb import Family, FunctionProblem, Space, Suite
-from amb.contracts.family import Reference
+from amb.contracts.family import Reference, RoundTrip
 from amb.errors import DataError
 from amb.measuring import Effort, ascend, measure
 from amb.problems import problem
@@ -72,8 +72,29 @@ def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypa
     assert (point.natural, point.natural_index) == (0.8, 3)
     assert point.best == 1
     assert point.candidate[1] == 15
+    assert point.round_trip is None
     assert found.dead == ("lamps/wall/only/2",)
     assert found.searched == 3
+
+
+def test_natural_images_are_measured_as_the_generator_shows_them_where_it_has_an_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder that loses a fifth of the light: the best image keeps its number, not its value."""
+    monkeypatch.setattr("amb.problems.family", lambda name: Lamps())
+
+    class Encoding(Lamp):
+        def encode(self, images: np.ndarray) -> np.ndarray:
+            return (images.reshape(len(images), -1) // 17 * 4 // 5).astype(np.int64)
+
+    monkeypatch.setitem(globals(), "Lamp", Encoding)
+    lamps = Suite("lamps", 1, ("lamps/wall/only/1",), 10, 1, "")
+    (found,) = measure([lamps], data=None, device="cpu", effort=Effort(prior=1000), progress=lambda words: None)
+    trip = found.points["lamps/wall/only/1"].round_trip
+    assert trip == RoundTrip(9 / 15, 3, (9, 9, 9, 9))
+    assert "5 natural images through the encoder" in found.points["lamps/wall/only/1"].provenance
+    save(found, tmp_path / "lamps-1.json")
+    assert load(tmp_path / "lamps-1.json") == found
 
 
 def test_a_killed_measurement_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

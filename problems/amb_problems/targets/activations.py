@@ -127,6 +127,14 @@ class SpikingActivations:
         counts = self.evaluator.frame_counts(n, frames, self._last, self._last_units)
         return self.target.scales[layer](wanted, self._readouts(counts)[:, wanted])
 
+    def frame_scores(self, n: int, frames: Callable[[int], UInt8Array]) -> FloatArray:
+        """A score for every class where every frame shows an image of its own: float64 `[n, classes]`.
+
+        The spikes of the last layer, or the readout. Arguments are those of `frame_activations`.
+        """
+        counts = self.evaluator.frame_counts(n, frames, self._last, self._last_units)
+        return self._readouts(counts) if READOUT in self.target.scales else counts.astype(np.float64)
+
     def relaxed(self, pixels: torch.Tensor, layer: str) -> torch.Tensor:
         """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.
 

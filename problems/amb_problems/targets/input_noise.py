@@ -1,0 +1,77 @@
+"""How many images spiking networks still recognise when every frame shows other noise.
+
+`python -m amb_problems.targets.input_noise --data DIR` prints the table of `docs/problems.md`. The class is the one
+whose unit fires most, or whose readout is highest; ties count for the lower class.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from amb_problems import data as image_sets
+from amb_problems.encoding import Encoding
+from amb_problems.targets.activations import SpikingActivations
+from amb_problems.targets.target import SpikingTarget
+
+ENCODINGS = {
+    "the image itself": None,
+    "`gaussian`, 8": Encoding("gaussian", 8.0),
+    "`gaussian`, 32": Encoding("gaussian", 32.0),
+    "`bernoulli`": Encoding("bernoulli"),
+}
+TARGETS: Mapping[str, Literal["cifar10", "mnist"]] = {
+    "snn-cnn": "cifar10",
+    "snn-resnet18": "cifar10",
+    "mnist-snn": "mnist",
+}
+
+
+def accuracy(
+    target: SpikingTarget,
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    encoding: Encoding | None,
+    *,
+    seed: int = 0,
+) -> float:
+    """Share of images whose class is found.
+
+    Args:
+        target: a network with one unit a class in its last layer.
+        images, labels: uint8 `[n, h, w, c]` and int `[n]`.
+        encoding: how each frame is drawn; None: every frame is the image itself.
+        seed: of the frames; image i has a generator of its own.
+    """
+    activations = SpikingActivations(target)
+
+    def frames(row: int) -> npt.NDArray[np.uint8]:
+        if encoding is None:
+            return np.repeat(images[row][None], target.frames, axis=0)
+        return encoding.frames(images[row], target.frames, np.random.default_rng((seed, row)))
+
+    return float((activations.frame_scores(len(images), frames).argmax(1) == labels).mean())
+
+
+def main() -> None:
+    """Measure all shipped spiking networks and print the table."""
+    parser = argparse.ArgumentParser(description="Accuracy of the spiking networks under noise of the input.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--images", type=int, default=1000, help="test images, from the first")
+    asked = parser.parse_args()
+    print("| frames show | " + " | ".join(f"`{name}`" for name in TARGETS) + " |")
+    print("|---|" + "---:|" * len(TARGETS))
+    for words, encoding in ENCODINGS.items():
+        cells = []
+        for name, dataset in TARGETS.items():
+            tested = image_sets.load(dataset, asked.data)
+            images, labels = tested.test_images[: asked.images], tested.test_labels[: asked.images]
+            cells.append(f"{accuracy(SpikingTarget.load(name), images, labels, encoding):.1%}")
+        print(f"| {words} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
