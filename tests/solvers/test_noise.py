@@ -1,7 +1,6 @@
 """Methods that have an honest way with noise, within their budget."""
 
 import numpy as np
-import pytest
 
 from amb import Space
 from amb.solvers import resolve
