@@ -106,3 +106,22 @@ def test_with_its_memory_no_cross_asks_a_candidate_twice(spec: str) -> None:
         asked.append(solver.ask(50))
         solver.tell(asked[-1], value(asked[-1]))
     assert len(np.unique(np.concatenate(asked), axis=0)) > 0.85 * 500
+
+
+@pytest.mark.parametrize("quantized", ["false", "true"])
+def test_optima_tt_queries_its_final_point_and_recommends_the_best(quantized: str) -> None:
+    """Both are in the trace: the final point is the last query of either answer, the best is what was best."""
+    asked = []
+    for answer in ("best", "final"):
+        solver = resolve(f"optima-tt[quantized={quantized},answer={answer}]").make(
+            Space.uniform(D, N), budget=90, seed=5
+        )
+        log = []
+        while solver.remaining:
+            log.append(solver.ask())
+            solver.tell(log[-1], value(log[-1]))
+        rows = np.concatenate(log)
+        asked.append(rows)
+        expected = rows[value(rows).argmax()] if answer == "best" else rows[-1]
+        np.testing.assert_array_equal(solver.recommend(), expected)
+    np.testing.assert_array_equal(*asked)
