@@ -181,6 +181,7 @@ def _point(
         index = int(returned[1].argmax())
         trip = RoundTrip(float(returned[1][index]), index, tuple(int(level) for level in returned[0][index]))
     best, candidate = ascend(problem, *starts, effort)
+    climbed = f", gradient ascent from the best {effort.starts} of them ({effort.steps} steps)"
     return Reference(
         fingerprint=problem.fingerprint,
         chance=float(np.median(drawn[1])),
@@ -189,10 +190,18 @@ def _point(
         natural_index=None if natural is None else int(natural.argmax()),
         best=best,
         candidate=tuple(int(level) for level in candidate),
-        provenance=f"{origin}, gradient ascent from the best {effort.starts} of them "
-        f"({effort.steps} steps), {effort.mutations} rounds of mutation on the grid; seed {effort.seed}",
+        provenance=f"{origin}{climbed if _has_gradients(problem) else ''}, "
+        f"{effort.mutations} rounds of mutation on the grid; seed {effort.seed}",
         round_trip=trip,
     )
+
+
+def _has_gradients(problem: Problem) -> bool:
+    try:
+        problem.gradient(np.empty((0, problem.space.d)))
+    except SpecError:
+        return False
+    return problem.space.ordinal
 
 
 def _encoded(problem: Problem, images: UInt8Array, progress: Callable[[str], None]) -> IntArray | None:

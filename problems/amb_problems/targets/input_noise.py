@@ -7,7 +7,6 @@ whose unit fires most, or whose readout is highest; ties count for the lower cla
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ ENCODINGS = {
     "`gaussian`, 32": Encoding("gaussian", 32.0),
     "`bernoulli`": Encoding("bernoulli"),
 }
-TARGETS: Mapping[str, Literal["cifar10", "mnist"]] = {
+TARGETS: Mapping[str, image_sets.DatasetName] = {
     "snn-cnn": "cifar10",
     "snn-resnet18": "cifar10",
     "mnist-snn": "mnist",
