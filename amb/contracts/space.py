@@ -63,9 +63,9 @@ class Space:
         levels = levels.astype(np.int64)
         levels.setflags(write=False)
         object.__setattr__(self, "levels", levels)
-        object.__setattr__(self, "_axes", tuple(self._axis(int(n)) for n in levels))
-        alike = [(np.flatnonzero(levels == n), self._axis(int(n))) for n in np.unique(levels)]
-        object.__setattr__(self, "_alike", tuple(alike))
+        axes = {int(n): self._axis(int(n)) for n in np.unique(levels)}
+        object.__setattr__(self, "_axes", tuple(axes[int(n)] for n in levels))
+        object.__setattr__(self, "_alike", tuple((np.flatnonzero(levels == n), axis) for n, axis in axes.items()))
         table = np.full((levels.size, int(levels.max())), np.nan)
         for row, axis in zip(table, self._axes, strict=True):
             row[: axis.size] = axis

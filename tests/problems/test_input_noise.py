@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from amb_problems.encoding import Encoding
+from amb_problems.targets.activations import SpikingActivations
 from amb_problems.targets.input_noise import accuracy
 from amb_problems.targets.target import SpikingTarget
 
@@ -20,9 +21,12 @@ def test_accuracy_counts_the_classes_that_the_network_itself_finds() -> None:
         image[row : row + 3, 4:24] = 255
         image[4:24, column : column + 3] = 255
     labels = target.class_scores(strokes).argmax(1)
-    assert accuracy(target, strokes, labels, None) == 1
+    activations = SpikingActivations(target)
+    assert accuracy(activations, strokes, labels, None) == 1
     wrong = np.r_[(labels[0] + 1) % 10, labels[1:]]
-    assert accuracy(target, strokes, wrong, None) == pytest.approx(7 / 8)
+    assert accuracy(activations, strokes, wrong, None) == pytest.approx(7 / 8)
     drowned = Encoding("gaussian", 400.0)
-    assert accuracy(target, strokes, labels, drowned) < 1
-    assert accuracy(target, strokes, labels, drowned, seed=1) == accuracy(target, strokes, labels, drowned, seed=1)
+    assert accuracy(activations, strokes, labels, drowned) < 1
+    assert accuracy(activations, strokes, labels, drowned, seed=1) == accuracy(
+        activations, strokes, labels, drowned, seed=1
+    )

@@ -124,8 +124,7 @@ class SpikingActivations:
         wanted = np.array(units)
         if layer not in self.target.scales:
             return self.evaluator.frame_counts(n, frames, layer, units) / self.spikes[layer]
-        counts = self.evaluator.frame_counts(n, frames, self._last, self._last_units)
-        return self.target.scales[layer](wanted, self._readouts(counts)[:, wanted])
+        return self.target.scales[layer](wanted, self.frame_scores(n, frames)[:, wanted])
 
     def frame_scores(self, n: int, frames: Callable[[int], UInt8Array]) -> FloatArray:
         """A score for every class where every frame shows an image of its own: float64 `[n, classes]`.

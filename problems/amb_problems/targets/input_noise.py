@@ -30,7 +30,7 @@ TARGETS: Mapping[str, image_sets.DatasetName] = {
 
 
 def accuracy(
-    target: SpikingTarget,
+    activations: SpikingActivations,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.int64],
     encoding: Encoding | None,
@@ -40,17 +40,16 @@ def accuracy(
     """Share of images whose class is found.
 
     Args:
-        target: a network with one unit a class in its last layer.
+        activations: of a network with one unit a class in its last layer.
         images, labels: uint8 `[n, h, w, c]` and int `[n]`.
         encoding: how each frame is drawn; None: every frame is the image itself.
         seed: of the frames; image i has a generator of its own.
     """
-    activations = SpikingActivations(target)
 
     def frames(row: int) -> npt.NDArray[np.uint8]:
         if encoding is None:
-            return np.repeat(images[row][None], target.frames, axis=0)
-        return encoding.frames(images[row], target.frames, np.random.default_rng((seed, row)))
+            return np.repeat(images[row][None], activations.frames, axis=0)
+        return encoding.frames(images[row], activations.frames, np.random.default_rng((seed, row)))
 
     return float((activations.frame_scores(len(images), frames).argmax(1) == labels).mean())
 
@@ -63,12 +62,13 @@ def main() -> None:
     asked = parser.parse_args()
     print("| frames show | " + " | ".join(f"`{name}`" for name in TARGETS) + " |")
     print("|---|" + "---:|" * len(TARGETS))
+    tested = {name: image_sets.load(name, asked.data) for name in dict.fromkeys(TARGETS.values())}
+    shown = [(SpikingActivations(SpikingTarget.load(name)), tested[dataset]) for name, dataset in TARGETS.items()]
     for words, encoding in ENCODINGS.items():
         cells = []
-        for name, dataset in TARGETS.items():
-            tested = image_sets.load(dataset, asked.data)
-            images, labels = tested.test_images[: asked.images], tested.test_labels[: asked.images]
-            cells.append(f"{accuracy(SpikingTarget.load(name), images, labels, encoding):.1%}")
+        for activations, images in shown:
+            some = images.test_images[: asked.images], images.test_labels[: asked.images]
+            cells.append(f"{accuracy(activations, *some, encoding):.1%}")
         print(f"| {words} | " + " | ".join(cells) + " |", flush=True)
 
 
