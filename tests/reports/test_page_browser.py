@@ -72,11 +72,8 @@ class Browser:
             assert time.monotonic() < end, f"never true: {script}"
             time.sleep(0.05)
 
-    def timed(self, selector: str) -> tuple[float, float]:
-        """Milliseconds from a click until all that it changed on the screen has been painted: on the clock, and of
-        the page's main thread alone, which other processes do not slow down."""
-        self.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
-        before = self._busy()
+    def timed(self, selector: str) -> float:
+        """Milliseconds from a click until all that it changed on the screen has been painted."""
         elapsed = self.driver.execute_async_script(
             "const [selector, done] = arguments, began = performance.now();"
             "document.querySelector(selector).click();"
@@ -85,11 +82,7 @@ class Browser:
             "const painted = () => requestAnimationFrame(() => setTimeout(end)); painted()",
             selector,
         )
-        return float(elapsed), self._busy() - before
-
-    def _busy(self) -> float:
-        metrics = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-        return 1000 * next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+        return float(elapsed)
 
     def downloaded(self, name: str) -> str:
         file = self.downloads / name
@@ -304,10 +297,10 @@ def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleName
     browser.size(*DESKTOP)
     browser.open(small.file)
     names = browser.run("return FIGURES.map((figure) => figure.name)")
-    assert names == ["convergence", "runtime", "profile", "ranks", "layers", "ert", "time", "heatmap"]
+    assert names == ["convergence", "runtime", "profile", "ranks", "ert", "time", "layers", "heatmap"]
     for name in names:
         browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
-        browser.until(f"return document.querySelector('#figure-{name} .chart path') !== null")
+        browser.until(f"return document.querySelector('#figure-{name} .chart :is(path, circle, rect)') !== null")
         assert "24 problems, 4 solvers, 4 seeds, 200 queries" in browser.run(
             f"return document.querySelector('#figure-{name} figcaption').textContent"
         )
@@ -427,30 +420,41 @@ def test_nothing_is_wider_than_the_screen(
     )
 
 
-def test_a_large_study_is_small_and_quick(browser: Browser, large: SimpleNamespace, record_property) -> None:  # type: ignore[no-untyped-def]
-    """10 solvers × 60 problems × 15 seeds: under 8 MB, open in 2 s, filtered in 200 ms, each at its best of several.
+PLACES = ("ranking", "figures", "figure-layers", "figure-heatmap", "gallery", "pairs")
 
-    Filtered is when tables, figures and images on the screen have been painted, wherever on the page that is. The
-    page's own time is asserted; on a machine with nothing else to do it is the clock's but for a frame or two.
+
+def filtered(browser: Browser, times: int) -> float:
+    """Milliseconds of the slowest filter anywhere on the page, each at its best of several.
+
+    Filtered is when tables, figures and images on the screen have been painted.
     """
-    megabytes = large.file.stat().st_size / 1e6
-    browser.size(*DESKTOP)
-    opened = min(browser.open(large.file) for _ in range(5))
-    own = {}
-    for place in ("ranking", "figures", "figure-layers", "figure-heatmap", "gallery", "pairs"):
+    took = {}
+    for place in PLACES:
         browser.run("document.getElementById(arguments[0]).scrollIntoView()", place)
         time.sleep(0.5)
         for choice in ("layer conv1", "solver solver-5"):
-            took = [browser.timed(f"[data-choice='{choice}']") for _ in range(6)]
-            clock, own[place, choice] = (min(times) for times in zip(*took, strict=True))
-            print(f"{place}, {choice}: {clock:.0f} ms, the page's own {own[place, choice]:.0f} ms")
-    record_property("MB", round(megabytes, 2))
-    record_property("open", round(opened))
-    record_property("filtered", round(max(own.values())))
-    print(f"{megabytes:.2f} MB, opens in {opened:.0f} ms, filtered in {max(own.values()):.0f} ms")
-    assert megabytes < 8
+            took[place, choice] = min(browser.timed(f"[data-choice='{choice}']") for _ in range(times))
+            print(f"{place}, {choice}: {took[place, choice]:.0f} ms")
+    return max(took.values())
+
+
+def test_a_large_study_is_small_and_filters_faster_than_it_opens(browser: Browser, large: SimpleNamespace) -> None:
+    """10 solvers × 60 problems × 15 seeds: under 8 MB, and no filter does the work of opening over again."""
+    assert large.file.stat().st_size < 8e6
+    browser.size(*DESKTOP)
+    opened = min(browser.open(large.file) for _ in range(3))
+    assert filtered(browser, times=4) < opened
+
+
+def test_a_large_study_is_quick(browser: Browser, large: SimpleNamespace, benchmark) -> None:  # type: ignore[no-untyped-def]
+    """The same study opens within two seconds and filters within 200 ms; seconds are the machine's: no gate's."""
+    browser.size(*DESKTOP)
+    opened = min(browser.open(large.file) for _ in range(5))
+    slowest = benchmark.pedantic(filtered, args=(browser, 6), rounds=1)
+    benchmark.extra_info.update(open_ms=round(opened), filter_ms=round(slowest))
+    print(f"opens in {opened:.0f} ms, filters in {slowest:.0f} ms")
     assert opened < 2000
-    assert max(own.values()) < 200
+    assert slowest < 200
 
 
 def test_no_complaint_and_no_request(browser: Browser, small: SimpleNamespace) -> None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from amb.comparison import Comparison
 
 SCRIPTS = (
-    "data.js", "statistics.js", "hash.js", "selection.js", "results.js", "words.js", "dom.js", "tables.js",
-    "rows.js", "chart.js", "hover.js", "plots.js", "figures.js", "runtimes.js", "costs.js", "heatmap.js",
-    "gallery.js", "environment.js", "filters.js", "main.js",
+    "vendor/d3.min.js", "vendor/plot.umd.min.js", "data.js", "statistics.js", "hash.js", "selection.js", "results.js",
+    "words.js", "dom.js", "tables.js", "rows.js", "chart.js", "hover.js", "plots.js", "figures.js", "runtimes.js",
+    "costs.js", "layers.js", "heatmap.js", "gallery.js", "environment.js", "filters.js", "main.js",
 )  # fmt: skip
 """In the order in which they are read."""
 
@@ -82,6 +82,7 @@ def render(board: Board, *, title: str) -> str:
         notes=board.notes,
         colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
         style=_asset("style.css"),
+        licences=_asset("vendor/LICENSES.txt"),
         scripts=[_asset(name) for name in SCRIPTS],
         data=Markup(to_json(data)),
         amb=data["amb"],

@@ -4,7 +4,6 @@
 FIGURES.push({
   name: "time",
   title: "What quality costs in time",
-  wide: true,
   draw(result, width) {
     const { data, ranking } = result;
     const known = ranking.filter((row) => isKnown(row.score) && isKnown(row.solver_seconds));
@@ -12,7 +11,7 @@ FIGURES.push({
     const scores = known.map((row) => row.score);
     const pad = 0.08 * (Math.max(...scores) - Math.min(...scores)) || 0.05;
     const title = data.metric.logarithmic ? `−log10 ${data.metric.label}` : data.metric.label;
-    const stacked = width < 520;
+    const stacked = width < 700;
     const panel = (key, words, place, y) => {
       const spent = known.map((row) => Math.max(row[key], 1e-5));
       return {
@@ -37,4 +36,4 @@ FIGURES.push({
   },
 });
 
-const MARKERS = ["circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "pentagon", "hexagon", "x"];
+const MARKERS = ["circle", "square", "diamond", "triangle", "cross", "star", "wye", "hexagon", "times", "asterisk"];

@@ -141,7 +141,7 @@ FIGURES.push({
         marks: [
           ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
           ...curved.map(({ solver, mean }) => ({ line: true, step: true, solver, x: grid, y: mean, head, say: (g) => `${fixed(100 * mean[g], 1)}%` })),
-          ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "stroke" })),
+          ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "times" })),
         ],
       }],
       caption: `Empirical distribution of runtimes: share of ${TARGETS} targets a problem, between floor and best known. Bands: 95% bootstrap over problems; × marks the budget.`,
@@ -215,49 +215,11 @@ FIGURES.push({
           ...joined.map((group, k) => {
             const rows = group.map((index) => place.get(index));
             const x = ranking.length + 0.35 + 0.22 * k;
-            return { line: true, x: [x, x], y: [Math.min(...rows) - 0.2, Math.max(...rows) + 0.2], style: { "stroke-width": 4 } };
+            return { line: true, x: [x, x], y: [Math.min(...rows) - 0.2, Math.max(...rows) + 0.2], style: { strokeWidth: 4 } };
           }),
         ],
       }],
       caption: "A bar to the right joins solvers that the Holm-corrected signed-rank tests do not tell apart.",
-    };
-  },
-});
-
-FIGURES.push({
-  name: "layers",
-  title: "Scores by layer",
-  draw(result, width) {
-    const { data, selection } = result;
-    const several = new Set(selection.problems.map((p) => data.problems[p].target)).size > 1;
-    const nameOf = (p) => (several ? `${data.problems[p].target} · ${data.problems[p].layer}` : data.problems[p].layer);
-    const layers = [...new Set(selection.problems.map(nameOf))];
-    const shown = solversOf(result), left = nameMargin(width, layers);
-    const marks = shown.map(({ cells, solver }, s) => {
-      const points = layers.map((layer, l) => {
-        const sorted = Float64Array.from([...selection.problems.keys()].filter((k) => nameOf(selection.problems[k]) === layer && cells[k].length)
-          .map((k) => median(cells[k].map((run) => finalShare(result, run))))).sort();
-        return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
-      }).filter((point) => point.n);
-      return {
-        dots: true, solver, x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
-        say: (i) => `${fixed(points[i].middle, 3)} (${plural(points[i].n, "problem")})`,
-      };
-    });
-    const all = marks.flatMap((mark) => [...mark.low, ...mark.high]);
-    const pad = 0.04 * (Math.max(...all) - Math.min(...all)) + 0.005;
-    return {
-      height: 80 + layers.length * Math.max(44, 13 * shown.length),
-      margin: { left },
-      panels: [{
-        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "share of best known" },
-        y: { range: [layers.length - 0.5, -0.5], ticks: layers.map((name, i) => [i, fitted(name, left)]), grid: false },
-        marks: [
-          ...layers.slice(1).map((_, i) => ({ line: true, x: [Math.min(...all) - pad, Math.max(...all) + pad], y: [i + 0.5, i + 0.5], style: { stroke: "var(--grid)", "stroke-width": 1 } })),
-          ...marks,
-        ],
-      }],
-      caption: "Final activation as a share of the best known: median over problems of their medians over seeds; bars: the middle half of problems.",
     };
   },
 });

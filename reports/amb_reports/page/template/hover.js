@@ -2,6 +2,7 @@
 // What stands under the pointer, or under the arrow keys: every line's value at one place, the nearest dot, or a cell.
 
 const NEAR = 30;
+const px = (x) => String(Math.round(10 * x) / 10);
 
 // Rows { solver, text } at a point of a panel, their heading, and where the guide stands.
 function found(panel, x, y) {

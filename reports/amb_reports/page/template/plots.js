@@ -64,7 +64,7 @@ function drawStale() {
   }
 }
 
-const captionOf = (made) => `${made.caption} ${scopeWords(shownResult)}.`;
+const captionOf = (made) => `${made.caption} ${sentence(scopeWords(shownResult))}.`;
 
 function saveFigure(figure) {
   const width = 860, top = 40;
@@ -78,7 +78,7 @@ function saveFigure(figure) {
   plot.setAttribute("y", below);
   const words = captionOf(made).match(/.{1,135}(\s|$)/g) ?? [];
   const whole = below + height + 16 * words.length + 16;
-  const root = svg("svg", { width, height: whole, viewBox: `0 0 ${width} ${whole}`, "font-family": "system-ui, 'DejaVu Sans', sans-serif", "font-size": 12 },
+  const root = svg("svg", { width, height: whole, viewBox: `0 0 ${width} ${whole}`, "font-family": LETTERS, "font-size": 12, color: "var(--ink)" },
     svg("rect", { width, height: whole, fill: "var(--ground)" }),
     text(figure.title, 12, 26, { "font-size": 16, "font-weight": 600 }),
     ...legend.flatMap(({ solver, x, row }) => [

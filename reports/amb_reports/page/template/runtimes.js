@@ -60,6 +60,7 @@ FIGURES.push({
     if (!all.length) return { panels: [], caption: "No run reached any target." };
     const x = (rows) => rows.map((row) => row.fraction);
     return {
+      margin: { left: 66 },
       panels: [{
         x: { range: [0, 1], text: wholePercent, title: "target, of the way from floor to best known" },
         y: { log: true, range: [Math.max(0.8, 0.8 * Math.min(...all)), 2 * Math.max(...all)], text: thousands, title: "expected queries" },
@@ -69,7 +70,7 @@ FIGURES.push({
             line: true, solver, x: x(rows), y: rows.map((row) => row.ert), head: (i) => `to reach ${fixed(100 * rows[i].fraction, 0)}% of the way`,
             say: (i) => `${queriesOf(rows[i].ert)}${isKnown(rows[i].low) ? ` ${intervalOf(rows[i])}` : ""}, ${percent(rows[i].reached)} of runs arrive`,
           })),
-          ...curved.filter(({ rows }) => rows.length < TARGETS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "stroke" })),
+          ...curved.filter(({ rows }) => rows.length < TARGETS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "times" })),
         ],
       }],
       caption: `Expected runtime: queries of all runs over runs that reached the target; × where no run got further. ${result.selection.whole ? "Bands: 95% nested bootstrap." : "Bands are given for the whole study only."}`,
@@ -97,6 +98,6 @@ function drawRuntimes(result) {
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
     h("p", { class: "muted" }, "Queries until a run reaches a target, so much of the way from floor to best known, if one that misses is started anew: "
-      + `queries of all runs over runs that arrived (ERT). ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
+      + `queries of all runs over runs that arrived (ERT). ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${sentence(scopeWords(result))}.`),
   ] : [h("p", {}, "No run is selected on a problem with targets.")]));
 }

@@ -49,6 +49,8 @@ function showHits(row) {
   return Number.isFinite(row.hit_queries) ? thousands(row.hit_queries) : `>${thousands(row.budget)}`;
 }
 
+const sentence = (words) => words.replace(/^./, (first) => first.toUpperCase());
+
 // What a view rests on, in a line: the scope that captions share.
 function scopeWords(result) {
   const { selection, data, runs } = result;
@@ -57,8 +59,7 @@ function scopeWords(result) {
   const inSuite = suites.filter((s) => selection.problems.every((p) => data.problems[p].suites.includes(s)));
   const noise = new Set(selection.problems.map((p) => data.problems[p].noise));
   return [
-    ...(inSuite.length ? [`suite ${inSuite[0]}`] : []),
-    plural(selection.problems.length, "problem"), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
+    plural(selection.problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
     `${thousands(selection.budget)} queries a run`,
     ...[...noise].filter((name) => name !== "none").map((name) => `noise ${name}`),
   ].join(", ");

@@ -1,0 +1,41 @@
+"use strict";
+// Where in a network each solver does well.
+
+FIGURES.push({
+  name: "layers",
+  title: "Scores by layer",
+  wide: true,
+  draw(result, width) {
+    const { data, selection } = result;
+    const several = new Set(selection.problems.map((p) => data.problems[p].target)).size > 1;
+    const nameOf = (p) => (several ? `${data.problems[p].target} · ${data.problems[p].layer}` : data.problems[p].layer);
+    const layers = [...new Set(selection.problems.map(nameOf))];
+    const shown = solversOf(result), left = nameMargin(width, layers);
+    const marks = shown.map(({ cells, solver }, s) => {
+      const points = layers.map((layer, l) => {
+        const sorted = Float64Array.from([...selection.problems.keys()].filter((k) => nameOf(selection.problems[k]) === layer && cells[k].length)
+          .map((k) => median(cells[k].map((run) => finalShare(result, run))))).sort();
+        return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
+      }).filter((point) => point.n);
+      return {
+        dots: true, solver, x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
+        say: (i) => `${fixed(points[i].middle, 3)} (${plural(points[i].n, "problem")})`,
+      };
+    });
+    const all = marks.flatMap((mark) => [...mark.low, ...mark.high]);
+    const pad = 0.04 * (Math.max(...all) - Math.min(...all)) + 0.005;
+    return {
+      height: 64 + layers.length * Math.max(44, 13 * shown.length),
+      margin: { left, top: 52, bottom: 12 },
+      panels: [{
+        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "share of best known", top: true },
+        y: { range: [layers.length - 0.5, -0.5], ticks: layers.map((name, i) => [i, fitted(name, left)]), grid: false },
+        marks: [
+          ...layers.slice(1).map((_, i) => ({ line: true, x: [Math.min(...all) - pad, Math.max(...all) + pad], y: [i + 0.5, i + 0.5], style: { stroke: "var(--grid)", strokeWidth: 1 } })),
+          ...marks,
+        ],
+      }],
+      caption: "Final activation as a share of the best known: median over problems of their medians over seeds; bars: the middle half of problems.",
+    };
+  },
+});
