@@ -122,7 +122,7 @@ function intervalBar(result, row) {
   const low = Math.min(...rows.map((r) => r.low)), high = Math.max(...rows.map((r) => r.high));
   const x = (value) => 3 + 38 * (high > low ? (value - low) / (high - low) : 0.5);
   const style = `stroke: var(--c${result.data.solvers[row.number].colour})`;
-  return svg("svg", { width: 46, height: 12, "aria-hidden": "true", style: "margin-right:.3rem;vertical-align:middle" },
+  return svg("svg", { width: 46, height: 12, class: "interval", "aria-hidden": "true" },
     svg("line", { x1: x(row.low), x2: x(row.high), y1: 6, y2: 6, "stroke-width": 2, style }),
     svg("line", { x1: x(row.score), x2: x(row.score), y1: 1, y2: 11, "stroke-width": 3, style }));
 }
