@@ -50,9 +50,9 @@ class Evaluator:
         self.device = torch.device(device)
         on_cpu = self.device.type == "cpu"
         make: Callable[[Neuron, int], Kernels] = Compiled if on_cpu and path != "eager" else Eager
-        self.arithmetic = _arithmetic(path, self.device)
+        self.way = _way(path, self.device)
         kernels = make(network.neuron, network.frames)
-        self.forward = Forward(network, kernels, arithmetic=self.arithmetic, device=self.device)
+        self.forward = Forward(network, kernels, way=self.way, device=self.device)
 
     def counts(
         self, images: Images, probes: Sequence[tuple[str, int]], *, chunk: int | None = None
@@ -169,7 +169,7 @@ class Evaluator:
         return {name: np.array(sorted(rows, key=lambda row: probes[row][1])) for name, rows in layers.items()}
 
 
-def _arithmetic(path: Path, device: torch.device) -> Way:
+def _way(path: Path, device: torch.device) -> Way:
     if device.type != "cpu":
         return "products" if path in ("auto", "products") and has_products(device) else "floats"
     if path == "events" or (path == "auto" and events_pay()):

@@ -29,11 +29,11 @@ class Forward:
     frames of the others as one batch; of the probed layer, the probed units only.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, *, arithmetic: Way, device: torch.device) -> None:
+    def __init__(self, network: Network, kernels: Kernels, *, way: Way, device: torch.device) -> None:
         self.network = network
         self.kernels = kernels
         self.device = device
-        self._way = arithmetic
+        self._way = way
         self._depth = {name: index for index, name in enumerate(network.names)}
         self._sides = self._input_sides()
         self.convolution = lru_cache(maxsize=512)(self._prepare)
