@@ -293,6 +293,22 @@ def test_a_person_filters_sorts_follows_a_number_and_downloads(browser: Browser,
     assert not browser.run("return window.hacked")
 
 
+def test_a_solver_without_runs_in_a_view_leaves_the_others_theirs(browser: Browser, small: SimpleNamespace) -> None:
+    """Who plans for a budget has no run at a smaller one; the others are compared, and the page names the missing."""
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    browser.run(
+        "const { column, solvers, budgets } = page.data, gone = solvers.findIndex((one) => one.name === 'portfolio');"
+        "const present = column[`${budgets.indexOf(50)}.present`];"
+        "column.solver.forEach((number, run) => { if (number === gone) present[run] = 0; });"
+        "Hash.change({ budget: 50 });"
+    )
+    browser.until("return document.getElementById('basis').textContent.includes('Without a run here: portfolio.')")
+    assert "No verdict" not in browser.run("return document.getElementById('verdict').textContent")
+    assert browser.run("return page.result.blocks.length") == 24
+    assert browser.run("return document.querySelectorAll('#ranking-table tbody tr').length") == 3
+
+
 def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleNamespace) -> None:
     browser.size(*DESKTOP)
     browser.open(small.file)

@@ -3,8 +3,17 @@
 
 const HIT = 0.9;
 
-function compute(data, selection) {
-  const view = viewColumns(data, selection.budget);
+// Solvers without any run on the selected problems, at this budget, are left out: they would leave no common problem.
+function withRuns(data, selection, view) {
+  const { problem, solver } = data.column;
+  const problems = new Set(selection.problems), ran = new Set();
+  for (let i = 0; i < data.runs; i++) if (view.present[i] && problems.has(problem[i])) ran.add(solver[i]);
+  const [solvers, absent] = [true, false].map((has) => selection.solvers.filter((s) => ran.has(s) === has));
+  return ran.size ? { ...selection, solvers, absent } : { ...selection, absent: [] };
+}
+
+function compute(data, asked) {
+  const view = viewColumns(data, asked.budget), selection = withRuns(data, asked, view);
   const { problem, solver } = data.column;
   const shown = [...selection.solvers, ...selection.aside];
   const solverPlace = new Map(shown.map((s, i) => [s, i]));

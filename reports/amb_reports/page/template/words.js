@@ -122,9 +122,11 @@ function basisWords(result) {
   const whole = result.selection.whole;
   const shared = result.blocks.length < result.selection.problems.length
     ? ` Tests and scores use the ${plural(result.blocks.length, "problem")} on which every selected solver has a run.` : "";
-  if (whole) return data.whole.basis + shared;
+  const { absent } = result.selection;
+  const left = absent.length ? ` Without a run here: ${listed(absent.map((s) => data.solvers[s].name))}.` : "";
+  if (whole) return data.whole.basis + shared + left;
   const failed = ranking.reduce((sum, row) => sum + row.failures, 0);
   return `A part of the study: ${scopeWords(result)}; ${plural(result.runs.length, "run")}, ${failed || "none"} failed; `
     + `exact Wilcoxon signed-rank tests over problems (Pratt), Holm-corrected over ${plural(result.pairs.length, "comparison")}. `
-    + `Bootstrap intervals exist for the whole only; best known values and targets stay those of the whole.${shared}`;
+    + `Bootstrap intervals exist for the whole only; best known values and targets stay those of the whole.${shared}${left}`;
 }
