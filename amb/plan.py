@@ -9,7 +9,7 @@ import numpy as np
 
 from amb import problems as problem_registry
 from amb.contracts.problem import Problem
-from amb.errors import AmbError, SpecError, unknown
+from amb.errors import AmbError, SolverError, SpecError, unknown
 from amb.runs import RunPlan
 from amb.solvers import SolverSpec, resolve
 from amb.spec import split_specs
@@ -148,6 +148,8 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> None:
     for spec in specs:
         try:
             solver = spec.start(problem, budget=budget, seed=0)
+        except SolverError as refusal:
+            raise SolverError(f"{spec} on {problem.id}: {refusal}") from refusal
         except AmbError:
             raise
         except Exception:

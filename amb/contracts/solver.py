@@ -67,7 +67,8 @@ class Solver(ABC):
         if space.kind not in self.kinds:
             raise SolverError(
                 f"{type(self).__name__} searches {' or '.join(sorted(self.kinds))} spaces, and this one is "
-                f"{space.kind}: its codes have no order that the method could use"
+                f"{space.kind}: its codes have no order that the method could use. Leave the problem out, or give the "
+                "codes an order where their generator offers one, as [codes=principal]"
             )
         self.space = space
         self.budget = int(budget)

@@ -102,6 +102,7 @@ def _carry_out(
     runs: list[LiveRun] = []
     elsewhere: list[RunPlan] = []
     told = False
+    unmade: set[str] = set()
 
     def finish(run: LiveRun) -> None:
         watch.finished(run, run.finish())
@@ -122,6 +123,9 @@ def _carry_out(
                         try:
                             problem = prepared(plan.problem)
                         except AmbError as cause:
+                            if plan.problem not in unmade:
+                                unmade.add(plan.problem)
+                                watch.note(f"{plan.problem} cannot be made, its runs are skipped: {cause}")
                             watch.ended(_skip(study, plan, str(cause)))
                             claim.release()
                             continue

@@ -48,7 +48,7 @@ def ranking_columns(metric: str = "final", *, control: str | None = None) -> dic
         "wins": Column("wins/ties/losses", _wins, priority=3),
         "p_holm": Column(f"Holm p {against}", lambda r: p_value(r["p_holm"], note=r["note"])),
         "hit_queries": Column("queries to 90% of best", _queries, priority=2),
-        "hit_share": Column("reached", lambda r: percent(r["hit_share"]), unit="% of runs", priority=4),
+        "hit_share": Column("reached", lambda r: percent(r["hit_share"]), unit="% of runs", priority=3),
         "distinct_share": Column("distinct", lambda r: percent(r["distinct_share"]), unit="% of queries", priority=3),
         "solver_seconds": Column("solver s", lambda r: seconds(r["solver_seconds"]), unit="s a run", priority=2),
         "evaluation_seconds": Column(

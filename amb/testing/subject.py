@@ -48,7 +48,7 @@ class Subject:
     def home(self) -> Space:
         """The plain space on which the rules are tried: ordinal where the solver takes it."""
         for kind in ("ordinal", "categorical"):
-            if kind in self.cls.kinds:
+            if kind in self.kinds:
                 return PLAIN[kind]
         raise NotApplicable("it claims no kind of space")
 
@@ -69,7 +69,9 @@ class Subject:
     def make(
         self, space: Space | None = None, *, budget: int | None = None, seed: int = 3, steepness: float = 1.0
     ) -> Solver:
-        """A fresh one; `NotApplicable` where its method honestly refuses the space.
+        """A fresh one; `NotApplicable` where its method honestly refuses a space.
+
+        Its home space it may not refuse: nothing would be left to try.
 
         A white-box one has been given a problem on the space, whose gradients are so many times their true length.
         """
@@ -79,6 +81,8 @@ class Subject:
         try:
             return self.spec.start(problem, budget=budget or self.budget, seed=seed)
         except SolverError as refusal:
+            if budget != 1 and problem.space is self.home:
+                raise Violation(f"refuses the plain space that `kinds` claims: {refusal}") from refusal
             raise NotApplicable(f"refuses: {refusal}") from refusal
 
     def begin(self) -> Log:

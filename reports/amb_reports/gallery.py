@@ -28,7 +28,10 @@ class Gallery(Report):
     """`gallery.png` (and `gallery-2.png`, ... for many problems): problems by solvers."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        table = gallery_table(comparison.meis(), comparison.runs, list(comparison.analysis.table["solver"]))
+        meis = comparison.meis()
+        if meis.empty:  # no run came as far as an image
+            return []
+        table = gallery_table(meis, comparison.runs, list(comparison.analysis.table["solver"]))
         paths = []
         pages = -(-table["row"].nunique() // ROWS)
         for page in range(pages):

@@ -36,9 +36,9 @@ class SphereCMA(BoxSolver):
     mapped onto the sphere. There is no covariance to adapt, so a step costs O(k d).
 
     Where this departs from the authors' code: it also measures the mean itself once a generation, without using the
-    value, and that query is saved here; the angle is theirs at whole generations, and follows the queries told
-    between them, so that any population has the same schedule; past the schedule's end the exponential one stays at
-    `last_angle`; the first generation is a draw of the sphere, with no angle.
+    value, and that query is saved here; the angle follows the queries told, so that any population has the same
+    schedule; the first generation is a draw of the sphere, with no angle, and counts: the second explores at 48.7°,
+    where theirs begins with 50°; past the schedule's end the exponential one stays at `last_angle`.
 
     Failed queries rank as worst of all, and take no part; a generation without any value is drawn again
     around the same mean.

@@ -17,7 +17,8 @@ class Natural(Solver):
 
     Args:
         pool: name of a file in the working directory, int[n, d] as ``Problem.encode`` gives them. Without one, all
-            candidates are drawn from the prior.
+            candidates are drawn from the prior, as `random-prior` does. A run knows the name alone: give another pool
+            another name, or a study goes on with the runs of the first.
         k: candidates asked at a time; it changes no candidate.
 
     Raises:

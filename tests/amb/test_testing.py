@@ -230,6 +230,18 @@ class Refuser(Honest):
         raise SolverError("not today")
 
 
+class Shy(Honest):
+    """Does what no rule allows, and refuses every budget at which that would be seen."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if budget > 7:
+            raise SolverError("too much for me")
+
+    def _ask(self, limit: int) -> Any:
+        return np.random.randint(0, self.space.levels, (1, self.space.d))  # noqa: NPY002
+
+
 class Lucky(Honest):
     """Claims a way with noise, and recommends its luckiest value."""
 
@@ -371,11 +383,13 @@ def test_jax_s_precision_is_a_global_state(monkeypatch: pytest.MonkeyPatch) -> N
     assert "JAX" in outcomes["global random states untouched"].reason
 
 
-def test_nothing_held_is_nothing_shown() -> None:
-    """A solver all of whose cases are skipped does not pass."""
-    skipped = [o for o in check_solver(Refuser) if o.result == "skipped"]
-    assert len(skipped) > 20
-    assert not passed(skipped)
+@pytest.mark.parametrize("cls", [Refuser, Shy])
+def test_nothing_held_is_nothing_shown(cls: type[Solver]) -> None:
+    """A solver that refuses the plain space, always or for all but the smallest budgets, does not pass."""
+    outcomes = check_solver(cls)
+    assert not passed(outcomes)
+    assert any("refuses the plain space" in o.reason for o in outcomes if o.result == "broken")
+    assert not passed([o for o in outcomes if o.result == "skipped"])
 
 
 class TestHonest(SolverConformance):

@@ -14,7 +14,7 @@ from amb.stats import analyse
 from amb_reports import latex, markdown
 from amb_reports.captions import command, short
 from amb_reports.convergence import ALL, convergence_table
-from amb_reports.gallery import gallery_table
+from amb_reports.gallery import Gallery, gallery_table
 from amb_reports.heatmap import heatmap_table
 from amb_reports.palette import spread
 from amb_reports.profile import profile_table
@@ -154,6 +154,14 @@ def test_bars_join_what_does_not_differ(comparison) -> None:  # type: ignore[no-
     place = solvers.set_index("solver")["mean_rank"]
     joined = pairs[~pairs["differs"]].iloc[0]
     assert bars[["start", "end"]].values.tolist() == [sorted([place[joined["first"]], place[joined["second"]]])]
+
+
+def test_without_an_image_there_is_no_gallery(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A network that cannot be loaded leaves a study without one; its report is written all the same."""
+    comparison = make_comparison()
+    meis = comparison.meis().iloc[:0]
+    comparison.meis = lambda: meis
+    assert Gallery().write(comparison, tmp_path) == []
 
 
 def test_gallery_marks_the_best_of_each_problem(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]

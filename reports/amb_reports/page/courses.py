@@ -63,12 +63,18 @@ def _of_problem(name: str, found: list[tuple[RunRecord, Trace]], frames: int) ->
             name,
             record.plan.solver,
             record.plan.replicate,
-            np.append(row + 1, record.queries),
+            np.append(row + 1, _found(record, trace)),
             np.append(trace.values[row], record.final),
             shown,
         )
         for (record, trace), row, shown in zip(found, rows, split, strict=True)
     ]
+
+
+def _found(record: RunRecord, trace: Trace) -> int:
+    """The query, from 1, that first asked what is recommended; the last one where none did."""
+    asked = np.flatnonzero((trace.candidates == np.array(record.recommended)).all(axis=1))
+    return int(asked[0]) + 1 if len(asked) else record.queries
 
 
 def steps(trace: Trace, most: int) -> IntArray:

@@ -7,8 +7,9 @@ FIGURES.push({
   wide: true,
   draw(result, width) {
     const { data, selection } = result;
-    const several = new Set(selection.problems.map((p) => data.problems[p].target)).size > 1;
-    const nameOf = (p) => (several ? `${data.problems[p].target} · ${data.problems[p].layer}` : data.problems[p].layer);
+    // Generators and targets are named where there are several.
+    const parts = ["generator", "target"].filter((part) => new Set(selection.problems.map((p) => data.problems[p][part])).size > 1);
+    const nameOf = (p) => [...parts, "layer"].map((part) => data.problems[p][part]).join(" · ");
     const layers = [...new Set(selection.problems.map(nameOf))];
     const shown = solversOf(result), left = nameMargin(width, layers);
     const marks = shown.map(({ cells, solver }, s) => {
@@ -18,7 +19,7 @@ FIGURES.push({
         return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
       }).filter((point) => point.n);
       return {
-        dots: true, solver, x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
+        dots: true, solver, symbol: MARKERS[data.solvers.indexOf(solver) % MARKERS.length], x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
         say: (i) => `${fixed(points[i].middle, 3)} (${plural(points[i].n, "problem")})`,
       };
     });
