@@ -78,6 +78,13 @@ class SNGANBeforeSpikingResNet18(NetworkFamily):
     target = "snn-resnet18"
 
 
+class SNGANBeforePaperResNet18(NetworkFamily):
+    """CIFAR-10 images from an SN-GAN, seen by a spiking ResNet-18 with ImageNet's stem, as in the paper's framework."""
+
+    generator = "cifar10-sngan"
+    target = "snn-resnet18-paper"
+
+
 class SNGANBeforeResNet(NetworkFamily):
     """CIFAR-10 images from an SN-GAN, seen by a plain ResNet-18."""
 

@@ -58,8 +58,12 @@ quick = Suite(
 
 fig5 = Suite(
     name="fig5",
-    version=1,
-    problems=("cifar10-sngan/snn-cnn/sn1/0", "cifar10-sngan/snn-resnet18/sn1/0"),
+    version=2,
+    problems=(
+        "cifar10-sngan/snn-cnn/sn1/0",
+        "cifar10-sngan/snn-resnet18/sn1/0",
+        "cifar10-sngan/snn-resnet18-paper/sn1/0",
+    ),
     budget=12_000,
     seeds=5,
     description="Unit 0 of sn1, as in the paper's figure 5; too few problems for any test.",
@@ -173,7 +177,7 @@ groups = _before("cifar10-sngan/snn-cnn", "sn1/29+32+48", "sn2/8+51+60", "sn3/27
 
 full = Suite(
     name="full",
-    version=1,
+    version=2,
     problems=tuple(
         dict.fromkeys(
             (

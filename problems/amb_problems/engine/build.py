@@ -37,7 +37,9 @@ def _cnn(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
 
 
 def _resnet18(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
-    stages = [Stage("sn1", _affine(layers["conv1"], padding=1), spike_pool=Pool(2, 2))]
+    small = layers["conv1"].weight.shape[-1] == 3  # else ImageNet's stem
+    stem = _affine(layers["conv1"], padding=1) if small else _affine(layers["conv1"], stride=2, padding=3)
+    stages = [Stage("sn1", stem, spike_pool=Pool(2, 2) if small else Pool(3, 2, 1))]
     for number in (1, 2, 3, 4):
         for block in (0, 1):
             name = f"layer{number}.{block}"

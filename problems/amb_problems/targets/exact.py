@@ -92,7 +92,8 @@ def layer_grids(network: TargetNetwork) -> dict[str, Grid]:
     names = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     grids = dict.fromkeys(names, SPIKES) | {"conv1": PIXELS}
     if isinstance(network, SpikingResNet18):
-        grids["fc"] = Grid(bits=2, peak=4)  # spikes averaged over the 2x2 map
+        # Spikes averaged over a map of four positions are quarters.
+        grids["fc"] = Grid(bits=network.last_map.bit_length() - 1, peak=network.last_map)
     return grids
 
 

@@ -25,6 +25,7 @@ ENCODINGS = {
 TARGETS: Mapping[str, image_sets.DatasetName] = {
     "snn-cnn": "cifar10",
     "snn-resnet18": "cifar10",
+    "snn-resnet18-paper": "cifar10",
     "mnist-snn": "mnist",
 }
 

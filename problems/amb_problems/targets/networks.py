@@ -7,7 +7,7 @@ convolutions) and the framework's own forward pass (snnTorch's or SpikingJelly's
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from torch import Tensor, nn
 
@@ -125,18 +125,31 @@ class BasicBlock(nn.Module):
 
 
 class SpikingResNet18(TargetNetwork):
-    """SpikingJelly's spiking ResNet-18 with the stem of small images: 3x3 convolution, `sn1`, 2x2 max pooling.
+    """SpikingJelly's spiking ResNet-18. Names are SpikingJelly's and torchvision's.
 
-    Maps: `sn1` 32x32, `layer1` 16x16, `layer2` 8x8, `layer3` 4x4, `layer4` 2x2. Names are SpikingJelly's and
-    torchvision's. The readout is `fc` of the last spikes, averaged over their map.
+    The stem is that of small images, a 3x3 convolution, `sn1`, 2x2 max pooling, or ImageNet's, which the package has:
+    a 7x7 convolution and a 3x3 pooling, both with stride 2. Maps of `sn1` and of the four layers: 32x32, 16x16, 8x8,
+    4x4, 2x2; after ImageNet's stem 16x16, 8x8, 4x4, 2x2, 1x1. The readout is `fc` of the last spikes, averaged over
+    their map.
     """
 
-    def __init__(self, neuron: NeuronFactory, *, width: int = 32, classes: int = 10, folded: bool = False):
+    def __init__(
+        self,
+        neuron: NeuronFactory,
+        *,
+        width: int = 32,
+        classes: int = 10,
+        stem: Literal["small", "imagenet"] = "small",
+        folded: bool = False,
+    ):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=folded)
+        small = stem == "small"
+        self.last_map = 4 if small else 1  # positions
+        kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
+        self.conv1 = nn.Conv2d(3, width, kernel, stride, padding, bias=folded)
         self.bn1 = _norm(width, folded)
         self.sn1 = neuron()
-        self.maxpool = nn.MaxPool2d(2)
+        self.maxpool = nn.MaxPool2d(2) if small else nn.MaxPool2d(3, 2, 1)
         self.layer1 = _stage(neuron, width, width, 1, folded)
         self.layer2 = _stage(neuron, width, 2 * width, 2, folded)
         self.layer3 = _stage(neuron, 2 * width, 4 * width, 2, folded)

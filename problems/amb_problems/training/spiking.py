@@ -1,4 +1,4 @@
-"""Training of the spiking targets: `amb train snn-cnn`, `amb train snn-resnet18`, `amb train mnist-snn`."""
+"""Training of the spiking targets: `amb train snn-cnn`, `amb train snn-resnet18`, `amb train mnist-snn` and so on."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -81,6 +81,17 @@ RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
             ClassifierRecipe(
                 (Phase(0, 10, 0.2), Phase(2, 3, 0.06), Phase(2, 6, 0.08), Phase(4, 2, 0.03)), readout_loss
             ),
+        ),
+        "snn-resnet18-paper": TargetRecipe(
+            "cifar10",
+            TargetFacts(
+                "SpikingResNet18",
+                {"width": 32, "stem": "imagenet"},
+                LIF(),
+                20,
+                "output of `fc`, mean over the frames",
+            ),
+            ClassifierRecipe((Phase(0, 14, 0.2), Phase(2, 8, 0.08), Phase(4, 3, 0.03)), readout_loss),
         ),
     }
 )
