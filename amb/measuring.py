@@ -138,14 +138,11 @@ def ascend(problem: Problem, draws: IntArray, values: FloatArray, effort: Effort
             winner = int(np.nanargmax(clean))
             best, champion = float(clean[winner]), candidates[winner]
 
-    if problem.space.ordinal:
+    if _has_gradients(problem):
         latents = problem.space.decode(draws[order])
         mean, square = np.zeros_like(latents), np.zeros_like(latents)
         for step in range(1, effort.steps + 1):
-            try:
-                _, slope = problem.gradient(latents)
-            except SpecError:
-                break  # no gradients: mutations only
+            _, slope = problem.gradient(latents)
             mean = 0.9 * mean + 0.1 * slope
             square = 0.99 * square + 0.01 * slope**2
             corrected = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)

@@ -12,6 +12,8 @@ const HEIGHT = 340;
 const LETTERS = "system-ui, 'DejaVu Sans', sans-serif";
 
 const strokeOf = (solver) => `var(--c${solver.colour})`;
+const MARKERS = ["circle", "square", "diamond", "triangle", "cross", "star", "wye", "hexagon", "times", "asterisk"];
+const symbolOf = (number) => MARKERS[number % MARKERS.length];
 
 function chart(made, width) {
   const height = made.height ?? HEIGHT;

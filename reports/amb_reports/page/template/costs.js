@@ -19,7 +19,7 @@ FIGURES.push({
         x: { log: true, range: [Math.min(...spent) / 1.5, Math.max(...spent) * 1.5], title: words, text: (value) => String(value) },
         y: { range: [Math.min(...scores) - pad, Math.max(...scores) + pad], text: (value) => String(Number(value.toFixed(3))), ...y },
         marks: known.map((row, i) => ({
-          dots: true, solver: data.solvers[row.number], x: [spent[i]], y: [row.score], size: 6, symbol: MARKERS[row.number % MARKERS.length],
+          dots: true, solver: data.solvers[row.number], x: [spent[i]], y: [row.score], size: 6, symbol: symbolOf(row.number),
           say: () => `${showScore(data.metric, row.score)}, ${seconds(row[key])} s`,
         })),
       };
@@ -35,5 +35,3 @@ FIGURES.push({
     };
   },
 });
-
-const MARKERS = ["circle", "square", "diamond", "triangle", "cross", "star", "wye", "hexagon", "times", "asterisk"];

@@ -37,7 +37,6 @@ function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-const colourOf = (solver) => getComputedStyle(document.documentElement).getPropertyValue(`--c${solver.colour}`).trim();
 const themeColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const DASH_ARRAYS = { solid: "", dash: "6 3", dot: "2 2", dashdot: "6 2 2 2" };
 

@@ -19,7 +19,7 @@ FIGURES.push({
         return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
       }).filter((point) => point.n);
       return {
-        dots: true, solver, symbol: MARKERS[data.solvers.indexOf(solver) % MARKERS.length], x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
+        dots: true, solver, symbol: symbolOf(data.solvers.indexOf(solver)), x: points.map((p) => p.middle), y: points.map((p) => p.y), low: points.map((p) => p.low), high: points.map((p) => p.high),
         say: (i) => `${fixed(points[i].middle, 3)} (${plural(points[i].n, "problem")})`,
       };
     });

@@ -64,7 +64,7 @@ function drawStale() {
   }
 }
 
-const captionOf = (made) => `${made.caption} ${sentence(scopeWords(shownResult))}.`;
+const captionOf = (made) => `${made.caption} ${scopeWords(shownResult)}.`;
 
 function saveFigure(figure) {
   const width = 860, top = 40;

@@ -3,23 +3,13 @@
 
 const HIT = 0.9;
 
-// Solvers without any run on the selected problems, at this budget, are left out: they would leave no common problem.
-function withRuns(data, selection, view) {
-  const { problem, solver } = data.column;
-  const problems = new Set(selection.problems), ran = new Set();
-  for (let i = 0; i < data.runs; i++) if (view.present[i] && problems.has(problem[i])) ran.add(solver[i]);
-  const [solvers, absent] = [true, false].map((has) => selection.solvers.filter((s) => ran.has(s) === has));
-  return ran.size ? { ...selection, solvers, absent } : { ...selection, absent: [] };
-}
-
 function compute(data, asked) {
-  const view = viewColumns(data, asked.budget), selection = withRuns(data, asked, view);
+  const view = viewColumns(data, asked.budget);
   const { problem, solver } = data.column;
-  const shown = [...selection.solvers, ...selection.aside];
+  const shown = [...asked.solvers, ...asked.aside];
   const solverPlace = new Map(shown.map((s, i) => [s, i]));
-  const problemPlace = new Map(selection.problems.map((p, i) => [p, i]));
-  const every = shown.map(() => selection.problems.map(() => []));
-  const cells = every.slice(0, selection.solvers.length);
+  const problemPlace = new Map(asked.problems.map((p, i) => [p, i]));
+  const every = shown.map(() => asked.problems.map(() => []));
   const runs = [];
   for (let i = 0; i < data.runs; i++) {
     const s = solverPlace.get(solver[i]), p = problemPlace.get(problem[i]);
@@ -27,6 +17,10 @@ function compute(data, asked) {
     every[s][p].push(i);
     runs.push(i);
   }
+  // Solvers without any run here are left out: they would leave no common problem.
+  const ran = asked.solvers.map((_, s) => !runs.length || every[s].some((cell) => cell.length));
+  const [solvers, absent] = [true, false].map((has) => asked.solvers.filter((_, s) => ran[s] === has));
+  const selection = { ...asked, solvers, absent }, cells = every.filter((_, s) => ran[s]);
   const kept = selection.problems.map((_, p) => p).filter((p) => cells.length && cells.every((row) => row[p].length));
   const medians = (column) => cells.map((row) => kept.map((p) => median(row[p].map((i) => view[column][i]))));
   const result = {
@@ -40,7 +34,7 @@ function compute(data, asked) {
   result.control = control === -1 ? null : control;
   result.pairs = pairsOf(result, kept);
   result.ranking = rankingOf(result);
-  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[cells.length + i]));
+  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i]));
   return result;
 }
 

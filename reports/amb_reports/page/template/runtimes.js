@@ -98,6 +98,6 @@ function drawRuntimes(result) {
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
     h("p", { class: "muted" }, "Queries until a run reaches a target, so much of the way from floor to best known, if one that misses is started anew: "
-      + `queries of all runs over runs that arrived (ERT). ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${sentence(scopeWords(result))}.`),
+      + `queries of all runs over runs that arrived (ERT). ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No run is selected on a problem with targets.")]));
 }

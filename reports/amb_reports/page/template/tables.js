@@ -107,7 +107,7 @@ function drawRanking(result) {
   document.getElementById("ranking-table").replaceChildren(
     ...sortedTable({ name: "ranking", columns, rows: [...ranking, ...result.aside], sort: sortOf("sort"), onsort: keepSort("sort") }),
     h("p", { class: "muted" }, [
-      `${sentence(scopeWords(result))}. `,
+      `${scopeWords(result)}. `,
       result.control === null && result.blocks.length ? "Solvers that share a letter are not shown to differ. " : "",
       result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. ",
       timed ? "Runs were timed alone." : "Seconds are shares of joint batches, no claim about wall time.",
@@ -155,7 +155,7 @@ function drawPairs(result) {
     h("p", { class: "muted" }, `Exact Wilcoxon signed-rank tests over ${plural(result.blocks.length, "problem")} (Pratt), `
       + `Holm-corrected over ${plural(pairs.length, "comparison")}; HL: Hodges–Lehmann estimate; A12: chance that a run of the `
       + "first beats one of the second; P: Bayesian signed-rank test with a region of practical equivalence of "
-      + `${percent(data.settings.rope)} of the range. ${sentence(scopeWords(result))}.${selection.whole ? ` ${omnibusWords(data)}` : ""}`),
+      + `${percent(data.settings.rope)} of the range. ${scopeWords(result)}.${selection.whole ? ` ${omnibusWords(data)}` : ""}`),
   ] : [h("p", {}, "Two solvers with runs on common problems are needed.")]));
 }
 

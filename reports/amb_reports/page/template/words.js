@@ -49,8 +49,6 @@ function showHits(row) {
   return Number.isFinite(row.hit_queries) ? thousands(row.hit_queries) : `>${thousands(row.budget)}`;
 }
 
-const sentence = (words) => words.replace(/^./, (first) => first.toUpperCase());
-
 // What a view rests on, in a line: the scope that captions share.
 function scopeWords(result) {
   const { selection, data, runs } = result;
