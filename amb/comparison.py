@@ -18,7 +18,7 @@ from amb.references import reference
 from amb.runner import Limits, Progress, execute
 from amb.runs import RunPlan, RunRecord, Trace
 from amb.spec import Spec
-from amb.stats import Analysis, analyse, competing
+from amb.stats import Analysis, analyse, common, competing
 from amb.stats.metrics import check_alpha, find_metric
 from amb.study import PublishedStudy, Study, open_study
 
@@ -59,6 +59,11 @@ class Comparison:
     def competing(self) -> pd.DataFrame:
         """The runs of solvers that see values only: all that figures show."""
         return competing(self.runs)
+
+    @cached_property
+    def common(self) -> pd.DataFrame:
+        """Of these the runs on problems on which every such solver has one: all that figures compare."""
+        return common(self.competing)
 
     @property
     def ranking(self) -> pd.DataFrame:
@@ -171,6 +176,7 @@ def compare(
     _refuse_unranked(plan, control)  # before anything runs
     check_alpha(alpha)
     find_metric(metric)
+    _refuse_untimed(metric, timing, beside)
     home = Study(study)
     settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
     wanted = plan.runs if beside is None else beside.missing(plan.runs)
@@ -236,6 +242,7 @@ def reopen(
     where = asked.get("with_reference")
     settings["with_reference"] = where
     beside = reference_study(where) if where else None
+    _refuse_untimed(metric, True, beside)
     return _analyse(plan, home, settings, beside, control=control, metric=metric, alpha=alpha, rope=rope)
 
 
@@ -335,6 +342,17 @@ def _analyse(
     )
 
 
+def _refuse_untimed(metric: str, timing: bool, beside: ReferenceStudy | None) -> None:
+    """Refuse to rank by seconds that would not compare."""
+    if metric == "seconds" and not timing:
+        raise SpecError("metric seconds needs runs that had the machine for themselves: add --timing (timing=True)")
+    if metric == "seconds" and beside is not None:
+        raise SpecError(
+            f"metric seconds does not go with the stored runs of {beside.study.folder}: seconds of another time and "
+            "machine do not compare; leave the reference out, or choose another metric"
+        )
+
+
 def _refuse_unranked(plan: Plan, control: str | None) -> None:
     """Refuse a comparison that would rank nobody, or all against a solver that is not ranked."""
     ranked = [str(spec) for spec in plan.solvers if not spec.cls.white_box]
@@ -364,6 +382,8 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         "queries": record.queries,
         "distinct": record.distinct,
         "final": record.final,
+        "chance": np.nan if point is None else point.chance,
+        "best_known": np.nan if point is None else point.best,
         "normalized": np.nan if point is None else point.normalized(record.final),
         "best": float(known.max()) if known.size else np.nan,
         "solver_seconds": record.solver_seconds,

@@ -6,7 +6,7 @@
 from amb.stats.analysis import Analysis, analyse
 from amb.stats.columns import PAIRS, Column, known, ranking_columns, shown
 from amb.stats.metrics import METRICS, Metric
-from amb.stats.scores import competing
+from amb.stats.scores import common, competing
 
 __all__ = [
     "METRICS",
@@ -15,6 +15,7 @@ __all__ = [
     "Column",
     "Metric",
     "analyse",
+    "common",
     "competing",
     "known",
     "ranking_columns",

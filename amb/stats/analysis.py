@@ -14,9 +14,9 @@ from amb.stats.metrics import Traces, check_alpha
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
-from amb.stats.queries import queries_to, ranges
+from amb.stats.queries import TARGET, queries_to, ranges
 from amb.stats.ranking import ranking, unranked
-from amb.stats.scores import blocks, competing, median_scores, score_runs, white_box_runs
+from amb.stats.scores import blocks, competing, median_scores, score_runs, timed, white_box_runs
 from amb.stats.verdict import basis, verdict
 
 
@@ -86,9 +86,11 @@ def analyse(
         seed: of the bootstrap and the posterior draws; everything else is exact.
 
     Raises:
-        AmbError: no or double runs, missing columns, an alpha outside (0, 1); unknown metric or control.
+        AmbError: no or double runs, missing columns, an alpha outside (0, 1); unknown metric or control; seconds to be
+            compared of runs that had not the machine for themselves.
     """
     check_alpha(alpha)
+    _check_timed(runs, metric)
     intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
     white_box, runs = runs[white_box_runs(runs)], competing(runs)
     if runs.empty and len(white_box):
@@ -101,7 +103,7 @@ def analyse(
     pairs = compare_pairs(ordered, alpha=alpha, control=control)
     pairs = add_effects(pairs, scores, make_panel(scored, solvers, "ordered"), resamples=resamples, rng=effects_rng)
     known = ranges(runs, traces)
-    spans = known["best"] - known["floor"] if metric in ("final", "anytime") else pd.Series(1.0, known.index)
+    spans = known["best"] - known["start"] if metric in ("final", "anytime") else pd.Series(1.0, known.index)
     pairs = add_posteriors(pairs, blocks(medians, "score"), spans, rope=rope, rng=posterior_rng)
     pairs["metric"] = metric
     table = ranking(
@@ -109,12 +111,24 @@ def analyse(
         ordered,
         pairs,
         score_intervals(scores, resamples=resamples, rng=intervals_rng),
-        queries_to(runs, traces, fractions=[0.9]),
+        queries_to(runs, traces, fractions=[TARGET], bounds=known),
         control=control,
     )
     words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
-    aside = _white_box_table(white_box, traces, known, metric, resamples, white_box_rng)
-    return Analysis(scored, medians, omnibus(ordered), pairs, table, aside, words, basis(table, pairs), control)
+    common = scored["problem"].isin(ordered.index)
+    bounds = known.loc[ordered.index] if len(ordered) else known
+    aside = _white_box_table(white_box, traces, bounds, metric, resamples, white_box_rng)
+    facts = basis(table, pairs, scored[~common])
+    return Analysis(scored, medians, omnibus(ordered), pairs, table, aside, words, facts, control)
+
+
+def _check_timed(runs: pd.DataFrame, metric: str) -> None:
+    """Refuse to compare seconds that are shares of joint batches."""
+    if metric == "seconds" and "timing" in runs and not timed(runs).all():
+        raise AmbError(
+            f"{(~timed(runs)).sum():,} of {len(runs):,} runs were not timed alone, so their seconds do not compare: "
+            "make them with --timing, or choose another metric"
+        )
 
 
 def _white_box_table(
@@ -125,11 +139,11 @@ def _white_box_table(
     resamples: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Rows to stand below the ranking, measured against the competitors' best known values."""
+    """Rows to stand below the ranking, on its problems and measured by its targets."""
     runs = runs[runs["problem"].isin(bounds.index)]
     if runs.empty:
         return pd.DataFrame()
     scored = score_runs(runs, traces, metric=metric, bounds=bounds)
     panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
     intervals = pd.concat([score_intervals(panel, resamples=resamples, rng=rng) for panel in panels])
-    return unranked(scored, intervals, queries_to(runs, traces, fractions=[0.9], bounds=bounds))
+    return unranked(scored, intervals, queries_to(runs, traces, fractions=[TARGET], bounds=bounds))

@@ -51,7 +51,7 @@ def add_posteriors(
 
     Args:
         scores: problem × solver, medians.
-        spans: problem -> the width of its range (from the floor to the best known value); differences are
+        spans: problem -> the width of its range (from where its targets start to the best known value); differences are
             divided by it, and `rope` is a share of it.
     """
     widths = spans.reindex(scores.index).to_numpy(dtype=float)

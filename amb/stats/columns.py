@@ -47,7 +47,7 @@ def ranking_columns(metric: str = "final", *, control: str | None = None) -> dic
         "mean_rank": Column("mean rank", lambda r: number(r["mean_rank"], 2)),
         "wins": Column("wins/ties/losses", _wins, priority=3),
         "p_holm": Column(f"Holm p {against}", lambda r: p_value(r["p_holm"], note=r["note"])),
-        "hit_queries": Column("queries to 90% of best", _queries, priority=2),
+        "ert": Column("expected queries to 75%", lambda r: expected_queries(r["ert"]), priority=2),
         "hit_share": Column("reached", lambda r: percent(r["hit_share"]), unit="% of runs", priority=3),
         "distinct_share": Column("distinct", lambda r: percent(r["distinct_share"]), unit="% of queries", priority=3),
         "solver_seconds": Column("solver s", lambda r: seconds(r["solver_seconds"]), unit="s a run", priority=2),
@@ -120,6 +120,11 @@ def percent(share: float) -> str:
     return "–" if pd.isna(share) else f"{share:.0%}"
 
 
+def expected_queries(value: float) -> str:
+    """An expected runtime; infinite where no run arrived."""
+    return "–" if pd.isna(value) else "never" if np.isinf(value) else f"{value:,.0f}"
+
+
 def seconds(value: float) -> str:
     """Seconds to three digits, and no finer than a millisecond."""
     if pd.isna(value):
@@ -143,13 +148,6 @@ def _solver(row: Row) -> str:
 
 def _wins(row: Row) -> str:
     return "–" if row.get("white_box") else f"{row['wins']}/{row['ties']}/{row['losses']}"
-
-
-def _queries(row: Row) -> str:
-    queries = row["hit_queries"]
-    if pd.isna(queries):
-        return "–"
-    return f">{row['budget']:,}" if np.isinf(queries) else f"{queries:,.0f}"
 
 
 def _metric(row: Row) -> Metric:

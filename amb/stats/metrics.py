@@ -46,7 +46,7 @@ METRICS: Mapping[str, Metric] = {
     for metric in (
         Metric("final", "median activation", "final activation"),
         Metric("anytime", "anytime activation", "activation averaged over the logarithm of queries"),
-        Metric("queries", "queries to 90% of best", "queries to 90% of the best", logarithmic=True),
+        Metric("queries", "queries to 75%", "queries to 75% of the way to the best known", logarithmic=True),
         Metric("seconds", "solver seconds", "solver seconds", logarithmic=True),
     )
 }

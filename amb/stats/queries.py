@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from amb.stats.metrics import Traces
 
 FRACTIONS = tuple(i / 51 for i in range(1, 52))
-"""The 51 targets, as shares of the way from the floor to the best known value of a problem."""
+"""The 51 targets, as shares of the way from where a problem's targets start to its best known value."""
+
+TARGET = 0.75
+"""The one target that tables give: nine tenths of the way are out of most runs' reach (docs/statistics.md)."""
 
 
 def best_so_far(told: NDArray[np.float64], floor: float = np.nan) -> NDArray[np.float64]:
@@ -20,11 +23,15 @@ def best_so_far(told: NDArray[np.float64], floor: float = np.nan) -> NDArray[np.
 
 
 def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
-    """Floor and best known value of every problem, index problem, columns `floor` and `best`.
+    """What every problem's scores and targets are measured by, index problem.
 
-    The floor is 0, the activation of a unit that never fires, or the lowest score on record if that is
-    negative; the best is the highest noise-free activation recommended, or value told, in all the runs of these
-    solvers.
+    A problem with reference points (columns `chance` and `best_known` of the runs table) is `anchored`: its targets lie
+    between the two, whoever is compared, and stay so while its suite keeps its version. For any other they lie between
+    the floor and the highest noise-free activation recommended, or value told, in the runs of these solvers.
+
+    Returns:
+        floor (what a failed run scores: 0, the activation of a unit that never fires, or the lowest score on record if
+        that is negative), start and best (the two ends of the targets), anchored.
     """
     known = runs[["problem", "final", "best"]].groupby("problem", sort=False)
     lowest = known["final"].min().fillna(0.0).clip(upper=0.0)
@@ -35,7 +42,25 @@ def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
             if problem in best and solver in solvers and len(told):
                 best[problem] = np.fmax(best[problem], np.fmax.reduce(told))
         highest = pd.Series(best, dtype=float)
-    return pd.DataFrame({"floor": lowest, "best": highest.fillna(0.0)})
+    table = pd.DataFrame({"floor": lowest, "start": lowest, "best": highest.fillna(0.0), "anchored": False})
+    if {"chance", "best_known"} <= set(runs.columns):
+        points = runs.groupby("problem", sort=False)[["chance", "best_known"]].first()
+        known = (points["best_known"] > points["chance"]).reindex(table.index)
+        table["anchored"] = known
+        table["start"] = table["start"].mask(known, points["chance"])
+        table["best"] = table["best"].mask(known, points["best_known"])
+    return table
+
+
+def way(values: pd.Series, problems: pd.Series, bounds: pd.DataFrame) -> pd.Series:
+    """How far each value has come on its problem's way from start (0) to best known (1); 0 where there is no way.
+
+    Args:
+        values, problems: activations, and the problem of each.
+        bounds: of `ranges`.
+    """
+    start, best = problems.map(bounds["start"]), problems.map(bounds["best"])
+    return ((values - start) / (best - start)).where(best > start, 0.0)
 
 
 def first_hits(told: NDArray[np.float64], targets: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,9 +75,9 @@ def queries_to(
 ) -> pd.DataFrame:
     """Queries that every run needed for each target.
 
-    Targets lie at `floor + fraction * (best - floor)` of `ranges`. A miss is censored at the run's budget,
-    whatever the reason: `queries` is inf there and `reached` False. A problem on which nothing ever rose
-    above the floor has no targets and no rows.
+    Targets lie at `start + fraction * (best - start)` of `ranges`. A miss is censored at the run's budget,
+    whatever the reason: `queries` is inf there and `reached` False. A problem without reference points on which nothing
+    ever rose above the floor has no targets and no rows.
 
     Args:
         bounds: of `ranges`; by default those of these runs.
@@ -61,16 +86,16 @@ def queries_to(
         problem, solver, seed, budget, fraction, target, queries, reached: a row a run and target.
     """
     bounds = ranges(runs, traces) if bounds is None else bounds
-    floors, bests = bounds["floor"].to_dict(), bounds["best"].to_dict()
+    starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
     shares = np.asarray(fractions, dtype=np.float64)
     found, targets, hits = [], [], []
     keys = zip(runs["problem"], runs["solver"], runs["seed"], runs["budget"], strict=True)
     for problem, solver, seed, budget in keys:
-        floor, best = floors[problem], bests[problem]
-        if best <= floor:
+        start, best = starts[problem], bests[problem]
+        if best <= start:
             continue
         # The last target is the best value itself: rounding must not lift it out of reach.
-        targets.append(np.minimum(floor + shares * (best - floor), best))
+        targets.append(np.minimum(start + shares * (best - start), best))
         told = traces.get((problem, solver, seed), np.empty(0))[: int(budget)]
         hits.append(first_hits(told, targets[-1]))
         found.append((problem, solver, seed, budget))

@@ -5,6 +5,7 @@ import pandas as pd
 
 from amb.stats.groups import letters
 from amb.stats.omnibus import mean_ranks
+from amb.stats.scores import timed
 
 
 def ranking(
@@ -19,11 +20,11 @@ def ranking(
     """Everything that is known about each solver, ordered by mean rank.
 
     Args:
-        scored: of `score_runs`.
+        scored: of `score_runs`. Runs on a problem that is not among the blocks count nowhere.
         blocks: of `blocks`, problem × solver.
         pairs: of `compare_pairs`.
         intervals: of `score_intervals`.
-        hits: of `queries_to`, one fraction: 90% of the way to the best known value.
+        hits: of `queries_to`, one fraction.
         control: the solver with which the others are compared.
 
     Returns:
@@ -31,22 +32,23 @@ def ranking(
         chance, 1 at the best known value: median over seeds, then over the problems that have reference points, a
         failed run as chance; NaN where no problem has them), mean_rank,
         wins, ties, losses (problems, against the control or summed over all others), p_holm (against the
-        control or the first; NaN for itself), note, hit_share (of runs that reached the target), hit_queries
-        (median over runs, inf if half of them or more missed), solver_seconds and
-        evaluation_seconds (mean a run), distinct_share (of queries), budget, white_box (False).
+        control or the first; NaN for itself), note, hit_share (of runs that reached the target), ert (its expected
+        runtime, all problems pooled: queries spent by all runs over runs that reached it, inf if none did),
+        solver_seconds and evaluation_seconds (mean a run), timed (all runs had the machine for themselves, so that
+        seconds compare),
+        distinct_share (of queries), budget, white_box (False).
     """
+    budgets = scored.groupby("solver")["budget"].max()
+    scored, hits = (table[table["problem"].isin(blocks.index)] for table in (scored, hits))
     ranks = mean_ranks(blocks) if len(blocks) else pd.Series(np.nan, index=blocks.columns)
     table = intervals.set_index("solver")[["score", "low", "high"]].assign(mean_rank=ranks)
     table = table.sort_values(["mean_rank", "score"], ascending=[True, False], kind="stable")
     order = [str(solver) for solver in table.index]
-    table = (
-        table.assign(white_box=False)
-        .join(_tally_runs(scored))
-        .join(_costs(scored))
-        .join(_hits(hits))
-        .join(_normalized(scored))
-        .join(_tallies(blocks, control))
-    )
+    table = table.assign(white_box=False).join(_facts(scored, hits)).join(_tallies(blocks, control))
+    # Where no problem is common, nothing was joined.
+    table = table.fillna({"runs": 0, "failures": 0}).astype({"runs": int, "failures": int})
+    table["timed"] = table["timed"].eq(True)
+    table["budget"] = budgets
     reference = control if control is not None else order[0]
     table["p_holm"], table["note"] = zip(*(_against(pairs, solver, reference) for solver in order), strict=True)
     groups = letters(order, pairs) if control is None else dict.fromkeys(order, "")
@@ -66,7 +68,7 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
         scored, intervals, hits: as of `ranking`, of these solvers alone.
     """
     table = intervals.set_index("solver")[["score", "low", "high"]].sort_values("score", ascending=False)
-    table = table.join(_tally_runs(scored)).join(_costs(scored)).join(_hits(hits)).join(_normalized(scored))
+    table = table.join(_facts(scored, hits))
     table["problems"] = scored.groupby("solver")["problem"].nunique()
     table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
     table["place"] = pd.array([pd.NA] * len(table), dtype="Int64")
@@ -93,17 +95,23 @@ _ORDER = [
     "p_holm",
     "note",
     "hit_share",
-    "hit_queries",
+    "ert",
     "solver_seconds",
     "evaluation_seconds",
+    "timed",
     "distinct_share",
     "budget",
     "white_box",
 ]
 
 
-def _tally_runs(scored: pd.DataFrame) -> pd.DataFrame:
-    return scored.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), budget=("budget", "max"))
+def _facts(scored: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
+    """What is counted of each solver's runs, index solver."""
+    counted = scored.assign(timed=timed(scored)).groupby("solver")
+    tally = counted.agg(
+        runs=("score", "size"), failures=("failed", "sum"), budget=("budget", "max"), timed=("timed", "all")
+    )
+    return tally.join(_costs(scored)).join(_hits(hits)).join(_normalized(scored))
 
 
 def _costs(scored: pd.DataFrame) -> pd.DataFrame:
@@ -128,8 +136,10 @@ def _normalized(scored: pd.DataFrame) -> pd.Series:
 
 
 def _hits(hits: pd.DataFrame) -> pd.DataFrame:
-    grouped = hits.groupby("solver")
-    return pd.DataFrame({"hit_share": grouped["reached"].mean(), "hit_queries": grouped["queries"].median()})
+    spent = np.minimum(hits["queries"], hits["budget"])
+    grouped = hits.assign(spent=spent).groupby("solver")[["spent", "reached"]].sum()
+    share = hits.groupby("solver")["reached"].mean()
+    return pd.DataFrame({"hit_share": share, "ert": grouped["spent"] / grouped["reached"].astype(float)})
 
 
 def _tallies(blocks: pd.DataFrame, control: str | None) -> pd.DataFrame:

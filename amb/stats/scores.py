@@ -5,7 +5,7 @@ import pandas as pd
 
 from amb.errors import AmbError
 from amb.stats.metrics import Traces, find_metric
-from amb.stats.queries import anytime_area, first_hits, queries_to, ranges
+from amb.stats.queries import TARGET, anytime_area, first_hits, queries_to, ranges
 
 COLUMNS = [
     "problem",
@@ -68,6 +68,17 @@ def competing(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[~white_box_runs(runs)]
 
 
+def timed(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run had the machine for itself, so that its seconds support a claim; False where it is not said."""
+    return runs["timing"].astype(bool) if "timing" in runs else pd.Series(False, index=runs.index)
+
+
+def common(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs on problems on which every solver of the table has one."""
+    solvers = runs.groupby("problem")["solver"].transform("nunique")
+    return runs[solvers == runs["solver"].nunique()]
+
+
 def score_runs(
     runs: pd.DataFrame, traces: Traces, *, metric: str = "final", bounds: pd.DataFrame | None = None
 ) -> pd.DataFrame:
@@ -101,7 +112,7 @@ def score_runs(
         score = pd.Series([anytime_area(t, int(b), f) for t, b, f in triples])
         nudge = pd.Series(0.0, index=table.index)
     elif metric == "queries":
-        hits = queries_to(table, traces, fractions=[0.9], bounds=known).set_index(["problem", "solver", "seed"])[
+        hits = queries_to(table, traces, fractions=[TARGET], bounds=known).set_index(["problem", "solver", "seed"])[
             "queries"
         ]
         queries = pd.Series([float(hits.get(key, np.inf)) for key in keys])

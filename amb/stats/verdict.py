@@ -42,18 +42,27 @@ def verdict(
     return f"{lead}{_cost(ranking)}."
 
 
-def basis(ranking: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """What a verdict rests on: problems, clusters, seeds, failures, tests and intervals."""
+def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame | None = None) -> str:
+    """What a verdict rests on: problems, clusters, seeds, failures, tests and intervals.
+
+    Args:
+        ranking, pairs: as of `verdict`.
+        elsewhere: scored runs that count nowhere, because not every solver has one on their problems.
+    """
     problems = int(ranking["problems"].iloc[0])
     runs, failures = int(ranking["runs"].sum()), int(ranking["failures"].sum())
     facts = [_plural(problems, "problem")]
     if len(pairs):
         facts[0] += f" from {_plural(int(pairs['clusters'].iloc[0]), 'pair')} of generator and target"
-    facts.append(f"{runs} runs, {failures if failures else 'none'} failed")
+    facts.append(_runs(runs, failures))
     if len(pairs):
         facts.append(f"{pairs['method'].iloc[0]} over {_plural(len(pairs), 'comparison')}")
         facts.append(f"in brackets the {pairs['level'].iloc[0]:.0%} nested-bootstrap interval")
     caution = ""
+    if elsewhere is not None and len(elsewhere):
+        others = _plural(elsewhere["problem"].nunique(), "problem")
+        lost = _runs(len(elsewhere), int(elsewhere["failed"].sum()))
+        caution += f" On {others} more not every solver has a run: these count nowhere ({lost})."
     if int(ranking["runs"].max()) <= problems:
         caution += " With a single run a problem, chance in the runs themselves is not averaged out."
     if len(pairs) and int(pairs["clusters"].iloc[0]) == 1:
@@ -146,16 +155,25 @@ def _same(pairs: pd.DataFrame, first: str, second: str) -> str:
 
 
 def _cost(ranking: pd.DataFrame) -> str:
+    """Seconds only where every run had the machine for itself."""
     first, second = ranking.iloc[0], ranking.iloc[1]
-    own, other = seconds(first["solver_seconds"]), seconds(second["solver_seconds"])
-    words = f"; a run of {first['solver']} takes {own} s of solver time, one of {second['solver']} {other} s"
-    if pd.isna(first["hit_queries"]) or np.isinf(first["hit_queries"]):
-        return words
-    return f"{words}, and 90% of the best is reached after {first['hit_queries']:,.0f} queries (median)"
+    words = []
+    if first["timed"] and second["timed"]:
+        own, other = seconds(first["solver_seconds"]), seconds(second["solver_seconds"])
+        words.append(f"a run of {first['solver']} takes {own} s of solver time, one of {second['solver']} {other} s")
+    if np.isfinite(first["ert"]):
+        words.append(
+            f"{first['solver']} comes to 75% of the way to the best known in {first['ert']:,.0f} queries (expected)"
+        )
+    return "".join(f"; {part}" for part in words)
+
+
+def _runs(count: int, failures: int) -> str:
+    return f"{_plural(count, 'run')}, {f'{failures:,}' if failures else 'none'} failed"
 
 
 def _plural(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def _verb(names: list[str], one: str, many: str) -> str:

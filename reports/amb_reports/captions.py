@@ -17,6 +17,22 @@ def scope(runs: pd.DataFrame) -> str:
     )
 
 
+def axis_words(bounds: pd.DataFrame) -> str:
+    """What the two ends of a figure's axis are, in a sentence.
+
+    Args:
+        bounds: of `amb.stats.queries.ranges`.
+    """
+    anchored = bounds["anchored"]
+    points = "The way leads from chance (0) to the best known value (1) of the suite's reference points"
+    runs = "from the floor (0) to the best value of these runs (1)"
+    if anchored.all():
+        return f"{points}."
+    if not anchored.any():
+        return f"The way leads {runs}."
+    return f"{points}; on {plural(int((~anchored).sum()), 'problem')} without them {runs}."
+
+
 def command(settings: Mapping[str, object]) -> str:
     """The command that makes the comparison again."""
     if settings.get("command"):

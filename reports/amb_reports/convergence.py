@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
-from amb_reports.captions import scope
+from amb_reports.captions import axis_words, scope
 from amb_reports.palette import INK, MUTED, Line, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
@@ -26,15 +26,17 @@ class Convergence(Report):
     """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = comparison.competing
-        table = convergence_table(runs, comparison.traces)
-        return save(draw_convergence(table, scope(runs)), folder, "convergence")
+        runs, traces = comparison.common, comparison.traces
+        if runs.empty:
+            return []
+        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
+        return save(draw_convergence(convergence_table(runs, traces), caption), folder, "convergence")
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:
     """Quartiles of the normalized best-so-far activation over runs, on a grid of queries.
 
-    Every run is scaled so that its problem's floor is 0 and the best value known there 1 (see
+    Every run is scaled so that its problem's targets start at 0 and end at 1, the best value known there (see
     `amb.stats.queries.ranges`). A run that ended early keeps its last value.
 
     Returns:
@@ -46,11 +48,11 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     curves = np.full((len(runs), len(grid)), np.nan)
     keys = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
     for i, (problem, solver, seed) in enumerate(keys):
-        floor, best = bounds.loc[problem, ["floor", "best"]]
+        floor, start, best = bounds.loc[problem, ["floor", "start", "best"]]
         told = traces.get((problem, solver, seed), np.empty(0))
         curve = best_so_far(told, floor=floor) if len(told) else np.array([floor])
         reached = curve[np.minimum(grid, len(curve)) - 1]
-        curves[i] = (reached - floor) / (best - floor) if best > floor else 0.0
+        curves[i] = (reached - start) / (best - start) if best > start else 0.0
     panels = _panels(runs)
     rows = []
     for panel in [ALL, *dict.fromkeys(panels)]:
@@ -80,7 +82,7 @@ def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
     last = table[table["panel"] == ALL].groupby("solver", sort=False)["median"].last()
     label_ends(main, last, float(table["query"].max()), styles)
     main.set_xlabel("queries", color=INK, fontsize=10)
-    main.set_ylabel("best activation so far, share of best known", color=INK, fontsize=10)
+    main.set_ylabel("best activation so far, of the way to the best known", color=INK, fontsize=10)
     for i, panel in enumerate(small):
         axes = figure.add_subplot(grid[i // columns, 1 + i % columns], sharex=main, sharey=main)
         _draw_panel(axes, table[table["panel"] == panel], styles)

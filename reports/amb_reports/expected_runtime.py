@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
+from amb.stats.queries import ranges
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
-from amb_reports.captions import scope
+from amb_reports.captions import axis_words, scope
 from amb_reports.palette import INK, MUTED, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ class ExpectedRuntime(Report):
     """`ert.csv` (a row a problem, solver and target) and `ert.png`, `.svg` (all problems, with intervals)."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = comparison.competing, comparison.traces
-        table = pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
+        runs, traces = comparison.common, comparison.traces
+        table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return []
-        paths = save(draw_runtimes(table, scope(runs)), folder, "ert")
+        paths = save(draw_runtimes(table, f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"), folder, "ert")
         paths.append(folder / "ert.csv")
-        expected_runtimes(runs, traces).to_csv(paths[-1], index=False, lineterminator="\n")
+        expected_runtimes(comparison.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
 
 
@@ -52,7 +53,7 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
     if len(finite):
         ends = finite.groupby("solver", sort=False).last()
         label_ends(axes, ends["ert"], 100 * ends["fraction"], styles)
-    axes.set_xlabel("target, % of the way from the floor to the best known value", color=INK, fontsize=10)
+    axes.set_xlabel("target, % of the way to the best known value", color=INK, fontsize=10)
     axes.set_ylabel("queries until a run gets there", color=INK, fontsize=10)
     figure.suptitle("What a target costs", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     note = (

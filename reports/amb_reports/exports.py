@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Series:
         number: of the problem, from 1.
         problem, solver: their names.
         modes: dimension of the space.
-        best: the best value known of the problem, over all runs compared.
+        best: the best value known of the problem: that of its reference points, or of a run that is better.
         seeds: one a run.
         told: float64[queries] of each run, NaN where a query failed.
     """
@@ -36,8 +37,9 @@ class Series:
 
 def series(comparison: "Comparison") -> Iterator[Series]:
     """All problems and solvers of a comparison in its order; a run that observed nothing is left out."""
+    points = comparison.runs.drop_duplicates("problem").set_index("problem").get("best_known", pd.Series(dtype=float))
     known = {
-        problem: float(np.nanmax(np.concatenate([*values, [0.0]])))
+        problem: float(np.nanmax(np.concatenate([*values, [0.0, points.get(problem, np.nan)]])))
         for problem in dict.fromkeys(comparison.runs["problem"])
         if (values := [told for key, told in comparison.traces.items() if key[0] == problem])
     }

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges
+from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
-from amb_reports.captions import scope, short
+from amb_reports.captions import axis_words, scope, short
 from amb_reports.palette import INK, MUTED, save
 
 if TYPE_CHECKING:
@@ -23,27 +23,26 @@ SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2
 
 
 class Heatmap(Report):
-    """`heatmap.png` and `.svg`: median activation, coloured by its share of the best known."""
+    """`heatmap.png` and `.svg`: median activation, coloured by how far that is on the way to the best known."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = comparison.competing
-        table = heatmap_table(runs, comparison.traces, list(comparison.ranking["solver"]))
-        return save(draw_heatmap(table, scope(runs)), folder, "heatmap")
+        runs, traces = comparison.competing, comparison.traces
+        table = heatmap_table(runs, traces, list(comparison.ranking["solver"]))
+        caption = f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"
+        return save(draw_heatmap(table, caption), folder, "heatmap")
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:
     """Median final activation of each problem and solver.
 
     Returns:
-        problem, label, solver, activation (failed runs at the floor), share (of the best known).
+        problem, label, solver, activation (failed runs at the floor), share (of the way to the best known).
     """
     bounds = ranges(runs, traces)
     floors = runs["problem"].map(bounds["floor"])
     filled = runs.assign(activation=runs["final"].mask(failed_runs(runs), floors))
     table = filled.groupby(["problem", "solver"], sort=False)["activation"].median().reset_index()
-    floor, best = table["problem"].map(bounds["floor"]), table["problem"].map(bounds["best"])
-    span = (best - floor).where(best > floor)
-    table["share"] = ((table["activation"] - floor) / span).fillna(0.0)
+    table["share"] = way(table["activation"], table["problem"], bounds)
     table["label"] = table["problem"].map({p: short(p, runs) for p in bounds.index})
     table["solver"] = pd.Categorical(table["solver"], solvers, ordered=True)
     return table.sort_values(["solver"], kind="stable", ignore_index=True)
@@ -73,8 +72,8 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3.5 / figure.get_figheight()), pad=0.02)
     bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
-    bar.set_label("share of best known", fontsize=8, color=MUTED)
+    bar.set_label("of the way to the best known", fontsize=8, color=MUTED)
     bar.outline.set_visible(False)
     figure.suptitle("Median activation by problem", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    figure.supxlabel(f"Bold: best of its problem.\n{caption}.", x=0.01, ha="left", fontsize=8, color=MUTED)
+    figure.supxlabel(f"Bold: best of its problem. {caption}.", x=0.01, ha="left", fontsize=8, color=MUTED)
     return figure

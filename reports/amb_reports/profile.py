@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges
+from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
-from amb_reports.captions import scope
+from amb_reports.captions import axis_words, scope
 from amb_reports.palette import INK, MUTED, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
@@ -22,23 +22,23 @@ class Profile(Report):
     """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = comparison.competing
-        table = profile_table(runs, comparison.traces)
-        return save(draw_profile(table, scope(runs)), folder, "profile")
+        runs, traces = comparison.common, comparison.traces
+        if runs.empty:
+            return []
+        caption = f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"
+        return save(draw_profile(profile_table(runs, traces), caption), folder, "profile")
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
-    """Share of runs whose final activation is at least a fraction of the way from floor to best known.
+    """Share of runs whose final activation is at least a fraction of the way to the best known (see `ranges`).
 
     Every problem weighs the same; a failed run reaches nothing.
 
     Returns:
         solver, fraction (1 down to 0), share.
     """
-    bounds = ranges(runs, traces).loc[runs["problem"]]
-    span = (bounds["best"] - bounds["floor"]).to_numpy()
-    gain = runs["final"].to_numpy(dtype=float) - bounds["floor"].to_numpy()
-    score = np.where(failed_runs(runs), -1.0, np.divide(gain, span, out=np.zeros(len(runs)), where=span > 0))
+    share = way(runs["final"], runs["problem"], ranges(runs, traces))
+    score = share.mask(failed_runs(runs), -np.inf).to_numpy()
     fractions = np.linspace(1, 0, points)
     parts = []
     for solver in dict.fromkeys(runs["solver"]):
@@ -66,7 +66,7 @@ def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
     ends = table[table["fraction"] >= axes.get_xlim()[1]].groupby("solver", sort=False)["share"].last()
     label_ends(axes, ends, axes.get_xlim()[1], styles)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel("of the best known activation", color=INK, fontsize=10)
+    axes.set_xlabel("of the way to the best known activation", color=INK, fontsize=10)
     axes.set_ylabel("share of runs that reach it", color=INK, fontsize=10)
     title = "How close runs come to the best known"
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")

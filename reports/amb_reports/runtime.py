@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
-from amb.stats.queries import FRACTIONS, queries_to
-from amb_reports.captions import scope
+from amb.stats.queries import FRACTIONS, queries_to, ranges
+from amb_reports.captions import axis_words, scope
 from amb_reports.palette import INK, MUTED, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ class Runtime(Report):
     """`runtime.png` and `.svg`: share of (run, target) couples reached against queries."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs = comparison.competing
-        table = runtime_table(runs, comparison.traces)
-        return [] if table.empty else save(draw_runtime(table, scope(runs)), folder, "runtime")
+        runs, traces = comparison.common, comparison.traces
+        table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
+        if table.empty:
+            return []
+        caption = f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"
+        return save(draw_runtime(table, caption), folder, "runtime")
 
 
 def runtime_table(
@@ -74,9 +77,6 @@ def draw_runtime(table: pd.DataFrame, caption: str) -> Figure:
     axes.set_xlabel("queries", color=INK, fontsize=10)
     axes.set_ylabel("share of targets reached", color=INK, fontsize=10)
     figure.suptitle("How many targets are reached", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    note = (
-        "51 targets a problem, between floor and best known; × marks the budget; "
-        f"bands: 95% bootstrap over problems.\n{caption}."
-    )
+    note = f"51 targets a problem; × marks the budget; bands: 95% bootstrap over problems. {caption}."
     figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
     return figure

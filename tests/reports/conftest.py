@@ -68,8 +68,8 @@ def _make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seed
         "rope": 0.01,
     }
     return SimpleNamespace(
-        runs=runs, competing=runs, traces=traces, analysis=analysis, ranking=analysis.ranking, pairs=analysis.pairs,
-        verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
+        runs=runs, competing=runs, common=runs, traces=traces, analysis=analysis, ranking=analysis.ranking,
+        pairs=analysis.pairs, verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
         modes=lambda problem: 128, load=lambda key: None, warnings=(),
     )  # fmt: skip
 

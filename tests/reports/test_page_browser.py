@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from amb.contracts.family import Reference
 from amb.plugins import load_file
-from amb.stats import analyse
+from amb.stats import analyse, common
 from amb.stats.queries import queries_to
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.signed_rank import signed_rank
@@ -130,6 +131,25 @@ def small(make_study, tmp_path_factory) -> SimpleNamespace:  # type: ignore[no-u
 
 
 @pytest.fixture(scope="module")
+def uneven(make_study, tmp_path_factory) -> SimpleNamespace:  # type: ignore[no-untyped-def]
+    """As a study half way: portfolio has not yet run on seven problems of 16; eleven have reference points."""
+    load_file(Path(__file__).parents[1] / "plugins" / "painted.py")
+    names = [f"painted/net/conv{layer}/{unit}" for layer in (1, 2) for unit in range(8)]
+    study = make_study(problems=names, solvers=("random", "tt-b", "portfolio"), seeds=4)
+    for key, (record, _) in list(study.runs.items()):
+        if record.plan.solver == "portfolio" and record.plan.problem in names[:7]:
+            del study.runs[key]
+
+    def point(problem: str, fingerprint: str) -> Reference | None:
+        k = names.index(problem)
+        return Reference(fingerprint, 0.1, 0.2, None, None, 0.6 + 0.02 * k, (0,) * 6, "") if k > 4 else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amb_reports.page.gather.reference", point)
+        return make(study, tmp_path_factory.mktemp("uneven") / "page.html")
+
+
+@pytest.fixture(scope="module")
 def large(make_study, tmp_path_factory) -> SimpleNamespace:  # type: ignore[no-untyped-def]
     """10 solvers, 60 problems, 15 seeds, 1,000 queries."""
     load_file(Path(__file__).parents[1] / "plugins" / "painted.py")
@@ -165,9 +185,10 @@ def agree(shown: dict[str, list[dict[str, object]]], runs: pd.DataFrame, traces:
     for row in shown["ranking"]:
         wanted = ranking.loc[row["solver"]]
         names = ["place", "score", "mean_rank", "wins", "ties", "losses", "runs", "failures", "solver_seconds"]
-        for name in [*names, "evaluation_seconds", *(["hit_share", "hit_queries"] if hits else [])]:
-            value = np.inf if row[name] == "inf" else row[name]
-            assert value == pytest.approx(wanted[name], rel=1e-5 if "seconds" in name else 1e-12), name
+        for name in [*names, "evaluation_seconds", "normalized", *(["hit_share", "ert"] if hits else [])]:
+            value = {"inf": np.inf, None: np.nan}.get(row[name], row[name])
+            rel = 1e-5 if "seconds" in name else 1e-12
+            assert value == pytest.approx(wanted[name], rel=rel, nan_ok=True), name
         assert (row["letters"], row["note"]) == (wanted["letters"], wanted["note"])
     assert len(shown["pairs"]) == len(expected.pairs)
     for pair, wanted in zip(shown["pairs"], expected.pairs.to_dict("records"), strict=True):
@@ -218,6 +239,60 @@ def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: Si
         own = pooled.loc[solver]
         known = np.isfinite(own["low"]).to_numpy()
         assert np.array([row["low"] for row in rows])[known].tolist() == own["low"][known].tolist()
+
+
+def test_a_study_half_way_is_judged_by_what_all_have_run(browser: Browser, uneven: SimpleNamespace) -> None:
+    """Every column, target and figure is of the common problems, between chance and best known where there are such."""
+    browser.size(*DESKTOP)
+    browser.open(uneven.file)
+    shown = browser.run(RESULT)
+    runs, traces = at(uneven.board, 200)
+    assert common(runs)["problem"].nunique() == 9 < runs["problem"].nunique()
+    agree(shown, runs, traces, hits=True)
+    assert all(0 < row["normalized"] < 1.5 for row in shown["ranking"])
+    agree_on_runtimes(browser.run(RUNTIMES), uneven.board, common(runs), traces)
+    basis = browser.run("return document.getElementById('basis').textContent")
+    assert "On 7 problems more not every solver has a run: these count nowhere (56 runs, none failed)." in basis
+    assert browser.run("return page.result.selection.problems.length") == 16
+    for name, words in (
+        ("convergence", "reference points. Lines: median over runs; bands: their middle half. 9 problems"),
+        ("heatmap", "on 5 problems without them from the floor (0) to the best value on this page (1). 16 problems"),
+    ):
+        browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
+        browser.until(f"return document.querySelector('#figure-{name} .chart') !== null")
+        assert words in browser.run(f"return document.querySelector('#figure-{name} figcaption').textContent")
+    browser.run("location.hash = 'layer=conv1&solver=random&solver=tt-b'")
+    keep = (runs["layer"] == "conv1") & (runs["solver"] != "portfolio")
+    browser.until("return page.result.blocks.length === 8")
+    agree(browser.run(RESULT), runs[keep], traces, hits=True)
+
+
+def test_lines_dots_and_every_number_of_a_table_lead_to_runs(browser: Browser, small: SimpleNamespace) -> None:
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    click(browser, "#pairs tbody tr td:nth-child(4) a")
+    browser.until("return document.getElementById('rows').open")
+    assert "192 runs" in browser.run("return document.querySelector('#rows h3').textContent"), "of both solvers"
+    browser.open(small.file)
+    for table in ("pairs", "runtimes"):
+        cells = f"[...document.querySelectorAll('#{table} tbody td')].filter((cell) => /[0-9]/.test(cell.textContent))"
+        assert browser.run(f"return {cells}.length") > 0
+        assert browser.run(f"return {cells}.filter((cell) => !cell.querySelector('a')).length") == 0
+    for name, panel in (("convergence", 0), ("ranks", 0), ("time", 1)):
+        browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
+        browser.until(f"return document.querySelector('#figure-{name} .chart') !== null")
+        opened = browser.run(
+            "const root = document.querySelector(arguments[0]), panel = root.panels[arguments[1]];"
+            "const mark = panel.marks.find((one) => one.say);"
+            "const here = found(panel, panel.toX(mark.x.at(-1)), panel.toY(mark.y.at(-1)));"
+            "here.open(); return mark.solver.name;",
+            f"#figure-{name} .chart",
+            panel,
+        )
+        browser.until("return document.getElementById('rows').open")
+        assert opened in browser.run("return document.querySelector('#rows h3').textContent")
+        click(browser, "#rows form button")
+        browser.until("return !document.getElementById('rows').open")
 
 
 @pytest.mark.parametrize(

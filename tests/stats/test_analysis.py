@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from amb.errors import AmbError
-from amb.stats import METRICS, PAIRS, analyse, ranking_columns, shown
+from amb.stats import METRICS, PAIRS, analyse, common, ranking_columns, shown
 
 
 def three(problems: int = 10, seeds: int = 3) -> np.ndarray:
@@ -63,6 +63,37 @@ def test_no_common_problem_gives_no_verdict(study) -> None:  # type: ignore[no-u
     assert analyse(runs[apart], traces, resamples=50).verdict.startswith("No verdict")
 
 
+def test_every_column_is_of_the_problems_that_all_have_run(study) -> None:  # type: ignore[no-untyped-def]
+    """A solver that has also run elsewhere, badly or well, is judged by what all have run; what is left out is said."""
+    finals = three(12)
+    finals[10:, 0] = 0.01  # where a is alone, it is bad
+    finals[11, 0, 0] = np.nan
+    runs, traces = study(finals, targets=3)
+    runs["normalized"] = runs["final"] / 2
+    elsewhere = runs["unit"].isin(["10", "11"])
+    part = runs[~elsewhere | (runs["solver"] == "a")]
+    found, alone = analyse(part, traces, resamples=50), analyse(runs[~elsewhere], traces, resamples=50)
+    pd.testing.assert_frame_equal(found.ranking, alone.ranking)
+    assert found.verdict == alone.verdict
+    assert "10 problems" in found.basis
+    assert "90 runs, none failed" in found.basis
+    assert "On 2 problems more not every solver has a run: these count nowhere (6 runs, 1 failed)." in found.basis
+    assert common(part)["problem"].nunique() == 10
+
+
+def test_seconds_are_claimed_only_where_runs_were_timed(study) -> None:  # type: ignore[no-untyped-def]
+    """One run that shared the machine is enough for silence, and for a refusal to rank by seconds."""
+    runs, traces = study(three(), targets=2)
+    assert "solver time" not in analyse(runs, traces, resamples=50).verdict
+    timed = analyse(runs.assign(timing=True), traces, resamples=50)
+    assert "s of solver time" in timed.verdict
+    assert timed.ranking["timed"].all()
+    crowded = runs.assign(timing=[*[True] * (len(runs) - 1), False])
+    assert "solver time" not in analyse(crowded[crowded["solver"] != "b"], traces, resamples=50).verdict
+    with pytest.raises(AmbError, match=r"1 of 90 runs were not timed alone.*--timing"):
+        analyse(crowded, traces, metric="seconds", resamples=50)
+
+
 def test_failures_are_in_sight(study) -> None:  # type: ignore[no-untyped-def]
     """A crash counts in the ranking, in the sentence, and against the solver."""
     finals = three()
@@ -116,15 +147,17 @@ def test_a_silly_alpha_is_refused(study) -> None:  # type: ignore[no-untyped-def
         analyse(*study(three()), alpha=5)
 
 
-def test_queries_to_the_target_are_a_median_over_runs(study) -> None:  # type: ignore[no-untyped-def]
-    """Two runs of three reach it: the share and the median agree, whatever problem they belong to."""
+def test_queries_to_the_target_are_those_of_all_runs_over_the_runs_that_arrive(study) -> None:  # type: ignore[no-untyped-def]
+    """Two runs of three reach it with their last of 20 queries; a run that misses has spent its 20 too."""
     finals = np.full((2, 2, 3), 0.9)
     finals[:, 1, 2] = 0.1
     found = analyse(*study(finals), resamples=20).ranking.set_index("solver")
     assert found.loc["b", "hit_share"] == pytest.approx(2 / 3)
-    assert found.loc["b", "hit_queries"] == 20
-    finals[:, 1, 1] = 0.1
-    assert np.isinf(analyse(*study(finals), resamples=20).ranking.set_index("solver").loc["b", "hit_queries"])
+    assert found.loc["b", "ert"] == pytest.approx(30)
+    finals[:, 1] = 0.1
+    lost = analyse(*study(finals), resamples=20).ranking
+    assert np.isinf(lost.set_index("solver").loc["b", "ert"])
+    assert list(shown(lost)["expected queries to 75%"]) == ["20", "never"]
 
 
 def test_scores_between_chance_and_best_stand_beside_the_raw_ones(study) -> None:  # type: ignore[no-untyped-def]

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray, IntArray
-from amb.stats import Analysis, competing
+from amb.stats import Analysis, common, competing
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.runtimes import pooled_runtimes
@@ -97,27 +98,28 @@ class Board:
     notes: tuple[str, ...] = field(default=())
 
     def bounds(self) -> pd.DataFrame:
-        """Floor and best known value of each problem at the first view's budget; see `amb.stats.queries.ranges`."""
+        """What each problem is measured by at the first view's budget; see `amb.stats.queries.ranges`."""
         return known_ranges(*self._first())
 
     def runtimes(self) -> pd.DataFrame:
         """Expected runtimes of all problems at that budget: solver, fraction, low, high, of `pooled_runtimes`."""
         runs, traces = self._first()
-        table = pooled_runtimes(competing(runs), traces, rng=np.random.default_rng(0))
+        table = pooled_runtimes(common(competing(runs)), traces, rng=np.random.default_rng(0))
         return table[["solver", "fraction", "low", "high"]] if len(table) else table
 
     def _first(self) -> tuple[pd.DataFrame, Traces]:
         """The runs of the first view, and their values up to its budget."""
         first = self.views[0]
         here = first.table["present"].to_numpy()
-        facts = self.runs[["problem", "generator", "target", "solver", "seed", "white_box"]]
+        named = ["problem", "generator", "target", "solver", "seed", "white_box", "chance", "best_known"]
+        facts = self.runs[[name for name in named if name in self.runs]]
         seen = facts.join(first.table[["final", "best"]])[here].assign(budget=first.budget)
         return seen, {key: self.traces[key][: first.budget] for key in _keys(seen) if key in self.traces}
 
 
 def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
-    """Floor and best known value by problem, from competitors only; white-box runs count where no other is."""
-    return ranges(competing(runs), traces).combine_first(ranges(runs, traces))
+    """What each problem is measured by, from competitors only; white-box runs count where no other is."""
+    return ranges(competing(runs), traces).combine_first(ranges(runs, traces)).astype({"anchored": bool})
 
 
 def budgets_to_show(runs: pd.DataFrame) -> list[int]:
@@ -172,11 +174,16 @@ def at_budget(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int) ->
                 "queries": n,
                 "final": final,
                 "best": float(np.nanmax(seen[:n])) if known else np.nan,
-                "normalized": (final - row.get("chance", np.nan)) / row.get("reach", np.nan),
+                "normalized": _normalized(final, row),
                 **{f"{part}_seconds": row[f"{part}_seconds"] * share for part in ("solver", "generator", "target")},
             }
         rows.append(row | {"budget": budget})
     return pd.DataFrame(rows, index=runs.index)
+
+
+def _normalized(final: float, row: Mapping[str, Any]) -> float:
+    reach = row.get("best_known", np.nan) - row.get("chance", np.nan)
+    return (final - row["chance"]) / reach if reach > 0 else np.nan
 
 
 def _keys(runs: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray
 from amb.stats.metrics import Traces
-from amb.stats.queries import FRACTIONS
+from amb.stats.queries import FRACTIONS, TARGET
 
 SCALE = 51 * 1280
-"""Shares of the way from floor to best known are whole numbers of this; the 51 targets, and 90%, are exact."""
+"""Shares of the way to the best known are whole numbers of this; the 51 targets, and half of the way, are exact."""
 
 POINTS = 40
 """Of a long curve, what a logarithmic grid of so many queries sees is kept, and where targets were first reached."""
@@ -25,7 +25,7 @@ class Curves:
     Attributes:
         start: uint32[runs + 1], where each run's steps begin.
         query: uint16 or uint32[steps], after which the curve steps up.
-        share: uint16[steps], to how many `SCALE`ths of the way from floor to best known.
+        share: uint16[steps], to how many `SCALE`ths of the way from start to best known.
     """
 
     start: NDArray[np.uint32]
@@ -39,13 +39,13 @@ def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
     Args:
         runs: problem, solver, seed.
         traces: values told.
-        bounds: `floor` and `best` by problem; what exceeds the best counts as the best.
+        bounds: `start` and `best` by problem; what exceeds the best counts as the best.
     """
-    floors, bests = bounds["floor"].to_dict(), bounds["best"].to_dict()
+    starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
     queries, shares, start = [], [], [0]
     for problem, solver, seed in zip(runs["problem"], runs["solver"], runs["seed"], strict=True):
         told = traces.get((problem, solver, seed), np.empty(0))
-        query, share = steps(told, floors[problem], bests[problem])
+        query, share = steps(told, starts[problem], bests[problem])
         queries.append(query)
         shares.append(share)
         start.append(start[-1] + len(query))
@@ -57,15 +57,15 @@ def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
     )
 
 
-def steps(told: FloatArray, floor: float, best: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def steps(told: FloatArray, start: float, best: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where a best-so-far curve rises, and to which share, int[steps] each; both grow.
 
     A share of exactly a target is never rounded below it.
     """
-    if not len(told) or best <= floor:
+    if not len(told) or best <= start:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     known = np.where(np.isnan(told), -np.inf, told)
-    share = np.floor(np.clip((known - floor) / (best - floor), 0, 1) * SCALE + 1e-6).astype(np.int64)
+    share = np.floor(np.clip((known - start) / (best - start), 0, 1) * SCALE + 1e-6).astype(np.int64)
     highest = np.maximum.accumulate(share)
     rises = np.flatnonzero(np.diff(highest, prepend=0) > 0)
     if len(rises) > POINTS:
@@ -76,7 +76,7 @@ def steps(told: FloatArray, floor: float, best: float) -> tuple[NDArray[np.int64
 def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.int64]:
     grid = np.unique(np.rint(np.geomspace(1, len(highest), POINTS)).astype(int)) - 1
     seen = np.searchsorted(rises, grid, side="right") - 1
-    targets: Sequence[float] = [*FRACTIONS, 0.9]
+    targets: Sequence[float] = [*FRACTIONS, TARGET]
     hits = np.searchsorted(highest[rises], np.rint(np.array(targets) * SCALE), side="left")
     kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
     return rises[kept]

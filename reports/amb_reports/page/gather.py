@@ -37,9 +37,11 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
         command: what makes the page again.
 
     Raises:
-        StudyError: no run at all; two studies contradict each other, or measured other weights.
+        StudyError: no run at all; two studies contradict each other, or measured other weights, or, where seconds
+            rank, ran on different machines.
     """
     _same_versions(studies)
+    _same_machine(studies, metric)
     held: dict[str, _Held] = {}
     point = cache(_point)
     left_out = [0] * len(studies)
@@ -111,7 +113,6 @@ class _Held:
         noise_free = np.array_equal(trace.clean, trace.values, equal_nan=True)
         self.seen = self.told if noise_free else np.where(np.isnan(trace.values), np.nan, trace.clean)
         self.source = source
-        self._point = point
         self._row = run_row(record, trace, record.plan.budget, point)
 
     @property
@@ -131,12 +132,10 @@ class _Held:
 
     def row(self) -> dict[str, object]:
         plan = self.record.plan
-        more: dict[str, object] = {"white_box": _sees_gradients(plan.solver)}
-        if self._point is not None:
-            reach = self._point.best - self._point.chance
-            more |= {"chance": self._point.chance, "reach": reach if reach > 0 else np.nan}
-        more |= {"message": self.record.reason, "version": plan.version, "source": self.source, "anytime": plan.anytime}
-        return self._row | more
+        return self._row | {
+            "white_box": _sees_gradients(plan.solver), "message": self.record.reason, "version": plan.version,
+            "source": self.source, "anytime": plan.anytime,
+        }  # fmt: skip
 
 
 def _point(problem: str, fingerprint: str) -> Reference | None:
@@ -165,6 +164,12 @@ def _current(study: Study | PublishedStudy, record: RunRecord) -> bool:
     return problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
         solvers.get(plan.solver, plan.version) == plan.version
     )
+
+
+def _same_machine(studies: Studies, metric: str) -> None:
+    machines = {(m.get("processor"), m.get("cores")) for s in studies if (m := _named(s, "environment"))}
+    if metric == "seconds" and len(machines) > 1:
+        raise StudyError("these studies ran on different machines: their seconds do not compare; take another metric")
 
 
 def _same_versions(studies: Studies) -> None:

@@ -131,8 +131,8 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
                 (label for label, members in suites.items() if members & _names(name)),
                 key=lambda label: name not in suites[label],
             ),
-            "floor": float(bounds.at[name, "floor"]),
-            "best": float(bounds.at[name, "best"]),
+            **{end: float(bounds.at[name, end]) for end in ("floor", "start", "best")},
+            "anchored": bool(bounds.at[name, "anchored"]),
         }
         for name in names
     ]

@@ -7,7 +7,7 @@ FIGURES.push({
   draw(result, width) {
     const { data, ranking } = result;
     const known = ranking.filter((row) => isKnown(row.score) && isKnown(row.solver_seconds));
-    if (!known.length) return { panels: [], caption: "No problem is common to the selected solvers." };
+    if (!known.length) return { panels: [], caption: "No run was timed." };
     const scores = known.map((row) => row.score);
     const pad = 0.08 * (Math.max(...scores) - Math.min(...scores)) || 0.05;
     const title = data.metric.logarithmic ? `−log10 ${data.metric.label}` : data.metric.label;

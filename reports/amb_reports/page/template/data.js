@@ -20,7 +20,7 @@ async function readData() {
   data.column = column;
   data.runs = column.problem.length;
   for (const row of data.whole.ranking) {
-    if (row.hit_queries === "inf") row.hit_queries = Infinity;
+    if (row.ert === "inf") row.ert = Infinity;
   }
   for (const row of data.whole.runtimes) {
     for (const name of ["ert", "low", "high"]) if (row[name] === "inf") row[name] = Infinity;

@@ -33,17 +33,14 @@ function curvesAt(data, budget) {
 const solversOf = (result) => result.cells.map((cells, s) => ({ cells, solver: result.data.solvers[result.selection.solvers[s]] }))
   .filter(({ cells }) => cells.some((cell) => cell.length));
 
-// Places in the selection of the problems that have targets: something rose above the floor.
-const counted = ({ data, selection }) => [...selection.problems.keys()].filter((k) => {
-  const { best, floor } = data.problems[selection.problems[k]];
-  return best > floor;
-});
+// Places among the compared problems of those that have targets.
+const counted = ({ data, blocks }) => [...blocks.keys()].filter((k) => data.problems[blocks[k]].best > data.problems[blocks[k]].start);
 
 // What a figure makes of one solver's runs is kept while problems and budget stay: another solver changes nothing of it.
 const kept = { of: "", parts: new Map() };
 
-function keep(figure, { selection }, solver, make) {
-  const of = `${selection.budget} ${selection.problems}`, name = `${figure} ${solver.name}`;
+function keep(figure, { selection, blocks }, solver, make) {
+  const of = `${selection.budget} ${blocks}`, name = `${figure} ${solver.name}`;
   if (kept.of !== of) Object.assign(kept, { of, parts: new Map() });
   if (!kept.parts.has(name)) kept.parts.set(name, make());
   return kept.parts.get(name);
@@ -71,13 +68,13 @@ FIGURES.push({
     }));
     return {
       panels: [{
-        x: logAxis(selection.budget, "queries"), y: shareAxis("share of best known", { text: (share) => share.toFixed(1) }),
+        x: logAxis(selection.budget, "queries"), y: shareAxis("of the way to the best known", { text: (share) => share.toFixed(1) }),
         marks: [
           ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
           ...curved.map(({ solver, middle }) => ({ line: true, step: true, solver, x: grid, y: middle, head, say: (g) => fixed(middle[g], 3) })),
         ],
       }],
-      caption: "Best activation so far, from each problem's floor (0) to the best value known on this page (1). Lines: median over runs; bands: their middle half.",
+      caption: `Best activation so far. ${wayWords(result, result.blocks)} Lines: median over runs; bands: their middle half.`,
     };
   },
 });
@@ -144,7 +141,7 @@ FIGURES.push({
           ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "times" })),
         ],
       }],
-      caption: `Empirical distribution of runtimes: share of ${TARGETS} targets a problem, between floor and best known. Bands: 95% bootstrap over problems; × marks the budget.`,
+      caption: `Empirical distribution of runtimes: share of ${TARGETS} targets a problem that are reached. ${wayWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
     };
   },
 });
@@ -172,14 +169,14 @@ FIGURES.push({
     const full = curved.map(({ share }) => fractions[share.findIndex((y) => y >= share.at(-1) - 1e-9)]);
     const lowest = Math.max(0, Math.min(0.9, ...full.map((f) => f - 0.03)));
     const x = fractions.filter((f) => f >= lowest - 1e-9);
-    const head = (i) => `at least ${fixed(100 * x[i], 1)}% of the best known`;
+    const head = (i) => `at least ${fixed(100 * x[i], 1)}% of the way to the best known`;
     return {
       panels: [{
-        x: { range: [1, lowest], text: wholePercent, title: "of the best known activation" },
+        x: { range: [1, lowest], text: wholePercent, title: "of the way to the best known" },
         y: shareAxis("runs that reach it", { text: wholePercent }),
         marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${fixed(100 * share[i], 0)}% of runs` })),
       }],
-      caption: "Performance profile of final noise-free activations; every problem weighs the same.",
+      caption: `Performance profile of final noise-free activations; every problem weighs the same. ${wayWords(result, result.blocks)}`,
     };
   },
 });
@@ -196,7 +193,6 @@ FIGURES.push({
   title: "Mean rank over problems, 1 is best",
   draw(result, width) {
     const { data, ranking } = result;
-    if (!result.blocks.length) return { panels: [], caption: "No problem is common to the selected solvers." };
     const place = new Map(ranking.map((row, i) => [row.index, i]));
     const left = nameMargin(width, ranking.map((row) => row.solver));
     const joined = result.groups.filter((group) => group.length > 1);

@@ -15,16 +15,14 @@ FIGURES.push({
   name: "heatmap",
   title: "Median activation by problem",
   wide: true,
+  every: true,
   draw(result, width) {
-    const { data, selection, ranking, cells, view } = result;
+    const { data, selection, ranking, all, view } = result;
     const { problems } = selection;
     if (!ranking.length || !problems.length) return { panels: [], caption: "Nothing is selected." };
     const activation = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
-    const values = problems.map((_, k) => ranking.map((row) => median(cells[row.index][k].map(activation))));
-    const shares = problems.map((p, k) => {
-      const { floor, best } = data.problems[p];
-      return values[k].map((v) => (best > floor ? (v - floor) / (best - floor) : 0));
-    });
+    const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(activation))));
+    const shares = problems.map((p, k) => values[k].map((v) => wayOf(data.problems[p], v)));
     const known = shares.flat().filter(isKnown);
     const least = Math.min(0.9, Math.floor(10 * Math.min(...known)) / 10);
     const labels = problems.map((p) => data.problems[p].label), left = nameMargin(width, labels);
@@ -39,8 +37,8 @@ FIGURES.push({
       const { id } = data.problems[problems[k]];
       return {
         head: id,
-        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of best known)` }],
-        open: () => { location.hash = Hash.with({ of: ranking[i].solver, on: id, rows: "1" }).slice(1); },
+        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of the way)` }],
+        open: () => { location.hash = Hash.with({ of: ranking[i].solver, on: id, rows: "1" }); },
       };
     };
     return {
@@ -57,8 +55,8 @@ FIGURES.push({
         }],
         pick,
       }],
-      caption: `Median over seeds of the final noise-free activation, coloured by its share of the best known, from ${wholePercent(least)} (weakest) to 100% (strongest).`,
-      hint: "A click shows the runs.",
+      caption: `Median over seeds of the final noise-free activation, coloured from ${wholePercent(least)} (weakest) to 100% (strongest) of the way to the best known. ${wayWords(result, problems)}`,
+      problems,
     };
   },
 });

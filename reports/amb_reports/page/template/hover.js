@@ -16,13 +16,18 @@ function found(panel, x, y) {
       if (!mark.step && i + 1 < places.length && places[i + 1] - x < x - places[i]) i++;
       return [{ solver: mark.solver, text: mark.say(i), height: panel.toY(mark.y[i]), guide: places[i], head: mark.head(i) }];
     }).sort((a, b) => a.height - b.height);
-    return rows.length ? { rows, head: rows[0].head, guide: rows[0].guide } : null;
+    return rows.length ? { rows, head: rows[0].head, guide: rows[0].guide, open: opens(nearest(rows, (row) => Math.abs(row.height - y))) } : null;
   }
   const dots = panel.marks.filter((mark) => mark.say).flatMap((mark) => mark.x.map((value, i) => ({
     solver: mark.solver, text: mark.say(i), far: Math.hypot(panel.toX(value) - x, panel.toY(mark.y[i]) - y),
   }))).sort((a, b) => a.far - b.far);
-  return dots.length && dots[0].far < NEAR ? { rows: dots.filter((dot) => dot.far < dots[0].far + 6) } : null;
+  return dots.length && dots[0].far < NEAR ? { rows: dots.filter((dot) => dot.far < dots[0].far + 6), open: opens(dots[0]) } : null;
 }
+
+const nearest = (rows, far) => rows.reduce((a, b) => (far(b) < far(a) ? b : a));
+
+// Shows the runs behind a line or dot.
+const opens = ({ solver }) => () => { location.hash = Hash.with({ of: solver.name, on: null, rows: "1" }); };
 
 function inBox({ box }, x, y) {
   return x >= box.left - 8 && x <= box.right + 8 && y >= box.top - 8 && y <= box.bottom + 8;

@@ -57,18 +57,25 @@ function drawStale() {
   for (const state of due) state.width ||= state.plot.clientWidth || 600;
   for (const state of due) {
     state.stale = false;
-    const made = shownResult.runs.length ? state.figure.draw(shownResult, state.width) : null;
-    state.caption.textContent = made ? [captionOf(made), made.hint].join(" ").trim() : "Nothing is selected.";
-    state.plot.replaceChildren(...(made?.panels.length ? [chart(made, state.width)] : []));
-    state.plot.style.minHeight = `${made?.height ?? HEIGHT}px`;
+    const made = figureOf(state.figure, state.width);
+    state.caption.textContent = made.panels.length ? `${captionOf(made)} A click shows the runs.` : made.caption;
+    state.plot.replaceChildren(...(made.panels.length ? [chart(made, state.width)] : []));
+    state.plot.style.minHeight = `${made.height ?? HEIGHT}px`;
   }
 }
 
-const captionOf = (made) => `${made.caption} ${scopeWords(shownResult)}.`;
+// A figure of what is selected; without panels, and with the reason, where there is nothing to show.
+function figureOf(figure, width) {
+  if (!shownResult.runs.length) return { panels: [], caption: "Nothing is selected." };
+  if (!shownResult.blocks.length && !figure.every) return { panels: [], caption: "No problem is common to the selected solvers." };
+  return figure.draw(shownResult, width);
+}
+
+const captionOf = (made) => `${made.caption} ${scopeWords(shownResult, made.problems)}.`;
 
 function saveFigure(figure) {
   const width = 860, top = 40;
-  const made = inLight(() => figure.draw(shownResult, width - 24));
+  const made = inLight(() => figureOf(figure, width - 24));
   const plot = chart(made, width - 24);
   const height = Number(plot.getAttribute("height"));
   const text = (words, x, y, attributes) => svg("text", { x, y, fill: "var(--ink)", ...attributes }, words);

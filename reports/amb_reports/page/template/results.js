@@ -1,7 +1,8 @@
 "use strict";
 // From a selection to its runs, medians, ranking and pairs.
 
-const HIT = 0.9;
+// The one target that tables give, as amb.stats.queries.TARGET.
+const HIT = 0.75;
 
 function compute(data, asked) {
   const view = viewColumns(data, asked.budget);
@@ -20,50 +21,53 @@ function compute(data, asked) {
   // Solvers without any run here are left out: they would leave no common problem.
   const ran = asked.solvers.map((_, s) => !runs.length || every[s].some((cell) => cell.length));
   const [solvers, absent] = [true, false].map((has) => asked.solvers.filter((_, s) => ran[s] === has));
-  const selection = { ...asked, solvers, absent }, cells = every.filter((_, s) => ran[s]);
-  const kept = selection.problems.map((_, p) => p).filter((p) => cells.length && cells.every((row) => row[p].length));
-  const medians = (column) => cells.map((row) => kept.map((p) => median(row[p].map((i) => view[column][i]))));
+  const selection = { ...asked, solvers, absent }, all = every.filter((_, s) => ran[s]);
+  // Only problems on which every solver has a run are compared; the heat map and the gallery show all.
+  const kept = selection.problems.map((_, p) => p).filter((p) => all.length && all.every((row) => row[p].length));
+  const common = (row) => kept.map((p) => row[p]);
+  const cells = all.map(common);
+  const medians = (column) => cells.map((row) => row.map((cell) => median(cell.map((i) => view[column][i]))));
   const result = {
-    data, selection, view, cells, runs,
-    anchored: selection.problems.map((_, p) => every.some((row) => row[p].some((i) => isKnown(view.normalized[i])))),
+    data, selection, view, cells, all, runs,
+    anchored: kept.map((p) => every.some((row) => row[p].some((i) => isKnown(view.normalized[i])))),
     blocks: kept.map((p) => selection.problems[p]),
     ordered: medians("ordered"), scores: medians("score"),
   };
   const control = data.whole.control === null ? null
     : selection.solvers.findIndex((s) => data.solvers[s].name === data.whole.control);
   result.control = control === -1 ? null : control;
-  result.pairs = pairsOf(result, kept);
+  result.pairs = pairsOf(result);
   result.ranking = rankingOf(result);
-  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i]));
+  result.aside = selection.aside.map((number, i) => asideRow(result, number, common(every[asked.solvers.length + i])));
   return result;
 }
 
-function pairsOf(result, kept) {
+function pairsOf(result) {
   const { cells, ordered, scores, view, data } = result;
   const known = new Map(result.selection.whole
     ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
   const nameOf = (i) => data.solvers[result.selection.solvers[i]].name;
   if (cells.length < 2) return [];
-  const values = cells.map((row) => kept.map((p) => Float64Array.from(row[p], (i) => round12(view.ordered[i])).sort()));
+  const values = cells.map((row) => row.map((cell) => Float64Array.from(cell, (i) => round12(view.ordered[i])).sort()));
   return comparePairs(ordered, data.settings.alpha, result.control).map((pair) => {
     const { first, second } = pair;
-    const chances = kept.map((_, k) => a12(values[first][k], values[second][k]));
+    const chances = result.blocks.map((_, k) => a12(values[first][k], values[second][k]));
     const whole = known.get(`${nameOf(first)}\n${nameOf(second)}`) ?? {};
     return {
       ...pair, low: NaN, high: NaN, first_better: NaN, equal: NaN, ...pick(whole, ["low", "high", "first_better", "equal"]),
-      difference: hodgesLehmann(kept.map((_, k) => scores[first][k] - scores[second][k])),
+      difference: hodgesLehmann(result.blocks.map((_, k) => scores[first][k] - scores[second][k])),
       a12: chances.reduce((a, b) => a + b, 0) / chances.length,
     };
   });
 }
 
 function rankingOf(result) {
-  const { data, selection, cells, ordered, scores, pairs } = result;
+  const { data, selection, cells, all, ordered, scores, pairs } = result;
   const mean = meanRanks(ordered);
   const rows = selection.solvers.map((number, i) => ({
     index: i, number, solver: data.solvers[number].name, mean_rank: mean[i], score: median(scores[i]),
     low: NaN, high: NaN, problems: result.blocks.length,
-    covered: cells[i].filter((cell) => cell.length).length,
+    covered: all[i].filter((cell) => cell.length).length,
     ...costs(result, cells[i]), ...tally(result, i),
   }));
   rows.sort((a, b) => (a.mean_rank - b.mean_rank) || (b.score - a.score) || 0);
@@ -108,21 +112,23 @@ function costs(result, cells) {
   const hits = [], own = [], evaluation = [];
   let failures = 0, runs = 0, timed = 0;
   cells.forEach((cell, p) => {
-    const facts = data.problems[selection.problems[p]];
+    const facts = data.problems[result.blocks[p]];
     for (const run of cell) {
       runs++;
       failures += view.failed[run];
       timed += data.column.timing[run];
-      if (facts.best > facts.floor) hits.push(firstHit(data, run, HIT, selection.budget));
+      if (facts.best > facts.start) hits.push(firstHit(data, run, HIT, selection.budget));
       if (STATUSES[data.column.status[run]] === "skip") continue;
       own.push(view.solver_seconds[run]);
       evaluation.push(view.generator_seconds[run] + view.target_seconds[run]);
     }
   });
+  const arrived = hits.filter(Number.isFinite).length;
+  const spent = hits.reduce((sum, hit) => sum + Math.min(hit, selection.budget), 0);
   const average = (list) => (list.length ? list.reduce((a, b) => a + b, 0) / list.length : NaN);
   return {
     runs, failures, timed, budget: selection.budget, normalized: normalized(result, cells),
-    hit_queries: median(hits), hit_share: hits.length ? hits.filter(Number.isFinite).length / hits.length : NaN,
+    hit_share: hits.length ? arrived / hits.length : NaN, ert: hits.length ? spent / arrived : NaN,
     solver_seconds: average(own), evaluation_seconds: average(evaluation),
   };
 }
@@ -139,7 +145,7 @@ function tally(result, i) {
   return counts;
 }
 
-// Queries after which a run first reached a share of the way from floor to best known; Infinity if never.
+// Queries after which a run first reached a share of the way to the best known; Infinity if never.
 function firstHit(data, run, share, budget) {
   const start = data.column["curve.start"], shares = data.column["curve.share"];
   let low = start[run], high = start[run + 1];
@@ -152,11 +158,12 @@ function firstHit(data, run, share, budget) {
   return query <= budget ? query : Infinity;
 }
 
-// A final activation as a share of the way from its problem's floor to the best known; failed runs are at 0.
+// How far an activation has come on its problem's way to the best known.
+const wayOf = ({ start, best }, activation) => (best > start ? (activation - start) / (best - start) : 0);
+
+// The same of a run's final activation; failed runs are at 0.
 function finalShare(result, run) {
-  const facts = result.data.problems[result.data.column.problem[run]];
-  if (result.view.failed[run] || facts.best <= facts.floor) return 0;
-  return (result.view.final[run] - facts.floor) / (facts.best - facts.floor);
+  return result.view.failed[run] ? 0 : wayOf(result.data.problems[result.data.column.problem[run]], result.view.final[run]);
 }
 
 function pick(object, names) {

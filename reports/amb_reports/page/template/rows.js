@@ -11,10 +11,11 @@ function drawRows(result) {
     return;
   }
   const { data, view } = result;
-  const solver = data.solvers.findIndex((s) => s.name === parts.get("of"));
+  const named = parts.getAll("of");
   const problem = data.problems.findIndex((p) => p.id === parts.get("on"));
-  const runs = result.runs.filter((i) => (solver < 0 || data.column.solver[i] === solver)
-    && (problem < 0 || data.column.problem[i] === problem));
+  const problems = new Set(problem < 0 ? result.blocks : [problem]);
+  const runs = result.runs.filter((i) => (!named.length || named.includes(data.solvers[data.column.solver[i]].name))
+    && problems.has(data.column.problem[i]));
   const rows = runs.map((i) => ({
     problem: data.problems[data.column.problem[i]], solver: data.solvers[data.column.solver[i]].name,
     seed: data.column.seed[i], status: STATUSES[data.column.status[i]], queries: view.queries[i], final: view.final[i],
@@ -28,7 +29,7 @@ function drawRows(result) {
     column("solver", "solver", (row) => row.solver, { left: true }),
     column("seed", "seed", (row) => String(row.seed)),
     column("final", "activation", (row) => fixed(row.final, 4), { first: -1 }),
-    column("hit", "queries to 90% of best", (row) => (Number.isFinite(row.hit) ? thousands(row.hit) : `>${thousands(result.selection.budget)}`)),
+    column("hit", "queries to 75%", (row) => (Number.isFinite(row.hit) ? thousands(row.hit) : `>${thousands(result.selection.budget)}`)),
     column("queries", "queries", (row) => thousands(row.queries)),
     column("status", "status", (row) => row.status, { left: true }),
     column("own", "solver s", (row) => seconds(row.own)),
@@ -38,8 +39,7 @@ function drawRows(result) {
     ...(rows.some((row) => row.message) ? [column("message", "reason", (row) => row.message, { left: true })] : []),
     column("key", "key", (row) => row.key.slice(0, 8), { left: true, cell: (row) => h("code", { title: row.key }, row.key.slice(0, 8)) }),
   ];
-  const title = [solver < 0 ? null : data.solvers[solver].name, problem < 0 ? null : data.problems[problem].id]
-    .filter((x) => x !== null).join(" on ") || "All runs of this view";
+  const title = [listed(named), problem < 0 ? "" : data.problems[problem].id].filter((x) => x).join(" on ") || "All runs of this view";
   dialog.replaceChildren(
     h("div", { class: "head" }, h("h3", {}, `${title}: ${plural(rows.length, "run")}`),
       h("form", { method: "dialog" }, h("button", { "aria-label": "Close" }, "Close"))),

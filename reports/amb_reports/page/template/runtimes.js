@@ -47,8 +47,7 @@ function expectedRuntimes(result) {
   });
 }
 
-const queriesOf = (x) => (!isKnown(x) ? DASH : Number.isFinite(x) ? thousands(x) : "∞");
-const intervalOf = ({ low, high }) => (isKnown(low) ? `[${queriesOf(low)}, ${queriesOf(high)}]` : DASH);
+const intervalOf = ({ low, high }) => (isKnown(low) ? `[${[low, high].map((x) => (Number.isFinite(x) ? thousands(x) : "∞")).join(", ")}]` : DASH);
 
 FIGURES.push({
   name: "ert",
@@ -62,7 +61,7 @@ FIGURES.push({
     return {
       margin: { left: 66 },
       panels: [{
-        x: { range: [0, 1], text: wholePercent, title: "target, of the way from floor to best known" },
+        x: { range: [0, 1], text: wholePercent, title: "target, of the way to the best known" },
         y: { log: true, range: [Math.max(0.8, 0.8 * Math.min(...all)), 2 * Math.max(...all)], text: thousands, title: "expected queries" },
         marks: [
           ...curved.filter(({ rows }) => isKnown(rows[0].low)).map(({ solver, rows }) => ({ band: true, solver, x: x(rows), low: rows.map((row) => row.low), high: rows.map((row) => row.high) })),
@@ -73,18 +72,19 @@ FIGURES.push({
           ...curved.filter(({ rows }) => rows.length < TARGETS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "times" })),
         ],
       }],
-      caption: `Expected runtime: queries of all runs over runs that reached the target; × where no run got further. ${result.selection.whole ? "Bands: 95% nested bootstrap." : "Bands are given for the whole study only."}`,
+      caption: `Expected runtime: queries of all runs over runs that reached the target; × where no run got further. ${wayWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% nested bootstrap." : "Bands are given for the whole study only."}`,
     };
   },
 });
 
-// The targets of the table, of 51: about a half, three quarters, nine tenths, and the best known value.
-const LISTED = [26, 38, 46, 51];
+// The targets of the table, of 51: about a quarter, a half, three quarters and nine tenths of the way.
+const LISTED = [13, 26, 38, 46];
 
 function drawRuntimes(result) {
   const rows = expectedRuntimes(result).map(({ solver, targets }) => ({ solver, targets: LISTED.map((t) => targets[t - 1]) }));
   const target = (i) => ({
     key: `ert_${LISTED[i]}`, header: `ERT to ${Math.round(100 * LISTED[i] / TARGETS)}%`, value: (row) => row.targets[i].ert,
+    cell: (row) => rowsLink(target(i).text(row), row.solver.name),
     text: (row) => `${queriesOf(row.targets[i].ert)}${isKnown(row.targets[i].low) ? ` ${intervalOf(row.targets[i])}` : ""}`,
     keys: ["ert", "low", "high", "reached"].map((name) => `${name}_${LISTED[i]}`), values: (row) => ["ert", "low", "high", "reached"].map((name) => row.targets[i][name]),
   });
@@ -93,11 +93,11 @@ function drawRuntimes(result) {
       key: "solver", header: "solver", left: true, text: (row) => row.solver.name, value: (row) => row.solver.name,
       cell: (row) => [swatch(row.solver), " ", rowsLink(row.solver.name, row.solver.name)],
     },
-    ...LISTED.flatMap((_, i) => [target(i), { key: `reached_${LISTED[i]}`, header: "runs that arrive", text: (row) => percent(row.targets[i].reached), value: (row) => row.targets[i].reached, first: -1, keys: [], values: () => [] }]),
+    ...LISTED.flatMap((_, i) => [target(i), { key: `reached_${LISTED[i]}`, header: "runs that arrive", text: (row) => percent(row.targets[i].reached), cell: (row) => rowsLink(percent(row.targets[i].reached), row.solver.name), value: (row) => row.targets[i].reached, first: -1, keys: [], values: () => [] }]),
   ];
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
-    h("p", { class: "muted" }, "Queries until a run reaches a target, so much of the way from floor to best known, if one that misses is started anew: "
-      + `queries of all runs over runs that arrived (ERT). ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
+    h("p", { class: "muted" }, "Queries until a run reaches a target, so much of the way to the best known, if one that misses is started anew: "
+      + `queries of all runs over runs that arrived (ERT). ${wayWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No run is selected on a problem with targets.")]));
 }

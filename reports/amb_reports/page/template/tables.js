@@ -68,7 +68,8 @@ function sortOf(name) {
 }
 const keepSort = (name) => ([key, direction]) => Hash.change({ [name]: direction < 0 ? `-${key}` : key });
 
-const rowsLink = (words, solver, problem, title = "The runs behind this number") => hashLink({ of: solver ?? null, on: problem ?? null, rows: "1" }, { title }, words);
+// Leads to the runs behind a number: of a solver or of several.
+const rowsLink = (words, solvers) => (words ? hashLink({ of: solvers, on: null, rows: "1" }, { title: "The runs behind this number" }, words) : words);
 
 function drawRanking(result) {
   const { data, ranking } = result;
@@ -97,7 +98,7 @@ function drawRanking(result) {
     column("p_holm", `Holm p ${against}`, (row) => pValue(row.p_holm, row.note), {
       cell: (row) => hashLink({ section: "pairs" }, {}, pValue(row.p_holm, row.note)),
     }),
-    column("hit_queries", "queries to 90% of best", showHits),
+    column("ert", "expected queries to 75%", (row) => queriesOf(row.ert)),
     column("hit_share", "reached, % of runs", (row) => percent(row.hit_share), { first: -1 }),
     column("solver_seconds", "solver s a run", (row) => seconds(row.solver_seconds)),
     column("evaluation_seconds", "evaluation s a run", (row) => seconds(row.evaluation_seconds)),
@@ -132,7 +133,8 @@ function drawPairs(result) {
   const place = document.getElementById("pairs");
   const name = (i) => data.solvers[selection.solvers[i]].name;
   const metric = data.metric;
-  const column = (key, header, text, more = {}) => ({ key, header, text, value: (row) => row[key], ...more });
+  const link = (show) => (row) => rowsLink(show(row), [name(row.first), name(row.second)]);
+  const column = (key, header, text, more = {}) => ({ key, header, text, value: (row) => row[key], cell: link(text), ...more });
   const columns = [
     column("first", "solver", (row) => name(row.first), { left: true, value: (row) => name(row.first), cell: (row) => rowsLink(name(row.first), name(row.first)) }),
     column("second", "against", (row) => name(row.second), { left: true, value: (row) => name(row.second), cell: (row) => rowsLink(name(row.second), name(row.second)) }),

@@ -44,20 +44,27 @@ function showInterval(metric, low, high, difference = false) {
   return `[${ends.map((end) => show(metric, end)).join(", ")}]`;
 }
 
-function showHits(row) {
-  if (!isKnown(row.hit_queries)) return DASH;
-  return Number.isFinite(row.hit_queries) ? thousands(row.hit_queries) : `>${thousands(row.budget)}`;
+// An expected runtime; infinite where no run arrived.
+const queriesOf = (x) => (!isKnown(x) ? DASH : Number.isFinite(x) ? thousands(x) : "never");
+
+// What the two ends of a figure's axis are, in a sentence, as amb_reports.captions.axis_words has it.
+function wayWords({ data }, problems) {
+  const without = problems.filter((p) => !data.problems[p].anchored).length;
+  const points = "The way leads from chance (0) to the best known value (1) of the suite's reference points";
+  const runs = "from the floor (0) to the best value on this page (1)";
+  if (!without) return `${points}.`;
+  return without === problems.length ? `The way leads ${runs}.` : `${points}; on ${plural(without, "problem")} without them ${runs}.`;
 }
 
 // What a view rests on, in a line: the scope that captions share.
-function scopeWords(result) {
+function scopeWords(result, problems = result.blocks) {
   const { selection, data, runs } = result;
   const seeds = new Set(runs.map((i) => data.column.seed[i])).size;
   const suites = selection.facets.suite === null ? facetValues(data, "suite") : [...selection.facets.suite];
-  const inSuite = suites.filter((s) => selection.problems.every((p) => data.problems[p].suites.includes(s)));
-  const noise = new Set(selection.problems.map((p) => data.problems[p].noise));
+  const inSuite = suites.filter((s) => problems.every((p) => data.problems[p].suites.includes(s)));
+  const noise = new Set(problems.map((p) => data.problems[p].noise));
   return [
-    plural(selection.problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
+    plural(problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
     `${thousands(selection.budget)} queries a run`,
     ...[...noise].filter((name) => name !== "none").map((name) => `noise ${name}`),
   ].join(", ");
@@ -119,12 +126,12 @@ function basisWords(result) {
   const { data, ranking } = result;
   const whole = result.selection.whole;
   const shared = result.blocks.length < result.selection.problems.length
-    ? ` Tests and scores use the ${plural(result.blocks.length, "problem")} on which every selected solver has a run.` : "";
+    ? ` ${plural(result.selection.problems.length - result.blocks.length, "problem")} of the selection count nowhere but in the heat map and the gallery, because not every solver has a run there.` : "";
   const { absent } = result.selection;
   const left = absent.length ? ` Without a run here: ${listed(absent.map((s) => data.solvers[s].name))}.` : "";
-  if (whole) return data.whole.basis + shared + left;
+  if (whole) return data.whole.basis + left;
   const failed = ranking.reduce((sum, row) => sum + row.failures, 0);
-  return `A part of the study: ${scopeWords(result)}; ${plural(result.runs.length, "run")}, ${failed || "none"} failed; `
+  return `A part of the study: ${scopeWords(result)}; ${plural(ranking.reduce((sum, row) => sum + row.runs, 0), "run")}, ${failed || "none"} failed; `
     + `exact Wilcoxon signed-rank tests over problems (Pratt), Holm-corrected over ${plural(result.pairs.length, "comparison")}. `
     + `Bootstrap intervals exist for the whole only; best known values and targets stay those of the whole.${shared}${left}`;
 }
