@@ -63,6 +63,10 @@ def way(values: pd.Series, problems: pd.Series, bounds: pd.DataFrame) -> pd.Seri
     return ((values - start) / (best - start)).where(best > start, 0.0)
 
 
+SLACK = 1e-11
+"""Of the way: what equals a target but for rounding has reached it."""
+
+
 def first_hits(told: NDArray[np.float64], targets: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Number of queries after which each target was first reached, float[targets]; inf where never."""
     best = best_so_far(told, floor=-np.inf)
@@ -97,7 +101,7 @@ def queries_to(
         # The last target is the best value itself: rounding must not lift it out of reach.
         targets.append(np.minimum(start + shares * (best - start), best))
         told = traces.get((problem, solver, seed), np.empty(0))[: int(budget)]
-        hits.append(first_hits(told, targets[-1]))
+        hits.append(first_hits(told, targets[-1] - SLACK * (best - start)))
         found.append((problem, solver, seed, budget))
     table = pd.DataFrame(found, columns=["problem", "solver", "seed", "budget"])
     table = table.loc[table.index.repeat(len(shares))].reset_index(drop=True)

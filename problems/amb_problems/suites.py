@@ -58,7 +58,7 @@ quick = Suite(
 
 fig5 = Suite(
     name="fig5",
-    version=2,
+    version=3,
     problems=(
         "cifar10-sngan/snn-cnn/sn1/0",
         "cifar10-sngan/snn-resnet18/sn1/0",
@@ -177,7 +177,7 @@ groups = _before("cifar10-sngan/snn-cnn", "sn1/29+32+48", "sn2/8+51+60", "sn3/27
 
 full = Suite(
     name="full",
-    version=2,
+    version=3,
     problems=tuple(
         dict.fromkeys(
             (

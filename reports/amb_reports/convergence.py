@@ -13,7 +13,7 @@ from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, MUTED, Line, label_ends, lines, log_queries, save, tidy
+from amb_reports.palette import INK, Line, explain, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -82,15 +82,14 @@ def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
     last = table[table["panel"] == ALL].groupby("solver", sort=False)["median"].last()
     label_ends(main, last, float(table["query"].max()), styles)
     main.set_xlabel("queries", color=INK, fontsize=10)
-    main.set_ylabel("best activation so far, of the way to the best known", color=INK, fontsize=10)
+    main.set_ylabel("best so far, of the way to the best known", color=INK, fontsize=10)
     for i, panel in enumerate(small):
         axes = figure.add_subplot(grid[i // columns, 1 + i % columns], sharex=main, sharey=main)
         _draw_panel(axes, table[table["panel"] == panel], styles)
         axes.set_title(panel, fontsize=8.5, color=INK, loc="left", pad=3)
         axes.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(small))
-    figure.suptitle("How fast each solver gets there", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     note = f"Lines: median over runs; bands: their middle half. {caption}."
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    explain(figure, "How fast each solver gets there", note)
     return figure
 
 

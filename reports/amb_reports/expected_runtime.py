@@ -11,7 +11,7 @@ from amb.contracts.report import Report
 from amb.stats.queries import ranges
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, MUTED, label_ends, lines, save, tidy
+from amb_reports.palette import INK, explain, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -25,7 +25,7 @@ class ExpectedRuntime(Report):
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return []
-        paths = save(draw_runtimes(table, f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"), folder, "ert")
+        paths = save(draw_runtimes(table, f"{axis_words(ranges(runs, traces))} {scope(runs)}"), folder, "ert")
         paths.append(folder / "ert.csv")
         expected_runtimes(comparison.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
@@ -55,10 +55,9 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
         label_ends(axes, ends["ert"], 100 * ends["fraction"], styles)
     axes.set_xlabel("target, % of the way to the best known value", color=INK, fontsize=10)
     axes.set_ylabel("queries until a run gets there", color=INK, fontsize=10)
-    figure.suptitle("What a target costs", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     note = (
-        "Expected runtime: queries of all runs over runs that reached the target; × where no run got further;\n"
+        "Expected runtime: queries of all runs over runs that reached the target; × where no run got further; "
         f"bands: 95% nested bootstrap. {caption}."
     )
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    explain(figure, "What a target costs", note)
     return figure

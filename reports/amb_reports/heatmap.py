@@ -13,7 +13,7 @@ from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
 from amb_reports.captions import axis_words, scope, short
-from amb_reports.palette import INK, MUTED, save
+from amb_reports.palette import INK, MUTED, explain, save
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -28,7 +28,7 @@ class Heatmap(Report):
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         runs, traces = comparison.competing, comparison.traces
         table = heatmap_table(runs, traces, list(comparison.ranking["solver"]))
-        caption = f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"
+        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
         return save(draw_heatmap(table, caption), folder, "heatmap")
 
 
@@ -74,6 +74,5 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
     bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
     bar.set_label("of the way to the best known", fontsize=8, color=MUTED)
     bar.outline.set_visible(False)
-    figure.suptitle("Median activation by problem", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    figure.supxlabel(f"Bold: best of its problem. {caption}.", x=0.01, ha="left", fontsize=8, color=MUTED)
+    explain(figure, "Median activation by problem", f"Bold: best of its problem. {caption}.")
     return figure

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -99,6 +100,12 @@ def label_ends(axes: Axes, ends: pd.Series, x: float | pd.Series, styles: Mappin
                 "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5),
             },
         )  # fmt: skip
+
+
+def explain(figure: Figure, title: str, note: str) -> None:
+    """The figure's heading, and below it what it shows and rests on, in lines no wider than it."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
+    figure.supxlabel("\n".join(wrap(note, int(15 * figure.get_figwidth()))), x=0.01, ha="left", fontsize=8, color=MUTED)
 
 
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:

@@ -12,7 +12,7 @@ from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, MUTED, label_ends, lines, save, tidy
+from amb_reports.palette import INK, explain, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -25,7 +25,7 @@ class Profile(Report):
         runs, traces = comparison.common, comparison.traces
         if runs.empty:
             return []
-        caption = f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"
+        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
         return save(draw_profile(profile_table(runs, traces), caption), folder, "profile")
 
 
@@ -69,7 +69,6 @@ def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
     axes.set_xlabel("of the way to the best known activation", color=INK, fontsize=10)
     axes.set_ylabel("share of runs that reach it", color=INK, fontsize=10)
     title = "How close runs come to the best known"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     note = f"Final noise-free activation; every problem weighs the same. {caption}."
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    explain(figure, title, note)
     return figure

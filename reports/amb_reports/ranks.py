@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from amb.contracts.report import Report
 from amb.stats.groups import cliques
 from amb_reports.captions import scope
-from amb_reports.palette import INK, MUTED, lines, save
+from amb_reports.palette import INK, MUTED, explain, lines, save
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -76,7 +76,6 @@ def draw_ranks(solvers: pd.DataFrame, bars: pd.DataFrame, caption: str, *, order
         axes.text(edge + space, y, words, ha=side, va="center", fontsize=9, color=style.colour)
     axes.set_axis_off()
     axes.set_ylim(first - 0.32 * half, 0.5)
-    figure.suptitle("Mean rank over problems, 1 is best", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    note = f"A bar joins solvers that are not shown to differ (signed-rank tests, Holm).\n{caption}."
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    note = f"A bar joins solvers that are not shown to differ (signed-rank tests, Holm). {caption}."
+    explain(figure, "Mean rank over problems, 1 is best", note)
     return figure

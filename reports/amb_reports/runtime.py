@@ -11,7 +11,7 @@ from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to, ranges
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, MUTED, label_ends, lines, log_queries, save, tidy
+from amb_reports.palette import INK, explain, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -25,7 +25,7 @@ class Runtime(Report):
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
             return []
-        caption = f"{axis_words(ranges(runs, traces))}\n{scope(runs)}"
+        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
         return save(draw_runtime(table, caption), folder, "runtime")
 
 
@@ -76,7 +76,6 @@ def draw_runtime(table: pd.DataFrame, caption: str) -> Figure:
     label_ends(axes, last, float(table["query"].max()), styles)
     axes.set_xlabel("queries", color=INK, fontsize=10)
     axes.set_ylabel("share of targets reached", color=INK, fontsize=10)
-    figure.suptitle("How many targets are reached", x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     note = f"51 targets a problem; × marks the budget; bands: 95% bootstrap over problems. {caption}."
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=MUTED)
+    explain(figure, "How many targets are reached", note)
     return figure

@@ -19,7 +19,7 @@ from amb.errors import StudyError
 from amb.problems import problem, suite
 from amb.references import References
 from amb.stats import analyse
-from amb.stats.queries import FRACTIONS, TARGET, first_hits
+from amb.stats.queries import FRACTIONS, TARGET, queries_to
 from amb_reports.page.board import Course, budgets_to_show
 from amb_reports.page.courses import steps as improvements
 from amb_reports.page.curves import POINTS, SCALE, steps
@@ -147,7 +147,7 @@ def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # 
 
 def test_problems_are_said_to_be_of_the_smallest_suite(make_study) -> None:  # type: ignore[no-untyped-def]
     """Captions name the first suite that holds all; a problem without noise is in none that asks for noise."""
-    for name, others in (("quick", {"full-2"}), ("noisy", {"quick-1", "full-2"})):
+    for name, others in (("quick", {"full-3"}), ("noisy", {"quick-1", "full-3"})):
         found = payload(board(make_study(problems=suite(name).problems[:2], seeds=1)), title="")
         for facts in found["problems"]:
             assert facts["suites"][0] == f"{name}-1"
@@ -165,18 +165,23 @@ def test_json_holds_what_numbers_json_lacks() -> None:
 @given(
     arrays(np.float64, st.integers(1, 400), elements=st.integers(0, 6400).map(lambda k: k / 6400)),
     st.integers(0, 400),
+    st.integers(0, 3000),
 )
-def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int) -> None:
+def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int, chance: int) -> None:
     """Thinned and rounded, a curve still says of all 51 targets, and of half the way, when they were first reached."""
     if seed % 3 == 0:  # a long climb, which is thinned
         told = np.sort(told)
-    best = max(float(told.max()), 1 / 6400)
-    query, share = steps(told, 0.0, best)
+    start = chance / 6400
+    best = start + max(round((float(told.max()) - start) * 6400), 1) / 6400
+    runs = pd.DataFrame([("p", "s", 0, len(told))], columns=["problem", "solver", "seed", "budget"])
+    bounds = pd.DataFrame({"start": [start], "best": [best]}, index=["p"])
+    wanted_hits = queries_to(runs, {("p", "s", 0): told}, fractions=[*FRACTIONS, TARGET], bounds=bounds)["queries"]
+    query, share = steps(told, start, best)
     assert len(query) <= POINTS + len(FRACTIONS) + 1
-    for fraction in (*FRACTIONS, TARGET):
+    for fraction, expected in zip((*FRACTIONS, TARGET), wanted_hits, strict=True):
         wanted = np.searchsorted(share, round(fraction * SCALE))
         found = float(query[wanted]) if wanted < len(query) else np.inf
-        assert found == first_hits(told, [min(fraction * best, best)])[0]
+        assert found == expected
 
 
 def test_a_course_begins_with_the_first_find_and_ends_with_the_last(make_study) -> None:  # type: ignore[no-untyped-def]
