@@ -199,6 +199,7 @@ def carry_out(
     plan: Plan, runs: Sequence[RunPlan], study: Study, cluster: "DaskCluster | None" = None, **how: Any
 ) -> None:
     """Make runs of a plan that the study lacks, here or on a cluster; `how` is what `amb.runner.execute` takes."""
+    how["notes"] = [*how.get("notes", ()), *plan.refusals]
     if cluster is None:
         execute(runs, study, plan.problem, **how)
     else:

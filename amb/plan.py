@@ -30,6 +30,7 @@ class Plan:
         budget, seeds: for every run.
         device: where problems are evaluated.
         suite: the suite's name and version, if the problems are exactly one suite's.
+        refusals: which solvers refuse which problems and why, in sentences; these runs are recorded as skipped.
     """
 
     runs: tuple[RunPlan, ...]
@@ -39,6 +40,7 @@ class Plan:
     seeds: tuple[int, ...]
     device: str
     suite: str | None
+    refusals: tuple[str, ...] = ()
 
     def problem(self, spec: str) -> Problem:
         """A problem of the plan, on the plan's device."""
@@ -79,6 +81,7 @@ def make_plan(
 
     Raises:
         SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
+        SolverError: a solver refuses every problem.
     """
     specs = _distinct([resolve(text) for text in _texts(solvers, "solvers")])
     wanted = _texts(problems, "problems")
@@ -94,18 +97,21 @@ def make_plan(
         raise SpecError(f"the budget must be at least 1 query, got {budget}")
     replicates = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
     runs = []
-    tried: set[int] = set()
+    tried: dict[int, dict[str, str]] = {}
+    skipped: dict[tuple[str, str], list[str]] = {}
     for problem_id in ids:
         made = problem_registry.problem(problem_id, device=device)
         fingerprint = made.fingerprint
         if id(made.space) not in tried:
-            tried.add(id(made.space))
-            _try(specs, made, budget)
+            tried[id(made.space)] = _try(specs, made, budget)
+        for refused, why in tried[id(made.space)].items():
+            skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
             for replicate in replicates:
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime)
                 runs.append(run)
-    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, replicates, device, suite)
+    refusals = _refusals(skipped, ids)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, replicates, device, suite, refusals)
 
 
 def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
@@ -140,16 +146,21 @@ def _number(digits: str) -> int:
     return int(digits)
 
 
-def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> None:
+def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, str]:
     """Make every solver and let it ask and hear once, before anything runs.
 
-    An option or a space that it refuses is found here, and what it imports and compiles is charged to no run.
+    An option that it refuses is found here, and what it imports and compiles is charged to no run.
+
+    Returns:
+        solver -> why it refuses the problem, for those that do.
     """
+    refused = {}
     for spec in specs:
         try:
             solver = spec.start(problem, budget=budget, seed=0)
         except SolverError as refusal:
-            raise SolverError(f"{spec} on {problem.id}: {refusal}") from refusal
+            refused[str(spec)] = str(refusal)
+            continue
         except AmbError:
             raise
         except Exception:
@@ -157,6 +168,25 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> None:
         with suppress(Exception):  # likewise
             candidates = solver.ask()
             solver.tell(candidates, np.zeros(len(candidates)))
+    return refused
+
+
+def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each solver and reason.
+
+    Raises:
+        SolverError: a solver refuses every problem.
+    """
+    counts: dict[str, int] = {}
+    for (solver, why), names in skipped.items():
+        counts[solver] = counts.get(solver, 0) + len(names)
+        if counts[solver] == len(problems):
+            raise SolverError(f"{solver} on {names[0]}: {why}")
+    return tuple(
+        f"{solver} refuses {names[0]}{f' and {len(names) - 1} problems more' if len(names) > 1 else ''}; "
+        f"its runs there are skipped and count as failed: {why}"
+        for (solver, why), names in skipped.items()
+    )
 
 
 def _texts(given: str | Sequence[str], what: str) -> list[str]:

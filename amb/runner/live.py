@@ -274,6 +274,8 @@ class LiveRun:
                 return call()
         except OutOfTime as cause:
             self._end("timeout", cause)
+        except SolverError as cause:  # a solver that is not yet made refuses the problem
+            self._end("skip" if self._solver is None else "crash", cause)
         except (Exception, SystemExit) as cause:
             self._end("crash", cause)
         return None
@@ -282,6 +284,8 @@ class LiveRun:
         self.status = status
         if isinstance(cause, OutOfTime):
             self.message = f"stopped after {self.queries} queries: the run's {self._limits.timeout:g} seconds are spent"
+        elif status == "skip":
+            self.message = str(cause)
         else:
             self.message = "".join(traceback.format_exception(cause))
 

@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
+from amb.comparison import compare
+from amb.errors import SolverError
+from amb.plan import make_plan
 from amb.runner import execute
 from amb.runs import RunPlan
 from amb.study import Study
@@ -165,3 +168,24 @@ def test_what_is_compiled_once_is_charged_to_no_run(tmp_path: Path, toy: Path) -
     assert Cold.warmed == 1
     assert len(queries) == 60 * len(plans)
     assert sum(record.target_seconds + record.solver_seconds for record, _ in study.records()) < 0.3
+
+
+def test_what_a_solver_refuses_is_skipped_with_the_reason(tmp_path: Path, toy: Path) -> None:
+    """The codes of a VQ-VAE have no order: who needs one skips them, is told so, and the rest of the study runs."""
+    problems = ["toy/bowl/near/0", "cifar10-vqvae/snn-cnn/sn1/29"]
+    asked = {"budget": 6, "seeds": 1}
+    plan = make_plan("cma-diagonal,random", problems, **asked)  # type: ignore[arg-type]
+    (sentence,) = plan.refusals
+    assert sentence.startswith("cma-diagonal refuses cifar10-vqvae/snn-cnn/sn1/29; its runs there are skipped")
+    compared = compare("cma-diagonal,random", problems, study=tmp_path, **asked)  # type: ignore[arg-type]
+    status = compared.runs.set_index(["solver", "problem"])["status"]
+    assert status.loc["random"].eq("ok").all()
+    assert status.loc["cma-diagonal"].tolist() == ["ok", "skip"]
+    refused = next(run for run in plan.runs if run.solver == "cma-diagonal" and "vqvae" in run.problem)
+    record, trace = compared.study.load(refused)  # type: ignore[misc]
+    assert "no order" in record.message
+    assert "Traceback" not in record.message
+    assert len(trace) == 0
+    assert compared.ranking.set_index("solver")["failures"].to_dict() == {"random": 0, "cma-diagonal": 1}
+    with pytest.raises(SolverError, match=r"cma-diagonal on cifar10-vqvae/.*no order"):
+        make_plan("cma-diagonal,random", problems[1:], **asked)  # type: ignore[arg-type]
