@@ -127,7 +127,7 @@ class RichProgress(Progress):
         self._done += record.queries
         if record.plan.key in self._tasks:
             self._bars.remove_task(self._tasks.pop(record.plan.key))  # type: ignore[arg-type]
-        if record.failed:
+        if record.failed and record.status != "skip":  # what is skipped was said before anything ran
             self.note(f"{record.status}: {record.plan.name} {record.reason}")
 
     def note(self, message: str) -> None:
