@@ -1,7 +1,7 @@
 """Comparing solvers on problems: plan the runs, carry them out, and hand the tables to the statistics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -300,6 +300,8 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy 
                 "`amb run` or `amb compare` makes it"
             )
         record, trace = loaded
+        if beside is not None and study.load(run) is None:  # seconds of another time and machine do not compare
+            record = replace(record, timing=False)
         key = (run.problem, run.solver, run.replicate)
         rows.append({**run_row(record, trace, run.budget, points[run.problem]), "white_box": run.solver in white_box})
         traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)

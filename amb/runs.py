@@ -229,10 +229,11 @@ class Trace:
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier processes observed of a run, and what that cost."""
+    """What earlier processes observed of a run, what that cost, and whether it had the machine for itself."""
 
     trace: Trace
     seconds: Seconds = Seconds()
+    timed: bool = False
 
 
 def _known_fields(cls: type, content: object) -> dict[str, object]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
@@ -98,5 +99,6 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    # pandas writes NaN as null, which json.dumps would not
+    # pandas writes NaN as null, which json.dumps would not, and so it would what is infinite: a target never reached.
+    table = table.astype(object).mask(table.isin([np.inf]), "inf")
     return list(json.loads(table.to_json(orient="records", double_precision=15)))

@@ -126,7 +126,7 @@ def _carry_out(
                             if plan.problem not in unmade:
                                 unmade.add(plan.problem)
                                 watch.note(f"{plan.problem} cannot be made, its runs are skipped: {cause}")
-                            watch.ended(_skip(study, plan, str(cause)))
+                            watch.ended(_skip(study, plan, str(cause), timing))
                             claim.release()
                             continue
                         runs.append(LiveRun(plan, problem, study, timing=timing, limits=limits, claim=claim))
@@ -165,9 +165,9 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     return record.plan.budget >= plan.budget and (record.timing or not timing)
 
 
-def _skip(study: Study, plan: RunPlan, reason: str) -> RunRecord:
+def _skip(study: Study, plan: RunPlan, reason: str, timing: bool) -> RunRecord:
     """Record a run that cannot begin, as its problem cannot be made."""
-    record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, message=reason)
+    record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, timing=timing, message=reason)
     study.save(record, Trace.empty(1))
     return record
 

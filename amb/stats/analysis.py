@@ -16,7 +16,7 @@ from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
 from amb.stats.queries import TARGET, queries_to, ranges
 from amb.stats.ranking import ranking, unranked
-from amb.stats.scores import blocks, competing, median_scores, score_runs, timed, white_box_runs
+from amb.stats.scores import blocks, competing, failed_runs, median_scores, score_runs, timed, white_box_runs
 from amb.stats.verdict import basis, verdict
 
 
@@ -116,18 +116,18 @@ def analyse(
     )
     words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
     common = scored["problem"].isin(ordered.index)
-    bounds = known.loc[ordered.index] if len(ordered) else known
-    aside = _white_box_table(white_box, traces, bounds, metric, resamples, white_box_rng)
+    aside = _white_box_table(white_box, traces, known.loc[ordered.index], metric, resamples, white_box_rng)
     facts = basis(table, pairs, scored[~common])
     return Analysis(scored, medians, omnibus(ordered), pairs, table, aside, words, facts, control)
 
 
 def _check_timed(runs: pd.DataFrame, metric: str) -> None:
     """Refuse to compare seconds that are shares of joint batches."""
-    if metric == "seconds" and "timing" in runs and not timed(runs).all():
+    crowded = ~timed(runs) & ~failed_runs(runs)  # a failed run scores the worst cost, whatever it took
+    if metric == "seconds" and crowded.any():
         raise AmbError(
-            f"{(~timed(runs)).sum():,} of {len(runs):,} runs were not timed alone, so their seconds do not compare: "
-            "make them with --timing, or choose another metric"
+            f"{crowded.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
+            "compare: make them with --timing, or choose another metric"
         )
 
 

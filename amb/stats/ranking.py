@@ -51,7 +51,7 @@ def ranking(
     table["budget"] = budgets
     reference = control if control is not None else order[0]
     table["p_holm"], table["note"] = zip(*(_against(pairs, solver, reference) for solver in order), strict=True)
-    groups = letters(order, pairs) if control is None else dict.fromkeys(order, "")
+    groups = letters(order, pairs) if control is None and len(blocks) else dict.fromkeys(order, "")
     table["letters"] = [groups[solver] for solver in order]
     table["problems"] = len(blocks)
     table.insert(0, "place", table["mean_rank"].rank(method="min").astype("Int64"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from amb.stats.columns import p_value, seconds, show_interval
+from amb.stats.columns import p_value, percent, seconds, show_interval
 from amb.stats.metrics import find_metric
 from amb.stats.signed_rank import smallest_p
 
@@ -52,6 +52,8 @@ def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame | 
     problems = int(ranking["problems"].iloc[0])
     runs, failures = int(ranking["runs"].sum()), int(ranking["failures"].sum())
     facts = [_plural(problems, "problem")]
+    if problems == 0:
+        return f"No problem is common to all solvers, so nothing of {_runs(*_count(elsewhere))} is compared."
     if len(pairs):
         facts[0] += f" from {_plural(int(pairs['clusters'].iloc[0]), 'pair')} of generator and target"
     facts.append(_runs(runs, failures))
@@ -61,7 +63,7 @@ def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame | 
     caution = ""
     if elsewhere is not None and len(elsewhere):
         others = _plural(elsewhere["problem"].nunique(), "problem")
-        lost = _runs(len(elsewhere), int(elsewhere["failed"].sum()))
+        lost = _runs(*_count(elsewhere))
         caution += f" On {others} more not every solver has a run: these count nowhere ({lost})."
     if int(ranking["runs"].max()) <= problems:
         caution += " With a single run a problem, chance in the runs themselves is not averaged out."
@@ -163,9 +165,14 @@ def _cost(ranking: pd.DataFrame) -> str:
         words.append(f"a run of {first['solver']} takes {own} s of solver time, one of {second['solver']} {other} s")
     if np.isfinite(first["ert"]):
         words.append(
-            f"{first['solver']} comes to 75% of the way to the best known in {first['ert']:,.0f} queries (expected)"
+            f"{first['solver']} comes to 75% of the way to the best known in {first['ert']:,.0f} queries (expected, "
+            f"all problems pooled; {percent(first['hit_share'])} of runs arrive)"
         )
     return "".join(f"; {part}" for part in words)
+
+
+def _count(runs: pd.DataFrame | None) -> tuple[int, int]:
+    return (0, 0) if runs is None else (len(runs), int(runs["failed"].sum()))
 
 
 def _runs(count: int, failures: int) -> str:

@@ -158,7 +158,7 @@ class Study:
         path = self.run_file(plan.key)
         record, trace = read_run(path) if path.exists() else (None, None)
         if record is not None and trace is not None and (not journalled or len(trace) > len(journalled.known.trace)):
-            return Known(trace, record.seconds)
+            return Known(trace, record.seconds, record.timing)
         return journalled.known if journalled else None
 
     def claim(self, plan: RunPlan) -> Claim | None:
@@ -297,5 +297,6 @@ def _shorten(record: RunRecord, trace: Trace, plan: RunPlan) -> tuple[RunRecord,
         "solver_seconds": record.solver_seconds * share,
         "generator_seconds": record.generator_seconds * share,
         "target_seconds": record.target_seconds * share,
+        "timing": record.timing and n == len(trace),  # a share of a longer run's seconds was not measured
     }
     return RunRecord(**content), Trace(candidates, values, clean, batches[batches > 0])

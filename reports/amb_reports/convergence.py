@@ -37,7 +37,8 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     """Quartiles of the normalized best-so-far activation over runs, on a grid of queries.
 
     Every run is scaled so that its problem's targets start at 0 and end at 1, the best value known there (see
-    `amb.stats.queries.ranges`). A run that ended early keeps its last value.
+    `amb.stats.queries.ranges`). A run that ended early keeps its last value. What is
+    below the start counts as 0, what exceeds the best known value as 1.
 
     Returns:
         panel (`ALL`, or target and layer), solver, query, low, median, high (quartiles), runs.
@@ -52,7 +53,7 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
         told = traces.get((problem, solver, seed), np.empty(0))
         curve = best_so_far(told, floor=floor) if len(told) else np.array([floor])
         reached = curve[np.minimum(grid, len(curve)) - 1]
-        curves[i] = (reached - start) / (best - start) if best > start else 0.0
+        curves[i] = np.clip((reached - start) / (best - start), 0, 1) if best > start else 0.0
     panels = _panels(runs)
     rows = []
     for panel in [ALL, *dict.fromkeys(panels)]:

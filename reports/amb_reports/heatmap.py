@@ -57,7 +57,7 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
     figure = Figure(figsize=(2.6 + 1.0 * len(solvers), 1.7 + 0.3 * len(problems)), layout="constrained")
     axes = figure.add_subplot()
     # From the worst share, rounded down: else the differences between good solvers would all be dark.
-    least = min(0.9, np.floor(10 * np.nanmin(shares.to_numpy(dtype=float))) / 10)
+    least = min(0.9, max(0.0, np.floor(10 * np.nanmin(shares.to_numpy(dtype=float))) / 10))
     image = axes.imshow(shares.to_numpy(dtype=float), cmap=SCALE, vmin=least, vmax=1, aspect="auto")
     best = values.max(axis=1).to_numpy()
     for (i, j), value in np.ndenumerate(values.to_numpy(dtype=float)):

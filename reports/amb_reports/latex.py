@@ -35,7 +35,7 @@ class Latex(Report):
         for path, data, chosen, head in zip(
             paths, (comparison.analysis.table, comparison.pairs), (columns, PAIRS), heads, strict=True
         ):
-            caption = f"{head} {scope(comparison.runs)[0].upper()}{scope(comparison.runs)[1:]}."
+            caption = f"{head} {scope(comparison.common)}."
             text = table(data, chosen, caption=caption, label=f"tab:{path.stem}")
             made = plain(command(settings))
             path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {made}\n{text}", encoding="utf-8")

@@ -49,7 +49,7 @@ def render(comparison: "Comparison", folder: Path) -> str:
     if shown_figures:
         parts.append("## Figures")
     for name, words in shown_figures:
-        parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)} ({scope(comparison.runs)}).*")
+        parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
     if len(comparison.pairs):
         parts += ["## Pairs", table(comparison.pairs, PAIRS), _omnibus(comparison)]
     parts += ["## Settings", _settings(comparison), "Made again by:", _fenced(plain(command(settings)))]
@@ -84,7 +84,7 @@ def _reading(comparison: "Comparison") -> str:
     white_box = comparison.analysis.white_box
     text = (
         "Brackets: 95% nested-bootstrap intervals. "
-        "A > says that half of the runs or more missed the target within so many queries."
+        "Expected queries: those of all runs over the runs that arrive (ERT), all problems pooled; never: none does."
     )
     if rows["letters"].any():
         text += " Solvers that share a letter are not shown to differ."

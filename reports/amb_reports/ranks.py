@@ -23,7 +23,7 @@ class Ranks(Report):
             return []
         if comparison.ranking["mean_rank"].isna().any():
             return []
-        runs = comparison.competing
+        runs = comparison.common
         solvers, bars = ranks_table(comparison.ranking, comparison.pairs)
         order = list(dict.fromkeys(runs["solver"]))
         return save(draw_ranks(solvers, bars, scope(runs), order=order), folder, "ranks")

@@ -189,3 +189,23 @@ def test_what_a_solver_refuses_is_skipped_with_the_reason(tmp_path: Path, toy: P
     assert compared.ranking.set_index("solver")["failures"].to_dict() == {"random": 0, "cma-diagonal": 1}
     with pytest.raises(SolverError, match=r"cma-diagonal on cifar10-vqvae/.*no order"):
         make_plan("cma-diagonal,random", problems[1:], **asked)  # type: ignore[arg-type]
+
+
+def test_what_shared_the_machine_is_timed_anew(tmp_path: Path, toy: Path) -> None:
+    """Known values are not told again with old seconds; a longer run is kept; what was timed goes on."""
+    laboratory, study = Laboratory(), Study(tmp_path)
+    few = plans_for(budget=20, problems=1)
+    execute(few, study, laboratory)
+    execute(few, study, laboratory, timing=True)
+    assert laboratory.queries == 2 * 20 * len(few)
+    assert all(record.timing for record, _ in study.records())
+    longer, before = plans_for(budget=30, problems=1), laboratory.queries
+    execute(longer, study, laboratory, timing=True)
+    assert laboratory.queries - before < 20 * len(few), "only the rest is measured, and batches that were cut"
+    assert all(record.timing for record, _ in study.records())
+    assert not any(study.load(plan)[0].timing for plan in few), "a share of 30 queries' seconds was not measured"  # type: ignore[index]
+
+    other = Study(tmp_path / "other")
+    execute(longer, other, laboratory)
+    execute(few, other, laboratory, timing=True)
+    assert len(list((other.folder / "damaged").iterdir())) == len(few)

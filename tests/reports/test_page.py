@@ -168,7 +168,7 @@ def test_json_holds_what_numbers_json_lacks() -> None:
     st.integers(0, 3000),
 )
 def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int, chance: int) -> None:
-    """Thinned and rounded, a curve still says of all 51 targets, and of half the way, when they were first reached."""
+    """Thinned and rounded, a curve still says of all 51 targets, and of 75%, when they were first reached."""
     if seed % 3 == 0:  # a long climb, which is thinned
         told = np.sort(told)
     start = chance / 6400

@@ -40,6 +40,7 @@ def make_study(
                 "solver_seconds": 1.0 + k,
                 "generator_seconds": 2.0,
                 "target_seconds": 3.0,
+                "timing": True,
             }
         )
     return pd.DataFrame(rows), traces

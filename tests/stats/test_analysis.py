@@ -60,7 +60,11 @@ def test_no_common_problem_gives_no_verdict(study) -> None:  # type: ignore[no-u
     """Solvers that never met are not compared."""
     runs, traces = study(three(2))
     apart = (runs["problem"] == "gan/net0/conv/0") == (runs["solver"] == "a")
-    assert analyse(runs[apart], traces, resamples=50).verdict.startswith("No verdict")
+    found = analyse(runs[apart], traces, resamples=50)
+    assert found.verdict.startswith("No verdict")
+    assert found.basis == "No problem is common to all solvers, so nothing of 9 runs, none failed is compared."
+    assert (found.ranking["letters"] == "").all()
+    assert (found.ranking["runs"] == 0).all()
 
 
 def test_every_column_is_of_the_problems_that_all_have_run(study) -> None:  # type: ignore[no-untyped-def]
@@ -82,16 +86,26 @@ def test_every_column_is_of_the_problems_that_all_have_run(study) -> None:  # ty
 
 
 def test_seconds_are_claimed_only_where_runs_were_timed(study) -> None:  # type: ignore[no-untyped-def]
-    """One run that shared the machine is enough for silence, and for a refusal to rank by seconds."""
+    """One run that shared the machine, or of which nothing is said, is enough for silence and for a refusal."""
     runs, traces = study(three(), targets=2)
-    assert "solver time" not in analyse(runs, traces, resamples=50).verdict
-    timed = analyse(runs.assign(timing=True), traces, resamples=50)
+    timed = analyse(runs, traces, resamples=50)
     assert "s of solver time" in timed.verdict
     assert timed.ranking["timed"].all()
     crowded = runs.assign(timing=[*[True] * (len(runs) - 1), False])
     assert "solver time" not in analyse(crowded[crowded["solver"] != "b"], traces, resamples=50).verdict
     with pytest.raises(AmbError, match=r"1 of 90 runs were not timed alone.*--timing"):
         analyse(crowded, traces, metric="seconds", resamples=50)
+    with pytest.raises(AmbError, match="90 of 90 runs were not timed"):
+        analyse(runs.drop(columns="timing"), traces, metric="seconds", resamples=50)
+
+
+def test_a_failed_run_needs_no_time_to_be_the_worst(study) -> None:  # type: ignore[no-untyped-def]
+    """A skipped run was never timed; the others are ranked by seconds all the same."""
+    finals = three()
+    finals[0, 2] = np.nan
+    runs, traces = study(finals)
+    runs["timing"] = runs["final"].notna()
+    assert list(analyse(runs, traces, metric="seconds", resamples=50).ranking["solver"]) == ["a", "b", "c"]
 
 
 def test_failures_are_in_sight(study) -> None:  # type: ignore[no-untyped-def]

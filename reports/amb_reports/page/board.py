@@ -175,6 +175,8 @@ def at_budget(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int) ->
                 "final": final,
                 "best": float(np.nanmax(seen[:n])) if known else np.nan,
                 "normalized": _normalized(final, row),
+                "distinct": np.nan,
+                "timing": False,  # a share of a longer run's seconds was not measured
                 **{f"{part}_seconds": row[f"{part}_seconds"] * share for part in ("solver", "generator", "target")},
             }
         rows.append(row | {"budget": budget})

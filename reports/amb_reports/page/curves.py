@@ -12,7 +12,7 @@ from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, SLACK, TARGET
 
 SCALE = 51 * 1280
-"""Shares of the way to the best known are whole numbers of this; the 51 targets, and half of the way, are exact."""
+"""Shares of the way to the best known are whole numbers of this; the 51 targets, and 75% of the way, are exact."""
 
 POINTS = 40
 """Of a long curve, what a logarithmic grid of so many queries sees is kept, and where targets were first reached."""

@@ -31,7 +31,7 @@ FIGURES.push({
         panel("solver_seconds", "solver seconds a run", stacked ? [0, 0, 1, 0.4] : [0, 0, 0.46, 1], { title }),
         panel("evaluation_seconds", "evaluation seconds a run", stacked ? [0, 0.6, 1, 1] : [0.56, 0, 1, 1], stacked ? { title } : {}),
       ],
-      caption: `Mean seconds a run: the solver's own, and those of generator and target. ${known.every((row) => row.timed === row.runs) ? "Runs were timed alone." : "Evaluation seconds are shares of joint batches; only a study made with --timing supports claims about wall time."}`,
+      caption: `Mean seconds a run: the solver's own, and those of generator and target. ${allTimed(known) ? "Runs were timed alone." : "Evaluation seconds are shares of joint batches; only a study made with --timing supports claims about wall time."}`,
     };
   },
 });

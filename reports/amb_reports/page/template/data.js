@@ -19,9 +19,6 @@ async function readData() {
   delete data.block;
   data.column = column;
   data.runs = column.problem.length;
-  for (const row of data.whole.ranking) {
-    if (row.ert === "inf") row.ert = Infinity;
-  }
   for (const row of data.whole.runtimes) {
     for (const name of ["ert", "low", "high"]) if (row[name] === "inf") row[name] = Infinity;
   }

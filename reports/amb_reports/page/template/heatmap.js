@@ -24,7 +24,7 @@ FIGURES.push({
     const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(activation))));
     const shares = problems.map((p, k) => values[k].map((v) => wayOf(data.problems[p], v)));
     const known = shares.flat().filter(isKnown);
-    const least = Math.min(0.9, Math.floor(10 * Math.min(...known)) / 10);
+    const least = Math.min(0.9, Math.max(0, Math.floor(10 * Math.min(...known)) / 10));  // a failed run lies far below chance
     const labels = problems.map((p) => data.problems[p].label), left = nameMargin(width, labels);
     // The last name leans out to the right.
     const names = ranking.map((row) => fitted(row.solver, 110)), column = (width - left - 40) / ranking.length;

@@ -29,7 +29,7 @@ function compute(data, asked) {
   const medians = (column) => cells.map((row) => row.map((cell) => median(cell.map((i) => view[column][i]))));
   const result = {
     data, selection, view, cells, all, runs,
-    anchored: kept.map((p) => every.some((row) => row[p].some((i) => isKnown(view.normalized[i])))),
+    anchored: kept.map((p) => all.some((row) => row[p].some((i) => isKnown(view.normalized[i])))),
     blocks: kept.map((p) => selection.problems[p]),
     ordered: medians("ordered"), scores: medians("score"),
   };
@@ -38,7 +38,7 @@ function compute(data, asked) {
   result.control = control === -1 ? null : control;
   result.pairs = pairsOf(result);
   result.ranking = rankingOf(result);
-  result.aside = selection.aside.map((number, i) => asideRow(result, number, common(every[asked.solvers.length + i])));
+  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i], common));
   return result;
 }
 
@@ -88,13 +88,13 @@ function rankingOf(result) {
 }
 
 // A white-box solver: what it scored and cost, without rank or test.
-function asideRow(result, number, cells) {
-  const { data, view } = result;
+function asideRow(result, number, every, common) {
+  const { data, view } = result, cells = common(every);
   const filled = cells.filter((cell) => cell.length);
   const whole = result.selection.whole ? data.whole.ranking.find((row) => row.solver === data.solvers[number].name) : null;
   return {
     number, solver: data.solvers[number].name, white_box: true, letters: "", mean_rank: NaN, p_holm: NaN, note: "not ranked",
-    wins: DASH, ties: DASH, losses: DASH, covered: filled.length, low: NaN, high: NaN,
+    wins: DASH, ties: DASH, losses: DASH, covered: every.filter((cell) => cell.length).length, low: NaN, high: NaN,
     score: median(filled.map((cell) => median(cell.map((i) => view.score[i])))),
     ...costs(result, cells), ...pick(whole ?? {}, ["low", "high"]),
   };
@@ -132,6 +132,9 @@ function costs(result, cells) {
     solver_seconds: average(own), evaluation_seconds: average(evaluation),
   };
 }
+
+// Whether all runs of these rows had the machine for themselves, so that their seconds compare.
+const allTimed = (rows) => rows.length > 0 && rows.every((row) => row.runs > 0 && row.timed === row.runs);
 
 function tally(result, i) {
   const counts = { wins: 0, ties: 0, losses: 0 };

@@ -104,7 +104,7 @@ function drawRanking(result) {
     column("evaluation_seconds", "evaluation s a run", (row) => seconds(row.evaluation_seconds)),
     column("failures", "failed runs", (row) => `${row.failures}/${row.runs}`),
   ];
-  const timed = ranking.every((row) => row.timed === row.runs) && ranking.length;
+  const timed = allTimed([...ranking, ...result.aside]);
   document.getElementById("ranking-table").replaceChildren(
     ...sortedTable({ name: "ranking", columns, rows: [...ranking, ...result.aside], sort: sortOf("sort"), onsort: keepSort("sort") }),
     h("p", { class: "muted" }, [

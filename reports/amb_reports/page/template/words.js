@@ -58,7 +58,7 @@ function wayWords({ data }, problems) {
 
 // What a view rests on, in a line: the scope that captions share.
 function scopeWords(result, problems = result.blocks) {
-  const { selection, data, runs } = result;
+  const { selection, data } = result, runs = result.all.flatMap((row) => row.flat());
   const seeds = new Set(runs.map((i) => data.column.seed[i])).size;
   const suites = selection.facets.suite === null ? facetValues(data, "suite") : [...selection.facets.suite];
   const inSuite = suites.filter((s) => problems.every((p) => data.problems[p].suites.includes(s)));
