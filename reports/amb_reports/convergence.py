@@ -13,7 +13,7 @@ from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, Line, explain, label_ends, lines, log_queries, save, tidy
+from amb_reports.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -28,7 +28,7 @@ class Convergence(Report):
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         runs, traces = comparison.common, comparison.traces
         if runs.empty:
-            return []
+            return forget(folder, "convergence")
         caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
         return save(draw_convergence(convergence_table(runs, traces), caption), folder, "convergence")
 

@@ -11,7 +11,7 @@ from amb.contracts.report import Report
 from amb.stats.queries import ranges
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, explain, label_ends, lines, save, tidy
+from amb_reports.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -24,7 +24,7 @@ class ExpectedRuntime(Report):
         runs, traces = comparison.common, comparison.traces
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
-            return []
+            return forget(folder, "ert")
         paths = save(draw_runtimes(table, f"{axis_words(ranges(runs, traces))} {scope(runs)}"), folder, "ert")
         paths.append(folder / "ert.csv")
         expected_runtimes(comparison.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")

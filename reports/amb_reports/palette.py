@@ -108,6 +108,13 @@ def explain(figure: Figure, title: str, note: str) -> None:
     figure.supxlabel("\n".join(wrap(note, int(15 * figure.get_figwidth()))), x=0.01, ha="left", fontsize=8, color=MUTED)
 
 
+def forget(folder: Path, name: str) -> list[Path]:
+    """Delete a figure of an earlier comparison, where there is nothing to draw now: it would be taken for today's."""
+    for kind in ("png", "svg"):
+        (folder / f"{name}.{kind}").unlink(missing_ok=True)
+    return []
+
+
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write the figure as `<name>.<kind>`; the same figure gives the same bytes, so no date is stored."""
     paths = [folder / f"{name}.{kind}" for kind in kinds]

@@ -12,7 +12,7 @@ from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, explain, label_ends, lines, save, tidy
+from amb_reports.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -24,7 +24,7 @@ class Profile(Report):
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         runs, traces = comparison.common, comparison.traces
         if runs.empty:
-            return []
+            return forget(folder, "profile")
         caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
         return save(draw_profile(profile_table(runs, traces), caption), folder, "profile")
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from amb.contracts.report import Report
 from amb.stats.groups import cliques
 from amb_reports.captions import scope
-from amb_reports.palette import INK, MUTED, explain, lines, save
+from amb_reports.palette import INK, MUTED, explain, forget, lines, save
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -19,10 +19,9 @@ class Ranks(Report):
     """`ranks.png` and `.svg`, where all pairs were tested (not against a control)."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        if comparison.settings.get("control") is not None or len(comparison.ranking) < 2:
-            return []
-        if comparison.ranking["mean_rank"].isna().any():
-            return []
+        ranked = len(comparison.ranking) > 1 and comparison.ranking["mean_rank"].notna().all()
+        if comparison.settings.get("control") is not None or not ranked:
+            return forget(folder, "ranks")
         runs = comparison.common
         solvers, bars = ranks_table(comparison.ranking, comparison.pairs)
         order = list(dict.fromkeys(runs["solver"]))

@@ -11,7 +11,7 @@ from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to, ranges
 from amb_reports.captions import axis_words, scope
-from amb_reports.palette import INK, explain, label_ends, lines, log_queries, save, tidy
+from amb_reports.palette import INK, explain, forget, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
     from amb.comparison import Comparison
@@ -24,7 +24,7 @@ class Runtime(Report):
         runs, traces = comparison.common, comparison.traces
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
-            return []
+            return forget(folder, "runtime")
         caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
         return save(draw_runtime(table, caption), folder, "runtime")
 

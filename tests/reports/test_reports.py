@@ -13,13 +13,14 @@ from amb.plugins import plugins
 from amb.stats import analyse
 from amb_reports import latex, markdown
 from amb_reports.captions import command, short
-from amb_reports.convergence import ALL, convergence_table
+from amb_reports.convergence import ALL, Convergence, convergence_table
+from amb_reports.expected_runtime import ExpectedRuntime
 from amb_reports.gallery import Gallery, gallery_table
 from amb_reports.heatmap import heatmap_table
 from amb_reports.palette import spread
-from amb_reports.profile import profile_table
-from amb_reports.ranks import ranks_table
-from amb_reports.runtime import runtime_table
+from amb_reports.profile import Profile, profile_table
+from amb_reports.ranks import Ranks, ranks_table
+from amb_reports.runtime import Runtime, runtime_table
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +163,19 @@ def test_without_an_image_there_is_no_gallery(make_comparison, tmp_path: Path) -
     meis = comparison.meis().iloc[:0]
     comparison.meis = lambda: meis
     assert Gallery().write(comparison, tmp_path) == []
+
+
+def test_figures_of_an_earlier_comparison_do_not_stay(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Where solvers have no problem in common there is nothing to draw, and no old picture either."""
+    comparison = make_comparison(seeds=1)
+    figures = (Convergence, Profile, Runtime, ExpectedRuntime, Ranks)
+    drawn = [path for figure in figures for path in figure().write(comparison, tmp_path) if path.suffix != ".csv"]
+    assert len(drawn) == 10
+    assert all(path.exists() for path in drawn)
+    comparison.common = comparison.runs.iloc[:0]
+    comparison.ranking = comparison.ranking.assign(mean_rank=np.nan)
+    assert [path for figure in figures for path in figure().write(comparison, tmp_path)] == []
+    assert not any(path.exists() for path in drawn)
 
 
 def test_gallery_marks_the_best_of_each_problem(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]
