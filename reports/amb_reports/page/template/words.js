@@ -61,7 +61,9 @@ function scopeWords(result, problems = result.blocks) {
   const { selection, data } = result, runs = result.all.flatMap((row) => row.flat());
   const seeds = new Set(runs.map((i) => data.column.seed[i])).size;
   const suites = selection.facets.suite === null ? facetValues(data, "suite") : [...selection.facets.suite];
-  const inSuite = suites.filter((s) => problems.every((p) => data.problems[p].suites.includes(s)));
+  const sizeOf = (s) => data.problems.filter((problem) => problem.suites.includes(s)).length;
+  // The smallest suite that holds all: others hold it.
+  const inSuite = suites.filter((s) => problems.every((p) => data.problems[p].suites.includes(s))).sort((a, b) => sizeOf(a) - sizeOf(b));
   const noise = new Set(problems.map((p) => data.problems[p].noise));
   return [
     plural(problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
