@@ -243,7 +243,6 @@ def reopen(
     where = asked.get("with_reference")
     settings["with_reference"] = where
     beside = reference_study(where) if where else None
-    _refuse_untimed(metric, True, beside)
     return _analyse(plan, home, settings, beside, control=control, metric=metric, alpha=alpha, rope=rope)
 
 
@@ -300,8 +299,6 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy 
                 "`amb run` or `amb compare` makes it"
             )
         record, trace = loaded
-        if beside is not None and study.load(run) is None:  # seconds of another time and machine do not compare
-            record = replace(record, timing=False)
         key = (run.problem, run.solver, run.replicate)
         rows.append({**run_row(record, trace, run.budget, points[run.problem]), "white_box": run.solver in white_box})
         traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)
@@ -312,7 +309,11 @@ def read_runs(plan: Plan, study: Study | PublishedStudy, beside: ReferenceStudy 
 def _find(run: RunPlan, study: Study | PublishedStudy, beside: ReferenceStudy | None) -> tuple[RunRecord, Trace] | None:
     """A run from a study or, where that lacks it, from the reference beside it."""
     found = study.load(run)
-    return beside.study.load(run) if found is None and beside is not None else found
+    if found is not None or beside is None:
+        return found
+    stored = beside.study.load(run)
+    # Seconds of another time and machine do not compare.
+    return None if stored is None else (replace(stored[0], timing=False), stored[1])
 
 
 def _analyse(

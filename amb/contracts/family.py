@@ -67,6 +67,11 @@ class RoundTrip:
     candidate: tuple[int, ...]
 
 
+def normalized(value: float, chance: float, best: float) -> float:
+    """0 at chance, 1 at the best known value; NaN where both are one, or not known."""
+    return (value - chance) / (best - chance) if best > chance else np.nan
+
+
 @dataclass(frozen=True)
 class Reference:
     """Reference points of one problem, all noise-free activations.
@@ -105,8 +110,7 @@ class Reference:
 
     def normalized(self, value: float) -> float:
         """0 at chance, 1 at the best known value; NaN where both are one."""
-        reach = self.best - self.chance
-        return (value - self.chance) / reach if reach > 0 else np.nan
+        return normalized(value, self.chance, self.best)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def queries_to(
         bounds: of `ranges`; by default those of these runs.
 
     Returns:
-        problem, solver, seed, budget, fraction, target, queries, reached: a row a run and target.
+        problem, solver, seed, budget, fraction, target, queries, reached, spent (queries until the target or, where it
+        was missed, the budget's end): a row a run and target.
     """
     bounds = ranges(runs, traces) if bounds is None else bounds
     starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
@@ -109,6 +110,7 @@ def queries_to(
     table["target"] = np.concatenate(targets) if targets else np.empty(0)
     table["queries"] = np.concatenate(hits) if hits else np.empty(0)
     table["reached"] = np.isfinite(table["queries"])
+    table["spent"] = np.minimum(table["queries"], table["budget"])
     return table
 
 

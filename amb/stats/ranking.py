@@ -136,10 +136,9 @@ def _normalized(scored: pd.DataFrame) -> pd.Series:
 
 
 def _hits(hits: pd.DataFrame) -> pd.DataFrame:
-    spent = np.minimum(hits["queries"], hits["budget"])
-    grouped = hits.assign(spent=spent).groupby("solver")[["spent", "reached"]].sum()
-    share = hits.groupby("solver")["reached"].mean()
-    return pd.DataFrame({"hit_share": share, "ert": grouped["spent"] / grouped["reached"].astype(float)})
+    grouped = hits.groupby("solver")
+    ert = grouped["spent"].sum() / grouped["reached"].sum().astype(float)
+    return pd.DataFrame({"hit_share": grouped["reached"].mean(), "ert": ert})
 
 
 def _tallies(blocks: pd.DataFrame, control: str | None) -> pd.DataFrame:

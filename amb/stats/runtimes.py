@@ -23,7 +23,6 @@ def expected_runtimes(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence
         problem, solver, fraction, target, ert, reached, runs: a row a problem, solver and target.
     """
     hits = queries_to(runs, traces, fractions=fractions)
-    hits = hits.assign(spent=np.minimum(hits["queries"], hits["budget"]))
     groups = hits.groupby(["problem", "solver", "fraction"], sort=False)
     table = groups.agg(
         target=("target", "first"), spent=("spent", "sum"), reached=("reached", "sum"), runs=("reached", "size")
@@ -82,7 +81,7 @@ def _by_problem(
     """One solver's spent queries and successes, float[runs, targets] for each problem."""
     spent, reached, problems = [], [], []
     for problem, group in part.groupby("problem", sort=False):
-        spent.append(np.minimum(group["queries"], group["budget"]).to_numpy(dtype=float).reshape(-1, targets))
+        spent.append(group["spent"].to_numpy(dtype=float).reshape(-1, targets))
         reached.append(group["reached"].to_numpy(dtype=float).reshape(-1, targets))
         problems.append(str(problem))
     return spent, reached, problems

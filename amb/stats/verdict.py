@@ -42,7 +42,7 @@ def verdict(
     return f"{lead}{_cost(ranking)}."
 
 
-def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame | None = None) -> str:
+def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame) -> str:
     """What a verdict rests on: problems, clusters, seeds, failures, tests and intervals.
 
     Args:
@@ -50,21 +50,20 @@ def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame | 
         elsewhere: scored runs that count nowhere, because not every solver has one on their problems.
     """
     problems = int(ranking["problems"].iloc[0])
-    runs, failures = int(ranking["runs"].sum()), int(ranking["failures"].sum())
-    facts = [_plural(problems, "problem")]
+    left_out = _runs(len(elsewhere), int(elsewhere["failed"].sum()))
     if problems == 0:
-        return f"No problem is common to all solvers, so nothing of {_runs(*_count(elsewhere))} is compared."
+        return f"No problem is common to all solvers, so nothing of {left_out} is compared."
+    facts = [_plural(problems, "problem")]
     if len(pairs):
         facts[0] += f" from {_plural(int(pairs['clusters'].iloc[0]), 'pair')} of generator and target"
-    facts.append(_runs(runs, failures))
+    facts.append(_runs(int(ranking["runs"].sum()), int(ranking["failures"].sum())))
     if len(pairs):
         facts.append(f"{pairs['method'].iloc[0]} over {_plural(len(pairs), 'comparison')}")
         facts.append(f"in brackets the {pairs['level'].iloc[0]:.0%} nested-bootstrap interval")
     caution = ""
-    if elsewhere is not None and len(elsewhere):
+    if len(elsewhere):
         others = _plural(elsewhere["problem"].nunique(), "problem")
-        lost = _runs(*_count(elsewhere))
-        caution += f" On {others} more not every solver has a run: these count nowhere ({lost})."
+        caution += f" On {others} more not every solver has a run: these count nowhere ({left_out})."
     if int(ranking["runs"].max()) <= problems:
         caution += " With a single run a problem, chance in the runs themselves is not averaged out."
     if len(pairs) and int(pairs["clusters"].iloc[0]) == 1:
@@ -169,10 +168,6 @@ def _cost(ranking: pd.DataFrame) -> str:
             f"all problems pooled; {percent(first['hit_share'])} of runs arrive)"
         )
     return "".join(f"; {part}" for part in words)
-
-
-def _count(runs: pd.DataFrame | None) -> tuple[int, int]:
-    return (0, 0) if runs is None else (len(runs), int(runs["failed"].sum()))
 
 
 def _runs(count: int, failures: int) -> str:

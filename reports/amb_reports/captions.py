@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from amb.stats.metrics import Traces
+from amb.stats.queries import ranges
+
 
 def scope(runs: pd.DataFrame) -> str:
     """How much a figure rests on, in a line."""
@@ -17,13 +20,12 @@ def scope(runs: pd.DataFrame) -> str:
     )
 
 
-def axis_words(bounds: pd.DataFrame) -> str:
-    """What the two ends of a figure's axis are, in a sentence.
+def way_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
+    """What a figure's way from 0 to 1 is, in a sentence, and how much it rests on."""
+    return f"{_way(ranges(runs, traces)['anchored'])} {scope(runs)}"
 
-    Args:
-        bounds: of `amb.stats.queries.ranges`.
-    """
-    anchored = bounds["anchored"]
+
+def _way(anchored: pd.Series) -> str:
     points = "The way leads from chance (0) to the best known value (1) of the suite's reference points"
     runs = "from the floor (0) to the best value of these runs (1)"
     if anchored.all():

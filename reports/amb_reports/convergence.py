@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
-from amb_reports.captions import axis_words, scope
+from amb_reports.captions import way_and_scope
 from amb_reports.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Convergence(Report):
         runs, traces = comparison.common, comparison.traces
         if runs.empty:
             return forget(folder, "convergence")
-        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
-        return save(draw_convergence(convergence_table(runs, traces), caption), folder, "convergence")
+        table = convergence_table(runs, traces)
+        return save(draw_convergence(table, way_and_scope(runs, traces)), folder, "convergence")
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:

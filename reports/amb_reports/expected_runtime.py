@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
-from amb.stats.queries import ranges
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
-from amb_reports.captions import axis_words, scope
+from amb_reports.captions import way_and_scope
 from amb_reports.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class ExpectedRuntime(Report):
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return forget(folder, "ert")
-        paths = save(draw_runtimes(table, f"{axis_words(ranges(runs, traces))} {scope(runs)}"), folder, "ert")
+        paths = save(draw_runtimes(table, way_and_scope(runs, traces)), folder, "ert")
         paths.append(folder / "ert.csv")
         expected_runtimes(comparison.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths

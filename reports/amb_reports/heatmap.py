@@ -12,7 +12,7 @@ from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
-from amb_reports.captions import axis_words, scope, short
+from amb_reports.captions import short, way_and_scope
 from amb_reports.palette import INK, MUTED, explain, save
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class Heatmap(Report):
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         runs, traces = comparison.competing, comparison.traces
         table = heatmap_table(runs, traces, list(comparison.ranking["solver"]))
-        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
-        return save(draw_heatmap(table, caption), folder, "heatmap")
+        return save(draw_heatmap(table, way_and_scope(runs, traces)), folder, "heatmap")
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from amb.contracts.report import Report
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
-from amb_reports.captions import axis_words, scope
+from amb_reports.captions import way_and_scope
 from amb_reports.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ class Profile(Report):
         runs, traces = comparison.common, comparison.traces
         if runs.empty:
             return forget(folder, "profile")
-        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
-        return save(draw_profile(profile_table(runs, traces), caption), folder, "profile")
+        return save(draw_profile(profile_table(runs, traces), way_and_scope(runs, traces)), folder, "profile")
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from amb.contracts.report import Report
 from amb.stats.metrics import Traces
-from amb.stats.queries import FRACTIONS, queries_to, ranges
-from amb_reports.captions import axis_words, scope
+from amb.stats.queries import FRACTIONS, queries_to
+from amb_reports.captions import way_and_scope
 from amb_reports.palette import INK, explain, forget, label_ends, lines, log_queries, save, tidy
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ class Runtime(Report):
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
             return forget(folder, "runtime")
-        caption = f"{axis_words(ranges(runs, traces))} {scope(runs)}"
-        return save(draw_runtime(table, caption), folder, "runtime")
+        return save(draw_runtime(table, way_and_scope(runs, traces)), folder, "runtime")
 
 
 def runtime_table(

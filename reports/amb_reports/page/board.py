@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from amb.contracts.family import normalized
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, common, competing
@@ -174,18 +174,13 @@ def at_budget(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int) ->
                 "queries": n,
                 "final": final,
                 "best": float(np.nanmax(seen[:n])) if known else np.nan,
-                "normalized": _normalized(final, row),
+                "normalized": normalized(final, row.get("chance", np.nan), row.get("best_known", np.nan)),
                 "distinct": np.nan,
                 "timing": False,  # a share of a longer run's seconds was not measured
                 **{f"{part}_seconds": row[f"{part}_seconds"] * share for part in ("solver", "generator", "target")},
             }
         rows.append(row | {"budget": budget})
     return pd.DataFrame(rows, index=runs.index)
-
-
-def _normalized(final: float, row: Mapping[str, Any]) -> float:
-    reach = row.get("best_known", np.nan) - row.get("chance", np.nan)
-    return (final - row["chance"]) / reach if reach > 0 else np.nan
 
 
 def _keys(runs: pd.DataFrame) -> list[tuple[str, str, int]]:

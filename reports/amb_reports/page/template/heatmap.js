@@ -38,7 +38,7 @@ FIGURES.push({
       return {
         head: id,
         rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of the way)` }],
-        open: () => { location.hash = Hash.with({ of: ranking[i].solver, on: id, rows: "1" }); },
+        open: () => openRows(ranking[i].solver, id),
       };
     };
     return {

@@ -27,7 +27,7 @@ function found(panel, x, y) {
 const nearest = (rows, far) => rows.reduce((a, b) => (far(b) < far(a) ? b : a));
 
 // Shows the runs behind a line or dot.
-const opens = ({ solver }) => () => { location.hash = Hash.with({ of: solver.name, on: null, rows: "1" }); };
+const opens = ({ solver }) => () => openRows(solver.name);
 
 function inBox({ box }, x, y) {
   return x >= box.left - 8 && x <= box.right + 8 && y >= box.top - 8 && y <= box.bottom + 8;

@@ -3,6 +3,10 @@
 
 const MOST_ROWS = 200;
 
+function openRows(solver, problem = null) {
+  location.hash = Hash.with({ of: solver, on: problem, rows: "1" });
+}
+
 function drawRows(result) {
   const dialog = document.getElementById("rows");
   const parts = Hash.read();

@@ -47,7 +47,7 @@ function showInterval(metric, low, high, difference = false) {
 // An expected runtime; infinite where no run arrived.
 const queriesOf = (x) => (!isKnown(x) ? DASH : Number.isFinite(x) ? thousands(x) : "never");
 
-// What the two ends of a figure's axis are, in a sentence, as amb_reports.captions.axis_words has it.
+// What the two ends of a figure's axis are, in a sentence, as amb_reports.captions.way_and_scope has it.
 function wayWords({ data }, problems) {
   const without = problems.filter((p) => !data.problems[p].anchored).length;
   const points = "The way leads from chance (0) to the best known value (1) of the suite's reference points";
@@ -60,10 +60,9 @@ function wayWords({ data }, problems) {
 function scopeWords(result, problems = result.blocks) {
   const { selection, data } = result, runs = result.all.flatMap((row) => row.flat());
   const seeds = new Set(runs.map((i) => data.column.seed[i])).size;
-  const suites = selection.facets.suite === null ? facetValues(data, "suite") : [...selection.facets.suite];
-  const sizeOf = (s) => data.problems.filter((problem) => problem.suites.includes(s)).length;
-  // The smallest suite that holds all: others hold it.
-  const inSuite = suites.filter((s) => problems.every((p) => data.problems[p].suites.includes(s))).sort((a, b) => sizeOf(a) - sizeOf(b));
+  // A problem's suites begin with the smallest.
+  const suites = problems.length ? data.problems[problems[0]].suites : [];
+  const inSuite = suites.filter((s) => (selection.facets.suite?.has(s) ?? true) && problems.every((p) => data.problems[p].suites.includes(s)));
   const noise = new Set(problems.map((p) => data.problems[p].noise));
   return [
     plural(problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
