@@ -4,47 +4,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from amb.comparison import Comparison as Comparison
-    from amb.comparison import compare as compare
+    from amb.catalogue.generators import generator as generator
+    from amb.catalogue.problems import problem as problem
+    from amb.catalogue.solvers import solver as solver
+    from amb.catalogue.targets import target as target
+    from amb.comparison.compare import compare as compare
+    from amb.comparison.result import Comparison as Comparison
     from amb.contracts.batches import BatchSolver as BatchSolver
     from amb.contracts.family import Family as Family
-    from amb.contracts.family import Suite as Suite
     from amb.contracts.generator import Generator as Generator
     from amb.contracts.generator import Grid as Grid
     from amb.contracts.problem import Evaluation as Evaluation
     from amb.contracts.problem import FunctionProblem as FunctionProblem
     from amb.contracts.problem import Problem as Problem
-    from amb.contracts.report import Report as Report
     from amb.contracts.solver import Solver as Solver
     from amb.contracts.space import Space as Space
+    from amb.contracts.suite import Suite as Suite
     from amb.contracts.target import Target as Target
     from amb.errors import AmbError as AmbError
-    from amb.generators import generator as generator
-    from amb.problems import problem as problem
-    from amb.solvers import solver as solver
-    from amb.targets import target as target
+    from amb.reports.contract import Report as Report
 
 # Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
 _HOME = {
     "AmbError": "amb.errors",
     "BatchSolver": "amb.contracts.batches",
-    "Comparison": "amb.comparison",
+    "Comparison": "amb.comparison.result",
     "Evaluation": "amb.contracts.problem",
     "Family": "amb.contracts.family",
     "FunctionProblem": "amb.contracts.problem",
     "Generator": "amb.contracts.generator",
     "Grid": "amb.contracts.generator",
     "Problem": "amb.contracts.problem",
-    "Report": "amb.contracts.report",
+    "Report": "amb.reports.contract",
     "Solver": "amb.contracts.solver",
     "Space": "amb.contracts.space",
-    "Suite": "amb.contracts.family",
-    "compare": "amb.comparison",
-    "generator": "amb.generators",
-    "problem": "amb.problems",
+    "Suite": "amb.contracts.suite",
+    "compare": "amb.comparison.compare",
+    "generator": "amb.catalogue.generators",
+    "problem": "amb.catalogue.problems",
     "Target": "amb.contracts.target",
-    "solver": "amb.solvers",
-    "target": "amb.targets",
+    "solver": "amb.catalogue.solvers",
+    "target": "amb.catalogue.targets",
 }
 __all__ = [*_HOME]
 

@@ -54,9 +54,53 @@ class Spec:
         return f"{self.name}[{','.join(f'{k}={format_value(v)}' for k, v in self.options)}]"
 
 
-def pair_name(problem_id: str) -> str:
-    """``<generator>/<target>`` of a problem's id, whatever its unit and options."""
-    return "/".join(problem_id.split("[")[0].split("/")[:2])
+@dataclass(frozen=True)
+class ProblemId:
+    """The parts of ``<generator>/<target>/<layer>/<unit>[options]``.
+
+    An id of another form, such as that of one's own function, has fewer parts; the missing ones are "".
+    """
+
+    generator: str
+    target: str
+    layer: str
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> "ProblemId":
+        """The parts of an id; options are not looked at. Never raises."""
+        generator, target, layer, unit, *_ = [*text.split("[")[0].split("/"), "", "", "", ""]
+        return cls(generator, target, layer, unit)
+
+    @property
+    def pair(self) -> str:
+        """``<generator>/<target>``: problems of one pair share batches."""
+        return "/".join(filter(None, (self.generator, self.target)))
+
+    @property
+    def address(self) -> str:
+        """``<generator>/<target>/<layer>``: problems of one address differ in their units."""
+        return f"{self.generator}/{self.target}/{self.layer}"
+
+
+NOISE_OPTIONS = ("noise", "trials", "spikes", "sigma", "std")
+"""Options of a problem's spec that are the bench's own; a family never sees them.
+
+noise: poisson, bernoulli or gaussian. trials: how many are averaged, 1. spikes: how many an activation of 1 stands
+for; by default what the problem counts. sigma: of gaussian noise, as a share of the gap between chance and the best
+known value, 0.1; or std, in the activation's own units.
+"""
+
+
+def split_noise(spec: Spec) -> tuple[Spec, dict[str, Value]]:
+    """A problem's spec without noise, and the options of its noise."""
+    noise = {key: value for key, value in spec.options if key in NOISE_OPTIONS}
+    return Spec(spec.name, tuple((key, value) for key, value in spec.options if key not in NOISE_OPTIONS)), noise
+
+
+def without_noise(problem_id: str) -> str:
+    """The id of the same problem without noise."""
+    return str(split_noise(Spec.parse(problem_id))[0])
 
 
 def parse_value(value: str, text: str) -> Value:

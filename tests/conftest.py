@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from amb.plugins import load_file
+from amb.catalogue.plugins import load_file
 
 # Where tests run side by side, each has one core; read when torch and numba are imported first, so it stands here.
 if "PYTEST_XDIST_WORKER" in os.environ:

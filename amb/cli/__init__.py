@@ -3,7 +3,7 @@
 import sys
 
 from amb.errors import AmbError
-from amb.foreign import plain
+from amb.study.untrusted import plain
 
 
 def main() -> None:

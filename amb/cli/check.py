@@ -52,7 +52,7 @@ def check(
 
 
 def _solvers_of(files: list[Path]) -> list[str]:
-    from amb.plugins import load_file
+    from amb.catalogue.plugins import load_file
 
     return [p.name for file in files for p in load_file(file) if p.kind == "solvers"]
 

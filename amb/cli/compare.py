@@ -32,9 +32,9 @@ def compare(
 
     from amb.cli.running import interruptible
     from amb.cli.show import print_comparison
-    from amb.comparison import compare as run_comparison
-    from amb.reporting import write_reports
-    from amb.runner import RichProgress
+    from amb.comparison.compare import compare as run_comparison
+    from amb.reports.write import write_reports
+    from amb.run.progress import RichProgress
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)

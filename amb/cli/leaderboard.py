@@ -18,7 +18,7 @@ def leaderboard(
     plugin: o.Plugins = None,
 ) -> None:
     """Write all runs of one or several studies as one HTML page that needs no network; nothing is run."""
-    from amb.reporting import write_leaderboard
+    from amb.reports.write import write_leaderboard
 
     o.load_plugins(plugin)
     for file in write_leaderboard(studies, out, title=title, metric=metric, alpha=alpha, rope=rope):

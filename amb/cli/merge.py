@@ -17,7 +17,7 @@ def merge(
     from dataclasses import asdict
 
     from amb.cli.show import print_facts
-    from amb.study import merge as unite
+    from amb.study.merge import merge as unite
 
     done = unite(target, studies)
     print_facts(asdict(done) if json else {name: f"{value:,}" for name, value in asdict(done).items()}, as_json=json)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from amb.executors.dask import DaskCluster
-    from amb.runner import Limits
+    from amb.run.dask import DaskCluster
+    from amb.run.limits import Limits
 
 Solvers = Annotated[
     str,
@@ -95,7 +95,7 @@ DEFAULT_SOLVERS = "protes,tt-b,portfolio"
 
 def load_plugins(files: list[Path] | None) -> None:
     """Register the plug-ins of the files given with `--plugin`."""
-    from amb.plugins import load_file
+    from amb.catalogue.plugins import load_file
 
     for file in files or []:
         load_file(file)
@@ -107,7 +107,7 @@ def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits"
     Raises:
         SpecError: a size that cannot be read, or limits that do not go together.
     """
-    from amb.runner import Limits
+    from amb.run.limits import Limits
 
     return Limits(timeout=timeout, isolate=isolate, memory=None if memory is None else _bytes(memory))
 
@@ -130,7 +130,7 @@ def cluster(
         raise unknown("executor", executor, ["dask"])
     if scheduler is not None and workers is not None:
         raise SpecError("--workers makes a local cluster, --scheduler takes one that is there: give one of them")
-    from amb.executors.dask import DaskCluster
+    from amb.run.dask import DaskCluster
 
     return DaskCluster(scheduler=scheduler, workers=workers, plugins=tuple(plugins or ()))
 

@@ -9,8 +9,8 @@ from amb.cli import options as o
 from amb.errors import SpecError
 
 if TYPE_CHECKING:
-    from amb.contracts.family import Reference
     from amb.contracts.problem import Problem
+    from amb.contracts.reference import Reference
 
 app = typer.Typer(help="List and show problems and suites.", no_args_is_help=True)
 
@@ -24,9 +24,9 @@ def list_problems(
     json: o.Json = False,
 ) -> None:
     """List suites and families, or the problems that a pattern means."""
+    from amb.catalogue.plugins import plugins
+    from amb.catalogue.problems import expand
     from amb.cli.show import print_rows
-    from amb.plugins import plugins
-    from amb.problems import expand
 
     o.load_plugins(plugin)
     if pattern is not None:
@@ -36,8 +36,9 @@ def list_problems(
         print_rows(rows, as_json=json, caption=caption)
         return
     rows = [
-        {"name": p.name, "kind": "family" if "/" in p.name else "suite", "from": p.origin}
-        for p in plugins("problems").values()
+        {"name": p.name, "kind": kind, "from": p.origin}
+        for kind, group in (("suite", plugins("suites")), ("family", plugins("families")))
+        for p in group.values()
     ]
     print_rows(rows, as_json=json, caption="`amb problems show NAME` tells more; listing imports nothing.")
 
@@ -53,8 +54,9 @@ def show_problem(
     json: o.Json = False,
 ) -> None:
     """Show a suite's problems, a family's layers, or a problem's facts."""
+    from amb.catalogue.problems import family, problem
+    from amb.catalogue.suites import suite
     from amb.cli.show import print_facts, print_rows
-    from amb.problems import family, problem, suite
 
     o.load_plugins(plugin)
     slashes = name.split("[")[0].count("/")
@@ -69,7 +71,7 @@ def show_problem(
         layers = family(name).layers()
         print_rows([{"layer": layer, "units": units} for layer, units in layers.items()], as_json=json)
     else:
-        from amb.references import reference
+        from amb.references.lookup import reference
 
         made = problem(name, device=device)
         facts = dict(made.facts())
@@ -89,7 +91,7 @@ def show_problem(
 
 
 def _picture(made: "Problem", point: "Reference | None", out: Path) -> None:
-    from amb.picture import draw_problem, save_picture
+    from amb.reports.problem_picture import draw_problem, save_picture
 
     try:
         save_picture(draw_problem(made, point), out)
@@ -99,7 +101,7 @@ def _picture(made: "Problem", point: "Reference | None", out: Path) -> None:
 
 def dead_units(suite_name: str) -> str:
     """Which units the suite's references found dead, in words."""
-    from amb.references import of_suite
+    from amb.catalogue.reference_points import of_suite
 
     stored = of_suite(suite_name)
     if stored is None:

@@ -11,8 +11,9 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="Where the two files go.")],
 ) -> None:
     """Write a study's runs and manifest as two small files that `amb report` and `--with-reference` read."""
-    from amb.study import Study, open_study
-    from amb.study import publish as write
+    from amb.study.published import open_study
+    from amb.study.published import publish as write
+    from amb.study.study import Study
 
     home = open_study(study)
     if not isinstance(home, Study):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from amb.foreign import plain
+from amb.study.untrusted import plain
 
 if TYPE_CHECKING:
-    from amb.comparison import Comparison
+    from amb.comparison.result import Comparison
     from amb.stats import Column
 
 GAP = 2

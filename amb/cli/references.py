@@ -35,12 +35,13 @@ def references(
     """Measure chance, the best natural image and the best known value of suites' problems; find dead units."""
     import sys
 
+    from amb.catalogue.reference_points import of_suite, save
+    from amb.catalogue.suites import suite as find_suite
     from amb.cli.show import print_rows
     from amb.errors import SpecError
-    from amb.measuring import Effort, measure
-    from amb.problems import suite as find_suite
-    from amb.references import improved, of_suite, save
-    from amb.study import open_study
+    from amb.references.improve import improved
+    from amb.references.measure import Effort, measure
+    from amb.study.published import open_study
 
     o.load_plugins(plugin)
     found = [find_suite(name.strip()) for name in suites.split(",") if name.strip()]

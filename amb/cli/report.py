@@ -24,8 +24,8 @@ def report(
 ) -> None:
     """Write the report of a study and print it; nothing is run."""
     from amb.cli.show import print_comparison
-    from amb.comparison import reopen
-    from amb.reporting import write_reports
+    from amb.comparison.compare import reopen
+    from amb.reports.write import write_reports
 
     o.load_plugins(plugin)
     comparison = reopen(

@@ -26,10 +26,11 @@ def run(
 
     from amb.cli.running import interruptible
     from amb.cli.show import print_runs
-    from amb.comparison import carry_out, read_runs
-    from amb.plan import make_plan
-    from amb.runner import RichProgress
-    from amb.study import Study
+    from amb.comparison.table import read_runs
+    from amb.run.dispatch import carry_out
+    from amb.run.plan import make_plan
+    from amb.run.progress import RichProgress
+    from amb.study.study import Study
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)

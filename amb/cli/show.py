@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from amb.foreign import plain
+from amb.study.untrusted import plain
 
 if TYPE_CHECKING:
-    from amb.comparison import Comparison
+    from amb.comparison.result import Comparison
 
 
 def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: str = "") -> None:

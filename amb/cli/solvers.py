@@ -12,11 +12,11 @@ app = typer.Typer(help="List and show solvers.", no_args_is_help=True)
 @app.command("list")
 def list_solvers(plugin: o.Plugins = None, json: o.Json = False) -> None:
     """List all solvers with their origin; listing imports none of them."""
+    from amb.catalogue.plugins import plugins
     from amb.cli.show import print_rows
-    from amb.plugins import plugins
 
     o.load_plugins(plugin)
-    rows = [{"solver": p.name, "from": p.origin, "defined in": p.target} for p in plugins("solvers").values()]
+    rows = [{"solver": p.name, "from": p.origin, "defined in": p.location} for p in plugins("solvers").values()]
     print_rows(rows, as_json=json)
 
 
@@ -29,8 +29,8 @@ def show_solver(
     """Show a solver's options, capabilities and source."""
     import inspect
 
+    from amb.catalogue.solvers import resolve
     from amb.cli.show import print_facts
-    from amb.solvers import resolve
 
     o.load_plugins(plugin)
     found = resolve(spec)
@@ -46,6 +46,6 @@ def show_solver(
         "a failed query": found.cls.failed_queries or "not said",
         "source": found.cls.source or "not given",
         "version": found.cls.version,
-        "from": f"{found.plugin.origin} ({found.plugin.target})",
+        "from": f"{found.plugin.origin} ({found.plugin.location})",
     }
     print_facts(facts, as_json=json)

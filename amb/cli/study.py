@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
-from amb.foreign import plain
+from amb.study.untrusted import plain
 
 app = typer.Typer(help="How a study stands, and what is wrong with it.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="The study's folder.")]
@@ -60,7 +60,7 @@ def doctor(
     home = _open(study)
     findings = examine(home)
     if networks:
-        from amb.study.networks import examine_networks
+        from amb.catalogue.drift import examine_networks
 
         findings += examine_networks(home)
     rows = [{"file": str(f.path.relative_to(home.folder)), "finding": plain(f.what), "mend": f.mend} for f in findings]
@@ -80,7 +80,8 @@ def doctor(
 
 def _open(folder: Path):  # type: ignore[no-untyped-def]
     from amb.errors import StudyError
-    from amb.study import Study, open_study
+    from amb.study.published import open_study
+    from amb.study.study import Study
 
     home = open_study(folder)
     if not isinstance(home, Study):

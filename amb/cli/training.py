@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from amb.catalogue.plugins import find, load_function
 from amb.cli.running import INTERRUPTED
 from amb.contracts.recipe import Recipe, TrainingProgress
-from amb.errors import PluginError
-from amb.plugins import find
 
 
 def run_recipe(
@@ -17,10 +16,7 @@ def run_recipe(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    plugin = find("recipes", name)
-    recipe = plugin.load()
-    if not callable(recipe):
-        raise PluginError(f"recipe {name!r} of {plugin.origin} is not callable: {recipe!r}")
+    recipe = load_function(find("recipes", name))
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

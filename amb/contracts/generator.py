@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +56,7 @@ class Generator(ABC):
     `_grid` is overridden where latents are not of a normal prior. `encode`, `on` and `facts` are optional.
     """
 
+    plugin_kind: ClassVar[str] = "generators"
     CHUNK = 16
 
     name: str

@@ -52,6 +52,7 @@ class Solver(ABC):
         source: where the method comes from, as a citation.
     """
 
+    plugin_kind: ClassVar[str] = "solvers"
     version: ClassVar[str] = "1"
     kinds: frozenset[str] = frozenset({"ordinal", "categorical"})  # an option may narrow it
     continuous: bool = False  # an option may decide it

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem, UInt8Array
@@ -20,6 +21,7 @@ class Target(ABC):
         layers: number of units of every layer that can be probed, in the order of the network.
     """
 
+    plugin_kind: ClassVar[str] = "targets"
     name: str
     device: str
     layer: str | None

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from amb.runs import RunPlan
 from amb.spec import Spec
+from amb.study.runs import RunPlan
 
 
 def changes(manifest: Mapping[str, object], plans: Sequence[RunPlan]) -> list[str]:

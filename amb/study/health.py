@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
-from amb.foreign import check_file
-from amb.runs import RunRecord
 from amb.study.journal import JournalContent, read_journal
 from amb.study.lock import is_claimed
+from amb.study.runs import RunRecord
 from amb.study.study import LARGEST_RUN, Study, read_run
+from amb.study.untrusted import check_file
 
 Mend = Literal["none", "set aside", "delete"]
 

@@ -21,14 +21,14 @@ import pyarrow as pa
 
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
-from amb.foreign import MEBIBYTE, json_object, parse_json, read_bytes
-from amb.runs import MODES, Known, RunPlan, Seconds, Trace
 from amb.study.messages import refuse_compressed
+from amb.study.runs import MODES, Known, RunPlan, Seconds, Trace
+from amb.study.untrusted import MEBIBYTE, json_object, parse_json, read_bytes
 
 # Bytes of a journal that are read at most.
 LARGEST = 1024 * MEBIBYTE
 
-_PLAN, _NOTE, _SUM = b"amb.plan", b"amb.note", b"amb.crc32"
+_PLAN, _NOTE, _SUM = b"amb.run.plan", b"amb.note", b"amb.crc32"
 
 
 @lru_cache(maxsize=64)

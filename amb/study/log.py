@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from amb.foreign import check_file, json_object
+from amb.study.untrusted import check_file, json_object
 
 Level = Literal["info", "warning", "error"]
 

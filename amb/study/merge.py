@@ -9,10 +9,11 @@ from typing import cast
 import numpy as np
 
 from amb.errors import StudyError
-from amb.runs import RunPlan, RunRecord, Trace
-from amb.study.files import write_whole
+from amb.study.durable import write_whole
 from amb.study.journal import Journal, read_journal
 from amb.study.lock import nobody
+from amb.study.published import open_study
+from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study, read_run
 
 # Contradictions that an error quotes in full; more are counted.
@@ -207,8 +208,6 @@ def _read(path: Path) -> Course | None:
 
 
 def _source(folder: Path, target: Path) -> Study:
-    from amb.study import open_study
-
     if folder.resolve() == target.resolve():
         raise StudyError(f"{folder} is the target itself; name the others only")
     study = open_study(folder)

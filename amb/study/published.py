@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from amb.contracts.space import IntArray
 from amb.errors import StudyError
-from amb.runs import MODES, RunPlan, RunRecord, Trace
-from amb.study.files import write_whole
+from amb.study.durable import write_whole
+from amb.study.runs import MODES, RunPlan, RunRecord, Trace
 from amb.study.study import LARGEST_RUN, MOST_NUMBERS, Study, read_manifest
 from amb.study.tables import read_table
 
@@ -147,3 +147,20 @@ def _improvements(values: np.ndarray) -> IntArray:
     return (
         np.flatnonzero(np.diff(np.maximum.accumulate(known), prepend=-np.inf) > 0) if len(known) else np.empty(0, int)
     )
+
+
+AnyStudy = Study | PublishedStudy
+
+
+def open_study(folder: str | Path) -> AnyStudy:
+    """A study that is there, to be read: a folder of runs, or a published one.
+
+    Raises:
+        StudyError: there is none.
+    """
+    home = Path(folder)
+    if (home / RUNS).is_file():
+        return PublishedStudy(home)
+    if not (home / "manifest.json").is_file():
+        raise StudyError(f"{folder} is not a study (it has no manifest.json); `amb compare --study {folder}` makes one")
+    return Study(home)

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
-from amb.foreign import MEBIBYTE, json_object, parse_json, read_bytes
-from amb.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.changes import changes
+from amb.study.durable import write_whole
 from amb.study.environment import environment
-from amb.study.files import write_whole
 from amb.study.journal import Journal, expected_schema, from_table, read_journal, to_batch
 from amb.study.lock import Claim, claim, enter
 from amb.study.log import StudyLog
+from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.tables import read_table
+from amb.study.untrusted import MEBIBYTE, json_object, parse_json, read_bytes
 
 SCHEMA_VERSION = 1
 # What is read at most: numbers in a run's trace, bytes of a run's file, of a manifest.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amb.foreign import MEBIBYTE, check_file
+from amb.study.untrusted import MEBIBYTE, check_file
 
 # What a footer may occupy: the longest string (a traceback, a record), and the longest list (columns, row groups).
 LONGEST_STRING = 64 * MEBIBYTE

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from amb.catalogue.solvers import resolve, spec_of
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError
-from amb.solvers import resolve, spec_of
 from amb.testing.grid import PLAIN, Objective, Slope, near
 from amb.testing.states import GlobalStates
 

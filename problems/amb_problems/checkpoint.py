@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amb.errors import CheckpointError, unknown
-from amb.foreign import MEBIBYTE, json_object, read_bytes
+from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor

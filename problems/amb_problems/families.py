@@ -5,17 +5,16 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+from amb.catalogue.generators import generator as find_generator
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.problem import UInt8Array
 from amb.errors import unknown
-from amb.generators import generator as find_generator
-from amb.noise import OPTIONS as NOISE_OPTIONS
-from amb.spec import Spec, Value
+from amb.spec import NOISE_OPTIONS, Spec, Value
 from amb_problems import checkpoint
 from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
 from amb_problems.encoding import Encoding
-from amb_problems.network import NetworkProblem, Pair
+from amb_problems.problem import NetworkProblem, Pair
 
 
 class NetworkFamily(Family):
@@ -36,7 +35,7 @@ class NetworkFamily(Family):
 
     def natural_images(self, data: Path | None) -> UInt8Array | None:
         """The test half of the data set that the generator's name begins with, where it is one."""
-        from amb_problems import data as datasets
+        from amb_problems.data import image_sets as datasets
 
         name = self.generator.split("-")[0]
         return datasets.load(cast(datasets.DatasetName, name), data).test_images if name in datasets.CLASSES else None

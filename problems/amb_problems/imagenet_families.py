@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from amb_problems.families import NetworkFamily
-from amb_problems.network import Pair
-from amb_problems.targets.imagenet_layers import LAYERS
+from amb_problems.problem import Pair
+from amb_problems.targets.plain.imagenet_layers import LAYERS
 
 
 class ImageNetFamily(NetworkFamily):
@@ -23,7 +23,7 @@ class ImageNetFamily(NetworkFamily):
     @cached_property
     def _family(self):  # type: ignore[no-untyped-def]
         from amb_problems.own_family import OwnFamily
-        from amb_problems.targets.imagenet import ImageNetTarget
+        from amb_problems.targets.plain.imagenet import ImageNetTarget
 
         return OwnFamily(self.generator, ImageNetTarget(self.target))
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from amb.catalogue.generators import generator
+from amb.catalogue.plugins import find
 from amb.contracts.generator import Generator
 from amb.errors import SpecError
-from amb.generators import generator
-from amb.plugins import find
 from amb_problems.families import NetworkFamily, cards
-from amb_problems.network import Pair
-from amb_problems.targets.own import OwnTarget, ShippedTarget
+from amb_problems.problem import Pair
+from amb_problems.targets.plain.own import OwnTarget, ShippedTarget
 
 
 class OwnFamily(NetworkFamily):

@@ -14,7 +14,7 @@ from amb.contracts.space import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from amb_problems.network import Target
+    from amb_problems.problem import Target
 
 Units = Sequence[tuple[str, int]]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from amb.contracts.family import Suite
+from amb.contracts.suite import Suite
 
 QUICK_SEED = 1
 LAYERS_SEED = 2

@@ -50,7 +50,7 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -
 
 
 def test_two_executions_give_identical_traces(tmp_path: Path) -> None:
-    from amb.study import Study
+    from amb.study.study import Study
 
     for folder in ("one", "two"):
         assert amb("run", *SMALL, "--plugin", str(TOY), "--study", folder, cwd=tmp_path).returncode == 0
@@ -84,14 +84,14 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
         (["compare", "--solvers", ""], "no solvers given"),
         (["compare", "--solvers", "random", "--problems", "toy/bowl/neer/0"], "did you mean near"),
         (["compare", "--solvers", "random", "--problems", "toy/bowl/near/4"], "0..3"),
-        (["compare", "--solvers", "random", "--problems", "nothing"], "unknown problem"),
+        (["compare", "--solvers", "random", "--problems", "nothing"], "unknown suite"),
         (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--budget", "0"], "budget"),
         (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--seeds", "0"], "seed"),
         (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--alpha", "2"], "alpha"),
         (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--metric", "x"], "metric"),
         (["compare", *SMALL, "--control", "tt-b"], "control"),
         (["compare", *SMALL, "--study", "/proc/none/study"], "--study"),
-        (["report", "nowhere"], "no study"),
+        (["report", "nowhere"], "not a study"),
         (["solvers", "show", "randm"], "did you mean random"),
         (["problems", "show", "toy/bowl/near"], "expected <generator>/<target>/<layer>/<unit>"),
         (["train", "cifar11-sngan", "--data", "."], "did you mean cifar10-sngan"),
@@ -144,7 +144,7 @@ def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) ->
     assert list(tmp_path.glob("st/journal/*.arrows"))
     for folder in ("st", "undisturbed"):
         assert amb(*words, "--study", folder, cwd=tmp_path).returncode == 0
-    from amb.study import Study
+    from amb.study.study import Study
 
     traces = [
         {record.plan.key: trace.values.tobytes() for record, trace in Study(tmp_path / folder).records()}

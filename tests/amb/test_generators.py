@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import amb
+from amb.catalogue.generators import _made
+from amb.catalogue.plugins import Plugin, load_file, plugins
+from amb.catalogue.problems import expand, family, family_names, problem
 from amb.errors import PluginError, SpecError
-from amb.generators import _made
-from amb.plugins import Plugin, load_file, plugins
-from amb.problems import expand, family, family_names, problem
 
 FILE = Path(__file__).parents[1] / "plugins" / "generators.py"
 
@@ -95,7 +95,7 @@ def test_optional_parts_say_that_they_are_missing() -> None:
 def test_what_is_no_generator_is_named() -> None:
     """A function that makes something else, and a generator that calls itself otherwise."""
     wrong = Plugin("generators", "wrong", "x:y", "somebody 1.0", _object=dict)
-    with pytest.raises(PluginError, match=r"'wrong' of somebody 1\.0 is no amb.Generator: \{\}"):
+    with pytest.raises(PluginError, match=r"'wrong' of somebody 1\.0 is not an amb.Generator: \{\}"):
         _made(wrong, "cpu")
     other = Plugin("generators", "other", "x:y", "somebody 1.0", _object=amb.generator("toy"))
     with pytest.raises(PluginError, match="calls itself 'toy'"):

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from amb import FunctionProblem, Space
 from amb.cli.app import app
 from amb.errors import StudyError
-from amb.runner import execute
-from amb.runs import Known, RunPlan, Seconds, Trace
-from amb.study import PublishedStudy, Study, merge, open_study, publish
+from amb.run.execute import execute
 from amb.study.journal import read_journal
+from amb.study.merge import merge
+from amb.study.published import PublishedStudy, open_study, publish
+from amb.study.runs import Known, RunPlan, Seconds, Trace
+from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
 
@@ -65,7 +67,7 @@ def part_of(study: Study, of: RunPlan, queries: int) -> None:
 
 
 def test_three_hundred_studies_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amb.study.files._sync", lambda path: None)  # 600 waits for a disk prove nothing here
+    monkeypatch.setattr("amb.study.durable._sync", lambda path: None)  # 600 waits for a disk prove nothing here
     template = study_with(tmp_path / "template", plan(0))
     loaded = template.load(plan(0))
     assert loaded is not None
@@ -224,7 +226,7 @@ def test_what_cannot_be_merged_says_so(tmp_path: Path) -> None:
         ("all", ["published"], "published study"),
         ("a", ["a"], "the target itself"),
         ("full", ["a"], "is no study"),
-        ("all", ["nowhere"], "is no study"),
+        ("all", ["nowhere"], "is not a study"),
         ("all", [], "nothing to merge"),
     ]:
         with pytest.raises(StudyError, match=words):

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb import FunctionProblem, Problem, Space
-from amb.contracts.family import Reference
+from amb.catalogue.noise import with_noise
 from amb.contracts.noise import Noise, Queries
 from amb.contracts.problem import Evaluation
+from amb.contracts.reference import Reference
 from amb.errors import SpecError
-from amb.noise import quiet, with_noise
-from amb.runner import execute
-from amb.runs import RunPlan
-from amb.study import Study
+from amb.run.execute import execute
+from amb.spec import without_noise
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
 KINDS = [Noise("poisson", spikes=50), Noise("bernoulli", 3, spikes=20), Noise("gaussian", std=0.2)]
@@ -82,7 +83,7 @@ def test_noise_is_part_of_id_and_fingerprint_and_quiet_takes_it_away() -> None:
     plain, noisy = Counting(rate, SPACE, id="p/q/r/0[grid=quantile]"), {"noise": "poisson", "trials": 2}
     made = with_noise(plain, noisy)  # type: ignore[arg-type]
     assert made.id == "p/q/r/0[grid=quantile,noise=poisson,trials=2]"
-    assert quiet(made.id) == plain.id
+    assert without_noise(made.id) == plain.id
     others = [
         with_noise(plain, {**noisy, **other}) for other in ({"trials": 3}, {"spikes": 41}, {"noise": "bernoulli"})
     ]  # type: ignore[dict-item]
@@ -116,7 +117,7 @@ def test_a_problem_that_counts_no_spikes_says_so() -> None:
 
 def test_sigma_is_relative_to_chance_and_best(monkeypatch: pytest.MonkeyPatch) -> None:
     point = Reference("f", 0.25, 0.3, None, None, 0.75, (0,) * 6, "")
-    monkeypatch.setattr("amb.references.reference", lambda problem_id, fingerprint=None: point)
+    monkeypatch.setattr("amb.catalogue.noise.stored_point", lambda problem_id, fingerprint: point)
     made = seen_through({"noise": "gaussian", "sigma": 0.5})
     assert made.noise == Noise("gaussian", std=0.25)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
-from amb.contracts.family import Reference, RoundTrip
-from amb.picture import draw_problem, save_picture
+from amb.contracts.reference import Reference, RoundTrip
+from amb.reports.problem_picture import draw_problem, save_picture
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amb import plugins
+from amb.catalogue import plugins
 from amb.errors import PluginError, SpecError
 
 
@@ -30,7 +30,7 @@ def installed(monkeypatch: pytest.MonkeyPatch):
 def test_listing_imports_no_plugin() -> None:
     """Neither `amb` nor the list of solvers loads any of the packages behind them."""
     code = (
-        "import sys, amb; from amb.plugins import plugins; names = list(plugins('solvers'));"
+        "import sys, amb; from amb.catalogue.plugins import plugins; names = list(plugins('solvers'));"
         "assert 'random' in names, names;"
         "print([m for m in ('amb_solvers', 'amb_problems', 'torch', 'jax', 'pandas') if m in sys.modules])"
     )
@@ -38,7 +38,7 @@ def test_listing_imports_no_plugin() -> None:
 
 
 def test_a_broken_plugin_is_listed_and_breaks_nothing_else(installed) -> None:
-    installed(entry("good", "amb_solvers.random_search:RandomSearch"), entry("bad", "no_such_module:Thing"))
+    installed(entry("good", "amb_solvers.search.random_search:RandomSearch"), entry("bad", "no_such_module:Thing"))
     assert list(plugins.plugins("solvers")) == ["bad", "good"]
     assert plugins.find("solvers", "good").load()
     with pytest.raises(PluginError, match=r"'bad'.*no_such_module:Thing.*ModuleNotFoundError"):
@@ -59,7 +59,7 @@ def test_an_unknown_name_gets_its_neighbours(installed) -> None:
 
 def test_a_file_brings_problems_and_solvers(toy: Path) -> None:
     assert plugins.find("solvers", "climber").origin == str(toy)
-    assert "toy/bowl" in plugins.plugins("problems")
+    assert "toy/bowl" in plugins.plugins("families")
     assert plugins.load_file(toy), "loading it again is harmless"
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import amb
-from amb.comparison import reopen
+from amb.catalogue.plugins import find, load_file
+from amb.comparison.compare import reopen
 from amb.errors import StudyError
-from amb.plugins import find, load_file
-from amb.study import PublishedStudy, Study, open_study, publish
+from amb.study.published import PublishedStudy, open_study, publish
+from amb.study.study import Study
 
 PROBLEMS = "toy/bowl/near/*"
 

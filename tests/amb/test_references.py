@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from amb import Family, FunctionProblem, Space, Suite
-from amb.contracts.family import Reference, RoundTrip
+from amb.catalogue.problems import problem
+from amb.catalogue.reference_points import References, load, save
+from amb.contracts.reference import Reference, RoundTrip
 from amb.errors import DataError
-from amb.measuring import Effort, ascend, measure
-from amb.problems import problem
-from amb.references import References, improved, load, save
+from amb.references.improve import improved
+from amb.references.measure import Effort, ascend, measure
 
 POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
 
@@ -63,7 +64,7 @@ def test_scores_are_normalized_between_chance_and_the_best_known() -> None:
 
 def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     family = Lamps()
-    monkeypatch.setattr("amb.problems.family", lambda name: family)
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda name: family)
     lamps = Suite("lamps", 1, ("lamps/wall/only/0", "lamps/wall/only/1"), 10, 1, "")
     (found,) = measure([lamps], data=None, device="cpu", effort=Effort(prior=1000), progress=lambda words: None)
     point = found.points["lamps/wall/only/1"]
@@ -81,7 +82,7 @@ def test_natural_images_are_measured_as_the_generator_shows_them_where_it_has_an
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An encoder that loses a fifth of the light: the best image keeps its number, not its value."""
-    monkeypatch.setattr("amb.problems.family", lambda name: Lamps())
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda name: Lamps())
 
     class Encoding(Lamp):
         def encode(self, images: np.ndarray) -> np.ndarray:
@@ -112,7 +113,7 @@ def test_a_killed_measurement_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
                 raise KeyboardInterrupt
             return super().respond_together(problems, images)
 
-    monkeypatch.setattr("amb.problems.family", lambda name: family)
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda name: family)
     suites = [Suite(name, 1, (f"lamps/wall/only/{name}",), 10, 1, "") for name in ("0", "1")]
     settings = {"data": None, "device": "cpu", "effort": Effort(prior=2000), "progress": lambda words: None}
     undisturbed = measure(suites, **settings)  # type: ignore[arg-type]
@@ -126,7 +127,7 @@ def test_a_killed_measurement_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_study_raises_the_best_known_values(tmp_path: Path, toy: Path) -> None:
     """Noisy runs count with their values without noise; runs on other weights count for nothing."""
-    from amb.comparison import compare
+    from amb.comparison.compare import compare
 
     name = "toy/bowl/near/0"
     made = compare("random", f"{name}[noise=gaussian,std=3]", budget=40, seeds=1, study=tmp_path)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
-from amb.comparison import compare
+from amb.comparison.compare import compare
 from amb.errors import SolverError
-from amb.plan import make_plan
-from amb.runner import execute
-from amb.runs import RunPlan
-from amb.study import Study
+from amb.run.execute import execute
+from amb.run.plan import make_plan
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
 SOLVERS = ("climber", "climber[batch=7]", "random", "random[draw=prior,k=5]")

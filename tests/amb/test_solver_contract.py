@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from amb import Solver, Space, solver
+from amb.catalogue.solvers import options, resolve
 from amb.errors import AmbError, BudgetExhausted, SolverError, SpecError
-from amb.solvers import options, resolve
 
 SPACE = Space.uniform(5, 7)
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amb.catalogue.problems import expand
 from amb.errors import SpecError
-from amb.plan import parse_seeds
-from amb.problems import expand
+from amb.run.plan import parse_seeds
 from amb.spec import Spec, split_specs
 
 names = st.from_regex(r"[a-z][a-z0-9_./-]{0,12}", fullmatch=True)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb.errors import StudyError
-from amb.runs import Known, RunPlan, RunRecord, Trace
-from amb.study import Study
 from amb.study.journal import Journal, read_journal
+from amb.study.runs import Known, RunPlan, RunRecord, Trace
+from amb.study.study import Study
 
 PLAN = RunPlan("toy/bowl/near/0", "print", "random", "1", 0, 10)
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import distributed
 import numpy as np
 
-from amb import problems as registry
-from amb.executors.dask import DaskCluster
-from amb.plugins import load_file
-from amb.runs import RunPlan
-from amb.study import Study, merge
+from amb.catalogue import problems as registry
+from amb.catalogue.plugins import load_file
+from amb.run.dask import DaskCluster
+from amb.study.merge import merge
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 WAITING = Path(__file__).parents[1] / "plugins" / "waiting.py"
 RUNS, BUDGET = 4, 200
@@ -62,7 +63,7 @@ def a_task(count: int = 2000) -> float:
 
 def files(folder: Path, count: int = 200) -> dict[str, float]:
     """Seconds to save a run of 500 queries in 128 modes, to merge it from a study of its own, and its bytes."""
-    from amb.runs import RunRecord, Trace
+    from amb.study.runs import RunRecord, Trace
 
     rng = np.random.default_rng(0)
     trace = Trace(rng.integers(0, 64, (500, 128)), rng.random(500), rng.random(500), np.full(50, 10))

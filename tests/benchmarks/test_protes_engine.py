@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from amb.catalogue.solvers import resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
-from amb.solvers import resolve
 
 # name, levels of 128 modes, engine, the same settings on the package's own compiled functions
 CASES = [
@@ -59,7 +59,7 @@ def test_a_second_start_does_not_compile(benchmark) -> None:  # type: ignore[no-
     """Once the engine has been compiled on a machine, a fresh process has its first batch, imports apart, in
     under two seconds, where the package takes 5 to 7."""
     code = (
-        "import time, amb; from amb.contracts.space import Space; from amb.solvers import resolve;"
+        "import time, amb; from amb.contracts.space import Space; from amb.catalogue.solvers import resolve;"
         "spec = resolve('tt-b'); start = time.perf_counter();"
         "solver = spec.make(Space.uniform(128, 64), budget=100, seed=0);"
         "rows = solver.ask(); solver.tell(rows, rows.sum(axis=1)); solver.ask();"

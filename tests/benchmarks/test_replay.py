@@ -6,11 +6,11 @@ from time import perf_counter
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from amb.plan import make_plan
-from amb.runner import execute
-from amb.runner.live import LiveRun
-from amb.runs import Known
-from amb.study import Study
+from amb.run.execute import execute
+from amb.run.live import LiveRun
+from amb.run.plan import make_plan
+from amb.study.runs import Known
+from amb.study.study import Study
 
 pytestmark = pytest.mark.benchmark_ratio
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from amb.plan import make_plan
-from amb.problems import problem
-from amb.runner import execute
-from amb.study import Study
+from amb.catalogue.problems import problem
+from amb.run.execute import execute
+from amb.run.plan import make_plan
+from amb.study.study import Study
 
 pytestmark = pytest.mark.benchmark_ratio
 
@@ -46,7 +46,7 @@ def run_study(folder: Path, **asked: object) -> dict[str, float]:
 def test_forty_runs_take_at_most_a_quarter_of_the_frameworks_time(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Against the same queries one after another through the framework's full network, measured on 25 of them."""
     pytest.importorskip("spikingjelly")
-    from amb_problems.targets.framework import spike_trains
+    from amb_problems.targets.spiking.framework import spike_trains
 
     first = problem("cifar10-sngan/snn-resnet18/layer2.1.sn2/0")
     candidates = first.space.sample(25, np.random.default_rng(0))

@@ -13,7 +13,7 @@ from amb_problems.engine import measure
 from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.evaluator import Evaluator
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.targets.spiking.target import SpikingTarget
 
 pytestmark = [pytest.mark.benchmark_ratio, pytest.mark.usefixtures("one_thread")]
 
@@ -33,7 +33,7 @@ from pathlib import Path
 from amb_problems.engine import measure
 from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.targets.spiking.target import SpikingTarget
 
 torch.set_num_threads(1)
 evaluator = Evaluator(network_of(SpikingTarget.load("{target}")))

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from amb import FunctionProblem, Space
-from amb.runner import execute
-from amb.runs import RunPlan
-from amb.solvers import resolve
-from amb.study import Study
+from amb.catalogue.solvers import resolve
+from amb.run.execute import execute
 from amb.study.lock import is_claimed
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 SPACE = Space.uniform(10, 16)
 SOLVERS = ("random", "protes", "tt-b", "cma", "one-plus-lambda", "snes", "sphere-cma", "portfolio", "tt-elite")

@@ -7,15 +7,15 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from amb.catalogue.plugins import load_file
 from amb.cli.app import app
-from amb.comparison import reopen
+from amb.comparison.compare import reopen
 from amb.errors import SpecError, StudyError
-from amb.plugins import load_file
-from amb.runner import NoProgress
-from amb.runner.watch import Watch
-from amb.runs import RunPlan, RunRecord
-from amb.study import Study
+from amb.run.progress import NoProgress
+from amb.run.watch import Watch
 from amb.study.health import study_status
+from amb.study.runs import RunPlan, RunRecord
+from amb.study.study import Study
 
 ROGUES = Path(__file__).parents[1] / "plugins" / "rogues.py"
 

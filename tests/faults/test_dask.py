@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from amb import problems as registry
+from amb.catalogue import problems as registry
+from amb.catalogue.plugins import load_file
+from amb.catalogue.solvers import resolve
 from amb.cli.app import app
 from amb.errors import SpecError, StudyError
-from amb.executors.dask import DaskCluster, groups
-from amb.plugins import load_file
-from amb.runner import NoProgress, execute
-from amb.runs import RunPlan
-from amb.solvers import resolve
-from amb.study import Study
+from amb.run.dask import DaskCluster, groups
+from amb.run.execute import execute
+from amb.run.progress import NoProgress
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 distributed = pytest.importorskip("distributed")
 PLUGINS = Path(__file__).parents[1] / "plugins"

@@ -14,10 +14,10 @@ import pytest
 
 from amb import FunctionProblem, Space
 from amb.errors import StudyError
-from amb.runner import execute
-from amb.runs import Known, RunPlan, Seconds, Trace
-from amb.study import Study
+from amb.run.execute import execute
 from amb.study.journal import Journal, read_journal
+from amb.study.runs import Known, RunPlan, Seconds, Trace
+from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
 PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", replicate, 60) for replicate in range(2)]

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
-from amb.runner import NoProgress, execute
-from amb.runs import RunPlan
-from amb.study import Study
+from amb.run.execute import execute
+from amb.run.progress import NoProgress
 from amb.study.health import examine, mend, study_status
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
 PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", replicate, 60) for replicate in range(4)]
@@ -55,7 +56,7 @@ def traces(study: Study, plans: list[RunPlan] = PLANS) -> list[bytes]:
 def test_two_processes_share_a_study_and_measure_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run belongs to one of them; both end when all runs are finished."""
     # One run at a time, so that there is something left for the other.
-    monkeypatch.setattr(import_module("amb.runner.execute"), "CROWD", 1)
+    monkeypatch.setattr(import_module("amb.run.execute"), "CROWD", 1)
     execute(PLANS, Study(tmp_path / "alone"), Lab())
     study, counter = Study(tmp_path / "shared"), tmp_path / "counter"
     children = []

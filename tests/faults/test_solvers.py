@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
+from amb.catalogue.plugins import load_file
 from amb.errors import SpecError
-from amb.plugins import load_file
-from amb.runner import Limits, execute
-from amb.runs import RunPlan, RunRecord
-from amb.study import Study
+from amb.run.execute import execute
+from amb.run.limits import Limits
+from amb.study.runs import RunPlan, RunRecord
+from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
 ROGUES = Path(__file__).parents[1] / "plugins" / "rogues.py"

@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 from amb import FunctionProblem, Space
 from amb.cli.app import app
 from amb.errors import CheckpointError, StudyError
-from amb.runner import execute
-from amb.runs import RunPlan
-from amb.study import PublishedStudy, Study, publish
+from amb.run.execute import execute
 from amb.study.health import examine, mend
 from amb.study.journal import read_journal, trace_schema
-from amb.study.study import read_run
+from amb.study.published import PublishedStudy, publish
+from amb.study.runs import RunPlan
+from amb.study.study import Study, read_run
 
 ROOT = Path(__file__).parents[2]
 SPACE = Space.uniform(6, 16)
@@ -206,7 +206,7 @@ def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path
     with pytest.raises(StudyError, match="symbolic link"):
         study.load(other)
     assert secret.read_text() == "mine"
-    from amb.reporting import _refuse_links
+    from amb.reports.write import _refuse_links
 
     with pytest.raises(StudyError, match="symbolic link"):
         _refuse_links(study.folder / "report")
@@ -266,7 +266,7 @@ def test_progress_takes_a_name_for_no_markup() -> None:
 
     from rich.console import Console
 
-    from amb.runner import RichProgress
+    from amb.run.progress import RichProgress
 
     sink = io.StringIO()
     progress = RichProgress(Console(file=sink, force_terminal=False, width=200))

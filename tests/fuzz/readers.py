@@ -18,18 +18,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from amb.catalogue.reference_points import load as load_references
 from amb.contracts.space import Space
 from amb.errors import AmbError, SpecError
-from amb.plan import parse_seeds
-from amb.references import load as load_references
-from amb.runner.messages import BadMessage, pack, unpack
-from amb.runs import Known, RunPlan, RunRecord, Seconds, Trace
+from amb.run.isolation.messages import BadMessage, pack, unpack
+from amb.run.plan import parse_seeds
 from amb.spec import Spec, split_specs
-from amb.study import PublishedStudy, Study, publish
 from amb.study.changes import changes
 from amb.study.health import study_status
 from amb.study.journal import read_journal, to_batch
-from amb.study.study import read_run
+from amb.study.published import PublishedStudy, publish
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace
+from amb.study.study import Study, read_run
 
 MOST_MEGABYTES = 64
 MOST_SECONDS = 5
@@ -251,8 +251,8 @@ def _read_message(content: bytes) -> None:
 
 
 def _references(folder: Path) -> Iterator[Reader]:
-    from amb.contracts.family import Reference
-    from amb.references import References, save
+    from amb.catalogue.reference_points import References, save
+    from amb.contracts.reference import Reference
 
     point = Reference(
         fingerprint="print", chance=0.1, chance_q99=0.2, natural=None, natural_index=None, best=0.5, candidate=(1, 2),

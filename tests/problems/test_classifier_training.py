@@ -8,9 +8,10 @@ import torch
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
-from amb_problems import checkpoint, data
-from amb_problems.targets.lif import LIF, LIFNeuron
-from amb_problems.targets.target import SpikingTarget
+from amb_problems import checkpoint
+from amb_problems.data import image_sets as data
+from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+from amb_problems.targets.spiking.target import SpikingTarget
 from amb_problems.training import spiking
 from amb_problems.training.classifier import (
     ClassifierRecipe,

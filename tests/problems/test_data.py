@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from amb.errors import DataError, SpecError
-from amb_problems import data, origins
+from amb_problems.data import image_sets as data
+from amb_problems.data import origins
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amb.catalogue.problems import problem
 from amb.contracts.noise import Queries
 from amb.errors import SpecError
-from amb.problems import problem
 from amb_problems.encoding import Encoding
 from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator
-from amb_problems.targets.lif import LIFNeuron
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.targets.spiking.lif import LIFNeuron
+from amb_problems.targets.spiking.target import SpikingTarget
 
 PAIR = "cifar10-sngan/snn-cnn"
 

@@ -11,8 +11,8 @@ from amb_problems.engine.convolution import Convolution, written_out
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.lif import period_edges
-from amb_problems.engine.network import Affine, Neuron
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.engine.stages import Affine, Neuron
+from amb_problems.targets.spiking.target import SpikingTarget
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -77,7 +77,7 @@ def test_the_frameworks_own_forward_pass_counts_the_same(
 ) -> None:
     """snnTorch's and SpikingJelly's neurons, one frame a call, with the same weights."""
     pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
-    from amb_problems.targets.framework import spike_trains
+    from amb_problems.targets.spiking.framework import spike_trains
 
     images = stimuli(4, shape=target.shape)[:1]
     found = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}

@@ -10,7 +10,7 @@ from torch.nn.functional import conv2d, max_pool2d
 
 from amb.errors import CheckpointError
 from amb_problems.engine.evaluator import Evaluator
-from amb_problems.engine.network import Affine, Network, Neuron, Pool, Stage
+from amb_problems.engine.stages import Affine, Network, Neuron, Pool, Stage
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,8 +12,8 @@ import torch
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
-from amb_problems.generators.network import SNGANGenerator
 from amb_problems.generators.sngan import SNGANShape
+from amb_problems.generators.torch_generator import SNGANGenerator
 from amb_problems.training import gan, generator_sitting, state
 from amb_problems.training.discriminator import SpectralConv2d
 from amb_problems.training.gan_step import GANRecipe, GANTraining

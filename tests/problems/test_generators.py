@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import amb
+from amb.catalogue.plugins import plugins
 from amb.contracts.generator import Generator
 from amb.errors import CandidateError, CheckpointError, SpecError
-from amb.plugins import plugins
 from amb_problems import checkpoint
 from amb_problems.generators.folded import fold
-from amb_problems.generators.network import SNGANGenerator
 from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.generators.torch_generator import SNGANGenerator
 
 LOADED = ["toy", "cifar10-sngan"]
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from amb import Space
+from amb.catalogue.problems import problem
 from amb.contracts.problem import FunctionProblem
 from amb.errors import SpecError
-from amb.problems import problem
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 UNITS = ("snn-cnn/sn1/5", "ann-resnet/layer1.0.relu/3", "ann-resnet/prob/3")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import amb
+from amb.catalogue.problems import expand, problem
 from amb.errors import SpecError
-from amb.problems import expand, problem
 
 PAIR = "cifar10-sngan/snn-cnn"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from amb_problems.encoding import Encoding
-from amb_problems.targets.activations import SpikingActivations
-from amb_problems.targets.input_noise import accuracy
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.tables.input_noise import accuracy
+from amb_problems.targets.spiking.activations import SpikingActivations
+from amb_problems.targets.spiking.target import SpikingTarget
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

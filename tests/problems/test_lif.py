@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from amb_problems.targets.framework import framework_neuron
-from amb_problems.targets.lif import LIF, LIFNeuron
+from amb_problems.targets.spiking.framework import framework_neuron
+from amb_problems.targets.spiking.lif import LIF, LIFNeuron
 from amb_problems.training.surrogate import SurrogateLIF, set_frames
 
 FRAMES = 40

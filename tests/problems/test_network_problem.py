@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from amb import Space
+from amb.catalogue.problems import problem
 from amb.errors import CandidateError, SpecError
-from amb.problems import problem
 
 IDS = [f"cifar10-sngan/snn-cnn/{unit}" for unit in ("sn1/5", "sn2/7", "sn3/11", "out/3")]
 
@@ -34,7 +34,7 @@ def test_evaluating_again_gives_the_same_as_networks_start_from_rest() -> None:
 
 def test_activations_are_shares_of_the_spikes_that_were_possible() -> None:
     """Frames times positions of the feature map, against the plain frame-by-frame network."""
-    from amb_problems.targets.target import SpikingTarget
+    from amb_problems.targets.spiking.target import SpikingTarget
 
     one = problem(IDS[1])
     batch = candidates(4)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import amb
+from amb.catalogue.plugins import load_file
 from amb.errors import DataError, PluginError, SpecError
-from amb.plugins import load_file
-from amb_problems.targets.imagenet import ImageNetTarget
-from amb_problems.targets.imagenet_layers import LAYERS
+from amb_problems.targets.plain.imagenet import ImageNetTarget
+from amb_problems.targets.plain.imagenet_layers import LAYERS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -296,7 +296,7 @@ def test_imagenet_networks_see_enlarged_images(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_missing_torchvision_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed, built for another torch, or without a network: one line that says the mend."""
-    family = amb.problems.family("cifar10-sngan/imagenet-alexnet")
+    family = amb.catalogue.problems.family("cifar10-sngan/imagenet-alexnet")
     assert family.layers()["features.0"] == 64, "listing needs no torchvision"
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(PluginError, match=r"pip install 'amb\[imagenet\]'"):

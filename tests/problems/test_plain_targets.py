@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from amb.errors import CheckpointError, SpecError
-from amb_problems import checkpoint, data
+from amb_problems import checkpoint
+from amb_problems.data import image_sets as data
 from amb_problems.engine.measure import stimuli
-from amb_problems.targets.module import PROBABILITY, ModuleTarget, load_plain, small_images
-from amb_problems.targets.plain import PLAIN_NETWORKS
-from amb_problems.targets.responses import CHUNK, Responses
+from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
+from amb_problems.targets.plain.module import PROBABILITY, ModuleTarget, load_plain, small_images
+from amb_problems.targets.plain.responses import CHUNK, Responses
 from amb_problems.training import plain
 from amb_problems.training.plain_export import export
 

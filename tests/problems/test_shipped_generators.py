@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import amb
-from amb.problems import expand, family, family_names
+from amb.catalogue.problems import expand, family, family_names
 from amb_problems import checkpoint
 from amb_problems.training.vqvae import reconstruction_error
 

@@ -3,10 +3,12 @@ import re
 import numpy as np
 import pytest
 
+from amb.catalogue.problems import expand, family, problem
+from amb.catalogue.reference_points import of_suite
+from amb.catalogue.suites import suite, suite_names
 from amb.errors import SpecError
-from amb.noise import quiet
-from amb.problems import expand, family, problem, suite, suite_names
-from amb.references import of_suite, stale
+from amb.references.lookup import stale
+from amb.spec import without_noise
 from amb_problems.suites import ANN_SEED, DEAD, LAYERS_SEED, MNIST_SEED, QUICK_SEED, draw
 
 
@@ -77,7 +79,7 @@ def test_no_suite_holds_a_dead_unit_or_stale_reference_points(name: str) -> None
     stored = of_suite(name)
     assert stored is not None
     assert stored.suite == f"{name}-{suite(name).version}"
-    assert list(stored.points) == list(dict.fromkeys(quiet(problem_id) for problem_id in suite(name).problems))
+    assert list(stored.points) == list(dict.fromkeys(without_noise(problem_id) for problem_id in suite(name).problems))
     assert not set(stored.dead) & set(stored.points)
     assert stale(name) == []
     for point in stored.points.values():

@@ -7,8 +7,9 @@ import torch
 import amb
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
-from amb_problems.targets.activations import SpikingActivations
-from amb_problems.targets.exact import (
+from amb_problems.targets.spiking.activations import SpikingActivations
+from amb_problems.targets.spiking.architectures import NETWORKS
+from amb_problems.targets.spiking.exact import (
     EXACT_UNITS,
     PIXELS,
     SPIKES,
@@ -19,10 +20,9 @@ from amb_problems.targets.exact import (
     quantize,
     to_tensors,
 )
-from amb_problems.targets.framework import spike_trains
-from amb_problems.targets.lif import LIF, LIFNeuron
-from amb_problems.targets.networks import NETWORKS
-from amb_problems.targets.target import SpikingTarget, build_network, describe
+from amb_problems.targets.spiking.framework import spike_trains
+from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+from amb_problems.targets.spiking.target import SpikingTarget, build_network, describe
 from amb_problems.training.export import offer_readout
 
 pytestmark = pytest.mark.usefixtures("one_thread")

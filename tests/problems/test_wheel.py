@@ -13,8 +13,10 @@ ROOT = Path(__file__).parents[2]
 EVALUATE = """
 import json, numpy as np
 import amb, amb_problems
-from amb.problems import problem, suite, suite_names
-from amb.references import of_suite, stale
+from amb.catalogue.problems import problem
+from amb.catalogue.suites import suite, suite_names
+from amb.catalogue.reference_points import of_suite
+from amb.references.lookup import stale
 done = {}
 for name in suite_names():
     for spec in suite(name).problems:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amb.runs import RunPlan, RunRecord, Trace
 from amb.stats import analyse
+from amb.study.runs import RunPlan, RunRecord, Trace
 
 SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
 

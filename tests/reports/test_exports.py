@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amb_reports.coco import PRECISION, Coco
-from amb_reports.exports import file_name
-from amb_reports.iohanalyzer import IOHanalyzer
-from amb_reports.parquet import Parquet
+from amb_reports.exports.coco import PRECISION, Coco
+from amb_reports.exports.iohanalyzer import IOHanalyzer
+from amb_reports.exports.parquet import Parquet
+from amb_reports.exports.series import file_name
 
 
 @pytest.fixture(scope="module")

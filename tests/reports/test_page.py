@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from amb.catalogue.problems import problem
+from amb.catalogue.reference_points import References
+from amb.catalogue.suites import suite
 from amb.cli.app import app
-from amb.comparison import compare
-from amb.contracts.family import Reference
+from amb.comparison.compare import compare
+from amb.contracts.reference import Reference
 from amb.errors import StudyError
-from amb.problems import problem, suite
-from amb.references import References
 from amb.stats import analyse
 from amb.stats.queries import FRACTIONS, TARGET, queries_to
 from amb_reports.page.board import Course, budgets_to_show
@@ -108,8 +109,8 @@ def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, t
     points = {name: Reference(problem(name).fingerprint, 0.1, 0.2, None, None, 0.9, (0,) * 6, "") for name in plain}
     points["gone/net/only/0"] = points[plain[0]]
     stored = References("toy-1", points)
-    monkeypatch.setattr("amb.references.suite_names", lambda: ["toy"])
-    monkeypatch.setattr("amb.references.of_suite", lambda name: stored)
+    monkeypatch.setattr("amb.catalogue.reference_points.suite_names", lambda: ["toy"])
+    monkeypatch.setattr("amb.catalogue.reference_points.of_suite", lambda name: stored)
     compared = compare("random", names, budget=20, seeds=2, study=tmp_path)
     shown = board(compared.study).runs.set_index(["problem", "seed"])["normalized"]
     expected = compared.runs.set_index(["problem", "seed"])["normalized"]
@@ -214,5 +215,5 @@ def test_leaderboard_of_a_folder_that_is_no_study(tmp_path, capsys) -> None:  # 
     """One line that says what was expected."""
     from amb.errors import AmbError
 
-    with pytest.raises(AmbError, match="is no study"):
+    with pytest.raises(AmbError, match="is not a study"):
         app(["leaderboard", str(tmp_path)], standalone_mode=False)

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amb.contracts.family import Reference
-from amb.plugins import load_file
+from amb.catalogue.plugins import load_file
+from amb.contracts.reference import Reference
 from amb.stats import analyse, common
 from amb.stats.queries import queries_to
 from amb.stats.runtimes import pooled_runtimes

@@ -4,10 +4,10 @@ from typing import cast
 
 import pytest
 
-from amb.problems import problem
-from amb.reference_study import ReferenceStudy, reference_study
-from amb.solvers import resolve
-from amb.study import PublishedStudy
+from amb.catalogue.problems import problem
+from amb.catalogue.solvers import resolve
+from amb.comparison.baseline import ReferenceStudy, reference_study
+from amb.study.published import PublishedStudy
 from amb_reports.reference import folder
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from amb.plugins import plugins
+from amb.catalogue.plugins import plugins
 from amb.stats import analyse
-from amb_reports import latex, markdown
 from amb_reports.captions import command, short
-from amb_reports.convergence import ALL, Convergence, convergence_table
-from amb_reports.expected_runtime import ExpectedRuntime
-from amb_reports.gallery import Gallery, gallery_table
-from amb_reports.heatmap import heatmap_table
-from amb_reports.palette import spread
-from amb_reports.profile import Profile, profile_table
-from amb_reports.ranks import Ranks, ranks_table
-from amb_reports.runtime import Runtime, runtime_table
+from amb_reports.figures.convergence import ALL, Convergence, convergence_table
+from amb_reports.figures.expected_runtime import ExpectedRuntime
+from amb_reports.figures.gallery import Gallery, gallery_table
+from amb_reports.figures.heatmap import heatmap_table
+from amb_reports.figures.palette import spread
+from amb_reports.figures.profile import Profile, profile_table
+from amb_reports.figures.ranks import Ranks, ranks_table
+from amb_reports.figures.runtime import Runtime, runtime_table
+from amb_reports.tables import latex, markdown
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def comparison(make_comparison):  # type: ignore[no-untyped-def]
 def write_all(comparison: object, folder: Path) -> set[str]:
     files: list[Path] = []
     for name, plugin in plugins("reports").items():
-        if plugin.target.startswith("amb_reports."):
+        if plugin.location.startswith("amb_reports."):
             written = plugin.load()().write(comparison, folder)  # type: ignore[operator]
             assert all(path.stat().st_size > 0 for path in written), name
             files += written
@@ -211,7 +211,7 @@ HOSTILE = "=a|b`c`<b>x</b>&$y$~\\input{z}[q](r)\x1b[2J\r# h"
 def test_hostile_names_stay_text_in_latex_markdown_and_csv(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     import csv
 
-    from amb_reports.csv_tables import Csv
+    from amb_reports.tables.csv_tables import Csv
 
     made = make_comparison(solvers=("random", "tt-b", HOSTILE))
     latex.Latex().write(made, tmp_path)

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from amb.plugins import plugins
+from amb.catalogue.plugins import plugins
 from amb.testing import CASES, Case, Subject
 from amb.testing.conformance import verify
 from amb.testing.subject import drive, rows
@@ -21,7 +21,7 @@ ALWAYS = {
 
 EXTRAS = {"evosax", "optuna"}  # packages that need not be installed
 
-SPECS = [name for name, plugin in plugins("solvers").items() if plugin.target.startswith("amb_solvers.")] + [
+SPECS = [name for name, plugin in plugins("solvers").items() if plugin.location.startswith("amb_solvers.")] + [
     "nevergrad[name=DiscreteOnePlusOne,parametrization=transition]",
     "nevergrad[name=OnePlusOne,parametrization=choice]",
     "nevergrad[name=TwoPointsDE]",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amb.errors import SpecError
-from amb_solvers.digits import Digits, prime_factors
+from amb_solvers.shared.digits import Digits, prime_factors
 
 
 @pytest.mark.parametrize("order", ["little", "big"])

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from amb.plugins import plugins
-from amb.solvers import resolve
-from amb_solvers.measure import HEADER, facts, main
+from amb.catalogue.plugins import plugins
+from amb.catalogue.solvers import resolve
+from amb_solvers.tables.costs import HEADER, facts, main
 
 DOCS = Path(__file__).parents[2] / "docs" / "solvers.md"
-BUILT_IN = [name for name, plugin in plugins("solvers").items() if plugin.target.startswith("amb_solvers.")]
+BUILT_IN = [name for name, plugin in plugins("solvers").items() if plugin.location.startswith("amb_solvers.")]
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from amb.catalogue.solvers import resolve
 from amb.contracts.space import Space
-from amb.solvers import resolve
 
 SEEDS = 30
 

@@ -7,10 +7,10 @@ import pytest
 
 import amb
 from amb import Space
+from amb.catalogue.solvers import resolve
 from amb.errors import SolverError, SpecError
-from amb.solvers import resolve
 from amb.testing.subject import drive
-from amb_solvers.extras import extra
+from amb_solvers.shared.extras import extra
 
 SPACE = Space.uniform(6, 16)
 PEAK = SPACE.decode(np.full((1, 6), 9))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from amb import Space
-from amb.solvers import resolve
+from amb.catalogue.solvers import resolve
 from amb.testing.subject import drive, rows
-from amb_solvers.flat_start import FlatStart
+from amb_solvers.shared.flat_start import FlatStart
 
 SPACE = Space.uniform(16, 32)
 

@@ -7,8 +7,8 @@ import pytest
 
 import amb
 from amb import Space
+from amb.catalogue.solvers import resolve
 from amb.errors import SolverError, SpecError
-from amb.solvers import resolve
 from amb.testing.grid import Slope
 from amb.testing.subject import drive, rows
 

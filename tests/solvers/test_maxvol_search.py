@@ -8,9 +8,9 @@ import pytest
 import teneva
 from ttopt import TTOpt as Package
 
+from amb.catalogue.solvers import resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.solvers import resolve
 
 D, N = 5, 8
 PEAK = np.random.default_rng(0).integers(0, N, D)

@@ -10,8 +10,8 @@ import pytest
 
 import amb
 from amb import Space
+from amb.catalogue.solvers import resolve
 from amb.errors import BudgetExhausted, SolverError, SpecError
-from amb.solvers import resolve
 from amb.testing.subject import drive, rows
 
 SPACE = Space.uniform(20, 32)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from amb import Space
-from amb.solvers import resolve
+from amb.catalogue.solvers import resolve
 from amb.testing.subject import drive, rows
 
 SPACE = Space.uniform(8, 64)

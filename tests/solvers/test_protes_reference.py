@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from amb.catalogue.solvers import resolve
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.solvers import resolve
 
 jax = pytest.importorskip("jax")
 package = pytest.importorskip("protes")

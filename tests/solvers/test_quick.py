@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 import amb
-from amb.plugins import plugins
+from amb.catalogue.plugins import plugins
 
 BUDGET = 40
 # All of them; those whose packages are extras, where these are installed.
 SPECS = [
     name
     for name, plugin in plugins("solvers").items()
-    if plugin.target.startswith("amb_solvers.") and (name not in ("evosax", "optuna") or find_spec(name))
+    if plugin.location.startswith("amb_solvers.") and (name not in ("evosax", "optuna") or find_spec(name))
 ]
 
 

@@ -5,15 +5,15 @@ from math import pi
 import numpy as np
 import pytest
 
+from amb.catalogue.solvers import resolve
 from amb.contracts.space import IntArray, Space
 from amb.errors import SolverError, SpecError
-from amb.solvers import resolve
 from amb.testing.subject import drive
-from amb_solvers.annealing import Annealing
-from amb_solvers.evolution import follow, great_circle, log_weights, unit
-from amb_solvers.local_search import LocalSearch, neighbours
-from amb_solvers.mutation import mutate
-from amb_solvers.tt_elite import TTElite
+from amb_solvers.evolution.mutation import mutate
+from amb_solvers.evolution.sphere import follow, great_circle, log_weights, unit
+from amb_solvers.search.annealing import Annealing
+from amb_solvers.search.local_search import LocalSearch, neighbours
+from amb_solvers.tensor_train.elite import TTElite
 
 SPACE = Space.uniform(24, 16)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amb.solvers import resolve
+from amb.catalogue.solvers import resolve
 
 # Pospelov et al., arXiv:2401.10748, Methods: the baseline PROTES, TT-s, TT-b; `tt` and `tt-exp` are their framework's.
 SETTINGS = {

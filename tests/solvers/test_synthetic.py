@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from amb_solvers.synthetic import SPACE, main, ridge, spikes, table
+from amb_solvers.tables.synthetic import SPACE, main, ridge, spikes, table
 
 
 def test_they_are_rates_and_another_neuron_every_seed() -> None:
@@ -29,6 +29,6 @@ def test_no_solver_begins_at_the_peak() -> None:
 
 
 def test_the_table_is_written_as_markdown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amb_solvers.synthetic.table", lambda names: [("random", "0.001", "0.151")])
+    monkeypatch.setattr("amb_solvers.tables.synthetic.table", lambda names: [("random", "0.001", "0.151")])
     main([])
     assert capsys.readouterr().out.splitlines()[2:] == ["| random | 0.001 | 0.151 |"]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 
 from amb.errors import CheckpointError, unknown
-from amb_problems.engine.network import Affine, Network, Neuron, Pool, Stage
-from amb_problems.targets.exact import ExactLayer
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.engine.stages import Affine, Network, Neuron, Pool, Stage
+from amb_problems.targets.spiking.exact import ExactLayer
+from amb_problems.targets.spiking.target import SpikingTarget
 
 
 def network_of(target: SpikingTarget) -> Network:

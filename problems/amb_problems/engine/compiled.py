@@ -10,7 +10,7 @@ from torch import Tensor
 from amb_problems.engine import loops
 from amb_problems.engine.kernels import Classes
 from amb_problems.engine.lif import period_edges
-from amb_problems.engine.network import Neuron, Pool
+from amb_problems.engine.stages import Neuron, Pool
 
 _SINGLE = Pool(1, 1)
 _ROWS = 32  # a convolution is compiled for every new number of rows, so rows come in multiples of this

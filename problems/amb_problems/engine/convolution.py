@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from amb_problems.engine.network import Affine
 from amb_problems.engine.products import sums_of_products
+from amb_problems.engine.stages import Affine
 
 Arithmetic = Literal["bytes", "products", "floats"]
 """How sums are formed: by oneDNN's convolution of bytes, as products of int8 matrices, or by float32 convolutions."""

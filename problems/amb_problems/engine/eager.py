@@ -9,7 +9,7 @@ from torch.nn.functional import max_pool2d
 
 from amb_problems.engine.kernels import Classes
 from amb_problems.engine.lif import period_edges
-from amb_problems.engine.network import Neuron, Pool
+from amb_problems.engine.stages import Neuron, Pool
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from amb_problems.engine.eager import Eager
 from amb_problems.engine.event_convolution import events_pay
 from amb_problems.engine.forward import Forward, Way
 from amb_problems.engine.kernels import Kernels
-from amb_problems.engine.network import Network, Neuron
 from amb_problems.engine.products import has_products
+from amb_problems.engine.stages import Network, Neuron
 
 Path = Literal["auto", "events", "integers", "products", "floats", "eager"]
 Images = NDArray[np.uint8] | Tensor

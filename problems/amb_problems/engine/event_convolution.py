@@ -15,7 +15,7 @@ from torch import Tensor
 
 from amb_problems.engine import events
 from amb_problems.engine.convolution import Convolution, has_integers
-from amb_problems.engine.network import Affine
+from amb_problems.engine.stages import Affine
 
 _CACHED = 48 << 10
 """Bytes of a kernel's line of rows below which four neurons are looked up at once."""

@@ -13,7 +13,7 @@ from amb_problems.engine.convolution import Arithmetic, Convolution, has_integer
 from amb_problems.engine.eager import max_pool
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.kernels import Kernels
-from amb_problems.engine.network import Network
+from amb_problems.engine.stages import Network
 
 Units = tuple[int, ...]
 Way = Arithmetic | Literal["events"]

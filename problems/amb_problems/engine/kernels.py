@@ -10,7 +10,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from amb_problems.engine.network import Pool
+from amb_problems.engine.stages import Pool
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from amb_problems.engine.network import Neuron
+from amb_problems.engine.stages import Neuron
 
 
 @lru_cache(maxsize=16)

@@ -22,9 +22,9 @@ from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import Convolution, has_integers
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.kernels import Kernels
-from amb_problems.engine.network import Affine
-from amb_problems.targets.framework import spike_trains
-from amb_problems.targets.target import SpikingTarget
+from amb_problems.engine.stages import Affine
+from amb_problems.targets.spiking.framework import spike_trains
+from amb_problems.targets.spiking.target import SpikingTarget
 
 IMAGES = 128
 LAYERS: Mapping[str, tuple[str, ...]] = {

@@ -1,6 +1,6 @@
 """The generators whose checkpoints are in the package, as the entry-point group `amb.generators` names them."""
 
-from amb_problems.generators.network import SNGANGenerator
+from amb_problems.generators.torch_generator import SNGANGenerator
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
 
 

@@ -12,7 +12,7 @@ from amb.contracts.generator import Grid, Latents, chunks
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
 from amb.errors import CandidateError, SpecError
-from amb_problems.generators.network import NetworkGenerator, one_algorithm, restore
+from amb_problems.generators.torch_generator import NetworkGenerator, one_algorithm, restore
 from amb_problems.generators.vqvae import VQVAE, VQVAEShape
 from amb_problems.threads import one_thread_each
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from amb_problems.targets.activations import SpikingActivations
-    from amb_problems.targets.module import ModuleTarget
+    from amb_problems.targets.plain.module import ModuleTarget
+    from amb_problems.targets.spiking.activations import SpikingActivations
 
 
 def load(name: str, *, device: str = "cpu") -> "SpikingActivations | ModuleTarget":
@@ -16,7 +16,7 @@ def load(name: str, *, device: str = "cpu") -> "SpikingActivations | ModuleTarge
     from amb_problems import checkpoint
 
     if checkpoint.read_card(name).facts.get("kind") == "plain target":
-        from amb_problems.targets.module import load_plain
+        from amb_problems.targets.plain.module import load_plain
 
         return load_plain(name, device=device)
     return load_spiking(name, device=device)
@@ -28,7 +28,7 @@ def load_spiking(name: str, *, device: str = "cpu") -> "SpikingActivations":
     Raises:
         CheckpointError: its checkpoint is missing, damaged or no spiking target.
     """
-    from amb_problems.targets.activations import SpikingActivations
-    from amb_problems.targets.target import SpikingTarget
+    from amb_problems.targets.spiking.activations import SpikingActivations
+    from amb_problems.targets.spiking.target import SpikingTarget
 
     return SpikingActivations(SpikingTarget.load(name, device=device))

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import state
-from .surrogate import set_frames
+from amb_problems.training import state
+from amb_problems.training.surrogate import set_frames
 
 Loss = Callable[[Any, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 """(network, normalized images, labels, frames) to the loss and the class scores `[n, classes]`."""

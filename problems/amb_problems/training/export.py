@@ -9,15 +9,14 @@ import numpy.typing as npt
 import torch
 
 from amb_problems import checkpoint
-from amb_problems.data import Dataset
-from amb_problems.targets.activations import READOUT
-from amb_problems.targets.exact import make_exact, to_tensors
-from amb_problems.targets.lif import LIF, LIFNeuron
-from amb_problems.targets.networks import TargetNetwork
+from amb_problems.data.image_sets import Dataset
 from amb_problems.targets.scale import Scale
-from amb_problems.targets.target import SpikingTarget, build_network, describe
-
-from .classifier import reestimate
+from amb_problems.targets.spiking.activations import READOUT
+from amb_problems.targets.spiking.architectures import TargetNetwork
+from amb_problems.targets.spiking.exact import make_exact, to_tensors
+from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+from amb_problems.targets.spiking.target import SpikingTarget, build_network, describe
+from amb_problems.training.classifier import reestimate
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from torch import Tensor
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
 from amb_problems import checkpoint
-from amb_problems import data as image_sets
-from amb_problems.data import Dataset, UInt8Array
-from amb_problems.generators.network import SNGANGenerator
+from amb_problems.data import image_sets
+from amb_problems.data.image_sets import Dataset, UInt8Array
 from amb_problems.generators.pixels import to_uint8
 from amb_problems.generators.sngan import SNGANShape
+from amb_problems.generators.torch_generator import SNGANGenerator
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 from amb_problems.training.generator_sitting import Place, Sitting
 from amb_problems.training.quality import firing_rates, judge

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
-from amb_problems import data as image_sets
-from amb_problems.targets.plain import PLAIN_NETWORKS
+from amb_problems.data import image_sets
+from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
 from amb_problems.training.classifier import ClassifierRecipe, Phase
 from amb_problems.training.plain_export import export
 from amb_problems.training.sitting import SMOOTHING, Place, Sitting

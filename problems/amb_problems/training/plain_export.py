@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from amb_problems import checkpoint
-from amb_problems.data import Dataset
-from amb_problems.targets.module import PROBABILITY, small_images
-from amb_problems.targets.responses import Responses
+from amb_problems.data.image_sets import Dataset
+from amb_problems.targets.plain.module import PROBABILITY, small_images
+from amb_problems.targets.plain.responses import Responses
 from amb_problems.targets.scale import Scale
 
 

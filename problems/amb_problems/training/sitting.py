@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError
-from amb_problems.data import Dataset
+from amb_problems.data.image_sets import Dataset
 from amb_problems.training import state
 from amb_problems.training.classifier import ClassifierRecipe, ClassifierTraining, Phase
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
-from amb_problems import data as image_sets
-from amb_problems.targets.lif import LIF
-from amb_problems.targets.networks import NETWORKS, TargetNetwork
+from amb_problems.data import image_sets
+from amb_problems.targets.spiking.architectures import NETWORKS, TargetNetwork
+from amb_problems.targets.spiking.lif import LIF
 from amb_problems.training.classifier import ClassifierRecipe, Phase
 from amb_problems.training.export import TargetFacts, export
 from amb_problems.training.sitting import SMOOTHING, Place, Sitting

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
 from amb_problems import checkpoint
-from amb_problems import data as image_sets
+from amb_problems.data import image_sets
 from amb_problems.generators.vqvae import VQVAEShape
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
 from amb_problems.training.generator_sitting import Place, Sitting

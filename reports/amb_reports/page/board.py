@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from amb.contracts.family import normalized
 from amb.contracts.problem import UInt8Array
+from amb.contracts.reference import normalized
 from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, common, competing
 from amb.stats.metrics import Traces
@@ -79,7 +79,8 @@ class Board:
     Attributes:
         runs: one row a run as it was made: the columns of `amb.stats.scores.COLUMNS`, `timing`, `white_box`, `key`,
             `message` (why it failed), `version` (of the solver) and `source` (number of its study).
-        traces: values without noise, NaN where a query failed, by (problem, solver, seed), as in `amb.comparison.Runs`.
+        traces: values without noise, NaN where a query failed, by (problem, solver, seed), as in
+            `amb.comparison.table.Runs`.
         views: the budgets that can be looked at; the first is the one that `analysis` is about.
         analysis: the statistics of all runs at that budget.
         settings: `metric`, `alpha`, `rope`, and `command`, which makes the page again.

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from amb.comparison import RunKey
+from amb.catalogue.problems import problem as find_problem
+from amb.comparison.table import RunKey
 from amb.contracts.space import IntArray
 from amb.errors import AmbError
-from amb.problems import problem as find_problem
-from amb.runs import RunRecord, Trace
+from amb.study.runs import RunRecord, Trace
 from amb_reports.page.board import Course
 
 FRAMES = 8

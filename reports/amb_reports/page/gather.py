@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pandas as pd
 
-from amb.comparison import RunKey, run_row
-from amb.contracts.family import Reference
+from amb.catalogue.solvers import resolve
+from amb.comparison.table import RunKey, run_row
+from amb.contracts.reference import Reference
 from amb.errors import AmbError, StudyError
-from amb.references import reference
-from amb.runs import RunRecord, Trace
-from amb.solvers import resolve
+from amb.references.lookup import reference
 from amb.stats import analyse
-from amb.study import PublishedStudy, Study
+from amb.study.published import AnyStudy
+from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
 from amb_reports.page.board import Board, Source, at_budget, budgets_to_show, present, view
 from amb_reports.page.courses import courses
 
 if TYPE_CHECKING:
-    from amb.comparison import Comparison
+    from amb.comparison.result import Comparison
 
-Studies = Sequence[Study | PublishedStudy]
+Studies = Sequence[AnyStudy]
 
 
 def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float, command: str) -> Board:
@@ -159,7 +159,7 @@ def _sees_gradients(solver: str) -> bool:
         return False
 
 
-def _current(study: Study | PublishedStudy, record: RunRecord) -> bool:
+def _current(study: AnyStudy, record: RunRecord) -> bool:
     plan = record.plan
     problems, solvers = _named(study, "problems"), _named(study, "solvers")
     return problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
@@ -185,7 +185,7 @@ def _same_versions(studies: Studies) -> None:
                     )
 
 
-def _named(study: Study | PublishedStudy, what: str) -> Mapping[str, str]:
+def _named(study: AnyStudy, what: str) -> Mapping[str, str]:
     return cast(Mapping[str, str], study.manifest.get(what) or {})
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from amb.contracts.report import StudyReport
+from amb.reports.contract import StudyReport
 from amb.stats import ranking_columns, shown
-from amb.study import PublishedStudy, Study
+from amb.study.published import AnyStudy
 from amb_reports.captions import scope
+from amb_reports.figures.palette import COLOURS
 from amb_reports.page.board import Board, at_budget
 from amb_reports.page.gather import board_of_comparison, board_of_studies
 from amb_reports.page.payload import payload, to_json
-from amb_reports.palette import COLOURS
 
 if TYPE_CHECKING:
-    from amb.comparison import Comparison
+    from amb.comparison.result import Comparison
 
 SCRIPTS = (
     "vendor/d3.min.js", "vendor/plot.umd.min.js", "data.js", "statistics.js", "hash.js", "selection.js", "results.js",
@@ -43,7 +43,7 @@ class Html(StudyReport):
 
     def write_studies(
         self,
-        studies: Sequence[Study | PublishedStudy],
+        studies: Sequence[AnyStudy],
         file: Path,
         *,
         metric: str = "final",

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from amb.catalogue.suites import suite, suite_names
 from amb.errors import AmbError
-from amb.problems import suite, suite_names
-from amb.runs import Status
 from amb.spec import Spec
 from amb.stats.metrics import find_metric
+from amb.study.runs import Status
 from amb_reports.captions import short
+from amb_reports.figures.palette import COLOURS
 from amb_reports.page.board import VIEWED, Board
 from amb_reports.page.curves import SCALE, pack
 from amb_reports.page.sheets import sheets
-from amb_reports.palette import COLOURS
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 NOISE_FREE = "none"

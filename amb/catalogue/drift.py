@@ -1,0 +1,48 @@
+"""Whether the networks that a study ran on are those that are installed, and whole; this imports plug-ins."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import numpy as np
+
+from amb.catalogue import problems as registry
+from amb.contracts.problem import Problem
+from amb.errors import AmbError
+from amb.spec import ProblemId
+from amb.study.health import Finding
+from amb.study.study import Study
+
+
+def examine_networks(study: Study) -> Iterator[Finding]:
+    """Compare fingerprints of the manifest with what is installed, and evaluate one candidate for each pair.
+
+    The fingerprint covers the checkpoints' sha256; loading compares each file with its own.
+    """
+    path = study.folder / "manifest.json"
+    fingerprints = cast(Mapping[str, str], study.manifest.get("problems", {}))
+    tried: dict[str, str | None] = {}
+    for name, fingerprint in fingerprints.items():
+        try:
+            problem = registry.problem(name)
+        except AmbError as cause:
+            yield Finding(path, f"{name} cannot be made: {cause}")
+            continue
+        pair = ProblemId.parse(name).pair
+        if pair not in tried:
+            tried[pair] = _fails(problem)
+            if tried[pair]:
+                yield Finding(path, f"the networks of {pair} cannot be used: {tried[pair]}")
+        if problem.fingerprint != fingerprint:
+            yield Finding(
+                path,
+                f"{name} ran on networks of fingerprint {fingerprint[:12]}..., and {problem.fingerprint[:12]}... are "
+                "installed: its runs will not be used",
+            )
+
+
+def _fails(problem: Problem) -> str | None:
+    try:
+        problem.evaluate(problem.space.sample_prior(1, np.random.default_rng(0)))
+    except Exception as cause:
+        return f"{type(cause).__name__}: {cause}"
+    return None

@@ -1,0 +1,215 @@
+"""Finding and loading plug-ins, built in or a third party's, by entry point or file."""
+
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from amb.errors import PluginError, unknown
+
+Kind = Literal["suites", "families", "generators", "targets", "solvers", "reports", "recipes", "studies"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_ONE: dict[Kind, str] = {
+    "suites": "suite",
+    "families": "problem family",
+    "generators": "generator",
+    "targets": "target",
+    "solvers": "solver",
+    "reports": "report",
+    "recipes": "recipe",
+    "studies": "study",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One named plug-in and where it comes from; nothing is imported before `load`.
+
+    Attributes:
+        kind: which of the groups it belongs to.
+        name: what specs call it.
+        location: `module:attribute`, or the file that it stands in.
+        origin: distribution and version, or the file.
+    """
+
+    kind: Kind
+    name: str
+    location: str
+    origin: str
+    _entry: EntryPoint | None = None
+    _object: object | None = None
+
+    def __str__(self) -> str:
+        return f"{_ONE[self.kind]} {self.name!r} of {self.origin}"
+
+    @property
+    def from_file(self) -> bool:
+        """Whether `load_file` registered it; `location` is the file then."""
+        return self._entry is None
+
+    def load(self) -> object:
+        """Import and return the object.
+
+        Raises:
+            PluginError: the import failed; the message names the plug-in, its distribution and the cause.
+        """
+        if self._entry is None:
+            return self._object
+        try:
+            return self._entry.load()
+        except Exception as cause:
+            raise PluginError(
+                f"{self} cannot be loaded from {self.location}: {type(cause).__name__}: {cause}"
+            ) from cause
+
+
+_from_files: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in KINDS}
+
+
+def plugins(kind: Kind) -> dict[str, Plugin]:
+    """All plug-ins of a kind by name, sorted; listing imports none of them.
+
+    Raises:
+        PluginError: two plug-ins have the same name.
+    """
+    found = dict(_installed(kind))
+    for name, plugin in _from_files[kind].items():
+        _refuse_twins(found.get(name), plugin)
+        found[name] = plugin
+    return dict(sorted(found.items()))
+
+
+def find(kind: Kind, name: str) -> Plugin:
+    """The plug-in of that name, or ``module:attribute``; else a `SpecError` that gives the nearest names."""
+    if re.fullmatch(r"[\w.]+:\w+", name):
+        return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
+    known = plugins(kind)
+    if name not in known:
+        raise unknown(_ONE[kind], name, known)
+    return known[name]
+
+
+def load_class(plugin: Plugin, base: type[T]) -> type[T]:
+    """The class that a plug-in is.
+
+    Raises:
+        PluginError: it cannot be imported, or is not a subclass of `base`.
+    """
+    loaded = plugin.load()
+    if not (isinstance(loaded, type) and issubclass(loaded, base)):
+        raise PluginError(f"{plugin} is not a subclass of {_name(base)}: {loaded!r}")
+    return loaded
+
+
+def load_instance(plugin: Plugin, base: type[T]) -> T:
+    """The object that a plug-in is, or that it makes as a class or function without arguments.
+
+    Raises:
+        PluginError: it cannot be imported, or neither is nor makes a `base`.
+    """
+    loaded = plugin.load()
+    made = loaded if isinstance(loaded, base) or not callable(loaded) else loaded()
+    if not isinstance(made, base):
+        raise PluginError(f"{plugin} is not {_article(base)}: {made!r}")
+    return made
+
+
+def load_function(plugin: Plugin) -> Callable[..., Any]:
+    """The function, or class, that a plug-in is.
+
+    Raises:
+        PluginError: it cannot be imported, or cannot be called.
+    """
+    loaded = plugin.load()
+    if not callable(loaded):
+        raise PluginError(f"{plugin} is not callable: {loaded!r}")
+    return loaded
+
+
+def load_file(path: str | Path) -> list[Plugin]:
+    """Register the plug-ins that a Python file defines, as `--plugin FILE` does; idempotent.
+
+    Every concrete class defined in the file whose contract names a plug-in group (`Solver`, `Family`, `Generator`,
+    `Report`) is registered under its `name` attribute or, without one, its class name in kebab case.
+
+    Raises:
+        PluginError: the file is missing, cannot be imported, or defines no plug-in.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise PluginError(f"no plug-in file {str(path)!r}; give the path of a Python file")
+    module_name = f"amb_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{str(path)!r} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as cause:
+        raise PluginError(f"plug-in file {str(path)!r} fails: {type(cause).__name__}: {cause}") from cause
+    found = [
+        Plugin(kind, getattr(cls, "name", None) or _kebab(cls.__name__), str(file), str(path), _object=cls)
+        for kind, cls in _classes(module)
+    ]
+    if not found:
+        raise PluginError(f"{str(path)!r} defines no subclass of amb.Solver, amb.Family, amb.Generator or amb.Report")
+    for plugin in found:
+        _refuse_twins(_installed(plugin.kind).get(plugin.name), plugin)
+        earlier = _from_files[plugin.kind].get(plugin.name)
+        if earlier is not None and earlier.location != plugin.location:
+            _refuse_twins(earlier, plugin)
+        _from_files[plugin.kind][plugin.name] = plugin
+    return found
+
+
+@cache
+def _installed(kind: Kind) -> dict[str, Plugin]:
+    found: dict[str, Plugin] = {}
+    for entry in entry_points(group=f"amb.{kind}"):
+        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+        plugin = Plugin(kind, entry.name, entry.value, origin, _entry=entry)
+        # A distribution met twice on sys.path (an editable install beside a wheel) is one plug-in.
+        if (twin := found.get(entry.name)) is None or twin.location != plugin.location:
+            _refuse_twins(twin, plugin)
+        found[entry.name] = plugin
+    return found
+
+
+def _classes(module: object) -> Iterator[tuple[Kind, type]]:
+    """The classes that a module itself defines and that belong to a plug-in group, as their contract says."""
+    for _, cls in inspect.getmembers(module, inspect.isclass):
+        kind = getattr(cls, "plugin_kind", None)
+        if kind in KINDS and cls.__module__ == module.__name__ and not inspect.isabstract(cls):  # type: ignore[attr-defined]
+            yield kind, cls
+
+
+def _refuse_twins(first: Plugin | None, second: Plugin) -> None:
+    if first is not None:
+        raise PluginError(
+            f"two {second.kind} are called {second.name!r}: one of {first.origin} ({first.location}), "
+            f"one of {second.origin} ({second.location}); uninstall or rename one"
+        )
+
+
+def _name(base: type) -> str:
+    """A contract's class as its users write it."""
+    return f"amb.{base.__name__}" if base.__module__.startswith("amb.") else base.__name__
+
+
+def _article(base: type) -> str:
+    name = _name(base)
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()

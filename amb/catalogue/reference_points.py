@@ -1,0 +1,119 @@
+"""Reference points on disk: one JSON file a suite, beside the module that registers the suite.
+
+`<folder of the module>/references/<suite>-<version>.json`, with a hash of its own content. Each problem's points carry
+the problem's fingerprint, so that points of other weights or another grid are never used.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from amb.catalogue.plugins import find
+from amb.catalogue.suites import suite, suite_names
+from amb.contracts.reference import Reference
+from amb.errors import DataError
+from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
+
+SCHEMA = 1
+LARGEST = 64 * MEBIBYTE
+
+
+@dataclass(frozen=True)
+class References:
+    """A suite's reference points.
+
+    Attributes:
+        suite: name and version, `quick-1`.
+        points: by problem id.
+        dead: units of the suite's layers that answer alike to every reference, `<generator>/<target>/<layer>/<unit>`;
+            a suite leaves them out.
+        searched: number of units that were tried.
+    """
+
+    suite: str
+    points: Mapping[str, Reference]
+    dead: tuple[str, ...] = ()
+    searched: int = 0
+
+
+def save(references: References, file: Path) -> None:
+    """Write the file.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    content = asdict(references)
+    text = json.dumps({"schema": SCHEMA, "sha256": _digest(content), **content}, indent=1)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{file} cannot be written ({error.strerror}); choose another place with --out") from error
+
+
+def load(file: Path) -> References:
+    """Read a file that `save` wrote.
+
+    Raises:
+        DataError: it is missing, damaged, or of another schema.
+    """
+    try:
+        content = json_object(read_bytes(file, LARGEST, links=True))
+        schema, digest = content.pop("schema"), content.pop("sha256")
+        points = {name: Reference.from_content(point) for name, point in content["points"].items()}
+        found = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
+    if schema != SCHEMA or digest != _digest(content):
+        raise DataError(f"{file} is damaged or of another schema: write it again with `amb references`")
+    return found
+
+
+def home(suite_name: str) -> Path:
+    """Where the reference points of a suite are looked for."""
+    found = suite(suite_name)
+    module = find_spec(find("suites", found.name).location.split(":")[0])
+    folder = Path(module.origin).parent if module is not None and module.origin else Path()
+    return folder / "references" / f"{found.name}-{found.version}.json"
+
+
+@cache
+def of_suite(suite_name: str) -> References | None:
+    """The stored reference points of a suite, stale ones too; None: it has none.
+
+    Raises:
+        DataError: their file is damaged.
+    """
+    file = home(suite_name)
+    return load(file) if file.is_file() else None
+
+
+def stored_points(name: str) -> list[Reference]:
+    """What the suites hold of a problem without noise, for whatever weights and grid.
+
+    Raises:
+        DataError: a suite's file is damaged.
+    """
+    found = (of_suite(suite_name) for suite_name in suite_names())
+    return [stored.points[name] for stored in found if stored is not None and name in stored.points]
+
+
+def stored_point(name: str, fingerprint: str) -> Reference | None:
+    """The reference points of a problem without noise, if a suite holds them for these weights and this grid.
+
+    Args:
+        name: the problem's id, without noise.
+        fingerprint: of that problem.
+
+    Raises:
+        DataError: a suite's file is damaged.
+    """
+    return next((point for point in stored_points(name) if point.fingerprint == fingerprint), None)
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""Solvers by spec: find the class, check the options, make one."""
+
+import inspect
+from dataclasses import dataclass
+
+from amb.catalogue.plugins import Plugin, find, load_class
+from amb.contracts.problem import Problem
+from amb.contracts.solver import Solver
+from amb.contracts.space import Space
+from amb.errors import SpecError, unknown
+from amb.spec import Spec, Value
+
+
+@dataclass(frozen=True)
+class SolverSpec:
+    """A solver's class with its options, resolved from a spec string.
+
+    Attributes:
+        spec: canonical; every option that differs from its default, and no other.
+        cls: the class.
+        plugin: where it comes from.
+    """
+
+    spec: Spec
+    cls: type[Solver]
+    plugin: Plugin
+
+    def __str__(self) -> str:
+        return str(self.spec)
+
+    @property
+    def options(self) -> dict[str, Value]:
+        """All options, defaults included."""
+        return {**options(self.cls), **dict(self.spec.options)}
+
+    def make(self, space: Space, *, budget: int, seed: int) -> Solver:
+        """A fresh solver."""
+        return self.cls(space, budget=budget, seed=seed, **dict(self.spec.options))
+
+    def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
+        """A fresh solver for a problem, which only a white-box solver is given."""
+        solver = self.make(problem.space, budget=budget, seed=seed)
+        if self.cls.white_box:
+            solver.attach(problem)
+        return solver
+
+
+def options(cls: type[Solver]) -> dict[str, Value]:
+    """The options of a solver class and their defaults: keyword-only arguments besides budget and seed."""
+    found: dict[str, Value] = {}
+    for base in reversed(cls.__mro__):
+        init = base.__dict__.get("__init__")
+        if init is None or not issubclass(base, Solver):
+            continue
+        parameters = inspect.signature(init).parameters.values()
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            found = {}  # this class does not pass options on
+        for p in parameters:
+            if p.kind is p.KEYWORD_ONLY and p.name not in ("budget", "seed"):
+                found[p.name] = p.default
+    return found
+
+
+def spec_of(cls: type[Solver]) -> SolverSpec:
+    """The spec of a class that is registered nowhere, with its default options."""
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    return SolverSpec(Spec(name), cls, Plugin("solvers", name, name, cls.__module__, _object=cls))
+
+
+def resolve(text: str | Spec) -> SolverSpec:
+    """Resolve a solver spec such as ``tt-b[k=50,lr=0.1]``, or ``module:Class[k=50]`` for one not registered.
+
+    Raises:
+        SpecError: unknown name (the nearest are given), unknown option or a value of the wrong type (the
+            options and their defaults are given).
+        PluginError: the plug-in cannot be imported or is no solver.
+    """
+    spec = text if isinstance(text, Spec) else Spec.parse(text)
+    plugin = find("solvers", spec.name)
+    cls = load_class(plugin, Solver)
+    known = options(cls)
+    changed = []
+    for key, value in spec.options:
+        if key not in known:
+            raise SpecError(f"{unknown(f'option of {spec.name}', key, known)}. {_describe(spec.name, known)}")
+        value = _fit(value, known[key], f"{key} of {spec.name}", _describe(spec.name, known))
+        if value != known[key]:
+            changed.append((key, value))
+    return SolverSpec(Spec(spec.name, tuple(changed)), cls, plugin)
+
+
+def solver(spec: str, space: Space, *, budget: int, seed: int = 0) -> Solver:
+    """A solver for one's own ask/tell loop.
+
+    Args:
+        spec: for example ``"tt-b"`` or ``"tt-b[k=50]"``.
+        space: the grid to search.
+        budget: queries that may be spent, at least 1.
+        seed: two solvers of one seed, told the same, ask the same.
+
+    Raises:
+        SpecError: unknown solver or option.
+        SolverError: bad budget, or a space that the method cannot search.
+    """
+    return resolve(spec).make(space, budget=budget, seed=seed)
+
+
+def _fit(value: Value, default: Value, what: str, help_text: str) -> Value:
+    """The value in the type of its default: an int may stand for a float, nothing else is converted."""
+    if default is None or type(value) is type(default):
+        return value
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise SpecError(f"{what} must be {type(default).__name__}, got {value!r}. {help_text}")
+
+
+def _describe(name: str, known: dict[str, Value]) -> str:
+    if not known:
+        return f"{name} has no options"
+    return f"options of {name}: " + ", ".join(f"{key}={value}" for key, value in known.items())

@@ -1,0 +1,68 @@
+"""Reference points: what activations of a problem are measured by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """The natural image whose way through the generator's encoder and back answers best.
+
+    Attributes:
+        value: the activation, of what comes back.
+        index: the image's number in the data set's test half.
+        candidate: its grid point.
+    """
+
+    value: float
+    index: int
+    candidate: tuple[int, ...]
+
+
+def normalized(value: float, chance: float, best: float) -> float:
+    """0 at chance, 1 at the best known value; NaN where both are one, or not known."""
+    return (value - chance) / (best - chance) if best > chance else np.nan
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Reference points of one problem, all noise-free activations.
+
+    Attributes:
+        fingerprint: of the problem when they were measured; with other weights or another grid they are stale.
+        chance, chance_q99: median and 99% quantile over random latents of the generator's prior, on the grid.
+        natural, natural_index: the best image of the data set's test half and its number; None: no data set.
+        best: the best known value, of a grid point, measured as solvers are.
+        candidate: that grid point.
+        provenance: how it was found.
+        round_trip: the best natural image that the generator can show; None: no data set, or no encoder.
+    """
+
+    fingerprint: str
+    chance: float
+    chance_q99: float
+    natural: float | None
+    natural_index: int | None
+    best: float
+    candidate: tuple[int, ...]
+    provenance: str
+    round_trip: RoundTrip | None = None
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> "Reference":
+        """The points that `dataclasses.asdict` made, read back from JSON.
+
+        Raises:
+            KeyError, TypeError: something is missing, or too much.
+        """
+        trip = content.get("round_trip")
+        if trip is not None:
+            trip = RoundTrip(**{**trip, "candidate": tuple(trip["candidate"])})
+        return cls(**{**content, "candidate": tuple(content["candidate"]), "round_trip": trip})
+
+    def normalized(self, value: float) -> float:
+        """0 at chance, 1 at the best known value; NaN where both are one."""
+        return normalized(value, self.chance, self.best)

@@ -1,1 +1,0 @@
-"""Engines that carry a study out beyond this process."""

@@ -1,0 +1,35 @@
+"""The reference points of a problem, with noise or without, as its suite stores them."""
+
+from amb.catalogue.problems import problem
+from amb.catalogue.reference_points import of_suite, stored_point, stored_points
+from amb.contracts.reference import Reference
+from amb.spec import without_noise
+
+
+def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference | None:
+    """The reference points of a problem, if a suite has them and they belong to these weights and this grid.
+
+    They are without noise, so those of a problem with noise are the same problem's without.
+
+    Args:
+        problem_id: as in a suite, with noise or without.
+        fingerprint: of that problem, noise included, as a run has it; None: today's. The problem is made where this
+            does not tell its weights: without a fingerprint, and under noise, which is part of the fingerprint.
+
+    Raises:
+        DataError: a suite's file is damaged.
+        SpecError, CheckpointError: the problem would have to be made, and cannot be.
+    """
+    name = without_noise(problem_id)
+    if name == problem_id and fingerprint is not None:
+        return stored_point(name, fingerprint)
+    if not stored_points(name) or (fingerprint is not None and fingerprint != problem(problem_id).fingerprint):
+        return None
+    return stored_point(name, problem(name).fingerprint)
+
+
+def stale(suite_name: str) -> list[str]:
+    """Problems of a suite whose stored reference points belong to other weights or another grid."""
+    stored = of_suite(suite_name)
+    points = {} if stored is None else stored.points
+    return [name for name, point in points.items() if point.fingerprint != problem(name).fingerprint]

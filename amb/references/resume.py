@@ -1,0 +1,64 @@
+"""What a measurement of reference points has found so far, on disk, so that it goes on after a kill."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from amb.contracts.problem import Problem, UInt8Array
+from amb.contracts.reference import Reference
+from amb.contracts.space import FloatArray
+from amb.errors import DataError
+from amb.study.durable import write_whole
+
+
+class Work:
+    """Finds what was measured before, by all that it depends on, and keeps what is measured now.
+
+    Args:
+        folder: where; None: nothing is kept.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(f"{folder} cannot be made ({error.strerror}); choose another --state") from error
+
+    def answers(self, problems: Sequence[Problem], images: UInt8Array, measure: Callable[[], FloatArray]) -> FloatArray:
+        """Answers of all problems to a block of images, float64[n, len(problems)]."""
+        file = self._file([sha256(images.tobytes()).hexdigest(), *(f"{p.id} {p.fingerprint}" for p in problems)], "npy")
+        if file is None:
+            return measure()
+        if not file.exists():
+            found = measure()
+            write_whole(file, lambda path: _save(path, found))
+        return np.load(file, allow_pickle=False)
+
+    def point(self, name: str, fingerprint: str, effort: object, measure: Callable[[], Reference]) -> Reference:
+        """The reference points of one problem, found with so much effort."""
+        file = self._file([name, fingerprint, repr(effort)], "json")
+        if file is None:
+            return measure()
+        if not file.exists():
+            text = json.dumps(asdict(measure()))
+            write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        return Reference.from_content(json.loads(file.read_text(encoding="utf-8")))
+
+    def _file(self, parts: Sequence[str], kind: str) -> Path | None:
+        if self.folder is None:
+            return None
+        return self.folder / f"{sha256(json.dumps(list(parts)).encode()).hexdigest()[:24]}.{kind}"
+
+
+def _save(path: Path, values: FloatArray) -> None:
+    with path.open("wb") as file:  # numpy would add its own suffix to a name
+        np.save(file, values)

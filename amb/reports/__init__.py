@@ -1,0 +1,1 @@
+"""The report contract, and writing reports through it."""

@@ -1,0 +1,75 @@
+"""A picture of a problem: what its generator draws, how its unit answers, and where the reference points are."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from amb.contracts.problem import Problem
+from amb.contracts.reference import Reference
+
+SAMPLES = 12
+"""Prior samples shown, from the weakest answer to the strongest."""
+
+_INK, _MUTED, _BAR = "#222222", "#666666", "#56B4E9"
+_CHANCE, _NATURAL, _RETURNED, _BEST = "chance", "best natural image", "through the encoder", "best known"
+_MARKS = {_CHANCE: "#666666", _NATURAL: "#009E73", _RETURNED: "#CC79A7", _BEST: "#D55E00"}
+
+
+def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 512, seed: int = 0) -> Figure:
+    """Prior samples with their activations, the histogram of the activation, and the reference points.
+
+    Args:
+        problem: evaluated without noise on `samples` random latents of the prior.
+        point: its reference points, if they are known; their best candidate is shown too, and, where the generator
+            has an encoder, what comes back of the natural image that then answers best.
+        samples: for the histogram.
+        seed: of the latents.
+    """
+    draws = problem.space.sample_prior(samples, np.random.default_rng(seed))
+    values = type(problem).evaluate_together([problem], [draws]).clean[0]
+    shown = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
+    pictures = [(image, value, "") for image, value in zip(problem.images(draws[shown]), values[shown], strict=True)]
+    title = f"samples of the prior by activation, weakest to strongest of {samples}"
+    if point is not None and point.round_trip is not None:
+        pictures.append((problem.images([point.round_trip.candidate])[0], point.round_trip.value, _RETURNED))
+        title += "; then the best natural image through the encoder and back"
+    if point is not None:
+        pictures.append((problem.images([point.candidate])[0], point.best, _BEST))
+        title += "; last, the best known"
+    figure = Figure(figsize=(9, 5.2))
+    figure.text(0.04, 0.95, problem.id, fontsize=12, weight="bold", color=_INK)
+    figure.text(0.04, 0.905, title, fontsize=8, color=_MUTED)
+    columns = 7
+    for number, (image, value, mark) in enumerate(pictures):
+        row, column = divmod(number, columns)
+        axes = figure.add_axes((0.04 + column * 0.133, 0.68 - row * 0.235, 0.12, 0.19))
+        axes.imshow(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image, vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color=_MARKS.get(mark, "#bbbbbb"), linewidth=2 if mark else 0.6)
+        axes.set_xlabel(f"{value:.3f}", fontsize=8, color=_INK, labelpad=2)
+    _histogram(figure, values, point)
+    return figure
+
+
+def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> None:
+    axes = figure.add_axes((0.07, 0.1, 0.88, 0.22))
+    axes.hist(values, bins=40, color=_BAR)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=_MUTED, labelsize=8)
+    axes.set_xlabel("activation", fontsize=8, color=_MUTED)
+    axes.set_ylabel("samples", fontsize=8, color=_MUTED)
+    if point is None:
+        return
+    returned = None if point.round_trip is None else point.round_trip.value
+    places = {_CHANCE: point.chance, _NATURAL: point.natural, _RETURNED: returned, _BEST: point.best}
+    for name, place in places.items():
+        if place is not None:
+            axes.axvline(place, color=_MARKS[name], linewidth=1.6, label=f"{name} {place:.3f}")
+    axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(places))
+
+
+def save_picture(figure: Figure, file: Path) -> None:
+    """Write the figure in the format of the file's name."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=160, facecolor="white")

@@ -1,0 +1,88 @@
+"""Writing reports through the plug-ins of the group `amb.reports`."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from amb.catalogue.plugins import find, load_class, plugins
+from amb.comparison.result import Comparison
+from amb.errors import StudyError
+from amb.reports.contract import Report, StudyReport
+from amb.stats.metrics import check_alpha, find_metric
+from amb.study.published import open_study
+
+
+def write_reports(comparison: Comparison, names: Sequence[str] | None = None) -> list[Path]:
+    """Write reports into the study's `report/` folder.
+
+    Args:
+        comparison: what is reported.
+        names: which reports; by default all that are installed.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SpecError: an unknown report.
+        PluginError: a report that cannot be loaded.
+        StudyError: the folder cannot be written.
+    """
+    folder = comparison.study.folder / "report"
+    written: list[Path] = []
+    for name in plugins("reports") if names is None else names:
+        report = load_class(find("reports", name), Report)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _refuse_links(folder)
+            written += report().write(comparison, folder)
+        except OSError as cause:
+            raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
+    return written
+
+
+def write_leaderboard(
+    studies: Sequence[str | Path],
+    file: Path,
+    *,
+    title: str = "",
+    metric: str = "final",
+    alpha: float = 0.05,
+    rope: float = 0.01,
+    report: str = "html",
+) -> list[Path]:
+    """Write one page about all finished runs of several studies.
+
+    Args:
+        studies: their folders, published ones too.
+        file: the page.
+        title, metric, alpha, rope: see `amb.reports.contract.StudyReport`.
+        report: the plug-in that writes it.
+
+    Raises:
+        StudyError: a folder is no study, the studies hold no run or contradict each other, or the file cannot be
+            written.
+        SpecError: an unknown metric, a bad alpha.
+        PluginError: the report cannot be loaded, or reports on comparisons only.
+    """
+    find_metric(metric)
+    check_alpha(alpha)
+    writer = load_class(find("reports", report), StudyReport)
+    opened = [open_study(folder) for folder in studies]
+    words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
+    given = {"title": (title, ""), "metric": (metric, "final"), "alpha": (alpha, 0.05), "rope": (rope, 0.01)}
+    for name, (value, default) in given.items():
+        words += [f"--{name}", str(value)] if value != default else []
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return writer().write_studies(
+            opened, file, metric=metric, alpha=alpha, rope=rope, title=title, command=shlex.join(words)
+        )
+    except OSError as cause:
+        raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another place with --out") from cause
+
+
+def _refuse_links(folder: Path) -> None:
+    """What is written into a stranger's study must stay in it."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise StudyError(f"{path} is a symbolic link, and reports are not written through links; delete it")

@@ -1,0 +1,1 @@
+"""Running: plans in, finished runs in a study out."""

@@ -1,0 +1,265 @@
+"""A study on a Dask cluster: groups of runs go to workers, and the files that they write are the result.
+
+The study's folder is shared by all machines. A run's own file, renamed into place, is the truth; what the scheduler
+says is only a notification. So a worker may die, and a group may be carried out twice: runs that are finished are
+skipped, those under way belong to one process at a time, and those that were interrupted go on from their journals.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from amb.errors import AmbError, SpecError, StudyError
+from amb.run.dask_worker import work
+from amb.run.execute import CROWD, is_finished, refuse_white_boxes
+from amb.run.limits import Limits
+from amb.run.live import NO_LIMITS
+from amb.run.progress import NoProgress, Progress
+from amb.run.stop import Stop
+from amb.run.watch import Watch
+from amb.spec import ProblemId
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace
+from amb.study.study import Study
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+# Groups for each worker: enough that all end at about the same time.
+GROUPS_A_WORKER = 4
+LOOK_SECONDS = 0.5
+
+
+@dataclass
+class RemoteRun:
+    """What is known here of a run that a worker has under way."""
+
+    plan: RunPlan
+    queries: int = 0
+    replayed: int = 0
+    best: float = -np.inf
+    seconds: Seconds = Seconds()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaskCluster:
+    """Where to run: a cluster made on the spot, or one that is there.
+
+    Args:
+        scheduler: address of a scheduler, as `tcp://host:8786`; None makes a local cluster.
+        workers: processes of a local cluster, one thread each; by default one a core.
+        plugins: files given with `--plugin`, which the workers load as well.
+    """
+
+    scheduler: str | None = None
+    workers: int | None = None
+    plugins: tuple[Path, ...] = ()
+
+    def execute(
+        self,
+        plans: Sequence[RunPlan],
+        study: Study,
+        *,
+        device: str = "cpu",
+        timing: bool = False,
+        limits: Limits = NO_LIMITS,
+        retry: bool = False,
+        notes: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        """Run every plan that the study does not hold yet; as `amb.run.execute`, on the cluster.
+
+        Raises:
+            SpecError: a timing study, or Dask is not installed.
+            StudyError: the scheduler cannot be reached, a worker does not see the study's folder, or cannot write it.
+            KeyboardInterrupt: once asked to stop; workers end the batch under way.
+        """
+        if timing:
+            raise SpecError("wall times are never taken from a cluster: leave --timing or --executor dask out")
+        refuse_white_boxes(plans, limits)
+        watch = Watch(progress or NoProgress(), study.log)
+        with study.enter():
+            waiting = [p for p in plans if not is_finished(study, p, timing=False, retry=retry, watch=watch)]
+            watch.begin(len(plans), waiting)
+            for note in notes:
+                watch.note(note)
+            try:
+                if waiting:
+                    with self._client(len(waiting)) as client:
+                        _Session(client, study, watch, self.plugins, device, limits, retry).carry_out(waiting)
+            except StudyError as cause:
+                study.log.write("error", "stopped", message=str(cause))
+                raise
+            finally:
+                watch.end()
+
+    @contextmanager
+    def _client(self, runs: int) -> Iterator["Client"]:
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError as cause:
+            raise SpecError("--executor dask needs Dask: pip install 'amb[dask]'") from cause
+        with ExitStack() as stack:
+            try:
+                where: Any = self.scheduler
+                if where is None:
+                    count = min(runs, self.workers or os.cpu_count() or 1)
+                    where = stack.enter_context(
+                        LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
+                    )
+                client = stack.enter_context(Client(where, timeout=20))
+            except (OSError, ValueError, TimeoutError) as cause:
+                place = self.scheduler or "a local cluster"
+                raise StudyError(f"cannot reach {place}: {cause}; is the scheduler running?") from cause
+            yield client
+
+
+class _Session:
+    """One study on one cluster."""
+
+    def __init__(
+        self,
+        client: "Client",
+        study: Study,
+        watch: Watch,
+        plugins: Sequence[Path],
+        device: str,
+        limits: Limits,
+        retry: bool,
+    ) -> None:
+        from distributed import Event
+
+        self._client, self._study, self._watch = client, study, watch
+        self._retry = retry
+        self._token = uuid.uuid4().hex
+        self._topic = f"amb-{self._token}"
+        self._stop = Event(f"amb-stop-{self._token}", client=client)
+        folder = str(study.folder.resolve())
+        files = [str(Path(file).resolve()) for file in plugins]
+        self._words = (folder, device, limits, retry, files, self._topic, self._stop.name)
+        self._live: dict[str, RemoteRun] = {}
+        self._groups: dict[Future, list[RunPlan]] = {}
+        self._done: Queue[Future] = Queue()
+
+    def carry_out(self, waiting: Sequence[RunPlan]) -> None:
+        self._check_folder()
+        heard: deque[Mapping[str, Any]] = deque()
+        self._client.subscribe_topic(self._topic, lambda event: heard.append(event[1]))
+        workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        try:
+            with Stop(self._watch.note) as stop:
+                for group in groups(waiting, workers):
+                    self._submit(group)
+                shown = 0.0
+                while self._groups:
+                    stop.check()
+                    with suppress(Empty):
+                        self._collect(self._done.get(timeout=LOOK_SECONDS))
+                    while heard:
+                        self._hear(heard.popleft())
+                    if monotonic() - shown > LOOK_SECONDS:
+                        shown = monotonic()
+                        self._watch.update(list(self._live.values()))
+        finally:
+            if self._groups:
+                self._stop.set()
+                self._client.cancel(list(self._groups), force=True)
+            self._client.unsubscribe_topic(self._topic)
+
+    def _check_folder(self) -> None:
+        place = str(self._study.folder.resolve() / "manifest.json")
+        seen = self._client.run(os.path.exists, place)
+        blind = sorted(worker for worker, there in seen.items() if not there)
+        if blind:
+            raise StudyError(
+                f"{len(blind)} of {len(seen)} workers do not see {place} (such as {blind[0]}): the study's folder must "
+                "be shared by all machines, under one path"
+            )
+
+    def _submit(self, group: Sequence[RunPlan]) -> None:
+        words = json.dumps([[plan.key, plan.budget] for plan in group])
+        digest = hashlib.sha256(words.encode()).hexdigest()[:16]
+        future = self._client.submit(
+            work, list(group), *self._words, key=f"amb-{digest}-{uuid.uuid4().hex[:8]}", pure=False
+        )
+        self._groups[future] = list(group)
+        future.add_done_callback(self._done.put)
+
+    def _collect(self, future: "Future") -> None:
+        """Look at what a worker left of a group: its files count, not what it says."""
+        from distributed.scheduler import KilledWorker
+
+        group = self._groups.pop(future)
+        missing = [plan for plan in group if not self._ended(plan, again=future.status != "finished")]
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, KilledWorker):
+            if len(group) > 1:
+                # One of them may be poisonous: each by itself, so that it harms no other.
+                for plan in missing:
+                    self._submit([plan])
+            else:
+                for plan in missing:
+                    self._bury(plan, str(error))
+        elif isinstance(error, AmbError):
+            raise error if isinstance(error, StudyError) else StudyError(str(error))
+        elif missing and error is not None:
+            raise StudyError(f"a worker failed at {missing[0].name}: {type(error).__name__}: {error}")
+        elif missing:
+            raise StudyError(
+                f"a worker says that {missing[0].name} is finished ({future.status}), and its file is not in "
+                f"{self._study.folder}: the study's folder must be shared by all machines"
+            )
+
+    def _ended(self, plan: RunPlan, *, again: bool = False) -> bool:
+        """Whether a run's file is there, and not one of before that is to be made again; if so, say so, once."""
+        loaded = self._study.load(plan)
+        if loaded is None or (loaded[0].failed and again and self._retry):
+            return False
+        if loaded[0].plan.budget < plan.budget and not loaded[0].failed:
+            return False
+        run = self._live.pop(plan.key, RemoteRun(plan))
+        self._watch.finished(run, loaded[0])
+        return True
+
+    def _bury(self, plan: RunPlan, why: str) -> None:
+        """Record a run whose worker died every time, with what it had observed."""
+        claim = self._study.claim(plan)
+        if claim is None:
+            return self._submit([plan])  # somebody lives who works on it
+        with claim:
+            known = self._study.unfinished(plan) or Known(Trace.empty(1))
+            seconds, n = known.seconds, len(known.trace)
+            distinct = len(np.unique(known.trace.candidates, axis=0))
+            record = RunRecord(
+                plan, "crash", n, distinct, (), np.nan, seconds.solver, seconds.generator, seconds.target,
+                message=f"KilledWorker: every worker that took the run died ({why})",
+            )  # fmt: skip
+            self._study.save(record, known.trace)
+            self._study.drop_journal(plan, n)
+        self._ended(plan)
+        return None
+
+    def _hear(self, told: Mapping[str, Any]) -> None:
+        plan = RunPlan.from_content(told["plan"])
+        if any(plan in group for group in self._groups.values()) and told["queries"] < plan.budget:
+            seconds = Seconds(*told["seconds"])
+            self._live[plan.key] = RemoteRun(plan, told["queries"], told["replayed"], told["best"], seconds)
+
+
+def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:
+    """Runs of one generator and target together, as they share batches; several groups for each worker."""
+    pairs: dict[str, list[RunPlan]] = defaultdict(list)
+    for plan in plans:
+        pairs[ProblemId.parse(plan.problem).pair].append(plan)
+    size = max(1, min(CROWD, -(-len(plans) // (GROUPS_A_WORKER * workers))))
+    return [members[i : i + size] for members in pairs.values() for i in range(0, len(members), size)]

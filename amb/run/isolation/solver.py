@@ -1,0 +1,188 @@
+"""A solver in a process of its own: what it does there, and how much it takes, harms nobody else."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from time import monotonic
+
+import numpy as np
+
+from amb.catalogue.solvers import SolverSpec
+from amb.contracts.solver import Solver
+from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import SolverError
+from amb.run.isolation.messages import BadMessage, pack, unpack
+from amb.run.limits import OutOfTime
+from amb.study.runs import RunPlan
+
+# How often a process that works is looked at, and the most of its stderr that is kept with a failure.
+LOOK_SECONDS = 0.02
+TAIL_BYTES = 4000
+
+
+class IsolatedSolver(Solver):
+    """Passes `ask`, `tell` and `recommend` on to the true solver in a fresh process, and checks what comes back.
+
+    Candidates come back as raw integers of the space's shape, checked like any solver's. The process is killed
+    when it is closed, when its patience or memory is spent, and by the system when this process dies.
+
+    Args:
+        spec: the true solver.
+        memory: bytes that its process may occupy (resident); None for no limit.
+
+    Attributes:
+        patience: seconds that the next call may take; None for no limit.
+
+    Raises:
+        SolverError: a white-box solver, which needs the problem itself.
+    """
+
+    kinds = frozenset({"ordinal", "categorical"})
+
+    def __init__(self, spec: SolverSpec, space: Space, plan: RunPlan, *, memory: int | None = None) -> None:
+        super().__init__(space, budget=plan.budget, seed=plan.seed)
+        if spec.cls.white_box:
+            raise SolverError(f"{spec} is given the problem itself, so it cannot run isolated; leave --isolate out")
+        self.patience: float | None = None
+        self._memory = memory
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        self._process = subprocess.Popen(
+            # -P: a file in the current folder must not pass for a module of the solver's.
+            [sys.executable, "-P", "-m", "amb.run.isolation.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,  # Ctrl-C is for the bench, which then ends its solvers
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._to, False)
+        os.set_blocking(self._from, False)
+        self._greeting: Mapping[str, object] | None = {
+            "solver": str(spec),
+            "files": [spec.plugin.location] if spec.plugin.from_file else [],
+            "space": _plain(space),
+            "budget": plan.budget,
+            "seed": plan.seed,
+        }
+
+    def close(self) -> None:
+        """End the process; twice is harmless."""
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+            if stream is not None:
+                stream.close()
+
+    def greet(self) -> None:
+        """Wait until the process has imported and made its solver; only the first call waits.
+
+        Raises:
+            SolverError: it could not.
+        """
+        if self._greeting is not None:
+            greeting, self._greeting = self._greeting, None
+            self._exchange(pack(greeting), rows=0)
+
+    def recommend(self) -> IntArray:
+        """The candidate that the true solver would stand by, int64[d]."""
+        return self._call({"do": "recommend"}, rows=1)[0]
+
+    def _ask(self, limit: int) -> IntArray:
+        return self._call({"do": "ask", "limit": limit}, rows=limit)
+
+    def _tell(self, candidates: IntArray, values: FloatArray) -> None:
+        self._call({"do": "tell"}, body=np.ascontiguousarray(values, dtype="<f8").tobytes(), rows=0)
+
+    def _call(self, message: Mapping[str, object], *, rows: int, body: bytes = b"") -> IntArray:
+        self.greet()
+        return self._exchange(pack(message, body), rows=rows)
+
+    def _exchange(self, message: bytes, *, rows: int) -> IntArray:
+        end = None if self.patience is None else monotonic() + self.patience
+        self._send(message, end)
+        try:
+            answer, content = unpack(lambda n: self._receive(n, end), rows * self.space.d * 8)
+        except BadMessage as cause:
+            raise SolverError(f"the solver's process answered {cause}") from cause
+        if "error" in answer:
+            raise SolverError(f"in the solver's process:\n{answer['error']}")
+        if len(content) % (self.space.d * 8):
+            raise SolverError(f"the solver's process answered {len(content)} bytes, no rows of {self.space.d} modes")
+        return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
+
+    def _send(self, message: bytes, end: float | None) -> None:
+        rest = memoryview(message)
+        while rest:
+            self._wait(self._to, select.POLLOUT, end)
+            try:
+                rest = rest[os.write(self._to, rest) :]
+            except BlockingIOError:
+                continue
+            except OSError as cause:
+                raise self._died() from cause
+
+    def _receive(self, count: int, end: float | None) -> bytes:
+        parts: list[bytes] = []
+        while count:
+            self._wait(self._from, select.POLLIN, end)
+            try:
+                part = os.read(self._from, min(count, 1 << 20))
+            except BlockingIOError:
+                continue
+            if not part:
+                raise self._died()
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def _wait(self, descriptor: int, event: int, end: float | None) -> None:
+        """Until the pipe is ready, looking after time and memory meanwhile."""
+        poll = select.poll()
+        poll.register(descriptor, event)
+        while not poll.poll(LOOK_SECONDS * 1000):
+            if end is not None and monotonic() > end:
+                raise OutOfTime
+            self._check_memory()
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        if self._memory is not None and (used := resident_bytes(self._process.pid)) > self._memory:
+            raise SolverError(
+                f"the solver's process occupies {used / 2**20:,.0f} MiB, its limit is {self._memory / 2**20:,.0f} MiB"
+            )
+
+    def _died(self) -> SolverError:
+        code = self._process.wait()
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - TAIL_BYTES))
+        said = self._stderr.read().decode(errors="replace").strip()
+        return SolverError((f"its last words:\n{said}\n" if said else "") + f"the solver's process {how}")
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process occupies; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except FileNotFoundError:
+        shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return int(shown.stdout or 0) * 1024
+    except (OSError, IndexError):
+        return 0
+
+
+def _plain(space: Space) -> dict[str, object]:
+    content = {f.name: getattr(space, f.name) for f in fields(space) if f.init}
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in content.items()}

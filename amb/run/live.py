@@ -1,0 +1,299 @@
+"""One run under way: its solver, its meter and its journal."""
+
+import traceback
+from collections.abc import Callable
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+
+from amb.catalogue.solvers import resolve
+from amb.contracts.noise import Queries
+from amb.contracts.problem import Problem
+from amb.contracts.solver import Solver
+from amb.contracts.space import FloatArray, IntArray
+from amb.errors import SolverError
+from amb.run.isolation.solver import IsolatedSolver
+from amb.run.limits import Limits, OutOfTime, within
+from amb.study.journal import Journal
+from amb.study.lock import Claim
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
+from amb.study.study import Study
+
+T = TypeVar("T")
+Rows = tuple[IntArray, FloatArray, FloatArray]
+
+NO_LIMITS = Limits()
+
+
+class LiveRun:
+    """Advances one run batch by batch: `ask`, then `observe` with what was measured, or `fail`.
+
+    What earlier processes observed is told to a fresh solver first, and nothing of it is measured again. A solver
+    that raises, exits or takes too long ends its own run and harms no other.
+
+    Attributes:
+        plan, problem: what is run.
+        status: None until the run has ended otherwise than by spending its budget.
+        message: why it ended so.
+        queries: candidates observed so far; `replayed`, how many of them were known already.
+        seconds: what the run has cost so far, over all processes.
+        best: the best value observed so far, or minus infinity.
+    """
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        problem: Problem,
+        study: Study,
+        *,
+        timing: bool = False,
+        limits: Limits = NO_LIMITS,
+        claim: Claim | None = None,
+    ) -> None:
+        self.plan = plan
+        self.problem = problem
+        self.status: Status | None = None
+        self.message = ""
+        self.queries = 0
+        self.best = -np.inf
+        self._study = study
+        self._timing = timing
+        self._limits = limits
+        self._claim = claim
+        self._journal: Journal | None = None
+        self._batches: list[Rows] = []
+        self._solver: Solver | None = None
+        self._asked: IntArray | None = None
+        # Of the batch asked, the first rows may be known: a smaller budget had cut it there.
+        self._head: Rows | None = None
+        known = study.unfinished(plan) or Known(Trace.empty(problem.space.d))
+        if timing and not known.timed:  # what shared the machine is measured anew
+            if len(known.trace) > plan.budget:
+                study.keep_copy(plan)
+            known = Known(Trace.empty(problem.space.d))
+        self.seconds = known.seconds
+        self._replaying = True
+        start = perf_counter()
+        self._guard(self._make_solver)
+        if not len(known.trace):  # else it was paid for already, as what is told again
+            self.seconds += Seconds(solver=perf_counter() - start)
+        self._replay(known.trace)
+        self._replaying = False
+        if self.status is not None:
+            self._restore(known.trace)
+        self.replayed = self.queries + (len(self._head[1]) if self._head else 0)
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended, well or not."""
+        return self.status is not None or self.queries >= self.plan.budget
+
+    @property
+    def next_queries(self) -> Queries:
+        """Which queries of the run the candidates are that `ask` gave."""
+        return Queries(self.plan.noise_seed, self.queries + (len(self._head[1]) if self._head else 0))
+
+    def ask(self) -> IntArray | None:
+        """The candidates to measure next, or None if the solver failed."""
+        if self._asked is None:
+            if isinstance(self._solver, IsolatedSolver):
+                self._guard(self._solver.greet)  # no run is charged for what is imported
+                if self.done:
+                    return None
+            start = perf_counter()
+            self._asked = self._guard(self._ask)
+            self.seconds += Seconds(solver=perf_counter() - start)
+        known = len(self._head[1]) if self._head else 0
+        return None if self._asked is None else self._asked[known:]
+
+    def observe(
+        self, candidates: IntArray, values: FloatArray, clean: FloatArray, *, generator: float, target: float
+    ) -> None:
+        """Record what was measured, first on disk, then tell the solver.
+
+        Args:
+            generator, target: seconds of evaluation that these candidates cost.
+        """
+        values = np.where(np.isfinite(values), values, np.nan)
+        self.seconds += Seconds(generator=generator, target=target)
+        new: Rows = (candidates, values, clean)
+        if self._journal is None:
+            earlier = self._batches if self._head is None else [*self._batches, self._head]
+            known = Known(self._trace(earlier), self.seconds)
+            self._journal = self._study.journal(self.plan, self.problem.space.d, known)
+        self._journal.append(*new, self.seconds, continues=self._head is not None)
+        if self._head is not None:
+            new = _joined([self._head, new])
+        start = perf_counter()
+        self._learn(*new)
+        self.seconds += Seconds(solver=perf_counter() - start)
+
+    def fail(self, cause: BaseException) -> None:
+        """End the run: what it asked could not be measured."""
+        self._end("crash", cause)
+
+    def finish(self) -> RunRecord:
+        """Score the recommendation without metering it, write the run file and drop the journal."""
+        trace = self._trace(self._batches)
+        recommended: IntArray | None = None
+        final = np.nan
+        if self.status is None:
+            recommended = self._guard(lambda: self.problem.space.check(self._live().recommend()[None])[0])
+        if recommended is not None:
+            try:
+                final = self._clean_value(recommended, trace)
+            except Exception as cause:
+                self.fail(cause)
+        record = RunRecord(
+            plan=self.plan,
+            status=self.status or "ok",
+            queries=len(trace),
+            distinct=len(np.unique(trace.candidates, axis=0)),
+            recommended=() if recommended is None else tuple(recommended.tolist()),
+            final=final,
+            solver_seconds=self.seconds.solver,
+            generator_seconds=self.seconds.generator,
+            target_seconds=self.seconds.target,
+            timing=self._timing,
+            message=self.message,
+        )
+        self._study.save(record, trace)
+        if self._journal is not None:
+            self._journal.discard()
+        else:
+            self._study.drop_journal(self.plan, len(trace))
+        self.abandon()
+        return record
+
+    def abandon(self) -> None:
+        """Let go of everything; a journal stays for the next time."""
+        if self._journal is not None:
+            self._journal.close()
+        if isinstance(self._solver, IsolatedSolver):
+            self._solver.close()
+        self._solver = None
+        if self._claim is not None:
+            self._claim.release()
+
+    def _make_solver(self) -> None:
+        spec = resolve(self.plan.solver)
+        if isinstance(self._solver, IsolatedSolver):
+            self._solver.close()
+        if self._limits.isolate:
+            self._solver = IsolatedSolver(spec, self.problem.space, self.plan, memory=self._limits.memory)
+        else:
+            self._solver = spec.start(self.problem, budget=self.plan.budget, seed=self.plan.seed)
+
+    def _live(self) -> Solver:
+        if self._solver is None:
+            raise SolverError("the solver could not be made")
+        return self._solver
+
+    def _ask(self) -> IntArray:
+        candidates = self.problem.space.check(self._live().ask())
+        if not 1 <= len(candidates) <= self.plan.budget - self.queries:
+            raise SolverError(f"asked {len(candidates)} candidates, allowed 1..{self.plan.budget - self.queries}")
+        return candidates
+
+    def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
+        self._asked = self._head = None
+        self._batches.append((candidates, values, clean))
+        self.queries += len(values)
+        self.best = float(np.fmax.reduce(values, initial=self.best))
+        self._guard(lambda: self._live().tell(candidates, values))
+        if self._left() == 0 and self.status is None and self.queries < self.plan.budget:
+            self._end("timeout", OutOfTime())
+
+    def _replay(self, known: Trace) -> None:
+        """Tell a fresh solver what is known already, as long as it asks for it.
+
+        Of a batch that is known in part only, the rest will be measured.
+        """
+        while not self.done and self.queries < len(known):
+            self._asked = self._guard(self._ask)
+            if self._asked is None:
+                return
+            again = known.rows(self.queries, min(self.queries + len(self._asked), len(known)))
+            if not np.array_equal(self._asked[: len(again[1])], again[0]):
+                self._part_from(known)
+                return
+            if len(again[1]) < len(self._asked):
+                self._head = again
+                return
+            self._learn(*again)
+
+    def _restore(self, known: Trace) -> None:
+        """Keep what is known of a run that failed before it was told all of it."""
+        ends = np.minimum(np.cumsum(known.batches), self.plan.budget)
+        starts = np.r_[0, ends][:-1]
+        self._batches = [known.rows(a, b) for a, b in zip(starts, ends, strict=True) if b > a]
+        self.queries = int(ends[-1]) if len(ends) else 0
+
+    def _part_from(self, known: Trace) -> None:
+        """Go on without the rest of what is known, which this solver does not ask for.
+
+        It is normal for the last batch only, if a smaller budget had cut it and the method does otherwise with
+        more; else the solver, or what it computes with, is not what it was.
+        """
+        if self.queries < len(known) - known.batches[-1]:
+            self._study.log.write(
+                "warning",
+                "replay differs",
+                key=self.plan.key,
+                run=self.plan.name,
+                message=f"{self.plan.name}: after {self.queries} queries the solver asks otherwise than its journal "
+                f"says; it goes on from there, and {len(known) - self.queries} known values are kept in damaged/",
+            )
+            self._study.keep_copy(self.plan)
+        batches, self._batches, self.queries, self._asked = self._batches, [], 0, None
+        self._make_solver()
+        for candidates, values, clean in batches:
+            self._live().ask()
+            self._learn(candidates, values, clean)
+
+    def _clean_value(self, recommended: IntArray, trace: Trace) -> float:
+        seen = np.flatnonzero((trace.candidates == recommended).all(axis=1))
+        if seen.size and np.isfinite(trace.clean[seen[0]]):
+            return float(trace.clean[seen[0]])
+        return float(type(self.problem).evaluate_together([self.problem], [recommended[None]]).clean[0][0])
+
+    def _trace(self, batches: list[Rows]) -> Trace:
+        if not batches:
+            return Trace.empty(self.problem.space.d)
+        return Trace(*_joined(batches), np.array([len(values) for _, values, _ in batches], dtype=np.int64))
+
+    def _left(self) -> float | None:
+        """Seconds until the timeout, None without one. What is told again was paid for already."""
+        timeout = self._limits.timeout
+        return timeout if timeout is None or self._replaying else max(0.0, timeout - self.seconds.total)
+
+    def _guard(self, call: Callable[[], T]) -> T | None:
+        """Call solver code; what it raises ends this run and is kept in its record."""
+        left = self._left()
+        try:
+            if isinstance(self._solver, IsolatedSolver):
+                self._solver.patience = left
+            with within(left):
+                return call()
+        except OutOfTime as cause:
+            self._end("timeout", cause)
+        except SolverError as cause:  # a solver that is not yet made refuses the problem
+            self._end("skip" if self._solver is None else "crash", cause)
+        except (Exception, SystemExit) as cause:
+            self._end("crash", cause)
+        return None
+
+    def _end(self, status: Status, cause: BaseException) -> None:
+        self.status = status
+        if isinstance(cause, OutOfTime):
+            self.message = f"stopped after {self.queries} queries: the run's {self._limits.timeout:g} seconds are spent"
+        elif status == "skip":
+            self.message = str(cause)
+        else:
+            self.message = "".join(traceback.format_exception(cause))
+
+
+def _joined(batches: list[Rows]) -> Rows:
+    candidates, values, clean = zip(*batches, strict=True)
+    return np.concatenate(candidates), np.concatenate(values), np.concatenate(clean)

@@ -1,0 +1,82 @@
+"""Advancing many runs together, so that one batch through the network serves them all."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from amb.contracts.problem import Evaluation
+from amb.contracts.space import FloatArray, IntArray
+from amb.errors import AmbError
+from amb.run.live import LiveRun
+
+Asked = tuple[LiveRun, IntArray]
+
+
+def advance(runs: Sequence[LiveRun], finished: Callable[[LiveRun], None]) -> list[LiveRun]:
+    """Ask every run, evaluate all that was asked in one pass for each group of problems, and tell each.
+
+    Args:
+        runs: runs under way.
+        finished: called with each run as it ends.
+
+    Returns:
+        The runs that go on.
+    """
+    asked: dict[str, list[Asked]] = defaultdict(list)
+    for run in runs:
+        candidates = run.ask() if not run.done else None
+        if candidates is not None:
+            asked[run.problem.group].append((run, candidates))
+    for group in asked.values():
+        _serve(group)
+    going_on = []
+    for run in runs:
+        if run.done:
+            finished(run)
+        else:
+            going_on.append(run)
+    return going_on
+
+
+def _serve(group: list[Asked]) -> None:
+    """Evaluate what a group asked and tell it; if that fails, one by one, so that only the culprit's run ends."""
+    try:
+        evaluation = _evaluate(group)
+    except Exception as cause:
+        if len(group) == 1:
+            group[0][0].fail(cause)
+            return
+        for one in group:
+            _serve([one])
+        return
+    total = sum(len(candidates) for _, candidates in group)
+    for (run, candidates), values, clean in zip(group, evaluation.values, evaluation.clean, strict=True):
+        share = len(candidates) / total
+        run.observe(
+            candidates,
+            values,
+            clean,
+            generator=evaluation.generator_seconds * share,
+            target=evaluation.target_seconds * share,
+        )
+
+
+def _evaluate(group: list[Asked]) -> Evaluation:
+    problems = [run.problem for run, _ in group]
+    batches = [candidates for _, candidates in group]
+    evaluation: Evaluation = type(problems[0]).observe_together(
+        problems, batches, [run.next_queries for run, _ in group]
+    )
+    columns = [(name, getattr(evaluation, name)) for name in ("values", "clean")]
+    for name, column in columns:
+        if len(column) != len(group):
+            raise AmbError(f"evaluate_together gave {len(column)} arrays of {name} for {len(group)} problems")
+        for problem, batch, values in zip(problems, batches, column, strict=True):
+            _check(problem.id, name, values, len(batch))
+    return evaluation
+
+
+def _check(problem: str, name: str, values: FloatArray, expected: int) -> None:
+    if np.shape(values) != (expected,) or np.asarray(values).dtype.kind not in "fiu":
+        raise AmbError(f"{problem}: {name} must be {expected} numbers, got shape {list(np.shape(values))}")

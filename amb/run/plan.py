@@ -1,0 +1,201 @@
+"""From what a user asks for to the list of runs that it means."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from amb.catalogue import problems as problem_registry
+from amb.catalogue.solvers import SolverSpec, resolve
+from amb.catalogue.suites import suite as suite_by_name
+from amb.contracts.problem import Problem
+from amb.errors import AmbError, SolverError, SpecError, unknown
+from amb.spec import split_specs
+from amb.study.runs import RunPlan
+
+DEFAULT_BUDGET = 500
+DEFAULT_SEEDS = 2
+MOST_SEEDS = 100_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a comparison and the problems they need.
+
+    Attributes:
+        runs: problem by problem, solver by solver, seed by seed.
+        solvers: canonical specs in the order asked for.
+        problems: ids in order.
+        budget, seeds: for every run.
+        device: where problems are evaluated.
+        suite: the suite's name and version, if the problems are exactly one suite's.
+        refusals: which solvers refuse which problems and why, in sentences; these runs are recorded as skipped.
+    """
+
+    runs: tuple[RunPlan, ...]
+    solvers: tuple[SolverSpec, ...]
+    problems: tuple[str, ...]
+    budget: int
+    seeds: tuple[int, ...]
+    device: str
+    suite: str | None
+    refusals: tuple[str, ...] = ()
+
+    def problem(self, spec: str) -> Problem:
+        """A problem of the plan, on the plan's device."""
+        return problem_registry.problem(spec, device=self.device)
+
+    def canonical_solver(self, spec: str) -> str:
+        """The canonical form of one of the plan's solvers.
+
+        Raises:
+            SpecError: it is none of them.
+        """
+        wanted, known = str(resolve(spec)), [str(s) for s in self.solvers]
+        if wanted not in known:
+            raise unknown("control (it must be one of the solvers)", wanted, known)
+        return wanted
+
+    def settings(self) -> dict[str, object]:
+        """Everything that makes the plan again, for reports and the manifest."""
+        return {
+            "solvers": [str(s) for s in self.solvers],
+            "problems": list(self.problems),
+            "suite": self.suite,
+            "budget": self.budget,
+            "seeds": list(self.seeds),
+            "device": self.device,
+        }
+
+
+def make_plan(
+    solvers: str | Sequence[str],
+    problems: str | Sequence[str],
+    *,
+    budget: int | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    device: str = "cpu",
+) -> Plan:
+    """The plan that the arguments of `amb.compare` mean.
+
+    Raises:
+        SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
+        SolverError: a solver refuses every problem.
+    """
+    specs = _distinct([resolve(text) for text in _texts(solvers, "solvers")])
+    wanted = _texts(problems, "problems")
+    ids = problem_registry.expand(",".join(wanted))
+    suite = None
+    if len(wanted) == 1 and "/" not in wanted[0]:
+        found = suite_by_name(wanted[0])
+        suite = f"{found.name}-{found.version}"
+        budget = found.budget if budget is None else budget
+        seeds = found.seeds if seeds is None else seeds
+    budget = DEFAULT_BUDGET if budget is None else budget
+    if budget < 1:
+        raise SpecError(f"the budget must be at least 1 query, got {budget}")
+    replicates = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+    runs = []
+    tried: dict[int, dict[str, str]] = {}
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for problem_id in ids:
+        made = problem_registry.problem(problem_id, device=device)
+        fingerprint = made.fingerprint
+        if id(made.space) not in tried:
+            tried[id(made.space)] = _try(specs, made, budget)
+        for refused, why in tried[id(made.space)].items():
+            skipped.setdefault((refused, why), []).append(problem_id)
+        for spec in specs:
+            for replicate in replicates:
+                run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime)
+                runs.append(run)
+    refusals = _refusals(skipped, ids)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, replicates, device, suite, refusals)
+
+
+def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
+    """Replicate numbers from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
+
+    Raises:
+        SpecError: none at all, a negative one, more than 100,000, or a text of another form.
+    """
+    if isinstance(seeds, str):
+        text = seeds.strip()
+        if bounds := re.fullmatch(r"(\d+)\.\.(\d+)", text):
+            seeds = range(_number(bounds[1]), _number(bounds[2]) + 1)
+        elif re.fullmatch(r"\d+", text):
+            seeds = _number(text)
+        elif re.fullmatch(r"\d+(\s*,\s*\d+)+", text):
+            seeds = [_number(part) for part in text.split(",")]
+        else:
+            raise SpecError(f"bad seeds {seeds!r}: a number of seeds, a range such as 3..7, or a list 0,2,5")
+    wanted = range(seeds) if isinstance(seeds, int) else seeds
+    # What a range holds is known before it is unrolled.
+    if (wanted.stop - wanted.start if isinstance(wanted, range) else len(wanted)) > MOST_SEEDS:
+        raise SpecError(f"more than {MOST_SEEDS:,} seeds are asked for; name fewer, as 3..7")
+    numbers = tuple(dict.fromkeys(wanted))
+    if not numbers or min(numbers) < 0:
+        raise SpecError(f"at least one seed is needed, none below 0; got {seeds!r}")
+    return numbers
+
+
+def _number(digits: str) -> int:
+    if len(digits.strip()) > 15:
+        raise SpecError(f"bad seed {digits.strip()[:20]}...: a seed has at most 15 digits")
+    return int(digits)
+
+
+def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, str]:
+    """Make every solver and let it ask and hear once, before anything runs.
+
+    An option that it refuses is found here, and what it imports and compiles is charged to no run.
+
+    Returns:
+        solver -> why it refuses the problem, for those that do.
+    """
+    refused = {}
+    for spec in specs:
+        try:
+            solver = spec.start(problem, budget=budget, seed=0)
+        except SolverError as refusal:
+            refused[str(spec)] = str(refusal)
+            continue
+        except AmbError:
+            raise
+        except Exception:
+            continue  # a solver that breaks is a crashed run, with its traceback
+        with suppress(Exception):  # likewise
+            candidates = solver.ask()
+            solver.tell(candidates, np.zeros(len(candidates)))
+    return refused
+
+
+def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each solver and reason.
+
+    Raises:
+        SolverError: a solver refuses every problem.
+    """
+    counts: dict[str, int] = {}
+    for (solver, why), names in skipped.items():
+        counts[solver] = counts.get(solver, 0) + len(names)
+        if counts[solver] == len(problems):
+            raise SolverError(f"{solver} on {names[0]}: {why}")
+    return tuple(
+        f"{solver} refuses {names[0]}{f' and {len(names) - 1} problems more' if len(names) > 1 else ''}; "
+        f"its runs there are skipped and count as failed: {why}"
+        for (solver, why), names in skipped.items()
+    )
+
+
+def _texts(given: str | Sequence[str], what: str) -> list[str]:
+    parts = split_specs(given) if isinstance(given, str) else [p for text in given for p in split_specs(text)]
+    if not parts:
+        raise SpecError(f"no {what} given")
+    return parts
+
+
+def _distinct(specs: list[SolverSpec]) -> list[SolverSpec]:
+    return list({str(spec): spec for spec in specs}.values())

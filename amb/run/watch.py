@@ -1,0 +1,100 @@
+"""Keeping the study's log while it runs, and saying what a user should know."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from time import monotonic
+
+from amb.run.progress import Progress, UnderWay
+from amb.study.log import Level, StudyLog
+from amb.study.runs import RunPlan, RunRecord, Seconds
+
+HEARTBEAT_SECONDS = 10.0
+# A solver is called slow if it takes more than this share of its evaluation's seconds, and more than so many.
+SLOW_SHARE = 0.5
+SLOW_SECONDS = 10.0
+
+
+class Watch(Progress):
+    """Passes everything on to another progress, logs it, and warns of solvers that are slower than the network."""
+
+    def __init__(self, inner: Progress, log: StudyLog, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+        self._inner = inner
+        self._log = log
+        self._heartbeat = heartbeat
+        self._began = self._beat = monotonic()
+        self._total = 0  # queries of all runs that were to be made
+        self._over = 0  # of those, the budgets of runs that have ended
+        self._queries = 0  # observed since `begin` by runs that have ended
+        self._spent: dict[str, Seconds] = defaultdict(Seconds)
+        self._slow: set[str] = set()
+
+    def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
+        """Log what is to be done."""
+        self._began = self._beat = monotonic()
+        self._total = sum(plan.budget for plan in waiting)
+        self._log.write("info", "begin", planned=planned, waiting=len(waiting), queries=self._total)
+        self._inner.begin(planned, waiting)
+
+    def update(self, runs: Sequence[UnderWay]) -> None:
+        """Log rate and counts every few seconds."""
+        self._inner.update(runs)
+        if monotonic() - self._beat < self._heartbeat:
+            return
+        self._beat = monotonic()
+        for run in runs:
+            self._look(run.plan.solver, self._spent[run.plan.solver] + run.seconds)
+        fresh = self._queries + sum(run.queries - run.replayed for run in runs)
+        self._log.write(
+            "info",
+            "progress",
+            under_way=len(runs),
+            queries=fresh,
+            left=self._total - self._over - sum(run.queries for run in runs),
+            rate=round(fresh / (self._beat - self._began), 3),
+        )
+
+    def finished(self, run: UnderWay, record: RunRecord) -> None:
+        """Log how a run ended."""
+        self._queries += record.queries - run.replayed
+        self.ended(record)
+        self._inner.finished(run, record)
+
+    def ended(self, record: RunRecord) -> None:
+        """Log a record, whether the run was ever under way or not."""
+        plan = record.plan
+        self._over += plan.budget
+        self._log.write(
+            "warning" if record.failed else "info",
+            "run ended",
+            key=plan.key,
+            run=plan.name,
+            status=record.status,
+            queries=record.queries,
+            solver_seconds=round(record.solver_seconds, 3),
+            evaluation_seconds=round(record.seconds.evaluation, 3),
+            **({"message": record.reason} if record.failed else {}),
+        )
+        self._spent[plan.solver] += record.seconds
+        self._look(plan.solver, self._spent[plan.solver])
+
+    def note(self, message: str, *, level: Level = "warning", event: str = "note", **fields: object) -> None:
+        """Tell the user and the log."""
+        self._log.write(level, event, message=message, **fields)
+        self._inner.note(message)
+
+    def end(self) -> None:
+        """Log the end of this session, whether all is done or not."""
+        self._log.write("info", "end", queries=self._queries, seconds=round(monotonic() - self._began, 3))
+        self._inner.end()
+
+    def _look(self, solver: str, spent: Seconds) -> None:
+        if solver in self._slow or spent.solver < SLOW_SECONDS or spent.solver < SLOW_SHARE * spent.evaluation:
+            return
+        self._slow.add(solver)
+        share = spent.solver / max(spent.evaluation, 1e-9)
+        self.note(
+            f"{solver} is slow: it took {spent.solver:.0f} s itself, and the network {spent.evaluation:.1f} s "
+            f"({share:.1f} times as long)",
+            event="slow solver",
+            solver=solver,
+        )

@@ -1,0 +1,261 @@
+"""What a run is: its plan, its key, its seed and its record."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, IntArray
+from amb.study.untrusted import json_object
+
+Status = Literal["ok", "target", "timeout", "crash", "skip"]
+"""How a run ended: its budget spent; stopped early at a target value; out of time; its solver or its evaluation
+failed; never begun, as its problem could not be made. The last three are failures, with a reason."""
+
+
+LEVELS = 1 << 16
+"""Levels that a mode may have: traces on disk keep 16 bits of each."""
+MODES = 1 << 16
+"""Modes that a candidate may have."""
+LONGEST_NAME = 1 << 12
+LONGEST_MESSAGE = 1 << 22
+LARGEST_COUNT = 1 << 48
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run that a study asks for.
+
+    Attributes:
+        problem: the problem's canonical spec.
+        fingerprint: the hash of what the problem's values depend on.
+        solver: the solver's canonical spec.
+        version: the solver's version.
+        replicate: number of the repetition, from 0.
+        budget: queries that may be spent.
+        anytime: whether a longer run of this solver contains the shorter ones.
+    """
+
+    problem: str
+    fingerprint: str
+    solver: str
+    version: str
+    replicate: int
+    budget: int
+    anytime: bool = True
+
+    @classmethod
+    def from_content(cls, content: object) -> "RunPlan":
+        """The plan that `dataclasses.asdict` made; fields that a later version added are ignored.
+
+        Raises:
+            ValueError: something is missing, of another type, or out of range.
+        """
+        found = _known_fields(cls, content)
+        for name in ("problem", "fingerprint", "solver", "version"):
+            _text(found, name)
+        _whole(found, "replicate", 0)
+        _whole(found, "budget", 1)
+        if not isinstance(found.setdefault("anytime", True), bool):
+            raise ValueError("anytime is neither true nor false")
+        return cls(**cast(dict[str, Any], found))
+
+    @property
+    def key(self) -> str:
+        """Name of the run on disk: a hash of everything that its trace depends on.
+
+        The budget is part of it only where the solver is not anytime; else raising it extends the run.
+        """
+        parts = [self.problem, self.fingerprint, self.solver, self.version, self.replicate]
+        if not self.anytime:
+            parts.append(self.budget)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    @property
+    def name(self) -> str:
+        """Problem, solver and replicate, for people."""
+        return f"{self.problem} {self.solver} #{self.replicate}"
+
+    @property
+    def seed(self) -> int:
+        """The solver's seed, derived from problem, solver and replicate, so no two runs share a stream."""
+        return self._derived(self.replicate)
+
+    @property
+    def noise_seed(self) -> int:
+        """The seed of what the run observes with noise; nothing that the solver draws tells of it."""
+        return self._derived(self.replicate, 1)
+
+    def _derived(self, *key: int) -> int:
+        words = hashlib.sha256(json.dumps([self.problem, self.solver]).encode()).digest()
+        sequence = np.random.SeedSequence(int.from_bytes(words[:16], "big"), spawn_key=key)
+        return int(sequence.generate_state(1, np.uint64)[0])
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Metered cost of a run, by where it arose."""
+
+    solver: float = 0.0
+    generator: float = 0.0
+    target: float = 0.0
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(self.solver + other.solver, self.generator + other.generator, self.target + other.target)
+
+    @property
+    def evaluation(self) -> float:
+        """What is not the solver's."""
+        return self.generator + self.target
+
+    @property
+    def total(self) -> float:
+        return self.solver + self.evaluation
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How a run ended; with its trace, all that is kept of it.
+
+    Attributes:
+        plan: what was asked for.
+        status: "ok", or why it stopped early.
+        queries: candidates evaluated; `distinct`, how many of them differ.
+        recommended: the candidate that the solver stands by, or () if it never got that far.
+        final: the recommended candidate's noise-free activation, or NaN.
+        solver_seconds, generator_seconds, target_seconds: metered cost; in lockstep, generator and target
+            seconds are this run's share of each batch, by candidates.
+        timing: True if the run had the machine for itself, so that wall-time claims may rest on it.
+        message: the reason of a failure, with its traceback.
+    """
+
+    plan: RunPlan
+    status: Status
+    queries: int
+    distinct: int
+    recommended: tuple[int, ...]
+    final: float
+    solver_seconds: float
+    generator_seconds: float
+    target_seconds: float
+    timing: bool = False
+    message: str = ""
+
+    @property
+    def seconds(self) -> Seconds:
+        """The metered cost as one."""
+        return Seconds(self.solver_seconds, self.generator_seconds, self.target_seconds)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run ended otherwise than it should."""
+        return self.status not in ("ok", "target")
+
+    @property
+    def reason(self) -> str:
+        """The last line of the message: what failed, without the traceback."""
+        lines = self.message.strip().splitlines()
+        return lines[-1].strip() if lines else ""
+
+    def to_json(self) -> str:
+        """The record as JSON; NaN is written as null."""
+        # Not asdict: it copies every index of the recommended candidate by itself.
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        content["plan"] = asdict(self.plan)
+        content["final"] = None if np.isnan(self.final) else self.final
+        return json.dumps(content)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunRecord":
+        """The record that `to_json` wrote; fields that a later version added are ignored.
+
+        Raises:
+            ValueError: something is missing, of another type, or out of range.
+        """
+        found = _known_fields(cls, json_object(text))
+        found["plan"] = RunPlan.from_content(found.get("plan"))
+        if found.get("status") not in get_args(Status):
+            raise ValueError(f"its status is none of {', '.join(get_args(Status))}")
+        for name in ("queries", "distinct"):
+            _whole(found, name, 0)
+        levels = found.get("recommended")
+        if not isinstance(levels, list) or not all(type(x) is int and 0 <= x < LEVELS for x in levels):
+            raise ValueError("its recommended candidate is no list of levels")
+        found["recommended"] = tuple(levels)
+        found["final"] = np.nan if found.get("final", 0) is None else _number(found, "final")
+        for name in ("solver_seconds", "generator_seconds", "target_seconds"):
+            if _number(found, name) < 0:
+                raise ValueError(f"{name} is negative")
+        if not isinstance(found.setdefault("timing", False), bool):
+            raise ValueError("timing is neither true nor false")
+        found.setdefault("message", "")
+        _text(found, "message", LONGEST_MESSAGE)
+        return cls(**cast(dict[str, Any], found))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a run observed, in query order.
+
+    Attributes:
+        candidates: int64[queries, d].
+        values: float64[queries], what the solver was told; NaN where a query failed.
+        clean: float64[queries], the same without noise.
+        batches: int64[asks], sizes of the batches asked; their sum is the number of queries.
+    """
+
+    candidates: IntArray
+    values: FloatArray
+    clean: FloatArray
+    batches: IntArray
+
+    @classmethod
+    def empty(cls, d: int) -> "Trace":
+        """A trace without queries in `d` modes."""
+        none = np.empty(0)
+        return cls(np.empty((0, d), np.int64), none, none, np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, first: int, last: int) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Candidates, values and clean values of queries `first` to `last` - 1."""
+        return self.candidates[first:last], self.values[first:last], self.clean[first:last]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier processes observed of a run, what that cost, and whether it had the machine for itself."""
+
+    trace: Trace
+    seconds: Seconds = Seconds()
+    timed: bool = False
+
+
+def _known_fields(cls: type, content: object) -> dict[str, object]:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"the {cls.__name__} is no JSON object")
+    return {f.name: content[f.name] for f in fields(cls) if f.name in content}
+
+
+def _text(found: Mapping[str, object], name: str, longest: int = LONGEST_NAME) -> None:
+    value = found.get(name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise ValueError(f"{name} is no text of at most {longest} characters")
+
+
+def _whole(found: Mapping[str, object], name: str, least: int) -> None:
+    value = found.get(name)
+    if type(value) is not int or not least <= value <= LARGEST_COUNT:
+        raise ValueError(f"{name} is no whole number from {least}")
+
+
+def _number(found: Mapping[str, object], name: str) -> float:
+    value = found.get(name)
+    if type(value) not in (int, float) or not isfinite(value):  # type: ignore[arg-type]
+        raise ValueError(f"{name} is no number")
+    return float(value)  # type: ignore[arg-type]

@@ -1,0 +1,146 @@
+"""The image sets that generators and targets are trained on: Parquet from a folder, or the official origin.
+
+Decoded arrays are cached in the user's cache folder, so that only the first call decodes; the data folder
+itself is never written to.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from amb.errors import DataError, unknown
+from amb_problems.data import origins
+from amb_problems.data.origins import Arrays, IntArray, UInt8Array
+
+DatasetName = Literal["cifar10", "mnist"]
+
+CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "cifar10": (
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+        "mnist": tuple("0123456789"),
+    }
+)
+"""Names of the classes, in the order of the labels."""
+
+_IMAGE_COLUMN = MappingProxyType({"cifar10": "img", "mnist": "image"})
+_PARQUET_SOURCE = MappingProxyType(
+    {
+        "cifar10": "CIFAR-10 (Krizhevsky 2009), re-encoded as JPEG, slightly lossy (Parquet)",
+        "mnist": "MNIST (LeCun et al. 1998), lossless PNG (Parquet)",
+    }
+)
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One image set: uint8 images [n, h, w, c], int64 labels [n], and where they came from."""
+
+    name: str
+    source: str
+    """One line for a model card: which set, and how it was encoded."""
+    train_images: UInt8Array
+    train_labels: IntArray
+    test_images: UInt8Array
+    test_labels: IntArray
+    classes: tuple[str, ...]
+
+
+def load(name: DatasetName, folder: Path | None = None) -> Dataset:
+    """The image set `name`, from `<folder>/<name>/{train,test}.parquet` or, without them, from its origin.
+
+    The Parquet layout is the public hubs' own: an image column `struct<bytes, path>` that holds an encoded
+    image, and `label` (int64).
+
+    Raises:
+        SpecError: no such image set.
+        DataError: files that cannot be read, or that are missing where there is no network either.
+    """
+    if name not in CLASSES:
+        raise unknown("image set", name, CLASSES)
+    files = [folder / name / f"{split}.parquet" for split in ("train", "test")] if folder else []
+    if files and all(file.is_file() for file in files):
+        arrays = _cached(name, files, lambda: _read_parquet(name, files))
+        return Dataset(name, _PARQUET_SOURCE[name], *arrays, CLASSES[name])
+    try:
+        downloaded = origins.fetch(name, cache_folder() / "origin")
+    except OSError as error:
+        expected = " and ".join(map(str, files)) or f"<folder>/{name}/train.parquet and test.parquet"
+        raise DataError(
+            f"no {name}: neither {expected} (columns `{_IMAGE_COLUMN[name]}`: struct<bytes, path>, `label`: "
+            f"int64) nor its origin could be read ({error}); name a folder that has these files"
+        ) from error
+    arrays = _cached(name, downloaded, lambda: origins.parse(name, downloaded))
+    return Dataset(name, origins.SOURCE[name], *arrays, CLASSES[name])
+
+
+def cache_folder() -> Path:
+    """Where decoded and downloaded image sets are kept (`AMB_CACHE`, else the user's cache folder)."""
+    import platformdirs
+
+    return Path(os.environ.get("AMB_CACHE") or platformdirs.user_cache_dir("amb")) / "data"
+
+
+def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
+    """The arrays that `read()` gives, kept as .npz under a key of the files' sizes and times."""
+    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+    cache = cache_folder() / f"{name}-{key}.npz"
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            first, second, third, fourth = (stored[array] for array in _ARRAYS)
+            return first, second, third, fourth
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        pass  # absent or torn: decode again
+    arrays = read()
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        part = cache.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as stream:
+            np.savez(stream, **dict(zip(_ARRAYS, arrays, strict=True)))  # type: ignore[arg-type]
+        part.replace(cache)
+    except OSError:
+        pass  # a cache that cannot be written costs time, nothing else
+    return arrays
+
+
+def _read_parquet(name: str, files: list[Path]) -> Arrays:
+    train, test = (_read_half(file, _IMAGE_COLUMN[name]) for file in files)
+    return *train, *test
+
+
+def _read_half(file: Path, column: str) -> tuple[UInt8Array, IntArray]:
+    import pyarrow
+    import pyarrow.parquet
+    from PIL import Image
+
+    try:
+        table = pyarrow.parquet.read_table(file, columns=[column, "label"])
+        encoded = table.column(column).combine_chunks().field("bytes").to_pylist()
+        images = np.stack([np.asarray(Image.open(io.BytesIO(image))) for image in encoded])
+        labels = table.column("label").to_numpy().astype(np.int64)
+    except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{file} cannot be read ({error}); expected columns `{column}`: struct<bytes, path> "
+            "with encoded images of one size, and `label`: int64"
+        ) from error
+    return images.reshape(*images.shape[:3], -1), labels

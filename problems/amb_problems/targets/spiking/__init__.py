@@ -1,0 +1,1 @@
+"""Spiking target networks with exact integer weights."""

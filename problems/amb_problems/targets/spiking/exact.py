@@ -1,0 +1,182 @@
+"""Exact weights: integers scaled by powers of two, so that no sum depends on the order of its terms.
+
+A float32 sum is exact as long as all terms are multiples of one power of two and no partial sum reaches 2^24 of
+them. With int8 weights and inputs that are spikes or pixels this holds for every layer here, and is checked when
+weights are made and when they are loaded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from amb.errors import CheckpointError
+from amb_problems.targets.spiking.architectures import SpikingCNN, SpikingResNet18, TargetNetwork
+
+EXACT_UNITS = 1 << 24
+"""Integers up to here are exact in float32."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values that a layer's input takes: multiples of `2^-bits`, at most `peak` of them in magnitude."""
+
+    bits: int
+    peak: int
+
+
+PIXELS = Grid(bits=6, peak=128)
+"""The image as `(u8 - 128) / 64`."""
+SPIKES = Grid(bits=0, peak=1)
+
+
+@dataclass(frozen=True)
+class ExactLayer:
+    """A convolution or a fully connected layer in integers.
+
+    The layer computes `(sum(weight * x) + bias) * 2^-(shift + grid.bits)`, where the integers `x` are the input in
+    units of its grid: pixels minus 128, or spikes.
+
+    Attributes:
+        weight: int8 `[outputs, inputs, kh, kw]` or `[outputs, inputs]`.
+        shift: int8 `[outputs]`, each output channel's own power of two.
+        bias: int32 `[outputs]`, in units of the accumulator.
+        grid: the input's values.
+    """
+
+    weight: Tensor
+    shift: Tensor
+    bias: Tensor
+    grid: Grid
+
+    def float_weight(self) -> Tensor:
+        """The weights as real numbers, float32."""
+        shape = (-1,) + (1,) * (self.weight.ndim - 1)
+        return torch.ldexp(self.weight.float(), -self.shift.int().view(shape))
+
+    def float_bias(self) -> Tensor:
+        """The biases as real numbers, float32 `[outputs]`."""
+        return torch.ldexp(self.bias.float(), -(self.shift.int() + self.grid.bits))
+
+    def bound(self) -> Tensor:
+        """The largest magnitude that any partial sum can reach, in units of the accumulator: int64 `[outputs]`."""
+        return self.weight.long().abs().flatten(1).sum(1) * self.grid.peak + self.bias.long().abs()
+
+
+def quantize(weight: Tensor, bias: Tensor, grid: Grid) -> ExactLayer:
+    """Round real weights `[outputs, ...]` to int8, each output channel on the finest power of two that holds it."""
+    peak = weight.detach().double().abs().flatten(1).amax(1).clamp_min(2.0**-20)
+    shift = torch.floor(torch.log2(127.49 / peak)).clamp(-8, 16)
+    shape = (-1,) + (1,) * (weight.ndim - 1)
+    integers = torch.round(weight.detach().double() * torch.exp2(shift).view(shape))
+    biases = torch.round(bias.detach().double() * torch.exp2(shift + grid.bits))
+    return ExactLayer(integers.to(torch.int8), shift.to(torch.int8), biases.to(torch.int32), grid)
+
+
+def fold(weight: Tensor, bias: Tensor | None, norm: nn.Module | None) -> tuple[Tensor, Tensor]:
+    """A layer's weights and bias with the batch norm behind it folded in (running statistics)."""
+    base = torch.zeros(len(weight)) if bias is None else bias.detach()
+    if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+        return weight.detach(), base
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+    shape = (-1,) + (1,) * (weight.ndim - 1)
+    return weight.detach() * scale.view(shape), (base - norm.running_mean) * scale + norm.bias.detach()
+
+
+def layer_grids(network: TargetNetwork) -> dict[str, Grid]:
+    """The input grid of every weighted layer of `network`, by the layer's name."""
+    names = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    grids = dict.fromkeys(names, SPIKES) | {"conv1": PIXELS}
+    if isinstance(network, SpikingResNet18):
+        # Spikes averaged over a map of four positions are quarters.
+        grids["fc"] = Grid(bits=network.last_map.bit_length() - 1, peak=network.last_map)
+    return grids
+
+
+def _norms(network: TargetNetwork) -> dict[str, str]:
+    if isinstance(network, SpikingCNN):
+        return {"conv1": "bn1", "conv2": "bn2", "fc1": "bn3"}
+    pairs = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            parent, _, own = name.rpartition(".")
+            bn = "1" if own == "0" else f"bn{own.removeprefix('conv')}"
+            pairs[name] = f"{parent}.{bn}" if parent else bn
+    return pairs
+
+
+def make_exact(network: TargetNetwork) -> dict[str, ExactLayer]:
+    """Fold the batch norms of a trained network and round its weights; the layers by name."""
+    norms = _norms(network)
+    layers = {}
+    for name, grid in layer_grids(network).items():
+        module = network.get_submodule(name)
+        norm = network.get_submodule(norms[name]) if name in norms else None
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        layers[name] = quantize(*fold(module.weight, module.bias, norm), grid)
+    check_exact(layers)
+    return layers
+
+
+def check_exact(layers: Mapping[str, ExactLayer]) -> None:
+    """Refuse weights whose sums could be rounded in float32.
+
+    A residual sum adds two accumulators, each with its own power of two; it is bounded on the finer of both grids.
+
+    Raises:
+        CheckpointError: a layer that is not exact.
+    """
+    for name, layer in layers.items():
+        bound = layer.bound()
+        if name.endswith(".conv2"):
+            branch = layers.get(name.removesuffix("conv2") + "downsample.0")
+            other = branch.shift if branch else torch.zeros_like(layer.shift)
+            reach = branch.bound() if branch else torch.ones_like(bound)
+            finest = torch.maximum(layer.shift, other).long()
+            bound = (bound << (finest - layer.shift)) + (reach << (finest - other))
+        if int(bound.max()) >= EXACT_UNITS:
+            channel = int(bound.argmax())
+            raise CheckpointError(
+                f"layer {name}, channel {channel}: sums can reach {int(bound.max())} units, exact are those below"
+                f" {EXACT_UNITS}; train with weight decay or give the channel a smaller power of two"
+            )
+
+
+def to_tensors(layers: Mapping[str, ExactLayer]) -> dict[str, Tensor]:
+    """The layers as a checkpoint's tensors: `<layer>.weight`, `<layer>.shift`, `<layer>.bias`."""
+    return {
+        f"{name}.{field}": getattr(layer, field)
+        for name, layer in layers.items()
+        for field in ("weight", "shift", "bias")
+    }
+
+
+def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> dict[str, ExactLayer]:
+    """What `to_tensors` wrote, checked.
+
+    Raises:
+        CheckpointError: tensors that are missing, of another type, or not exact.
+    """
+    layers = {}
+    for name, grid in grids.items():
+        for field, dtype in (("weight", torch.int8), ("shift", torch.int8), ("bias", torch.int32)):
+            tensor = tensors.get(f"{name}.{field}")
+            if tensor is None or tensor.dtype != dtype:
+                found = "nothing" if tensor is None else str(tensor.dtype)
+                raise CheckpointError(f"exact weights need {name}.{field} as {dtype}, found {found}")
+        layers[name] = ExactLayer(tensors[f"{name}.weight"], tensors[f"{name}.shift"], tensors[f"{name}.bias"], grid)
+    check_exact(layers)
+    return layers
+
+
+def load_weights(network: TargetNetwork, layers: Mapping[str, ExactLayer]) -> None:
+    """Put exact weights, as float32, into a `folded` network."""
+    for name, layer in layers.items():
+        module = network.get_submodule(name)
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        module.weight.data.copy_(layer.float_weight())
+        assert module.bias is not None
+        module.bias.data.copy_(layer.float_bias())

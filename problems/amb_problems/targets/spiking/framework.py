@@ -1,0 +1,37 @@
+"""The same network in its framework's own neurons: the reference that every faster evaluation is compared with.
+
+Needs the extra `reference` (`pip install amb[reference]`).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from amb_problems.targets.spiking.lif import LIF
+from amb_problems.targets.spiking.target import SpikingTarget, UInt8Array
+
+
+def framework_neuron(lif: LIF) -> nn.Module:
+    """One layer of neurons, a frame a call: snnTorch's `Leaky` where `lif` is strict, else SpikingJelly's `LIFNode`."""
+    if lif.strict:
+        import snntorch
+
+        return snntorch.Leaky(beta=lif.decay, threshold=lif.threshold, reset_mechanism="zero", init_hidden=True)
+    from spikingjelly.activation_based.neuron import LIFNode
+
+    tau = 1 / (1 - lif.decay)
+    # The reciprocal of a decimal decay is a rounding error away from the tau that users write: 10.000000000000002.
+    return LIFNode(tau=round(tau, 9), decay_input=False, v_threshold=lif.threshold, v_reset=0.0, step_mode="s")
+
+
+def spike_trains(target: SpikingTarget, images: UInt8Array) -> Iterator[dict[str, Tensor]]:
+    """Every layer's spikes, frame by frame, from the framework's own forward pass with the target's weights, from rest.
+
+    Yields one dictionary a frame: layer to float32 `[n, channels, ...]` of zeros and ones.
+    """
+    network = target.build(lambda: framework_neuron(target.lif))
+    x = target.input(images)
+    for _ in range(target.frames):
+        with torch.no_grad():
+            yield {firing.layer: firing.spikes for firing in network.walk(x)}

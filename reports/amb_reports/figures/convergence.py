@@ -1,0 +1,122 @@
+"""Best activation found against queries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from amb.reports.contract import Report
+from amb.stats.metrics import Traces
+from amb.stats.queries import best_so_far, ranges
+from amb_reports.captions import way_and_scope
+from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+ALL = "all problems"
+MOST_PANELS = 12
+
+
+class Convergence(Report):
+    """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        runs, traces = comparison.common, comparison.traces
+        if runs.empty:
+            return forget(folder, "convergence")
+        table = convergence_table(runs, traces)
+        return save(draw_convergence(table, way_and_scope(runs, traces)), folder, "convergence")
+
+
+def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:
+    """Quartiles of the normalized best-so-far activation over runs, on a grid of queries.
+
+    Every run is scaled so that its problem's targets start at 0 and end at 1, the best value known there (see
+    `amb.stats.queries.ranges`). A run that ended early keeps its last value. What is
+    below the start counts as 0, what exceeds the best known value as 1.
+
+    Returns:
+        panel (`ALL`, or target and layer), solver, query, low, median, high (quartiles), runs.
+    """
+    longest = int(runs["budget"].max())
+    grid = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
+    bounds = ranges(runs, traces)
+    curves = np.full((len(runs), len(grid)), np.nan)
+    keys = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
+    for i, (problem, solver, seed) in enumerate(keys):
+        floor, start, best = bounds.loc[problem, ["floor", "start", "best"]]
+        told = traces.get((problem, solver, seed), np.empty(0))
+        curve = best_so_far(told, floor=floor) if len(told) else np.array([floor])
+        reached = curve[np.minimum(grid, len(curve)) - 1]
+        curves[i] = np.clip((reached - start) / (best - start), 0, 1) if best > start else 0.0
+    panels = _panels(runs)
+    rows = []
+    for panel in [ALL, *dict.fromkeys(panels)]:
+        for solver in dict.fromkeys(runs["solver"]):
+            chosen = ((panels == panel) | (panel == ALL)) & (runs["solver"] == solver)
+            if chosen.any():
+                low, median, high = np.quantile(curves[chosen.to_numpy()], [0.25, 0.5, 0.75], axis=0)
+                content = {"panel": panel, "solver": solver, "query": grid, "low": low, "median": median}
+                rows.append(pd.DataFrame({**content, "high": high, "runs": int(chosen.sum())}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
+    """The table as a large panel for all problems and small ones beside it, if there are several."""
+    small = [panel for panel in dict.fromkeys(table["panel"]) if panel != ALL]
+    small = small if 1 < len(small) <= MOST_PANELS else []
+    columns = 0 if not small else 1 if len(small) <= 2 else 2 if len(small) <= 6 else 3
+    rows = -(-len(small) // columns) if small else 1
+    figure = Figure(
+        figsize=(7.2 + 2.3 * columns, max(4.4, 1.55 * rows + 0.9)),
+        layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06),
+    )
+    grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[6.0, *[2.2] * columns])
+    main = figure.add_subplot(grid[:, 0])
+    styles = lines(list(dict.fromkeys(table["solver"])))
+    _draw_panel(main, table[table["panel"] == ALL], styles)
+    last = table[table["panel"] == ALL].groupby("solver", sort=False)["median"].last()
+    label_ends(main, last, float(table["query"].max()), styles)
+    main.set_xlabel("queries", color=INK, fontsize=10)
+    main.set_ylabel("best so far, of the way to the best known", color=INK, fontsize=10)
+    for i, panel in enumerate(small):
+        axes = figure.add_subplot(grid[i // columns, 1 + i % columns], sharex=main, sharey=main)
+        _draw_panel(axes, table[table["panel"] == panel], styles)
+        axes.set_title(panel, fontsize=8.5, color=INK, loc="left", pad=3)
+        axes.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(small))
+    note = f"Lines: median over runs; bands: their middle half. {caption}."
+    explain(figure, "How fast each solver gets there", note)
+    return figure
+
+
+def _panels(runs: pd.DataFrame) -> pd.Series:
+    """Layer, with the target where there are several; the target alone where layers would be too many."""
+    targets = runs["generator"] + " → " + runs["target"] if runs["generator"].nunique() > 1 else runs["target"]
+    if runs["target"].nunique() == 1 and runs["generator"].nunique() == 1:
+        return runs["layer"].astype(str)
+    both = targets + " · " + runs["layer"].astype(str)
+    return both if both.nunique() <= MOST_PANELS else targets
+
+
+def _draw_panel(axes: Axes, table: pd.DataFrame, styles: dict[str, Line]) -> None:
+    for solver, part in table.groupby("solver", sort=False):
+        style = styles[str(solver)]
+        axes.fill_between(
+            part["query"], part["low"], part["high"], color=style.colour, alpha=0.13, linewidth=0, step="post"
+        )
+        axes.plot(
+            part["query"],
+            part["median"],
+            color=style.colour,
+            linestyle=style.dash,
+            linewidth=1.8,
+            drawstyle="steps-post",
+        )
+    log_queries(axes, int(table["query"].max()))
+    axes.set_ylim(0, 1.02)
+    tidy(axes)

@@ -1,0 +1,62 @@
+"""What a target costs: expected runtimes with intervals, as a table and as a figure."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from amb.reports.contract import Report
+from amb.stats.runtimes import expected_runtimes, pooled_runtimes
+from amb_reports.captions import way_and_scope
+from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+
+class ExpectedRuntime(Report):
+    """`ert.csv` (a row a problem, solver and target) and `ert.png`, `.svg` (all problems, with intervals)."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        runs, traces = comparison.common, comparison.traces
+        table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
+        if table.empty:
+            return forget(folder, "ert")
+        paths = save(draw_runtimes(table, way_and_scope(runs, traces)), folder, "ert")
+        paths.append(folder / "ert.csv")
+        expected_runtimes(comparison.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
+        return paths
+
+
+def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
+    """The table of `pooled_runtimes` as one panel; a line ends where no run reached the next target."""
+    figure = Figure(figsize=(8.2, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    styles = lines(list(dict.fromkeys(table["solver"])))
+    finite = table[np.isfinite(table["ert"])]
+    top = float(finite["ert"].max()) * 2 if len(finite) else 1.0
+    for solver, part in finite.groupby("solver", sort=False):
+        style = styles[str(solver)]
+        share = 100 * part["fraction"]
+        axes.fill_between(share, part["low"], part["high"].clip(upper=top), color=style.colour, alpha=0.13, linewidth=0)
+        axes.plot(share, part["ert"], color=style.colour, linestyle=style.dash)
+        if len(part) < len(table[table["solver"] == solver]):
+            axes.plot(share.iloc[-1], part["ert"].iloc[-1], "x", color=style.colour, clip_on=False, zorder=5)
+    axes.set_yscale("log")
+    axes.set_ylim(max(float(finite["low"].min()) * 0.8, 0.8) if len(finite) else 0.8, top)
+    axes.set_xlim(0, 100)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    tidy(axes)
+    if len(finite):
+        ends = finite.groupby("solver", sort=False).last()
+        label_ends(axes, ends["ert"], 100 * ends["fraction"], styles)
+    axes.set_xlabel("target, % of the way to the best known value", color=INK, fontsize=10)
+    axes.set_ylabel("queries until a run gets there", color=INK, fontsize=10)
+    note = (
+        "Expected runtime: queries of all runs over runs that reached the target; × where no run got further; "
+        f"bands: 95% nested bootstrap. {caption}."
+    )
+    explain(figure, "What a target costs", note)
+    return figure

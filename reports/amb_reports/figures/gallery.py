@@ -1,0 +1,119 @@
+"""The images that were found: the most exciting input of each problem and solver."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from amb.reports.contract import Report
+from amb_reports.captions import short
+from amb_reports.figures.palette import DPI, INK, MUTED, save
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+CELL = 160
+"""Side of an image in pixels: 32, 64 and 16 pixel images are enlarged by whole factors or nearly so."""
+
+ROWS = 16
+"""Problems on one page."""
+
+TOP, GAP, CAPTION, BOTTOM, RIGHT = 96, 14, 30, 14, 24
+
+
+class Gallery(Report):
+    """`gallery.png` (and `gallery-2.png`, ... for many problems): problems by solvers."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        meis = comparison.meis()
+        if meis.empty:  # no run came as far as an image
+            return []
+        table = gallery_table(meis, comparison.runs, list(comparison.analysis.table["solver"]))
+        paths = []
+        pages = -(-table["row"].nunique() // ROWS)
+        for page in range(pages):
+            part = table[table["row"] // ROWS == page]
+            name = "gallery" if page == 0 else f"gallery-{page + 1}"
+            title = "Most exciting inputs" + (f" ({page + 1}/{pages})" if pages > 1 else "")
+            paths += save(draw_gallery(part, title), folder, name, kinds=("png",))
+        return paths
+
+
+def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) -> pd.DataFrame:
+    """Where each image goes.
+
+    Args:
+        meis: problem, solver, seed, activation, image (uint8[h, w, c]).
+        runs: the runs table, for the names of problems.
+        solvers: in the order of the columns.
+
+    Returns:
+        The images with row, column, label (of the problem) and `best` (of its problem, ties included).
+    """
+    table = meis.copy()
+    problems = [problem for problem in dict.fromkeys(runs["problem"]) if problem in set(meis["problem"])]
+    table["row"] = table["problem"].map({problem: i for i, problem in enumerate(problems)})
+    table["column"] = table["solver"].map({solver: i for i, solver in enumerate(solvers)})
+    table["label"] = table["problem"].map({problem: short(problem, runs) for problem in problems})
+    highest = table.groupby("problem")["activation"].transform("max")
+    table["best"] = np.isclose(table["activation"], highest, rtol=0, atol=1e-9)
+    return table.sort_values(["row", "column"], ignore_index=True)
+
+
+def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Figure:
+    """The images in a grid, enlarged without smoothing; the best activation of a problem stands out.
+
+    Few problems stand one below the other, many side by side, so that the picture is not a ribbon.
+    """
+    problems = {row: number for number, row in enumerate(sorted(table["row"].unique()))}
+    upright = len(problems) <= 2 * table["column"].nunique()
+    places = pd.DataFrame({"problem": table["row"].map(problems), "solver": table["column"]})
+    names = pd.DataFrame({"problem": table["label"], "solver": table["solver"].map(lambda name: _fit(str(name), 20))})
+    down, across = ("problem", "solver") if upright else ("solver", "problem")
+    rows, columns = int(places[down].max()) + 1, int(places[across].max()) + 1
+    left = 40 + 11 * max(len(part) for label in names[down] for part in _lines(label))
+    width = max(left + columns * CELL + (columns - 1) * GAP + RIGHT, 560)
+    height = TOP + rows * (CELL + CAPTION) + (rows - 1) * GAP + BOTTOM
+    figure = Figure(figsize=(width / DPI, height / DPI))
+
+    def text(x: float, y: float, words: str, **style: object) -> None:
+        figure.text(x / width, 1 - y / height, words, **{"color": INK, "fontsize": 8, **style})  # type: ignore[arg-type]
+
+    text(16, 22, title, fontsize=11, weight="bold", va="center")
+    text(16, 46, "best of all seeds; below, the noise-free activation", color=MUTED, fontsize=7, va="center")
+    for column, name in names[across].groupby(places[across]).first().items():
+        x = left + int(column) * (CELL + GAP) + CELL / 2
+        label = " ".join(_lines(name))
+        text(x, TOP - 16, label, ha="center", va="center", weight="bold", fontsize=7.5)
+    for row, name in names[down].groupby(places[down]).first().items():
+        y = TOP + int(row) * (CELL + CAPTION + GAP) + CELL / 2
+        text(left - 14, y, "\n".join(_lines(name)), ha="right", va="center", weight="normal" if upright else "bold")
+    for item, row, column in zip(table.itertuples(), places[down], places[across], strict=True):
+        x = left + column * (CELL + GAP)
+        y = TOP + row * (CELL + CAPTION + GAP)
+        axes = figure.add_axes((x / width, 1 - (y + CELL) / height, CELL / width, CELL / height))
+        axes.imshow(_rgb(item.image), interpolation="nearest", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color="#0072B2" if item.best else "#bbbbbb", linewidth=2.2 if item.best else 0.6)
+        words = f"{item.activation:.3f}"
+        weight, colour = ("bold", "#0072B2") if item.best else ("normal", INK)
+        text(x + CELL / 2, y + CELL + 15, words, ha="center", va="center", weight=weight, color=colour)
+    return figure
+
+
+def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8[h, w, 3], whatever the number of channels."""
+    pixels = np.asarray(image)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+
+
+def _lines(label: object) -> list[str]:
+    return [_fit(part, 24) for part in str(label).split("/")]
+
+
+def _fit(words: str, most: int) -> str:
+    return words if len(words) <= most else f"{words[: most - 1]}…"

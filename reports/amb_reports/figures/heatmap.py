@@ -1,0 +1,77 @@
+"""Every solver on every problem, at a glance."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from amb.reports.contract import Report
+from amb.stats.metrics import Traces
+from amb.stats.queries import ranges, way
+from amb.stats.scores import failed_runs
+from amb_reports.captions import short, way_and_scope
+from amb_reports.figures.palette import INK, MUTED, explain, save
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+# One hue, light to dark: it reads in grey and with any colour vision.
+SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2", "#08306b"])
+
+
+class Heatmap(Report):
+    """`heatmap.png` and `.svg`: median activation, coloured by how far that is on the way to the best known."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        runs, traces = comparison.competing, comparison.traces
+        table = heatmap_table(runs, traces, list(comparison.ranking["solver"]))
+        return save(draw_heatmap(table, way_and_scope(runs, traces)), folder, "heatmap")
+
+
+def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:
+    """Median final activation of each problem and solver.
+
+    Returns:
+        problem, label, solver, activation (failed runs at the floor), share (of the way to the best known).
+    """
+    bounds = ranges(runs, traces)
+    floors = runs["problem"].map(bounds["floor"])
+    filled = runs.assign(activation=runs["final"].mask(failed_runs(runs), floors))
+    table = filled.groupby(["problem", "solver"], sort=False)["activation"].median().reset_index()
+    table["share"] = way(table["activation"], table["problem"], bounds)
+    table["label"] = table["problem"].map({p: short(p, runs) for p in bounds.index})
+    table["solver"] = pd.Categorical(table["solver"], solvers, ordered=True)
+    return table.sort_values(["solver"], kind="stable", ignore_index=True)
+
+
+def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
+    """The table as a grid: problems down, solvers across, the activation written into each cell."""
+    problems, solvers = list(dict.fromkeys(table["problem"])), list(table["solver"].cat.categories)
+    shares = table.pivot(index="problem", columns="solver", values="share").reindex(problems)[solvers]
+    values = table.pivot(index="problem", columns="solver", values="activation").reindex(problems)[solvers]
+    labels = table.drop_duplicates("problem").set_index("problem")["label"]
+    figure = Figure(figsize=(2.6 + 1.0 * len(solvers), 1.7 + 0.3 * len(problems)), layout="constrained")
+    axes = figure.add_subplot()
+    # From the worst share, rounded down: else the differences between good solvers would all be dark.
+    least = min(0.9, max(0.0, np.floor(10 * np.nanmin(shares.to_numpy(dtype=float))) / 10))
+    image = axes.imshow(shares.to_numpy(dtype=float), cmap=SCALE, vmin=least, vmax=1, aspect="auto")
+    best = values.max(axis=1).to_numpy()
+    for (i, j), value in np.ndenumerate(values.to_numpy(dtype=float)):
+        if np.isfinite(value):
+            colour = "white" if (shares.iat[i, j] - least) / (1 - least) > 0.55 else INK
+            weight = "bold" if value >= best[i] - 1e-12 else "normal"
+            axes.text(j, i, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour, weight=weight)
+    axes.set_xticks(range(len(solvers)), solvers, fontsize=8.5, color=INK, rotation=25, ha="left")
+    axes.set_yticks(range(len(problems)), [labels[p] for p in problems], fontsize=8, color=INK)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3.5 / figure.get_figheight()), pad=0.02)
+    bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
+    bar.set_label("of the way to the best known", fontsize=8, color=MUTED)
+    bar.outline.set_visible(False)
+    explain(figure, "Median activation by problem", f"Bold: best of its problem. {caption}.")
+    return figure

@@ -1,0 +1,73 @@
+"""Performance profile: how often a solver comes how close to the best known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from amb.reports.contract import Report
+from amb.stats.metrics import Traces
+from amb.stats.queries import ranges, way
+from amb.stats.scores import failed_runs
+from amb_reports.captions import way_and_scope
+from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+
+class Profile(Report):
+    """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        runs, traces = comparison.common, comparison.traces
+        if runs.empty:
+            return forget(folder, "profile")
+        return save(draw_profile(profile_table(runs, traces), way_and_scope(runs, traces)), folder, "profile")
+
+
+def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
+    """Share of runs whose final activation is at least a fraction of the way to the best known (see `ranges`).
+
+    Every problem weighs the same; a failed run reaches nothing.
+
+    Returns:
+        solver, fraction (1 down to 0), share.
+    """
+    share = way(runs["final"], runs["problem"], ranges(runs, traces))
+    score = share.mask(failed_runs(runs), -np.inf).to_numpy()
+    fractions = np.linspace(1, 0, points)
+    parts = []
+    for solver in dict.fromkeys(runs["solver"]):
+        own = (runs["solver"] == solver).to_numpy()
+        reached = pd.DataFrame(score[own, None] >= fractions - 1e-12).groupby(runs["problem"].to_numpy()[own])
+        share = reached.mean().mean().to_numpy()
+        parts.append(pd.DataFrame({"solver": solver, "fraction": fractions, "share": share}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
+    """The table as one panel: the strictest fraction to the left, so higher is better."""
+    figure = Figure(figsize=(8.2, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    styles = lines(list(dict.fromkeys(table["solver"])))
+    for solver, part in table.groupby("solver", sort=False):
+        style = styles[str(solver)]
+        axes.step(part["fraction"], part["share"], where="post", color=style.colour, linestyle=style.dash)
+    # Beyond the point where the last line has risen as far as it ever will there is nothing to see.
+    full = table["share"] >= table.groupby("solver")["share"].transform("max")
+    lowest = float(table[full].groupby("solver")["fraction"].max().min())
+    axes.set_xlim(1, max(0.0, min(lowest - 0.03, 0.9)))
+    axes.set_ylim(0, 1.02)
+    tidy(axes)
+    ends = table[table["fraction"] >= axes.get_xlim()[1]].groupby("solver", sort=False)["share"].last()
+    label_ends(axes, ends, axes.get_xlim()[1], styles)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("of the way to the best known activation", color=INK, fontsize=10)
+    axes.set_ylabel("share of runs that reach it", color=INK, fontsize=10)
+    title = "How close runs come to the best known"
+    note = f"Final noise-free activation; every problem weighs the same. {caption}."
+    explain(figure, title, note)
+    return figure

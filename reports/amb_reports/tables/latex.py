@@ -1,0 +1,71 @@
+"""The ranking and the pairs as LaTeX tables, for a paper."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from amb.reports.contract import Report
+from amb.stats import PAIRS, Column, ranking_columns, shown
+from amb.study.untrusted import plain
+from amb_reports.captions import command, scope
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "–": "--", "×": r"$\times$", "→": r"$\to$", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+class Latex(Report):
+    """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, to be \\input."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        settings = comparison.settings
+        control = settings.get("control")
+        columns = ranking_columns(
+            str(settings.get("metric", "final")), control=None if control is None else str(control)
+        )
+        paths = [folder / "ranking.tex", folder / "pairs.tex"]
+        heads = [comparison.verdict, "Pairwise signed-rank tests over problems, Holm-corrected."]
+        for path, data, chosen, head in zip(
+            paths, (comparison.analysis.table, comparison.pairs), (columns, PAIRS), heads, strict=True
+        ):
+            caption = f"{head} {scope(comparison.common)}."
+            text = table(data, chosen, caption=caption, label=f"tab:{path.stem}")
+            made = plain(command(settings))
+            path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {made}\n{text}", encoding="utf-8")
+        return paths
+
+
+def table(data: pd.DataFrame, columns: Mapping[str, Column], *, caption: str, label: str) -> str:
+    """A DataFrame as a LaTeX table float, formatted by its columns; every text is escaped."""
+    text = shown(data, columns)
+    sides = {column.header: "l" if column.align == "left" else "r" for column in columns.values()}
+    rows = [" & ".join(escape(str(cell)) for cell in row) + r" \\" for row in text.to_numpy().tolist()]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{escape(caption)}}}",
+            rf"\label{{{label}}}",
+            rf"\begin{{tabular}}{{{''.join(sides[header] for header in text.columns)}}}",
+            r"\toprule",
+            " & ".join(escape(header) for header in text.columns) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def escape(words: str) -> str:
+    """Text that LaTeX prints as it is; brackets are wrapped, as they would be an option after a line's end."""
+    return "".join(_SPECIAL.get(letter, letter) for letter in plain(words))

@@ -1,0 +1,112 @@
+"""The report to read: verdict, tables, figures, settings."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from amb.reports.contract import Report
+from amb.stats import PAIRS, ranking_columns, shown
+from amb.stats.columns import Column, p_value
+from amb.study.untrusted import plain
+from amb_reports.captions import command, scope
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+FIGURES = {
+    "convergence.png": "Best activation so far against queries, as a share of the best known on each problem",
+    "runtime.png": "Share of targets reached against queries",
+    "ert.png": "Expected queries to a target, by how near the target is to the best known value",
+    "ranks.png": "Mean ranks; a bar joins solvers that the tests cannot tell apart",
+    "profile.png": "Share of runs that come how close to the best known activation",
+    "heatmap.png": "Median score of every solver on every problem",
+    "gallery.png": "The most exciting input of each problem and solver",
+}
+
+
+class Markdown(Report):
+    """`report.md`; it shows the figures that stand beside it when it is written."""
+
+    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+        path = folder / "report.md"
+        path.write_text(render(comparison, folder), encoding="utf-8")
+        return [path]
+
+
+def render(comparison: "Comparison", folder: Path) -> str:
+    """The text of the report."""
+    settings = comparison.settings
+    metric = str(settings.get("metric", "final"))
+    control = settings.get("control")
+    columns = ranking_columns(metric, control=None if control is None else str(control))
+    parts = ["# Comparison of solvers", escape(comparison.verdict), escape(comparison.basis), "## Ranking"]
+    parts += [table(comparison.analysis.table, columns), _reading(comparison)]
+    parts += [f"Note: {escape(warning)}." for warning in comparison.warnings]
+    shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
+    if shown_figures:
+        parts.append("## Figures")
+    for name, words in shown_figures:
+        parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
+    if len(comparison.pairs):
+        parts += ["## Pairs", table(comparison.pairs, PAIRS), _omnibus(comparison)]
+    parts += ["## Settings", _settings(comparison), "Made again by:", _fenced(plain(command(settings)))]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(data: pd.DataFrame, columns: Mapping[str, Column] | None = None) -> str:
+    """A DataFrame as a Markdown table, formatted by its columns."""
+    chosen = ranking_columns() if columns is None else columns
+    text = shown(data, chosen)
+    by_header = {column.header: column for column in chosen.values()}
+    heads = [f"{h} ({by_header[h].unit})" if by_header[h].unit else h for h in text.columns]
+    sides = [":---" if by_header[h].align == "left" else "---:" for h in text.columns]
+    rows = [heads, sides, *text.to_numpy().tolist()]
+    cells = [[cell if i == 1 else escape(cell) for cell in row] for i, row in enumerate(rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def escape(words: str) -> str:
+    """Text that Markdown shows as it is, in a table too."""
+    return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", plain(words))
+
+
+def _fenced(words: str) -> str:
+    """A code block that no backticks in the words can end."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
+    return f"{fence}\n{words}\n{fence}"
+
+
+def _reading(comparison: "Comparison") -> str:
+    rows = comparison.ranking
+    white_box = comparison.analysis.white_box
+    text = (
+        "Brackets: 95% nested-bootstrap intervals. "
+        "Expected queries: those of all runs over the runs that arrive (ERT), all problems pooled; never: none does."
+    )
+    if rows["letters"].any():
+        text += " Solvers that share a letter are not shown to differ."
+    if len(white_box):
+        text += " A white-box solver sees gradients: it is shown for reference, and neither ranked nor tested."
+    return text
+
+
+def _omnibus(comparison: "Comparison") -> str:
+    row = comparison.analysis.omnibus.iloc[0]
+    if pd.isna(row["f"]):
+        return f"Omnibus test: {row['note']}." if row["note"] else ""
+    note = f" ({row['note']})" if row["note"] else ""
+    return (
+        f"Omnibus test ({row['method']}): F({row['df1']}, {row['df2']}) = {row['f']:.2f}, "
+        f"p {p_value(row['p'])}{note}. Pairs: {comparison.pairs['method'].iloc[0]}."
+    )
+
+
+def _settings(comparison: "Comparison") -> str:
+    lines = [f"| setting | value |\n| :--- | :--- |\n| scope | {scope(comparison.runs)} |"]
+    for name, value in comparison.settings.items():
+        words = ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
+        lines.append(f"| {escape(name)} | {escape(words)} |")
+    return "\n".join(lines)

@@ -1,0 +1,87 @@
+"""CMA-ES that keeps a Cholesky-like factor of its covariance, as neuron-control laboratories use it."""
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, Space
+from amb.errors import SpecError
+from amb_solvers.evolution.sphere import BoxSolver, log_weights, prior_moments
+from amb_solvers.shared.batches import best_first
+
+
+class CholeskyCMA(BoxSolver):
+    """Cholesky CMA-ES: one rank-one update of the factor every few generations, so a step costs O(k d^2).
+
+    The covariance is A'A; samples are ``mean + sigma z A``. Rates are those of Wang & Ponce's Methods. A failed query
+    takes no part in the recombination; a population without any value is drawn again.
+
+    Args:
+        k: population, of which the better half is recombined; 0 is ``4 + 3 log2 d``.
+        scale: the first step in deviations of the prior; the authors' 3 is for another generator's latents.
+        every: generations between updates of the factor.
+    """
+
+    failed_queries = "takes no part in the recombination"
+    source = "Suttorp, Hansen & Igel 2009, Mach. Learn. 75, 167-197; Wang & Ponce 2022, GECCO (arXiv:2204.06765)"
+
+    def __init__(
+        self, space: Space, *, budget: int, seed: int, k: int = 40, scale: float = 1.0, every: int = 10
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        d = space.d
+        self.k = k or 4 + int(3 * np.log2(d))
+        if self.k < 2 or not scale > 0 or every < 1:
+            raise SpecError(
+                f"expected k = 0 or k >= 2, scale > 0 and every >= 1, got k={k}, scale={scale}, every={every}"
+            )
+        self.every = every
+        mean, deviation = prior_moments(space)
+        mass = 1 / np.square(log_weights(self.k // 2)).sum()  # variance-effective number of parents
+        self._mass = mass
+        self._c_path = 4 / (d + 4)
+        self._c_sigma = np.sqrt(mass) / (np.sqrt(mass) + np.sqrt(d))
+        self._c_one = 2 / (d + np.sqrt(2)) ** 2
+        self._damping = 1 + self._c_sigma + 2 * max(0.0, np.sqrt((mass - 1) / (d + 1)) - 1)
+        self._length = np.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d**2))  # of a standard normal vector
+        self._mean: FloatArray = np.full(d, mean)
+        self._sigma = scale * deviation
+        self._factor, self._inverse = np.eye(d), np.eye(d)
+        self._path, self._path_sigma = np.zeros(d), np.zeros(d)
+        self._normal: FloatArray = np.empty((0, d))
+        self._generation = 0
+
+    def _generate(self) -> FloatArray:
+        self._normal = self.rng.standard_normal((self.k, self.space.d))
+        return self._mean + self._sigma * self._normal @ self._factor
+
+    def _learn(self, values: FloatArray) -> None:
+        best = best_first(values)[: self.k // 2]
+        if not len(best):
+            return
+        step = log_weights(len(best)) @ self._normal[best]
+        self._mean = self._mean + self._sigma * step @ self._factor
+        self._mean = np.clip(self._mean, self.space.low, self.space.high)
+        c, s = self._c_path, self._c_sigma
+        self._path_sigma = (1 - s) * self._path_sigma + np.sqrt(s * (2 - s) * self._mass) * step
+        self._path = (1 - c) * self._path + np.sqrt(c * (2 - c) * self._mass) * step @ self._factor
+        growth = s / self._damping * (np.linalg.norm(self._path_sigma) / self._length - 1)
+        # On a plateau the step walks at random; the box is wide enough for any.
+        self._sigma = float(np.clip(self._sigma * np.exp(growth), 1e-9, self.space.high - self.space.low))
+        self._generation += 1
+        if self._generation % self.every == 0:
+            self._factor, self._inverse = rank_one(self._factor, self._inverse, self._path, self._c_one)
+
+
+def rank_one(a: FloatArray, inverse: FloatArray, path: FloatArray, c: float) -> tuple[FloatArray, FloatArray]:
+    """The factor and its inverse after C <- (1 - c) C + c p p', with C = A'A; no decomposition is needed.
+
+    Suttorp, Hansen & Igel 2009, theorem 1, for row vectors.
+    """
+    v = path @ inverse
+    square = v @ v
+    if square == 0:
+        return a, inverse
+    stretch = np.sqrt(1 + c / (1 - c) * square)
+    keep = np.sqrt(1 - c)
+    grown = keep * a + keep / square * (stretch - 1) * np.outer(v, path)
+    shrunk = inverse / keep - (1 - 1 / stretch) / (keep * square) * np.outer(inverse @ v, v)
+    return grown, shrunk

@@ -1,0 +1,133 @@
+"""CMA-ES by pycma, full and diagonal, in the latent box."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import SolverError, SpecError
+from amb_solvers.evolution.sphere import BoxSolver, losses, population, prior_moments
+from amb_solvers.shared.flat_start import FlatStart
+from amb_solvers.shared.private_random import PrivateRandom
+
+
+class CMAES(BoxSolver):
+    """Covariance matrix adaptation, started at the prior's mean with the prior's deviation.
+
+    pycma minimizes and is told minus the value; a failed query counts as the worst of its population, and a
+    population without any value is drawn again. As long as all values are equal (`FlatStart`), and when pycma stops
+    itself later, it starts again from the prior; nothing of the budget is lost.
+
+    Args:
+        k: population; 0 is pycma's own, ``4 + 3 log d``.
+        scale: the first step in deviations of the prior.
+        diagonal: adapt the variances only: faster to learn and to compute when d is large.
+    """
+
+    failed_queries = "counts as the worst of its population"
+    source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4)"
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        budget: int,
+        seed: int,
+        k: int = 0,
+        scale: float = 1.0,
+        diagonal: bool = False,
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if k < 0 or k == 1 or not scale > 0:
+            raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
+        if space.d < 2:
+            raise SolverError("pycma needs at least two modes, and this space has one; use snes")
+        self.k = k or population(space.d)
+        self.scale, self.diagonal = scale, diagonal
+        self._private = PrivateRandom(self.seed)
+        self._flat = FlatStart()
+        self._strategy: Any = None
+
+    def _generate(self) -> FloatArray:
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if self._strategy is None or self._strategy.stop():
+                self._strategy = self._start()
+            return np.array(self._strategy.ask())
+
+    def _learn(self, values: FloatArray) -> None:
+        told = losses(values)
+        if told is None:
+            return
+        if self._flat.holds(values):
+            self._strategy = None
+            return
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._strategy.tell(list(self._batch), told.tolist())
+
+    def _start(self) -> Any:
+        import cma
+
+        mean, deviation = prior_moments(self.space)
+        options = {
+            "popsize": self.k,
+            "CMA_diagonal": self.diagonal,
+            "verbose": -9,
+            # pycma reseeds numpy's global state unless the seed is NaN and the normals are its caller's.
+            "seed": np.nan,
+            "randn": self._normals,
+        }
+        return cma.CMAEvolutionStrategy(np.full(self.space.d, mean), self.scale * deviation, options)
+
+    def _normals(self, *shape: int) -> FloatArray:
+        return self.rng.standard_normal(shape)
+
+
+class MeanCMAES(CMAES):
+    """CMA-ES for noise: it recommends an average of its means, not the luckiest candidate.
+
+    The running average has a memory of so many populations, as the mean itself wanders under noise; it is that of the
+    start whose last population was best on average. Rounded to the grid, it need not have been queried. Until a
+    population is whole, the best value told is all there is.
+
+    Args:
+        memory: populations over which the mean is averaged; 1 is the last mean.
+    """
+
+    noisy = True
+    source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4); the average is this project's"
+
+    def __init__(self, space: Space, *, budget: int, seed: int, memory: int = 20, **options: Any) -> None:
+        super().__init__(space, budget=budget, seed=seed, **options)
+        if memory < 1:
+            raise SpecError(f"expected memory >= 1, got {memory}")
+        self.memory = memory
+        self._starts = 0
+        self._averages: dict[int, tuple[float, FloatArray]] = {}  # by start: its last population's value, its mean
+
+    def _start(self) -> Any:
+        self._starts += 1
+        return super()._start()
+
+    def _learn(self, values: FloatArray) -> None:
+        super()._learn(values)
+        if self._strategy is None or np.isnan(values).all():
+            return
+        mean = np.array(self._strategy.mean)
+        _, average = self._averages.get(self._starts, (0.0, mean))
+        self._averages[self._starts] = float(np.nanmean(values)), average + (mean - average) / self.memory
+
+    def recommend(self) -> IntArray:
+        if not self._averages:
+            return super().recommend()
+        _, mean = max(self._averages.values(), key=lambda kept: kept[0])
+        return self.space.nearest(mean[None])[0]
+
+
+class DiagonalCMAES(CMAES):
+    """CMA-ES that adapts variances only."""
+
+    def __init__(self, space: Space, *, budget: int, seed: int, diagonal: bool = True, **options: Any) -> None:
+        super().__init__(space, budget=budget, seed=seed, diagonal=diagonal, **options)

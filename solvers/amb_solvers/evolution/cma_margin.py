@@ -1,0 +1,83 @@
+"""CMA-ES with margin, by the cmaes package: an integer search that keeps every level reachable."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import SolverError, SpecError
+from amb_solvers.evolution.sphere import losses, population
+from amb_solvers.shared.batches import BatchSolver
+from amb_solvers.shared.flat_start import FlatStart
+from amb_solvers.shared.private_random import PrivateRandom
+
+
+class CMAMargin(BatchSolver):
+    """CMA-ES with margin on the level numbers: the marginal chance of leaving a level never falls below a margin.
+
+    The package minimizes and is told minus the value; a failed query counts as the worst of its population, and a
+    population without any value is drawn again. As long as all values are equal (`FlatStart`), and when the
+    package would stop later, it starts again from the middle of the grid. Costs O(d^3) a population.
+
+    Args:
+        k: population; 0 is ``4 + 3 log d``.
+        scale: the first step, in shares of a mode's range.
+    """
+
+    version = "2"
+    kinds = frozenset({"ordinal"})
+    failed_queries = "counts as the worst of its population"
+    source = "Hamano, Saito, Nomura & Shirakawa 2022, GECCO (cmaes 0.13.1, CMAwM)"
+
+    def __init__(self, space: Space, *, budget: int, seed: int, k: int = 0, scale: float = 0.125) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if k < 0 or k == 1 or not scale > 0:
+            raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
+        self._free = np.flatnonzero(space.levels > 1)
+        if len(self._free) < 2:
+            raise SolverError("cmaes needs at least two modes of two levels or more; use one-plus-lambda")
+        self.k, self.scale = k or population(len(self._free)), scale
+        self._private = PrivateRandom(self.seed)
+        self._flat = FlatStart()
+        self._strategy: Any = None
+        self._points: list[FloatArray] = []
+
+    def _generate(self) -> IntArray:
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if self._strategy is None or self._strategy.should_stop():
+                self._strategy = self._start()
+            # The package pickles no random state: give it one that is ours, for each population.
+            self._strategy.reseed_rng(int(self.rng.integers(2**31)))
+            asked = [self._strategy.ask() for _ in range(self.k)]
+        self._points = [point for _, point in asked]
+        rows = np.zeros((self.k, self.space.d), dtype=np.int64)
+        scale = self.space.levels[self._free] - 1
+        shares = np.array([rounded for rounded, _ in asked])
+        rows[:, self._free] = np.clip(np.rint(shares * scale), 0, scale)
+        return rows
+
+    def _learn(self, values: FloatArray) -> None:
+        told = losses(values)
+        if told is None:
+            return
+        if self._flat.holds(values):
+            self._strategy = None
+            return
+        with self._private.use(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._strategy.tell(list(zip(self._points, told.tolist(), strict=True)))
+
+    def _start(self) -> Any:
+        import cmaes
+
+        d = len(self._free)
+        return cmaes.CMAwM(
+            mean=np.full(d, 0.5),
+            sigma=self.scale,
+            bounds=np.tile([0.0, 1.0], (d, 1)),
+            steps=1.0 / (self.space.levels[self._free] - 1),  # levels as shares of their range
+            population_size=self.k,
+            seed=0,  # `_generate` seeds it
+        )

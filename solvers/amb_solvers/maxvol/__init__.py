@@ -1,0 +1,1 @@
+"""Solvers that cross-approximate by maximum-volume submatrices: TTOpt and Optima-TT."""

@@ -1,0 +1,1 @@
+"""Random, local and annealed search."""

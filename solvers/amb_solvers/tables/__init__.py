@@ -1,0 +1,1 @@
+"""Programs that measure the tables of the documentation."""

@@ -1,0 +1,168 @@
+"""Nevergrad's optimizers by name, and its Portfolio in two parametrizations."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+
+from amb.contracts.solver import Rows, Solver
+from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import SolverError, SpecError, unknown
+from amb_solvers.shared.private_random import PrivateRandom
+
+# Importing Nevergrad draws from the global states, and puts what it draws into some optimizers' settings.
+with PrivateRandom(0).use():
+    import nevergrad as ng
+    from nevergrad.optimization import registry
+
+Parametrization = Literal["auto", "ordinal", "transition", "choice"]
+
+
+class Nevergrad(Solver):
+    """Any optimizer that Nevergrad registers.
+
+    Nevergrad minimizes, so it is told minus the value. A failed query is told as the worst value heard so far
+    (before any was heard, as -1, which is below every activation). Some optimizers draw from numpy's global
+    state; they draw from a private one here. Those that run another package's loop in a thread (Cobyla, and
+    NGOpt where it chooses that) cannot be pickled; telling their values again brings them back.
+
+    Args:
+        name: as in ``nevergrad.optimizers.registry``.
+        parametrization: "ordinal", a box of real level numbers, ``Array(lower=0, upper=n - 1)``, rounded to
+            the grid outside the optimizer, which is told of its own unrounded point; "transition", the
+            paper's ``TransitionChoice(range(n), repetitions=d)``, levels with an order; "choice", levels
+            without one; "auto", ordinal where the space is, choice where it is categorical.
+        workers: candidates asked at a time, Nevergrad's ``num_workers``. It changes the algorithm: CMA, for
+            one, is much better with one.
+    """
+
+    version = "1"
+    continuous = True
+    anytime = False  # Portfolio splits the budget between its parts, others schedule by it
+    failed_queries = "counts as the worst value so far"
+    source = "Rapin & Teytaud 2018 (nevergrad 1.0.12)"
+    ordered: ClassVar[frozenset[str]] = frozenset({"ordinal", "transition"})
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        budget: int,
+        seed: int,
+        name: str = "CMA",
+        parametrization: str = "auto",
+        workers: int = 1,
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if parametrization not in get_args(Parametrization):
+            choices = ", ".join(get_args(Parametrization))
+            raise SpecError(f"parametrization must be one of {choices}, got {parametrization!r}")
+        chosen = parametrization != "auto"
+        if not chosen:
+            parametrization = "ordinal" if space.ordinal else "choice"
+        registered = {known.strip(): known for known in registry}  # one ends with a blank, which no spec can
+        if name not in registered:
+            raise unknown("Nevergrad optimizer", name, registered)
+        if not space.ordinal and parametrization in self.ordered:
+            raise SolverError(
+                f"the {parametrization} parametrization needs levels with an order, and this space is "
+                f"categorical; use nevergrad[name={name},parametrization=choice]"
+            )
+        if workers < 1:
+            raise SpecError(f"workers must be at least 1, got {workers}")
+        self.parametrization = parametrization
+        self.continuous = parametrization == "ordinal"
+        if chosen and parametrization in self.ordered:
+            self.kinds = frozenset({"ordinal"})
+        self.workers = workers
+        self._worst = 1.0
+        self._asked: list[Any] = []
+        self._free = np.flatnonzero(space.levels > 1)  # Nevergrad refuses an axis of one level
+        if len(self._free) == 1:
+            raise SolverError(
+                "Nevergrad's CMA wants the package fcmaes in one dimension, and having met one it wants it in every "
+                "later run of the process: spaces of one mode are refused; use snes or one-plus-lambda"
+            )
+        self._private = PrivateRandom(self.seed)
+        self._optimizer: Any = None
+        if len(self._free):
+            with self._fence():
+                parameters = _parameters(space.levels[self._free], parametrization)
+                parameters.random_state = np.random.RandomState(np.random.SeedSequence(self.seed).generate_state(4))
+                try:
+                    self._optimizer = registry[registered[name]](parameters, budget=self.budget, num_workers=workers)
+                except ValueError as cause:
+                    raise SpecError(f"Nevergrad's {name} refuses these settings: {cause}") from cause
+
+    def _ask(self, limit: int) -> Rows:
+        rows = np.zeros((min(limit, self.workers), self.space.d))
+        if self._optimizer is not None:
+            with self._fence():
+                self._asked = [self._optimizer.ask() for _ in rows]
+            rows[:, self._free] = [candidate.value for candidate in self._asked]
+        return self.space.between(rows) if self.continuous else rows.astype(np.int64)
+
+    def _tell(self, candidates: Rows, values: FloatArray) -> None:
+        with self._fence():
+            for candidate, value in zip(self._asked, values, strict=False):
+                if not np.isnan(value):
+                    self._worst = max(self._worst, -value) if self._heard else -value
+                    self._heard = True
+                self._optimizer.tell(candidate, self._worst if np.isnan(value) else -float(value))
+        self._asked = []
+
+    _heard = False  # whether any value was told
+
+    @contextmanager
+    def _fence(self) -> Iterator[None]:
+        """On private random states and without warnings; a package that is not installed is said in one line."""
+        try:
+            with self._private.use(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except (ImportError, RuntimeError) as failure:
+            # What an optimizer's thread raises comes as the cause of a RuntimeError.
+            missing = failure if isinstance(failure, ImportError) else failure.__cause__
+            if not isinstance(missing, ImportError):
+                raise
+            raise SolverError(
+                f"one of Nevergrad's optimizers needs a package that is not installed: {missing}; "
+                "install it, or take another optimizer"
+            ) from failure
+
+
+class Portfolio(Nevergrad):
+    """Nevergrad's Portfolio (CMA, two-point DE, scrambled Hammersley) on the ordinal box, one worker."""
+
+    kinds = frozenset({"ordinal"})
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed, name="Portfolio")
+
+
+class PortfolioTransition(Nevergrad):
+    """Nevergrad's Portfolio as the paper's framework runs it: `TransitionChoice`, one worker.
+
+    On a categorical space it takes the codes' arbitrary numbering for an order, as the paper does.
+    """
+
+    continuous = False
+    ordered = frozenset()
+
+    def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+        super().__init__(space, budget=budget, seed=seed, name="Portfolio", parametrization="transition")
+
+
+def _parameters(levels: IntArray, parametrization: str) -> Any:
+    d, n = len(levels), int(levels[0])
+    even = bool((levels == n).all())
+    if parametrization == "ordinal":
+        # Both bounds in the constructor, so that a step is a sixth of the range; `set_bounds` alone leaves it
+        # at one level.
+        return ng.p.Array(shape=(d,), lower=0, upper=n - 1 if even else (levels - 1).astype(float))
+    choice = ng.p.TransitionChoice if parametrization == "transition" else ng.p.Choice
+    if even:
+        return choice(range(n), repetitions=d)
+    return ng.p.Tuple(*[choice(range(int(levels_j))) for levels_j in levels])
