@@ -106,7 +106,7 @@ class ReferenceStudy:
         asked = self.settings
         return (
             f"it has {run.solver} with a budget of {asked['budget']} and the seeds "
-            f"{', '.join(map(str, cast(list[int], asked['seeds'])))}, not with {run.budget} and {run.replicate}"
+            f"{', '.join(map(str, cast(list[int], asked['seeds'])))}, not with {run.budget} and {run.seed}"
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from amb.comparison.baseline import ReferenceStudy
-from amb.comparison.table import RunKey, find_run
+from amb.comparison.table import Cell, find_run
 from amb.contracts.space import FloatArray
 from amb.run.plan import Plan
 from amb.stats import Analysis, common, competing
@@ -34,12 +34,12 @@ class Comparison:
     plan: Plan
     study: AnyStudy
     runs: pd.DataFrame
-    traces: Mapping[RunKey, FloatArray]
+    traces: Mapping[Cell, FloatArray]
     analysis: Analysis
     settings: Mapping[str, object]
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
     beside: ReferenceStudy | None = field(default=None, kw_only=True, repr=False)
-    _best_candidates: Mapping[RunKey, tuple[int, ...]] = field(repr=False)
+    _best_candidates: Mapping[Cell, tuple[int, ...]] = field(repr=False)
 
     @cached_property
     def competing(self) -> pd.DataFrame:
@@ -76,14 +76,14 @@ class Comparison:
         known = (len(best) for key, best in self._best_candidates.items() if key[0] == problem and best)
         return next(known, 0) or self.plan.problem(problem).space.d
 
-    def load(self, key: RunKey) -> tuple[RunRecord, Trace] | None:
+    def load(self, key: Cell) -> tuple[RunRecord, Trace] | None:
         """Record and whole trace of a run, from the study or the reference beside it; None where neither has it."""
         run = self._plans.get(key)
         return None if run is None else find_run(run, self.study, self.beside)
 
     @cached_property
-    def _plans(self) -> Mapping[RunKey, RunPlan]:
-        return {(run.problem, run.solver, run.replicate): run for run in self.plan.runs}
+    def _plans(self) -> Mapping[Cell, RunPlan]:
+        return {(run.problem, run.solver, run.seed): run for run in self.plan.runs}
 
     def meis(self) -> pd.DataFrame:
         """The most exciting input that each solver recommends for each problem, over its seeds.

@@ -16,7 +16,7 @@ from amb.spec import ProblemId
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 
-RunKey = tuple[str, str, int]
+Cell = tuple[str, str, int]
 """Problem, solver and seed."""
 
 
@@ -32,8 +32,8 @@ class Runs:
     """
 
     runs: pd.DataFrame
-    traces: Mapping[RunKey, FloatArray]
-    recommended: Mapping[RunKey, tuple[int, ...]]
+    traces: Mapping[Cell, FloatArray]
+    recommended: Mapping[Cell, tuple[int, ...]]
 
 
 def read_runs(plan: Plan, study: AnyStudy, beside: ReferenceStudy | None = None) -> Runs:
@@ -50,11 +50,11 @@ def read_runs(plan: Plan, study: AnyStudy, beside: ReferenceStudy | None = None)
         loaded = find_run(run, study, beside)
         if loaded is None:
             raise StudyError(
-                f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.replicate}; "
+                f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
                 "`amb run` or `amb compare` makes it"
             )
         record, trace = loaded
-        key = (run.problem, run.solver, run.replicate)
+        key = (run.problem, run.solver, run.seed)
         rows.append({**run_row(record, trace, run.budget, points[run.problem]), "white_box": run.solver in white_box})
         traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         best[key] = record.recommended
@@ -82,7 +82,7 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         "layer": parts.layer,
         "unit": parts.unit,
         "solver": record.plan.solver,
-        "seed": record.plan.replicate,
+        "seed": record.plan.seed,
         "budget": budget,
         "status": record.status,
         "queries": record.queries,
@@ -96,5 +96,5 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         "generator_seconds": record.generator_seconds,
         "target_seconds": record.target_seconds,
         "timing": record.timing,
-        "key": record.plan.key,
+        "run_id": record.plan.run_id,
     }

@@ -28,6 +28,6 @@ def improved(references: References, study: AnyStudy) -> References:
                 point,
                 best=float(clean[winner]),
                 candidate=tuple(int(level) for level in trace.candidates[winner]),
-                provenance=f"query {winner + 1} of {plan.solver} on {plan.problem}, replicate {plan.replicate}",
+                provenance=f"query {winner + 1} of {plan.solver} on {plan.problem}, seed {plan.seed}",
             )
     return replace(references, points=points)

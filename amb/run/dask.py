@@ -187,7 +187,7 @@ class _Session:
             )
 
     def _submit(self, group: Sequence[RunPlan]) -> None:
-        words = json.dumps([[plan.key, plan.budget] for plan in group])
+        words = json.dumps([[plan.run_id, plan.budget] for plan in group])
         digest = hashlib.sha256(words.encode()).hexdigest()[:16]
         future = self._client.submit(
             work, list(group), *self._words, key=f"amb-{digest}-{uuid.uuid4().hex[:8]}", pure=False
@@ -227,7 +227,7 @@ class _Session:
             return False
         if loaded[0].plan.budget < plan.budget and not loaded[0].failed:
             return False
-        run = self._live.pop(plan.key, RemoteRun(plan))
+        run = self._live.pop(plan.run_id, RemoteRun(plan))
         self._watch.finished(run, loaded[0])
         return True
 
@@ -253,7 +253,7 @@ class _Session:
         plan = RunPlan.from_content(told["plan"])
         if any(plan in group for group in self._groups.values()) and told["queries"] < plan.budget:
             seconds = Seconds(*told["seconds"])
-            self._live[plan.key] = RemoteRun(plan, told["queries"], told["replayed"], told["best"], seconds)
+            self._live[plan.run_id] = RemoteRun(plan, told["queries"], told["replayed"], told["best"], seconds)
 
 
 def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:

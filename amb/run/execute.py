@@ -93,8 +93,8 @@ def _carry_out(
         else:
             study.tidy(plan)
     if timing:
-        # Replicate by replicate, solvers take turns: drift of the machine falls on all of them alike.
-        waiting = deque(sorted(waiting, key=lambda plan: plan.replicate))
+        # Seed by seed, solvers take turns: drift of the machine falls on all of them alike.
+        waiting = deque(sorted(waiting, key=lambda plan: plan.seed))
     crowd = 1 if timing else ISOLATED_CROWD if limits.isolate else CROWD
     watch.begin(len(plans), waiting)
     for note in notes:
@@ -154,8 +154,8 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     try:
         loaded = study.load(plan)
     except StudyError as cause:
-        place = study.set_aside(study.run_file(plan.key), str(cause))
-        watch.note(f"{cause}: moved to {place}, and run again", event="damaged run", key=plan.key)
+        place = study.set_aside(study.run_file(plan.run_id), str(cause))
+        watch.note(f"{cause}: moved to {place}, and run again", event="damaged run", run_id=plan.run_id)
         return False
     if loaded is None:
         return False

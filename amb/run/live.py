@@ -92,7 +92,7 @@ class LiveRun:
     @property
     def next_queries(self) -> Queries:
         """Which queries of the run the candidates are that `ask` gave."""
-        return Queries(self.plan.noise_seed, self.queries + (len(self._head[1]) if self._head else 0))
+        return Queries(self.plan.noise_stream, self.queries + (len(self._head[1]) if self._head else 0))
 
     def ask(self) -> IntArray | None:
         """The candidates to measure next, or None if the solver failed."""
@@ -183,7 +183,7 @@ class LiveRun:
         if self._limits.isolate:
             self._solver = IsolatedSolver(spec, self.problem.space, self.plan, memory=self._limits.memory)
         else:
-            self._solver = spec.start(self.problem, budget=self.plan.budget, seed=self.plan.seed)
+            self._solver = spec.start(self.problem, budget=self.plan.budget, seed=self.plan.stream)
 
     def _live(self) -> Solver:
         if self._solver is None:
@@ -240,7 +240,7 @@ class LiveRun:
             self._study.log.write(
                 "warning",
                 "replay differs",
-                key=self.plan.key,
+                run_id=self.plan.run_id,
                 run=self.plan.name,
                 message=f"{self.plan.name}: after {self.queries} queries the solver asks otherwise than its journal "
                 f"says; it goes on from there, and {len(known) - self.queries} known values are kept in damaged/",

@@ -96,7 +96,7 @@ def make_plan(
     budget = DEFAULT_BUDGET if budget is None else budget
     if budget < 1:
         raise SpecError(f"the budget must be at least 1 query, got {budget}")
-    replicates = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+    numbers = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
     runs = []
     tried: dict[int, dict[str, str]] = {}
     skipped: dict[tuple[str, str], list[str]] = {}
@@ -108,15 +108,15 @@ def make_plan(
         for refused, why in tried[id(made.space)].items():
             skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
-            for replicate in replicates:
-                run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, replicate, budget, spec.cls.anytime)
+            for seed in numbers:
+                run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)
                 runs.append(run)
     refusals = _refusals(skipped, ids)
-    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, replicates, device, suite, refusals)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, suite, refusals)
 
 
 def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
-    """Replicate numbers from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
+    """Seeds from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
 
     Raises:
         SpecError: none at all, a negative one, more than 100,000, or a text of another form.

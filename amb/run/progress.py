@@ -103,12 +103,12 @@ class RichProgress(Progress):
         """Advance the bars, a few times a second at most."""
         for run in runs:
             # What was replayed from a journal is no work done now.
-            self._first.setdefault(run.plan.key, run.queries)
+            self._first.setdefault(run.plan.run_id, run.queries)
         if self._total is None or monotonic() - self._shown < REFRESH_SECONDS:
             return
         self._shown = monotonic()
         under_way = sum(run.queries for run in runs)
-        fresh = sum(run.queries - self._first[run.plan.key] for run in runs) + self._done
+        fresh = sum(run.queries - self._first[run.plan.run_id] for run in runs) + self._done
         rate = fresh / max(self._shown - self._began, 1e-9)
         self._bars.update(
             self._total,  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ class RichProgress(Progress):
             note=f"{rate:,.0f} queries/s",
         )
         for run in runs[:VISIBLE_RUNS]:
-            key = run.plan.key
+            key = run.plan.run_id
             if key not in self._tasks:
                 self._tasks[key] = self._bars.add_task(plain(run.plan.name), total=run.plan.budget, note="")
             best = f"best {run.best:.3f}" if np.isfinite(run.best) else "no value yet"
@@ -125,8 +125,8 @@ class RichProgress(Progress):
     def finished(self, run: UnderWay, record: RunRecord) -> None:
         """Take the run's bar away; say so if it failed."""
         self._done += record.queries
-        if record.plan.key in self._tasks:
-            self._bars.remove_task(self._tasks.pop(record.plan.key))  # type: ignore[arg-type]
+        if record.plan.run_id in self._tasks:
+            self._bars.remove_task(self._tasks.pop(record.plan.run_id))  # type: ignore[arg-type]
         if record.failed and record.status != "skip":  # what is skipped was said before anything ran
             self.note(f"{record.status}: {record.plan.name} {record.reason}")
 

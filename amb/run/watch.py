@@ -66,7 +66,7 @@ class Watch(Progress):
         self._log.write(
             "warning" if record.failed else "info",
             "run ended",
-            key=plan.key,
+            run_id=plan.run_id,
             run=plan.name,
             status=record.status,
             queries=record.queries,

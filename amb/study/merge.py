@@ -172,7 +172,7 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
     for kind in kept:
         for side in sides:
             for course in _courses(side, kind):
-                key = course.plan.key
+                key = course.plan.run_id
                 rivals = [_read(place[key]) for place in kept.values() if key in place]
                 found = [(rival, why) for rival in rivals if rival and (why := difference(rival, course))]
                 against += [f"{rival.path} and {course.path} ({course.plan.name}): {why}" for rival, why in found]
@@ -202,7 +202,7 @@ def _read(path: Path) -> Course | None:
     content = read_journal(path)
     if content is None:
         return None
-    if content.plan is None or content.plan.key != path.stem:
+    if content.plan is None or content.plan.run_id != path.stem:
         raise StudyError(f"{path} does not say which run it belongs to; delete it, or finish the run first")
     return Course(path, content.plan, None, content.known.trace)
 

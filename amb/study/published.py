@@ -45,7 +45,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
     best: dict[tuple[str, str], tuple[float, str]] = {}
     for record, _ in study.records():
         pair = record.plan.problem, record.plan.solver
-        best[pair] = max(best.get(pair, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), record.plan.key))
+        best[pair] = max(best.get(pair, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), record.plan.run_id))
     if not best:
         raise StudyError(f"{study.folder} holds no finished run to publish; `amb run --study` makes some")
     winners = {key for _, key in best.values()}
@@ -53,7 +53,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise StudyError(f"cannot make {folder}: {cause.strerror or cause}") from cause
-    rows = [_row(record, trace, record.plan.key in winners) for record, trace in study.records()]
+    rows = [_row(record, trace, record.plan.run_id in winners) for record, trace in study.records()]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     files = [folder / RUNS, folder / "manifest.json"]
     write_whole(
@@ -86,7 +86,7 @@ class PublishedStudy:
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The run of a plan with that very budget, or None: where a longer run stood earlier was not kept."""
-        row = self._rows.get(plan.key)
+        row = self._rows.get(plan.run_id)
         found = None if row is None else self._read(row)
         return found if found and found[0].plan.budget == plan.budget else None
 
@@ -123,7 +123,7 @@ class PublishedStudy:
             raise StudyError(
                 f"{self.folder / RUNS} is damaged at run {cells['key']} ({cause}); get it again"
             ) from cause
-        if record.plan.key != cells["key"] or record.queries != len(trace) or len(clean) != len(values):
+        if record.plan.run_id != cells["key"] or record.queries != len(trace) or len(clean) != len(values):
             raise StudyError(f"{self.folder / RUNS} contradicts itself at run {cells['key']}; get it again")
         return record, trace
 
@@ -131,7 +131,7 @@ class PublishedStudy:
 def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
     kept = _improvements(trace.values) if winner else np.empty(0, np.int64)
     return {
-        "key": record.plan.key,
+        "key": record.plan.run_id,
         "record": record.to_json(),
         "modes": trace.candidates.shape[1],
         "batches": trace.batches,

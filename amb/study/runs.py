@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from math import isfinite
 from typing import Any, Literal, cast, get_args
 
@@ -35,7 +36,7 @@ class RunPlan:
         fingerprint: the hash of what the problem's values depend on.
         solver: the solver's canonical spec.
         version: the solver's version.
-        replicate: number of the repetition, from 0.
+        seed: what the user gave: number of the repetition, from 0.
         budget: queries that may be spent.
         anytime: whether a longer run of this solver contains the shorter ones.
     """
@@ -44,7 +45,7 @@ class RunPlan:
     fingerprint: str
     solver: str
     version: str
-    replicate: int
+    seed: int
     budget: int
     anytime: bool = True
 
@@ -56,39 +57,41 @@ class RunPlan:
             ValueError: something is missing, of another type, or out of range.
         """
         found = _known_fields(cls, content)
+        if isinstance(content, Mapping) and "seed" not in found and "replicate" in content:
+            found["seed"] = content["replicate"]  # its name before 0.2
         for name in ("problem", "fingerprint", "solver", "version"):
             _text(found, name)
-        _whole(found, "replicate", 0)
+        _whole(found, "seed", 0)
         _whole(found, "budget", 1)
         if not isinstance(found.setdefault("anytime", True), bool):
             raise ValueError("anytime is neither true nor false")
         return cls(**cast(dict[str, Any], found))
 
-    @property
-    def key(self) -> str:
+    @cached_property
+    def run_id(self) -> str:
         """Name of the run on disk: a hash of everything that its trace depends on.
 
         The budget is part of it only where the solver is not anytime; else raising it extends the run.
         """
-        parts = [self.problem, self.fingerprint, self.solver, self.version, self.replicate]
+        parts = [self.problem, self.fingerprint, self.solver, self.version, self.seed]
         if not self.anytime:
             parts.append(self.budget)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     @property
     def name(self) -> str:
-        """Problem, solver and replicate, for people."""
-        return f"{self.problem} {self.solver} #{self.replicate}"
+        """Problem, solver and seed, for people."""
+        return f"{self.problem} {self.solver} #{self.seed}"
 
     @property
-    def seed(self) -> int:
-        """The solver's seed, derived from problem, solver and replicate, so no two runs share a stream."""
-        return self._derived(self.replicate)
+    def stream(self) -> int:
+        """What seeds the solver, derived from problem, solver and seed, so that no two runs share a stream."""
+        return self._derived(self.seed)
 
     @property
-    def noise_seed(self) -> int:
-        """The seed of what the run observes with noise; nothing that the solver draws tells of it."""
-        return self._derived(self.replicate, 1)
+    def noise_stream(self) -> int:
+        """What seeds the noise that the run observes; independent of the solver's stream."""
+        return self._derived(self.seed, 1)
 
     def _derived(self, *key: int) -> int:
         words = hashlib.sha256(json.dumps([self.problem, self.solver]).encode()).digest()

@@ -109,7 +109,7 @@ class Study:
         metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
         table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
         write_whole(
-            self.run_file(record.plan.key),
+            self.run_file(record.plan.run_id),
             lambda path: pq.write_table(table, path, compression="zstd", write_page_checksum=True),
         )
 
@@ -119,7 +119,7 @@ class Study:
         A longer run answers for a shorter plan by its first queries, as the solver is anytime then; its
         recommendation is the best candidate told so far.
         """
-        path = self.run_file(plan.key)
+        path = self.run_file(plan.run_id)
         if not path.exists():
             return None
         record, trace = read_run(path)
@@ -134,28 +134,28 @@ class Study:
 
     def journal(self, plan: RunPlan, d: int, known: Known | None) -> Journal:
         """A journal for a run under way, beginning with what is known already."""
-        return Journal(self.journal_file(plan.key), d, known, plan=plan)
+        return Journal(self.journal_file(plan.run_id), d, known, plan=plan)
 
     def drop_journal(self, plan: RunPlan, queries: int) -> None:
         """Delete the journal of a run that is saved with so many queries, unless it holds more."""
-        content = read_journal(self.journal_file(plan.key))
+        content = read_journal(self.journal_file(plan.run_id))
         if content is None or len(content.known.trace) <= queries:
-            self.journal_file(plan.key).unlink(missing_ok=True)
+            self.journal_file(plan.run_id).unlink(missing_ok=True)
 
     def tidy(self, plan: RunPlan) -> None:
         """Delete the journal that a process left which died after saving the run; leave it to whoever works on it."""
-        if not self.journal_file(plan.key).exists():
+        if not self.journal_file(plan.run_id).exists():
             return
         owned = self.claim(plan)
         if owned is None:
             return
         with owned:
-            self.drop_journal(plan, read_run(self.run_file(plan.key))[0].queries)
+            self.drop_journal(plan, read_run(self.run_file(plan.run_id))[0].queries)
 
     def unfinished(self, plan: RunPlan) -> Known | None:
         """What an interrupted, shorter or failed run of this plan observed; None if there is nothing."""
-        journalled = read_journal(self.journal_file(plan.key))
-        path = self.run_file(plan.key)
+        journalled = read_journal(self.journal_file(plan.run_id))
+        path = self.run_file(plan.run_id)
         record, trace = read_run(path) if path.exists() else (None, None)
         if record is not None and trace is not None and (not journalled or len(trace) > len(journalled.known.trace)):
             return Known(trace, record.seconds, record.timing)
@@ -163,7 +163,7 @@ class Study:
 
     def claim(self, plan: RunPlan) -> Claim | None:
         """The right to work on a run, or None if another process has it; it ends with the process."""
-        return claim(self.folder / "journal" / f"{plan.key}.lock")
+        return claim(self.folder / "journal" / f"{plan.run_id}.lock")
 
     def set_aside(self, path: Path, why: str) -> Path:
         """Move a file that cannot be used to ``damaged/``, and log why.
@@ -181,7 +181,7 @@ class Study:
 
     def keep_copy(self, plan: RunPlan) -> None:
         """Copy what is known of a run to ``damaged/``, before another course of it is written."""
-        for path in (self.journal_file(plan.key), self.run_file(plan.key)):
+        for path in (self.journal_file(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
                 content = path.read_bytes()
                 write_whole(self._free_place(path.name), lambda place, content=content: place.write_bytes(content))  # type: ignore[misc]
@@ -239,7 +239,7 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
         whole = batches.ndim == 1 and (batches > 0).all() and batches.sum() == len(trace) == record.queries
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
         raise StudyError(f"{path} is damaged or no run ({cause}); `amb study doctor` sets it aside") from cause
-    if not whole or record.plan.key != path.stem:
+    if not whole or record.plan.run_id != path.stem:
         raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
     return record, trace
 

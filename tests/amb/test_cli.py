@@ -147,7 +147,7 @@ def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) ->
     from amb.study.study import Study
 
     traces = [
-        {record.plan.key: trace.values.tobytes() for record, trace in Study(tmp_path / folder).records()}
+        {record.plan.run_id: trace.values.tobytes() for record, trace in Study(tmp_path / folder).records()}
         for folder in ("st", "undisturbed")
     ]
     assert traces[0] == traces[1]

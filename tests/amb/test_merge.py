@@ -22,8 +22,8 @@ from amb.study.study import Study
 SPACE = Space.uniform(6, 16)
 
 
-def plan(replicate: int, budget: int = 20, solver: str = "random[k=5]") -> RunPlan:
-    return RunPlan("p/q/r/0", "print", solver, "1", replicate, budget)
+def plan(seed: int, budget: int = 20, solver: str = "random[k=5]") -> RunPlan:
+    return RunPlan("p/q/r/0", "print", solver, "1", seed, budget)
 
 
 def study_with(folder: Path, *plans: RunPlan, shift: float = 0.0) -> Study:
@@ -31,7 +31,7 @@ def study_with(folder: Path, *plans: RunPlan, shift: float = 0.0) -> Study:
     settings = {
         "solvers": sorted({p.solver for p in plans}),
         "problems": ["p/q/r/0"],
-        "seeds": sorted({p.replicate for p in plans}),
+        "seeds": sorted({p.seed for p in plans}),
         "budget": max(p.budget for p in plans),
         "suite": None,
         "device": "cpu",
@@ -62,7 +62,7 @@ def part_of(study: Study, of: RunPlan, queries: int) -> None:
     trace = loaded[1]
     sizes = trace.batches[: queries // 5]
     head = Trace(*trace.rows(0, queries), sizes)
-    study.run_file(of.key).unlink()
+    study.run_file(of.run_id).unlink()
     study.journal(of, SPACE.d, Known(head, Seconds(1.0))).close()
 
 
@@ -82,13 +82,13 @@ def test_three_hundred_studies_become_one(tmp_path: Path, monkeypatch: pytest.Mo
     assert isinstance(merged, Study)
     assert merged.manifest["settings"]["seeds"] == list(range(300))  # type: ignore[index]
     for i in range(300):
-        key = plan(i).key
+        key = plan(i).run_id
         assert merged.run_file(key).read_bytes() == Study(tmp_path / f"part-{i}").run_file(key).read_bytes()
 
 
 def test_a_merge_made_again_changes_nothing(tmp_path: Path) -> None:
-    for name, replicates in (("a", (0, 1)), ("b", (1, 2))):
-        study_with(tmp_path / name, *map(plan, replicates))
+    for name, seeds in (("a", (0, 1)), ("b", (1, 2))):
+        study_with(tmp_path / name, *map(plan, seeds))
     merge(tmp_path / "all", [tmp_path / "a", tmp_path / "b"])
     first = content(tmp_path / "all")
     done = merge(tmp_path / "all", [tmp_path / "b", tmp_path / "a"])
@@ -105,7 +105,7 @@ def test_the_longer_course_of_a_run_stays(tmp_path: Path, longer_first: bool) ->
     done = merge(tmp_path / names[0], [tmp_path / names[1]])
     assert done.lengthened == (not longer_first)
     merged = Study(tmp_path / names[0])
-    assert merged.run_file(plan(0).key).read_bytes() == long.run_file(plan(0).key).read_bytes()
+    assert merged.run_file(plan(0).run_id).read_bytes() == long.run_file(plan(0).run_id).read_bytes()
     assert merged.manifest["settings"]["budget"] == 18  # type: ignore[index]
 
 
@@ -146,8 +146,8 @@ def test_a_contradiction_is_refused_with_both_sides_named_and_nothing_written(
     assert isinstance(done.exception, StudyError)
     message = str(done.exception)
     assert words in message
-    assert str(ours.run_file(plan(1).key)) in message
-    assert str(theirs.run_file(plan(1).key)) in message
+    assert str(ours.run_file(plan(1).run_id)) in message
+    assert str(theirs.run_file(plan(1).run_id)) in message
     assert (content(tmp_path / "ours"), content(tmp_path / "theirs")) == before
     with pytest.raises(StudyError, match="nothing was merged"):
         merge(tmp_path / "new", [tmp_path / "ours", tmp_path / "theirs"])
@@ -166,7 +166,7 @@ def test_a_run_that_ended_well_answers_for_one_that_failed(tmp_path: Path) -> No
     rewritten(failed, plan(0), status="timeout", message="out of time", recommended=(), final=np.nan)
     good = study_with(tmp_path / "good", plan(0))
     merge(tmp_path / "failed", [tmp_path / "good"])
-    assert failed.run_file(plan(0).key).read_bytes() == good.run_file(plan(0).key).read_bytes()
+    assert failed.run_file(plan(0).run_id).read_bytes() == good.run_file(plan(0).run_id).read_bytes()
     assert merge(tmp_path / "failed", [tmp_path / "good"]).lengthened == 0
 
 
@@ -178,9 +178,9 @@ def test_journals_go_along_where_they_reach_farther(tmp_path: Path) -> None:
     done = merge(tmp_path / "all", [tmp_path / name for name in ("earlier", "killed", "finished")])
     assert (done.runs, done.unfinished) == (1, 1)
     merged = Study(tmp_path / "all")
-    assert merged.run_file(plan(0).key).read_bytes() == finished.run_file(plan(0).key).read_bytes()
-    assert not merged.journal_file(plan(0).key).exists()
-    carried = read_journal(merged.journal_file(plan(1).key))
+    assert merged.run_file(plan(0).run_id).read_bytes() == finished.run_file(plan(0).run_id).read_bytes()
+    assert not merged.journal_file(plan(0).run_id).exists()
+    carried = read_journal(merged.journal_file(plan(1).run_id))
     assert carried is not None
     assert carried.plan == plan(1)
     assert len(carried.known.trace) == 10
@@ -191,7 +191,7 @@ def test_a_journal_that_the_target_has_ends_with_the_run_that_comes(tmp_path: Pa
     part_of(study_with(tmp_path / "killed", plan(0)), plan(0), 10)
     study_with(tmp_path / "finished", plan(0))
     merge(tmp_path / "killed", [tmp_path / "finished"])
-    assert list(content(tmp_path / "killed")) == ["manifest.json", f"runs/{plan(0).key}.parquet"]
+    assert list(content(tmp_path / "killed")) == ["manifest.json", f"runs/{plan(0).run_id}.parquet"]
 
 
 def test_a_journal_that_contradicts_a_run_is_refused(tmp_path: Path) -> None:

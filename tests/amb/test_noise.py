@@ -132,10 +132,10 @@ def test_evaluating_numbers_the_queries_of_an_object() -> None:
 
 def plans(budget: int = 60, units: int = 3) -> list[RunPlan]:
     return [
-        RunPlan(f"p/q/r/{unit}", "print", solver, "1", replicate, budget)
+        RunPlan(f"p/q/r/{unit}", "print", solver, "1", seed, budget)
         for unit in range(units)
         for solver in ("climber[batch=7]", "random[draw=prior,k=5]", "climber")
-        for replicate in range(2)
+        for seed in range(2)
     ]
 
 

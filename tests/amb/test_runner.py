@@ -18,10 +18,10 @@ SOLVERS = ("climber", "climber[batch=7]", "random", "random[draw=prior,k=5]")
 
 def plans_for(budget: int = 60, solvers: tuple[str, ...] = SOLVERS, problems: int = 3) -> list[RunPlan]:
     return [
-        RunPlan(f"p/q/r/{unit}", "print", solver, "1", replicate, budget)
+        RunPlan(f"p/q/r/{unit}", "print", solver, "1", seed, budget)
         for unit in range(problems)
         for solver in solvers
-        for replicate in range(2)
+        for seed in range(2)
     ]
 
 
@@ -50,7 +50,7 @@ def traces(study: Study, plans: list[RunPlan]) -> dict[str, tuple]:
         loaded = study.load(plan)
         assert loaded is not None
         record, trace = loaded
-        found[plan.key] = (
+        found[plan.run_id] = (
             trace.candidates.tolist(),
             trace.values.tolist(),
             trace.batches.tolist(),

@@ -89,23 +89,21 @@ def test_a_longer_run_answers_for_a_shorter_plan(tmp_path: Path) -> None:
 
 def test_the_budget_is_in_the_key_only_where_it_changes_what_is_asked() -> None:
     longer = dataclasses.replace(PLAN, budget=99)
-    assert longer.key == PLAN.key
-    assert dataclasses.replace(longer, anytime=False).key != dataclasses.replace(PLAN, anytime=False).key
+    assert longer.run_id == PLAN.run_id
+    assert dataclasses.replace(longer, anytime=False).run_id != dataclasses.replace(PLAN, anytime=False).run_id
     for change in (
         {"problem": "x"},
         {"fingerprint": "y"},
         {"solver": "z"},
         {"version": "2"},
-        {"replicate": 1},
+        {"seed": 1},
     ):
-        assert dataclasses.replace(PLAN, **change).key != PLAN.key  # type: ignore[arg-type]
+        assert dataclasses.replace(PLAN, **change).run_id != PLAN.run_id  # type: ignore[arg-type]
 
 
 def test_every_run_has_a_seed_of_its_own() -> None:
-    plans = [
-        dataclasses.replace(PLAN, problem=p, solver=s, replicate=r) for p in "abc" for s in "xyz" for r in range(20)
-    ]
-    assert len({plan.seed for plan in plans}) == len(plans)
+    plans = [dataclasses.replace(PLAN, problem=p, solver=s, seed=r) for p in "abc" for s in "xyz" for r in range(20)]
+    assert len({plan.stream for plan in plans}) == len(plans)
     assert PLAN.seed == dataclasses.replace(PLAN, budget=3).seed
 
 
@@ -113,19 +111,19 @@ def test_every_run_has_a_seed_of_its_own() -> None:
 def test_a_damaged_run_file_is_named(tmp_path: Path, byte: int) -> None:
     study, trace = Study(tmp_path), trace_of([5, 5])
     study.save(record_of(trace), trace)
-    file = tmp_path / "runs" / f"{PLAN.key}.parquet"
+    file = tmp_path / "runs" / f"{PLAN.run_id}.parquet"
     content = bytearray(file.read_bytes())
     content[byte] ^= 0xFF
     file.write_bytes(content)
-    with pytest.raises(StudyError, match=PLAN.key):
+    with pytest.raises(StudyError, match=PLAN.run_id):
         study.load(PLAN)
 
 
 def test_a_run_under_another_name_is_refused(tmp_path: Path) -> None:
     study, trace = Study(tmp_path), trace_of([5])
     study.save(record_of(trace), trace)
-    other = dataclasses.replace(PLAN, replicate=7)
-    (tmp_path / "runs" / f"{PLAN.key}.parquet").rename(tmp_path / "runs" / f"{other.key}.parquet")
+    other = dataclasses.replace(PLAN, seed=7)
+    (tmp_path / "runs" / f"{PLAN.run_id}.parquet").rename(tmp_path / "runs" / f"{other.run_id}.parquet")
     with pytest.raises(StudyError, match="contradicts"):
         study.load(other)
 

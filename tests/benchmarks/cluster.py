@@ -27,7 +27,7 @@ RUNS, BUDGET = 4, 200
 def plans(runs: int) -> list[RunPlan]:
     name = "waiting/room/a/0"
     print_ = registry.problem(name).fingerprint
-    return [RunPlan(name, print_, "random[k=5]", "1", replicate, BUDGET) for replicate in range(runs)]
+    return [RunPlan(name, print_, "random[k=5]", "1", seed, BUDGET) for seed in range(runs)]
 
 
 def efficiency(workers: int, folder: Path) -> dict[str, float]:
@@ -69,7 +69,7 @@ def files(folder: Path, count: int = 200) -> dict[str, float]:
     trace = Trace(rng.integers(0, 64, (500, 128)), rng.random(500), rng.random(500), np.full(50, 10))
     made, start = [], time.perf_counter()
     for plan in plans(count):
-        study = Study(folder / f"part-{plan.replicate}")
+        study = Study(folder / f"part-{plan.seed}")
         study.save(RunRecord(plan, "ok", 500, 500, (0,) * 128, 0.5, 1.0, 1.0, 1.0), trace)
         made.append(study)
     saved = (time.perf_counter() - start) / count
@@ -78,7 +78,7 @@ def files(folder: Path, count: int = 200) -> dict[str, float]:
     start = time.perf_counter()
     merge(folder / "all", [study.folder for study in made])
     merged = (time.perf_counter() - start) / count
-    size = study.run_file(plan.key).stat().st_size
+    size = study.run_file(plan.run_id).stat().st_size
     return {"save": saved, "merge": merged, "bytes": size}
 
 

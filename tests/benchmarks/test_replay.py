@@ -26,7 +26,7 @@ def replay_and_evaluation(solver: str, folder: Path) -> tuple[float, float]:
     loaded = study.load(run)
     assert loaded is not None
     record, trace = loaded
-    study.run_file(run.key).unlink()
+    study.run_file(run.run_id).unlink()
     study.journal(run, trace.candidates.shape[1], Known(trace, record.seconds)).close()
     start = perf_counter()
     live = LiveRun(run, plan.problem(PROBLEM), study)

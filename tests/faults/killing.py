@@ -82,7 +82,7 @@ def disturb(folder: Path, plans: list[RunPlan], rng: np.random.Generator, killed
         if ended:
             assert status == 0, f"a worker failed with status {status}"
             return kills, twice
-        under_way = [p for p in plans if is_claimed(folder / "journal" / f"{p.key}.lock")]
+        under_way = [p for p in plans if is_claimed(folder / "journal" / f"{p.run_id}.lock")]
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):

@@ -82,10 +82,10 @@ def test_a_solver_slower_than_the_network_is_named_once(tmp_path: Path) -> None:
 
     heard, study = Heard(), Study(tmp_path / "st")
     watch = Watch(heard, study.log)
-    for replicate, (solver, own, network) in enumerate(
+    for seed, (solver, own, network) in enumerate(
         [("quick", 1.0, 100.0), ("large", 40.0, 100.0), ("slow", 8.0, 4.0), ("slow", 8.0, 4.0), ("slow", 8.0, 4.0)]
     ):
-        plan = RunPlan("p/q/r/0", "print", solver, "1", replicate, 10)
+        plan = RunPlan("p/q/r/0", "print", solver, "1", seed, 10)
         watch.ended(RunRecord(plan, "ok", 10, 10, (0,), 0.5, own, network / 2, network / 2))
     assert heard.notes == ("slow is slow: it took 16 s itself, and the network 8.0 s (2.0 times as long)",)
     assert study_status(study).warnings == heard.notes

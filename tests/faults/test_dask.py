@@ -75,7 +75,7 @@ class Heard(NoProgress):
         self.seen.update(run.plan.name for run in runs if run.queries)
 
     def finished(self, run, record) -> None:  # type: ignore[no-untyped-def]
-        self.finished_runs.append(record.plan.key)
+        self.finished_runs.append(record.plan.run_id)
 
     def note(self, message: str) -> None:
         self.notes.append(message)
@@ -90,15 +90,15 @@ def test_a_cluster_leaves_what_one_process_leaves(
     cluster = DaskCluster(scheduler=scheduler, plugins=(toy,))
     cluster.execute(wanted, study, progress=heard)
     assert traces(study, wanted) == alone(wanted)
-    assert sorted(heard.finished_runs) == sorted(plan.key for plan in wanted)
+    assert sorted(heard.finished_runs) == sorted(plan.run_id for plan in wanted)
     assert not list((study.folder / "journal").iterdir())
     events = [line["event"] for line in study.log.read()]
     assert (events[0], events[-1]) == ("begin", "end")
     assert events.count("run ended") == len(wanted)
     # Nothing is left to do, and more budget extends the runs.
-    before = {plan.key: study.run_file(plan.key).stat().st_mtime_ns for plan in wanted}
+    before = {plan.run_id: study.run_file(plan.run_id).stat().st_mtime_ns for plan in wanted}
     cluster.execute(wanted, study)
-    assert before == {plan.key: study.run_file(plan.key).stat().st_mtime_ns for plan in wanted}
+    assert before == {plan.run_id: study.run_file(plan.run_id).stat().st_mtime_ns for plan in wanted}
     longer = plans(budget=60)
     cluster.execute(longer, study)
     assert traces(study, longer) == alone(longer)
@@ -116,7 +116,7 @@ def test_groups_share_a_pair_and_serve_every_worker() -> None:
 
     wanted = [plan(pair, unit) for unit in range(40) for pair in ("a/b", "a/c")]
     made = groups(wanted, 4)
-    assert sorted(p.key for group in made for p in group) == sorted(p.key for p in wanted)
+    assert sorted(p.run_id for group in made for p in group) == sorted(p.run_id for p in wanted)
     assert all(len({p.problem[:3] for p in group}) == 1 for group in made)
     assert len(made) == 16
     assert {len(group) for group in groups([plan("a/b", unit) for unit in range(5000)], 1)} <= {128, 5000 % 128}

@@ -20,7 +20,7 @@ from amb.study.runs import Known, RunPlan, Seconds, Trace
 from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
-PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", replicate, 60) for replicate in range(2)]
+PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", seed, 60) for seed in range(2)]
 
 
 def problem(spec: str) -> FunctionProblem:
@@ -87,7 +87,7 @@ def test_no_flipped_byte_of_a_journal_is_ever_believed(tmp_path: Path) -> None:
 def test_a_damaged_run_file_is_set_aside_and_run_again(tmp_path: Path, where: float, expected: list[bytes]) -> None:
     study = Study(tmp_path / "st")
     execute(PLANS, study, problem)
-    file = study.run_file(PLANS[0].key)
+    file = study.run_file(PLANS[0].run_id)
     content = bytearray(file.read_bytes())
     content[int(where * len(content)) if isinstance(where, float) else where] ^= 0x01
     file.write_bytes(content)

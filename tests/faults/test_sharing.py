@@ -19,7 +19,7 @@ from amb.study.runs import RunPlan
 from amb.study.study import Study
 
 SPACE = Space.uniform(6, 16)
-PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", replicate, 60) for replicate in range(4)]
+PLANS = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", seed, 60) for seed in range(4)]
 
 
 class Lab:
@@ -88,9 +88,9 @@ def test_a_journal_whose_run_is_saved_is_cleared_away(tmp_path: Path) -> None:
     with study.claim(PLANS[1]) or pytest.fail("nobody has it"):
         execute(PLANS, study, Lab())
         left = {path.stem for path in (tmp_path / "journal").glob("*.arrows")}
-        assert left == {PLANS[0].key, PLANS[1].key}, "one holds more than its run, one is another process's"
+        assert left == {PLANS[0].run_id, PLANS[1].run_id}, "one holds more than its run, one is another process's"
     execute(PLANS, study, Lab())
-    assert [path.stem for path in (tmp_path / "journal").glob("*.arrows")] == [PLANS[0].key]
+    assert [path.stem for path in (tmp_path / "journal").glob("*.arrows")] == [PLANS[0].run_id]
 
 
 def test_a_solver_that_cannot_start_ends_its_own_run_only(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_solver_that_asks_otherwise_than_its_journal_is_reported(tmp_path: Pat
     assert lab.queries == 90 - 20
     warnings = [line for line in study.log.read() if line["event"] == "replay differs"]
     assert "after 20 queries" in str(warnings[0]["message"])
-    assert (tmp_path / "damaged" / f"{plan.key}.parquet").exists()
+    assert (tmp_path / "damaged" / f"{plan.run_id}.parquet").exists()
 
 
 def test_the_doctor_explains_and_mends(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_doctor_explains_and_mends(tmp_path: Path) -> None:
     study.describe(PLANS, {})
     execute(PLANS[:3], study, Lab())
     assert examine(study) == []
-    damaged, torn = study.run_file(PLANS[0].key), study.journal_file(PLANS[3].key)
+    damaged, torn = study.run_file(PLANS[0].run_id), study.journal_file(PLANS[3].run_id)
     content = bytearray(damaged.read_bytes())
     content[60] ^= 1
     damaged.write_bytes(content)

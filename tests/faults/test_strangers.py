@@ -78,7 +78,7 @@ class Bomb:
 
 def test_a_pickled_extension_type_in_a_run_file_is_refused_and_not_executed(study: Study, tmp_path: Path) -> None:
     """CVE-2023-47248: Arrow once unpickled a type that a file named."""
-    path = study.run_file(PLAN.key)
+    path = study.run_file(PLAN.run_id)
     table = pq.read_table(path)
     bomb = {"ARROW:extension:name": "arrow.py_extension_type"}
     bomb["ARROW:extension:metadata"] = pickle.dumps(Bomb(tmp_path / "executed"))
@@ -96,8 +96,8 @@ def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
     """Sparse files of a terabyte: they take no room, and reading them would."""
     study.journal(PLAN, 6, None).close()
     for path, read in (
-        (study.run_file(PLAN.key), lambda: study.load(PLAN)),
-        (study.journal_file(PLAN.key), lambda: study.unfinished(PLAN)),
+        (study.run_file(PLAN.run_id), lambda: study.load(PLAN)),
+        (study.journal_file(PLAN.run_id), lambda: study.unfinished(PLAN)),
         (study.folder / "manifest.json", lambda: study.manifest),
     ):
         os.truncate(path, 1 << 40)
@@ -124,7 +124,7 @@ def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
 def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """An encoding says "a million zeros" in a few bytes; here 30 MB are taken for too much."""
     monkeypatch.setattr("amb.study.study.MOST_NUMBERS", 1 << 20)
-    path, n = study.run_file(PLAN.key), 1 << 20
+    path, n = study.run_file(PLAN.run_id), 1 << 20
     metadata = pq.read_schema(path).metadata
     zeros = pa.array(np.zeros(n))
     candidates = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(n, np.uint16)), 1)
@@ -140,12 +140,12 @@ def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, mon
 def test_declared_rows_beyond_the_limit_are_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("amb.study.study.MOST_NUMBERS", 100)  # 20 candidates of 6 modes are 120
     with pytest.raises(StudyError, match="120 numbers"):
-        read_run(study.run_file(PLAN.key))
+        read_run(study.run_file(PLAN.run_id))
 
 
 def test_a_compressed_journal_is_no_journal(study: Study) -> None:
     """Its buffers could declare any size."""
-    path = study.journal_file(PLAN.key)
+    path = study.journal_file(PLAN.run_id)
     with study.journal(PLAN, 6, study.unfinished(PLAN)):
         pass
     reader = pa.ipc.open_stream(path.read_bytes())
@@ -196,13 +196,13 @@ def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path
     assert not list(study.log.read())
     (study.folder / f".manifest.json.{os.getpid()}.tmp").symlink_to(secret)
     study.describe([PLAN], {})
-    other = replace(PLAN, replicate=1)
-    study.journal_file(other.key).with_suffix(".new").symlink_to(secret)
+    other = replace(PLAN, seed=1)
+    study.journal_file(other.run_id).with_suffix(".new").symlink_to(secret)
     study.journal(other, 6, None).close()
-    (study.folder / "journal" / f"{other.key}.lock").symlink_to(secret)
+    (study.folder / "journal" / f"{other.run_id}.lock").symlink_to(secret)
     with pytest.raises(StudyError, match="cannot write"):
         study.claim(other)
-    study.run_file(other.key).symlink_to(study.run_file(PLAN.key))
+    study.run_file(other.run_id).symlink_to(study.run_file(PLAN.run_id))
     with pytest.raises(StudyError, match="symbolic link"):
         study.load(other)
     assert secret.read_text() == "mine"
@@ -224,20 +224,20 @@ def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -
 
 
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(study: Study) -> None:
-    for path in (study.run_file(PLAN.key), study.journal_file(PLAN.key), study.folder / "manifest.json"):
+    for path in (study.run_file(PLAN.run_id), study.journal_file(PLAN.run_id), study.folder / "manifest.json"):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
     with pytest.raises(StudyError, match="no regular file"):
         study.load(PLAN)
     with pytest.raises(StudyError, match="no regular file"):
-        read_journal(study.journal_file(PLAN.key))
+        read_journal(study.journal_file(PLAN.run_id))
     with pytest.raises(StudyError, match="no regular file"):
         _ = study.manifest
 
 
 def test_a_run_whose_name_is_not_its_key_is_refused(study: Study) -> None:
     path = study.run_file("0" * 32)
-    path.write_bytes(study.run_file(PLAN.key).read_bytes())
+    path.write_bytes(study.run_file(PLAN.run_id).read_bytes())
     with pytest.raises(StudyError, match="contradicts itself"):
         read_run(path)
 

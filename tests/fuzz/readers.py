@@ -132,7 +132,7 @@ def readers(folder: Path) -> dict[str, Reader]:
     study.log.write("info", "begin", planned=2, waiting=1, queries=12)
     study.log.write("info", "progress", under_way=1, queries=3, left=9, rate=1.5)
     study.log.write("warning", "note", message="the lamp flickers")
-    run_file, journal_file = study.run_file(PLAN.key), study.journal_file(PLAN.key)
+    run_file, journal_file = study.run_file(PLAN.run_id), study.journal_file(PLAN.run_id)
     publish(study, folder / "published")
     published = folder / "published" / "runs.parquet"
     found = [

@@ -79,7 +79,7 @@ class MemoryStudy:
 
     def __init__(self, name: str, runs: list[tuple[RunRecord, Trace]], **settings: object) -> None:
         self.folder = Path(name)
-        self.runs = {record.plan.key: (record, trace) for record, trace in runs}
+        self.runs = {record.plan.run_id: (record, trace) for record, trace in runs}
         plans = [record.plan for record, _ in runs]
         self.manifest = {
             "schema": 1,
@@ -93,7 +93,7 @@ class MemoryStudy:
         yield from (self.runs[key] for key in sorted(self.runs))
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
-        return self.runs.get(plan.key)
+        return self.runs.get(plan.run_id)
 
 
 @pytest.fixture(scope="session")

@@ -41,5 +41,5 @@ def test_no_run_is_missing_and_none_failed(reference: ReferenceStudy) -> None:
     for record, trace in reference.study.records():
         assert record.status == "ok", record.plan
         assert len(trace) == asked["budget"]
-        found.add((record.plan.problem, record.plan.solver, record.plan.replicate))
+        found.add((record.plan.problem, record.plan.solver, record.plan.seed))
     assert found == {(p, s, seed) for p in problems for s in reference.solvers for seed in seeds}

@@ -46,7 +46,7 @@ class IsolatedSolver(Solver):
     kinds = frozenset({"ordinal", "categorical"})
 
     def __init__(self, spec: SolverSpec, space: Space, plan: RunPlan, *, memory: int | None = None) -> None:
-        super().__init__(space, budget=plan.budget, seed=plan.seed)
+        super().__init__(space, budget=plan.budget, seed=plan.stream)
         if spec.cls.white_box:
             raise SolverError(f"{spec} is given the problem itself, so it cannot run isolated; leave --isolate out")
         self.patience: float | None = None
@@ -73,7 +73,7 @@ class IsolatedSolver(Solver):
             "files": [spec.plugin.location] if spec.plugin.from_file else [],
             "space": _plain(space),
             "budget": plan.budget,
-            "seed": plan.seed,
+            "seed": plan.stream,
         }
 
     def close(self) -> None:

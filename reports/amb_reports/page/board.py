@@ -77,7 +77,7 @@ class Board:
     """Everything that a page shows.
 
     Attributes:
-        runs: one row a run as it was made: the columns of `amb.stats.scores.COLUMNS`, `timing`, `white_box`, `key`,
+        runs: one row a run as it was made: the columns of `amb.stats.scores.COLUMNS`, `timing`, `white_box`, `run_id`,
             `message` (why it failed), `version` (of the solver) and `source` (number of its study).
         traces: values without noise, NaN where a query failed, by (problem, solver, seed), as in
             `amb.comparison.table.Runs`.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
-from amb.comparison.table import RunKey
+from amb.comparison.table import Cell
 from amb.contracts.space import IntArray
 from amb.errors import AmbError
 from amb.study.runs import RunRecord, Trace
@@ -15,14 +15,14 @@ from amb_reports.page.board import Course
 FRAMES = 8
 """Images of one course, at most."""
 
-Read = Callable[[RunKey], tuple[RunRecord, Trace] | None]
+Read = Callable[[Cell], tuple[RunRecord, Trace] | None]
 
 
 def courses(runs: pd.DataFrame, read: Read, *, frames: int = FRAMES) -> tuple[tuple[Course, ...], list[str]]:
     """The courses of the best run of every problem and solver, and why some have none.
 
     Args:
-        runs: the runs table, with `key`.
+        runs: the runs table, with `run_id`.
         read: a run's record and trace; None where it is not to be had.
         frames: images of a course.
 
@@ -62,7 +62,7 @@ def _of_problem(name: str, found: list[tuple[RunRecord, Trace]], frames: int) ->
         Course(
             name,
             record.plan.solver,
-            record.plan.replicate,
+            record.plan.seed,
             np.append(row + 1, _found(record, trace)),
             np.append(trace.values[row], record.final),
             shown,

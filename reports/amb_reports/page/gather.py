@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import RunKey, run_row
+from amb.comparison.table import Cell, run_row
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
@@ -48,8 +48,8 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
         for record, trace in study.records():
             if _current(study, record):
                 new = _Held(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
-                held[record.plan.key] = (
-                    new if record.plan.key not in held else held[record.plan.key].united(new, studies)
+                held[record.plan.run_id] = (
+                    new if record.plan.run_id not in held else held[record.plan.run_id].united(new, studies)
                 )
             else:
                 left_out[number] += 1
@@ -61,8 +61,8 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     table = pd.DataFrame([h.row() for h in runs])
     if not _same_machine(studies):
         table["timing"] = False  # seconds of different machines do not compare
-    traces = {h.key: h.seen for h in runs}
-    noisy = {h.key: h.told for h in runs if h.told is not h.seen}
+    traces = {h.cell: h.seen for h in runs}
+    noisy = {h.cell: h.told for h in runs if h.told is not h.seen}
     budgets = budgets_to_show(table)
     first = budgets[0]
     shown = at_budget(table[present(table, first)], traces, noisy, first)
@@ -70,10 +70,10 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     analysis = analyse(shown, known, metric=metric, alpha=alpha, rope=rope)
     views = tuple(view(table, traces, noisy, budget, metric=metric) for budget in budgets)
 
-    by_key = {h.key: h for h in runs}
+    by_cell = {h.cell: h for h in runs}
 
-    def read(key: RunKey) -> tuple[RunRecord, Trace] | None:
-        found = by_key[key]
+    def read(cell: Cell) -> tuple[RunRecord, Trace] | None:
+        found = by_cell[cell]
         return studies[found.source].load(found.record.plan)
 
     made, notes = courses(table, read)
@@ -85,7 +85,15 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
 def board_of_comparison(comparison: "Comparison") -> Board:
     """The board of one comparison, at its budget and with its statistics."""
     asked = comparison.settings
-    extra = {"timing": False, "key": "", "message": "", "version": "", "source": 0, "anytime": True, "white_box": False}
+    extra = {
+        "timing": False,
+        "run_id": "",
+        "message": "",
+        "version": "",
+        "source": 0,
+        "anytime": True,
+        "white_box": False,
+    }
     runs = comparison.runs.assign(**{k: v for k, v in extra.items() if k not in comparison.runs})
     budget = int(runs["budget"].max())
     metric = str(asked.get("metric", "final"))
@@ -117,9 +125,9 @@ class _Held:
         self._row = run_row(record, trace, record.plan.budget, point)
 
     @property
-    def key(self) -> RunKey:
+    def cell(self) -> Cell:
         plan = self.record.plan
-        return plan.problem, plan.solver, plan.replicate
+        return plan.problem, plan.solver, plan.seed
 
     def united(self, other: "_Held", studies: Studies) -> "_Held":
         """The longer of two finds of one run, if they agree as far as both go."""
@@ -127,7 +135,7 @@ class _Held:
         if not np.array_equal(self.told[:n], other.told[:n], equal_nan=True):
             raise StudyError(
                 f"{studies[self.source].folder} and {studies[other.source].folder} hold different values of the same "
-                f"run {self.record.plan.name} ({self.record.plan.key}): leave one of them out"
+                f"run {self.record.plan.name} ({self.record.plan.run_id}): leave one of them out"
             )
         return other if len(other.told) > len(self.told) else self
 
@@ -205,7 +213,7 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
 
     def key(record: RunRecord) -> tuple[int, int, int]:
         plan = record.plan
-        return problems.get(plan.problem, len(problems)), solvers.get(plan.solver, len(solvers)), plan.replicate
+        return problems.get(plan.problem, len(problems)), solvers.get(plan.solver, len(solvers)), plan.seed
 
     return key
 

@@ -107,8 +107,8 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
     columns.add("timing", runs["timing"].to_numpy(np.uint8))
     statuses = get_args(Status)
     columns.add("status", np.array([statuses.index(s) for s in runs["status"]], dtype=np.uint8))
-    keys = b"".join(bytes.fromhex(key) if key else bytes(16) for key in runs["key"])
-    columns.add("key", np.frombuffer(keys, dtype=np.uint8))
+    ids = b"".join(bytes.fromhex(run_id) if run_id else bytes(16) for run_id in runs["run_id"])
+    columns.add("run_id", np.frombuffer(ids, dtype=np.uint8))
     for i, shown in enumerate(board.views):
         columns.add(f"{i}.present", shown.table["present"].to_numpy(np.uint8))
         for name in VIEWED:

@@ -33,7 +33,7 @@ function viewColumns(data, budget) {
   return Object.fromEntries(names.map((name) => [name, data.column[`${place}.${name}`]]));
 }
 
-function keyOf(data, run) {
-  const bytes = data.column.key.subarray(16 * run, 16 * run + 16);
+function runIdOf(data, run) {
+  const bytes = data.column.run_id.subarray(16 * run, 16 * run + 16);
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -24,7 +24,7 @@ function drawRows(result) {
     problem: data.problems[data.column.problem[i]], solver: data.solvers[data.column.solver[i]].name,
     seed: data.column.seed[i], status: STATUSES[data.column.status[i]], queries: view.queries[i], final: view.final[i],
     hit: firstHit(data, i, HIT, result.selection.budget), own: view.solver_seconds[i],
-    generator: view.generator_seconds[i], target: view.target_seconds[i], key: keyOf(data, i),
+    generator: view.generator_seconds[i], target: view.target_seconds[i], run_id: runIdOf(data, i),
     message: data.messages[i] ?? "", source: data.sources[data.column.source[i]].name,
   }));
   const column = (key, header, text, more = {}) => ({ key, header, text, value: (row) => row[key], ...more });
@@ -41,7 +41,7 @@ function drawRows(result) {
     column("target", "target s", (row) => seconds(row.target)),
     ...(data.sources.length > 1 ? [column("source", "study", (row) => row.source, { left: true })] : []),
     ...(rows.some((row) => row.message) ? [column("message", "reason", (row) => row.message, { left: true })] : []),
-    column("key", "key", (row) => row.key.slice(0, 8), { left: true, cell: (row) => h("code", { title: row.key }, row.key.slice(0, 8)) }),
+    column("run_id", "run", (row) => row.run_id.slice(0, 8), { left: true, cell: (row) => h("code", { title: row.run_id }, row.run_id.slice(0, 8)) }),
   ];
   const title = [listed(named), problem < 0 ? "" : data.problems[problem].id].filter((x) => x).join(" on ") || "All runs of this view";
   dialog.replaceChildren(
