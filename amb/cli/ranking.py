@@ -28,8 +28,7 @@ def ranking_table(comparison: "Comparison", *, width: int) -> Table:
     """The ranking with as many columns as fit `width` characters, the least important left out first."""
     from amb.stats import known, ranking_columns
 
-    metric, control = comparison.settings["metric"], comparison.settings["control"]
-    columns = ranking_columns(str(metric), control=None if control is None else str(control))
+    columns = ranking_columns(comparison.analysis.question)
     leaderboard = comparison.analysis.table
     rows = leaderboard.to_dict("records")
     rendered = [_render(column, [column.cell(row) for row in rows]) for column in known(columns, leaderboard).values()]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from amb.stats.question import Question
+
 if TYPE_CHECKING:
     from amb.comparison.result import Comparison
     from amb.study.published import AnyStudy
@@ -28,10 +30,8 @@ class StudyReport(Report):
         self,
         studies: "Sequence[AnyStudy]",
         file: Path,
+        question: Question,
         *,
-        metric: str = "final",
-        alpha: float = 0.05,
-        rope: float = 0.01,
         title: str = "",
         command: str = "",
     ) -> list[Path]:
@@ -40,7 +40,7 @@ class StudyReport(Report):
         Args:
             studies: where the runs are.
             file: what is written; its folder exists.
-            metric, alpha, rope: as in `amb.compare`.
+            question: the metric, the error rate and what counts as equal.
             title: of the report; by default one that the report chooses.
             command: the command that makes it again, to be shown.
 

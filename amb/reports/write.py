@@ -8,7 +8,7 @@ from amb.catalogue.plugins import find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import StudyError
 from amb.reports.contract import Report, StudyReport
-from amb.stats.metrics import check_alpha, find_metric
+from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
 
 
@@ -43,11 +43,9 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
 def write_leaderboard(
     studies: Sequence[str | Path],
     file: Path,
+    question: Question = DEFAULT,
     *,
     title: str = "",
-    metric: str = "final",
-    alpha: float = 0.05,
-    rope: float = 0.01,
     report: str = "html",
 ) -> list[Path]:
     """Write one page about all finished runs of several studies.
@@ -55,28 +53,21 @@ def write_leaderboard(
     Args:
         studies: their folders, published ones too.
         file: the page.
-        title, metric, alpha, rope: see `amb.reports.contract.StudyReport`.
+        question, title: see `amb.reports.contract.StudyReport`.
         report: the plug-in that writes it.
 
     Raises:
         StudyError: a folder is no study, the studies hold no run or contradict each other, or the file cannot be
             written.
-        SpecError: an unknown metric, a bad alpha.
         PluginError: the report cannot be loaded, or reports on comparisons only.
     """
-    find_metric(metric)
-    check_alpha(alpha)
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
-    given = {"title": (title, ""), "metric": (metric, "final"), "alpha": (alpha, 0.05), "rope": (rope, 0.01)}
-    for name, (value, default) in given.items():
-        words += [f"--{name}", str(value)] if value != default else []
+    words += ["--title", title] * bool(title) + question.to_options()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return writer().write_studies(
-            opened, file, metric=metric, alpha=alpha, rope=rope, title=title, command=shlex.join(words)
-        )
+        return writer().write_studies(opened, file, question, title=title, command=shlex.join(words))
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another place with --out") from cause
 

@@ -20,7 +20,7 @@ class Ranks(Report):
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
         ranked = len(comparison.ranking) > 1 and comparison.ranking["mean_rank"].notna().all()
-        if comparison.settings.get("control") is not None or not ranked:
+        if comparison.analysis.question.control is not None or not ranked:
             return forget(folder, "ranks")
         runs = comparison.common
         solvers, bars = ranks_table(comparison.ranking, comparison.pairs)

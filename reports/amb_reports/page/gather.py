@@ -12,7 +12,7 @@ from amb.comparison.table import Cell, run_row
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
-from amb.stats import analyse
+from amb.stats import Question, analyse
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Studies = Sequence[AnyStudy]
 
 
-def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float, command: str) -> Board:
+def board_of_studies(studies: Studies, question: Question, *, command: str) -> Board:
     """Unite the finished runs of several studies by their keys.
 
     Of a run that several studies hold, the longest is shown. Runs of solver versions or weights that a study's
@@ -33,7 +33,7 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
 
     Args:
         studies: opened with `amb.study.open_study`.
-        metric, alpha, rope: as in `amb.compare`.
+        question: the metric, the error rate and what counts as equal.
         command: what makes the page again.
 
     Raises:
@@ -67,8 +67,8 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     first = budgets[0]
     shown = at_budget(table[present(table, first)], traces, noisy, first)
     known = {key: traces[key][:first] for key in zip(shown["problem"], shown["solver"], shown["seed"], strict=True)}
-    analysis = analyse(shown, known, metric=metric, alpha=alpha, rope=rope)
-    views = tuple(view(table, traces, noisy, budget, metric=metric) for budget in budgets)
+    analysis = analyse(shown, known, question)
+    views = tuple(view(table, traces, noisy, budget, metric=question.metric) for budget in budgets)
 
     by_cell = {h.cell: h for h in runs}
 
@@ -77,7 +77,7 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
         return studies[found.source].load(found.record.plan)
 
     made, notes = courses(table, read)
-    settings = {"metric": metric, "alpha": alpha, "rope": rope, "command": command}
+    settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
     return Board(table, traces, views, analysis, settings, sources, made, (*notes, *_left_out(sources)))
 
@@ -96,12 +96,9 @@ def board_of_comparison(comparison: "Comparison") -> Board:
     }
     runs = comparison.runs.assign(**{k: v for k, v in extra.items() if k not in comparison.runs})
     budget = int(runs["budget"].max())
-    metric = str(asked.get("metric", "final"))
-    views = (view(runs, comparison.traces, {}, budget, metric=metric),)
-    settings = {
-        "metric": metric, "alpha": asked.get("alpha", 0.05), "rope": asked.get("rope", 0.01),
-        "control": asked.get("control"), "command": command(asked),
-    }  # fmt: skip
+    question = comparison.analysis.question
+    views = (view(runs, comparison.traces, {}, budget, metric=question.metric),)
+    settings = {**question.to_settings(), "command": command(asked)}
     manifest = {"settings": dict(asked), "environment": {}}
     source = Source("", manifest)
     study = getattr(comparison, "study", None)

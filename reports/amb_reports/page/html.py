@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from amb.reports.contract import StudyReport
-from amb.stats import ranking_columns, shown
+from amb.stats import Question, ranking_columns, shown
 from amb.study.published import AnyStudy
 from amb_reports.captions import scope
 from amb_reports.figures.palette import COLOURS
@@ -45,14 +45,12 @@ class Html(StudyReport):
         self,
         studies: Sequence[AnyStudy],
         file: Path,
+        question: Question,
         *,
-        metric: str = "final",
-        alpha: float = 0.05,
-        rope: float = 0.01,
         title: str = "",
         command: str = "",
     ) -> list[Path]:
-        board = board_of_studies(studies, metric=metric, alpha=alpha, rope=rope, command=command)
+        board = board_of_studies(studies, question, command=command)
         file.write_text(render(board, title=title or "Leaderboard"), encoding="utf-8")
         return [file]
 
@@ -67,9 +65,7 @@ def render(board: Board, *, title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    metric = str(board.settings["metric"])
-    control = board.settings.get("control")
-    columns = ranking_columns(metric, control=None if control is None else str(control))
+    columns = ranking_columns(board.analysis.question)
     first = board.views[0]
     here = first.table["present"].to_numpy()
     return environment.get_template("page.html.j2").render(

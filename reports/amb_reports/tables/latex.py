@@ -25,11 +25,7 @@ class Latex(Report):
     """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, to be \\input."""
 
     def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        settings = comparison.settings
-        control = settings.get("control")
-        columns = ranking_columns(
-            str(settings.get("metric", "final")), control=None if control is None else str(control)
-        )
+        columns = ranking_columns(comparison.analysis.question)
         paths = [folder / "ranking.tex", folder / "pairs.tex"]
         heads = [comparison.verdict, "Pairwise signed-rank tests over problems, Holm-corrected."]
         for path, data, chosen, head in zip(
@@ -37,7 +33,7 @@ class Latex(Report):
         ):
             caption = f"{head} {scope(comparison.common)}."
             text = table(data, chosen, caption=caption, label=f"tab:{path.stem}")
-            made = plain(command(settings))
+            made = plain(command(comparison.settings))
             path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {made}\n{text}", encoding="utf-8")
         return paths
 

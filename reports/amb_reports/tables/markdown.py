@@ -39,9 +39,7 @@ class Markdown(Report):
 def render(comparison: "Comparison", folder: Path) -> str:
     """The text of the report."""
     settings = comparison.settings
-    metric = str(settings.get("metric", "final"))
-    control = settings.get("control")
-    columns = ranking_columns(metric, control=None if control is None else str(control))
+    columns = ranking_columns(comparison.analysis.question)
     parts = ["# Comparison of solvers", escape(comparison.verdict), escape(comparison.basis), "## Ranking"]
     parts += [table(comparison.analysis.table, columns), _reading(comparison)]
     parts += [f"Note: {escape(warning)}." for warning in comparison.warnings]
