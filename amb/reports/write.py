@@ -7,7 +7,7 @@ from pathlib import Path
 from amb.catalogue.plugins import find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import StudyError
-from amb.reports.contract import Report, StudyReport
+from amb.reports.contract import Report, ReportData, StudyReport
 from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
 
@@ -27,6 +27,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
         PluginError: a report that cannot be loaded.
         StudyError: the folder cannot be written.
     """
+    data = report_data(comparison)
     folder = comparison.study.folder / "report"
     written: list[Path] = []
     for name in plugins("reports") if names is None else names:
@@ -34,10 +35,25 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_links(folder)
-            written += report().write(comparison, folder)
+            written += report().write(data, folder)
         except OSError as cause:
             raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
     return written
+
+
+def report_data(comparison: Comparison) -> ReportData:
+    """What reports are given of a comparison."""
+    return ReportData(
+        comparison.runs,
+        comparison.traces,
+        comparison.analysis,
+        comparison.settings,
+        comparison.meis,
+        comparison.dimensions,
+        comparison.load,
+        (comparison.study,),
+        comparison.warnings,
+    )
 
 
 def write_leaderboard(

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from amb.errors import unknown
 
-Traces = Mapping[tuple[str, str, int], NDArray[np.float64]]
-"""(problem, solver, seed) -> float64[queries], the values told in query order, NaN where a query failed."""
+Cell = tuple[str, str, int]
+"""Problem, solver and seed: what names a run in tables and figures."""
+
+Traces = Mapping[Cell, NDArray[np.float64]]
+"""float64[queries] of each run: its values in query order, NaN where a query failed."""
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,24 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import Cell, run_row
+from amb.comparison.table import run_row
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
+from amb.reports.contract import ReportData
 from amb.stats import Question, analyse
+from amb.stats.metrics import Cell
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
 from amb_reports.page.board import Board, Source, at_budget, budgets_to_show, present, view
 from amb_reports.page.courses import courses
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 Studies = Sequence[AnyStudy]
 
@@ -82,9 +81,9 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     return Board(table, traces, views, analysis, settings, sources, made, (*notes, *_left_out(sources)))
 
 
-def board_of_comparison(comparison: "Comparison") -> Board:
+def board_of_comparison(data: ReportData) -> Board:
     """The board of one comparison, at its budget and with its statistics."""
-    asked = comparison.settings
+    asked = data.settings
     extra = {
         "timing": False,
         "run_id": "",
@@ -94,20 +93,15 @@ def board_of_comparison(comparison: "Comparison") -> Board:
         "anytime": True,
         "white_box": False,
     }
-    runs = comparison.runs.assign(**{k: v for k, v in extra.items() if k not in comparison.runs})
+    runs = data.runs.assign(**{k: v for k, v in extra.items() if k not in data.runs})
     budget = int(runs["budget"].max())
-    question = comparison.analysis.question
-    views = (view(runs, comparison.traces, {}, budget, metric=question.metric),)
+    question = data.analysis.question
+    views = (view(runs, data.traces, {}, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(asked)}
     manifest = {"settings": dict(asked), "environment": {}}
-    source = Source("", manifest)
-    study = getattr(comparison, "study", None)
-    if study is not None:
-        source = Source(str(study.folder), study.manifest)
-    made, notes = courses(runs, comparison.load)
-    return Board(
-        runs, comparison.traces, views, comparison.analysis, settings, (source,), made, (*comparison.warnings, *notes)
-    )
+    sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", manifest),)
+    made, notes = courses(runs, data.load)
+    return Board(runs, data.traces, views, data.analysis, settings, sources, made, (*data.warnings, *notes))
 
 
 class _Held:
