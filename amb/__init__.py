@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from amb.contracts.target import Target as Target
     from amb.errors import AmbError as AmbError
     from amb.reports.contract import Report as Report
+    from amb.reports.contract import ReportData as ReportData
 
 # Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
 _HOME = {
@@ -36,6 +37,7 @@ _HOME = {
     "Grid": "amb.contracts.generator",
     "Problem": "amb.contracts.problem",
     "Report": "amb.reports.contract",
+    "ReportData": "amb.reports.contract",
     "Solver": "amb.contracts.solver",
     "Space": "amb.contracts.space",
     "Suite": "amb.contracts.suite",

@@ -89,6 +89,8 @@ Rope = Annotated[
 ]
 Alpha = Annotated[float, typer.Option("--alpha", help="Family-wise error of the tests.")]
 
+# As `amb.stats.Question` has them, which is too heavy to import for `amb --help`.
+DEFAULT_METRIC, DEFAULT_ALPHA, DEFAULT_ROPE = "final", 0.05, 0.01
 DEFAULT_STUDY = Path("amb-study")
 DEFAULT_SOLVERS = "protes,tt-b,portfolio"
 

@@ -11,7 +11,7 @@ from amb.study.untrusted import plain
 
 if TYPE_CHECKING:
     from amb.comparison.result import Comparison
-    from amb.stats import Column
+    from amb.stats import Analysis, Column
 
 GAP = 2
 
@@ -24,13 +24,12 @@ class _Rendered:
     width: int
 
 
-def ranking_table(comparison: "Comparison", *, width: int) -> Table:
+def ranking_table(analysis: "Analysis", *, width: int) -> Table:
     """The ranking with as many columns as fit `width` characters, the least important left out first."""
     from amb.stats import known, ranking_columns
 
-    metric, control = comparison.settings["metric"], comparison.settings["control"]
-    columns = ranking_columns(str(metric), control=None if control is None else str(control))
-    leaderboard = comparison.analysis.table
+    columns = ranking_columns(analysis.question)
+    leaderboard = analysis.table
     rows = leaderboard.to_dict("records")
     rendered = [_render(column, [column.cell(row) for row in rows]) for column in known(columns, leaderboard).values()]
     while len(rendered) > 1 and sum(r.width + GAP for r in rendered) - GAP > width:

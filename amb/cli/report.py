@@ -15,9 +15,9 @@ def report(
     budget: o.Budget = None,
     seeds: o.Seeds = None,
     control: o.Control = None,
-    metric: o.Metric = "final",
-    alpha: o.Alpha = 0.05,
-    rope: o.Rope = 0.01,
+    metric: o.Metric = o.DEFAULT_METRIC,
+    alpha: o.Alpha = o.DEFAULT_ALPHA,
+    rope: o.Rope = o.DEFAULT_ROPE,
     device: o.Device = "cpu",
     plugin: o.Plugins = None,
     json: o.Json = False,
@@ -26,18 +26,16 @@ def report(
     from amb.cli.show import print_comparison
     from amb.comparison.compare import reopen
     from amb.reports.write import write_reports
+    from amb.stats.question import Question
 
     o.load_plugins(plugin)
     comparison = reopen(
         study,
+        Question(metric, alpha, rope, control),
         solvers=solvers,
         problems=problems,
         budget=budget,
         seeds=seeds,
-        control=control,
-        metric=metric,
-        alpha=alpha,
-        rope=rope,
         device=device,
     )
     print_comparison(comparison, write_reports(comparison), as_json=json)

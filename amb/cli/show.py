@@ -70,7 +70,7 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
 
     console = Console()
     console.print()
-    console.print(ranking_table(comparison, width=console.width))
+    console.print(ranking_table(comparison.analysis, width=console.width))
     console.print(plain(scope_line(comparison)), style="dim", markup=False)
     console.print()
     console.print(plain(comparison.verdict), style="bold", markup=False, highlight=False)

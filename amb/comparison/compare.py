@@ -1,6 +1,7 @@
 """Comparing solvers on problems: plan the runs, carry them out, and hand the tables to the statistics."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from amb.run.plan import Plan, make_plan
 from amb.run.progress import Progress
 from amb.spec import Spec
 from amb.stats import analyse
-from amb.stats.metrics import check_alpha, find_metric
+from amb.stats.question import DEFAULT, Question
 from amb.study.published import AnyStudy, open_study
 from amb.study.study import Study
 
@@ -31,9 +32,9 @@ def compare(
     study: str | Path = "amb-study",
     device: str = "cpu",
     control: str | None = None,
-    metric: str = "final",
-    alpha: float = 0.05,
-    rope: float = 0.01,
+    metric: str = Question.metric,
+    alpha: float = Question.alpha,
+    rope: float = Question.rope,
     timing: bool = False,
     with_reference: bool | str | Path = False,
     limits: Limits | None = None,
@@ -67,14 +68,13 @@ def compare(
         SpecError: an unknown name, a bad spec, budget or number of seeds.
         StudyError: the folder cannot be written or read.
     """
+    question = Question(metric, alpha, rope, control)
     beside = reference_study(with_reference) if with_reference else None
     if beside is not None:
         solvers, problems, budget, seeds = beside.complete(solvers, problems, budget, seeds)
     plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
-    _refuse_unranked(plan, control)  # before anything runs
-    check_alpha(alpha)
-    find_metric(metric)
-    _refuse_untimed(metric, timing, beside)
+    question = _among_ranked(question, plan)  # before anything runs
+    _refuse_untimed(question, timing, beside)
     home = Study(study)
     settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
     wanted = plan.runs if beside is None else beside.missing(plan.runs)
@@ -90,28 +90,26 @@ def compare(
         notes=notes,
         progress=progress,
     )
-    return _analyse(plan, home, settings, beside, control=control, metric=metric, alpha=alpha, rope=rope)
+    return _analyse(plan, home, settings, question, beside)
 
 
 def reopen(
     study: str | Path,
+    question: Question = DEFAULT,
     *,
     solvers: str | Sequence[str] | None = None,
     problems: str | Sequence[str] | None = None,
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
-    control: str | None = None,
-    metric: str = "final",
-    alpha: float = 0.05,
-    rope: float = 0.01,
     device: str = "cpu",
 ) -> Comparison:
     """Compare what a study holds; nothing is run.
 
     Args:
         study: its folder.
+        question: the metric, the error rate, what counts as equal, and the control.
         solvers, problems, budget, seeds: as in `compare`; by default what the study was last asked for.
-        control, metric, alpha, rope, device: as in `compare`.
+        device: as in `compare`.
 
     Raises:
         StudyError: no study there, or a run is missing.
@@ -130,7 +128,7 @@ def reopen(
     where = asked.get("with_reference")
     settings["with_reference"] = where
     beside = reference_study(where) if where else None
-    return _analyse(plan, home, settings, beside, control=control, metric=metric, alpha=alpha, rope=rope)
+    return _analyse(plan, home, settings, _among_ranked(question, plan), beside)
 
 
 def _asked(study: AnyStudy, *, named: bool) -> dict[str, Any]:
@@ -156,18 +154,12 @@ def _analyse(
     plan: Plan,
     study: AnyStudy,
     settings: Mapping[str, object],
+    question: Question,
     beside: ReferenceStudy | None = None,
-    *,
-    control: str | None,
-    metric: str,
-    alpha: float,
-    rope: float,
 ) -> Comparison:
-    _refuse_unranked(plan, control)
-    control = None if control is None else plan.canonical_solver(control)
     found = read_runs(plan, study, beside)
-    analysis = analyse(found.runs, found.traces, metric=metric, control=control, alpha=alpha, rope=rope)
-    settings = {**settings, "control": control, "metric": metric, "alpha": alpha, "rope": rope}
+    analysis = analyse(found.runs, found.traces, question)
+    settings = {**settings, **question.to_settings()}
     warnings = () if beside is None else beside.warnings(plan, study)
     return Comparison(
         plan,
@@ -182,24 +174,32 @@ def _analyse(
     )
 
 
-def _refuse_untimed(metric: str, timing: bool, beside: ReferenceStudy | None) -> None:
+def _refuse_untimed(question: Question, timing: bool, beside: ReferenceStudy | None) -> None:
     """Refuse to rank by seconds that would not compare."""
-    if metric == "seconds" and not timing:
+    if question.metric == "seconds" and not timing:
         raise SpecError("metric seconds needs runs that had the machine for themselves: add --timing (timing=True)")
-    if metric == "seconds" and beside is not None:
+    if question.metric == "seconds" and beside is not None:
         raise SpecError(
             f"metric seconds does not go with the stored runs of {beside.study.folder}: seconds of another time and "
             "machine do not compare; leave the reference out, or choose another metric"
         )
 
 
-def _refuse_unranked(plan: Plan, control: str | None) -> None:
-    """Refuse a comparison that would rank nobody, or all against a solver that is not ranked."""
+def _among_ranked(question: Question, plan: Plan) -> Question:
+    """The question with its control in canonical form.
+
+    Raises:
+        SpecError: the plan has no solver that is ranked, or the control is not one of those.
+    """
     ranked = [str(spec) for spec in plan.solvers if not spec.cls.white_box]
     if not ranked:
         raise SpecError(
             f"{plan.solvers[0]} sees gradients and is never ranked; add a solver that sees values only, "
             "or run it alone with `amb run`"
         )
-    if control is not None and plan.canonical_solver(control) not in ranked:
+    if question.control is None:
+        return question
+    control = plan.canonical_solver(question.control)
+    if control not in ranked:
         raise SpecError(f"{control} sees gradients and is never ranked; the control must be one of {', '.join(ranked)}")
+    return replace(question, control=control)

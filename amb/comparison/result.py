@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from amb.comparison.baseline import ReferenceStudy
-from amb.comparison.table import Cell, find_run
+from amb.comparison.table import find_run
 from amb.contracts.space import FloatArray
 from amb.run.plan import Plan
-from amb.stats import Analysis, common, competing
+from amb.stats import Analysis
+from amb.stats.metrics import Cell
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 
@@ -41,16 +42,6 @@ class Comparison:
     beside: ReferenceStudy | None = field(default=None, kw_only=True, repr=False)
     _best_candidates: Mapping[Cell, tuple[int, ...]] = field(repr=False)
 
-    @cached_property
-    def competing(self) -> pd.DataFrame:
-        """The runs of solvers that see values only: all that figures show."""
-        return competing(self.runs)
-
-    @cached_property
-    def common(self) -> pd.DataFrame:
-        """Of these the runs on problems on which every such solver has one: all that figures compare."""
-        return common(self.competing)
-
     @property
     def ranking(self) -> pd.DataFrame:
         """One row a solver, best first."""
@@ -71,14 +62,14 @@ class Comparison:
         """What the verdict rests on: problems, clusters, runs, failures and methods."""
         return self.analysis.basis
 
-    def modes(self, problem: str) -> int:
-        """Modes of a problem's space, without loading a network where a run of it recommended anything."""
+    def dimensions(self, problem: str) -> int:
+        """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
         known = (len(best) for key, best in self._best_candidates.items() if key[0] == problem and best)
         return next(known, 0) or self.plan.problem(problem).space.d
 
-    def load(self, key: Cell) -> tuple[RunRecord, Trace] | None:
+    def load(self, cell: Cell) -> tuple[RunRecord, Trace] | None:
         """Record and whole trace of a run, from the study or the reference beside it; None where neither has it."""
-        run = self._plans.get(key)
+        run = self._plans.get(cell)
         return None if run is None else find_run(run, self.study, self.beside)
 
     @cached_property

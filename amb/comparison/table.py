@@ -13,11 +13,9 @@ from amb.errors import StudyError
 from amb.references.lookup import reference
 from amb.run.plan import Plan
 from amb.spec import ProblemId
+from amb.stats.metrics import Cell
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
-
-Cell = tuple[str, str, int]
-"""Problem, solver and seed."""
 
 
 @dataclass(frozen=True)

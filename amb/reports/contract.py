@@ -1,13 +1,56 @@
-"""The report contract: what the entry-point group `amb.reports` offers."""
+"""The report contract: what the entry-point group `amb.reports` offers, and the data that a report is given."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
-    from amb.study.published import AnyStudy
+import pandas as pd
+
+from amb.stats import Analysis, Question, common, competing
+from amb.stats.metrics import Cell, Traces
+from amb.study.published import AnyStudy
+from amb.study.runs import RunRecord, Trace
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What a report is made from: the runs of several solvers on several problems, and their statistics.
+
+    Attributes:
+        runs: one row a run (docs/statistics.md lists the columns).
+        traces: float64[queries] of every run: its values without noise, in query order, NaN where a query failed.
+        analysis: every table of the statistics, the verdict, and the question that was asked.
+        settings: everything needed to repeat the comparison.
+        meis: the most exciting inputs, rendered when called: problem, solver, seed, activation (noise-free) and image
+            (uint8[h, w, c]), one row a problem and solver; empty where no run recommended anything.
+        dimensions: the number of dimensions of a problem's space.
+        load: record and whole trace of a run; None if no study holds it.
+        studies: the studies whose manifests describe the runs.
+        warnings: what a reader of the tables must know, in sentences without a full stop.
+    """
+
+    runs: pd.DataFrame
+    traces: Traces
+    analysis: Analysis
+    settings: Mapping[str, object]
+    meis: Callable[[], pd.DataFrame]
+    dimensions: Callable[[str], int]
+    load: Callable[[Cell], tuple[RunRecord, Trace] | None]
+    studies: tuple[AnyStudy, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def competing(self) -> pd.DataFrame:
+        """The runs of solvers that see values only: all that figures show."""
+        return competing(self.runs)
+
+    @cached_property
+    def common(self) -> pd.DataFrame:
+        """Those of `competing` on problems on which every such solver has a run: all that figures compare."""
+        return common(self.competing)
 
 
 class Report(ABC):
@@ -16,7 +59,7 @@ class Report(ABC):
     plugin_kind: ClassVar[str] = "reports"
 
     @abstractmethod
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
         """Write into `folder`, which exists, and return the files written, the most important first."""
 
 
@@ -26,23 +69,21 @@ class StudyReport(Report):
     @abstractmethod
     def write_studies(
         self,
-        studies: "Sequence[AnyStudy]",
+        studies: Sequence[AnyStudy],
         file: Path,
+        question: Question,
         *,
-        metric: str = "final",
-        alpha: float = 0.05,
-        rope: float = 0.01,
         title: str = "",
         command: str = "",
     ) -> list[Path]:
-        """Write `file` about all finished runs of the studies, a run of several studies once.
+        """Write `file` about all finished runs of the studies, each run once, even if several studies hold it.
 
         Args:
             studies: where the runs are.
             file: what is written; its folder exists.
-            metric, alpha, rope: as in `amb.compare`.
+            question: the metric, the error rate and what counts as equal.
             title: of the report; by default one that the report chooses.
-            command: the command that makes it again, to be shown.
+            command: the command that repeats the report, to be shown.
 
         Raises:
             StudyError: the studies hold no run, or contradict each other.

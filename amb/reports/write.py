@@ -7,8 +7,8 @@ from pathlib import Path
 from amb.catalogue.plugins import find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import StudyError
-from amb.reports.contract import Report, StudyReport
-from amb.stats.metrics import check_alpha, find_metric
+from amb.reports.contract import Report, ReportData, StudyReport
+from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
 
 
@@ -27,6 +27,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
         PluginError: a report that cannot be loaded.
         StudyError: the folder cannot be written.
     """
+    data = report_data(comparison)
     folder = comparison.study.folder / "report"
     written: list[Path] = []
     for name in plugins("reports") if names is None else names:
@@ -34,20 +35,33 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_links(folder)
-            written += report().write(comparison, folder)
+            written += report().write(data, folder)
         except OSError as cause:
             raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
     return written
 
 
+def report_data(comparison: Comparison) -> ReportData:
+    """What reports are given of a comparison."""
+    return ReportData(
+        comparison.runs,
+        comparison.traces,
+        comparison.analysis,
+        comparison.settings,
+        comparison.meis,
+        comparison.dimensions,
+        comparison.load,
+        (comparison.study,),
+        comparison.warnings,
+    )
+
+
 def write_leaderboard(
     studies: Sequence[str | Path],
     file: Path,
+    question: Question = DEFAULT,
     *,
     title: str = "",
-    metric: str = "final",
-    alpha: float = 0.05,
-    rope: float = 0.01,
     report: str = "html",
 ) -> list[Path]:
     """Write one page about all finished runs of several studies.
@@ -55,28 +69,21 @@ def write_leaderboard(
     Args:
         studies: their folders, published ones too.
         file: the page.
-        title, metric, alpha, rope: see `amb.reports.contract.StudyReport`.
+        question, title: see `amb.reports.contract.StudyReport`.
         report: the plug-in that writes it.
 
     Raises:
         StudyError: a folder is no study, the studies hold no run or contradict each other, or the file cannot be
             written.
-        SpecError: an unknown metric, a bad alpha.
         PluginError: the report cannot be loaded, or reports on comparisons only.
     """
-    find_metric(metric)
-    check_alpha(alpha)
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
-    given = {"title": (title, ""), "metric": (metric, "final"), "alpha": (alpha, 0.05), "rope": (rope, 0.01)}
-    for name, (value, default) in given.items():
-        words += [f"--{name}", str(value)] if value != default else []
+    words += ["--title", title] * bool(title) + question.to_options()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return writer().write_studies(
-            opened, file, metric=metric, alpha=alpha, rope=rope, title=title, command=shlex.join(words)
-        )
+        return writer().write_studies(opened, file, question, title=title, command=shlex.join(words))
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another place with --out") from cause
 

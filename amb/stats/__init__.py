@@ -6,6 +6,7 @@
 from amb.stats.analysis import Analysis, analyse
 from amb.stats.columns import PAIRS, Column, known, ranking_columns, shown
 from amb.stats.metrics import METRICS, Metric
+from amb.stats.question import Question
 from amb.stats.scores import common, competing
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Analysis",
     "Column",
     "Metric",
+    "Question",
     "analyse",
     "common",
     "competing",

@@ -10,11 +10,12 @@ from amb.errors import AmbError
 from amb.stats.bayes import add_posteriors
 from amb.stats.effects import add_effects, score_intervals
 from amb.stats.exploratory import problem_tests
-from amb.stats.metrics import Traces, check_alpha
+from amb.stats.metrics import Traces
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
 from amb.stats.queries import TARGET, queries_to, ranges
+from amb.stats.question import DEFAULT, Question
 from amb.stats.ranking import ranking, unranked
 from amb.stats.scores import blocks, competing, failed_runs, median_scores, score_runs, timed, white_box_runs
 from amb.stats.verdict import basis, verdict
@@ -25,6 +26,7 @@ class Analysis:
     """What the pipeline found.
 
     Attributes:
+        question: what was asked.
         scored: the runs with their scores (`score_runs`).
         medians: a row a problem and solver (`median_scores`).
         omnibus: one row, Friedman's test.
@@ -33,9 +35,9 @@ class Analysis:
         white_box: a row a solver that sees gradients, in the columns of `ranking`, which no other table holds.
         verdict: the result in one sentence.
         basis: what the sentence rests on.
-        control: the solver that all others were compared with; None: all pairs were.
     """
 
+    question: Question
     scored: pd.DataFrame
     medians: pd.DataFrame
     omnibus: pd.DataFrame
@@ -44,12 +46,11 @@ class Analysis:
     white_box: pd.DataFrame
     verdict: str
     basis: str
-    control: str | None = None
 
     @cached_property
     def problem_tests(self) -> pd.DataFrame:
         """A row a problem and pair: exploratory tests between seeds; made when asked for, as few show them."""
-        return problem_tests(self.scored, control=self.control)
+        return problem_tests(self.scored, control=self.question.control)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -62,11 +63,8 @@ class Analysis:
 def analyse(
     runs: pd.DataFrame,
     traces: Traces,
+    question: Question = DEFAULT,
     *,
-    metric: str = "final",
-    alpha: float = 0.05,
-    control: str | None = None,
-    rope: float = 0.01,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Analysis:
@@ -78,18 +76,15 @@ def analyse(
         runs: one row a run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
             gradients.
         traces: (problem, solver, seed) -> told values in query order.
-        metric: the primary metric, a name in `METRICS`, declared before looking.
-        alpha: family-wise error of the pairwise tests.
-        control: compare every solver with this one only.
-        rope: region of practical equivalence, as a share of each problem's range.
+        question: the metric, the error rate, what counts as equal, and the control.
         resamples: bootstrap replicates.
         seed: of the bootstrap and the posterior draws; everything else is exact.
 
     Raises:
-        AmbError: no or double runs, missing columns, an alpha outside (0, 1); unknown metric or control; seconds to be
-            compared of runs that had not the machine for themselves.
+        AmbError: no or double runs, missing columns; unknown control; seconds to be compared of runs that had not the
+            machine for themselves.
     """
-    check_alpha(alpha)
+    metric, control = question.metric, question.control
     _check_timed(runs, metric)
     intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
     white_box, runs = runs[white_box_runs(runs)], competing(runs)
@@ -100,11 +95,11 @@ def analyse(
     ordered = blocks(medians, "ordered")
     solvers = [str(solver) for solver in ordered.columns]
     scores = make_panel(scored, solvers, "score")
-    pairs = compare_pairs(ordered, alpha=alpha, control=control)
+    pairs = compare_pairs(ordered, alpha=question.alpha, control=control)
     pairs = add_effects(pairs, scores, make_panel(scored, solvers, "ordered"), resamples=resamples, rng=effects_rng)
     known = ranges(runs, traces)
     spans = known["best"] - known["start"] if metric in ("final", "anytime") else pd.Series(1.0, known.index)
-    pairs = add_posteriors(pairs, blocks(medians, "score"), spans, rope=rope, rng=posterior_rng)
+    pairs = add_posteriors(pairs, blocks(medians, "score"), spans, rope=question.rope, rng=posterior_rng)
     pairs["metric"] = metric
     table = ranking(
         scored,
@@ -114,11 +109,11 @@ def analyse(
         queries_to(runs, traces, fractions=[TARGET], bounds=known),
         control=control,
     )
-    words = verdict(table, pairs, metric=metric, alpha=alpha, control=control)
+    words = verdict(table, pairs, question)
     common = scored["problem"].isin(ordered.index)
     aside = _white_box_table(white_box, traces, known.loc[ordered.index], metric, resamples, white_box_rng)
     facts = basis(table, pairs, scored[~common])
-    return Analysis(scored, medians, omnibus(ordered), pairs, table, aside, words, facts, control)
+    return Analysis(question, scored, medians, omnibus(ordered), pairs, table, aside, words, facts)
 
 
 def _check_timed(runs: pd.DataFrame, metric: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from amb.stats.metrics import Metric, find_metric
+from amb.stats.question import DEFAULT, Question
 from amb.stats.ranking import NOT_RANKED
 
 Row = Mapping[str, Any]
@@ -34,9 +35,9 @@ class Column:
     optional: bool = False
 
 
-def ranking_columns(metric: str = "final", *, control: str | None = None) -> dict[str, Column]:
+def ranking_columns(question: Question = DEFAULT) -> dict[str, Column]:
     """Columns of the leaderboard, by the name of the column of `ranking` that each is made from."""
-    measure = find_metric(metric)
+    measure, control = question.scoring, question.control
     against = "vs best" if control is None else f"vs {control}"
     columns = {
         "solver": Column("solver", _solver, align="left"),

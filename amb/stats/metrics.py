@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amb.errors import SpecError, unknown
+from amb.errors import unknown
 
-Traces = Mapping[tuple[str, str, int], NDArray[np.float64]]
-"""(problem, solver, seed) -> float64[queries], the values told in query order, NaN where a query failed."""
+Cell = tuple[str, str, int]
+"""Problem, solver and seed: what names a run in tables and figures."""
+
+Traces = Mapping[Cell, NDArray[np.float64]]
+"""float64[queries] of each run: its values in query order, NaN where a query failed."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +55,12 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-def check_alpha(alpha: float) -> None:
-    """Refuse an error rate that is none.
-
-    Raises:
-        SpecError: it does not lie between 0 and 1.
-    """
-    if not 0 < alpha < 1:
-        raise SpecError(f"alpha must lie between 0 and 1, got {alpha}")
-
-
 def find_metric(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
         SpecError: there is none; the message gives the nearest.
     """
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS)
+    if not isinstance(name, str) or name not in METRICS:
+        raise unknown("metric", str(name), METRICS)
     return METRICS[name]

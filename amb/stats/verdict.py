@@ -4,18 +4,11 @@ import numpy as np
 import pandas as pd
 
 from amb.stats.columns import p_value, percent, seconds, show_interval
-from amb.stats.metrics import find_metric
+from amb.stats.question import DEFAULT, Question
 from amb.stats.signed_rank import smallest_p
 
 
-def verdict(
-    ranking: pd.DataFrame,
-    pairs: pd.DataFrame,
-    *,
-    metric: str = "final",
-    alpha: float = 0.05,
-    control: str | None = None,
-) -> str:
+def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEFAULT) -> str:
     """One sentence: who is best, by how much, how surely and at what cost; `basis` says what it rests on.
 
     It claims no more than the tests do: a solver "beats" another only where the Holm-corrected p-value is
@@ -24,6 +17,7 @@ def verdict(
     Args:
         ranking: of `ranking`.
         pairs: of `compare_pairs` with `add_effects` (and, if wanted, `add_posteriors`).
+        question: what was asked.
     """
     solvers = list(ranking["solver"])
     problems = int(ranking["problems"].iloc[0])
@@ -34,11 +28,11 @@ def verdict(
         )
     if len(solvers) == 1:
         row = ranking.iloc[0]
-        show = find_metric(metric)
+        show = question.scoring
         interval = show_interval(show, row["low"], row["high"])
         found = f"{show.label} {show.show(row['score'])} {interval}"
         return f"{solvers[0]} alone: {found}, with nothing to compare it with."
-    lead = _against_control(ranking, pairs, metric, control) if control else _best(ranking, pairs, metric, alpha)
+    lead = _against_control(ranking, pairs, question) if question.control else _best(ranking, pairs, question)
     return f"{lead}{_cost(ranking)}."
 
 
@@ -71,14 +65,14 @@ def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame) -
     return f"Based on {'; '.join(facts)}.{caution}"
 
 
-def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, metric: str, alpha: float) -> str:
+def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:
     best, second, *_ = ranking["solver"]
     involved = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
     ahead = np.where(involved["first"] == best, involved["balance"], -involved["balance"]) > 0
     rival = np.where(involved["first"] == best, involved["second"], involved["first"])
     beaten = [str(s) for s in rival[involved["differs"] & ahead]]
     equal = [str(s) for s in rival[~(involved["differs"] & ahead)]]
-    effect = _effect(pairs, best, second, metric)
+    effect = _effect(pairs, best, second, question)
     if len(ranking) == 2 and beaten:
         return f"{best} is best: it beats {second} by {effect}"
     if not equal:
@@ -100,7 +94,7 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, metric: str, alpha: float)
         least = min(1.0, count * smallest_p(problems))
         reason = (
             f"{_plural(problems, 'problem')} and {_plural(count, 'comparison')} cannot give a Holm p below {least:.2g}"
-            if least > alpha
+            if least > question.alpha
             else "too many problems are tied for any difference to become significant"
         )
         return (
@@ -115,7 +109,8 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, metric: str, alpha: float)
     )
 
 
-def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, metric: str, control: str) -> str:
+def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:
+    control = str(question.control)
     better = list(pairs.loc[pairs["differs"] & (pairs["balance"] > 0), "first"])
     worse = list(pairs.loc[pairs["differs"] & (pairs["balance"] < 0), "first"])
     alike = list(pairs.loc[~pairs["differs"], "first"])
@@ -130,16 +125,16 @@ def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, metric: str, co
             why = " (underpowered: no outcome could have shown it)"
         parts.append(f"no difference from the control {control} is shown for {_list(alike)}{why}")
     top = str(pairs["first"].iloc[0])
-    effect = _effect(pairs, top, control, metric)
+    effect = _effect(pairs, top, control, question)
     return f"{'; '.join(parts)}; the best-ranked challenger, {top}, differs by {effect}"
 
 
-def _effect(pairs: pd.DataFrame, first: str, second: str, metric: str) -> str:
+def _effect(pairs: pd.DataFrame, first: str, second: str, question: Question) -> str:
     straight = pairs[(pairs["first"] == first) & (pairs["second"] == second)]
     row = (straight if len(straight) else pairs[(pairs["first"] == second) & (pairs["second"] == first)]).iloc[0]
     sign = 1 if len(straight) else -1
     difference, ends = sign * row["difference"], sorted((sign * row["low"], sign * row["high"]))
-    measure = find_metric(metric)
+    measure = question.scoring
     interval = show_interval(measure, *ends, difference=True)
     shown = [measure.show_difference(difference), *([] if interval == "–" else [interval])]
     words = f"{' '.join(shown)} in {measure.noun}"

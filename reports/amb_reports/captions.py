@@ -8,6 +8,7 @@ import pandas as pd
 
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
+from amb.stats.question import Question
 
 
 def scope(runs: pd.DataFrame) -> str:
@@ -44,10 +45,7 @@ def command(settings: Mapping[str, object]) -> str:
     suite = re.sub(r"-\d+$", "", str(settings.get("suite") or ""))
     parts += ["--problems", suite or ",".join(_texts(settings.get("problems")))]
     parts += ["--budget", str(settings.get("budget")), "--seeds", _seeds(settings.get("seeds"))]
-    for name, default in (("metric", "final"), ("alpha", 0.05), ("rope", 0.01), ("control", None)):
-        value = settings.get(name)
-        if value is not None and value != default:
-            parts += [f"--{name}", str(value)]
+    parts += Question.from_settings(settings).to_options()
     beside = settings.get("with_reference")
     if beside:
         parts += ["--with-reference"] if beside == "True" else ["--reference", str(beside)]

@@ -1,13 +1,13 @@
-"""A made-up comparison for the tests of reports."""
+"""What the tests of reports report on: a made-up comparison, and made-up studies."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from amb.reports.contract import ReportData
 from amb.stats import analyse
 from amb.study.runs import RunPlan, RunRecord, Trace
 
@@ -15,12 +15,14 @@ SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
 
 
 @pytest.fixture(scope="session")
-def make_comparison() -> Callable[..., SimpleNamespace]:
+def make_comparison() -> Callable[..., ReportData]:
     return _make_comparison
 
 
-def _make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seeds: int = 2, crash: bool = True):  # type: ignore[no-untyped-def]
-    """A comparison with the attributes that reports use; the second solver is the best, the last crashes once."""
+def _make_comparison(
+    problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seeds: int = 2, crash: bool = True
+) -> ReportData:
+    """The second solver is the best, the last one crashes once."""
     rng = np.random.default_rng(0)
     rows, traces = [], {}
     for p in range(problems):
@@ -67,11 +69,7 @@ def _make_comparison(problems: int = 8, solvers: tuple[str, ...] = SOLVERS, seed
         "alpha": 0.05,
         "rope": 0.01,
     }
-    return SimpleNamespace(
-        runs=runs, competing=runs, common=runs, traces=traces, analysis=analysis, ranking=analysis.ranking,
-        pairs=analysis.pairs, verdict=analysis.verdict, basis=analysis.basis, settings=settings, meis=lambda: meis,
-        modes=lambda problem: 128, load=lambda key: None, warnings=(),
-    )  # fmt: skip
+    return ReportData(runs, traces, analysis, settings, lambda: meis, lambda problem: 128, lambda cell: None)
 
 
 class MemoryStudy:

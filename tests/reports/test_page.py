@@ -19,7 +19,7 @@ from amb.cli.app import app
 from amb.comparison.compare import compare
 from amb.contracts.reference import Reference
 from amb.errors import StudyError
-from amb.stats import analyse
+from amb.stats import Question, analyse
 from amb.stats.queries import FRACTIONS, TARGET, queries_to
 from amb_reports.page.board import Course, budgets_to_show
 from amb_reports.page.courses import steps as improvements
@@ -33,7 +33,7 @@ HOSTILE = "</script><script>window.hacked = 1</script>"
 
 
 def board(*studies):  # type: ignore[no-untyped-def]
-    return board_of_studies(studies, metric="final", alpha=0.05, rope=0.01, command="amb leaderboard x")
+    return board_of_studies(studies, Question(), command="amb leaderboard x")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from amb.catalogue.plugins import load_file
 from amb.contracts.reference import Reference
-from amb.stats import analyse, common
+from amb.stats import Question, analyse, common
 from amb.stats.queries import queries_to
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.signed_rank import signed_rank
@@ -115,7 +115,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def make(study, file: Path) -> SimpleNamespace:  # type: ignore[no-untyped-def]
-    board = board_of_studies([study], metric="final", alpha=0.05, rope=0.01, command="amb leaderboard made-up")
+    board = board_of_studies([study], Question(), command="amb leaderboard made-up")
     file.write_text(render(board, title="Made-up study"), encoding="utf-8")
     return SimpleNamespace(board=board, file=file)
 

@@ -1,37 +1,37 @@
 """The ranking in terminals of several widths."""
 
 from io import StringIO
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from amb.cli.ranking import ranking_table
+from amb.reports.contract import ReportData
 from amb.stats import ranking_columns
 
 LONG = "nevergrad[name=DiscreteLenglerOnePlusOne,space=ordinal]"
 
 
 @pytest.fixture(scope="module")
-def comparison(make_comparison) -> SimpleNamespace:  # type: ignore[no-untyped-def]
+def comparison(make_comparison) -> ReportData:  # type: ignore[no-untyped-def]
     return make_comparison(solvers=("random", "tt-b[k=50,lr=0.1]", "portfolio"))
 
 
-def printed(comparison: SimpleNamespace, width: int) -> list[str]:
+def printed(comparison: ReportData, width: int) -> list[str]:
     console = Console(width=width, file=StringIO(), color_system=None)
-    console.print(ranking_table(comparison, width=width))
+    console.print(ranking_table(comparison.analysis, width=width))
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("width", "columns"), [(60, 4), (80, 6), (120, 9), (200, 13)])
-def test_numbers_and_headers_are_whole_at_every_width(comparison: SimpleNamespace, width: int, columns: int) -> None:
+def test_numbers_and_headers_are_whole_at_every_width(comparison: ReportData, width: int, columns: int) -> None:
     """Nothing is cut off, no line wraps, and the wider the terminal, the more columns there are."""
     lines = printed(comparison, width)
     text = "\n".join(lines)
     assert max(len(line.rstrip()) for line in lines) <= width
     assert "…" not in text
     assert "..." not in text
-    for row in comparison.ranking.to_dict("records"):
+    for row in comparison.analysis.ranking.to_dict("records"):
         line = next(line for line in lines if line.startswith(row["solver"]))
         cells = {name: column.cell(row) for name, column in ranking_columns().items() if name in row}
         shown = [name for name, cell in cells.items() if cell in line]
@@ -46,5 +46,5 @@ def test_a_name_wider_than_the_terminal_leaves_the_numbers_whole(make_comparison
     """At 80 columns a spec of 55 characters still stands beside the score, uncut."""
     comparison = make_comparison(solvers=("random", LONG))
     lines = printed(comparison, 80)
-    row = comparison.ranking.set_index("solver").loc[LONG]
+    row = comparison.analysis.ranking.set_index("solver").loc[LONG]
     assert any(LONG in line and f"{row['score']:.3f}" in line for line in lines)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from amb.errors import AmbError
-from amb.stats import METRICS, PAIRS, analyse, common, ranking_columns, shown
+from amb.stats import METRICS, PAIRS, Question, analyse, common, ranking_columns, shown
 
 
 def three(problems: int = 10, seeds: int = 3) -> np.ndarray:
@@ -94,9 +94,9 @@ def test_seconds_are_claimed_only_where_runs_were_timed(study) -> None:  # type:
     crowded = runs.assign(timing=[*[True] * (len(runs) - 1), False])
     assert "solver time" not in analyse(crowded[crowded["solver"] != "b"], traces, resamples=50).verdict
     with pytest.raises(AmbError, match=r"1 of 90 runs were not timed alone.*--timing"):
-        analyse(crowded, traces, metric="seconds", resamples=50)
+        analyse(crowded, traces, Question("seconds"), resamples=50)
     with pytest.raises(AmbError, match="90 of 90 runs were not timed"):
-        analyse(runs.drop(columns="timing"), traces, metric="seconds", resamples=50)
+        analyse(runs.drop(columns="timing"), traces, Question("seconds"), resamples=50)
 
 
 def test_a_failed_run_needs_no_time_to_be_the_worst(study) -> None:  # type: ignore[no-untyped-def]
@@ -105,7 +105,7 @@ def test_a_failed_run_needs_no_time_to_be_the_worst(study) -> None:  # type: ign
     finals[0, 2] = np.nan
     runs, traces = study(finals)
     runs["timing"] = runs["final"].notna()
-    assert list(analyse(runs, traces, metric="seconds", resamples=50).ranking["solver"]) == ["a", "b", "c"]
+    assert list(analyse(runs, traces, Question("seconds"), resamples=50).ranking["solver"]) == ["a", "b", "c"]
 
 
 def test_failures_are_in_sight(study) -> None:  # type: ignore[no-untyped-def]
@@ -122,8 +122,9 @@ def test_failures_are_in_sight(study) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("control", [None, "b"])
 def test_every_metric_and_a_control_can_be_shown(study, metric: str, control: str | None) -> None:  # type: ignore[no-untyped-def]
     """Tables of text without NaN or inf, and a verdict, whatever is compared."""
-    found = analyse(*study(three()), metric=metric, control=control, resamples=50)
-    for table in (shown(found.ranking, ranking_columns(metric, control=control)), shown(found.pairs, PAIRS)):
+    question = Question(metric, control=control)
+    found = analyse(*study(three()), question, resamples=50)
+    for table in (shown(found.ranking, ranking_columns(question)), shown(found.pairs, PAIRS)):
         text = table.to_string()
         assert "nan" not in text
         assert "inf" not in text
@@ -153,12 +154,6 @@ def test_the_order_of_rows_does_not_matter(study) -> None:  # type: ignore[no-un
         straight.pairs[columns].sort_values(key, ignore_index=True),
         mixed.pairs[columns].sort_values(key, ignore_index=True),
     )
-
-
-def test_a_silly_alpha_is_refused(study) -> None:  # type: ignore[no-untyped-def]
-    """Alpha is a probability."""
-    with pytest.raises(AmbError, match="alpha"):
-        analyse(*study(three()), alpha=5)
 
 
 def test_queries_to_the_target_are_those_of_all_runs_over_the_runs_that_arrive(study) -> None:  # type: ignore[no-untyped-def]

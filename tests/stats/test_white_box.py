@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from amb.errors import AmbError
-from amb.stats import analyse, competing, shown
+from amb.stats import Question, analyse, competing, shown
 from amb.stats.queries import ranges
 
 METRICS = ("final", "anytime", "queries", "seconds")
@@ -23,8 +23,8 @@ def both(study):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_others_are_told_the_same_with_it_and_without(both, metric: str) -> None:  # type: ignore[no-untyped-def]
     runs, traces = both
-    found = analyse(runs, traces, metric=metric, resamples=50)
-    alone = analyse(competing(runs), traces, metric=metric, resamples=50)
+    found = analyse(runs, traces, Question(metric), resamples=50)
+    alone = analyse(competing(runs), traces, Question(metric), resamples=50)
     for table in ("scored", "medians", "omnibus", "pairs", "problem_tests", "ranking"):
         first, second = (getattr(a, table).drop(columns="white_box", errors="ignore") for a in (found, alone))
         pd.testing.assert_frame_equal(first.reset_index(drop=True), second.reset_index(drop=True))

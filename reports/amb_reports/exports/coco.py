@@ -2,17 +2,13 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb_reports.exports.series import Series, file_name, series
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 PRECISION = 1e-8
 """COCO's final target: what is nearer to the optimum counts as the optimum."""
@@ -31,11 +27,11 @@ class Coco(Report):
     the data and takes the first 100 problems for functions of `bbob`, of which they share nothing but the number.
     """
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
         home = folder / "coco"
         shutil.rmtree(home, ignore_errors=True)  # the files of another comparison would be read along
         names, written = {}, []
-        for one in series(comparison):
+        for one in series(data):
             names[one.number] = (one.number, one.problem, one.best)
             written.append(_write_series(one, home / file_name(one.solver)))
         index = home / "problems.csv"

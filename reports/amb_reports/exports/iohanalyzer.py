@@ -3,25 +3,21 @@
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb_reports.exports.series import Series, file_name, series
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 
 class IOHanalyzer(Report):
     """`ioh/<solver>/`: a JSON index and a `.dat` file for each problem; activations are maximized."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
         home = folder / "ioh"
         shutil.rmtree(home, ignore_errors=True)  # the files of another comparison would be read along
-        suite = str(comparison.settings.get("suite") or "amb")
-        return [_write_series(one, home / file_name(one.solver), suite) for one in series(comparison)]
+        suite = str(data.settings.get("suite") or "amb")
+        return [_write_series(one, home / file_name(one.solver), suite) for one in series(data)]
 
 
 def _write_series(one: Series, home: Path, suite: str) -> Path:

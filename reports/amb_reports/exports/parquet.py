@@ -1,23 +1,19 @@
 """The tables as Parquet: types kept, traces included."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from amb.reports.contract import Report
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
+from amb.reports.contract import Report, ReportData
 
 
 class Parquet(Report):
     """`runs.parquet` (a row a run) and `traces.parquet` (a row a run: every value told, in query order)."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
         paths = [folder / "runs.parquet", folder / "traces.parquet"]
-        comparison.runs.to_parquet(paths[0], index=False)
-        rows = [(*key, told) for key, told in comparison.traces.items()]
+        data.runs.to_parquet(paths[0], index=False)
+        rows = [(*key, told) for key, told in data.traces.items()]
         traces = pd.DataFrame(rows, columns=["problem", "solver", "seed", "values"])
         traces.to_parquet(paths[1], index=False, compression="zstd")
         return paths

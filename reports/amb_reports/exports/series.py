@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
+from amb.reports.contract import ReportData
 
 
 @dataclass(frozen=True)
@@ -35,22 +33,22 @@ class Series:
     told: list[NDArray[np.float64]]
 
 
-def series(comparison: "Comparison") -> Iterator[Series]:
+def series(data: ReportData) -> Iterator[Series]:
     """All problems and solvers of a comparison in its order; a run that observed nothing is left out."""
-    points = comparison.runs.drop_duplicates("problem").set_index("problem").get("best_known", pd.Series(dtype=float))
+    points = data.runs.drop_duplicates("problem").set_index("problem").get("best_known", pd.Series(dtype=float))
     known = {
         problem: float(np.nanmax(np.concatenate([*values, [0.0, points.get(problem, np.nan)]])))
-        for problem in dict.fromkeys(comparison.runs["problem"])
-        if (values := [told for key, told in comparison.traces.items() if key[0] == problem])
+        for problem in dict.fromkeys(data.runs["problem"])
+        if (values := [told for key, told in data.traces.items() if key[0] == problem])
     }
     for number, (problem, best) in enumerate(known.items(), start=1):
-        part = comparison.runs[comparison.runs["problem"] == problem]
+        part = data.runs[data.runs["problem"] == problem]
         for solver, group in part.groupby("solver", sort=False):
             keys = [(problem, str(solver), int(seed)) for seed in group["seed"]]
-            kept = [key for key in keys if len(comparison.traces[key])]
+            kept = [key for key in keys if len(data.traces[key])]
             if kept:
-                told = [comparison.traces[key] for key in kept]
-                modes = comparison.modes(problem)
+                told = [data.traces[key] for key in kept]
+                modes = data.dimensions(problem)
                 yield Series(number, problem, str(solver), modes, best, [seed for *_, seed in kept], told)
 
 

@@ -1,7 +1,6 @@
 """Best activation found against queries."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,14 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far, ranges
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 ALL = "all problems"
 MOST_PANELS = 12
@@ -25,8 +21,8 @@ MOST_PANELS = 12
 class Convergence(Report):
     """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = comparison.common, comparison.traces
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "convergence")
         table = convergence_table(runs, traces)

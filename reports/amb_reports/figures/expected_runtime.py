@@ -1,32 +1,28 @@
 """What a target costs: expected runtimes with intervals, as a table and as a figure."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 
 class ExpectedRuntime(Report):
     """`ert.csv` (a row a problem, solver and target) and `ert.png`, `.svg` (all problems, with intervals)."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = comparison.common, comparison.traces
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        runs, traces = data.common, data.traces
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return forget(folder, "ert")
         paths = save(draw_runtimes(table, way_and_scope(runs, traces)), folder, "ert")
         paths.append(folder / "ert.csv")
-        expected_runtimes(comparison.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
+        expected_runtimes(data.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
 
 

@@ -1,19 +1,15 @@
 """The images that were found: the most exciting input of each problem and solver."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb_reports.captions import short
 from amb_reports.figures.palette import DPI, INK, MUTED, save
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 CELL = 160
 """Side of an image in pixels: 32, 64 and 16 pixel images are enlarged by whole factors or nearly so."""
@@ -27,11 +23,11 @@ TOP, GAP, CAPTION, BOTTOM, RIGHT = 96, 14, 30, 14, 24
 class Gallery(Report):
     """`gallery.png` (and `gallery-2.png`, ... for many problems): problems by solvers."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        meis = comparison.meis()
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        meis = data.meis()
         if meis.empty:  # no run came as far as an image
             return []
-        table = gallery_table(meis, comparison.runs, list(comparison.analysis.table["solver"]))
+        table = gallery_table(meis, data.runs, list(data.analysis.table["solver"]))
         paths = []
         pages = -(-table["row"].nunique() // ROWS)
         for page in range(pages):

@@ -1,22 +1,18 @@
 """Every solver on every problem, at a glance."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
 from amb_reports.captions import short, way_and_scope
 from amb_reports.figures.palette import INK, MUTED, explain, save
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 # One hue, light to dark: it reads in grey and with any colour vision.
 SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2", "#08306b"])
@@ -25,9 +21,9 @@ SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2
 class Heatmap(Report):
     """`heatmap.png` and `.svg`: median activation, coloured by how far that is on the way to the best known."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = comparison.competing, comparison.traces
-        table = heatmap_table(runs, traces, list(comparison.ranking["solver"]))
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        runs, traces = data.competing, data.traces
+        table = heatmap_table(runs, traces, list(data.analysis.ranking["solver"]))
         return save(draw_heatmap(table, way_and_scope(runs, traces)), folder, "heatmap")
 
 

@@ -1,28 +1,24 @@
 """Performance profile: how often a solver comes how close to the best known."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
 from amb.stats.scores import failed_runs
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
-
 
 class Profile(Report):
     """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = comparison.common, comparison.traces
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "profile")
         return save(draw_profile(profile_table(runs, traces), way_and_scope(runs, traces)), folder, "profile")

@@ -1,29 +1,25 @@
 """Mean ranks, with bars over the solvers that the tests cannot tell apart."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats.groups import cliques
 from amb_reports.captions import scope
 from amb_reports.figures.palette import INK, MUTED, explain, forget, lines, save
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 
 class Ranks(Report):
     """`ranks.png` and `.svg`, where all pairs were tested (not against a control)."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        ranked = len(comparison.ranking) > 1 and comparison.ranking["mean_rank"].notna().all()
-        if comparison.settings.get("control") is not None or not ranked:
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        ranked = len(data.analysis.ranking) > 1 and data.analysis.ranking["mean_rank"].notna().all()
+        if data.analysis.question.control is not None or not ranked:
             return forget(folder, "ranks")
-        runs = comparison.common
-        solvers, bars = ranks_table(comparison.ranking, comparison.pairs)
+        runs = data.common
+        solvers, bars = ranks_table(data.analysis.ranking, data.analysis.pairs)
         order = list(dict.fromkeys(runs["solver"]))
         return save(draw_ranks(solvers, bars, scope(runs), order=order), folder, "ranks")
 

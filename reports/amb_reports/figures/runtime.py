@@ -1,27 +1,23 @@
 """How soon targets are reached: the empirical distribution of runtimes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, log_queries, save, tidy
 
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
-
 
 class Runtime(Report):
     """`runtime.png` and `.svg`: share of (run, target) couples reached against queries."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        runs, traces = comparison.common, comparison.traces
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        runs, traces = data.common, data.traces
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
             return forget(folder, "runtime")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
-from amb.comparison.table import Cell
 from amb.contracts.space import IntArray
 from amb.errors import AmbError
+from amb.stats.metrics import Cell
 from amb.study.runs import RunRecord, Trace
 from amb_reports.page.board import Course
 

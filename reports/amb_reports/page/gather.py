@@ -2,30 +2,29 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import Cell, run_row
+from amb.comparison.table import run_row
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
-from amb.stats import analyse
+from amb.reports.contract import ReportData
+from amb.stats import Question, analyse
+from amb.stats.metrics import Cell
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
 from amb_reports.page.board import Board, Source, at_budget, budgets_to_show, present, view
 from amb_reports.page.courses import courses
 
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
-
 Studies = Sequence[AnyStudy]
 
 
-def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float, command: str) -> Board:
+def board_of_studies(studies: Studies, question: Question, *, command: str) -> Board:
     """Unite the finished runs of several studies by their keys.
 
     Of a run that several studies hold, the longest is shown. Runs of solver versions or weights that a study's
@@ -33,7 +32,7 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
 
     Args:
         studies: opened with `amb.study.open_study`.
-        metric, alpha, rope: as in `amb.compare`.
+        question: the metric, the error rate and what counts as equal.
         command: what makes the page again.
 
     Raises:
@@ -67,8 +66,8 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
     first = budgets[0]
     shown = at_budget(table[present(table, first)], traces, noisy, first)
     known = {key: traces[key][:first] for key in zip(shown["problem"], shown["solver"], shown["seed"], strict=True)}
-    analysis = analyse(shown, known, metric=metric, alpha=alpha, rope=rope)
-    views = tuple(view(table, traces, noisy, budget, metric=metric) for budget in budgets)
+    analysis = analyse(shown, known, question)
+    views = tuple(view(table, traces, noisy, budget, metric=question.metric) for budget in budgets)
 
     by_cell = {h.cell: h for h in runs}
 
@@ -77,14 +76,14 @@ def board_of_studies(studies: Studies, *, metric: str, alpha: float, rope: float
         return studies[found.source].load(found.record.plan)
 
     made, notes = courses(table, read)
-    settings = {"metric": metric, "alpha": alpha, "rope": rope, "command": command}
+    settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
     return Board(table, traces, views, analysis, settings, sources, made, (*notes, *_left_out(sources)))
 
 
-def board_of_comparison(comparison: "Comparison") -> Board:
+def board_of_comparison(data: ReportData) -> Board:
     """The board of one comparison, at its budget and with its statistics."""
-    asked = comparison.settings
+    asked = data.settings
     extra = {
         "timing": False,
         "run_id": "",
@@ -94,23 +93,15 @@ def board_of_comparison(comparison: "Comparison") -> Board:
         "anytime": True,
         "white_box": False,
     }
-    runs = comparison.runs.assign(**{k: v for k, v in extra.items() if k not in comparison.runs})
+    runs = data.runs.assign(**{k: v for k, v in extra.items() if k not in data.runs})
     budget = int(runs["budget"].max())
-    metric = str(asked.get("metric", "final"))
-    views = (view(runs, comparison.traces, {}, budget, metric=metric),)
-    settings = {
-        "metric": metric, "alpha": asked.get("alpha", 0.05), "rope": asked.get("rope", 0.01),
-        "control": asked.get("control"), "command": command(asked),
-    }  # fmt: skip
+    question = data.analysis.question
+    views = (view(runs, data.traces, {}, budget, metric=question.metric),)
+    settings = {**question.to_settings(), "command": command(asked)}
     manifest = {"settings": dict(asked), "environment": {}}
-    source = Source("", manifest)
-    study = getattr(comparison, "study", None)
-    if study is not None:
-        source = Source(str(study.folder), study.manifest)
-    made, notes = courses(runs, comparison.load)
-    return Board(
-        runs, comparison.traces, views, comparison.analysis, settings, (source,), made, (*comparison.warnings, *notes)
-    )
+    sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", manifest),)
+    made, notes = courses(runs, data.load)
+    return Board(runs, data.traces, views, data.analysis, settings, sources, made, (*data.warnings, *notes))
 
 
 class _Held:

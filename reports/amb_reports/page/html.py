@@ -3,22 +3,19 @@
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from amb.reports.contract import StudyReport
-from amb.stats import ranking_columns, shown
+from amb.reports.contract import ReportData, StudyReport
+from amb.stats import Question, ranking_columns, shown
 from amb.study.published import AnyStudy
 from amb_reports.captions import scope
 from amb_reports.figures.palette import COLOURS
 from amb_reports.page.board import Board, at_budget
 from amb_reports.page.gather import board_of_comparison, board_of_studies
 from amb_reports.page.payload import payload, to_json
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 SCRIPTS = (
     "vendor/d3.min.js", "vendor/plot.umd.min.js", "data.js", "statistics.js", "hash.js", "selection.js", "results.js",
@@ -34,9 +31,9 @@ DARK_COLOURS = ("#56a8e8", "#ff8a3d", "#2fc79a", "#e79ac6", "#f0b429", "#8fd3ff"
 class Html(StudyReport):
     """`leaderboard.html`: the page of one comparison, or of many studies."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        board = board_of_comparison(comparison)
-        suite = comparison.settings.get("suite")
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        board = board_of_comparison(data)
+        suite = data.settings.get("suite")
         path = folder / "leaderboard.html"
         path.write_text(render(board, title=f"Leaderboard: {suite}" if suite else "Leaderboard"), encoding="utf-8")
         return [path]
@@ -45,14 +42,12 @@ class Html(StudyReport):
         self,
         studies: Sequence[AnyStudy],
         file: Path,
+        question: Question,
         *,
-        metric: str = "final",
-        alpha: float = 0.05,
-        rope: float = 0.01,
         title: str = "",
         command: str = "",
     ) -> list[Path]:
-        board = board_of_studies(studies, metric=metric, alpha=alpha, rope=rope, command=command)
+        board = board_of_studies(studies, question, command=command)
         file.write_text(render(board, title=title or "Leaderboard"), encoding="utf-8")
         return [file]
 
@@ -67,9 +62,7 @@ def render(board: Board, *, title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    metric = str(board.settings["metric"])
-    control = board.settings.get("control")
-    columns = ranking_columns(metric, control=None if control is None else str(control))
+    columns = ranking_columns(board.analysis.question)
     first = board.views[0]
     here = first.table["present"].to_numpy()
     return environment.get_template("page.html.j2").render(

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from amb.catalogue.suites import suite, suite_names
 from amb.errors import AmbError
 from amb.spec import Spec
-from amb.stats.metrics import find_metric
 from amb.study.runs import Status
 from amb_reports.captions import short
 from amb_reports.figures.palette import COLOURS
@@ -56,7 +55,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
     curves = pack(runs, board.traces, bounds)
     for name in ("start", "query", "share"):
         columns.add(f"curve.{name}", getattr(curves, name))
-    metric = find_metric(str(board.settings["metric"]))
+    metric = board.analysis.question.scoring
     versions = runs.groupby("solver", sort=False)["version"].agg(lambda column: str(column.iloc[-1]))
     white_box = set(runs.loc[runs["white_box"].astype(bool), "solver"])
     return {
@@ -172,7 +171,7 @@ def _analysis(board: Board) -> dict[str, Any]:
     return {
         "verdict": found.verdict,
         "basis": found.basis,
-        "control": board.settings.get("control"),
+        "control": found.question.control,
         "ranking": found.table.to_dict("records"),
         "pairs": found.pairs.to_dict("records"),
         "omnibus": found.omnibus.iloc[0].to_dict(),

@@ -1,20 +1,16 @@
 """The tables as CSV, for whoever computes further."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from amb.reports.contract import Report
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
+from amb.reports.contract import Report, ReportData
 
 
 class Csv(Report):
     """`ranking.csv`, `pairs.csv`, `problem_tests.csv` and `runs.csv`: all columns, all digits, UTF-8."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        tables = {"ranking": comparison.analysis.table, "pairs": comparison.pairs, "runs": comparison.runs}
-        tables["problem_tests"] = comparison.analysis.problem_tests
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        tables = {"ranking": data.analysis.table, "pairs": data.analysis.pairs, "runs": data.runs}
+        tables["problem_tests"] = data.analysis.problem_tests
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")

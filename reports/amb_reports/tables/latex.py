@@ -2,17 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats import PAIRS, Column, ranking_columns, shown
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -24,20 +20,16 @@ _SPECIAL = {
 class Latex(Report):
     """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, to be \\input."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
-        settings = comparison.settings
-        control = settings.get("control")
-        columns = ranking_columns(
-            str(settings.get("metric", "final")), control=None if control is None else str(control)
-        )
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        columns = ranking_columns(data.analysis.question)
         paths = [folder / "ranking.tex", folder / "pairs.tex"]
-        heads = [comparison.verdict, "Pairwise signed-rank tests over problems, Holm-corrected."]
-        for path, data, chosen, head in zip(
-            paths, (comparison.analysis.table, comparison.pairs), (columns, PAIRS), heads, strict=True
+        heads = [data.analysis.verdict, "Pairwise signed-rank tests over problems, Holm-corrected."]
+        for path, rows, chosen, head in zip(
+            paths, (data.analysis.table, data.analysis.pairs), (columns, PAIRS), heads, strict=True
         ):
-            caption = f"{head} {scope(comparison.common)}."
-            text = table(data, chosen, caption=caption, label=f"tab:{path.stem}")
-            made = plain(command(settings))
+            caption = f"{head} {scope(data.common)}."
+            text = table(rows, chosen, caption=caption, label=f"tab:{path.stem}")
+            made = plain(command(data.settings))
             path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {made}\n{text}", encoding="utf-8")
         return paths
 

@@ -3,18 +3,14 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from amb.reports.contract import Report
+from amb.reports.contract import Report, ReportData
 from amb.stats import PAIRS, ranking_columns, shown
 from amb.stats.columns import Column, p_value
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
-
-if TYPE_CHECKING:
-    from amb.comparison.result import Comparison
 
 FIGURES = {
     "convergence.png": "Best activation so far against queries, as a share of the best known on each problem",
@@ -30,29 +26,27 @@ FIGURES = {
 class Markdown(Report):
     """`report.md`; it shows the figures that stand beside it when it is written."""
 
-    def write(self, comparison: "Comparison", folder: Path) -> list[Path]:
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
         path = folder / "report.md"
-        path.write_text(render(comparison, folder), encoding="utf-8")
+        path.write_text(render(data, folder), encoding="utf-8")
         return [path]
 
 
-def render(comparison: "Comparison", folder: Path) -> str:
+def render(data: ReportData, folder: Path) -> str:
     """The text of the report."""
-    settings = comparison.settings
-    metric = str(settings.get("metric", "final"))
-    control = settings.get("control")
-    columns = ranking_columns(metric, control=None if control is None else str(control))
-    parts = ["# Comparison of solvers", escape(comparison.verdict), escape(comparison.basis), "## Ranking"]
-    parts += [table(comparison.analysis.table, columns), _reading(comparison)]
-    parts += [f"Note: {escape(warning)}." for warning in comparison.warnings]
+    settings = data.settings
+    columns = ranking_columns(data.analysis.question)
+    parts = ["# Comparison of solvers", escape(data.analysis.verdict), escape(data.analysis.basis), "## Ranking"]
+    parts += [table(data.analysis.table, columns), _reading(data)]
+    parts += [f"Note: {escape(warning)}." for warning in data.warnings]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
     if shown_figures:
         parts.append("## Figures")
     for name, words in shown_figures:
         parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
-    if len(comparison.pairs):
-        parts += ["## Pairs", table(comparison.pairs, PAIRS), _omnibus(comparison)]
-    parts += ["## Settings", _settings(comparison), "Made again by:", _fenced(plain(command(settings)))]
+    if len(data.analysis.pairs):
+        parts += ["## Pairs", table(data.analysis.pairs, PAIRS), _omnibus(data)]
+    parts += ["## Settings", _settings(data), "Made again by:", _fenced(plain(command(settings)))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -79,9 +73,9 @@ def _fenced(words: str) -> str:
     return f"{fence}\n{words}\n{fence}"
 
 
-def _reading(comparison: "Comparison") -> str:
-    rows = comparison.ranking
-    white_box = comparison.analysis.white_box
+def _reading(data: ReportData) -> str:
+    rows = data.analysis.ranking
+    white_box = data.analysis.white_box
     text = (
         "Brackets: 95% nested-bootstrap intervals. "
         "Expected queries: those of all runs over the runs that arrive (ERT), all problems pooled; never: none does."
@@ -93,20 +87,20 @@ def _reading(comparison: "Comparison") -> str:
     return text
 
 
-def _omnibus(comparison: "Comparison") -> str:
-    row = comparison.analysis.omnibus.iloc[0]
+def _omnibus(data: ReportData) -> str:
+    row = data.analysis.omnibus.iloc[0]
     if pd.isna(row["f"]):
         return f"Omnibus test: {row['note']}." if row["note"] else ""
     note = f" ({row['note']})" if row["note"] else ""
     return (
         f"Omnibus test ({row['method']}): F({row['df1']}, {row['df2']}) = {row['f']:.2f}, "
-        f"p {p_value(row['p'])}{note}. Pairs: {comparison.pairs['method'].iloc[0]}."
+        f"p {p_value(row['p'])}{note}. Pairs: {data.analysis.pairs['method'].iloc[0]}."
     )
 
 
-def _settings(comparison: "Comparison") -> str:
-    lines = [f"| setting | value |\n| :--- | :--- |\n| scope | {scope(comparison.runs)} |"]
-    for name, value in comparison.settings.items():
+def _settings(data: ReportData) -> str:
+    lines = [f"| setting | value |\n| :--- | :--- |\n| scope | {scope(data.runs)} |"]
+    for name, value in data.settings.items():
         words = ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
         lines.append(f"| {escape(name)} | {escape(words)} |")
     return "\n".join(lines)
