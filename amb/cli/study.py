@@ -39,7 +39,7 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
         }
     print_facts(facts, as_json=json)
     if not json:
-        for line in [f"{r.status}: {r.plan.name} {r.reason}" for r in found.failed] + [*found.warnings]:
+        for line in [f"{r.outcome}: {r.plan.name} {r.reason}" for r in found.failed] + [*found.warnings]:
             print(plain(line))
 
 

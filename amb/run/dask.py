@@ -29,7 +29,7 @@ from amb.run.progress import NoProgress, Progress
 from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.spec import ProblemId
-from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace, distinct
 from amb.study.study import Study
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class _Session:
         loaded = self._study.load(plan)
         if loaded is None or (loaded[0].failed and again and self._retry):
             return False
-        if loaded[0].plan.budget < plan.budget and not loaded[0].failed:
+        if loaded[0].plan.budget < plan.budget and loaded[0].status == "ok":
             return False
         run = self._live.pop(plan.run_id, RemoteRun(plan))
         self._watch.finished(run, loaded[0])
@@ -238,14 +238,14 @@ class _Session:
             return self._submit([plan])  # somebody lives who works on it
         with claim:
             known = self._study.unfinished(plan) or Known(Trace.empty(1))
-            seconds, n = known.seconds, len(known.trace)
-            distinct = len(np.unique(known.trace.candidates, axis=0))
+            trace, seconds = known.trace, known.seconds
             record = RunRecord(
-                plan, "crash", n, distinct, (), np.nan, seconds.solver, seconds.generator, seconds.target,
+                plan, "crash", len(trace), distinct(trace.candidates), (), np.nan,
+                seconds.solver, seconds.generator, seconds.target,
                 message=f"KilledWorker: every worker that took the run died ({why})",
             )  # fmt: skip
-            self._study.save(record, known.trace)
-            self._study.drop_journal(plan, n)
+            self._study.save(record, trace)
+            self._study.drop_journal(plan, len(trace))
         self._ended(plan)
         return None
 

@@ -160,9 +160,12 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     if loaded is None:
         return False
     record, _ = loaded
-    if record.failed:
+    if record.status != "ok":
         return not retry
-    return record.plan.budget >= plan.budget and (record.timing or not timing)
+    if record.plan.budget < plan.budget or (timing and not record.timing):
+        return False
+    # A run that spent its budget in vain is retried like any failed one, unless the study holds a longer course of it.
+    return not (retry and record.failed and study.stored_budget(plan) == plan.budget)
 
 
 def _skip(study: Study, plan: RunPlan, reason: str, timing: bool) -> RunRecord:

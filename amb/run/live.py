@@ -17,7 +17,7 @@ from amb.run.isolation.solver import IsolatedSolver
 from amb.run.limits import Limits, OutOfTime, within
 from amb.study.journal import Journal
 from amb.study.lock import Claim
-from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
+from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace, distinct
 from amb.study.study import Study
 
 T = TypeVar("T")
@@ -143,13 +143,15 @@ class LiveRun:
         if recommended is not None:
             try:
                 final = self._clean_value(recommended, trace)
+                if np.isnan(final):
+                    self.message = NO_SUCCESS if np.isnan(trace.values).all() else NO_ACTIVATION
             except Exception as cause:
                 self.fail(cause)
         record = RunRecord(
             plan=self.plan,
             status=self.status or "ok",
             queries=len(trace),
-            distinct=len(np.unique(trace.candidates, axis=0)),
+            distinct=distinct(trace.candidates),
             recommended=() if recommended is None else tuple(recommended.tolist()),
             final=final,
             solver_seconds=self.seconds.solver,

@@ -128,7 +128,7 @@ class RichProgress(Progress):
         if record.plan.run_id in self._tasks:
             self._bars.remove_task(self._tasks.pop(record.plan.run_id))  # type: ignore[arg-type]
         if record.failed and record.status != "skip":  # what is skipped was said before anything ran
-            self.note(f"{record.status}: {record.plan.name} {record.reason}")
+            self.note(f"{record.outcome}: {record.plan.name} {record.reason}")
 
     def note(self, message: str) -> None:
         """Print a line above the bars."""

@@ -147,7 +147,7 @@ def _run_findings(study: Study) -> Iterator[Finding]:
             continue
         plan = record.plan
         if record.failed:
-            yield Finding(path, f"{plan.name} ended as {record.status}: {record.reason}; --retry goes on with it")
+            yield Finding(path, f"{plan.name} failed ({record.outcome}): {record.reason}; --retry resumes it")
         if versions.get(plan.solver, plan.version) != plan.version:
             now = versions[plan.solver]
             yield Finding(path, f"{plan.name} is of version {plan.version} of its solver, and {now} is used now")

@@ -156,9 +156,11 @@ def difference(one: Course, other: Course) -> str | None:
             what = "value" if name == "values" else "noise-free value"
             return f"query {row + 1} has the {what} {values[id(one)]!r} and {values[id(other)]!r}"
     a, b = one.record, other.record
-    if a is None or b is None or a.failed or b.failed or a.queries != b.queries or a.plan.budget != b.plan.budget:
+    if a is None or b is None or not a.status == b.status == "ok":
         return None
-    for name in ("status", "recommended", "final"):
+    if a.queries != b.queries or a.plan.budget != b.plan.budget:
+        return None
+    for name in ("recommended", "final"):
         x, y = getattr(a, name), getattr(b, name)
         if x != y and not (x != x and y != y):
             return f"{name} is {x!r} and {y!r}"

@@ -14,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amb.contracts.space import IntArray
 from amb.errors import StudyError
 from amb.study.durable import write_whole
-from amb.study.runs import MODES, RunPlan, RunRecord, Trace
+from amb.study.runs import MODES, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import LARGEST_RUN, MOST_NUMBERS, Study, read_manifest
 from amb.study.tables import read_table
 
@@ -129,7 +128,7 @@ class PublishedStudy:
 
 
 def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
-    kept = _improvements(trace.values) if winner else np.empty(0, np.int64)
+    kept = improvements(trace.values) if winner else np.empty(0, np.int64)
     return {
         "key": record.plan.run_id,
         "record": record.to_json(),
@@ -140,13 +139,6 @@ def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
         "rows": kept,
         "candidates": trace.candidates[kept].astype(np.uint16).ravel(),
     }
-
-
-def _improvements(values: np.ndarray) -> IntArray:
-    known = np.where(np.isnan(values), -np.inf, values)
-    return (
-        np.flatnonzero(np.diff(np.maximum.accumulate(known), prepend=-np.inf) > 0) if len(known) else np.empty(0, int)
-    )
 
 
 AnyStudy = Study | PublishedStudy

@@ -3,25 +3,28 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import isfinite
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray, IntArray
 from amb.study.untrusted import json_object
 
-Status = Literal["ok", "target", "timeout", "crash", "skip"]
-"""How a run ended: its budget spent; stopped early at a target value; out of time; its solver or its evaluation
-failed; never begun, as its problem could not be made. The last three are failures, with a reason."""
+Status = Literal["ok", "timeout", "crash", "skip"]
+"""How a run ended: its budget spent; out of time; its solver or its evaluation failed; never begun, as its problem
+could not be made. The last three are failures, with a reason; for the first see `RunRecord.failed`."""
 
 
 LEVELS = 1 << 16
 """Levels that a mode may have: traces on disk keep 16 bits of each."""
 MODES = 1 << 16
 """Modes that a candidate may have."""
+NO_SUCCESS = "no query succeeded"
+NO_ACTIVATION = "the recommended candidate has no activation"
 LONGEST_NAME = 1 << 12
 LONGEST_MESSAGE = 1 << 22
 LARGEST_COUNT = 1 << 48
@@ -127,8 +130,8 @@ class RunRecord:
     Attributes:
         plan: what was asked for.
         status: "ok", or why it stopped early.
-        queries: candidates evaluated; `distinct`, how many of them differ.
-        recommended: the candidate that the solver stands by, or () if it never got that far.
+        queries: candidates evaluated; `distinct`, how many of them differ, None where candidates were not kept.
+        recommended: the candidate that the solver recommends, or () if it never got that far or it was not kept.
         final: the recommended candidate's noise-free activation, or NaN.
         solver_seconds, generator_seconds, target_seconds: metered cost; in lockstep, generator and target
             seconds are this run's share of each batch, by candidates.
@@ -139,7 +142,7 @@ class RunRecord:
     plan: RunPlan
     status: Status
     queries: int
-    distinct: int
+    distinct: int | None
     recommended: tuple[int, ...]
     final: float
     solver_seconds: float
@@ -155,14 +158,59 @@ class RunRecord:
 
     @property
     def failed(self) -> bool:
-        """Whether the run ended otherwise than it should."""
-        return self.status not in ("ok", "target")
+        """Whether the run stopped early, or recommends a candidate without an activation.
+
+        Everything that counts failures asks here. A run with status "ok" and no `final` has spent its budget: it has
+        failed, but a larger budget extends it like any other.
+        """
+        return self.status != "ok" or bool(np.isnan(self.final))
+
+    @property
+    def outcome(self) -> str:
+        """The status, or "no activation" for a run that spent its budget and still failed."""
+        return "no activation" if self.status == "ok" and self.failed else self.status
 
     @property
     def reason(self) -> str:
-        """The last line of the message: what failed, without the traceback."""
+        """What failed, without the traceback: the last line of the message. Empty if the run did not fail."""
         lines = self.message.strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        if lines:
+            return lines[-1].strip()
+        return NO_ACTIVATION if self.outcome == "no activation" else ""
+
+    def at_budget(self, trace: "Trace", budget: int) -> tuple["RunRecord", "Trace"]:
+        """The run as it stood after `budget` queries, of which `trace` holds the whole course.
+
+        It recommends the best candidate observed by then. Its seconds are a share of the whole run's, so they support
+        no claim about time. Published studies keep few candidates: where some are missing, `distinct` is None and
+        `recommended` is (), but `final` is still the noise-free value of the best query.
+
+        Raises:
+            ValueError: the solver plans for its budget, so a smaller one would have asked for different candidates.
+        """
+        if budget >= self.plan.budget:
+            return self, trace
+        if not self.plan.anytime:
+            raise ValueError(f"{self.plan.solver} plans for its budget: its first {budget} queries are not a run")
+        part = trace.first(budget)
+        n, share = len(part), len(part) / max(len(trace), 1)
+        best = int(np.nanargmax(part.values)) if not np.isnan(part.values).all() else None
+        status: Status = "ok" if n == budget else self.status
+        record = replace(
+            self,
+            plan=replace(self.plan, budget=budget),
+            status=status,
+            queries=n,
+            distinct=distinct(part.candidates),
+            recommended=() if best is None or not part.kept[best] else tuple(part.candidates[best].tolist()),
+            final=np.nan if best is None else float(part.clean[best]),
+            solver_seconds=self.solver_seconds * share,
+            generator_seconds=self.generator_seconds * share,
+            target_seconds=self.target_seconds * share,
+            timing=self.timing and n == len(trace),
+            message=self.message if status != "ok" else NO_SUCCESS if best is None else "",
+        )
+        return record, part
 
     def to_json(self) -> str:
         """The record as JSON; NaN is written as null."""
@@ -183,8 +231,9 @@ class RunRecord:
         found["plan"] = RunPlan.from_content(found.get("plan"))
         if found.get("status") not in get_args(Status):
             raise ValueError(f"its status is none of {', '.join(get_args(Status))}")
-        for name in ("queries", "distinct"):
-            _whole(found, name, 0)
+        _whole(found, "queries", 0)
+        if found.get("distinct", 0) is not None:
+            _whole(found, "distinct", 0)
         levels = found.get("recommended")
         if not isinstance(levels, list) or not all(type(x) is int and 0 <= x < LEVELS for x in levels):
             raise ValueError("its recommended candidate is no list of levels")
@@ -205,7 +254,7 @@ class Trace:
     """What a run observed, in query order.
 
     Attributes:
-        candidates: int64[queries, d].
+        candidates: int64[queries, d]; -1 where a published study did not keep them.
         values: float64[queries], what the solver was told; NaN where a query failed.
         clean: float64[queries], the same without noise.
         batches: int64[asks], sizes of the batches asked; their sum is the number of queries.
@@ -228,6 +277,29 @@ class Trace:
     def rows(self, first: int, last: int) -> tuple[IntArray, FloatArray, FloatArray]:
         """Candidates, values and clean values of queries `first` to `last` - 1."""
         return self.candidates[first:last], self.values[first:last], self.clean[first:last]
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """bool[queries]: whether the query's candidate is known."""
+        return (self.candidates >= 0).all(axis=1)
+
+    def first(self, queries: int) -> "Trace":
+        """The first queries, at most all; a batch that goes on beyond them is cut."""
+        n = min(queries, len(self))
+        batches = np.diff(np.minimum(np.cumsum(self.batches), n), prepend=0)
+        return Trace(*self.rows(0, n), batches[batches > 0])
+
+
+def distinct(candidates: IntArray) -> int | None:
+    """How many of the candidates differ; None if some are unknown."""
+    return None if (candidates < 0).any() else len(np.unique(candidates, axis=0))
+
+
+def improvements(values: FloatArray) -> IntArray:
+    """The queries, from 0, at which the best value so far rose, the first success among them; NaN is a failed query."""
+    known = np.where(np.isnan(values), -np.inf, values)
+    best = np.maximum.accumulate(known) if len(known) else known
+    return np.flatnonzero(best > np.r_[-np.inf, best[:-1]])
 
 
 @dataclass(frozen=True)

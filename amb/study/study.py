@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
@@ -116,16 +115,17 @@ class Study:
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The finished run of a plan, or None.
 
-        A longer run answers for a shorter plan by its first queries, as the solver is anytime then; its
-        recommendation is the best candidate told so far.
+        A longer run of an anytime solver answers for a shorter plan with its first queries.
         """
         path = self.run_file(plan.run_id)
         if not path.exists():
             return None
         record, trace = read_run(path)
-        if record.plan.budget > plan.budget:
-            return _shorten(record, trace, plan)
-        return record, trace
+        return record.at_budget(trace, plan.budget)
+
+    def stored_budget(self, plan: RunPlan) -> int:
+        """The budget of the run file that answers for a plan, which may be larger than the plan's."""
+        return read_run(self.run_file(plan.run_id))[0].plan.budget
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """All finished runs, in the order of their keys."""
@@ -276,27 +276,3 @@ def _check_settings(settings: object) -> None:
             raise ValueError(f"the {name} of its settings are no list of {kind.__name__}")
     if type(settings.get("budget", 1)) is not int:
         raise ValueError("the budget of its settings is no whole number")
-
-
-def _shorten(record: RunRecord, trace: Trace, plan: RunPlan) -> tuple[RunRecord, Trace]:
-    """The first queries of a longer run, as the run of a plan with a smaller budget."""
-    n = min(plan.budget, len(trace))
-    candidates, values, clean = trace.candidates[:n], trace.values[:n], trace.clean[:n]
-    ends = np.minimum(np.cumsum(trace.batches), n)
-    batches = np.diff(ends, prepend=0)
-    known = ~np.isnan(values)
-    best = int(np.nanargmax(values)) if known.any() else 0
-    share = n / max(len(trace), 1)
-    content = asdict(record) | {
-        "plan": plan,
-        "status": "ok" if n == plan.budget else record.status,
-        "queries": n,
-        "distinct": len(np.unique(candidates, axis=0)),
-        "recommended": tuple(candidates[best].tolist()) if n else (),
-        "final": float(clean[best]) if known.any() else np.nan,
-        "solver_seconds": record.solver_seconds * share,
-        "generator_seconds": record.generator_seconds * share,
-        "target_seconds": record.target_seconds * share,
-        "timing": record.timing and n == len(trace),  # a share of a longer run's seconds was not measured
-    }
-    return RunRecord(**content), Trace(candidates, values, clean, batches[batches > 0])

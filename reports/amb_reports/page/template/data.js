@@ -4,7 +4,7 @@
 const TYPES = {
   u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array,
 };
-const STATUSES = ["ok", "target", "timeout", "crash", "skip"];
+const STATUSES = ["ok", "timeout", "crash", "skip"];
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
