@@ -47,7 +47,6 @@ def ranking_table(analysis: "Analysis", *, width: int) -> Table:
 def scope_line(comparison: "Comparison") -> str:
     """How much the table rests on: problems, clusters, seeds, budget, failures."""
     runs = comparison.runs
-    failed = int((~runs["status"].isin(["ok", "target"])).sum())
     suite = comparison.settings.get("suite")
     parts = [
         *([f"suite {suite}"] if suite else []),
@@ -55,7 +54,7 @@ def scope_line(comparison: "Comparison") -> str:
         _plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
         _plural(runs["seed"].nunique(), "seed"),
         f"{int(runs['budget'].max()):,} queries a run",
-        f"{failed} of {len(runs)} runs failed",
+        f"{runs['failed'].sum():,} of {len(runs):,} runs failed",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",
     ]
     return "; ".join(parts)

@@ -17,7 +17,7 @@ from amb.stats.panel import make_panel
 from amb.stats.queries import TARGET, queries_to, ranges
 from amb.stats.question import DEFAULT, Question
 from amb.stats.ranking import ranking, unranked
-from amb.stats.scores import blocks, competing, failed_runs, median_scores, score_runs, timed, white_box_runs
+from amb.stats.scores import blocks, check_runs, competing, median_scores, score_runs, timed, white_box_runs
 from amb.stats.verdict import basis, verdict
 
 
@@ -85,7 +85,9 @@ def analyse(
             machine for themselves.
     """
     metric, control = question.metric, question.control
-    _check_timed(runs, metric)
+    check_runs(runs)
+    if metric == "seconds":
+        _check_timed(runs)
     intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
     white_box, runs = runs[white_box_runs(runs)], competing(runs)
     if runs.empty and len(white_box):
@@ -116,10 +118,10 @@ def analyse(
     return Analysis(question, scored, medians, omnibus(ordered), pairs, table, aside, words, facts)
 
 
-def _check_timed(runs: pd.DataFrame, metric: str) -> None:
+def _check_timed(runs: pd.DataFrame) -> None:
     """Refuse to compare seconds that are shares of joint batches."""
-    crowded = ~timed(runs) & ~failed_runs(runs)  # a failed run scores the worst cost, whatever it took
-    if metric == "seconds" and crowded.any():
+    crowded = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, whatever it took
+    if crowded.any():
         raise AmbError(
             f"{crowded.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
             "compare: make them with --timing, or choose another metric"

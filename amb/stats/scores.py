@@ -17,6 +17,7 @@ COLUMNS = [
     "seed",
     "budget",
     "status",
+    "failed",
     "queries",
     "distinct",
     "final",
@@ -27,9 +28,6 @@ COLUMNS = [
 ]
 SATURATED = 1.0
 """Every frame, every position spikes: no activation can be higher."""
-
-FINISHED = ("ok", "target")
-"""The statuses of a run that did what was asked; any other is a failure."""
 
 NUDGE = 1e-6
 """Breaks ties; smaller than one spike in 100 frames on a 64 × 64 map, so it never reverses an order."""
@@ -51,11 +49,6 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
         problem, solver, seed = runs.loc[twice, ["problem", "solver", "seed"]].iloc[0]
         raise AmbError(f"run {problem} × {solver} × seed {seed} stands twice in the runs table")
     return runs
-
-
-def failed_runs(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run failed: it did not finish, or recommended nothing."""
-    return runs["final"].isna() | ~runs["status"].isin(FINISHED)
 
 
 def white_box_runs(runs: pd.DataFrame) -> pd.Series:
@@ -82,13 +75,12 @@ def common(runs: pd.DataFrame) -> pd.DataFrame:
 def score_runs(
     runs: pd.DataFrame, traces: Traces, *, metric: str = "final", bounds: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """The runs with three more columns: `score`, `ordered` and `failed`.
+    """The runs with two more columns, `score` and `ordered`.
 
-    `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken,
-    for ranks and tests alone: of two runs at saturation the one that got there with fewer queries is
-    better, and a failed run is worse than any other. A failed run (its status is not in `FINISHED`, or it
-    has no `final`) is never dropped: it scores the problem's floor (see `ranges`), or, where costs are
-    scored, the worst cost on that problem; only targets reached before it failed still count.
+    `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken, for ranks
+    and tests alone: of two runs at saturation the one that needed fewer queries is better, and a failed run is worse
+    than any other. A failed run is never dropped: it scores the problem's floor (see `ranges`) or, where costs are
+    scored, the worst cost on that problem; only targets that it reached before it failed count.
 
     Args:
         bounds: of `ranges`; by default those of these runs.
@@ -100,7 +92,7 @@ def score_runs(
     table = check_runs(runs).reset_index(drop=True).copy()
     known = ranges(table, traces) if bounds is None else bounds
     bounds = known.loc[table["problem"]].reset_index(drop=True)
-    table["failed"] = failed_runs(table)
+    table["failed"] = table["failed"].astype(bool)
     keys = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
     told = [traces.get(key, np.empty(0)) for key in keys]
     worst = bounds["floor"]

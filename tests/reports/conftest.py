@@ -44,6 +44,7 @@ def _make_comparison(
                         "distinct": len(told),
                         "best": told.max(),
                         "status": "crash" if failed else "ok",
+                        "failed": failed,
                         "final": np.nan if failed else told.max(),
                         "solver_seconds": 0.5,
                         "generator_seconds": 1.0,

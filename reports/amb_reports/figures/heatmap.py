@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
-from amb.stats.scores import failed_runs
 from amb_reports.captions import short, way_and_scope
 from amb_reports.figures.palette import INK, MUTED, explain, save
 
@@ -35,7 +34,7 @@ def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.
     """
     bounds = ranges(runs, traces)
     floors = runs["problem"].map(bounds["floor"])
-    filled = runs.assign(activation=runs["final"].mask(failed_runs(runs), floors))
+    filled = runs.assign(activation=runs["final"].mask(runs["failed"], floors))
     table = filled.groupby(["problem", "solver"], sort=False)["activation"].median().reset_index()
     table["share"] = way(table["activation"], table["problem"], bounds)
     table["label"] = table["problem"].map({p: short(p, runs) for p in bounds.index})

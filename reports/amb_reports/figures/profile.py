@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges, way
-from amb.stats.scores import failed_runs
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
@@ -33,7 +32,7 @@ def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> p
         solver, fraction (1 down to 0), share.
     """
     share = way(runs["final"], runs["problem"], ranges(runs, traces))
-    score = share.mask(failed_runs(runs), -np.inf).to_numpy()
+    score = share.mask(runs["failed"], -np.inf).to_numpy()
     fractions = np.linspace(1, 0, points)
     parts = []
     for solver in dict.fromkeys(runs["solver"]):

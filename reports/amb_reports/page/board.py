@@ -170,8 +170,10 @@ def at_budget(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int) ->
             known = n > 0 and not np.isnan(told).all()
             share = n / max(len(seen), 1)
             final = float(seen[np.nanargmax(told)]) if known else np.nan
+            status = "ok" if n == budget else row["status"]
             row |= {
-                "status": "ok" if n == budget else row["status"],
+                "status": status,
+                "failed": status != "ok" or not known,
                 "queries": n,
                 "final": final,
                 "best": float(np.nanmax(seen[:n])) if known else np.nan,
