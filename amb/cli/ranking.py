@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from amb.study.untrusted import plain
+from amb.text import plural
 
 if TYPE_CHECKING:
     from amb.comparison.result import Comparison
@@ -50,9 +51,9 @@ def scope_line(comparison: "Comparison") -> str:
     suite = comparison.settings.get("suite")
     parts = [
         *([f"suite {suite}"] if suite else []),
-        _plural(runs["problem"].nunique(), "problem"),
-        _plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
-        _plural(runs["seed"].nunique(), "seed"),
+        plural(runs["problem"].nunique(), "problem"),
+        plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
+        plural(runs["seed"].nunique(), "seed"),
         f"{int(runs['budget'].max()):,} queries a run",
         f"{runs['failed'].sum():,} of {len(runs):,} runs failed",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",
@@ -65,7 +66,3 @@ def _render(column: "Column", cells: list[str]) -> _Rendered:
     title = f"{column.header}, {column.unit}" if column.unit else column.header
     width = max(len(text) for text in [*cells, *title.split()])
     return _Rendered(column, "\n".join(wrap(title, width)), cells, width)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -9,6 +9,7 @@ import pandas as pd
 from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.question import Question
+from amb.text import plural
 
 
 def scope(runs: pd.DataFrame) -> str:
@@ -59,11 +60,6 @@ def short(problem: str, runs: pd.DataFrame) -> str:
     varying = [name for name in ("generator", "target") if rows[name].nunique() > 1]
     options = problem[problem.index("[") :] if "[" in problem else ""
     return "/".join(str(row[name]) for name in [*varying, "layer", "unit"] if row[name] != "") + options
-
-
-def plural(count: int, noun: str) -> str:
-    """The count with its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _texts(value: object) -> list[str]:
