@@ -13,6 +13,7 @@ from amb.errors import StudyError
 from amb.references.lookup import reference
 from amb.run.plan import Plan
 from amb.spec import ProblemId
+from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -89,7 +90,7 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         "final": record.final,
         "chance": np.nan if point is None else point.chance,
         "best_known": np.nan if point is None else point.best,
-        "normalized": np.nan if point is None else point.normalized(record.final),
+        "normalized": np.nan if point is None else float(gap_closed(record.final, point.chance, point.best)),
         "best": float(known.max()) if known.size else np.nan,
         "solver_seconds": record.solver_seconds,
         "generator_seconds": record.generator_seconds,

@@ -10,11 +10,12 @@ from amb.errors import AmbError
 from amb.stats.bayes import add_posteriors
 from amb.stats.effects import add_effects, score_intervals
 from amb.stats.exploratory import problem_tests
+from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
-from amb.stats.queries import TARGET, queries_to, ranges
+from amb.stats.queries import THRESHOLD, queries_to
 from amb.stats.question import DEFAULT, Question
 from amb.stats.ranking import ranking, unranked
 from amb.stats.scores import blocks, check_runs, competing, median_scores, score_runs, timed, white_box_runs
@@ -108,7 +109,7 @@ def analyse(
         ordered,
         pairs,
         score_intervals(scores, resamples=resamples, rng=intervals_rng),
-        queries_to(runs, traces, fractions=[TARGET], bounds=known),
+        queries_to(runs, traces, fractions=[THRESHOLD], bounds=known),
         control=control,
     )
     words = verdict(table, pairs, question)
@@ -143,4 +144,4 @@ def _white_box_table(
     scored = score_runs(runs, traces, metric=metric, bounds=bounds)
     panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
     intervals = pd.concat([score_intervals(panel, resamples=resamples, rng=rng) for panel in panels])
-    return unranked(scored, intervals, queries_to(runs, traces, fractions=[TARGET], bounds=bounds))
+    return unranked(scored, intervals, queries_to(runs, traces, fractions=[THRESHOLD], bounds=bounds))

@@ -25,12 +25,12 @@ def expected_runtimes(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence
     hits = queries_to(runs, traces, fractions=fractions)
     groups = hits.groupby(["problem", "solver", "fraction"], sort=False)
     table = groups.agg(
-        target=("target", "first"), spent=("spent", "sum"), reached=("reached", "sum"), runs=("reached", "size")
+        threshold=("threshold", "first"), spent=("spent", "sum"), reached=("reached", "sum"), runs=("reached", "size")
     ).reset_index()
     with np.errstate(divide="ignore"):
         table["ert"] = table.pop("spent") / table["reached"].replace(0, np.nan)
     table["ert"] = table["ert"].fillna(np.inf)
-    return table[["problem", "solver", "fraction", "target", "ert", "reached", "runs"]]
+    return table[["problem", "solver", "fraction", "threshold", "ert", "reached", "runs"]]
 
 
 def pooled_runtimes(

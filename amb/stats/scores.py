@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from amb.errors import AmbError
+from amb.stats.gap import ranges
 from amb.stats.metrics import Traces, find_metric
-from amb.stats.queries import TARGET, anytime_area, first_hits, queries_to, ranges
+from amb.stats.queries import THRESHOLD, anytime_area, first_hits, queries_to
 
 COLUMNS = [
     "problem",
@@ -104,7 +105,7 @@ def score_runs(
         score = pd.Series([anytime_area(t, int(b), f) for t, b, f in triples])
         nudge = pd.Series(0.0, index=table.index)
     elif metric == "queries":
-        hits = queries_to(table, traces, fractions=[TARGET], bounds=known).set_index(["problem", "solver", "seed"])[
+        hits = queries_to(table, traces, fractions=[THRESHOLD], bounds=known).set_index(["problem", "solver", "seed"])[
             "queries"
         ]
         queries = pd.Series([float(hits.get(key, np.inf)) for key in keys])

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges
 from amb.stats.question import Question
 from amb.text import plural
 

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from amb.reports.contract import Report, ReportData
+from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
-from amb.stats.queries import best_so_far, ranges
+from amb.stats.queries import best_so_far
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
 
@@ -40,16 +41,16 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
         panel (`ALL`, or target and layer), solver, query, low, median, high (quartiles), runs.
     """
     longest = int(runs["budget"].max())
-    grid = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
+    queries = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
     bounds = ranges(runs, traces)
-    curves = np.full((len(runs), len(grid)), np.nan)
+    curves = np.full((len(runs), len(queries)), np.nan)
     keys = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
     for i, (problem, solver, seed) in enumerate(keys):
         floor, start, best = bounds.loc[problem, ["floor", "start", "best"]]
-        told = traces.get((problem, solver, seed), np.empty(0))
-        curve = best_so_far(told, floor=floor) if len(told) else np.array([floor])
-        reached = curve[np.minimum(grid, len(curve)) - 1]
-        curves[i] = np.clip((reached - start) / (best - start), 0, 1) if best > start else 0.0
+        values = traces.get((problem, solver, seed), np.empty(0))
+        curve = best_so_far(values, floor=floor) if len(values) else np.array([floor])
+        reached = curve[np.minimum(queries, len(curve)) - 1]
+        curves[i] = np.clip(gap_closed(reached, start, best), 0, 1) if best > start else 0.0
     panels = _panels(runs)
     rows = []
     for panel in [ALL, *dict.fromkeys(panels)]:
@@ -57,7 +58,7 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
             chosen = ((panels == panel) | (panel == ALL)) & (runs["solver"] == solver)
             if chosen.any():
                 low, median, high = np.quantile(curves[chosen.to_numpy()], [0.25, 0.5, 0.75], axis=0)
-                content = {"panel": panel, "solver": solver, "query": grid, "low": low, "median": median}
+                content = {"panel": panel, "solver": solver, "query": queries, "low": low, "median": median}
                 rows.append(pd.DataFrame({**content, "high": high, "runs": int(chosen.sum())}))
     return pd.concat(rows, ignore_index=True)
 

@@ -8,8 +8,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from amb.reports.contract import Report, ReportData
+from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges, way
 from amb_reports.captions import short, way_and_scope
 from amb_reports.figures.palette import INK, MUTED, explain, save
 
@@ -36,7 +36,7 @@ def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.
     floors = runs["problem"].map(bounds["floor"])
     filled = runs.assign(activation=runs["final"].mask(runs["failed"], floors))
     table = filled.groupby(["problem", "solver"], sort=False)["activation"].median().reset_index()
-    table["share"] = way(table["activation"], table["problem"], bounds)
+    table["share"] = gap_closed_on(table["activation"], table["problem"], bounds)
     table["label"] = table["problem"].map({p: short(p, runs) for p in bounds.index})
     table["solver"] = pd.Categorical(table["solver"], solvers, ordered=True)
     return table.sort_values(["solver"], kind="stable", ignore_index=True)

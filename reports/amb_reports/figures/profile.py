@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.reports.contract import Report, ReportData
+from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges, way
 from amb_reports.captions import way_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
@@ -31,7 +31,7 @@ def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> p
     Returns:
         solver, fraction (1 down to 0), share.
     """
-    share = way(runs["final"], runs["problem"], ranges(runs, traces))
+    share = gap_closed_on(runs["final"], runs["problem"], ranges(runs, traces))
     score = share.mask(runs["failed"], -np.inf).to_numpy()
     fractions = np.linspace(1, 0, points)
     parts = []

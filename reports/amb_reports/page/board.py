@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 
 from amb.contracts.problem import UInt8Array
-from amb.contracts.reference import normalized
 from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, common, competing
+from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
 
@@ -177,7 +176,7 @@ def at_budget(runs: pd.DataFrame, traces: Traces, noisy: Traces, budget: int) ->
                 "queries": n,
                 "final": final,
                 "best": float(np.nanmax(seen[:n])) if known else np.nan,
-                "normalized": normalized(final, row.get("chance", np.nan), row.get("best_known", np.nan)),
+                "normalized": float(gap_closed(final, row.get("chance", np.nan), row.get("best_known", np.nan))),
                 "distinct": np.nan,
                 "timing": False,  # a share of a longer run's seconds was not measured
                 **{f"{part}_seconds": row[f"{part}_seconds"] * share for part in ("solver", "generator", "target")},
