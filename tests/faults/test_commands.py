@@ -97,7 +97,7 @@ def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Pa
     study.rewrite_manifest(lambda old: old | {"settings": {**old["settings"], "solvers": ["antigravity:geohash"]}})  # type: ignore[dict-item]
     import sys
 
-    with pytest.raises(StudyError, match="give the solvers yourself"):
+    with pytest.raises(StudyError, match="name the solvers yourself"):
         reopen(tmp_path / "st")
     assert "antigravity" not in sys.modules
     assert len(reopen(tmp_path / "st", solvers="random").runs) == 1
