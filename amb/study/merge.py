@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -84,7 +85,7 @@ def merge(target: str | Path, studies: Sequence[str | Path]) -> Merged:
         before = {path.stem for path in (ours.folder / "runs").glob("*.parquet")}
         taken = [path for path in finished.values() if path.parent.parent != ours.folder]
         for path in taken:
-            write_whole(ours.run_file(path.stem), lambda place, path=path: shutil.copyfile(path, place))  # type: ignore[misc]
+            write_whole(ours.run_file(path.stem), partial(shutil.copyfile, path))
         continued = [path for path in unfinished.values() if path.parent.parent != ours.folder]
         for path in continued:
             content = read_journal(path)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from amb.errors import StudyError
 from amb.study.changes import changes
-from amb.study.durable import write_whole
+from amb.study.durable import flush_folder, rename, write_json, write_whole
 from amb.study.environment import environment
 from amb.study.journal import Journal, expected_schema, from_table, read_journal, to_batch
 from amb.study.lock import Claim, claim, enter
@@ -44,9 +44,14 @@ class Study:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.log = StudyLog(self.folder / "log.jsonl")
+        parts = [self.folder / name for name in ("runs", "journal", "report")]
         try:
-            for part in ("runs", "journal", "report"):
-                (self.folder / part).mkdir(parents=True, exist_ok=True)
+            lacking = [part for part in parts if not part.is_dir()]
+            for part in lacking:
+                part.mkdir(parents=True, exist_ok=True)
+            if lacking:
+                flush_folder(self.folder)
+                flush_folder(self.folder.parent)
             self._stay_inside()
         except OSError as cause:
             raise StudyError(
@@ -87,8 +92,7 @@ class Study:
     def rewrite_manifest(self, change: Callable[[dict[str, object]], dict[str, object]]) -> None:
         """Put what `change` makes of the manifest in its place, while no other process does the same."""
         with self._claimed(".manifest.lock"):
-            text = json.dumps(change(self.manifest), indent=1) + "\n"
-            write_whole(self.folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+            write_json(self.folder / "manifest.json", change(self.manifest))
 
     def enter(self, *, alone: bool = False) -> Claim:
         """Work on the study, beside others or alone; it ends with the process.
@@ -173,7 +177,7 @@ class Study:
         """
         place = self._free_place(path.name)
         try:
-            path.rename(place)
+            rename(path, place)
         except OSError as cause:
             raise StudyError(f"{path} cannot be used ({why}) nor moved away: {cause.strerror or cause}") from cause
         self.log.write("warning", "set aside", file=str(path.relative_to(self.folder)), place=place.name, message=why)
@@ -183,8 +187,7 @@ class Study:
         """Copy what is known of a run to ``damaged/``, before another course of it is written."""
         for path in (self.journal_file(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
-                content = path.read_bytes()
-                write_whole(self._free_place(path.name), lambda place, content=content: place.write_bytes(content))  # type: ignore[misc]
+                write_whole(self._free_place(path.name), path.read_bytes())
 
     def run_file(self, key: str) -> Path:
         """Where a finished run is, or will be."""
