@@ -18,6 +18,7 @@ from amb.references.resume import Work
 from amb.run.execute import execute
 from amb.study import durable
 from amb.study.durable import write_json, write_whole
+from amb.study.manifest import Settings
 from amb.study.merge import merge
 from amb.study.published import publish
 from amb.study.runs import RunPlan
@@ -31,7 +32,7 @@ def study_in(folder: Path) -> Study:
     study = Study(folder)
     if not study.run_file(PLAN.run_id).exists():
         problem = FunctionProblem(lambda rows: np.sin(rows).mean(axis=1), Space.uniform(6, 16), id=PLAN.problem)
-        study.describe([PLAN], {"budget": 20})
+        study.describe([PLAN], Settings(budget=20))
         execute([PLAN], study, lambda _: problem)
     return study
 

@@ -14,6 +14,7 @@ from amb.stats.metrics import Traces
 from amb.stats.queries import ranges
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
+from amb.study.manifest import Manifest
 
 SHORTER = 3
 """How many smaller budgets a page offers."""
@@ -36,7 +37,7 @@ class Source:
     """
 
     name: str
-    manifest: Mapping[str, object]
+    manifest: Manifest
     left_out: int = 0
 
 
