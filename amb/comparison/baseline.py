@@ -1,23 +1,20 @@
 """The baseline: a published study of strong solvers, whose stored runs a new solver is compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from amb.catalogue.plugins import find, load_function, plugins
 from amb.catalogue.solvers import resolve
 from amb.errors import StudyError
 from amb.spec import split_specs
 from amb.study.environment import environment
+from amb.study.manifest import Environment, Settings
 from amb.study.published import AnyStudy, open_study
 from amb.study.runs import RunPlan
 
-PLUGIN = "reference"
+NAME = "reference"
 """Name of the published study, in the plug-in group `amb.studies`, that `--with-reference` means."""
-
-INSTALLED = "True"
-"""How the settings of a study name that one; any other baseline they name by its folder."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +23,23 @@ class Baseline:
 
     Attributes:
         study: where its runs are.
-        name: how the settings of a comparison name it: `INSTALLED`, or its folder.
     """
 
     study: AnyStudy
-    name: str
 
     @property
-    def settings(self) -> Mapping[str, object]:
-        """What its runs were asked for."""
-        return cast(Mapping[str, object], self.study.manifest["settings"])
+    def settings(self) -> Settings:
+        """What its runs were asked for.
+
+        Raises:
+            StudyError: its manifest does not say.
+        """
+        return self.study.manifest.settings.complete(self.study.folder)
 
     @property
-    def solvers(self) -> list[str]:
+    def solvers(self) -> Sequence[str]:
         """Specs of its solvers."""
-        return cast(list[str], self.settings["solvers"])
+        return self.settings.solvers
 
     def complete(
         self,
@@ -56,9 +55,9 @@ class Baseline:
         asked = self.settings
         return (
             every,
-            problems or cast(list[str], asked["problems"]),
-            cast(int, asked["budget"]) if budget is None else budget,
-            cast(list[int], asked["seeds"]) if seeds is None else seeds,
+            problems or asked.problems,
+            asked.budget if budget is None else budget,
+            asked.seeds if seeds is None else seeds,
         )
 
     def missing(self, runs: Sequence[RunPlan]) -> list[RunPlan]:
@@ -79,15 +78,16 @@ class Baseline:
 
     def warnings(self, study: AnyStudy) -> list[str]:
         """How the baseline's environment differs from that of `study`, in sentences without a full stop."""
-        here = cast(Mapping[str, object], study.manifest.get("environment") or environment())
-        there = cast(Mapping[str, object], self.study.manifest.get("environment", {}))
+        recorded = study.manifest.environment
+        here = recorded if recorded != Environment() else environment()
+        there = self.study.manifest.environment
         warnings = []
-        if there.get("processor") != here.get("processor") or there.get("cores") != here.get("cores"):
+        if there.machine != here.machine:
             warnings.append(
-                f"the reference ran on {there.get('processor')} ({there.get('cores')} cores), this study on "
-                f"{here.get('processor')} ({here.get('cores')} cores): seconds do not compare"
+                f"the reference ran on {there.processor} ({there.cores} cores), this study on "
+                f"{here.processor} ({here.cores} cores): seconds do not compare"
             )
-        theirs, ours = (cast(Mapping[str, str], e.get("packages", {})) for e in (there, here))
+        theirs, ours = there.packages, here.packages
         differing = [f"{n} {theirs[n]} / {ours[n]}" for n in theirs if n in ours and theirs[n] != ours[n]]
         if differing:
             warnings.append(
@@ -97,9 +97,7 @@ class Baseline:
         return warnings
 
     def _why(self, run: RunPlan) -> str:
-        manifest = self.study.manifest
-        problems = cast(Mapping[str, str], manifest.get("problems", {}))
-        versions = cast(Mapping[str, str], manifest.get("solvers", {}))
+        problems, versions = self.study.manifest.problems, self.study.manifest.solvers
         if run.problem not in problems:
             return f"it has no run on {run.problem}; leave --problems out to use its own problems"
         if problems[run.problem] != run.fingerprint:
@@ -109,9 +107,9 @@ class Baseline:
         if versions.get(run.solver) != run.version:
             version = versions.get(run.solver)
             return f"it has {run.solver} in version {version}, and version {run.version} is installed here"
-        seeds = ", ".join(map(str, cast(list[int], self.settings["seeds"])))
+        seeds = ", ".join(map(str, self.settings.seeds))
         return (
-            f"it has {run.solver} with a budget of {self.settings['budget']} and the seeds {seeds}, "
+            f"it has {run.solver} with a budget of {self.settings.budget} and the seeds {seeds}, "
             f"not with a budget of {run.budget} and the seed {run.seed}"
         )
 
@@ -122,9 +120,9 @@ def find_baseline(where: bool | str | Path) -> Baseline:
     Raises:
         StudyError: there is none, or it is damaged.
     """
-    if str(where) != INSTALLED:
-        return Baseline(open_study(str(where)), str(where))
-    if PLUGIN not in plugins("studies"):
+    if str(where) != "True":  # as settings on disk name the installed one
+        return Baseline(open_study(str(where)))
+    if NAME not in plugins("studies"):
         raise StudyError("no reference study is installed; give the folder of one with --reference")
-    folder = load_function(find("studies", PLUGIN))
-    return Baseline(open_study(Path(str(folder()))), INSTALLED)
+    folder = load_function(find("studies", NAME))
+    return Baseline(open_study(Path(str(folder()))))

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from amb.comparison.baseline import find_baseline
-from amb.comparison.result import Comparison, Request
+from amb.comparison.baseline import Baseline, find_baseline
+from amb.comparison.result import Comparison
 from amb.comparison.table import read_runs
 from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
@@ -17,6 +16,7 @@ from amb.run.progress import Progress
 from amb.spec import Spec
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question
+from amb.study.manifest import Settings
 from amb.study.published import AnyStudy, open_study
 from amb.study.study import Study
 
@@ -73,12 +73,12 @@ def compare(
     if baseline is not None:
         solvers, problems, budget, seeds = baseline.complete(solvers, problems, budget, seeds)
     plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
-    request = Request(plan, timing, baseline)
     question = _for_ranked(question, plan)  # refused before anything runs
-    _check_seconds(question, request)
+    _check_seconds(question, timing, baseline)
     folder = Study(study)
     missing = plan.runs if baseline is None else baseline.missing(plan.runs)
-    notes = folder.describe(missing, request.to_settings())
+    requested = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
+    notes = folder.describe(missing, requested)
     carry_out(
         plan,
         missing,
@@ -90,7 +90,7 @@ def compare(
         notes=notes,
         progress=progress,
     )
-    return _analyse(request, folder, question)
+    return _analyse(plan, requested, folder, question, baseline)
 
 
 def reopen(
@@ -118,53 +118,52 @@ def reopen(
     opened = open_study(study)
     last = _last_request(opened, named=solvers is None)
     plan = make_plan(
-        solvers or last["solvers"],
-        problems or last["problems"],
-        budget=budget or last["budget"],
-        seeds=last["seeds"] if seeds is None else seeds,
+        solvers or last.solvers,
+        problems or last.problems,
+        budget=budget or last.budget,
+        seeds=last.seeds if seeds is None else seeds,
         device=device,
     )
     if problems is None:
-        plan = replace(plan, suite=last["suite"])
-    reference = last["with_reference"]
-    request = Request(plan, bool(last["timing"]), find_baseline(reference) if reference else None)
-    return _analyse(request, opened, _for_ranked(question, plan))
+        plan = replace(plan, suite=last.suite)
+    requested = plan.settings(timing=last.timing, with_reference=last.with_reference)
+    baseline = find_baseline(last.with_reference) if last.with_reference else None
+    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline)
 
 
-def _last_request(study: AnyStudy, *, named: bool) -> dict[str, Any]:
+def _last_request(study: AnyStudy, *, named: bool) -> Settings:
     """The settings of the study's last request, from its manifest.
 
     Raises:
         StudyError: they are incomplete, or (if `named`) name a solver by its module, which only its user may import.
     """
-    last: dict[str, Any] = dict(study.manifest.get("settings", {}))  # type: ignore[call-overload]
-    lacking = [name for name in ("solvers", "problems", "budget", "seeds") if name not in last]
-    if lacking:
-        raise StudyError(f"{study.folder}/manifest.json does not say which {lacking[0]} were asked for")
-    for spec in last["solvers"] if named else ():
+    last = study.manifest.settings.complete(study.folder)
+    for spec in last.solvers if named else ():
         if ":" in Spec.parse(spec).name:
             raise StudyError(
                 f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that the "
                 "study names: name the solvers yourself with --solvers"
             )
-    return {"suite": None, "timing": False, "with_reference": None, **last}
+    return last
 
 
-def _analyse(request: Request, study: AnyStudy, question: Question) -> Comparison:
-    read = read_runs(request.plan, study, request.baseline)
+def _analyse(
+    plan: Plan, requested: Settings, study: AnyStudy, question: Question, baseline: Baseline | None
+) -> Comparison:
+    read = read_runs(plan, study, baseline)
     analysis = analyse(read.runs, read.traces, question)
-    return Comparison(request, study, read.runs, read.traces, analysis, read.recommended)
+    return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline)
 
 
-def _check_seconds(question: Question, request: Request) -> None:
+def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:
     """Refuse to rank by seconds that would not compare."""
     if question.metric != "seconds":
         return
-    if not request.timing:
+    if not timing:
         raise SpecError("metric seconds needs runs that had the machine to themselves: add --timing (timing=True)")
-    if request.baseline is not None:
+    if baseline is not None:
         raise SpecError(
-            f"metric seconds cannot use the stored runs of {request.baseline.study.folder}: seconds measured at "
+            f"metric seconds cannot use the stored runs of {baseline.study.folder}: seconds measured at "
             "another time or on another machine do not compare; leave the reference out, or choose another metric"
         )
 

@@ -6,34 +6,16 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import asdict
 
 from amb.comparison.baseline import Baseline
 from amb.comparison.table import find_run
 from amb.run.plan import Plan
 from amb.stats import Analysis
 from amb.stats.metrics import Cell, Traces
+from amb.study.manifest import Settings
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
-
-
-@dataclass(frozen=True)
-class Request:
-    """The runs that a comparison asks for; a study's manifest records it.
-
-    Attributes:
-        plan: solvers, problems, budget, seeds and device.
-        timing: whether runs are carried out one at a time, so that their seconds compare.
-        baseline: the published study whose runs are used as well.
-    """
-
-    plan: Plan
-    timing: bool = False
-    baseline: Baseline | None = None
-
-    def to_settings(self) -> dict[str, object]:
-        """The request by name, as the manifest records it."""
-        name = None if self.baseline is None else self.baseline.name
-        return {**self.plan.settings(), "timing": self.timing, "with_reference": name}
 
 
 @dataclass(frozen=True)
@@ -41,34 +23,28 @@ class Comparison:
     """Runs of several solvers on several problems, and what follows from them.
 
     Attributes:
-        request: the runs that were asked for.
-        study: where they are.
+        plan: solvers, problems, budget and seeds.
+        requested: the same and how the runs were to be carried out, as the study's manifest records it.
+        study: where the runs are.
         runs: one row a run (docs/statistics.md lists the columns).
         traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
         analysis: the statistics, and the question that they answer.
+        baseline: the published study whose runs are used as well.
     """
 
-    request: Request
+    plan: Plan
+    requested: Settings
     study: AnyStudy
     runs: pd.DataFrame
     traces: Traces
     analysis: Analysis
     _recommended: Mapping[Cell, tuple[int, ...]] = field(repr=False)
-
-    @property
-    def plan(self) -> Plan:
-        """Solvers, problems, budget and seeds."""
-        return self.request.plan
-
-    @property
-    def baseline(self) -> Baseline | None:
-        """The published study whose runs are used as well."""
-        return self.request.baseline
+    baseline: Baseline | None = field(default=None, repr=False)
 
     @property
     def settings(self) -> dict[str, object]:
-        """Everything needed to repeat the comparison: the request and the question, by name."""
-        return {**self.request.to_settings(), **self.analysis.question.to_settings()}
+        """Everything needed to repeat the comparison: what was requested, and the question, by name."""
+        return {**asdict(self.requested), **self.analysis.question.to_settings()}
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
