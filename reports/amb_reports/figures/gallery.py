@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from amb.reports.contract import Report, ReportData
+from amb.reports.images import as_rgb
 from amb_reports.captions import short
 from amb_reports.figures.palette import DPI, INK, MUTED, save
 
@@ -91,20 +91,13 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
         x = left + column * (CELL + GAP)
         y = TOP + row * (CELL + CAPTION + GAP)
         axes = figure.add_axes((x / width, 1 - (y + CELL) / height, CELL / width, CELL / height))
-        axes.imshow(_rgb(item.image), interpolation="nearest", vmin=0, vmax=255)
+        axes.imshow(as_rgb(item.image), interpolation="nearest", vmin=0, vmax=255)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(color="#0072B2" if item.best else "#bbbbbb", linewidth=2.2 if item.best else 0.6)
         words = f"{item.activation:.3f}"
         weight, colour = ("bold", "#0072B2") if item.best else ("normal", INK)
         text(x + CELL / 2, y + CELL + 15, words, ha="center", va="center", weight=weight, color=colour)
     return figure
-
-
-def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8[h, w, 3], whatever the number of channels."""
-    pixels = np.asarray(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
 
 
 def _lines(label: object) -> list[str]:
