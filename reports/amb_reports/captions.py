@@ -1,4 +1,4 @@
-"""Words about a comparison that figures and tables share: its scope, its scale, and the command that repeats it."""
+"""Words about a comparison that figures and tables share: its scope, its gap, and the command that repeats it."""
 
 import re
 import shlex
@@ -22,25 +22,25 @@ def scope(runs: pd.DataFrame) -> str:
     )
 
 
-def scale(anchored: pd.Series) -> str:
-    """What the two ends of a figure's scale are, in a sentence.
+def gap(anchored: pd.Series) -> str:
+    """The two ends of the gap whose closed share a figure shows, in a sentence.
 
     Args:
         anchored: whether each problem has reference points, of `ranges`.
     """
-    points = "The scale runs from chance (0) to the best known value (1), the reference points of the problem's suite"
+    points = "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite"
     runs = "from the floor (0) to the best value of these runs (1)"
     if anchored.all():
         return f"{points}."
     if not anchored.any():
-        return f"The scale runs {runs}."
+        return f"The gap runs {runs}."
     without = plural(int((~anchored).sum()), "problem")
     return f"{points}; on {without} without reference points, {runs}."
 
 
-def scale_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
-    """What the two ends of a figure's scale are, and how much the figure rests on; no full stop."""
-    return f"{scale(ranges(runs, traces)['anchored'])} {scope(runs)}"
+def gap_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
+    """The two ends of the gap whose closed share a figure shows, and how much the figure rests on; no full stop."""
+    return f"{gap(ranges(runs, traces)['anchored'])} {scope(runs)}"
 
 
 def command(settings: Mapping[str, object]) -> str:

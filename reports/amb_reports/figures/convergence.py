@@ -12,7 +12,7 @@ from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far
-from amb_reports.captions import scale_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
 
 ALL = "all problems"
@@ -27,7 +27,7 @@ class Convergence(Report):
         if runs.empty:
             return forget(folder, "convergence")
         table = convergence_table(runs, traces)
-        return save(draw_convergence(table, scale_and_scope(runs, traces)), folder, "convergence")
+        return save(draw_convergence(table, gap_and_scope(runs, traces)), folder, "convergence")
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:

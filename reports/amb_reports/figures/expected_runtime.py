@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from amb.reports.contract import Report, ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
-from amb_reports.captions import scale_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 
@@ -20,7 +20,7 @@ class ExpectedRuntime(Report):
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return forget(folder, "ert")
-        paths = save(draw_runtimes(table, scale_and_scope(runs, traces)), folder, "ert")
+        paths = save(draw_runtimes(table, gap_and_scope(runs, traces)), folder, "ert")
         paths.append(folder / "ert.csv")
         expected_runtimes(data.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths

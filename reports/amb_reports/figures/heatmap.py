@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb_reports.captions import scale_and_scope, short
+from amb_reports.captions import gap_and_scope, short
 from amb_reports.figures.palette import INK, MUTED, explain, save
 
 # One hue from light to dark can be read in grey and with any colour vision.
@@ -23,7 +23,7 @@ class Heatmap(Report):
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.competing, data.traces
         table = heatmap_table(runs, traces, list(data.analysis.ranking["solver"]))
-        return save(draw_heatmap(table, scale_and_scope(runs, traces)), folder, "heatmap")
+        return save(draw_heatmap(table, gap_and_scope(runs, traces)), folder, "heatmap")
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:

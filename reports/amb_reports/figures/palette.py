@@ -1,5 +1,6 @@
 """One look for all figures, without touching matplotlib's global settings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,9 @@ def label_ends(axes: Axes, ends: pd.Series, x: float | pd.Series, styles: Mappin
 def explain(figure: Figure, title: str, note: str) -> None:
     """Write the figure's heading above it and, below it, what it shows and rests on, in lines no wider than it."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    figure.supxlabel("\n".join(wrap(note, int(16 * figure.get_figwidth()))), x=0.01, ha="left", fontsize=8, color=MUTED)
+    unbroken = re.sub(r"(?<=\d) (?=\w)", "\N{NO-BREAK SPACE}", note)
+    lines = wrap(unbroken, int(16 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color=MUTED)
 
 
 def forget(folder: Path, name: str) -> list[Path]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb_reports.captions import scale_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 
@@ -20,7 +20,7 @@ class Profile(Report):
         runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "profile")
-        return save(draw_profile(profile_table(runs, traces), scale_and_scope(runs, traces)), folder, "profile")
+        return save(draw_profile(profile_table(runs, traces), gap_and_scope(runs, traces)), folder, "profile")
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
