@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from amb.study.untrusted import plain
+from amb.text import plural
 
 if TYPE_CHECKING:
     from amb.comparison.result import Comparison
@@ -47,15 +48,14 @@ def ranking_table(analysis: "Analysis", *, width: int) -> Table:
 def scope_line(comparison: "Comparison") -> str:
     """How much the table rests on: problems, clusters, seeds, budget, failures."""
     runs = comparison.runs
-    failed = int((~runs["status"].isin(["ok", "target"])).sum())
     suite = comparison.settings.get("suite")
     parts = [
         *([f"suite {suite}"] if suite else []),
-        _plural(runs["problem"].nunique(), "problem"),
-        _plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
-        _plural(runs["seed"].nunique(), "seed"),
-        f"{int(runs['budget'].max()):,} queries a run",
-        f"{failed} of {len(runs)} runs failed",
+        plural(runs["problem"].nunique(), "problem"),
+        plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
+        plural(runs["seed"].nunique(), "seed"),
+        f"{int(runs['budget'].max()):,} queries per run",
+        f"{runs['failed'].sum():,} of {len(runs):,} runs failed",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",
     ]
     return "; ".join(parts)
@@ -65,7 +65,3 @@ def _render(column: "Column", cells: list[str]) -> _Rendered:
     """Wrap a column's header as far as its cells are wide; cells never wrap."""
     width = max(len(text) for text in [*cells, *column.title.split()])
     return _Rendered(column, "\n".join(wrap(column.title, width)), cells, width)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

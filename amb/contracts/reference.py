@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 
 @dataclass(frozen=True)
 class RoundTrip:
@@ -20,11 +18,6 @@ class RoundTrip:
     value: float
     index: int
     candidate: tuple[int, ...]
-
-
-def normalized(value: float, chance: float, best: float) -> float:
-    """0 at chance, 1 at the best known value; NaN where both are one, or not known."""
-    return (value - chance) / (best - chance) if best > chance else np.nan
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,3 @@ class Reference:
         if trip is not None:
             trip = RoundTrip(**{**trip, "candidate": tuple(trip["candidate"])})
         return cls(**{**content, "candidate": tuple(content["candidate"]), "round_trip": trip})
-
-    def normalized(self, value: float) -> float:
-        """0 at chance, 1 at the best known value; NaN where both are one."""
-        return normalized(value, self.chance, self.best)

@@ -10,20 +10,21 @@ from amb.errors import AmbError
 from amb.stats.bayes import add_posteriors
 from amb.stats.effects import add_effects, score_intervals
 from amb.stats.exploratory import problem_tests
+from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs
 from amb.stats.panel import make_panel
-from amb.stats.queries import TARGET, queries_to, ranges
+from amb.stats.queries import THRESHOLD, queries_to
 from amb.stats.question import DEFAULT, Question
 from amb.stats.ranking import ranking, unranked
-from amb.stats.scores import blocks, competing, failed_runs, median_scores, score_runs, timed, white_box_runs
+from amb.stats.scores import blocks, check_runs, competing, median_scores, score_runs, timed, white_box_runs
 from amb.stats.verdict import basis, verdict
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the pipeline found.
+    """The results of the pipeline.
 
     Attributes:
         question: what was asked.
@@ -32,9 +33,9 @@ class Analysis:
         omnibus: one row, Friedman's test.
         pairs: a row a pair: test, effect, interval, posterior.
         ranking: a row a solver, the best first.
-        white_box: a row a solver that sees gradients, in the columns of `ranking`, which no other table holds.
+        white_box: a row a solver that sees gradients, in the columns of `ranking`; no other table holds these solvers.
         verdict: the result in one sentence.
-        basis: what the sentence rests on.
+        basis: what the verdict rests on.
     """
 
     question: Question
@@ -49,12 +50,12 @@ class Analysis:
 
     @cached_property
     def problem_tests(self) -> pd.DataFrame:
-        """A row a problem and pair: exploratory tests between seeds; made when asked for, as few show them."""
+        """A row a problem and pair: exploratory tests between seeds, computed when first used."""
         return problem_tests(self.scored, control=self.question.control)
 
     @property
     def table(self) -> pd.DataFrame:
-        """The ranking, and below it the rows of white-box solvers, which are not ranked."""
+        """The ranking and, below it, the rows of white-box solvers, which are not ranked."""
         if self.white_box.empty:
             return self.ranking
         return pd.concat([self.ranking, self.white_box], ignore_index=True)
@@ -68,24 +69,26 @@ def analyse(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Analysis:
-    """Score, test, measure and rank the solvers of a runs table.
+    """Score, test and rank the solvers of a runs table, and estimate how large the differences are.
 
-    Nothing that is said of a solver depends on white-box runs, not even what counts as the best known value.
+    White-box runs change nothing about the other solvers, not even what counts as the best known value.
 
     Args:
         runs: one row a run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
             gradients.
-        traces: (problem, solver, seed) -> told values in query order.
+        traces: the values of each run in query order, by (problem, solver, seed).
         question: the metric, the error rate, what counts as equal, and the control.
-        resamples: bootstrap replicates.
+        resamples: number of bootstrap replicates.
         seed: of the bootstrap and the posterior draws; everything else is exact.
 
     Raises:
-        AmbError: no or double runs, missing columns; unknown control; seconds to be compared of runs that had not the
-            machine for themselves.
+        AmbError: no runs, a run twice, missing columns, an unknown control, or a comparison by seconds of runs that
+            did not have the machine to themselves.
     """
     metric, control = question.metric, question.control
-    _check_timed(runs, metric)
+    check_runs(runs)
+    if metric == "seconds":
+        _check_timed(runs)
     intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
     white_box, runs = runs[white_box_runs(runs)], competing(runs)
     if runs.empty and len(white_box):
@@ -106,7 +109,7 @@ def analyse(
         ordered,
         pairs,
         score_intervals(scores, resamples=resamples, rng=intervals_rng),
-        queries_to(runs, traces, fractions=[TARGET], bounds=known),
+        queries_to(runs, traces, fractions=[THRESHOLD], bounds=known),
         control=control,
     )
     words = verdict(table, pairs, question)
@@ -116,13 +119,13 @@ def analyse(
     return Analysis(question, scored, medians, omnibus(ordered), pairs, table, aside, words, facts)
 
 
-def _check_timed(runs: pd.DataFrame, metric: str) -> None:
+def _check_timed(runs: pd.DataFrame) -> None:
     """Refuse to compare seconds that are shares of joint batches."""
-    crowded = ~timed(runs) & ~failed_runs(runs)  # a failed run scores the worst cost, whatever it took
-    if metric == "seconds" and crowded.any():
+    untimed = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, however long it took
+    if untimed.any():
         raise AmbError(
-            f"{crowded.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
-            "compare: make them with --timing, or choose another metric"
+            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
+            "compare: rerun them with --timing, or choose another metric"
         )
 
 
@@ -143,6 +146,6 @@ def _white_box_table(
     scored = score_runs(runs, traces, metric=metric, bounds=bounds)
     panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
     intervals = pd.concat([score_intervals(panel, resamples=resamples, rng=rng) for panel in panels])
-    hits = queries_to(runs, traces, fractions=[TARGET], bounds=bounds)
+    hits = queries_to(runs, traces, fractions=[THRESHOLD], bounds=bounds)
     table = unranked(scored, intervals, hits)
     return table.assign(covered=table["solver"].map(covered), asked=len(known))

@@ -55,13 +55,6 @@ def test_reference_points_survive_the_disk_and_damage_is_found(tmp_path: Path) -
         load(tmp_path / "none.json")
 
 
-def test_scores_are_normalized_between_chance_and_the_best_known() -> None:
-    assert POINT.normalized(0.1) == 0
-    assert POINT.normalized(0.5) == pytest.approx(0.5)
-    assert POINT.normalized(0.9) == 1
-    assert np.isnan(replace(POINT, best=0.1).normalized(0.1))
-
-
 def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     family = Lamps()
     monkeypatch.setattr("amb.catalogue.problems.family", lambda name: family)

@@ -20,7 +20,7 @@ from amb.comparison.compare import compare
 from amb.contracts.reference import Reference
 from amb.errors import StudyError
 from amb.stats import Question, analyse
-from amb.stats.queries import FRACTIONS, TARGET, queries_to
+from amb.stats.queries import FRACTIONS, THRESHOLD, queries_to
 from amb_reports.page.board import Evolution, budgets_to_show
 from amb_reports.page.curves import POINTS, SCALE, steps
 from amb_reports.page.evolutions import frames_of
@@ -95,7 +95,7 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
 
 def test_runs_of_earlier_versions_are_left_out_and_counted(make_study) -> None:  # type: ignore[no-untyped-def]
     study = make_study()
-    study.manifest["solvers"]["random"] = "2"
+    study.manifest.solvers["random"] = "2"
     made = board(study)
     assert "random" not in set(made.runs["solver"])
     assert made.sources[0].left_out == 24
@@ -176,10 +176,10 @@ def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int, 
     best = start + max(round((float(told.max()) - start) * 6400), 1) / 6400
     runs = pd.DataFrame([("p", "s", 0, len(told))], columns=["problem", "solver", "seed", "budget"])
     bounds = pd.DataFrame({"start": [start], "best": [best]}, index=["p"])
-    wanted_hits = queries_to(runs, {("p", "s", 0): told}, fractions=[*FRACTIONS, TARGET], bounds=bounds)["queries"]
+    wanted_hits = queries_to(runs, {("p", "s", 0): told}, fractions=[*FRACTIONS, THRESHOLD], bounds=bounds)["queries"]
     query, share = steps(told, start, best)
     assert len(query) <= POINTS + len(FRACTIONS) + 1
-    for fraction, expected in zip((*FRACTIONS, TARGET), wanted_hits, strict=True):
+    for fraction, expected in zip((*FRACTIONS, THRESHOLD), wanted_hits, strict=True):
         wanted = np.searchsorted(share, round(fraction * SCALE))
         found = float(query[wanted]) if wanted < len(query) else np.inf
         assert found == expected

@@ -307,7 +307,19 @@ def values_of(name: str, rng: np.random.Generator, logarithmic: bool) -> list[ob
     """Random values of a format; among them unknown ones, exact ties of rounding, and what is rarely seen."""
     ties = [k / 2**n for n in (1, 2, 4, 11, 12) for k in (1, 3, 5, 125, 127)]
     number = [float(rng.normal()), float(10 ** rng.uniform(-7, 6)), float(rng.choice(ties)), -float(rng.choice(ties))]
-    number += [float("nan"), 0.0, -0.0, -0.0004, 0.0005, 0.9995, 99.95, 0.1, 999.5, float(rng.integers(100))]
+    number += [
+        float("nan"),
+        float("inf"),
+        0.0,
+        -0.0,
+        -0.0004,
+        0.0005,
+        0.9995,
+        99.95,
+        0.1,
+        999.5,
+        float(rng.integers(100)),
+    ]
     positive = [abs(x) for x in number]
     counts = [float("nan"), *map(int, rng.integers(0, 20_000, 4))]
     if name == "text":
@@ -347,7 +359,7 @@ def test_every_format_is_the_same_on_the_page(browser: Browser, small: SimpleNam
 def test_templates_are_filled_by_the_same_rules(browser: Browser, small: SimpleNamespace) -> None:
     """Numbers, plurals and lists, and a value that looks like a placeholder."""
     browser.open(small.file)
-    assert browser.run("return page.data.sentences") == dict(SENTENCES)
+    assert browser.run("return templates") == dict(SENTENCES)
     template = "{n} {n|run|runs} of {names} {names|is|are} {word}"
     for n in (0, 1, 2, 1234567):
         for names in (["a"], ["a", "b"], ["a", "{n}", "c$&"]):
@@ -433,8 +445,8 @@ def test_page_and_terminal_say_the_same_of_random_tables(browser: Browser, small
 
 
 NOT_OF_TABLES = {
-    "nothing selected", "part of the study", "without a run", "scale with points", "scale without points",
-    "scale mixed", "letters", "omnibus",
+    "nothing selected", "part of the study", "without a run", "gap with points", "gap without points",
+    "gap mixed", "letters", "omnibus", "no omnibus",
 }  # fmt: skip
 """What only views and captions say."""
 

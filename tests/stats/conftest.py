@@ -35,6 +35,7 @@ def make_study(
                 "queries": len(told),
                 "distinct": len(told),
                 "status": "crash" if failed else "ok",
+                "failed": failed,
                 "final": final,
                 "best": told.max(),
                 "solver_seconds": 1.0 + k,

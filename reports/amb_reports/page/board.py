@@ -9,10 +9,11 @@ import pandas as pd
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, common, competing
+from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
-from amb.stats.queries import ranges
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
+from amb.study.manifest import Manifest
 
 SHORTER = 3
 """How many smaller budgets a page offers."""
@@ -29,7 +30,7 @@ class Source:
     """
 
     name: str
-    manifest: Mapping[str, object]
+    manifest: Manifest
     left_out: int = 0
 
 

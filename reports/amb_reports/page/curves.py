@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray
 from amb.stats.metrics import Traces
-from amb.stats.queries import FRACTIONS, SLACK, TARGET
+from amb.stats.queries import FRACTIONS, SLACK, THRESHOLD
 
 SCALE = 51 * 1280
 """Shares of the way to the best known are whole numbers of this; the 51 targets, and 75% of the way, are exact."""
@@ -76,7 +76,7 @@ def steps(told: FloatArray, start: float, best: float) -> tuple[NDArray[np.int64
 def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.int64]:
     grid = np.unique(np.rint(np.geomspace(1, len(highest), POINTS)).astype(int)) - 1
     seen = np.searchsorted(rises, grid, side="right") - 1
-    targets: Sequence[float] = [*FRACTIONS, TARGET]
+    targets: Sequence[float] = [*FRACTIONS, THRESHOLD]
     hits = np.searchsorted(highest[rises], np.rint(np.array(targets) * SCALE), side="left")
     kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
     return rises[kept]

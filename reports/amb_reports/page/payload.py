@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from amb.catalogue.suites import suite, suite_names
@@ -16,7 +17,7 @@ from amb.errors import AmbError
 from amb.spec import Spec
 from amb.stats import columns as tables
 from amb.stats.columns import declared
-from amb.stats.queries import TARGET
+from amb.stats.queries import THRESHOLD
 from amb.stats.sentences import SENTENCES
 from amb.study.runs import Status
 from amb_reports.captions import short
@@ -71,7 +72,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         "settings": dict(board.settings),
         "metric": {"name": metric.name, "label": metric.label, "noun": metric.noun, "logarithmic": metric.logarithmic},
         "scale": SCALE,
-        "threshold": TARGET,
+        "threshold": THRESHOLD,
         "statuses": list(get_args(Status)),
         "sentences": dict(SENTENCES),
         "tables": {"ranking": declared(tables.RANKING), "pairs": declared(tables.PAIRS)},
@@ -87,7 +88,10 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         ],
         "problems": _problems(runs, bounds, problems),
         "sources": [
-            {"name": s.name, "manifest": {k: v for k, v in s.manifest.items() if k not in ("problems", "solvers")}}
+            {
+                "name": s.name,
+                "manifest": {"settings": asdict(s.manifest.settings), "environment": asdict(s.manifest.environment)},
+            }
             for s in board.sources
         ],
         "messages": {str(i): message for i, message in enumerate(runs["message"]) if message},

@@ -1,11 +1,11 @@
 "use strict";
 // What figures and tables rest on, in a line.
 
-// What the two ends of a figure's scale are, as amb_reports.captions.scale has it.
-function scaleWords({ data }, problems) {
+// The two ends of the gap whose closed share a figure shows, as amb_reports.captions.gap has it.
+function gapWords({ data }, problems) {
   const without = problems.filter((p) => !data.problems[p].anchored).length, these = "the runs on this page";
-  if (!without) return sentence("scale with points");
-  return without === problems.length ? sentence("scale without points", { these }) : sentence("scale mixed", { problems: without, these });
+  if (!without) return sentence("gap with points");
+  return without === problems.length ? sentence("gap without points", { these }) : sentence("gap mixed", { problems: without, these });
 }
 
 // The scope of a view: how many problems, solvers and seeds, and which budget.

@@ -19,8 +19,8 @@ async function readData() {
   data.column = column;
   templates = data.sentences;
   data.runs = column.problem.length;
-  for (const row of data.whole.runtimes) {
-    for (const name of ["ert", "low", "high"]) if (row[name] === "inf") row[name] = Infinity;
+  for (const row of [...data.whole.runtimes, data.whole.omnibus]) {
+    for (const name of ["ert", "low", "high", "f"]) if (row[name] === "inf") row[name] = Infinity;
   }
   return data;
 }

@@ -11,8 +11,8 @@ function queryGrid(budget, points) {
 
 const curveCache = new Map();
 
-// Best-so-far activations of all runs between chance (0) and the best known value (data.scale), at each query of a budget's grid:
-// [run × query].
+// The share of the gap that each run has closed, from chance (0) to the best known value (data.scale), at each query of a
+// budget's grid: [run × query].
 function curvesAt(data, budget) {
   if (!curveCache.has(budget)) {
     const grid = queryGrid(budget, 64);
@@ -69,13 +69,13 @@ FIGURES.push({
     }));
     return {
       panels: [{
-        x: logAxis(selection.budget, "queries"), y: shareAxis("normalized activation", { text: (share) => share.toFixed(1) }),
+        x: logAxis(selection.budget, "queries"), y: shareAxis("share of the gap closed", { text: (share) => share.toFixed(1) }),
         marks: [
           ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
           ...curved.map(({ solver, middle }) => ({ line: true, step: true, solver, x: grid, y: middle, head, say: (g) => fixed(middle[g], 3) })),
         ],
       }],
-      caption: `Best activation found so far against queries. ${scaleWords(result, result.blocks)} Lines: median over runs; bands: middle half of the runs.`,
+      caption: `Best activation found so far against queries. ${gapWords(result, result.blocks)} Lines: median over runs; bands: middle half of the runs.`,
     };
   },
 });
@@ -142,7 +142,7 @@ FIGURES.push({
           ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "times" })),
         ],
       }],
-      caption: `Empirical distribution of runtimes: share reached of ${THRESHOLDS} thresholds per problem, evenly spaced over the scale. ${scaleWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
+      caption: `Share reached of ${THRESHOLDS} thresholds per problem, evenly spaced over the gap (empirical distribution of runtimes). ${gapWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
     };
   },
 });
@@ -158,7 +158,7 @@ FIGURES.push({
       const share = new Float64Array(fractions.length + 1);
       for (const cell of filled) {
         for (const run of cell) {
-          const reached = result.view.failed[run] ? -1 : normalizedFinal(result, run);
+          const reached = result.view.failed[run] ? -1 : finalGapClosed(result, run);
           const first = Math.max(0, Math.ceil((1 - reached - 1e-12) * 200));
           if (first < fractions.length) share[first] += 1 / cell.length / filled.length;
         }
@@ -170,14 +170,14 @@ FIGURES.push({
     const full = curved.map(({ share }) => fractions[share.findIndex((y) => y >= share.at(-1) - 1e-9)]);
     const lowest = Math.max(0, Math.min(0.9, ...full.map((f) => f - 0.03)));
     const x = fractions.filter((f) => f >= lowest - 1e-9);
-    const head = (i) => `normalized activation of at least ${fixed(x[i], 3)}`;
+    const head = (i) => `at least ${fixed(100 * x[i], 1)}% of the gap closed`;
     return {
       panels: [{
-        x: { range: [1, lowest], text: (share) => fixed(share, 1), title: "normalized activation" },
+        x: { range: [1, lowest], text: (share) => fixed(share, 1), title: "share of the gap closed" },
         y: shareAxis("runs at or above it", { text: wholePercent }),
         marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${fixed(100 * share[i], 0)}% of runs` })),
       }],
-      caption: `Performance profile: share of runs whose final noise-free activation is at or above a value; every problem has the same weight. ${scaleWords(result, result.blocks)}`,
+      caption: `Performance profile: share of runs whose final noise-free activation is at or above a value; every problem has the same weight. ${gapWords(result, result.blocks)}`,
     };
   },
 });

@@ -8,6 +8,7 @@ const isKnown = (x) => typeof x === "number" && !Number.isNaN(x);
 // A number with a fixed count of decimals; exact ties go to the even digit, and there is no negative zero, as in Python.
 function fixed(x, digits) {
   if (!isKnown(x)) return UNKNOWN;
+  if (!Number.isFinite(x)) return x < 0 ? "-∞" : "∞";
   const scaled = x * 10 ** digits;
   const tie = Number.isInteger(x * 2 ** (digits + 1)) && Math.abs(scaled % 1) === 0.5;
   const text = tie ? (2 * Math.round(scaled / 2) / 10 ** digits).toFixed(digits) : x.toFixed(digits);
@@ -18,7 +19,7 @@ const thousands = (x) => Number(fixed(x, 0)).toLocaleString("en-US");
 
 // A positive number to three significant digits without an exponent; whole from 100 on.
 function compact(x) {
-  if (!isKnown(x)) return UNKNOWN;
+  if (!Number.isFinite(x)) return fixed(x, 0);
   if (x >= 100) return thousands(x);
   const place = [10, 1, 0.1, 0.01, 0.001].findIndex((least) => x >= least);
   return fixed(x, place < 0 ? 6 : place + 1).replace(/\.?0+$/, "");

@@ -22,7 +22,7 @@ FIGURES.push({
     if (!ranking.length || !problems.length) return { panels: [], caption: "Nothing is selected." };
     const activation = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
     const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(activation))));
-    const shares = problems.map((p, k) => values[k].map((v) => normalized(data.problems[p], v)));
+    const shares = problems.map((p, k) => values[k].map((v) => gapClosed(data.problems[p], v)));
     const known = shares.flat().filter(isKnown);
     const least = Math.min(0.9, Math.max(0, Math.floor(10 * Math.min(...known)) / 10));  // a failed run lies far below chance
     const labels = problems.map((p) => data.problems[p].label), left = nameMargin(width, labels);
@@ -37,7 +37,7 @@ FIGURES.push({
       const { id } = data.problems[problems[k]];
       return {
         head: id,
-        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (normalized ${fixed(shares[k][i], 3)})` }],
+        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of the gap closed)` }],
         open: () => openRows(ranking[i].solver, id),
       };
     };
@@ -55,7 +55,7 @@ FIGURES.push({
         }],
         pick,
       }],
-      caption: `Median over seeds of the final noise-free activation, coloured by its normalized value, from ${fixed(least, 1)} (weakest) to 1 (strongest). ${scaleWords(result, problems)}`,
+      caption: `Median over seeds of the final noise-free activation, coloured by the share of the gap that it closes, from ${fixed(least, 1)} (weakest) to 1 (strongest). ${gapWords(result, problems)}`,
       problems,
     };
   },

@@ -15,7 +15,7 @@ FIGURES.push({
     const marks = shown.map(({ cells, solver }, s) => {
       const points = layers.map((layer, l) => {
         const sorted = Float64Array.from([...blocks.keys()].filter((k) => nameOf(blocks[k]) === layer)
-          .map((k) => median(cells[k].map((run) => normalizedFinal(result, run))))).sort();
+          .map((k) => median(cells[k].map((run) => finalGapClosed(result, run))))).sort();
         return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
       }).filter((point) => point.n);
       return {
@@ -29,14 +29,14 @@ FIGURES.push({
       height: 64 + layers.length * Math.max(44, 13 * shown.length),
       margin: { left, top: 52, bottom: 12 },
       panels: [{
-        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "normalized activation", top: true },
+        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "share of the gap closed", top: true },
         y: { range: [layers.length - 0.5, -0.5], ticks: layers.map((name, i) => [i, fitted(name, left)]), grid: false },
         marks: [
           ...layers.slice(1).map((_, i) => ({ line: true, x: [Math.min(...all) - pad, Math.max(...all) + pad], y: [i + 0.5, i + 0.5], style: { stroke: "var(--grid)", strokeWidth: 1 } })),
           ...marks,
         ],
       }],
-      caption: `Normalized final activation: median over problems of the medians over seeds; bars: middle half of the problems. ${scaleWords(result, blocks)}`,
+      caption: `Share of the gap closed by the final activation: median over problems of the medians over seeds; bars: middle half of the problems. ${gapWords(result, blocks)}`,
     };
   },
 });

@@ -160,11 +160,11 @@ function firstHit(data, run, share, budget) {
 }
 
 // An activation between its problem's chance (0) and best known value (1).
-const normalized = ({ start, best }, activation) => (best > start ? (activation - start) / (best - start) : 0);
+const gapClosed = ({ start, best }, activation) => (best > start ? (activation - start) / (best - start) : 0);
 
 // The same of a run's final activation; failed runs are at 0.
-function normalizedFinal(result, run) {
-  return result.view.failed[run] ? 0 : normalized(result.data.problems[result.data.column.problem[run]], result.view.final[run]);
+function finalGapClosed(result, run) {
+  return result.view.failed[run] ? 0 : gapClosed(result.data.problems[result.data.column.problem[run]], result.view.final[run]);
 }
 
 function pick(object, names) {

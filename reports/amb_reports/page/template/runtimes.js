@@ -61,18 +61,18 @@ FIGURES.push({
     return {
       margin: { left: 66 },
       panels: [{
-        x: { range: [0, 1], text: (share) => fixed(share, 1), title: "threshold (normalized activation)" },
+        x: { range: [0, 1], text: (share) => fixed(share, 1), title: "threshold, share of the gap closed" },
         y: { log: true, range: [Math.max(0.8, 0.8 * Math.min(...all)), 2 * Math.max(...all)], text: thousands, title: "expected queries" },
         marks: [
           ...curved.filter(({ rows }) => isKnown(rows[0].low)).map(({ solver, rows }) => ({ band: true, solver, x: x(rows), low: rows.map((row) => row.low), high: rows.map((row) => row.high) })),
           ...curved.map(({ solver, rows }) => ({
-            line: true, solver, x: x(rows), y: rows.map((row) => row.ert), head: (i) => `to a normalized activation of ${fixed(rows[i].fraction, 2)}`,
+            line: true, solver, x: x(rows), y: rows.map((row) => row.ert), head: (i) => `to close ${fixed(100 * rows[i].fraction, 0)}% of the gap`,
             say: (i) => `${expectedQueries(rows[i].ert)}${isKnown(rows[i].low) ? ` ${intervalOf(rows[i])}` : ""}, ${percent(rows[i].reached)} of runs get there`,
           })),
           ...curved.filter(({ rows }) => rows.length < THRESHOLDS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "times" })),
         ],
       }],
-      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${scaleWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% nested bootstrap." : "Bands are given for the whole study only."}`,
+      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% nested bootstrap." : "Bands are given for the whole study only."}`,
     };
   },
 });
@@ -98,6 +98,6 @@ function drawRuntimes(result) {
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
     h("p", { class: "muted" }, "Expected queries to close a share of the gap between chance and the best known value, if each run that misses is followed by a "
-      + `new one: queries of all runs over the runs that get there (ERT). ${scaleWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
+      + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No selected run is on a problem with thresholds.")]));
 }

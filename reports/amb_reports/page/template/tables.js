@@ -137,6 +137,6 @@ function drawPairs(result) {
 }
 
 function omnibusWords(data) {
-  const { method, f, df1, df2, p } = data.whole.omnibus;
-  return isKnown(f) ? sentence("omnibus", { method, df1, df2, f: fixed(f, 2), p: pValue(p) }) : "";
+  const { method, f, df1, df2, p, note } = data.whole.omnibus;
+  return isKnown(f) ? sentence("omnibus", { method, df1, df2, f: fixed(f, 2), p: pValue(p), note: note && ` (${note})` }) : note && sentence("no omnibus", { note });
 }
