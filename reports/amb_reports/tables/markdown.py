@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from amb.reports.contract import Report, ReportData
-from amb.stats import PAIRS, ranking_columns, shown
-from amb.stats.columns import Column, p_value
+from amb.stats import Column, pair_columns, ranking_columns, shown
+from amb.stats.formats import p_value
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
@@ -35,9 +35,9 @@ class Markdown(Report):
 def render(data: ReportData, folder: Path) -> str:
     """The text of the report."""
     settings = data.settings
-    columns = ranking_columns(data.analysis.question)
+    question = data.analysis.question
     parts = ["# Comparison of solvers", escape(data.analysis.verdict), escape(data.analysis.basis), "## Ranking"]
-    parts += [table(data.analysis.table, columns), _reading(data)]
+    parts += [table(data.analysis.table, ranking_columns(question)), _reading(data)]
     parts += [f"Note: {escape(warning)}." for warning in data.warnings]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
     if shown_figures:
@@ -45,7 +45,7 @@ def render(data: ReportData, folder: Path) -> str:
     for name, words in shown_figures:
         parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
     if len(data.analysis.pairs):
-        parts += ["## Pairs", table(data.analysis.pairs, PAIRS), _omnibus(data)]
+        parts += ["## Pairs", table(data.analysis.pairs, pair_columns(question)), _omnibus(data)]
     parts += ["## Settings", _settings(data), "Repeat it with:", _fenced(plain(command(settings)))]
     return "\n\n".join(parts) + "\n"
 
@@ -54,10 +54,9 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column] | None = None) -> st
     """A DataFrame as a Markdown table, formatted by its columns."""
     chosen = ranking_columns() if columns is None else columns
     text = shown(data, chosen)
-    by_header = {column.header: column for column in chosen.values()}
-    heads = [f"{h} ({by_header[h].unit})" if by_header[h].unit else h for h in text.columns]
-    sides = [":---" if by_header[h].align == "left" else "---:" for h in text.columns]
-    rows = [heads, sides, *text.to_numpy().tolist()]
+    left = {column.title for column in chosen.values() if column.align == "left"}
+    sides = [":---" if title in left else "---:" for title in text.columns]
+    rows = [list(text.columns), sides, *text.to_numpy().tolist()]
     cells = [[cell if i == 1 else escape(cell) for cell in row] for i, row in enumerate(rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
