@@ -138,7 +138,7 @@ def _white_box_table(
     resamples: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Rows to stand below the ranking, on the compared problems and with the thresholds of the solvers in it."""
+    """The rows below the ranking, on the compared problems and with the thresholds of the solvers in it."""
     covered = runs[runs["problem"].isin(known.index)].groupby("solver")["problem"].nunique()
     runs, bounds = runs[runs["problem"].isin(compared)], known.loc[compared]
     if runs.empty:

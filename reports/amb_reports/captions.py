@@ -1,4 +1,4 @@
-"""Words about a comparison that figures and tables share: its scope, its gap, and the command that repeats it."""
+"""Words about a comparison that figures and tables share: its scope, its scale, and the command that repeats it."""
 
 import re
 import shlex
@@ -23,8 +23,8 @@ def scope(runs: pd.DataFrame) -> str:
     )
 
 
-def gap(anchored: pd.Series) -> str:
-    """The two ends of the gap whose closed share a figure shows, in a sentence.
+def scale(anchored: pd.Series) -> str:
+    """What the two ends of normalized activation are, in a sentence.
 
     Args:
         anchored: whether each problem has reference points, of `ranges`.
@@ -37,9 +37,9 @@ def gap(anchored: pd.Series) -> str:
     return sentence("gap mixed", problems=without, these=these)
 
 
-def gap_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
-    """The two ends of the gap whose closed share a figure shows, and how much the figure rests on; no full stop."""
-    return f"{gap(ranges(runs, traces)['anchored'])} {scope(runs)}"
+def scale_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
+    """What normalized activation is in a figure, and how much the figure rests on; no full stop."""
+    return f"{scale(ranges(runs, traces)['anchored'])} {scope(runs)}"
 
 
 def command(settings: Mapping[str, object]) -> str:

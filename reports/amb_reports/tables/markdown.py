@@ -14,11 +14,11 @@ from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
 FIGURES = {
-    "convergence.png": "Share of the gap between chance and the best known value that solvers close, against queries",
+    "convergence.png": "Normalized activation, best so far, against queries",
     "runtime.png": "Share of thresholds reached, against queries",
-    "ert.png": "Expected queries to close a share of the gap",
+    "ert.png": "Expected queries to a threshold of normalized activation",
     "ranks.png": "Mean ranks; bars join solvers that are not shown to differ",
-    "profile.png": "Share of runs that close at least a given share of the gap",
+    "profile.png": "Share of runs that end at or above each normalized activation",
     "heatmap.png": "Median activation of every solver on every problem",
     "gallery.png": "The most exciting input of each problem and solver",
 }
