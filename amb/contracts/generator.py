@@ -32,10 +32,18 @@ class Grid:
     numbering: IntArray | None = None
 
     def latents(self, candidates: ArrayLike) -> Latents:
-        """Grid points int[n, d] -> latents float32[n, d]."""
+        """Grid points int[n, d] -> latents float32[n, d].
+
+        Raises:
+            CandidateError: wrong shape, type or range.
+        """
+        return self.latents_checked(self.space.check(candidates))
+
+    def latents_checked(self, candidates: IntArray) -> Latents:
+        """`latents` without the check, for candidates that have passed `Space.check` already."""
         if self.numbering is None:
-            return self.space.decode(candidates).astype(np.float32)
-        return self.numbering[self.space.check(candidates)].astype(np.float32)
+            return self.space.decode_checked(candidates).astype(np.float32)
+        return self.numbering[candidates].astype(np.float32)
 
     def candidates(self, latents: ArrayLike) -> IntArray:
         """Latents float[n, d] -> the nearest grid points, int64[n, d]."""

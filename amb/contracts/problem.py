@@ -82,7 +82,8 @@ class Problem(ABC):
     def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:
         """Evaluate batch `i` on problem `i`, all of one `group`, in one pass, without `noise`.
 
-        What one batch observes must not depend, in any bit, on the others.
+        What one batch observes must not depend, in any bit, on the others. The batches have passed `Space.check`;
+        candidates from anywhere else go through `evaluate`.
         """
 
     @classmethod

@@ -135,8 +135,8 @@ class Solver(ABC):
         """
         if self._pending is None:
             raise SolverError("nothing was asked: call ask() before tell()")
-        rows = self.space.check(candidates)
-        if not np.array_equal(rows, self._pending):
+        rows = self._pending  # checked by `ask`: what equals them needs no second check
+        if not np.array_equal(candidates, rows) or np.asarray(candidates).dtype.kind not in "iu":
             raise SolverError("tell() must be given the rows that ask() returned, in the same order")
         told = np.array(values, dtype=np.float64)
         if told.shape != (len(rows),):

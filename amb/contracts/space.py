@@ -46,7 +46,8 @@ class Space:
     grid: Literal["even", "quantile"] = "even"
     _axes: tuple[FloatArray, ...] = field(init=False, repr=False)
     _table: FloatArray = field(init=False, repr=False)  # the axes as rows, padded with NaN
-    _alike: tuple[tuple[IntArray, FloatArray], ...] = field(init=False, repr=False)  # modes of one axis, and that axis
+    _columns: IntArray = field(init=False, repr=False)  # 0..d-1
+    _alike: tuple[tuple[IntArray, FloatArray], ...] = field(init=False, repr=False)  # dimensions of one axis, and it
 
     def __post_init__(self) -> None:
         levels = np.array(self.levels)
@@ -70,6 +71,7 @@ class Space:
         for row, axis in zip(table, self._axes, strict=True):
             row[: axis.size] = axis
         object.__setattr__(self, "_table", _readonly(table))
+        object.__setattr__(self, "_columns", np.arange(levels.size))
 
     @classmethod
     def uniform(cls, d: int, n: int, **options: object) -> "Space":
@@ -101,10 +103,16 @@ class Space:
         Raises:
             CandidateError: wrong shape, type or range.
         """
-        index = self.check(candidates)
+        return self.decode_checked(self.check(candidates))
+
+    def decode_checked(self, candidates: IntArray) -> FloatArray:
+        """`decode` without the check, for candidates that have passed `check` already.
+
+        Nothing is refused here: a level outside the grid gives a wrong latent or an `IndexError`.
+        """
         if not self.ordinal:
-            return index.astype(np.float64)
-        return self._table[np.arange(self.d), index]
+            return candidates.astype(np.float64)
+        return self._table[self._columns, candidates]
 
     def between(self, levels: ArrayLike) -> FloatArray:
         """Latent coordinates of real level numbers, linear between two levels, the ends beyond them.
@@ -148,7 +156,10 @@ class Space:
 
     def check(self, candidates: ArrayLike) -> IntArray:
         """The candidates as int64[n, d], or `CandidateError` if they are anything else."""
-        index = np.asarray(candidates)
+        try:
+            index = np.asarray(candidates)
+        except ValueError as cause:  # rows of different lengths
+            raise CandidateError(f"candidates must have shape [n, {self.d}]: {cause}") from cause
         if index.ndim != 2 or index.shape[1] != self.d:
             raise CandidateError(f"candidates must have shape [n, {self.d}], got {list(index.shape)}")
         if index.dtype.kind not in "iu":

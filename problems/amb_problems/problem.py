@@ -155,7 +155,7 @@ class NetworkProblem(Problem):
         generator_seconds = target_seconds = 0.0
         if alone:
             units = [(mine[i].layer, mine[i].units[0]) for i in alone for _ in batches[i]]
-            latents = np.concatenate([mine[i].grid.latents(batches[i]) for i in alone])
+            latents = np.concatenate([mine[i].grid.latents_checked(batches[i]) for i in alone])
             shown = present(pair.generator, pair.target, latents, units, device=pair.device)
             generator_seconds, target_seconds = shown.generator_seconds, shown.target_seconds
             ends = np.cumsum([len(batches[i]) for i in alone])[:-1]

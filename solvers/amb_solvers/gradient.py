@@ -5,8 +5,8 @@ import numpy as np
 from amb.contracts.problem import Problem
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution.sphere import BoxSolver
-from amb_solvers.shared.batches import best_first
+from amb_solvers.shared.latent_box import BoxSolver
+from amb_solvers.shared.ranking import best_first
 
 
 class Gradient(BoxSolver):

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,30 @@ def test_ask_and_tell_alternate_with_the_same_rows() -> None:
     with pytest.raises(SolverError, match="3 values"):
         agent.tell(rows, [0.0] * 2)
     agent.tell(rows, [0.0] * 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda rows: rows.astype(float),
+        lambda rows: rows[::-1],
+        lambda rows: rows[:2],
+        lambda rows: rows[0],
+        lambda rows: rows + 100,
+        lambda rows: rows.astype(bool),
+        lambda rows: [["a"] * 5] * 3,
+        lambda rows: [[0], [0, 1]],
+    ],
+    ids=["floats", "another order", "too few", "one row", "off the grid", "booleans", "text", "ragged"],
+)
+def test_tell_takes_nothing_but_the_rows_that_were_asked(wrong: Callable[[np.ndarray], object]) -> None:
+    """What differs in order, shape, type or value is refused, and the right rows can still be told."""
+    agent = solver("random[k=3]", SPACE, budget=6)
+    rows = agent.ask()
+    with pytest.raises(SolverError, match="the rows that ask"):
+        agent.tell(wrong(rows), [0.0] * 3)  # type: ignore[arg-type]
+    agent.tell(rows.tolist(), [0.0, 1.0, 0.0])
+    assert np.array_equal(agent.recommend(), rows[1])
 
 
 @pytest.mark.parametrize("budget", [0, -3, 2.5])

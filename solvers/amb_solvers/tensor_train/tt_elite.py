@@ -6,7 +6,7 @@ import numpy as np
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.shared.batches import best_first
+from amb_solvers.shared.ranking import best_first
 from amb_solvers.tensor_train.protes import Protes
 
 

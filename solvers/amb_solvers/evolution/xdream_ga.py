@@ -4,7 +4,7 @@ import numpy as np
 
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SpecError
-from amb_solvers.evolution.sphere import BoxSolver, prior_moments
+from amb_solvers.shared.latent_box import BoxSolver, prior_moments
 
 
 class XDreamGA(BoxSolver):

@@ -5,7 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.space import FloatArray, IntArray
 from amb_solvers.tensor_train.compiler import Floats
-from amb_solvers.tensor_train.engine import ascend, gradient_to_the_left, sweep
+from amb_solvers.tensor_train.contraction import sweep
+from amb_solvers.tensor_train.fitting import ascend, gradient_to_the_left
 from amb_solvers.tensor_train.sampling import draw
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # optax's defaults

@@ -7,7 +7,7 @@ from ttopt import ttopt_find, ttopt_init
 from ttopt.ttopt_raw import _iter, _merge, _update_iter
 
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb_solvers.maxvol.search import MaxvolSearch
+from amb_solvers.maxvol.maxvol_search import MaxvolSearch
 
 
 class TTOpt(MaxvolSearch):

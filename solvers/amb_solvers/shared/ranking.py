@@ -1,8 +1,7 @@
-"""What methods that think in batches share."""
+"""Ranking a batch by its values."""
 
 import numpy as np
 
-from amb.contracts.batches import BatchSolver as BatchSolver
 from amb.contracts.space import FloatArray, IntArray
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SpecError, unknown
-from amb_solvers.evolution.sphere import BoxSolver, losses, population, prior_moments
+from amb_solvers.shared.cma_defaults import population
 from amb_solvers.shared.extras import extra
+from amb_solvers.shared.latent_box import BoxSolver, prior_moments
+from amb_solvers.shared.losses import losses
 
 
 class Evosax(BoxSolver):

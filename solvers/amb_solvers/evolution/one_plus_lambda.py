@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.shared.batches import BatchSolver, best_first
+from amb_solvers.shared.ranking import best_first
 
 
 class OnePlusLambda(BatchSolver):

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.shared.batches import BatchSolver
 from amb_solvers.shared.digits import Digits
 
 
