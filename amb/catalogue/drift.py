@@ -1,7 +1,6 @@
 """Whether the networks that a study ran on are those that are installed, and whole; this imports plug-ins."""
 
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -19,9 +18,8 @@ def examine_networks(study: Study) -> Iterator[Finding]:
     The fingerprint covers the checkpoints' sha256; loading compares each file with its own.
     """
     path = study.folder / "manifest.json"
-    fingerprints = cast(Mapping[str, str], study.manifest.get("problems", {}))
     tried: dict[str, str | None] = {}
-    for name, fingerprint in fingerprints.items():
+    for name, fingerprint in study.manifest.problems.items():
         try:
             problem = registry.problem(name)
         except AmbError as cause:

@@ -16,6 +16,7 @@ from amb.catalogue.plugins import find
 from amb.catalogue.suites import suite, suite_names
 from amb.contracts.reference import Reference
 from amb.errors import DataError
+from amb.study.durable import write_json
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
 SCHEMA = 1
@@ -47,12 +48,13 @@ def save(references: References, file: Path) -> None:
         DataError: it cannot be written.
     """
     content = asdict(references)
-    text = json.dumps({"schema": SCHEMA, "sha256": _digest(content), **content}, indent=1)
+    advice = "choose another place with --out"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"{file} cannot be written ({error.strerror}); choose another place with --out") from error
+        raise DataError(f"cannot make {file.parent} ({error.strerror}); {advice}") from error
+    stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
+    write_json(file, stamped, error=DataError, advice=advice)
 
 
 def load(file: Path) -> References:

@@ -38,7 +38,7 @@ def run(
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
     with interruptible(study):
         home = Study(study)
-        notes = home.describe(plan.runs, {**plan.settings(), "timing": timing})
+        notes = home.describe(plan.runs, plan.settings(timing=timing))
         carry_out(
             plan,
             plan.runs,

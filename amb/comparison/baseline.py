@@ -1,6 +1,6 @@
 """The published reference study: strong solvers' runs, stored, to set a newcomer beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -11,6 +11,7 @@ from amb.errors import StudyError
 from amb.run.plan import Plan
 from amb.spec import split_specs
 from amb.study.environment import environment
+from amb.study.manifest import Environment, Settings
 from amb.study.published import AnyStudy, open_study
 from amb.study.runs import RunPlan
 
@@ -28,14 +29,18 @@ class ReferenceStudy:
     study: AnyStudy
 
     @property
-    def settings(self) -> Mapping[str, object]:
-        """What the study was asked for."""
-        return cast(Mapping[str, object], self.study.manifest["settings"])
+    def settings(self) -> Settings:
+        """What the study was asked for.
+
+        Raises:
+            StudyError: its manifest does not say.
+        """
+        return self.study.manifest.settings.complete(self.study.folder)
 
     @property
-    def solvers(self) -> list[str]:
+    def solvers(self) -> Sequence[str]:
         """Specs of its solvers."""
-        return cast(list[str], self.settings["solvers"])
+        return self.settings.solvers
 
     def complete(
         self,
@@ -51,9 +56,9 @@ class ReferenceStudy:
         asked = self.settings
         return (
             every,
-            problems or cast(list[str], asked["problems"]),
-            cast(int, asked["budget"]) if budget is None else budget,
-            cast(list[int], asked["seeds"]) if seeds is None else seeds,
+            problems or asked.problems,
+            asked.budget if budget is None else budget,
+            asked.seeds if seeds is None else seeds,
         )
 
     def missing(self, runs: Sequence[RunPlan]) -> list[RunPlan]:
@@ -74,15 +79,16 @@ class ReferenceStudy:
 
     def warnings(self, plan: Plan, study: AnyStudy) -> list[str]:
         """How the reference's environment differs from that of `study`, in sentences."""
-        here = cast(Mapping[str, object], study.manifest.get("environment") or environment())
-        there = cast(Mapping[str, object], self.study.manifest.get("environment", {}))
+        recorded = study.manifest.environment
+        here = recorded if recorded != Environment() else environment()
+        there = self.study.manifest.environment
         found = []
-        if there.get("processor") != here.get("processor") or there.get("cores") != here.get("cores"):
+        if there.machine != here.machine:
             found.append(
-                f"the reference ran on {there.get('processor')} ({there.get('cores')} cores), this study on "
-                f"{here.get('processor')} ({here.get('cores')} cores): seconds do not compare"
+                f"the reference ran on {there.processor} ({there.cores} cores), this study on "
+                f"{here.processor} ({here.cores} cores): seconds do not compare"
             )
-        theirs, ours = (cast(Mapping[str, str], e.get("packages", {})) for e in (there, here))
+        theirs, ours = there.packages, here.packages
         differing = [f"{n} {theirs[n]} / {ours[n]}" for n in theirs if n in ours and theirs[n] != ours[n]]
         if differing:
             found.append(
@@ -92,9 +98,7 @@ class ReferenceStudy:
         return found
 
     def _why(self, run: RunPlan) -> str:
-        manifest = self.study.manifest
-        problems = cast(Mapping[str, str], manifest.get("problems", {}))
-        versions = cast(Mapping[str, str], manifest.get("solvers", {}))
+        problems, versions = self.study.manifest.problems, self.study.manifest.solvers
         if run.problem not in problems:
             return f"it has no run on {run.problem}; leave --problems out to use its own"
         if problems[run.problem] != run.fingerprint:
@@ -105,8 +109,8 @@ class ReferenceStudy:
             return f"its {run.solver} is of version {versions.get(run.solver)}, this amb's of version {run.version}"
         asked = self.settings
         return (
-            f"it has {run.solver} with a budget of {asked['budget']} and the seeds "
-            f"{', '.join(map(str, cast(list[int], asked['seeds'])))}, not with {run.budget} and {run.seed}"
+            f"it has {run.solver} with a budget of {asked.budget} and the seeds "
+            f"{', '.join(map(str, asked.seeds))}, not with {run.budget} and {run.seed}"
         )
 
 

@@ -1,9 +1,10 @@
 """Comparing solvers on problems: plan the runs, carry them out, and hand the tables to the statistics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from amb.comparison.baseline import ReferenceStudy, reference_study
 from amb.comparison.result import Comparison
@@ -17,6 +18,7 @@ from amb.run.progress import Progress
 from amb.spec import Spec
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question
+from amb.study.manifest import Settings
 from amb.study.published import AnyStudy, open_study
 from amb.study.study import Study
 
@@ -76,7 +78,7 @@ def compare(
     question = _among_ranked(question, plan)  # before anything runs
     _refuse_untimed(question, timing, beside)
     home = Study(study)
-    settings = {**plan.settings(), "timing": timing, "with_reference": str(with_reference) if with_reference else None}
+    settings = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
     wanted = plan.runs if beside is None else beside.missing(plan.runs)
     notes = home.describe(wanted, settings)
     carry_out(
@@ -118,48 +120,45 @@ def reopen(
     home = open_study(study)
     asked = _asked(home, named=solvers is None)
     plan = make_plan(
-        solvers or asked["solvers"],
-        problems or asked["problems"],
-        budget=budget or asked["budget"],
-        seeds=asked["seeds"] if seeds is None else seeds,
+        solvers or asked.solvers,
+        problems or asked.problems,
+        budget=budget or asked.budget,
+        seeds=asked.seeds if seeds is None else seeds,
         device=device,
     )
-    settings = {**plan.settings(), "suite": asked["suite"] if problems is None else plan.suite}
-    where = asked.get("with_reference")
-    settings["with_reference"] = where
+    where = asked.with_reference
+    settings = plan.settings(with_reference=where)
+    if problems is None:
+        settings = msgspec.structs.replace(settings, suite=asked.suite)
     beside = reference_study(where) if where else None
     return _analyse(plan, home, settings, _among_ranked(question, plan), beside)
 
 
-def _asked(study: AnyStudy, *, named: bool) -> dict[str, Any]:
-    """What the manifest says that was asked last.
+def _asked(study: AnyStudy, *, named: bool) -> Settings:
+    """What the manifest says was asked for last.
 
     Raises:
         StudyError: it does not say, or names a solver by its module, which only its user may have imported.
     """
-    asked: dict[str, Any] = dict(study.manifest.get("settings", {}))  # type: ignore[call-overload]
-    lacking = [name for name in ("solvers", "problems", "budget", "seeds") if name not in asked]
-    if lacking:
-        raise StudyError(f"{study.folder}/manifest.json does not say which {lacking[0]} were asked for")
-    for spec in asked["solvers"] if named else ():
+    asked = study.manifest.settings.complete(study.folder)
+    for spec in asked.solvers if named else ():
         if ":" in Spec.parse(spec).name:
             raise StudyError(
                 f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that it "
                 "names: give the solvers yourself with --solvers"
             )
-    return {"suite": None, **asked}
+    return asked
 
 
 def _analyse(
     plan: Plan,
     study: AnyStudy,
-    settings: Mapping[str, object],
+    settings: Settings,
     question: Question,
     beside: ReferenceStudy | None = None,
 ) -> Comparison:
     found = read_runs(plan, study, beside)
     analysis = analyse(found.runs, found.traces, question)
-    settings = {**settings, **question.to_settings()}
     warnings = () if beside is None else beside.warnings(plan, study)
     return Comparison(
         plan,
@@ -167,7 +166,7 @@ def _analyse(
         found.runs,
         found.traces,
         analysis,
-        settings,
+        {**msgspec.structs.asdict(settings), **question.to_settings()},
         found.recommended,
         warnings=tuple(warnings),
         beside=beside,

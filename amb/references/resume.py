@@ -40,7 +40,7 @@ class Work:
             return measure()
         if not file.exists():
             found = measure()
-            write_whole(file, lambda path: _save(path, found))
+            write_whole(file, lambda path: _save(path, found), error=DataError)
         return np.load(file, allow_pickle=False)
 
     def point(self, name: str, fingerprint: str, effort: object, measure: Callable[[], Reference]) -> Reference:
@@ -49,8 +49,7 @@ class Work:
         if file is None:
             return measure()
         if not file.exists():
-            text = json.dumps(asdict(measure()))
-            write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+            write_whole(file, json.dumps(asdict(measure())), error=DataError)
         return Reference.from_content(json.loads(file.read_text(encoding="utf-8")))
 
     def _file(self, parts: Sequence[str], kind: str) -> Path | None:

@@ -13,6 +13,7 @@ from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, unknown
 from amb.spec import split_specs
+from amb.study.manifest import Settings
 from amb.study.runs import RunPlan
 
 DEFAULT_BUDGET = 500
@@ -58,16 +59,23 @@ class Plan:
             raise unknown("control (it must be one of the solvers)", wanted, known)
         return wanted
 
-    def settings(self) -> dict[str, object]:
-        """Everything that makes the plan again, for reports and the manifest."""
-        return {
-            "solvers": [str(s) for s in self.solvers],
-            "problems": list(self.problems),
-            "suite": self.suite,
-            "budget": self.budget,
-            "seeds": list(self.seeds),
-            "device": self.device,
-        }
+    def settings(self, *, timing: bool = False, with_reference: str | None = None) -> Settings:
+        """Everything that makes the plan again, for reports and the manifest.
+
+        Args:
+            timing: whether runs have the machine for themselves.
+            with_reference: the reference study that the solvers are compared with.
+        """
+        return Settings(
+            solvers=tuple(str(s) for s in self.solvers),
+            problems=self.problems,
+            suite=self.suite,
+            budget=self.budget,
+            seeds=self.seeds,
+            device=self.device,
+            timing=timing,
+            with_reference=with_reference,
+        )
 
 
 def make_plan(

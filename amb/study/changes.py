@@ -1,20 +1,19 @@
 """Why runs that a study holds do not answer for what is asked now."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 from amb.spec import Spec
+from amb.study.manifest import Manifest
 from amb.study.runs import RunPlan
 
 
-def changes(manifest: Mapping[str, object], plans: Sequence[RunPlan]) -> list[str]:
+def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     """Compare plans with the solvers and problems that the manifest names, as they were last asked for.
 
     Returns:
         One sentence for each solver or problem whose runs are made anew, though the study holds some of it.
     """
-    solvers = cast(Mapping[str, str], manifest.get("solvers", {}))
-    problems = cast(Mapping[str, str], manifest.get("problems", {}))
+    solvers, problems = manifest.solvers, manifest.problems
     wanted = {plan.solver: plan.version for plan in plans}
     found = []
     for solver, version in wanted.items():

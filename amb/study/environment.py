@@ -4,6 +4,8 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from amb.study.manifest import Environment
+
 PACKAGES = (
     "amb",
     "numpy",
@@ -19,15 +21,15 @@ PACKAGES = (
 )
 
 
-def environment() -> dict[str, object]:
-    """Interpreter, machine and versions of the packages that results depend on."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
-    }
+def environment() -> Environment:
+    """Interpreter, machine and versions of the packages that results depend on, as they are here and now."""
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=_processor(),
+        cores=os.cpu_count(),
+        packages={name: found for name in PACKAGES if (found := _version(name))},
+    )
 
 
 def _version(package: str) -> str | None:

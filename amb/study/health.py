@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -138,7 +138,7 @@ def mend(study: Study, findings: list[Finding]) -> int:
 
 def _run_findings(study: Study) -> Iterator[Finding]:
     manifest = study.manifest
-    versions, prints = (cast(Mapping[str, str], manifest.get(name, {})) for name in ("solvers", "problems"))
+    versions, prints = manifest.solvers, manifest.problems
     for path in sorted((study.folder / "runs").glob("*.parquet")):
         try:
             record, _ = read_run(path)

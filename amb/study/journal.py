@@ -7,6 +7,7 @@ death of the process, though not a power failure, as nothing waits for the disk 
 """
 
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
+from amb.study.durable import rename
 from amb.study.messages import refuse_compressed
 from amb.study.runs import MODES, Known, RunPlan, Seconds, Trace
 from amb.study.untrusted import MEBIBYTE, json_object, parse_json, read_bytes
@@ -97,7 +99,11 @@ class Journal:
                 for start, end in zip(ends - known.trace.batches, ends, strict=True):
                     self._write(*known.trace.rows(start, end), known.seconds, continues=False)
             self._file.flush()
-            temporary.replace(path)
+            if known is not None and len(known.trace):  # else there is nothing yet that a power failure could take
+                os.fsync(self._file.fileno())
+                rename(temporary, path)
+            else:
+                os.replace(temporary, path)
         except OSError as cause:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

@@ -1,10 +1,10 @@
 """Studies made apart as one: the union of their runs by key, refused where two sides contradict each other."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from amb.errors import StudyError
 from amb.study.durable import write_whole
 from amb.study.journal import Journal, read_journal
 from amb.study.lock import nobody
+from amb.study.manifest import union
 from amb.study.published import open_study
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study, read_run
@@ -84,7 +85,7 @@ def merge(target: str | Path, studies: Sequence[str | Path]) -> Merged:
         before = {path.stem for path in (ours.folder / "runs").glob("*.parquet")}
         taken = [path for path in finished.values() if path.parent.parent != ours.folder]
         for path in taken:
-            write_whole(ours.run_file(path.stem), lambda place, path=path: shutil.copyfile(path, place))  # type: ignore[misc]
+            write_whole(ours.run_file(path.stem), partial(shutil.copyfile, path))
         continued = [path for path in unfinished.values() if path.parent.parent != ours.folder]
         for path in continued:
             content = read_journal(path)
@@ -94,39 +95,12 @@ def merge(target: str | Path, studies: Sequence[str | Path]) -> Merged:
         for path in (ours.folder / "journal").glob("*.arrows"):
             if path.stem in finished and path.stem not in unfinished:
                 path.unlink()
-        manifests = [manifest for side in sides if (manifest := side.manifest)]
-        ours.rewrite_manifest(lambda _: union_of_manifests(manifests))
+        ours.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
         added = sum(path.stem not in before for path in taken)
         done = Merged(len(sources), added, len(taken) - added, len(finished), len(continued))
         names = [str(source.folder) for source in sources]
         ours.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
     return done
-
-
-def union_of_manifests(manifests: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """One manifest for several studies: everything that was asked of any, the first one's word where two differ.
-
-    The budget is the smallest, which every run that reached its end can answer. Environments that differ from the
-    first are kept in a list.
-    """
-    settings = [cast(Mapping[str, object], manifest.get("settings", {})) for manifest in manifests]
-    merged: dict[str, object] = {name: value for one in reversed(settings) for name, value in one.items()}
-    for name in ("solvers", "problems", "seeds"):
-        lists = [list(cast(Iterable[object], one.get(name, ()))) for one in settings]
-        merged[name] = list(dict.fromkeys(entry for one in lists for entry in one))
-    merged["seeds"] = sorted(cast(list[int], merged["seeds"]))
-    merged["budget"] = min((cast(int, one["budget"]) for one in settings if "budget" in one), default=0)
-    merged["timing"] = all(one.get("timing", False) for one in settings)
-    if any(one.get("suite") != settings[0].get("suite") for one in settings):
-        merged["suite"] = None
-    environments = [one for manifest in manifests for one in _environments(manifest)]
-    distinct = [one for i, one in enumerate(environments) if one not in environments[:i]]
-    named = {}
-    for name in ("problems", "solvers"):
-        versions = [cast(Mapping[str, str], manifest.get(name, {})) for manifest in reversed(manifests)]
-        named[name] = dict(sorted((key, value) for one in versions for key, value in one.items()))
-    content = {**manifests[0], "settings": merged, **named}
-    return content | ({"environments": distinct} if len(distinct) > 1 else {})
 
 
 def difference(one: Course, other: Course) -> str | None:
@@ -225,8 +199,3 @@ def _existing(folder: Path) -> Study | None:
     if not (folder / "manifest.json").is_file():
         raise StudyError(f"{folder} is there and is no study (it has no manifest.json); give another target")
     return Study(folder)
-
-
-def _environments(manifest: Mapping[str, object]) -> list[object]:
-    several = manifest.get("environments")
-    return list(cast(list[object], several)) if several else [manifest.get("environment")]

@@ -5,7 +5,6 @@ record with its recommended candidate, and, for the best run of each problem and
 improved; the others follow from the seed.
 """
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +15,9 @@ import pyarrow.parquet as pq
 
 from amb.errors import StudyError
 from amb.study.durable import write_whole
+from amb.study.manifest import Manifest, manifest_text, read_manifest
 from amb.study.runs import MODES, RunPlan, RunRecord, Trace, improvements
-from amb.study.study import LARGEST_RUN, MOST_NUMBERS, Study, read_manifest
+from amb.study.study import LARGEST_RUN, MOST_NUMBERS, Study
 from amb.study.tables import read_table
 
 RUNS = "runs.parquet"
@@ -59,8 +59,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
         files[0],
         lambda path: pq.write_table(table, path, compression="zstd", compression_level=19, write_page_checksum=True),
     )
-    text = json.dumps(study.manifest, indent=1) + "\n"
-    write_whole(files[1], lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(files[1], manifest_text(study.manifest))
     return files
 
 
@@ -79,7 +78,7 @@ class PublishedStudy:
             raise StudyError(f"{folder} is no published study, it has no {RUNS}; `amb publish` makes one")
 
     @cached_property
-    def manifest(self) -> dict[str, object]:
+    def manifest(self) -> Manifest:
         """The manifest of the study that was published."""
         return read_manifest(self.folder / "manifest.json")
 

@@ -1,30 +1,30 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from amb.errors import StudyError
 from amb.study.changes import changes
-from amb.study.durable import write_whole
+from amb.study.durable import flush_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.journal import Journal, expected_schema, from_table, read_journal, to_batch
 from amb.study.lock import Claim, claim, enter
 from amb.study.log import StudyLog
+from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.tables import read_table
-from amb.study.untrusted import MEBIBYTE, json_object, parse_json, read_bytes
+from amb.study.untrusted import MEBIBYTE, parse_json
 
-SCHEMA_VERSION = 1
-# What is read at most: numbers in a run's trace, bytes of a run's file, of a manifest.
+# What is read at most: numbers in a run's trace, bytes of a run's file.
 MOST_NUMBERS = 1 << 28
 LARGEST_RUN = 4096 * MEBIBYTE
-LARGEST_MANIFEST = 64 * MEBIBYTE
 
 
 class Study:
@@ -44,23 +44,28 @@ class Study:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.log = StudyLog(self.folder / "log.jsonl")
+        parts = [self.folder / name for name in ("runs", "journal", "report")]
         try:
-            for part in ("runs", "journal", "report"):
-                (self.folder / part).mkdir(parents=True, exist_ok=True)
+            lacking = [part for part in parts if not part.is_dir()]
+            for part in lacking:
+                part.mkdir(parents=True, exist_ok=True)
+            if lacking:
+                flush_folder(self.folder)
+                flush_folder(self.folder.parent)
             self._stay_inside()
         except OSError as cause:
             raise StudyError(
                 f"cannot make the study folder {self.folder}: {cause.strerror or cause}; give another with --study"
             ) from cause
-        self._check_manifest()
+        _ = self.manifest  # refuses a folder of another schema
 
     @property
-    def manifest(self) -> dict[str, object]:
-        """The manifest's content, {} before the first `describe`."""
+    def manifest(self) -> Manifest:
+        """The manifest; an empty one before the first `describe`."""
         path = self.folder / "manifest.json"
-        return read_manifest(path) if path.exists() else {}
+        return read_manifest(path) if path.exists() else Manifest()
 
-    def describe(self, plans: Sequence[RunPlan], settings: Mapping[str, object]) -> list[str]:
+    def describe(self, plans: Sequence[RunPlan], settings: Settings) -> list[str]:
         """Write the manifest: versions, environment, settings and everything that was ever asked of it.
 
         Returns:
@@ -68,27 +73,23 @@ class Study:
         """
         reasons: list[str] = []
 
-        def added(old: dict[str, object]) -> dict[str, object]:
+        def added(old: Manifest) -> Manifest:
             reasons.extend(changes(old, plans))
-            problems = {**dict(old.get("problems", {})), **{p.problem: p.fingerprint for p in plans}}  # type: ignore[call-overload]
-            solvers = {**dict(old.get("solvers", {})), **{p.solver: p.version for p in plans}}  # type: ignore[call-overload]
-            return {
-                **old,
-                "schema": SCHEMA_VERSION,
-                "environment": environment(),
-                "settings": dict(settings),
-                "problems": dict(sorted(problems.items())),
-                "solvers": dict(sorted(solvers.items())),
-            }
+            return replace(
+                old,
+                environment=environment(),
+                settings=settings,
+                problems=dict(sorted({**old.problems, **{p.problem: p.fingerprint for p in plans}}.items())),
+                solvers=dict(sorted({**old.solvers, **{p.solver: p.version for p in plans}}.items())),
+            )
 
         self.rewrite_manifest(added)
         return reasons
 
-    def rewrite_manifest(self, change: Callable[[dict[str, object]], dict[str, object]]) -> None:
-        """Put what `change` makes of the manifest in its place, while no other process does the same."""
+    def rewrite_manifest(self, change: Callable[[Manifest], Manifest]) -> None:
+        """Replace the manifest by what `change` makes of it, while no other process does the same."""
         with self._claimed(".manifest.lock"):
-            text = json.dumps(change(self.manifest), indent=1) + "\n"
-            write_whole(self.folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+            write_whole(self.folder / "manifest.json", manifest_text(change(self.manifest)))
 
     def enter(self, *, alone: bool = False) -> Claim:
         """Work on the study, beside others or alone; it ends with the process.
@@ -173,7 +174,7 @@ class Study:
         """
         place = self._free_place(path.name)
         try:
-            path.rename(place)
+            rename(path, place)
         except OSError as cause:
             raise StudyError(f"{path} cannot be used ({why}) nor moved away: {cause.strerror or cause}") from cause
         self.log.write("warning", "set aside", file=str(path.relative_to(self.folder)), place=place.name, message=why)
@@ -183,8 +184,7 @@ class Study:
         """Copy what is known of a run to ``damaged/``, before another course of it is written."""
         for path in (self.journal_file(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
-                content = path.read_bytes()
-                write_whole(self._free_place(path.name), lambda place, content=content: place.write_bytes(content))  # type: ignore[misc]
+                write_whole(self._free_place(path.name), path.read_bytes())
 
     def run_file(self, key: str) -> Path:
         """Where a finished run is, or will be."""
@@ -215,14 +215,6 @@ class Study:
         assert owned is not None  # it waited
         return owned
 
-    def _check_manifest(self) -> None:
-        schema = self.manifest.get("schema", SCHEMA_VERSION)
-        if schema != SCHEMA_VERSION:
-            raise StudyError(
-                f"{self.folder} has schema version {schema}, this amb reads {SCHEMA_VERSION}; "
-                "use the version of amb that wrote it"
-            )
-
 
 def read_run(path: Path) -> tuple[RunRecord, Trace]:
     """Read one run file.
@@ -242,37 +234,3 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
     if not whole or record.plan.run_id != path.stem:
         raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
     return record, trace
-
-
-def read_manifest(path: Path) -> dict[str, object]:
-    """A manifest.
-
-    Raises:
-        StudyError: the file is damaged or no manifest.
-    """
-    try:
-        content = json_object(read_bytes(path, LARGEST_MANIFEST))
-        for name in ("problems", "solvers"):
-            if not _texts_by_name(content.get(name, {})):
-                raise ValueError(f"its {name} are no texts by name")
-        _check_settings(content.get("settings", {}))
-        return content
-    except (ValueError, OSError) as cause:
-        why = cause.strerror or cause if isinstance(cause, OSError) else cause
-        raise StudyError(f"{path} is damaged ({why}); restore or delete it") from cause
-
-
-def _texts_by_name(content: object) -> bool:
-    return isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
-
-
-def _check_settings(settings: object) -> None:
-    if not isinstance(settings, dict):
-        raise ValueError("its settings are no JSON object")
-    kinds = {"solvers": str, "problems": str, "seeds": int}
-    for name, kind in kinds.items():
-        entries = settings.get(name, [])
-        if not isinstance(entries, list) or not all(type(entry) is kind for entry in entries):
-            raise ValueError(f"the {name} of its settings are no list of {kind.__name__}")
-    if type(settings.get("budget", 1)) is not int:
-        raise ValueError("the budget of its settings is no whole number")

@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amb.errors import CheckpointError, unknown
+from amb.study.durable import write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
 if TYPE_CHECKING:
@@ -159,13 +159,8 @@ def _write_card(base: Path, digest: str, facts: Mapping[str, object]) -> Card:
 
 
 def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(file)
+        write_whole(file, content, error=None)
     except OSError as error:
         raise CheckpointError(f"{file} cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        with suppress(OSError):  # its folder may be the very thing that is wrong
-            part.unlink(missing_ok=True)

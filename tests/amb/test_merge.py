@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from amb import FunctionProblem, Space
@@ -14,6 +15,7 @@ from amb.cli.app import app
 from amb.errors import StudyError
 from amb.run.execute import execute
 from amb.study.journal import read_journal
+from amb.study.manifest import Environment, Settings
 from amb.study.merge import merge
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.runs import Known, RunPlan, Seconds, Trace
@@ -28,15 +30,12 @@ def plan(seed: int, budget: int = 20, solver: str = "random[k=5]") -> RunPlan:
 
 def study_with(folder: Path, *plans: RunPlan, shift: float = 0.0) -> Study:
     study = Study(folder)
-    settings = {
-        "solvers": sorted({p.solver for p in plans}),
-        "problems": ["p/q/r/0"],
-        "seeds": sorted({p.seed for p in plans}),
-        "budget": max(p.budget for p in plans),
-        "suite": None,
-        "device": "cpu",
-        "timing": False,
-    }
+    settings = Settings(
+        solvers=tuple(sorted({p.solver for p in plans})),
+        problems=("p/q/r/0",),
+        seeds=tuple(sorted({p.seed for p in plans})),
+        budget=max(p.budget for p in plans),
+    )
     study.describe(plans, settings)
     make = lambda spec: FunctionProblem(lambda rows: np.sin(rows).mean(axis=1) + shift, SPACE, id=spec)  # noqa: E731
     execute(plans, study, make)
@@ -67,20 +66,20 @@ def part_of(study: Study, of: RunPlan, queries: int) -> None:
 
 
 def test_three_hundred_studies_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amb.study.durable._sync", lambda path: None)  # 600 waits for a disk prove nothing here
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # 1,200 waits for a disk prove nothing here
     template = study_with(tmp_path / "template", plan(0))
     loaded = template.load(plan(0))
     assert loaded is not None
     for i in range(300):
         part = Study(tmp_path / f"part-{i}")
         part.save(replace(loaded[0], plan=plan(i)), loaded[1])
-        settings = {**template.manifest["settings"], "seeds": [i]}  # type: ignore[dict-item]
-        (part.folder / "manifest.json").write_text(json.dumps(template.manifest | {"settings": settings}))
+        settings = structs.replace(template.manifest.settings, seeds=(i,))
+        part.rewrite_manifest(lambda _, settings=settings: structs.replace(template.manifest, settings=settings))  # type: ignore[misc]
     done = merge(tmp_path / "all", [tmp_path / f"part-{i}" for i in range(300)])
     assert (done.studies, done.added, done.lengthened, done.runs) == (300, 300, 0, 300)
     merged = open_study(tmp_path / "all")
     assert isinstance(merged, Study)
-    assert merged.manifest["settings"]["seeds"] == list(range(300))  # type: ignore[index]
+    assert merged.manifest.settings.seeds == tuple(range(300))
     for i in range(300):
         key = plan(i).run_id
         assert merged.run_file(key).read_bytes() == Study(tmp_path / f"part-{i}").run_file(key).read_bytes()
@@ -106,7 +105,7 @@ def test_the_longer_course_of_a_run_stays(tmp_path: Path, longer_first: bool) ->
     assert done.lengthened == (not longer_first)
     merged = Study(tmp_path / names[0])
     assert merged.run_file(plan(0).run_id).read_bytes() == long.run_file(plan(0).run_id).read_bytes()
-    assert merged.manifest["settings"]["budget"] == 18  # type: ignore[index]
+    assert merged.manifest.settings.budget == 18
 
 
 def contradict_value(study: Study) -> None:
@@ -203,17 +202,17 @@ def test_a_journal_that_contradicts_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_manifests_are_united(tmp_path: Path) -> None:
     study_with(tmp_path / "a", plan(0, 30))
-    b = study_with(tmp_path / "b", plan(4, 20, solver="random"))
-    b.rewrite_manifest(lambda old: old | {"environment": {"python": "another"}})
+    b, another = study_with(tmp_path / "b", plan(4, 20, solver="random")), Environment("another")
+    b.rewrite_manifest(lambda old: structs.replace(old, environment=another))
     merge(tmp_path / "all", [tmp_path / "a", tmp_path / "b"])
     manifest = Study(tmp_path / "all").manifest
-    assert manifest["solvers"] == {"random": "1", "random[k=5]": "1"}
-    assert manifest["settings"]["solvers"] == ["random[k=5]", "random"]  # type: ignore[index]
-    assert manifest["settings"]["seeds"] == [0, 4]  # type: ignore[index]
-    assert manifest["settings"]["budget"] == 20  # type: ignore[index]
-    assert manifest["environments"] == [Study(tmp_path / "a").manifest["environment"], {"python": "another"}]
-    Study(tmp_path / "all").describe([plan(9)], {})
-    assert len(Study(tmp_path / "all").manifest["environments"]) == 2  # type: ignore[arg-type]
+    assert manifest.solvers == {"random": "1", "random[k=5]": "1"}
+    assert manifest.settings.solvers == ("random[k=5]", "random")
+    assert manifest.settings.seeds == (0, 4)
+    assert manifest.settings.budget == 20
+    assert manifest.environments == (Study(tmp_path / "a").manifest.environment, another)
+    Study(tmp_path / "all").describe([plan(9)], Settings())
+    assert len(Study(tmp_path / "all").manifest.environments) == 2
 
 
 def test_what_cannot_be_merged_says_so(tmp_path: Path) -> None:

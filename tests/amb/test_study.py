@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from amb.errors import StudyError
 from amb.study.journal import Journal, read_journal
+from amb.study.manifest import Settings
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.study import Study
 
@@ -136,8 +137,8 @@ def test_unwritable_places_are_one_clear_error(tmp_path: Path) -> None:
 
 def test_the_manifest_tells_versions_problems_and_settings(tmp_path: Path) -> None:
     study = Study(tmp_path)
-    study.describe([PLAN], {"budget": 10})
-    study.describe([dataclasses.replace(PLAN, solver="tt-b")], {"budget": 20})
+    study.describe([PLAN], Settings(budget=10))
+    study.describe([dataclasses.replace(PLAN, solver="tt-b")], Settings(budget=20))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["problems"] == {"toy/bowl/near/0": "print"}
     assert manifest["solvers"] == {"random": "1", "tt-b": "1"}

@@ -60,10 +60,10 @@ def same_images(study: Study) -> None:
 
 @pytest.mark.usefixtures("same_images")
 def test_an_interrupted_study_goes_on_to_the_same_bits(study: Study) -> None:
-    asked = study.manifest["settings"]
+    asked = study.manifest.settings
     before = {path.name for path in (study.folder / "journal").glob("*.arrows")}
     assert len(before) == 20
-    amb.compare(asked["solvers"], asked["problems"], budget=40, seeds=2, study=study.folder)
+    amb.compare(asked.solvers, asked.problems, budget=40, seeds=2, study=study.folder)
     assert not list((study.folder / "journal").glob("*.arrows"))
     expected = json.loads((DATA / "study-0.1-finished.json").read_text())
     assert {record.plan.run_id: content(record, trace) for record, trace in study.records()} == expected
@@ -71,9 +71,9 @@ def test_an_interrupted_study_goes_on_to_the_same_bits(study: Study) -> None:
 
 def test_nothing_that_was_finished_is_made_again(study: Study) -> None:
     before = {path: path.read_bytes() for path in (study.folder / "runs").glob("*.parquet")}
-    asked = study.manifest["settings"]
+    asked = study.manifest.settings
     # Portfolio plans for its budget: of it there are runs of both budgets.
-    result = amb.compare([*asked["solvers"], "crashing"], asked["problems"], budget=12, seeds=2, study=study.folder)
+    result = amb.compare([*asked.solvers, "crashing"], asked.problems, budget=12, seeds=2, study=study.folder)
     assert {path: path.read_bytes() for path in (study.folder / "runs").glob("*.parquet")} == before
     assert len(result.runs) == 50
     assert int((result.runs["status"] == "crash").sum()) == 10

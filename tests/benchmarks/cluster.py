@@ -16,6 +16,7 @@ import numpy as np
 from amb.catalogue import problems as registry
 from amb.catalogue.plugins import load_file
 from amb.run.dask import DaskCluster
+from amb.study.manifest import Settings
 from amb.study.merge import merge
 from amb.study.runs import RunPlan
 from amb.study.study import Study
@@ -37,11 +38,11 @@ def efficiency(workers: int, folder: Path) -> dict[str, float]:
         with distributed.LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster:
             executor = DaskCluster(scheduler=cluster.scheduler_address, plugins=(WAITING,))
             warm = Study(folder / f"warm-{workers}-{count}")
-            warm.describe(plans(4 * count), {})
+            warm.describe(plans(4 * count), Settings())
             executor.execute([replace(p, budget=5) for p in plans(4 * count)], warm)
             study = Study(folder / f"study-{workers}-{count}")
             work = plans(RUNS * count)
-            study.describe(work, {})
+            study.describe(work, Settings())
             start = time.perf_counter()
             executor.execute(work, study)
             seconds[count] = time.perf_counter() - start
@@ -74,7 +75,7 @@ def files(folder: Path, count: int = 200) -> dict[str, float]:
         made.append(study)
     saved = (time.perf_counter() - start) / count
     for study in made:
-        study.describe(plans(1), {"solvers": [], "problems": [], "seeds": [], "budget": 500})
+        study.describe(plans(1), Settings(budget=500))
     start = time.perf_counter()
     merge(folder / "all", [study.folder for study in made])
     merged = (time.perf_counter() - start) / count

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from amb.catalogue.plugins import load_file
@@ -14,6 +15,7 @@ from amb.errors import SpecError, StudyError
 from amb.run.progress import NoProgress
 from amb.run.watch import Watch
 from amb.study.health import study_status
+from amb.study.manifest import Settings
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.study import Study
 
@@ -94,14 +96,14 @@ def test_a_solver_slower_than_the_network_is_named_once(tmp_path: Path) -> None:
 def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Path) -> None:
     run(tmp_path / "st", toy, "-s", "random")
     study = Study(tmp_path / "st")
-    study.rewrite_manifest(lambda old: old | {"settings": {**old["settings"], "solvers": ["antigravity:geohash"]}})  # type: ignore[dict-item]
+    study.rewrite_manifest(lambda old: replace(old, settings=replace(old.settings, solvers=("antigravity:geohash",))))
     import sys
 
     with pytest.raises(StudyError, match="give the solvers yourself"):
         reopen(tmp_path / "st")
     assert "antigravity" not in sys.modules
     assert len(reopen(tmp_path / "st", solvers="random").runs) == 1
-    study.rewrite_manifest(lambda old: {**old, "settings": {}})
+    study.rewrite_manifest(lambda old: replace(old, settings=Settings()))
     with pytest.raises(StudyError, match="does not say which solvers"):
         reopen(tmp_path / "st")
 
@@ -112,7 +114,7 @@ def test_the_doctor_compares_the_networks(toy: Path, tmp_path: Path) -> None:
     assert "All files are whole" in CliRunner().invoke(app, words).stdout
     study = Study(tmp_path / "st")
     changed = {"toy/bowl/near/0": "0" * 64, "toy/bowl/lost/0": "0" * 64}
-    study.rewrite_manifest(lambda old: {**old, "problems": changed})
+    study.rewrite_manifest(lambda old: replace(old, problems=changed))
     found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     told = " ".join(row["finding"] for row in found)
     assert "toy/bowl/near/0 ran on networks of fingerprint 000000000000" in told

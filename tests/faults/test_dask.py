@@ -19,6 +19,7 @@ from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster, groups
 from amb.run.execute import execute
 from amb.run.progress import NoProgress
+from amb.study.manifest import Settings
 from amb.study.runs import RunPlan
 from amb.study.study import Study
 
@@ -86,7 +87,7 @@ def test_a_cluster_leaves_what_one_process_leaves(
 ) -> None:
     wanted = plans()
     study, heard = Study(tmp_path / "st"), Heard()
-    study.describe(wanted, {})
+    study.describe(wanted, Settings())
     cluster = DaskCluster(scheduler=scheduler, plugins=(toy,))
     cluster.execute(wanted, study, progress=heard)
     assert traces(study, wanted) == alone(wanted)
@@ -145,7 +146,7 @@ def test_two_of_four_workers_killed_cost_nothing(
     load_file(PLUGINS / "slow.py")
     wanted = plans(("random[k=5]", "dawdler"), budget=60, problems=4)
     study = Study(tmp_path / "st")
-    study.describe(wanted, {})
+    study.describe(wanted, Settings())
     killed: list[int] = []
 
     def kill_two(cluster) -> None:  # type: ignore[no-untyped-def]
@@ -172,7 +173,7 @@ def test_a_run_that_kills_every_worker_ends_as_a_crash_and_harms_no_other(
     load_file(PLUGINS / "poison.py")
     good, bad = plans(("random[k=5]",), problems=4), plans(("poison",), problems=1)
     study = Study(tmp_path / "st")
-    study.describe([*good, *bad], {})
+    study.describe([*good, *bad], Settings())
     DaskCluster(workers=2, plugins=(toy, PLUGINS / "poison.py")).execute([*bad, *good], study)
     assert traces(study, good) == alone(good)
     loaded = study.load(bad[0])

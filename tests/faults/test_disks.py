@@ -16,6 +16,7 @@ from amb import FunctionProblem, Space
 from amb.errors import StudyError
 from amb.run.execute import execute
 from amb.study.journal import Journal, read_journal
+from amb.study.manifest import Settings
 from amb.study.runs import Known, RunPlan, Seconds, Trace
 from amb.study.study import Study
 
@@ -186,7 +187,7 @@ def test_a_small_disk_that_is_full_in_truth(small_disk: Path, expected: list[byt
     while True:
         try:
             study = Study(small_disk / "st")
-            study.describe(PLANS, {})
+            study.describe(PLANS, Settings())
             execute(PLANS, study, problem)
             break
         except StudyError as cause:
@@ -199,16 +200,16 @@ def test_a_small_disk_that_is_full_in_truth(small_disk: Path, expected: list[byt
 
 def test_a_read_only_study_can_be_read_and_is_not_run(small_disk: Path, expected: list[bytes]) -> None:
     study = Study(small_disk / "st")
-    study.describe(PLANS[:1], {})
+    study.describe(PLANS[:1], Settings())
     execute(PLANS[:1], study, problem)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     again = Study(small_disk / "st")
     assert traces(again) == expected[:1]
-    assert again.manifest["problems"] == {"p/q/r/0": "print"}
+    assert again.manifest.problems == {"p/q/r/0": "print"}
     with pytest.raises(StudyError, match="Read-only"):
         execute(PLANS, again, problem)
     with pytest.raises(StudyError, match="Read-only"):
-        again.describe(PLANS, {})
+        again.describe(PLANS, Settings())
     with pytest.raises(StudyError, match="Read-only"):
         Study(small_disk / "another")
 

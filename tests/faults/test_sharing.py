@@ -15,6 +15,7 @@ from amb import FunctionProblem, Space
 from amb.run.execute import execute
 from amb.run.progress import NoProgress
 from amb.study.health import examine, mend, study_status
+from amb.study.manifest import Settings
 from amb.study.runs import RunPlan
 from amb.study.study import Study
 
@@ -172,13 +173,13 @@ def test_less_budget_loses_nothing_of_an_interrupted_run(tmp_path: Path) -> None
 
 def test_what_starts_anew_says_why(tmp_path: Path) -> None:
     study = Study(tmp_path)
-    study.describe(PLANS, {})
-    assert study.describe(PLANS, {}) == []
-    newer = study.describe([replace(PLANS[0], version="2")], {})
+    study.describe(PLANS, Settings())
+    assert study.describe(PLANS, Settings()) == []
+    newer = study.describe([replace(PLANS[0], version="2")], Settings())
     assert "version 2 now, and was 1" in newer[0]
-    options = study.describe([replace(PLANS[0], solver="random[k=7]")], {})
+    options = study.describe([replace(PLANS[0], solver="random[k=7]")], Settings())
     assert "other options than random[k=5]" in options[0]
-    networks = study.describe([replace(PLANS[0], version="2", fingerprint="other")], {})
+    networks = study.describe([replace(PLANS[0], version="2", fingerprint="other")], Settings())
     assert "networks of p/q/r/0 have changed" in networks[0]
 
 
@@ -199,7 +200,7 @@ def test_a_solver_that_asks_otherwise_than_its_journal_is_reported(tmp_path: Pat
 
 def test_the_doctor_explains_and_mends(tmp_path: Path) -> None:
     study = Study(tmp_path)
-    study.describe(PLANS, {})
+    study.describe(PLANS, Settings())
     execute(PLANS[:3], study, Lab())
     assert examine(study) == []
     damaged, torn = study.run_file(PLANS[0].run_id), study.journal_file(PLANS[3].run_id)

@@ -20,6 +20,7 @@ from amb.errors import CheckpointError, StudyError
 from amb.run.execute import execute
 from amb.study.health import examine, mend
 from amb.study.journal import read_journal, trace_schema
+from amb.study.manifest import Settings
 from amb.study.published import PublishedStudy, publish
 from amb.study.runs import RunPlan
 from amb.study.study import Study, read_run
@@ -37,7 +38,7 @@ def problem(spec: str) -> FunctionProblem:
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     made = Study(tmp_path / "st")
-    made.describe([PLAN], {})
+    made.describe([PLAN], Settings())
     execute([PLAN], made, problem)
     return made
 
@@ -195,7 +196,7 @@ def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path
     study.log.write("info", "hello")
     assert not list(study.log.read())
     (study.folder / f".manifest.json.{os.getpid()}.tmp").symlink_to(secret)
-    study.describe([PLAN], {})
+    study.describe([PLAN], Settings())
     other = replace(PLAN, seed=1)
     study.journal_file(other.run_id).with_suffix(".new").symlink_to(secret)
     study.journal(other, 6, None).close()

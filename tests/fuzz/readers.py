@@ -27,6 +27,7 @@ from amb.spec import Spec, split_specs
 from amb.study.changes import changes
 from amb.study.health import study_status
 from amb.study.journal import read_journal, to_batch
+from amb.study.manifest import Settings
 from amb.study.published import PublishedStudy, publish
 from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace
 from amb.study.study import Study, read_run
@@ -125,7 +126,7 @@ def readers(folder: Path) -> dict[str, Reader]:
     trace = _trace()
     record = RunRecord(PLAN, "ok", 12, 12, tuple(trace.candidates[0].tolist()), 0.5, 1.0, 2.0, 3.0, message="all well")
     study = Study(folder / "study")
-    settings = {"solvers": [PLAN.solver], "problems": [PLAN.problem], "budget": 12, "seeds": [0], "suite": None}
+    settings = Settings(solvers=(PLAN.solver,), problems=(PLAN.problem,), budget=12, seeds=(0,))
     study.describe([PLAN], settings)
     study.save(record, trace)
     study.journal(PLAN, 5, Known(trace, Seconds(1.0, 2.0, 3.0))).close()

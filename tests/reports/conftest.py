@@ -9,6 +9,7 @@ import pytest
 
 from amb.reports.contract import ReportData
 from amb.stats import analyse
+from amb.study.manifest import Environment, Manifest, Settings
 from amb.study.runs import RunPlan, RunRecord, Trace
 
 SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
@@ -80,13 +81,12 @@ class MemoryStudy:
         self.folder = Path(name)
         self.runs = {record.plan.run_id: (record, trace) for record, trace in runs}
         plans = [record.plan for record, _ in runs]
-        self.manifest = {
-            "schema": 1,
-            "environment": {"python": "3.11", "processor": "made up", "cores": 2, "packages": {"numpy": "2.0.1"}},
-            "settings": {"solvers": list(dict.fromkeys(p.solver for p in plans)), **settings},
-            "problems": {p.problem: p.fingerprint for p in plans},
-            "solvers": {p.solver: p.version for p in plans},
-        }
+        self.manifest = Manifest(
+            environment=Environment("3.11", processor="made up", cores=2, packages={"numpy": "2.0.1"}),
+            settings=Settings(solvers=tuple(dict.fromkeys(p.solver for p in plans)), **settings),  # type: ignore[arg-type]
+            problems={p.problem: p.fingerprint for p in plans},
+            solvers={p.solver: p.version for p in plans},
+        )
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         yield from (self.runs[key] for key in sorted(self.runs))

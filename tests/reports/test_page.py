@@ -95,7 +95,7 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
 
 def test_runs_of_earlier_versions_are_left_out_and_counted(make_study) -> None:  # type: ignore[no-untyped-def]
     study = make_study()
-    study.manifest["solvers"]["random"] = "2"
+    study.manifest.solvers["random"] = "2"
     made = board(study)
     assert "random" not in set(made.runs["solver"])
     assert made.sources[0].left_out == 24

@@ -1,7 +1,5 @@
 """The reference study that is published with the project."""
 
-from typing import cast
-
 import pytest
 
 from amb.catalogue.problems import problem
@@ -25,9 +23,9 @@ def test_it_is_small_enough_for_a_repository() -> None:
 def test_it_fits_todays_networks_and_solvers(reference: ReferenceStudy) -> None:
     """Else no newcomer could be set beside it: after a change of weights or of a solver it has to be made again."""
     manifest = reference.study.manifest
-    for name, fingerprint in cast(dict[str, str], manifest["problems"]).items():
+    for name, fingerprint in manifest.problems.items():
         assert problem(name).fingerprint == fingerprint, name
-    versions = cast(dict[str, str], manifest["solvers"])
+    versions = manifest.solvers
     for spec in reference.solvers:
         assert versions[spec] == resolve(spec).cls.version, spec
 
@@ -35,11 +33,11 @@ def test_it_fits_todays_networks_and_solvers(reference: ReferenceStudy) -> None:
 def test_no_run_is_missing_and_none_failed(reference: ReferenceStudy) -> None:
     assert isinstance(reference.study, PublishedStudy)
     asked = reference.settings
-    problems, seeds = cast(list[str], asked["problems"]), cast(list[int], asked["seeds"])
+    problems, seeds = asked.problems, asked.seeds
     assert len(seeds) >= 15
     found = set()
     for record, trace in reference.study.records():
         assert record.status == "ok", record.plan
-        assert len(trace) == asked["budget"]
+        assert len(trace) == asked.budget
         found.add((record.plan.problem, record.plan.solver, record.plan.seed))
     assert found == {(p, s, seed) for p in problems for s in reference.solvers for seed in seeds}

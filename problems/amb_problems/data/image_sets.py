@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from amb.errors import DataError, unknown
+from amb.study.durable import write_whole
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
 
@@ -114,13 +115,15 @@ def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
     arrays = read()
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        part = cache.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
-            np.savez(stream, **dict(zip(_ARRAYS, arrays, strict=True)))  # type: ignore[arg-type]
-        part.replace(cache)
+        write_whole(cache, lambda path: _save(path, arrays), error=None)
     except OSError:
         pass  # a cache that cannot be written costs time, nothing else
     return arrays
+
+
+def _save(path: Path, arrays: Arrays) -> None:
+    with path.open("wb") as stream:  # numpy would add its own suffix to a name
+        np.savez(stream, **dict(zip(_ARRAYS, arrays, strict=True)))  # type: ignore[arg-type]
 
 
 def _read_parquet(name: str, files: list[Path]) -> Arrays:

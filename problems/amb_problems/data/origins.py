@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import tarfile
 import urllib.request
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amb.errors import DataError
+from amb.study.durable import write_whole
 
 UInt8Array = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
@@ -78,19 +78,17 @@ def parse(name: str, files: list[Path]) -> Arrays:
 def _fetch_one(file: _File, path: Path) -> Path:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            answer = urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS)
-            with answer, part.open("wb") as stream:
-                while block := answer.read(1 << 20):
-                    stream.write(block)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, lambda place: _download(file.url, place), error=None)
     found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     if found != file.md5:
         raise DataError(f"{path} has md5 {found}, not the published {file.md5}; delete it to fetch it anew")
     return path
+
+
+def _download(url: str, path: Path) -> None:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer, path.open("wb") as stream:
+        while block := answer.read(1 << 20):
+            stream.write(block)
 
 
 def _parse_cifar10(archive: Path) -> Arrays:

@@ -5,7 +5,6 @@ uninterrupted one would have drawn, and no generator state has to be kept.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError
+from amb.study.durable import write_whole
 
 __all__ = [
     "TrainingProgress",
@@ -52,16 +52,14 @@ def batch_rows(rows: int, batch: int, *, seed: int, index: int) -> Tensor:
 
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON facts as one safetensors file, whole and renamed into place."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialize
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     # A copy each: safetensors refuses tensors that share memory.
     plain = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    save_file(plain, part, metadata={"facts": json.dumps(dict(facts))})
-    part.replace(file)
+    write_whole(file, serialize(plain, metadata={"facts": json.dumps(dict(facts))}), error=DataError)
 
 
 def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -13,6 +13,7 @@ from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
+from amb.study.manifest import Manifest
 
 SHORTER = 3
 """How many smaller budgets a page offers."""
@@ -35,7 +36,7 @@ class Source:
     """
 
     name: str
-    manifest: Mapping[str, object]
+    manifest: Manifest
     left_out: int = 0
 
 

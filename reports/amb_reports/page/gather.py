@@ -1,9 +1,9 @@
 """From studies, or from a comparison, to a board."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import cast
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -15,6 +15,7 @@ from amb.references.lookup import reference
 from amb.reports.contract import ReportData
 from amb.stats import Question, analyse
 from amb.stats.metrics import Cell
+from amb.study.manifest import Environment, Manifest, Settings
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
@@ -98,7 +99,7 @@ def board_of_comparison(data: ReportData) -> Board:
     question = data.analysis.question
     views = (view(runs, data.traces, {}, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(asked)}
-    manifest = {"settings": dict(asked), "environment": {}}
+    manifest = Manifest(settings=msgspec.convert(dict(asked), Settings))
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", manifest),)
     made, notes = courses(runs, data.load)
     return Board(runs, data.traces, views, data.analysis, settings, sources, made, (*data.warnings, *notes))
@@ -160,14 +161,14 @@ def _sees_gradients(solver: str) -> bool:
 
 def _current(study: AnyStudy, record: RunRecord) -> bool:
     plan = record.plan
-    problems, solvers = _named(study, "problems"), _named(study, "solvers")
+    problems, solvers = study.manifest.problems, study.manifest.solvers
     return problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
         solvers.get(plan.solver, plan.version) == plan.version
     )
 
 
 def _same_machine(studies: Studies) -> bool:
-    machines = {(m.get("processor"), m.get("cores")) for s in studies if (m := _named(s, "environment"))}
+    machines = {e.machine for s in studies if (e := s.manifest.environment) != Environment()}
     return len(machines) < 2
 
 
@@ -175,7 +176,7 @@ def _same_versions(studies: Studies) -> None:
     for what, words in (("problems", "other weights or another grid of"), ("solvers", "another version of")):
         seen: dict[str, tuple[str, object]] = {}
         for study in studies:
-            for name, version in _named(study, what).items():
+            for name, version in getattr(study.manifest, what).items():
                 first, known = seen.setdefault(name, (str(study.folder), version))
                 if known != version:
                     raise StudyError(
@@ -184,20 +185,12 @@ def _same_versions(studies: Studies) -> None:
                     )
 
 
-def _named(study: AnyStudy, what: str) -> Mapping[str, str]:
-    return cast(Mapping[str, str], study.manifest.get(what) or {})
-
-
 def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
     """Problems and solvers as the studies were asked for them; unknown ones last."""
 
     def places(what: str) -> dict[str, int]:
-        asked: Iterable[str] = (
-            name
-            for study in studies
-            for name in [*cast(Mapping[str, list[str]], study.manifest.get("settings") or {}).get(what, [])]
-        )
-        named = [name for study in studies for name in _named(study, what)]
+        asked = [name for study in studies for name in getattr(study.manifest.settings, what)]
+        named = [name for study in studies for name in getattr(study.manifest, what)]
         return {name: i for i, name in enumerate(dict.fromkeys([*asked, *named]))}
 
     problems, solvers = places("problems"), places("solvers")

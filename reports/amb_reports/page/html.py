@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from amb.reports.contract import ReportData, StudyReport
 from amb.stats import Question, ranking_columns, shown
+from amb.study.durable import write_whole
 from amb.study.published import AnyStudy
 from amb_reports.captions import scope
 from amb_reports.figures.palette import COLOURS
@@ -35,7 +36,7 @@ class Html(StudyReport):
         board = board_of_comparison(data)
         suite = data.settings.get("suite")
         path = folder / "leaderboard.html"
-        path.write_text(render(board, title=f"Leaderboard: {suite}" if suite else "Leaderboard"), encoding="utf-8")
+        write_whole(path, render(board, title=f"Leaderboard: {suite}" if suite else "Leaderboard"), error=None)
         return [path]
 
     def write_studies(
@@ -48,7 +49,7 @@ class Html(StudyReport):
         command: str = "",
     ) -> list[Path]:
         board = board_of_studies(studies, question, command=command)
-        file.write_text(render(board, title=title or "Leaderboard"), encoding="utf-8")
+        write_whole(file, render(board, title=title or "Leaderboard"), error=None)
         return [file]
 
 

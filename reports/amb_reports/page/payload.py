@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from amb.catalogue.suites import suite, suite_names
@@ -76,7 +77,10 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         ],
         "problems": _problems(runs, bounds, problems),
         "sources": [
-            {"name": s.name, "manifest": {k: v for k, v in s.manifest.items() if k not in ("problems", "solvers")}}
+            {
+                "name": s.name,
+                "manifest": {"settings": asdict(s.manifest.settings), "environment": asdict(s.manifest.environment)},
+            }
             for s in board.sources
         ],
         "messages": {str(i): message for i, message in enumerate(runs["message"]) if message},

@@ -1,0 +1,147 @@
+"""The manifest: what a study was asked for, what it ran on, and which problems and solvers its runs are of."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from amb.errors import StudyError
+from amb.study.runs import LARGEST_COUNT
+from amb.study.untrusted import MEBIBYTE, read_bytes
+
+SCHEMA_VERSION = 1
+LARGEST = 64 * MEBIBYTE
+
+Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
+
+
+class Environment(Struct, frozen=True, omit_defaults=True):
+    """Interpreter, machine, and versions of the packages that results depend on."""
+
+    python: str = ""
+    platform: str = ""
+    processor: str = ""
+    cores: int | None = None
+    packages: Mapping[str, str] = {}
+
+    @property
+    def machine(self) -> tuple[str, int | None]:
+        """What must be equal for seconds to compare."""
+        return self.processor, self.cores
+
+
+class Settings(Struct, frozen=True, omit_defaults=True):
+    """What a study was last asked for.
+
+    Attributes:
+        solvers, problems: canonical specs and ids in the order asked for.
+        suite: name and version, if the problems are exactly one suite's.
+        budget, seeds: for every run; the budget is None, or 0 in files of version 0.1, if nothing was asked for.
+        device: where problems are evaluated.
+        timing: whether runs had the machine for themselves.
+        with_reference: "True", or the folder of the reference study that it was compared with.
+    """
+
+    solvers: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    suite: str | None = None
+    budget: Count | None = None
+    seeds: tuple[Count, ...] = ()
+    device: str = "cpu"
+    timing: bool = False
+    with_reference: str | None = None
+
+    def complete(self, folder: Path) -> "Settings":
+        """These settings, if they say what was compared.
+
+        Raises:
+            StudyError: they do not; the message names the study's folder.
+        """
+        for name in ("solvers", "problems", "budget", "seeds"):
+            if not getattr(self, name):
+                raise StudyError(f"{folder}/manifest.json does not say which {name} were asked for")
+        return self
+
+
+class Manifest(Struct, frozen=True):
+    """A study's manifest.
+
+    Attributes:
+        schema: version of the study's layout.
+        environment: what it last ran on.
+        settings: what it was last asked for.
+        problems: fingerprint of every problem that was ever asked for.
+        solvers: version of every solver that was ever asked for.
+        environments: of a study that was merged, those of its parts, if they differ.
+    """
+
+    schema: int = SCHEMA_VERSION
+    environment: Environment = Environment()
+    settings: Settings = Settings()
+    problems: Mapping[str, str] = {}
+    solvers: Mapping[str, str] = {}
+    environments: tuple[Environment, ...] = ()
+
+
+class _Schema(Struct):
+    schema: int = SCHEMA_VERSION
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest; fields that a later version added are ignored.
+
+    Raises:
+        StudyError: the file is damaged, is not a manifest, or has another schema.
+    """
+    try:
+        content = read_bytes(path, LARGEST)
+        schema = msgspec.json.decode(content, type=_Schema).schema
+        if schema == SCHEMA_VERSION:
+            return msgspec.json.decode(content, type=Manifest)
+    except (ValueError, RecursionError, OSError) as cause:
+        why = cause.strerror or cause if isinstance(cause, OSError) else cause
+        raise StudyError(f"{path} is damaged ({why}); restore or delete it") from cause
+    raise StudyError(
+        f"{path.parent} has schema version {schema}, this amb reads {SCHEMA_VERSION}; "
+        "use the version of amb that wrote it"
+    )
+
+
+def manifest_text(manifest: Manifest) -> bytes:
+    """The manifest as it is written: JSON, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def union(manifests: Sequence[Manifest]) -> Manifest:
+    """One manifest for several studies: everything that any was asked for; where two differ, the first one's word.
+
+    The budget is the smallest, which every run that reached its end can answer.
+    """
+    settings = [manifest.settings for manifest in manifests]
+    first = settings[0]
+    asked = replace(
+        first,
+        solvers=tuple(dict.fromkeys(name for one in settings for name in one.solvers)),
+        problems=tuple(dict.fromkeys(name for one in settings for name in one.problems)),
+        seeds=tuple(sorted({seed for one in settings for seed in one.seeds})),
+        budget=min((one.budget for one in settings if one.budget), default=None),
+        timing=all(one.timing for one in settings),
+        suite=first.suite if all(one.suite == first.suite for one in settings) else None,
+    )
+    environments: list[Environment] = []
+    for manifest in manifests:
+        environments += [e for e in manifest.environments or (manifest.environment,) if e not in environments]
+    return replace(
+        manifests[0],
+        settings=asked,
+        problems=_united([manifest.problems for manifest in manifests]),
+        solvers=_united([manifest.solvers for manifest in manifests]),
+        environments=tuple(environments) if len(environments) > 1 else (),
+    )
+
+
+def _united(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return dict(sorted({name: version for one in reversed(versions) for name, version in one.items()}.items()))

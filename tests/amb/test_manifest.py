@@ -1,0 +1,77 @@
+"""The manifest is a typed record: what was written reads back, and a file of other types is refused in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from amb.errors import StudyError
+from amb.study.manifest import Environment, Manifest, Settings, manifest_text, read_manifest
+from amb.study.study import Study
+
+DATA = Path(__file__).parents[1] / "data"
+WHOLE = Manifest(
+    environment=Environment("3.11", "Linux", "Babbage's mill", 2, {"numpy": "2.0.1"}),
+    settings=Settings(("tt-b[k=50]",), ("p/q/r/0",), "quick-1", 20, (0, 3), "cuda", True, "True"),
+    problems={"p/q/r/0": "print"},
+    solvers={"tt-b[k=50]": "1"},
+    environments=(Environment("3.11"), Environment("3.12")),
+)
+
+
+@pytest.mark.parametrize("manifest", [Manifest(), WHOLE])
+def test_a_manifest_reads_back(tmp_path: Path, manifest: Manifest) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_bytes(manifest_text(manifest))
+    assert read_manifest(file) == manifest
+    assert json.loads(file.read_text())["schema"] == 1
+
+
+def test_a_manifest_of_version_0_1_says_the_same_as_its_json() -> None:
+    for folder in ("study-0.1", "published-0.1"):
+        file = DATA / folder / "manifest.json"
+        content, read = json.loads(file.read_text()), read_manifest(file)
+        assert read.problems == content["problems"]
+        assert read.solvers == content["solvers"]
+        for name, value in content["settings"].items():
+            assert getattr(read.settings, name) == (tuple(value) if isinstance(value, list) else value)
+        for name, value in content["environment"].items():
+            assert getattr(read.environment, name) == value
+
+
+def test_what_a_later_version_added_is_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.json"
+    content = json.loads(manifest_text(WHOLE))
+    content["weather"] = content["settings"]["weather"] = {"rain": [1, None]}
+    file.write_text(json.dumps(content))
+    assert read_manifest(file) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"settings": {"seeds": ["x"]}}, r"settings\.seeds"),
+        ({"settings": {"seeds": [True]}}, r"settings\.seeds"),
+        ({"settings": {"seeds": [-1]}}, r"settings\.seeds"),
+        ({"settings": {"budget": 2.5}}, r"settings\.budget"),
+        ({"settings": {"budget": 10**30}}, r"settings\.budget"),
+        ({"settings": []}, r"settings"),
+        ({"problems": {"p/q/r/0": 5}}, r"problems"),
+        ({"environment": {"cores": "many"}}, r"environment\.cores"),
+        ({"schema": 2, "settings": "of another kind"}, "schema version 2, this amb reads 1"),
+    ],
+)
+def test_a_manifest_of_other_types_is_refused_and_the_place_named(
+    tmp_path: Path, content: dict[str, object], words: str
+) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(StudyError, match=words) as refused:
+        Study(tmp_path)
+    assert str(tmp_path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_study_that_was_asked_for_nothing_says_what_is_missing() -> None:
+    with pytest.raises(StudyError, match=r"st/manifest\.json does not say which budget"):
+        Settings(solvers=("a",), problems=("b",), budget=0, seeds=(1,)).complete(Path("st"))
+    assert WHOLE.settings.complete(Path("st")) is WHOLE.settings

@@ -1,0 +1,217 @@
+"""What is written to stay is flushed, renamed into place and its folder flushed; a failed write changes nothing."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb import FunctionProblem, Space
+from amb.catalogue.reference_points import References
+from amb.catalogue.reference_points import save as save_references
+from amb.contracts.reference import Reference
+from amb.errors import AmbError, CheckpointError, DataError, StudyError
+from amb.references.resume import Work
+from amb.run.execute import execute
+from amb.study import durable
+from amb.study.durable import write_json, write_whole
+from amb.study.manifest import Settings
+from amb.study.merge import merge
+from amb.study.published import publish
+from amb.study.runs import RunPlan
+from amb.study.study import Study
+
+PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 20)
+POINT = Reference("print", 0.1, 0.2, None, None, 0.5, (1, 2), "measured")
+
+
+def study_in(folder: Path) -> Study:
+    study = Study(folder)
+    if not study.run_file(PLAN.run_id).exists():
+        problem = FunctionProblem(lambda rows: np.sin(rows).mean(axis=1), Space.uniform(6, 16), id=PLAN.problem)
+        study.describe([PLAN], Settings(budget=20))
+        execute([PLAN], study, lambda _: problem)
+    return study
+
+
+def a_run(folder: Path) -> None:
+    loaded = study_in(folder / "st").load(PLAN)
+    assert loaded is not None
+    study_in(folder / "st").save(*loaded)
+
+
+def a_manifest(folder: Path) -> None:
+    study_in(folder / "st").rewrite_manifest(lambda content: content)
+
+
+def a_journal(folder: Path) -> None:
+    study = study_in(folder / "st")
+    study.journal(PLAN, 6, study.unfinished(PLAN)).close()
+
+
+def a_merged_run(folder: Path) -> None:
+    source = study_in(folder / "st")
+    shutil.rmtree(folder / "all", ignore_errors=True)
+    merge(folder / "all", [source.folder])
+
+
+def a_published_study(folder: Path) -> None:
+    publish(study_in(folder / "st"), folder / "published")
+
+
+def a_damaged_copy(folder: Path) -> None:
+    study_in(folder / "st").keep_copy(PLAN)
+
+
+def a_file_set_aside(folder: Path) -> None:
+    study = study_in(folder / "st")
+    study.set_aside(study.run_file(PLAN.run_id), "a test")
+
+
+def references(folder: Path) -> None:
+    save_references(References("quick-1", {"p/q/r/0": POINT}), folder / "references.json")
+
+
+def a_measured_point(folder: Path) -> None:
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    Work(folder / "state").point("p/q/r/0", "print", 1, lambda: POINT)
+
+
+def a_checkpoint(folder: Path) -> None:
+    import torch
+
+    from amb_problems import checkpoint
+
+    checkpoint.save(folder / "net", {"weight": torch.ones(3)}, {"kind": "toy"})
+
+
+def a_training_state(folder: Path) -> None:
+    import torch
+
+    from amb_problems.training.state import save_state
+
+    save_state(folder / "state.safetensors", {"weight": torch.ones(3)}, {"step": 1})
+
+
+def an_image_set(folder: Path) -> None:
+    from amb_problems.data import image_sets
+
+    images, labels = np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, np.int64)
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    image_sets._cached("mnist", [], lambda: (images, labels, images, labels))
+
+
+WRITERS = [
+    a_run, a_manifest, a_journal, a_merged_run, a_published_study, a_damaged_copy, a_file_set_aside, references,
+    a_measured_point, a_checkpoint, a_training_state, an_image_set,
+]  # fmt: skip
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is flushed and renamed, in order: ("flush", path), ("rename", new path)."""
+    made: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def flush(descriptor: int) -> None:
+        made.append(("flush", os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def move(old: str | Path, new: str | Path) -> None:
+        made.append(("rename", f"{Path(old).resolve()} {Path(new).resolve()}"))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, "replace", move)
+    return made
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are named by /proc")
+@pytest.mark.parametrize("write", WRITERS)
+def test_whatever_stays_is_flushed_before_its_rename_and_its_folder_after_it(
+    write: Callable[[Path], None], tmp_path: Path, calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMB_CACHE", str(tmp_path))
+    study_in(tmp_path / "st")
+    calls.clear()
+    write(tmp_path)
+    renames = [i for i, (kind, _) in enumerate(calls) if kind == "rename"]
+    assert renames
+    for i in renames:
+        old, new = map(Path, calls[i][1].split())
+        if old.name.endswith((".tmp", ".new")):
+            assert calls[i - 1] == ("flush", str(old)), "the content is on the disk before it gets its name"
+        assert calls[i + 1] == ("flush", str(new.parent)), "the name is on the disk before anything follows"
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".tmp", ".new", ".part"))]
+
+
+def no_room(path: Path) -> None:
+    path.write_bytes(b"half of")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def stopped(path: Path) -> None:
+    path.write_bytes(b"half of")
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("write", "error"), [(no_room, StudyError), (stopped, KeyboardInterrupt)])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, write: Callable[[Path], None], error: type[BaseException]
+) -> None:
+    file = tmp_path / "file"
+    write_whole(file, "what was there")
+    with pytest.raises(error):
+        write_whole(file, write)
+    assert file.read_text() == "what was there"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_disk_that_fails_to_flush_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    write_whole(file, b"what was there")
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StudyError, match=r"cannot write .*file: Input/output error"):
+        write_whole(file, b"never seen")
+    assert file.read_text() == "what was there"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_system_that_cannot_flush_folders_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = os.fsync
+
+    def flush(descriptor: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        plain(descriptor)
+
+    monkeypatch.setattr(durable.os, "fsync", flush)
+    write_json(tmp_path / "file", {"a": 1})
+    assert (tmp_path / "file").read_text() == '{\n "a": 1\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("write", "error"),
+    [
+        (references, DataError),
+        (a_measured_point, DataError),
+        (a_checkpoint, CheckpointError),
+        (a_training_state, DataError),
+    ],
+)
+def test_a_full_disk_is_an_error_of_the_writers_own_kind(
+    tmp_path: Path, write: Callable[[Path], None], error: type[AmbError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(error, match="No space left"):
+        write(tmp_path)
