@@ -9,6 +9,7 @@ import torch
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
+from amb_problems.cards import SpikingTargetCard
 from amb_problems.data import image_sets as data
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
 from amb_problems.targets.spiking.target import SpikingTarget
@@ -106,11 +107,11 @@ def test_train_writes_an_exact_target_that_has_learned(monkeypatch: pytest.Monke
     seen = run_train(monkeypatch, tmp_path, recipe("SpikingCNN", Phase(0, 6, 0.03), Phase(4, 4, 0.03)))
     target, images = SpikingTarget.load(tmp_path / "tiny"), coloured(96)
     accuracy = float((target.class_scores(images.test_images).argmax(1) == images.test_labels).mean())
-    card = checkpoint.read_card(tmp_path / "tiny").facts
+    card = checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard)
     assert accuracy > 0.8
-    assert card["metrics"] == {"test accuracy": accuracy, "test images": 96}
-    assert card["training"]["steps"] == card["training"]["steps planned"] == seen[-1].step == seen[-1].steps == 120
-    assert card["training"]["seed"] == 1
+    assert card.metrics == {"test accuracy": accuracy, "test images": 96}
+    assert card.training["steps"] == card.training["steps planned"] == seen[-1].step == seen[-1].steps == 120
+    assert card.training["seed"] == 1
 
 
 def test_train_stops_in_time_and_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -118,12 +119,12 @@ def test_train_stops_in_time_and_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_pa
     made = recipe("SpikingCNN", Phase(2, 1, 0.02))
     for expected in (1, 2):
         run_train(monkeypatch, tmp_path, made, minutes=0.0)
-        assert checkpoint.read_card(tmp_path / "tiny").facts["training"]["steps"] == expected
+        assert checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard).training["steps"] == expected
     run_train(monkeypatch, tmp_path, made)
     longer = replace(made, classifier=replace(made.classifier, phases=(*made.classifier.phases, Phase(2, 1, 0.01))))
     seen = run_train(monkeypatch, tmp_path, longer)
     assert [seen[0].step, seen[-1].step] == [24, 24]
-    assert checkpoint.read_card(tmp_path / "tiny").facts["training"]["steps"] == 24
+    assert checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard).training["steps"] == 24
 
 
 def test_a_state_of_another_seed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
-from amb_problems.generators.sngan import SNGANShape
+from amb_problems.cards import SNGANCard, SNGANShape
 from amb_problems.generators.torch_generator import SNGANGenerator
 from amb_problems.training import gan, generator_sitting, state
 from amb_problems.training.discriminator import SpectralConv2d
@@ -92,11 +92,11 @@ def test_a_training_ends_in_a_generator_that_loads(tmp_path: Path) -> None:
     """`train` leaves a verified checkpoint, a card with data, recipe and seed, and a sheet to look at."""
     seen = train(tmp_path)
     assert seen[-1].step == seen[-1].steps == 6
-    facts = checkpoint.read_card(tmp_path / "tiny").facts
-    assert facts["data"] == "noise"
-    assert facts["seed"] == 1
-    assert facts["recipe"]["batch"] == 4
-    assert facts["finished"]
+    card = checkpoint.read_card(tmp_path / "tiny", SNGANCard)
+    assert card.data == "noise"
+    assert card.seed == 1
+    assert card.recipe["batch"] == 4
+    assert card.finished
     assert (tmp_path / "tiny-000006.png").is_file()
     images = SNGANGenerator(tmp_path / "tiny").images(np.zeros((2, 6), np.float32))
     assert images.shape == (2, 8, 8, 3)
@@ -106,12 +106,12 @@ def test_a_training_ends_in_a_generator_that_loads(tmp_path: Path) -> None:
 def test_the_card_tells_the_distance_to_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a judge that is shipped, the card's metrics name the judge's features; without one it has none."""
     train(tmp_path)
-    assert checkpoint.read_card(tmp_path / "tiny").facts["metrics"] == {}
+    assert checkpoint.read_card(tmp_path / "tiny").metrics == {}
     monkeypatch.setattr(gan, "RECIPES", {"tiny": replace(TINY, judge=("snn-cnn", "sn3"))})
     monkeypatch.setattr(gan, "firing_rates", lambda *names: (lambda images: images.mean((1, 2)), "/".join(names)))
     monkeypatch.setattr(gan.checkpoint, "shipped", lambda: ("snn-cnn",))
     train(tmp_path)
-    made, natural = checkpoint.read_card(tmp_path / "tiny").facts["metrics"].items()
+    made, natural = checkpoint.read_card(tmp_path / "tiny").metrics.items()
     assert made[0] == "Fréchet distance to 22 test images in snn-cnn/sn3: prior samples"
     assert made[1] > natural[1] == pytest.approx(0, abs=1e-6)  # here both halves are the same
 
@@ -136,7 +136,7 @@ def test_minutes_end_a_sitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )  # a second passes at every look
     first = train(tmp_path / "parts", minutes=0.1)[-1]
     assert 0 < first.step < first.steps
-    assert not checkpoint.read_card(tmp_path / "parts" / "tiny").facts["finished"]
+    assert not checkpoint.read_card(tmp_path / "parts" / "tiny", SNGANCard).finished
     while (last := train(tmp_path / "parts", minutes=0.1)[-1]).step < last.steps:
         assert last.step > first.step
     assert checkpoint.fingerprint(tmp_path / "whole" / "tiny") == checkpoint.fingerprint(tmp_path / "parts" / "tiny")

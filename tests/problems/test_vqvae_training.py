@@ -11,7 +11,7 @@ import torch
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
-from amb_problems.generators.vqvae import VQVAEShape
+from amb_problems.cards import VQVAECard, VQVAEShape
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
 from amb_problems.training import generator_sitting, vqvae
 from amb_problems.training.vqvae_step import VQVAERecipe, VQVAETraining
@@ -57,12 +57,12 @@ def test_a_training_makes_a_generator_that_knows_its_images(tmp_path: Path) -> N
     """The card says what is lost, which is less than a mean image would lose, and all of it is as measured."""
     seen = train(tmp_path)
     assert seen[-1].step == seen[-1].steps == 80
-    facts = checkpoint.read_card(tmp_path / "tiny").facts
-    assert (facts["data"], facts["seed"], facts["finished"]) == ("greys", 1, True)
-    assert facts["recipe"]["batch"] == 32
+    card = checkpoint.read_card(tmp_path / "tiny", VQVAECard)
+    assert (card.data, card.seed, card.finished) == ("greys", 1, True)
+    assert card.recipe["batch"] == 32
     assert (tmp_path / "tiny-000080.png").is_file()
     generator = VQVAEGenerator(tmp_path / "tiny")
-    error, used = facts["metrics"].values()
+    error, used = card.metrics.values()
     assert error == round(vqvae.reconstruction_error(IMAGES, generator.images(generator.encode(IMAGES))), 4)
     assert error < 0.3
     assert used > 6
@@ -75,7 +75,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path, monkeypatch
     monkeypatch.setattr(generator_sitting.time, "monotonic", iter(range(10**6)).__next__)  # a second a look
     first = train(tmp_path / "parts", minutes=1)[-1]
     assert 0 < first.step < first.steps
-    assert not checkpoint.read_card(tmp_path / "parts" / "tiny").facts["finished"]
+    assert not checkpoint.read_card(tmp_path / "parts" / "tiny", VQVAECard).finished
     while (last := train(tmp_path / "parts", minutes=1)[-1]).step < last.steps:
         pass
     assert checkpoint.fingerprint(tmp_path / "whole" / "tiny") == checkpoint.fingerprint(tmp_path / "parts" / "tiny")

@@ -1,14 +1,16 @@
 """From a trained network to a shipped target: statistics measured anew, weights made exact, accuracy, model card."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from msgspec.structs import replace
 
 from amb_problems import checkpoint
+from amb_problems.cards import SpikingTargetCard
 from amb_problems.data.image_sets import Dataset
 from amb_problems.targets.scale import Scale
 from amb_problems.targets.spiking.activations import READOUT
@@ -64,37 +66,41 @@ def export(
     reestimate(network, torch.from_numpy(data.train_images[:sample]), facts.frames, batch=chunk)
     layers = make_exact(network)
     folded = build_network(facts.network, facts.arguments, lambda: LIFNeuron(facts.lif))
-    card: dict[str, object] = {
-        "kind": "spiking target",
-        **asdict(facts),
-        "reset": "to zero",
-        "fires": "above the threshold" if facts.lif.strict else "at the threshold",
-        "normalization": "(u8 - 128) / 64",
-        "activation": "spikes / (frames * positions)",
-        "weights": "int8 times a power of two per output channel, biases int32 on the accumulator's grid",
-        "layers": describe(folded),
-        "classes": data.classes,
-        "data": data.source,
-        "training": dict(training),
-    }
-    checkpoint.save(path, to_tensors(layers), card)
+    card = SpikingTargetCard(
+        network=facts.network,
+        arguments=facts.arguments,
+        lif=facts.lif,
+        frames=facts.frames,
+        readout=facts.readout,
+        reset="to zero",
+        fires="above the threshold" if facts.lif.strict else "at the threshold",
+        normalization="(u8 - 128) / 64",
+        activation="spikes / (frames * positions)",
+        weights="int8 times a power of two per output channel, biases int32 on the accumulator's grid",
+        layers=describe(folded),
+        classes=data.classes,
+        data=data.source,
+        training=training,
+    )
+    tensors = to_tensors(layers)
+    checkpoint.save(path, tensors, card)
     target = SpikingTarget.load(path)
     images, labels = data.test_images[:tested], data.test_labels[:tested]
     scores = np.concatenate([target.class_scores(images[i : i + chunk]) for i in range(0, len(images), chunk)])
     accuracy = float((scores.argmax(1) == labels).mean())
-    card["metrics"] = {"test accuracy": accuracy, "test images": len(images)}
-    checkpoint.save(path, to_tensors(layers), card)
+    card = replace(card, metrics={"test accuracy": accuracy, "test images": len(images)})
+    checkpoint.save(path, tensors, card)
     if READOUT in layers:
-        offer_readout(path, scores)
+        add_readout(path, scores)
     return accuracy
 
 
-def offer_readout(path: Path, scores: npt.NDArray[np.float64]) -> None:
+def add_readout(path: Path, scores: npt.NDArray[np.float64]) -> None:
     """Make the class output of an exported target a layer: write its scale, from the `scores` of the test images."""
-    tensors, card = checkpoint.load(path)
-    facts = {
-        "outputs": {READOUT: (scores.shape[1], 1, 1)},
-        "activation": f"{card.facts['activation']}; of `{READOUT}`: the output's mean over the frames, normalized: "
-        f"0 is its mean, 1 its highest value over {len(scores)} test images",
-    }
-    checkpoint.save(path, tensors | Scale.measured(scores).tensors(READOUT), {**card.facts, **facts})
+    tensors, card = checkpoint.load(path, SpikingTargetCard)
+    activation = (
+        f"{card.activation}; of `{READOUT}`: the output's mean over the frames, normalized: "
+        f"0 is its mean, 1 its highest value over {len(scores)} test images"
+    )
+    card = replace(card, outputs={READOUT: (scores.shape[1], 1, 1)}, activation=activation)
+    checkpoint.save(path, tensors | Scale.measured(scores).tensors(READOUT), card)

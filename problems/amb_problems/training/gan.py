@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,10 @@ from torch import Tensor
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
 from amb_problems import checkpoint
+from amb_problems.cards import SNGANCard, SNGANShape
 from amb_problems.data import image_sets
 from amb_problems.data.image_sets import Dataset, UInt8Array
 from amb_problems.generators.pixels import to_uint8
-from amb_problems.generators.sngan import SNGANShape
 from amb_problems.generators.torch_generator import SNGANGenerator
 from amb_problems.training.gan_step import GANRecipe, GANTraining
 from amb_problems.training.generator_sitting import Place, Sitting
@@ -75,19 +76,16 @@ def train(
     images = image_sets.load(recipe.dataset, data)
     training = GANTraining(recipe, images.train_images, seed=seed, device=device)
 
-    def export(facts: Mapping[str, object], ends: bool) -> None:
+    def export(facts: Mapping[str, Any], ends: bool) -> None:
         generator = training.averaged_generator(batches=20 if ends else 8)
-        card: dict[str, object] = {
-            "kind": "sngan",
-            "facts": ["data", "method", "steps"],
-            "shape": recipe.shape.as_json(),
-            "prior": "standard normal",
-            "data": images.source,
-            "method": "SN-GAN (Miyato et al. 2018): hinge loss, spectral normalization, averaged generator",
-            "recipe": asdict(recipe),
+        card = SNGANCard(
+            shape=recipe.shape,
+            prior="standard normal",
+            data=images.source,
+            method="SN-GAN (Miyato et al. 2018): hinge loss, spectral normalization, averaged generator",
+            recipe=asdict(recipe),
             **facts,
-            "metrics": {},
-        }
+        )
         checkpoint.save(place.checkpoint, generator.state_dict(), card)
         with torch.no_grad():
             write_sheet(place.sheet(training.done), _pixels(generator(training.latents("sheet", 0, 128))))

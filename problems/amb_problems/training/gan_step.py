@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from amb_problems.cards import SNGANShape
 from amb_problems.data.image_sets import DatasetName, UInt8Array
-from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.generators.sngan import SNGAN
 from amb_problems.training import state
 from amb_problems.training.discriminator import Discriminator
 

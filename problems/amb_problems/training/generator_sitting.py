@@ -146,6 +146,6 @@ class Sitting:
             "steps": self.training.done,
             "training_seconds": round(self.seconds),
             "finished": self.finished,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }

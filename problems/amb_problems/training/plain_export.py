@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from amb_problems import checkpoint
+from amb_problems.cards import LayerShape, PlainTargetCard
 from amb_problems.data.image_sets import Dataset
 from amb_problems.targets.plain.module import PROBABILITY, small_images
 from amb_problems.targets.plain.responses import Responses
@@ -45,24 +46,23 @@ def export(
         name: tensor for layer, mean in means.items() for name, tensor in Scale.measured(mean).tensors(layer).items()
     }
     shapes = {layer: _map(responses.shapes[layer]) for layer in layers}
-    card: dict[str, object] = {
-        "kind": "plain target",
-        "network": kind,
-        "arguments": dict(arguments),
-        "output": output,
-        "normalization": "(u8 - 128) / 64",
-        "activation": (
+    card = PlainTargetCard(
+        network=kind,
+        arguments=arguments,
+        output=output,
+        normalization="(u8 - 128) / 64",
+        activation=(
             "mean of the channel over its map (class output: the logit), normalized: 0 is its mean, 1 its highest "
             f"value over the {len(data.test_images)} test images; `{PROBABILITY}`: softmax of the class output"
         ),
-        "weights": "float16 convolutions and fully connected layers, float32 batch norms; computed in float32",
-        "layers": shapes,
-        "outputs": {PROBABILITY: shapes[output]},
-        "classes": data.classes,
-        "data": data.source,
-        "training": dict(training),
-        "metrics": {"test accuracy": accuracy, "test images": len(data.test_images)},
-    }
+        weights="float16 convolutions and fully connected layers, float32 batch norms; computed in float32",
+        layers=shapes,
+        outputs={PROBABILITY: shapes[output]},
+        classes=data.classes,
+        data=data.source,
+        training=training,
+        metrics={"test accuracy": accuracy, "test images": len(data.test_images)},
+    )
     checkpoint.save(path, rounded | scales, card)
     return accuracy
 
@@ -78,5 +78,6 @@ def _rounded(tensor: Tensor) -> Tensor:
     return tensor.half() if tensor.ndim > 1 else tensor
 
 
-def _map(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (*shape, 1, 1)[:3]
+def _map(shape: tuple[int, ...]) -> LayerShape:
+    channels, height, width = (*shape, 1, 1)[:3]
+    return channels, height, width

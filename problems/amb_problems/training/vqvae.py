@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,8 @@ import numpy.typing as npt
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import unknown
 from amb_problems import checkpoint
+from amb_problems.cards import VQVAECard, VQVAEShape
 from amb_problems.data import image_sets
-from amb_problems.generators.vqvae import VQVAEShape
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
 from amb_problems.training.generator_sitting import Place, Sitting
 from amb_problems.training.sheet import write_sheet
@@ -52,18 +53,15 @@ def train(
     images = image_sets.load(recipe.dataset, data)
     training = VQVAETraining(recipe, images.train_images, seed=seed, device=device)
 
-    def export(facts: Mapping[str, object], ends: bool) -> None:
-        card: dict[str, object] = {
-            "kind": "vqvae",
-            "facts": ["data", "method", "steps"],
-            "shape": recipe.shape.as_json(),
-            "prior": "every code equally often, at every position for itself",
-            "data": images.source,
-            "method": "VQ-VAE (van den Oord et al. 2017): codebook by moving averages, unused codes revived",
-            "recipe": asdict(recipe),
+    def export(facts: Mapping[str, Any], ends: bool) -> None:
+        card = VQVAECard(
+            shape=recipe.shape,
+            prior="every code equally often, at every position independently",
+            data=images.source,
+            method="VQ-VAE (van den Oord et al. 2017): codebook by moving averages, unused codes revived",
+            recipe=asdict(recipe),
             **facts,
-            "metrics": {},
-        }
+        )
         checkpoint.save(place.checkpoint, training.weights(), card)
         generator = VQVAEGenerator(place.checkpoint)
         write_sheet(place.sheet(training.done), draw(generator, images.test_images, seed=seed))

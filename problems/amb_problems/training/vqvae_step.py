@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from amb_problems.cards import VQVAEShape
 from amb_problems.data.image_sets import DatasetName, UInt8Array
-from amb_problems.generators.vqvae import VQVAE, VQVAEShape, nearest_codes, principal_order
+from amb_problems.generators.vqvae import VQVAE, nearest_codes, principal_order
 from amb_problems.training import state
 
 
