@@ -24,7 +24,7 @@ from amb_problems.targets.spiking.exact import (
 from amb_problems.targets.spiking.framework import spike_trains
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
 from amb_problems.targets.spiking.target import SpikingTarget, build_network, describe
-from amb_problems.training.export import add_readout
+from amb_problems.training.spiking_export import add_readout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,4 +1,4 @@
-"""From a trained plain network to a shipped target: rounded weights, units' scales, accuracy, model card."""
+"""From a trained plain network to a shipped target: rounded weights, scales of the units, accuracy, model card."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,11 +26,11 @@ def export(
 
     Args:
         network: trained.
-        kind: its class, a key of `PLAIN_NETWORKS`, and
-        arguments: its keyword arguments.
+        kind: its class, a key of `PLAIN_NETWORKS`.
+        arguments: the keyword arguments of that class.
         data: the images, whose test half gives accuracy and scales.
         path: of the checkpoint, without suffix; the file's name is the target's.
-        training: what the card says about the training.
+        training: the card's entry about the training.
     """
     rounded = {name: _rounded(tensor) for name, tensor in network.state_dict().items()}
     network.load_state_dict(
@@ -68,13 +68,13 @@ def export(
 
 
 def probed_layers(network: nn.Module, responses: Responses) -> list[str]:
-    """Every convolution, rectifier and fully connected layer, in the order in which images pass; the output is last."""
+    """Every convolution, rectifier and fully connected layer in the order of the forward pass; the output is last."""
     kinds = (nn.Conv2d, nn.ReLU, nn.Linear)
     return [layer for layer in responses.layers if isinstance(network.get_submodule(layer), kinds)]
 
 
 def _rounded(tensor: Tensor) -> Tensor:
-    """Weights in half precision; vectors (batch norms, biases) and counters as they are."""
+    """Weights in half precision; vectors (batch norms, biases) and counters unchanged."""
     return tensor.half() if tensor.ndim > 1 else tensor
 
 

@@ -1,4 +1,4 @@
-"""From a trained network to a shipped target: statistics measured anew, weights made exact, accuracy, model card."""
+"""From a trained network to a shipped target: re-estimated statistics, exact weights, accuracy, model card."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from amb_problems.training.classifier import reestimate
 
 
 @dataclass(frozen=True)
-class TargetFacts:
-    """What a target's card says so that it can be built again.
+class SpikingModel:
+    """What a spiking target is: network, neuron, frames and readout.
 
     Attributes:
-        network: class of the network.
+        network: class of the network, a key of `NETWORKS`.
         arguments: its keyword arguments.
         lif: the neuron.
         frames: how often an image is shown.
-        readout: what a class's score is, in words.
+        readout: description of the score of a class, for the card.
     """
 
     network: str
@@ -42,7 +42,7 @@ class TargetFacts:
 
 def export(
     network: TargetNetwork,
-    facts: TargetFacts,
+    model: SpikingModel,
     data: Dataset,
     path: Path,
     training: Mapping[str, object],
@@ -51,29 +51,29 @@ def export(
     chunk: int = 100,
     tested: int | None = None,
 ) -> float:
-    """Write the exact target and its card; returns its accuracy on the test half. `network` is left re-estimated.
+    """Write the exact target and its card; returns its accuracy on the test half. changes the statistics of `network`.
 
     Args:
         network: trained, with batch norm.
-        facts: how the target is built.
+        model: what the network was trained as.
         data: the images; statistics are measured on the first `sample` training images.
         path: of the checkpoint, without suffix; the file's name is the target's.
-        training: what the card says about the training.
+        training: the card's entry about the training.
         sample: training images for the statistics.
         chunk: images evaluated at once.
-        tested: test images for the accuracy, from the first; None: all.
+        tested: number of test images for the accuracy; None: all.
     """
-    reestimate(network, torch.from_numpy(data.train_images[:sample]), facts.frames, batch=chunk)
+    reestimate(network, torch.from_numpy(data.train_images[:sample]), model.frames, batch=chunk)
     layers = make_exact(network)
-    folded = build_network(facts.network, facts.arguments, lambda: LIFNeuron(facts.lif))
+    folded = build_network(model.network, model.arguments, lambda: LIFNeuron(model.lif))
     card = SpikingTargetCard(
-        network=facts.network,
-        arguments=facts.arguments,
-        lif=facts.lif,
-        frames=facts.frames,
-        readout=facts.readout,
+        network=model.network,
+        arguments=model.arguments,
+        lif=model.lif,
+        frames=model.frames,
+        readout=model.readout,
         reset="to zero",
-        fires="above the threshold" if facts.lif.strict else "at the threshold",
+        fires="above the threshold" if model.lif.strict else "at the threshold",
         normalization="(u8 - 128) / 64",
         activation="spikes / (frames * positions)",
         weights="int8 times a power of two per output channel, biases int32 on the accumulator's grid",
