@@ -12,6 +12,7 @@ from amb.contracts.problem import UInt8Array
 from amb.errors import unknown
 from amb.spec import NOISE_OPTIONS, Spec, Value
 from amb_problems import checkpoint
+from amb_problems.cards import TargetCard
 from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
 from amb_problems.encoding import Encoding
 from amb_problems.problem import NetworkProblem, Pair
@@ -163,8 +164,7 @@ class MNISTSNGANBeforeSpikingCNN(NetworkFamily):
 
 def layers_of(target: str) -> Mapping[str, int]:
     """Units of every layer of a target, from its card."""
-    card = checkpoint.read_card(target).facts
-    return {name: int(shape[0]) for name, shape in {**card["layers"], **card.get("outputs", {})}.items()}
+    return checkpoint.read_card(target, TargetCard).units
 
 
 def _chosen(generator: Generator, options: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
@@ -182,13 +182,13 @@ def cards(**parts: Mapping[str, object]) -> Mapping[str, object]:
 def _pair(generator: str, target: str, device: str) -> Pair:
     from amb_problems import targets
 
-    made, card = find_generator(generator, device=device), checkpoint.read_card(target)
+    made, card = find_generator(generator, device=device), checkpoint.read_card(target, TargetCard)
     return Pair(
         name=f"{generator}/{target}",
         device=device,
         generator=made,
         target=targets.load(target, device=device),
         digests=(made.fingerprint, card.sha256),
-        activation=str(card.facts["activation"]),
-        cards=cards(generator=made.facts(), target=card.chosen),
+        activation=card.activation,
+        cards=cards(generator=made.facts(), target=card.summary),
     )

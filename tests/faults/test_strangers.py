@@ -113,7 +113,7 @@ def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
 
     for suffix in (".card.json", ".safetensors"):
         (tmp_path / f"net{suffix}").touch()
-    (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0"}')
+    (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0", "kind": "sngan", "shape": {}}')
     os.truncate(tmp_path / "net.safetensors", 1 << 40)
     with pytest.raises(CheckpointError, match="at most"):
         checkpoint.load(tmp_path / "net")

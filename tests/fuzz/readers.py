@@ -271,9 +271,11 @@ def _checkpoint(folder: Path) -> Iterator[Reader]:
     import torch
 
     from amb_problems import checkpoint
+    from amb_problems.cards import SNGANCard, SNGANShape
 
     path = folder / "net"
-    checkpoint.save(path, {"weight": torch.arange(12.0).reshape(3, 4), "scale": torch.ones(3)}, {"kind": "toy", "n": 3})
+    tensors_saved = {"weight": torch.arange(12.0).reshape(3, 4), "scale": torch.ones(3)}
+    checkpoint.save(path, tensors_saved, SNGANCard(shape=SNGANShape()))
     tensors, card = Path(f"{path}.safetensors"), Path(f"{path}.card.json")
     facts, whole = json.loads(card.read_bytes()), tensors.read_bytes()
 

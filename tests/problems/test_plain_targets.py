@@ -9,6 +9,7 @@ from torch import nn
 
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
+from amb_problems.cards import PlainTargetCard
 from amb_problems.data import image_sets as data
 from amb_problems.engine.measure import stimuli
 from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
@@ -107,7 +108,7 @@ def test_wrong_questions_are_answered_clearly(target: ModuleTarget) -> None:
 
 
 def test_a_checkpoint_of_another_kind_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="no plain target"):
+    with pytest.raises(CheckpointError, match="'spiking target', expected 'plain target'"):
         load_plain("snn-cnn")
 
 
@@ -186,11 +187,11 @@ def test_training_learns_is_reproducible_and_survives_a_kill(monkeypatch: pytest
     first = run_train(monkeypatch, tmp_path / "whole", None)
     run_train(monkeypatch, tmp_path / "parts", 0.0)
     assert run_train(monkeypatch, tmp_path / "parts", None) == first
-    whole, card = checkpoint.load(tmp_path / "whole" / "tiny")
+    whole, card = checkpoint.load(tmp_path / "whole" / "tiny", PlainTargetCard)
     parts, _ = checkpoint.load(tmp_path / "parts" / "tiny")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    assert card.facts["metrics"]["test accuracy"] > 0.8
-    assert card.facts["training"]["steps"] == card.facts["training"]["steps planned"] == 18 * 4
+    assert card.metrics["test accuracy"] > 0.8
+    assert card.training["steps"] == card.training["steps planned"] == 18 * 4
     assert run_train(monkeypatch, tmp_path / "other", None, seed=2) != first
 
 
@@ -201,10 +202,10 @@ def test_networks_are_those_of_the_recipes() -> None:
 @pytest.mark.parametrize("name", [name for name in plain.RECIPES if name in checkpoint.shipped()])
 def test_shipped_networks_are_as_accurate_as_issued(name: str) -> None:
     """Eighty of a hundred test images, measured on the weights that are shipped."""
-    facts = checkpoint.read_card(name).facts
-    assert facts["metrics"]["test images"] == 10_000
-    assert facts["metrics"]["test accuracy"] >= 0.8
-    assert load_plain(name).layers == {layer: shape[0] for layer, shape in (facts["layers"] | facts["outputs"]).items()}
+    card = checkpoint.read_card(name, PlainTargetCard)
+    assert card.metrics["test images"] == 10_000
+    assert card.metrics["test accuracy"] >= 0.8
+    assert load_plain(name).layers == card.units
 
 
 @pytest.mark.parametrize("name", [name for name in plain.RECIPES if name in checkpoint.shipped()])

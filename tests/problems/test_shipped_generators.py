@@ -31,7 +31,7 @@ def test_codes_keep_an_image(pictures: np.ndarray) -> None:
 
 
 def test_the_card_states_an_error_below_the_bar() -> None:
-    metrics = checkpoint.read_card("cifar10-vqvae").facts["metrics"]
+    metrics = checkpoint.read_card("cifar10-vqvae").metrics
     (error,) = (value for name, value in metrics.items() if "of 10000 test images from their codes" in name)
     assert error <= 0.07
     assert metrics["codes used for them"] > 256

@@ -7,6 +7,7 @@ import torch
 import amb
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
+from amb_problems.cards import SNGANCard, SNGANShape, SpikingTargetCard
 from amb_problems.targets.spiking.activations import SpikingActivations
 from amb_problems.targets.spiking.architectures import NETWORKS
 from amb_problems.targets.spiking.exact import (
@@ -23,7 +24,7 @@ from amb_problems.targets.spiking.exact import (
 from amb_problems.targets.spiking.framework import spike_trains
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
 from amb_problems.targets.spiking.target import SpikingTarget, build_network, describe
-from amb_problems.training.export import offer_readout
+from amb_problems.training.spiking_export import add_readout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -61,14 +62,14 @@ def write(folder: Path, name: str, seed: int = 0) -> Path:
                 module.bias.data.uniform_(-0.2, 0.8)
                 module.running_mean.uniform_(-0.2, 0.2)
                 module.running_var.uniform_(0.02, 0.2)
-    card = {
-        "network": network,
-        "arguments": arguments,
-        "lif": vars(lif),
-        "frames": frames,
-        "activation": "spikes / (frames * positions)",
-        "layers": describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
-    }
+    card = SpikingTargetCard(
+        network=network,
+        arguments=arguments,
+        lif=lif,
+        frames=frames,
+        activation="spikes / (frames * positions)",
+        layers=describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
+    )
     checkpoint.save(folder / name, to_tensors(make_exact(trained)), card)
     return folder / name
 
@@ -149,7 +150,7 @@ def test_the_class_output_is_the_readouts_mean_over_frames(name: str, tmp_path: 
     path = write(tmp_path, name)
     images = stimuli(12)
     scores = SpikingTarget.load(path).class_scores(images)
-    offer_readout(path, scores)
+    add_readout(path, scores)
     activations = SpikingActivations(SpikingTarget.load(path))
     assert np.array_equal(scores, activations.readouts(images))
     units = [("fc", 4), ("sn1", 1)] * 6
@@ -175,19 +176,19 @@ def test_an_image_leaves_no_trace_in_the_next(network: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_cards_say_what_their_target_is(name: str) -> None:
     """The card states data, recipe, neuron, threshold rule, frames and the exact network's accuracy."""
-    facts = checkpoint.read_card(name).facts
-    for key in ("network", "lif", "reset", "fires", "frames", "normalization", "activation", "data", "training"):
-        assert facts[key], key
-    assert 0.1 < facts["metrics"]["test accuracy"] <= 1
+    card = checkpoint.read_card(name, SpikingTargetCard)
+    for field in ("network", "lif", "reset", "fires", "frames", "normalization", "activation", "data", "training"):
+        assert getattr(card, field), field
+    assert 0.1 < card.metrics["test accuracy"] <= 1
     target = SpikingTarget.load(name)
     network = target.build(lambda: LIFNeuron(target.lif))
-    assert {layer: tuple(shape) for layer, shape in facts["layers"].items()} == describe(network)
+    assert card.layers == describe(network)
 
 
 @pytest.mark.parametrize(("name", "least"), LEAST.items())
 def test_shipped_networks_are_accurate(name: str, least: float) -> None:
     """On the whole test half, by the exact weights that are shipped."""
-    metrics = checkpoint.read_card(name).facts["metrics"]
+    metrics = checkpoint.read_card(name).metrics
     assert metrics["test images"] == 10_000
     assert metrics["test accuracy"] >= least
 
@@ -222,8 +223,8 @@ def test_wrong_questions_are_answered_clearly(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "other", {"w": torch.zeros(1)}, {"kind": "generator"})
-    with pytest.raises(CheckpointError, match="no spiking target"):
+    checkpoint.save(tmp_path / "other", {"w": torch.zeros(1)}, SNGANCard(shape=SNGANShape()))
+    with pytest.raises(CheckpointError, match="'sngan', expected 'spiking target'"):
         SpikingTarget.load(tmp_path / "other")
 
 
@@ -231,7 +232,7 @@ def test_float_weights_are_refused(tmp_path: Path) -> None:
     """A checkpoint whose weights are not integers is not exact and must not be taken for it."""
     path = write(tmp_path, "SpikingCNN")
     tensors, card = checkpoint.load(path)
-    checkpoint.save(path, tensors | {"conv2.weight": tensors["conv2.weight"].float()}, card.facts)
+    checkpoint.save(path, tensors | {"conv2.weight": tensors["conv2.weight"].float()}, card)
     with pytest.raises(CheckpointError, match=r"conv2\.weight as torch\.int8"):
         SpikingTarget.load(path)
 

@@ -9,7 +9,8 @@ import torch
 import amb
 from amb.errors import CandidateError, CheckpointError, SolverError, SpecError
 from amb_problems import checkpoint
-from amb_problems.generators.vqvae import VQVAE, VQVAEShape, nearest_codes, principal_order
+from amb_problems.cards import VQVAECard, VQVAEShape
+from amb_problems.generators.vqvae import VQVAE, nearest_codes, principal_order
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
 from amb_problems.own_family import OwnFamily
 
@@ -25,7 +26,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> VQVAEGenerator:
         network = VQVAE(SHAPE)
         network.codebook.normal_()
     network.principal.copy_(principal_order(network.codebook))
-    checkpoint.save(path, network.state_dict(), {"kind": "vqvae", "shape": SHAPE.as_json()})
+    checkpoint.save(path, network.state_dict(), VQVAECard(shape=SHAPE))
     return VQVAEGenerator(path)
 
 
@@ -153,7 +154,7 @@ def test_problems_of_codes_refuse_what_has_no_sense(generator: VQVAEGenerator) -
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, {"kind": "vqvae", "shape": SHAPE.as_json()})
+    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, VQVAECard(shape=SHAPE))
     with pytest.raises(CheckpointError, match="does not fit"):
         VQVAEGenerator(tmp_path / "odd")
     with pytest.raises(CheckpointError, match="'sngan', expected 'vqvae'"):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,10 @@ from amb.contracts.generator import Generator, Latents
 from amb.contracts.problem import UInt8Array
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
+from amb_problems.cards import AnyCard, Card, SNGANCard
 from amb_problems.generators.folded import fold
 from amb_problems.generators.pixels import to_uint8_on_device
-from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.generators.sngan import SNGAN
 from amb_problems.threads import one_thread_each
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -26,7 +27,7 @@ class NetworkGenerator(Generator):
     """A network behind the generator's contract; what it makes can stay on its device."""
 
     _network: nn.Module
-    _card: checkpoint.Card
+    _card: Card
     _device = "cpu"
 
     def on(self, device: str) -> "NetworkGenerator":
@@ -37,7 +38,7 @@ class NetworkGenerator(Generator):
         return other
 
     def facts(self) -> Mapping[str, object]:
-        return self._card.chosen
+        return self._card.summary
 
     def device_images(self, latents: Latents) -> Tensor:
         """The same images, uint8 [n, h, w, c], left on the device."""
@@ -70,20 +71,19 @@ def one_algorithm() -> Iterator[None]:
         yield
 
 
-def restore(name_or_path: str | Path, kind: str, make: Callable[[Any], Network]) -> tuple[Network, checkpoint.Card]:
-    """The network of a checkpoint, and its card; `make` builds it from the card's `shape`.
+def restore(
+    name_or_path: str | Path, expected: type[AnyCard], build: Callable[[AnyCard], Network]
+) -> tuple[Network, AnyCard]:
+    """The network of a checkpoint, and its card; `build` makes the network from the card.
 
     Raises:
         CheckpointError: no such checkpoint, or one that is damaged or of another kind.
     """
-    tensors, card = checkpoint.load(name_or_path)
-    found = card.facts.get("kind")
-    if found != kind:
-        raise CheckpointError(f"checkpoint {card.name} is of kind {found!r}, expected {kind!r}")
+    tensors, card = checkpoint.load(name_or_path, expected)
     try:
-        network = make(card.facts["shape"])
+        network = build(card)
         network.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except RuntimeError as error:
         raise CheckpointError(f"checkpoint {card.name} does not fit its card's shape: {error}") from error
     return network, card
 
@@ -96,9 +96,9 @@ class SNGANGenerator(NetworkGenerator):
     """
 
     def __init__(self, name_or_path: str | Path) -> None:
-        network, self._card = restore(name_or_path, "sngan", lambda facts: SNGAN(SNGANShape.from_json(facts)))
-        self.name, self.latent_dim, self.fingerprint = self._card.name, network.shape.latent, self._card.sha256
-        self._network = fold(network)
+        network, card = restore(name_or_path, SNGANCard, lambda card: SNGAN(card.shape))
+        self.name, self.latent_dim, self.fingerprint = card.name, network.shape.latent, card.sha256
+        self._card, self._network = card, fold(network)
 
     def pixels(self, latents: Tensor) -> Tensor:
         """Pixels float32 [n, h, w, c] in 0..255 of latents on the device, through which gradients flow.

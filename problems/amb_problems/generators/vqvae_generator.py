@@ -12,8 +12,9 @@ from amb.contracts.generator import Grid, Latents, chunks
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
 from amb.errors import CandidateError, SpecError
+from amb_problems.cards import VQVAECard
 from amb_problems.generators.torch_generator import NetworkGenerator, one_algorithm, restore
-from amb_problems.generators.vqvae import VQVAE, VQVAEShape
+from amb_problems.generators.vqvae import VQVAE
 from amb_problems.threads import one_thread_each
 
 
@@ -32,9 +33,9 @@ class VQVAEGenerator(NetworkGenerator):
     options = MappingProxyType({"codes": ("unordered", "principal", "index")})
 
     def __init__(self, name_or_path: str | Path) -> None:
-        network, self._card = restore(name_or_path, "vqvae", lambda facts: VQVAE(VQVAEShape.from_json(facts)))
-        self.shape = network.shape
-        self.name, self.latent_dim, self.fingerprint = self._card.name, self.shape.positions, self._card.sha256
+        network, card = restore(name_or_path, VQVAECard, lambda card: VQVAE(card.shape))
+        self._card, self.shape = card, card.shape
+        self.name, self.latent_dim, self.fingerprint = card.name, self.shape.positions, card.sha256
         network.eval().requires_grad_(False)
         self._network: VQVAE = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._principal = network.principal.numpy()

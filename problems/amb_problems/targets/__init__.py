@@ -14,8 +14,9 @@ def load(name: str, *, device: str = "cpu") -> "SpikingActivations | ModuleTarge
         CheckpointError: its checkpoint is missing, damaged or no target.
     """
     from amb_problems import checkpoint
+    from amb_problems.cards import PlainTargetCard, TargetCard
 
-    if checkpoint.read_card(name).facts.get("kind") == "plain target":
+    if isinstance(checkpoint.read_card(name, TargetCard), PlainTargetCard):
         from amb_problems.targets.plain.module import load_plain
 
         return load_plain(name, device=device)

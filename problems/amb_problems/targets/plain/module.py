@@ -16,6 +16,7 @@ from torch import Tensor
 
 from amb.errors import CheckpointError, unknown
 from amb_problems import checkpoint
+from amb_problems.cards import PlainTargetCard
 from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
 from amb_problems.targets.plain.responses import Images, Responses
 from amb_problems.targets.scale import Scale
@@ -137,18 +138,17 @@ def load_plain(name_or_path: str | Path, *, device: str = "cpu") -> ModuleTarget
     Raises:
         CheckpointError: it is missing, damaged, or no plain target.
     """
-    tensors, card = checkpoint.load(name_or_path)
-    facts = card.facts
-    if facts.get("kind") != "plain target" or facts.get("network") not in PLAIN_NETWORKS:
-        raise CheckpointError(f"checkpoint {card.name!r} is no plain target: its card says {facts.get('kind')!r}")
+    tensors, card = checkpoint.load(name_or_path, PlainTargetCard)
+    if card.network not in PLAIN_NETWORKS:
+        raise unknown("network", card.network, PLAIN_NETWORKS, CheckpointError)
     try:
-        network = PLAIN_NETWORKS[facts["network"]](**facts["arguments"])
+        network = PLAIN_NETWORKS[card.network](**card.arguments)
         weights = {name: tensor for name, tensor in tensors.items() if "/" not in name}
         network.load_state_dict({name: tensor.to(network.state_dict()[name].dtype) for name, tensor in weights.items()})
-        layers = list(facts["layers"])
+        layers = list(card.layers)
         scales = {layer: Scale.of(tensors, layer) for layer in layers}
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     responses = Responses(network, prepare=small_images, device=device)
-    return ModuleTarget(responses, layers=layers, output=facts["output"], scales=scales)
+    return ModuleTarget(responses, layers=layers, output=card.output, scales=scales)

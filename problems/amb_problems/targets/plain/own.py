@@ -15,6 +15,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.target import Target
 from amb.errors import SpecError, unknown
 from amb_problems import checkpoint
+from amb_problems.cards import TargetCard
 from amb_problems.families import layers_of
 from amb_problems.targets.plain.module import ModuleTarget
 from amb_problems.targets.plain.responses import Responses
@@ -171,7 +172,7 @@ class ShippedTarget(Target):
     @property
     def activation(self) -> str:
         """What activations are, in words."""
-        return str(checkpoint.read_card(self.name).facts["activation"])
+        return checkpoint.read_card(self.name, TargetCard).activation
 
     @property
     def fingerprint(self) -> str:

@@ -9,8 +9,8 @@ import torch
 from amb.errors import SpecError, unknown
 from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator, Images
+from amb_problems.targets.spiking.surrogate import SurrogateLIF, set_frames
 from amb_problems.targets.spiking.target import SpikingTarget
-from amb_problems.training.surrogate import SurrogateLIF, set_frames
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from amb.errors import CheckpointError, SpecError, unknown
 from amb_problems import checkpoint
+from amb_problems.cards import SpikingTargetCard
 from amb_problems.targets.scale import Scale
 from amb_problems.targets.spiking.architectures import NETWORKS, Firing, NeuronFactory, TargetNetwork
 from amb_problems.targets.spiking.exact import ExactLayer, from_tensors, layer_grids, load_weights
@@ -74,16 +75,15 @@ class SpikingTarget:
         Raises:
             CheckpointError: it is missing, damaged, or no spiking target.
         """
-        tensors, card = checkpoint.load(name_or_path)
+        tensors, card = checkpoint.load(name_or_path, SpikingTargetCard)
+        network, arguments, frames = card.network, dict(card.arguments), card.frames
+        lif = LIF(card.lif.decay, card.lif.threshold, card.lif.strict)
+        layers = {layer: LayerInfo(*shape) for layer, shape in card.layers.items()}
         try:
-            facts = card.facts
-            network, arguments, frames = facts["network"], dict(facts["arguments"]), int(facts["frames"])
-            lif = LIF(**facts["lif"])
-            layers = {layer: LayerInfo(*shape) for layer, shape in facts["layers"].items()}
-            scales = {layer: Scale.of(tensors, layer) for layer in facts.get("outputs", ())}
+            scales = {layer: Scale.of(tensors, layer) for layer in card.outputs}
             built = build_network(network, arguments, lambda: LIFNeuron(lif))
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"checkpoint {card.name!r} is no spiking target: {error!r} in its card") from error
+            raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
         weights = from_tensors(tensors, layer_grids(built))
         shape = built.side, built.side, built.channels
         return cls(card.name, network, arguments, lif, frames, shape, layers, weights, scales, torch.device(device))

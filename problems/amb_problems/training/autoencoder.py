@@ -1,20 +1,24 @@
-"""One step of a VQ-VAE's training, and its whole state: network, optimizer, and the codebook's moving averages."""
+"""Training of a VQ-VAE: network, optimizer, and the codebook's moving averages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from amb_problems.cards import VQVAEShape
 from amb_problems.data.image_sets import DatasetName, UInt8Array
-from amb_problems.generators.vqvae import VQVAE, VQVAEShape, nearest_codes, principal_order
+from amb_problems.generators.vqvae import VQVAE, nearest_codes, principal_order
 from amb_problems.training import state
+from amb_problems.training.rates import adam, cooled, set_rates
+from amb_problems.training.sampling import image_batch, stream
 
 
 @dataclass(frozen=True)
 class VQVAERecipe:
-    """What a training does; everything but data, seed and time."""
+    """How a VQ-VAE is trained: everything but data, seed and time."""
 
     dataset: DatasetName
     shape: VQVAEShape
@@ -25,17 +29,17 @@ class VQVAERecipe:
     rate: float = 1e-3
     """Of Adam."""
     cooling: float = 0.2
-    """Share of the steps, the last ones, over which the learning rate falls to zero."""
+    """The last share of the steps, over which the learning rate falls linearly to zero."""
     commitment: float = 0.25
     """Weight of the encoder's distance to its codes (equation 3)."""
     averaging: float = 0.99
-    """Decay of the moving averages that the codes are (appendix A.1)."""
+    """Decay of the moving averages that give the codes (appendix A.1)."""
     revival: float = 0.1
-    """A code used less often than this share of the mean is put where an image's vector is."""
+    """A code used less often than this share of the mean is moved to the vector of an image."""
 
 
 class VQVAETraining:
-    """Network, optimizer, averages and the step counter; `advance` is one step."""
+    """Network, optimizer and averages; a `Training` for `Session`."""
 
     def __init__(self, recipe: VQVAERecipe, images: UInt8Array, *, seed: int, device: str) -> None:
         self.recipe, self.seed, self.device, self.done = recipe, seed, torch.device(device), 0
@@ -45,23 +49,26 @@ class VQVAETraining:
             torch.manual_seed(seed)
             network = VQVAE(recipe.shape)
         self.network: VQVAE = network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Of each code: how many vectors chose it lately, and their sum. A code that none chose is set on a vector.
+        # For each code: moving averages of how many vectors chose it, and of their sum.
         self.uses = torch.zeros(recipe.shape.codes, device=self.device)
         self.sums = torch.zeros(recipe.shape.codes, recipe.shape.dimensions, device=self.device)
-        group = {"params": list(self.network.parameters()), "initial_lr": recipe.rate}
-        self._adam = torch.optim.Adam([group], lr=recipe.rate)
+        self._adam = adam(self.network, recipe.rate)
 
-    def advance(self, rate: float) -> dict[str, Tensor]:
-        """One step at `rate` times the recipe's learning rate."""
-        for group in self._adam.param_groups:
-            group["lr"] = group["initial_lr"] * rate
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.recipe.steps
+
+    def advance(self) -> dict[str, Tensor]:
+        """Take one step; returns the losses and the number of codes in use."""
+        set_rates([self._adam], cooled(self.done, self.steps, self.recipe.cooling))
         network, images = self.network.train(), self._batch()
         vectors = network.encoder(images).permute(0, 2, 3, 1)
         flat = vectors.detach().reshape(-1, vectors.shape[-1])
         self._revive(flat)
         codes = nearest_codes(flat, network.codebook)
         quantized = network.codebook[codes].view(vectors.shape)
-        passed = vectors + (quantized - vectors).detach()  # the gradient passes the quantization unchanged
+        passed = vectors + (quantized - vectors).detach()  # straight through: the gradient skips the quantization
         # Neighbouring pixels share most of their variance: errors are counted in units of the images' variance.
         error = F.mse_loss(network.decoder(passed.permute(0, 3, 1, 2)), images) / self.variance
         commitment = F.mse_loss(vectors, quantized)
@@ -74,19 +81,23 @@ class VQVAETraining:
         return {"error": error.detach(), "commitment": commitment.detach(), "codes_used": used}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The whole state, for `state.save_state`."""
+        """The state, except for the position."""
         averages = {"uses": self.uses, "sums": self.sums}
         return state.module_tensors(self.network, "network") | averages | state.optimizer_tensors(self._adam, "adam")
 
-    def restore(self, tensors: Mapping[str, Tensor], done: int) -> None:
-        """Go on from a saved state after `done` steps."""
+    def position(self) -> dict[str, int]:
+        """Steps taken."""
+        return {"done": self.done}
+
+    def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+        """Continue from saved tensors and their position."""
         state.restore_module(self.network, tensors, "network")
         state.restore_optimizer(self._adam, tensors, "adam")
         self.uses, self.sums = tensors["uses"].to(self.device), tensors["sums"].to(self.device)
-        self.done = done
+        self.done = int(position["done"])
 
     def weights(self) -> dict[str, Tensor]:
-        """Tensors of the network, its codes' principal order included."""
+        """Tensors of the network, including the principal order of its codes."""
         order = principal_order(self.network.codebook.cpu())
         return {**self.network.state_dict(), "principal": order}
 
@@ -96,24 +107,22 @@ class VQVAETraining:
 
     def _batch(self) -> Tensor:
         """The next images, in [-1, 1]."""
-        rows = state.batch_rows(len(self.images), self.recipe.batch, seed=self.seed, index=self.done)
-        images = self.images[rows].to(self.device, torch.float32) / 127.5 - 1
-        if self.recipe.flip:
-            mirrored = torch.rand(len(rows), generator=state.stream(self.seed, "flip", self.done)) < 0.5
-            images[mirrored] = images[mirrored].flip(3)
+        images = image_batch(
+            self.images, self.recipe.batch, seed=self.seed, index=self.done, flip=self.recipe.flip, device=self.device
+        )
         return images.contiguous(memory_format=torch.channels_last)
 
     def _revive(self, flat: Tensor) -> None:
-        """Put codes that are hardly used on vectors of the batch, with the weight of the mean code."""
+        """Move codes that are hardly used to vectors of the batch, with the weight of the mean code."""
         idle = (self.uses <= self._threshold).nonzero().flatten()
-        drawn = torch.randint(len(flat), (len(idle),), generator=state.stream(self.seed, "revival", self.done))
+        drawn = torch.randint(len(flat), (len(idle),), generator=stream(self.seed, "revival", self.done))
         share = self.uses.sum() / len(self.uses) if self.done else torch.ones((), device=self.device)
         self.uses[idle] = share
         self.sums[idle] = share * flat[drawn.to(self.device)]
         self.network.codebook.copy_(self.sums / self.uses[:, None])
 
     def _average(self, flat: Tensor, codes: Tensor) -> None:
-        # A product with the choices as a matrix, and not a scatter: its order of summation is fixed.
+        # A product with the one-hot choices instead of a scatter: its order of summation is fixed.
         chosen = F.one_hot(codes, len(self.uses)).to(flat.dtype)
         self.uses.lerp_(chosen.sum(0), 1 - self.recipe.averaging)
         self.sums.lerp_(chosen.t() @ flat, 1 - self.recipe.averaging)

@@ -1,23 +1,28 @@
-"""One iteration of SN-GAN's training, and its whole state: two networks, two optimizers, one average."""
+"""Adversarial training of an SN-GAN: two networks, two optimizers, and the moving average of the generator."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from amb_problems.cards import SNGANShape
 from amb_problems.data.image_sets import DatasetName, UInt8Array
-from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.generators.sngan import SNGAN
 from amb_problems.training import state
 from amb_problems.training.discriminator import Discriminator
+from amb_problems.training.precision import has_bfloat16
+from amb_problems.training.rates import adam, cooled, set_rates
+from amb_problems.training.sampling import image_batch, stream
 
 
 @dataclass(frozen=True)
 class GANRecipe:
-    """What a training does; everything but data, seed and time."""
+    """How an SN-GAN is trained: everything but data, seed and time."""
 
     dataset: DatasetName
     shape: SNGANShape
@@ -33,15 +38,15 @@ class GANRecipe:
     rate_generator: float = 2e-4
     rate_discriminator: float = 4e-4
     cooling: float = 0.5
-    """Share of the steps, the last ones, over which the learning rates fall to zero."""
+    """The last share of the steps, over which the learning rates fall linearly to zero."""
     judge: tuple[str, str] | None = None
-    """A shipped target and its layer, in whose firing rates the generator is compared with the data."""
+    """A shipped target and its layer; the generator is compared with the data in the firing rates of that layer."""
     averaging: float = 0.999
-    """Decay of the generator's exponential moving average, which is what is shipped."""
+    """Decay of the generator's exponential moving average, which is exported."""
 
 
 class GANTraining:
-    """Networks, optimizers and the step counter; `advance` is one generator iteration."""
+    """Networks and optimizers; a `Training` for `Session`. A step is one iteration of the generator."""
 
     def __init__(self, recipe: GANRecipe, images: UInt8Array, *, seed: int, device: str) -> None:
         self.recipe, self.seed, self.device, self.done = recipe, seed, torch.device(device), 0
@@ -50,48 +55,58 @@ class GANTraining:
             torch.manual_seed(seed)
             generator = SNGAN(recipe.shape)
             discriminator = Discriminator(recipe.shape.channels, recipe.discriminator)
-        place = {"device": self.device, "memory_format": torch.channels_last}
-        self.generator: SNGAN = generator.to(**place)  # type: ignore[call-overload]
-        self.discriminator: Discriminator = discriminator.to(**place)  # type: ignore[call-overload]
+        layout = {"device": self.device, "memory_format": torch.channels_last}
+        self.generator: SNGAN = generator.to(**layout)  # type: ignore[call-overload]
+        self.discriminator: Discriminator = discriminator.to(**layout)  # type: ignore[call-overload]
+        self._autocasts = has_bfloat16(self.device)
         self.average = deepcopy(self.generator).requires_grad_(False)
         self._optimizers = {
             "generator_adam": _adam(self.generator, recipe.rate_generator),
             "discriminator_adam": _adam(self.discriminator, recipe.rate_discriminator),
         }
 
-    def advance(self, rate: float) -> dict[str, Tensor]:
-        """`n_dis` discriminator steps and one generator step at `rate` times the recipe's learning rates."""
-        self._set_rate(rate)
-        each = self.recipe.discriminator_steps
-        for number in range(each):
-            metrics = self._discriminator_step(self.done * each + number)
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.recipe.steps
+
+    def advance(self) -> dict[str, Tensor]:
+        """Take `n_dis` discriminator steps and one generator step; returns the losses and mean scores."""
+        set_rates(self._optimizers.values(), cooled(self.done, self.steps, self.recipe.cooling))
+        repeats = self.recipe.discriminator_steps
+        for number in range(repeats):
+            metrics = self._discriminator_step(self.done * repeats + number)
         metrics["generator_loss"] = self._generator_step()
         with torch.no_grad():
             weight = 1 - min(self.recipe.averaging, (1 + self.done) / (10 + self.done))
-            for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-                kept.lerp_(new, weight)
+            for average, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+                average.lerp_(new, weight)
         self.done += 1
         return metrics
 
     def tensors(self) -> dict[str, Tensor]:
-        """The whole state, for `state.save_state`."""
-        found: dict[str, Tensor] = {}
+        """The state, except for the position."""
+        tensors: dict[str, Tensor] = {}
         for name, module in self._modules().items():
-            found |= state.module_tensors(module, name)
+            tensors |= state.module_tensors(module, name)
         for name, optimizer in self._optimizers.items():
-            found |= state.optimizer_tensors(optimizer, name)
-        return found
+            tensors |= state.optimizer_tensors(optimizer, name)
+        return tensors
 
-    def restore(self, tensors: Mapping[str, Tensor], done: int) -> None:
-        """Go on from a saved state after `done` iterations."""
+    def position(self) -> dict[str, int]:
+        """Steps taken."""
+        return {"done": self.done}
+
+    def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+        """Continue from saved tensors and their position."""
         for name, module in self._modules().items():
             state.restore_module(module, tensors, name)
         for name, optimizer in self._optimizers.items():
             state.restore_optimizer(optimizer, tensors, name)
-        self.done = done
+        self.done = int(position["done"])
 
     def averaged_generator(self, batches: int = 8) -> SNGAN:
-        """A copy of the averaged generator for inference; batch statistics estimated anew from the prior."""
+        """A copy of the averaged generator for inference; batch norms re-estimated on samples of the prior."""
         generator = deepcopy(self.average).train()
         for module in generator.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -103,8 +118,8 @@ class GANTraining:
         return generator.eval()
 
     def latents(self, purpose: str, index: int, count: int) -> Tensor:
-        """Standard normal latents [count, latent] that (seed, purpose, index) determine."""
-        source = state.stream(self.seed, purpose, index)
+        """Standard normal latents [count, latent], a function of (seed, purpose, index)."""
+        source = stream(self.seed, purpose, index)
         return torch.randn(count, self.recipe.shape.latent, generator=source).to(self.device)
 
     def _discriminator_step(self, index: int) -> dict[str, Tensor]:
@@ -131,37 +146,21 @@ class GANTraining:
 
     def _real(self, index: int) -> Tensor:
         """The `index`-th batch of real images, in [-1, 1]."""
-        rows = state.batch_rows(len(self.images), self.recipe.batch, seed=self.seed, index=index)
-        images = self.images[rows].to(self.device, torch.float32) / 127.5 - 1
-        if self.recipe.flip:
-            mirrored = torch.rand(len(rows), generator=state.stream(self.seed, "flip", index)) < 0.5
-            images[mirrored] = images[mirrored].flip(3)
-        return images
+        return image_batch(
+            self.images, self.recipe.batch, seed=self.seed, index=index, flip=self.recipe.flip, device=self.device
+        )
 
     def _descend(self, name: str, loss: Tensor) -> None:
         self._optimizers[name].zero_grad()
         loss.backward()
         self._optimizers[name].step()
 
-    def _set_rate(self, rate: float) -> None:
-        for optimizer in self._optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * rate
-
     def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     def _autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=_fast_bfloat16(self.device))
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocasts)
 
 
 def _adam(module: nn.Module, rate: float) -> torch.optim.Adam:
-    group = {"params": list(module.parameters()), "initial_lr": rate}
-    return torch.optim.Adam([group], lr=rate, betas=(0.0, 0.9))
-
-
-def _fast_bfloat16(device: torch.device) -> bool:
-    # Where the processor has no such instructions, bfloat16 is emulated and slower than float32.
-    if device.type == "cpu":
-        return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return adam(module, rate, betas=(0.0, 0.9))
