@@ -207,6 +207,6 @@ def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path, damage: str, s
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    for expected in ("snn-cnn.safetensors", says, "install amb again"):
+    for expected in ("snn-cnn.safetensors", says, "reinstall amb"):
         assert expected in done.stderr
     assert not list(tmp_path.glob("**/runs/*"))

@@ -85,7 +85,7 @@ def a_checkpoint(folder: Path) -> None:
 
     from amb_problems import checkpoint
 
-    checkpoint.save(folder / "net", {"weight": torch.ones(3)}, {"kind": "toy"})
+    checkpoint.save(folder / "net", {"weight": torch.ones(3)}, checkpoint.read_card("snn-cnn"))
 
 
 def a_training_state(folder: Path) -> None:
