@@ -54,7 +54,7 @@ def scope_line(comparison: "Comparison") -> str:
         plural(runs["problem"].nunique(), "problem"),
         plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
         plural(runs["seed"].nunique(), "seed"),
-        f"{int(runs['budget'].max()):,} queries a run",
+        f"{int(runs['budget'].max()):,} queries per run",
         f"{runs['failed'].sum():,} of {len(runs):,} runs failed",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",
     ]

@@ -1,1 +1,1 @@
-"""Comparing solvers: what is asked, the table of runs, the result, and the baseline study beside it."""
+"""Comparing solvers: the call, the table of runs, the result, and the published baseline."""

@@ -1,14 +1,12 @@
-"""The published reference study: strong solvers' runs, stored, to set a newcomer beside."""
+"""The baseline: a published study of strong solvers, whose stored runs a new solver is compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from amb.catalogue.plugins import find, load_function, plugins
 from amb.catalogue.solvers import resolve
 from amb.errors import StudyError
-from amb.run.plan import Plan
 from amb.spec import split_specs
 from amb.study.environment import environment
 from amb.study.manifest import Environment, Settings
@@ -16,21 +14,22 @@ from amb.study.published import AnyStudy, open_study
 from amb.study.runs import RunPlan
 
 NAME = "reference"
+"""Name of the published study, in the plug-in group `amb.studies`, that `--with-reference` means."""
 
 
 @dataclass(frozen=True)
-class ReferenceStudy:
-    """A study whose runs are used and never made again.
+class Baseline:
+    """A study whose runs are compared with, and never rerun.
 
     Attributes:
-        study: where they are.
+        study: where its runs are.
     """
 
     study: AnyStudy
 
     @property
     def settings(self) -> Settings:
-        """What the study was asked for.
+        """What its runs were asked for.
 
         Raises:
             StudyError: its manifest does not say.
@@ -49,7 +48,7 @@ class ReferenceStudy:
         budget: int | None,
         seeds: int | str | Sequence[int] | None,
     ) -> tuple[list[str], str | Sequence[str], int | None, int | str | Sequence[int] | None]:
-        """What to compare: the solvers given and the reference's, on its problems unless others are given."""
+        """The solvers given and the baseline's own, and its problems, budget and seeds unless others are given."""
         given = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
         named = {str(resolve(spec)) for spec in given}
         every = [*given, *(spec for spec in self.solvers if spec not in named)]
@@ -62,67 +61,68 @@ class ReferenceStudy:
         )
 
     def missing(self, runs: Sequence[RunPlan]) -> list[RunPlan]:
-        """The runs that have to be made: those of solvers that the reference does not have.
+        """The runs still to be done: those of solvers that are not the baseline's.
 
         Raises:
-            StudyError: the reference has the solver, but not this run of it, and the message says why.
+            StudyError: a run of one of the baseline's own solvers is missing; the message says why.
         """
-        mine = set(self.solvers)
-        todo = []
+        own = set(self.solvers)
+        missing = []
         for run in runs:
             if self.study.load(run) is not None:
                 continue
-            if run.solver in mine:
-                raise StudyError(f"the reference in {self.study.folder} cannot stand beside this: {self._why(run)}")
-            todo.append(run)
-        return todo
+            if run.solver in own:
+                raise StudyError(f"the reference in {self.study.folder} does not fit this comparison: {self._why(run)}")
+            missing.append(run)
+        return missing
 
-    def warnings(self, plan: Plan, study: AnyStudy) -> list[str]:
-        """How the reference's environment differs from that of `study`, in sentences."""
+    def warnings(self, study: AnyStudy) -> list[str]:
+        """How the baseline's environment differs from that of `study`, in sentences without a full stop."""
         recorded = study.manifest.environment
         here = recorded if recorded != Environment() else environment()
         there = self.study.manifest.environment
-        found = []
+        warnings = []
         if there.machine != here.machine:
-            found.append(
+            warnings.append(
                 f"the reference ran on {there.processor} ({there.cores} cores), this study on "
                 f"{here.processor} ({here.cores} cores): seconds do not compare"
             )
         theirs, ours = there.packages, here.packages
         differing = [f"{n} {theirs[n]} / {ours[n]}" for n in theirs if n in ours and theirs[n] != ours[n]]
         if differing:
-            found.append(
-                f"other versions in the reference than here ({', '.join(differing)}): exact targets give the same "
-                "values, a solver may ask otherwise"
+            warnings.append(
+                f"the reference ran with other package versions than those installed here ({', '.join(differing)}): "
+                "exact targets give the same values, but a solver may ask for different candidates"
             )
-        return found
+        return warnings
 
     def _why(self, run: RunPlan) -> str:
         problems, versions = self.study.manifest.problems, self.study.manifest.solvers
         if run.problem not in problems:
-            return f"it has no run on {run.problem}; leave --problems out to use its own"
+            return f"it has no run on {run.problem}; leave --problems out to use its own problems"
         if problems[run.problem] != run.fingerprint:
             return (
-                f"{run.problem} was measured with other weights or another grid; a reference of this version is needed"
+                f"{run.problem} was measured with other weights or another grid; use a reference made with this version"
             )
         if versions.get(run.solver) != run.version:
-            return f"its {run.solver} is of version {versions.get(run.solver)}, this amb's of version {run.version}"
-        asked = self.settings
+            version = versions.get(run.solver)
+            return f"it has {run.solver} in version {version}, and version {run.version} is installed here"
+        seeds = ", ".join(map(str, self.settings.seeds))
         return (
-            f"it has {run.solver} with a budget of {asked.budget} and the seeds "
-            f"{', '.join(map(str, asked.seeds))}, not with {run.budget} and {run.seed}"
+            f"it has {run.solver} with a budget of {self.settings.budget} and the seeds {seeds}, "
+            f"not with a budget of {run.budget} and the seed {run.seed}"
         )
 
 
-def reference_study(where: bool | str | Path) -> ReferenceStudy:
-    """The reference study that is installed (`True`), or the one in a folder.
+def find_baseline(where: bool | str | Path) -> Baseline:
+    """The installed reference study (`True`), or the study in a folder, as a baseline.
 
     Raises:
         StudyError: there is none, or it is damaged.
     """
-    if where is True or str(where) == "True":
-        if NAME not in plugins("studies"):
-            raise StudyError("no reference study is installed; give a folder that `amb publish` wrote")
-        folder = load_function(find("studies", NAME))
-        where = Path(str(folder()))
-    return ReferenceStudy(open_study(cast(str | Path, where)))
+    if str(where) != "True":  # as settings on disk name the installed one
+        return Baseline(open_study(str(where)))
+    if NAME not in plugins("studies"):
+        raise StudyError("no reference study is installed; give the folder of one with --reference")
+    folder = load_function(find("studies", NAME))
+    return Baseline(open_study(Path(str(folder()))))

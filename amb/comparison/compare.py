@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
-from amb.comparison.baseline import ReferenceStudy, reference_study
+from amb.comparison.baseline import Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.table import read_runs
 from amb.errors import SpecError, StudyError
@@ -48,43 +46,43 @@ def compare(
 
     Args:
         solvers: specs, as a list or separated by commas.
-        problems: suites, ids, globs or ranges, likewise; by default the suite `quick`.
-        budget: queries a run; by default what the suite says.
-        seeds: number of runs for each solver and problem (their seeds are 0, 1, ...), or which, as
-            ``"3..7"`` or a list; by default what the suite says.
-        study: folder; runs that it holds are not made again.
+        problems: suites, ids, globs or ranges, as a list or separated by commas; by default the suite `quick`.
+        budget: queries a run; by default the suite's.
+        seeds: number of runs for each solver and problem (with the seeds 0, 1, ...), or which seeds, as ``"3..7"`` or a
+            list; by default the suite's.
+        study: folder; runs that it holds are not rerun.
         device: where networks are evaluated, "cpu" or "cuda".
         control: compare every solver with this one only; by default all pairs.
-        metric: the primary metric, a name in `amb.stats.METRICS`, declared before looking.
-        alpha: family-wise error of the tests, after Holm's correction.
-        rope: differences below this share of a problem's range are practically none.
-        timing: run one at a time, as wall-time claims need.
-        with_reference: set the solvers beside those of the published reference study (or of the one in that
-            folder), on its problems with its budget and seeds unless others are given; its runs are not made again.
-        limits: seconds and memory that a run may take, and whether its solver gets a process of its own.
-        retry: go on with runs that failed.
-        cluster: where runs are made (`amb.run.dask.DaskCluster`); by default in this process.
-        progress: shows the course; by default nothing is shown.
+        metric: the primary metric, a name in `amb.stats.METRICS`, declared before the results are seen.
+        alpha: family-wise error rate of the tests, after Holm's correction.
+        rope: differences below this share of a problem's range count as none.
+        timing: carry out one run at a time, so that wall times can be compared.
+        with_reference: include the published reference solvers (or those of the published study in that folder), on
+            their problems, with their budget and seeds unless others are given; stored runs are not rerun.
+        limits: seconds and memory that a run may take, and whether its solver gets its own process.
+        retry: resume failed runs.
+        cluster: where runs are carried out (`amb.run.dask.DaskCluster`); by default in this process.
+        progress: shows how far the runs are; by default nothing is shown.
 
     Raises:
-        SpecError: an unknown name, a bad spec, budget or number of seeds.
+        SpecError: an unknown name, or a bad spec, budget, number of seeds, alpha or rope.
         StudyError: the folder cannot be written or read.
     """
     question = Question(metric, alpha, rope, control)
-    beside = reference_study(with_reference) if with_reference else None
-    if beside is not None:
-        solvers, problems, budget, seeds = beside.complete(solvers, problems, budget, seeds)
+    baseline = find_baseline(with_reference) if with_reference else None
+    if baseline is not None:
+        solvers, problems, budget, seeds = baseline.complete(solvers, problems, budget, seeds)
     plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
-    question = _among_ranked(question, plan)  # before anything runs
-    _refuse_untimed(question, timing, beside)
-    home = Study(study)
-    settings = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
-    wanted = plan.runs if beside is None else beside.missing(plan.runs)
-    notes = home.describe(wanted, settings)
+    question = _for_ranked(question, plan)  # refused before anything runs
+    _check_seconds(question, timing, baseline)
+    folder = Study(study)
+    missing = plan.runs if baseline is None else baseline.missing(plan.runs)
+    requested = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
+    notes = folder.describe(missing, requested)
     carry_out(
         plan,
-        wanted,
-        home,
+        missing,
+        folder,
         cluster,
         timing=timing,
         limits=limits or Limits(),
@@ -92,7 +90,7 @@ def compare(
         notes=notes,
         progress=progress,
     )
-    return _analyse(plan, home, settings, question, beside)
+    return _analyse(plan, requested, folder, question, baseline)
 
 
 def reopen(
@@ -110,81 +108,67 @@ def reopen(
     Args:
         study: its folder.
         question: the metric, the error rate, what counts as equal, and the control.
-        solvers, problems, budget, seeds: as in `compare`; by default what the study was last asked for.
+        solvers, problems, budget, seeds: as in `compare`; by default those of the study's last request.
         device: as in `compare`.
 
     Raises:
-        StudyError: no study there, or a run is missing.
+        StudyError: the folder is not a study, or a run is missing.
         SpecError: as in `compare`.
     """
-    home = open_study(study)
-    asked = _asked(home, named=solvers is None)
+    opened = open_study(study)
+    last = _last_request(opened, named=solvers is None)
     plan = make_plan(
-        solvers or asked.solvers,
-        problems or asked.problems,
-        budget=budget or asked.budget,
-        seeds=asked.seeds if seeds is None else seeds,
+        solvers or last.solvers,
+        problems or last.problems,
+        budget=budget or last.budget,
+        seeds=last.seeds if seeds is None else seeds,
         device=device,
     )
-    where = asked.with_reference
-    settings = plan.settings(with_reference=where)
     if problems is None:
-        settings = msgspec.structs.replace(settings, suite=asked.suite)
-    beside = reference_study(where) if where else None
-    return _analyse(plan, home, settings, _among_ranked(question, plan), beside)
+        plan = replace(plan, suite=last.suite)
+    requested = plan.settings(timing=last.timing, with_reference=last.with_reference)
+    baseline = find_baseline(last.with_reference) if last.with_reference else None
+    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline)
 
 
-def _asked(study: AnyStudy, *, named: bool) -> Settings:
-    """What the manifest says was asked for last.
+def _last_request(study: AnyStudy, *, named: bool) -> Settings:
+    """The settings of the study's last request, from its manifest.
 
     Raises:
-        StudyError: it does not say, or names a solver by its module, which only its user may have imported.
+        StudyError: they are incomplete, or (if `named`) name a solver by its module, which only its user may import.
     """
-    asked = study.manifest.settings.complete(study.folder)
-    for spec in asked.solvers if named else ():
+    last = study.manifest.settings.complete(study.folder)
+    for spec in last.solvers if named else ():
         if ":" in Spec.parse(spec).name:
             raise StudyError(
-                f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that it "
-                "names: give the solvers yourself with --solvers"
+                f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that the "
+                "study names: name the solvers yourself with --solvers"
             )
-    return asked
+    return last
 
 
 def _analyse(
-    plan: Plan,
-    study: AnyStudy,
-    settings: Settings,
-    question: Question,
-    beside: ReferenceStudy | None = None,
+    plan: Plan, requested: Settings, study: AnyStudy, question: Question, baseline: Baseline | None
 ) -> Comparison:
-    found = read_runs(plan, study, beside)
-    analysis = analyse(found.runs, found.traces, question)
-    warnings = () if beside is None else beside.warnings(plan, study)
-    return Comparison(
-        plan,
-        study,
-        found.runs,
-        found.traces,
-        analysis,
-        {**msgspec.structs.asdict(settings), **question.to_settings()},
-        found.recommended,
-        warnings=tuple(warnings),
-        beside=beside,
-    )
+    read = read_runs(plan, study, baseline)
+    analysis = analyse(read.runs, read.traces, question)
+    return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline)
 
 
-def _refuse_untimed(question: Question, timing: bool, beside: ReferenceStudy | None) -> None:
+def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:
     """Refuse to rank by seconds that would not compare."""
-    if question.metric == "seconds" and not timing:
-        raise SpecError("metric seconds needs runs that had the machine for themselves: add --timing (timing=True)")
-    if question.metric == "seconds" and beside is not None:
+    if question.metric != "seconds":
+        return
+    if not timing:
+        raise SpecError("metric seconds needs runs that had the machine to themselves: add --timing (timing=True)")
+    if baseline is not None:
         raise SpecError(
-            f"metric seconds does not go with the stored runs of {beside.study.folder}: seconds of another time and "
-            "machine do not compare; leave the reference out, or choose another metric"
+            f"metric seconds cannot use the stored runs of {baseline.study.folder}: seconds measured at "
+            "another time or on another machine do not compare; leave the reference out, or choose another metric"
         )
 
 
-def _among_ranked(question: Question, plan: Plan) -> Question:
+def _for_ranked(question: Question, plan: Plan) -> Question:
     """The question with its control in canonical form.
 
     Raises:

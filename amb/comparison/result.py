@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of a comparison."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,14 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import asdict
 
-from amb.comparison.baseline import ReferenceStudy
+from amb.comparison.baseline import Baseline
 from amb.comparison.table import find_run
-from amb.contracts.space import FloatArray
 from amb.run.plan import Plan
 from amb.stats import Analysis
-from amb.stats.metrics import Cell
+from amb.stats.metrics import Cell, Traces
+from amb.study.manifest import Settings
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 
@@ -22,25 +23,33 @@ class Comparison:
     """Runs of several solvers on several problems, and what follows from them.
 
     Attributes:
-        plan: what was asked for.
+        plan: solvers, problems, budget and seeds.
+        requested: the same and how the runs were to be carried out, as the study's manifest records it.
         study: where the runs are.
         runs: one row a run (docs/statistics.md lists the columns).
-        traces: float64 arrays of the values, without noise, in query order, by (problem, solver, seed).
-        analysis: every table of the statistics, each with its method.
-        settings: everything needed to make it again.
-        warnings: what a reader of the tables must know, as a reference made on another machine.
-        beside: the reference study whose runs stand beside those of `study`.
+        traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
+        analysis: the statistics, and the question that they answer.
+        baseline: the published study whose runs are used as well.
     """
 
     plan: Plan
+    requested: Settings
     study: AnyStudy
     runs: pd.DataFrame
-    traces: Mapping[Cell, FloatArray]
+    traces: Traces
     analysis: Analysis
-    settings: Mapping[str, object]
-    warnings: tuple[str, ...] = field(default=(), kw_only=True)
-    beside: ReferenceStudy | None = field(default=None, kw_only=True, repr=False)
-    _best_candidates: Mapping[Cell, tuple[int, ...]] = field(repr=False)
+    _recommended: Mapping[Cell, tuple[int, ...]] = field(repr=False)
+    baseline: Baseline | None = field(default=None, repr=False)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything needed to repeat the comparison: what was requested, and the question, by name."""
+        return {**asdict(self.requested), **self.analysis.question.to_settings()}
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the tables must know, such as a baseline from another machine; no full stops."""
+        return () if self.baseline is None else tuple(self.baseline.warnings(self.study))
 
     @property
     def ranking(self) -> pd.DataFrame:
@@ -54,7 +63,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """One sentence in words."""
+        """The result in one sentence."""
         return self.analysis.verdict
 
     @property
@@ -64,20 +73,20 @@ class Comparison:
 
     def dimensions(self, problem: str) -> int:
         """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
-        known = (len(best) for key, best in self._best_candidates.items() if key[0] == problem and best)
+        known = (len(best) for cell, best in self._recommended.items() if cell[0] == problem and best)
         return next(known, 0) or self.plan.problem(problem).space.d
 
     def load(self, cell: Cell) -> tuple[RunRecord, Trace] | None:
-        """Record and whole trace of a run, from the study or the reference beside it; None where neither has it."""
+        """Record and whole trace of a run, from the study or the baseline; None if neither has it."""
         run = self._plans.get(cell)
-        return None if run is None else find_run(run, self.study, self.beside)
+        return None if run is None else find_run(run, self.study, self.baseline)
 
     @cached_property
     def _plans(self) -> Mapping[Cell, RunPlan]:
         return {(run.problem, run.solver, run.seed): run for run in self.plan.runs}
 
     def meis(self) -> pd.DataFrame:
-        """The most exciting input that each solver recommends for each problem, over its seeds.
+        """The most exciting input of each problem and solver: what the best of its seeds recommends.
 
         Columns: problem, solver, seed, activation (noise-free), image (uint8[h, w, c]).
         """
@@ -93,9 +102,9 @@ class Comparison:
         table = pd.DataFrame(rows, columns=["problem", "solver", "seed", "activation"])
         images: dict[int, np.ndarray] = {}
         for problem, group in table.groupby("problem", sort=False):
-            keys = [(problem, row.solver, row.seed) for row in group.itertuples()]
-            candidates = np.array([self._best_candidates[key] for key in keys], dtype=np.int64)
-            made = self.plan.problem(str(problem)).images(candidates)
-            images.update(zip(group.index, made, strict=True))
+            cells = [(problem, row.solver, row.seed) for row in group.itertuples()]
+            candidates = np.array([self._recommended[cell] for cell in cells], dtype=np.int64)
+            rendered = self.plan.problem(str(problem)).images(candidates)
+            images.update(zip(group.index, rendered, strict=True))
         table["image"] = pd.Series(images, dtype=object)
         return table

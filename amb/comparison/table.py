@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from amb.comparison.baseline import ReferenceStudy
+from amb.comparison.baseline import Baseline
 from amb.contracts.reference import Reference
-from amb.contracts.space import FloatArray
 from amb.errors import StudyError
 from amb.references.lookup import reference
 from amb.run.plan import Plan
 from amb.spec import ProblemId
 from amb.stats.gap import gap_closed
-from amb.stats.metrics import Cell
+from amb.stats.metrics import Cell, Traces
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 
@@ -25,53 +24,60 @@ class Runs:
 
     Attributes:
         runs: one row a run.
-        traces: values in query order, by (problem, solver, seed), without noise, NaN where a query failed: under noise
-            the best value told is the luckiest draw, so no curve is made of those (COCO's noisy suite does likewise).
-        recommended: the candidate that the solver stood by, or () after a failure.
+        traces: float64[queries] of each run: its values without noise in query order, NaN where a query failed. The
+            solver's own values are not used: the best of them is the luckiest draw of the noise (COCO's noisy suite
+            leaves them out for the same reason).
+        recommended: the candidate that each run recommends, or () if it failed before.
     """
 
     runs: pd.DataFrame
-    traces: Mapping[Cell, FloatArray]
+    traces: Traces
     recommended: Mapping[Cell, tuple[int, ...]]
 
 
-def read_runs(plan: Plan, study: AnyStudy, beside: ReferenceStudy | None = None) -> Runs:
-    """Read a plan's runs from a study and, those that it lacks, from a reference study.
+def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> Runs:
+    """Read a plan's runs from a study and, if it lacks them, from the baseline.
 
     Raises:
         StudyError: a run is missing.
     """
-    rows, traces, best = [], {}, {}
+    rows, traces, recommended = [], {}, {}
     white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
-    measured = {run.problem: run.fingerprint for run in plan.runs}
-    points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in measured.items()}
+    fingerprints = {run.problem: run.fingerprint for run in plan.runs}
+    points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     for run in plan.runs:
-        loaded = find_run(run, study, beside)
+        loaded = find_run(run, study, baseline)
         if loaded is None:
             raise StudyError(
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
-                "`amb run` or `amb compare` makes it"
+                "carry it out with `amb run` or `amb compare`"
             )
         record, trace = loaded
-        key = (run.problem, run.solver, run.seed)
+        cell = (run.problem, run.solver, run.seed)
         rows.append({**run_row(record, trace, run.budget, points[run.problem]), "white_box": run.solver in white_box})
-        traces[key] = np.where(np.isnan(trace.values), np.nan, trace.clean)
-        best[key] = record.recommended
-    return Runs(pd.DataFrame(rows), traces, best)
+        traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
+        recommended[cell] = record.recommended
+    return Runs(pd.DataFrame(rows), traces, recommended)
 
 
-def find_run(run: RunPlan, study: AnyStudy, beside: ReferenceStudy | None) -> tuple[RunRecord, Trace] | None:
-    """A run from a study or, where that lacks it, from the reference beside it."""
-    found = study.load(run)
-    if found is not None or beside is None:
-        return found
-    stored = beside.study.load(run)
-    # Seconds of another time and machine do not compare.
+def find_run(run: RunPlan, study: AnyStudy, baseline: Baseline | None) -> tuple[RunRecord, Trace] | None:
+    """A run from a study or, if it lacks the run, from the baseline."""
+    loaded = study.load(run)
+    if loaded is not None or baseline is None:
+        return loaded
+    stored = baseline.study.load(run)
+    # Seconds measured at another time, perhaps on another machine, do not compare.
     return None if stored is None else (replace(stored[0], timing=False), stored[1])
 
 
 def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | None = None) -> dict[str, object]:
-    """A row of the runs table; `point`, the problem's reference points."""
+    """A row of the runs table.
+
+    Args:
+        record, trace: of the run.
+        budget: that was asked for.
+        point: the problem's reference points, if it has any.
+    """
     parts = ProblemId.parse(record.plan.problem)
     known = trace.clean[~np.isnan(trace.values)]
     return {
@@ -84,8 +90,8 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         "seed": record.plan.seed,
         "budget": budget,
         "status": record.status,
-        "queries": record.queries,
         "failed": record.failed,
+        "queries": record.queries,
         "distinct": np.nan if record.distinct is None else record.distinct,
         "final": record.final,
         "chance": np.nan if point is None else point.chance,

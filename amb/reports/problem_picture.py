@@ -1,4 +1,4 @@
-"""A picture of a problem: what its generator draws, how its unit answers, and where the reference points are."""
+"""A picture of a problem: images of its generator, the activations of its unit, and its reference points."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
+from amb.reports.images import as_rgb
 
 SAMPLES = 12
-"""Prior samples shown, from the weakest answer to the strongest."""
+"""Prior samples shown, from the lowest activation to the highest."""
 
 _INK, _MUTED, _BAR = "#222222", "#666666", "#56B4E9"
 _CHANCE, _NATURAL, _RETURNED, _BEST = "chance", "best natural image", "through the encoder", "best known"
@@ -21,8 +22,8 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
 
     Args:
         problem: evaluated without noise on `samples` random latents of the prior.
-        point: its reference points, if they are known; their best candidate is shown too, and, where the generator
-            has an encoder, what comes back of the natural image that then answers best.
+        point: its reference points, if they are known. Their best candidate is shown too and, if the generator has an
+            encoder, the natural image with the highest activation after it was encoded and generated again.
         samples: for the histogram.
         seed: of the latents.
     """
@@ -30,13 +31,13 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
     values = type(problem).evaluate_together([problem], [draws]).clean[0]
     shown = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
     pictures = [(image, value, "") for image, value in zip(problem.images(draws[shown]), values[shown], strict=True)]
-    title = f"samples of the prior by activation, weakest to strongest of {samples}"
+    title = f"samples of the prior, from the lowest activation to the highest of {samples}"
     if point is not None and point.round_trip is not None:
         pictures.append((problem.images([point.round_trip.candidate])[0], point.round_trip.value, _RETURNED))
-        title += "; then the best natural image through the encoder and back"
+        title += "; then the best natural image, encoded and generated again"
     if point is not None:
         pictures.append((problem.images([point.candidate])[0], point.best, _BEST))
-        title += "; last, the best known"
+        title += "; last, the best known stimulus"
     figure = Figure(figsize=(9, 5.2))
     figure.text(0.04, 0.95, problem.id, fontsize=12, weight="bold", color=_INK)
     figure.text(0.04, 0.905, title, fontsize=8, color=_MUTED)
@@ -44,7 +45,7 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
     for number, (image, value, mark) in enumerate(pictures):
         row, column = divmod(number, columns)
         axes = figure.add_axes((0.04 + column * 0.133, 0.68 - row * 0.235, 0.12, 0.19))
-        axes.imshow(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image, vmin=0, vmax=255)
+        axes.imshow(as_rgb(image), vmin=0, vmax=255)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(color=_MARKS.get(mark, "#bbbbbb"), linewidth=2 if mark else 0.6)
         axes.set_xlabel(f"{value:.3f}", fontsize=8, color=_INK, labelpad=2)
@@ -70,6 +71,6 @@ def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> N
 
 
 def save_picture(figure: Figure, file: Path) -> None:
-    """Write the figure in the format of the file's name."""
+    """Write the figure in the format that the file's name says."""
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=160, facecolor="white")

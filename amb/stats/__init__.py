@@ -1,6 +1,6 @@
-"""Comparing solvers: a module a step, each a function that takes and returns a DataFrame.
+"""Comparing solvers, one module for each step; a step takes DataFrames and returns one.
 
-`analyse` runs the whole pipeline; docs/statistics.md explains each step and its sources.
+`analyse` runs the whole pipeline; docs/statistics.md explains the steps and gives their sources.
 """
 
 from amb.stats.analysis import Analysis, analyse

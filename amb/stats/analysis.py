@@ -24,7 +24,7 @@ from amb.stats.verdict import basis, verdict
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the pipeline found.
+    """The results of the pipeline.
 
     Attributes:
         question: what was asked.
@@ -33,9 +33,9 @@ class Analysis:
         omnibus: one row, Friedman's test.
         pairs: a row a pair: test, effect, interval, posterior.
         ranking: a row a solver, the best first.
-        white_box: a row a solver that sees gradients, in the columns of `ranking`, which no other table holds.
+        white_box: a row a solver that sees gradients, in the columns of `ranking`; no other table holds these solvers.
         verdict: the result in one sentence.
-        basis: what the sentence rests on.
+        basis: what the verdict rests on.
     """
 
     question: Question
@@ -50,12 +50,12 @@ class Analysis:
 
     @cached_property
     def problem_tests(self) -> pd.DataFrame:
-        """A row a problem and pair: exploratory tests between seeds; made when asked for, as few show them."""
+        """A row a problem and pair: exploratory tests between seeds, computed when first used."""
         return problem_tests(self.scored, control=self.question.control)
 
     @property
     def table(self) -> pd.DataFrame:
-        """The ranking, and below it the rows of white-box solvers, which are not ranked."""
+        """The ranking and, below it, the rows of white-box solvers, which are not ranked."""
         if self.white_box.empty:
             return self.ranking
         return pd.concat([self.ranking, self.white_box], ignore_index=True)
@@ -69,21 +69,21 @@ def analyse(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Analysis:
-    """Score, test, measure and rank the solvers of a runs table.
+    """Score, test and rank the solvers of a runs table, and estimate how large the differences are.
 
-    Nothing that is said of a solver depends on white-box runs, not even what counts as the best known value.
+    White-box runs change nothing about the other solvers, not even what counts as the best known value.
 
     Args:
         runs: one row a run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
             gradients.
-        traces: (problem, solver, seed) -> told values in query order.
+        traces: the values of each run in query order, by (problem, solver, seed).
         question: the metric, the error rate, what counts as equal, and the control.
-        resamples: bootstrap replicates.
+        resamples: number of bootstrap replicates.
         seed: of the bootstrap and the posterior draws; everything else is exact.
 
     Raises:
-        AmbError: no or double runs, missing columns; unknown control; seconds to be compared of runs that had not the
-            machine for themselves.
+        AmbError: no runs, a run twice, missing columns, an unknown control, or a comparison by seconds of runs that
+            did not have the machine to themselves.
     """
     metric, control = question.metric, question.control
     check_runs(runs)
@@ -121,11 +121,11 @@ def analyse(
 
 def _check_timed(runs: pd.DataFrame) -> None:
     """Refuse to compare seconds that are shares of joint batches."""
-    crowded = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, whatever it took
-    if crowded.any():
+    untimed = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, however long it took
+    if untimed.any():
         raise AmbError(
-            f"{crowded.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
-            "compare: make them with --timing, or choose another metric"
+            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
+            "compare: rerun them with --timing, or choose another metric"
         )
 
 
@@ -137,7 +137,7 @@ def _white_box_table(
     resamples: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Rows to stand below the ranking, on its problems and measured by its targets."""
+    """The rows below the ranking, on its problems and with its thresholds."""
     runs = runs[runs["problem"].isin(bounds.index)]
     if runs.empty:
         return pd.DataFrame()

@@ -1,4 +1,4 @@
-"""Step 5: how probable is it that one solver is better, or that they are practically the same?"""
+"""Step 5: how probable is it that one solver is better, or that both are practically equal?"""
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,20 @@ def signed_rank_posterior(
 ) -> tuple[float, float, float]:
     """The Bayesian signed-rank test (Benavoli et al. 2017, section 4.2.1).
 
-    A Dirichlet process with one pseudo-difference of weight `strength` at 0 is the prior; the posterior
-    weights of the differences are then Dirichlet, and a draw says how likely a Walsh average is to lie below,
-    inside or above the region of practical equivalence [-rope, rope].
+    The prior is a Dirichlet process with one pseudo-difference of weight `strength` at 0. The posterior weights of the
+    differences are then Dirichlet, and each draw of them gives the probability that a Walsh average lies below, inside
+    or above the region of practical equivalence [-rope, rope].
 
     Args:
-        differences: float[n], first less second on every problem.
+        differences: float[n], first minus second on every problem.
+        rope: half the width of the region of practical equivalence, in the unit of the differences.
+        rng: of the posterior draws.
+        draws: how many of them.
+        strength: weight of the prior.
 
     Returns:
-        Probabilities that the first is better, that both are practically equal, and that the second is
-        better: the shares of draws in which that outcome is the likeliest; they add up to 1.
+        Probabilities that the first is better, that both are practically equal, and that the second is better: the
+        shares of draws in which that outcome is the likeliest. They add up to 1.
     """
     z = np.concatenate([[0.0], np.asarray(differences, dtype=np.float64)])
     walsh = z[:, None] + z[None, :]
@@ -44,15 +48,17 @@ def add_posteriors(
     scores: pd.DataFrame,
     spans: pd.Series,
     *,
-    rope: float = 0.01,
+    rope: float,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """The pairs with `first_better`, `equal` and `second_better`, probabilities, and `rope`.
+    """The pairs with `rope` and the probabilities `first_better`, `equal` and `second_better`.
 
     Args:
+        pairs: of `compare_pairs`.
         scores: problem × solver, medians.
-        spans: problem -> the width of its range (from where its targets start to the best known value); differences are
-            divided by it, and `rope` is a share of it.
+        spans: problem -> the width of its range (see `ranges`); differences are divided by it.
+        rope: region of practical equivalence, as a share of the range.
+        rng: of the posterior draws.
     """
     widths = spans.reindex(scores.index).to_numpy(dtype=float)
     widths = np.where(widths > 0, widths, 1.0)

@@ -1,4 +1,4 @@
-"""Step 4: how large are the differences, and how sure are we of that?"""
+"""Step 4: how large are the differences, and how certain?"""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from amb.stats.panel import Panel, resample
 
 
 def hodges_lehmann(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median of the Walsh averages, the estimate that goes with the signed-rank test.
+    """Median of the Walsh averages: the estimate that belongs to the signed-rank test.
 
     Args:
         differences: float[n, ...], n >= 1 paired differences.
@@ -22,7 +22,10 @@ def hodges_lehmann(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def a12(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Chance that a run of the first scores higher than one of the second, a tie counting half.
+    """Probability that a run of the first scores higher than a run of the second, a tie counting half.
+
+    Args:
+        first, second: float[runs], the scores.
 
     Vargha & Delaney 2000, equation 14.
     """
@@ -44,13 +47,15 @@ def add_effects(
 
     Args:
         pairs: of `compare_pairs`.
-        scores: panel of `score`, for the Hodges–Lehmann difference over problems and its percentile
-            interval under the nested bootstrap of `resample`.
+        scores: panel of `score`, for the Hodges–Lehmann difference over problems and its percentile interval under the
+            nested bootstrap of `resample`.
         ordered: panel of `ordered`, for A12, computed on each problem and averaged.
+        resamples, rng: replicates of the bootstrap, and its random generator.
+        level: of the interval.
     """
-    place = {solver: i for i, solver in enumerate(scores.solvers)}
-    a = np.array([place[s] for s in pairs["first"]], dtype=int)
-    b = np.array([place[s] for s in pairs["second"]], dtype=int)
+    index = {solver: i for i, solver in enumerate(scores.solvers)}
+    a = np.array([index[s] for s in pairs["first"]], dtype=int)
+    b = np.array([index[s] for s in pairs["second"]], dtype=int)
     table = pairs.copy()
     medians = scores.medians()
     if len(table) == 0 or len(medians) == 0:  # nothing to compare
@@ -63,7 +68,7 @@ def add_effects(
 
 
 def score_intervals(scores: Panel, *, resamples: int, rng: np.random.Generator, level: float = 0.95) -> pd.DataFrame:
-    """Median score over problems of every solver, with its interval under the nested bootstrap.
+    """Every solver's median score over problems, with its interval under the nested bootstrap.
 
     Returns:
         solver, score, low, high, clusters, level.

@@ -1,4 +1,4 @@
-"""Step 7: which solvers differ on a single problem? Exploratory: it says where to look, it decides nothing."""
+"""Step 7: which solvers differ on a single problem? Exploratory: it says where to look and decides nothing."""
 
 from itertools import combinations
 
@@ -12,17 +12,17 @@ METHOD = "exploratory: Mann-Whitney over seeds of one problem, Benjamini-Hochber
 def problem_tests(scored: pd.DataFrame, *, control: str | None = None) -> pd.DataFrame:
     """Mann–Whitney tests between the runs of two solvers on one problem, for every problem and pair.
 
-    Seeds are the sample here, so a finding speaks for that one unit of that one network. P-values are exact
-    without ties up to 8 runs, asymptotic with the correction for ties otherwise; Benjamini and Hochberg's (1995)
-    adjustment over the whole table controls the share of false findings among those reported.
+    The sample is the seeds, so a finding applies to one unit of one network only. P-values are exact for up to 8 runs
+    without ties, and otherwise asymptotic with the correction for ties. Benjamini and Hochberg's (1995) adjustment over
+    the whole table controls the share of false findings among those reported.
 
     Args:
         scored: the table of `score_runs`; `ordered` is compared, so ties at saturation are broken by queries.
         control: compare every solver with this one only.
 
     Returns:
-        problem, first, second, runs_first, runs_second, a12 (chance that a run of the first is better), p, q, method:
-        a row a problem and pair with at least two runs each; q is the adjusted p.
+        problem, first, second, runs_first, runs_second, a12 (probability that a run of the first is better), p, q,
+        method: a row for each problem and each pair with at least two runs of both; q is the adjusted p.
     """
     rows = []
     for problem, part in scored.groupby("problem", sort=False):

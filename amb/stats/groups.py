@@ -1,4 +1,4 @@
-"""Groups of solvers that the tests cannot tell apart."""
+"""Groups of solvers that the tests do not tell apart."""
 
 from collections.abc import Sequence
 from string import ascii_lowercase
@@ -9,11 +9,11 @@ import pandas as pd
 def letters(order: Sequence[str], pairs: pd.DataFrame) -> dict[str, str]:
     """The compact letter display: two solvers differ if and only if they share no letter.
 
-    The insert-and-absorb algorithm (Piepho 2004, section 3); "a" goes to the group of the best.
+    The insert-and-absorb algorithm (Piepho 2004, section 3). The group of the best solver gets the letter "a".
 
     Args:
         order: solvers, the best first.
-        pairs: of `compare_pairs`, all of them.
+        pairs: of `compare_pairs`, for all pairs.
     """
     columns: list[frozenset[str]] = [frozenset(order)]
     apart = pairs.loc[pairs["differs"], ["first", "second"]]
@@ -22,13 +22,13 @@ def letters(order: Sequence[str], pairs: pd.DataFrame) -> dict[str, str]:
         for column in columns:
             split += [column - {first}, column - {second}] if {first, second} <= column else [column]
         columns = [c for c in dict.fromkeys(split) if not any(c < other for other in split)]
-    place = {solver: i for i, solver in enumerate(order)}
-    columns.sort(key=lambda column: sorted(place[s] for s in column))
+    position = {solver: i for i, solver in enumerate(order)}
+    columns.sort(key=lambda column: sorted(position[s] for s in column))
     return {s: "".join(_letter(i) for i, column in enumerate(columns) if s in column) for s in order}
 
 
 def cliques(order: Sequence[str], pairs: pd.DataFrame) -> list[list[str]]:
-    """The groups of two or more, each in the given order: the bars of a mean-rank diagram."""
+    """The groups of two solvers or more, each in the given order: the bars of a mean-rank diagram."""
     display = letters(order, pairs)
     names = dict.fromkeys(letter for shown in display.values() for letter in shown)
     groups = [[s for s in order if name in display[s]] for name in sorted(names)]

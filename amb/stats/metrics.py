@@ -1,4 +1,4 @@
-"""What a run can be scored by; the primary metric is declared before the comparison."""
+"""The metrics by which a run can be scored; the primary one is declared before the results are seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ Traces = Mapping[Cell, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Metric:
-    """A way to score a run; scores are always oriented so that higher is better.
+    """A way to score a run; scores are oriented so that higher is better.
 
     Attributes:
-        name: what `--metric` calls it.
+        name: its name for `--metric`.
         label: header of its column.
-        noun: the words for it in a sentence.
+        noun: what it is called in a sentence.
         logarithmic: scores are -log10 of a cost (queries, seconds), so that differences are ratios.
     """
 
@@ -49,7 +49,12 @@ METRICS: Mapping[str, Metric] = {
     for metric in (
         Metric("final", "median activation", "final activation"),
         Metric("anytime", "anytime activation", "activation averaged over the logarithm of queries"),
-        Metric("queries", "queries to 75%", "queries to 75% of the way to the best known", logarithmic=True),
+        Metric(
+            "queries",
+            "queries to 75%",
+            "queries to close 75% of the gap to the best known value",
+            logarithmic=True,
+        ),
         Metric("seconds", "solver seconds", "solver seconds", logarithmic=True),
     )
 }
@@ -59,7 +64,7 @@ def find_metric(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        SpecError: there is none; the message gives the nearest.
+        SpecError: there is no such metric; the message gives the nearest name.
     """
     if not isinstance(name, str) or name not in METRICS:
         raise unknown("metric", str(name), METRICS)

@@ -10,15 +10,15 @@ from scipy import stats
 def omnibus(blocks: pd.DataFrame) -> pd.DataFrame:
     """Friedman's test with the correction of Iman & Davenport (1980), over problems.
 
-    It is shown, and gates nothing: Holm's correction of the pairs holds the family-wise error alone.
+    It is shown and decides nothing: Holm's correction of the pairs alone controls the family-wise error.
 
     Args:
         blocks: problem × solver, higher is better.
 
     Returns:
-        One row: problems, solvers, chi2 (corrected for ties), f, df1, df2, p, method, note. When all is
-        tied p is 1; when all problems agree entirely F is infinite, and p is the chance that all other
-        problems rank as the first does, (1/k!)^(n-1).
+        One row: problems, solvers, chi2 (corrected for ties), f, df1, df2, p, method, note. If all solvers tie, p is 1.
+        If all problems rank the solvers alike, F is infinite, and p is the probability that all other problems rank
+        them as the first does, (1/k!)^(n-1).
     """
     n, k = blocks.shape
     row: dict[str, object] = {"problems": n, "solvers": k, "chi2": np.nan, "f": np.nan}
@@ -26,7 +26,7 @@ def omnibus(blocks: pd.DataFrame) -> pd.DataFrame:
     row |= {"method": "Friedman, Iman–Davenport", "note": ""}
     values = np.round(blocks.to_numpy(dtype=float), 12)
     if k < 3:
-        row |= {"p": np.nan, "note": "fewer than three solvers: the pair's own test answers"}
+        row |= {"p": np.nan, "note": "fewer than three solvers: the test of the pair answers"}
     elif n < 2:
         row |= {"note": "fewer than two problems: nothing can be tested"}
     elif (values == values[:, :1]).all():
@@ -44,6 +44,6 @@ def omnibus(blocks: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_ranks(blocks: pd.DataFrame) -> pd.Series:
-    """Mean rank of each solver over problems, 1 the best; ties share their ranks."""
+    """Mean rank of each solver over problems, 1 being the best; ties share the mean of their ranks."""
     ranks = blocks.round(12).rank(axis=1, ascending=False, method="average")
     return ranks.mean(axis=0)

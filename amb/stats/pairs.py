@@ -8,28 +8,28 @@ from numpy.typing import NDArray
 
 from amb.errors import unknown
 from amb.stats.omnibus import mean_ranks
+from amb.stats.question import Question
 from amb.stats.signed_rank import signed_rank, smallest_p
 
 METHOD = "exact Wilcoxon signed-rank test over problems (Pratt), Holm-corrected"
 
 
-def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | None = None) -> pd.DataFrame:
+def compare_pairs(blocks: pd.DataFrame, *, alpha: float = Question.alpha, control: str | None = None) -> pd.DataFrame:
     """Signed-rank tests over problems, Holm-corrected over all pairs or over all against a control.
 
     Args:
         blocks: problem × solver, higher is better, no gaps.
-        alpha: family-wise error.
-        control: a solver; every other one is then compared with it only.
+        alpha: family-wise error rate.
+        control: a solver with which every other one is compared; None compares all pairs.
 
     Returns:
-        A row a pair. `first` has the better mean rank, or, with a control, `second` is the control;
-        `problems`, `wins`, `ties`, `losses` (of the first), `p`, `p_holm`, `balance` (rank-biserial
-        correlation, positive if the first is better), `differs` (p_holm <= alpha), and `note`: "all tied",
-        or "underpowered" where not even a first solver that wins on every problem without a tie could
-        have come below alpha.
+        A row a pair. `first` has the better mean rank or, with a control, `second` is the control; problems, wins,
+        ties, losses (of the first), p, p_holm, balance (rank-biserial correlation, positive if the first is better),
+        differs (p_holm <= alpha), method, and note: "all tied", or "underpowered" if even a first solver that won on
+        every problem that is not tied could not have come below alpha.
 
     Raises:
-        SpecError: the control is none of the solvers.
+        SpecError: the control is not one of the solvers.
     """
     if control is not None and control not in blocks.columns:
         raise unknown("control solver", control, blocks.columns)
@@ -58,10 +58,10 @@ def compare_pairs(blocks: pd.DataFrame, *, alpha: float = 0.05, control: str | N
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P-values adjusted by Holm (1979), float[n]: the smallest times n, the next times n - 1, never falling.
+    """P-values adjusted by Holm (1979), float[n]: the smallest times n, the next times n - 1, never decreasing.
 
-    The same as ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``, which collects garbage at
-    every call and so takes a hundred times as long.
+    The same as ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``, which takes a hundred times as long
+    because it runs the garbage collector at every call.
     """
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))

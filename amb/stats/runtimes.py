@@ -1,4 +1,4 @@
-"""Expected runtimes: how many queries a target costs when a run that misses is started anew."""
+"""Expected runtimes: how many queries a threshold costs if a run that misses it is started again."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
 
-METHOD = "ERT (Hansen et al. 2021): queries of all runs / runs that reached the target"
+METHOD = "ERT (Hansen et al. 2021): queries of all runs / runs that reached the threshold"
 
 
 def expected_runtimes(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
-    """Expected runtime of every solver to every target of every problem.
+    """Expected runtime of every solver to every threshold of every problem.
 
-    ERT = queries spent by all runs until the target or, where it was missed, the budget's end, over the number
-    of runs that reached it: the expectation for restarting until one does (Auger & Hansen 2005). Infinite where
-    no run reached it. A failed run spends its whole budget.
+    ERT is the number of queries that all runs spent until they reached the threshold or, if they missed it, their
+    budget, divided by the number of runs that reached it: the expected cost of restarting until a run reaches it (Auger
+    & Hansen 2005). It is infinite if no run reached it. A failed run spends its whole budget.
 
     Returns:
-        problem, solver, fraction, target, ert, reached, runs: a row a problem, solver and target.
+        problem, solver, fraction, threshold, ert, reached, runs: a row a problem, solver and threshold.
     """
     hits = queries_to(runs, traces, fractions=fractions)
     groups = hits.groupby(["problem", "solver", "fraction"], sort=False)
@@ -42,23 +42,23 @@ def pooled_runtimes(
     level: float = 0.95,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Expected runtime of every solver to targets, over all problems, with a nested bootstrap's interval.
+    """Expected runtime of every solver to each threshold over all problems, with its nested bootstrap interval.
 
-    The runs of all problems are pooled: queries that they spent on a target of so many per cent of the way to
-    the best known value, over the runs that reached it. Unlike a mean of ERTs this stays finite while any run
-    reaches the target. The interval's replicates draw (generator, target) pairs, then problems, then runs; an
-    upper end is infinite where in so many replicates nobody reached the target.
+    The runs of all problems are pooled: the queries that they spent until they closed a fraction of the gap between
+    chance and the best known value, divided by the number of runs that did. Unlike a mean of ERTs this is finite as
+    soon as one run reaches the threshold. The bootstrap draws (generator, target) pairs, then problems, then runs. The
+    upper end of an interval is infinite if no run reached the threshold in too many replicates.
 
     Returns:
-        solver, fraction, ert, low, high, reached (share of runs), problems, method: a row a solver and target;
-        empty if no problem has targets.
+        solver, fraction, ert, low, high, reached (share of runs), problems, method: a row a solver and fraction; empty
+        if no problem has thresholds.
     """
     hits = queries_to(runs, traces, fractions=fractions)
-    homes = runs.drop_duplicates("problem").set_index("problem")[["generator", "target"]]
+    pairs = runs.drop_duplicates("problem").set_index("problem")[["generator", "target"]]
     parts = []
     for solver, part in hits.groupby("solver", sort=False):
         spent, reached, problems = _by_problem(part, len(fractions))
-        clusters = homes.loc[problems].groupby(["generator", "target"], sort=False).ngroup().to_numpy()
+        clusters = pairs.loc[problems].groupby(["generator", "target"], sort=False).ngroup().to_numpy()
         draws = _replicates(spent, reached, clusters, resamples, rng)
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf")
         count = sum(len(r) for r in reached)
@@ -76,13 +76,13 @@ def pooled_runtimes(
 
 
 def _by_problem(
-    part: pd.DataFrame, targets: int
+    part: pd.DataFrame, thresholds: int
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[str]]:
-    """One solver's spent queries and successes, float[runs, targets] for each problem."""
+    """One solver's spent queries and successes, float[runs, thresholds] for each problem."""
     spent, reached, problems = [], [], []
     for problem, group in part.groupby("problem", sort=False):
-        spent.append(group["spent"].to_numpy(dtype=float).reshape(-1, targets))
-        reached.append(group["reached"].to_numpy(dtype=float).reshape(-1, targets))
+        spent.append(group["spent"].to_numpy(dtype=float).reshape(-1, thresholds))
+        reached.append(group["reached"].to_numpy(dtype=float).reshape(-1, thresholds))
         problems.append(str(problem))
     return spent, reached, problems
 
@@ -94,7 +94,7 @@ def _replicates(
     resamples: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Bootstrap replicates of the pooled ERT, float[resamples, targets]."""
+    """Bootstrap replicates of the pooled ERT, float[resamples, thresholds]."""
     members = [np.flatnonzero(clusters == c) for c in np.unique(clusters)]
     sizes = np.array([len(runs) for runs in spent])
     starts = np.cumsum(sizes) - sizes

@@ -1,4 +1,4 @@
-"""Steps 1 and 2: what every run scored, and one median for each problem and solver."""
+"""Steps 1 and 2: the score of every run, and one median for each problem and solver."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,7 @@ from amb.errors import AmbError
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces, find_metric
 from amb.stats.queries import THRESHOLD, anytime_area, first_hits, queries_to
+from amb.stats.question import Question
 
 COLUMNS = [
     "problem",
@@ -28,32 +29,32 @@ COLUMNS = [
     "target_seconds",
 ]
 SATURATED = 1.0
-"""Every frame, every position spikes: no activation can be higher."""
+"""A spike in every frame at every position: no activation of a spiking network can be higher."""
 
 NUDGE = 1e-6
-"""Breaks ties; smaller than one spike in 100 frames on a 64 × 64 map, so it never reverses an order."""
+"""Breaks ties. It is smaller than one spike in 100 frames on a 64 × 64 map, so it never reverses an order."""
 
 
 def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs table, if it has all columns, at least one row, and no run twice.
 
     Raises:
-        AmbError: it has not.
+        AmbError: one of these is not so; the message says which.
     """
     missing = [column for column in COLUMNS if column not in runs]
     if missing:
-        raise AmbError(f"the runs table lacks the columns {', '.join(missing)}; it has {list(runs.columns)}")
+        raise AmbError(f"the runs table lacks the columns {', '.join(missing)}; it has {', '.join(map(str, runs))}")
     if runs.empty:
-        raise AmbError("there is no run to compare: the runs table is empty")
+        raise AmbError("there are no runs to compare: the runs table is empty")
     twice = runs.duplicated(["problem", "solver", "seed"])
     if twice.any():
         problem, solver, seed = runs.loc[twice, ["problem", "solver", "seed"]].iloc[0]
-        raise AmbError(f"run {problem} × {solver} × seed {seed} stands twice in the runs table")
+        raise AmbError(f"run {problem} × {solver} × seed {seed} is in the runs table twice; drop one of its rows")
     return runs
 
 
 def white_box_runs(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run is of a solver that sees gradients; where the table has no such column, none is."""
+    """Whether each run's solver sees gradients; False if the table has no such column."""
     return runs["white_box"].astype(bool) if "white_box" in runs else pd.Series(False, index=runs.index)
 
 
@@ -63,52 +64,54 @@ def competing(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def timed(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run had the machine for itself, so that its seconds support a claim; False where it is not said."""
+    """Whether each run had the machine to itself, so that its seconds compare; False if the table does not say."""
     return runs["timing"].astype(bool) if "timing" in runs else pd.Series(False, index=runs.index)
 
 
 def common(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs on problems on which every solver of the table has one."""
+    """The runs on problems on which every solver of the table has a run."""
     solvers = runs.groupby("problem")["solver"].transform("nunique")
     return runs[solvers == runs["solver"].nunique()]
 
 
 def score_runs(
-    runs: pd.DataFrame, traces: Traces, *, metric: str = "final", bounds: pd.DataFrame | None = None
+    runs: pd.DataFrame, traces: Traces, *, metric: str = Question.metric, bounds: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The runs with two more columns, `score` and `ordered`.
 
     `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken, for ranks
     and tests alone: of two runs at saturation the one that needed fewer queries is better, and a failed run is worse
     than any other. A failed run is never dropped: it scores the problem's floor (see `ranges`) or, where costs are
-    scored, the worst cost on that problem; only targets that it reached before it failed count.
+    scored, the worst cost on that problem; the thresholds that it reached before it failed count.
 
     Args:
+        runs: one row a run, with the columns `COLUMNS`.
+        traces: the values of each run.
+        metric: a name in `METRICS`.
         bounds: of `ranges`; by default those of these runs.
 
     Raises:
-        AmbError: the table is not a runs table, or there is no such metric.
+        AmbError: the table is not a runs table, or the metric is unknown.
     """
     find_metric(metric)
     table = check_runs(runs).reset_index(drop=True).copy()
     known = ranges(table, traces) if bounds is None else bounds
     bounds = known.loc[table["problem"]].reset_index(drop=True)
     table["failed"] = table["failed"].astype(bool)
-    keys = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
-    told = [traces.get(key, np.empty(0)) for key in keys]
+    cells = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
+    values = [traces.get(cell, np.empty(0)) for cell in cells]
     worst = bounds["floor"]
     if metric == "final":
         score = table["final"]
-        nudge = _saturation_bonus(table, told)
+        nudge = _saturation_bonus(table, values)
     elif metric == "anytime":
-        triples = zip(told, table["budget"], bounds["floor"], strict=True)
-        score = pd.Series([anytime_area(t, int(b), f) for t, b, f in triples])
+        triples = zip(values, table["budget"], bounds["floor"], strict=True)
+        score = pd.Series([anytime_area(v, int(budget), floor) for v, budget, floor in triples])
         nudge = pd.Series(0.0, index=table.index)
     elif metric == "queries":
-        hits = queries_to(table, traces, fractions=[THRESHOLD], bounds=known).set_index(["problem", "solver", "seed"])[
-            "queries"
-        ]
-        queries = pd.Series([float(hits.get(key, np.inf)) for key in keys])
+        hits = queries_to(table, traces, fractions=[THRESHOLD], bounds=known)
+        needed = hits.set_index(["problem", "solver", "seed"])["queries"]
+        queries = pd.Series([float(needed.get(cell, np.inf)) for cell in cells])
         score = -np.log10(queries.clip(upper=table["budget"]))
         nudge = -NUDGE * np.isinf(queries)
         worst = -np.log10(table["budget"])
@@ -125,11 +128,11 @@ def score_runs(
 
 
 def median_scores(scored: pd.DataFrame) -> pd.DataFrame:
-    """One row a problem and solver: the median of its runs, and how many of them succeeded.
+    """One row a problem and solver: the median of its runs, and how many of them failed.
 
     Returns:
-        problem, generator, target, layer, unit, solver; `runs`, `failures`, `saturated` (share of runs at
-        1.0), `score` and `ordered` (medians over seeds).
+        problem, generator, target, layer, unit, solver; runs, failures, saturated (share of runs at 1.0), score and
+        ordered (medians over seeds).
     """
     keys = ["problem", "generator", "target", "layer", "unit", "solver"]
     grouped = scored.assign(saturated=scored["final"] == SATURATED).groupby(keys, sort=False, dropna=False)
@@ -143,18 +146,18 @@ def median_scores(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def blocks(medians: pd.DataFrame, column: str = "ordered") -> pd.DataFrame:
-    """Problem × solver, only the problems on which every solver has runs: the blocks of the tests."""
+    """Problem × solver, for the problems on which every solver has runs: the blocks of the tests."""
     wide = medians.pivot(index="problem", columns="solver", values=column)
     order = {name: list(dict.fromkeys(medians[name])) for name in ("problem", "solver")}
     return wide.loc[order["problem"], order["solver"]].dropna()
 
 
-def _saturation_bonus(table: pd.DataFrame, told: list[np.ndarray]) -> pd.Series:
+def _saturation_bonus(table: pd.DataFrame, values: list[np.ndarray]) -> pd.Series:
     highest = table.groupby("problem")["final"].transform("max")
     at_ceiling = (table["final"] == SATURATED) & (highest == SATURATED)
     bonus = np.zeros(len(table))
     for i in np.flatnonzero(at_ceiling):
         budget = float(table["budget"].iloc[i])
-        needed = min(first_hits(told[i], [SATURATED])[0], budget)
+        needed = min(first_hits(values[i], [SATURATED])[0], budget)
         bonus[i] = NUDGE * (1 - needed / (budget + 1))
     return pd.Series(bonus, index=table.index)

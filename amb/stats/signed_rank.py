@@ -8,20 +8,20 @@ from scipy.stats import rankdata
 
 
 def signed_rank(differences: NDArray[np.float64]) -> tuple[float, float, int]:
-    """Wilcoxon's signed-rank test by exact permutation, two-sided, zeros as Pratt (1959) treats them.
+    """Wilcoxon's signed-rank test by exact permutation, two-sided, with Pratt's (1959) treatment of zeros.
 
-    Zeros are ranked with the rest, then their ranks are dropped. The null distribution of the sum of
-    positive ranks, every sign being a fair coin, is counted exactly by the shift algorithm (Streitberg &
-    Röhmel 1986). So the p-value is the one that ``scipy.stats.wilcoxon(d, zero_method="pratt",
-    method=PermutationMethod(...))`` finds by enumeration up to 13 differences and only estimates beyond.
+    Zeros are ranked with the other differences, then their ranks are dropped. The null distribution of the sum of
+    positive ranks, in which both signs of a difference are equally likely, is computed exactly by the shift algorithm
+    (Streitberg & Röhmel 1986). The p-value is that of ``scipy.stats.wilcoxon(d, zero_method="pratt",
+    method=PermutationMethod(...))``, which enumerates up to 13 differences and only estimates the p-value of more.
 
     Args:
-        differences: float[n]; equal up to 1e-12 counts as equal, so that rounding does not break ties.
+        differences: float[n]; rounded to 12 decimals, so that rounding errors break no ties.
 
     Returns:
-        (p, balance, informative): the p-value; the sum of the positive ranks less that of the negative ones,
-        divided by their total (the matched-pairs rank-biserial correlation, Kerby 2014); and how many
-        differences are not zero. With none, p is 1 and the balance 0.
+        (p, balance, informative): the p-value; the sum of the positive ranks minus that of the negative ones, divided
+        by their total (the matched-pairs rank-biserial correlation, Kerby 2014); and the number of differences that are
+        not zero. If there are none, p is 1 and the balance 0.
     """
     rounded = np.round(np.asarray(differences, dtype=np.float64), 12)
     ranks = rankdata(np.abs(rounded))
@@ -38,13 +38,13 @@ def signed_rank(differences: NDArray[np.float64]) -> tuple[float, float, int]:
 
 
 def smallest_p(informative: int) -> float:
-    """The smallest two-sided p-value that so many non-zero differences can give."""
+    """The smallest two-sided p-value that this number of non-zero differences can give."""
     return min(1.0, 2.0 ** (1 - informative))
 
 
 @lru_cache(maxsize=4096)
 def _null(doubled: tuple[int, ...]) -> NDArray[np.float64]:
-    """Probability of each sum of a random subset of these integers, float[sum + 1]."""
+    """Probability of each sum of a random subset of these integers, float[total + 1]."""
     chances = np.zeros(sum(doubled) + 1)
     chances[0] = 1.0
     for rank in doubled:

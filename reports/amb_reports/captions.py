@@ -1,4 +1,4 @@
-"""Words about a comparison's settings that captions and reports share."""
+"""Words about a comparison that figures and tables share: its scope, its gap, and the command that repeats it."""
 
 import re
 import shlex
@@ -13,48 +13,52 @@ from amb.text import plural
 
 
 def scope(runs: pd.DataFrame) -> str:
-    """How much a figure rests on, in a line."""
+    """How much a figure or table rests on, in a line without a full stop."""
     budgets = sorted(runs["budget"].unique())
     budget = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
     return (
         f"{plural(runs['problem'].nunique(), 'problem')}, {plural(runs['solver'].nunique(), 'solver')}, "
-        f"{plural(runs['seed'].nunique(), 'seed')}, {budget} queries a run"
+        f"{plural(runs['seed'].nunique(), 'seed')}, {budget} queries per run"
     )
 
 
-def way_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
-    """What a figure's way from 0 to 1 is, in a sentence, and how much it rests on."""
-    return f"{_way(ranges(runs, traces)['anchored'])} {scope(runs)}"
+def gap(anchored: pd.Series) -> str:
+    """The two ends of the gap whose closed share a figure shows, in a sentence.
 
-
-def _way(anchored: pd.Series) -> str:
-    points = "The way leads from chance (0) to the best known value (1) of the suite's reference points"
+    Args:
+        anchored: whether each problem has reference points, of `ranges`.
+    """
+    points = "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite"
     runs = "from the floor (0) to the best value of these runs (1)"
     if anchored.all():
         return f"{points}."
     if not anchored.any():
-        return f"The way leads {runs}."
-    return f"{points}; on {plural(int((~anchored).sum()), 'problem')} without them {runs}."
+        return f"The gap runs {runs}."
+    without = plural(int((~anchored).sum()), "problem")
+    return f"{points}; on {without} without reference points, {runs}."
+
+
+def gap_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
+    """The two ends of the gap whose closed share a figure shows, and how much the figure rests on; no full stop."""
+    return f"{gap(ranges(runs, traces)['anchored'])} {scope(runs)}"
 
 
 def command(settings: Mapping[str, object]) -> str:
-    """The command that makes the comparison again."""
-    if settings.get("command"):
-        return str(settings["command"])
+    """The command that repeats a comparison with these settings."""
     parts = ["amb", "compare", "--solvers", ",".join(_texts(settings.get("solvers")))]
     # A suite is recorded with its version, and asked for without it.
     suite = re.sub(r"-\d+$", "", str(settings.get("suite") or ""))
     parts += ["--problems", suite or ",".join(_texts(settings.get("problems")))]
     parts += ["--budget", str(settings.get("budget")), "--seeds", _seeds(settings.get("seeds"))]
     parts += Question.from_settings(settings).to_options()
-    beside = settings.get("with_reference")
-    if beside:
-        parts += ["--with-reference"] if beside == "True" else ["--reference", str(beside)]
+    reference = settings.get("with_reference")
+    if reference:
+        parts += ["--with-reference"] if reference == "True" else ["--reference", str(reference)]
     return shlex.join(parts + ["--timing"] * bool(settings.get("timing")))
 
 
 def short(problem: str, runs: pd.DataFrame) -> str:
-    """A problem's name without the parts that all problems share."""
+    """A problem's id without the generator or target that all problems share."""
     rows = runs.drop_duplicates("problem")
     row = rows[rows["problem"] == problem].iloc[0]
     varying = [name for name in ("generator", "target") if rows[name].nunique() > 1]
@@ -71,5 +75,5 @@ def _seeds(value: object) -> str:
         return str(value)
     if list(value) == list(range(len(value))):
         return str(len(value))
-    # A single number alone would be read as a count.
+    # A single number would be read as a count.
     return ",".join(str(v) for v in value) if len(value) > 1 else f"{value[0]}..{value[0]}"

@@ -70,12 +70,12 @@ def test_a_newcomer_stands_beside_the_stored_runs(made: Path) -> None:
 def test_a_reference_that_does_not_fit_says_why(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another budget, another problem, other weights, another version of a solver."""
     beside = {"study": made / "mine", "with_reference": made / "published"}
-    with pytest.raises(StudyError, match="with a budget of 40 and the seeds 0, 1, 2, not with 30"):
+    with pytest.raises(StudyError, match="with a budget of 40 and the seeds 0, 1, 2, not with a budget of 30"):
         amb.compare("climber[batch=2]", budget=30, **beside)
     with pytest.raises(StudyError, match="no run on toy/bowl/far/0"):
         amb.compare("climber[batch=2]", "toy/bowl/far/0", **beside)
     monkeypatch.setattr(find("solvers", "climber").load(), "version", "2")
-    with pytest.raises(StudyError, match="its climber is of version 1, this amb's of version 2"):
+    with pytest.raises(StudyError, match="it has climber in version 1, and version 2 is installed here"):
         amb.compare("random", **beside)
 
 

@@ -99,7 +99,7 @@ def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Pa
     study.rewrite_manifest(lambda old: replace(old, settings=replace(old.settings, solvers=("antigravity:geohash",))))
     import sys
 
-    with pytest.raises(StudyError, match="give the solvers yourself"):
+    with pytest.raises(StudyError, match="name the solvers yourself"):
         reopen(tmp_path / "st")
     assert "antigravity" not in sys.modules
     assert len(reopen(tmp_path / "st", solvers="random").runs) == 1

@@ -4,7 +4,7 @@ import pytest
 
 from amb.catalogue.problems import problem
 from amb.catalogue.solvers import resolve
-from amb.comparison.baseline import ReferenceStudy, reference_study
+from amb.comparison.baseline import Baseline, find_baseline
 from amb.study.published import PublishedStudy
 from amb_reports.reference import folder
 
@@ -12,15 +12,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def reference() -> ReferenceStudy:
-    return reference_study(True)
+def reference() -> Baseline:
+    return find_baseline(True)
 
 
 def test_it_is_small_enough_for_a_repository() -> None:
     assert sum(file.stat().st_size for file in folder().iterdir()) < 10e6
 
 
-def test_it_fits_todays_networks_and_solvers(reference: ReferenceStudy) -> None:
+def test_it_fits_todays_networks_and_solvers(reference: Baseline) -> None:
     """Else no newcomer could be set beside it: after a change of weights or of a solver it has to be made again."""
     manifest = reference.study.manifest
     for name, fingerprint in manifest.problems.items():
@@ -30,7 +30,7 @@ def test_it_fits_todays_networks_and_solvers(reference: ReferenceStudy) -> None:
         assert versions[spec] == resolve(spec).cls.version, spec
 
 
-def test_no_run_is_missing_and_none_failed(reference: ReferenceStudy) -> None:
+def test_no_run_is_missing_and_none_failed(reference: Baseline) -> None:
     assert isinstance(reference.study, PublishedStudy)
     asked = reference.settings
     problems, seeds = asked.problems, asked.seeds

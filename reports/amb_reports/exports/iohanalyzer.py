@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from amb.reports.contract import Report, ReportData
+from amb.stats.queries import best_so_far
+from amb.study.runs import improvements
 from amb_reports.exports.series import Series, file_name, series
 
 
@@ -14,28 +16,26 @@ class IOHanalyzer(Report):
     """`ioh/<solver>/`: a JSON index and a `.dat` file for each problem; activations are maximized."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
-        home = folder / "ioh"
-        shutil.rmtree(home, ignore_errors=True)  # the files of another comparison would be read along
+        exported = folder / "ioh"
+        shutil.rmtree(exported, ignore_errors=True)  # files of an earlier comparison would be read as well
         suite = str(data.settings.get("suite") or "amb")
-        return [_write_series(one, home / file_name(one.solver), suite) for one in series(data)]
+        return [_write_series(one, exported / file_name(one.solver), suite) for one in series(data)]
 
 
-def _write_series(one: Series, home: Path, suite: str) -> Path:
+def _write_series(one: Series, folder: Path, suite: str) -> Path:
     name = file_name(one.problem)
-    data = home / f"data_f{one.number}_{name}" / f"IOHprofiler_f{one.number}_DIM{one.modes}.dat"
+    data = folder / f"data_f{one.number}_{name}" / f"IOHprofiler_f{one.number}_DIM{one.dimensions}.dat"
     data.parent.mkdir(parents=True, exist_ok=True)
     runs: list[dict[str, object]] = []
     blocks = ["evaluations raw_y\n"]
-    for seed, told in zip(one.seeds, one.told, strict=True):
-        known = np.where(np.isnan(told), -np.inf, told)
-        best = np.maximum.accumulate(known)
-        first = int(best.argmax())
+    for seed, values in zip(one.seeds, one.values, strict=True):
+        best, improved = best_so_far(values, floor=0.0), improvements(values)
         # Improvements, and both ends: the reader takes evaluation 1 for the beginning of the next run.
-        rows = np.union1d(np.flatnonzero(np.diff(best, prepend=-np.inf) > 0), [0, len(told) - 1])
-        floor = np.where(np.isneginf(best), 0.0, best)
-        blocks.append("".join(f"{i + 1} {floor[i]:.10f}\n" for i in rows.tolist()))
-        end = {"evals": first + 1, "y": float(floor[-1]), "x": []}
-        runs.append({"instance": seed + 1, "evals": len(told), "best": end})
+        rows = np.union1d(improved, [0, len(values) - 1])
+        blocks.append("".join(f"{i + 1} {best[i]:.10f}\n" for i in rows.tolist()))
+        found = int(improved[-1]) + 1 if len(improved) else 1
+        end = {"evals": found, "y": float(best[-1]), "x": []}
+        runs.append({"instance": seed + 1, "evals": len(values), "best": end})
     data.write_text("".join(blocks), encoding="utf-8")
     content = {
         "version": "0.3.18",
@@ -45,8 +45,8 @@ def _write_series(one: Series, home: Path, suite: str) -> Path:
         "maximization": True,
         "algorithm": {"name": one.solver, "info": "amb"},
         "attributes": ["evaluations", "raw_y"],
-        "scenarios": [{"dimension": one.modes, "path": f"{data.parent.name}/{data.name}", "runs": runs}],
+        "scenarios": [{"dimension": one.dimensions, "path": f"{data.parent.name}/{data.name}", "runs": runs}],
     }
-    index = home / f"IOHprofiler_f{one.number}_{name}.json"
+    index = folder / f"IOHprofiler_f{one.number}_{name}.json"
     index.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return index

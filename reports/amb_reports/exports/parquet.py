@@ -8,12 +8,12 @@ from amb.reports.contract import Report, ReportData
 
 
 class Parquet(Report):
-    """`runs.parquet` (a row a run) and `traces.parquet` (a row a run: every value told, in query order)."""
+    """`runs.parquet` and `traces.parquet`: a row a run, with, in the second, all its values in query order."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         paths = [folder / "runs.parquet", folder / "traces.parquet"]
         data.runs.to_parquet(paths[0], index=False)
-        rows = [(*key, told) for key, told in data.traces.items()]
+        rows = [(*cell, values) for cell, values in data.traces.items()]
         traces = pd.DataFrame(rows, columns=["problem", "solver", "seed", "values"])
         traces.to_parquet(paths[1], index=False, compression="zstd")
         return paths

@@ -1,4 +1,4 @@
-"""What the exports to other suites' formats share: numbered problems, best-so-far traces, file names."""
+"""What the exports to other suites' formats share: numbered problems, traces, file names."""
 
 import re
 from collections.abc import Iterator
@@ -18,40 +18,40 @@ class Series:
     Attributes:
         number: of the problem, from 1.
         problem, solver: their names.
-        modes: dimension of the space.
-        best: the best value known of the problem: that of its reference points, or of a run that is better.
+        dimensions: of the problem's space.
+        best: the best known value of the problem: that of its reference points, or of a run that exceeds it.
         seeds: one a run.
-        told: float64[queries] of each run, NaN where a query failed.
+        values: float64[queries] of each run, NaN where a query failed.
     """
 
     number: int
     problem: str
     solver: str
-    modes: int
+    dimensions: int
     best: float
     seeds: list[int]
-    told: list[NDArray[np.float64]]
+    values: list[NDArray[np.float64]]
 
 
 def series(data: ReportData) -> Iterator[Series]:
-    """All problems and solvers of a comparison in its order; a run that observed nothing is left out."""
+    """All problems and solvers of a comparison, in its order; a run without queries is left out."""
     points = data.runs.drop_duplicates("problem").set_index("problem").get("best_known", pd.Series(dtype=float))
     known = {
-        problem: float(np.nanmax(np.concatenate([*values, [0.0, points.get(problem, np.nan)]])))
+        problem: float(np.nanmax(np.concatenate([*traces, [0.0, points.get(problem, np.nan)]])))
         for problem in dict.fromkeys(data.runs["problem"])
-        if (values := [told for key, told in data.traces.items() if key[0] == problem])
+        if (traces := [values for cell, values in data.traces.items() if cell[0] == problem])
     }
     for number, (problem, best) in enumerate(known.items(), start=1):
         part = data.runs[data.runs["problem"] == problem]
         for solver, group in part.groupby("solver", sort=False):
-            keys = [(problem, str(solver), int(seed)) for seed in group["seed"]]
-            kept = [key for key in keys if len(data.traces[key])]
-            if kept:
-                told = [data.traces[key] for key in kept]
-                modes = data.dimensions(problem)
-                yield Series(number, problem, str(solver), modes, best, [seed for *_, seed in kept], told)
+            cells = [(problem, str(solver), int(seed)) for seed in group["seed"]]
+            started = [cell for cell in cells if len(data.traces[cell])]
+            if started:
+                values = [data.traces[cell] for cell in started]
+                dimensions = data.dimensions(problem)
+                yield Series(number, problem, str(solver), dimensions, best, [seed for *_, seed in started], values)
 
 
 def file_name(text: str) -> str:
-    """The text with whatever a file system or another suite's reader could misread turned into underscores."""
+    """The text, with underscores for all characters that a file system or another suite's reader could misread."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")

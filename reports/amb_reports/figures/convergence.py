@@ -1,4 +1,4 @@
-"""Best activation found against queries."""
+"""The best activation so far against queries."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far
-from amb_reports.captions import way_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
 
 ALL = "all problems"
@@ -20,22 +20,21 @@ MOST_PANELS = 12
 
 
 class Convergence(Report):
-    """`convergence.png` and `.svg`: normalized best-so-far activation, all problems and layer by layer."""
+    """`convergence.png` and `.svg`: share of the gap closed so far, over all problems and layer by layer."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "convergence")
         table = convergence_table(runs, traces)
-        return save(draw_convergence(table, way_and_scope(runs, traces)), folder, "convergence")
+        return save(draw_convergence(table, gap_and_scope(runs, traces)), folder, "convergence")
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:
-    """Quartiles of the normalized best-so-far activation over runs, on a grid of queries.
+    """Quartiles over runs of the share of the gap closed so far, at queries that are evenly spaced on a log axis.
 
-    Every run is scaled so that its problem's targets start at 0 and end at 1, the best value known there (see
-    `amb.stats.queries.ranges`). A run that ended early keeps its last value. What is
-    below the start counts as 0, what exceeds the best known value as 1.
+    The gap is that between chance and the best known value of each problem (see `amb.stats.gap.ranges`). A run that
+    ended early keeps its last value. Values below chance count as 0, values above the best known as 1.
 
     Returns:
         panel (`ALL`, or target and layer), solver, query, low, median, high (quartiles), runs.
@@ -44,8 +43,8 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     queries = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
     bounds = ranges(runs, traces)
     curves = np.full((len(runs), len(queries)), np.nan)
-    keys = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
-    for i, (problem, solver, seed) in enumerate(keys):
+    cells = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
+    for i, (problem, solver, seed) in enumerate(cells):
         floor, start, best = bounds.loc[problem, ["floor", "start", "best"]]
         values = traces.get((problem, solver, seed), np.empty(0))
         curve = best_so_far(values, floor=floor) if len(values) else np.array([floor])
@@ -64,7 +63,7 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
 
 
 def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
-    """The table as a large panel for all problems and small ones beside it, if there are several."""
+    """The table as a large panel for all problems and, if there are several layers, a small panel for each."""
     small = [panel for panel in dict.fromkeys(table["panel"]) if panel != ALL]
     small = small if 1 < len(small) <= MOST_PANELS else []
     columns = 0 if not small else 1 if len(small) <= 2 else 2 if len(small) <= 6 else 3
@@ -80,19 +79,19 @@ def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
     last = table[table["panel"] == ALL].groupby("solver", sort=False)["median"].last()
     label_ends(main, last, float(table["query"].max()), styles)
     main.set_xlabel("queries", color=INK, fontsize=10)
-    main.set_ylabel("best so far, of the way to the best known", color=INK, fontsize=10)
+    main.set_ylabel("share of the gap closed, best so far", color=INK, fontsize=10)
     for i, panel in enumerate(small):
         axes = figure.add_subplot(grid[i // columns, 1 + i % columns], sharex=main, sharey=main)
         _draw_panel(axes, table[table["panel"] == panel], styles)
         axes.set_title(panel, fontsize=8.5, color=INK, loc="left", pad=3)
         axes.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(small))
-    note = f"Lines: median over runs; bands: their middle half. {caption}."
-    explain(figure, "How fast each solver gets there", note)
+    note = f"Lines: median over runs; bands: middle half of the runs. {caption}."
+    explain(figure, "How fast solvers close the gap", note)
     return figure
 
 
 def _panels(runs: pd.DataFrame) -> pd.Series:
-    """Layer, with the target where there are several; the target alone where layers would be too many."""
+    """The layer, with the target if there are several; the target alone if there are too many layers."""
     targets = runs["generator"] + " → " + runs["target"] if runs["generator"].nunique() > 1 else runs["target"]
     if runs["target"].nunique() == 1 and runs["generator"].nunique() == 1:
         return runs["layer"].astype(str)

@@ -1,4 +1,4 @@
-"""What a target costs: expected runtimes with intervals, as a table and as a figure."""
+"""The cost of a threshold: expected runtimes with intervals, as a table and as a figure."""
 
 from pathlib import Path
 
@@ -8,26 +8,26 @@ from matplotlib.figure import Figure
 
 from amb.reports.contract import Report, ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
-from amb_reports.captions import way_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 
 class ExpectedRuntime(Report):
-    """`ert.csv` (a row a problem, solver and target) and `ert.png`, `.svg` (all problems, with intervals)."""
+    """`ert.csv` (a row a problem, solver and threshold) and `ert.png`, `.svg` (all problems, with intervals)."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return forget(folder, "ert")
-        paths = save(draw_runtimes(table, way_and_scope(runs, traces)), folder, "ert")
+        paths = save(draw_runtimes(table, gap_and_scope(runs, traces)), folder, "ert")
         paths.append(folder / "ert.csv")
         expected_runtimes(data.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
 
 
 def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
-    """The table of `pooled_runtimes` as one panel; a line ends where no run reached the next target."""
+    """The table of `pooled_runtimes` as one panel; a line ends if no run reached the next threshold."""
     figure = Figure(figsize=(8.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
     styles = lines(list(dict.fromkeys(table["solver"])))
@@ -48,11 +48,11 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
     if len(finite):
         ends = finite.groupby("solver", sort=False).last()
         label_ends(axes, ends["ert"], 100 * ends["fraction"], styles)
-    axes.set_xlabel("target, % of the way to the best known value", color=INK, fontsize=10)
-    axes.set_ylabel("queries until a run gets there", color=INK, fontsize=10)
+    axes.set_xlabel("threshold, % of the gap closed", color=INK, fontsize=10)
+    axes.set_ylabel("expected queries", color=INK, fontsize=10)
     note = (
-        "Expected runtime: queries of all runs over runs that reached the target; × where no run got further; "
-        f"bands: 95% nested bootstrap. {caption}."
+        "Expected runtime: queries of all runs divided by the number of runs that reached the threshold; ×: no run got "
+        f"further; bands: 95% nested bootstrap. {caption}."
     )
-    explain(figure, "What a target costs", note)
+    explain(figure, "What it costs to close the gap", note)
     return figure

@@ -1,21 +1,21 @@
-"""The images that were found: the most exciting input of each problem and solver."""
+"""The images: the most exciting input of each problem and solver."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from amb.reports.contract import Report, ReportData
+from amb.reports.images import as_rgb
 from amb_reports.captions import short
 from amb_reports.figures.palette import DPI, INK, MUTED, save
 
 CELL = 160
-"""Side of an image in pixels: 32, 64 and 16 pixel images are enlarged by whole factors or nearly so."""
+"""Side of an image in pixels: images of 16, 32 and 64 pixels are enlarged by whole or nearly whole factors."""
 
 ROWS = 16
-"""Problems on one page."""
+"""Problems in one file."""
 
 TOP, GAP, CAPTION, BOTTOM, RIGHT = 96, 14, 30, 14, 24
 
@@ -25,7 +25,7 @@ class Gallery(Report):
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         meis = data.meis()
-        if meis.empty:  # no run came as far as an image
+        if meis.empty:  # no run recommended a candidate
             return []
         table = gallery_table(meis, data.runs, list(data.analysis.table["solver"]))
         paths = []
@@ -39,7 +39,7 @@ class Gallery(Report):
 
 
 def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) -> pd.DataFrame:
-    """Where each image goes.
+    """The place of each image.
 
     Args:
         meis: problem, solver, seed, activation, image (uint8[h, w, c]).
@@ -47,7 +47,8 @@ def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) ->
         solvers: in the order of the columns.
 
     Returns:
-        The images with row, column, label (of the problem) and `best` (of its problem, ties included).
+        The images with row, column, label (of the problem) and `best` (it has the highest activation on its problem,
+        perhaps with others).
     """
     table = meis.copy()
     problems = [problem for problem in dict.fromkeys(runs["problem"]) if problem in set(meis["problem"])]
@@ -60,9 +61,9 @@ def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) ->
 
 
 def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Figure:
-    """The images in a grid, enlarged without smoothing; the best activation of a problem stands out.
+    """The images in a grid, enlarged without smoothing; the highest activation of each problem is highlighted.
 
-    Few problems stand one below the other, many side by side, so that the picture is not a ribbon.
+    A few problems are rows, many are columns, so that the picture is neither too tall nor too wide.
     """
     problems = {row: number for number, row in enumerate(sorted(table["row"].unique()))}
     upright = len(problems) <= 2 * table["column"].nunique()
@@ -79,7 +80,7 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
         figure.text(x / width, 1 - y / height, words, **{"color": INK, "fontsize": 8, **style})  # type: ignore[arg-type]
 
     text(16, 22, title, fontsize=11, weight="bold", va="center")
-    text(16, 46, "best of all seeds; below, the noise-free activation", color=MUTED, fontsize=7, va="center")
+    text(16, 46, "the best of all seeds, with its noise-free activation", color=MUTED, fontsize=7, va="center")
     for column, name in names[across].groupby(places[across]).first().items():
         x = left + int(column) * (CELL + GAP) + CELL / 2
         label = " ".join(_lines(name))
@@ -91,20 +92,13 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
         x = left + column * (CELL + GAP)
         y = TOP + row * (CELL + CAPTION + GAP)
         axes = figure.add_axes((x / width, 1 - (y + CELL) / height, CELL / width, CELL / height))
-        axes.imshow(_rgb(item.image), interpolation="nearest", vmin=0, vmax=255)
+        axes.imshow(as_rgb(item.image), interpolation="nearest", vmin=0, vmax=255)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(color="#0072B2" if item.best else "#bbbbbb", linewidth=2.2 if item.best else 0.6)
         words = f"{item.activation:.3f}"
         weight, colour = ("bold", "#0072B2") if item.best else ("normal", INK)
         text(x + CELL / 2, y + CELL + 15, words, ha="center", va="center", weight=weight, color=colour)
     return figure
-
-
-def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8[h, w, 3], whatever the number of channels."""
-    pixels = np.asarray(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
 
 
 def _lines(label: object) -> list[str]:

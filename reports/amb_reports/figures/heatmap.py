@@ -10,27 +10,28 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb_reports.captions import short, way_and_scope
+from amb_reports.captions import gap_and_scope, short
 from amb_reports.figures.palette import INK, MUTED, explain, save
 
-# One hue, light to dark: it reads in grey and with any colour vision.
+# One hue from light to dark can be read in grey and with any colour vision.
 SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2", "#08306b"])
 
 
 class Heatmap(Report):
-    """`heatmap.png` and `.svg`: median activation, coloured by how far that is on the way to the best known."""
+    """`heatmap.png` and `.svg`: median activation, coloured by the share of the gap that it closes."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.competing, data.traces
         table = heatmap_table(runs, traces, list(data.analysis.ranking["solver"]))
-        return save(draw_heatmap(table, way_and_scope(runs, traces)), folder, "heatmap")
+        return save(draw_heatmap(table, gap_and_scope(runs, traces)), folder, "heatmap")
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:
     """Median final activation of each problem and solver.
 
     Returns:
-        problem, label, solver, activation (failed runs at the floor), share (of the way to the best known).
+        problem, label, solver, activation (failed runs at the floor), share (of the gap between chance and the best
+        known value).
     """
     bounds = ranges(runs, traces)
     floors = runs["problem"].map(bounds["floor"])
@@ -50,7 +51,7 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
     labels = table.drop_duplicates("problem").set_index("problem")["label"]
     figure = Figure(figsize=(2.6 + 1.0 * len(solvers), 1.7 + 0.3 * len(problems)), layout="constrained")
     axes = figure.add_subplot()
-    # From the worst share, rounded down: else the differences between good solvers would all be dark.
+    # From the lowest share, rounded down: otherwise all good solvers would be equally dark.
     least = min(0.9, max(0.0, np.floor(10 * np.nanmin(shares.to_numpy(dtype=float))) / 10))
     image = axes.imshow(shares.to_numpy(dtype=float), cmap=SCALE, vmin=least, vmax=1, aspect="auto")
     best = values.max(axis=1).to_numpy()
@@ -66,7 +67,7 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3.5 / figure.get_figheight()), pad=0.02)
     bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
-    bar.set_label("of the way to the best known", fontsize=8, color=MUTED)
+    bar.set_label("share of the gap closed", fontsize=8, color=MUTED)
     bar.outline.set_visible(False)
-    explain(figure, "Median activation by problem", f"Bold: best of its problem. {caption}.")
+    explain(figure, "Median activation by problem", f"Bold: the best on its problem. {caption}.")
     return figure

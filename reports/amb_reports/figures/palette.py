@@ -1,5 +1,6 @@
 """One look for all figures, without touching matplotlib's global settings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-# Okabe & Ito 2008, told apart by colour-blind people; their yellow is left out, as it fades on white.
+# Okabe & Ito 2008, which colour-blind people can tell apart; without their yellow, which is too faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 INK, MUTED, GRID = "#222222", "#666666", "#e4e4e4"
@@ -27,7 +28,7 @@ class Line:
 
 
 def lines(solvers: Sequence[str]) -> dict[str, Line]:
-    """A colour for each solver; from the eighth on, colours come again with another dash."""
+    """A colour for each solver; from the eighth on, colours are repeated with another dash."""
     return {
         solver: Line(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)])
         for i, solver in enumerate(solvers)
@@ -45,7 +46,7 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions of labels moved as little as needed to lie `gap` apart within [low, high], in their order."""
+    """Positions of labels, moved as little as needed to be `gap` apart within [low, high], in the same order."""
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     placed = [min(max(positions[i], low), high) for i in order]
     for _ in range(200):
@@ -74,12 +75,12 @@ def log_queries(axes: Axes, most: int) -> None:
 
 
 def label_ends(axes: Axes, ends: pd.Series, x: float | pd.Series, styles: Mapping[str, Line]) -> None:
-    """Names beside the ends of their lines, right of the axes, so that no legend has to be read.
+    """Write each line's name next to its end, to the right of the axes, so that no legend is needed.
 
     Args:
         axes: with their final limits.
-        ends: solver -> height of its line's end, in the data's units.
-        x: where the lines end, one number or one a solver.
+        ends: solver -> y of its line's end, in data coordinates.
+        x: of the lines' ends, one number for all or one a solver.
     """
     across = pd.Series(x, ends.index) if isinstance(x, float | int) else x[ends.index]
     data_to_axes = axes.transData + axes.transAxes.inverted()
@@ -103,20 +104,22 @@ def label_ends(axes: Axes, ends: pd.Series, x: float | pd.Series, styles: Mappin
 
 
 def explain(figure: Figure, title: str, note: str) -> None:
-    """The figure's heading, and below it what it shows and rests on, in lines no wider than it."""
+    """Write the figure's heading above it and, below it, what it shows and rests on, in lines no wider than it."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    figure.supxlabel("\n".join(wrap(note, int(15 * figure.get_figwidth()))), x=0.01, ha="left", fontsize=8, color=MUTED)
+    unbroken = re.sub(r"(?<=\d) (?=\w)", "\N{NO-BREAK SPACE}", note)
+    lines = wrap(unbroken, int(16 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color=MUTED)
 
 
 def forget(folder: Path, name: str) -> list[Path]:
-    """Delete a figure of an earlier comparison, where there is nothing to draw now: it would be taken for today's."""
+    """Delete a figure of an earlier comparison, which would be taken for this one's, if there is nothing to draw."""
     for kind in ("png", "svg"):
         (folder / f"{name}.{kind}").unlink(missing_ok=True)
     return []
 
 
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
-    """Write the figure as `<name>.<kind>`; the same figure gives the same bytes, so no date is stored."""
+    """Write the figure as `<name>.<kind>`, without a date, so that the same figure gives the same bytes."""
     paths = [folder / f"{name}.{kind}" for kind in kinds]
     for path in paths:
         metadata = {"Date": None} if path.suffix == ".svg" else None

@@ -1,4 +1,4 @@
-"""Performance profile: how often a solver comes how close to the best known."""
+"""Performance profile: the share of runs that close at least a given share of the gap."""
 
 from pathlib import Path
 
@@ -9,24 +9,24 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb_reports.captions import way_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 
 class Profile(Report):
-    """`profile.png` and `.svg`: share of runs that end within a distance of the best known value."""
+    """`profile.png` and `.svg`: share of runs that close at least a share of the gap to the best known value."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "profile")
-        return save(draw_profile(profile_table(runs, traces), way_and_scope(runs, traces)), folder, "profile")
+        return save(draw_profile(profile_table(runs, traces), gap_and_scope(runs, traces)), folder, "profile")
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
-    """Share of runs whose final activation is at least a fraction of the way to the best known (see `ranges`).
+    """Share of runs whose final activation closes at least a fraction of the gap (see `ranges`).
 
-    Every problem weighs the same; a failed run reaches nothing.
+    Every problem has the same weight; a failed run closes nothing.
 
     Returns:
         solver, fraction (1 down to 0), share.
@@ -44,14 +44,14 @@ def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> p
 
 
 def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
-    """The table as one panel: the strictest fraction to the left, so higher is better."""
+    """The table as one panel, the strictest fraction on the left; higher is better."""
     figure = Figure(figsize=(8.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
     styles = lines(list(dict.fromkeys(table["solver"])))
     for solver, part in table.groupby("solver", sort=False):
         style = styles[str(solver)]
         axes.step(part["fraction"], part["share"], where="post", color=style.colour, linestyle=style.dash)
-    # Beyond the point where the last line has risen as far as it ever will there is nothing to see.
+    # All lines are flat beyond the last rise.
     full = table["share"] >= table.groupby("solver")["share"].transform("max")
     lowest = float(table[full].groupby("solver")["fraction"].max().min())
     axes.set_xlim(1, max(0.0, min(lowest - 0.03, 0.9)))
@@ -60,9 +60,9 @@ def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
     ends = table[table["fraction"] >= axes.get_xlim()[1]].groupby("solver", sort=False)["share"].last()
     label_ends(axes, ends, axes.get_xlim()[1], styles)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel("of the way to the best known activation", color=INK, fontsize=10)
-    axes.set_ylabel("share of runs that reach it", color=INK, fontsize=10)
-    title = "How close runs come to the best known"
-    note = f"Final noise-free activation; every problem weighs the same. {caption}."
+    axes.set_xlabel("share of the gap closed, at least", color=INK, fontsize=10)
+    axes.set_ylabel("share of runs", color=INK, fontsize=10)
+    title = "How much of the gap runs close"
+    note = f"Final noise-free activation; every problem has the same weight. {caption}."
     explain(figure, title, note)
     return figure

@@ -1,4 +1,4 @@
-"""Mean ranks, with bars over the solvers that the tests cannot tell apart."""
+"""Mean ranks, with bars over the solvers that the tests do not tell apart."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from amb_reports.figures.palette import INK, MUTED, explain, forget, lines, save
 
 
 class Ranks(Report):
-    """`ranks.png` and `.svg`, where all pairs were tested (not against a control)."""
+    """`ranks.png` and `.svg`, if all pairs were tested; not for comparisons with a control."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         ranked = len(data.analysis.ranking) > 1 and data.analysis.ranking["mean_rank"].notna().all()
@@ -27,21 +27,23 @@ class Ranks(Report):
 def ranks_table(ranking: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The solvers (solver, mean_rank), best first, and the bars (start, end, solvers).
 
-    A bar spans a group of solvers no two of which differ by the Holm-corrected signed-rank tests, not by a
-    critical difference of mean ranks, which would depend on who else takes part.
+    A bar spans a group of solvers no two of which differ by the Holm-corrected signed-rank tests. A critical difference
+    of mean ranks is not used: it would depend on which other solvers take part.
     """
     solvers = ranking[["solver", "mean_rank"]].sort_values("mean_rank", kind="stable", ignore_index=True)
-    place = solvers.set_index("solver")["mean_rank"]
+    ranks = solvers.set_index("solver")["mean_rank"]
     groups = cliques(list(solvers["solver"]), pairs)
-    rows = [(place[group].min(), place[group].max(), ", ".join(group)) for group in groups]
+    rows = [(ranks[group].min(), ranks[group].max(), ", ".join(group)) for group in groups]
     return solvers, pd.DataFrame(rows, columns=["start", "end", "solvers"])
 
 
 def draw_ranks(solvers: pd.DataFrame, bars: pd.DataFrame, caption: str, *, order: list[str]) -> Figure:
-    """The mean-rank diagram of Demšar (2006): the best to the left, names below in two columns.
+    """The mean-rank diagram of Demšar (2006): the best on the left, names below in two columns.
 
     Args:
-        order: solvers in the order that gives them their colours.
+        solvers, bars: of `ranks_table`.
+        caption: what the figure rests on.
+        order: solvers in the order in which they get their colours.
     """
     count = len(solvers)
     half = -(-count // 2)
@@ -71,6 +73,8 @@ def draw_ranks(solvers: pd.DataFrame, bars: pd.DataFrame, caption: str, *, order
         axes.text(edge + space, y, words, ha=side, va="center", fontsize=9, color=style.colour)
     axes.set_axis_off()
     axes.set_ylim(first - 0.32 * half, 0.5)
-    note = f"A bar joins solvers that are not shown to differ (signed-rank tests, Holm). {caption}."
-    explain(figure, "Mean rank over problems, 1 is best", note)
+    tests = "exact signed-rank tests, Holm-corrected"
+    joined = f"Bars join solvers that are not shown to differ ({tests})"
+    note = f"{joined if len(bars) else f'No bars: all solvers are shown to differ ({tests})'}. {caption}."
+    explain(figure, "Mean rank over problems (1 is best)", note)
     return figure

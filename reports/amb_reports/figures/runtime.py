@@ -1,4 +1,4 @@
-"""How soon targets are reached: the empirical distribution of runtimes."""
+"""How soon thresholds are reached: the empirical distribution of runtimes."""
 
 from pathlib import Path
 
@@ -9,51 +9,51 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
-from amb_reports.captions import way_and_scope
+from amb_reports.captions import gap_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, log_queries, save, tidy
 
 
 class Runtime(Report):
-    """`runtime.png` and `.svg`: share of (run, target) couples reached against queries."""
+    """`runtime.png` and `.svg`: share of all runs' thresholds that are reached, against queries."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
             return forget(folder, "runtime")
-        return save(draw_runtime(table, way_and_scope(runs, traces)), folder, "runtime")
+        return save(draw_runtime(table, gap_and_scope(runs, traces)), folder, "runtime")
 
 
 def runtime_table(
     runs: pd.DataFrame, traces: Traces, *, points: int = 120, resamples: int = 200, seed: int = 0
 ) -> pd.DataFrame:
-    """Share of the 51 targets of all runs that were reached within so many queries.
+    """Share of all runs' 51 thresholds that are reached, by number of queries.
 
-    Every problem weighs the same. The band is the 95% interval of a bootstrap that draws problems.
+    Every problem has the same weight. The band is the 95% interval of a bootstrap that draws problems.
 
     Returns:
-        solver, query, share, low, high, budget; empty if no problem has targets.
+        solver, query, share, low, high, budget; empty if no problem has thresholds.
     """
     hits = queries_to(runs, traces, fractions=FRACTIONS)
-    grid = np.unique(np.rint(np.geomspace(1, int(runs["budget"].max()), points)).astype(int))
+    queries = np.unique(np.rint(np.geomspace(1, int(runs["budget"].max()), points)).astype(int))
     rng = np.random.default_rng(seed)
     parts = []
     for solver, part in hits.groupby("solver", sort=False):
         shares = np.array(
             [
-                (group["queries"].to_numpy(dtype=float)[:, None] <= grid).mean(axis=0)
+                (group["queries"].to_numpy(dtype=float)[:, None] <= queries).mean(axis=0)
                 for _, group in part.groupby("problem", sort=False)
             ]
         )
         draws = shares[rng.integers(len(shares), size=(resamples, len(shares)))].mean(axis=1)
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-        content = {"solver": solver, "query": grid, "share": shares.mean(axis=0), "low": low, "high": high}
+        content = {"solver": solver, "query": queries, "share": shares.mean(axis=0), "low": low, "high": high}
         parts.append(pd.DataFrame({**content, "budget": part["budget"].max()}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def draw_runtime(table: pd.DataFrame, caption: str) -> Figure:
-    """The table as one panel; a cross marks the budget, beyond which nothing is known."""
+    """The table as one panel; a cross marks the budget."""
     figure = Figure(figsize=(8.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
     styles = lines(list(dict.fromkeys(table["solver"])))
@@ -70,7 +70,7 @@ def draw_runtime(table: pd.DataFrame, caption: str) -> Figure:
     last = table.groupby("solver", sort=False)["share"].last()
     label_ends(axes, last, float(table["query"].max()), styles)
     axes.set_xlabel("queries", color=INK, fontsize=10)
-    axes.set_ylabel("share of targets reached", color=INK, fontsize=10)
-    note = f"51 targets a problem; × marks the budget; bands: 95% bootstrap over problems. {caption}."
-    explain(figure, "How many targets are reached", note)
+    axes.set_ylabel("share of thresholds reached", color=INK, fontsize=10)
+    note = f"51 thresholds per problem; ×: budget; bands: 95% bootstrap over problems. {caption}."
+    explain(figure, "How many thresholds are reached", note)
     return figure

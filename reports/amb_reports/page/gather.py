@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import cache
 
-import msgspec
 import numpy as np
 import pandas as pd
 
@@ -15,7 +14,7 @@ from amb.references.lookup import reference
 from amb.reports.contract import ReportData
 from amb.stats import Question, analyse
 from amb.stats.metrics import Cell
-from amb.study.manifest import Environment, Manifest, Settings
+from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
@@ -99,8 +98,7 @@ def board_of_comparison(data: ReportData) -> Board:
     question = data.analysis.question
     views = (view(runs, data.traces, {}, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(asked)}
-    manifest = Manifest(settings=msgspec.convert(dict(asked), Settings))
-    sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", manifest),)
+    sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
     made, notes = courses(runs, data.load)
     return Board(runs, data.traces, views, data.analysis, settings, sources, made, (*data.warnings, *notes))
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from amb.contracts.problem import UInt8Array
+from amb.reports.images import as_rgb
 from amb_reports.page.board import Course
 
 MOST_BYTES = 1_800_000
@@ -79,10 +80,7 @@ def _chosen(count: int, wanted: int) -> tuple[int, ...]:
 
 
 def _small(image: UInt8Array, side: int) -> Image.Image:
-    pixels = np.asarray(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
-    picture = Image.fromarray(pixels, "RGB")
+    picture = Image.fromarray(as_rgb(image), "RGB")
     if picture.size == (side, side):
         return picture
     smaller = max(picture.size) > side

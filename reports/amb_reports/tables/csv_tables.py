@@ -1,4 +1,4 @@
-"""The tables as CSV, for whoever computes further."""
+"""The tables as CSV, for further computation."""
 
 from pathlib import Path
 
@@ -19,5 +19,5 @@ class Csv(Report):
 
 
 def _inert(cell: object) -> object:
-    """A text that a spreadsheet would take for a formula, as text."""
+    """A cell that a spreadsheet takes for text, even if it looks like a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

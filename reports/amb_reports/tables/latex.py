@@ -18,7 +18,7 @@ _SPECIAL = {
 
 
 class Latex(Report):
-    """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, to be \\input."""
+    """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, for \\input."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         columns = ranking_columns(data.analysis.question)
@@ -29,8 +29,8 @@ class Latex(Report):
         ):
             caption = f"{head} {scope(data.common)}."
             text = table(rows, chosen, caption=caption, label=f"tab:{path.stem}")
-            made = plain(command(data.settings))
-            path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {made}\n{text}", encoding="utf-8")
+            repeat = plain(command(data.settings))
+            path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {repeat}\n{text}", encoding="utf-8")
         return paths
 
 
@@ -59,5 +59,5 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column], *, caption: str, la
 
 
 def escape(words: str) -> str:
-    """Text that LaTeX prints as it is; brackets are wrapped, as they would be an option after a line's end."""
+    """The text, escaped for LaTeX; brackets are wrapped, which at the start of a row would be an option of \\."""
     return "".join(_SPECIAL.get(letter, letter) for letter in plain(words))

@@ -13,18 +13,18 @@ from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
 FIGURES = {
-    "convergence.png": "Best activation so far against queries, as a share of the best known on each problem",
-    "runtime.png": "Share of targets reached against queries",
-    "ert.png": "Expected queries to a target, by how near the target is to the best known value",
-    "ranks.png": "Mean ranks; a bar joins solvers that the tests cannot tell apart",
-    "profile.png": "Share of runs that come how close to the best known activation",
-    "heatmap.png": "Median score of every solver on every problem",
+    "convergence.png": "Share of the gap between chance and the best known value that solvers close, against queries",
+    "runtime.png": "Share of thresholds reached, against queries",
+    "ert.png": "Expected queries to close a share of the gap",
+    "ranks.png": "Mean ranks; bars join solvers that are not shown to differ",
+    "profile.png": "Share of runs that close at least a given share of the gap",
+    "heatmap.png": "Median activation of every solver on every problem",
     "gallery.png": "The most exciting input of each problem and solver",
 }
 
 
 class Markdown(Report):
-    """`report.md`; it shows the figures that stand beside it when it is written."""
+    """`report.md`; it shows the figures that are in the folder when it is written."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         path = folder / "report.md"
@@ -46,7 +46,7 @@ def render(data: ReportData, folder: Path) -> str:
         parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
     if len(data.analysis.pairs):
         parts += ["## Pairs", table(data.analysis.pairs, PAIRS), _omnibus(data)]
-    parts += ["## Settings", _settings(data), "Made again by:", _fenced(plain(command(settings)))]
+    parts += ["## Settings", _settings(data), "Repeat it with:", _fenced(plain(command(settings)))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,12 +63,12 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column] | None = None) -> st
 
 
 def escape(words: str) -> str:
-    """Text that Markdown shows as it is, in a table too."""
+    """The text, escaped for Markdown, in tables too."""
     return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", plain(words))
 
 
 def _fenced(words: str) -> str:
-    """A code block that no backticks in the words can end."""
+    """A code block that no backticks in its content can end."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
     return f"{fence}\n{words}\n{fence}"
 
@@ -78,12 +78,13 @@ def _reading(data: ReportData) -> str:
     white_box = data.analysis.white_box
     text = (
         "Brackets: 95% nested-bootstrap intervals. "
-        "Expected queries: those of all runs over the runs that arrive (ERT), all problems pooled; never: none does."
+        "Expected queries to 75%: queries of all runs divided by the number of runs that close 75% of the gap between "
+        "chance and the best known value, all problems pooled (ERT); never: no run does."
     )
     if rows["letters"].any():
         text += " Solvers that share a letter are not shown to differ."
     if len(white_box):
-        text += " A white-box solver sees gradients: it is shown for reference, and neither ranked nor tested."
+        text += " White-box solvers see gradients: they are shown for reference, and neither ranked nor tested."
     return text
 
 

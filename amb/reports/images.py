@@ -1,0 +1,18 @@
+"""Images as pictures show them."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from amb.contracts.problem import UInt8Array
+
+
+def as_rgb(image: ArrayLike) -> UInt8Array:
+    """An image with three channels, uint8[h, w, 3].
+
+    Args:
+        image: uint8[h, w] or uint8[h, w, c]; a single channel is shown as grey, and channels after the third are left
+            out.
+    """
+    pixels = np.asarray(image, dtype=np.uint8)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
