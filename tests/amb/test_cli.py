@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,14 +135,15 @@ def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) ->
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("st/journal/*.arrows")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("st/journal/*.journal")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "The same command goes on from there" in errors
-    assert list(tmp_path.glob("st/journal/*.arrows"))
+    assert re.search(r"keeps 0 finished runs, and [\d,]+ queries of \d+ unfinished ones", errors)
+    assert "The same command resumes them" in errors
+    assert list(tmp_path.glob("st/journal/*.journal"))
     for folder in ("st", "undisturbed"):
         assert amb(*words, "--study", folder, cwd=tmp_path).returncode == 0
     from amb.study.study import Study

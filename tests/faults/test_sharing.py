@@ -88,10 +88,10 @@ def test_a_journal_whose_run_is_saved_is_cleared_away(tmp_path: Path) -> None:
     longer.close()
     with study.claim(PLANS[1]) or pytest.fail("nobody has it"):
         execute(PLANS, study, Lab())
-        left = {path.stem for path in (tmp_path / "journal").glob("*.arrows")}
+        left = {path.stem for path in (tmp_path / "journal").glob("*.journal")}
         assert left == {PLANS[0].run_id, PLANS[1].run_id}, "one holds more than its run, one is another process's"
     execute(PLANS, study, Lab())
-    assert [path.stem for path in (tmp_path / "journal").glob("*.arrows")] == [PLANS[0].run_id]
+    assert [path.stem for path in (tmp_path / "journal").glob("*.journal")] == [PLANS[0].run_id]
 
 
 def test_a_solver_that_cannot_start_ends_its_own_run_only(tmp_path: Path) -> None:
