@@ -46,7 +46,7 @@ def test_compare_prints_a_table_and_a_verdict_and_writes_a_report(tmp_path: Path
 def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -> None:
     words = ["compare", *SMALL, "--plugin", str(TOY), "--study", "st", "--json"]
     first, second = amb(*words, cwd=tmp_path), amb(*words, cwd=tmp_path)
-    assert "All 16 runs are in the study already" in second.stderr
+    assert "The study already holds all 16 runs" in second.stderr
     assert json.loads(first.stdout) == json.loads(second.stdout)
 
 
@@ -209,6 +209,6 @@ def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path, damage: str, s
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    for expected in ("snn-cnn.safetensors", says, "install amb again"):
+    for expected in ("snn-cnn.safetensors", says, "reinstall amb"):
         assert expected in done.stderr
     assert not list(tmp_path.glob("**/runs/*"))

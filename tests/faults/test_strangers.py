@@ -277,11 +277,11 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(study: Study) -> None:
     for path in (study.run_file(PLAN.run_id), study.journal_file(PLAN.run_id), study.folder / "manifest.json"):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-    with pytest.raises(StudyError, match="no regular file"):
+    with pytest.raises(StudyError, match="not a regular file"):
         study.load(PLAN)
-    with pytest.raises(StudyError, match="no regular file"):
+    with pytest.raises(StudyError, match="not a regular file"):
         read_journal(study.journal_file(PLAN.run_id))
-    with pytest.raises(StudyError, match="no regular file"):
+    with pytest.raises(StudyError, match="not a regular file"):
         _ = study.manifest
 
 
