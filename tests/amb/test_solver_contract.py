@@ -98,9 +98,11 @@ def test_nothing_to_recommend_before_the_first_value() -> None:
     ("spec", "says"),
     [
         ("randm", "did you mean random"),
-        ("random[kk=3]", "options of random: .*k=32"),
-        ("random[k=many]", "must be int"),
-        ("random[k=true]", "must be int"),
+        ("random[kk=3]", "random has no option 'kk'; did you mean k\\? Options of random: draw=grid, k=32"),
+        ("tt-b[zzz=3]", "tt-b has no option 'zzz'. Options of tt-b: .*k=25"),
+        ("random[lr=3]", "random has no option 'lr'. Options of random: draw=grid, k=32"),
+        ("random[k=many]", "must be an integer"),
+        ("random[k=true]", "must be an integer"),
         ("random[draw=sobol]", "'grid' or 'prior'"),
     ],
 )
