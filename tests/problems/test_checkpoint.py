@@ -206,8 +206,16 @@ def test_shipped_cards_lose_nothing_that_is_declared(name: str) -> None:
 def test_shipped_targets_summarize_themselves() -> None:
     """`amb problems show` states data, network and accuracy of a target, and a spiking one's frames and neuron."""
     summary = checkpoint.read_card("snn-cnn").summary
-    assert summary["test accuracy"] == 0.7622
+    assert summary["network"] == "SpikingCNN(widths=[64, 64])"
+    assert summary["accuracy"] == "76.2% of 10000 test images"
     assert summary["frames"] == 100
     assert summary["neuron"] == "LIF, decay 0.9, fires above the threshold"
-    assert list(checkpoint.read_card("ann-vgg").summary) == ["data", "network", "test accuracy"]
+    assert list(checkpoint.read_card("ann-vgg").summary) == ["network", "data", "normalization", "weights", "accuracy"]
     assert list(checkpoint.read_card("cifar10-vqvae").summary) == ["data", "method", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("snn-cnn", (32, 32, 3)), ("mnist-snn", (28, 28, 1)), ("ann-vgg", (32, 32, 3))]
+)
+def test_a_targets_card_gives_the_shape_of_its_images(name: str, shape: tuple[int, int, int]) -> None:
+    assert checkpoint.read_card(name, TargetCard).image_shape == shape
