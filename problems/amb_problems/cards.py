@@ -79,8 +79,8 @@ class Card(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kin
     Attributes:
         name: of the checkpoint; taken from the file's name, not stored.
         sha256: digest of the tensors' file; set when the checkpoint is saved.
-        data: data set that the network was trained on, and how that was encoded.
-        metrics: how good the network is, by the name of the figure.
+        data: data set that the network was trained on, and its encoding.
+        metrics: quality of the network, by the name of the metric.
     """
 
     name: str = ""
@@ -101,8 +101,8 @@ class TargetCard(Card, frozen=True, kw_only=True, omit_defaults=True):
         network: class of the network.
         arguments: its keyword arguments.
         activation: what an activation of its units is.
-        layers: shape of every layer that is addressed by its own name, shallow to deep.
-        outputs: shape of what is addressed beside them: a readout, or the class probabilities.
+        layers: shape of every layer of the network that can be addressed, shallow to deep.
+        outputs: shape of what can be addressed in addition: a readout, or the class probabilities.
         normalization: of the pixels.
         weights: number formats of the weights.
         classes: names of the classes, in the order of the class output.
@@ -125,9 +125,19 @@ class TargetCard(Card, frozen=True, kw_only=True, omit_defaults=True):
         return {layer: shape[0] for layer, shape in {**self.layers, **self.outputs}.items()}
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images that the network takes; networks default to 32 x 32 x 3."""
+        side, channels = int(self.arguments.get("side", 32)), int(self.arguments.get("channels", 3))
+        return side, side, channels
+
+    @property
     def summary(self) -> Mapping[str, object]:
-        accuracy = self.metrics.get("test accuracy")
-        return {**super().summary, "network": self.network} | ({} if accuracy is None else {"test accuracy": accuracy})
+        arguments = ", ".join(f"{name}={value}" for name, value in self.arguments.items())
+        facts = {"network": f"{self.network}({arguments})", **super().summary}
+        facts |= {name: getattr(self, name) for name in ("normalization", "weights") if getattr(self, name)}
+        if (accuracy := self.metrics.get("test accuracy")) is not None:
+            facts["accuracy"] = f"{accuracy:.1%} of {self.metrics.get('test images', 'the')} test images"
+        return facts
 
 
 class SpikingTargetCard(TargetCard, frozen=True, kw_only=True, omit_defaults=True, tag="spiking target"):
@@ -135,7 +145,7 @@ class SpikingTargetCard(TargetCard, frozen=True, kw_only=True, omit_defaults=Tru
 
     Attributes:
         lif: constants of the neuron of every layer.
-        frames: how often an image is shown.
+        frames: number of frames for which an image is shown.
         readout: what the score of a class is.
         reset, fires: the neuron's reset and threshold rules.
     """

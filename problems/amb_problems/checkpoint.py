@@ -25,10 +25,11 @@ SCHEMA = 1
 LARGEST_TENSORS = 8192 * MEBIBYTE
 LARGEST_CARD = 64 * MEBIBYTE
 _TENSORS, _CARD = ".safetensors", ".card.json"
+_OTHER_FOLDER = "choose another folder"
 
 
 def save(path: Path, tensors: Mapping[str, "Tensor"], card: AnyCard) -> AnyCard:
-    """Write `<path>.safetensors` and `<path>.card.json`, each atomically; returns the card as stored.
+    """Write `<path>.safetensors` and `<path>.card.json`, each durably; returns the card as stored.
 
     Args:
         path: of the checkpoint, with or without the suffix `.safetensors`.
@@ -181,6 +182,6 @@ def _write_card(base: Path, digest: str, content: Mapping[str, object]) -> None:
 def _write(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content, error=None)
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be written ({error.strerror}); choose another folder") from error
+        raise CheckpointError(f"cannot write {file}: {error.strerror}; {_OTHER_FOLDER}") from error
+    write_whole(file, content, error=CheckpointError, advice=_OTHER_FOLDER)

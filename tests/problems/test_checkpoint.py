@@ -1,6 +1,8 @@
 """Checkpoints: what is written comes back, and what was damaged or does not fit is refused clearly."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,7 +114,7 @@ def test_an_unknown_name_gives_the_nearest() -> None:
 def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
     """A file where the folder should be: one clear error, no half checkpoint."""
     (tmp_path / "folder").write_text("")
-    with pytest.raises(CheckpointError, match="cannot be written"):
+    with pytest.raises(CheckpointError, match=r"cannot write .*net\.safetensors.*choose another folder"):
         checkpoint.save(tmp_path / "folder" / "net", {"w": torch.zeros(1)}, CARD)
 
 
@@ -154,6 +156,23 @@ def test_a_card_is_typed(tmp_path: Path) -> None:
     assert isinstance(card.lif.threshold, float)
 
 
+def test_a_failed_write_leaves_the_old_checkpoint(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while a new checkpoint is written: one clear error, the old pair still loads, no debris."""
+    before, files = checkpoint.load(saved), sorted(saved.parent.iterdir())
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="No space left on device; choose another folder"):
+        checkpoint.save(saved, {"w": torch.zeros(3)}, CARD)
+    monkeypatch.undo()
+    after = checkpoint.load(saved)
+    assert after[1] == before[1]
+    assert torch.equal(after[0]["w"], before[0]["w"])
+    assert sorted(saved.parent.iterdir()) == files
+
+
 def test_reading_a_card_loads_nothing_heavy() -> None:
     """Listing problems with their digests and layers must not import torch."""
     code = (
@@ -187,8 +206,16 @@ def test_shipped_cards_lose_nothing_that_is_declared(name: str) -> None:
 def test_shipped_targets_summarize_themselves() -> None:
     """`amb problems show` states data, network and accuracy of a target, and a spiking one's frames and neuron."""
     summary = checkpoint.read_card("snn-cnn").summary
-    assert summary["test accuracy"] == 0.7622
+    assert summary["network"] == "SpikingCNN(widths=[64, 64])"
+    assert summary["accuracy"] == "76.2% of 10000 test images"
     assert summary["frames"] == 100
     assert summary["neuron"] == "LIF, decay 0.9, fires above the threshold"
-    assert list(checkpoint.read_card("ann-vgg").summary) == ["data", "network", "test accuracy"]
+    assert list(checkpoint.read_card("ann-vgg").summary) == ["network", "data", "normalization", "weights", "accuracy"]
     assert list(checkpoint.read_card("cifar10-vqvae").summary) == ["data", "method", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("snn-cnn", (32, 32, 3)), ("mnist-snn", (28, 28, 1)), ("ann-vgg", (32, 32, 3))]
+)
+def test_a_targets_card_gives_the_shape_of_its_images(name: str, shape: tuple[int, int, int]) -> None:
+    assert checkpoint.read_card(name, TargetCard).image_shape == shape

@@ -51,8 +51,8 @@ def test_frames_are_counted_as_the_frameworks_network_would(name: str, layer: st
                     spikes = firing.spikes[:, [1, 4]].numpy()
                     counted += spikes.reshape(3, 2, -1).sum(2).astype(np.int64)
                     break
-    for path in ("auto", "eager"):
-        evaluator = Evaluator(network_of(target), path=path)  # type: ignore[arg-type]
+    for backend in ("auto", "eager"):
+        evaluator = Evaluator(network_of(target), backend=backend)  # type: ignore[arg-type]
         assert np.array_equal(evaluator.frame_counts(3, lambda i: shown[i], layer, (1, 4)), counted)
 
 

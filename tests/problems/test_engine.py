@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from amb.errors import SpecError
 from amb_problems import checkpoint
 from amb_problems.engine.build import network_of
-from amb_problems.engine.convolution import Convolution, written_out
+from amb_problems.engine.convolution import Convolution, as_matrix
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.event_convolution import EventConvolution
-from amb_problems.engine.lif import period_edges
+from amb_problems.engine.firing_periods import period_edges
 from amb_problems.engine.stages import Affine, Neuron
 from amb_problems.targets.spiking.target import SpikingTarget
 
@@ -51,16 +51,16 @@ def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
     return target.counts(stimuli(4, shape=target.shape), {layer: [0, 1, 3] for layer in target.layers})
 
 
-@pytest.mark.parametrize("path", ["events", "integers", "products", "floats", "eager"])
-def test_every_code_path_counts_what_the_plain_network_counts(
-    target: SpikingTarget, plain_counts: dict[str, np.ndarray], path: str
+@pytest.mark.parametrize("backend", ["events", "integers", "products", "floats", "eager"])
+def test_every_backend_counts_what_the_plain_network_counts(
+    target: SpikingTarget, plain_counts: dict[str, np.ndarray], backend: str
 ) -> None:
     """One frame after another through the whole network, and the engine's shortcuts, agree to the spike."""
     images = stimuli(4, shape=target.shape)
-    evaluator = Evaluator(network_of(target), path=path)
+    evaluator = Evaluator(network_of(target), backend=backend)
     layers = list(target.layers)
-    # The deepest layer takes all others' spikes on the way; the first has a closed form of its own.
-    for layer in layers if path == "events" else [layers[0], layers[-1]]:
+    # The deepest layer depends on all others' spikes; the first has its own closed form.
+    for layer in layers if backend == "events" else [layers[0], layers[-1]]:
         assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
 
 
@@ -110,11 +110,11 @@ def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
 
 @pytest.mark.slow
 def test_thousands_of_candidates_never_differ(target: SpikingTarget) -> None:
-    """Two thousand images, each asked for its own unit: no bit depends on path, chunk or order."""
+    """Two thousand images, each with its own probe: no count depends on backend, chunk or order."""
     images, probes = stimuli(2000, 5, target.shape), probes_of(target, 2000, seed=5)
     network = network_of(target)
     expected = Evaluator(network).counts(images, probes)
-    assert np.array_equal(expected, Evaluator(network, path="floats").counts(images, probes, chunk=7))
+    assert np.array_equal(expected, Evaluator(network, backend="floats").counts(images, probes, chunk=7))
     assert np.array_equal(expected[::-1], Evaluator(network).counts(images[::-1], probes[::-1], chunk=32))
 
 
@@ -124,7 +124,7 @@ def test_the_closed_form_of_the_first_layer_is_exact(neuron: Neuron) -> None:
     frames = 100
     edges = period_edges(neuron, frames)
     rng = np.random.default_rng(0)
-    around = np.concatenate([np.nextafter(edges, np.float32(way)) for way in (-9, 9)])
+    around = np.concatenate([np.nextafter(edges, np.float32(bound)) for bound in (-9, 9)])
     currents = np.concatenate([rng.uniform(-1, 3, 20000).astype(np.float32), edges, around])
     above = (currents[:, None] < edges).sum(axis=1) + 1
     periods = np.where(above <= frames, above, 0)
@@ -138,7 +138,7 @@ def test_the_closed_form_of_the_first_layer_is_exact(neuron: Neuron) -> None:
 
 
 @pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2), (4, 2)])
-def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, stride: int) -> None:
+def test_small_maps_as_a_matrix_are_the_same_convolution(side: int, stride: int) -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-128, 128, (5, 7, 3, 3), generator=generator, dtype=torch.int8)
     affine = Affine(weight, torch.full((5,), 0.25), torch.arange(5.0), stride, 1)
@@ -148,7 +148,7 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     ).permute(0, 2, 3, 1)
     assert torch.equal(plain, Convolution(affine, side, arithmetic="floats")(spikes))
     assert torch.equal(plain, Convolution(affine, side, arithmetic="products")(spikes))
-    assert written_out(affine, side).weight.shape[1] == side * side * 7
+    assert as_matrix(affine, side).weight.shape[1] == side * side * 7
 
 
 @given(
@@ -161,10 +161,10 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     seed=st.integers(0, 99),
 )
 @settings(max_examples=60)
-def test_adding_up_the_rows_of_spikes_is_the_convolution(
+def test_adding_the_rows_of_spikes_is_the_convolution(
     side: int, inputs: int, outputs: int, shape: tuple[int, int, int], density: float, extreme: bool, seed: int
 ) -> None:
-    """Any map, kernel, stride and padding; all weights at their least, where 257 of them overflow 16 bits."""
+    """Any map, kernel, stride and padding; also with the smallest weights, 257 of which overflow 16 bits."""
     kernel, stride, padding = shape
     assume(side + 2 * padding >= kernel)
     generator = torch.Generator().manual_seed(seed)
@@ -194,7 +194,7 @@ def test_a_line_of_weights_that_16_bits_do_not_hold_is_left_to_dense_arithmetic(
 
 
 def test_all_targets_are_shipped() -> None:
-    """The tests above ran: a missing checkpoint would have left them out silently."""
+    """A missing checkpoint would leave the tests above out silently."""
     assert TARGETS == ALL
 
 

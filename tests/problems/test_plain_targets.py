@@ -11,7 +11,7 @@ from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
 from amb_problems.cards import PlainTargetCard
 from amb_problems.data import image_sets as data
-from amb_problems.engine.measure import stimuli
+from amb_problems.tables.engine_speed import stimuli
 from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
 from amb_problems.targets.plain.module import PROBABILITY, ModuleTarget, load_plain, small_images
 from amb_problems.targets.plain.responses import CHUNK, Responses

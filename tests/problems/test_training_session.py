@@ -1,6 +1,8 @@
 """Every recipe trains in sessions that resume, also from states and folders that version 0.1 left."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +195,28 @@ def test_a_state_of_another_recipe_is_refused(kind: str, train: Train, tmp_path:
 def test_a_restart_ignores_the_state(train: Train, tmp_path: Path) -> None:
     train(tmp_path, minutes=0.0)
     assert train(tmp_path, minutes=0.0, resume=False)[-1].step == 1
+
+
+def test_a_failed_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while the state is saved costs the steps since the last save, not the training."""
+    file = tmp_path / "tiny.state.safetensors"
+    state.save_state(file, {"x": torch.zeros(2)}, {"done": 1})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r"cannot write .*tiny\.state\.safetensors: No space left.*; free space"):
+        state.save_state(file, {"x": torch.ones(2)}, {"done": 2})
+    assert stored(tmp_path)[1] == {"done": 1}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:
+    """A file where the folder should be is named, with what to do."""
+    (tmp_path / "out").write_text("")
+    with pytest.raises(DataError, match=r"cannot write .*; free space or choose another folder"):
+        state.save_state(tmp_path / "out" / "tiny.state.safetensors", {}, {})
 
 
 def test_a_shorter_recipe_is_refused(tmp_path: Path) -> None:

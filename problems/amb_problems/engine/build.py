@@ -14,7 +14,7 @@ def network_of(target: SpikingTarget) -> Network:
     """The stages of a spiking target, in the order of its spiking layers.
 
     Raises:
-        CheckpointError: weights that are not exact, or a network class whose stages are not written down here.
+        CheckpointError: the weights are not exact, or the stages of this network class are not defined here.
     """
     if target.network not in _STAGES:
         raise unknown("network of the engine", target.network, _STAGES, CheckpointError)
@@ -37,9 +37,9 @@ def _cnn(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
 
 
 def _resnet18(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
-    small = layers["conv1"].weight.shape[-1] == 3  # else ImageNet's stem
-    stem = _affine(layers["conv1"], padding=1) if small else _affine(layers["conv1"], stride=2, padding=3)
-    stages = [Stage("sn1", stem, spike_pool=Pool(2, 2) if small else Pool(3, 2, 1))]
+    has_cifar_stem = layers["conv1"].weight.shape[-1] == 3  # else ImageNet's stem
+    stem = _affine(layers["conv1"], padding=1) if has_cifar_stem else _affine(layers["conv1"], stride=2, padding=3)
+    stages = [Stage("sn1", stem, spike_pool=Pool(2, 2) if has_cifar_stem else Pool(3, 2, 1))]
     for number in (1, 2, 3, 4):
         for block in (0, 1):
             name = f"layer{number}.{block}"

@@ -2,7 +2,7 @@
 
 A spiking network starts in its rate relaxation (frames 0), where training is cheap, and continues with surrogate
 gradients at a few frames; a plain network may start on crops of the images. Every random decision of a step is a
-function of (seed, step): a killed training that resumes takes the same steps that it would have taken.
+function of (seed, step): a killed training that resumes takes the steps that it would have taken.
 """
 
 import math
@@ -60,7 +60,7 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, generator: torch.Generator, *, shift: int, mirror: bool, crop: int | None = None) -> Tensor:
-    """Normalized images, shifted at random by up to `shift` pixels (mid-grey moves in) and mirrored.
+    """Normalized images, shifted at random by up to `shift` pixels (the border becomes mid-grey) and mirrored.
 
     With `crop`: squares of that side, cut at random from the images without a shift.
     """

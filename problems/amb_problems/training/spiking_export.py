@@ -29,7 +29,7 @@ class SpikingModel:
         network: class of the network, a key of `NETWORKS`.
         arguments: its keyword arguments.
         lif: the neuron.
-        frames: how often an image is shown.
+        frames: number of frames for which an image is shown.
         readout: description of the score of a class, for the card.
     """
 

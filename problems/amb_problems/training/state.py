@@ -13,15 +13,24 @@ from amb.study.durable import write_whole
 
 
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors and JSON facts as one safetensors file, atomically."""
-    from safetensors.torch import save as serialize
+    """Write tensors and JSON facts durably as one safetensors file: a crash leaves the old state or the new one.
 
-    file.parent.mkdir(parents=True, exist_ok=True)
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from safetensors.torch import save
+
     # Copies, since safetensors refuses tensors that share memory.
-    plain = {
+    copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    write_whole(file, serialize(plain, metadata={"facts": json.dumps(dict(facts))}), error=DataError)
+    content = save(copies, metadata={"facts": json.dumps(dict(facts))})
+    advice = "free space or choose another folder"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {file}: {error.strerror}; {advice}") from error
+    write_whole(file, content, error=DataError, advice=advice)
 
 
 def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -11,7 +11,7 @@ Relaxation = Literal["relu", "clipped"]
 
 
 class _LIFSteps(torch.autograd.Function):
-    """LIF over frames folded into the batch; arctan surrogate, gradients do not flow through the reset."""
+    """LIF over frames folded into the batch; arctan surrogate; no gradient flows through the reset."""
 
     @staticmethod
     def forward(
@@ -41,7 +41,7 @@ class _LIFSteps(torch.autograd.Function):
         after = None
         steps = zip(slope.chunk(frames), spikes.chunk(frames), strict=True)
         for g, s in reversed(list(steps)):
-            if after is not None:  # what the next frame felt of this frame's potential, unless it was reset
+            if after is not None:  # the gradient through this frame's potential to the next frame, unless it was reset
                 g.add_(torch.addcmul(after, after, s, value=-1), alpha=decay)
             after = g
         return slope, None, None, None, None, None
@@ -51,15 +51,15 @@ class SurrogateLIF(nn.Module):
     """A layer of LIF neurons with hard reset to zero, for training.
 
     Input `[frames * n, ...]`, frame-major; output spikes of the same shape. With `repeats` the input is `[n, ...]`,
-    the same in every frame, as for the layer that sees the still image. `frames=0` stands for the network's
-    rate relaxation, in which training starts.
+    the same in every frame, as for the layer that receives the still image. `frames=0` is the rate relaxation, in
+    which training starts.
 
     Args:
         decay: factor of the membrane potential from one frame to the next.
         threshold: potential at which the neuron fires.
         strict: fire above the threshold (snnTorch) instead of at it (SpikingJelly).
         alpha: steepness of the arctan surrogate.
-        relaxation: "relu", which learns fast, or "clipped" at 1, as a rate is.
+        relaxation: "relu", which learns fast, or "clipped" at 1, like a rate.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class SurrogateLIF(nn.Module):
 
 
 def set_frames(network: nn.Module, frames: int, *, first: str = "sn1") -> None:
-    """Let every neuron layer of `network` work on `frames` folded frames; layer `first` repeats its input."""
+    """Set all neuron layers of `network` to `frames` folded frames; layer `first` repeats its input."""
     for name, module in network.named_modules():
         if isinstance(module, SurrogateLIF):
             module.frames = frames

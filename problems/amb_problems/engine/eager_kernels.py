@@ -1,4 +1,4 @@
-"""The neurons' kernels in plain tensor operations: any device, and the second opinion on the CPU."""
+"""Neuron kernels in plain tensor operations, for any device; on the CPU, an independent check."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from amb_problems.engine.kernels import Classes
-from amb_problems.engine.lif import period_edges
+from amb_problems.engine.firing_periods import period_edges
+from amb_problems.engine.kernels import PeriodClasses
 from amb_problems.engine.stages import Neuron, Pool
 
 
 @dataclass(frozen=True)
-class Eager:
-    """See `Kernels`; steps in place, multiplication and addition apart (`torch.add(alpha=)` would fuse them)."""
+class EagerKernels:
+    """See `Kernels`; steps in place, multiplication before addition (`torch.add(alpha=)` would fuse them)."""
 
     neuron: Neuron
     frames: int
@@ -43,12 +43,12 @@ class Eager:
         pooled = max_pool(spikes.flatten(0, 1).float(), pool).to(torch.uint8)
         return pooled.view(self.frames, -1, *pooled.shape[1:])
 
-    def classes(self, periods: Tensor) -> Classes:
-        """Not here: see `superposes`."""
+    def classes(self, periods: Tensor) -> PeriodClasses:
+        """Not available: see `superposes`."""
         raise NotImplementedError("plain tensor operations run the second layer frame by frame")
 
-    def superpose(self, current: Tensor, bias: Tensor, classes: Classes, pool: Pool | None) -> Tensor:
-        """Not here: see `superposes`."""
+    def superpose(self, current: Tensor, bias: Tensor, classes: PeriodClasses, pool: Pool | None) -> Tensor:
+        """Not available: see `superposes`."""
         raise NotImplementedError("plain tensor operations run the second layer frame by frame")
 
     def fire(self, current: Tensor, shortcut: Tensor | None) -> Tensor:

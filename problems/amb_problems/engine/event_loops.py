@@ -16,9 +16,9 @@ _UNROLLED = 4
 
 
 def _adder(vectors: int) -> Callable[..., None]:
-    """Compiles `total[o:] += sum(weight[base + row[j] + o:] for j in range(first, last))` for so many vectors.
+    """Compiles `total[o:] += sum(weight[base + row[j] + o:] for j in range(first, last))` for a number of vectors.
 
-    numba has no vector registers to offer: through memory, the same loop takes three instructions where one will do.
+    numba does not expose vector registers: through memory, the same loop takes three instructions instead of one.
     """
 
     @intrinsic
@@ -36,9 +36,9 @@ def _adder(vectors: int) -> Callable[..., None]:
                 return builder.bitcast(place, vector.as_pointer())
 
             def load(place: ir.Value) -> ir.Value:
-                found = builder.load(place)
-                found.align = 2
-                return found
+                value = builder.load(place)
+                value.align = 2
+                return value
 
             first, last, base, o = arguments[2:6]
             own = builder.gep(data(6), [o])
@@ -46,7 +46,7 @@ def _adder(vectors: int) -> Callable[..., None]:
             numbers = data(1)
 
             def loop(step: int, start: ir.Value, sums: Sequence[ir.Value]) -> tuple[ir.Value, list[ir.Value]]:
-                """Add `step` rows at a time as long as there are so many; where it stopped, and the sums."""
+                """Add `step` rows at a time while enough remain; returns where it stopped, and the sums."""
                 before = builder.block
                 head, body, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
                 builder.branch(head)
@@ -83,7 +83,7 @@ _add_16, _add_32, _add_64, _add_128 = _adder(1), _adder(2), _adder(4), _adder(8)
 
 @njit(nogil=True, cache=True)
 def _add_rows(weight, row, first, last, base, total):  # type: ignore[no-untyped-def]
-    """Add rows `first` to `last` in the widest pieces."""
+    """Add rows `first` to `last` in the widest possible pieces."""
     o = 0
     while o + 128 <= total.size:
         _add_128(weight, row, first, last, base, o, total)
@@ -100,7 +100,7 @@ def _add_rows(weight, row, first, last, base, total):  # type: ignore[no-untyped
 
 @njit(nogil=True, cache=True)
 def _list_spikes(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
-    """An entry for each neuron that fires: where its row begins, were its column the kernel's first."""
+    """An entry for each neuron that fires: where its row would begin if its column were the kernel's first."""
     side, _, inputs = spikes.shape
     k = 0
     for y in range(side):
@@ -114,7 +114,7 @@ def _list_spikes(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _list_quartets(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
-    """An entry for every four neurons, firing or not: where the row of sums of their pattern begins."""
+    """An entry for every group of four neurons, firing or not: where the row of sums of their pattern begins."""
     side, _, inputs = spikes.shape
     quartets = inputs // 4
     words = spikes.reshape(-1).view(np.uint32)
@@ -132,10 +132,10 @@ def _list_quartets(spikes, padded, listed, begin):  # type: ignore[no-untyped-de
 def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Currents float32 `out[n, height, width, outputs]` of spikes uint8 `[n, side, side, inputs]`, 0 or 1.
 
-    `rows` int16 `[k, padded]` as `EventConvolution` lays them out; the current is `sum * scale + bias`. A map's entries
-    are listed by column, so that all that a line of the kernel covers is one stretch of the list. Lines come before
-    positions: the rows of one line stay in the first-level cache. Sums are added up in 32 bits after every line where
-    they may `spill` over 16.
+    `rows` int16 `[k, padded]` have the layout of `EventConvolution`; the current is `sum * scale + bias`. The entries
+    of a map are listed by column, so that everything a line of the kernel covers is one stretch of the list. The loop
+    over lines is outside the loop over positions, so that the rows of one line stay in the first-level cache. Where
+    sums may `spill` over 16 bits, they are accumulated in 32 bits after every line.
     """
     n, side, _, inputs = spikes.shape
     tall, outputs = out.shape[1], out.shape[3]
@@ -144,14 +144,14 @@ def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding
     column = (inputs * 4 if quartets else inputs) * padded
     listed = np.empty(side * side * inputs + 1, np.int32)
     begin = np.empty((side, side + 1), np.int64)
-    held = np.zeros((tall, tall, padded), np.int16)
+    partial = np.zeros((tall, tall, padded), np.int16)
     total = np.zeros((tall, tall, padded) if spill else (1, 1, 1), np.int32)
     for i in range(n):
         if quartets:
             _list_quartets(spikes[i], padded, listed, begin)
         else:
             _list_spikes(spikes[i], padded, listed, begin)
-        held[:] = 0
+        partial[:] = 0
         total[:] = 0
         for line in range(kernel):
             for y in range(tall):
@@ -162,16 +162,16 @@ def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding
                     left = x * stride - padding
                     low, high = max(left, 0), min(left + kernel, side)
                     first, last = begin[source, low], begin[source, high]
-                    _add_rows(flat, listed, first, last, (line * kernel - left) * column, held[y, x])
+                    _add_rows(flat, listed, first, last, (line * kernel - left) * column, partial[y, x])
             if spill:
                 for y in range(tall):
                     for x in range(tall):
                         for u in range(padded):
-                            total[y, x, u] += held[y, x, u]
-                held[:] = 0
+                            total[y, x, u] += partial[y, x, u]
+                partial[:] = 0
         for y in range(tall):
             for x in range(tall):
                 current = out[i, y, x]
                 for u in range(outputs):
-                    summed = total[y, x, u] if spill else np.int32(held[y, x, u])
+                    summed = total[y, x, u] if spill else np.int32(partial[y, x, u])
                     current[u] = np.float32(summed) * scale[u] + bias[u]

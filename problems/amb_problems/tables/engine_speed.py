@@ -1,8 +1,8 @@
-"""How fast the engine is here, and how much of the processor it uses: `python -m amb_problems.engine.measure`.
+"""Speed of the engine on this machine, and its use of the processor: `python -m amb_problems.tables.engine_speed`.
 
-Prints the machine's measured peaks and, for each target and layer, images per second on one thread, the ratio to the
-framework's own forward pass through the whole network, and where the time goes. Prints Markdown, as in
-`docs/performance.md`. The best of several repetitions counts, since other processes only ever slow one down.
+Prints, as the Markdown of `docs/performance.md`, the machine's measured peaks and, for each target and layer, images
+per second on one thread, the ratio to the framework's own forward pass through the whole network, and where the time
+goes. The best of several repetitions counts, since other processes can only slow one down.
 """
 
 from collections import defaultdict
@@ -42,17 +42,17 @@ class Speed:
     images_per_second: float
     convolution_rate: float
     """GOP/s inside the convolutions, two operations for a multiplication and addition."""
-    convolving: float
+    convolution_share: float
     """Share of the time in convolutions."""
-    neurons: float
+    neuron_share: float
     """Share of the time in neurons."""
 
 
-def best_seconds(work: Callable[[], object], *, seconds: float = 0.6, least: int = 3) -> float:
-    """The shortest of repeated runs, after one that is not counted."""
+def best_seconds(work: Callable[[], object], *, seconds: float = 0.6, repetitions: int = 3) -> float:
+    """The shortest of at least `repetitions` runs over at least `seconds`, after a warm-up."""
     work()
     best, begin, runs = float("inf"), perf_counter(), 0
-    while runs < least or perf_counter() - begin < seconds:
+    while runs < repetitions or perf_counter() - begin < seconds:
         start = perf_counter()
         work()
         best = min(best, perf_counter() - start)
@@ -62,24 +62,24 @@ def best_seconds(work: Callable[[], object], *, seconds: float = 0.6, least: int
 
 def peaks() -> dict[str, float]:
     """Measured peaks of one thread: convolutions in GOP/s (256 channels, 14x14, 3x3), copying in GB/s."""
-    found, generator = {}, torch.Generator().manual_seed(0)
+    rates, generator = {}, torch.Generator().manual_seed(0)
     n, channels = 64, 256
     operations = 2 * n * channels * channels * 9 * 14 * 14
     spikes = torch.randint(0, 2, (n, 14, 14, channels), generator=generator, dtype=torch.uint8)
     weight = torch.randint(-128, 128, (channels, channels, 3, 3), generator=generator, dtype=torch.int8)
     if has_integers():
         affine = Affine(weight, torch.ones(channels), torch.zeros(channels), padding=1)
-        found["int8"] = operations / best_seconds(partial(Convolution(affine, 14, arithmetic="bytes"), spikes)) / 1e9
+        rates["int8"] = operations / best_seconds(partial(Convolution(affine, 14, arithmetic="integers"), spikes)) / 1e9
     for kind in (torch.bfloat16, torch.float32):
         x = spikes.permute(0, 3, 1, 2).to(kind)
         w = weight.to(kind).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             seconds = best_seconds(partial(torch.nn.functional.conv2d, x, w, padding=1))
-        found[str(kind).removeprefix("torch.")] = operations / seconds / 1e9
+        rates[str(kind).removeprefix("torch.")] = operations / seconds / 1e9
     source = torch.ones(64 << 20)
     target = torch.empty_like(source)
-    found["copy"] = 2 * source.nbytes / best_seconds(lambda: target.copy_(source)) / 1e9
-    return found
+    rates["copy"] = 2 * source.nbytes / best_seconds(lambda: target.copy_(source)) / 1e9
+    return rates
 
 
 def stimuli(n: int, *, seed: int = 0) -> NDArray[np.uint8]:
@@ -90,17 +90,17 @@ def stimuli(n: int, *, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def framework_seconds(target: SpikingTarget, images: NDArray[np.uint8], *, repetitions: int = 2) -> float:
-    """Seconds an image of the framework's forward pass through the whole network, all frames."""
+    """Seconds per image of the framework's forward pass through the whole network, all frames."""
 
     def work() -> None:
         for _ in spike_trains(target, images):
             pass
 
-    return best_seconds(work, seconds=0, least=repetitions) / len(images)
+    return best_seconds(work, seconds=0, repetitions=repetitions) / len(images)
 
 
 def speed(evaluator: Evaluator, layer: str, images: NDArray[np.uint8], *, unit: int = 0) -> Speed:
-    """Probe one unit of a layer with all images, and attribute the time."""
+    """Probe one unit of a layer with all images, and attribute the time to convolutions and neurons."""
     probes = [(layer, unit)] * len(images)
     total = best_seconds(lambda: evaluator.counts(images, probes))
     whole, shares = float("inf"), dict[str, float]()
@@ -132,11 +132,11 @@ def _attributed(evaluator: Evaluator) -> Iterator[dict[str, float]]:
         return run
 
     def convolution(*arguments: object, **options: object) -> Callable[[Tensor], Tensor]:
-        made = prepare(*arguments, **options)
+        prepared = prepare(*arguments, **options)
 
         def run(maps: Tensor) -> Tensor:
-            spent["operations"] += made.operations(len(maps))
-            return clocked("convolution", made)(maps)
+            spent["operations"] += prepared.operations(len(maps))
+            return clocked("convolution", prepared)(maps)
 
         return run
 
@@ -174,7 +174,7 @@ def main() -> None:
             s = speed(evaluator, layer, images)
             print(
                 f"| `{layer}` | {s.images_per_second:,.0f} | {s.images_per_second * framework:,.0f} "
-                f"| {s.convolving:.0%} | {s.neurons:.0%} | {s.convolution_rate:,.0f} "
+                f"| {s.convolution_share:.0%} | {s.neuron_share:.0%} | {s.convolution_rate:,.0f} "
                 f"| {s.convolution_rate / top[kind]:.0%} |",
                 flush=True,
             )

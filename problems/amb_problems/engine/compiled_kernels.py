@@ -1,4 +1,4 @@
-"""The neurons' kernels on the CPU: numpy views of the tensors, handed to compiled loops."""
+"""Neuron kernels on the CPU: numpy views of the tensors, passed to the compiled loops of `neuron_loops`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,17 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amb_problems.engine import loops
-from amb_problems.engine.kernels import Classes
-from amb_problems.engine.lif import period_edges
+from amb_problems.engine import neuron_loops
+from amb_problems.engine.firing_periods import period_edges
+from amb_problems.engine.kernels import PeriodClasses
 from amb_problems.engine.stages import Neuron, Pool
 
-_SINGLE = Pool(1, 1)
-_ROWS = 32  # a convolution is compiled for every new number of rows, so rows come in multiples of this
+_NO_POOL = Pool(1, 1)
+_ROWS = 32  # rows are padded to a multiple, since a convolution is compiled for every new number of rows
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledKernels:
     """See `Kernels`."""
 
     neuron: Neuron
@@ -26,51 +26,51 @@ class Compiled:
 
     def periods(self, current: Tensor, pool: Pool | None) -> Tensor:
         """See `Kernels`."""
-        pool = pool or _SINGLE
+        pool = pool or _NO_POOL
         n, height, width, units = current.shape
         out = torch.empty((n, pool.output_side(height), pool.output_side(width), units), dtype=torch.uint8)
         edges = period_edges(self.neuron, self.frames)
         edges = np.pad(edges, (0, -edges.size % 8), constant_values=-np.inf)
-        loops.periods(current.numpy(), edges, self.frames, pool.kernel, pool.stride, pool.padding, out.numpy())
+        neuron_loops.periods(current.numpy(), edges, self.frames, pool.kernel, pool.stride, pool.padding, out.numpy())
         return out
 
     def period_counts(self, periods: Tensor) -> Tensor:
         """See `Kernels`."""
         out = torch.zeros((periods.shape[0], periods.shape[-1]), dtype=torch.int64)
-        loops.period_counts(periods.numpy(), self.frames, out.numpy())
+        neuron_loops.period_counts(periods.numpy(), self.frames, out.numpy())
         return out
 
     def trains(self, periods: Tensor, pool: Pool | None) -> Tensor:
         """See `Kernels`."""
-        pool = pool or _SINGLE
+        pool = pool or _NO_POOL
         n, height, width, units = periods.shape
         shape = (self.frames, n, pool.output_side(height), pool.output_side(width), units)
         out = torch.empty(shape, dtype=torch.uint8)
-        loops.trains(periods.numpy(), pool.kernel, pool.stride, pool.padding, out.numpy())
+        neuron_loops.trains(periods.numpy(), pool.kernel, pool.stride, pool.padding, out.numpy())
         return out
 
-    def classes(self, periods: Tensor) -> Classes:
+    def classes(self, periods: Tensor) -> PeriodClasses:
         """See `Kernels`."""
         n = periods.shape[0]
         flat = periods.view(n, -1).numpy()
         present = np.zeros((n, 256), np.int32)
-        loops.class_counts(flat, present)
+        neuron_loops.class_counts(flat, present)
         image, period = np.nonzero(present[:, 1:])
         period += 1
         padded = max(-(-image.size // _ROWS), 1) * _ROWS
         rows = torch.empty((padded, *periods.shape[1:]), dtype=torch.uint8)
-        loops.class_rows(flat, image, period, rows.view(padded, -1).numpy())
-        return Classes(rows, torch.from_numpy(image), torch.from_numpy(period), n)
+        neuron_loops.class_rows(flat, image, period, rows.view(padded, -1).numpy())
+        return PeriodClasses(rows, torch.from_numpy(image), torch.from_numpy(period), n)
 
-    def superpose(self, current: Tensor, bias: Tensor, classes: Classes, pool: Pool | None) -> Tensor:
+    def superpose(self, current: Tensor, bias: Tensor, classes: PeriodClasses, pool: Pool | None) -> Tensor:
         """See `Kernels`."""
-        pool = pool or _SINGLE
+        pool = pool or _NO_POOL
         _, height, width, units = current.shape
         n = classes.images
         shape = (self.frames, n, pool.output_side(height), pool.output_side(width), units)
         out = torch.empty(shape, dtype=torch.uint8)
         first = np.searchsorted(classes.image.numpy(), np.arange(n + 1))
-        loops.superpose(
+        neuron_loops.superpose(
             current.view(len(current), height, -1).numpy(), bias.numpy(), first, classes.period.numpy(),
             pool.kernel, pool.stride, np.float32(self.neuron.decay), self.neuron.level, out.numpy(),
         )  # fmt: skip
@@ -82,9 +82,9 @@ class Compiled:
         received, spikes = current.view(self.frames, -1).numpy(), out.view(self.frames, -1).numpy()
         decay, level = np.float32(self.neuron.decay), self.neuron.level
         if shortcut is None:
-            loops.fire(received, decay, level, spikes)
+            neuron_loops.fire(received, decay, level, spikes)
         else:
-            loops.fire_sum(received, shortcut.view(self.frames, -1).numpy(), decay, level, spikes)
+            neuron_loops.fire_sum(received, shortcut.view(self.frames, -1).numpy(), decay, level, spikes)
         return out
 
     def fire_counts(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
@@ -95,5 +95,5 @@ class Compiled:
         """See `Kernels`."""
         frames, n, *_, units = spikes.shape
         out = torch.empty((n, units), dtype=torch.int64)
-        loops.count(spikes.view(frames, n, -1, units).numpy(), out.numpy())
+        neuron_loops.count(spikes.view(frames, n, -1, units).numpy(), out.numpy())
         return out

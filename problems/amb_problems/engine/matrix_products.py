@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-# What the integer units ask for: factors in multiples of 8, and more than 16 rows.
+# What the integer units require: factors in multiples of 8, and more than 16 rows.
 _MULTIPLE = 8
 _LEAST_ROWS = 17
 
@@ -24,7 +24,7 @@ def sums_of_products(maps: Tensor, weight: Tensor, *, stride: int, padding: int)
         stride, padding: as in `torch.nn.functional.conv2d`.
     """
     outputs, inputs, kernel, _ = weight.shape
-    # The matrix of patches, whose rows are positions; channels last, so that copies are long.
+    # The matrix of patches: one row per position; channels last, so that copies are contiguous.
     patches = pad(maps, (0, 0, padding, padding, padding, padding)) if padding else maps
     patches = patches.unfold(1, kernel, stride).unfold(2, kernel, stride).permute(0, 1, 2, 4, 5, 3)
     n, height, width = patches.shape[:3]
@@ -39,7 +39,7 @@ def sums_of_products(maps: Tensor, weight: Tensor, *, stride: int, padding: int)
 
 @lru_cache(maxsize=2)
 def has_products(device: torch.device) -> bool:
-    """Whether this build of torch multiplies int8 matrices on the device, and right: tried once on extreme values."""
+    """Whether this build of torch multiplies int8 matrices on the device correctly; tested once on extreme values."""
     maps = torch.full((2, 3, 3, 40), -128, dtype=torch.int8, device=device)
     maps[1] = 127
     weight = torch.full((8, 40, 3, 3), -128, dtype=torch.int8, device=device)

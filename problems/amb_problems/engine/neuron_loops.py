@@ -1,8 +1,8 @@
-"""The compiled loops behind `Compiled`: plain float32 arithmetic, no fused multiply-add, no reassociation.
+"""The compiled loops of `CompiledKernels`: plain float32 arithmetic, no fused multiply-add, no reassociation.
 
-numba contracts or reorders nothing unless `fastmath` is set, so these are the bits of the eager operations. The loops
-release the interpreter lock and keep their state in blocks that stay in the first-level cache; what numba compiled is
-kept on disk, beside this file or, where that is read-only, in the user's cache.
+numba contracts or reorders nothing unless `fastmath` is set, so the loops give the same bits as the eager operations.
+They release the interpreter lock and keep their state in blocks that stay in the first-level cache. numba caches the
+compiled code on disk, next to this file or, if that folder is read-only, in the user's cache.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ _ZERO = np.float32(0)
 def periods(current, edges, frames, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Periods of the max-pooled constant currents.
 
-    `edges` as from `period_edges`, filled up with minus infinity to a multiple of 8: eight comparisons a pass keep the
-    running count out of memory.
+    `edges` are those of `period_edges`, padded with minus infinity to a multiple of 8: eight comparisons per pass keep
+    the running count out of memory.
     """
     images, height, width, units = current.shape
     wide = out.shape[2]
@@ -172,7 +172,7 @@ def fire(current, decay, level, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def fire_sum(current, shortcut, decay, level, out):  # type: ignore[no-untyped-def]
-    """As `fire`, with a shortcut (spikes or currents) added to the currents first."""
+    """`fire` with a shortcut (spikes or currents) added to the currents first."""
     frames, neurons = current.shape
     potential = np.empty(_BLOCK, np.float32)
     for start in range(0, neurons, _BLOCK):
