@@ -10,8 +10,8 @@ from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
 from amb_problems.cards import SpikingTargetCard
 from amb_problems.data import image_sets as data
+from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.targets.spiking.target import SpikingTarget
 from amb_problems.training import spiking
 from amb_problems.training.classifier import (
     ClassifierRecipe,
@@ -109,7 +109,7 @@ def run_train(
 def test_train_writes_an_exact_target_that_has_learned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """After training on colours the exported integers tell them apart, and the card states how well."""
     seen = run_train(monkeypatch, tmp_path, recipe("SpikingCNN", Phase(0, 6, 0.03), Phase(4, 4, 0.03)))
-    target, images = SpikingTarget.load(tmp_path / "tiny"), coloured(96)
+    target, images = ExactNetwork.load(tmp_path / "tiny"), coloured(96)
     accuracy = float((target.class_scores(images.test_images).argmax(1) == images.test_labels).mean())
     card = checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard)
     assert accuracy > 0.8

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from amb.errors import SpecError
 from amb_problems import checkpoint
-from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import Convolution, as_matrix
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.firing_periods import period_edges
 from amb_problems.engine.stages import Affine, Neuron
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.targets.spiking.exact_network import ExactNetwork
+from amb_problems.targets.spiking.stages import network_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,11 +34,11 @@ def stimuli(n: int, seed: int = 0, shape: tuple[int, int, int] = (32, 32, 3)) ->
 
 
 @pytest.fixture(scope="module", params=TARGETS)
-def target(request: pytest.FixtureRequest) -> SpikingTarget:
-    return SpikingTarget.load(request.param)
+def target(request: pytest.FixtureRequest) -> ExactNetwork:
+    return ExactNetwork.load(request.param)
 
 
-def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, int]]:
+def probes_of(target: ExactNetwork, n: int, seed: int = 0) -> list[tuple[str, int]]:
     rng = np.random.default_rng(seed)
     names = list(target.layers)
     layers = [names[i] for i in rng.integers(0, len(names), n)]
@@ -46,14 +46,14 @@ def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, i
 
 
 @pytest.fixture(scope="module")
-def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
+def plain_counts(target: ExactNetwork) -> dict[str, np.ndarray]:
     """Units 0, 1 and 3 of every layer, one frame after another through the whole network."""
     return target.counts(stimuli(4, shape=target.shape), {layer: [0, 1, 3] for layer in target.layers})
 
 
 @pytest.mark.parametrize("backend", ["events", "integers", "products", "floats", "eager"])
 def test_every_backend_counts_what_the_plain_network_counts(
-    target: SpikingTarget, plain_counts: dict[str, np.ndarray], backend: str
+    target: ExactNetwork, plain_counts: dict[str, np.ndarray], backend: str
 ) -> None:
     """One frame after another through the whole network, and the engine's shortcuts, agree to the spike."""
     images = stimuli(4, shape=target.shape)
@@ -64,7 +64,7 @@ def test_every_backend_counts_what_the_plain_network_counts(
         assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
 
 
-def test_one_pass_counts_every_layer(target: SpikingTarget, plain_counts: dict[str, np.ndarray]) -> None:
+def test_one_pass_counts_every_layer(target: ExactNetwork, plain_counts: dict[str, np.ndarray]) -> None:
     images = stimuli(4, shape=target.shape)
     found = Evaluator(network_of(target)).layer_counts(images, target.layers)
     for layer, counts in plain_counts.items():
@@ -73,7 +73,7 @@ def test_one_pass_counts_every_layer(target: SpikingTarget, plain_counts: dict[s
 
 
 def test_the_frameworks_own_forward_pass_counts_the_same(
-    target: SpikingTarget, plain_counts: dict[str, np.ndarray]
+    target: ExactNetwork, plain_counts: dict[str, np.ndarray]
 ) -> None:
     """snnTorch's and SpikingJelly's neurons, one frame a call, with the same weights."""
     pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
@@ -89,7 +89,7 @@ def test_the_frameworks_own_forward_pass_counts_the_same(
         assert np.array_equal(found[layer], Evaluator(network_of(target)).unit_counts(images, layer, (0, 1, 3)))
 
 
-def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
+def test_a_count_depends_on_its_own_image_alone(target: ExactNetwork) -> None:
     """Alone, in any batch, at any position, in chunks of any size, on any number of threads: the same count."""
     images, probes = stimuli(40, shape=target.shape), probes_of(target, 40)
     evaluator = Evaluator(network_of(target))
@@ -109,7 +109,7 @@ def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
 
 
 @pytest.mark.slow
-def test_thousands_of_candidates_never_differ(target: SpikingTarget) -> None:
+def test_thousands_of_candidates_never_differ(target: ExactNetwork) -> None:
     """Two thousand images, each with its own probe: no count depends on backend, chunk or order."""
     images, probes = stimuli(2000, 5, target.shape), probes_of(target, 2000, seed=5)
     network = network_of(target)
@@ -200,13 +200,13 @@ def test_all_targets_are_shipped() -> None:
 
 @pytest.mark.parametrize("probe", [("sn1", 64), ("sn1", -1), ("sn9", 0)])
 def test_unknown_probes_are_refused(probe: tuple[str, int]) -> None:
-    evaluator = Evaluator(network_of(SpikingTarget.load("snn-cnn")))
+    evaluator = Evaluator(network_of(ExactNetwork.load("snn-cnn")))
     with pytest.raises(SpecError, match=r"unit|layer"):
         evaluator.counts(stimuli(1), [probe])
 
 
 @pytest.mark.gpu
-def test_an_accelerator_counts_the_same(target: SpikingTarget) -> None:
+def test_an_accelerator_counts_the_same(target: ExactNetwork) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     images, probes = stimuli(200, shape=target.shape), probes_of(target, 200)

@@ -144,4 +144,4 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         SNGANGenerator(tmp_path / "cnn")
     checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, SNGANCard(shape=SNGANShape()))
     with pytest.raises(CheckpointError, match="does not fit"):
-        SNGANGenerator(tmp_path / "odd")
+        SNGANGenerator(tmp_path / "odd").on("cpu")

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from amb_problems import checkpoint
-from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import Convolution, has_integers
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.stages import Affine
+from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.framework import spike_trains
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.targets.spiking.stages import network_of
 
 IMAGES = 128
 LAYERS: Mapping[str, tuple[str, ...]] = {
@@ -89,7 +89,7 @@ def stimuli(n: int, *, seed: int = 0) -> NDArray[np.uint8]:
     return np.clip(coarse + rng.normal(120, 25, (n, 1, 1, 3)), 0, 255).astype(np.uint8)
 
 
-def framework_seconds(target: SpikingTarget, images: NDArray[np.uint8], *, repetitions: int = 2) -> float:
+def framework_seconds(target: ExactNetwork, images: NDArray[np.uint8], *, repetitions: int = 2) -> float:
     """Seconds per image of the framework's forward pass through the whole network, all frames."""
 
     def work() -> None:
@@ -164,7 +164,7 @@ def main() -> None:
         print(f"| {name} | {value:,.0f} {'GB/s' if name == 'copy' else 'GOP/s'} |")
     kind = "int8" if has_integers() else "float32"
     for name in (name for name in LAYERS if name in checkpoint.shipped()):
-        target = SpikingTarget.load(name)
+        target = ExactNetwork.load(name)
         evaluator, images = Evaluator(network_of(target)), stimuli(IMAGES)
         framework = framework_seconds(target, images[:32])
         print(f"\n{name}: the framework's network takes {1 / framework:.1f} images/s\n")

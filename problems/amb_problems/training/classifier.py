@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amb_problems.targets.normalize import normalize
 from amb_problems.targets.spiking.surrogate import set_frames
 from amb_problems.training import state
 from amb_problems.training.precision import has_bfloat16
@@ -52,11 +53,6 @@ class ClassifierRecipe:
     warmup: float = 0.2
     shift: int = 4
     mirror: bool = True
-
-
-def normalize(images: Tensor) -> Tensor:
-    """`(u8 - 128) / 64`: uint8 `[n, h, w, c]` to float32 `[n, c, h, w]`, channels last in memory."""
-    return images.permute(0, 3, 1, 2).float().sub_(128.0).div_(64.0)
 
 
 def augment(images: Tensor, generator: torch.Generator, *, shift: int, mirror: bool, crop: int | None = None) -> Tensor:

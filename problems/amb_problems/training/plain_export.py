@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from amb_problems import checkpoint
 from amb_problems.cards import LayerShape, PlainTargetCard
 from amb_problems.data.image_sets import Dataset
-from amb_problems.targets.plain.module import PROBABILITY, small_images
+from amb_problems.targets.normalize import normalize
+from amb_problems.targets.plain.module import PROBABILITY
 from amb_problems.targets.plain.responses import Responses
 from amb_problems.targets.scale import Scale
 
@@ -37,7 +38,7 @@ def export(
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in rounded.items()}
     )
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    responses = Responses(network, prepare=small_images)
+    responses = Responses(network, prepare=normalize)
     layers = probed_layers(network, responses)
     output = layers[-1]
     means = responses.means(data.test_images, layers)

@@ -61,16 +61,16 @@ def firing_rates(target_name: str, layer: str) -> tuple[Features, str]:
     Raises:
         CheckpointError: the target's checkpoint is missing or damaged.
     """
-    from amb_problems import checkpoint, targets
+    from amb_problems import checkpoint
+    from amb_problems.targets.spiking.target import SpikingTarget
 
-    activations = targets.load_spiking(target_name)
-    info = activations.target.layers[layer]
-    units = tuple(range(info.channels))
+    target = SpikingTarget(target_name)
+    units = tuple(range(target.layers[layer]))
 
     def rates(images: UInt8Array) -> npt.NDArray[np.float64]:
         parts = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
-        counts = [activations.evaluator.unit_counts(part, layer, units) for part in parts]
-        return np.concatenate(counts) / (activations.target.frames * info.positions)
+        counts = [target.evaluator.unit_counts(part, layer, units) for part in parts]
+        return np.concatenate(counts) / target.spikes[layer]
 
     digest = checkpoint.fingerprint(target_name)[:8]
     return rates, f"the firing rates of {target_name}/{layer} (checkpoint {digest})"

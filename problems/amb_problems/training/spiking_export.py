@@ -13,11 +13,10 @@ from amb_problems import checkpoint
 from amb_problems.cards import SpikingTargetCard
 from amb_problems.data.image_sets import Dataset
 from amb_problems.targets.scale import Scale
-from amb_problems.targets.spiking.activations import READOUT
 from amb_problems.targets.spiking.architectures import TargetNetwork
 from amb_problems.targets.spiking.exact import make_exact, to_tensors
+from amb_problems.targets.spiking.exact_network import READOUT, ExactNetwork, build_network, describe
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.targets.spiking.target import SpikingTarget, build_network, describe
 from amb_problems.training.classifier import reestimate
 
 
@@ -84,7 +83,7 @@ def export(
     )
     tensors = to_tensors(layers)
     checkpoint.save(path, tensors, card)
-    target = SpikingTarget.load(path)
+    target = ExactNetwork.load(path)
     images, labels = data.test_images[:tested], data.test_labels[:tested]
     scores = np.concatenate([target.class_scores(images[i : i + chunk]) for i in range(0, len(images), chunk)])
     accuracy = float((scores.argmax(1) == labels).mean())

@@ -1,4 +1,4 @@
-"""From a target's exact weights to the chain of stages that the engine runs."""
+"""From exact weights to the chain of stages that the engine runs."""
 
 from collections.abc import Mapping
 
@@ -7,20 +7,20 @@ import torch
 from amb.errors import CheckpointError, unknown
 from amb_problems.engine.stages import Affine, Network, Neuron, Pool, Stage
 from amb_problems.targets.spiking.exact import ExactLayer
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.targets.spiking.exact_network import ExactNetwork
 
 
-def network_of(target: SpikingTarget) -> Network:
-    """The stages of a spiking target, in the order of its spiking layers.
+def network_of(exact: ExactNetwork) -> Network:
+    """The stages of a spiking network, in the order of its spiking layers.
 
     Raises:
         CheckpointError: the weights are not exact, or the stages of this network class are not defined here.
     """
-    if target.network not in _STAGES:
-        raise unknown("network of the engine", target.network, _STAGES, CheckpointError)
-    neuron = Neuron(target.lif.decay, target.lif.threshold, target.lif.strict)
-    side, _, channels = target.shape
-    return Network(_STAGES[target.network](target.weights), neuron, target.frames, side, channels)
+    if exact.network not in _STAGES:
+        raise unknown("network of the engine", exact.network, _STAGES, CheckpointError)
+    neuron = Neuron(exact.lif.decay, exact.lif.threshold, exact.lif.strict)
+    side, _, channels = exact.shape
+    return Network(_STAGES[exact.network](exact.weights), neuron, exact.frames, side, channels)
 
 
 def _cnn(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
