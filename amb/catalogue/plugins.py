@@ -143,7 +143,7 @@ def load_file(path: str | Path) -> list[Plugin]:
     """Register the plug-ins that a Python file defines, as `--plugin FILE` does; idempotent.
 
     Every concrete class defined in the file whose contract names a plug-in group (`Solver`, `Family`, `Generator`,
-    `Report`) is registered under its `name` attribute or, without one, its class name in kebab case.
+    `Target`, `Report`) is registered under its `name` attribute or, without one, its class name in kebab case.
 
     Raises:
         PluginError: the file is missing, cannot be imported, or defines no plug-in.
@@ -166,7 +166,8 @@ def load_file(path: str | Path) -> list[Plugin]:
         for kind, cls in _classes(module)
     ]
     if not defined:
-        raise PluginError(f"{str(path)!r} defines no subclass of amb.Solver, amb.Family, amb.Generator or amb.Report")
+        contracts = "amb.Solver, amb.Family, amb.Generator, amb.Target or amb.Report"
+        raise PluginError(f"{str(path)!r} defines no subclass of {contracts}")
     for plugin in defined:
         _refuse_duplicates(_installed(plugin.kind).get(plugin.name), plugin)
         earlier = _from_files[plugin.kind].get(plugin.name)

@@ -187,5 +187,5 @@ def _units(pattern: str, number: int, where: str) -> list[str]:
             f"bad unit {pattern!r} of {where}: expected a number, a range such as 0..63, a group such as 3+7+12, or *"
         )
     if first > last or last >= number:
-        raise SpecError(f"no units {pattern} in {where}; its units are 0..{number - 1}")
+        raise SpecError(f"no unit{'' if first == last else 's'} {pattern} in {where}; its units are 0..{number - 1}")
     return [str(unit) for unit in range(first, last + 1)]

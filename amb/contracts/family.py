@@ -17,7 +17,7 @@ class Family(ABC):
     `Target`, makes one of any two that fit. A family that is not of this kind, such as an analytic function, is
     registered in the same group under ``<generator>/<target>``.
 
-    Making a family loads no network; `layers` and `facts` may read model cards, `problem` loads.
+    Making a family loads no network; `layers` and `cards` may read model cards, `problem` loads.
     """
 
     plugin_kind: ClassVar[str] = "families"
@@ -54,6 +54,6 @@ class Family(ABC):
         """
         return None
 
-    def facts(self) -> Mapping[str, Mapping[str, object]]:
-        """The cards of generator and target, for `amb problems show`. Optional."""
+    def cards(self) -> Mapping[str, Mapping[str, object]]:
+        """The cards of its parts, such as "generator" and "target", for `amb problems show`. Optional."""
         return {}

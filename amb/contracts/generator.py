@@ -123,8 +123,20 @@ class Generator(ABC):
         return self
 
     def facts(self) -> Mapping[str, object]:
-        """The model card, names and values, for `amb problems show`; no network is loaded."""
+        """What the model card says, names and values, for `amb problems show`; no network is loaded. Optional."""
         return {}
+
+    def card(self) -> Mapping[str, object]:
+        """What the contract knows of the generator, and its facts."""
+        options = "; ".join(f"{option}: {', '.join(values)}" for option, values in self.options.items())
+        return {
+            "name": self.name,
+            "images": size(self.shape),
+            "latent": f"{self.latent_dim} dimensions",
+            "options": options,
+            **self.facts(),
+            "fingerprint": self.fingerprint,
+        }
 
     def _grid(self, *, grid: str) -> Grid:
         """64 levels in [-4, 4] (the paper, section 3.2.2) of a standard normal latent."""

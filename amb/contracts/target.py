@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from amb.contracts.family import Family
-from amb.contracts.images import Shape
+from amb.contracts.images import Shape, size
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, unknown
@@ -67,8 +67,18 @@ class Target(ABC):
         return self
 
     def facts(self) -> Mapping[str, object]:
-        """The model card, names and values, for `amb problems show`; no network is loaded."""
+        """What the model card says, names and values, for `amb problems show`; no network is loaded. Optional."""
         return {}
+
+    def card(self) -> Mapping[str, object]:
+        """What the contract knows of the target, and its facts."""
+        return {
+            "name": self.name,
+            "images": size(self.shape),
+            "activation": self.activation,
+            **self.facts(),
+            "fingerprint": self.fingerprint,
+        }
 
     def family(self, generator: object) -> Family:
         """All problems with a generator: a registered one by its name, or a `Generator` of your own.

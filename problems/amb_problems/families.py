@@ -43,9 +43,9 @@ class NetworkFamily(Family):
         """Units of every layer, as the target's card lists them."""
         return self.target.layers
 
-    def facts(self) -> Mapping[str, Mapping[str, object]]:
+    def cards(self) -> Mapping[str, Mapping[str, object]]:
         """The cards of generator and target."""
-        return {"generator": self.generator.facts(), "target": self.target.facts()}
+        return {"generator": self.generator.card(), "target": self.target.card()}
 
     def natural_images(self, data: "Path | None") -> "UInt8Array | None":
         """The test half of the data set that the generator's name begins with, where it begins with one."""

@@ -63,6 +63,7 @@ class ImageNetTarget(OwnTarget):
             size=None if shape[:2] == (_SIDE, _SIDE) else _SIDE,
         )
         self.output = list(LAYERS[name])[-1]
+        self.activation += f"; of `{self.output}` the logit, of `{PROBABILITY}` its softmax"
 
     @property
     def layers(self) -> Mapping[str, int]:
