@@ -39,9 +39,9 @@ def family(name: str) -> Family:
     """
     if name in registered_families():
         return load_instance(find("families", name), Family)
-    _require(name)
-    generator, _, target = name.partition("/")
-    return compose(generator, targets.described(target))
+    parts = ProblemId.parse(name)
+    _require(parts)
+    return compose(parts.generator, targets.described(parts.target))
 
 
 def expand(text: str) -> list[str]:
@@ -126,7 +126,7 @@ def _families(parts: ProblemId) -> list[str]:
         return [parts.pair]
     names = _matching(parts.generator, parts.target)
     if not names:
-        _require(parts.pair)
+        _require(parts)
         if not _is_glob(parts.generator):
             generators.described(parts.generator)  # says what is wrong with it
         if not _is_glob(parts.target):
@@ -153,16 +153,16 @@ def _working(describe: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
             continue
 
 
-def _require(pair: str) -> None:
+def _require(parts: ProblemId) -> None:
     """Refuse a generator or target, or a glob of them, that nothing matches; the nearest names are given."""
-    generator, _, target = pair.partition("/")
-    registered = [name.split("/", 1) for name in registered_families()]
-    known = {*generators.generator_names(), *(first for first, _ in registered)}
-    if not _match_names(generator, known):
-        raise unknown("generator", generator, known)
-    seen = {*targets.target_names(), *(second for first, second in registered if fnmatchcase(first, generator))}
-    if not _match_names(target, seen):
-        raise unknown("target", target, seen)
+    registered = [ProblemId.parse(name) for name in registered_families()]
+    makers = {*generators.generator_names(), *(other.generator for other in registered)}
+    if not _match_names(parts.generator, makers):
+        raise unknown("generator", parts.generator, makers)
+    own = {other.target for other in registered if fnmatchcase(other.generator, parts.generator)}
+    seers = {*targets.target_names(), *own}
+    if not _match_names(parts.target, seers):
+        raise unknown("target", parts.target, seers)
 
 
 def _match_names(glob: str, names: Iterable[str]) -> list[str]:
