@@ -1,5 +1,6 @@
 """One family of any generator and any target that fit: whoever wrote them, and however the problem is named."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import amb
 from amb.catalogue import generators, targets
+from amb.catalogue import plugins as plugin_module
 from amb.catalogue.families import fits
-from amb.catalogue.plugins import load_file, plugins
+from amb.catalogue.plugins import Plugin, load_file, plugins
 from amb.catalogue.problems import expand, family, family_names
 from amb.errors import CheckpointError, PluginError, SpecError
 from amb.spec import Spec
@@ -244,3 +247,69 @@ def test_a_broken_plugin_spoils_no_glob(monkeypatch: pytest.MonkeyPatch) -> None
         expand("t*/ann-vgg/features.0/0")
     with pytest.raises(CheckpointError, match="scratch"):
         family.__wrapped__("toy/ann-vgg")
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Adds an entry point of `amb.targets`, as a distribution would."""
+
+    def add(name: str, loaded: object) -> None:
+        plugin = Plugin("targets", name, "somebody:attribute", "somebody 1.0", _object=loaded)
+        known = {**plugin_module._from_files["targets"], name: plugin}
+        monkeypatch.setitem(plugin_module._from_files, "targets", known)
+
+    return add
+
+
+def test_a_package_registers_a_module_as_a_target(register) -> None:  # type: ignore[no-untyped-def]
+    """What `amb.target` returns is an entry point's object; every generator of its image size composes with it."""
+    made: list[int] = []
+
+    def make() -> torch.nn.Module:
+        made.append(1)
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5), torch.nn.ReLU())
+
+    register("filters", amb.target(make, name="filters"))
+    assert "filters" in targets.target_names()
+    assert not made
+    problem = amb.problem("toy/filters/1/3")
+    candidates = problem.space.sample_prior(2, np.random.default_rng(0))
+    assert problem.evaluate(candidates).shape == (2,)
+    assert expand("toy/filters/1/0..1") == ["toy/filters/1/0", "toy/filters/1/1"]
+    assert made == [1]
+    register("other", amb.target(make, name="filters"))
+    with pytest.raises(PluginError, match="calls itself 'filters'"):
+        amb.target("other")
+
+
+def test_a_new_spiking_target_needs_a_checkpoint_and_an_entry_point(  # type: ignore[no-untyped-def]
+    register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an existing architecture: no class, no family, no list to extend; its recipe is a third thing."""
+    shipped = Path(checkpoint.__file__).parent / "checkpoints"
+    for suffix in (".safetensors", ".card.json"):
+        shutil.copy(shipped / f"mnist-snn{suffix}", tmp_path / f"snn-new{suffix}")
+        shutil.copy(shipped / f"mnist-sngan{suffix}", tmp_path)
+    monkeypatch.setattr(checkpoint, "_package_folder", lambda: tmp_path)
+    register("snn-new", load)
+    new, old = amb.problem("mnist-sngan/snn-new/out/3"), amb.problem("mnist-sngan/mnist-snn/out/3")
+    assert expand("*/snn-new/out/3") == [new.id]
+    candidates = new.space.sample_prior(2, np.random.default_rng(0))
+    assert np.array_equal(new.evaluate(candidates), old.evaluate(candidates))
+    assert new.fingerprint == old.fingerprint
+    assert dict(new.facts()) == {**old.facts(), "problem": new.id}
+
+
+@pytest.mark.parametrize("pair", ["cifar10-sngan/snn-cnn", "cifar10-vqvae/ann-vgg"])
+def test_on_another_device_there_is_a_copy(pair: str) -> None:
+    """`cpu:0` is another name, so generator and target are copied; the images take the way of an accelerator."""
+    here, layer = family(pair), next(iter(family(pair).layers()))
+    there = here.problem(layer, 3, device="cpu:0")
+    problem = here.problem(layer, 3)
+    assert there.group == f"{pair}@cpu:0"
+    assert there.fingerprint == problem.fingerprint
+    assert there.pair.target is not problem.pair.target
+    assert (problem.pair.target.device, there.pair.target.device) == ("cpu", "cpu:0")
+    candidates = problem.space.sample_prior(3, np.random.default_rng(0))
+    assert np.array_equal(there.evaluate(candidates), problem.evaluate(candidates))
+    assert amb.target(pair.split("/")[1], device="cpu:0").device == "cpu:0"
