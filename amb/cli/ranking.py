@@ -63,6 +63,5 @@ def scope_line(comparison: "Comparison") -> str:
 
 def _render(column: "Column", cells: list[str]) -> _Rendered:
     """Wrap a column's header as far as its cells are wide; cells never wrap."""
-    title = f"{column.header}, {column.unit}" if column.unit else column.header
-    width = max(len(text) for text in [*cells, *title.split()])
-    return _Rendered(column, "\n".join(wrap(title, width)), cells, width)
+    width = max(len(text) for text in [*cells, *column.title.split()])
+    return _Rendered(column, "\n".join(wrap(column.title, width)), cells, width)

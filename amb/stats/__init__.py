@@ -4,14 +4,13 @@
 """
 
 from amb.stats.analysis import Analysis, analyse
-from amb.stats.columns import PAIRS, Column, known, ranking_columns, shown
+from amb.stats.columns import Column, known, pair_columns, ranking_columns, shown
 from amb.stats.metrics import METRICS, Metric
 from amb.stats.question import Question
 from amb.stats.scores import common, competing
 
 __all__ = [
     "METRICS",
-    "PAIRS",
     "Analysis",
     "Column",
     "Metric",
@@ -20,6 +19,7 @@ __all__ = [
     "common",
     "competing",
     "known",
+    "pair_columns",
     "ranking_columns",
     "shown",
 ]

@@ -114,7 +114,7 @@ def analyse(
     )
     words = verdict(table, pairs, question)
     common = scored["problem"].isin(ordered.index)
-    aside = _white_box_table(white_box, traces, known.loc[ordered.index], metric, resamples, white_box_rng)
+    aside = _white_box_table(white_box, traces, known, ordered.index, metric, resamples, white_box_rng)
     facts = basis(table, pairs, scored[~common])
     return Analysis(question, scored, medians, omnibus(ordered), pairs, table, aside, words, facts)
 
@@ -132,16 +132,20 @@ def _check_timed(runs: pd.DataFrame) -> None:
 def _white_box_table(
     runs: pd.DataFrame,
     traces: Traces,
-    bounds: pd.DataFrame,
+    known: pd.DataFrame,
+    compared: pd.Index,
     metric: str,
     resamples: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """The rows below the ranking, on its problems and with its thresholds."""
-    runs = runs[runs["problem"].isin(bounds.index)]
+    """The rows below the ranking, on the compared problems and with the thresholds of the solvers in it."""
+    covered = runs[runs["problem"].isin(known.index)].groupby("solver")["problem"].nunique()
+    runs, bounds = runs[runs["problem"].isin(compared)], known.loc[compared]
     if runs.empty:
         return pd.DataFrame()
     scored = score_runs(runs, traces, metric=metric, bounds=bounds)
     panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
     intervals = pd.concat([score_intervals(panel, resamples=resamples, rng=rng) for panel in panels])
-    return unranked(scored, intervals, queries_to(runs, traces, fractions=[THRESHOLD], bounds=bounds))
+    hits = queries_to(runs, traces, fractions=[THRESHOLD], bounds=bounds)
+    table = unranked(scored, intervals, hits)
+    return table.assign(covered=table["solver"].map(covered), asked=len(known))

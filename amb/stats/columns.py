@@ -1,155 +1,222 @@
-"""How tables show their numbers: one place for the terminal, Markdown and LaTeX."""
+"""The columns of the ranking and of the pairs, as data: terminal, files and page all draw from these two lists.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+A statistic that is an aggregate of a quantity in the runs table needs nothing but its entry here: `amb.stats.ranking`
+computes it, every table shows it, and the page recomputes it for filtered views.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from amb.stats.metrics import Metric, find_metric
+from amb.stats.aggregates import Aggregate
+from amb.stats.formats import Format, Style, show
+from amb.stats.metrics import find_metric
 from amb.stats.question import DEFAULT, Question
-from amb.stats.ranking import NOT_RANKED
+from amb.stats.sentences import fill
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a printed table.
+    """One column of a table.
 
     Attributes:
-        header: its title, in the reader's words.
-        cell: a row of the table -> the text.
-        unit: what the numbers are in, "" for pure numbers.
+        name: of the column, and of the first field unless `fields` says otherwise.
+        header: its title; {metric} stands for the metric's label, {reference} for the solver compared with.
+        format: how its values become text.
+        help: what it says, in a sentence; the page shows it under the pointer.
+        fields: the table's columns that the format reads; by default the one of the same name.
+        unit: of the numbers, "" for pure numbers.
         align: side on which the text stands.
-        optional: it is left out where nothing of it is known.
-        priority: 1 must be seen; the highest numbers go first where a terminal is narrow.
+        priority: 1 must be seen; in a narrow terminal the highest numbers go first.
+        present: "always", "where known" (left out if every value is unknown or empty) or "where incomplete" (left out
+            if the first field equals the second in every row).
+        digits: decimals of the format "number".
+        descending: the page's first click sorts the largest value to the top.
+        aggregate: how the value comes from the runs table; None: `amb.stats.ranking` or `compare_pairs` computes it.
+        metric: name of the metric that scores are shown in.
     """
 
+    name: str
     header: str
-    cell: Callable[[Row], str]
+    format: Format
+    help: str
+    fields: tuple[str, ...] = ()
     unit: str = ""
     align: Literal["left", "right"] = "right"
     priority: int = 1
-    optional: bool = False
+    present: Literal["always", "where known", "where incomplete"] = "always"
+    digits: int = 0
+    descending: bool = False
+    aggregate: Aggregate | None = None
+    metric: str = "final"
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            object.__setattr__(self, "fields", (self.name,))
+
+    @property
+    def title(self) -> str:
+        """Header and unit."""
+        return f"{self.header}, {self.unit}" if self.unit else self.header
+
+    def cell(self, row: Row) -> str:
+        """A row's text."""
+        style = Style(self.digits, find_metric(self.metric).logarithmic)
+        return show(self.format, [row.get(field) for field in self.fields], style)
+
+
+RANKING: Sequence[Column] = (
+    Column(
+        "solver", "solver", "solver", "The solver's spec: its name and the options that differ from their defaults.",
+        fields=("solver", "white_box"), align="left",
+    ),
+    Column(
+        "letters", "group", "text", "Solvers that share a letter are not shown to differ.",
+        align="left", priority=2, present="where known",
+    ),
+    Column(
+        "covered", "problems", "count",
+        "Problems that the solver has run on, of all. Only those that every solver has run on are compared.",
+        fields=("covered", "asked"), present="where incomplete",
+    ),
+    Column(
+        "score", "{metric}", "score", "Median over problems of the median over seeds.", descending=True,
+    ),
+    Column(
+        "low", "95% interval", "score interval",
+        "Nested bootstrap: generator-target pairs, then problems, then runs are drawn with replacement.",
+        fields=("low", "high"), priority=2,
+    ),
+    Column(
+        "normalized", "normalized", "number",
+        "Final activation between chance (0) and the best known value (1): median over seeds, then over problems. "
+        "A failed run counts as chance.",
+        priority=3, present="where known", digits=2, descending=True,
+        aggregate=Aggregate("median", ("normalized",), failed=0.0),
+    ),
+    Column("mean_rank", "mean rank", "number", "Mean over problems of the solver's rank, 1 is best.", digits=2),
+    Column(
+        "wins", "wins/ties/losses", "tally",
+        "Problems won, tied and lost against the control, or added up over all others.",
+        fields=("wins", "ties", "losses"), priority=3, descending=True,
+    ),
+    Column(
+        "p_holm", "Holm p vs {reference}", "p-value",
+        "Exact signed-rank test over problems, Holm-corrected; underpowered: no outcome could have been significant.",
+        fields=("p_holm", "note"),
+    ),
+    Column(
+        "ert", "expected queries to 75%", "expected queries",
+        "Queries of all runs until they closed 75% of the gap between chance and the best known value, divided by the "
+        "number of runs that did.",
+        priority=2, aggregate=Aggregate("ratio", ("spent",), per="reached"),
+    ),
+    Column(
+        "hit_share", "reached 75%", "percent",
+        "Runs that closed 75% of the gap between chance and the best known value.",
+        unit="% of runs", priority=3, descending=True, aggregate=Aggregate("mean", ("reached",)),
+    ),
+    Column(
+        "distinct_share", "distinct", "percent", "Queries whose candidate the run had not asked for before.",
+        unit="% of queries", priority=3, descending=True,
+        aggregate=Aggregate("mean", ("distinct",), per="queries", started_only=True),
+    ),
+    Column(
+        "solver_seconds", "solver time", "seconds", "Mean time that the solver itself took.",
+        unit="s per run", priority=2, aggregate=Aggregate("mean", ("solver_seconds",), started_only=True),
+    ),
+    Column(
+        "evaluation_seconds", "evaluation time", "seconds", "Mean time that generator and target took.",
+        unit="s per run", priority=3,
+        aggregate=Aggregate("mean", ("generator_seconds", "target_seconds"), started_only=True),
+    ),
+    Column(
+        "failures", "failed", "count", "Runs that did not finish or recommended nothing, of all.",
+        fields=("failures", "runs"), unit="runs", priority=5,
+    ),
+)  # fmt: skip
+"""The ranking: a row per solver."""
+
+PAIRS: Sequence[Column] = (
+    Column("first", "solver", "text", "The solver with the better mean rank.", align="left"),
+    Column("second", "against", "text", "The solver that it is compared with.", align="left"),
+    Column(
+        "wins", "wins/ties/losses", "tally", "Problems that the first solver won, tied and lost.",
+        fields=("wins", "ties", "losses"), descending=True,
+    ),
+    Column("difference", "difference (HL)", "difference", "Hodges–Lehmann estimate over problems.", descending=True),
+    Column(
+        "low", "95% interval", "difference interval", "Nested bootstrap of the difference.",
+        fields=("low", "high"), priority=2,
+    ),
+    Column(
+        "a12", "A12", "number", "Chance that a run of the first beats one of the second on the same problem.",
+        priority=3, digits=2, descending=True,
+    ),
+    Column("p", "p", "p-value", "Exact Wilcoxon signed-rank test over problems (Pratt), uncorrected.", priority=4),
+    Column("p_holm", "Holm p", "p-value", "The same, Holm-corrected over all pairs of this table."),
+    Column(
+        "first_better", "P(better)", "number", "Bayesian signed-rank test: probability that the first is better.",
+        priority=3, digits=2, descending=True,
+    ),
+    Column(
+        "equal", "P(equal)", "number", "Bayesian signed-rank test: probability that the two are practically equal.",
+        priority=3, digits=2, descending=True,
+    ),
+    Column(
+        "note", "note", "text", "Underpowered: no outcome could have been significant.", align="left",
+    ),
+)  # fmt: skip
+"""The pairs: a row per two solvers."""
 
 
 def ranking_columns(question: Question = DEFAULT) -> dict[str, Column]:
-    """Columns of the leaderboard, by the name of the column of `ranking` that each is made from."""
-    measure, control = question.scoring, question.control
-    against = "vs best" if control is None else f"vs {control}"
-    columns = {
-        "solver": Column("solver", _solver, align="left"),
-        "letters": Column("group", lambda r: str(r["letters"]), align="left", priority=2),
-        "score": Column(measure.label, lambda r: measure.show(r["score"])),
-        "low": Column("95% interval", lambda r: show_interval(measure, r["low"], r["high"]), priority=2),
-        "normalized": Column("normalized", lambda r: number(r["normalized"], 2), priority=3, optional=True),
-        "mean_rank": Column("mean rank", lambda r: number(r["mean_rank"], 2)),
-        "wins": Column("wins/ties/losses", _wins, priority=3),
-        "p_holm": Column(f"Holm p {against}", lambda r: p_value(r["p_holm"], note=r["note"])),
-        "ert": Column("expected queries to 75%", lambda r: expected_queries(r["ert"]), priority=2),
-        "hit_share": Column("reached", lambda r: percent(r["hit_share"]), unit="% of runs", priority=3),
-        "distinct_share": Column("distinct", lambda r: percent(r["distinct_share"]), unit="% of queries", priority=3),
-        "solver_seconds": Column("solver s", lambda r: seconds(r["solver_seconds"]), unit="s a run", priority=2),
-        "evaluation_seconds": Column(
-            "evaluation s", lambda r: seconds(r["evaluation_seconds"]), unit="s a run", priority=3
-        ),
-        "failures": Column("failed", lambda r: f"{r['failures']}/{r['runs']}", unit="runs", priority=5),
-    }
-    if control is not None:
-        del columns["letters"]
-    return columns
+    """Columns of the ranking by name, with their headers filled in."""
+    return _filled(RANKING, question)
 
 
-PAIRS: Mapping[str, Column] = {
-    "first": Column("solver", lambda r: str(r["first"]), align="left"),
-    "second": Column("against", lambda r: str(r["second"]), align="left"),
-    "wins": Column("wins/ties/losses", lambda r: f"{r['wins']}/{r['ties']}/{r['losses']}"),
-    "difference": Column("difference (HL)", lambda r: _metric(r).show_difference(r["difference"])),
-    "low": Column(
-        "95% interval",
-        lambda r: show_interval(_metric(r), r["low"], r["high"], difference=True),
-        priority=2,
-    ),
-    "a12": Column("A12", lambda r: number(r["a12"], 2), priority=3),
-    "p": Column("p", lambda r: p_value(r["p"]), priority=4),
-    "p_holm": Column("Holm p", lambda r: p_value(r["p_holm"])),
-    "first_better": Column("P(better)", lambda r: number(r["first_better"], 2), priority=3),
-    "equal": Column("P(equal)", lambda r: number(r["equal"], 2), priority=3),
-    "note": Column("note", lambda r: str(r["note"]), align="left"),
-}
+def pair_columns(question: Question = DEFAULT) -> dict[str, Column]:
+    """Columns of the pairs by name."""
+    return _filled(PAIRS, question)
+
+
+def declared(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """The columns as plain data, for the page."""
+    return [asdict(column) for column in columns]
 
 
 def shown(table: pd.DataFrame, columns: Mapping[str, Column] | None = None, *, priority: int = 9) -> pd.DataFrame:
-    """The table as text under its readers' headers.
+    """The table as text, under its columns' titles.
 
     Args:
         table: a ranking, or pairs.
-        columns: `ranking_columns(...)` or `PAIRS`; those of a leaderboard by final activation if None.
+        columns: `ranking_columns(...)` or `pair_columns(...)`; by default those of a ranking by final activation.
         priority: columns of a higher number are left out.
     """
     chosen = ranking_columns() if columns is None else columns
     kept = {name: column for name, column in known(chosen, table).items() if column.priority <= priority}
     rows = table.to_dict("records")
-    return pd.DataFrame({c.header: [c.cell(row) for row in rows] for c in kept.values()}, dtype=object)
+    return pd.DataFrame({c.title: [c.cell(row) for row in rows] for c in kept.values()}, dtype=object)
 
 
 def known(columns: Mapping[str, Column], table: pd.DataFrame) -> dict[str, Column]:
-    """The columns that the table has something to say in."""
-    return {n: c for n, c in columns.items() if n in table and not (c.optional and table[n].isna().all())}
+    """The columns that say something about this table."""
+    return {name: column for name, column in columns.items() if _says(column, table)}
 
 
-def p_value(p: float, *, note: str = "") -> str:
-    """A p-value to three decimals; a test that could not have succeeded says so instead."""
-    if note in ("underpowered", "all tied"):
-        return note
-    if note == NOT_RANKED:
-        return "not ranked"
-    if pd.isna(p):
-        return "–"
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+def _says(column: Column, table: pd.DataFrame) -> bool:
+    first, *rest = column.fields
+    if first not in table:
+        return False
+    if column.present == "where known":
+        return bool((table[first].notna() & (table[first] != "")).any())
+    return column.present == "always" or bool((table[first] != table[rest[0]]).any())
 
 
-def number(value: float, digits: int) -> str:
-    """A number to so many decimals, a dash for NaN."""
-    return "–" if pd.isna(value) else f"{value:.{digits}f}"
-
-
-def percent(share: float) -> str:
-    """A share as a percentage, a dash for NaN."""
-    return "–" if pd.isna(share) else f"{share:.0%}"
-
-
-def expected_queries(value: float) -> str:
-    """An expected runtime; infinite where no run arrived."""
-    return "–" if pd.isna(value) else "never" if np.isinf(value) else f"{value:,.0f}"
-
-
-def seconds(value: float) -> str:
-    """Seconds to three digits, and no finer than a millisecond."""
-    if pd.isna(value):
-        return "–"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3f}" if value < 0.1 else f"{value:.3g}"
-
-
-def show_interval(metric: Metric, low: float, high: float, *, difference: bool = False) -> str:
-    """An interval in the metric's unit, its smaller end first."""
-    if pd.isna(low) or pd.isna(high):
-        return "–"
-    if metric.logarithmic and not difference:
-        low, high = high, low
-    show = metric.show_difference if difference else metric.show
-    return f"[{show(low)}, {show(high)}]"
-
-
-def _solver(row: Row) -> str:
-    return f"{row['solver']} (white-box)" if row.get("white_box") else str(row["solver"])
-
-
-def _wins(row: Row) -> str:
-    return "–" if row.get("white_box") else f"{row['wins']}/{row['ties']}/{row['losses']}"
-
-
-def _metric(row: Row) -> Metric:
-    return find_metric(row.get("metric", "final"))
+def _filled(columns: Sequence[Column], question: Question) -> dict[str, Column]:
+    words = {"metric": question.scoring.label, "reference": question.control or "best"}
+    return {c.name: replace(c, header=fill(c.header, **words), metric=question.metric) for c in columns}

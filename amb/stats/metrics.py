@@ -31,18 +31,6 @@ class Metric:
     noun: str
     logarithmic: bool = False
 
-    def show(self, score: float) -> str:
-        """A score in its own unit."""
-        if np.isnan(score):
-            return "–"
-        return f"{10**-score:.3g}" if self.logarithmic else f"{score:.3f}"
-
-    def show_difference(self, difference: float) -> str:
-        """A difference of two scores: in the metric's unit, or as a ratio of costs."""
-        if np.isnan(difference):
-            return "–"
-        return f"{10**difference:.2f}×" if self.logarithmic else f"{difference:+.3f}"
-
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric

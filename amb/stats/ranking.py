@@ -1,8 +1,11 @@
-"""The leaderboard: one row a solver, the best first."""
+"""The leaderboard: one row per solver, the best first."""
 
 import numpy as np
 import pandas as pd
 
+from amb.stats import columns
+from amb.stats.aggregates import aggregate
+from amb.stats.formats import NOT_RANKED
 from amb.stats.groups import letters
 from amb.stats.omnibus import mean_ranks
 from amb.stats.scores import timed
@@ -20,31 +23,31 @@ def ranking(
     """Everything that is known about each solver, ordered by mean rank.
 
     Args:
-        scored: of `score_runs`. Runs on a problem that is not among the blocks count nowhere.
+        scored: of `score_runs`. Runs on a problem that is not among the blocks count only in `covered`.
         blocks: of `blocks`, problem × solver.
         pairs: of `compare_pairs`.
         intervals: of `score_intervals`.
-        hits: of `queries_to`, one fraction.
-        control: the solver with which the others are compared.
+        hits: of `queries_to`, one fraction: which runs reached the threshold, after how many queries.
+        control: the solver that the others are compared with.
 
     Returns:
-        place, solver, letters ("" with a control), problems, runs, failures, score, low, high, normalized (0 at
-        chance, 1 at the best known value: median over seeds, then over the problems that have reference points, a
-        failed run as chance; NaN where no problem has them), mean_rank,
-        wins, ties, losses (problems, against the control or summed over all others), p_holm (against the
-        control or the first; NaN for itself), note, hit_share (of runs that reached the target), ert (its expected
-        runtime, all problems pooled: queries spent by all runs over runs that reached it, inf if none did),
-        solver_seconds and evaluation_seconds (mean a run), timed (all runs had the machine for themselves, so that
-        seconds compare),
-        distinct_share (of queries), budget, white_box (False).
+        One column for every field of `amb.stats.columns.RANKING`, in its order, and place, problems (compared), timed
+        (all runs had the machine to themselves, so seconds compare) and budget. In particular: letters ("" with a
+        control); covered and asked (problems that the solver, or any solver, has a run on); normalized (0 at chance, 1
+        at the best known value; NaN if no problem has reference points); wins, ties, losses (problems, against the
+        control or summed over all others); p_holm (against the control or the first; NaN for itself); hit_share (runs
+        that reached the threshold); ert (its expected runtime, inf if no run reached it); white_box (False).
     """
+    covered = scored.groupby("solver")["problem"].nunique()
     budgets = scored.groupby("solver")["budget"].max()
+    asked = scored["problem"].nunique()
     scored, hits = (table[table["problem"].isin(blocks.index)] for table in (scored, hits))
     ranks = mean_ranks(blocks) if len(blocks) else pd.Series(np.nan, index=blocks.columns)
     table = intervals.set_index("solver")[["score", "low", "high"]].assign(mean_rank=ranks)
     table = table.sort_values(["mean_rank", "score"], ascending=[True, False], kind="stable")
     order = [str(solver) for solver in table.index]
-    table = table.assign(white_box=False).join(_facts(scored, hits)).join(_tallies(blocks, control))
+    table = table.assign(white_box=False, covered=covered, asked=asked)
+    table = table.join(_facts(scored, hits)).join(_tallies(blocks, control))
     # Where no problem is common, nothing was joined.
     table = table.fillna({"runs": 0, "failures": 0}).astype({"runs": int, "failures": int})
     table["timed"] = table["timed"].eq(True)
@@ -54,11 +57,8 @@ def ranking(
     groups = letters(order, pairs) if control is None and len(blocks) else dict.fromkeys(order, "")
     table["letters"] = [groups[solver] for solver in order]
     table["problems"] = len(blocks)
-    table.insert(0, "place", table["mean_rank"].rank(method="min").astype("Int64"))
-    return table.rename_axis("solver").reset_index()[_ORDER]
-
-
-NOT_RANKED = "white-box, not ranked"
+    table["place"] = table["mean_rank"].rank(method="min").astype("Int64")
+    return table.rename_axis("solver").reset_index()[_order()]
 
 
 def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
@@ -69,76 +69,28 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
     """
     table = intervals.set_index("solver")[["score", "low", "high"]].sort_values("score", ascending=False)
     table = table.join(_facts(scored, hits))
-    table["problems"] = scored.groupby("solver")["problem"].nunique()
+    table["problems"] = table["covered"] = scored.groupby("solver")["problem"].nunique()
+    table["asked"] = scored["problem"].nunique()
+    table["budget"] = scored.groupby("solver")["budget"].max()
     table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
-    table["place"] = pd.array([pd.NA] * len(table), dtype="Int64")
-    for column in ("wins", "ties", "losses"):
+    for column in ("place", "wins", "ties", "losses"):
         table[column] = pd.array([pd.NA] * len(table), dtype="Int64")
-    return table.rename_axis("solver").reset_index()[_ORDER]
+    return table.rename_axis("solver").reset_index()[_order()]
 
 
-_ORDER = [
-    "place",
-    "solver",
-    "letters",
-    "problems",
-    "runs",
-    "failures",
-    "score",
-    "low",
-    "high",
-    "normalized",
-    "mean_rank",
-    "wins",
-    "ties",
-    "losses",
-    "p_holm",
-    "note",
-    "hit_share",
-    "ert",
-    "solver_seconds",
-    "evaluation_seconds",
-    "timed",
-    "distinct_share",
-    "budget",
-    "white_box",
-]
+def _order() -> list[str]:
+    """The ranking's columns: what the declared ones read, and what no table shows by itself."""
+    fields = [field for column in columns.RANKING for field in column.fields]
+    return list(dict.fromkeys(["place", *fields, "problems", "timed", "budget"]))
 
 
 def _facts(scored: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
-    """What is counted of each solver's runs, index solver."""
-    counted = scored.assign(timed=timed(scored)).groupby("solver")
-    tally = counted.agg(
-        runs=("score", "size"), failures=("failed", "sum"), budget=("budget", "max"), timed=("timed", "all")
-    )
-    return tally.join(_costs(scored)).join(_hits(hits)).join(_normalized(scored))
-
-
-def _costs(scored: pd.DataFrame) -> pd.DataFrame:
-    started = scored[scored["status"] != "skip"]
-    costs = pd.DataFrame(
-        {
-            "solver": started["solver"],
-            "solver_seconds": started["solver_seconds"],
-            "evaluation_seconds": started["generator_seconds"] + started["target_seconds"],
-            "distinct_share": started["distinct"] / started["queries"].clip(lower=1),
-        }
-    )
-    return costs.groupby("solver").mean()
-
-
-def _normalized(scored: pd.DataFrame) -> pd.Series:
-    values = scored["normalized"] if "normalized" in scored else pd.Series(np.nan, scored.index)
-    known = values.groupby(scored["problem"]).transform("count") > 0
-    runs = scored.assign(normalized=values.where(~scored["failed"], 0.0))[known]
-    medians = runs.groupby(["solver", "problem"])["normalized"].median()
-    return medians.groupby("solver").median().rename("normalized")
-
-
-def _hits(hits: pd.DataFrame) -> pd.DataFrame:
-    grouped = hits.groupby("solver")
-    ert = grouped["spent"].sum() / grouped["reached"].sum().astype(float)
-    return pd.DataFrame({"hit_share": grouped["reached"].mean(), "ert": ert})
+    """What is counted and averaged over each solver's runs, index solver."""
+    cells = ["problem", "solver", "seed"]
+    runs = scored.assign(timed=timed(scored)).merge(hits[[*cells, "reached", "spent"]], on=cells, how="left")
+    tally = runs.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), timed=("timed", "all"))
+    rules = {column.name: column.aggregate for column in columns.RANKING if column.aggregate}
+    return tally.assign(**{name: aggregate(runs, rule) for name, rule in rules.items()})
 
 
 def _tallies(blocks: pd.DataFrame, control: str | None) -> pd.DataFrame:

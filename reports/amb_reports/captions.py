@@ -1,4 +1,4 @@
-"""Words about a comparison that figures and tables share: its scope, its gap, and the command that repeats it."""
+"""Words about a comparison that figures and tables share: its scope, its scale, and the command that repeats it."""
 
 import re
 import shlex
@@ -9,6 +9,7 @@ import pandas as pd
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 from amb.stats.question import Question
+from amb.stats.sentences import sentence
 from amb.text import plural
 
 
@@ -22,25 +23,23 @@ def scope(runs: pd.DataFrame) -> str:
     )
 
 
-def gap(anchored: pd.Series) -> str:
-    """The two ends of the gap whose closed share a figure shows, in a sentence.
+def scale(anchored: pd.Series) -> str:
+    """What the two ends of normalized activation are, in a sentence.
 
     Args:
         anchored: whether each problem has reference points, of `ranges`.
     """
-    points = "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite"
-    runs = "from the floor (0) to the best value of these runs (1)"
-    if anchored.all():
-        return f"{points}."
-    if not anchored.any():
-        return f"The gap runs {runs}."
-    without = plural(int((~anchored).sum()), "problem")
-    return f"{points}; on {without} without reference points, {runs}."
+    these, without = "these runs", int((~anchored).sum())
+    if without == 0:
+        return sentence("gap with points")
+    if without == len(anchored):
+        return sentence("gap without points", these=these)
+    return sentence("gap mixed", problems=without, these=these)
 
 
-def gap_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
-    """The two ends of the gap whose closed share a figure shows, and how much the figure rests on; no full stop."""
-    return f"{gap(ranges(runs, traces)['anchored'])} {scope(runs)}"
+def scale_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
+    """What normalized activation is in a figure, and how much the figure rests on; no full stop."""
+    return f"{scale(ranges(runs, traces)['anchored'])} {scope(runs)}"
 
 
 def command(settings: Mapping[str, object]) -> str:

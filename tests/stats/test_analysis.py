@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from amb.errors import AmbError
-from amb.stats import METRICS, PAIRS, Question, analyse, common, ranking_columns, shown
+from amb.stats import METRICS, Question, analyse, common, pair_columns, ranking_columns, shown
 
 
 def three(problems: int = 10, seeds: int = 3) -> np.ndarray:
@@ -27,7 +27,7 @@ def test_the_verdict_claims_what_the_tests_show_and_no_more(study) -> None:  # t
 def test_few_problems_make_no_winner(study) -> None:  # type: ignore[no-untyped-def]
     """3 problems: underpowered, though c is behind on all."""
     found = analyse(*study(three(3)), resamples=100)
-    assert found.verdict.startswith("Underpowered, so no winner can be named: 3 problems and 3 comparisons")
+    assert found.verdict.startswith("Underpowered, so no winner can be named: with 3 problems and 3 comparisons")
     assert "nothing here speaks for other networks" in found.basis
 
 
@@ -52,7 +52,7 @@ def test_one_problem_one_run_has_no_interval(study) -> None:  # type: ignore[no-
 def test_one_solver_is_described(study) -> None:  # type: ignore[no-untyped-def]
     """Nothing to compare with: a table of one row, and a sentence that says so."""
     found = analyse(*study(three()[:, :1]), resamples=50)
-    assert "nothing to compare it with" in found.verdict
+    assert "There is no other solver to compare it with." in found.verdict
     assert len(found.ranking) == 1
 
 
@@ -62,7 +62,7 @@ def test_no_common_problem_gives_no_verdict(study) -> None:  # type: ignore[no-u
     apart = (runs["problem"] == "gan/net0/conv/0") == (runs["solver"] == "a")
     found = analyse(runs[apart], traces, resamples=50)
     assert found.verdict.startswith("No verdict")
-    assert found.basis == "No problem is common to all solvers, so nothing of 9 runs, none failed is compared."
+    assert found.basis == "No problem is common to all solvers, so none of the 9 runs (none failed) is compared."
     assert (found.ranking["letters"] == "").all()
     assert (found.ranking["runs"] == 0).all()
 
@@ -77,11 +77,14 @@ def test_every_column_is_of_the_problems_that_all_have_run(study) -> None:  # ty
     elsewhere = runs["unit"].isin(["10", "11"])
     part = runs[~elsewhere | (runs["solver"] == "a")]
     found, alone = analyse(part, traces, resamples=50), analyse(runs[~elsewhere], traces, resamples=50)
-    pd.testing.assert_frame_equal(found.ranking, alone.ranking)
+    assert list(shown(found.ranking)["problems"]) == ["10/12" if s != "a" else "12/12" for s in found.ranking["solver"]]
+    assert "problems" not in shown(alone.ranking)
+    coverage = ["covered", "asked"]
+    pd.testing.assert_frame_equal(found.ranking.drop(columns=coverage), alone.ranking.drop(columns=coverage))
     assert found.verdict == alone.verdict
     assert "10 problems" in found.basis
     assert "90 runs, none failed" in found.basis
-    assert "On 2 problems more not every solver has a run: these count nowhere (6 runs, 1 failed)." in found.basis
+    assert "Another 2 problems, on which not every solver has a run, are left out (6 runs, 1 failed)." in found.basis
     assert common(part)["problem"].nunique() == 10
 
 
@@ -124,7 +127,7 @@ def test_every_metric_and_a_control_can_be_shown(study, metric: str, control: st
     """Tables of text without NaN or inf, and a verdict, whatever is compared."""
     question = Question(metric, control=control)
     found = analyse(*study(three()), question, resamples=50)
-    for table in (shown(found.ranking, ranking_columns(question)), shown(found.pairs, PAIRS)):
+    for table in (shown(found.ranking, ranking_columns(question)), shown(found.pairs, pair_columns(question))):
         text = table.to_string()
         assert "nan" not in text
         assert "inf" not in text

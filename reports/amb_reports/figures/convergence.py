@@ -12,7 +12,7 @@ from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far
-from amb_reports.captions import gap_and_scope
+from amb_reports.captions import scale_and_scope
 from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
 
 ALL = "all problems"
@@ -20,21 +20,22 @@ MOST_PANELS = 12
 
 
 class Convergence(Report):
-    """`convergence.png` and `.svg`: share of the gap closed so far, over all problems and layer by layer."""
+    """`convergence.png` and `.svg`: normalized best-so-far activation, over all problems and layer by layer."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "convergence")
         table = convergence_table(runs, traces)
-        return save(draw_convergence(table, gap_and_scope(runs, traces)), folder, "convergence")
+        return save(draw_convergence(table, scale_and_scope(runs, traces)), folder, "convergence")
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:
-    """Quartiles over runs of the share of the gap closed so far, at queries that are evenly spaced on a log axis.
+    """Quartiles over runs of the normalized best-so-far activation, at queries evenly spaced on a logarithmic axis.
 
-    The gap is that between chance and the best known value of each problem (see `amb.stats.gap.ranges`). A run that
-    ended early keeps its last value. Values below chance count as 0, values above the best known as 1.
+    Normalized activation is the share of the gap between chance and the best known value that is closed (see
+    `amb.stats.gap`). A run that ended early keeps its last value. Values below chance count as 0, values above the best
+    known as 1.
 
     Returns:
         panel (`ALL`, or target and layer), solver, query, low, median, high (quartiles), runs.
@@ -79,14 +80,14 @@ def draw_convergence(table: pd.DataFrame, caption: str) -> Figure:
     last = table[table["panel"] == ALL].groupby("solver", sort=False)["median"].last()
     label_ends(main, last, float(table["query"].max()), styles)
     main.set_xlabel("queries", color=INK, fontsize=10)
-    main.set_ylabel("share of the gap closed, best so far", color=INK, fontsize=10)
+    main.set_ylabel("normalized activation, best so far", color=INK, fontsize=10)
     for i, panel in enumerate(small):
         axes = figure.add_subplot(grid[i // columns, 1 + i % columns], sharex=main, sharey=main)
         _draw_panel(axes, table[table["panel"] == panel], styles)
         axes.set_title(panel, fontsize=8.5, color=INK, loc="left", pad=3)
         axes.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(small))
     note = f"Lines: median over runs; bands: middle half of the runs. {caption}."
-    explain(figure, "How fast solvers close the gap", note)
+    explain(figure, "Best activation so far", note)
     return figure
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from amb.reports.contract import Report, ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
-from amb_reports.captions import gap_and_scope
+from amb_reports.captions import scale_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 
@@ -20,7 +20,7 @@ class ExpectedRuntime(Report):
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
         if table.empty:
             return forget(folder, "ert")
-        paths = save(draw_runtimes(table, gap_and_scope(runs, traces)), folder, "ert")
+        paths = save(draw_runtimes(table, scale_and_scope(runs, traces)), folder, "ert")
         paths.append(folder / "ert.csv")
         expected_runtimes(data.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
@@ -35,24 +35,24 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
     top = float(finite["ert"].max()) * 2 if len(finite) else 1.0
     for solver, part in finite.groupby("solver", sort=False):
         style = styles[str(solver)]
-        share = 100 * part["fraction"]
+        share = part["fraction"]
         axes.fill_between(share, part["low"], part["high"].clip(upper=top), color=style.colour, alpha=0.13, linewidth=0)
         axes.plot(share, part["ert"], color=style.colour, linestyle=style.dash)
         if len(part) < len(table[table["solver"] == solver]):
             axes.plot(share.iloc[-1], part["ert"].iloc[-1], "x", color=style.colour, clip_on=False, zorder=5)
     axes.set_yscale("log")
     axes.set_ylim(max(float(finite["low"].min()) * 0.8, 0.8) if len(finite) else 0.8, top)
-    axes.set_xlim(0, 100)
+    axes.set_xlim(0, 1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     tidy(axes)
     if len(finite):
         ends = finite.groupby("solver", sort=False).last()
-        label_ends(axes, ends["ert"], 100 * ends["fraction"], styles)
-    axes.set_xlabel("threshold, % of the gap closed", color=INK, fontsize=10)
+        label_ends(axes, ends["ert"], ends["fraction"], styles)
+    axes.set_xlabel("threshold (normalized activation)", color=INK, fontsize=10)
     axes.set_ylabel("expected queries", color=INK, fontsize=10)
     note = (
         "Expected runtime: queries of all runs divided by the number of runs that reached the threshold; ×: no run got "
         f"further; bands: 95% nested bootstrap. {caption}."
     )
-    explain(figure, "What it costs to close the gap", note)
+    explain(figure, "Expected queries to a threshold", note)
     return figure

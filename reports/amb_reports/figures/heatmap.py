@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb_reports.captions import gap_and_scope, short
+from amb_reports.captions import scale_and_scope, short
 from amb_reports.figures.palette import INK, MUTED, explain, save
 
 # One hue from light to dark can be read in grey and with any colour vision.
@@ -18,20 +18,19 @@ SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2
 
 
 class Heatmap(Report):
-    """`heatmap.png` and `.svg`: median activation, coloured by the share of the gap that it closes."""
+    """`heatmap.png` and `.svg`: median activation, coloured by its normalized value."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.competing, data.traces
         table = heatmap_table(runs, traces, list(data.analysis.ranking["solver"]))
-        return save(draw_heatmap(table, gap_and_scope(runs, traces)), folder, "heatmap")
+        return save(draw_heatmap(table, scale_and_scope(runs, traces)), folder, "heatmap")
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:
     """Median final activation of each problem and solver.
 
     Returns:
-        problem, label, solver, activation (failed runs at the floor), share (of the gap between chance and the best
-        known value).
+        problem, label, solver, activation (failed runs at the floor), share (normalized activation).
     """
     bounds = ranges(runs, traces)
     floors = runs["problem"].map(bounds["floor"])
@@ -67,7 +66,7 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3.5 / figure.get_figheight()), pad=0.02)
     bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
-    bar.set_label("share of the gap closed", fontsize=8, color=MUTED)
+    bar.set_label("normalized activation", fontsize=8, color=MUTED)
     bar.outline.set_visible(False)
     explain(figure, "Median activation by problem", f"Bold: the best on its problem. {caption}.")
     return figure

@@ -1,4 +1,4 @@
-"""Performance profile: the share of runs that close at least a given share of the gap."""
+"""Performance profile: the share of runs that end at or above each normalized activation."""
 
 from pathlib import Path
 
@@ -9,24 +9,24 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
-from amb_reports.captions import gap_and_scope
+from amb_reports.captions import scale_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
 
 
 class Profile(Report):
-    """`profile.png` and `.svg`: share of runs that close at least a share of the gap to the best known value."""
+    """`profile.png` and `.svg`: share of runs that end at or above each normalized activation."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces
         if runs.empty:
             return forget(folder, "profile")
-        return save(draw_profile(profile_table(runs, traces), gap_and_scope(runs, traces)), folder, "profile")
+        return save(draw_profile(profile_table(runs, traces), scale_and_scope(runs, traces)), folder, "profile")
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
-    """Share of runs whose final activation closes at least a fraction of the gap (see `ranges`).
+    """Share of runs whose normalized final activation is at least a fraction (see `amb.stats.gap`).
 
-    Every problem has the same weight; a failed run closes nothing.
+    Every problem has the same weight; a failed run reaches no fraction.
 
     Returns:
         solver, fraction (1 down to 0), share.
@@ -59,10 +59,9 @@ def draw_profile(table: pd.DataFrame, caption: str) -> Figure:
     tidy(axes)
     ends = table[table["fraction"] >= axes.get_xlim()[1]].groupby("solver", sort=False)["share"].last()
     label_ends(axes, ends, axes.get_xlim()[1], styles)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel("share of the gap closed, at least", color=INK, fontsize=10)
+    axes.set_xlabel("normalized activation, at least", color=INK, fontsize=10)
     axes.set_ylabel("share of runs", color=INK, fontsize=10)
-    title = "How much of the gap runs close"
+    title = "Final activation of the runs"
     note = f"Final noise-free activation; every problem has the same weight. {caption}."
     explain(figure, title, note)
     return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from amb.reports.contract import Report, ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
-from amb_reports.captions import gap_and_scope
+from amb_reports.captions import scale_and_scope
 from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, log_queries, save, tidy
 
 
@@ -21,7 +21,7 @@ class Runtime(Report):
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
             return forget(folder, "runtime")
-        return save(draw_runtime(table, gap_and_scope(runs, traces)), folder, "runtime")
+        return save(draw_runtime(table, scale_and_scope(runs, traces)), folder, "runtime")
 
 
 def runtime_table(
@@ -72,5 +72,5 @@ def draw_runtime(table: pd.DataFrame, caption: str) -> Figure:
     axes.set_xlabel("queries", color=INK, fontsize=10)
     axes.set_ylabel("share of thresholds reached", color=INK, fontsize=10)
     note = f"51 thresholds per problem; ×: budget; bands: 95% bootstrap over problems. {caption}."
-    explain(figure, "How many thresholds are reached", note)
+    explain(figure, "Thresholds reached", note)
     return figure

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from amb.reports.contract import Report, ReportData
-from amb.stats import PAIRS, Column, ranking_columns, shown
+from amb.stats import Column, pair_columns, ranking_columns, shown
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
@@ -21,11 +21,15 @@ class Latex(Report):
     """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, for \\input."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
-        columns = ranking_columns(data.analysis.question)
+        question = data.analysis.question
         paths = [folder / "ranking.tex", folder / "pairs.tex"]
         heads = [data.analysis.verdict, "Pairwise signed-rank tests over problems, Holm-corrected."]
         for path, rows, chosen, head in zip(
-            paths, (data.analysis.table, data.analysis.pairs), (columns, PAIRS), heads, strict=True
+            paths,
+            (data.analysis.table, data.analysis.pairs),
+            (ranking_columns(question), pair_columns(question)),
+            heads,
+            strict=True,
         ):
             caption = f"{head} {scope(data.common)}."
             text = table(rows, chosen, caption=caption, label=f"tab:{path.stem}")
@@ -37,7 +41,7 @@ class Latex(Report):
 def table(data: pd.DataFrame, columns: Mapping[str, Column], *, caption: str, label: str) -> str:
     """A DataFrame as a LaTeX table float, formatted by its columns; every text is escaped."""
     text = shown(data, columns)
-    sides = {column.header: "l" if column.align == "left" else "r" for column in columns.values()}
+    sides = {column.title: "l" if column.align == "left" else "r" for column in columns.values()}
     rows = [" & ".join(escape(str(cell)) for cell in row) + r" \\" for row in text.to_numpy().tolist()]
     return "\n".join(
         [
@@ -45,9 +49,9 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column], *, caption: str, la
             r"\centering",
             rf"\caption{{{escape(caption)}}}",
             rf"\label{{{label}}}",
-            rf"\begin{{tabular}}{{{''.join(sides[header] for header in text.columns)}}}",
+            rf"\begin{{tabular}}{{{''.join(sides[title] for title in text.columns)}}}",
             r"\toprule",
-            " & ".join(escape(header) for header in text.columns) + r" \\",
+            " & ".join(escape(title) for title in text.columns) + r" \\",
             r"\midrule",
             *rows,
             r"\bottomrule",

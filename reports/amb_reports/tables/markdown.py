@@ -7,17 +7,18 @@ from pathlib import Path
 import pandas as pd
 
 from amb.reports.contract import Report, ReportData
-from amb.stats import PAIRS, ranking_columns, shown
-from amb.stats.columns import Column, p_value
+from amb.stats import Column, pair_columns, ranking_columns, shown
+from amb.stats.formats import number, p_value
+from amb.stats.sentences import sentence
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
 FIGURES = {
-    "convergence.png": "Share of the gap between chance and the best known value that solvers close, against queries",
+    "convergence.png": "Normalized activation, best so far, against queries",
     "runtime.png": "Share of thresholds reached, against queries",
-    "ert.png": "Expected queries to close a share of the gap",
+    "ert.png": "Expected queries to a threshold of normalized activation",
     "ranks.png": "Mean ranks; bars join solvers that are not shown to differ",
-    "profile.png": "Share of runs that close at least a given share of the gap",
+    "profile.png": "Share of runs that end at or above each normalized activation",
     "heatmap.png": "Median activation of every solver on every problem",
     "gallery.png": "The most exciting input of each problem and solver",
 }
@@ -35,9 +36,9 @@ class Markdown(Report):
 def render(data: ReportData, folder: Path) -> str:
     """The text of the report."""
     settings = data.settings
-    columns = ranking_columns(data.analysis.question)
+    question = data.analysis.question
     parts = ["# Comparison of solvers", escape(data.analysis.verdict), escape(data.analysis.basis), "## Ranking"]
-    parts += [table(data.analysis.table, columns), _reading(data)]
+    parts += [table(data.analysis.table, ranking_columns(question)), _reading(data)]
     parts += [f"Note: {escape(warning)}." for warning in data.warnings]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
     if shown_figures:
@@ -45,7 +46,7 @@ def render(data: ReportData, folder: Path) -> str:
     for name, words in shown_figures:
         parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
     if len(data.analysis.pairs):
-        parts += ["## Pairs", table(data.analysis.pairs, PAIRS), _omnibus(data)]
+        parts += ["## Pairs", table(data.analysis.pairs, pair_columns(question)), _omnibus(data)]
     parts += ["## Settings", _settings(data), "Repeat it with:", _fenced(plain(command(settings)))]
     return "\n\n".join(parts) + "\n"
 
@@ -54,10 +55,9 @@ def table(data: pd.DataFrame, columns: Mapping[str, Column] | None = None) -> st
     """A DataFrame as a Markdown table, formatted by its columns."""
     chosen = ranking_columns() if columns is None else columns
     text = shown(data, chosen)
-    by_header = {column.header: column for column in chosen.values()}
-    heads = [f"{h} ({by_header[h].unit})" if by_header[h].unit else h for h in text.columns]
-    sides = [":---" if by_header[h].align == "left" else "---:" for h in text.columns]
-    rows = [heads, sides, *text.to_numpy().tolist()]
+    left = {column.title for column in chosen.values() if column.align == "left"}
+    sides = [":---" if title in left else "---:" for title in text.columns]
+    rows = [list(text.columns), sides, *text.to_numpy().tolist()]
     cells = [[cell if i == 1 else escape(cell) for cell in row] for i, row in enumerate(rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
@@ -82,7 +82,7 @@ def _reading(data: ReportData) -> str:
         "chance and the best known value, all problems pooled (ERT); never: no run does."
     )
     if rows["letters"].any():
-        text += " Solvers that share a letter are not shown to differ."
+        text += f" {sentence('letters')}"
     if len(white_box):
         text += " White-box solvers see gradients: they are shown for reference, and neither ranked nor tested."
     return text
@@ -91,12 +91,11 @@ def _reading(data: ReportData) -> str:
 def _omnibus(data: ReportData) -> str:
     row = data.analysis.omnibus.iloc[0]
     if pd.isna(row["f"]):
-        return f"Omnibus test: {row['note']}." if row["note"] else ""
+        return sentence("no omnibus", note=row["note"]) if row["note"] else ""
+    words = {name: str(row[name]) for name in ("method", "df1", "df2")}
     note = f" ({row['note']})" if row["note"] else ""
-    return (
-        f"Omnibus test ({row['method']}): F({row['df1']}, {row['df2']}) = {row['f']:.2f}, "
-        f"p {p_value(row['p'])}{note}. Pairs: {data.analysis.pairs['method'].iloc[0]}."
-    )
+    test = sentence("omnibus", f=number(row["f"], 2), p=p_value(row["p"]), note=note, **words)
+    return f"{test} Pairs: {data.analysis.pairs['method'].iloc[0]}."
 
 
 def _settings(data: ReportData) -> str:

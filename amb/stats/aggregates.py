@@ -1,0 +1,55 @@
+"""How a solver's number comes from a quantity of its runs, as data: the page computes the same from the same rule."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A solver's number from the scored runs table.
+
+    Attributes:
+        how: "mean" over runs; "ratio": the sum over runs of `of` divided by that of `per`; "median" over the seeds of
+            each problem, then over the problems on which any run has a value.
+        of: columns of the runs table, added up for each run.
+        per: a column that each run's value is divided by, at least 1; for "ratio", the sums are.
+        started_only: whether runs that were skipped are left out.
+        failed: what a failed run counts as; None: its own value.
+    """
+
+    how: Literal["mean", "ratio", "median"]
+    of: tuple[str, ...]
+    per: str | None = None
+    started_only: bool = False
+    failed: float | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the runs table that it reads."""
+        return (*self.of, self.per) if self.per else self.of
+
+
+def aggregate(scored: pd.DataFrame, rule: Aggregate) -> pd.Series:
+    """The rule's number for every solver, float64, index solver; NaN if none of its runs has a value.
+
+    Args:
+        scored: of `score_runs`; a column that the rule reads and that the table lacks is unknown for every run.
+    """
+    runs = scored[scored["status"] != "skip"] if rule.started_only else scored
+    read = runs.reindex(columns=list(rule.columns)).astype(float)
+    values = read[list(rule.of)].sum(axis=1, skipna=False)
+    if rule.how == "ratio":
+        sums = pd.DataFrame({"of": values, "per": read[rule.per or ""]}).groupby(runs["solver"]).sum()
+        return sums["of"] / sums["per"]
+    if rule.per:
+        values = values / read[rule.per].clip(lower=1)
+    known = values.groupby(runs["problem"]).transform("count") > 0
+    if rule.failed is not None:
+        values = values.where(~runs["failed"], rule.failed)
+    if rule.how == "mean":
+        return values.groupby(runs["solver"]).mean()
+    medians = values[known].groupby([runs["solver"][known], runs["problem"][known]]).median()
+    return medians.groupby("solver").median() if len(medians) else pd.Series(np.nan, index=runs["solver"].unique())

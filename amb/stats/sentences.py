@@ -1,0 +1,126 @@
+"""Every sentence that both Python and the page say, by name; the page receives them with its data.
+
+A template holds placeholders, filled by two rules here and in the page's `sentences.js`:
+
+- ``{name}``: the value: a text as it is, a whole number with commas between thousands, a list as "a, b and c".
+- ``{name|one|many}``: "one" if the number is 1 or the list has one member, else "many".
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+Value = str | int | Sequence[str]
+
+SENTENCES: Mapping[str, str] = {
+    # The verdict: who is best, by how much, how surely.
+    "nothing selected": "No solver is selected.",
+    "no common problem": (
+        "No verdict: there is no problem on which every solver has a run. Let the study finish, or compare fewer "
+        "solvers."
+    ),
+    "alone": "{solver} alone: {metric} {score}. There is no other solver to compare it with.",
+    "best of two": "{best} is best: it beats {second} by {effect}",
+    "best of all": (
+        "{best} is best: it beats each of the {others} other solvers (largest Holm p {p}) and leads the runner-up, "
+        "{second}, by {effect}"
+    ),
+    "beats some": (
+        "{best} ranks first and beats {beaten} (largest Holm p {p}), but is not shown to be better than {equal}; its "
+        "difference from {second} is {effect}"
+    ),
+    "all tied": "All solvers tie on every problem: these problems cannot tell them apart at this budget",
+    "underpowered": (
+        "Underpowered, so no winner can be named: {reason}. {best} ranks first; its difference from {second} is "
+        "{effect}"
+    ),
+    "too few problems": (
+        "with {problems} {problems|problem|problems} and {comparisons} {comparisons|comparison|comparisons}, no Holm "
+        "p can fall below {least}"
+    ),
+    "too many ties": "too many problems are tied for any difference to become significant",
+    "no winner": (
+        "No solver is shown to be best{others}: {best} ranks first, and its difference from {second} is {effect}{equal}"
+    ),
+    "others differ": ", although {count} {count|pair|pairs} of the others {count|differs|differ}",
+    "practically equal": "; the two are practically equal (within {rope} of the range) with probability {probability}",
+    "better than control": "{solvers} {solvers|beats|beat} the control {control}",
+    "worse than control": "{solvers} {solvers|is|are} worse than the control {control}",
+    "like control": "{solvers} {solvers|is|are} not shown to differ from the control {control}",
+    "like control, underpowered": (
+        "{solvers} {solvers|is|are} not shown to differ from the control {control} (underpowered: no outcome could "
+        "have shown a difference)"
+    ),
+    "challenger": "the best-ranked challenger is {solver}, whose difference from the control is {effect}",
+    "effect": "{difference} in {quantity}",
+    "effect, tested": "{difference} in {quantity} (Holm p {p})",
+    "cost in seconds": "a run of {first} takes {own} s of solver time, one of {second} {other} s",
+    "cost in queries": (
+        "{solver} closes 75% of the gap between chance and the best known value in {queries} queries (expected, all "
+        "problems pooled; {share} of runs get there)"
+    ),
+    # What the verdict rests on.
+    "nothing compared": (
+        "No problem is common to all solvers, so none of the {runs} {runs|run|runs} ({failed} failed) is compared."
+    ),
+    "based on": "Based on {facts}.",
+    "problems": "{problems} {problems|problem|problems}",
+    "problems and networks": (
+        "{problems} {problems|problem|problems} from {networks} {networks|pair|pairs} of generator and target"
+    ),
+    "runs": "{runs} {runs|run|runs}, {failed} failed",
+    "test": (
+        "exact Wilcoxon signed-rank tests over problems (Pratt), Holm-corrected over {comparisons} "
+        "{comparisons|comparison|comparisons}"
+    ),
+    "intervals": "95% nested-bootstrap intervals in brackets",
+    "left out": (
+        "Another {problems} {problems|problem|problems}, on which not every solver has a run, {problems|is|are} left "
+        "out ({runs} {runs|run|runs}, {failed} failed)."
+    ),
+    "one run per problem": "With one run per problem and solver, chance within the runs is not averaged out.",
+    "one network": "With one pair of generator and target, nothing here speaks for other networks.",
+    "part of the study": (
+        "This is a part of the study. Bootstrap intervals are given for the whole only; best known values and "
+        "thresholds stay those of the whole."
+    ),
+    "without a run": "Without a run here: {solvers}.",
+    # What tables and captions say.
+    "gap with points": (
+        "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite."
+    ),
+    "gap without points": "The gap runs from the floor (0) to the best value of {these} (1).",
+    "gap mixed": (
+        "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite; on "
+        "{problems} {problems|problem|problems} without reference points, from the floor (0) to the best value of "
+        "{these} (1)."
+    ),
+    "letters": "Solvers that share a letter are not shown to differ.",
+    "omnibus": "Omnibus test ({method}): F({df1}, {df2}) = {f}, p {p}{note}.",
+    "no omnibus": "Omnibus test: {note}.",
+}
+
+
+def sentence(name: str, **values: Value) -> str:
+    """The sentence of that name, filled in."""
+    return fill(SENTENCES[name], **values)
+
+
+def fill(template: str, **values: Value) -> str:
+    """The template with its placeholders replaced; see the module's rules.
+
+    Raises:
+        KeyError: a placeholder has no value.
+    """
+    return re.sub(r"{(\w+)(?:\|([^|{}]*)\|([^|{}]*))?}", lambda found: _filled(found, values), template)
+
+
+def _filled(found: "re.Match[str]", values: Mapping[str, Value]) -> str:
+    value = values[found[1]]
+    if found[2] is not None:
+        count = value if isinstance(value, int) else len(value)
+        return str(found[2] if count == 1 else found[3])
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value[0] if len(value) == 1 else f"{', '.join(value[:-1])} and {value[-1]}"
