@@ -51,10 +51,10 @@ def recipe(network: str, *phases: Phase) -> spiking.SpikingRecipe:
 
 
 def training(network: str, seed: int = 1) -> ClassifierTraining:
-    images, made = coloured(32), recipe(network)
+    images, tiny = coloured(32), recipe(network)
     return ClassifierTraining(
-        spiking.new_network(made.model, seed=seed),
-        made.classifier,
+        spiking.new_network(tiny.model, seed=seed),
+        tiny.classifier,
         torch.from_numpy(images.train_images),
         torch.from_numpy(images.train_labels),
         seed=seed,
@@ -96,9 +96,9 @@ def test_a_resumed_training_is_the_uninterrupted_one(network: str, killed_after:
 
 
 def run_train(
-    monkeypatch: pytest.MonkeyPatch, out: Path, made: spiking.SpikingRecipe, **options: object
+    monkeypatch: pytest.MonkeyPatch, out: Path, tiny: spiking.SpikingRecipe, **options: object
 ) -> list[TrainingProgress]:
-    monkeypatch.setattr(spiking, "RECIPES", {"tiny": made})
+    monkeypatch.setattr(spiking, "RECIPES", {"tiny": tiny})
     monkeypatch.setattr(data, "load", lambda name, folder: coloured(96))
     seen: list[TrainingProgress] = []
     given = {"name": "tiny", "data": out, "out": out, "seed": 1, "device": "cpu", "minutes": None, "resume": True}
@@ -120,22 +120,22 @@ def test_train_writes_an_exact_target_that_has_learned(monkeypatch: pytest.Monke
 
 def test_train_stops_in_time_and_continues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With no minutes to spend every session takes one step; a longer recipe continues where the shorter ended."""
-    made = recipe("SpikingCNN", Phase(2, 1, 0.02))
+    tiny = recipe("SpikingCNN", Phase(2, 1, 0.02))
     for expected in (1, 2):
-        run_train(monkeypatch, tmp_path, made, minutes=0.0)
+        run_train(monkeypatch, tmp_path, tiny, minutes=0.0)
         assert checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard).training["steps"] == expected
-    run_train(monkeypatch, tmp_path, made)
-    longer = replace(made, classifier=replace(made.classifier, phases=(*made.classifier.phases, Phase(2, 1, 0.01))))
+    run_train(monkeypatch, tmp_path, tiny)
+    longer = replace(tiny, classifier=replace(tiny.classifier, phases=(*tiny.classifier.phases, Phase(2, 1, 0.01))))
     seen = run_train(monkeypatch, tmp_path, longer)
     assert [step.step for step in seen] == [20, 24]
     assert checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard).training["steps"] == 24
 
 
 def test_a_state_of_another_seed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made = recipe("SpikingCNN", Phase(2, 1, 0.02))
-    run_train(monkeypatch, tmp_path, made, minutes=0.0)
+    tiny = recipe("SpikingCNN", Phase(2, 1, 0.02))
+    run_train(monkeypatch, tmp_path, tiny, minutes=0.0)
     with pytest.raises(DataError, match="seed 1, not 2"):
-        run_train(monkeypatch, tmp_path, made, seed=2)
+        run_train(monkeypatch, tmp_path, tiny, seed=2)
 
 
 def test_an_unknown_target_names_the_nearest(tmp_path: Path) -> None:
@@ -153,8 +153,8 @@ def test_an_unknown_target_names_the_nearest(tmp_path: Path) -> None:
 
 def test_statistics_are_those_of_the_frames_in_use() -> None:
     """After re-estimation a batch norm's mean is the mean of its inputs over all frames of all images."""
-    made = recipe("SpikingCNN")
-    network = spiking.new_network(made.model, seed=0)
+    tiny = recipe("SpikingCNN")
+    network = spiking.new_network(tiny.model, seed=0)
     images = torch.from_numpy(coloured(20).train_images)
     reestimate(network, images, 5, batch=10)
     network.eval()
@@ -167,9 +167,9 @@ def test_statistics_are_those_of_the_frames_in_use() -> None:
     hook.remove()
     expected = torch.stack([output.mean(0) for output in seen]).mean(0)
     assert seen[0].shape == (50, 8)
-    made_again = spiking.new_network(made.model, seed=0)
-    reestimate(made_again, images, 5, batch=10)
-    torch.testing.assert_close(made_again.get_submodule("bn3").running_mean, expected)
+    again = spiking.new_network(tiny.model, seed=0)
+    reestimate(again, images, 5, batch=10)
+    torch.testing.assert_close(again.get_submodule("bn3").running_mean, expected)
 
 
 def test_images_are_shifted_and_mirrored_but_never_changed() -> None:
@@ -198,9 +198,9 @@ def test_the_rate_relaxation_is_the_recipes() -> None:
     current = torch.tensor([-1.0, 0.5, 3.0])
     expected = {"snn-cnn": [0.0, 0.5, 1.0], "snn-resnet18": [0.0, 0.5, 3.0]}
     for name, rates in expected.items():
-        made = spiking.RECIPES[name]
-        model = replace(made.model, arguments=ARGUMENTS[made.model.network])
-        network = spiking.new_network(model, seed=0, relaxation=made.relaxation)
+        tiny = spiking.RECIPES[name]
+        model = replace(tiny.model, arguments=ARGUMENTS[tiny.model.network])
+        network = spiking.new_network(model, seed=0, relaxation=tiny.relaxation)
         assert network.get_submodule("sn1")(current).tolist() == rates
 
 
@@ -214,7 +214,7 @@ def test_bfloat16_is_used_only_where_the_processor_has_it(monkeypatch: pytest.Mo
 
 def test_training_networks_have_the_neurons_of_the_card() -> None:
     """The network that is trained fires by the rule that the card of its target states."""
-    made = recipe("SpikingCNN")
-    network = spiking.new_network(made.model, seed=0)
+    tiny = recipe("SpikingCNN")
+    network = spiking.new_network(tiny.model, seed=0)
     assert network.get_submodule("sn1").strict is True
-    assert LIFNeuron(made.model.lif).lif.strict is True
+    assert LIFNeuron(tiny.model.lif).lif.strict is True

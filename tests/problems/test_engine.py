@@ -66,10 +66,10 @@ def test_every_backend_counts_what_the_plain_network_counts(
 
 def test_one_pass_counts_every_layer(target: ExactNetwork, plain_counts: dict[str, np.ndarray]) -> None:
     images = stimuli(4, shape=target.shape)
-    found = Evaluator(network_of(target)).layer_counts(images, target.layers)
+    result = Evaluator(network_of(target)).layer_counts(images, target.layers)
     for layer, counts in plain_counts.items():
-        assert found[layer].shape == (4, target.layers[layer].channels)
-        assert np.array_equal(counts, found[layer][:, [0, 1, 3]]), layer
+        assert result[layer].shape == (4, target.layers[layer].channels)
+        assert np.array_equal(counts, result[layer][:, [0, 1, 3]]), layer
 
 
 def test_the_frameworks_own_forward_pass_counts_the_same(
@@ -80,13 +80,13 @@ def test_the_frameworks_own_forward_pass_counts_the_same(
     from amb_problems.targets.spiking.framework import spike_trains
 
     images = stimuli(4, shape=target.shape)[:1]
-    found = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}
+    result = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}
     for frame in spike_trains(target, images):
         for layer, spikes in frame.items():
-            found[layer] += spikes[:, [0, 1, 3]].reshape(1, 3, -1).sum(-1).long().numpy()
+            result[layer] += spikes[:, [0, 1, 3]].reshape(1, 3, -1).sum(-1).long().numpy()
     for layer in target.layers:
-        assert np.array_equal(plain_counts[layer][:1], found[layer]), layer
-        assert np.array_equal(found[layer], Evaluator(network_of(target)).unit_counts(images, layer, (0, 1, 3)))
+        assert np.array_equal(plain_counts[layer][:1], result[layer]), layer
+        assert np.array_equal(result[layer], Evaluator(network_of(target)).unit_counts(images, layer, (0, 1, 3)))
 
 
 def test_a_count_depends_on_its_own_image_alone(target: ExactNetwork) -> None:

@@ -105,8 +105,8 @@ def test_any_chain_counts_what_the_plain_loop_counts(
     if frames == 20:
         assert all(expected[name].sum() > 0 for name in network.names), "a silent layer would prove nothing"
     for name, units in network.units.items():
-        found = evaluator.unit_counts(images, name, tuple(range(units)))
-        assert np.array_equal(expected[name], found), name
+        result = evaluator.unit_counts(images, name, tuple(range(units)))
+        assert np.array_equal(expected[name], result), name
 
 
 def test_weights_whose_sums_could_be_rounded_are_refused() -> None:

@@ -113,9 +113,9 @@ def test_the_card_tells_the_distance_to_the_data(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(gan, "firing_rates", lambda *names: (lambda images: images.mean((1, 2)), "/".join(names)))
     monkeypatch.setattr(gan.checkpoint, "shipped", lambda: ("snn-cnn",))
     train(tmp_path)
-    made, natural = checkpoint.read_card(tmp_path / "tiny").metrics.items()
-    assert made[0] == "Fréchet distance to 22 test images in snn-cnn/sn3: prior samples"
-    assert made[1] > natural[1] == pytest.approx(0, abs=1e-6)  # here both halves are the same
+    prior, natural = checkpoint.read_card(tmp_path / "tiny").metrics.items()
+    assert prior[0] == "Fréchet distance to 22 test images in snn-cnn/sn3: prior samples"
+    assert prior[1] > natural[1] == pytest.approx(0, abs=1e-6)  # here both halves are the same
 
 
 @pytest.mark.usefixtures("tiny")

@@ -133,7 +133,7 @@ def test_a_state_of_version_0_1_resumes(kind: str, train: Train, tmp_path: Path)
 def test_a_restored_training_holds_the_stored_state(
     kind: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is lost on the way from a state of version 0.1 to the training: it is saved again unchanged."""
+    """A state of version 0.1 that is loaded and saved again is unchanged."""
     file = tmp_path / "tiny.state.safetensors"
     shutil.copy(STATES / f"{kind}.state.safetensors", file)
     before, facts = stored(tmp_path)
@@ -250,7 +250,7 @@ def test_the_published_state_of_the_resnet_resumes() -> None:
 
 
 def test_milestones_and_minutes_cause_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The checkpoint is exported after milestones, after `export_minutes`, and at the end, which it is told."""
+    """The checkpoint is exported after milestones, every `export_minutes` and at the end, which `export` receives."""
 
     class Counter:
         steps, done = 10, 0
