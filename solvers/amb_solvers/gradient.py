@@ -5,8 +5,9 @@ import numpy as np
 from amb.contracts.problem import Problem
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution.sphere import BoxSolver
-from amb_solvers.shared.batches import best_first
+from amb.references.adam import Adam
+from amb_solvers.shared.latent_box import BoxSolver
+from amb_solvers.shared.ranking import best_first
 
 
 class Gradient(BoxSolver):
@@ -71,23 +72,17 @@ class Gradient(BoxSolver):
             self._moved = 0
         elif not self._moved and not len(self._climbers):
             self._climbers = self._batch[best_first(values)[: self.k]].astype(np.float64)
-            self._mean, self._square = np.zeros_like(self._climbers), np.zeros_like(self._climbers)
-            self._age = np.zeros((len(self._climbers), 1))
+            self._adam = Adam(*self._climbers.shape, rate=self.rate, epsilon=1e-12)
 
     def _step(self, problem: Problem) -> None:
-        """Adam, with the usual decay of the mean and a short memory of the squares."""
+        """One step of Adam; climbers without a slope start again from the prior."""
         _, slopes = problem.gradient(self._climbers)
         slopes = np.asarray(slopes, dtype=np.float64)
         flat = ~np.isfinite(slopes).all(axis=1) | ~slopes.any(axis=1)
         slopes[flat] = 0.0
         self._moved += 1
-        self._age += 1
-        self._mean = 0.9 * self._mean + 0.1 * slopes
-        self._square = 0.99 * self._square + 0.01 * slopes**2
-        mean, square = self._mean / (1 - 0.9**self._age), self._square / (1 - 0.99**self._age)
-        steps = self.rate * mean / (np.sqrt(square) + 1e-12)
-        moved = np.clip(self._climbers + steps, self.space.low, self.space.high)
+        moved = np.clip(self._climbers + self._adam.step(slopes), self.space.low, self.space.high)
         if flat.any():
             moved[flat] = self.space.decode(self.space.sample_prior(int(flat.sum()), self.rng))
-            self._mean[flat] = self._square[flat] = self._age[flat] = 0.0
+            self._adam.restart(flat)
         self._climbers = moved

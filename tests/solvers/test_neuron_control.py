@@ -6,7 +6,7 @@ import pytest
 from amb.contracts.space import Space
 from amb_solvers.evolution.cholesky_cma import CholeskyCMA, rank_one
 from amb_solvers.evolution.cma_margin import CMAMargin
-from amb_solvers.evolution.xdream import XDreamGA, fitness
+from amb_solvers.evolution.xdream_ga import XDreamGA, fitness
 
 SPACE = Space.uniform(12, 16)
 

@@ -67,7 +67,7 @@ def test_a_wrong_name_is_answered_by_the_nearest(wrong: str, right: str) -> None
 
 def test_a_name_that_is_registered_with_a_blank_is_found_without() -> None:
     blank = [name for name in ng.optimizers.registry if name != name.strip()]
-    assert blank, "none is left: the look-up in nevergrad_zoo.py needs no strip"
+    assert blank, "none is left: the look-up in zoos/nevergrad.py needs no strip"
     assert len(amb.solver(f"nevergrad[name={blank[0].strip()}]", SPACE, budget=10).ask()) == 1
 
 

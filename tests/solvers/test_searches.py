@@ -9,11 +9,13 @@ from amb.catalogue.solvers import resolve
 from amb.contracts.space import IntArray, Space
 from amb.errors import SolverError, SpecError
 from amb.testing.subject import drive
-from amb_solvers.evolution.mutation import mutate
-from amb_solvers.evolution.sphere import follow, great_circle, log_weights, unit
+from amb_solvers.evolution.one_plus_lambda import mutate
+from amb_solvers.evolution.sphere import follow, great_circle, unit
 from amb_solvers.search.annealing import Annealing
-from amb_solvers.search.local_search import LocalSearch, neighbours
-from amb_solvers.tensor_train.elite import TTElite
+from amb_solvers.search.local_search import LocalSearch
+from amb_solvers.search.neighbours import neighbours
+from amb_solvers.shared.cma_defaults import log_weights
+from amb_solvers.tensor_train.tt_elite import TTElite
 
 SPACE = Space.uniform(24, 16)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from amb.contracts.space import FloatArray, IntArray
-from amb_solvers.tensor_train.solver import TensorTrain
+from amb_solvers.tensor_train.density import TensorTrain
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")

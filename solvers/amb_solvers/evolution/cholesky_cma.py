@@ -4,8 +4,9 @@ import numpy as np
 
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SpecError
-from amb_solvers.evolution.sphere import BoxSolver, log_weights, prior_moments
-from amb_solvers.shared.batches import best_first
+from amb_solvers.shared.cma_defaults import log_weights
+from amb_solvers.shared.latent_box import BoxSolver, prior_moments
+from amb_solvers.shared.ranking import best_first
 
 
 class CholeskyCMA(BoxSolver):

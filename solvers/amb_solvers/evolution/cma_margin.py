@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution.sphere import losses, population
-from amb_solvers.shared.batches import BatchSolver
+from amb_solvers.shared.cma_defaults import population
 from amb_solvers.shared.flat_start import FlatStart
+from amb_solvers.shared.losses import losses
 from amb_solvers.shared.private_random import PrivateRandom
 
 

@@ -8,7 +8,7 @@ from teneva.cross import _func, _iter
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.maxvol.search import MaxvolSearch
+from amb_solvers.maxvol.maxvol_search import MaxvolSearch
 
 TAU, TAU0, STEPS, SCALE = 1.1, 1.05, 100, 5  # teneva.cross's defaults: tau, tau0, k0, m_cache_scale
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.search.local_search import neighbours
-from amb_solvers.shared.batches import BatchSolver
+from amb_solvers.search.neighbours import neighbours
 
 
 class Annealing(BatchSolver):

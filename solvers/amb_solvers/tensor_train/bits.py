@@ -1,4 +1,4 @@
-"""The likelihood's gradient through a mode of two levels, as quantized trains have; see `tt_engine` for the notation.
+"""The likelihood's gradient through a mode of two levels, as quantized trains have; see `contraction` for the notation.
 
 Vectors run over the samples, since two levels fill none.
 """

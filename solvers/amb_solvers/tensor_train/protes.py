@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.shared.batches import BatchSolver, best_first
 from amb_solvers.shared.digits import Digits
-from amb_solvers.tensor_train.solver import TensorTrain
+from amb_solvers.shared.ranking import best_first
+from amb_solvers.tensor_train.density import TensorTrain
 
 
 class Protes(BatchSolver):

@@ -1,4 +1,4 @@
-"""Sampling from a tensor train; see `tt_engine` for the notation and how a train is stored."""
+"""Sampling from a tensor train; see `contraction` for the notation and how a train is stored."""
 
 import numpy as np
 

@@ -1,0 +1,27 @@
+"""Batch methods that work on latents, and the moments of the prior from which they start."""
+
+import numpy as np
+
+from amb.contracts.batches import BatchSolver
+from amb.contracts.space import Space
+
+
+class BoxSolver(BatchSolver):
+    """A batch method that works on latents. Coordinates are those of the latent; the box is `space.low` to
+    `space.high`."""
+
+    kinds = frozenset({"ordinal"})
+    continuous = True
+
+
+def prior_moments(space: Space) -> tuple[float, float]:
+    """Mean and deviation of the prior of one coordinate."""
+    if space.prior == "normal":
+        return 0.0, 1.0
+    return (space.low + space.high) / 2, (space.high - space.low) / np.sqrt(12)
+
+
+def prior_norm(space: Space) -> float:
+    """Root mean square norm of the prior's latents."""
+    mean, deviation = prior_moments(space)
+    return float(np.sqrt(space.d * (mean**2 + deviation**2)))
