@@ -61,8 +61,12 @@ def passed(outcomes: Sequence[Outcome]) -> bool:
 
 
 def _where(error: Exception) -> str:
-    """The innermost line outside `amb`, where the mistake most likely is."""
-    core = Path(__file__).parents[1]
+    """The innermost line outside `amb` and the standard library, where the mistake most likely is; "" if none."""
+    core, stdlib = Path(__file__).parents[1], Path(traceback.__file__).parent
     lines = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
-    outside = [(file, line) for file, line in lines if core not in file.parents]
+    outside = [
+        (file, line)
+        for file, line in lines
+        if core not in file.parents and (stdlib not in file.parents or "site-packages" in file.parts)
+    ]
     return f" ({outside[-1][0].name}:{outside[-1][1]})" if outside else ""

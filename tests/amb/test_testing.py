@@ -366,6 +366,15 @@ def test_a_bad_solver_is_caught_by_the_right_case(cls: type[Solver], case: str, 
     assert not passed(list(outcomes.values()))
 
 
+def test_an_error_comes_with_the_solver_s_own_line() -> None:
+    """Not with one of `amb` or of the standard library; without one if the solver's code had returned already."""
+    inside, returned = check_solver(Fragile), check_solver(OffTheGrid)
+    reasons = [o.reason for o in inside if "ValueError" in o.reason]
+    assert reasons
+    assert all("(test_testing.py:" in reason for reason in reasons)
+    assert not any(".py:" in o.reason for o in returned)
+
+
 def test_every_case_catches_somebody() -> None:
     """Every case of the kit catches a solver made for it, except the spaces that repeat the rules of others."""
     repeating = {"space: levels at the prior's quantiles", "space: a single dimension", "space: categories"}

@@ -1,4 +1,4 @@
-"""Every built-in solver passes the kit that third-party solvers are checked with, and keeps one promise more."""
+"""Every built-in solver passes the kit that third-party solvers are checked with, and one rule more."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from amb.testing import CASES, Case, Subject
 from amb.testing.conformance import verify
 from amb.testing.subject import drive, rows
 
-# Half a minute each: they are checked whole when asked for, and by these cases every time.
+# Half a minute each: all cases run on request (-m slow), these cases always.
 SLOW = {"portfolio-transition", "protes-reference"}
 ALWAYS = {
     "candidates on the grid",

@@ -40,7 +40,8 @@ def test_a_missing_package_is_named_with_its_command(
 ) -> None:
     """One line: the package, and the extra that brings it."""
     monkeypatch.delitem(sys.modules, "amb_solvers.tensor_train.protes_package", raising=False)
-    monkeypatch.setitem(sys.modules, package, None)
+    for module in {package, *(name for name in sys.modules if name.startswith(f"{package}."))}:
+        monkeypatch.setitem(sys.modules, module, None)
     says = rf"needs the package (jax|{package}), which is not installed: pip install 'amb\[{name}\]'"
     with pytest.raises(SolverError, match=says) as caught:
         amb.solver(spec, SPACE, budget=10)
@@ -65,7 +66,7 @@ def test_an_installed_package_is_imported() -> None:
 
 @pytest.mark.parametrize("name", ["Sep_CMA_ES", "DE", "PSO"])
 def test_evosax_by_name(name: str) -> None:
-    """Each learns: it comes nearer to a peak than its first population."""
+    """Each strategy learns: it comes closer to a peak than its first population."""
     pytest.importorskip("evosax")
     assert best(f"evosax[name={name}]", 300) > best(f"evosax[name={name}]", 10) + 0.1
 

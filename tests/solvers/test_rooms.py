@@ -1,4 +1,4 @@
-"""The rooms of `amb_solvers` stand on two levels: methods above, what they share below."""
+"""The rooms of `amb_solvers` have two levels: methods above, shared code below."""
 
 import ast
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ SHARED = "shared"
 
 
 def room(parts: tuple[str, ...]) -> str:
-    """The folder below `amb_solvers`, or the module that lies there by itself."""
+    """The folder directly below `amb_solvers`, or the module if it is in no folder."""
     return parts[0].removesuffix(".py")
 
 
 def imported(file: Path) -> Iterator[tuple[str, ...]]:
-    """What a file imports from `amb_solvers`, wherever in the file: the parts after the package's name."""
+    """What a file imports from `amb_solvers`, at any place in it: the parts after the package's name."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):

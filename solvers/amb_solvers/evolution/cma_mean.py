@@ -1,4 +1,4 @@
-"""CMA-ES for noisy responses: it recommends an average of its means."""
+"""CMA-ES for noisy responses, which recommends an average of its means."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from amb_solvers.evolution.cma_es import CMAES
 
 
 class MeanCMAES(CMAES):
-    """CMA-ES for noise: it recommends an average of its means, not the luckiest candidate.
+    """CMA-ES for noisy responses: it recommends an average of its means, not the luckiest candidate.
 
-    The running average has a memory of so many populations, as the mean itself wanders under noise; it is that of the
-    start whose last population was best on average. Rounded to the grid, it need not have been queried. Until a
-    population is whole, the best value told is all there is.
+    Under noise the mean wanders, so it is averaged over the last populations. After a restart the average starts
+    afresh; the one whose last population had the highest mean value is recommended. Rounded to the grid, it need not
+    have been queried. Before the first population is complete, the candidate with the best value is recommended.
 
     Args:
-        memory: populations over which the mean is averaged; 1 is the last mean.
+        memory: populations over which the mean is averaged; 1 means the last mean.
     """
 
     noisy = True
@@ -29,7 +29,8 @@ class MeanCMAES(CMAES):
             raise SpecError(f"expected memory >= 1, got {memory}")
         self.memory = memory
         self._starts = 0
-        self._averages: dict[int, tuple[float, FloatArray]] = {}  # by start: its last population's value, its mean
+        # By start: mean value of its last population, averaged mean.
+        self._averages: dict[int, tuple[float, FloatArray]] = {}
 
     def _start(self) -> Any:
         self._starts += 1
@@ -46,5 +47,5 @@ class MeanCMAES(CMAES):
     def recommend(self) -> IntArray:
         if not self._averages:
             return super().recommend()
-        _, mean = max(self._averages.values(), key=lambda kept: kept[0])
+        _, mean = max(self._averages.values(), key=lambda average: average[0])
         return self.space.nearest(mean[None])[0]

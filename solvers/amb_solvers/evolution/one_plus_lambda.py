@@ -1,4 +1,4 @@
-"""Mutation of grid points: the (1 + lambda) evolutionary algorithm."""
+"""The (1 + lambda) evolutionary algorithm on the grid, with a variant for noisy responses."""
 
 import numpy as np
 
@@ -9,19 +9,18 @@ from amb_solvers.shared.ranking import best_first
 
 
 class OnePlusLambda(BatchSolver):
-    """One parent, `k` children; the best child replaces a parent that is no better.
+    """One parent and `k` children; the best child replaces its parent unless it is worse.
 
-    Every mode of a child changes with probability `rate / d`, at least one does, to another level that is
-    uniform among the others; the method knows no order of levels. It starts from `k` draws of the prior. A
-    failed query is no candidate for a parent; children as good as the parent replace it, so that plateaus are
-    crossed.
+    Every dimension of a child changes with probability `rate / d`, and at least one does; the new level is drawn
+    uniformly from the others, without regard to order. The search starts from `k` draws of the prior. A failed query
+    never becomes a parent. A child as good as its parent replaces it, so that the search crosses plateaus.
 
     Args:
-        k: children of a generation.
-        rate: expected number of changed modes.
+        k: children per generation.
+        rate: expected number of changed dimensions.
     """
 
-    failed_queries = "is no parent"
+    failed_queries = "never becomes a parent"
     source = "Jansen, De Jong & Wegener 2005, Evol. Comput. 13, 413-440"
 
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 10, rate: float = 1.0) -> None:
@@ -48,11 +47,11 @@ class OnePlusLambda(BatchSolver):
 
 
 class ResamplingOnePlusLambda(OnePlusLambda):
-    """The (1 + lambda) algorithm for noise: its parent is measured again in every generation.
+    """The (1 + lambda) algorithm for noisy responses: it measures its parent again in every generation.
 
-    The first of a generation's `k` queries is the parent, whose value is the mean of all its measurements; so a lucky
-    one does not stay for ever. It recommends the parent of the best mean among those measured twice or more. A failed
-    measurement of the parent leaves its mean.
+    The first of a generation's `k` queries is the parent, whose value is the mean of all its measurements, so a
+    parent does not survive on one lucky measurement. Of all parents measured at least twice, the one with the best
+    mean is recommended. A failed measurement of the parent does not change its mean.
     """
 
     noisy = True
@@ -61,8 +60,8 @@ class ResamplingOnePlusLambda(OnePlusLambda):
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 10, rate: float = 1.0) -> None:
         super().__init__(space, budget=budget, seed=seed, k=k, rate=rate)
         if k < 2:
-            raise SpecError(f"expected k >= 2, the parent and a child, got k={k}")
-        self._measured = 0  # times that the parent was
+            raise SpecError(f"expected k >= 2 (the parent and a child), got k={k}")
+        self._measurements = 0  # of the parent
         self._proved: IntArray | None = None
         self._proved_value = -np.inf
 
@@ -75,15 +74,15 @@ class ResamplingOnePlusLambda(OnePlusLambda):
     def _learn(self, values: FloatArray) -> None:
         if self._parent is not None:
             if not np.isnan(values[0]):
-                self._measured += 1
-                self._value += (float(values[0]) - self._value) / self._measured
+                self._measurements += 1
+                self._value += (float(values[0]) - self._value) / self._measurements
                 self._prove(self._parent)
             values = values.copy()
-            values[0] = np.nan  # the parent is no child
+            values[0] = np.nan  # the parent is not one of the children
         before = self._parent
         super()._learn(values)
         if self._parent is not before:
-            self._measured = 1
+            self._measurements = 1
 
     def _prove(self, parent: IntArray) -> None:
         again = self._proved is not None and np.array_equal(parent, self._proved)
@@ -95,8 +94,11 @@ class ResamplingOnePlusLambda(OnePlusLambda):
 
 
 def mutate(rows: IntArray, levels: IntArray, free: IntArray, chance: float, rng: np.random.Generator) -> None:
-    """Change modes of int64[k, d] in place, each of the `free` ones with `chance`, at least one a row, to another
-    level."""
+    """Change levels of int64[k, d] in place.
+
+    Each of the `free` dimensions changes with probability `chance`, and at least one in every row; the new level is
+    another one.
+    """
     k = len(rows)
     changed = rng.random((k, len(free))) < chance
     changed[np.arange(k), rng.integers(0, len(free), k)] |= ~changed.any(axis=1)

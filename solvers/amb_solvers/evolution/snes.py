@@ -10,14 +10,14 @@ from amb_solvers.shared.ranking import best_first
 
 
 class SNES(BoxSolver):
-    """Separable natural evolution strategy: one mean and one step for every coordinate.
+    """Separable natural evolution strategy: one mean and one step size for every coordinate.
 
-    Starts at the prior's mean with the prior's deviation, so that its first population is a draw from the
-    prior. Failed queries share the lowest utility; a population without any value changes nothing.
+    It starts at the prior's mean with the prior's standard deviation, so that the first population is a draw from
+    the prior. Failed queries share the lowest utilities; if a whole population fails, nothing changes.
 
     Args:
-        k: population; 0 is ``4 + 3 log d``.
-        scale: of the first step, in deviations of the prior.
+        k: population size; 0 means ``4 + 3 log d``.
+        scale: initial step size in standard deviations of the prior.
     """
 
     failed_queries = "shares the lowest utilities"
@@ -50,7 +50,7 @@ class SNES(BoxSolver):
         self._mean = self._mean + self._sigma * (u @ self._normal)
         step = self._rate / 2 * (u @ (self._normal**2 - 1))
         self._sigma = self._sigma * np.exp(np.clip(step, -1, 1))
-        # On a plateau the steps walk at random; the box is wide enough for any of them.
+        # On a plateau the step sizes are random walks; no step needs to be wider than the box.
         width = self.space.high - self.space.low
         self._sigma = np.clip(self._sigma, 1e-6 * width, width)
         self._mean = np.clip(self._mean, self.space.low, self.space.high)

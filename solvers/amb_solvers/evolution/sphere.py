@@ -8,13 +8,13 @@ from amb.contracts.space import FloatArray
 
 
 def unit(vectors: Any) -> FloatArray:
-    """Vectors of length one, along the last axis; a zero vector stays zero."""
+    """Vectors scaled to length one along the last axis; a zero vector stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(norms > 0, norms, 1.0))
 
 
 def follow(base: FloatArray, tangents: FloatArray) -> FloatArray:
-    """The sphere's exponential map: from a unit vector along tangents, float64[k, d], by their lengths."""
+    """The sphere's exponential map: points reached from a unit vector along tangents, float64[k, d]."""
     lengths = np.linalg.norm(tangents, axis=1, keepdims=True)
     return unit(np.cos(lengths) * base + np.sin(lengths) * unit(tangents))
 

@@ -14,33 +14,33 @@ from amb_solvers.shared.ranking import best_first
 Schedule = Literal["exponential", "inverse"]
 
 GENERATION = 40
-"""Queries of a generation of the authors of SphereCMA, in which their schedules count."""
+"""Queries per generation in the authors' code, whose schedules count generations."""
 
 
 class SphereCMA(BoxSolver):
-    """SphereCMA: an evolution strategy of latents on a sphere, with a shrinking angle of exploration.
+    """SphereCMA: an evolution strategy for latents on a sphere, with a shrinking angle of exploration.
 
-    Each generation ranks its population, recombines the better half with log-rank weights, moves the mean
-    along the great circle towards and past that direction, and draws tangent vectors around it that are
-    mapped onto the sphere. There is no covariance to adapt, so a step costs O(k d).
+    Each generation ranks its population, recombines the better half with log-rank weights, moves the mean along the
+    great circle towards that direction and past it, and draws tangent vectors at the mean, which are mapped onto the
+    sphere. There is no covariance to adapt, so a step costs O(k d).
 
-    Where this departs from the authors' code: it also measures the mean itself once a generation, without using the
-    value, and that query is saved here; the angle follows the queries told, so that any population has the same
-    schedule; the first generation is a draw of the sphere, with no angle, and counts: the second explores at 48.7°,
-    where theirs begins with 50°; past the schedule's end the exponential one stays at `last_angle`.
+    Differences from the authors' code: theirs also queries the mean once per generation without using the value; that
+    query is saved here. The angle depends on the number of queries, so that every population size has the same
+    schedule. The first generation is drawn from the whole sphere and counts in the schedule: the second explores at
+    48.7°, where theirs starts at 50°. After the end of the exponential schedule the angle stays at `last_angle`.
 
-    Failed queries rank as worst of all, and take no part; a generation without any value is drawn again
-    around the same mean.
+    Failed queries take no part in the recombination; if a whole generation fails, another one is drawn around the
+    same mean.
 
     Args:
-        k: population, of which the better half is recombined.
-        rate: of the mean's move: 1 goes to the recombined direction, more goes past it.
-        norm: of the latents; 0 is the norm that the prior's latents have, about sqrt(d) for a normal prior.
-        angle: degrees, typical, between the mean and its samples in the first generation.
-        last_angle: what it shrinks to, exponentially; it stays there.
+        k: population size; the better half is recombined.
+        rate: how far the mean moves: 1 goes to the recombined direction, more goes past it.
+        norm: norm of the latents; 0 means that of the prior's latents, about sqrt(d) for a normal prior.
+        angle: typical angle in degrees between the mean and its samples in the first generation.
+        last_angle: the angle in degrees at the end of the exponential schedule, and after it.
         decay: queries over which the angle shrinks; 3000 are the authors' 75 generations of 40.
-        schedule: "exponential", or "inverse", 15 + 1 / (0.0017 g + 0.0146) degrees in generation g of 40 queries,
-            which knows no `angle`, `last_angle` or `decay`.
+        schedule: "exponential", or "inverse": 15 + 1 / (0.0017 g + 0.0146) degrees in generation g of 40 queries,
+            which ignores `angle`, `last_angle` and `decay`.
     """
 
     failed_queries = "takes no part in the recombination"
@@ -72,16 +72,16 @@ class SphereCMA(BoxSolver):
         self.schedule = schedule
         self.rate, self.angle, self.last_angle, self.decay = rate, angle, last_angle, decay
         self.norm = norm or prior_norm(space)
-        self._told = 0
+        self._queries = 0  # whose values are known
         self._mean: FloatArray | None = None  # a unit vector
         self._units: FloatArray = np.empty((0, space.d))
 
     @property
     def current_angle(self) -> float:
-        """Degrees of exploration in the next generation."""
+        """Angle of exploration in the next generation, in degrees."""
         if self.schedule == "inverse":
-            return float(15 + 1 / (0.0017 * self._told / GENERATION + 0.0146))
-        progress = min(1.0, self._told / self.decay)
+            return float(15 + 1 / (0.0017 * self._queries / GENERATION + 0.0146))
+        progress = min(1.0, self._queries / self.decay)
         return float(self.angle * (self.last_angle / self.angle) ** progress)
 
     def _generate(self) -> FloatArray:
@@ -96,7 +96,7 @@ class SphereCMA(BoxSolver):
         return self.norm * self._units
 
     def _learn(self, values: FloatArray) -> None:
-        self._told += len(values)
+        self._queries += len(values)
         best = best_first(values)[: max(1, self.k // 2)]
         if not len(best):
             return

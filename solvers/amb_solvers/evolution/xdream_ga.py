@@ -10,18 +10,19 @@ from amb_solvers.shared.latent_box import BoxSolver, prior_moments
 class XDreamGA(BoxSolver):
     """A genetic algorithm on latents: softmax selection, uniform crossover, Gaussian mutation of some genes.
 
-    Fitness is ``exp((y - max y) / T)`` with ``T = std(y) / selectivity``, values above the 95% quantile cut to it. Two
-    parents are drawn by fitness, with replacement; every gene comes from the first with probability `heritability`,
-    and mutates with probability `mutation_rate` by a normal of deviation `mutation_size`. Candidates whose query failed
-    stay in the next population, to be measured again, as the authors' code does. On equal values selection is uniform.
+    Fitness is ``exp((y - max y) / T)`` with ``T = std(y) / selectivity``; values above the 95% quantile are clipped to
+    it. Two parents are drawn by fitness, with replacement. Every gene comes from the first parent with probability
+    `heritability`, and mutates with probability `mutation_rate` by a normal number of standard deviation
+    `mutation_size`. Candidates whose query failed stay in the next population and are measured again, as in the
+    authors' code. If all values are equal, selection is uniform.
 
     Args:
-        k: population.
-        selectivity: inverse selection temperature, in deviations of a generation's values.
+        k: population size.
+        selectivity: inverse selection temperature, in standard deviations of a generation's values.
         mutation_rate: share of the genes that mutate.
-        mutation_size: in deviations of the prior.
-        heritability: share of genes from the first parent.
-        keep: best candidates that stay as they are, and are measured again.
+        mutation_size: standard deviation of a mutation, in standard deviations of the prior.
+        heritability: share of the genes that come from the first parent.
+        keep: number of best candidates that stay in the population and are measured again.
     """
 
     failed_queries = "is measured again in the next generation"
@@ -78,8 +79,8 @@ class XDreamGA(BoxSolver):
 
 
 def fitness(values: FloatArray, selectivity: float) -> FloatArray:
-    """Chances of being a parent, float64[k] summing to one: a softmax of values, outliers cut at the 95% quantile."""
-    scale = np.abs(values).max() or 1.0  # so that squares of huge values stay finite
+    """Probabilities of being a parent, float64[k]: a softmax of the values, clipped at their 95% quantile."""
+    scale = np.abs(values).max() or 1.0  # keeps the squares of huge values finite
     scaled = values / scale
     temperature = max(float(scaled.std()) / selectivity, 1e-8 / scale)
     cut = np.minimum(scaled, np.percentile(scaled, 95))

@@ -1,4 +1,4 @@
-"""What the searches by maximal volume share: digits, a memory of values, and failed queries."""
+"""The base class of searches by maximal volume: digits, a cache of values, and failed queries."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from amb_solvers.shared.digits import Digits
 
 
 class MaxvolSearch(BatchSolver):
-    """A method that asks whole crosses of multi-indices and wants the values of all of them at once.
+    """A method that asks for whole crosses of multi-indices and needs the values of all of them at once.
 
-    A failed query counts as the lowest value told so far (zero before any).
+    A failed query counts as the lowest value so far (zero before the first value).
 
     Args:
         r: rank.
         quantized: work on digits (bits, for 2**q levels) instead of levels; see `Digits`.
-        order: of the digits, "little" or "big".
-        cache: ask no multi-index a second time, but take its first value again.
+        order: order of the digits, "little" or "big".
+        cache: query no multi-index twice; reuse its first value.
     """
 
     failed_queries = "counts as the lowest value so far"
@@ -36,16 +36,16 @@ class MaxvolSearch(BatchSolver):
         self._grid = [np.arange(n).reshape(-1, 1) for n in self.levels]
         self._known: dict[tuple[int, ...], float] = {}
         self._lowest = 0.0
-        self._heard = False
+        self._any_value = False
         self._rows: IntArray = np.empty((0, len(self.levels)), dtype=np.int64)  # the batch, in digits
 
-    def _hear(self, values: FloatArray) -> FloatArray:
-        """The values with failed ones filled in; remembers them."""
-        there = values[~np.isnan(values)]
-        if len(there):
-            lowest = float(there.min())
-            self._lowest = min(self._lowest, lowest) if self._heard else lowest
-            self._heard = True
+    def _fill(self, values: FloatArray) -> FloatArray:
+        """The batch's values, with failed ones replaced; they are cached."""
+        valid = values[~np.isnan(values)]
+        if len(valid):
+            lowest = float(valid.min())
+            self._lowest = min(self._lowest, lowest) if self._any_value else lowest
+            self._any_value = True
         filled = np.where(np.isnan(values), self._lowest, values)
         self._remember(self._rows, filled)
         return filled
@@ -54,10 +54,10 @@ class MaxvolSearch(BatchSolver):
         self._known.update(zip(map(tuple, rows.tolist()), values.tolist(), strict=True))
 
     def _out(self, rows: Any) -> IntArray:
-        """Keep the digits of the batch that is asked; its grid points."""
+        """The grid points of a batch given in digits, which are kept until its values arrive."""
         self._rows = np.asarray(rows, dtype=np.int64)
         return self.digits.join(self._rows) if self.digits else self._rows
 
     def _anywhere(self, n: int) -> IntArray:
-        """Multi-indices uniform over the grid."""
+        """Multi-indices drawn uniformly from the grid."""
         return self.rng.integers(0, self.levels, size=(n, len(self.levels)), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""TTOpt by its package's own steps, as a machine that can be asked, told and pickled."""
+"""TTOpt, driven by its package's own steps behind ask and tell."""
 
 from typing import Any
 
@@ -11,15 +11,16 @@ from amb_solvers.maxvol.maxvol_search import MaxvolSearch
 
 
 class TTOpt(MaxvolSearch):
-    """TTOpt: sweeps over the modes, and keeps at each the rows of maximal volume and the largest value.
+    """TTOpt: sweeps over the modes, keeping at each the rows of maximal volume and the largest value.
 
-    Asks what the package asks when it maximizes, batch after batch, from the same seed. At rank 4 with 64 levels a
-    batch is 1,024 candidates and a sweep over 128 modes 129,536: quantize, or it sees a few modes only.
+    It asks for the same candidates as the package does when it maximizes, batch after batch, from the same seed. At
+    rank 4 with 64 levels a batch has 1,024 candidates and a sweep over 128 modes 129,536, so unquantized it reaches
+    only a few modes.
 
-    Maximizing takes the largest absolute value for the largest, so values are raised by the lowest one told where that
-    is negative. Sweeps that come back to where they were without a new candidate would go on for ever (the package
-    stops and leaves its budget unspent): then the search begins again from other random indices with what it knows;
-    where that brings nothing new either, single random candidates are asked.
+    The method looks for the largest absolute value, so if the lowest value so far is negative, it is subtracted from
+    all values. Sweeps that return to an earlier state without a new candidate would repeat forever (the package stops
+    there and leaves the rest of its budget unspent). Here the search restarts from other random indices and keeps the
+    values that it knows; if that yields no new candidate either, it asks for single random candidates.
 
     Args:
         r: largest rank; 4 is the package's default.
@@ -52,7 +53,7 @@ class TTOpt(MaxvolSearch):
         self._best_seen: Any = None
         self._mode, self._sweep, self._rightwards = d - 1, 0, False
         self._seen: set[tuple[bytes, ...]] = set()  # states at the start of sweeps since the last new candidate
-        self._loose = False  # whether the batch is a random candidate, no part of a sweep
+        self._loose = False  # whether the batch is a random candidate outside any sweep
 
     def _generate(self) -> IntArray:
         restarted = self._loose
@@ -77,7 +78,7 @@ class TTOpt(MaxvolSearch):
             self._advance(self._recall())
 
     def _learn(self, values: FloatArray) -> None:
-        filled = self._hear(values)
+        filled = self._fill(values)
         if not self._loose:
             self._advance(self._recall() if self.cache else filled)
 
@@ -89,7 +90,7 @@ class TTOpt(MaxvolSearch):
         return np.array([self._known[tuple(row)] for row in self._cross().tolist()])
 
     def _advance(self, values: FloatArray) -> None:
-        """One step of the package: new indices beside this mode from the values of its cross."""
+        """One step of the package: new indices next to this mode from the values of its cross."""
         i, d, rows = self._mode, len(self.levels), self._cross()
         self._best_index, self._best_seen, _ = ttopt_find(
             rows, values, [None] * len(values), self._best_index, self._best_seen, None, True

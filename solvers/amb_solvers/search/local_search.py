@@ -1,4 +1,4 @@
-"""Local search on the grid, started again wherever it stands still."""
+"""Local search on the grid, with restarts."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ from amb_solvers.shared.ranking import best_first
 
 
 class LocalSearch(BatchSolver):
-    """Hill climbing over neighbours that differ in one mode, restarted from the prior at a local optimum.
+    """Hill climbing over neighbours that differ in one dimension, restarted from the prior at a local optimum.
 
-    Of `k` neighbours the best becomes the current point if it is better. After `patience` neighbours without a
-    better one the point counts as a local optimum, and the search starts again from the prior. On ordinal spaces a
-    neighbour's level is at most `reach` away, on categorical ones it is any other. A failed query is no better than
-    anything; the start is the best of `k` draws, drawn again while all of them fail.
+    The best of `k` neighbours becomes the current point if it is better. After `patience` neighbours without
+    improvement the point counts as a local optimum and the search restarts from the prior. On ordinal spaces a
+    neighbour's level is at most `reach` away; on categorical spaces it is any other level. A failed query is never an
+    improvement. The start is the best of `k` draws; if all of them fail, others are drawn.
 
     Args:
         k: neighbours measured before a move.
-        reach: farthest level of a neighbour, as a share of a mode's levels; at least one level.
-        patience: neighbours without success before a restart; 0 is two for every mode.
+        reach: largest step, as a share of a dimension's levels; at least one level.
+        patience: neighbours without improvement before a restart; 0 means two per dimension.
     """
 
-    failed_queries = "is no better than anything"
+    failed_queries = "is never an improvement"
     source = "Aarts & Lenstra 1997, Local Search in Combinatorial Optimization, chapter 1"
 
     def __init__(

@@ -11,6 +11,6 @@ def population(d: int) -> int:
 
 
 def log_weights(m: int) -> FloatArray:
-    """CMA's recombination weights, log(m + 1/2) - log(rank), summing to one, float64[m]."""
+    """CMA's recombination weights, log(m + 1/2) - log(rank), normalized to sum to one, float64[m]."""
     weights = np.log(m + 0.5) - np.log(np.arange(1, m + 1))
     return weights / weights.sum()

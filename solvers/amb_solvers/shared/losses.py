@@ -6,6 +6,6 @@ from amb.contracts.space import FloatArray
 
 
 def losses(values: FloatArray) -> FloatArray | None:
-    """Values as a package that minimizes is told them: negated, a failed query the worst of all; None: all failed."""
-    there = ~np.isnan(values)
-    return -np.where(there, values, values[there].min()) if there.any() else None
+    """Negated values, in which failed queries count as the worst of the others; None if all queries failed."""
+    valid = ~np.isnan(values)
+    return -np.where(valid, values, values[valid].min()) if valid.any() else None

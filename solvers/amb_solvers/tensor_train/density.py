@@ -1,4 +1,4 @@
-"""A tensor train as a density that is sampled and fitted to samples; the state behind the PROTES solvers."""
+"""A tensor train as a density that can be sampled and fitted: the state of the PROTES solvers."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +37,7 @@ class TensorTrain:
         self._w: Floats = np.empty(size // r, dtype)
         self._z: Floats = np.empty((self.d, r), dtype)
         self._norms: Floats = np.ones(self.d, dtype)
-        self._fresh = False  # whether the interfaces belong to the cores as they are
+        self._fresh = False  # whether the interfaces belong to the current cores
 
     @property
     def d(self) -> int:
@@ -45,8 +45,10 @@ class TensorTrain:
         return len(self.offsets) - 1
 
     def core(self, mode: int) -> Floats:
-        """One core as a view, float[r, r, levels[mode]]; of the first only row 0, of the last only column 0
-        matters."""
+        """One core as a view, float[r, r, levels[mode]].
+
+        Only row 0 of the first core and column 0 of the last one matter.
+        """
         return self.cores[self.offsets[mode] : self.offsets[mode + 1]].reshape(self.r, self.r, -1)
 
     def sample(self, variates: FloatArray) -> IntArray:
@@ -100,7 +102,7 @@ class TensorTrain:
         ascend(self.cores, first, second, self.offsets, self.r, self._z, self._norms, elite, dw, q, du, adam)
 
     def __getstate__(self) -> dict[str, object]:
-        """Everything but what `sweep` computes again, bit for bit."""
+        """Everything except what `sweep` recomputes, bit for bit."""
         return {key: value for key, value in self.__dict__.items() if key not in ("_w", "_z", "_norms")}
 
     def __setstate__(self, state: dict[str, NDArray[np.int64]]) -> None:

@@ -6,7 +6,7 @@ from amb.contracts.space import IntArray
 from amb_solvers.tensor_train.bits import advance_bits, pull_of_bits, retreat_bits
 from amb_solvers.tensor_train.compiler import Floats, compiled
 
-_FEW = 2  # samples that do not pay for filling a vector
+_FEW = 2  # samples for which vectors do not pay off
 
 
 @compiled
@@ -34,7 +34,7 @@ def gradient_to_the_left(
         longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
     g = np.empty(longest, cores.dtype)
     few = m <= _FEW
-    k = (m + 7) // 8 * 8  # whole vectors of samples; those that are none weigh nothing
+    k = (m + 7) // 8 * 8  # whole vectors of samples; the surplus has weight zero
     weights = np.zeros(k, cores.dtype)
     weights[:m] = weight
     bits = np.zeros(k, np.int32)
@@ -92,7 +92,7 @@ def gradient_to_the_left(
                 for i in range(n):
                     direct += g[i] * row[i]
                     out[i] += g[i] * factor
-                # The derivative by Q[j] that this mode gives is kept where that of U[j - 1] belongs.
+                # This mode's derivative by Q[j] is stored where that of U[j - 1] belongs.
                 if j > 0:
                     du[j - 1, s, a] = direct
             if j < d - 1:

@@ -12,15 +12,15 @@ from amb_solvers.tensor_train.protes import Protes
 
 
 class ProtesReference(Protes):
-    """PROTES by the package's own arithmetic and random keys.
+    """PROTES with the package's own arithmetic and random keys.
 
-    With the package's seed, and told the same values, it asks the package's candidates, batch after batch.
-    Slower than `protes`, and it needs the extra `reference`. It takes what the package takes: two modes or
-    more, all with the same number of levels.
+    With the package's seed and the same values it asks for the package's candidates, batch after batch. It is slower
+    than `protes`, needs the extra `reference`, and has the package's restriction: two dimensions or more, all with the
+    same number of levels.
 
     Args:
-        minimize: give the package minus the values and ``is_max=False``. The methods differ in ties only: of
-            equal values the last is elite when it maximizes, the first when it minimizes.
+        minimize: give the package negated values and ``is_max=False``. This changes ties only: of equal values the
+            last is elite when the package maximizes, the first when it minimizes.
     """
 
     def __init__(self, space: Space, *, budget: int, seed: int, minimize: bool = False, **options: Any) -> None:
@@ -33,7 +33,7 @@ class ProtesReference(Protes):
                 "the protes package needs at least two dimensions, all with the same number of levels, "
                 f"got levels {self.levels.tolist()[:10]}; use protes, tt-s or tt-b"
             )
-        seed = int(np.uint64(self.seed % 2**64).view(np.int64))  # a run's has 64 bits, and JAX wants them signed
+        seed = int(np.uint64(self.seed % 2**64).view(np.int64))  # 64 bits, signed, as JAX needs them
         with self._precision():
             shape = len(self.levels), int(self.levels[0]), self.r
             self._key, self._adam, self._cores = _package().start(seed, *shape, self.lr)

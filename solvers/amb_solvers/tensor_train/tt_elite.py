@@ -1,4 +1,4 @@
-"""Quantized PROTES that learns from the best candidates ever, not of the batch alone."""
+"""Quantized PROTES that learns from the best candidates of the whole run."""
 
 from typing import Any
 
@@ -11,16 +11,15 @@ from amb_solvers.tensor_train.protes import Protes
 
 
 class TTElite(Protes):
-    """A tensor train that is fitted, after every batch, to an archive of the best candidates so far.
+    """A tensor train that is fitted after every batch to an archive of the best candidates so far.
 
-    PROTES forgets a batch's best at once; an archive keeps the density from drifting on plateaus and repeats
-    good advice. Under noise, though, the luckiest draw would be elite for ever: so an elite leaves the archive
-    after `patience` batches unless it is drawn, and measured, again, and a candidate that is measured again
-    counts with its newest value. Failed queries are never elite.
+    PROTES forgets the best of a batch at once; an archive keeps the density from drifting on plateaus. Under noise
+    the luckiest candidate would stay in it forever, so an elite leaves the archive after `patience` batches unless it
+    is drawn and measured again; the newest value of a candidate counts. Failed queries are never elite.
 
     Args:
         k_top: size of the archive.
-        patience: batches that an elite stays without being measured again; 0 keeps it for ever, which suits
+        patience: batches for which an elite stays without another measurement; 0 keeps it forever, which suits
             noise-free problems only.
     """
 
@@ -53,10 +52,10 @@ class TTElite(Protes):
         ages = np.concatenate([self._ages + 1, np.zeros(len(values), dtype=np.int64)])
         if self.patience:
             scores[ages > self.patience] = np.nan
-        # Of equal candidates the newest stands: the first one of the reversed rows.
+        # Of equal candidates keep the newest: the first one of the reversed rows.
         _, newest = np.unique(rows[::-1], axis=0, return_index=True)
-        kept = np.sort(len(rows) - 1 - newest)
-        best = kept[best_first(scores[kept])[: self.k_top]]
+        unique = np.sort(len(rows) - 1 - newest)
+        best = unique[best_first(scores[unique])[: self.k_top]]
         self._elites, self._scores, self._ages = rows[best], scores[best], ages[best]
         if len(best):
             self._fit(self._elites)

@@ -17,15 +17,15 @@ from amb_solvers.shared.losses import losses
 class Evosax(BoxSolver):
     """Any strategy of evosax (the extra `evosax`), in the latent box in units of the prior's deviation.
 
-    Random keys are JAX's, explicit: generation g uses ``fold_in(PRNGKey(seed), g)``, nothing else is drawn. Strategies
-    with a mean start at the prior's, those that draw a population from a box get one of the prior's deviation.
-    Evosax minimizes and is told minus the value; a failed query counts as the worst of its population, and a
-    population without any value is drawn again. Pickled by its arrays alone.
+    Random keys are explicit: generation g uses ``fold_in(PRNGKey(seed), g)``, and nothing else is drawn. Strategies
+    with a mean start at the prior's mean; those that draw a population from a box get one with the prior's standard
+    deviation. Evosax minimizes, so it receives the negated values. A failed query counts as the worst of its
+    population; if a whole population fails, another one is drawn. Only arrays are pickled.
 
     Args:
-        name: as in ``evosax.Strategies``.
-        k: population; 0 is ``4 + 3 log d``, made even.
-        scale: the first step in deviations of the prior; 0 is the strategy's own.
+        name: a name in ``evosax.Strategies``.
+        k: population size; 0 means ``4 + 3 log d``, rounded up to an even number.
+        scale: initial step size in standard deviations of the prior; 0 means the strategy's own.
     """
 
     failed_queries = "counts as the worst of its population"
@@ -49,7 +49,7 @@ class Evosax(BoxSolver):
             self._state: Any = None
             self._strategy()
         except (TypeError, AssertionError, ValueError) as cause:
-            raise SpecError(f"evosax's {name} refuses k={self.k} in {space.d} modes: {cause}") from cause
+            raise SpecError(f"evosax's {name} refuses k={self.k} in {space.d} dimensions: {cause}") from cause
 
     def _generate(self) -> FloatArray:
         strategy, params = self._strategy()
@@ -57,18 +57,18 @@ class Evosax(BoxSolver):
             self._state = strategy.initialize(self._key(), params)
         points, self._state = strategy.ask(self._key(), self._state, params)
         self._points = np.asarray(points)
-        # What left the numbers is put back at the start: a strategy may overflow on absurd values.
+        # A strategy may overflow on huge values: NaN becomes the prior's mean, infinity the edge of the box.
         finite = np.nan_to_num(self._points.astype(np.float64), nan=0.0, posinf=1e9, neginf=-1e9)
         return self._mean + self._deviation * finite
 
     def _learn(self, values: FloatArray) -> None:
-        told = losses(values)
-        if told is None:
+        negated = losses(values)
+        if negated is None:
             return
         strategy, params = self._strategy()
         with warnings.catch_warnings(), np.errstate(over="ignore"):
             warnings.simplefilter("ignore")
-            self._state = strategy.tell(self._points, told.astype(np.float32), self._state, params)
+            self._state = strategy.tell(self._points, negated.astype(np.float32), self._state, params)
 
     def _key(self) -> Any:
         import jax
@@ -87,12 +87,12 @@ class Evosax(BoxSolver):
 
 @cache
 def _compiled(name: str, k: int, d: int, scale: float) -> tuple[Any, Any]:
-    """A strategy and its settings; shared, as JAX compiles an instance's steps and a strategy holds no state."""
+    """A strategy and its settings; shared between solvers, since it has no state and JAX compiles each instance."""
     strategy = extra("evosax").Strategies[name](popsize=k, num_dims=d)
     params = strategy.default_params
     if scale and hasattr(params, "sigma_init"):
         params = params.replace(sigma_init=scale)
     if getattr(params, "init_min", 0.0) < getattr(params, "init_max", 0.0):
-        width = float(np.sqrt(3) * (scale or 1.0))  # of a uniform box of that deviation
+        width = float(np.sqrt(3) * (scale or 1.0))  # of a uniform box with that standard deviation
         params = params.replace(init_min=-width, init_max=width)
     return strategy, params

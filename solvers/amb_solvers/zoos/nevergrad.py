@@ -12,7 +12,7 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError, unknown
 from amb_solvers.shared.private_random import PrivateRandom
 
-# Importing Nevergrad draws from the global states, and puts what it draws into some optimizers' settings.
+# Importing Nevergrad draws from the global random states, and some optimizers' settings depend on what it draws.
 with PrivateRandom(0).use():
     import nevergrad as ng
     from nevergrad.optimization import registry
@@ -23,19 +23,19 @@ Parametrization = Literal["auto", "ordinal", "transition", "choice"]
 class Nevergrad(Solver):
     """Any optimizer that Nevergrad registers.
 
-    Nevergrad minimizes, so it is told minus the value. A failed query is told as the worst value heard so far
-    (before any was heard, as -1, which is below every activation). Some optimizers draw from numpy's global
-    state; they draw from a private one here. Those that run another package's loop in a thread (Cobyla, and
-    NGOpt where it chooses that) cannot be pickled; telling their values again brings them back.
+    Nevergrad minimizes, so it receives the negated values. A failed query counts as the worst value so far (before
+    the first value, as -1, which is below every activation). Some optimizers draw from numpy's global state; here
+    they draw from a private one. Those that run another package's loop in a thread (Cobyla, and NGOpt when it chooses
+    that) cannot be pickled; they are restored by replaying their values.
 
     Args:
-        name: as in ``nevergrad.optimizers.registry``.
-        parametrization: "ordinal", a box of real level numbers, ``Array(lower=0, upper=n - 1)``, rounded to
-            the grid outside the optimizer, which is told of its own unrounded point; "transition", the
-            paper's ``TransitionChoice(range(n), repetitions=d)``, levels with an order; "choice", levels
-            without one; "auto", ordinal where the space is, choice where it is categorical.
-        workers: candidates asked at a time, Nevergrad's ``num_workers``. It changes the algorithm: CMA, for
-            one, is much better with one.
+        name: a name in ``nevergrad.optimizers.registry``.
+        parametrization: "ordinal": a box of real level numbers, ``Array(lower=0, upper=n - 1)``, rounded to the grid
+            outside the optimizer, which learns from its own unrounded point. "transition": the paper's
+            ``TransitionChoice(range(n), repetitions=d)``, levels with an order. "choice": levels without an order.
+            "auto": "ordinal" on ordinal spaces, "choice" on categorical ones.
+        workers: candidates per ask, Nevergrad's ``num_workers``. It changes the algorithm: CMA, for example, is much
+            better with one.
     """
 
     version = "1"
@@ -62,7 +62,7 @@ class Nevergrad(Solver):
         chosen = parametrization != "auto"
         if not chosen:
             parametrization = "ordinal" if space.ordinal else "choice"
-        registered = {known.strip(): known for known in registry}  # one ends with a blank, which no spec can
+        registered = {known.strip(): known for known in registry}  # one name ends with a blank, which no spec can
         if name not in registered:
             raise unknown("Nevergrad optimizer", name, registered)
         if not space.ordinal and parametrization in self.ordered:
@@ -82,8 +82,8 @@ class Nevergrad(Solver):
         self._free = np.flatnonzero(space.levels > 1)  # Nevergrad refuses an axis of one level
         if len(self._free) == 1:
             raise SolverError(
-                "Nevergrad's CMA wants the package fcmaes in one dimension, and having met one it wants it in every "
-                "later run of the process: spaces of one mode are refused; use snes or one-plus-lambda"
+                "spaces of one dimension are refused: Nevergrad's CMA needs the package fcmaes there, and from then on "
+                "in every run of the process; use snes or one-plus-lambda"
             )
         self._private = PrivateRandom(self.seed)
         self._optimizer: Any = None
@@ -108,33 +108,33 @@ class Nevergrad(Solver):
         with self._fence():
             for candidate, value in zip(self._asked, values, strict=False):
                 if not np.isnan(value):
-                    self._worst = max(self._worst, -value) if self._heard else -value
-                    self._heard = True
+                    self._worst = max(self._worst, -value) if self._any_value else -value
+                    self._any_value = True
                 self._optimizer.tell(candidate, self._worst if np.isnan(value) else -float(value))
         self._asked = []
 
-    _heard = False  # whether any value was told
+    _any_value = False  # whether a query has succeeded
 
     @contextmanager
     def _fence(self) -> Iterator[None]:
-        """On private random states and without warnings; a package that is not installed is said in one line."""
+        """Private random states, no warnings, and one line if a package is not installed."""
         try:
             with self._private.use(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
         except (ImportError, RuntimeError) as failure:
-            # What an optimizer's thread raises comes as the cause of a RuntimeError.
+            # An exception in an optimizer's thread arrives as the cause of a RuntimeError.
             missing = failure if isinstance(failure, ImportError) else failure.__cause__
             if not isinstance(missing, ImportError):
                 raise
             raise SolverError(
-                f"one of Nevergrad's optimizers needs a package that is not installed: {missing}; "
-                "install it, or take another optimizer"
+                f"this optimizer of Nevergrad needs a package that is not installed: {missing}; "
+                "install it or choose another optimizer"
             ) from failure
 
 
 class Portfolio(Nevergrad):
-    """Nevergrad's Portfolio (CMA, two-point DE, scrambled Hammersley) on the ordinal box, one worker."""
+    """Nevergrad's Portfolio (CMA, two-point DE, scrambled Hammersley) on the ordinal box, with one worker."""
 
     kinds = frozenset({"ordinal"})
 
@@ -143,9 +143,9 @@ class Portfolio(Nevergrad):
 
 
 class PortfolioTransition(Nevergrad):
-    """Nevergrad's Portfolio as the paper's framework runs it: `TransitionChoice`, one worker.
+    """Nevergrad's Portfolio as the paper's framework runs it: `TransitionChoice` with one worker.
 
-    On a categorical space it takes the codes' arbitrary numbering for an order, as the paper does.
+    On a categorical space it treats the codes' arbitrary numbering as an order, as the paper does.
     """
 
     continuous = False
@@ -159,8 +159,7 @@ def _parameters(levels: IntArray, parametrization: str) -> Any:
     d, n = len(levels), int(levels[0])
     even = bool((levels == n).all())
     if parametrization == "ordinal":
-        # Both bounds in the constructor, so that a step is a sixth of the range; `set_bounds` alone leaves it
-        # at one level.
+        # Both bounds in the constructor make a step a sixth of the range; `set_bounds` alone leaves it at one level.
         return ng.p.Array(shape=(d,), lower=0, upper=n - 1 if even else (levels - 1).astype(float))
     choice = ng.p.TransitionChoice if parametrization == "transition" else ng.p.Choice
     if even:

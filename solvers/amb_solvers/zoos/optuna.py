@@ -13,18 +13,18 @@ from amb.errors import SolverError, unknown
 from amb_solvers.shared.extras import extra
 from amb_solvers.shared.private_random import PrivateRandom
 
-# They want a grid of their own, or another sampler.
-APART = {"BaseGASampler", "BaseSampler", "GridSampler", "PartialFixedSampler"}
+# Samplers that need a grid or another sampler as an argument, and base classes.
+EXCLUDED = {"BaseGASampler", "BaseSampler", "GridSampler", "PartialFixedSampler"}
 
 
 class Optuna(Solver):
     """Any sampler of Optuna (the extra `optuna`) with its default settings, one trial at a time.
 
-    Ordinal modes are integers, categorical ones categories. A failed query is a failed trial, of which the samplers
-    learn nothing.
+    Ordinal dimensions are integers, categorical ones are categories. A failed query is a failed trial, from which the
+    samplers learn nothing.
 
     Args:
-        sampler: its class without "Sampler": TPE, CmaEs, GP, NSGAII, QMC, Random, BruteForce, ...
+        sampler: the class name without "Sampler": TPE, CmaEs, GP, NSGAII, QMC, Random, BruteForce, ...
     """
 
     failed_queries = "is a failed trial, which is ignored"
@@ -33,18 +33,19 @@ class Optuna(Solver):
     def __init__(self, space: Space, *, budget: int, seed: int, sampler: str = "TPE") -> None:
         super().__init__(space, budget=budget, seed=seed)
         optuna = extra("optuna")
-        known = {n.removesuffix("Sampler"): n for n in dir(optuna.samplers) if n.endswith("Sampler") and n not in APART}
+        classes = [n for n in dir(optuna.samplers) if n.endswith("Sampler") and n not in EXCLUDED]
+        known = {n.removesuffix("Sampler"): n for n in classes}
         if sampler not in known:
             raise unknown("Optuna sampler", sampler, known)
         self._private = PrivateRandom(self.seed)
         with self._quiet():
             try:
-                made = getattr(optuna.samplers, known[sampler])(seed=self.seed % 2**32)
-                self._study: Any = optuna.create_study(sampler=made, direction="maximize")
+                instance = getattr(optuna.samplers, known[sampler])(seed=self.seed % 2**32)
+                self._study: Any = optuna.create_study(sampler=instance, direction="maximize")
             except ImportError as missing:
-                raise SolverError(f"Optuna's {sampler} needs a package: {missing}") from missing
+                raise SolverError(f"Optuna's {sampler} needs a package that is not installed: {missing}") from missing
         kinds = optuna.distributions
-        self._modes = {
+        self._distributions = {
             str(j): kinds.IntDistribution(0, int(n) - 1) if space.ordinal else kinds.CategoricalDistribution(range(n))
             for j, n in enumerate(space.levels)
             if n > 1
@@ -54,10 +55,10 @@ class Optuna(Solver):
     def _ask(self, limit: int) -> IntArray:
         row = np.zeros((1, self.space.d), dtype=np.int64)
         with self._quiet():
-            trial = self._study.ask(self._modes)
+            trial = self._study.ask(self._distributions)
         self._trial = trial.number
-        for mode, level in trial.params.items():
-            row[0, int(mode)] = level
+        for dimension, level in trial.params.items():
+            row[0, int(dimension)] = level
         return row
 
     def _tell(self, candidates: IntArray, values: FloatArray) -> None:
@@ -70,7 +71,7 @@ class Optuna(Solver):
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        """Without Optuna's log and warnings, and away from the global random states."""
+        """Without Optuna's log and warnings, on private random states."""
         logging = extra("optuna").logging
         verbosity = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)
