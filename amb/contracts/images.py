@@ -1,4 +1,4 @@
-"""The shape of images, in words and as a check; images are uint8[n, height, width, channels] everywhere."""
+"""The shape of images, as text and as a check; images are uint8[n, height, width, channels] everywhere."""
 
 from typing import Any
 
