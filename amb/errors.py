@@ -1,11 +1,11 @@
-"""Everything that `amb` raises on purpose: one base class, so that a caller can catch it whole."""
+"""The errors that `amb` raises on purpose; they share one base class, so that one `except` catches them all."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class AmbError(Exception):
-    """Base class of all errors that a user can mend; the command line prints one line and exits with 2."""
+    """Base class of all errors that a user can fix; the command line prints one line and exits with status 2."""
 
 
 class SpecError(AmbError):
@@ -13,7 +13,7 @@ class SpecError(AmbError):
 
 
 class PluginError(AmbError):
-    """A plug-in that cannot be imported, or two of one name."""
+    """A plug-in that cannot be imported, or two plug-ins of the same name."""
 
 
 class CandidateError(AmbError):
@@ -21,7 +21,7 @@ class CandidateError(AmbError):
 
 
 class SolverError(AmbError):
-    """A solver used or behaving against its contract."""
+    """A solver that breaks its contract, or is used against it."""
 
 
 class BudgetExhausted(SolverError):
@@ -41,8 +41,31 @@ class CheckpointError(AmbError):
 
 
 def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = SpecError) -> AmbError:
-    """An error for `name` that also gives the nearest of the `known` names."""
+    """An error for an unknown `name`, with the nearest of the `known` names, or all of them where none is near."""
+    return error(f"unknown {what} {name!r}; {suggestion(name, known)}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What to write instead of `name`: "did you mean a, b or c?", or "there are: ..." where no name is near.
+
+    Upper and lower case, and "-" and "_", count as the same letter; at most three names are suggested.
+    """
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.4)
-    mend = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}"
-    return error(f"unknown {what} {name!r}; {mend}")
+    alike: dict[str, list[str]] = {}
+    for candidate in names:
+        alike.setdefault(_folded(candidate), []).append(candidate)
+    near = [c for match in get_close_matches(_folded(name), alike, n=3, cutoff=_NEAR) for c in alike[match]][:3]
+    if near:
+        return f"did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    return f"there are: {listed or 'none'}"
+
+
+_NEAR = 0.6
+"""Similarity (difflib's ratio) from which a name is suggested: "kk" suggests "k", and "lr" does not."""
+_LISTED = 40
+"""Names listed where none is near."""
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "-")

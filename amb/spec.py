@@ -37,14 +37,14 @@ class Spec:
         if not bracket:
             return cls(name)
         if not rest.endswith("]") or "[" in rest or "]" in rest[:-1]:
-            raise SpecError(f"bad spec {text!r}: one pair of brackets, at the end, as in tt-b[k=50,lr=0.1]")
+            raise SpecError(f"bad spec {text!r}: expected one pair of brackets, at the end, as in tt-b[k=50,lr=0.1]")
         options: dict[str, Value] = {}
         for part in filter(None, (p.strip() for p in rest[:-1].split(","))):
             key, equals, value = (p.strip() for p in part.partition("="))
             if not equals or not _KEY.fullmatch(key):
                 raise SpecError(f"bad option {part!r} in {text!r}: expected option=value")
             if key in options:
-                raise SpecError(f"option {key!r} stands twice in {text!r}")
+                raise SpecError(f"option {key!r} is given twice in {text!r}")
             options[key] = parse_value(value, text)
         return cls(name, tuple(sorted(options.items())))
 
@@ -58,7 +58,7 @@ class Spec:
 class ProblemId:
     """The parts of ``<generator>/<target>/<layer>/<unit>[options]``.
 
-    An id of another form, such as that of one's own function, has fewer parts; the missing ones are "".
+    The id of a problem that you define yourself may have fewer parts; the missing ones are "".
     """
 
     generator: str
@@ -68,7 +68,7 @@ class ProblemId:
 
     @classmethod
     def parse(cls, text: str) -> "ProblemId":
-        """The parts of an id; options are not looked at. Never raises."""
+        """The parts of an id, its options left out. Never raises."""
         generator, target, layer, unit, *_ = [*text.split("[")[0].split("/"), "", "", "", ""]
         return cls(generator, target, layer, unit)
 
@@ -84,11 +84,11 @@ class ProblemId:
 
 
 NOISE_OPTIONS = ("noise", "trials", "spikes", "sigma", "std")
-"""Options of a problem's spec that are the bench's own; a family never sees them.
+"""Options of a problem's spec that `amb` itself handles; problem families never see them.
 
-noise: poisson, bernoulli or gaussian. trials: how many are averaged, 1. spikes: how many an activation of 1 stands
-for; by default what the problem counts. sigma: of gaussian noise, as a share of the gap between chance and the best
-known value, 0.1; or std, in the activation's own units.
+noise: poisson, bernoulli or gaussian. trials: how many trials are averaged; 1 by default. spikes: how many spikes an
+activation of 1 stands for; by default, what the problem counts. sigma: standard deviation of gaussian noise as a share
+of the gap between chance and the best known value; 0.1 by default. std: the same in the activation's own units.
 """
 
 
@@ -104,7 +104,7 @@ def without_noise(problem_id: str) -> str:
 
 
 def parse_value(value: str, text: str) -> Value:
-    """One option's value; `text` is the whole spec, for the error."""
+    """One option's value; `text` is the whole spec, for the error message."""
     lowered = value.lower()
     if lowered in ("true", "false"):
         return lowered == "true"
@@ -117,7 +117,7 @@ def parse_value(value: str, text: str) -> Value:
             break
         return parsed
     if not _STRING.fullmatch(value):
-        raise SpecError(f"bad value {value!r} in {text!r}: a number, true, false or a bare word")
+        raise SpecError(f"bad value {value!r} in {text!r}: expected a number, true, false or a bare word")
     return value
 
 

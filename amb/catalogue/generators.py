@@ -1,32 +1,83 @@
-"""Generators by name, built in or a stranger's."""
+"""Generators by name, built in or a third party's."""
 
+import inspect
 from functools import cache
 
-from amb.catalogue.plugins import Plugin, find, load_instance
+from amb.catalogue.plugins import Plugin, find, load_instance, plugins
 from amb.contracts.generator import Generator
-from amb.errors import PluginError
+from amb.errors import PluginError, SpecError
+
+_DECLARED = ("name", "latent_dim", "shape", "fingerprint")
+
+
+def generator_names() -> list[str]:
+    """Names of all generators; imports nothing."""
+    return list(plugins("generators"))
 
 
 def generator(name: str, *, device: str = "cpu") -> Generator:
-    """The generator of that name in the entry-point group `amb.generators`; made once.
+    """The generator of that name in the entry-point group `amb.generators`, loaded; made once for each device.
 
     An entry point names a `Generator`, or a class or function without arguments that makes one.
 
     Args:
         name: such as ``cifar10-sngan``.
-        device: where it computes, "cpu" or "cuda".
+        device: where it runs, "cpu" or "cuda".
 
     Raises:
         SpecError: no such generator.
-        PluginError: it cannot be loaded, or is none.
+        PluginError: it cannot be loaded, or is not a generator.
         CheckpointError: its checkpoint is missing or damaged.
     """
-    return _made(find("generators", name), device)
+    return _on(find("generators", name), device)
+
+
+def described(name: str) -> Generator:
+    """The generator of that name as its model card describes it: no network is loaded.
+
+    Raises:
+        SpecError: no such generator.
+        PluginError: it cannot be imported, or is not a generator.
+        CheckpointError: its card is missing or damaged.
+    """
+    return _described(find("generators", name))
+
+
+def resolve(source: object) -> Generator:
+    """A generator by its name, or a `Generator` of the user's own.
+
+    Raises:
+        SpecError: no such generator, or neither a name nor a generator.
+        PluginError: a generator that leaves out a part of the contract.
+    """
+    if isinstance(source, str):
+        return described(source)
+    if not isinstance(source, Generator):
+        raise SpecError(f"expected a generator's name or an amb.Generator, got {source!r}")
+    return _checked(source, f"generator {type(source).__name__}")
 
 
 @cache
-def _made(plugin: Plugin, device: str) -> Generator:
-    made = load_instance(plugin, Generator)
-    if made.name != plugin.name and ":" not in plugin.name:
-        raise PluginError(f"{plugin} calls itself {made.name!r}; give it one name")
-    return made.on(device)
+def _on(plugin: Plugin, device: str) -> Generator:
+    return _described(plugin).on(device)
+
+
+@cache
+def _described(plugin: Plugin) -> Generator:
+    generator = _checked(load_instance(plugin, Generator), str(plugin))
+    if generator.name != plugin.name and ":" not in plugin.name:
+        raise PluginError(f"{plugin} calls itself {generator.name!r}; give it one name")
+    return generator
+
+
+def _checked(generator: Generator, owner: str) -> Generator:
+    missing = undeclared(generator, _DECLARED)
+    if missing:
+        raise PluginError(f"{owner} does not set {', '.join(missing)}; see amb.Generator")
+    return generator
+
+
+def undeclared(instance: object, names: tuple[str, ...]) -> list[str]:
+    """Which attributes an object lacks; properties count as there and are not computed."""
+    absent = object()
+    return [name for name in names if inspect.getattr_static(instance, name, absent) is absent]

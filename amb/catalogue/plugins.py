@@ -1,4 +1,4 @@
-"""Finding and loading plug-ins, built in or a third party's, by entry point or file."""
+"""Finding and loading plug-ins, built-in or third-party, by entry point or file."""
 
 import importlib.util
 import inspect
@@ -36,8 +36,8 @@ class Plugin:
 
     Attributes:
         kind: which of the groups it belongs to.
-        name: what specs call it.
-        location: `module:attribute`, or the file that it stands in.
+        name: its name in specs.
+        location: `module:attribute`, or the file that defines it.
         origin: distribution and version, or the file.
     """
 
@@ -53,7 +53,7 @@ class Plugin:
 
     @property
     def from_file(self) -> bool:
-        """Whether `load_file` registered it; `location` is the file then."""
+        """Whether `load_file` registered it; then `location` is the file."""
         return self._entry is None
 
     def load(self) -> object:
@@ -81,15 +81,19 @@ def plugins(kind: Kind) -> dict[str, Plugin]:
     Raises:
         PluginError: two plug-ins have the same name.
     """
-    found = dict(_installed(kind))
+    known = dict(_installed(kind))
     for name, plugin in _from_files[kind].items():
-        _refuse_twins(found.get(name), plugin)
-        found[name] = plugin
-    return dict(sorted(found.items()))
+        _refuse_duplicates(known.get(name), plugin)
+        known[name] = plugin
+    return dict(sorted(known.items()))
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """The plug-in of that name, or ``module:attribute``; else a `SpecError` that gives the nearest names."""
+    """The plug-in of that name, or ``module:attribute``.
+
+    Raises:
+        SpecError: unknown name; the message suggests the nearest ones.
+    """
     if re.fullmatch(r"[\w.]+:\w+", name):
         return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
@@ -99,7 +103,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
 
 def load_class(plugin: Plugin, base: type[T]) -> type[T]:
-    """The class that a plug-in is.
+    """Load a plug-in that must be a subclass of `base`.
 
     Raises:
         PluginError: it cannot be imported, or is not a subclass of `base`.
@@ -111,20 +115,20 @@ def load_class(plugin: Plugin, base: type[T]) -> type[T]:
 
 
 def load_instance(plugin: Plugin, base: type[T]) -> T:
-    """The object that a plug-in is, or that it makes as a class or function without arguments.
+    """Load a plug-in that must be a `base`, or a class or function without arguments that returns one.
 
     Raises:
-        PluginError: it cannot be imported, or neither is nor makes a `base`.
+        PluginError: it cannot be imported, or it neither is nor returns a `base`.
     """
     loaded = plugin.load()
-    made = loaded if isinstance(loaded, base) or not callable(loaded) else loaded()
-    if not isinstance(made, base):
-        raise PluginError(f"{plugin} is not {_article(base)}: {made!r}")
-    return made
+    instance = loaded if isinstance(loaded, base) or not callable(loaded) else loaded()
+    if not isinstance(instance, base):
+        raise PluginError(f"{plugin} is not {_article(base)}: {instance!r}")
+    return instance
 
 
 def load_function(plugin: Plugin) -> Callable[..., Any]:
-    """The function, or class, that a plug-in is.
+    """Load a plug-in that must be a function or a class.
 
     Raises:
         PluginError: it cannot be imported, or cannot be called.
@@ -139,14 +143,14 @@ def load_file(path: str | Path) -> list[Plugin]:
     """Register the plug-ins that a Python file defines, as `--plugin FILE` does; idempotent.
 
     Every concrete class defined in the file whose contract names a plug-in group (`Solver`, `Family`, `Generator`,
-    `Report`) is registered under its `name` attribute or, without one, its class name in kebab case.
+    `Target`, `Report`) is registered under its `name` attribute or, without one, its class name in kebab case.
 
     Raises:
         PluginError: the file is missing, cannot be imported, or defines no plug-in.
     """
     file = Path(path).resolve()
     if not file.is_file():
-        raise PluginError(f"no plug-in file {str(path)!r}; give the path of a Python file")
+        raise PluginError(f"no plug-in file {str(path)!r}; expected the path of a Python file")
     module_name = f"amb_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
@@ -156,53 +160,54 @@ def load_file(path: str | Path) -> list[Plugin]:
     try:
         spec.loader.exec_module(module)
     except Exception as cause:
-        raise PluginError(f"plug-in file {str(path)!r} fails: {type(cause).__name__}: {cause}") from cause
-    found = [
+        raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {type(cause).__name__}: {cause}") from cause
+    defined = [
         Plugin(kind, getattr(cls, "name", None) or _kebab(cls.__name__), str(file), str(path), _object=cls)
         for kind, cls in _classes(module)
     ]
-    if not found:
-        raise PluginError(f"{str(path)!r} defines no subclass of amb.Solver, amb.Family, amb.Generator or amb.Report")
-    for plugin in found:
-        _refuse_twins(_installed(plugin.kind).get(plugin.name), plugin)
+    if not defined:
+        contracts = "amb.Solver, amb.Family, amb.Generator, amb.Target or amb.Report"
+        raise PluginError(f"{str(path)!r} defines no subclass of {contracts}")
+    for plugin in defined:
+        _refuse_duplicates(_installed(plugin.kind).get(plugin.name), plugin)
         earlier = _from_files[plugin.kind].get(plugin.name)
         if earlier is not None and earlier.location != plugin.location:
-            _refuse_twins(earlier, plugin)
+            _refuse_duplicates(earlier, plugin)
         _from_files[plugin.kind][plugin.name] = plugin
-    return found
+    return defined
 
 
 @cache
 def _installed(kind: Kind) -> dict[str, Plugin]:
-    found: dict[str, Plugin] = {}
+    installed: dict[str, Plugin] = {}
     for entry in entry_points(group=f"amb.{kind}"):
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
         plugin = Plugin(kind, entry.name, entry.value, origin, _entry=entry)
-        # A distribution met twice on sys.path (an editable install beside a wheel) is one plug-in.
-        if (twin := found.get(entry.name)) is None or twin.location != plugin.location:
-            _refuse_twins(twin, plugin)
-        found[entry.name] = plugin
-    return found
+        # A distribution that is on sys.path twice (an editable install beside a wheel) counts once.
+        if (twin := installed.get(entry.name)) is None or twin.location != plugin.location:
+            _refuse_duplicates(twin, plugin)
+        installed[entry.name] = plugin
+    return installed
 
 
 def _classes(module: object) -> Iterator[tuple[Kind, type]]:
-    """The classes that a module itself defines and that belong to a plug-in group, as their contract says."""
+    """Classes that the module itself defines and whose contract belongs to a plug-in group."""
     for _, cls in inspect.getmembers(module, inspect.isclass):
         kind = getattr(cls, "plugin_kind", None)
         if kind in KINDS and cls.__module__ == module.__name__ and not inspect.isabstract(cls):  # type: ignore[attr-defined]
             yield kind, cls
 
 
-def _refuse_twins(first: Plugin | None, second: Plugin) -> None:
+def _refuse_duplicates(first: Plugin | None, second: Plugin) -> None:
     if first is not None:
         raise PluginError(
-            f"two {second.kind} are called {second.name!r}: one of {first.origin} ({first.location}), "
-            f"one of {second.origin} ({second.location}); uninstall or rename one"
+            f"two {second.kind} are called {second.name!r}: one from {first.origin} ({first.location}), "
+            f"one from {second.origin} ({second.location}); uninstall or rename one"
         )
 
 
 def _name(base: type) -> str:
-    """A contract's class as its users write it."""
+    """A contract's class as users write it."""
     return f"amb.{base.__name__}" if base.__module__.startswith("amb.") else base.__name__
 
 

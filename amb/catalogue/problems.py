@@ -1,17 +1,21 @@
-"""Problems by spec: expand globs and ranges, load families, make problems."""
+"""Problems by spec: expand globs and ranges, compose families, make problems."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
+from typing import TypeVar
 
-from amb.catalogue.noise import with_noise
-from amb.catalogue.plugins import find, load_instance, plugins
+from amb.catalogue import generators, targets
+from amb.catalogue.families import compose, fits, problem_of, registered_families
+from amb.catalogue.plugins import find, load_instance
 from amb.catalogue.suites import suite, suite_names
-from amb.catalogue.targets import target
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem
-from amb.errors import SpecError, unknown
-from amb.spec import Spec, Value, split_noise, split_specs
+from amb.errors import CheckpointError, PluginError, SpecError, unknown
+from amb.spec import ProblemId, Spec, split_specs
+
+T = TypeVar("T")
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _GROUP = re.compile(rf"(?:{_NUMBER.pattern})(?:\+(?:{_NUMBER.pattern}))*")
@@ -19,65 +23,67 @@ _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 
 def family_names() -> list[str]:
-    """Names of all families, ``<generator>/<target>``; imports nothing."""
-    return list(plugins("families"))
+    """Names of all families, ``<generator>/<target>``, sorted: every generator with every target that takes its images,
+    and those that are registered whole. Model cards are read; no network is loaded. Plug-ins that fail are left out.
+    """
+    return _matching("*", "*")
 
 
 @cache
 def family(name: str) -> Family:
-    """The family of that name, made once: a registered one, else that of a registered generator and target.
+    """The family of that name, made once: a registered one, else that of a generator and a target.
 
     Raises:
-        SpecError: unknown.
-        PluginError: it cannot be imported, or is no family.
+        SpecError: no such generator or target, or they do not fit.
+        PluginError: one of them cannot be imported, or is not what it should be.
     """
-    if name not in plugins("families") and (composed := _composed(name)):
-        return composed
-    return load_instance(find("families", name), Family)
+    if name in registered_families():
+        return load_instance(find("families", name), Family)
+    parts = ProblemId.parse(name)
+    _require(parts)
+    return compose(parts.generator, targets.described(parts.target))
 
 
 def expand(text: str) -> list[str]:
     """All problem ids that a comma-separated list of suites, ids, globs and ranges means, without repeats.
 
-    ``quick``, ``cifar10-sngan/snn-cnn/sn1/3``, ``cifar10-sngan/*/sn1/0..63``,
-    ``cifar10-sngan/snn-cnn/sn2/*[grid=quantile]``, ``cifar10-sngan/snn-cnn/sn1/3+7+12`` (a group).
+    ``quick``, ``cifar10-sngan/snn-cnn/sn1/3``, ``cifar10-sngan/*/sn1/0..63``, ``*/snn-cnn/sn1/3``,
+    ``cifar10-sngan/snn-cnn/sn2/*[grid=quantile]``, ``cifar10-sngan/snn-cnn/sn1/3+7+12`` (a group). Globs cover every
+    generator and target that fit. No network is loaded.
 
     Raises:
         SpecError: a part that matches nothing; the nearest names are given.
     """
-    found: dict[str, None] = {}
+    expanded: dict[str, None] = {}
     for part in split_specs(text):
         spec = Spec.parse(part)
         ids = suite(spec.name).problems if "/" not in spec.name else _match(spec.name)
         for problem_id in ids:
             listed = Spec.parse(problem_id)
             merged = tuple(sorted({**dict(listed.options), **dict(spec.options)}.items()))
-            found[str(Spec(listed.name, merged))] = None
-    if not found:
+            expanded[str(Spec(listed.name, merged))] = None
+    if not expanded:
         raise SpecError(f"no problems in {text!r}; `amb problems list` shows what there is")
-    return list(found)
+    return list(expanded)
 
 
 def problem(spec: str, *, device: str = "cpu") -> Problem:
     """One problem, ready to be evaluated on a device.
 
     Raises:
-        SpecError: an unknown family, layer, unit or option.
+        SpecError: an unknown generator, target, layer, unit or option.
         CheckpointError: a network is missing or damaged.
     """
-    parsed, noise = split_noise(Spec.parse(spec))
-    name, layer, unit = _split(parsed.name)
-    made = family(name)
-    units = made.layers()
-    if layer not in units:
-        raise unknown(f"layer of {name}", layer, units)
-    if not _GROUP.fullmatch(unit):
-        raise SpecError(f"bad unit {unit!r} in {spec!r}: a number, or several, whose mean counts, as 3+7+12")
-    numbers = _group(unit, units[layer], f"{name}/{layer}")
-    options: dict[str, Value] = dict(parsed.options)
-    if len(numbers) == 1:
-        return with_noise(made.problem(layer, numbers[0], device=device, **options), noise)
-    return with_noise(made.group(layer, numbers, device=device, **options), noise)
+    parsed = Spec.parse(spec)
+    parts = _parts(parsed.name)
+    chosen = family(parts.pair)
+    units = chosen.layers()
+    if parts.layer not in units:
+        raise unknown(f"layer of {parts.pair}", parts.layer, units)
+    if not _GROUP.fullmatch(parts.unit):
+        raise SpecError(f"bad unit {parts.unit!r} in {spec!r}: expected a number, or several for their mean, as 3+7+12")
+    numbers = _group(parts.unit, units[parts.layer], f"{parts.pair}/{parts.layer}")
+    return problem_of(chosen, parts.layer, numbers, device=device, options=dict(parsed.options))
 
 
 def _group(text: str, number: int, where: str) -> tuple[int, ...]:
@@ -90,55 +96,96 @@ def _group(text: str, number: int, where: str) -> tuple[int, ...]:
     return tuple(sorted(units))
 
 
-def _composed(name: str) -> Family | None:
-    """The family of a generator and a target that are registered each for itself; None: they are not."""
-    generator, _, rest = name.partition("/")
-    if generator in plugins("generators") and rest in plugins("targets"):
-        return target(rest).family(generator)
-    return None
-
-
-def _split(problem_id: str) -> tuple[str, str, str]:
-    parts = problem_id.split("/")
-    if len(parts) != 4 or not all(parts):
+def _parts(problem_id: str) -> ProblemId:
+    parts = ProblemId.parse(problem_id)
+    if problem_id.count("/") != 3 or not all((parts.generator, parts.target, parts.layer, parts.unit)):
         raise SpecError(
             f"bad problem {problem_id!r}: expected <generator>/<target>/<layer>/<unit> or a suite "
             f"({', '.join(suite_names()) or 'none is installed'})"
         )
-    return f"{parts[0]}/{parts[1]}", parts[2], parts[3]
+    return parts
 
 
 def _match(pattern: str) -> list[str]:
-    name, layer_pattern, unit_pattern = _split(pattern)
-    names = [n for n in family_names() if fnmatchcase(n, name)]
-    if not names and _composed(name):
-        names = [name]
+    parts = _parts(pattern)
+    ids: list[str] = []
+    layers: set[str] = set()
+    for name in _families(parts):
+        for layer, number in family(name).layers().items():
+            layers.add(layer)
+            if fnmatchcase(layer, parts.layer):
+                ids += [f"{name}/{layer}/{unit}" for unit in _units(parts.unit, number, f"{name}/{layer}")]
+    if not ids:
+        raise unknown(f"layer of {parts.pair}", parts.layer, layers)
+    return ids
+
+
+def _families(parts: ProblemId) -> list[str]:
+    """The families that a pattern's generator and target mean; at least one."""
+    if not _is_glob(parts.pair):
+        return [parts.pair]
+    names = _matching(parts.generator, parts.target)
     if not names:
-        raise unknown("problem family", name, family_names())
-    found, layers_seen = [], set()
-    for family_name in names:
-        for layer, units in family(family_name).layers().items():
-            layers_seen.add(layer)
-            if fnmatchcase(layer, layer_pattern):
-                found += [f"{family_name}/{layer}/{unit}" for unit in _units(unit_pattern, units, pattern)]
-    if not found:
-        raise unknown(f"layer in {name}", layer_pattern, layers_seen)
-    return found
+        _require(parts)
+        if not _is_glob(parts.generator):
+            generators.described(parts.generator)  # says what is wrong with it
+        if not _is_glob(parts.target):
+            targets.described(parts.target)
+        raise SpecError(f"no generator and target fit in {parts.pair!r}; `amb problems list` shows which do")
+    return names
 
 
-def _units(pattern: str, units: int, whole: str) -> list[str]:
+def _matching(generator_glob: str, target_glob: str) -> list[str]:
+    """Families whose generator and target match; of the composed ones, those whose images fit."""
+    names = set(_match_names(f"{generator_glob}/{target_glob}", registered_families()))
+    makers = list(_working(generators.described, _match_names(generator_glob, generators.generator_names())))
+    seers = list(_working(targets.described, _match_names(target_glob, targets.target_names())))
+    names |= {f"{maker.name}/{seer.name}" for maker in makers for seer in seers if fits(maker, seer)}
+    return sorted(names)
+
+
+def _working(describe: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
+    """The plug-ins of some names; a glob passes over those that fail."""
+    for name in names:
+        try:
+            yield describe(name)
+        except (PluginError, CheckpointError):
+            continue
+
+
+def _require(parts: ProblemId) -> None:
+    """Refuse a generator or target, or a glob of them, that nothing matches; the nearest names are given."""
+    registered = [ProblemId.parse(name) for name in registered_families()]
+    makers = {*generators.generator_names(), *(other.generator for other in registered)}
+    if not _match_names(parts.generator, makers):
+        raise unknown("generator", parts.generator, makers)
+    own = {other.target for other in registered if fnmatchcase(other.generator, parts.generator)}
+    seers = {*targets.target_names(), *own}
+    if not _match_names(parts.target, seers):
+        raise unknown("target", parts.target, seers)
+
+
+def _match_names(glob: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if fnmatchcase(name, glob)]
+
+
+def _is_glob(text: str) -> bool:
+    return any(sign in text for sign in "*?")
+
+
+def _units(pattern: str, number: int, where: str) -> list[str]:
     if "+" in pattern and _GROUP.fullmatch(pattern):
-        return ["+".join(map(str, _group(pattern, units, whole)))]
+        return ["+".join(map(str, _group(pattern, number, where)))]
     if bounds := _RANGE.fullmatch(pattern):
         first, last = int(bounds[1]), int(bounds[2])
     elif _NUMBER.fullmatch(pattern):
         first = last = int(pattern)
     elif pattern == "*":
-        first, last = 0, units - 1
+        first, last = 0, number - 1
     else:
         raise SpecError(
-            f"bad unit {pattern!r} in {whole!r}: a number, a range such as 0..63, a group such as 3+7+12, or *"
+            f"bad unit {pattern!r} of {where}: expected a number, a range such as 0..63, a group such as 3+7+12, or *"
         )
-    if first > last or last >= units:
-        raise SpecError(f"units {pattern} of {whole!r} do not exist; there are 0..{units - 1}")
+    if first > last or last >= number:
+        raise SpecError(f"no unit{'' if first == last else 's'} {pattern} in {where}; its units are 0..{number - 1}")
     return [str(unit) for unit in range(first, last + 1)]

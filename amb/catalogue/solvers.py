@@ -1,4 +1,4 @@
-"""Solvers by spec: find the class, check the options, make one."""
+"""Solvers by spec: find the class, check the options, create a solver."""
 
 import inspect
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from amb.catalogue.plugins import Plugin, find, load_class
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
-from amb.errors import SpecError, unknown
-from amb.spec import Spec, Value
+from amb.errors import SpecError, suggestion
+from amb.spec import Spec, Value, format_value
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class SolverSpec:
     """A solver's class with its options, resolved from a spec string.
 
     Attributes:
-        spec: canonical; every option that differs from its default, and no other.
+        spec: the canonical spec: the name, and the options that differ from their defaults.
         cls: the class.
-        plugin: where it comes from.
+        plugin: where the class comes from.
     """
 
     spec: Spec
@@ -38,7 +38,7 @@ class SolverSpec:
         return self.cls(space, budget=budget, seed=seed, **dict(self.spec.options))
 
     def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
-        """A fresh solver for a problem, which only a white-box solver is given."""
+        """A fresh solver for a problem; only a white-box solver receives the problem itself."""
         solver = self.make(problem.space, budget=budget, seed=seed)
         if self.cls.white_box:
             solver.attach(problem)
@@ -46,7 +46,7 @@ class SolverSpec:
 
 
 def options(cls: type[Solver]) -> dict[str, Value]:
-    """The options of a solver class and their defaults: keyword-only arguments besides budget and seed."""
+    """The options of a solver class and their defaults: its keyword-only arguments except budget and seed."""
     found: dict[str, Value] = {}
     for base in reversed(cls.__mro__):
         init = base.__dict__.get("__init__")
@@ -62,7 +62,7 @@ def options(cls: type[Solver]) -> dict[str, Value]:
 
 
 def spec_of(cls: type[Solver]) -> SolverSpec:
-    """The spec of a class that is registered nowhere, with its default options."""
+    """The spec of a class that is not registered, with its default options."""
     name = f"{cls.__module__}:{cls.__qualname__}"
     return SolverSpec(Spec(name), cls, Plugin("solvers", name, name, cls.__module__, _object=cls))
 
@@ -71,9 +71,9 @@ def resolve(text: str | Spec) -> SolverSpec:
     """Resolve a solver spec such as ``tt-b[k=50,lr=0.1]``, or ``module:Class[k=50]`` for one not registered.
 
     Raises:
-        SpecError: unknown name (the nearest are given), unknown option or a value of the wrong type (the
-            options and their defaults are given).
-        PluginError: the plug-in cannot be imported or is no solver.
+        SpecError: unknown name (the message suggests the nearest), unknown option or a value of the wrong type (the
+            message lists the options and their defaults).
+        PluginError: the plug-in cannot be imported or is not a solver.
     """
     spec = text if isinstance(text, Spec) else Spec.parse(text)
     plugin = find("solvers", spec.name)
@@ -82,7 +82,7 @@ def resolve(text: str | Spec) -> SolverSpec:
     changed = []
     for key, value in spec.options:
         if key not in known:
-            raise SpecError(f"{unknown(f'option of {spec.name}', key, known)}. {_describe(spec.name, known)}")
+            raise SpecError(_unknown_option(spec.name, key, known))
         value = _fit(value, known[key], f"{key} of {spec.name}", _describe(spec.name, known))
         if value != known[key]:
             changed.append((key, value))
@@ -90,13 +90,13 @@ def resolve(text: str | Spec) -> SolverSpec:
 
 
 def solver(spec: str, space: Space, *, budget: int, seed: int = 0) -> Solver:
-    """A solver for one's own ask/tell loop.
+    """A solver for your own ask/tell loop.
 
     Args:
         spec: for example ``"tt-b"`` or ``"tt-b[k=50]"``.
         space: the grid to search.
         budget: queries that may be spent, at least 1.
-        seed: two solvers of one seed, told the same, ask the same.
+        seed: two solvers with the same seed that receive the same values ask for the same candidates.
 
     Raises:
         SpecError: unknown solver or option.
@@ -105,16 +105,26 @@ def solver(spec: str, space: Space, *, budget: int, seed: int = 0) -> Solver:
     return resolve(spec).make(space, budget=budget, seed=seed)
 
 
+_TYPES = {bool: "true or false", int: "an integer", float: "a number", str: "a word"}
+
+
 def _fit(value: Value, default: Value, what: str, help_text: str) -> Value:
-    """The value in the type of its default: an int may stand for a float, nothing else is converted."""
+    """The value in the type of its default: an int becomes a float where needed, nothing else is converted."""
     if default is None or type(value) is type(default):
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    raise SpecError(f"{what} must be {type(default).__name__}, got {value!r}. {help_text}")
+    raise SpecError(f"{what} must be {_TYPES[type(default)]}, got {value!r}. {help_text}")
+
+
+def _unknown_option(name: str, key: str, known: dict[str, Value]) -> str:
+    """One sentence, with the nearest options if some are near, and all of them with their defaults."""
+    hint = suggestion(key, known)
+    near = f"; {hint}" if hint.endswith("?") else "."
+    return f"{name} has no option {key!r}{near} {_describe(name, known)}"
 
 
 def _describe(name: str, known: dict[str, Value]) -> str:
     if not known:
-        return f"{name} has no options"
-    return f"options of {name}: " + ", ".join(f"{key}={value}" for key, value in known.items())
+        return f"{name} takes no options"
+    return f"Options of {name}: " + ", ".join(f"{key}={format_value(value)}" for key, value in known.items())

@@ -1,47 +1,122 @@
-"""Targets: networks whose units are driven, by name or one's own."""
+"""Targets: networks whose units are driven, by name or your own."""
 
+import copy
+import inspect
+from functools import cache
 from typing import Any
 
-from amb.catalogue.plugins import find, load_function
+from amb.catalogue.families import CatalogueComposer
+from amb.catalogue.generators import undeclared
+from amb.catalogue.plugins import Plugin, find, load_function, plugins
 from amb.contracts.target import Target
-from amb.errors import PluginError, SpecError
+from amb.errors import PluginError, SpecError, unknown
 
 _OWN = "module"
-"""The plug-in that makes targets of torch modules."""
+"""The entry point that makes targets of torch modules; it is not itself a target, so it is not listed."""
+
+_DECLARED = ("name", "shape", "fingerprint")
+
+
+def target_names() -> list[str]:
+    """Names of all targets; imports nothing."""
+    return [name for name in plugins("targets") if name != _OWN]
 
 
 def target(
     source: object, *, layer: str | None = None, frames: int | None = None, device: str = "cpu", **options: Any
 ) -> Target:
-    """A network whose units are driven, to make problems of with a generator.
+    """A network whose units are driven; with a generator it makes problems.
+
+    An entry point of the group `amb.targets` names a `Target`, or a class or function that makes one; it receives the
+    name that it is registered under if it has a parameter `name`, and the options.
 
     Args:
-        source: a name of the entry-point group `amb.targets` (``snn-cnn``, ``imagenet-alexnet``); or a torch module;
-            or a function without arguments that makes one, called when it is first needed.
-        layer: name of a submodule; problems are made of it unless they name another.
-        frames: None for a plain module. Else a spiking one, of snnTorch (``init_hidden=True``) or SpikingJelly
-            (single-step), which takes one frame a call: it is shown the image so often, from rest every time.
+        source: a name of that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own; a torch module; or a
+            function without arguments that makes a module, called when it is first needed.
+        layer: problems are made of this layer unless they name another.
+        frames: for a spiking module of snnTorch (``init_hidden=True``) or SpikingJelly (single-step), which takes one
+            frame a call: how many times it is shown the image, from rest every time. None: a module without memory.
         device: where it runs, "cpu" or "cuda".
-        options: of a module, `name`, `shape`, `mean`, `std`, `version`; of a name, what that target takes.
+        options: of a module, `name`, `shape`, `mean`, `std`, `size`, `version`, `multistep`; of a name, what that
+            target takes.
 
     Raises:
-        SpecError: no such target, layer or option, or something that is neither name, module nor function.
+        SpecError: no such target, layer or option, or something that cannot be a target.
         PluginError: the target cannot be loaded.
     """
-    if isinstance(source, str):
+    if isinstance(source, str | Target):
         if frames is not None:
-            raise SpecError(f"frames are for one's own modules; {source!r} has its own")
-        return _call(source, source, layer=layer, device=device, **options)
-    return _call(_OWN, source, layer=layer, frames=frames, device=device, **options)
+            raise SpecError(
+                f"frames are for your own modules; {source if isinstance(source, str) else source.name!r} has its own"
+            )
+        found = _found(source, options)
+        if layer is not None and layer not in found.layers:
+            raise unknown(f"layer of {found.name}", layer, found.layers)
+    else:
+        found = _call(find("targets", _OWN), source, layer=layer, frames=frames, device=device, **options)
+    handed = copy.copy(found if found.device == device else found.on(device))
+    handed.composer = CatalogueComposer()
+    if layer is not None:
+        handed.layer = layer
+    return handed
 
 
-def _call(plugin_name: str, source: object, **options: object) -> Target:
-    plugin = find("targets", plugin_name)
+def described(name: str) -> Target:
+    """The target of that name as its model card describes it, made once: no network is loaded.
+
+    Raises:
+        SpecError: no such target.
+        PluginError: it cannot be imported, or is not a target.
+        CheckpointError: its card is missing or damaged.
+    """
+    if name == _OWN:
+        raise unknown("target", name, target_names())
+    return _described(find("targets", name))
+
+
+def _found(source: "str | Target", options: dict[str, Any]) -> Target:
+    if isinstance(source, str):
+        if not options:
+            return described(source)
+        return _made(find("targets", source), options)
+    if options:
+        raise SpecError(f"target {source.name} is made already; it takes no {', '.join(options)}")
+    return _checked(source, f"target {type(source).__name__}")
+
+
+@cache
+def _described(plugin: Plugin) -> Target:
+    return _made(plugin, {})
+
+
+def _made(plugin: Plugin, options: dict[str, Any]) -> Target:
+    loaded = plugin.load()
+    if isinstance(loaded, Target):
+        if options:
+            raise SpecError(f"target {plugin.name!r} takes no options, got {', '.join(options)}")
+        found = _checked(loaded, str(plugin))
+    else:
+        named = "name" in inspect.signature(load_function(plugin)).parameters
+        found = _call(plugin, **({"name": plugin.name} if named else {}), **options)
+    if found.name != plugin.name and ":" not in plugin.name:
+        raise PluginError(f"{plugin} calls itself {found.name!r}; give it one name")
+    return found
+
+
+def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
     make = load_function(plugin)
     try:
-        made = make(source, **options)
+        inspect.signature(make).bind(*arguments, **options)
     except TypeError as error:  # an option that it does not take
-        raise SpecError(f"target {plugin_name!r}: {error}") from error
+        raise SpecError(f"target {plugin.name!r}: {error}") from error
+    made = make(*arguments, **options)
     if not isinstance(made, Target):
         raise PluginError(f"{plugin} did not make an amb.Target: {made!r}")
+    return _checked(made, str(plugin))
+
+
+def _checked(made: Target, owner: str) -> Target:
+    missing = undeclared(made, _DECLARED)
+    if missing:
+        raise PluginError(f"{owner} does not set {', '.join(missing)}; see amb.Target")
     return made

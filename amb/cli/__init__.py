@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so that `amb --help` is instant."""
+"""The command line. Commands import what they need only when they run, so that `amb --help` is fast."""
 
 import sys
 
@@ -7,7 +7,7 @@ from amb.study.untrusted import plain
 
 
 def main() -> None:
-    """Entry point of the `amb` command: a bad input is one line on stderr and exit status 2."""
+    """Entry point of the `amb` command: bad input ends in one line on stderr and exit status 2."""
     from amb.cli.app import app
 
     try:

@@ -1,4 +1,7 @@
-"""The tree of commands."""
+r"""The command tree.
+
+Typer reads help texts as rich markup, so a bracket in them is written `\[`.
+"""
 
 from typing import Annotated
 
@@ -21,7 +24,7 @@ from amb.cli import (
 
 app = typer.Typer(
     name="amb",
-    help="Which optimizer finds the stimulus that drives a neuron hardest, how surely, and at what cost?",
+    help="Which optimizer finds the stimulus that drives a neuron hardest, how reliably, and at what cost?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

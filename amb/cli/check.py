@@ -1,4 +1,4 @@
-"""`amb check`: does a solver hold the rules that the built-in ones hold?"""
+"""`amb check`: does a solver follow the rules that the built-in solvers follow?"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +9,7 @@ from amb.cli import options as o
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
     from amb.testing import Outcome
 
@@ -23,31 +24,36 @@ def check(
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """Check solvers by the conformance kit; the exit status is 1 if a rule is broken."""
+    """Check solvers with the conformance kit; the exit status is 1 if a rule is broken."""
     import sys
 
     from rich.console import Console
+    from rich.markup import escape
 
     from amb.errors import SpecError
     from amb.testing.check import check_solver, passed
 
-    sys.path.insert(0, str(Path.cwd()))  # where module:Class most likely is
+    sys.path.insert(0, str(Path.cwd()))  # so that module:Class finds a module in the working directory
     files = [Path(text) for text in solvers or [] if text.endswith(".py")]
     specs = [text for text in solvers or [] if not text.endswith(".py")]
     specs += _solvers_of(files if specs else [*files, *(plugin or [])])
     o.load_plugins(plugin)
     if not specs:
-        raise SpecError("nothing to check: name a solver, as in `amb check tt-b` or `amb check my_solver.py`")
+        raise SpecError("nothing to check: give a solver, as in `amb check tt-b` or `amb check my_solver.py`")
     console = Console(stderr=json)
     outcomes: dict[str, list[Outcome]] = {}
     for spec in specs:
-        with console.status(f"{spec} ...") as status:
-            outcomes[spec] = check_solver(spec, heard=lambda o, s=spec: status.update(f"{s}: {o.case.name} held"))  # type: ignore[misc]
+        with console.status(escape(f"{spec} ...")) as status:
+
+            def show(outcome: "Outcome", spec: str = spec, status: "Status" = status) -> None:
+                status.update(escape(f"{spec}: {outcome.case.name} {outcome.result}"))
+
+            outcomes[spec] = check_solver(spec, progress=show)
         if not json:
             _print(spec, outcomes[spec], console)
     if json:
         _print_json(outcomes)
-    if not all(passed(found) for found in outcomes.values()):
+    if not all(map(passed, outcomes.values())):
         raise typer.Exit(1)
 
 
@@ -72,7 +78,7 @@ def _print(spec: str, outcomes: "list[Outcome]", console: "Console") -> None:
     for outcome in outcomes:
         reason = outcome.reason
         if outcome.result == "broken":
-            reason += f"\nThe rule: {outcome.case.rule}"
+            reason += f"\nRule: {outcome.case.rule}"
         style = STYLES[outcome.result]
         table.add_row(outcome.case.name, f"[{style}]{outcome.result}[/]", escape(reason))
     console.print(table)
@@ -81,7 +87,7 @@ def _print(spec: str, outcomes: "list[Outcome]", console: "Console") -> None:
     if passed(outcomes):
         console.print(f"\n{escape(spec)} conforms: {tally}\n", style="bold green")
     else:
-        why = "" if counts["held"] else ": where nothing is held, nothing is shown"
+        why = "" if counts["held"] else "; at least one rule must have been tested and held"
         console.print(f"\n{escape(spec)} does not conform: {tally}{why}\n", style="bold red")
 
 
@@ -90,7 +96,7 @@ def _print_json(outcomes: "dict[str, list[Outcome]]") -> None:
 
     rows = [
         {"solver": spec, "case": o.case.name, "rule": o.case.rule, "result": o.result, "reason": o.reason}
-        for spec, found in outcomes.items()
-        for o in found
+        for spec, results in outcomes.items()
+        for o in results
     ]
     print(json.dumps(rows, indent=1))

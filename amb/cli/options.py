@@ -14,7 +14,7 @@ Solvers = Annotated[
     typer.Option(
         "--solvers",
         "-s",
-        help="Solver specs, separated by commas: protes,tt-b[k=50],portfolio.",
+        help="Solver specs, separated by commas: protes,tt-b\\[k=50],portfolio.",
         metavar="SPECS",
     ),
 ]

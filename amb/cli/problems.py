@@ -1,110 +1,179 @@
 """`amb problems`: what can be searched."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amb.cli import options as o
-from amb.errors import SpecError
+from amb.errors import SpecError, unknown
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem
     from amb.contracts.reference import Reference
 
-app = typer.Typer(help="List and show problems and suites.", no_args_is_help=True)
+app = typer.Typer(help="List and show problems, suites, generators and targets.", no_args_is_help=True)
+
+_COMPOSE = (
+    "Any generator composes with any target of the same image size: <generator>/<target>/<layer>/<unit>. "
+    "`amb problems show NAME` shows a suite, a generator, a target, a pair or a problem."
+)
 
 
 @app.command("list")
 def list_problems(
     pattern: Annotated[
-        str | None, typer.Argument(help="Suites, ids, globs or ranges to expand; without it, all there is.")
+        str | None,
+        typer.Argument(help="Suites, ids, globs or ranges to expand; by default, list what there is."),
     ] = None,
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """List suites and families, or the problems that a pattern means."""
-    from amb.catalogue.plugins import plugins
+    """List suites, generators and targets, or the problems that a pattern matches."""
+    from amb.catalogue.overview import overview
     from amb.catalogue.problems import expand
-    from amb.cli.show import print_rows
+    from amb.cli.show import print_facts, print_rows
 
     o.load_plugins(plugin)
     if pattern is not None:
-        rows, caption = [{"problem": problem_id} for problem_id in expand(pattern)], ""
-        if "/" not in pattern and "," not in pattern and "[" not in pattern:
-            caption = dead_units(pattern)
-        print_rows(rows, as_json=json, caption=caption)
+        named = "/" not in pattern and "," not in pattern and "[" not in pattern
+        ids = [{"problem": problem_id} for problem_id in expand(pattern)]
+        print_rows(ids, as_json=json, caption=dead_units(pattern) if named else "")
         return
-    rows = [
-        {"name": p.name, "kind": kind, "from": p.origin}
-        for kind, group in (("suite", plugins("suites")), ("family", plugins("families")))
-        for p in group.values()
-    ]
-    print_rows(rows, as_json=json, caption="`amb problems show NAME` tells more; listing imports nothing.")
+    tables = overview()
+    if json:
+        print_facts(tables, as_json=True)
+        return
+    for number, (kind, rows) in enumerate(tables.items(), start=1):
+        print_rows(_table(kind, rows), as_json=False, caption=_COMPOSE if number == len(tables) else "")
+        print()
+
+
+def _table(kind: str, rows: list[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Rows with the same columns, the first named after what they are; the origin is left out where all have one."""
+    columns = dict.fromkeys(key for row in rows for key in row if key not in ("name", "error", "from"))
+    first = {"suites": "suite", "generators": "generator", "targets": "target", "families": "other family"}[kind]
+    table = [{first: row["name"], **{column: row.get(column, "") for column in columns}} for row in rows]
+    origins = [f"{row['from']}: {row['error']}" if "error" in row else row["from"] for row in rows]
+    return (
+        table
+        if len(set(origins)) == 1
+        else [{**row, "from": origin} for row, origin in zip(table, origins, strict=True)]
+    )
 
 
 @app.command("show")
 def show_problem(
-    name: Annotated[str, typer.Argument(help="A suite, a family (generator/target) or a problem's id.")],
+    name: Annotated[
+        str, typer.Argument(help="A suite, a generator, a target, a pair (generator/target) or a problem's id.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write a picture of the problem: samples, histogram, references.")
+        Path | None,
+        typer.Option("--out", help="Write a picture of the problem: samples, histogram, reference points."),
     ] = None,
     device: o.Device = "cpu",
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """Show a suite's problems, a family's layers, or a problem's facts."""
-    from amb.catalogue.problems import family, problem
-    from amb.catalogue.suites import suite
-    from amb.cli.show import print_facts, print_rows
-
+    """Show a suite's problems, a card, a pair's layers and both cards, or a problem's facts."""
     o.load_plugins(plugin)
     slashes = name.split("[")[0].count("/")
     if slashes == 0:
-        found = suite(name)
-        print_rows(
-            [{"problem": p} for p in found.problems],
-            as_json=json,
-            caption=f"{found.name}-{found.version}: {found.description} Budget {found.budget}, {found.seeds} seeds.",
-        )
+        _show_part(name, json)
     elif slashes == 1:
-        layers = family(name).layers()
-        print_rows([{"layer": layer, "units": units} for layer, units in layers.items()], as_json=json)
+        _show_pair(name, json)
     else:
-        from amb.references.lookup import reference
-
-        made = problem(name, device=device)
-        facts = dict(made.facts())
-        if made.noise is not None:
-            facts["noise"] = str(made.noise)
-        if (point := reference(made.id)) is not None:
-            facts["chance"] = f"{point.chance:.4f} (99%: {point.chance_q99:.4f})"
-            if point.natural is not None:
-                facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
-            if (trip := point.round_trip) is not None:
-                facts["through the encoder"] = f"{trip.value:.4f}, test image {trip.index} as the generator shows it"
-            facts["best known"] = f"{point.best:.4f}: {point.provenance}"
-        if out is not None:
-            _picture(made, point, out)
-            facts["picture"] = str(out)
-        print_facts(facts, as_json=json)
+        _show_problem(name, out, device, json)
 
 
-def _picture(made: "Problem", point: "Reference | None", out: Path) -> None:
+def _show_part(name: str, json: bool) -> None:
+    """A suite, a generator or a target."""
+    from amb.catalogue import generators, targets
+    from amb.catalogue.suites import suite, suite_names
+    from amb.cli.show import print_facts, print_rows
+
+    if name in generators.generator_names():
+        print_facts({**generators.described(name).card()}, as_json=json)
+    elif name in targets.target_names():
+        target = targets.described(name)
+        _show_cards({"target": target.card()}, target.layers, json)
+    elif name.rsplit("-", 1)[0] in suite_names() or name in suite_names():
+        shown = suite(name)
+        print_rows(
+            [{"problem": problem_id} for problem_id in shown.problems],
+            as_json=json,
+            caption=f"{shown.name}-{shown.version}: {shown.description} Budget {shown.budget}, {shown.seeds} seeds.",
+        )
+    else:
+        known = [*suite_names(), *generators.generator_names(), *targets.target_names()]
+        raise unknown("suite, generator or target", name, known)
+
+
+def _show_pair(name: str, json: bool) -> None:
+    from amb.catalogue.problems import family
+
+    chosen = family(name)
+    _show_cards(chosen.cards(), chosen.layers(), json)
+
+
+def _show_cards(cards: Mapping[str, Mapping[str, object]], layers: Mapping[str, int], json: bool) -> None:
+    from amb.cli.show import print_facts, print_rows
+
+    if json:
+        print_facts({**cards, "layers": dict(layers)}, as_json=True)
+        return
+    facts = {
+        part if name == "name" else f"{part} {name}": value
+        for part, card in cards.items()
+        for name, value in card.items()
+    }
+    if facts:
+        print_facts(facts, as_json=False)
+        print()
+    print_rows([{"layer": layer, "units": units} for layer, units in layers.items()], as_json=False)
+
+
+def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
+    from amb.catalogue.problems import problem
+    from amb.cli.show import print_facts
+    from amb.references.lookup import reference
+
+    shown = problem(name, device=device)
+    facts = dict(shown.facts())
+    if shown.noise is not None:
+        facts["noise"] = str(shown.noise)
+    if (point := reference(shown.id)) is not None:
+        facts["chance"] = f"{point.chance:.4f} (99% quantile: {point.chance_q99:.4f})"
+        if point.natural is not None:
+            facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
+        if (trip := point.round_trip) is not None:
+            facts["through the encoder"] = f"{trip.value:.4f}, test image {trip.index} as the generator renders it"
+        facts["best known"] = f"{point.best:.4f}: {point.provenance}"
+    if out is not None:
+        _picture(shown, point, out)
+        facts["picture"] = str(out)
+    print_facts(facts, as_json=json)
+
+
+def _picture(shown: "Problem", point: "Reference | None", out: Path) -> None:
     from amb.reports.problem_picture import draw_problem, save_picture
 
     try:
-        save_picture(draw_problem(made, point), out)
+        save_picture(draw_problem(shown, point), out)
     except (OSError, ValueError) as error:
         raise SpecError(f"--out {out} cannot be written ({error}); give a file such as problem.png") from error
 
 
 def dead_units(suite_name: str) -> str:
-    """Which units the suite's references found dead, in words."""
+    """A sentence on the dead units that the measurement of the suite's reference points found."""
     from amb.catalogue.reference_points import of_suite
 
     stored = of_suite(suite_name)
     if stored is None:
-        return "No reference points are stored with this suite, so no unit was tried for being dead."
+        return "No reference points are stored with this suite, so its layers were not searched for dead units."
     named = ", ".join(stored.dead) or "none"
-    return f"Dead units, which answer alike to every reference and are left out, of {stored.searched} tried: {named}."
+    return (
+        f"Dead units, left out because they respond identically to every reference image, among the {stored.searched} "
+        f"searched: {named}."
+    )

@@ -39,8 +39,9 @@ def references(
     from amb.catalogue.suites import suite as find_suite
     from amb.cli.show import print_rows
     from amb.errors import SpecError
+    from amb.references.ascent import Effort
     from amb.references.improve import improved
-    from amb.references.measure import Effort, measure
+    from amb.references.measure import measure
     from amb.study.published import open_study
 
     o.load_plugins(plugin)

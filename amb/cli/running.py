@@ -14,11 +14,14 @@ def interruptible(study: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        from amb.study.journal import find_journals, read_journal
+
         finished = len(list((study / "runs").glob("*.parquet")))
-        under_way = len(list((study / "journal").glob("*.arrows")))
+        journals = find_journals(study / "journal")
+        queries = sum(len(content.known.trace) for path in journals if (content := read_journal(path)))
         print(
-            f"\namb: interrupted; {study} keeps {finished} finished runs, {under_way} journals. "
-            "The same command goes on from there.",
+            f"\namb: interrupted; {study} keeps {finished} finished runs, and {queries:,} queries of "
+            f"{len(journals)} unfinished ones. The same command resumes them.",
             file=sys.stderr,
         )
         sys.exit(INTERRUPTED)

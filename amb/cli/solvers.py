@@ -1,4 +1,4 @@
-"""`amb solvers`: what can search."""
+"""`amb solvers`: which solvers there are, and what one of them does."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ app = typer.Typer(help="List and show solvers.", no_args_is_help=True)
 
 @app.command("list")
 def list_solvers(plugin: o.Plugins = None, json: o.Json = False) -> None:
-    """List all solvers with their origin; listing imports none of them."""
+    """List all solvers and where they come from, without importing them."""
     from amb.catalogue.plugins import plugins
     from amb.cli.show import print_rows
 
@@ -22,7 +22,7 @@ def list_solvers(plugin: o.Plugins = None, json: o.Json = False) -> None:
 
 @app.command("show")
 def show_solver(
-    spec: Annotated[str, typer.Argument(help="A solver's spec, such as tt-b or tt-b[k=50].")],
+    spec: Annotated[str, typer.Argument(help="A solver's spec, such as tt-b or tt-b\\[k=50].")],
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
@@ -31,21 +31,23 @@ def show_solver(
 
     from amb.catalogue.solvers import resolve
     from amb.cli.show import print_facts
+    from amb.spec import format_value
 
     o.load_plugins(plugin)
-    found = resolve(spec)
+    solver = resolve(spec)
+    cls = solver.cls
     facts = {
-        "solver": str(found),
-        "what": (inspect.getdoc(found.cls) or "").split("\n\n")[0].replace("\n", " "),
-        "options": ", ".join(f"{k}={v}" for k, v in found.options.items()) or "none",
-        "spaces": ", ".join(sorted(found.cls.kinds)),
-        "works in": "the latent box, rounded" if found.cls.continuous else "grid indices",
-        "what is asked": "does not depend on the budget (anytime)" if found.cls.anytime else "depends on the budget",
-        "noise": "averages or measures again (noisy)" if found.cls.noisy else "stands by the best value told",
-        "sees": "gradients (white-box, never ranked)" if found.cls.white_box else "values only",
-        "a failed query": found.cls.failed_queries or "not said",
-        "source": found.cls.source or "not given",
-        "version": found.cls.version,
-        "from": f"{found.plugin.origin} ({found.plugin.location})",
+        "solver": str(solver),
+        "method": (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " "),
+        "options": ", ".join(f"{k}={format_value(v)}" for k, v in solver.options.items()) or "none",
+        "spaces": ", ".join(sorted(cls.kinds, reverse=True)),
+        "searches": "the latent box, rounded to the grid" if cls.continuous else "the grid",
+        "candidates": "do not depend on the budget (anytime)" if cls.anytime else "depend on the budget",
+        "noise": "averages or repeats measurements (noisy)" if cls.noisy else "recommends the best single measurement",
+        "sees": "gradients (white-box, never ranked)" if cls.white_box else "values only",
+        "failed query": cls.failed_queries or "not documented",
+        "source": cls.source or "not documented",
+        "version": cls.version,
+        "from": f"{solver.plugin.origin} ({solver.plugin.location})",
     }
     print_facts(facts, as_json=json)

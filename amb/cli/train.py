@@ -1,4 +1,4 @@
-"""`amb train`: make a shipped network again, from data."""
+"""`amb train`: train one of the shipped networks from data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +10,20 @@ from amb.cli import options as o
 
 def train(
     name: Annotated[str, typer.Argument(help="Generator or target, such as cifar10-sngan or snn-cnn.")],
-    data: Annotated[Path, typer.Option("--data", help="Folder with the data sets; what is missing is downloaded.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, model card and sheets.")] = Path(
-        "amb-train"
-    ),
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same first steps.")] = 0,
+    data: Annotated[Path, typer.Option("--data", help="Folder of the data sets; missing ones are downloaded.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for state, checkpoint, model card and image sheets.")
+    ] = Path("amb-train"),
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all random decisions.")] = 0,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Stop after so long; the next call goes on from there.")
+        float | None, typer.Option("--minutes", help="Time limit in minutes; the next call resumes.")
     ] = None,
     device: o.Device = "cpu",
-    resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on from the last checkpoint.")] = True,
+    resume: Annotated[
+        bool, typer.Option("--resume/--restart", help="Resume from the state in --out, or restart.")
+    ] = True,
 ) -> None:
-    """Train a generator or target, with progress, checkpoints and a model card."""
+    """Train a generator or target; writes a checkpoint and its model card."""
     from amb.cli.training import run_recipe
 
     run_recipe(name, data=data, out=out, seed=seed, minutes=minutes, device=device, resume=resume)

@@ -1,4 +1,4 @@
-"""Running a training recipe with progress in the terminal."""
+"""Run a training recipe and show its progress in the terminal."""
 
 import sys
 from pathlib import Path
@@ -44,5 +44,5 @@ def run_recipe(
             )
         except KeyboardInterrupt:
             bars.stop()
-            print(f"amb: interrupted; the same command goes on from the state in {out}", file=sys.stderr)
+            print(f"amb: interrupted; the same command resumes from the last state in {out}", file=sys.stderr)
             sys.exit(INTERRUPTED)

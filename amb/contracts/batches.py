@@ -1,4 +1,4 @@
-"""Methods that think in whole batches, told in as many parts as their caller likes."""
+"""The base class of methods that work in batches, whatever the sizes in which candidates are asked for."""
 
 from abc import abstractmethod
 
@@ -9,11 +9,11 @@ from amb.contracts.space import FloatArray, Space
 
 
 class BatchSolver(Solver):
-    """Asks one batch after another; learns when the last value of a batch is there.
+    """Asks for one batch after another, and learns once a batch has all its values.
 
-    A batch is generated whole, whatever part of it fits the caller's limit or the budget, so that limits and
-    budget cut the sequence of candidates but never change it. Override `_generate` and `_learn`; the batch
-    that the values belong to is `self._batch`.
+    A batch is always generated whole, even if only a part fits the caller's limit or the budget, so limits and
+    budget cut the sequence of candidates but never change it. Override `_generate` and `_learn`; `self._batch`
+    is the batch that the values belong to.
     """
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
@@ -23,17 +23,17 @@ class BatchSolver(Solver):
 
     @abstractmethod
     def _generate(self) -> Rows:
-        """The next batch, k >= 1 grid points, int64[k, d]; of a continuous solver, latents, float64[k, d]."""
+        """The next batch, k >= 1 grid points, int64[k, d]; in a continuous solver, latents, float64[k, d]."""
 
     @abstractmethod
     def _learn(self, values: FloatArray) -> None:
         """Learn from the values of the last batch, float64[k] in its order; NaN marks a failed query."""
 
     def _ask(self, limit: int) -> Rows:
-        told = len(self._values)
-        if told == len(self._batch):
-            self._batch, self._values, told = self._generate(), [], 0
-        return self._batch[told : told + limit]
+        known = len(self._values)
+        if known == len(self._batch):
+            self._batch, self._values, known = self._generate(), [], 0
+        return self._batch[known : known + limit]
 
     def _tell(self, candidates: Rows, values: FloatArray) -> None:
         self._values += values.tolist()

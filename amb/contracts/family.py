@@ -1,4 +1,4 @@
-"""The family contract: what the entry-point group `amb.families` offers."""
+"""The family contract: all problems of one generator and one target."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,9 +11,13 @@ from amb.spec import Value
 
 
 class Family(ABC):
-    """All problems that share a generator and a target; registered as ``<generator>/<target>``.
+    """All problems that share a generator and a target.
 
-    A family is made without loading any network; `layers` may read a model card, `problem` loads.
+    Most families are composed: the entry point `network` of the group `amb.families`, a function of a `Generator` and a
+    `Target`, makes one of any two that fit. A family that is not of this kind, such as an analytic function, is
+    registered in the same group under ``<generator>/<target>``.
+
+    Making a family loads no network; `layers` and `cards` may read model cards, `problem` loads.
     """
 
     plugin_kind: ClassVar[str] = "families"
@@ -32,12 +36,12 @@ class Family(ABC):
         """
 
     def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> Problem:
-        """The problem of several units of a layer, ascending and distinct, whose mean activation counts. Optional.
+        """The problem whose activation is the mean over several units of a layer, ascending and distinct. Optional.
 
         Raises:
             SpecError: no such unit or option, or the family has problems of single units only.
         """
-        raise SpecError(f"{type(self).__name__} has problems of single units only, none of {len(units)} units")
+        raise SpecError(f"{type(self).__name__} has problems of single units only, got {len(units)} units")
 
     def natural_images(self, data: Path | None) -> UInt8Array | None:
         """Test images of the target's data set, uint8[n, h, w, c], for `amb references`; None: there are none.
@@ -49,3 +53,7 @@ class Family(ABC):
             DataError: they can be neither read nor downloaded.
         """
         return None
+
+    def cards(self) -> Mapping[str, Mapping[str, object]]:
+        """The cards of its parts, such as "generator" and "target", for `amb problems show`. Optional."""
+        return {}

@@ -10,9 +10,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amb.contracts.images import Shape, size
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import IntArray, Space
-from amb.errors import CandidateError, SpecError, unknown
+from amb.errors import CandidateError, PluginError, SpecError, unknown
 from amb.spec import Value
 
 Latents = NDArray[np.float32]
@@ -24,18 +25,26 @@ class Grid:
 
     Attributes:
         space: what solvers see.
-        numbering: of a generator whose latents are numbers of codes: the code of every level, int64[levels], the
-            same in all modes; None: a level's coordinate is the latent's.
+        numbering: for latents that are numbers of codes: the code of every level, int64[levels], the same in all
+            dimensions; None: a level's coordinate is the latent's.
     """
 
     space: Space
     numbering: IntArray | None = None
 
     def latents(self, candidates: ArrayLike) -> Latents:
-        """Grid points int[n, d] -> latents float32[n, d]."""
+        """Grid points int[n, d] -> latents float32[n, d].
+
+        Raises:
+            CandidateError: wrong shape, type or range.
+        """
+        return self.latents_checked(self.space.check(candidates))
+
+    def latents_checked(self, candidates: IntArray) -> Latents:
+        """`latents` without the check, for candidates that have passed `Space.check` already."""
         if self.numbering is None:
-            return self.space.decode(candidates).astype(np.float32)
-        return self.numbering[self.space.check(candidates)].astype(np.float32)
+            return self.space.decode_checked(candidates).astype(np.float32)
+        return self.numbering[candidates].astype(np.float32)
 
     def candidates(self, latents: ArrayLike) -> IntArray:
         """Latents float[n, d] -> the nearest grid points, int64[n, d]."""
@@ -49,11 +58,14 @@ class Grid:
 class Generator(ABC):
     """Turns latents into images as a screen would show them.
 
-    A generator written elsewhere sets the attributes and overrides `_render`. `images` cuts what it is given
-    into chunks of `CHUNK` rows, the last one padded, because matrix kernels take another path, with other
-    rounding, for other batch sizes: so a latent's image is the same bit for bit alone and in any batch.
+    A generator written elsewhere sets `name`, `latent_dim`, `shape` and `fingerprint` and overrides `_render`. `images`
+    cuts the latents into chunks of `CHUNK` rows, the last one padded, because matrix kernels round differently for
+    different batch sizes: so a latent's image is the same, bit for bit, alone and in any batch. Generators compute in
+    floating point: another kind of processor may round a pixel differently.
 
-    `_grid` is overridden where latents are not of a normal prior. `encode`, `on` and `facts` are optional.
+    Override `_grid` where latents do not have a normal prior. `encode`, `on` and `facts` are optional. Making a
+    generator loads no network: its attributes come from a model card or are written down, and `on` or the first
+    `images` loads.
     """
 
     plugin_kind: ClassVar[str] = "generators"
@@ -63,8 +75,10 @@ class Generator(ABC):
     """What a problem's id calls it."""
     latent_dim: int
     """Coordinates of a latent."""
+    shape: Shape
+    """Height, width and channels of its images."""
     fingerprint: str
-    """What the images depend on beside the latent: the checkpoint's sha256, or a version."""
+    """What the images depend on besides the latent: the checkpoint's sha256, or a version."""
     options: Mapping[str, tuple[str, ...]] = MappingProxyType({"grid": ("even", "quantile")})
     """Options of a problem's spec that choose the grid, with their values, the default first."""
 
@@ -73,9 +87,14 @@ class Generator(ABC):
 
         Raises:
             CandidateError: latents of another shape, or not finite.
+            PluginError: the generator's images do not have the shape that it declares.
         """
         pieces = self._padded(latents)
-        return np.concatenate(self._render_all(pieces))[: len(np.asarray(latents))]
+        rendered = np.concatenate(self._render_all(pieces))
+        if rendered.shape[1:] != tuple(self.shape):
+            made = size(rendered.shape[1:])  # type: ignore[arg-type]
+            raise PluginError(f"generator {self.name} declares images {size(self.shape)} and renders {made}")
+        return rendered[: len(np.asarray(latents))]
 
     def encode(self, images: UInt8Array) -> Latents:
         """Latents float32 [n, latent_dim] whose images are near the given ones, uint8 [n, h, w, c]. Optional.
@@ -83,7 +102,7 @@ class Generator(ABC):
         Raises:
             SpecError: this generator has no encoder, or images of another size or type.
         """
-        raise SpecError(f"generator {self.name} has no encoder: it finds no latents of given images")
+        raise SpecError(f"generator {self.name} has no encoder: it cannot turn images into latents")
 
     def grid(self, **options: Value) -> Grid:
         """The grid that the options of a problem's spec choose; the same object for the same choice.
@@ -100,19 +119,31 @@ class Generator(ABC):
         return self._grid(**{option: str(options.get(option, values[0])) for option, values in self.options.items()})
 
     def on(self, device: str) -> "Generator":
-        """The same generator on a device; by default itself, wherever it computes."""
+        """The same generator on a device, loaded; by default itself, wherever it runs."""
         return self
 
     def facts(self) -> Mapping[str, object]:
-        """Names and values for `amb problems show`."""
+        """What the model card says, names and values, for `amb problems show`; no network is loaded. Optional."""
         return {}
+
+    def card(self) -> Mapping[str, object]:
+        """What the contract knows of the generator, and its facts."""
+        options = "; ".join(f"{option}: {', '.join(values)}" for option, values in self.options.items())
+        return {
+            "name": self.name,
+            "images": size(self.shape),
+            "latent": f"{self.latent_dim} dimensions",
+            "options": options,
+            **self.facts(),
+            "fingerprint": self.fingerprint,
+        }
 
     def _grid(self, *, grid: str) -> Grid:
         """64 levels in [-4, 4] (the paper, section 3.2.2) of a standard normal latent."""
         return _normal_grid(self.latent_dim, grid)
 
     def _check(self, latents: Latents) -> None:
-        """Refuse latents that are none."""
+        """Refuse invalid latents."""
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
             raise CandidateError(
                 f"generator {self.name} takes latents [n, {self.latent_dim}], not {list(latents.shape)}"
@@ -135,15 +166,17 @@ class Generator(ABC):
         """Images of one whole chunk; row i depends on latent i alone, whatever i is."""
 
 
-def chunks(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """`rows` in pieces of exactly `size`, the last one filled up with zeros; at least one piece."""
-    # At least one, so that no latents make no images, but of the right size.
-    count = max(1, -(-len(rows) // size))
-    padded = np.zeros((count * size, *rows.shape[1:]), rows.dtype)
+def chunks(rows: np.ndarray, rows_each: int) -> list[np.ndarray]:
+    """`rows` in pieces of exactly `rows_each`, the last one filled up with zeros; at least one piece.
+
+    At least one, so that a computation on zero rows still gives an array of the right shape.
+    """
+    count = max(1, -(-len(rows) // rows_each))
+    padded = np.zeros((count * rows_each, *rows.shape[1:]), rows.dtype)
     padded[: len(rows)] = rows
-    return list(padded.reshape(count, size, *rows.shape[1:]))
+    return list(padded.reshape(count, rows_each, *rows.shape[1:]))
 
 
 @lru_cache(maxsize=64)
-def _normal_grid(modes: int, grid: str) -> Grid:
-    return Grid(Space.uniform(modes, 64, low=-4.0, high=4.0, prior="normal", grid=grid))
+def _normal_grid(dimensions: int, grid: str) -> Grid:
+    return Grid(Space.uniform(dimensions, 64, low=-4.0, high=4.0, prior="normal", grid=grid))

@@ -21,9 +21,9 @@ class Evaluation:
     """What one joint evaluation of several problems observed and cost.
 
     Attributes:
-        values: what the solvers are told, one float64[n_i] for each problem.
+        values: what the solvers observe, one float64[n_i] for each problem.
         clean: the same without noise, never shown to a solver.
-        generator_seconds, target_seconds: time spent making images and measuring responses, whole batch.
+        generator_seconds, target_seconds: time spent on making images and on computing responses, for the whole batch.
     """
 
     values: list[FloatArray]
@@ -36,13 +36,13 @@ class Problem(ABC):
     """A generator, a target network and a unit of it: find the candidate that excites the unit most.
 
     Attributes:
-        id: ``<generator>/<target>/<layer>/<unit>``; of a group of units, the mean of which counts, ``.../3+7+12``.
+        id: ``<generator>/<target>/<layer>/<unit>``; ``.../3+7+12`` for the mean of a group of units.
         space: the grid that is searched.
         group: problems of one group can be evaluated in one batch (they share generator and target).
-        fingerprint: a hash of everything that the values depend on (checkpoints, formula); part of the key
-            of a run, so that a changed network never meets old results.
-        noise: through which solvers see it; None: they see the activation itself.
-        spikes: how many spikes an activation of 1 stands for; None: it counts none.
+        fingerprint: a hash of everything that the values depend on (checkpoints, formula). A run's id depends on
+            it, so results of another network are never reused.
+        noise: the noise in what solvers observe; None if they observe the activation itself.
+        spikes: how many spikes an activation of 1 stands for; None if the problem counts none.
     """
 
     id: str
@@ -57,13 +57,13 @@ class Problem(ABC):
         return self.id
 
     def evaluate(self, candidates: ArrayLike) -> FloatArray:
-        """Activations of candidates, int[n, d] -> float64[n]: what a solver is told.
+        """Activations of candidates, int[n, d] -> float64[n], as a solver observes them.
 
-        Where there is noise, an object's queries are numbered from 0 in the order of calls, and their noise depends on
-        the number: a script that makes the problem anew observes the same.
+        With noise, an object numbers its queries from 0 in the order of calls, and a query's noise depends on its
+        number: a script that creates the problem again observes the same values.
 
         Raises:
-            CandidateError: wrong shape, type or range; nothing is evaluated then.
+            CandidateError: wrong shape, type or range; nothing has been evaluated then.
         """
         index = self.space.check(candidates)
         queries = Queries(int.from_bytes(sha256(self.id.encode()).digest()[:8], "big"), self._shown)
@@ -71,10 +71,10 @@ class Problem(ABC):
         return self.observe_together([self], [index], [queries]).values[0]
 
     def warm_up(self) -> None:  # noqa: B027 - optional by design
-        """Compile and load whatever the first evaluation would, so that no run is charged for it.
+        """Compile and load what the first evaluation needs, so that no run is charged for it.
 
-        Called once before the clocks start; it must not measure the unit: in a laboratory that would be a
-        trial. By default nothing is done.
+        Called once before the clocks start. It must not query the unit: in a laboratory that would be a trial.
+        By default it does nothing.
         """
 
     @classmethod
@@ -82,24 +82,25 @@ class Problem(ABC):
     def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:
         """Evaluate batch `i` on problem `i`, all of one `group`, in one pass, without `noise`.
 
-        What one batch observes must not depend, in any bit, on the others.
+        What one batch observes must not depend, in any bit, on the others. The batches have passed `Space.check`;
+        candidates from anywhere else go through `evaluate`.
         """
 
     @classmethod
     def observe_together(
         cls, problems: Sequence["Problem"], batches: Sequence[IntArray], queries: Sequence[Queries]
     ) -> Evaluation:
-        """As `evaluate_together`, each problem seen through its noise; `queries` says which queries a batch is."""
+        """`evaluate_together`, with each problem's noise; `queries[i]` says which queries batch `i` contains."""
         evaluation = cls.evaluate_together(problems, batches)
         if len(evaluation.values) != len(problems):
-            return evaluation  # the runner says what is wrong with it
+            return evaluation  # the caller reports what is wrong with it
         start = perf_counter()
         rows = zip(problems, batches, evaluation.values, queries, strict=True)
         seen = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
         return replace(evaluation, values=seen, target_seconds=evaluation.target_seconds + perf_counter() - start)
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
-        """What is told of a batch whose values without noise are known."""
+        """What a solver observes of a batch whose noise-free values are known."""
         return values if self.noise is None else self.noise.observe(values, queries)
 
     @abstractmethod
@@ -107,7 +108,7 @@ class Problem(ABC):
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
 
     def encode(self, images: UInt8Array) -> IntArray:
-        """Candidates whose stimuli are near given images: for solvers that start from natural ones. Optional.
+        """Candidates whose stimuli are near given images, for solvers that start from natural images. Optional.
 
         Args:
             images: uint8[n, h, w, c], of the stimuli's size.
@@ -118,7 +119,7 @@ class Problem(ABC):
         Raises:
             SpecError: the problem has no encoder, or images of another size or type.
         """
-        raise SpecError(f"{self.id} has no encoder: it finds no candidates of given images")
+        raise SpecError(f"{self.id} has no encoder, so it cannot turn images into candidates")
 
     @classmethod
     def respond_together(cls, problems: Sequence["Problem"], images: UInt8Array) -> FloatArray:
@@ -127,27 +128,27 @@ class Problem(ABC):
         Optional: reference points need it (`amb references`), solvers never see it.
 
         Args:
-            problems: whose units answer.
+            problems: the problems whose units respond.
             images: uint8[n, h, w, c], such as natural images of a data set.
 
         Returns:
             float64[n, len(problems)].
 
         Raises:
-            SpecError: these problems can show no images but their own.
+            SpecError: these problems respond to their own candidates only.
         """
-        raise SpecError(f"{problems[0].id} shows no images but those of its candidates (respond_together)")
+        raise SpecError(f"{problems[0].id} responds to its own candidates only, not to other images")
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Relaxed activations of latents, and their gradients: for white-box solvers and reference points.
 
-        Optional. The activation may be a differentiable stand-in (surrogate spikes, fewer frames), so what counts is
-        `evaluate` of the nearest grid point. Like an activation, a gradient depends on its own latent only, to the
-        bit on one device.
+        Optional. The activation may be a differentiable approximation (surrogate spikes, fewer frames); the value that
+        counts is `evaluate` at the nearest grid point. Like an activation, a gradient depends on its own latent only,
+        bit for bit on one device.
 
         Args:
-            latents: float[n, d], coordinates in the space's box, on the grid or between its points; with n = 0 it costs
-                nothing and says whether there are gradients.
+            latents: float[n, d], coordinates in the space's box, on the grid or between its points. A call with n = 0
+                costs nothing and tells whether there are gradients.
 
         Returns:
             float64[n] and float64[n, d].
@@ -155,21 +156,21 @@ class Problem(ABC):
         Raises:
             SpecError: the problem has no gradients.
         """
-        raise SpecError(f"{self.id} has no gradients: a white-box solver cannot search it")
+        raise SpecError(f"{self.id} has no gradients, so a white-box solver cannot search it")
 
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""
-        return {"id": self.id, "modes": self.space.d, "levels": int(self.space.levels.max())}
+        return {"id": self.id, "dimensions": self.space.d, "levels": int(self.space.levels.max())}
 
 
 class FunctionProblem(Problem):
-    """A problem made of a plain function, for one's own objective and for tests.
+    """A problem defined by a plain function, for your own objective and for tests.
 
     Args:
         function: int64[n, d] -> float[n].
         space: the grid.
         id: its name in tables.
-        render: int64[n, d] -> uint8[n, h, w, c]; without it, the candidate itself as a grey square.
+        render: int64[n, d] -> uint8[n, h, w, c]; by default the candidate itself is drawn as a grey square.
         version: change it when the function changes.
     """
 
@@ -188,7 +189,7 @@ class FunctionProblem(Problem):
             assert isinstance(problem, FunctionProblem)
             observed = np.asarray(problem.function(batch), dtype=np.float64)
             if observed.shape != (len(batch),):
-                raise CandidateError(f"{problem.id}: {len(batch)} values expected, got {list(observed.shape)}")
+                raise CandidateError(f"{problem.id}: expected {len(batch)} values, got shape {list(observed.shape)}")
             values.append(observed)
         return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
 

@@ -13,29 +13,29 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 FARTHEST = 1e100
-"""No axis reaches beyond: sums and differences of its coordinates are finite."""
+"""Largest coordinate of an axis, so that sums and differences of coordinates stay finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """A grid of `d` modes; mode `j` has `levels[j]` levels.
+    """A grid of `d` dimensions; dimension `j` has `levels[j]` levels.
 
     An *ordinal* space discretizes a latent box: its levels have coordinates in [`low`, `high`]. A
-    *categorical* one numbers codes that have no order; its coordinates are the indices themselves.
+    *categorical* space numbers codes that have no order; its coordinates are the indices themselves.
 
     Args:
-        levels: number of levels of each mode, int[d], all at least 1.
+        levels: number of levels of each dimension, int[d], all at least 1.
         kind: "ordinal" or "categorical".
         low, high: the ends of every axis of an ordinal space, in the latent's own units.
-        prior: the distribution from which the generator's latents come, independent for each mode:
+        prior: the distribution from which the generator's latents come, independent for each dimension:
             "normal" is N(0, 1), "uniform" is uniform over the box (over the codes, if categorical).
         grid: "even" places levels evenly from `low` to `high` (the paper, section 3.2.2: 64 in [-4, 4]);
             "quantile" places them at the prior's quantiles (i + 1/2) / n, so that a uniform grid point is
             a draw from the (discretized) prior.
 
     Raises:
-        SpecError: levels that are not positive integers, `low >= high`, an infinite end, or a choice that does not
-            exist.
+        SpecError: levels that are not positive integers, `low >= high`, an infinite end, or an unknown kind, prior
+            or grid.
     """
 
     levels: IntArray
@@ -46,7 +46,8 @@ class Space:
     grid: Literal["even", "quantile"] = "even"
     _axes: tuple[FloatArray, ...] = field(init=False, repr=False)
     _table: FloatArray = field(init=False, repr=False)  # the axes as rows, padded with NaN
-    _alike: tuple[tuple[IntArray, FloatArray], ...] = field(init=False, repr=False)  # modes of one axis, and that axis
+    _columns: IntArray = field(init=False, repr=False)  # 0..d-1
+    _alike: tuple[tuple[IntArray, FloatArray], ...] = field(init=False, repr=False)  # dimensions of one axis, and it
 
     def __post_init__(self) -> None:
         levels = np.array(self.levels)
@@ -55,7 +56,10 @@ class Space:
         if self.kind not in ("ordinal", "categorical"):
             raise SpecError(f"kind must be 'ordinal' or 'categorical', got {self.kind!r}")
         if self.prior not in ("normal", "uniform") or self.grid not in ("even", "quantile"):
-            raise SpecError(f"no such prior or grid: {self.prior!r}, {self.grid!r}")
+            raise SpecError(
+                "prior must be 'normal' or 'uniform' and grid 'even' or 'quantile', "
+                f"got {self.prior!r} and {self.grid!r}"
+            )
         if self.kind == "ordinal" and not -FARTHEST <= self.low < self.high <= FARTHEST:
             raise SpecError(
                 f"low must be below high, both finite numbers, got {str(self.low)[:50]} and {str(self.high)[:50]}"
@@ -70,24 +74,25 @@ class Space:
         for row, axis in zip(table, self._axes, strict=True):
             row[: axis.size] = axis
         object.__setattr__(self, "_table", _readonly(table))
+        object.__setattr__(self, "_columns", np.arange(levels.size))
 
     @classmethod
     def uniform(cls, d: int, n: int, **options: object) -> "Space":
-        """A space of `d` modes with `n` levels each; `options` are those of the class."""
+        """A space of `d` dimensions with `n` levels each; `options` are those of the class."""
         return cls(np.full(d, n, dtype=np.int64), **options)  # type: ignore[arg-type]
 
     @property
     def d(self) -> int:
-        """Number of modes."""
+        """Number of dimensions."""
         return self.levels.size
 
     @property
     def ordinal(self) -> bool:
         return self.kind == "ordinal"
 
-    def axis(self, mode: int) -> FloatArray:
-        """Coordinates of the levels of one mode, float64[levels[mode]], increasing."""
-        return self._axes[mode]
+    def axis(self, dimension: int) -> FloatArray:
+        """Coordinates of the levels of one dimension, float64[levels[dimension]], increasing."""
+        return self._axes[dimension]
 
     def decode(self, candidates: ArrayLike) -> FloatArray:
         """Latent coordinates of grid points.
@@ -101,16 +106,22 @@ class Space:
         Raises:
             CandidateError: wrong shape, type or range.
         """
-        index = self.check(candidates)
+        return self.decode_checked(self.check(candidates))
+
+    def decode_checked(self, candidates: IntArray) -> FloatArray:
+        """`decode` without the check, for candidates that have passed `check` already.
+
+        Nothing is refused here: a level outside the grid gives a wrong latent or an `IndexError`.
+        """
         if not self.ordinal:
-            return index.astype(np.float64)
-        return self._table[np.arange(self.d), index]
+            return candidates.astype(np.float64)
+        return self._table[self._columns, candidates]
 
     def between(self, levels: ArrayLike) -> FloatArray:
-        """Latent coordinates of real level numbers, linear between two levels, the ends beyond them.
+        """Latent coordinates of real level numbers: linear between two levels, clipped at the ends.
 
-        `nearest` of them is the nearest level number: so a solver may think in levels and still be rounded
-        where all are.
+        `nearest` maps them back to the nearest level number, so a solver may work in level numbers and still be
+        rounded by the same function as all others.
 
         Args:
             levels: float[n, d].
@@ -120,14 +131,14 @@ class Space:
         """
         numbers = np.asarray(levels, dtype=np.float64)
         latents = np.empty(numbers.shape)
-        for modes, axis in self._alike:
-            latents[:, modes] = np.interp(numbers[:, modes], np.arange(axis.size), axis)
+        for dimensions, axis in self._alike:
+            latents[:, dimensions] = np.interp(numbers[:, dimensions], np.arange(axis.size), axis)
         return latents
 
     def nearest(self, latents: ArrayLike) -> IntArray:
-        """The grid points nearest to latent coordinates; outside the box, its edge.
+        """The grid points nearest to latent coordinates; points outside the box go to its edge.
 
-        A point halfway between two levels goes to the lower one. All of the bench rounds here, so a
+        A point halfway between two levels goes to the lower one. All rounding in `amb` happens here, so a
         continuous solver and its problem never disagree.
 
         Args:
@@ -140,30 +151,37 @@ class Space:
         if points.ndim != 2 or points.shape[1] != self.d:
             raise CandidateError(f"latents must have shape [n, {self.d}], got {list(points.shape)}")
         if np.isnan(points).any():
-            raise CandidateError("latents contain NaN: a continuous solver has diverged")
+            raise CandidateError("latents must not contain NaN: has a continuous solver diverged?")
         index = np.empty(points.shape, dtype=np.int64)
-        for modes, axis in self._alike:
-            index[:, modes] = np.searchsorted((axis[1:] + axis[:-1]) / 2, points[:, modes], side="left")
+        for dimensions, axis in self._alike:
+            halfway = (axis[1:] + axis[:-1]) / 2
+            index[:, dimensions] = np.searchsorted(halfway, points[:, dimensions], side="left")
         return index
 
     def check(self, candidates: ArrayLike) -> IntArray:
-        """The candidates as int64[n, d], or `CandidateError` if they are anything else."""
-        index = np.asarray(candidates)
+        """A copy of the candidates as int64[n, d].
+
+        Raises:
+            CandidateError: wrong shape, type or range.
+        """
+        try:
+            index = np.asarray(candidates)
+        except ValueError as cause:  # rows of different lengths
+            raise CandidateError(f"candidates must have shape [n, {self.d}]: {cause}") from cause
         if index.ndim != 2 or index.shape[1] != self.d:
             raise CandidateError(f"candidates must have shape [n, {self.d}], got {list(index.shape)}")
         if index.dtype.kind not in "iu":
             raise CandidateError(f"candidates must be integers, got {index.dtype}")
         bad = (index < 0) | (index >= self.levels)
         if bad.any():
-            row, mode = (int(x) for x in np.argwhere(bad)[0])
+            row, j = (int(x) for x in np.argwhere(bad)[0])
             raise CandidateError(
-                f"candidate {row} has level {index[row, mode]} in mode {mode}; "
-                f"levels there are 0..{self.levels[mode] - 1}"
+                f"candidate {row} has level {index[row, j]} in dimension {j}, whose levels are 0..{self.levels[j] - 1}"
             )
         return index.astype(np.int64)
 
     def sample(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Grid points uniform over the grid, int64[n, d]."""
+        """Points drawn uniformly from the grid, int64[n, d]."""
         return rng.integers(0, self.levels, size=(n, self.d), dtype=np.int64)
 
     def sample_prior(self, n: int, rng: np.random.Generator) -> IntArray:

@@ -2,34 +2,55 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from amb.contracts.family import Family
+from amb.contracts.images import Shape, size
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, unknown
 from amb.spec import Value
 
 
+class Composer(Protocol):
+    """Makes problems of a target and a generator; `amb.target` gives every target one, so that it knows generators."""
+
+    def family(self, generator: object, target: "Target") -> Family:
+        """The family of a generator, by name or itself, and a target."""
+
+    def problem(self, family: Family, layer: str, unit: int, *, device: str, options: Mapping[str, Value]) -> Problem:
+        """A family's problem; options are those of a problem's spec, noise included."""
+
+
 class Target(ABC):
     """A network whose units are driven. With a generator it makes problems, one by one or as a family.
 
-    Attributes:
-        name: what problem ids call it.
-        device: where it runs, "cpu" or "cuda".
-        layer: the layer of problems that name none; None: every problem has to name one.
-        layers: number of units of every layer that can be probed, in the order of the network.
+    A target written elsewhere sets `name`, `shape`, `fingerprint` and `layers` and overrides `activations`; everything
+    else is optional. Making a target loads no network: its attributes come from a model card or are written down, and
+    `on` or the first `activations` loads.
     """
 
     plugin_kind: ClassVar[str] = "targets"
+
     name: str
-    device: str
-    layer: str | None
+    """What problem ids call it."""
+    shape: Shape
+    """Height, width and channels of the images that it takes."""
+    fingerprint: str
+    """What responses depend on besides the image: the checkpoint's sha256, or a version."""
+    activation: str = "response of the unit"
+    """What is maximized, in words."""
+    device: str = "cpu"
+    """Where it runs, "cpu" or "cuda"."""
+    layer: str | None = None
+    """The layer of problems that name none; None: every problem has to name one."""
+    composer: Composer | None = None
+    """What makes problems; `amb.target` sets it on the target that it returns."""
 
     @property
     @abstractmethod
     def layers(self) -> Mapping[str, int]:
-        """Number of units of every layer."""
+        """Number of units of every layer that can be probed, in the order of the network."""
 
     @abstractmethod
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
@@ -41,25 +62,51 @@ class Target(ABC):
             SpecError: no such layer or unit, or images of another shape or type.
         """
 
-    @abstractmethod
+    def on(self, device: str) -> "Target":
+        """The same target on a device, loaded; by default itself, wherever it runs."""
+        return self
+
+    def facts(self) -> Mapping[str, object]:
+        """What the model card says, names and values, for `amb problems show`; no network is loaded. Optional."""
+        return {}
+
+    def card(self) -> Mapping[str, object]:
+        """What the contract knows of the target, and its facts."""
+        return {
+            "name": self.name,
+            "images": size(self.shape),
+            "activation": self.activation,
+            **self.facts(),
+            "fingerprint": self.fingerprint,
+        }
+
     def family(self, generator: object) -> Family:
-        """All problems with a generator: a shipped one by its name, or an object with `images(latents)`.
+        """All problems with a generator: a registered one by its name, or a `Generator` of your own.
 
         Raises:
-            SpecError: no such generator.
+            SpecError: no such generator, one that makes images of another shape, or a target that `amb.target` did not
+                return.
         """
+        return self._knowing().family(generator, self)
 
     def problem(self, generator: object, unit: int, *, layer: str | None = None, **options: Value) -> Problem:
-        """The problem of one unit; options are those of a problem's spec.
+        """The problem of one unit; options are those of a problem's spec, such as ``grid``, ``input`` or ``noise``.
 
         Raises:
             SpecError: no such generator, layer, unit or option.
         """
         chosen = self.layer if layer is None else layer
         if chosen is None:
-            raise SpecError(f"say which layer of {self.name}: layer=..., one of {', '.join(self.layers)}")
+            raise SpecError(f"{self.name}: name a layer, layer=..., one of {', '.join(self.layers)}")
         if chosen not in self.layers:
             raise unknown(f"layer of {self.name}", chosen, self.layers)
         if not 0 <= unit < self.layers[chosen]:
             raise SpecError(f"no unit {unit} in {self.name}/{chosen}; its units are 0..{self.layers[chosen] - 1}")
-        return self.family(generator).problem(chosen, unit, device=self.device, **options)
+        family = self.family(generator)
+        return self._knowing().problem(family, chosen, unit, device=self.device, options=options)
+
+    def _knowing(self) -> Composer:
+        """The composer, or an error that says where it comes from."""
+        if self.composer is None:
+            raise SpecError(f"target {self.name} finds no generators by itself; use amb.target(target), which does")
+        return self.composer

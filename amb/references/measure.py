@@ -1,6 +1,6 @@
 """Measuring reference points: chance, the best natural image, and the best known value of a problem."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,38 +9,17 @@ import numpy as np
 
 from amb.catalogue import problems as registry
 from amb.catalogue.reference_points import References
-from amb.contracts.family import Family
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.reference import Reference, RoundTrip
 from amb.contracts.space import FloatArray, IntArray
 from amb.contracts.suite import Suite
 from amb.errors import SpecError
-from amb.references.resume import Work
+from amb.references.ascent import Effort, ascend, has_gradients
+from amb.references.resume import Cache
 from amb.spec import ProblemId, without_noise
 
 _BLOCK = 1024
-"""Images at a time, so that progress is seen."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is spent.
-
-    Attributes:
-        prior: random latents, at least 1,000.
-        starts: of the gradient ascent: the best of the random latents.
-        steps: of the ascent (Adam).
-        mutations: rounds of refinement on the grid, 32 candidates each.
-        rate: step size of Adam, in the latent's units.
-        seed: of all randomness.
-    """
-
-    prior: int = 2000
-    starts: int = 8
-    steps: int = 40
-    mutations: int = 20
-    rate: float = 0.15
-    seed: int = 0
+"""Images at a time, so that progress is visible."""
 
 
 def measure(
@@ -61,174 +40,190 @@ def measure(
         data: folder of the data sets.
         device: where networks run.
         effort: how much is spent.
-        progress: told what is done, in words.
-        state: a folder for what is measured, so that the same call goes on after a kill.
+        progress: receives a line for each step.
+        state: a folder that stores what is measured, so that the same call continues after a kill.
 
     Raises:
-        SpecError: problems that can show no images from anywhere.
+        SpecError: problems that show only images of their own.
         DataError: the data set can be neither read nor downloaded.
     """
-    work = Work(state)
-    points: dict[str, Reference] = {}
-    dead: list[str] = []
-    tried: list[str] = []
-    wanted = dict.fromkeys(without_noise(name) for suite in suites for name in suite.problems)
-    made = {name: registry.problem(name, device=device) for name in wanted}
-    groups: dict[tuple[str, int], list[str]] = {}
-    for name, problem in made.items():
-        groups.setdefault((problem.group, id(problem.space)), []).append(name)
-    for names in groups.values():
-        family_name = ProblemId.parse(names[0]).pair
-        family = registry.family(family_name)
-        siblings = _siblings(family, family_name, names, device)
-        siblings = {name: unit for name, unit in siblings.items() if name not in tried}
-        tried += siblings
-        everybody = [made[name] for name in names] + list(siblings.values())
-        draws = everybody[0].space.sample_prior(effort.prior, np.random.default_rng(effort.seed))
-        progress(f"{family_name}: {effort.prior} random latents")
-        chance = _answers(everybody, everybody[0].images(draws), progress, work)
-        natural_images = family.natural_images(data)
-        natural = None if natural_images is None else _answers(everybody, natural_images, progress, work)
-        codes = None if natural_images is None else _encoded(everybody[0], natural_images, progress)
-        back = None if codes is None else _answers(everybody, everybody[0].images(codes), progress, work)
-        for column, name in enumerate(names):
-            shown = None if natural is None else natural[:, column]
-            returned = None if codes is None or back is None else (codes, back[:, column])
-            find = partial(_point, made[name], (draws, chance[:, column]), shown, returned, effort)
-            points[name] = work.point(name, made[name].fingerprint, effort, find)
-            progress(f"{name}: chance {points[name].chance:.3f}, best known {points[name].best:.3f}")
-        for column, (name, problem) in enumerate(siblings.items(), start=len(names)):
-            seen = chance[:, column] if natural is None else np.r_[chance[:, column], natural[:, column]]
-            if np.ptp(seen) == 0 and ascend(problem, draws, chance[:, column], effort)[0] == seen[0]:
-                dead.append(name)
-                progress(f"{name}: dead")
-    found = []
-    for suite in suites:
-        mine = dict.fromkeys(without_noise(name) for name in suite.problems)
-        layers = {_layer(name) for name in mine}
-        lost = tuple(name for name in dead if _layer(name) in layers)
-        searched = sum(_layer(name) in layers for name in tried)
-        found.append(References(f"{suite.name}-{suite.version}", {n: points[n] for n in mine}, lost, searched))
-    return found
+    measurement = Measurement(suites, data=data, device=device, effort=effort, progress=progress, cache=Cache(state))
+    for names in measurement.groups():
+        measurement.measure_group(names)
+    return [measurement.collect(suite) for suite in suites]
 
 
-def _layer(name: str) -> str:
-    return ProblemId.parse(name).address
+@dataclass(frozen=True)
+class Shown:
+    """Candidates and every problem's responses to their images.
 
-
-def ascend(problem: Problem, draws: IntArray, values: FloatArray, effort: Effort) -> tuple[float, IntArray]:
-    """The best grid point that gradient ascent from the best draws, then mutation, find.
-
-    Args:
-        problem: what is driven; without gradients, only mutations are made.
-        draws: int64[n, d], the candidates to start from.
-        values: float64[n], their activations.
-        effort: how much is spent.
-
-    Returns:
-        The activation, noise-free, and the candidate.
+    Attributes:
+        candidates: int64[n, d].
+        responses: float64[n, problems].
     """
-    rng = np.random.default_rng(effort.seed)
-    order = np.argsort(-values, kind="stable")[: effort.starts]
-    best, champion = float(values[order[0]]), draws[order[0]]
 
-    def challenge(candidates: IntArray) -> None:
-        nonlocal best, champion
-        clean = type(problem).evaluate_together([problem], [candidates]).clean[0]
-        if np.nanmax(clean, initial=-np.inf) > best:
-            winner = int(np.nanargmax(clean))
-            best, champion = float(clean[winner]), candidates[winner]
+    candidates: IntArray
+    responses: FloatArray
 
-    if _has_gradients(problem):
-        latents = problem.space.decode(draws[order])
-        mean, square = np.zeros_like(latents), np.zeros_like(latents)
-        for step in range(1, effort.steps + 1):
-            _, slope = problem.gradient(latents)
-            mean = 0.9 * mean + 0.1 * slope
-            square = 0.99 * square + 0.01 * slope**2
-            corrected = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
-            latents = np.clip(latents + effort.rate * corrected, problem.space.low, problem.space.high)
-            if step % 5 == 0 or step == effort.steps:
-                challenge(problem.space.nearest(latents))
-    for _ in range(effort.mutations):
-        challenge(_mutants(problem, champion, rng))
-    return best, champion
+    def of(self, column: int) -> tuple[IntArray, FloatArray]:
+        """The candidates, and the responses of one problem, float64[n]."""
+        return self.candidates, self.responses[:, column]
 
 
-def _mutants(problem: Problem, parent: IntArray, rng: np.random.Generator) -> IntArray:
-    """32 children: about three modes each, moved by a few levels, or to any code where codes have no order."""
-    space = problem.space
-    children = np.repeat(parent[None], 32, axis=0)
-    chosen = rng.random(children.shape) < 3 / space.d
-    moved = children + rng.integers(-6, 7, children.shape) if space.ordinal else space.sample(32, rng)
-    return np.where(chosen, np.clip(moved, 0, space.levels - 1), children)
+@dataclass(frozen=True)
+class Seen:
+    """What the units of a group have been shown.
+
+    Attributes:
+        random: latents of the prior.
+        natural: responses to natural images, float64[n, problems]; None: there is no data set.
+        encoded: the natural images through the generator's encoder; None: no data set, or no encoder.
+    """
+
+    random: Shown
+    natural: FloatArray | None
+    encoded: Shown | None
 
 
-Tried = tuple[IntArray, FloatArray]
-"""Candidates int64[n, d] and their activations."""
+class Measurement:
+    """Reference points of some suites' problems: group by group `measure_group`, then suite by suite `collect`.
+
+    Arguments are those of `measure`; `cache` holds what an earlier call measured.
+    """
+
+    def __init__(
+        self,
+        suites: Sequence[Suite],
+        *,
+        data: Path | None,
+        device: str,
+        effort: Effort,
+        progress: Callable[[str], None],
+        cache: Cache,
+    ) -> None:
+        self.data, self.device, self.effort, self.progress, self.cache = data, device, effort, progress, cache
+        names = dict.fromkeys(without_noise(name) for suite in suites for name in suite.problems)
+        self.problems = {name: registry.problem(name, device=device) for name in names}
+        self.points: dict[str, Reference] = {}
+        self.searched: list[str] = []
+        self.dead: list[str] = []
+
+    def groups(self) -> list[list[str]]:
+        """The problems by what they share: generator, target and grid, so that one pass serves all of a group."""
+        groups: dict[tuple[str, int], list[str]] = {}
+        for name, problem in self.problems.items():
+            groups.setdefault((problem.group, id(problem.space)), []).append(name)
+        return list(groups.values())
+
+    def measure_group(self, names: Sequence[str]) -> None:
+        """Show a group's units, and all units of their layers, random and natural images; then search."""
+        siblings = self._siblings(names)
+        seen = self._show(names, [self.problems[name] for name in names] + list(siblings.values()))
+        for column, name in enumerate(names):
+            self._find_points(name, column, seen)
+        for column, (name, problem) in enumerate(siblings.items(), start=len(names)):
+            self._test_dead(name, problem, column, seen)
+
+    def collect(self, suite: Suite) -> References:
+        """A suite's share of what was measured."""
+        names = dict.fromkeys(without_noise(name) for name in suite.problems)
+        layers = {ProblemId.parse(name).address for name in names}
+        searched, dead = (
+            tuple(name for name in units if ProblemId.parse(name).address in layers)
+            for units in (self.searched, self.dead)
+        )
+        points = {name: self.points[name] for name in names}
+        return References(f"{suite.name}-{suite.version}", points, dead, len(searched))
+
+    def _siblings(self, names: Sequence[str]) -> Mapping[str, Problem]:
+        """All units of the layers that some problems of one pair are in, but for those of earlier groups."""
+        pair = ProblemId.parse(names[0]).pair
+        family = registry.family(pair)
+        units = family.layers()
+        siblings = {
+            f"{pair}/{layer}/{unit}": family.problem(layer, unit, device=self.device)
+            for layer in dict.fromkeys(ProblemId.parse(name).layer for name in names)
+            for unit in range(units[layer])
+        }
+        fresh = {name: problem for name, problem in siblings.items() if name not in self.searched}
+        self.searched += fresh
+        return fresh
+
+    def _show(self, names: Sequence[str], problems: Sequence[Problem]) -> Seen:
+        """Random latents, natural images, and those through the encoder, to all problems of a group."""
+        one, pair = problems[0], ProblemId.parse(names[0]).pair
+        draws = one.space.sample_prior(self.effort.prior, np.random.default_rng(self.effort.seed))
+        self.progress(f"{pair}: {self.effort.prior} random latents")
+        random = Shown(draws, self._responses(problems, one.images(draws)))
+        images = registry.family(pair).natural_images(self.data)
+        if images is None:
+            return Seen(random, None, None)
+        natural = self._responses(problems, images)
+        codes = self._encode(one, images)
+        encoded = None if codes is None else Shown(codes, self._responses(problems, one.images(codes)))
+        return Seen(random, natural, encoded)
+
+    def _encode(self, problem: Problem, images: UInt8Array) -> IntArray | None:
+        """The images' candidates int64[n, d]; None: the generator has no encoder."""
+        try:
+            codes = problem.encode(images)
+        except SpecError:
+            return None
+        self.progress(f"{len(images)} images through the encoder and back")
+        return codes
+
+    def _responses(self, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
+        """Responses of all problems to images, float64[n, problems], block by block."""
+        parts = []
+        for start in range(0, len(images), _BLOCK):
+            block = images[start : start + _BLOCK]
+            respond = partial(type(problems[0]).respond_together, problems, block)
+            parts.append(self.cache.responses(problems, block, respond))
+            self.progress(f"{min(start + _BLOCK, len(images))} of {len(images)} images")
+        return np.concatenate(parts)
+
+    def _find_points(self, name: str, column: int, seen: Seen) -> None:
+        problem = self.problems[name]
+        find = partial(_point, problem, column, seen, self.effort)
+        self.points[name] = point = self.cache.point(name, problem.fingerprint, self.effort, find)
+        self.progress(f"{name}: chance {point.chance:.3f}, best known {point.best:.3f}")
+
+    def _test_dead(self, name: str, problem: Problem, column: int, seen: Seen) -> None:
+        """A unit is dead if it responds identically to all images, and a search changes nothing."""
+        draws, values = seen.random.of(column)
+        responses = values if seen.natural is None else np.r_[values, seen.natural[:, column]]
+        if np.ptp(responses) == 0 and ascend(problem, draws, values, self.effort)[0] == responses[0]:
+            self.dead.append(name)
+            self.progress(f"{name}: dead")
 
 
-def _point(
-    problem: Problem, drawn: Tried, natural: FloatArray | None, returned: Tried | None, effort: Effort
-) -> Reference:
-    starts, origin = drawn, f"the best of {effort.prior} prior draws"
+def _point(problem: Problem, column: int, seen: Seen, effort: Effort) -> Reference:
+    """The reference points of the problem whose responses are in a column."""
+    draws, values = seen.random.of(column)
+    starts, activations, origin = draws, values, f"the best of {effort.prior} prior draws"
     trip = None
-    if returned is not None:
-        starts = np.concatenate([drawn[0], returned[0]]), np.concatenate([drawn[1], returned[1]])
-        origin += f" and {len(returned[0])} natural images through the encoder"
-        index = int(returned[1].argmax())
-        trip = RoundTrip(float(returned[1][index]), index, tuple(int(level) for level in returned[0][index]))
-    best, candidate = ascend(problem, *starts, effort)
+    if seen.encoded is not None:
+        codes, returned = seen.encoded.of(column)
+        starts, activations = np.concatenate([draws, codes]), np.concatenate([values, returned])
+        origin += f" and {len(codes)} natural images through the encoder"
+        index = int(returned.argmax())
+        trip = RoundTrip(float(returned[index]), index, _levels(codes[index]))
+    best, candidate = ascend(problem, starts, activations, effort)
     climbed = f", gradient ascent from the best {effort.starts} of them ({effort.steps} steps)"
+    natural = None if seen.natural is None else seen.natural[:, column]
     return Reference(
         fingerprint=problem.fingerprint,
-        chance=float(np.median(drawn[1])),
-        chance_q99=float(np.quantile(drawn[1], 0.99)),
+        chance=float(np.median(values)),
+        chance_q99=float(np.quantile(values, 0.99)),
         natural=None if natural is None else float(natural.max()),
         natural_index=None if natural is None else int(natural.argmax()),
         best=best,
-        candidate=tuple(int(level) for level in candidate),
-        provenance=f"{origin}{climbed if _has_gradients(problem) else ''}, "
+        candidate=_levels(candidate),
+        provenance=f"{origin}{climbed if has_gradients(problem) else ''}, "
         f"{effort.mutations} rounds of mutation on the grid; seed {effort.seed}",
         round_trip=trip,
     )
 
 
-def _has_gradients(problem: Problem) -> bool:
-    try:
-        problem.gradient(np.empty((0, problem.space.d)))
-    except SpecError:
-        return False
-    return problem.space.ordinal
-
-
-def _encoded(problem: Problem, images: UInt8Array, progress: Callable[[str], None]) -> IntArray | None:
-    """The images' candidates int64[n, d]; None: the generator has no encoder."""
-    try:
-        codes = problem.encode(images)
-    except SpecError:
-        return None
-    progress(f"{len(images)} images through the encoder and back")
-    return codes
-
-
-def _siblings(family: Family, family_name: str, names: Sequence[str], device: str) -> dict[str, Problem]:
-    """All units of the layers that the problems are in."""
-    layers = dict.fromkeys(ProblemId.parse(name).layer for name in names)
-    units = family.layers()
-    return {
-        f"{family_name}/{layer}/{unit}": family.problem(layer, unit, device=device)
-        for layer in layers
-        for unit in range(units[layer])
-    }
-
-
-def _answers(
-    problems: Sequence[Problem], images: UInt8Array, progress: Callable[[str], None], work: Work
-) -> FloatArray:
-    parts = []
-    for start in range(0, len(images), _BLOCK):
-        some = images[start : start + _BLOCK]
-        parts.append(work.answers(problems, some, partial(type(problems[0]).respond_together, problems, some)))
-        progress(f"{min(start + _BLOCK, len(images))} of {len(images)} images")
-    return np.concatenate(parts)
+def _levels(candidate: IntArray) -> tuple[int, ...]:
+    return tuple(int(level) for level in candidate)

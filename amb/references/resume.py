@@ -1,4 +1,4 @@
-"""What a measurement of reference points has found so far, on disk, so that it goes on after a kill."""
+"""A cache on disk for the measurement of reference points, so that a killed call continues where it was."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from amb.errors import DataError
 from amb.study.durable import write_whole
 
 
-class Work:
-    """Finds what was measured before, by all that it depends on, and keeps what is measured now.
+class Cache:
+    """Returns what was measured before, found by everything that it depends on; else measures and stores it.
 
     Args:
-        folder: where; None: nothing is kept.
+        folder: where; None: nothing is stored.
 
     Raises:
         DataError: the folder cannot be written.
@@ -33,18 +33,20 @@ class Work:
             except OSError as error:
                 raise DataError(f"{folder} cannot be made ({error.strerror}); choose another --state") from error
 
-    def answers(self, problems: Sequence[Problem], images: UInt8Array, measure: Callable[[], FloatArray]) -> FloatArray:
-        """Answers of all problems to a block of images, float64[n, len(problems)]."""
+    def responses(
+        self, problems: Sequence[Problem], images: UInt8Array, measure: Callable[[], FloatArray]
+    ) -> FloatArray:
+        """Responses of all problems to a block of images, float64[n, len(problems)]."""
         file = self._file([sha256(images.tobytes()).hexdigest(), *(f"{p.id} {p.fingerprint}" for p in problems)], "npy")
         if file is None:
             return measure()
         if not file.exists():
-            found = measure()
-            write_whole(file, lambda path: _save(path, found), error=DataError)
+            responses = measure()
+            write_whole(file, lambda path: _save(path, responses), error=DataError)
         return np.load(file, allow_pickle=False)
 
     def point(self, name: str, fingerprint: str, effort: object, measure: Callable[[], Reference]) -> Reference:
-        """The reference points of one problem, found with so much effort."""
+        """The reference points of one problem, found with a certain effort."""
         file = self._file([name, fingerprint, repr(effort)], "json")
         if file is None:
             return measure()
@@ -59,5 +61,5 @@ class Work:
 
 
 def _save(path: Path, values: FloatArray) -> None:
-    with path.open("wb") as file:  # numpy would add its own suffix to a name
+    with path.open("wb") as file:  # numpy would append its own suffix to a name
         np.save(file, values)

@@ -1,8 +1,8 @@
 """A study on a Dask cluster: groups of runs go to workers, and the files that they write are the result.
 
-The study's folder is shared by all machines. A run's own file, renamed into place, is the truth; what the scheduler
-says is only a notification. So a worker may die, and a group may be carried out twice: runs that are finished are
-skipped, those under way belong to one process at a time, and those that were interrupted go on from their journals.
+All machines share the study's folder. A run's own file, renamed into place, is the truth; what the scheduler says is
+only a notification. So a worker may die, and a group may be carried out twice: finished runs are skipped, those under
+way belong to one process at a time, and interrupted ones resume from their journals.
 """
 
 import hashlib
@@ -35,14 +35,14 @@ from amb.study.study import Study
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# Groups for each worker: enough that all end at about the same time.
+# Groups for each worker: enough that all workers end at about the same time.
 GROUPS_A_WORKER = 4
 LOOK_SECONDS = 0.5
 
 
 @dataclass
 class RemoteRun:
-    """What is known here of a run that a worker has under way."""
+    """What a worker last reported of a run that it has under way."""
 
     plan: RunPlan
     queries: int = 0
@@ -53,11 +53,11 @@ class RemoteRun:
 
 @dataclass(frozen=True, kw_only=True)
 class DaskCluster:
-    """Where to run: a cluster made on the spot, or one that is there.
+    """Where to run: a local cluster made for the purpose, or an existing one.
 
     Args:
-        scheduler: address of a scheduler, as `tcp://host:8786`; None makes a local cluster.
-        workers: processes of a local cluster, one thread each; by default one a core.
+        scheduler: address of an existing scheduler, such as `tcp://host:8786`; None starts a local cluster.
+        workers: processes of a local cluster, one thread each; by default one per core.
         plugins: files given with `--plugin`, which the workers load as well.
     """
 
@@ -77,15 +77,15 @@ class DaskCluster:
         notes: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> None:
-        """Run every plan that the study does not hold yet; as `amb.run.execute`, on the cluster.
+        """Run every plan that the study does not hold yet, on the cluster; see `amb.run.execute.execute`.
 
         Raises:
             SpecError: a timing study, or Dask is not installed.
-            StudyError: the scheduler cannot be reached, a worker does not see the study's folder, or cannot write it.
-            KeyboardInterrupt: once asked to stop; workers end the batch under way.
+            StudyError: the scheduler cannot be reached, or a worker does not see the study's folder or cannot write it.
+            KeyboardInterrupt: once asked to stop; workers finish the batch under way.
         """
         if timing:
-            raise SpecError("wall times are never taken from a cluster: leave --timing or --executor dask out")
+            raise SpecError("wall times are never measured on a cluster: leave out --timing or --executor dask")
         refuse_white_boxes(plans, limits)
         watch = Watch(progress or NoProgress(), study.log)
         with study.enter():
@@ -146,15 +146,18 @@ class _Session:
         self._stop = Event(f"amb-stop-{self._token}", client=client)
         folder = str(study.folder.resolve())
         files = [str(Path(file).resolve()) for file in plugins]
-        self._words = (folder, device, limits, retry, files, self._topic, self._stop.name)
+        self._arguments = (folder, device, limits, retry, files, self._topic, self._stop.name)
+        self._plans: dict[str, RunPlan] = {}  # all that are not finished, by run id
         self._live: dict[str, RemoteRun] = {}
         self._groups: dict[Future, list[RunPlan]] = {}
         self._done: Queue[Future] = Queue()
 
     def carry_out(self, waiting: Sequence[RunPlan]) -> None:
+        """Until all are finished; see `DaskCluster.execute`."""
         self._check_folder()
-        heard: deque[Mapping[str, Any]] = deque()
-        self._client.subscribe_topic(self._topic, lambda event: heard.append(event[1]))
+        self._plans = {plan.run_id: plan for plan in waiting}
+        reports: deque[Mapping[str, Any]] = deque()
+        self._client.subscribe_topic(self._topic, lambda event: reports.append(event[1]))
         workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         try:
             with Stop(self._watch.note) as stop:
@@ -165,8 +168,8 @@ class _Session:
                     stop.check()
                     with suppress(Empty):
                         self._collect(self._done.get(timeout=LOOK_SECONDS))
-                    while heard:
-                        self._hear(heard.popleft())
+                    while reports:
+                        self._update(reports.popleft())
                     if monotonic() - shown > LOOK_SECONDS:
                         shown = monotonic()
                         self._watch.update(list(self._live.values()))
@@ -178,25 +181,25 @@ class _Session:
 
     def _check_folder(self) -> None:
         place = str(self._study.folder.resolve() / "manifest.json")
-        seen = self._client.run(os.path.exists, place)
-        blind = sorted(worker for worker, there in seen.items() if not there)
-        if blind:
+        visible = self._client.run(os.path.exists, place)
+        lacking = sorted(worker for worker, exists in visible.items() if not exists)
+        if lacking:
             raise StudyError(
-                f"{len(blind)} of {len(seen)} workers do not see {place} (such as {blind[0]}): the study's folder must "
-                "be shared by all machines, under one path"
+                f"{len(lacking)} of {len(visible)} workers do not see {place} (such as {lacking[0]}): all machines "
+                "must share the study's folder, under one path"
             )
 
     def _submit(self, group: Sequence[RunPlan]) -> None:
-        words = json.dumps([[plan.run_id, plan.budget] for plan in group])
-        digest = hashlib.sha256(words.encode()).hexdigest()[:16]
+        content = json.dumps([[plan.run_id, plan.budget] for plan in group])
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         future = self._client.submit(
-            work, list(group), *self._words, key=f"amb-{digest}-{uuid.uuid4().hex[:8]}", pure=False
+            work, list(group), *self._arguments, key=f"amb-{digest}-{uuid.uuid4().hex[:8]}", pure=False
         )
         self._groups[future] = list(group)
         future.add_done_callback(self._done.put)
 
     def _collect(self, future: "Future") -> None:
-        """Look at what a worker left of a group: its files count, not what it says."""
+        """Look at what a worker left of a group: its files count, not its answer."""
         from distributed.scheduler import KilledWorker
 
         group = self._groups.pop(future)
@@ -204,7 +207,7 @@ class _Session:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker):
             if len(group) > 1:
-                # One of them may be poisonous: each by itself, so that it harms no other.
+                # One of them may kill any worker: each by itself, so that it harms no other.
                 for plan in missing:
                     self._submit([plan])
             else:
@@ -216,17 +219,18 @@ class _Session:
             raise StudyError(f"a worker failed at {missing[0].name}: {type(error).__name__}: {error}")
         elif missing:
             raise StudyError(
-                f"a worker says that {missing[0].name} is finished ({future.status}), and its file is not in "
-                f"{self._study.folder}: the study's folder must be shared by all machines"
+                f"a worker reports that {missing[0].name} is finished ({future.status}), but its file is not in "
+                f"{self._study.folder}: all machines must share the study's folder"
             )
 
     def _ended(self, plan: RunPlan, *, again: bool = False) -> bool:
-        """Whether a run's file is there, and not one of before that is to be made again; if so, say so, once."""
+        """Whether a run's file exists, and is not an earlier one that is to be rerun; if so, report it, once."""
         loaded = self._study.load(plan)
         if loaded is None or (loaded[0].failed and again and self._retry):
             return False
         if loaded[0].plan.budget < plan.budget and loaded[0].status == "ok":
             return False
+        self._plans.pop(plan.run_id, None)
         run = self._live.pop(plan.run_id, RemoteRun(plan))
         self._watch.finished(run, loaded[0])
         return True
@@ -235,7 +239,7 @@ class _Session:
         """Record a run whose worker died every time, with what it had observed."""
         claim = self._study.claim(plan)
         if claim is None:
-            return self._submit([plan])  # somebody lives who works on it
+            return self._submit([plan])  # another process is working on it
         with claim:
             known = self._study.unfinished(plan) or Known(Trace.empty(1))
             trace, seconds = known.trace, known.seconds
@@ -249,11 +253,11 @@ class _Session:
         self._ended(plan)
         return None
 
-    def _hear(self, told: Mapping[str, Any]) -> None:
-        plan = RunPlan.from_content(told["plan"])
-        if any(plan in group for group in self._groups.values()) and told["queries"] < plan.budget:
-            seconds = Seconds(*told["seconds"])
-            self._live[plan.run_id] = RemoteRun(plan, told["queries"], told["replayed"], told["best"], seconds)
+    def _update(self, report: Mapping[str, Any]) -> None:
+        plan = self._plans.get(report["run_id"])
+        if plan is not None and report["queries"] < plan.budget:
+            seconds = Seconds(*report["seconds"])
+            self._live[plan.run_id] = RemoteRun(plan, report["queries"], report["replayed"], report["best"], seconds)
 
 
 def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:

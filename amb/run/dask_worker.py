@@ -1,7 +1,7 @@
 """What a Dask worker does with a group of runs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from functools import cache
 from time import monotonic
 
@@ -13,37 +13,43 @@ from amb.study.log import Level, StudyLog
 from amb.study.runs import RunPlan
 from amb.study.study import Study
 
-TELL_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 
 
 class StoppedByClient(Exception):
-    """The client wants no more of this group; journals keep what was observed."""
+    """The client has asked to stop; journals keep what was observed."""
 
 
 class _Warnings(StudyLog):
-    """The study's log without what the client writes itself."""
+    """The study's log, without the lines that the client writes itself."""
 
     def write(self, level: Level, event: str, **fields: object) -> None:
         if level != "info" and event != "run ended":
             super().write(level, event, **fields)
 
 
-class _Telling(Progress):
-    """Sends the runs under way to the client, and hears whether it wants to stop."""
+class _Reports(Progress):
+    """Sends the runs under way to the client, and stops if it has asked to."""
 
     def __init__(self, topic: str, stop: str) -> None:
         from distributed import Event, get_worker
 
         self._worker, self._topic, self._stop = get_worker(), topic, Event(stop)
-        self._told = monotonic()
+        self._sent = monotonic()
 
     def update(self, runs: Sequence[UnderWay]) -> None:
-        if monotonic() - self._told < TELL_SECONDS:
+        if monotonic() - self._sent < REPORT_SECONDS:
             return
-        self._told = monotonic()
+        self._sent = monotonic()
         for run in runs:
-            told = {"plan": asdict(run.plan), "queries": run.queries, "replayed": run.replayed, "best": float(run.best)}
-            self._worker.log_event(self._topic, told | {"seconds": list(astuple(run.seconds))})
+            report = {
+                "run_id": run.plan.run_id,
+                "queries": run.queries,
+                "replayed": run.replayed,
+                "best": float(run.best),
+                "seconds": list(astuple(run.seconds)),
+            }
+            self._worker.log_event(self._topic, report)
         if self._stop.is_set():
             raise StoppedByClient
 
@@ -58,7 +64,7 @@ def work(
     topic: str,
     stop: str,
 ) -> None:
-    """Carry out a group of runs in the shared folder; a second time does no harm."""
+    """Carry out a group of runs in the shared folder; idempotent."""
     for file in plugins:
         _load(file)
     study = Study(folder)
@@ -69,7 +75,7 @@ def work(
         lambda spec: _problem(spec, device),
         limits=limits,
         retry=retry,
-        progress=_Telling(topic, stop),
+        progress=_Reports(topic, stop),
     )
 
 
@@ -82,7 +88,7 @@ def _load(file: str) -> None:
 
 @cache
 def _problem(spec: str, device: str) -> Problem:
-    """Networks stay in the worker's memory from group to group."""
+    """A problem; its networks stay in the worker's memory from one group to the next."""
     from amb.catalogue.problems import problem
 
     return problem(spec, device=device)

@@ -1,7 +1,8 @@
-"""Carrying out plans: skip what is finished, resume what was interrupted, run the rest in lockstep."""
+"""Carrying out plans in this process: skip what is finished, resume what was interrupted, run the rest in lockstep."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import cache
 from time import sleep
 
@@ -20,7 +21,7 @@ from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
 
 # Runs that advance together: enough to fill the network's batches, few enough that open journals and
-# solvers' memories stay small; fewer where each has a process.
+# solvers' memories stay small; fewer if each has a process.
 CROWD = 128
 ISOLATED_CROWD = 16
 # How often to look whether another process has let go of a run.
@@ -41,116 +42,153 @@ def execute(
     """Run every plan that the study does not hold yet.
 
     Interrupted by Ctrl-C or a full disk, it leaves finished runs and the journals of the others, and the next call
-    goes on from there. Several processes may do this for one study at once: each run belongs to one of them, and
-    this returns when all are finished, whoever finished them.
+    resumes from there. Several processes may do this for one study at once: each run belongs to one of them, and this
+    returns when all runs are finished, by whichever process.
 
     Args:
         plans: what to run, in the order of preference.
         study: where results go.
         make_problem: a problem by its spec.
-        timing: one run at a time and nobody else at work on the study, so that wall-time claims are allowed; else
-            in lockstep.
+        timing: one run at a time and no other process on the study, so that wall-time claims are allowed; otherwise in
+            lockstep.
         limits: what each run may take.
-        retry: go on with runs that failed, from what they observed.
+        retry: resume failed runs, from what they observed.
         notes: what the user should know before it begins.
-        progress: what is told of the course of events.
+        progress: receives what happens.
 
     Raises:
-        StudyError: the study cannot be written, or is in use and either side wants it alone; nothing that was
+        StudyError: the study cannot be written, or is in use and either side needs it exclusively; nothing that was
             observed is lost.
         KeyboardInterrupt: once asked to stop, after the batch under way; asked twice, at once.
     """
     refuse_white_boxes(plans, limits)
     with study.enter(alone=timing):
-        _carry_out(plans, study, make_problem, timing, limits, retry, notes, progress or NoProgress())
+        watch = Watch(progress or NoProgress(), study.log)
+        _Execution(study, make_problem, watch, timing=timing, limits=limits, retry=retry).carry_out(plans, notes)
 
 
-def _carry_out(
-    plans: Sequence[RunPlan],
-    study: Study,
-    make_problem: Callable[[str], Problem],
-    timing: bool,
-    limits: Limits,
-    retry: bool,
-    notes: Sequence[str],
-    progress: Progress,
-) -> None:
-    watch = Watch(progress, study.log)
+class _Execution:
+    """The runs of one call of `execute`. Each is in one state at a time:
 
-    @cache
-    def prepared(spec: str) -> Problem:
-        problem = make_problem(spec)
-        problem.warm_up()
-        return problem
+    - *waiting* for its turn;
+    - *claimed*: this process alone may work on it, and looks whether it can and has to;
+    - *live*: it advances with the others, batch by batch;
+    - *elsewhere*: another process has claimed it; it waits again once nothing else is left to do here;
+    - *finished*: the study holds it.
+    """
 
-    def needed(plan: RunPlan) -> bool:
-        return not is_finished(study, plan, timing=timing, retry=retry, watch=watch)
+    def __init__(
+        self,
+        study: Study,
+        make_problem: Callable[[str], Problem],
+        watch: Watch,
+        *,
+        timing: bool,
+        limits: Limits,
+        retry: bool,
+    ) -> None:
+        self._study, self._watch = study, watch
+        self._timing, self._limits, self._retry = timing, limits, retry
+        self._crowd = 1 if timing else ISOLATED_CROWD if limits.isolate else CROWD
+        self._waiting: deque[RunPlan] = deque()
+        self._live: list[LiveRun] = []
+        self._elsewhere: list[RunPlan] = []
+        self._unavailable: set[str] = set()
+        self._said_elsewhere = False
 
-    waiting: deque[RunPlan] = deque()
-    for plan in plans:
-        if needed(plan):
-            waiting.append(plan)
-        else:
-            study.tidy(plan)
-    if timing:
-        # Seed by seed, solvers take turns: drift of the machine falls on all of them alike.
-        waiting = deque(sorted(waiting, key=lambda plan: plan.seed))
-    crowd = 1 if timing else ISOLATED_CROWD if limits.isolate else CROWD
-    watch.begin(len(plans), waiting)
-    for note in notes:
-        watch.note(note)
-    runs: list[LiveRun] = []
-    elsewhere: list[RunPlan] = []
-    told = False
-    unmade: set[str] = set()
+        @cache
+        def prepared(spec: str) -> Problem:
+            problem = make_problem(spec)
+            problem.warm_up()
+            return problem
 
-    def finish(run: LiveRun) -> None:
-        watch.finished(run, run.finish())
+        self._problem = prepared
 
-    try:
-        with Stop(watch.note) as stop:
-            while runs or waiting or elsewhere:
-                while waiting and len(runs) < crowd:
+    def carry_out(self, plans: Sequence[RunPlan], notes: Sequence[str]) -> None:
+        """Until all are finished; see `execute`."""
+        self._waiting.extend(self._unfinished(plans))
+        self._watch.begin(len(plans), self._waiting)
+        for note in notes:
+            self._watch.note(note)
+        try:
+            with Stop(self._watch.note) as stop:
+                while self._waiting or self._live or self._elsewhere:
+                    while self._waiting and len(self._live) < self._crowd:
+                        stop.check()
+                        self._claim(self._waiting.popleft())
+                    self._live = advance(self._live, self._finish)
+                    self._watch.update(self._live)
                     stop.check()
-                    plan = waiting.popleft()
-                    claim = study.claim(plan)
-                    if claim is None:
-                        elsewhere.append(plan)
-                    elif not needed(plan):  # another process has finished it meanwhile
-                        claim.release()
-                        study.tidy(plan)
-                    else:
-                        try:
-                            problem = prepared(plan.problem)
-                        except AmbError as cause:
-                            if plan.problem not in unmade:
-                                unmade.add(plan.problem)
-                                watch.note(f"{plan.problem} cannot be made, its runs are skipped: {cause}")
-                            watch.ended(_skip(study, plan, str(cause), timing))
-                            claim.release()
-                            continue
-                        runs.append(LiveRun(plan, problem, study, timing=timing, limits=limits, claim=claim))
-                runs = advance(runs, finish)
-                watch.update(runs)
-                stop.check()
-                if elsewhere and not runs and not waiting:
-                    if not told:
-                        watch.note(f"waiting for {len(elsewhere)} runs that another process has under way")
-                        told = True
-                    sleep(WAIT_SECONDS)
-                    waiting.extend(elsewhere)
-                    elsewhere.clear()
-    except StudyError as cause:
-        study.log.write("error", "stopped", message=str(cause))
-        raise
-    finally:
-        for run in runs:
-            run.abandon()
-        watch.end()
+                    self._look_elsewhere()
+        except StudyError as cause:
+            self._study.log.write("error", "stopped", message=str(cause))
+            raise
+        finally:
+            for run in self._live:
+                run.abandon()
+            self._watch.end()
+
+    def _unfinished(self, plans: Sequence[RunPlan]) -> list[RunPlan]:
+        waiting = []
+        for plan in plans:
+            if self._is_finished(plan):
+                self._study.tidy(plan)
+            else:
+                waiting.append(plan)
+        # Seed by seed, solvers take turns: drift of the machine falls on all of them alike.
+        return sorted(waiting, key=lambda plan: plan.seed) if self._timing else waiting
+
+    def _is_finished(self, plan: RunPlan) -> bool:
+        return is_finished(self._study, plan, timing=self._timing, retry=self._retry, watch=self._watch)
+
+    def _claim(self, plan: RunPlan) -> None:
+        """Waiting to claimed, and on to live or finished; or to elsewhere."""
+        claim = self._study.claim(plan)
+        if claim is None:
+            self._elsewhere.append(plan)
+            return
+        with ExitStack() as stack:
+            stack.enter_context(claim)  # released here, unless the run goes live
+            if self._is_finished(plan):  # by another process, meanwhile
+                stack.close()
+                self._study.tidy(plan)
+                return
+            try:
+                problem = self._problem(plan.problem)
+            except AmbError as cause:
+                self._skip(plan, str(cause))
+                return
+            run = LiveRun(plan, problem, self._study, timing=self._timing, limits=self._limits, claim=claim)
+            self._live.append(run)
+            stack.pop_all()
+
+    def _finish(self, run: LiveRun) -> None:
+        """Live to finished."""
+        self._watch.finished(run, run.finish())
+
+    def _skip(self, plan: RunPlan, reason: str) -> None:
+        """Claimed to finished: record a run that cannot begin, as its problem cannot be made."""
+        if plan.problem not in self._unavailable:
+            self._unavailable.add(plan.problem)
+            self._watch.note(f"{plan.problem} cannot be made, so its runs are skipped: {reason}")
+        record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, timing=self._timing, message=reason)
+        self._study.save(record, Trace.empty(1))
+        self._watch.ended(record)
+
+    def _look_elsewhere(self) -> None:
+        """Elsewhere to waiting, once nothing else is left to do."""
+        if not self._elsewhere or self._live or self._waiting:
+            return
+        if not self._said_elsewhere:
+            self._watch.note(f"waiting for {len(self._elsewhere)} runs that another process has under way")
+            self._said_elsewhere = True
+        sleep(WAIT_SECONDS)
+        self._waiting.extend(self._elsewhere)
+        self._elsewhere.clear()
 
 
 def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
-    """Whether the study holds what a plan asks for; a damaged run file is set aside."""
+    """Whether the study holds what a plan asks for; a damaged run file is moved to ``damaged/``."""
     try:
         loaded = study.load(plan)
     except StudyError as cause:
@@ -168,15 +206,12 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     return not (retry and record.failed and study.stored_budget(plan) == plan.budget)
 
 
-def _skip(study: Study, plan: RunPlan, reason: str, timing: bool) -> RunRecord:
-    """Record a run that cannot begin, as its problem cannot be made."""
-    record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, timing=timing, message=reason)
-    study.save(record, Trace.empty(1))
-    return record
-
-
 def refuse_white_boxes(plans: Sequence[RunPlan], limits: Limits) -> None:
-    """Raise `SpecError` where a solver that needs the problem itself would be isolated."""
+    """Refuse to isolate a solver that needs the problem itself.
+
+    Raises:
+        SpecError: one of the plans has such a solver.
+    """
     if limits.isolate:
         for solver in {plan.solver for plan in plans}:
             if resolve(solver).cls.white_box:

@@ -1,4 +1,4 @@
-"""What a run may take, and the clock that ends it."""
+"""The limits of a run, and the clock that enforces them."""
 
 import signal
 import threading
@@ -17,8 +17,8 @@ class Limits:
     Args:
         timeout: seconds that a run may cost: its solver's, and its share of evaluation, over all processes
             that worked on it. None for no limit.
-        isolate: run every solver in a process of its own, which may hang, crash or exit at its own cost only.
-        memory: bytes that such a process may occupy (resident). None for no limit.
+        isolate: run every solver in a process of its own, so that one that hangs, crashes or exits harms no other.
+        memory: bytes of resident memory that such a process may use. None for no limit.
 
     Raises:
         SpecError: a limit that is not positive, or `memory` without `isolate`.
@@ -34,19 +34,19 @@ class Limits:
         if self.memory is not None and self.memory < 1:
             raise SpecError(f"the memory limit must be at least 1 byte, got {self.memory}")
         if self.memory is not None and not self.isolate:
-            raise SpecError("a memory limit needs --isolate: only a process of its own can be measured and ended")
+            raise SpecError("a memory limit needs --isolate: only a separate process can be measured and ended")
 
 
 class OutOfTime(BaseException):
-    """A run's seconds are spent. No `Exception`, so that no solver swallows it."""
+    """A run's seconds are spent. Not an `Exception`, so that no solver swallows it."""
 
 
 @contextmanager
 def within(seconds: float | None) -> Iterator[None]:
-    """Raise `OutOfTime` in this block after so many seconds, as soon as Python code runs.
+    """Raise `OutOfTime` in this block once the seconds are over, as soon as Python code runs.
 
-    Code in C is not interrupted before it returns, and outside the main thread nothing is: there, and for code
-    that must not be trusted, `Limits.isolate` is the way.
+    Code in C is not interrupted before it returns, and outside the main thread no code is; use `Limits.isolate`
+    there, and for untrusted code.
 
     Raises:
         OutOfTime: the seconds are over, at the latest when the block ends.

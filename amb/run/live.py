@@ -29,13 +29,13 @@ NO_LIMITS = Limits()
 class LiveRun:
     """Advances one run batch by batch: `ask`, then `observe` with what was measured, or `fail`.
 
-    What earlier processes observed is told to a fresh solver first, and nothing of it is measured again. A solver
+    What earlier processes observed is first replayed to a fresh solver, and none of it is measured again. A solver
     that raises, exits or takes too long ends its own run and harms no other.
 
     Attributes:
         plan, problem: what is run.
-        status: None until the run has ended otherwise than by spending its budget.
-        message: why it ended so.
+        status: None, unless the run has stopped before its budget was spent.
+        message: why it stopped.
         queries: candidates observed so far; `replayed`, how many of them were known already.
         seconds: what the run has cost so far, over all processes.
         best: the best value observed so far, or minus infinity.
@@ -65,18 +65,20 @@ class LiveRun:
         self._batches: list[Rows] = []
         self._solver: Solver | None = None
         self._asked: IntArray | None = None
-        # Of the batch asked, the first rows may be known: a smaller budget had cut it there.
+        # The first rows of the batch asked, if they are known: a smaller budget had cut it there.
         self._head: Rows | None = None
         known = study.unfinished(plan) or Known(Trace.empty(problem.space.d))
-        if timing and not known.timed:  # what shared the machine is measured anew
-            if len(known.trace) > plan.budget:
+        longer = len(known.trace) > plan.budget
+        # Seconds of a run that shared the machine, and a share of a longer run's seconds, support no claim.
+        if timing and (longer or not known.timed):
+            if longer:
                 study.keep_copy(plan)
             known = Known(Trace.empty(problem.space.d))
         self.seconds = known.seconds
         self._replaying = True
         start = perf_counter()
         self._guard(self._make_solver)
-        if not len(known.trace):  # else it was paid for already, as what is told again
+        if not len(known.trace):  # otherwise it has been charged already
             self.seconds += Seconds(solver=perf_counter() - start)
         self._replay(known.trace)
         self._replaying = False
@@ -86,19 +88,19 @@ class LiveRun:
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Whether the run has spent its budget or stopped."""
         return self.status is not None or self.queries >= self.plan.budget
 
     @property
     def next_queries(self) -> Queries:
-        """Which queries of the run the candidates are that `ask` gave."""
+        """Which queries of the run the candidates of `ask` are."""
         return Queries(self.plan.noise_stream, self.queries + (len(self._head[1]) if self._head else 0))
 
     def ask(self) -> IntArray | None:
         """The candidates to measure next, or None if the solver failed."""
         if self._asked is None:
             if isinstance(self._solver, IsolatedSolver):
-                self._guard(self._solver.greet)  # no run is charged for what is imported
+                self._guard(self._solver.start)  # imports are charged to no run
                 if self.done:
                     return None
             start = perf_counter()
@@ -110,7 +112,7 @@ class LiveRun:
     def observe(
         self, candidates: IntArray, values: FloatArray, clean: FloatArray, *, generator: float, target: float
     ) -> None:
-        """Record what was measured, first on disk, then tell the solver.
+        """Record what was measured on disk, then tell the solver.
 
         Args:
             generator, target: seconds of evaluation that these candidates cost.
@@ -169,7 +171,7 @@ class LiveRun:
         return record
 
     def abandon(self) -> None:
-        """Let go of everything; a journal stays for the next time."""
+        """Release everything; a journal stays, so that the run can be resumed."""
         if self._journal is not None:
             self._journal.close()
         if isinstance(self._solver, IsolatedSolver):
@@ -193,6 +195,7 @@ class LiveRun:
         return self._solver
 
     def _ask(self) -> IntArray:
+        """The wall to untrusted code: what a solver asks is checked here, and not again on its way to the network."""
         candidates = self.problem.space.check(self._live().ask())
         if not 1 <= len(candidates) <= self.plan.budget - self.queries:
             raise SolverError(f"asked {len(candidates)} candidates, allowed 1..{self.plan.budget - self.queries}")
@@ -208,9 +211,9 @@ class LiveRun:
             self._end("timeout", OutOfTime())
 
     def _replay(self, known: Trace) -> None:
-        """Tell a fresh solver what is known already, as long as it asks for it.
+        """Tell a fresh solver what is known already, as long as it asks for the same.
 
-        Of a batch that is known in part only, the rest will be measured.
+        If only a part of a batch is known, the rest will be measured.
         """
         while not self.done and self.queries < len(known):
             self._asked = self._guard(self._ask)
@@ -226,7 +229,7 @@ class LiveRun:
             self._learn(*again)
 
     def _restore(self, known: Trace) -> None:
-        """Keep what is known of a run that failed before it was told all of it."""
+        """Keep all that is known of a run that failed during replay."""
         ends = np.minimum(np.cumsum(known.batches), self.plan.budget)
         starts = np.r_[0, ends][:-1]
         self._batches = [known.rows(a, b) for a, b in zip(starts, ends, strict=True) if b > a]
@@ -235,8 +238,8 @@ class LiveRun:
     def _part_from(self, known: Trace) -> None:
         """Go on without the rest of what is known, which this solver does not ask for.
 
-        It is normal for the last batch only, if a smaller budget had cut it and the method does otherwise with
-        more; else the solver, or what it computes with, is not what it was.
+        This is normal for the last batch alone, if a smaller budget had cut it and the method asks for different
+        candidates with a larger one. Otherwise the solver, or a package that it uses, has changed.
         """
         if self.queries < len(known) - known.batches[-1]:
             self._study.log.write(
@@ -244,8 +247,8 @@ class LiveRun:
                 "replay differs",
                 run_id=self.plan.run_id,
                 run=self.plan.name,
-                message=f"{self.plan.name}: after {self.queries} queries the solver asks otherwise than its journal "
-                f"says; it goes on from there, and {len(known) - self.queries} known values are kept in damaged/",
+                message=f"{self.plan.name}: after {self.queries} queries the solver asks for different candidates than "
+                f"its journal holds; it goes on from there, and damaged/ keeps the other {len(known) - self.queries}",
             )
             self._study.keep_copy(self.plan)
         batches, self._batches, self.queries, self._asked = self._batches, [], 0, None
@@ -266,7 +269,7 @@ class LiveRun:
         return Trace(*_joined(batches), np.array([len(values) for _, values, _ in batches], dtype=np.int64))
 
     def _left(self) -> float | None:
-        """Seconds until the timeout, None without one. What is told again was paid for already."""
+        """Seconds until the timeout, None without one. Replay is not charged again."""
         timeout = self._limits.timeout
         return timeout if timeout is None or self._replaying else max(0.0, timeout - self.seconds.total)
 
@@ -280,7 +283,7 @@ class LiveRun:
                 return call()
         except OutOfTime as cause:
             self._end("timeout", cause)
-        except SolverError as cause:  # a solver that is not yet made refuses the problem
+        except SolverError as cause:  # one that is raised while the solver is made refuses the problem
             self._end("skip" if self._solver is None else "crash", cause)
         except (Exception, SystemExit) as cause:
             self._end("crash", cause)

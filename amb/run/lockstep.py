@@ -14,7 +14,7 @@ Asked = tuple[LiveRun, IntArray]
 
 
 def advance(runs: Sequence[LiveRun], finished: Callable[[LiveRun], None]) -> list[LiveRun]:
-    """Ask every run, evaluate all that was asked in one pass for each group of problems, and tell each.
+    """Ask every run, evaluate everything asked in one pass for each group of problems, and tell each run.
 
     Args:
         runs: runs under way.
@@ -40,7 +40,7 @@ def advance(runs: Sequence[LiveRun], finished: Callable[[LiveRun], None]) -> lis
 
 
 def _serve(group: list[Asked]) -> None:
-    """Evaluate what a group asked and tell it; if that fails, one by one, so that only the culprit's run ends."""
+    """Evaluate what a group asked and tell it; if that fails, run by run, so that only the one at fault ends."""
     try:
         evaluation = _evaluate(group)
     except Exception as cause:
@@ -71,7 +71,7 @@ def _evaluate(group: list[Asked]) -> Evaluation:
     columns = [(name, getattr(evaluation, name)) for name in ("values", "clean")]
     for name, column in columns:
         if len(column) != len(group):
-            raise AmbError(f"evaluate_together gave {len(column)} arrays of {name} for {len(group)} problems")
+            raise AmbError(f"evaluate_together returned {len(column)} arrays of {name} for {len(group)} problems")
         for problem, batch, values in zip(problems, batches, column, strict=True):
             _check(problem.id, name, values, len(batch))
     return evaluation

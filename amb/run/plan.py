@@ -1,4 +1,4 @@
-"""From what a user asks for to the list of runs that it means."""
+"""From what a user asks for to a list of runs."""
 
 import re
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Plan:
         budget, seeds: for every run.
         device: where problems are evaluated.
         suite: the suite's name and version, if the problems are exactly one suite's.
-        refusals: which solvers refuse which problems and why, in sentences; these runs are recorded as skipped.
+        refusals: sentences that say which solvers refuse which problems and why; these runs are recorded as skipped.
     """
 
     runs: tuple[RunPlan, ...]
@@ -52,7 +52,7 @@ class Plan:
         """The canonical form of one of the plan's solvers.
 
         Raises:
-            SpecError: it is none of them.
+            SpecError: the plan has no such solver.
         """
         wanted, known = str(resolve(spec)), [str(s) for s in self.solvers]
         if wanted not in known:
@@ -60,7 +60,7 @@ class Plan:
         return wanted
 
     def settings(self, *, timing: bool = False, with_reference: str | None = None) -> Settings:
-        """Everything that makes the plan again, for reports and the manifest.
+        """Everything needed to make the plan again, for reports and the manifest.
 
         Args:
             timing: whether runs have the machine for themselves.
@@ -127,7 +127,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     """Seeds from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
 
     Raises:
-        SpecError: none at all, a negative one, more than 100,000, or a text of another form.
+        SpecError: no seed, a negative one, more than 100,000 of them, or a text of another form.
     """
     if isinstance(seeds, str):
         text = seeds.strip()
@@ -138,14 +138,14 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
         elif re.fullmatch(r"\d+(\s*,\s*\d+)+", text):
             seeds = [_number(part) for part in text.split(",")]
         else:
-            raise SpecError(f"bad seeds {seeds!r}: a number of seeds, a range such as 3..7, or a list 0,2,5")
+            raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")
     wanted = range(seeds) if isinstance(seeds, int) else seeds
-    # What a range holds is known before it is unrolled.
+    # The length of a range is known before it is unrolled.
     if (wanted.stop - wanted.start if isinstance(wanted, range) else len(wanted)) > MOST_SEEDS:
-        raise SpecError(f"more than {MOST_SEEDS:,} seeds are asked for; name fewer, as 3..7")
+        raise SpecError(f"more than {MOST_SEEDS:,} seeds; ask for fewer, such as 3..7")
     numbers = tuple(dict.fromkeys(wanted))
     if not numbers or min(numbers) < 0:
-        raise SpecError(f"at least one seed is needed, none below 0; got {seeds!r}")
+        raise SpecError(f"expected at least one seed, and none below 0; got {seeds!r}")
     return numbers
 
 
@@ -156,12 +156,12 @@ def _number(digits: str) -> int:
 
 
 def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, str]:
-    """Make every solver and let it ask and hear once, before anything runs.
+    """Make every solver and let it ask and be told once, before anything runs.
 
-    An option that it refuses is found here, and what it imports and compiles is charged to no run.
+    This finds options that a solver refuses, and what it imports and compiles is charged to no run.
 
     Returns:
-        solver -> why it refuses the problem, for those that do.
+        The reason by solver, for those that refuse the problem.
     """
     refused = {}
     for spec in specs:
@@ -173,15 +173,15 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, st
         except AmbError:
             raise
         except Exception:
-            continue  # a solver that breaks is a crashed run, with its traceback
-        with suppress(Exception):  # likewise
+            continue  # it will be a crashed run, with its traceback
+        with suppress(Exception):  # so will this
             candidates = solver.ask()
             solver.tell(candidates, np.zeros(len(candidates)))
     return refused
 
 
 def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]) -> tuple[str, ...]:
-    """A sentence for each solver and reason.
+    """One sentence for each solver and reason.
 
     Raises:
         SolverError: a solver refuses every problem.
@@ -192,7 +192,7 @@ def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]
         if counts[solver] == len(problems):
             raise SolverError(f"{solver} on {names[0]}: {why}")
     return tuple(
-        f"{solver} refuses {names[0]}{f' and {len(names) - 1} problems more' if len(names) > 1 else ''}; "
+        f"{solver} refuses {names[0]}{f' and {len(names) - 1} more problems' if len(names) > 1 else ''}; "
         f"its runs there are skipped and count as failed: {why}"
         for (solver, why), names in skipped.items()
     )

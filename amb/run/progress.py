@@ -1,4 +1,4 @@
-"""Showing how a study goes."""
+"""Showing the progress of a study."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -18,7 +18,7 @@ REFRESH_SECONDS = 0.2
 
 
 class UnderWay(Protocol):
-    """What is told of a run under way, here or elsewhere.
+    """What is shown of a run under way, in this process or another.
 
     Attributes:
         plan: what is run.
@@ -35,10 +35,10 @@ class UnderWay(Protocol):
 
 
 class Progress:
-    """Hears of the course of a study: `begin`, then `update` and `finished` many times, then `end`."""
+    """Receives what happens to a study: `begin`, then `update` and `finished` many times, then `end`."""
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
-        """Of `planned` runs, `waiting` are not finished yet."""
+        """`planned` runs were asked for, of which `waiting` are not finished yet."""
 
     def update(self, runs: Sequence[UnderWay]) -> None:
         """All `runs` under way have advanced by one batch."""
@@ -50,7 +50,7 @@ class Progress:
         """Something that the user should know."""
 
     def end(self) -> None:
-        """Nothing more will come, whether all is done or not."""
+        """The session is over, whether all runs are finished or not."""
 
 
 class NoProgress(Progress):
@@ -58,7 +58,7 @@ class NoProgress(Progress):
 
 
 class RichProgress(Progress):
-    """Bars in a terminal: the whole study with queries per second and time left, and the runs under way."""
+    """Bars in a terminal: the whole study, with queries per second and time left, and the runs under way."""
 
     def __init__(self, console: "Console") -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -89,7 +89,7 @@ class RichProgress(Progress):
         """Draw the total bar."""
         self._began = monotonic()
         if not waiting:
-            self._console.print(f"All {planned} runs are in the study already.")
+            self._console.print(f"The study already holds all {planned} runs.")
             return
         reused = planned - len(waiting)
         queries = sum(plan.budget for plan in waiting)
@@ -102,7 +102,7 @@ class RichProgress(Progress):
     def update(self, runs: Sequence[UnderWay]) -> None:
         """Advance the bars, a few times a second at most."""
         for run in runs:
-            # What was replayed from a journal is no work done now.
+            # Replaying a journal is not work done now.
             self._first.setdefault(run.plan.run_id, run.queries)
         if self._total is None or monotonic() - self._shown < REFRESH_SECONDS:
             return
@@ -123,11 +123,11 @@ class RichProgress(Progress):
             self._bars.update(self._tasks[key], completed=run.queries, note=best)  # type: ignore[arg-type]
 
     def finished(self, run: UnderWay, record: RunRecord) -> None:
-        """Take the run's bar away; say so if it failed."""
+        """Remove the run's bar; say so if it failed."""
         self._done += record.queries
         if record.plan.run_id in self._tasks:
             self._bars.remove_task(self._tasks.pop(record.plan.run_id))  # type: ignore[arg-type]
-        if record.failed and record.status != "skip":  # what is skipped was said before anything ran
+        if record.failed and record.status != "skip":  # refusals are reported before anything runs
             self.note(f"{record.outcome}: {record.plan.name} {record.reason}")
 
     def note(self, message: str) -> None:

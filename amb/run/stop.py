@@ -1,4 +1,4 @@
-"""Ctrl-C once: finish the batch, keep everything. Twice: stop at once, and keep everything that was told."""
+"""Ctrl-C once: finish the batch and keep it. Twice: stop at once, and keep every batch that was finished."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from types import FrameType
 class Stop:
     """A context in which the first SIGINT or SIGTERM only sets `requested`; the second raises KeyboardInterrupt.
 
-    Where a program has handlers of its own, or outside the main thread, nothing is changed.
+    Changes nothing outside the main thread, or if the program has handlers of its own.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -21,7 +21,7 @@ class Stop:
         if threading.current_thread() is threading.main_thread():
             for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
                 if signal.getsignal(number) is usual:
-                    self._before[number] = signal.signal(number, self._hear)
+                    self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -29,12 +29,12 @@ class Stop:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a stop was asked for: here is a good place."""
+        """Raise KeyboardInterrupt if a stop was requested; call it where stopping loses nothing."""
         if self.requested:
             raise KeyboardInterrupt
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        self._say("stopping after this batch; once more stops at once")
+        self._say("stopping after this batch; press Ctrl-C again to stop at once")

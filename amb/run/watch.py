@@ -1,4 +1,4 @@
-"""Keeping the study's log while it runs, and saying what a user should know."""
+"""Keeping the study's log while it runs, and warning of slow solvers."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,27 +9,27 @@ from amb.study.log import Level, StudyLog
 from amb.study.runs import RunPlan, RunRecord, Seconds
 
 HEARTBEAT_SECONDS = 10.0
-# A solver is called slow if it takes more than this share of its evaluation's seconds, and more than so many.
+# A solver is slow if it takes more than this share of its evaluation's seconds, and more than this many seconds.
 SLOW_SHARE = 0.5
 SLOW_SECONDS = 10.0
 
 
 class Watch(Progress):
-    """Passes everything on to another progress, logs it, and warns of solvers that are slower than the network."""
+    """Passes everything on to another `Progress`, logs it, and warns of solvers that are slow beside the network."""
 
     def __init__(self, inner: Progress, log: StudyLog, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
         self._inner = inner
         self._log = log
         self._heartbeat = heartbeat
         self._began = self._beat = monotonic()
-        self._total = 0  # queries of all runs that were to be made
-        self._over = 0  # of those, the budgets of runs that have ended
+        self._total = 0  # queries of all runs that were waiting at the beginning
+        self._over = 0  # the part of it that belongs to runs that have ended
         self._queries = 0  # observed since `begin` by runs that have ended
         self._spent: dict[str, Seconds] = defaultdict(Seconds)
         self._slow: set[str] = set()
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
-        """Log what is to be done."""
+        """Log how much there is to do."""
         self._began = self._beat = monotonic()
         self._total = sum(plan.budget for plan in waiting)
         self._log.write("info", "begin", planned=planned, waiting=len(waiting), queries=self._total)
@@ -60,7 +60,7 @@ class Watch(Progress):
         self._inner.finished(run, record)
 
     def ended(self, record: RunRecord) -> None:
-        """Log a record, whether the run was ever under way or not."""
+        """Log a record, also of a run that never began."""
         plan = record.plan
         self._over += plan.budget
         self._log.write(
@@ -83,7 +83,7 @@ class Watch(Progress):
         self._inner.note(message)
 
     def end(self) -> None:
-        """Log the end of this session, whether all is done or not."""
+        """Log the end of this session, whether all runs are finished or not."""
         self._log.write("info", "end", queries=self._queries, seconds=round(monotonic() - self._began, 3))
         self._inner.end()
 
@@ -93,7 +93,7 @@ class Watch(Progress):
         self._slow.add(solver)
         share = spent.solver / max(spent.evaluation, 1e-9)
         self.note(
-            f"{solver} is slow: it took {spent.solver:.0f} s itself, and the network {spent.evaluation:.1f} s "
+            f"{solver} is slow: it took {spent.solver:.0f} s itself, the network {spent.evaluation:.1f} s "
             f"({share:.1f} times as long)",
             event="slow solver",
             solver=solver,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isinf
 from typing import Any, Literal
 
 import pandas as pd
@@ -45,14 +46,16 @@ def number(value: float, digits: int) -> str:
     """A number with a fixed count of decimals, rounded half to even; a dash for NaN."""
     if pd.isna(value):
         return UNKNOWN
+    if isinf(value):
+        return "∞" if value > 0 else "-∞"
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text
 
 
 def compact(value: float) -> str:
     """A positive number to three significant digits without an exponent; whole from 100 on."""
-    if pd.isna(value):
-        return UNKNOWN
+    if pd.isna(value) or isinf(value):
+        return number(value, 0)
     if value >= 100:
         return f"{value:,.0f}"
     digits = next((d for d, least in enumerate((10, 1, 0.1, 0.01, 0.001), start=1) if value >= least), 6)

@@ -85,18 +85,18 @@ SENTENCES: Mapping[str, str] = {
     ),
     "without a run": "Without a run here: {solvers}.",
     # What tables and captions say.
-    "scale with points": (
-        "Normalized activation runs from chance (0) to the best known value (1), the reference points of the problem's "
-        "suite."
+    "gap with points": (
+        "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite."
     ),
-    "scale without points": "Normalized activation runs from the floor (0) to the best value of {these} (1).",
-    "scale mixed": (
-        "Normalized activation runs from chance (0) to the best known value (1), the reference points of the problem's "
-        "suite; on {problems} {problems|problem|problems} without reference points, from the floor (0) to the best "
-        "value of {these} (1)."
+    "gap without points": "The gap runs from the floor (0) to the best value of {these} (1).",
+    "gap mixed": (
+        "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite; on "
+        "{problems} {problems|problem|problems} without reference points, from the floor (0) to the best value of "
+        "{these} (1)."
     ),
     "letters": "Solvers that share a letter are not shown to differ.",
-    "omnibus": "Omnibus test ({method}): F({df1}, {df2}) = {f}, p {p}.",
+    "omnibus": "Omnibus test ({method}): F({df1}, {df2}) = {f}, p {p}{note}.",
+    "no omnibus": "Omnibus test: {note}.",
 }
 
 

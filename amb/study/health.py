@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
-from amb.study.journal import JournalContent, read_journal
+from amb.study.journal import JournalContent, find_journals, read_journal
 from amb.study.lock import is_claimed
 from amb.study.runs import RunRecord
-from amb.study.study import LARGEST_RUN, Study, read_run
+from amb.study.study import Study
+from amb.study.traces import LARGEST_RUN, read_run
 from amb.study.untrusted import check_file
 
 Mend = Literal["none", "set aside", "delete"]
@@ -182,7 +183,7 @@ def _leftovers(study: Study) -> Iterator[Finding]:
 
 
 def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
-    for path in sorted((study.folder / "journal").glob("*.arrows")):
+    for path in find_journals(study.folder / "journal"):
         yield path, read_journal(path)
 
 

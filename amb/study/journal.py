@@ -1,84 +1,52 @@
-"""The trace of a run under way, on disk before the solver hears it.
+"""The trace of a run under way, on disk before the solver receives it.
 
-An Arrow stream: one record batch for each batch asked, with a checksum and the seconds metered so far. A process
-that dies in the middle of a write leaves a torn last record; reading stops before it, as before any record whose
-checksum is wrong. Every record is handed to the operating system at once: what a solver was told survives the
-death of the process, though not a power failure, as nothing waits for the disk to confirm.
+A journal is a line of JSON that says whose it is, then one frame for each batch asked: ::
+
+    {"journal": 2, "d": 128, "plan": {...}}\\n
+    length  u32   bytes of the payload
+    crc     u32   CRC-32 of the payload, begun with that of everything before the frame
+    payload       queries u32, continues u8, seconds of solver, generator and target 3 x f64,
+                  candidates u16[queries, d], values f64[queries], noise-free values f64[queries]
+
+All numbers are little-endian. A process that dies in the middle of a write leaves a torn last frame; reading stops
+before it, as before any frame whose checksum is wrong. Every frame is handed to the operating system at once: what a
+solver was told survives the death of the process, though not a power failure, as nothing waits for the disk to confirm.
 """
 
 import json
 import os
+import struct
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
-from functools import lru_cache
-from math import inf
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import pyarrow as pa
 
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
+from amb.study import journal_0_1
 from amb.study.durable import rename
-from amb.study.messages import refuse_compressed
-from amb.study.runs import MODES, Known, RunPlan, Seconds, Trace
-from amb.study.untrusted import MEBIBYTE, json_object, parse_json, read_bytes
+from amb.study.runs import DIMENSIONS, Known, RunPlan, Seconds, Trace
+from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
-# Bytes of a journal that are read at most.
+SUFFIX = ".journal"
+FORMAT = 2
+# Bytes that are read at most of a journal, and of its first line.
 LARGEST = 1024 * MEBIBYTE
+LONGEST_LINE = 1 << 18
 
-_PLAN, _NOTE, _SUM = b"amb.run.plan", b"amb.note", b"amb.crc32"
-
-
-@lru_cache(maxsize=64)
-def trace_schema(d: int) -> pa.Schema:
-    """Columns of a trace on disk; levels fit in 16 bits."""
-    return pa.schema([("candidate", pa.list_(pa.uint16(), d)), ("value", pa.float64()), ("clean", pa.float64())])
-
-
-def expected_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema of a trace with as many modes as a stranger's says.
-
-    Raises:
-        ValueError, KeyError: it says nothing of the kind.
-    """
-    kind = schema.field("candidate").type
-    if not pa.types.is_fixed_size_list(kind) or not 1 <= kind.list_size <= MODES:
-        raise ValueError(f"its candidates are {kind}, no fixed number of modes up to {MODES}")
-    return trace_schema(kind.list_size)
-
-
-def to_batch(candidates: IntArray, values: FloatArray, clean: FloatArray) -> pa.RecordBatch:
-    """Rows of a trace as one record batch."""
-    d = candidates.shape[1]
-    flat = pa.array(np.ascontiguousarray(candidates, dtype=np.uint16).ravel())
-    columns = [pa.FixedSizeListArray.from_arrays(flat, d), pa.array(values), pa.array(clean)]
-    return pa.RecordBatch.from_arrays(columns, schema=trace_schema(d))
-
-
-def from_table(table: pa.Table, batches: IntArray) -> Trace:
-    """The trace that a table of the schema above holds."""
-    combined = table.combine_chunks()
-    d = table.schema.field("candidate").type.list_size
-    if len(table) == 0:
-        return Trace.empty(d)
-    flat = combined["candidate"].chunk(0).flatten().to_numpy(zero_copy_only=False)
-    return Trace(
-        flat.reshape(-1, d).astype(np.int64),
-        combined["value"].to_numpy().astype(np.float64),
-        combined["clean"].to_numpy().astype(np.float64),
-        batches,
-    )
+_FRAME = struct.Struct("<II")
+_NOTE = struct.Struct("<IB3d")
 
 
 class Journal:
     """Appends the batches of one run.
 
-    Opening it writes what is `known` already (what an earlier process left) anew and renames it into place, so a
-    torn tail is gone and the old journal stays until the new one is whole.
+    Opening it writes what is `known` already (what an earlier process left) to a new file and renames it into place,
+    so a torn tail is gone and the old journal stays until the new one is whole.
 
     Raises:
         StudyError: the journal cannot be written.
@@ -86,24 +54,24 @@ class Journal:
 
     def __init__(self, path: Path, d: int, known: Known | None = None, *, plan: RunPlan | None = None) -> None:
         self.path = path
-        schema = trace_schema(d)
-        if plan is not None:
-            schema = schema.with_metadata({_PLAN: json.dumps(asdict(plan))})
         temporary = path.with_suffix(".new")
         try:
             temporary.unlink(missing_ok=True)  # it may be a link
             self._file = temporary.open("wb")
-            self._writer = pa.ipc.new_stream(self._file, schema)
-            if known is not None:
-                ends = np.cumsum(known.trace.batches)
-                for start, end in zip(ends - known.trace.batches, ends, strict=True):
-                    self._write(*known.trace.rows(start, end), known.seconds, continues=False)
-            self._file.flush()
-            if known is not None and len(known.trace):  # else there is nothing yet that a power failure could take
-                os.fsync(self._file.fileno())
-                rename(temporary, path)
-            else:
+            header = {"journal": FORMAT, "d": d, "plan": None if plan is None else asdict(plan)}
+            line = json.dumps(header).encode() + b"\n"
+            self._file.write(line)
+            self._sum = zlib.crc32(line)
+            if known is None or not len(known.trace):  # there is nothing yet that a power failure could take
+                self._file.flush()
                 os.replace(temporary, path)
+                return
+            ends = np.cumsum(known.trace.batches)
+            for start, end in zip(ends - known.trace.batches, ends, strict=True):
+                self._write(*known.trace.rows(start, end), known.seconds, continues=False)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            rename(temporary, path)
         except OSError as cause:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -118,11 +86,15 @@ class Journal:
         *,
         continues: bool = False,
     ) -> None:
-        """Add one batch; it is with the operating system when this returns.
+        """Add one batch; the operating system has it when this returns.
 
         Args:
+            candidates, values, clean: the batch, as in `Trace`.
             seconds: what the run has cost so far.
-            continues: these rows belong to the batch before: a smaller budget had cut it.
+            continues: these rows belong to the batch before, which a smaller budget had cut.
+
+        Raises:
+            StudyError: the disk is full.
         """
         try:
             self._write(candidates, values, clean, seconds, continues=continues)
@@ -132,11 +104,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; the journal stays until `discard`. A disk that is full is no reason to fail here."""
-        if not self._file.closed:
-            with suppress(OSError, pa.ArrowException):
-                self._writer.close()
-            with suppress(OSError):
-                self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def discard(self) -> None:
         """Close and delete: the run's own file has taken its place."""
@@ -154,9 +123,16 @@ class Journal:
     def _write(
         self, candidates: IntArray, values: FloatArray, clean: FloatArray, seconds: Seconds, *, continues: bool
     ) -> None:
-        batch = to_batch(candidates, values, clean)
-        note = json.dumps([*astuple(seconds), continues]).encode()
-        self._writer.write_batch(batch, custom_metadata={_NOTE: note, _SUM: str(_checksum(batch, note))})
+        payload = b"".join(
+            (
+                _NOTE.pack(len(values), continues, *astuple(seconds)),
+                candidates.astype("<u2").tobytes(),
+                np.asarray(values, "<f8").tobytes(),
+                np.asarray(clean, "<f8").tobytes(),
+            )
+        )
+        self._sum = zlib.crc32(payload, self._sum)
+        self._file.write(_FRAME.pack(len(payload), self._sum) + payload)
 
     def _failed(self, cause: OSError) -> StudyError:
         return StudyError(
@@ -180,70 +156,99 @@ class JournalContent:
     whole: bool
 
 
+def find_journals(folder: Path) -> list[Path]:
+    """The journals in a folder, one a run, in the order of their run ids; those of version 0.1 too."""
+    found = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
+    return [found[run_id] for run_id in sorted(found)]
+
+
 def read_journal(path: Path) -> JournalContent | None:
-    """All whole batches of a journal; None if there is none, or nothing in it is whole."""
+    """All whole batches of a journal; None if there is no such file, or nothing in it is whole.
+
+    Raises:
+        StudyError: the file cannot be read, is not a regular file, or is too large.
+    """
     try:
         content = read_bytes(path, LARGEST)
     except FileNotFoundError:
         return None
     except OSError as cause:
         raise StudyError(f"cannot read the journal {path}: {cause.strerror or cause}") from cause
+    found = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
+    return None if found is None else JournalContent(*found)
+
+
+def _parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
+    end = content.find(b"\n", 0, LONGEST_LINE) + 1
     try:
-        reader = pa.ipc.open_stream(content)
-        schema = reader.schema
-        if schema != expected_schema(schema):
-            return None
-        plan = (schema.metadata or {}).get(_PLAN)
-        owner = RunPlan.from_content(json_object(plan)) if plan else None
-    except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError, TypeError):
+        d, plan = _header(content[:end])
+    except ValueError:
         return None
-    whole: list[pa.RecordBatch] = []
+    total, seconds, whole = zlib.crc32(content[:end]), Seconds(), True
+    parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
     sizes: list[int] = []
-    seconds, torn = Seconds(), False
-    records = _records(reader, content)
-    while True:
+    while end < len(content) and whole:
         try:
-            batch, seconds_now, continues = next(records)
-        except StopIteration:
+            payload, total = _payload(content, end, total)
+            rows, seconds, continues = _rows(payload, d)
+        except ValueError:
+            whole = False
             break
-        except (pa.ArrowException, OSError, EOFError, ValueError, TypeError, KeyError):
-            torn = True
-            break
-        whole.append(batch)
-        seconds = seconds_now
+        end += _FRAME.size + len(payload)
+        parts.append(rows)
         if continues and sizes:
-            sizes[-1] += len(batch)
+            sizes[-1] += len(rows[1])
         else:
-            sizes.append(len(batch))
-    if not whole:
+            sizes.append(len(rows[1]))
+    if not parts:
         return None
-    trace = from_table(pa.Table.from_batches(whole, schema=schema), np.array(sizes, dtype=np.int64))
-    return JournalContent(Known(trace, seconds), owner, not torn)
+    candidates, values, clean = (np.concatenate(column) for column in zip(*parts, strict=True))
+    trace = Trace(candidates.astype(np.int64), values, clean, np.array(sizes, dtype=np.int64))
+    return Known(trace, seconds), plan, whole
 
 
-def _records(reader: pa.RecordBatchStreamReader, content: bytes) -> Iterator[tuple[pa.RecordBatch, Seconds, bool]]:
-    """Record by record, each only if its checksum is right."""
-    messages = pa.ipc.MessageReader.open_stream(content)
-    messages.read_next_message()  # the schema
-    while True:
-        try:
-            refuse_compressed(messages.read_next_message())
-            batch, metadata = reader.read_next_batch_with_custom_metadata()
-        except StopIteration:
-            return
-        batch.validate(full=True)
-        note = metadata[_NOTE]
-        if int(metadata[_SUM]) != _checksum(batch, note):
-            raise ValueError("a record's checksum is wrong")
-        *seconds, continues = parse_json(note)
-        if not all(type(part) in (int, float) and 0 <= part < inf for part in seconds):
-            raise ValueError("a record's seconds are no numbers")
-        yield batch, Seconds(*seconds), bool(continues)
+def _header(line: bytes) -> tuple[int, RunPlan | None]:
+    """Dimensions and plan.
+
+    Raises:
+        ValueError: the line is not a journal's first.
+    """
+    header = json_object(line)
+    d, plan = header.get("d"), header.get("plan")
+    if header.get("journal") != FORMAT or type(d) is not int or not 1 <= d <= DIMENSIONS:
+        raise ValueError("not the first line of a journal")
+    return d, None if plan is None else RunPlan.from_content(plan)
 
 
-def _checksum(batch: pa.RecordBatch, note: bytes) -> int:
-    candidates, values, clean = batch.columns
-    total = zlib.crc32(note)
-    for column in (candidates.flatten(), values, clean):
-        total = zlib.crc32(column.to_numpy(zero_copy_only=True), total)
-    return total
+def _payload(content: bytes, start: int, total: int) -> tuple[memoryview, int]:
+    """The payload of the frame at `start`, and the checksum up to its end; nothing is copied.
+
+    Raises:
+        ValueError: the frame is torn or damaged.
+    """
+    if len(content) < start + _FRAME.size:
+        raise ValueError("a torn frame")
+    length, expected = _FRAME.unpack_from(content, start)
+    payload = memoryview(content)[start + _FRAME.size :][:length]
+    if len(payload) < length or zlib.crc32(payload, total) != expected:
+        raise ValueError("a torn or damaged frame")
+    return payload, expected
+
+
+def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, FloatArray], Seconds, bool]:
+    """The rows of a batch, what the run had cost by then, and whether they belong to the batch before.
+
+    Raises:
+        ValueError: the payload contradicts itself.
+    """
+    if len(payload) < _NOTE.size:
+        raise ValueError("a frame without a note")
+    queries, continues, *seconds = _NOTE.unpack_from(payload)
+    if queries < 1 or continues > 1 or len(payload) != _NOTE.size + queries * (2 * d + 16):
+        raise ValueError(f"a frame of {len(payload)} bytes cannot hold {queries} queries in {d} dimensions")
+    if not all(isfinite(part) and part >= 0 for part in seconds):
+        raise ValueError("a frame's seconds are not numbers")
+    split = _NOTE.size + queries * 2 * d
+    candidates = np.frombuffer(payload[_NOTE.size : split], "<u2").reshape(queries, d)
+    values, clean = np.frombuffer(payload[split:], "<f8").astype(np.float64).reshape(2, queries)
+    return (candidates, values, clean), Seconds(*seconds), bool(continues)

@@ -10,12 +10,13 @@ import numpy as np
 
 from amb.errors import StudyError
 from amb.study.durable import write_whole
-from amb.study.journal import Journal, read_journal
+from amb.study.journal import find_journals, read_journal
 from amb.study.lock import nobody
 from amb.study.manifest import union
 from amb.study.published import open_study
 from amb.study.runs import RunPlan, RunRecord, Trace
-from amb.study.study import Study, read_run
+from amb.study.study import Study
+from amb.study.traces import read_run
 
 # Contradictions that an error quotes in full; more are counted.
 QUOTED = 3
@@ -91,9 +92,9 @@ def merge(target: str | Path, studies: Sequence[str | Path]) -> Merged:
             content = read_journal(path)
             if content is not None and content.plan is not None:
                 d = content.known.trace.candidates.shape[1]
-                Journal(ours.journal_file(path.stem), d, content.known, plan=content.plan).close()
-        for path in (ours.folder / "journal").glob("*.arrows"):
-            if path.stem in finished and path.stem not in unfinished:
+                ours.journal(content.plan, d, content.known).close()
+        for run_id in finished.keys() - unfinished.keys():
+            for path in ours.journals(run_id):
                 path.unlink()
         ours.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
         added = sum(path.stem not in before for path in taken)
@@ -114,8 +115,8 @@ def difference(one: Course, other: Course) -> str | None:
     if n == 0:
         return None
     if shorter.trace.candidates.shape[1] != longer.trace.candidates.shape[1]:
-        modes = [course.trace.candidates.shape[1] for course in (one, other)]
-        return f"candidates of {modes[0]} and of {modes[1]} modes"
+        sizes = [course.trace.candidates.shape[1] for course in (one, other)]
+        return f"candidates of {sizes[0]} and of {sizes[1]} dimensions"
     same = (shorter.trace.candidates == longer.trace.candidates[:n]).all(axis=1)
     cut = n == shorter.plan.budget < longer.plan.budget
     fixed = n - int(shorter.trace.batches[-1]) if cut else n
@@ -165,7 +166,8 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
 
 
 def _courses(study: Study, kind: str) -> Iterator[Course]:
-    for path in sorted((study.folder / kind).glob("*.parquet" if kind == "runs" else "*.arrows")):
+    folder = study.folder / kind
+    for path in find_journals(folder) if kind == "journal" else sorted(folder.glob("*.parquet")):
         if course := _read(path):
             yield course
 

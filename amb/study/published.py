@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from amb.errors import StudyError
 from amb.study.durable import write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest
-from amb.study.runs import MODES, RunPlan, RunRecord, Trace, improvements
-from amb.study.study import LARGEST_RUN, MOST_NUMBERS, Study
+from amb.study.runs import DIMENSIONS, RunPlan, RunRecord, Trace, improvements
+from amb.study.study import Study
 from amb.study.tables import read_table
+from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
 
 RUNS = "runs.parquet"
 SCHEMA = pa.schema(
@@ -109,13 +110,13 @@ class PublishedStudy:
         cells = {name: self._table[name][row].as_py() for name in SCHEMA.names}
         try:
             record = RunRecord.from_json(cells["record"])
-            modes = cells["modes"]
-            if not 1 <= modes <= MODES or modes * len(cells["values"]) > MOST_NUMBERS:
-                raise ValueError(f"{len(cells['values'])} candidates of {modes} modes are more than is read")
+            d = cells["modes"]
+            if not 1 <= d <= DIMENSIONS or d * len(cells["values"]) > MOST_NUMBERS:
+                raise ValueError(f"{len(cells['values'])} candidates of {d} dimensions are more than is read")
             values = np.array(cells["values"], dtype=np.float64)
             clean = values.copy() if cells["clean"] is None else np.array(cells["clean"], dtype=np.float64)
-            candidates = np.full((len(values), modes), -1, dtype=np.int64)
-            candidates[cells["rows"]] = np.array(cells["candidates"], dtype=np.int64).reshape(-1, modes)
+            candidates = np.full((len(values), d), -1, dtype=np.int64)
+            candidates[cells["rows"]] = np.array(cells["candidates"], dtype=np.int64).reshape(-1, d)
             trace = Trace(candidates, values, clean, np.array(cells["batches"], dtype=np.int64))
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as cause:
             raise StudyError(

@@ -20,9 +20,9 @@ could not be made. The last three are failures, with a reason; for the first see
 
 
 LEVELS = 1 << 16
-"""Levels that a mode may have: traces on disk keep 16 bits of each."""
-MODES = 1 << 16
-"""Modes that a candidate may have."""
+"""Levels that a dimension may have: traces on disk keep 16 bits of each."""
+DIMENSIONS = 1 << 16
+"""Dimensions that a candidate may have."""
 NO_SUCCESS = "no query succeeded"
 NO_ACTIVATION = "the recommended candidate has no activation"
 LONGEST_NAME = 1 << 12

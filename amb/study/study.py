@@ -1,36 +1,28 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from amb.errors import StudyError
+from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.durable import flush_folder, rename, write_whole
 from amb.study.environment import environment
-from amb.study.journal import Journal, expected_schema, from_table, read_journal, to_batch
+from amb.study.journal import SUFFIX, Journal, JournalContent, read_journal
 from amb.study.lock import Claim, claim, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
-from amb.study.tables import read_table
-from amb.study.untrusted import MEBIBYTE, parse_json
-
-# What is read at most: numbers in a run's trace, bytes of a run's file.
-MOST_NUMBERS = 1 << 28
-LARGEST_RUN = 4096 * MEBIBYTE
+from amb.study.traces import read_run, write_run
 
 
 class Study:
     """Opens a study folder, making it if need be.
 
-    Layout: ``manifest.json``, ``runs/<key>.parquet``, ``journal/<key>.arrows``, ``log.jsonl``, ``report/``, and
+    Layout: ``manifest.json``, ``runs/<run id>.parquet``, ``journal/<run id>.journal``, ``log.jsonl``, ``report/``, and
     ``damaged/`` for files that cannot be used.
 
     Attributes:
@@ -105,13 +97,7 @@ class Study:
 
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""
-        batch = to_batch(trace.candidates, trace.values, trace.clean)
-        metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
-        table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
-        write_whole(
-            self.run_file(record.plan.run_id),
-            lambda path: pq.write_table(table, path, compression="zstd", write_page_checksum=True),
-        )
+        write_run(self.run_file(record.plan.run_id), record, trace)
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The finished run of a plan, or None.
@@ -129,23 +115,28 @@ class Study:
         return read_run(self.run_file(plan.run_id))[0].plan.budget
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
-        """All finished runs, in the order of their keys."""
+        """All finished runs, in the order of their run ids."""
         for path in sorted((self.folder / "runs").glob("*.parquet")):
             yield read_run(path)
 
     def journal(self, plan: RunPlan, d: int, known: Known | None) -> Journal:
-        """A journal for a run under way, beginning with what is known already."""
-        return Journal(self.journal_file(plan.run_id), d, known, plan=plan)
+        """A journal for a run under way, beginning with what is known already; it replaces an earlier one."""
+        journal = Journal(self.journal_file(plan.run_id), d, known, plan=plan)
+        for path in self.journals(plan.run_id):
+            if path != journal.path:
+                path.unlink()
+        return journal
 
     def drop_journal(self, plan: RunPlan, queries: int) -> None:
         """Delete the journal of a run that is saved with so many queries, unless it holds more."""
-        content = read_journal(self.journal_file(plan.run_id))
+        content = self._journalled(plan)
         if content is None or len(content.known.trace) <= queries:
-            self.journal_file(plan.run_id).unlink(missing_ok=True)
+            for path in self.journals(plan.run_id):
+                path.unlink(missing_ok=True)
 
     def tidy(self, plan: RunPlan) -> None:
         """Delete the journal that a process left which died after saving the run; leave it to whoever works on it."""
-        if not self.journal_file(plan.run_id).exists():
+        if not self.journals(plan.run_id):
             return
         owned = self.claim(plan)
         if owned is None:
@@ -155,7 +146,7 @@ class Study:
 
     def unfinished(self, plan: RunPlan) -> Known | None:
         """What an interrupted, shorter or failed run of this plan observed; None if there is nothing."""
-        journalled = read_journal(self.journal_file(plan.run_id))
+        journalled = self._journalled(plan)
         path = self.run_file(plan.run_id)
         record, trace = read_run(path) if path.exists() else (None, None)
         if record is not None and trace is not None and (not journalled or len(trace) > len(journalled.known.trace)):
@@ -182,17 +173,26 @@ class Study:
 
     def keep_copy(self, plan: RunPlan) -> None:
         """Copy what is known of a run to ``damaged/``, before another course of it is written."""
-        for path in (self.journal_file(plan.run_id), self.run_file(plan.run_id)):
+        for path in (*self.journals(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
                 write_whole(self._free_place(path.name), path.read_bytes())
 
-    def run_file(self, key: str) -> Path:
+    def run_file(self, run_id: str) -> Path:
         """Where a finished run is, or will be."""
-        return self.folder / "runs" / f"{key}.parquet"
+        return self.folder / "runs" / f"{run_id}.parquet"
 
-    def journal_file(self, key: str) -> Path:
-        """Where the journal of a run under way is."""
-        return self.folder / "journal" / f"{key}.arrows"
+    def journal_file(self, run_id: str) -> Path:
+        """Where the journal of a run under way is written."""
+        return self.folder / "journal" / f"{run_id}{SUFFIX}"
+
+    def journals(self, run_id: str) -> list[Path]:
+        """The journals of a run that exist: at most one, and one of version 0.1."""
+        path = self.journal_file(run_id)
+        return [place for place in (path, path.with_suffix(journal_0_1.SUFFIX)) if place.exists()]
+
+    def _journalled(self, plan: RunPlan) -> JournalContent | None:
+        found = [content for path in self.journals(plan.run_id) if (content := read_journal(path))]
+        return max(found, key=lambda content: len(content.known.trace), default=None)
 
     def _stay_inside(self) -> None:
         """Refuse a study in which a link would lead what is written, or deleted, elsewhere."""
@@ -214,23 +214,3 @@ class Study:
         owned = claim(self.folder / name, wait=True)
         assert owned is not None  # it waited
         return owned
-
-
-def read_run(path: Path) -> tuple[RunRecord, Trace]:
-    """Read one run file.
-
-    Raises:
-        StudyError: the file is damaged or no run.
-    """
-    try:
-        table = read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=expected_schema)
-        metadata = table.schema.metadata or {}
-        record = RunRecord.from_json(metadata[b"amb.record"].decode())
-        batches = np.array(parse_json(metadata[b"amb.batches"]), dtype=np.int64)
-        trace = from_table(table, batches)
-        whole = batches.ndim == 1 and (batches > 0).all() and batches.sum() == len(trace) == record.queries
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
-        raise StudyError(f"{path} is damaged or no run ({cause}); `amb study doctor` sets it aside") from cause
-    if not whole or record.plan.run_id != path.stem:
-        raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
-    return record, trace

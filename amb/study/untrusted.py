@@ -32,7 +32,7 @@ def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
         links: whether it may be a symbolic link.
 
     Raises:
-        OSError: it is no regular file, is larger, or cannot be read.
+        OSError: it is not a regular file, is larger, or cannot be read.
     """
     # O_NONBLOCK: nobody waits for a pipe's other end.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
@@ -80,7 +80,7 @@ def _check(found: os.stat_result, most: int) -> int:
     if stat.S_ISLNK(found.st_mode):
         raise OSError(errno.ELOOP, "it is a symbolic link")
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     if found.st_size > most:
         mebibytes = found.st_size / MEBIBYTE, most / MEBIBYTE
         raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB, and at most {mebibytes[1]:,.0f} are read")

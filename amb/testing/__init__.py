@@ -1,7 +1,6 @@
-"""The conformance kit: what every solver must hold, for one's own as for the built-in ones.
+"""The conformance kit: the rules that every solver must follow, built-in or your own.
 
-On the command line ``amb check my-solver``; with pytest, without a line of code ``pytest --amb-check my-solver``,
-or in a test file::
+Use ``amb check my-solver`` on the command line, ``pytest --amb-check my-solver`` without a test file, or a test class::
 
     from amb.testing import SolverConformance
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from amb.testing.conformance import SolverConformance as SolverConformance
     from amb.testing.subject import Subject as Subject
 
-# Lazy, as pytest loads this package wherever `amb` is installed, and as the kit needs no pytest by itself.
-_HOME = {
+# Lazy: pytest loads this package in every environment that has `amb`, and the kit itself needs no pytest.
+_MODULES = {
     "CASES": "amb.testing.cases",
     "Case": "amb.testing.cases",
     "Outcome": "amb.testing.check",
@@ -29,10 +28,10 @@ _HOME = {
     "Subject": "amb.testing.subject",
     "check_solver": "amb.testing.check",
 }
-__all__ = [*_HOME]
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'amb.testing' has no attribute {name!r}")

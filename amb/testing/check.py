@@ -1,4 +1,4 @@
-"""Running all cases on a solver and saying how each ended."""
+"""Running all cases on a solver and reporting the result of each."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Result = Literal["held", "broken", "skipped"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one case ended, and why if it was not held."""
+    """The result of one case, with a reason unless the rule was held."""
 
     case: Case
     result: Result
@@ -23,7 +23,7 @@ class Outcome:
 
 
 def try_case(case: Case, subject: Subject) -> Outcome:
-    """Run one case; whatever the solver raises breaks it."""
+    """Run one case; any exception of the solver breaks its rule."""
     try:
         case.run(subject)
     except NotApplicable as reason:
@@ -35,34 +35,38 @@ def try_case(case: Case, subject: Subject) -> Outcome:
     return Outcome(case, "held")
 
 
-def check_solver(solver: str | type[Solver], *, heard: Callable[[Outcome], None] | None = None) -> list[Outcome]:
-    """Try every case on a solver.
+def check_solver(solver: str | type[Solver], *, progress: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+    """Run every case on a solver.
 
     Args:
         solver: a name, a spec, ``module:Class``, or a class.
-        heard: is told each outcome as it comes.
+        progress: called with each outcome as it becomes known.
 
     Raises:
-        SpecError, PluginError: no such solver, or it cannot be loaded.
+        SpecError, PluginError: unknown solver, or it cannot be loaded.
     """
     subject = Subject(solver)
     outcomes = []
     for case in CASES:
         outcomes.append(try_case(case, subject))
-        if heard is not None:
-            heard(outcomes[-1])
+        if progress is not None:
+            progress(outcomes[-1])
     return outcomes
 
 
 def passed(outcomes: Sequence[Outcome]) -> bool:
-    """Whether no case is broken, and some were held: a solver that skips everything has shown nothing."""
+    """Whether no rule is broken and at least one was held: a solver that skips every case does not pass."""
     results = {outcome.result for outcome in outcomes}
     return "broken" not in results and "held" in results
 
 
 def _where(error: Exception) -> str:
-    """The innermost line outside the bench, where the mistake most likely is."""
-    bench = Path(__file__).parents[1]
+    """The innermost line outside `amb` and the standard library, where the mistake most likely is; "" if none."""
+    core, stdlib = Path(__file__).parents[1], Path(traceback.__file__).parent
     lines = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
-    outside = [(file, line) for file, line in lines if bench not in file.parents]
+    outside = [
+        (file, line)
+        for file, line in lines
+        if core not in file.parents and (stdlib not in file.parents or "site-packages" in file.parts)
+    ]
     return f" ({outside[-1][0].name}:{outside[-1][1]})" if outside else ""

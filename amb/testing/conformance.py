@@ -12,7 +12,7 @@ from amb.testing.subject import Subject
 
 
 class SolverConformance:
-    """Derive a class whose name starts with ``Test``, and set `solver`; every case becomes a test.
+    """Derive a class whose name starts with ``Test`` and set `solver`; every case becomes a test.
 
     Attributes:
         solver: a name, a spec, ``module:Class``, or the class itself.
@@ -27,13 +27,13 @@ class SolverConformance:
 
 
 def verify(case: Case, subject: Subject) -> None:
-    """Fail or skip the running test as the case says."""
+    """Run a case; fail or skip the running test if the rule is broken or does not apply."""
     outcome = try_case(case, subject)
     if outcome.result == "skipped":
         pytest.skip(outcome.reason)
     if outcome.result == "broken":
-        pytest.fail(f"{subject.spec}: {case.name}: {outcome.reason}\nThe rule: {case.rule}", pytrace=False)
+        pytest.fail(f"{subject.spec}: {case.name}: {outcome.reason}\nRule: {case.rule}", pytrace=False)
 
 
-# One subject a solver, so that its cases share their runs.
+# One subject per solver, so that its cases share runs.
 _subject = cache(Subject)

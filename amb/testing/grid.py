@@ -1,4 +1,4 @@
-"""The seeded grid of small problems on which solvers are checked."""
+"""The small spaces and objectives on which solvers are checked."""
 
 from collections.abc import Callable
 
@@ -14,20 +14,20 @@ PLAIN = {"ordinal": Space.uniform(6, 8), "categorical": Space.uniform(5, 8, kind
 
 SPACES = {
     "levels at the prior's quantiles": Space.uniform(5, 16, grid="quantile"),
-    "modes of unequal levels": Space(np.array([5, 1, 12, 3])),
-    "one level a mode": Space(np.array([1, 1, 1])),
-    "a single mode": Space.uniform(1, 9),
+    "dimensions of unequal levels": Space(np.array([5, 1, 12, 3])),
+    "one level per dimension": Space(np.array([1, 1, 1])),
+    "a single dimension": Space.uniform(1, 9),
     "categories": PLAIN["categorical"],
 }
 
 
 def near(candidates: IntArray) -> FloatArray:
-    """A smooth peak at level 2 of every mode, in (0, 1]."""
+    """A smooth peak at level 2 of every dimension, in (0, 1]."""
     return np.exp(-np.abs(candidates - 2).mean(axis=1))
 
 
 def failing_now_and_then(candidates: IntArray) -> FloatArray:
-    """The same peak, where a third of the grid cannot be measured."""
+    """The same peak, with failed queries on a third of the grid."""
     values = near(candidates)
     values[candidates.sum(axis=1) % 3 == 0] = np.nan
     return values
@@ -45,10 +45,10 @@ NEURONS: dict[str, Objective] = {
 
 
 class Slope(FunctionProblem):
-    """A problem with gradients, for white-box solvers: a smooth peak at level 2 of every mode, or at its last one.
+    """A problem with gradients, for white-box solvers: a peak at level 2 of every dimension, or at its last level.
 
     Args:
-        steepness: factor of the gradient; 0 is a unit that stays silent, NaN one whose gradient overflows.
+        steepness: factor of the gradient; 0 stands for a silent unit, NaN for a gradient that overflows.
     """
 
     def __init__(self, space: Space, steepness: float = 1.0) -> None:
@@ -63,7 +63,7 @@ class Slope(FunctionProblem):
 
 
 class Noisy:
-    """The peak under so much noise that the luckiest value says little; a function of the query's number."""
+    """The peak under so much noise that the luckiest value says little; the noise depends on the query's number."""
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)

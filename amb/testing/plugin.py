@@ -1,6 +1,6 @@
-"""``pytest --amb-check SPEC``: the kit's cases as tests of their own; without the option, nothing.
+"""``pytest --amb-check SPEC``: the kit's cases as tests; without the option this plug-in does nothing.
 
-Imported by pytest wherever `amb` is installed: nothing but pytest may be imported here.
+Pytest imports this file in every environment that has `amb`, so it may import nothing but pytest.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add a test for every case of every solver asked for."""
+    """Add a test for every case of every solver named by the option."""
     for spec in config.getoption("--amb-check"):
         items += Conformance.from_parent(session, name=spec).collect()
 
@@ -30,7 +30,7 @@ class Conformance(pytest.Collector):
     """The cases of one solver."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """One item a case."""
+        """One item per case."""
         from amb.errors import AmbError
         from amb.testing.cases import CASES
         from amb.testing.subject import Subject
@@ -51,11 +51,11 @@ class ConformanceItem(pytest.Item):
         self.subject, self.case = subject, case
 
     def runtest(self) -> None:
-        """Try the case."""
+        """Run the case."""
         from amb.testing.conformance import verify
 
         verify(self.case, self.subject)
 
     def reportinfo(self) -> tuple[str, None, str]:
-        """Where it is, for reports."""
+        """Location and name, for reports."""
         return "amb", None, f"{self.parent.name}: {self.name}"  # type: ignore[union-attr]

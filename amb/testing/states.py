@@ -1,4 +1,4 @@
-"""The global random states that a solver must neither move nor read."""
+"""The global random states that a solver must neither change nor read."""
 
 import random
 import sys
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# JAX has no global random state; what its keys mean is global, and so is its precision.
+# JAX has no global random state, but the meaning of its keys and its precision are global settings.
 JAX_SETTINGS = ("jax_enable_x64", "jax_default_prng_impl", "jax_threefry_partitionable")
 
 
 @dataclass(frozen=True)
 class GlobalStates:
-    """A snapshot of global states, of torch and JAX where they are imported."""
+    """A snapshot of global states; torch and JAX are included once they are imported."""
 
     states: dict[str, object]
 
     @classmethod
     def read(cls) -> "GlobalStates":
-        """As they are now."""
-        numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002 - the state that must not change
+        """The current states."""
+        numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002 - it must not change
         states: dict[str, object] = {
             "numpy": (numpy_state[1].tobytes(), *numpy_state[2:]),  # type: ignore[index]
             "Python's random": random.getstate(),
@@ -32,20 +32,20 @@ class GlobalStates:
 
     @classmethod
     def settings(cls) -> "GlobalStates":
-        """Those alone that do not move by themselves from one moment to the next."""
+        """Only the settings, which change only if somebody sets them."""
         jax = sys.modules.get("jax")
         return cls({} if jax is None else {"JAX": tuple(jax.config.values.get(name) for name in JAX_SETTINGS)})
 
     def differences(self, later: "GlobalStates") -> set[str]:
-        """Names of the states that have moved."""
+        """Names of the states that have changed."""
         return {name for name, state in self.states.items() if later.states.get(name, state) != state}
 
     @staticmethod
     @contextmanager
     def seeded(seed: int) -> Iterator[None]:
-        """Run a block with other global states; afterwards they are as before."""
+        """Run a block with other global states, and restore them afterwards."""
         torch = sys.modules.get("torch")
-        kept = np.random.get_state(), random.getstate(), torch and torch.get_rng_state()  # noqa: NPY002
+        before = np.random.get_state(), random.getstate(), torch and torch.get_rng_state()  # noqa: NPY002
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
         if torch is not None:
@@ -53,7 +53,7 @@ class GlobalStates:
         try:
             yield
         finally:
-            np.random.set_state(kept[0])  # noqa: NPY002
-            random.setstate(kept[1])
+            np.random.set_state(before[0])  # noqa: NPY002
+            random.setstate(before[1])
             if torch is not None:
-                torch.set_rng_state(kept[2])
+                torch.set_rng_state(before[2])

@@ -1,4 +1,4 @@
-"""A solver under test: making it, running it, and remembering runs that several cases look at."""
+"""A solver under test: how cases create it, run it, and share its runs."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,7 +27,7 @@ class Violation(AssertionError):
 
 
 class NotApplicable(Exception):
-    """A case that says nothing about this solver, with the reason."""
+    """A case that does not apply to this solver, with the reason."""
 
 
 class Subject:
@@ -38,23 +38,23 @@ class Subject:
     """
 
     def __init__(self, solver: str | type[Solver]) -> None:
-        self.settings = GlobalStates.settings()  # as they were before its module was imported
+        self.settings = GlobalStates.settings()  # before its module is imported
         self.spec = resolve(solver) if isinstance(solver, str) else spec_of(solver)
         self.cls = self.spec.cls
         self._runs: dict[tuple[int, int, int], Log] = {}
         self._broken = ""
 
     @cached_property
-    def home(self) -> Space:
-        """The plain space on which the rules are tried: ordinal where the solver takes it."""
+    def space(self) -> Space:
+        """The plain space on which rules are tested: ordinal if the solver takes it."""
         for kind in ("ordinal", "categorical"):
             if kind in self.kinds:
                 return PLAIN[kind]
-        raise NotApplicable("it claims no kind of space")
+        raise NotApplicable("it names no kind of space")
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """The kinds of space that it claims with its options."""
+        """The kinds of space that it claims to search with its options."""
         for kind in sorted(self.cls.kinds, reverse=True):
             with suppress(NotApplicable):
                 return self.make(PLAIN[kind], budget=1).kinds
@@ -63,35 +63,41 @@ class Subject:
     @cached_property
     def budget(self) -> int:
         """Queries of a run: enough for the method to learn from two batches and cut the third."""
-        first = self._first_of_all(lambda: self.make(self.home, budget=10_000).ask())
+        first = self._first_of_all(lambda: self.make(self.space, budget=10_000).ask())
         return max(BUDGET, int(BATCHES * len(first)))
 
     def make(
         self, space: Space | None = None, *, budget: int | None = None, seed: int = 3, steepness: float = 1.0
     ) -> Solver:
-        """A fresh one; `NotApplicable` where its method honestly refuses a space.
+        """A fresh solver.
 
-        Its home space it may not refuse: nothing would be left to try.
+        Args:
+            space: by default the plain space, which the solver must not refuse: nothing could be tested.
+            budget: by default that of the cases.
+            seed: the solver's seed.
+            steepness: factor of the gradients that a white-box solver receives.
 
-        A white-box one has been given a problem on the space, whose gradients are so many times their true length.
+        Raises:
+            NotApplicable: the method refuses the space.
+            Violation: the solver refuses the plain space.
         """
         if self._broken:
             raise NotApplicable(self._broken)
-        problem = Slope(space or self.home, steepness)
+        problem = Slope(space or self.space, steepness)
         try:
             return self.spec.start(problem, budget=budget or self.budget, seed=seed)
         except SolverError as refusal:
-            if budget != 1 and problem.space is self.home:
+            if budget != 1 and problem.space is self.space:
                 raise Violation(f"refuses the plain space that `kinds` claims: {refusal}") from refusal
             raise NotApplicable(f"refuses: {refusal}") from refusal
 
     def begin(self) -> Log:
-        """The first half of a plain run, far from the end of its budget."""
+        """The first half of a plain run, long before its budget ends."""
         return self._first_of_all(lambda: drive(self.make(budget=10 * self.budget), stop=self.budget // 2))
 
     def run(self, space: Space | None = None, *, budget: int | None = None, seed: int = 3) -> Log:
-        """What a fresh one asks and is told on the smooth peak; remembered."""
-        space, budget = space or self.home, budget or self.budget
+        """Candidates and values of a run on the smooth peak; runs are kept for later cases."""
+        space, budget = space or self.space, budget or self.budget
         key = (id(space), budget, seed)
         if key not in self._runs:
             self._runs[key] = self._first_of_all(lambda: self._whole(space, budget, seed))
@@ -104,13 +110,13 @@ class Subject:
         return log
 
     def _first_of_all(self, call: Callable[[], Result]) -> Result:
-        """What the call returns; if even the plain run raises, that is said once, and no case is tried after it."""
+        """The call's result. If it raises, later cases are skipped, so that the error is reported once."""
         try:
             return call()
         except NotApplicable:
             raise
         except Exception:
-            self._broken = "not tried: it breaks on the plain run already"
+            self._broken = "not tested: even a plain run fails"
             raise
 
 
@@ -118,10 +124,13 @@ def drive(solver: Solver, objective: Objective = near, limits: Sequence[int | No
     """Run a solver until its budget, or `stop` queries, are spent.
 
     Args:
-        limits: of the asks, in turn.
+        solver: a solver of which nothing has been asked, or that waits for its next ask.
+        objective: int64[n, d] -> float64[n].
+        limits: the limits of the asks, used in turn.
+        stop: queries after which to stop; 0 for the whole budget.
 
     Returns:
-        What was asked and told, batch by batch; one batch past the budget is the end, whatever the solver says.
+        Candidates and values, batch by batch. A run ends one batch after its budget even if the solver does not.
     """
     log: Log = []
     spent = 0
@@ -140,7 +149,7 @@ def rows(log: Log) -> IntArray:
 
 
 def first_difference(a: IntArray, b: IntArray) -> int | None:
-    """Number of the first query, from 1, in which two runs differ; None if they are the same."""
+    """Number of the first query, counted from 1, in which two runs differ; None if they are equal."""
     if a.shape == b.shape and np.array_equal(a, b):
         return None
     n = min(len(a), len(b))

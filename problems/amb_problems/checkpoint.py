@@ -1,98 +1,115 @@
-"""Checkpoints: tensors in a safetensors file (never a pickle), and a model card in JSON beside it.
+"""Checkpoints: tensors in a safetensors file (never a pickle), and a model card in JSON next to it.
 
-The card holds the digest of the tensors' file, so a torn download or a mixed-up pair is found on loading,
-and a study can record which weights it ran on without loading them.
+The card holds the digest of the tensors' file: loading detects an incomplete download or a mixed-up pair, and a study
+can record which weights it ran on without loading them.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from amb.errors import CheckpointError, unknown
 from amb.study.durable import write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
+from amb_problems.cards import AnyCard, Card, as_json, parse
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SCHEMA = 1
-# Bytes that are read at most of tensors and of a card.
+# The largest files that are read.
 LARGEST_TENSORS = 8192 * MEBIBYTE
 LARGEST_CARD = 64 * MEBIBYTE
 _TENSORS, _CARD = ".safetensors", ".card.json"
+_OTHER_FOLDER = "choose another folder"
 
 
-@dataclass(frozen=True)
-class Card:
-    """What a checkpoint says about itself: the digest of its tensors, and facts as plain JSON values."""
+def save(path: Path, tensors: Mapping[str, "Tensor"], card: AnyCard) -> AnyCard:
+    """Write `<path>.safetensors` and `<path>.card.json`, each durably; returns the card as stored.
 
-    name: str
-    schema: int
-    sha256: str
-    facts: Mapping[str, Any]
-    """Data, recipe, seed, metrics and whatever the loader of this checkpoint needs."""
+    Args:
+        path: of the checkpoint, with or without the suffix `.safetensors`.
+        tensors: by name.
+        card: stored with the schema version and the digest of the tensors' file.
 
-    @property
-    def chosen(self) -> Mapping[str, Any]:
-        """The facts that `amb problems show` prints: those that the entry `facts` lists."""
-        return {key: self.facts[key] for key in self.facts.get("facts", ())}
-
-
-def save(path: Path, tensors: Mapping[str, "Tensor"], card: Mapping[str, object]) -> Card:
-    """Write `<path>.safetensors` and `<path>.card.json`, each whole and renamed into place.
-
-    `path` may carry the suffix `.safetensors` or none. The card gets the schema version and the digest.
+    Raises:
+        CheckpointError: the files cannot be written.
     """
     from safetensors.torch import save as serialize
 
     base = _base(path)
     content = serialize({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    digest = hashlib.sha256(content).hexdigest()
     _write(base.with_name(base.name + _TENSORS), content)
-    return _write_card(base, digest, card)
+    _write_card(base, hashlib.sha256(content).hexdigest(), as_json(card))
+    return read_card(base, type(card))
 
 
-def amend(path: Path, **facts: object) -> Card:
-    """Add facts to the card of a checkpoint, or replace them; the tensors stay as they are.
+def amend(path: Path, **entries: object) -> Card:
+    """Add entries to the card of a checkpoint, or replace them; the tensors stay unchanged.
 
     Raises:
-        CheckpointError: a card that is missing, damaged or cannot be written.
+        CheckpointError: the card is missing, invalid or cannot be written.
     """
     base = _base(path)
-    old = _read_card(base)
-    return _write_card(base, old.sha256, {**old.facts, **facts})
+    content = _read_json(base)
+    digest = str(content.pop("sha256"))
+    _write_card(base, digest, {key: value for key, value in content.items() if key != "schema"} | entries)
+    return read_card(base)
 
 
-def load(name_or_path: str | Path) -> tuple[dict[str, "Tensor"], Card]:
-    """The tensors and the card of a shipped checkpoint (by name) or of one's own (by path), verified.
+@overload
+def load(name_or_path: str | Path) -> tuple[dict[str, "Tensor"], Card]: ...
+@overload
+def load(name_or_path: str | Path, expected: type[AnyCard]) -> tuple[dict[str, "Tensor"], AnyCard]: ...
+def load(name_or_path: str | Path, expected: type[Card] = Card) -> tuple[dict[str, "Tensor"], Card]:
+    """The tensors and the card of a checkpoint, verified.
+
+    Args:
+        name_or_path: a shipped checkpoint's name, or the path of another one.
+        expected: the kind of card that the reader needs, such as `SNGANCard` or `TargetCard`.
 
     Raises:
-        CheckpointError: a file that is missing, damaged or of another schema.
+        CheckpointError: a file is missing, damaged or of another schema or kind.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as deserialize
 
     base = _locate(name_or_path)
-    card = _read_card(base)
+    card = read_card(base, expected)
     file = base.with_name(base.name + _TENSORS)
     content = _read(file, LARGEST_TENSORS)
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.sha256:
-        raise CheckpointError(f"{file} is damaged: its card expects sha256 {card.sha256}, found {found}; {_mend(base)}")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.sha256:
+        raise CheckpointError(f"{file} is damaged: its card expects sha256 {card.sha256}, not {digest}; {_fix(base)}")
     try:
         return deserialize(content), card
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise CheckpointError(f"{file} is no safetensors file ({error}); {_mend(base)}") from error
+        raise CheckpointError(f"{file} is not a safetensors file ({error}); {_fix(base)}") from error
 
 
-def read_card(name_or_path: str | Path) -> Card:
-    """The card alone; nothing heavy is imported and the tensors are not read."""
-    return _read_card(_locate(name_or_path))
+@overload
+def read_card(name_or_path: str | Path) -> Card: ...
+@overload
+def read_card(name_or_path: str | Path, expected: type[AnyCard]) -> AnyCard: ...
+def read_card(name_or_path: str | Path, expected: type[Card] = Card) -> Card:
+    """The card alone: neither the tensors are read nor torch imported.
+
+    Args:
+        name_or_path: a shipped checkpoint's name, or the path of another one.
+        expected: the kind of card that the reader needs, such as `SNGANCard` or `TargetCard`.
+
+    Raises:
+        CheckpointError: the card is missing, invalid, or of another schema or kind.
+    """
+    base = _locate(name_or_path)
+    try:
+        return parse(_read_json(base), base.name, expected)
+    except ValueError as error:
+        raise CheckpointError(f"{_card_file(base)}: {error}; {_fix(base)}") from error
 
 
 def fingerprint(name_or_path: str | Path) -> str:
@@ -107,7 +124,7 @@ def shipped() -> tuple[str, ...]:
 
 
 def _package_folder() -> Path:
-    # A real folder: pip unpacks wheels, and nothing here supports running from a zip.
+    # A real folder: pip unpacks wheels, and running from a zip archive is not supported.
     return Path(str(resources.files("amb_problems") / "checkpoints"))
 
 
@@ -121,20 +138,25 @@ def _locate(name_or_path: str | Path) -> Path:
 
 
 def _base(path: Path) -> Path:
-    # Not Path.stem: a name may hold dots.
+    # Not Path.stem: a name may contain dots.
     return path.with_name(path.name.removesuffix(_TENSORS).removesuffix(_CARD))
 
 
-def _read_card(base: Path) -> Card:
-    file = base.with_name(base.name + _CARD)
+def _card_file(base: Path) -> Path:
+    return base.with_name(base.name + _CARD)
+
+
+def _read_json(base: Path) -> dict[str, Any]:
+    """The JSON object of a card, of this schema and with a digest."""
+    file = _card_file(base)
     try:
-        facts = json_object(_read(file, LARGEST_CARD))
-        schema, digest = facts.pop("schema"), str(facts.pop("sha256"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file} is no model card ({error!r}); {_mend(base)}") from error
+        content = json_object(_read(file, LARGEST_CARD))
+        schema, _ = content["schema"], content["sha256"]
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(f"{file} is not a model card ({error!r}); {_fix(base)}") from error
     if schema != SCHEMA:
         raise CheckpointError(f"{file} has schema {schema!r}, this version reads {SCHEMA}; update amb")
-    return Card(base.name, SCHEMA, digest, facts)
+    return content
 
 
 def _read(file: Path, most: int) -> bytes:
@@ -142,25 +164,24 @@ def _read(file: Path, most: int) -> bytes:
         return read_bytes(file, most, links=True)
     except OSError as error:
         base = _base(file)
-        raise CheckpointError(f"{file} cannot be read ({error.strerror}); {_mend(base)}") from error
+        raise CheckpointError(f"{file} cannot be read ({error.strerror}); {_fix(base)}") from error
 
 
-def _mend(base: Path) -> str:
+def _fix(base: Path) -> str:
     if base.parent == _package_folder():
-        return "install amb again (pip install --force-reinstall amb)"
+        return "reinstall amb (pip install --force-reinstall amb)"
     return f"write it again with `amb train {base.name}`"
 
 
-def _write_card(base: Path, digest: str, facts: Mapping[str, object]) -> Card:
+def _write_card(base: Path, digest: str, content: Mapping[str, object]) -> None:
     header = {"schema": SCHEMA, "sha256": digest}
-    text = json.dumps(header | dict(facts), indent=2, ensure_ascii=False) + "\n"
-    _write(base.with_name(base.name + _CARD), text.encode())
-    return Card(base.name, SCHEMA, digest, dict(facts))
+    text = json.dumps(header | dict(content), indent=2, ensure_ascii=False) + "\n"
+    _write(_card_file(base), text.encode())
 
 
 def _write(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content, error=None)
     except OSError as error:
-        raise CheckpointError(f"{file} cannot be written ({error.strerror}); choose another place") from error
+        raise CheckpointError(f"cannot write {file}: {error.strerror}; {_OTHER_FOLDER}") from error
+    write_whole(file, content, error=CheckpointError, advice=_OTHER_FOLDER)

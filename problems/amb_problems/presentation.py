@@ -1,38 +1,15 @@
-"""Showing a target what a generator makes: on an accelerator, images never leave it."""
+"""Showing a generator's images to a target: on an accelerator, images never leave it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amb.contracts.generator import Generator
 from amb.contracts.space import FloatArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from amb_problems.problem import Target
-
-Units = Sequence[tuple[str, int]]
-
-
-@runtime_checkable
-class DeviceGenerator(Protocol):
-    """A generator that can leave its images where it made them."""
-
-    def device_images(self, latents: NDArray[np.float32]) -> "Tensor":
-        """float32[n, d] -> uint8[n, h, w, c] on the device, the bits of `images`."""
-
-
-@runtime_checkable
-class DeviceTarget(Protocol):
-    """A target that looks at images that are on its device."""
-
-    def device_activations(self, images: "Tensor", units: Units) -> FloatArray:
-        """As `activations`, of uint8[n, h, w, c] on the device; only the responses come to the host."""
+from amb.contracts.target import Target
+from amb_problems.abilities import DeviceGenerator, DeviceTarget, Units
 
 
 @dataclass(frozen=True)
@@ -44,15 +21,13 @@ class Shown:
     target_seconds: float
 
 
-def present(
-    generator: Generator, target: "Target", latents: NDArray[np.float32], units: Units, *, device: str
-) -> Shown:
-    """Show each latent's image to the target, which answers with the unit of the same place.
+def present(generator: Generator, target: Target, latents: NDArray[np.float32], units: Units, *, device: str) -> Shown:
+    """Show the target the image of each latent; the unit of the same row answers.
 
     Args:
-        generator, target: both on `device`; away from the CPU, where both can, images stay there.
+        generator, target: both on `device`; away from the CPU, images stay there if both can handle that.
         latents: float32[n, d].
-        units: n pairs of layer and channel.
+        units: n pairs of layer and unit.
         device: synchronized before each clock is read.
     """
     start = _now(device)

@@ -1,10 +1,9 @@
 """Problems made of a generator and a target network: one latent grid, one unit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from time import perf_counter
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,77 +12,51 @@ from amb.contracts.generator import Generator, Grid
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray
+from amb.contracts.target import Target
 from amb.errors import SpecError
+from amb_problems.abilities import (
+    CountsSpikes,
+    DifferentiableGenerator,
+    DifferentiableTarget,
+    ManyUnits,
+    SeesFrames,
+    Units,
+)
 from amb_problems.encoding import Encoding
 from amb_problems.presentation import present
 
 
-class Target(Protocol):
-    """Measures units' responses to images; a response depends on its own image only, to the bit."""
-
-    def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
-        """The response of unit `units[i]`, a (layer, channel) pair, to image `i`: float64[n] in [0, 1]."""
-
-
-@runtime_checkable
-class ManyUnits(Protocol):
-    """A target that measures many units of one image in one pass."""
-
-    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
-        """The response of every unit to every image: float64[n, len(units)]."""
-
-
-@runtime_checkable
-class CountsSpikes(Protocol):
-    """A target whose activations are shares of all possible spikes."""
-
-    @property
-    def spikes(self) -> Mapping[str, int]:
-        """By layer that spikes, how many spikes of a unit are possible."""
-
-
-@runtime_checkable
-class SeesFrames(Protocol):
-    """A target that can be shown another image in every frame."""
-
-    @property
-    def frames(self) -> int:
-        """How many frames it sees."""
-
-    def frame_activations(
-        self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]
-    ) -> FloatArray:
-        """The response of units of a layer to stimulus i's frames, uint8[frames, h, w, c]: float64[n, len(units)]."""
-
-
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A generator and a target on one device; all their problems share it, and so share batches.
+    """A generator and a target, loaded on one device; all their problems share the pair, and so share batches."""
 
-    Attributes:
-        name: ``<generator>/<target>``.
-        device: where both are.
-        digests: sha256 of the checkpoints.
-        cards: the models' facts, for people.
-        activation: what the target's activations are, in words.
-    """
-
-    name: str
-    device: str
     generator: Generator
     target: Target
-    digests: tuple[str, ...]
-    cards: Mapping[str, object]
-    activation: str = "mean response of the unit"
+    device: str
     warm: set[tuple[str, tuple[int, ...], bool]] = field(default_factory=set, repr=False)
     """The layers and units for which everything is compiled and laid out."""
 
+    @property
+    def name(self) -> str:
+        """``<generator>/<target>``."""
+        return f"{self.generator.name}/{self.target.name}"
+
+    @property
+    def fingerprints(self) -> tuple[str, str]:
+        """Of generator and target: sha256 of the checkpoints, or versions."""
+        return self.generator.fingerprint, self.target.fingerprint
+
+    def facts(self) -> Mapping[str, object]:
+        """The cards of both, under names that say whose they are."""
+        cards = {"generator": self.generator.facts(), "target": self.target.facts()}
+        return {f"{part} {key}": value for part, card in cards.items() for key, value in card.items()}
+
 
 class NetworkProblem(Problem):
-    """How strongly a unit of a target, or several, respond to what a generator makes of a grid point.
+    """How strongly a unit of a target, or several units on average, responds to the image of a grid point.
 
-    What an activation is, the target's model card says: of a spiking layer, the unit's spikes divided by frames and by
-    positions of its feature map, in [0, 1]. Several units count by the mean of their activations.
+    The target says what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions of
+    its feature map, in [0, 1].
 
     Args:
         pair: generator and target.
@@ -115,11 +88,12 @@ class NetworkProblem(Problem):
         self.encoding = encoding
         if encoding is not None and not isinstance(pair.target, SeesFrames):
             raise SpecError(
-                f"{id}: this network sees no frames one by one, so input={encoding.kind} means nothing to it"
+                f"{id}: target {pair.target.name} does not take single frames, so it has no option "
+                f"input={encoding.kind}; spiking targets do"
             )
         if isinstance(pair.target, CountsSpikes) and layer in pair.target.spikes:
             self.spikes = pair.target.spikes[layer] * len(units)
-        words = [*pair.digests]
+        words = [*pair.fingerprints]
         words.append(f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}")
         if grid.numbering is not None:
             words.append(str(grid.numbering.tolist()))
@@ -155,7 +129,7 @@ class NetworkProblem(Problem):
         generator_seconds = target_seconds = 0.0
         if alone:
             units = [(mine[i].layer, mine[i].units[0]) for i in alone for _ in batches[i]]
-            latents = np.concatenate([mine[i].grid.latents(batches[i]) for i in alone])
+            latents = np.concatenate([mine[i].grid.latents_checked(batches[i]) for i in alone])
             shown = present(pair.generator, pair.target, latents, units, device=pair.device)
             generator_seconds, target_seconds = shown.generator_seconds, shown.target_seconds
             ends = np.cumsum([len(batches[i]) for i in alone])[:-1]
@@ -205,14 +179,14 @@ class NetworkProblem(Problem):
         return np.stack(means, axis=1)
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Surrogate gradients through generator and target: of spiking networks, over 20 frames at most."""
-        from amb_problems.gradients import DifferentiableGenerator, DifferentiableTarget, gradients
+        """Gradients through generator and target; for spiking networks, of surrogate spikes over at most 20 frames."""
+        from amb_problems.gradients import gradients
 
         generator, target = self.pair.generator, self.pair.target
         if not (isinstance(generator, DifferentiableGenerator) and isinstance(target, DifferentiableTarget)):
-            culprit = self.pair.name.split("/")[isinstance(generator, DifferentiableGenerator)]
+            blocking = target if isinstance(generator, DifferentiableGenerator) else generator
             raise SpecError(
-                f"{self.id} has no gradients: none flow through {culprit}; a white-box solver cannot search it"
+                f"{self.id} has no gradients: none flow through {blocking.name}; a white-box solver cannot search it"
             )
         points = np.asarray(latents, np.float64)
         self.space.nearest(points)  # refuses wrong shapes and NaN
@@ -223,7 +197,7 @@ class NetworkProblem(Problem):
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""
         space = self.space
-        size = f"{space.d} modes x {int(space.levels.max())} "
+        size = f"{space.d} dimensions x {int(space.levels.max())} "
         if not space.ordinal:
             levels = "codes without order"
         elif self.grid.numbering is not None:
@@ -233,14 +207,15 @@ class NetworkProblem(Problem):
         return {
             "problem": self.id,
             "grid": size + levels,
-            "activation": self.pair.activation + (f"; mean of {len(self.units)} units" if len(self.units) > 1 else ""),
-            **({} if self.encoding is None else {"input": f"{self.encoding.kind}, drawn anew for every frame"}),
-            **self.pair.cards,
-            "checkpoints": ", ".join(self.pair.digests),
+            "activation": self.pair.target.activation
+            + (f"; mean of {len(self.units)} units" if len(self.units) > 1 else ""),
+            **({} if self.encoding is None else {"input": f"{self.encoding.kind}, redrawn in every frame"}),
+            **self.pair.facts(),
+            "checkpoints": ", ".join(self.pair.fingerprints),
         }
 
 
-def _answers(target: Target, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+def _answers(target: Target, images: UInt8Array, units: Units) -> FloatArray:
     """The response of every unit to every image, float64[n, len(units)], in one pass where the target can."""
     if isinstance(target, ManyUnits):
         return target.all_activations(images, units)
@@ -248,7 +223,7 @@ def _answers(target: Target, images: UInt8Array, units: Sequence[tuple[str, int]
 
 
 def _mean(answers: FloatArray) -> FloatArray:
-    """The mean over units, one after the other: an image's own is the same whatever stands beside it."""
+    """The mean over units, added one by one: an image's mean does not depend on the other images, to the bit."""
     total = answers[:, 0].copy()
     for column in range(1, answers.shape[1]):
         total += answers[:, column]

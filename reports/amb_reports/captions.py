@@ -30,11 +30,11 @@ def scale(anchored: pd.Series) -> str:
         anchored: whether each problem has reference points, of `ranges`.
     """
     these, without = "these runs", int((~anchored).sum())
-    if not without:
-        return sentence("scale with points")
+    if without == 0:
+        return sentence("gap with points")
     if without == len(anchored):
-        return sentence("scale without points", these=these)
-    return sentence("scale mixed", problems=without, these=these)
+        return sentence("gap without points", these=these)
+    return sentence("gap mixed", problems=without, these=these)
 
 
 def scale_and_scope(runs: pd.DataFrame, traces: Traces) -> str:

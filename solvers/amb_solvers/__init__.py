@@ -1,1 +1,1 @@
-"""The solvers that come with `amb`; each is registered by entry point, as a stranger's would be."""
+"""The solvers that come with `amb`, registered by entry point like those of any other package."""

@@ -1,34 +1,36 @@
-"""Gradient ascent through generator and network: what a white box would reach, for reference."""
+"""Gradient ascent through generator and network: a white-box reference."""
 
 import numpy as np
 
 from amb.contracts.problem import Problem
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution.sphere import BoxSolver
-from amb_solvers.shared.batches import best_first
+from amb.references.adam import Adam
+from amb_solvers.shared.latent_box import BoxSolver
+from amb_solvers.shared.ranking import best_first
 
 
 class Gradient(BoxSolver):
     """White-box reference: surrogate-gradient ascent by Adam from several starts, round after round.
 
-    A round queries `draws` draws of the prior and climbs from the best `k` of them; each of its `steps` queries the
-    climbers' points, takes one gradient there (`Problem.gradient`) and moves. So a query buys a value and, unless it
-    is a draw, a gradient at that point; gradients are counted in no other way, and their time is solver seconds. A
-    failed draw is no start; a climber whose query fails goes on, as its gradient is known. Where there is no slope (a
-    silent neuron, or a gradient that is not finite) the climber starts again from the prior.
+    A round queries `draws` draws of the prior and climbs from the best `k` of them. In each of its `steps`, the
+    climbers' points are queried, one gradient is taken at each (`Problem.gradient`), and the climbers move. So a query
+    yields a value and, except for the draws, a gradient at that point; gradients are not counted otherwise, and their
+    time counts as solver seconds. A failed draw is not climbed from. A climber whose query fails continues, since its
+    gradient is known. Where there is no slope (a silent neuron, or a gradient that is not finite) the climber restarts
+    from the prior.
 
-    Equal on one device: gradients are floats, and another device may round them otherwise.
+    Runs are reproducible on one device only: gradients are floats, which another device may round differently.
 
     Args:
-        k: climbers.
-        draws: of the prior at the start of a round, at least `k`.
-        steps: of a round.
-        rate: step size of Adam, in latent units.
+        k: number of climbers.
+        draws: draws of the prior at the start of a round, at least `k`.
+        steps: steps per round.
+        rate: Adam's step size, in latent units.
     """
 
     white_box = True
-    failed_queries = "is no start; a climber goes on"
+    failed_queries = "is not climbed from; a climber continues"
     source = "Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034; Neftci, Mostafa & Zenke 2019, arXiv:1901.09948"
 
     def __init__(
@@ -46,10 +48,10 @@ class Gradient(BoxSolver):
         self._moved = 0  # steps of this round
 
     def attach(self, problem: Problem) -> None:
-        """Take the problem whose gradients are climbed.
+        """Take the problem whose gradients are followed.
 
         Raises:
-            SolverError: it has none.
+            SolverError: the problem has no gradients.
         """
         try:
             problem.gradient(np.empty((0, self.space.d)))
@@ -59,7 +61,7 @@ class Gradient(BoxSolver):
 
     def _generate(self) -> FloatArray:
         if self._problem is None:
-            raise SolverError("Gradient sees gradients: attach(problem) comes before the first ask")
+            raise SolverError("this solver follows gradients: call attach(problem) before the first ask")
         if not len(self._climbers):
             return self.space.decode(self.space.sample_prior(self.draws, self.rng))
         self._step(self._problem)
@@ -71,23 +73,17 @@ class Gradient(BoxSolver):
             self._moved = 0
         elif not self._moved and not len(self._climbers):
             self._climbers = self._batch[best_first(values)[: self.k]].astype(np.float64)
-            self._mean, self._square = np.zeros_like(self._climbers), np.zeros_like(self._climbers)
-            self._age = np.zeros((len(self._climbers), 1))
+            self._adam = Adam(*self._climbers.shape, rate=self.rate, epsilon=1e-12)
 
     def _step(self, problem: Problem) -> None:
-        """Adam, with the usual decay of the mean and a short memory of the squares."""
+        """One step of Adam; climbers without a slope start again from the prior."""
         _, slopes = problem.gradient(self._climbers)
         slopes = np.asarray(slopes, dtype=np.float64)
         flat = ~np.isfinite(slopes).all(axis=1) | ~slopes.any(axis=1)
         slopes[flat] = 0.0
         self._moved += 1
-        self._age += 1
-        self._mean = 0.9 * self._mean + 0.1 * slopes
-        self._square = 0.99 * self._square + 0.01 * slopes**2
-        mean, square = self._mean / (1 - 0.9**self._age), self._square / (1 - 0.99**self._age)
-        steps = self.rate * mean / (np.sqrt(square) + 1e-12)
-        moved = np.clip(self._climbers + steps, self.space.low, self.space.high)
+        moved = np.clip(self._climbers + self._adam.step(slopes), self.space.low, self.space.high)
         if flat.any():
             moved[flat] = self.space.decode(self.space.sample_prior(int(flat.sum()), self.rng))
-            self._mean[flat] = self._square[flat] = self._age[flat] = 0.0
+            self._adam.restart(flat)
         self._climbers = moved

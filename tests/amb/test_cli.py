@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_compare_prints_a_table_and_a_verdict_and_writes_a_report(tmp_path: Path
 def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -> None:
     words = ["compare", *SMALL, "--plugin", str(TOY), "--study", "st", "--json"]
     first, second = amb(*words, cwd=tmp_path), amb(*words, cwd=tmp_path)
-    assert "All 16 runs are in the study already" in second.stderr
+    assert "The study already holds all 16 runs" in second.stderr
     assert json.loads(first.stdout) == json.loads(second.stdout)
 
 
@@ -134,14 +135,15 @@ def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) ->
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("st/journal/*.arrows")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("st/journal/*.journal")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "The same command goes on from there" in errors
-    assert list(tmp_path.glob("st/journal/*.arrows"))
+    assert re.search(r"keeps 0 finished runs, and [\d,]+ queries of \d+ unfinished ones", errors)
+    assert "The same command resumes them" in errors
+    assert list(tmp_path.glob("st/journal/*.journal"))
     for folder in ("st", "undisturbed"):
         assert amb(*words, "--study", folder, cwd=tmp_path).returncode == 0
     from amb.study.study import Study
@@ -207,6 +209,6 @@ def test_a_damaged_or_missing_checkpoint_is_named(tmp_path: Path, damage: str, s
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    for expected in ("snn-cnn.safetensors", says, "install amb again"):
+    for expected in ("snn-cnn.safetensors", says, "reinstall amb"):
         assert expected in done.stderr
     assert not list(tmp_path.glob("**/runs/*"))

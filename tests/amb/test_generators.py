@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import amb
-from amb.catalogue.generators import _made
-from amb.catalogue.plugins import Plugin, load_file, plugins
+from amb.catalogue.families import registered_families
+from amb.catalogue.generators import _described
+from amb.catalogue.plugins import KINDS, Plugin, load_file, plugins
 from amb.catalogue.problems import expand, family, family_names, problem
 from amb.errors import PluginError, SpecError
 
@@ -37,7 +38,8 @@ def test_a_generator_of_a_file_is_found_by_name() -> None:
 @pytest.mark.usefixtures("mine")
 def test_a_pair_that_nobody_registered_is_composed() -> None:
     """Ids, ranges and options as of any family; values as target and generator give them."""
-    assert "stripes/snn-cnn" not in family_names()
+    assert "stripes/snn-cnn" not in registered_families()
+    assert "stripes/snn-cnn" in family_names()
     assert expand("stripes/snn-cnn/sn1/2..3") == ["stripes/snn-cnn/sn1/2", "stripes/snn-cnn/sn1/3"]
     assert dict(family("stripes/snn-cnn").layers()) == dict(amb.target("snn-cnn").layers)
     made = problem("stripes/snn-cnn/sn1/2[grid=quantile]")
@@ -49,22 +51,40 @@ def test_a_pair_that_nobody_registered_is_composed() -> None:
     assert np.array_equal(made.evaluate(candidates), amb.target("snn-cnn").activations(images, [("sn1", 2)] * 3))
 
 
-@pytest.mark.usefixtures("mine")
-def test_a_registered_family_comes_first() -> None:
-    assert type(family("cifar10-sngan/snn-cnn")).__name__ == "SNGANBeforeSpikingCNN"
+def test_a_registered_family_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a pair that could be composed too."""
+    file = tmp_path / "analytic.py"
+    file.write_text(
+        "import amb\n\nclass Analytic(amb.Family):\n    name = 'toy/ann-vgg'\n"
+        "    def layers(self):\n        return {'only': 1}\n"
+        "    def problem(self, layer, unit, *, device='cpu', **options):\n        raise NotImplementedError\n"
+    )
+    monkeypatch.setattr("amb.catalogue.plugins._from_files", {kind: {} for kind in KINDS})
+    load_file(file)
+    assert dict(family.__wrapped__("toy/ann-vgg").layers()) == {"only": 1}
 
 
 @pytest.mark.usefixtures("mine")
 def test_a_pair_that_does_not_fit_is_refused_before_anything_is_measured() -> None:
-    with pytest.raises(SpecError, match=r"snn-cnn .*\[n, 32, 32, 3\].*5, 5, 3"):
-        problem("dots/snn-cnn/sn1/2").warm_up()
+    with pytest.raises(SpecError, match=r"dots makes images of 5x5x3, target snn-cnn takes 32x32x3"):
+        problem("dots/snn-cnn/sn1/2")
+    with pytest.raises(SpecError, match="5x5x3"):
+        amb.target("snn-cnn").problem("dots", 2, layer="sn1")
+    assert not [name for name in family_names() if name.startswith("dots/")]
 
 
 @pytest.mark.usefixtures("mine")
 def test_what_is_no_pair_is_answered_with_the_nearest() -> None:
-    for name in ("stripes/snn-cn", "stripe/snn-cnn"):
-        with pytest.raises(SpecError, match="snn-cnn"):
-            problem(f"{name}/sn1/2")
+    for name, nearest in {
+        "stripes/snn-cn": "snn-cnn",
+        "stripe/snn-cnn": "stripes",
+        "stripes/snn-cm*": "snn-cnn",
+        "strypes*/snn-cnn": "stripes",
+    }.items():
+        with pytest.raises(SpecError, match=f"did you mean .*{nearest}"):
+            expand(f"{name}/sn1/2")
+    with pytest.raises(SpecError, match="did you mean sn"):
+        expand("stripes/*/sm1/2")
 
 
 @given(
@@ -96,10 +116,10 @@ def test_what_is_no_generator_is_named() -> None:
     """A function that makes something else, and a generator that calls itself otherwise."""
     wrong = Plugin("generators", "wrong", "x:y", "somebody 1.0", _object=dict)
     with pytest.raises(PluginError, match=r"'wrong' of somebody 1\.0 is not an amb.Generator: \{\}"):
-        _made(wrong, "cpu")
+        _described(wrong)
     other = Plugin("generators", "other", "x:y", "somebody 1.0", _object=amb.generator("toy"))
     with pytest.raises(PluginError, match="calls itself 'toy'"):
-        _made(other, "cpu")
+        _described(other)
 
 
 def test_every_generator_here_has_the_name_that_finds_it() -> None:

@@ -101,8 +101,8 @@ def test_noise_is_part_of_id_and_fingerprint_and_quiet_takes_it_away() -> None:
         ({"noise": "gaussian", "sigma": 0.1, "std": 0.1}, "not both"),
         ({"noise": "gaussian"}, "give the standard deviation itself"),
         ({"noise": "poisson", "trials": 0}, "trials must be"),
-        ({"noise": "gaussian", "std": -1}, "from 0 on"),
-        ({"noise": "poisson", "spikes": 2.5}, "number of spikes"),
+        ({"noise": "gaussian", "std": -1}, "from 0 to 1e9"),
+        ({"noise": "poisson", "spikes": 2.5}, "needs spikes, an integer"),
     ],
 )
 def test_bad_noise_is_refused(options: dict[str, object], says: str) -> None:

@@ -10,8 +10,10 @@ from amb.catalogue.problems import problem
 from amb.catalogue.reference_points import References, load, save
 from amb.contracts.reference import Reference, RoundTrip
 from amb.errors import DataError
+from amb.references.adam import Adam
+from amb.references.ascent import Effort, ascend
 from amb.references.improve import improved
-from amb.references.measure import Effort, ascend, measure
+from amb.references.measure import measure
 
 POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
 
@@ -142,3 +144,21 @@ def test_ascent_beats_its_starts_and_is_exact() -> None:
     best, candidate = ascend(made, draws, values, effort)
     assert best > values.max()
     assert made.evaluate(candidate[None])[0] == best
+
+
+def test_adam_takes_the_textbooks_steps_and_climbers_restart_alone() -> None:
+    """As torch's Adam with the same decays; one that restarts moves as a fresh one does."""
+    torch = pytest.importorskip("torch")
+    slopes = np.random.default_rng(0).standard_normal((6, 3, 5))
+    adam, fresh = Adam(3, 5, rate=0.2), Adam(1, 5, rate=0.2)
+    point = torch.zeros(3, 5, dtype=torch.float64, requires_grad=True)
+    theirs = torch.optim.Adam([point], lr=0.2, betas=(0.9, 0.99), eps=1e-8, maximize=True)
+    ours = np.zeros((3, 5))
+    for slope in slopes[:3]:
+        ours += adam.step(slope)
+        point.grad = torch.from_numpy(slope)
+        theirs.step()
+    assert ours == pytest.approx(point.detach().numpy(), rel=1e-12)
+    adam.restart(np.array([False, True, False]))
+    for slope in slopes[3:]:
+        assert np.array_equal(adam.step(slope)[1:2], fresh.step(slope[1:2]))

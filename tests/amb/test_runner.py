@@ -209,3 +209,15 @@ def test_what_shared_the_machine_is_timed_anew(tmp_path: Path, toy: Path) -> Non
     execute(longer, other, laboratory)
     execute(few, other, laboratory, timing=True)
     assert len(list((other.folder / "damaged").iterdir())) == len(few)
+
+
+def test_a_shorter_timing_study_is_measured_and_keeps_the_longer_runs(tmp_path: Path, toy: Path) -> None:
+    """The seconds of 30 queries are not those of 20, even if the longer run had the machine for itself."""
+    laboratory, study = Laboratory(), Study(tmp_path)
+    longer, few = plans_for(budget=30, problems=1), plans_for(budget=20, problems=1)
+    execute(longer, study, laboratory, timing=True)
+    before = laboratory.queries
+    execute(few, study, laboratory, timing=True)
+    assert laboratory.queries - before == 20 * len(few)
+    assert all(record.timing and record.queries == 20 for record, _ in study.records())
+    assert len(list((study.folder / "damaged").iterdir())) == len(few)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,30 @@ def test_ask_and_tell_alternate_with_the_same_rows() -> None:
     agent.tell(rows, [0.0] * 3)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda rows: rows.astype(float),
+        lambda rows: rows[::-1],
+        lambda rows: rows[:2],
+        lambda rows: rows[0],
+        lambda rows: rows + 100,
+        lambda rows: rows.astype(bool),
+        lambda rows: [["a"] * 5] * 3,
+        lambda rows: [[0], [0, 1]],
+    ],
+    ids=["floats", "another order", "too few", "one row", "off the grid", "booleans", "text", "ragged"],
+)
+def test_tell_takes_nothing_but_the_rows_that_were_asked(wrong: Callable[[np.ndarray], object]) -> None:
+    """What differs in order, shape, type or value is refused, and the right rows can still be told."""
+    agent = solver("random[k=3]", SPACE, budget=6)
+    rows = agent.ask()
+    with pytest.raises(SolverError, match="the rows that ask"):
+        agent.tell(wrong(rows), [0.0] * 3)  # type: ignore[arg-type]
+    agent.tell(rows.tolist(), [0.0, 1.0, 0.0])
+    assert np.array_equal(agent.recommend(), rows[1])
+
+
 @pytest.mark.parametrize("budget", [0, -3, 2.5])
 def test_bad_budgets_are_refused(budget: float) -> None:
     with pytest.raises(SolverError, match="budget"):
@@ -72,9 +98,11 @@ def test_nothing_to_recommend_before_the_first_value() -> None:
     ("spec", "says"),
     [
         ("randm", "did you mean random"),
-        ("random[kk=3]", "options of random: .*k=32"),
-        ("random[k=many]", "must be int"),
-        ("random[k=true]", "must be int"),
+        ("random[kk=3]", "random has no option 'kk'; did you mean k\\? Options of random: draw=grid, k=32"),
+        ("tt-b[zzz=3]", "tt-b has no option 'zzz'. Options of tt-b: .*k=25"),
+        ("random[lr=3]", "random has no option 'lr'. Options of random: draw=grid, k=32"),
+        ("random[k=many]", "must be an integer"),
+        ("random[k=true]", "must be an integer"),
         ("random[draw=sobol]", "'grid' or 'prior'"),
     ],
 )

@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from amb import Space
+from amb.contracts.generator import Grid
+from amb.contracts.problem import FunctionProblem
 from amb.errors import CandidateError, SpecError
 
 grids = st.builds(
@@ -64,20 +67,50 @@ def test_categorical_coordinates_are_the_codes() -> None:
     assert np.array_equal(space.decode(np.array([[3, 511]])), [[3.0, 511.0]])
 
 
-@pytest.mark.parametrize(
-    ("candidates", "says"),
-    [
-        (np.zeros((2, 5), dtype=int), "shape"),
-        (np.zeros(4, dtype=int), "shape"),
-        (np.zeros((2, 4)), "integers"),
-        (np.full((1, 4), 8), "0..7"),
-        (np.full((1, 4), -1), "0..7"),
-        (np.zeros((1, 4), dtype=bool), "integers"),
-    ],
-)
-def test_wrong_candidates_are_refused(candidates: np.ndarray, says: str) -> None:
+WRONG: list[tuple[ArrayLike, str]] = [
+    (np.zeros((2, 5), dtype=int), "shape"),
+    (np.zeros(4, dtype=int), "shape"),
+    (np.zeros((2, 4)), "integers"),
+    (np.full((1, 4), 8), "0..7"),
+    (np.full((1, 4), -1), "0..7"),
+    (np.zeros((1, 4), dtype=bool), "integers"),
+    ([[0, 0, 0, 0], [0]], "shape"),
+]
+
+
+@pytest.mark.parametrize(("candidates", "says"), WRONG)
+@pytest.mark.parametrize("call", ["check", "decode", "latents", "numbered latents", "evaluate", "images"])
+def test_whatever_a_user_calls_refuses_wrong_candidates_and_evaluates_nothing(
+    call: str, candidates: ArrayLike, says: str
+) -> None:
+    """Only internal calls, behind a check, skip it."""
+    space = Space.uniform(4, 8)
+    shown: list[np.ndarray] = []
+
+    def respond(rows: np.ndarray) -> np.ndarray:
+        shown.append(rows)
+        return np.zeros(len(rows))
+
+    problem = FunctionProblem(respond, space, id="test/blank")
+    calls = {
+        "check": space.check,
+        "decode": space.decode,
+        "latents": Grid(space).latents,
+        "numbered latents": Grid(space, np.arange(8)).latents,
+        "evaluate": problem.evaluate,
+        "images": problem.images,
+    }
     with pytest.raises(CandidateError, match=says):
-        Space.uniform(4, 8).check(candidates)
+        calls[call](candidates)
+    assert not shown
+
+
+@given(grids, st.integers(0, 2**32 - 1))
+def test_checked_candidates_decode_to_the_same_latents(space: Space, seed: int) -> None:
+    """Skipping the check changes no bit of a valid candidate's latents."""
+    points = space.sample(8, np.random.default_rng(seed))
+    np.testing.assert_array_equal(space.decode_checked(points), space.decode(points))
+    np.testing.assert_array_equal(Grid(space).latents_checked(points), Grid(space).latents(points))
 
 
 @pytest.mark.parametrize("levels", [np.array([]), np.array([[2]]), np.array([2.0]), np.array([0, 3])])

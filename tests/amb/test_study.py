@@ -52,7 +52,7 @@ def test_a_journal_torn_anywhere_keeps_its_whole_batches(sizes: list[int], data:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        path, trace = Path(folder) / "j.arrows", trace_of(sizes)
+        path, trace = Path(folder) / "j.journal", trace_of(sizes)
         Journal(path, 3, Known(trace)).close()
         content = path.read_bytes()
         cut = data.draw(st.integers(0, len(content)))
@@ -69,9 +69,9 @@ def test_a_journal_torn_anywhere_keeps_its_whole_batches(sizes: list[int], data:
 
 def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
     trace = trace_of([2])
-    with Journal(tmp_path / "j.arrows", 3) as journal:
+    with Journal(tmp_path / "j.journal", 3) as journal:
         journal.append(trace.candidates, trace.values, trace.clean)
-        back = read_journal(tmp_path / "j.arrows")
+        back = read_journal(tmp_path / "j.journal")
     assert back is not None
     assert same(back.known.trace, trace)
 
@@ -154,8 +154,9 @@ def test_a_foreign_manifest_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_no_reader_executes_or_trusts_foreign_bytes(tmp_path: Path) -> None:
-    """An Arrow stream of another schema is no journal."""
+    """An Arrow stream of another schema is not a journal, under the suffix of either format."""
     path = tmp_path / "j.arrows"
     with pa.ipc.new_stream(path.open("wb"), pa.schema([("x", pa.int8())])) as writer:
         writer.write_batch(pa.record_batch({"x": pa.array([1], pa.int8())}))
     assert read_journal(path) is None
+    assert read_journal(path.rename(tmp_path / "j.journal")) is None

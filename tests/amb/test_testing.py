@@ -56,14 +56,14 @@ class Diverged(Honest):
 
 
 class Generous(Honest):
-    """Asks its batch whatever fits."""
+    """Asks for a whole batch, whatever the limit."""
 
     def _ask(self, limit: int) -> Any:
         return self.space.sample(4, self.rng)
 
 
 class Spendthrift(Honest):
-    """Never says that it is done, and takes no notice of the bookkeeping."""
+    """Never reports that its budget is spent, and bypasses the bookkeeping."""
 
     @property
     def remaining(self) -> int:
@@ -83,7 +83,7 @@ class Miser(Honest):
 
 
 class Credulous(Honest):
-    """Hears whatever it is told."""
+    """Accepts any tell."""
 
     def tell(self, candidates: Any, values: Any) -> None:
         self._pending = None
@@ -118,7 +118,7 @@ class Legacy(Honest):
 
 
 class Gossip(Honest):
-    """Tells its other instances what it found, from its second batch on."""
+    """Shares what it finds with its other instances, from its second batch on."""
 
     heard: ClassVar[list[int]] = []
 
@@ -157,7 +157,7 @@ class TorchGlobal(Honest):
 
 
 class JaxGlobal(Honest):
-    """Switches JAX to another precision for everybody."""
+    """Switches JAX to another precision globally."""
 
     def _ask(self, limit: int) -> Any:
         import jax
@@ -175,7 +175,7 @@ class Reader(Honest):
 
 
 class Unpicklable(Honest):
-    """Keeps a generator."""
+    """Holds a Python generator, which cannot be pickled."""
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         super().__init__(space, budget=budget, seed=seed)
@@ -190,7 +190,7 @@ class Forgetful(Honest):
 
 
 class Capricious(Honest):
-    """Cannot be replayed once it was asked for four."""
+    """Cannot be replayed once it was asked for four candidates."""
 
     def _ask(self, limit: int) -> Any:
         if limit == 4:
@@ -199,14 +199,14 @@ class Capricious(Honest):
 
 
 class Scheduler(Honest):
-    """Cools with the budget, and calls itself anytime."""
+    """Cools with the budget, and declares itself anytime."""
 
     def _ask(self, limit: int) -> Any:
         return (super()._ask(limit) + self.budget) % self.space.levels
 
 
 class Braggart(Honest):
-    """Claims categories, and refuses them."""
+    """Claims categorical spaces, and refuses them."""
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         if not space.ordinal:
@@ -215,7 +215,7 @@ class Braggart(Honest):
 
 
 class Rounder(Honest):
-    """Works in the latent box, and claims categories."""
+    """Works in the latent box, and claims categorical spaces."""
 
     continuous = True
 
@@ -231,7 +231,7 @@ class Refuser(Honest):
 
 
 class Shy(Honest):
-    """Does what no rule allows, and refuses every budget at which that would be seen."""
+    """Breaks a rule, and refuses every budget at which a case could notice."""
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         super().__init__(space, budget=budget, seed=seed)
@@ -243,13 +243,13 @@ class Shy(Honest):
 
 
 class Lucky(Honest):
-    """Claims a way with noise, and recommends its luckiest value."""
+    """Claims to handle noise, but recommends its luckiest value."""
 
     noisy = True
 
 
 class Peeping(Honest):
-    """Takes the problem, and does not say so."""
+    """Takes the problem without declaring `white_box`."""
 
     def attach(self, problem: Problem) -> None:
         self.problem = problem
@@ -287,7 +287,7 @@ class Satisfied(Honest):
 
 
 class Fragile(Honest):
-    """Cannot bear a failed query."""
+    """Fails on a failed query."""
 
     def _tell(self, candidates: Any, values: Any) -> None:
         if np.isnan(values).any():
@@ -295,7 +295,7 @@ class Fragile(Honest):
 
 
 class Squarer(Honest):
-    """Squares values, and cannot bear the result."""
+    """Squares values, and fails when they overflow."""
 
     def _tell(self, candidates: Any, values: Any) -> None:
         with np.errstate(over="raise", invalid="ignore"):
@@ -303,7 +303,7 @@ class Squarer(Honest):
 
 
 class Stepper(Honest):
-    """Moves by at least one level, which not every mode has."""
+    """Moves by at least one level, although a dimension may have only one."""
 
     def _ask(self, limit: int) -> Any:
         return (super()._ask(limit) + self.rng.integers(1, self.space.levels)) % self.space.levels
@@ -314,14 +314,14 @@ BAD = [
     (Floaty, "candidates on the grid", "integers"),
     (OffTheGrid, "candidates on the grid", "level 8"),
     (Diverged, "candidates on the grid", "NaN"),
-    (Generous, "limits", "allowed 1..1"),
+    (Generous, "limits", "allowed are 1..1"),
     (Spendthrift, "budget", "of a budget of"),
     (Miser, "budget", "of a budget of"),
     (Credulous, "order of ask and tell", "accepted"),
     (Entropic, "same seed, same candidates", "query 1 differs"),
     (Deaf, "other seed, other candidates", "self.rng"),
     (Legacy, "seeds of a study", "Seed must be between 0 and 2**32 - 1"),
-    (Gossip, "alone or in a crowd", "beside another run"),
+    (Gossip, "alone or in a crowd", "in lockstep with another run"),
     (NumpyGlobal, "global random states untouched", "numpy"),
     (PythonGlobal, "global random states untouched", "Python"),
     (TorchGlobal, "global random states untouched", "torch"),
@@ -330,7 +330,7 @@ BAD = [
     (Forgetful, "pickling", "differs"),
     (Capricious, "replay after a cut", "in batch 1"),
     (Scheduler, "budgets as claimed", "anytime = False"),
-    (Braggart, "spaces as claimed", "claims categorical"),
+    (Braggart, "spaces as claimed", "`kinds` contains categorical"),
     (Rounder, "spaces as claimed", "latent box"),
     (Refuser, "spaces as claimed", "not today"),
     (Lucky, "noise as claimed", "luckiest"),
@@ -344,13 +344,13 @@ BAD = [
     (Fragile, "neuron: failing always (NaN)", "ValueError"),
     (Fragile, "neuron: infinite", "ValueError"),
     (Squarer, "neuron: huge", "FloatingPointError"),
-    (Stepper, "space: one level a mode", "ValueError"),
-    (Stepper, "space: modes of unequal levels", "ValueError"),
+    (Stepper, "space: one level per dimension", "ValueError"),
+    (Stepper, "space: dimensions of unequal levels", "ValueError"),
 ]
 
 
 def test_an_honest_solver_passes() -> None:
-    """What cannot be said of it is skipped, with the reason; the rest holds."""
+    """Rules that do not apply to it are skipped with a reason; all others hold."""
     outcomes = check_solver(Honest)
     assert [o for o in outcomes if o.result == "broken"] == []
     assert {o.case.name for o in outcomes if o.result == "skipped"} == {"noise as claimed"}
@@ -359,21 +359,30 @@ def test_an_honest_solver_passes() -> None:
 
 @pytest.mark.parametrize(("cls", "case", "says"), BAD, ids=[f"{cls.__name__}-{case}" for cls, case, _ in BAD])
 def test_a_bad_solver_is_caught_by_the_right_case(cls: type[Solver], case: str, says: str) -> None:
-    """Each rule is broken by a solver made for it, and its own case says so."""
+    """Each rule is broken by a solver made for it, and the case of that rule reports it."""
     outcomes = {o.case.name: o for o in check_solver(cls)}
     assert outcomes[case].result == "broken", [(o.case.name, o.reason) for o in outcomes.values()]
     assert says in outcomes[case].reason
     assert not passed(list(outcomes.values()))
 
 
+def test_an_error_comes_with_the_solver_s_own_line() -> None:
+    """Not with one of `amb` or of the standard library; without one if the solver's code had returned already."""
+    inside, returned = check_solver(Fragile), check_solver(OffTheGrid)
+    reasons = [o.reason for o in inside if "ValueError" in o.reason]
+    assert reasons
+    assert all("(test_testing.py:" in reason for reason in reasons)
+    assert not any(".py:" in o.reason for o in returned)
+
+
 def test_every_case_catches_somebody() -> None:
-    """No case of the kit is untested; that of a plain single mode and the friendly spaces repeat others' rules."""
-    repeating = {"space: levels at the prior's quantiles", "space: a single mode", "space: categories"}
+    """Every case of the kit catches a solver made for it, except the spaces that repeat the rules of others."""
+    repeating = {"space: levels at the prior's quantiles", "space: a single dimension", "space: categories"}
     assert {case.name for case in CASES} == {case for _, case, _ in BAD} | repeating | {"replay after a cut"}
 
 
 def test_jax_s_precision_is_a_global_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A solver that switches JAX to float64 for everybody is caught."""
+    """A solver that switches JAX to float64 globally is caught."""
     jax = pytest.importorskip("jax")
     before = jax.config.jax_enable_x64
     try:
@@ -429,7 +438,7 @@ class {name}(Solver):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a good and a bad solver in files of their own."""
+    """A folder with a good and a bad solver, one file each."""
     (tmp_path / "good.py").write_text(MINE.format(name="GoodOne", doc="Random search.", shift=0))
     (tmp_path / "bad.py").write_text(MINE.format(name="BadOne", doc="Counts from one.", shift=1))
     return tmp_path
@@ -460,7 +469,7 @@ def test_amb_check_at_the_command_line(folder: Path) -> None:
     ],
 )
 def test_amb_check_refuses_in_one_line(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    """What cannot be checked is said without a traceback."""
+    """Bad input ends in one line without a traceback."""
     done = amb(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr

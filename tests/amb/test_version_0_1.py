@@ -16,8 +16,9 @@ import pytest
 import amb
 from amb.catalogue.plugins import load_file
 from amb.comparison.compare import reopen
+from amb.study.journal import read_journal
 from amb.study.published import open_study
-from amb.study.runs import RunRecord, Trace
+from amb.study.runs import Known, RunRecord, Trace
 from amb.study.study import Study
 
 DATA = Path(__file__).parents[1] / "data"
@@ -64,7 +65,7 @@ def test_an_interrupted_study_goes_on_to_the_same_bits(study: Study) -> None:
     before = {path.name for path in (study.folder / "journal").glob("*.arrows")}
     assert len(before) == 20
     amb.compare(asked.solvers, asked.problems, budget=40, seeds=2, study=study.folder)
-    assert not list((study.folder / "journal").glob("*.arrows"))
+    assert not list((study.folder / "journal").iterdir())
     expected = json.loads((DATA / "study-0.1-finished.json").read_text())
     assert {record.plan.run_id: content(record, trace) for record, trace in study.records()} == expected
 
@@ -91,3 +92,26 @@ def test_it_reports_what_it_holds(study: Study) -> None:
     result = reopen(study.folder, solvers=["random", "tt-s", "cma-diagonal"], budget=12)
     assert set(result.ranking["solver"]) == {"random", "tt-s", "cma-diagonal"}
     assert result.runs["status"].eq("ok").all()
+
+
+def test_a_journal_goes_on_in_todays_format_and_the_longer_of_two_counts(study: Study) -> None:
+    """Killed between writing the new journal and deleting the old one, a study holds both."""
+    old = next((study.folder / "journal").glob("*.arrows"))
+    found = read_journal(old)
+    assert found is not None
+    assert found.plan is not None
+    plan, known, content = found.plan, found.known, old.read_bytes()
+    d = known.trace.candidates.shape[1]
+    study.journal(plan, d, known).close()
+    assert not old.exists()
+    assert study.journals(plan.run_id) == [study.journal_file(plan.run_id)]
+    again = study.unfinished(plan)
+    assert again is not None
+    assert (digest(again.trace), again.seconds) == (digest(known.trace), known.seconds)
+    study.journal(plan, d, Known(known.trace.first(1))).close()
+    old.write_bytes(content)
+    longer = study.unfinished(plan)
+    assert longer is not None
+    assert digest(longer.trace) == digest(known.trace)
+    study.drop_journal(plan, len(known.trace))
+    assert study.journals(plan.run_id) == []

@@ -56,8 +56,9 @@ def test_engine_is_eight_times_the_package(benchmark, engine: str, package: str)
 
 
 def test_a_second_start_does_not_compile(benchmark) -> None:  # type: ignore[no-untyped-def]
-    """Once the engine has been compiled on a machine, a fresh process has its first batch, imports apart, in
-    under two seconds, where the package takes 5 to 7."""
+    """Once the engine is compiled on a machine, a new process takes under two seconds for its first batch.
+
+    Imports are not counted; the package takes 5 to 7 seconds."""
     code = (
         "import time, amb; from amb.contracts.space import Space; from amb.catalogue.solvers import resolve;"
         "spec = resolve('tt-b'); start = time.perf_counter();"

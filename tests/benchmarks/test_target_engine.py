@@ -9,11 +9,11 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from amb_problems.engine import measure
-from amb_problems.engine.build import network_of
 from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.evaluator import Evaluator
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.tables import engine_speed
+from amb_problems.targets.spiking.exact_network import ExactNetwork
+from amb_problems.targets.spiking.stages import network_of
 
 pytestmark = [pytest.mark.benchmark_ratio, pytest.mark.usefixtures("one_thread")]
 
@@ -30,14 +30,14 @@ IMAGES = 64
 PEAK_MEMORY = """
 import re, torch
 from pathlib import Path
-from amb_problems.engine import measure
-from amb_problems.engine.build import network_of
+from amb_problems.tables import engine_speed
+from amb_problems.targets.spiking.stages import network_of
 from amb_problems.engine.evaluator import Evaluator
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.targets.spiking.exact_network import ExactNetwork
 
 torch.set_num_threads(1)
-evaluator = Evaluator(network_of(SpikingTarget.load("{target}")))
-images = measure.stimuli(320)
+evaluator = Evaluator(network_of(ExactNetwork.load("{target}")))
+images = engine_speed.stimuli(320)
 def count(n):
     evaluator.counts(images[:n], [("{layer}", 0)] * n)
     # Not ru_maxrss: a new process inherits its parent's.
@@ -58,9 +58,9 @@ def test_a_probe_is_many_times_faster_than_the_framework(
 ) -> None:
     """One unit of a layer, all frames, an image: the ratios that the project promises, at least."""
     pytest.importorskip("snntorch" if name == "snn-cnn" else "spikingjelly")
-    target, images = SpikingTarget.load(name), measure.stimuli(IMAGES)
+    target, images = ExactNetwork.load(name), engine_speed.stimuli(IMAGES)
     if name not in frameworks:
-        frameworks[name] = measure.framework_seconds(target, images[:16])
+        frameworks[name] = engine_speed.framework_seconds(target, images[:16])
     evaluator = Evaluator(network_of(target))
     benchmark(evaluator.counts, images, [(layer, 0)] * IMAGES)
     ratio = frameworks[name] / (benchmark.stats.stats.min / IMAGES)
@@ -70,14 +70,14 @@ def test_a_probe_is_many_times_faster_than_the_framework(
 
 def test_integers_beat_floats(benchmark: BenchmarkFixture) -> None:
     """Whatever arithmetic is found fastest here, it pays for a whole deep probe."""
-    network, images = network_of(SpikingTarget.load("snn-resnet18")), measure.stimuli(IMAGES)
+    network, images = network_of(ExactNetwork.load("snn-resnet18")), engine_speed.stimuli(IMAGES)
     probes = [("layer4.1.sn2", 0)] * IMAGES
-    floats = Evaluator(network, path="floats")
-    seconds = measure.best_seconds(lambda: floats.counts(images, probes))
+    floats = Evaluator(network, backend="floats")
+    seconds = engine_speed.best_seconds(lambda: floats.counts(images, probes))
     chosen = Evaluator(network)
     benchmark(chosen.counts, images, probes)
     ratio = seconds / benchmark.stats.stats.min
-    benchmark.extra_info.update({"way": chosen.way, "times float32": round(ratio, 1)})
+    benchmark.extra_info.update({"algorithm": chosen.algorithm, "times float32": round(ratio, 1)})
     assert ratio >= 1.5
 
 
@@ -89,10 +89,10 @@ def test_deep_convolutions_reach_half_of_the_integer_peak(benchmark: BenchmarkFi
     """
     if not has_integers():
         pytest.skip("no integer convolution here")
-    evaluator = Evaluator(network_of(SpikingTarget.load(name)), path="integers")
-    images = measure.stimuli(IMAGES)
-    peak = measure.peaks()["int8"]
-    speed = benchmark.pedantic(measure.speed, args=(evaluator, layer, images), rounds=1)
+    evaluator = Evaluator(network_of(ExactNetwork.load(name)), backend="integers")
+    images = engine_speed.stimuli(IMAGES)
+    peak = engine_speed.peaks()["int8"]
+    speed = benchmark.pedantic(engine_speed.speed, args=(evaluator, layer, images), rounds=1)
     share = speed.convolution_rate / peak
     benchmark.extra_info["of the int8 peak"] = f"{share:.0%}"
     tiles = torch.cpu._is_amx_tile_supported() and name == "snn-resnet18"

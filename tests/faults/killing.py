@@ -119,7 +119,7 @@ def main() -> None:
         more, twice = disturb(rough, plans, rng, killed)
         kills, round_ = kills + more, round_ + 1
         same &= traces(quiet, plans) == traces(rough, plans)
-        assert not list((rough / "journal").glob("*.arrows")), "a journal is left over"
+        assert not list((rough / "journal").glob("*.journal")), "a journal is left over"
         measured = (rough / "counter").stat().st_size
         assert asked.budget * len(plans) <= measured <= asked.budget * len(plans) + twice
     seconds = round(time.monotonic() - started, 1)

@@ -89,7 +89,7 @@ def test_a_solver_slower_than_the_network_is_named_once(tmp_path: Path) -> None:
     ):
         plan = RunPlan("p/q/r/0", "print", solver, "1", seed, 10)
         watch.ended(RunRecord(plan, "ok", 10, 10, (0,), 0.5, own, network / 2, network / 2))
-    assert heard.notes == ("slow is slow: it took 16 s itself, and the network 8.0 s (2.0 times as long)",)
+    assert heard.notes == ("slow is slow: it took 16 s itself, the network 8.0 s (2.0 times as long)",)
     assert study_status(study).warnings == heard.notes
 
 

@@ -126,7 +126,7 @@ def test_groups_share_a_pair_and_serve_every_worker() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--executor", "dask", "--timing"], "wall times are never taken from a cluster"),
+        (["--executor", "dask", "--timing"], "wall times are never measured on a cluster"),
         (["--executor", "dusk"], "did you mean dask"),
         (["--workers", "2"], "belong to --executor dask"),
         (["--executor", "dask", "--workers", "2", "--scheduler", "tcp://x:1"], "one of them"),
@@ -150,7 +150,7 @@ def test_two_of_four_workers_killed_cost_nothing(
     killed: list[int] = []
 
     def kill_two(cluster) -> None:  # type: ignore[no-untyped-def]
-        while len(list((study.folder / "journal").glob("*.arrows"))) < 3:
+        while len(list((study.folder / "journal").glob("*.journal"))) < 3:
             time.sleep(0.05)
         for worker in list(cluster.workers.values())[:2]:
             killed.append(worker.pid)
@@ -163,7 +163,7 @@ def test_two_of_four_workers_killed_cost_nothing(
         thread.join()
     assert len(set(killed)) == 2
     assert traces(study, wanted) == alone(wanted)
-    assert not list((study.folder / "journal").glob("*.arrows"))
+    assert not list((study.folder / "journal").glob("*.journal"))
 
 
 @pytest.mark.slow

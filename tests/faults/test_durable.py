@@ -84,8 +84,9 @@ def a_checkpoint(folder: Path) -> None:
     import torch
 
     from amb_problems import checkpoint
+    from amb_problems.cards import SNGANCard, SNGANShape
 
-    checkpoint.save(folder / "net", {"weight": torch.ones(3)}, {"kind": "toy"})
+    checkpoint.save(folder / "net", {"weight": torch.ones(3)}, SNGANCard(shape=SNGANShape()))
 
 
 def a_training_state(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amb.study.study import read_run
+from amb.study.traces import read_run
 
 SOLVERS = "random,tt-s,cma,portfolio,one-plus-lambda,snes"
 COMMAND = ["run", "-s", SOLVERS, "-p", "cifar10-sngan/snn-cnn/sn1/0..1", "--budget", "80", "--seeds", "1"]
@@ -56,4 +56,4 @@ def test_a_command_killed_at_random_ends_as_an_undisturbed_one(tmp_path: Path) -
     assert kills >= KILLS // 2
     assert traces(rough) == traces(quiet)
     assert len(traces(quiet)) == 12
-    assert not list((rough / "journal").glob("*.arrows"))
+    assert not list((rough / "journal").glob("*.journal"))

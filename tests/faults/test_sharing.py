@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
+from amb.errors import StudyError
 from amb.run.execute import execute
 from amb.run.progress import NoProgress
 from amb.study.health import examine, mend, study_status
@@ -88,10 +89,10 @@ def test_a_journal_whose_run_is_saved_is_cleared_away(tmp_path: Path) -> None:
     longer.close()
     with study.claim(PLANS[1]) or pytest.fail("nobody has it"):
         execute(PLANS, study, Lab())
-        left = {path.stem for path in (tmp_path / "journal").glob("*.arrows")}
+        left = {path.stem for path in (tmp_path / "journal").glob("*.journal")}
         assert left == {PLANS[0].run_id, PLANS[1].run_id}, "one holds more than its run, one is another process's"
     execute(PLANS, study, Lab())
-    assert [path.stem for path in (tmp_path / "journal").glob("*.arrows")] == [PLANS[0].run_id]
+    assert [path.stem for path in (tmp_path / "journal").glob("*.journal")] == [PLANS[0].run_id]
 
 
 def test_a_solver_that_cannot_start_ends_its_own_run_only(tmp_path: Path) -> None:
@@ -102,6 +103,20 @@ def test_a_solver_that_cannot_start_ends_its_own_run_only(tmp_path: Path) -> Non
     record, trace = study.load(refused) or pytest.fail("it has no record")
     assert (record.status, len(trace)) == ("crash", 0)
     assert "nonsense" in record.message
+    assert len(traces(study)) == len(PLANS)
+
+
+def test_a_run_that_cannot_begin_is_given_up_by_its_process(tmp_path: Path) -> None:
+    """Else the same process would wait for itself when it is asked again."""
+    study, pipe = Study(tmp_path), Study(tmp_path).journal_file(PLANS[0].run_id)
+    os.mkfifo(pipe)
+    with pytest.raises(StudyError, match="not a regular file") as error:
+        execute(PLANS, study, Lab())
+    claim = study.claim(PLANS[0])
+    assert claim is not None, error  # whose traceback keeps every frame alive
+    claim.release()
+    pipe.unlink()
+    execute(PLANS, study, Lab())
     assert len(traces(study)) == len(PLANS)
 
 
@@ -123,7 +138,7 @@ def test_the_first_interrupt_finishes_the_batch_and_the_second_does_not_wait(tmp
         signal_after(lab, 1, signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             execute(PLANS[:1], study, lab, progress=notes)
-        assert any("once more stops at once" in line for line in notes.said)
+        assert any("again to stop at once" in line for line in notes.said)
         known = study.unfinished(PLANS[0])
         assert known is not None
         assert len(known.trace) == lab.queries  # the batch under way was kept

@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import pickle
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +21,12 @@ from amb.cli.app import app
 from amb.errors import CheckpointError, StudyError
 from amb.run.execute import execute
 from amb.study.health import examine, mend
-from amb.study.journal import read_journal, trace_schema
+from amb.study.journal import read_journal
 from amb.study.manifest import Settings
 from amb.study.published import PublishedStudy, publish
 from amb.study.runs import RunPlan
-from amb.study.study import Study, read_run
+from amb.study.study import Study
+from amb.study.traces import read_run, trace_schema
 
 ROOT = Path(__file__).parents[2]
 SPACE = Space.uniform(6, 16)
@@ -113,7 +116,7 @@ def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
 
     for suffix in (".card.json", ".safetensors"):
         (tmp_path / f"net{suffix}").touch()
-    (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0"}')
+    (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0", "kind": "sngan", "shape": {}}')
     os.truncate(tmp_path / "net.safetensors", 1 << 40)
     with pytest.raises(CheckpointError, match="at most"):
         checkpoint.load(tmp_path / "net")
@@ -124,7 +127,7 @@ def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
 
 def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """An encoding says "a million zeros" in a few bytes; here 30 MB are taken for too much."""
-    monkeypatch.setattr("amb.study.study.MOST_NUMBERS", 1 << 20)
+    monkeypatch.setattr("amb.study.traces.MOST_NUMBERS", 1 << 20)
     path, n = study.run_file(PLAN.run_id), 1 << 20
     metadata = pq.read_schema(path).metadata
     zeros = pa.array(np.zeros(n))
@@ -139,19 +142,19 @@ def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, mon
 
 
 def test_declared_rows_beyond_the_limit_are_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amb.study.study.MOST_NUMBERS", 100)  # 20 candidates of 6 modes are 120
+    monkeypatch.setattr("amb.study.traces.MOST_NUMBERS", 100)  # 20 candidates of 6 modes are 120
     with pytest.raises(StudyError, match="120 numbers"):
         read_run(study.run_file(PLAN.run_id))
 
 
 def test_a_compressed_journal_is_no_journal(study: Study) -> None:
     """Its buffers could declare any size."""
-    path = study.journal_file(PLAN.run_id)
-    with study.journal(PLAN, 6, study.unfinished(PLAN)):
-        pass
-    reader = pa.ipc.open_stream(path.read_bytes())
-    records = [reader.read_next_batch_with_custom_metadata() for _ in range(4)]
+    source = next((ROOT / "tests" / "data" / "study-0.1" / "journal").glob("*.arrows"))
+    path = study.folder / "journal" / source.name
+    path.write_bytes(source.read_bytes())
     assert read_journal(path) is not None
+    reader = pa.ipc.open_stream(path.read_bytes())
+    records = [reader.read_next_batch_with_custom_metadata() for _ in range(2)]
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with path.open("wb") as file, pa.ipc.new_stream(file, reader.schema, options=options) as writer:
         for record in records:
@@ -159,12 +162,58 @@ def test_a_compressed_journal_is_no_journal(study: Study) -> None:
     assert read_journal(path) is None
 
 
+NOTE = struct.Struct("<IB3d")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        NOTE.pack(2**32 - 1, 0, 0.0, 0.0, 0.0),
+        NOTE.pack(2**32 - 1, 0, 0.0, 0.0, 0.0) + bytes(28),
+        NOTE.pack(0, 0, 0.0, 0.0, 0.0),
+        NOTE.pack(1, 0, 0.0, 0.0, 0.0) + bytes(27),
+        NOTE.pack(1, 7, 0.0, 0.0, 0.0) + bytes(28),
+        NOTE.pack(1, 0, float("nan"), 0.0, 0.0) + bytes(28),
+        NOTE.pack(1, 0, -1.0, 0.0, 0.0) + bytes(28),
+    ],
+)
+def test_a_journals_frame_declares_only_what_it_holds(study: Study, payload: bytes) -> None:
+    """Its checksum is right, as a third party's would be; nothing is allocated for what is not there."""
+    path = study.journal_file(PLAN.run_id)
+    study.journal(PLAN, 6, None).close()
+    line = path.read_bytes()
+    whole = NOTE.pack(1, 0, 1.0, 2.0, 3.0) + bytes(28)
+    first = zlib.crc32(whole, zlib.crc32(line))
+    good = line + struct.pack("<II", len(whole), first) + whole
+    path.write_bytes(good + struct.pack("<II", len(payload), zlib.crc32(payload, first)) + payload)
+    content = read_journal(path)
+    assert content is not None
+    assert (len(content.known.trace), content.whole) == (1, False)
+    path.write_bytes(good + struct.pack("<II", 2**32 - 1, first) + payload)
+    content = read_journal(path)
+    assert content is not None
+    assert (len(content.known.trace), content.whole) == (1, False)
+
+
+@pytest.mark.parametrize("changed", [{"d": 0}, {"d": 2**40}, {"d": True}, {"journal": 3}, {"plan": {"seed": -1}}])
+def test_a_journals_first_line_is_checked(study: Study, changed: dict[str, object]) -> None:
+    path = study.journal_file(PLAN.run_id)
+    study.journal(PLAN, 6, study.unfinished(PLAN)).close()
+    line, frames = path.read_bytes().split(b"\n", 1)
+    payload = frames[8 : 8 + struct.unpack_from("<I", frames)[0]]
+    for header in (json.loads(line), json.loads(line) | changed):
+        text = json.dumps(header).encode() + b"\n"
+        path.write_bytes(text + struct.pack("<II", len(payload), zlib.crc32(payload, zlib.crc32(text))) + payload)
+        assert (read_journal(path) is None) == (header != json.loads(line))
+
+
 def test_a_published_run_cannot_declare_a_gigantic_candidate(study: Study, tmp_path: Path) -> None:
     publish(study, tmp_path / "published")
     file = tmp_path / "published" / "runs.parquet"
     table = pq.read_table(file)
     pq.write_table(table.set_column(2, "modes", pa.array([2**31 - 1], pa.int32())), file)
-    with pytest.raises(StudyError, match="2147483647 modes"):
+    with pytest.raises(StudyError, match="2147483647 dimensions"):
         list(PublishedStudy(file.parent).records())
 
 
@@ -228,11 +277,11 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(study: Study) -> None:
     for path in (study.run_file(PLAN.run_id), study.journal_file(PLAN.run_id), study.folder / "manifest.json"):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-    with pytest.raises(StudyError, match="no regular file"):
+    with pytest.raises(StudyError, match="not a regular file"):
         study.load(PLAN)
-    with pytest.raises(StudyError, match="no regular file"):
+    with pytest.raises(StudyError, match="not a regular file"):
         read_journal(study.journal_file(PLAN.run_id))
-    with pytest.raises(StudyError, match="no regular file"):
+    with pytest.raises(StudyError, match="not a regular file"):
         _ = study.manifest
 
 

@@ -9,6 +9,8 @@ import json
 import os
 import resource
 import signal
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -26,11 +28,12 @@ from amb.run.plan import parse_seeds
 from amb.spec import Spec, split_specs
 from amb.study.changes import changes
 from amb.study.health import study_status
-from amb.study.journal import read_journal, to_batch
+from amb.study.journal import read_journal
 from amb.study.manifest import Settings
 from amb.study.published import PublishedStudy, publish
 from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace
-from amb.study.study import Study, read_run
+from amb.study.study import Study
+from amb.study.traces import read_run, to_batch
 
 MOST_MEGABYTES = 64
 MOST_SECONDS = 5
@@ -138,11 +141,7 @@ def readers(folder: Path) -> dict[str, Reader]:
     published = folder / "published" / "runs.parquet"
     found = [
         Reader("run", (run_file.read_bytes(), *_other_runs(record, trace)), _in(run_file, lambda: read_run(run_file))),
-        Reader(
-            "journal",
-            (journal_file.read_bytes(), _stream(trace, None), _stream(trace, "zstd")),
-            _in(journal_file, lambda: read_journal(journal_file)),
-        ),
+        *_journals(journal_file, trace),
         Reader("record", (record.to_json().encode(),), lambda content: _read_record(content, record, trace, run_file)),
         Reader(
             "manifest",
@@ -184,6 +183,25 @@ def _other_runs(record: RunRecord, trace: Trace) -> Iterator[bytes]:
         sink = BytesIO()
         pq.write_table(table, sink, **options)
         yield sink.getvalue()
+
+
+def _journals(path: Path, trace: Trace) -> Iterator[Reader]:
+    """The file itself; its parts under checksums that fit, so that wounds go deep; and a journal of version 0.1."""
+    content = path.read_bytes()
+    line, frames = content[: content.index(b"\n") + 1], content[content.index(b"\n") + 1 :]
+    payload = frames[8 : 8 + int.from_bytes(frames[:4], "little")]
+
+    def sealed(line: bytes, payload: bytes) -> object:
+        summed = zlib.crc32(payload, zlib.crc32(line))
+        path.write_bytes(line + struct.pack("<II", len(payload), summed) + payload)
+        return read_journal(path)
+
+    yield Reader("journal", (content,), _in(path, lambda: read_journal(path)))
+    yield Reader("journal_line", (line,), lambda mutated: sealed(mutated.split(b"\n")[0] + b"\n", payload))
+    yield Reader("journal_frame", (payload,), lambda mutated: sealed(line, mutated))
+    old = path.with_suffix(".arrows")
+    streams = _stream(trace, None), _stream(trace, "zstd")
+    yield Reader("journal_0_1", streams, _in(old, lambda: read_journal(old)))
 
 
 def _stream(trace: Trace, compression: str | None) -> bytes:
@@ -271,9 +289,11 @@ def _checkpoint(folder: Path) -> Iterator[Reader]:
     import torch
 
     from amb_problems import checkpoint
+    from amb_problems.cards import SNGANCard, SNGANShape
 
     path = folder / "net"
-    checkpoint.save(path, {"weight": torch.arange(12.0).reshape(3, 4), "scale": torch.ones(3)}, {"kind": "toy", "n": 3})
+    tensors_saved = {"weight": torch.arange(12.0).reshape(3, 4), "scale": torch.ones(3)}
+    checkpoint.save(path, tensors_saved, SNGANCard(shape=SNGANShape()))
     tensors, card = Path(f"{path}.safetensors"), Path(f"{path}.card.json")
     facts, whole = json.loads(card.read_bytes()), tensors.read_bytes()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-NAMES = ("run", "journal", "record", "manifest", "log", "published")
+NAMES = ("run", "journal", "journal_line", "journal_frame", "journal_0_1", "record", "manifest", "log", "published")
 NAMES += ("spec", "space", "message", "references", "tensors", "card")
 
 

@@ -10,6 +10,7 @@ class Stripes(Generator):
 
     name = "stripes"
     latent_dim = 3
+    shape = (32, 32, 3)
     fingerprint = "stripes-1"
 
     def _render(self, latents: np.ndarray) -> np.ndarray:
@@ -23,6 +24,7 @@ class Dots(Generator):
 
     name = "dots"
     latent_dim = 2
+    shape = (5, 5, 3)
     fingerprint = "dots-1"
 
     def _render(self, latents: np.ndarray) -> np.ndarray:

@@ -76,6 +76,17 @@ class AsksWords(Rogue):
         return np.array([["a"] * self.space.d])
 
 
+class AsksFractions(Rogue):
+    """Bypasses the checks of the base class."""
+
+    def ask(self, limit: int | None = None) -> np.ndarray:
+        candidates = super().ask(limit)
+        return candidates if self.asked <= 3 else candidates + 0.5
+
+    def misbehave(self) -> np.ndarray:
+        return self.space.sample(1, self.rng)
+
+
 class AsksTooMuch(Rogue):
     def misbehave(self) -> np.ndarray:
         return self.space.sample(1000, self.rng)

@@ -1,41 +1,60 @@
-"""Checkpoints: what is written comes back, and what was damaged is refused in words."""
+"""Checkpoints: what is written comes back, and what was damaged or does not fit is refused clearly."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
+from amb_problems.cards import LIFConstants, SNGANCard, SNGANShape, SpikingTargetCard, TargetCard, as_json
+
+CARD = SNGANCard(shape=SNGANShape(latent=5, widths=(8, 4)), seed=5, data="ü")
+TARGET = {
+    "schema": 1,
+    "sha256": "0",
+    "kind": "spiking target",
+    "network": "SpikingCNN",
+    "arguments": {"widths": [4, 4]},
+    "lif": {"decay": 0.9, "threshold": 1, "strict": True},
+    "frames": 20,
+    "activation": "spikes / (frames * positions)",
+    "layers": {"sn1": [4, 14, 14]},
+    "remark": "entries that no field declares are allowed",
+}
+"""A target's card with what its loader needs."""
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "net.v1"
-    checkpoint.save(path, {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(3)}, {"seed": 5, "data": "ü"})
+    checkpoint.save(path, {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(3)}, CARD)
     return path
 
 
-def test_tensors_and_facts_come_back(saved: Path) -> None:
-    """A round trip keeps values, shapes, types and the card's facts; a dot in the name is no suffix."""
-    tensors, card = checkpoint.load(saved)
+def test_tensors_and_card_come_back(saved: Path) -> None:
+    """A round trip keeps values, shapes, types and the card's fields; a dot in the name is not a suffix."""
+    tensors, card = checkpoint.load(saved, SNGANCard)
     assert torch.equal(torch.arange(6.0).view(2, 3), tensors["w"])
     assert tensors["n"].dtype == torch.int64
-    assert card.name == "net.v1"
-    assert card.facts == {"seed": 5, "data": "ü"}
+    assert card == replace(CARD, name="net.v1", sha256=card.sha256)
     assert checkpoint.fingerprint(saved) == card.sha256
 
 
-def test_facts_can_be_added_later(saved: Path) -> None:
-    """Amending a card keeps its other facts and the digest, and the pair still loads."""
+def test_entries_can_be_added_later(saved: Path) -> None:
+    """Amending a card keeps its other entries, declared or not, and the digest; the pair still loads."""
     before = checkpoint.fingerprint(saved)
-    checkpoint.amend(saved, metrics={"accuracy": 0.7}, seed=6)
+    checkpoint.amend(saved, metrics={"accuracy": 0.7}, seed=6, remark="kept")
+    checkpoint.amend(saved, steps=3)
     _, card = checkpoint.load(saved)
-    assert card.facts == {"seed": 6, "data": "ü", "metrics": {"accuracy": 0.7}}
-    assert card.sha256 == before
+    assert card == replace(CARD, name="net.v1", sha256=before, seed=6, steps=3, metrics={"accuracy": 0.7})
+    assert json.loads(saved.with_name("net.v1.card.json").read_text())["remark"] == "kept"
 
 
 def test_either_file_names_the_checkpoint(saved: Path) -> None:
@@ -47,12 +66,12 @@ def test_either_file_names_the_checkpoint(saved: Path) -> None:
 def test_layouts_in_memory_do_not_matter(tmp_path: Path) -> None:
     """A tensor with its channels last in memory comes back with the same values at the same indices."""
     images = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-    checkpoint.save(tmp_path / "net", {"x": images.contiguous(memory_format=torch.channels_last)}, {})
+    checkpoint.save(tmp_path / "net", {"x": images.contiguous(memory_format=torch.channels_last)}, CARD)
     assert torch.equal(images, checkpoint.load(tmp_path / "net")[0]["x"])
 
 
 def test_damage_is_found(saved: Path) -> None:
-    """One flipped bit: the error names the file, both digests and the mend."""
+    """One flipped bit: the error names the file, both digests and the fix."""
     file = saved.with_name("net.v1.safetensors")
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
@@ -63,18 +82,18 @@ def test_damage_is_found(saved: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".card.json"])
 def test_a_missing_half_is_named(saved: Path, suffix: str) -> None:
-    """Tensors without a card, and a card without tensors, are refused by the name of what lacks."""
+    """Tensors without a card, and a card without tensors, are refused by the name of the missing file."""
     saved.with_name(saved.name + suffix).unlink()
     with pytest.raises(CheckpointError, match=suffix.replace(".", r"\.") + " cannot be read"):
         checkpoint.load(saved)
 
 
-def test_a_card_that_is_no_card(saved: Path) -> None:
+def test_a_file_that_is_not_a_card(saved: Path) -> None:
     """Broken JSON, and JSON without a digest, are both refused as cards."""
     file = saved.with_name("net.v1.card.json")
     for text in ("{", "[]", '{"schema": 1}'):
         file.write_text(text)
-        with pytest.raises(CheckpointError, match="no model card"):
+        with pytest.raises(CheckpointError, match="not a model card"):
             checkpoint.read_card(saved)
 
 
@@ -92,27 +111,111 @@ def test_an_unknown_name_gives_the_nearest() -> None:
         checkpoint.load("cifar10-snagn")
 
 
-def test_an_unwritable_folder_is_an_error_in_words(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
     """A file where the folder should be: one clear error, no half checkpoint."""
     (tmp_path / "folder").write_text("")
-    with pytest.raises(CheckpointError, match="cannot be written"):
-        checkpoint.save(tmp_path / "folder" / "net", {"w": torch.zeros(1)}, {})
+    with pytest.raises(CheckpointError, match=r"cannot write .*net\.safetensors.*choose another folder"):
+        checkpoint.save(tmp_path / "folder" / "net", {"w": torch.zeros(1)}, CARD)
 
 
-def test_fingerprints_load_nothing_heavy() -> None:
-    """Listing problems with their digests must not import torch."""
+WRONG = {
+    "a text for a number": ({"frames": "20"}, r"`frames`: expected `int`, got `str`"),
+    "no frames": ({"frames": 0}, r"`frames`: expected `int` >= 1"),
+    "a number for a text": ({"network": 3}, r"`network`: expected `str`, got `int`"),
+    "a layer without a width": ({"layers": {"sn1": [4, 14]}}, r"`layers.*`: expected `array` of length 3"),
+    "a missing entry": ({"lif": None}, r"missing required field `lif`"),
+    "an invalid constant": ({"lif": {"decay": "slow"}}, r"`lif\.decay`: expected `float`, got `str`"),
+    "a missing kind": ({"kind": None}, r"`kind` is None, expected 'spiking target' or 'plain target'"),
+    "an unknown kind": ({"kind": "rnn"}, r"`kind` is 'rnn', expected 'spiking target' or 'plain target'"),
+    "another kind": ({"kind": "sngan"}, r"`kind` is 'sngan', expected 'spiking target' or 'plain target'"),
+    "a kind that is not a name": ({"kind": []}, r"`kind` is \[\], expected"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
+def test_a_card_that_does_not_fit_is_one_clear_line(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    """The error names the file, the entry, what was expected, and the fix; nothing else reaches the reader."""
+    file = tmp_path / "net.card.json"
+    entries = {key: value for key, value in (TARGET | change).items() if value is not None}
+    file.write_text(json.dumps(entries))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        checkpoint.read_card(tmp_path / "net", TargetCard)
+    line = str(caught.value)
+    assert line.startswith(f"{file}: ")
+    assert line.endswith("write it again with `amb train net`")
+    assert "\n" not in line
+
+
+def test_a_card_is_typed(tmp_path: Path) -> None:
+    """Fields have their types after reading: tuples of sizes, numbers, the neuron's constants."""
+    (tmp_path / "net.card.json").write_text(json.dumps(TARGET))
+    card = checkpoint.read_card(tmp_path / "net", SpikingTargetCard)
+    assert card.layers == {"sn1": (4, 14, 14)}
+    assert card.units == {"sn1": 4}
+    assert card.lif == LIFConstants(0.9, 1.0, strict=True)
+    assert isinstance(card.lif.threshold, float)
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while a new checkpoint is written: one clear error, the old pair still loads, no debris."""
+    before, files = checkpoint.load(saved), sorted(saved.parent.iterdir())
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="No space left on device; choose another folder"):
+        checkpoint.save(saved, {"w": torch.zeros(3)}, CARD)
+    monkeypatch.undo()
+    after = checkpoint.load(saved)
+    assert after[1] == before[1]
+    assert torch.equal(after[0]["w"], before[0]["w"])
+    assert sorted(saved.parent.iterdir()) == files
+
+
+def test_reading_a_card_loads_nothing_heavy() -> None:
+    """Listing problems with their digests and layers must not import torch."""
     code = (
-        "import sys; from amb_problems import checkpoint; checkpoint.fingerprint('cifar10-sngan'); "
-        "sys.exit('torch' in sys.modules)"
+        "import sys; from amb_problems import checkpoint; "
+        "[checkpoint.read_card(name) for name in checkpoint.shipped()]; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_every_shipped_checkpoint_is_whole() -> None:
-    """What the wheel carries matches its cards, and each card says what it was trained on."""
+    """The shipped tensors match their cards, and each card states what the network was trained on."""
     names = checkpoint.shipped()
     assert "cifar10-sngan" in names
     for name in names:
         tensors, card = checkpoint.load(name)
         assert tensors
-        assert "data" in card.facts
+        assert card.data
+        assert card.summary["data"] == card.data
+
+
+@pytest.mark.parametrize("name", checkpoint.shipped())
+def test_shipped_cards_lose_nothing_that_is_declared(name: str) -> None:
+    """A card of version 0.1, read and written again, has the same entries except remarks that no field holds."""
+    file = Path(checkpoint.__file__).parent / "checkpoints" / f"{name}.card.json"
+    stored = json.loads(file.read_text())
+    written = json.loads(json.dumps(as_json(checkpoint.read_card(name))))
+    undeclared = {"schema", "sha256", "facts", "schedule", "precision", "notes"}
+    assert written == {key: value for key, value in stored.items() if key not in undeclared}
+
+
+def test_shipped_targets_summarize_themselves() -> None:
+    """`amb problems show` states data, network and accuracy of a target, and a spiking one's frames and neuron."""
+    summary = checkpoint.read_card("snn-cnn").summary
+    assert summary["network"] == "SpikingCNN(widths=[64, 64])"
+    assert summary["accuracy"] == "76.2% of 10000 test images"
+    assert summary["frames"] == 100
+    assert summary["neuron"] == "LIF, decay 0.9, fires above the threshold"
+    assert list(checkpoint.read_card("ann-vgg").summary) == ["network", "data", "normalization", "weights", "accuracy"]
+    assert list(checkpoint.read_card("cifar10-vqvae").summary) == ["data", "method", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("snn-cnn", (32, 32, 3)), ("mnist-snn", (28, 28, 1)), ("ann-vgg", (32, 32, 3))]
+)
+def test_a_targets_card_gives_the_shape_of_its_images(name: str, shape: tuple[int, int, int]) -> None:
+    assert checkpoint.read_card(name, TargetCard).image_shape == shape

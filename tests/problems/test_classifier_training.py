@@ -1,4 +1,3 @@
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import torch
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
+from amb_problems.cards import SpikingTargetCard
 from amb_problems.data import image_sets as data
+from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.targets.spiking.target import SpikingTarget
 from amb_problems.training import spiking
 from amb_problems.training.classifier import (
     ClassifierRecipe,
@@ -22,7 +22,7 @@ from amb_problems.training.classifier import (
     normalize,
     reestimate,
 )
-from amb_problems.training.export import TargetFacts
+from amb_problems.training.spiking_export import SpikingModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,17 +44,17 @@ def coloured(n: int, seed: int = 0) -> data.Dataset:
     )
 
 
-def recipe(network: str, *phases: Phase) -> spiking.TargetRecipe:
-    facts = TargetFacts(network, ARGUMENTS[network], LIF(strict=network == "SpikingCNN"), 8, "as the test says")
+def recipe(network: str, *phases: Phase) -> spiking.SpikingRecipe:
+    model = SpikingModel(network, ARGUMENTS[network], LIF(strict=network == "SpikingCNN"), 8, "a readout")
     phases = phases or (Phase(0, 1, 0.02), Phase(2, 1, 0.02))
-    return spiking.TargetRecipe("cifar10", facts, ClassifierRecipe(phases, LOSSES[network], batch=8))
+    return spiking.SpikingRecipe("cifar10", model, ClassifierRecipe(phases, LOSSES[network], batch=8))
 
 
 def training(network: str, seed: int = 1) -> ClassifierTraining:
-    images, made = coloured(32), recipe(network)
+    images, tiny = coloured(32), recipe(network)
     return ClassifierTraining(
-        spiking.new_network(made.facts, seed=seed),
-        made.classifier,
+        spiking.new_network(tiny.model, seed=seed),
+        tiny.classifier,
         torch.from_numpy(images.train_images),
         torch.from_numpy(images.train_labels),
         seed=seed,
@@ -65,35 +65,40 @@ def weights(run: ClassifierTraining) -> list[torch.Tensor]:
     return [tensor.clone() for tensor in run.tensors().values()]
 
 
+def losses(run: ClassifierTraining, steps: int | None = None) -> list[float]:
+    """Losses of the next steps; None: of all that remain."""
+    return [float(run.advance()["loss"]) for _ in range(run.steps - run.done if steps is None else steps)]
+
+
 @pytest.mark.parametrize("network", ARGUMENTS)
 def test_a_seed_fixes_the_steps(network: str) -> None:
     """Two trainings of one seed take the same steps; another seed others; the global generator stays as it was."""
     before = torch.get_rng_state()
-    losses = [[step.loss for step in training(network, seed).run()] for seed in (1, 1, 2)]
-    assert losses[0] == losses[1]
-    assert losses[0] != losses[2]
+    first, same, other = (losses(training(network, seed)) for seed in (1, 1, 2))
+    assert first == same
+    assert first != other
     assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("network", ARGUMENTS)
 @pytest.mark.parametrize("killed_after", [2, 4, 6])
 def test_a_resumed_training_is_the_uninterrupted_one(network: str, killed_after: int) -> None:
-    """Killed inside either phase or between them, it ends with the same weights, statistics and momentum."""
+    """Killed within either phase or between them, it ends with the same weights, statistics and momentum."""
     whole = training(network)
-    list(whole.run())
+    losses(whole)
     first = training(network)
-    list(itertools.islice(first.run(), killed_after))
+    losses(first, killed_after)
     second = training(network, seed=1)
-    second.restore({name: tensor.clone() for name, tensor in first.tensors().items()}, first.phase, first.step)
-    list(second.run())
-    assert second.done_steps == whole.done_steps == whole.total_steps == 8
+    second.restore({name: tensor.clone() for name, tensor in first.tensors().items()}, first.position())
+    losses(second)
+    assert second.done == whole.done == whole.steps == 8
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(second), strict=True))
 
 
 def run_train(
-    monkeypatch: pytest.MonkeyPatch, out: Path, made: spiking.TargetRecipe, **options: object
+    monkeypatch: pytest.MonkeyPatch, out: Path, tiny: spiking.SpikingRecipe, **options: object
 ) -> list[TrainingProgress]:
-    monkeypatch.setattr(spiking, "RECIPES", {"tiny": made})
+    monkeypatch.setattr(spiking, "RECIPES", {"tiny": tiny})
     monkeypatch.setattr(data, "load", lambda name, folder: coloured(96))
     seen: list[TrainingProgress] = []
     given = {"name": "tiny", "data": out, "out": out, "seed": 1, "device": "cpu", "minutes": None, "resume": True}
@@ -102,35 +107,35 @@ def run_train(
 
 
 def test_train_writes_an_exact_target_that_has_learned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """After a minute's worth of colours the exported integers tell them apart, and the card says how well."""
+    """After training on colours the exported integers tell them apart, and the card states how well."""
     seen = run_train(monkeypatch, tmp_path, recipe("SpikingCNN", Phase(0, 6, 0.03), Phase(4, 4, 0.03)))
-    target, images = SpikingTarget.load(tmp_path / "tiny"), coloured(96)
+    target, images = ExactNetwork.load(tmp_path / "tiny"), coloured(96)
     accuracy = float((target.class_scores(images.test_images).argmax(1) == images.test_labels).mean())
-    card = checkpoint.read_card(tmp_path / "tiny").facts
+    card = checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard)
     assert accuracy > 0.8
-    assert card["metrics"] == {"test accuracy": accuracy, "test images": 96}
-    assert card["training"]["steps"] == card["training"]["steps planned"] == seen[-1].step == seen[-1].steps == 120
-    assert card["training"]["seed"] == 1
+    assert card.metrics == {"test accuracy": accuracy, "test images": 96}
+    assert card.training["steps"] == card.training["steps planned"] == seen[-1].step == seen[-1].steps == 120
+    assert card.training["seed"] == 1
 
 
-def test_train_stops_in_time_and_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With no minutes to spend every sitting takes one step; a longer recipe goes on where the shorter ended."""
-    made = recipe("SpikingCNN", Phase(2, 1, 0.02))
+def test_train_stops_in_time_and_continues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With no minutes to spend every session takes one step; a longer recipe continues where the shorter ended."""
+    tiny = recipe("SpikingCNN", Phase(2, 1, 0.02))
     for expected in (1, 2):
-        run_train(monkeypatch, tmp_path, made, minutes=0.0)
-        assert checkpoint.read_card(tmp_path / "tiny").facts["training"]["steps"] == expected
-    run_train(monkeypatch, tmp_path, made)
-    longer = replace(made, classifier=replace(made.classifier, phases=(*made.classifier.phases, Phase(2, 1, 0.01))))
+        run_train(monkeypatch, tmp_path, tiny, minutes=0.0)
+        assert checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard).training["steps"] == expected
+    run_train(monkeypatch, tmp_path, tiny)
+    longer = replace(tiny, classifier=replace(tiny.classifier, phases=(*tiny.classifier.phases, Phase(2, 1, 0.01))))
     seen = run_train(monkeypatch, tmp_path, longer)
-    assert [seen[0].step, seen[-1].step] == [24, 24]
-    assert checkpoint.read_card(tmp_path / "tiny").facts["training"]["steps"] == 24
+    assert [step.step for step in seen] == [20, 24]
+    assert checkpoint.read_card(tmp_path / "tiny", SpikingTargetCard).training["steps"] == 24
 
 
 def test_a_state_of_another_seed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made = recipe("SpikingCNN", Phase(2, 1, 0.02))
-    run_train(monkeypatch, tmp_path, made, minutes=0.0)
+    tiny = recipe("SpikingCNN", Phase(2, 1, 0.02))
+    run_train(monkeypatch, tmp_path, tiny, minutes=0.0)
     with pytest.raises(DataError, match="seed 1, not 2"):
-        run_train(monkeypatch, tmp_path, made, seed=2)
+        run_train(monkeypatch, tmp_path, tiny, seed=2)
 
 
 def test_an_unknown_target_names_the_nearest(tmp_path: Path) -> None:
@@ -146,10 +151,10 @@ def test_an_unknown_target_names_the_nearest(tmp_path: Path) -> None:
         )
 
 
-def test_statistics_are_those_of_the_frames_that_are_used() -> None:
+def test_statistics_are_those_of_the_frames_in_use() -> None:
     """After re-estimation a batch norm's mean is the mean of its inputs over all frames of all images."""
-    made = recipe("SpikingCNN")
-    network = spiking.new_network(made.facts, seed=0)
+    tiny = recipe("SpikingCNN")
+    network = spiking.new_network(tiny.model, seed=0)
     images = torch.from_numpy(coloured(20).train_images)
     reestimate(network, images, 5, batch=10)
     network.eval()
@@ -162,9 +167,9 @@ def test_statistics_are_those_of_the_frames_that_are_used() -> None:
     hook.remove()
     expected = torch.stack([output.mean(0) for output in seen]).mean(0)
     assert seen[0].shape == (50, 8)
-    made_again = spiking.new_network(made.facts, seed=0)
-    reestimate(made_again, images, 5, batch=10)
-    torch.testing.assert_close(made_again.get_submodule("bn3").running_mean, expected)
+    again = spiking.new_network(tiny.model, seed=0)
+    reestimate(again, images, 5, batch=10)
+    torch.testing.assert_close(again.get_submodule("bn3").running_mean, expected)
 
 
 def test_images_are_shifted_and_mirrored_but_never_changed() -> None:
@@ -193,23 +198,23 @@ def test_the_rate_relaxation_is_the_recipes() -> None:
     current = torch.tensor([-1.0, 0.5, 3.0])
     expected = {"snn-cnn": [0.0, 0.5, 1.0], "snn-resnet18": [0.0, 0.5, 3.0]}
     for name, rates in expected.items():
-        made = spiking.RECIPES[name]
-        facts = replace(made.facts, arguments=ARGUMENTS[made.facts.network])
-        network = spiking.new_network(facts, seed=0, relaxation=made.relaxation)
+        tiny = spiking.RECIPES[name]
+        model = replace(tiny.model, arguments=ARGUMENTS[tiny.model.network])
+        network = spiking.new_network(model, seed=0, relaxation=tiny.relaxation)
         assert network.get_submodule("sn1")(current).tolist() == rates
 
 
 def test_bfloat16_is_used_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Emulated, it is slower than float32 by far; the card states what was used."""
+    """Emulated, it is far slower than float32; the card states what was used."""
     for available, precision in ((False, "float32"), (True, "bfloat16 autocast, float32 weights")):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda available=available: available)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-        assert training("SpikingCNN").precision == precision
+        assert training("SpikingCNN").provenance()["precision"] == precision
 
 
 def test_training_networks_have_the_neurons_of_the_card() -> None:
     """The network that is trained fires by the rule that the card of its target states."""
-    made = recipe("SpikingCNN")
-    network = spiking.new_network(made.facts, seed=0)
+    tiny = recipe("SpikingCNN")
+    network = spiking.new_network(tiny.model, seed=0)
     assert network.get_submodule("sn1").strict is True
-    assert LIFNeuron(made.facts.lif).lif.strict is True
+    assert LIFNeuron(tiny.model.lif).lif.strict is True

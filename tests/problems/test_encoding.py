@@ -10,10 +10,10 @@ from amb.catalogue.problems import problem
 from amb.contracts.noise import Queries
 from amb.errors import SpecError
 from amb_problems.encoding import Encoding
-from amb_problems.engine.build import network_of
 from amb_problems.engine.evaluator import Evaluator
+from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.lif import LIFNeuron
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.targets.spiking.stages import network_of
 
 PAIR = "cifar10-sngan/snn-cnn"
 
@@ -40,7 +40,7 @@ def test_gaussian_frames_scatter_about_the_image() -> None:
 @pytest.mark.parametrize(("name", "layer"), [("snn-cnn", "sn1"), ("snn-cnn", "out"), ("snn-resnet18", "layer1.0.sn2")])
 def test_frames_are_counted_as_the_frameworks_network_would(name: str, layer: str) -> None:
     """Against the plain network, whose neurons are stepped with one frame after the other."""
-    target, rng = SpikingTarget.load(name), np.random.default_rng(0)
+    target, rng = ExactNetwork.load(name), np.random.default_rng(0)
     shown = rng.integers(0, 256, (3, target.frames, *target.shape), dtype=np.uint8)
     network = target.build(lambda: LIFNeuron(target.lif))
     counted = np.zeros((3, 2), np.int64)
@@ -51,8 +51,8 @@ def test_frames_are_counted_as_the_frameworks_network_would(name: str, layer: st
                     spikes = firing.spikes[:, [1, 4]].numpy()
                     counted += spikes.reshape(3, 2, -1).sum(2).astype(np.int64)
                     break
-    for path in ("auto", "eager"):
-        evaluator = Evaluator(network_of(target), path=path)  # type: ignore[arg-type]
+    for backend in ("auto", "eager"):
+        evaluator = Evaluator(network_of(target), backend=backend)  # type: ignore[arg-type]
         assert np.array_equal(evaluator.frame_counts(3, lambda i: shown[i], layer, (1, 4)), counted)
 
 
@@ -92,7 +92,7 @@ def test_input_noise_is_part_of_the_key_and_of_the_facts() -> None:
         (f"{PAIR}/sn1/0[deviation=3]", "belongs to input=gaussian"),
         (f"{PAIR}/sn1/0[input=bernoulli,deviation=3]", "takes no deviation"),
         (f"{PAIR}/sn1/0[input=gaussian,deviation=0]", "above 0"),
-        ("cifar10-sngan/ann-vgg/features.0/0[input=bernoulli]", "sees no frames"),
+        ("cifar10-sngan/ann-vgg/features.0/0[input=bernoulli]", "does not take single frames"),
     ],
 )
 def test_bad_encodings_are_refused(spec: str, says: str) -> None:

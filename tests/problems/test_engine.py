@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from amb.errors import SpecError
 from amb_problems import checkpoint
-from amb_problems.engine.build import network_of
-from amb_problems.engine.convolution import Convolution, written_out
+from amb_problems.engine.convolution import Convolution, as_matrix
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.event_convolution import EventConvolution
-from amb_problems.engine.lif import period_edges
+from amb_problems.engine.firing_periods import period_edges
 from amb_problems.engine.stages import Affine, Neuron
-from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.targets.spiking.exact_network import ExactNetwork
+from amb_problems.targets.spiking.stages import network_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,11 +34,11 @@ def stimuli(n: int, seed: int = 0, shape: tuple[int, int, int] = (32, 32, 3)) ->
 
 
 @pytest.fixture(scope="module", params=TARGETS)
-def target(request: pytest.FixtureRequest) -> SpikingTarget:
-    return SpikingTarget.load(request.param)
+def target(request: pytest.FixtureRequest) -> ExactNetwork:
+    return ExactNetwork.load(request.param)
 
 
-def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, int]]:
+def probes_of(target: ExactNetwork, n: int, seed: int = 0) -> list[tuple[str, int]]:
     rng = np.random.default_rng(seed)
     names = list(target.layers)
     layers = [names[i] for i in rng.integers(0, len(names), n)]
@@ -46,50 +46,50 @@ def probes_of(target: SpikingTarget, n: int, seed: int = 0) -> list[tuple[str, i
 
 
 @pytest.fixture(scope="module")
-def plain_counts(target: SpikingTarget) -> dict[str, np.ndarray]:
+def plain_counts(target: ExactNetwork) -> dict[str, np.ndarray]:
     """Units 0, 1 and 3 of every layer, one frame after another through the whole network."""
     return target.counts(stimuli(4, shape=target.shape), {layer: [0, 1, 3] for layer in target.layers})
 
 
-@pytest.mark.parametrize("path", ["events", "integers", "products", "floats", "eager"])
-def test_every_code_path_counts_what_the_plain_network_counts(
-    target: SpikingTarget, plain_counts: dict[str, np.ndarray], path: str
+@pytest.mark.parametrize("backend", ["events", "integers", "products", "floats", "eager"])
+def test_every_backend_counts_what_the_plain_network_counts(
+    target: ExactNetwork, plain_counts: dict[str, np.ndarray], backend: str
 ) -> None:
     """One frame after another through the whole network, and the engine's shortcuts, agree to the spike."""
     images = stimuli(4, shape=target.shape)
-    evaluator = Evaluator(network_of(target), path=path)
+    evaluator = Evaluator(network_of(target), backend=backend)
     layers = list(target.layers)
-    # The deepest layer takes all others' spikes on the way; the first has a closed form of its own.
-    for layer in layers if path == "events" else [layers[0], layers[-1]]:
+    # The deepest layer depends on all others' spikes; the first has its own closed form.
+    for layer in layers if backend == "events" else [layers[0], layers[-1]]:
         assert np.array_equal(plain_counts[layer], evaluator.unit_counts(images, layer, (0, 1, 3))), layer
 
 
-def test_one_pass_counts_every_layer(target: SpikingTarget, plain_counts: dict[str, np.ndarray]) -> None:
+def test_one_pass_counts_every_layer(target: ExactNetwork, plain_counts: dict[str, np.ndarray]) -> None:
     images = stimuli(4, shape=target.shape)
-    found = Evaluator(network_of(target)).layer_counts(images, target.layers)
+    result = Evaluator(network_of(target)).layer_counts(images, target.layers)
     for layer, counts in plain_counts.items():
-        assert found[layer].shape == (4, target.layers[layer].channels)
-        assert np.array_equal(counts, found[layer][:, [0, 1, 3]]), layer
+        assert result[layer].shape == (4, target.layers[layer].channels)
+        assert np.array_equal(counts, result[layer][:, [0, 1, 3]]), layer
 
 
 def test_the_frameworks_own_forward_pass_counts_the_same(
-    target: SpikingTarget, plain_counts: dict[str, np.ndarray]
+    target: ExactNetwork, plain_counts: dict[str, np.ndarray]
 ) -> None:
     """snnTorch's and SpikingJelly's neurons, one frame a call, with the same weights."""
     pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
     from amb_problems.targets.spiking.framework import spike_trains
 
     images = stimuli(4, shape=target.shape)[:1]
-    found = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}
+    result = {layer: np.zeros((1, 3), np.int64) for layer in target.layers}
     for frame in spike_trains(target, images):
         for layer, spikes in frame.items():
-            found[layer] += spikes[:, [0, 1, 3]].reshape(1, 3, -1).sum(-1).long().numpy()
+            result[layer] += spikes[:, [0, 1, 3]].reshape(1, 3, -1).sum(-1).long().numpy()
     for layer in target.layers:
-        assert np.array_equal(plain_counts[layer][:1], found[layer]), layer
-        assert np.array_equal(found[layer], Evaluator(network_of(target)).unit_counts(images, layer, (0, 1, 3)))
+        assert np.array_equal(plain_counts[layer][:1], result[layer]), layer
+        assert np.array_equal(result[layer], Evaluator(network_of(target)).unit_counts(images, layer, (0, 1, 3)))
 
 
-def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
+def test_a_count_depends_on_its_own_image_alone(target: ExactNetwork) -> None:
     """Alone, in any batch, at any position, in chunks of any size, on any number of threads: the same count."""
     images, probes = stimuli(40, shape=target.shape), probes_of(target, 40)
     evaluator = Evaluator(network_of(target))
@@ -109,12 +109,12 @@ def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
 
 
 @pytest.mark.slow
-def test_thousands_of_candidates_never_differ(target: SpikingTarget) -> None:
-    """Two thousand images, each asked for its own unit: no bit depends on path, chunk or order."""
+def test_thousands_of_candidates_never_differ(target: ExactNetwork) -> None:
+    """Two thousand images, each with its own probe: no count depends on backend, chunk or order."""
     images, probes = stimuli(2000, 5, target.shape), probes_of(target, 2000, seed=5)
     network = network_of(target)
     expected = Evaluator(network).counts(images, probes)
-    assert np.array_equal(expected, Evaluator(network, path="floats").counts(images, probes, chunk=7))
+    assert np.array_equal(expected, Evaluator(network, backend="floats").counts(images, probes, chunk=7))
     assert np.array_equal(expected[::-1], Evaluator(network).counts(images[::-1], probes[::-1], chunk=32))
 
 
@@ -124,7 +124,7 @@ def test_the_closed_form_of_the_first_layer_is_exact(neuron: Neuron) -> None:
     frames = 100
     edges = period_edges(neuron, frames)
     rng = np.random.default_rng(0)
-    around = np.concatenate([np.nextafter(edges, np.float32(way)) for way in (-9, 9)])
+    around = np.concatenate([np.nextafter(edges, np.float32(bound)) for bound in (-9, 9)])
     currents = np.concatenate([rng.uniform(-1, 3, 20000).astype(np.float32), edges, around])
     above = (currents[:, None] < edges).sum(axis=1) + 1
     periods = np.where(above <= frames, above, 0)
@@ -138,7 +138,7 @@ def test_the_closed_form_of_the_first_layer_is_exact(neuron: Neuron) -> None:
 
 
 @pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2), (4, 2)])
-def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, stride: int) -> None:
+def test_small_maps_as_a_matrix_are_the_same_convolution(side: int, stride: int) -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-128, 128, (5, 7, 3, 3), generator=generator, dtype=torch.int8)
     affine = Affine(weight, torch.full((5,), 0.25), torch.arange(5.0), stride, 1)
@@ -148,7 +148,7 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     ).permute(0, 2, 3, 1)
     assert torch.equal(plain, Convolution(affine, side, arithmetic="floats")(spikes))
     assert torch.equal(plain, Convolution(affine, side, arithmetic="products")(spikes))
-    assert written_out(affine, side).weight.shape[1] == side * side * 7
+    assert as_matrix(affine, side).weight.shape[1] == side * side * 7
 
 
 @given(
@@ -161,10 +161,10 @@ def test_small_maps_written_out_as_a_matrix_are_the_same_convolution(side: int, 
     seed=st.integers(0, 99),
 )
 @settings(max_examples=60)
-def test_adding_up_the_rows_of_spikes_is_the_convolution(
+def test_adding_the_rows_of_spikes_is_the_convolution(
     side: int, inputs: int, outputs: int, shape: tuple[int, int, int], density: float, extreme: bool, seed: int
 ) -> None:
-    """Any map, kernel, stride and padding; all weights at their least, where 257 of them overflow 16 bits."""
+    """Any map, kernel, stride and padding; also with the smallest weights, 257 of which overflow 16 bits."""
     kernel, stride, padding = shape
     assume(side + 2 * padding >= kernel)
     generator = torch.Generator().manual_seed(seed)
@@ -194,19 +194,19 @@ def test_a_line_of_weights_that_16_bits_do_not_hold_is_left_to_dense_arithmetic(
 
 
 def test_all_targets_are_shipped() -> None:
-    """The tests above ran: a missing checkpoint would have left them out silently."""
+    """A missing checkpoint would leave the tests above out silently."""
     assert TARGETS == ALL
 
 
 @pytest.mark.parametrize("probe", [("sn1", 64), ("sn1", -1), ("sn9", 0)])
 def test_unknown_probes_are_refused(probe: tuple[str, int]) -> None:
-    evaluator = Evaluator(network_of(SpikingTarget.load("snn-cnn")))
+    evaluator = Evaluator(network_of(ExactNetwork.load("snn-cnn")))
     with pytest.raises(SpecError, match=r"unit|layer"):
         evaluator.counts(stimuli(1), [probe])
 
 
 @pytest.mark.gpu
-def test_an_accelerator_counts_the_same(target: SpikingTarget) -> None:
+def test_an_accelerator_counts_the_same(target: ExactNetwork) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     images, probes = stimuli(200, shape=target.shape), probes_of(target, 200)

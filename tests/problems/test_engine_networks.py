@@ -1,4 +1,4 @@
-"""Chains of stages of other shapes than the shipped targets', with random exact weights, against a plain loop."""
+"""Chains of stages unlike those of the shipped targets, with random exact weights, against a plain loop."""
 
 from collections.abc import Callable
 
@@ -91,22 +91,22 @@ def plain_counts(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: total.long().numpy() for name, total in totals.items()}
 
 
-@pytest.mark.parametrize("path", ["auto", "floats", "eager"])
+@pytest.mark.parametrize("backend", ["auto", "floats", "eager"])
 @pytest.mark.parametrize("make", [paper_geometry, pooled_currents])
 @pytest.mark.parametrize("frames", [1, 20, 70])
 def test_any_chain_counts_what_the_plain_loop_counts(
-    make: Callable[[int, int], Network], path: str, frames: int
+    make: Callable[[int, int], Network], backend: str, frames: int
 ) -> None:
-    """Every unit of every layer, whatever strides, pooling, shortcuts and map sizes there are."""
+    """Every unit of every layer, for all kinds of strides, pooling, shortcuts and map sizes."""
     network = make(frames, frames)
     images = np.random.default_rng(frames).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     images[1] //= 3
-    expected, evaluator = plain_counts(network, images), Evaluator(network, path=path)
+    expected, evaluator = plain_counts(network, images), Evaluator(network, backend=backend)
     if frames == 20:
         assert all(expected[name].sum() > 0 for name in network.names), "a silent layer would prove nothing"
     for name, units in network.units.items():
-        found = evaluator.unit_counts(images, name, tuple(range(units)))
-        assert np.array_equal(expected[name], found), name
+        result = evaluator.unit_counts(images, name, tuple(range(units)))
+        assert np.array_equal(expected[name], result), name
 
 
 def test_weights_whose_sums_could_be_rounded_are_refused() -> None:

@@ -13,8 +13,9 @@ from amb.catalogue.plugins import plugins
 from amb.contracts.generator import Generator
 from amb.errors import CandidateError, CheckpointError, SpecError
 from amb_problems import checkpoint
+from amb_problems.cards import SNGANCard, SNGANShape, VQVAECard, VQVAEShape
 from amb_problems.generators.folded import fold
-from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.generators.sngan import SNGAN
 from amb_problems.generators.torch_generator import SNGANGenerator
 
 LOADED = ["toy", "cifar10-sngan"]
@@ -138,10 +139,9 @@ def test_names_and_their_errors() -> None:
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     """Another network's weights, or a shape that does not fit, are named as the cause."""
-    checkpoint.save(tmp_path / "cnn", {"w": torch.zeros(1)}, {"kind": "cnn"})
-    with pytest.raises(CheckpointError, match="'cnn', expected 'sngan'"):
+    checkpoint.save(tmp_path / "cnn", {"w": torch.zeros(1)}, VQVAECard(shape=VQVAEShape()))
+    with pytest.raises(CheckpointError, match="'vqvae', expected 'sngan'"):
         SNGANGenerator(tmp_path / "cnn")
-    card = {"kind": "sngan", "shape": SNGANShape().as_json()}
-    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, card)
+    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, SNGANCard(shape=SNGANShape()))
     with pytest.raises(CheckpointError, match="does not fit"):
-        SNGANGenerator(tmp_path / "odd")
+        SNGANGenerator(tmp_path / "odd").on("cpu")

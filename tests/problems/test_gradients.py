@@ -57,5 +57,5 @@ def test_a_problem_without_gradients_says_so() -> None:
     bowl = FunctionProblem(lambda candidates: candidates.sum(1), Space.uniform(2, 3), id="a/b/c/0")
     with pytest.raises(SpecError, match="no gradients"):
         bowl.gradient(np.zeros((1, 2)))
-    with pytest.raises(SpecError, match="shows no images"):
+    with pytest.raises(SpecError, match="its own candidates only"):
         type(bowl).respond_together([bowl], np.zeros((1, 2, 2, 1), np.uint8))

@@ -6,7 +6,7 @@ from torch import nn
 
 from amb_problems.targets.spiking.framework import framework_neuron
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.training.surrogate import SurrogateLIF, set_frames
+from amb_problems.targets.spiking.surrogate import SurrogateLIF, set_frames
 
 FRAMES = 40
 

@@ -34,11 +34,11 @@ def test_evaluating_again_gives_the_same_as_networks_start_from_rest() -> None:
 
 def test_activations_are_shares_of_the_spikes_that_were_possible() -> None:
     """Frames times positions of the feature map, against the plain frame-by-frame network."""
-    from amb_problems.targets.spiking.target import SpikingTarget
+    from amb_problems.targets.spiking.exact_network import ExactNetwork
 
     one = problem(IDS[1])
     batch = candidates(4)
-    counts = SpikingTarget.load("snn-cnn").counts(one.images(batch), {"sn2": [7]})["sn2"][:, 0]
+    counts = ExactNetwork.load("snn-cnn").counts(one.images(batch), {"sn2": [7]})["sn2"][:, 0]
     assert np.array_equal(one.evaluate(batch), counts / (100 * 5 * 5))
 
 

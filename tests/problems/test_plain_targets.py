@@ -9,11 +9,14 @@ from torch import nn
 
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
+from amb_problems.cards import PlainTargetCard
 from amb_problems.data import image_sets as data
-from amb_problems.engine.measure import stimuli
+from amb_problems.tables.engine_speed import stimuli
+from amb_problems.targets.normalize import normalize
 from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
-from amb_problems.targets.plain.module import PROBABILITY, ModuleTarget, load_plain, small_images
+from amb_problems.targets.plain.module import PROBABILITY
 from amb_problems.targets.plain.responses import CHUNK, Responses
+from amb_problems.targets.plain.target import PlainTarget
 from amb_problems.training import plain
 from amb_problems.training.plain_export import export
 
@@ -32,22 +35,22 @@ IMAGES = data.Dataset(
 
 
 @pytest.fixture(scope="module", params=[*plain.RECIPES])
-def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModuleTarget:
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlainTarget:
     """Every recipe's network, untrained, through the export."""
     recipe = plain.RECIPES[request.param]
     path = tmp_path_factory.mktemp("plain") / request.param
     export(plain.new_network(recipe, seed=1), recipe.network, recipe.arguments, IMAGES, path, {})
-    return load_plain(path)
+    return PlainTarget(path)
 
 
-def probes(target: ModuleTarget, n: int) -> list[tuple[str, int]]:
+def probes(target: PlainTarget, n: int) -> list[tuple[str, int]]:
     """Units of every layer in turn."""
     rng, names = np.random.default_rng(1), list(target.layers)
     layers = [names[i % len(names)] for i in range(n)]
     return [(layer, int(rng.integers(0, target.layers[layer]))) for layer in layers]
 
 
-def test_a_value_depends_on_its_own_image_alone(target: ModuleTarget) -> None:
+def test_a_value_depends_on_its_own_image_alone(target: PlainTarget) -> None:
     """Alone, in any batch, at any position, on any number of threads: the same activation, bit for bit."""
     images, units = IMAGES.test_images, probes(target, 40)
     expected = target.activations(images, units)
@@ -62,7 +65,7 @@ def test_a_value_depends_on_its_own_image_alone(target: ModuleTarget) -> None:
         torch.set_num_threads(1)
 
 
-def test_zero_is_the_mean_and_one_the_highest_over_natural_images(target: ModuleTarget) -> None:
+def test_zero_is_the_mean_and_one_the_highest_over_natural_images(target: PlainTarget) -> None:
     images, layer = IMAGES.test_images, target.output
     assert layer is not None
     for unit in (0, 9):
@@ -71,7 +74,7 @@ def test_zero_is_the_mean_and_one_the_highest_over_natural_images(target: Module
         assert values.mean() == pytest.approx(0, abs=1e-4)
 
 
-def test_probabilities_are_the_softmax_of_the_class_output(target: ModuleTarget) -> None:
+def test_probabilities_are_the_softmax_of_the_class_output(target: PlainTarget) -> None:
     images = IMAGES.test_images[:10]
     found = np.stack([target.activations(images, [(PROBABILITY, unit)] * 10) for unit in range(10)], 1)
     np.testing.assert_allclose(found.sum(1), 1)
@@ -79,7 +82,7 @@ def test_probabilities_are_the_softmax_of_the_class_output(target: ModuleTarget)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_every_convolution_and_rectifier_can_be_probed(target: ModuleTarget) -> None:
+def test_every_convolution_and_rectifier_can_be_probed(target: PlainTarget) -> None:
     """By the name of the module; what a layer answers is the mean of what the module gives."""
     network = target.responses.module
     kinds = (nn.Conv2d, nn.ReLU, nn.Linear)
@@ -90,13 +93,13 @@ def test_every_convolution_and_rectifier_can_be_probed(target: ModuleTarget) -> 
     layer = modules[1]
     hook = network.get_submodule(layer).register_forward_hook(lambda m, i, output: seen.append(output.clone()))
     with torch.no_grad():
-        network(small_images(torch.from_numpy(IMAGES.test_images[:CHUNK])))
+        network(normalize(torch.from_numpy(IMAGES.test_images[:CHUNK])))
     hook.remove()
     means = target.responses.means(IMAGES.test_images[:CHUNK], [layer])[layer]
     np.testing.assert_allclose(means, seen[0].mean((2, 3)).numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_wrong_questions_are_answered_clearly(target: ModuleTarget) -> None:
+def test_wrong_questions_are_answered_clearly(target: PlainTarget) -> None:
     images = IMAGES.test_images[:1]
     with pytest.raises(SpecError, match="prob"):
         target.activations(images, [("prop", 0)])
@@ -107,8 +110,8 @@ def test_wrong_questions_are_answered_clearly(target: ModuleTarget) -> None:
 
 
 def test_a_checkpoint_of_another_kind_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="no plain target"):
-        load_plain("snn-cnn")
+    with pytest.raises(CheckpointError, match="'spiking target', expected 'plain target'"):
+        PlainTarget("snn-cnn")
 
 
 def test_nothing_deeper_than_the_layer_is_computed() -> None:
@@ -123,7 +126,7 @@ def test_nothing_deeper_than_the_layer_is_computed() -> None:
                 raise AssertionError("deeper than asked for")
             return self[1](x)
 
-    responses = Responses(Half(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), prepare=small_images)
+    responses = Responses(Half(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), prepare=normalize)
     Half.armed = True
     assert responses.means(IMAGES.test_images, ["0"])["0"].shape == (40, 8)
     with pytest.raises(AssertionError):
@@ -142,7 +145,7 @@ def test_a_module_called_twice_has_two_layers() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.relu(self.relu(self.conv(x)) - 1)
 
-    responses = Responses(Twice(), prepare=small_images)
+    responses = Responses(Twice(), prepare=normalize)
     assert responses.layers == {"conv": 8, "relu": 8, "relu_1": 8}
     means = responses.means(IMAGES.test_images, ["relu_1", "conv", "relu"])
     assert (means["conv"] < 0).any()
@@ -186,11 +189,11 @@ def test_training_learns_is_reproducible_and_survives_a_kill(monkeypatch: pytest
     first = run_train(monkeypatch, tmp_path / "whole", None)
     run_train(monkeypatch, tmp_path / "parts", 0.0)
     assert run_train(monkeypatch, tmp_path / "parts", None) == first
-    whole, card = checkpoint.load(tmp_path / "whole" / "tiny")
+    whole, card = checkpoint.load(tmp_path / "whole" / "tiny", PlainTargetCard)
     parts, _ = checkpoint.load(tmp_path / "parts" / "tiny")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    assert card.facts["metrics"]["test accuracy"] > 0.8
-    assert card.facts["training"]["steps"] == card.facts["training"]["steps planned"] == 18 * 4
+    assert card.metrics["test accuracy"] > 0.8
+    assert card.training["steps"] == card.training["steps planned"] == 18 * 4
     assert run_train(monkeypatch, tmp_path / "other", None, seed=2) != first
 
 
@@ -201,16 +204,16 @@ def test_networks_are_those_of_the_recipes() -> None:
 @pytest.mark.parametrize("name", [name for name in plain.RECIPES if name in checkpoint.shipped()])
 def test_shipped_networks_are_as_accurate_as_issued(name: str) -> None:
     """Eighty of a hundred test images, measured on the weights that are shipped."""
-    facts = checkpoint.read_card(name).facts
-    assert facts["metrics"]["test images"] == 10_000
-    assert facts["metrics"]["test accuracy"] >= 0.8
-    assert load_plain(name).layers == {layer: shape[0] for layer, shape in (facts["layers"] | facts["outputs"]).items()}
+    card = checkpoint.read_card(name, PlainTargetCard)
+    assert card.metrics["test images"] == 10_000
+    assert card.metrics["test accuracy"] >= 0.8
+    assert PlainTarget(name).layers == card.units
 
 
 @pytest.mark.parametrize("name", [name for name in plain.RECIPES if name in checkpoint.shipped()])
 def test_a_shipped_networks_value_does_not_depend_on_its_place(name: str) -> None:
     """Of trained weights, on images at odd and even places of a batch: kernels round odd rows otherwise."""
-    target, images = load_plain(name), stimuli(12)
+    target, images = PlainTarget(name), stimuli(12)
     units = [("prob", 3)] * len(images)
     together = target.activations(images, units)
     assert np.array_equal(together[::-1], target.activations(images[::-1], units))

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import amb
-from amb_problems import targets
-from amb_problems.presentation import DeviceGenerator, DeviceTarget, present
+from amb_problems.abilities import DeviceGenerator, DeviceTarget
+from amb_problems.presentation import present
+from amb_problems.targets.shipped import load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -20,7 +21,7 @@ class Watched:
     """Passes calls on, and says what went through the host."""
 
     def __init__(self, device: str = "cpu") -> None:
-        self.generator, self.target = amb.generator("cifar10-sngan", device=device), targets.load("snn-cnn")
+        self.generator, self.target = amb.generator("cifar10-sngan", device=device), load("snn-cnn")
         self.host: list[str] = []
 
     def images(self, latents: np.ndarray) -> np.ndarray:
@@ -75,8 +76,8 @@ def test_an_accelerator_responds_the_same_to_the_same_images() -> None:
         pytest.skip("no CUDA device")
     images = amb.generator("cifar10-sngan").images(LATENTS)
     for name, units in {"snn-cnn": UNITS, "snn-resnet18": [("layer2.0.sn2", 3)] * len(UNITS)}.items():
-        here = targets.load(name).activations(images, units)
-        there = targets.load(name, device="cuda").device_activations(torch.from_numpy(images).cuda(), units)
+        here = load(name).activations(images, units)
+        there = load(name, device="cuda").device_activations(torch.from_numpy(images).cuda(), units)
         assert np.array_equal(here, there), name
     there = amb.generator("cifar10-sngan", device="cuda").images(LATENTS)
     assert np.abs(there.astype(int) - images).max() <= 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import amb
-from amb_problems import targets
+from amb_problems.targets.spiking.target import SpikingTarget
 from amb_problems.training.quality import firing_rates, judge
 
 
@@ -30,7 +30,7 @@ def test_rates_are_the_targets_own() -> None:
     rates, title = firing_rates("snn-cnn", "sn2")
     images = np.random.default_rng(2).integers(0, 256, (18, 32, 32, 3), np.uint8)
     found = rates(images)
-    target = targets.load("snn-cnn")
-    assert found.shape == (18, target.target.layers["sn2"].channels)
+    target = SpikingTarget("snn-cnn")
+    assert found.shape == (18, target.layers["sn2"])
     assert np.array_equal(found[:, 3], target.activations(images, [("sn2", 3)] * 18))
     assert "snn-cnn/sn2" in title

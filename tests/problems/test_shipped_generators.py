@@ -31,7 +31,7 @@ def test_codes_keep_an_image(pictures: np.ndarray) -> None:
 
 
 def test_the_card_states_an_error_below_the_bar() -> None:
-    metrics = checkpoint.read_card("cifar10-vqvae").facts["metrics"]
+    metrics = checkpoint.read_card("cifar10-vqvae").metrics
     (error,) = (value for name, value in metrics.items() if "of 10000 test images from their codes" in name)
     assert error <= 0.07
     assert metrics["codes used for them"] > 256
@@ -83,7 +83,8 @@ def test_digits_are_strokes_on_black() -> None:
 
 def test_codes_go_before_every_target_for_their_images() -> None:
     found = {name.split("/")[1] for name in family_names() if name.startswith("cifar10-vqvae/")}
-    assert found == {*SPIKING, *PLAIN}
+    assert {*SPIKING, *PLAIN} <= found
+    assert "mnist-snn" not in found
     assert "mnist-sngan/mnist-snn" in family_names()
     for target in (*SPIKING, *PLAIN):
         assert dict(family(f"cifar10-vqvae/{target}").layers()) == dict(family(f"cifar10-sngan/{target}").layers())

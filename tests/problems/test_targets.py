@@ -7,7 +7,7 @@ import torch
 import amb
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
-from amb_problems.targets.spiking.activations import SpikingActivations
+from amb_problems.cards import SNGANCard, SNGANShape, SpikingTargetCard
 from amb_problems.targets.spiking.architectures import NETWORKS
 from amb_problems.targets.spiking.exact import (
     EXACT_UNITS,
@@ -20,10 +20,11 @@ from amb_problems.targets.spiking.exact import (
     quantize,
     to_tensors,
 )
+from amb_problems.targets.spiking.exact_network import ExactNetwork, build_network, describe
 from amb_problems.targets.spiking.framework import spike_trains
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.targets.spiking.target import SpikingTarget, build_network, describe
-from amb_problems.training.export import offer_readout
+from amb_problems.targets.spiking.target import SpikingTarget
+from amb_problems.training.spiking_export import add_readout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -61,30 +62,30 @@ def write(folder: Path, name: str, seed: int = 0) -> Path:
                 module.bias.data.uniform_(-0.2, 0.8)
                 module.running_mean.uniform_(-0.2, 0.2)
                 module.running_var.uniform_(0.02, 0.2)
-    card = {
-        "network": network,
-        "arguments": arguments,
-        "lif": vars(lif),
-        "frames": frames,
-        "activation": "spikes / (frames * positions)",
-        "layers": describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
-    }
+    card = SpikingTargetCard(
+        network=network,
+        arguments=arguments,
+        lif=lif,
+        frames=frames,
+        activation="spikes / (frames * positions)",
+        layers=describe(build_network(network, arguments, lambda: LIFNeuron(lif))),
+    )
     checkpoint.save(folder / name, to_tensors(make_exact(trained)), card)
     return folder / name
 
 
 @pytest.fixture(params=[*SMALL, *SHIPPED])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> SpikingTarget:
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> ExactNetwork:
     """A small network of random weights, or a shipped one."""
     name = request.param
-    return SpikingTarget.load(write(tmp_path, name) if name in SMALL else name)
+    return ExactNetwork.load(write(tmp_path, name) if name in SMALL else name)
 
 
-def everything(target: SpikingTarget) -> dict[str, range]:
+def everything(target: ExactNetwork) -> dict[str, range]:
     return {layer: range(info.channels) for layer, info in target.layers.items()}
 
 
-def test_spikes_are_the_frameworks_own_frame_by_frame(target: SpikingTarget) -> None:
+def test_spikes_are_the_frameworks_own_frame_by_frame(target: ExactNetwork) -> None:
     """With the same weights every layer fires, in each frame, where snnTorch's or SpikingJelly's neurons fire.
 
     And the counts are these spikes, summed over frames and positions.
@@ -105,7 +106,7 @@ def test_spikes_are_the_frameworks_own_frame_by_frame(target: SpikingTarget) -> 
     assert counts["sn1"].any()
 
 
-def test_a_count_depends_on_its_own_image_alone(target: SpikingTarget) -> None:
+def test_a_count_depends_on_its_own_image_alone(target: ExactNetwork) -> None:
     """Alone, in a batch, at any position, on one thread or two: the same counts and scores, bit for bit."""
     images, units = stimuli(4, 1, target.shape), everything(target)
     together, scores = target.counts(images, units), target.class_scores(images)
@@ -131,7 +132,7 @@ def test_imagenets_stem_is_the_papers_geometry() -> None:
     assert sides["layer4.1.sn2"] == 1
 
 
-def test_counts_have_the_units_asked_for_in_their_order(target: SpikingTarget) -> None:
+def test_counts_have_the_units_asked_for_in_their_order(target: ExactNetwork) -> None:
     """Units may repeat; what is asked beside them, or not asked at all, changes nothing."""
     images = stimuli(3, shape=target.shape)
     full = target.counts(images, everything(target))
@@ -148,9 +149,9 @@ def test_the_class_output_is_the_readouts_mean_over_frames(name: str, tmp_path: 
     """Counted in one go it is, bit for bit, what the plain network's frames add up to; 0 and 1 are the scale's ends."""
     path = write(tmp_path, name)
     images = stimuli(12)
-    scores = SpikingTarget.load(path).class_scores(images)
-    offer_readout(path, scores)
-    activations = SpikingActivations(SpikingTarget.load(path))
+    scores = ExactNetwork.load(path).class_scores(images)
+    add_readout(path, scores)
+    activations = SpikingTarget(path)
     assert np.array_equal(scores, activations.readouts(images))
     units = [("fc", 4), ("sn1", 1)] * 6
     values = activations.activations(images, units)
@@ -164,7 +165,7 @@ def test_the_class_output_is_the_readouts_mean_over_frames(name: str, tmp_path: 
 @pytest.mark.parametrize("network", SMALL)
 def test_an_image_leaves_no_trace_in_the_next(network: str, tmp_path: Path) -> None:
     """Membranes are at rest before every evaluation."""
-    target = SpikingTarget.load(write(tmp_path, network))
+    target = ExactNetwork.load(write(tmp_path, network))
     images = stimuli(2, shape=target.shape)
     first = target.counts(images[:1], everything(target))
     target.counts(images[1:], everything(target))
@@ -175,19 +176,19 @@ def test_an_image_leaves_no_trace_in_the_next(network: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_cards_say_what_their_target_is(name: str) -> None:
     """The card states data, recipe, neuron, threshold rule, frames and the exact network's accuracy."""
-    facts = checkpoint.read_card(name).facts
-    for key in ("network", "lif", "reset", "fires", "frames", "normalization", "activation", "data", "training"):
-        assert facts[key], key
-    assert 0.1 < facts["metrics"]["test accuracy"] <= 1
-    target = SpikingTarget.load(name)
+    card = checkpoint.read_card(name, SpikingTargetCard)
+    for field in ("network", "lif", "reset", "fires", "frames", "normalization", "activation", "data", "training"):
+        assert getattr(card, field), field
+    assert 0.1 < card.metrics["test accuracy"] <= 1
+    target = ExactNetwork.load(name)
     network = target.build(lambda: LIFNeuron(target.lif))
-    assert {layer: tuple(shape) for layer, shape in facts["layers"].items()} == describe(network)
+    assert card.layers == describe(network)
 
 
 @pytest.mark.parametrize(("name", "least"), LEAST.items())
 def test_shipped_networks_are_accurate(name: str, least: float) -> None:
     """On the whole test half, by the exact weights that are shipped."""
-    metrics = checkpoint.read_card(name).facts["metrics"]
+    metrics = checkpoint.read_card(name).metrics
     assert metrics["test images"] == 10_000
     assert metrics["test accuracy"] >= least
 
@@ -198,7 +199,7 @@ def test_the_resnets_class_output_is_a_problem() -> None:
     candidates = problem.space.sample_prior(3, np.random.default_rng(0))
     values = problem.evaluate(candidates)
     assert values[1] == problem.evaluate(candidates[1:2])[0]
-    target = SpikingTarget.load("snn-resnet18")
+    target = ExactNetwork.load("snn-resnet18")
     scores = target.class_scores(problem.images(candidates[:1]))[0, 3]
     scale = target.scales["fc"]
     assert values[0] == pytest.approx((scores - scale.low[3]) / (scale.high[3] - scale.low[3]))
@@ -211,7 +212,7 @@ def test_all_checkpoints_fit_the_wheel() -> None:
 
 
 def test_wrong_questions_are_answered_clearly(tmp_path: Path) -> None:
-    target = SpikingTarget.load(write(tmp_path, "SpikingCNN"))
+    target = ExactNetwork.load(write(tmp_path, "SpikingCNN"))
     images = stimuli(1)
     with pytest.raises(SpecError, match="sn1"):
         target.counts(images, {"sn11": [0]})
@@ -222,18 +223,18 @@ def test_wrong_questions_are_answered_clearly(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "other", {"w": torch.zeros(1)}, {"kind": "generator"})
-    with pytest.raises(CheckpointError, match="no spiking target"):
-        SpikingTarget.load(tmp_path / "other")
+    checkpoint.save(tmp_path / "other", {"w": torch.zeros(1)}, SNGANCard(shape=SNGANShape()))
+    with pytest.raises(CheckpointError, match="'sngan', expected 'spiking target'"):
+        ExactNetwork.load(tmp_path / "other")
 
 
 def test_float_weights_are_refused(tmp_path: Path) -> None:
     """A checkpoint whose weights are not integers is not exact and must not be taken for it."""
     path = write(tmp_path, "SpikingCNN")
     tensors, card = checkpoint.load(path)
-    checkpoint.save(path, tensors | {"conv2.weight": tensors["conv2.weight"].float()}, card.facts)
+    checkpoint.save(path, tensors | {"conv2.weight": tensors["conv2.weight"].float()}, card)
     with pytest.raises(CheckpointError, match=r"conv2\.weight as torch\.int8"):
-        SpikingTarget.load(path)
+        ExactNetwork.load(path)
 
 
 def test_quantized_weights_are_near_the_real_ones() -> None:

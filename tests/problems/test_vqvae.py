@@ -9,9 +9,9 @@ import torch
 import amb
 from amb.errors import CandidateError, CheckpointError, SolverError, SpecError
 from amb_problems import checkpoint
-from amb_problems.generators.vqvae import VQVAE, VQVAEShape, nearest_codes, principal_order
+from amb_problems.cards import VQVAECard, VQVAEShape
+from amb_problems.generators.vqvae import VQVAE, nearest_codes, principal_order
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
-from amb_problems.own_family import OwnFamily
 
 SHAPE = VQVAEShape(size=8, codes=12, dimensions=5, width=8, residual=4, blocks=1)
 
@@ -25,7 +25,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> VQVAEGenerator:
         network = VQVAE(SHAPE)
         network.codebook.normal_()
     network.principal.copy_(principal_order(network.codebook))
-    checkpoint.save(path, network.state_dict(), {"kind": "vqvae", "shape": SHAPE.as_json()})
+    checkpoint.save(path, network.state_dict(), VQVAECard(shape=SHAPE))
     return VQVAEGenerator(path)
 
 
@@ -110,7 +110,7 @@ def test_a_grid_of_codes(generator: VQVAEGenerator, choice: str, kind: str) -> N
 
 def test_only_the_principal_grid_renumbers(generator: VQVAEGenerator) -> None:
     candidates = codes(5)
-    order = principal_order(generator._network.codebook).numpy()
+    order = principal_order(generator.network.codebook).numpy()
     assert np.array_equal(generator.grid(codes="principal").latents(candidates), order[candidates])
     for choice in ("unordered", "index"):
         assert np.array_equal(generator.grid(codes=choice).latents(candidates), candidates)
@@ -119,7 +119,7 @@ def test_only_the_principal_grid_renumbers(generator: VQVAEGenerator) -> None:
 def test_problems_of_codes(generator: VQVAEGenerator) -> None:
     """Grids make problems with ids and fingerprints of their own, and the same images of the same codes."""
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3))
-    family = OwnFamily(generator, amb.target(network, name="net", shape=(8, 8, 3)))
+    family = amb.target(network, name="net", shape=(8, 8, 3)).family(generator)
     plain, principal, index = (family.problem("0", 1, codes=c) for c in ("unordered", "principal", "index"))
     assert [p.id for p in (plain, principal, index)] == [
         "tiny-vqvae/net/0/1",
@@ -139,7 +139,7 @@ def test_problems_of_codes(generator: VQVAEGenerator) -> None:
 def test_problems_of_codes_refuse_what_has_no_sense(generator: VQVAEGenerator) -> None:
     """No gradients, no solver that needs an order on the grid without one, no other option."""
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3))
-    family = OwnFamily(generator, amb.target(network, name="net", shape=(8, 8, 3)))
+    family = amb.target(network, name="net", shape=(8, 8, 3)).family(generator)
     plain = family.problem("0", 1)
     with pytest.raises(SpecError, match="none flow through tiny-vqvae"):
         plain.gradient(np.zeros((1, 4)))
@@ -153,8 +153,8 @@ def test_problems_of_codes_refuse_what_has_no_sense(generator: VQVAEGenerator) -
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, {"kind": "vqvae", "shape": SHAPE.as_json()})
+    checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, VQVAECard(shape=SHAPE))
     with pytest.raises(CheckpointError, match="does not fit"):
-        VQVAEGenerator(tmp_path / "odd")
+        VQVAEGenerator(tmp_path / "odd").on("cpu")
     with pytest.raises(CheckpointError, match="'sngan', expected 'vqvae'"):
         VQVAEGenerator("cifar10-sngan")

@@ -1,4 +1,4 @@
-"""A VQ-VAE's training: the same seed does the same, a kill costs minutes, and codes are used."""
+"""Training of a VQ-VAE: a seed fixes it, a kill costs minutes, and codes are used."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +11,11 @@ import torch
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
 from amb_problems import checkpoint
-from amb_problems.generators.vqvae import VQVAEShape
+from amb_problems.cards import VQVAECard, VQVAEShape
+from amb_problems.data import image_sets
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
-from amb_problems.training import generator_sitting, vqvae
-from amb_problems.training.vqvae_step import VQVAERecipe, VQVAETraining
+from amb_problems.training import session, vqvae
+from amb_problems.training.autoencoder import VQVAERecipe, VQVAETraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,7 +31,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe and data that train in a moment, under the name `tiny`."""
     monkeypatch.setattr(vqvae, "RECIPES", {"tiny": TINY})
     dataset = SimpleNamespace(train_images=IMAGES, test_images=IMAGES, source="greys")
-    monkeypatch.setattr(vqvae.image_sets, "load", lambda name, folder: dataset)
+    monkeypatch.setattr(image_sets, "load", lambda name, folder: dataset)
 
 
 def train(out: Path, *, seed: int = 1, minutes: float | None = None) -> list[TrainingProgress]:
@@ -46,7 +47,7 @@ def test_a_seed_gives_the_same_first_steps() -> None:
         torch.manual_seed(noise)
         before = torch.random.get_rng_state()
         training = VQVAETraining(replace(TINY, batch=2), IMAGES, seed=seed, device="cpu")
-        runs.append([{k: float(v) for k, v in training.advance(1.0).items()} for _ in range(50)])
+        runs.append([{k: float(v) for k, v in training.advance().items()} for _ in range(50)])
         assert torch.equal(before, torch.random.get_rng_state())
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
@@ -54,15 +55,15 @@ def test_a_seed_gives_the_same_first_steps() -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_a_training_makes_a_generator_that_knows_its_images(tmp_path: Path) -> None:
-    """The card says what is lost, which is less than a mean image would lose, and all of it is as measured."""
+    """The card states the reconstruction error, which is far below that of a mean image, as it is measured."""
     seen = train(tmp_path)
     assert seen[-1].step == seen[-1].steps == 80
-    facts = checkpoint.read_card(tmp_path / "tiny").facts
-    assert (facts["data"], facts["seed"], facts["finished"]) == ("greys", 1, True)
-    assert facts["recipe"]["batch"] == 32
+    card = checkpoint.read_card(tmp_path / "tiny", VQVAECard)
+    assert (card.data, card.seed, card.finished) == ("greys", 1, True)
+    assert card.recipe["batch"] == 32
     assert (tmp_path / "tiny-000080.png").is_file()
     generator = VQVAEGenerator(tmp_path / "tiny")
-    error, used = facts["metrics"].values()
+    error, used = card.metrics.values()
     assert error == round(vqvae.reconstruction_error(IMAGES, generator.images(generator.encode(IMAGES))), 4)
     assert error < 0.3
     assert used > 6
@@ -70,12 +71,12 @@ def test_a_training_makes_a_generator_that_knows_its_images(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("tiny")
 def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Out of time again and again, it ends in the same bits as one sitting."""
+    """Over several sessions it ends in the same bits as in one."""
     train(tmp_path / "whole")
-    monkeypatch.setattr(generator_sitting.time, "monotonic", iter(range(10**6)).__next__)  # a second a look
+    monkeypatch.setattr(session.time, "monotonic", iter(range(10**6)).__next__)  # every reading is a second later
     first = train(tmp_path / "parts", minutes=1)[-1]
     assert 0 < first.step < first.steps
-    assert not checkpoint.read_card(tmp_path / "parts" / "tiny").facts["finished"]
+    assert not checkpoint.read_card(tmp_path / "parts" / "tiny", VQVAECard).finished
     while (last := train(tmp_path / "parts", minutes=1)[-1]).step < last.steps:
         pass
     assert checkpoint.fingerprint(tmp_path / "whole" / "tiny") == checkpoint.fingerprint(tmp_path / "parts" / "tiny")
@@ -84,19 +85,19 @@ def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path, monkeypatch
 @pytest.mark.usefixtures("tiny")
 def test_another_seed_or_name_is_refused(tmp_path: Path) -> None:
     train(tmp_path, seed=1)
-    with pytest.raises(DataError, match="seed 1, asked for is 2"):
+    with pytest.raises(DataError, match="seed 1, not 2"):
         train(tmp_path, seed=2)
     with pytest.raises(SpecError, match="tiny"):
         vqvae.train(name="tini", data=tmp_path, out=tmp_path, seed=0, device="cpu", minutes=None, progress=print)
 
 
 def test_idle_codes_are_revived() -> None:
-    """A codebook of which one code takes all is in use again a few steps later."""
+    """A codebook in which one code takes all vectors is in use again a few steps later."""
     training = VQVAETraining(TINY, IMAGES, seed=1, device="cpu")
-    training.advance(1.0)
+    training.advance()
     training.uses.fill_(1e-6)
     training.uses[0] = 100.0
-    used = [int(training.advance(1.0)["codes_used"]) for _ in range(3)]
+    used = [int(training.advance()["codes_used"]) for _ in range(3)]
     assert used[-1] >= 10
 
 

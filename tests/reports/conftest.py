@@ -134,7 +134,8 @@ def _make_study(
                 best = int(values.argmax())
                 final = np.nan if failed else float(values[best])
                 record = RunRecord(
-                    plan, "crash" if failed else "ok", n, n, () if failed else tuple(pool[best].tolist()), final, 0.1 * (k + 1), 1.0, 2.0, message=message if failed else "",
+                    plan, "crash" if failed else "ok", n, n, () if failed else tuple(pool[best].tolist()), final,
+                    0.1 * (k + 1), 1.0, 2.0, message=message if failed else "",
                 )  # fmt: skip
                 runs.append((record, Trace(pool[:n], values, values, np.array([n]))))
     return MemoryStudy(name, runs, problems=list(problems), budget=budget, seeds=list(range(seeds)), suite=None)

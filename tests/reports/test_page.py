@@ -21,13 +21,13 @@ from amb.contracts.reference import Reference
 from amb.errors import StudyError
 from amb.stats import Question, analyse
 from amb.stats.queries import FRACTIONS, THRESHOLD, queries_to
-from amb_reports.page.board import Course, budgets_to_show
-from amb_reports.page.courses import steps as improvements
+from amb_reports.page.board import Evolution, budgets_to_show
 from amb_reports.page.curves import POINTS, SCALE, steps
+from amb_reports.page.evolutions import frames_of
 from amb_reports.page.gather import board_of_studies
 from amb_reports.page.html import SCRIPTS, render
 from amb_reports.page.payload import payload, to_json
-from amb_reports.page.sheets import sheets
+from amb_reports.page.sprites import sprite_sheets
 
 HOSTILE = "</script><script>window.hacked = 1</script>"
 
@@ -46,13 +46,13 @@ def test_a_study_is_ranked_as_everywhere(small) -> None:  # type: ignore[no-unty
     analysis = analyse(small.runs, small.traces)
     pd.testing.assert_frame_equal(small.analysis.ranking, analysis.ranking)
     assert small.analysis.ranking["failures"].sum() == 1
-    assert list(small.views[0].table["failed"]) == list(analysis.scored["failed"].astype(float))
+    assert list(small.views[0].runs["failed"]) == list(analysis.scored["failed"])
 
 
 def test_smaller_budgets_show_what_was_known_by_then(small) -> None:  # type: ignore[no-untyped-def]
     """At 50 queries, a run's final value is the best of its first 50; a run that crashed at 40 has failed still."""
     assert [view.budget for view in small.views] == [200, 100, 50, 20]
-    view = next(v for v in small.views if v.budget == 50).table
+    view = next(v for v in small.views if v.budget == 50).runs
     for i, row in small.runs.iterrows():
         told = small.traces[row["problem"], row["solver"], row["seed"]]
         failed = len(told) < 50
@@ -124,7 +124,7 @@ def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, t
 def test_nothing_to_show_is_said(make_study) -> None:  # type: ignore[no-untyped-def]
     study = make_study("empty")
     study.runs = {}
-    with pytest.raises(StudyError, match="no finished run in empty"):
+    with pytest.raises(StudyError, match="empty holds no finished run"):
         board(study)
 
 
@@ -185,9 +185,9 @@ def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int, 
         assert found == expected
 
 
-def test_a_course_begins_with_the_first_find_and_ends_with_the_last(make_study) -> None:  # type: ignore[no-untyped-def]
+def test_an_evolution_begins_with_the_first_success_and_ends_with_the_best(make_study) -> None:  # type: ignore[no-untyped-def]
     _, trace = next(make_study(crash=False).records())
-    rows = improvements(trace, 5)
+    rows = frames_of(trace, 5)
     assert len(rows) == 5
     assert rows[0] == 0
     assert rows[-1] == trace.values.argmax()
@@ -197,11 +197,11 @@ def test_a_course_begins_with_the_first_find_and_ends_with_the_last(make_study) 
 def test_images_shrink_until_they_fit() -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8) for _ in range(12)]
-    made = [Course(f"p{i // 3}", f"s{i % 3}", 0, np.arange(4), np.arange(4.0), noise[i]) for i in range(12)]
-    large, small = sheets(made), sheets(made, most=40_000)
+    made = [Evolution(f"p{i // 3}", f"s{i % 3}", 0, np.arange(4), np.arange(4.0), noise[i]) for i in range(12)]
+    large, small = sprite_sheets(made), sprite_sheets(made, most=40_000)
     assert len(large) == len(small) == 4
     assert sum(len(s.webp) for s in small) <= 44_000 < sum(len(s.webp) for s in large)
-    assert large[0].frames == ((0, 1, 2, 3, 3, 3, 3, 3),) * 3  # a short course waits at its end
+    assert large[0].frames == ((0, 1, 2, 3, 3, 3, 3, 3),) * 3  # a short evolution repeats its last frame
 
 
 def test_budgets_to_show_begin_with_the_one_most_runs_speak_for() -> None:

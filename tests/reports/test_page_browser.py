@@ -15,13 +15,18 @@ import pytest
 
 from amb.catalogue.plugins import load_file
 from amb.contracts.reference import Reference
-from amb.stats import Question, analyse, common
+from amb.stats import Question, analyse, columns, common
+from amb.stats.formats import FORMATS, NOT_RANKED, Style, show
+from amb.stats.metrics import METRICS
 from amb.stats.queries import queries_to
 from amb.stats.runtimes import pooled_runtimes
+from amb.stats.sentences import SENTENCES, fill
 from amb.stats.signed_rank import signed_rank
-from amb_reports.page.board import Board, at_budget, present
+from amb.stats.verdict import basis, verdict
+from amb_reports.page.board import Board
 from amb_reports.page.gather import board_of_studies
 from amb_reports.page.html import render
+from amb_reports.page.payload import to_json
 
 pytestmark = pytest.mark.browser
 
@@ -167,25 +172,41 @@ def click(browser: Browser, selector: str) -> None:
 
 
 RESULT = """
-const name = (i) => page.data.solvers[page.result.selection.solvers[i]].name;
 const list = (x) => (Number.isNaN(x) ? null : x === Infinity ? "inf" : x);
 return {
   ranking: page.result.ranking.map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, list(v)]))),
-  pairs: page.result.pairs.map((pair) => ({ ...pair, first: name(pair.first), second: name(pair.second) })),
+  pairs: page.result.pairs,
   verdict: document.getElementById("verdict").textContent,
+  basis: document.getElementById("basis").textContent,
 };
 """
 
 
-def agree(shown: dict[str, list[dict[str, object]]], runs: pd.DataFrame, traces: dict, *, hits: bool) -> None:  # type: ignore[type-arg]
-    """What the page computed is what `amb.stats` computes of the same runs."""
-    expected = analyse(runs, traces, resamples=20)
+def agree(shown: dict, runs: pd.DataFrame, traces: dict, *, hits: bool, whole: bool = False) -> None:  # type: ignore[type-arg]
+    """The page's numbers and sentences are those of `amb.stats` about the same runs.
+
+    A part of the study has no intervals, and keeps the thresholds of the whole, so that its `hits` may differ.
+    """
+    expected = analyse(runs, traces, resamples=2000 if whole else 20)
     ranking = expected.ranking.set_index("solver")
     assert [row["solver"] for row in shown["ranking"]] == list(ranking.index)
     for row in shown["ranking"]:
         wanted = ranking.loc[row["solver"]]
-        names = ["place", "score", "mean_rank", "wins", "ties", "losses", "runs", "failures", "solver_seconds"]
-        for name in [*names, "evaluation_seconds", "normalized", *(["hit_share", "ert"] if hits else [])]:
+        names = [
+            "place",
+            "score",
+            "mean_rank",
+            "wins",
+            "ties",
+            "losses",
+            "runs",
+            "failures",
+            "timed",
+            "covered",
+            "asked",
+        ]
+        names += [column.name for column in columns.RANKING if column.aggregate]
+        for name in names if hits else [name for name in names if name not in ("hit_share", "ert")]:
             value = {"inf": np.inf, None: np.nan}.get(row[name], row[name])
             rel = 1e-5 if "seconds" in name else 1e-12
             assert value == pytest.approx(wanted[name], rel=rel, nan_ok=True), name
@@ -196,6 +217,18 @@ def agree(shown: dict[str, list[dict[str, object]]], runs: pd.DataFrame, traces:
             assert pair[name] == wanted[name]
         for name in ("p", "p_holm", "balance", "difference", "a12"):
             assert pair[name] == pytest.approx(wanted[name], rel=1e-9, abs=1e-12), name
+    table, pairs = expected.ranking, expected.pairs
+    if whole:
+        assert (shown["verdict"], shown["basis"]) == (expected.verdict, expected.basis)
+        return
+    for name in ("ert", "hit_share"):
+        table[name] = [{"inf": np.inf, None: np.nan}.get(row[name], row[name]) for row in shown["ranking"]]
+    table[["low", "high"]] = np.nan
+    pairs[["low", "high", "equal"]] = np.nan
+    assert shown["verdict"] == verdict(table, pairs)
+    scored = expected.scored
+    elsewhere = scored[~scored["problem"].isin(common(scored)["problem"])]
+    assert shown["basis"] == f"{basis(table, pairs, elsewhere)} {SENTENCES['part of the study']}"
 
 
 def agree_on_runtimes(shown: dict[str, list[dict[str, float]]], board: Board, runs: pd.DataFrame, traces: dict) -> None:  # type: ignore[type-arg]
@@ -213,15 +246,15 @@ def agree_on_runtimes(shown: dict[str, list[dict[str, float]]], board: Board, ru
 
 RUNTIMES = """
 const plain = (x) => (x === Infinity ? null : x);
-return Object.fromEntries(expectedRuntimes(page.result).map(({ solver, targets }) => [
-  solver.name, targets.map(({ ert, reached, low, high }) => ({ ert: plain(ert), reached, low, high })),
+return Object.fromEntries(expectedRuntimes(page.result).map(({ solver, thresholds }) => [
+  solver.name, thresholds.map(({ ert, reached, low, high }) => ({ ert: plain(ert), reached, low, high })),
 ]));
 """
 
 
 def at(board: Board, budget: int) -> tuple[pd.DataFrame, dict]:  # type: ignore[type-arg]
-    runs = at_budget(board.runs[present(board.runs, budget)], board.traces, {}, budget)
-    return runs, {key: told[:budget] for key, told in board.traces.items()}
+    view = next(view for view in board.views if view.budget == budget)
+    return view.runs.drop(columns=["score", "ordered"]), dict(view.traces)
 
 
 def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: SimpleNamespace) -> None:
@@ -229,9 +262,10 @@ def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: Si
     browser.size(*DESKTOP)
     browser.open(small.file)
     shown = browser.run(RESULT)
-    assert shown["verdict"] == small.board.analysis.verdict
+    analysis = small.board.analysis
+    assert (shown["verdict"], shown["basis"]) == (analysis.verdict, analysis.basis)
     runs, traces = at(small.board, 200)
-    agree(shown, runs, traces, hits=True)
+    agree(shown, runs, traces, hits=True, whole=True)
     runtimes = browser.run(RUNTIMES)
     agree_on_runtimes(runtimes, small.board, runs, traces)
     pooled = pooled_runtimes(runs, traces, rng=np.random.default_rng(0)).set_index("solver")
@@ -248,15 +282,17 @@ def test_a_study_half_way_is_judged_by_what_all_have_run(browser: Browser, uneve
     shown = browser.run(RESULT)
     runs, traces = at(uneven.board, 200)
     assert common(runs)["problem"].nunique() == 9 < runs["problem"].nunique()
-    agree(shown, runs, traces, hits=True)
+    agree(shown, runs, traces, hits=True, whole=True)
     assert all(0 < row["normalized"] < 1.5 for row in shown["ranking"])
     agree_on_runtimes(browser.run(RUNTIMES), uneven.board, common(runs), traces)
-    basis = browser.run("return document.getElementById('basis').textContent")
-    assert "On 7 problems more not every solver has a run: these count nowhere (56 runs, none failed)." in basis
+    assert "Another 7 problems, on which not every solver has a run, are left out (56 runs, none" in shown["basis"]
     assert browser.run("return page.result.selection.problems.length") == 16
     for name, words in (
-        ("convergence", "reference points. Lines: median over runs; bands: their middle half. 9 problems"),
-        ("heatmap", "on 5 problems without them from the floor (0) to the best value on this page (1). 16 problems"),
+        ("convergence", "suite. Lines: median over runs; bands: middle half of the runs. 9 problems"),
+        (
+            "heatmap",
+            "on 5 problems without reference points, from the floor (0) to the best value of the runs on this page",
+        ),
     ):
         browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
         browser.until(f"return document.querySelector('#figure-{name} .chart') !== null")
@@ -265,6 +301,181 @@ def test_a_study_half_way_is_judged_by_what_all_have_run(browser: Browser, uneve
     keep = (runs["layer"] == "conv1") & (runs["solver"] != "portfolio")
     browser.until("return page.result.blocks.length === 8")
     agree(browser.run(RESULT), runs[keep], traces, hits=True)
+
+
+def values_of(name: str, rng: np.random.Generator, logarithmic: bool) -> list[object]:
+    """Random values of a format; among them unknown ones, exact ties of rounding, and what is rarely seen."""
+    ties = [k / 2**n for n in (1, 2, 4, 11, 12) for k in (1, 3, 5, 125, 127)]
+    number = [float(rng.normal()), float(10 ** rng.uniform(-7, 6)), float(rng.choice(ties)), -float(rng.choice(ties))]
+    number += [
+        float("nan"),
+        float("inf"),
+        0.0,
+        -0.0,
+        -0.0004,
+        0.0005,
+        0.9995,
+        99.95,
+        0.1,
+        999.5,
+        float(rng.integers(100)),
+    ]
+    positive = [abs(x) for x in number]
+    counts = [float("nan"), *map(int, rng.integers(0, 20_000, 4))]
+    if name == "text":
+        return ["tt-b[k=50,lr=0.1]"]
+    if name == "solver":
+        return ["tt-b", bool(rng.integers(2))]
+    if name == "p-value":
+        p = float(rng.choice([0.0625, 0.03125, 0.0009765625, *rng.uniform(0, 1, 3), np.nan]))
+        return [p, str(rng.choice(["", "", "underpowered", "all tied", NOT_RANKED]))]
+    kinds = {"seconds": positive, "expected queries": [*positive, float("inf")], "tally": counts, "count": counts}
+    if logarithmic:  # costs between a microsecond and a million queries
+        number = [x for x in number if not abs(x) > 6]
+    many = {"tally": 3, "count": 2, "score interval": 2, "difference interval": 2}
+    return [kinds.get(name, number)[i] for i in rng.integers(0, len(kinds.get(name, number)), many.get(name, 1))]
+
+
+def test_every_format_is_the_same_on_the_page(browser: Browser, small: SimpleNamespace) -> None:
+    """Terminal, files and page write the same text for the same number, unknown and exactly half-way ones included."""
+    rng = np.random.default_rng(5)
+    browser.open(small.file)
+    assert set(browser.run("return Object.keys(FORMATS)")) == set(FORMATS)
+    cases = [
+        (name, values_of(name, rng, logarithmic), Style(int(rng.integers(4)), logarithmic))
+        for name in FORMATS
+        for logarithmic in (False, True)
+        for _ in range(300)
+    ]
+    plain = [[name, values, {"digits": s.digits, "logarithmic": s.logarithmic}] for name, values, s in cases]
+    shown = browser.run(
+        'return JSON.parse(arguments[0], (_, x) => (x === "inf" ? Infinity : x)).map((one) => show(...one));',
+        to_json({"": plain}).removeprefix('{"":').removesuffix("}"),
+    )
+    for (name, values, style), text in zip(cases, shown, strict=True):
+        assert text == show(name, values, style), (name, values, style)
+
+
+def test_templates_are_filled_by_the_same_rules(browser: Browser, small: SimpleNamespace) -> None:
+    """Numbers, plurals and lists, and a value that looks like a placeholder."""
+    browser.open(small.file)
+    assert browser.run("return templates") == dict(SENTENCES)
+    template = "{n} {n|run|runs} of {names} {names|is|are} {word}"
+    for n in (0, 1, 2, 1234567):
+        for names in (["a"], ["a", "b"], ["a", "{n}", "c$&"]):
+            values = {"n": n, "names": names, "word": "{n|x|y}"}
+            assert browser.run("return fill(...arguments)", template, values) == fill(template, **values)  # type: ignore[arg-type]
+
+
+def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str, str, int], np.ndarray], Question]:
+    """Runs of one to five solvers: alike or apart, tied, saturated, failed, timed or not, on few or many problems.
+
+    Sometimes solvers lack problems, sometimes they have none in common, and sometimes one is the control.
+    """
+    solvers = [f"solver-{chr(97 + i)}" for i in range(rng.choice([1, 2, 2, 3, 4, 5]))]
+    problems, seeds, networks = int(rng.choice([1, 3, 5, 8, 14, 20])), int(rng.integers(1, 4)), int(rng.integers(1, 4))
+    gap, noise = rng.choice([0.0, 0.02, 0.1]), rng.choice([0.0, 0.002, 0.01, 0.1])
+    failing, missing, saturated = rng.choice([0, 0, 0.1]), rng.choice([0, 0, 0.2, 0.7]), rng.choice([0, 0, 0.5])
+    volatile = rng.choice([0, 0, 0.2])  # of the first solver, from problem to problem
+    timing = rng.choice(["all", "none", "some"])
+    level = rng.uniform(0.5, 0.8, problems)
+    rows, traces = [], {}
+    for p in range(problems):
+        for k, solver in enumerate(solvers):
+            if rng.uniform() < missing:
+                continue
+            shift = volatile * rng.normal() if k == 0 else 0
+            for seed in range(seeds):
+                final = float(np.clip(level[p] + shift - gap * k * rng.uniform(0.5, 1) + noise * rng.normal(), 0, 1))
+                final = 1.0 if p < saturated * problems else np.nan if rng.uniform() < failing else final
+                told = np.linspace(0, np.nan_to_num(final), int(rng.integers(5, 21)))
+                key = (f"gan/net{p % networks}/conv/{p}", solver, seed)
+                traces[key] = told
+                rows.append(
+                    dict(zip(("problem", "solver", "seed"), key, strict=True))
+                    | {"generator": "gan", "target": f"net{p % networks}", "layer": "conv", "unit": str(p)}
+                    | {"budget": 20, "queries": len(told), "distinct": len(told), "best": told.max(), "final": final}
+                    | {"status": "crash" if np.isnan(final) else "ok", "solver_seconds": 10.0 ** -rng.integers(0, 4)}
+                    | {"generator_seconds": 1.0, "target_seconds": 2.0}
+                    | {"timing": timing == "all" or (timing == "some" and bool(rng.integers(2)))}
+                )
+    if not rows:
+        return random_runs(rng)
+    runs = pd.DataFrame(rows)
+    control = (
+        str(rng.choice(sorted(set(runs["solver"])))) if rng.integers(3) == 0 and len(set(runs["solver"])) > 1 else None
+    )
+    metric = str(rng.choice([name for name in METRICS if name != "seconds" or timing == "all"]))
+    return runs, traces, Question(metric, float(rng.choice([0.05, 0.2])), control=control)
+
+
+def test_page_and_terminal_say_the_same_of_random_tables(browser: Browser, small: SimpleNamespace) -> None:
+    """Verdict and basis, word for word; every sentence about a comparison is said at least once."""
+    rng = np.random.default_rng(1)
+    browser.open(small.file)
+    said = []
+    for _ in range(200):
+        runs, traces, question = random_runs(rng)
+        found = analyse(runs, traces, question, resamples=5)
+        left_out = found.scored[~found.scored["problem"].isin(common(found.scored)["problem"])]
+        table = {
+            "ranking": found.ranking.to_dict("records"),
+            "pairs": found.pairs.to_dict("records"),
+            "question": question.to_settings(),
+            "metric": vars(question.scoring),
+            "elsewhere": {
+                "runs": len(left_out),
+                "failed": int(left_out["failed"].sum()),
+                "problems": left_out["problem"].nunique(),
+            },
+        }
+        shown = browser.run(
+            'const table = JSON.parse(arguments[0], (_, x) => (x === "inf" ? Infinity : x));'
+            "return [verdictOf(table), basisOf(table)];",
+            to_json(table),
+        )
+        assert shown == [found.verdict, found.basis]
+        said += shown
+    text = " ".join(said)
+    for name, template in SENTENCES.items():
+        if name in NOT_OF_TABLES:
+            continue
+        pieces = [part for part in re.split(r"{[^}]*}", template) if len(part) > 4]
+        assert all(piece in text for piece in pieces), f"no random table calls for: {name}"
+
+
+NOT_OF_TABLES = {
+    "nothing selected", "part of the study", "without a run", "gap with points", "gap without points",
+    "gap mixed", "letters", "omnibus", "no omnibus",
+}  # fmt: skip
+"""What only views and captions say."""
+
+
+def test_a_column_is_added_in_one_place(browser: Browser, make_study, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """An aggregate that is declared is on the page, in the whole and in a filtered view, as `amb.stats` computes it."""
+    added = columns.Column(
+        "mean_best", "best query", "number", "Mean of the best value of a query.", digits=4,
+        aggregate=columns.Aggregate("mean", ("best",)),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "RANKING", (*columns.RANKING, added))
+        page = make(make_study(), tmp_path / "page.html")
+        browser.size(*DESKTOP)
+        for view, keep in (("", slice(None)), ("#layer=near", page.board.runs["layer"] == "near")):
+            browser.open(page.file, view)
+            runs, traces = at(page.board, 200)
+            table = analyse(runs[keep], traces, resamples=20).ranking
+            assert (table["mean_best"] > 0.4).all()
+            head = browser.run("return [...document.querySelectorAll('#ranking-table th')].map((th) => th.textContent)")
+            cells = browser.run(
+                "return [...document.querySelectorAll('#ranking-table tbody tr')]"
+                ".map((tr) => [...tr.cells].map((td) => td.textContent))"
+            )
+            assert head[-1] == "best query"
+            assert [row[-1] for row in cells] == [f"{value:.4f}" for value in table["mean_best"]]
+            assert [row[head.index("distinct, % of queries")] for row in cells] == [
+                f"{share:.0%}" for share in table["distinct_share"]
+            ]
 
 
 def test_lines_dots_and_every_number_of_a_table_lead_to_runs(browser: Browser, small: SimpleNamespace) -> None:
@@ -284,7 +495,7 @@ def test_lines_dots_and_every_number_of_a_table_lead_to_runs(browser: Browser, s
         opened = browser.run(
             "const root = document.querySelector(arguments[0]), panel = root.panels[arguments[1]];"
             "const mark = panel.marks.find((one) => one.say);"
-            "const here = found(panel, panel.toX(mark.x.at(-1)), panel.toY(mark.y.at(-1)));"
+            "const here = valuesAt(panel, panel.toX(mark.x.at(-1)), panel.toY(mark.y.at(-1)));"
             "here.open(); return mark.solver.name;",
             f"#figure-{name} .chart",
             panel,
@@ -484,7 +695,7 @@ def test_the_keyboard_suffices(browser: Browser, small: SimpleNamespace) -> None
     browser.until("return document.getElementById('frame') !== null")
     focus("#frame")
     words = "return document.getElementById('frame-words').textContent"
-    assert browser.run(words) == "recommended at the end"
+    assert browser.run(words) == "recommended candidate"
     press(Keys.ARROW_LEFT)
     assert browser.run(words) == "improvement 7 of 8"
 

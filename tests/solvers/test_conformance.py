@@ -1,4 +1,4 @@
-"""Every registered solver passes the kit that strangers' solvers are checked by, and keeps one promise more."""
+"""Every built-in solver passes the kit that third-party solvers are checked with, and one rule more."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from amb.testing import CASES, Case, Subject
 from amb.testing.conformance import verify
 from amb.testing.subject import drive, rows
 
-# Half a minute each: they are checked whole when asked for, and by these cases every time.
+# Half a minute each: all cases run on request (-m slow), these cases always.
 SLOW = {"portfolio-transition", "protes-reference"}
 ALWAYS = {
     "candidates on the grid",
@@ -19,7 +19,8 @@ ALWAYS = {
     "neuron: failing now and then (NaN)",
 }
 
-EXTRAS = {"evosax", "optuna"}  # packages that need not be installed
+# Solvers whose packages need not be installed.
+EXTRAS = {"evosax": "evosax", "optuna": "optuna", "protes-reference": "protes"}
 
 SPECS = [name for name, plugin in plugins("solvers").items() if plugin.location.startswith("amb_solvers.")] + [
     "nevergrad[name=DiscreteOnePlusOne,parametrization=transition]",
@@ -42,14 +43,14 @@ subject = cache(Subject)
 def test_conforms(spec: str, case: Case) -> None:
     """The kit's rule holds."""
     if spec in EXTRAS:
-        pytest.importorskip(spec)
+        pytest.importorskip(EXTRAS[spec])
     verify(case, subject(spec))
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in SLOW])
 def test_limits_change_nothing_that_is_asked(spec: str) -> None:
-    """However a caller or a budget cuts the asks, the candidates are the same; strangers need not promise that."""
+    """However a caller or a budget cuts the asks, the candidates are the same."""
     if spec in EXTRAS:
-        pytest.importorskip(spec)
+        pytest.importorskip(EXTRAS[spec])
     one = subject(spec)
     np.testing.assert_array_equal(rows(drive(one.make(), limits=(1, 7, 2, 3))), rows(one.run()))

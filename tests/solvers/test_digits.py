@@ -1,4 +1,4 @@
-"""Quantization covers the grid, exactly once."""
+"""Quantization covers every point of the grid exactly once."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,11 @@ def test_the_least_significant_bit_comes_first_in_little_order() -> None:
 
 
 def test_prime_factors() -> None:
-    """Primes stay whole, and one is one digit."""
+    """A prime number of levels is one digit, and so is one level."""
     assert [prime_factors(n) for n in (1, 2, 7, 12, 64)] == [[1], [2], [7], [2, 2, 3], [2] * 6]
 
 
 def test_an_unknown_order_is_refused() -> None:
-    """The error names what came."""
+    """The error names the wrong value."""
     with pytest.raises(SpecError, match="middle"):
         Digits(np.array([8]), "middle")

@@ -20,17 +20,17 @@ def documented() -> dict[str, list[str]]:
 
 
 def test_all_solvers_are_in_the_table(documented: dict[str, list[str]]) -> None:
-    """Every built-in is there, and nothing else."""
+    """The table has every built-in solver and nothing else."""
     assert sorted(documented) == sorted(BUILT_IN)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_row_says_what_the_code_says(documented: dict[str, list[str]], name: str) -> None:
-    """All cells but the cost, which was measured once: it is a number here."""
+    """All cells but the cost, which was measured once and must be a number."""
     *stated, cost = documented[name]
     found = list(facts(resolve(name)))[1:]
-    if not found[2] and name in ("evosax", "optuna"):
-        stated[2] = ""  # the package, whose first batch it is, is not installed here
+    if not found[2] and name in ("evosax", "optuna", "protes-reference"):
+        stated[2] = ""  # the package that chooses its first batch is not installed here
     assert stated == found
     assert float(cost) > 0
 
@@ -40,7 +40,7 @@ def test_every_solver_says_what_it_makes_of_a_failed_query() -> None:
 
 
 def test_the_cost_is_measured_by_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Written as Markdown: header, line, one row a solver."""
+    """It prints Markdown: a header, a rule and one row per solver."""
     main(["random", "gradient"])
     header, line, *rows = capsys.readouterr().out.splitlines()
     assert header.count("|") == line.count("|") == len(HEADER) + 1

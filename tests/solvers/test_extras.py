@@ -1,4 +1,4 @@
-"""Solvers of packages that are no requirement: by name where they are installed, one clear line where not."""
+"""Solvers whose packages are extras: they work where these are installed, and say in one line what is missing."""
 
 import sys
 
@@ -7,6 +7,7 @@ import pytest
 
 import amb
 from amb import Space
+from amb.catalogue.plugins import plugins
 from amb.catalogue.solvers import resolve
 from amb.errors import SolverError, SpecError
 from amb.testing.subject import drive
@@ -25,20 +26,47 @@ def best(spec: str, budget: int) -> float:
     return float(np.concatenate([values for _, values in drive(solver, peak)]).max())
 
 
-@pytest.mark.parametrize(("package", "spec"), [("evosax", "evosax"), ("optuna", "optuna[sampler=Random]")])
-def test_a_missing_package_is_named_with_its_command(package: str, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(SolverError, match=rf"needs the package {package}.*pip install 'amb\[{package}\]'"):
+MISSING = [
+    ("evosax", "evosax", "evosax"),
+    ("optuna[sampler=Random]", "optuna", "optuna"),
+    ("protes-reference", "protes", "reference"),
+    ("protes-reference", "jax", "reference"),
+]
+
+
+@pytest.mark.parametrize(("spec", "package", "name"), MISSING)
+def test_a_missing_package_is_named_with_its_command(
+    spec: str, package: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line: the package, and the extra that brings it."""
+    monkeypatch.delitem(sys.modules, "amb_solvers.tensor_train.protes_package", raising=False)
+    for module in {package, *(name for name in sys.modules if name.startswith(f"{package}."))}:
+        monkeypatch.setitem(sys.modules, module, None)
+    says = rf"needs the package (jax|{package}), which is not installed: pip install 'amb\[{name}\]'"
+    with pytest.raises(SolverError, match=says) as caught:
         amb.solver(spec, SPACE, budget=10)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_package_that_is_there_is_imported() -> None:
+@pytest.mark.parametrize(("spec", "package"), [(spec, package) for spec, package, _ in MISSING])
+def test_a_solver_without_its_package_is_still_listed_and_shown(
+    spec: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options, capabilities and source are known without the package."""
+    monkeypatch.setitem(sys.modules, package, None)
+    found = resolve(spec)
+    assert found.spec.name in plugins("solvers")
+    assert found.options
+    assert found.cls.source
+
+
+def test_an_installed_package_is_imported() -> None:
     assert extra("json").dumps(1) == "1"
 
 
 @pytest.mark.parametrize("name", ["Sep_CMA_ES", "DE", "PSO"])
 def test_evosax_by_name(name: str) -> None:
-    """Each learns: it comes nearer to a peak than its first population."""
+    """Each strategy learns: it comes closer to a peak than its first population."""
     pytest.importorskip("evosax")
     assert best(f"evosax[name={name}]", 300) > best(f"evosax[name={name}]", 10) + 0.1
 

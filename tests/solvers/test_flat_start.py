@@ -22,7 +22,7 @@ def test_a_start_is_flat_until_a_value_differs() -> None:
     [("cma", 0.0), ("cma-diagonal", 1.0), ("cma-mean", 0.0), ("cma-margin", 1.0), ("nevergrad[name=CMA]", 0.0)],
 )
 def test_a_flat_start_is_a_search_of_the_start_distribution(spec: str, level: float) -> None:
-    """Neither the centre nor the spread of what is asked drifts in 600 queries; CMA of Nevergrad restarts by itself."""
+    """Neither the centre nor the spread of the candidates drifts in 600 queries; Nevergrad's CMA restarts by itself."""
     solver = resolve(spec).make(SPACE, budget=600, seed=0)
     asked = SPACE.decode(rows(drive(solver, lambda c: np.full(len(c), level))))
     first, last = asked[:200], asked[-200:]

@@ -16,7 +16,7 @@ SPACE = Space.uniform(40, 64)
 
 
 def test_it_climbs_faster_than_anything_blind() -> None:
-    """40 modes, 200 queries, a peak at level 2: a slope is known at every query."""
+    """On 40 dimensions a peak at level 2 is found in 200 queries, as every query has a slope."""
     problem = Slope(SPACE)
 
     def best(spec: str) -> float:
@@ -29,7 +29,7 @@ def test_it_climbs_faster_than_anything_blind() -> None:
 
 
 def test_every_gradient_is_taken_where_a_query_was_made() -> None:
-    """So no gradient is free: a run of n queries takes fewer than n of them, at its own unrounded points."""
+    """No gradient is free: a run of n queries takes fewer than n gradients, at its own unrounded points."""
     queried: list[np.ndarray] = []
     climbed: list[np.ndarray] = []
 
@@ -71,7 +71,7 @@ def test_bad_options(options: str) -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_it_is_shown_below_the_table_of_a_real_comparison(tmp_path: Path) -> None:
-    """On a spiking network; alone, or as the control, it is refused before anything runs."""
+    """It runs on a spiking network; alone or as the control it is refused before anything runs."""
     problem = "cifar10-sngan/snn-cnn/sn1/5"
     with pytest.raises(SpecError, match="never ranked"):
         amb.compare("gradient", problem, budget=8, seeds=1, study=tmp_path)

@@ -1,4 +1,4 @@
-"""TTOpt and Optima-TT ask what their packages ask."""
+"""TTOpt and Optima-TT ask for the candidates that their packages evaluate."""
 
 import pickle
 from typing import Any
@@ -21,7 +21,7 @@ def value(rows: Any) -> FloatArray:
 
 
 def check(solver: Solver, asked: list[IntArray]) -> None:
-    """Ask for the same batches, pickled between any two; the package's last may be cut."""
+    """The same batches, with pickling between any two; the package's last one may be cut."""
     for i, rows in enumerate(asked):
         candidates = solver.ask()
         if i < len(asked) - 1:
@@ -84,7 +84,7 @@ def test_optima_tt_asks_what_the_package_asks(quantized: bool, r: int, growth: i
 
 
 def test_ttopt_raises_negative_values() -> None:
-    """Values moved below zero, which the package's maximization takes for large ones, change nothing here."""
+    """Values below zero, which the package's maximization would take for large ones, change nothing here."""
     found = []
     for offset in (0.0, -1.0):
         solver = resolve("ttopt-quantized").make(Space.uniform(D, N), budget=300, seed=1)
@@ -110,7 +110,7 @@ def test_with_its_memory_no_cross_asks_a_candidate_twice(spec: str) -> None:
 
 @pytest.mark.parametrize("quantized", ["false", "true"])
 def test_optima_tt_queries_its_final_point_and_recommends_the_best(quantized: str) -> None:
-    """Both are in the trace: the final point is the last query of either answer, the best is what was best."""
+    """The trace has both answers: the final point is the last query, the best candidate has the best value."""
     asked = []
     for answer in ("best", "final"):
         solver = resolve(f"optima-tt[quantized={quantized},answer={answer}]").make(

@@ -1,4 +1,4 @@
-"""The best of a pool of natural images is what a search has to beat."""
+"""A pool of natural images is shown, and its best image recommended."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import pytest
 from amb.contracts.space import Space
 from amb_solvers.evolution.cholesky_cma import CholeskyCMA, rank_one
 from amb_solvers.evolution.cma_margin import CMAMargin
-from amb_solvers.evolution.xdream import XDreamGA, fitness
+from amb_solvers.evolution.xdream_ga import XDreamGA, fitness
 
 SPACE = Space.uniform(12, 16)
 
@@ -36,7 +36,7 @@ def test_cholesky_cma_has_the_published_rates() -> None:
 
 
 def test_xdream_fitness_is_a_softmax_at_the_deviation_over_the_selectivity() -> None:
-    """With T = std / selectivity, chances fall by e for every T below the 95% quantile; equal values, equal chances."""
+    """With T = std / selectivity, chances fall by e per T below the 95% quantile; equal values have equal chances."""
     values = np.linspace(5, 1, 41)
     chances = fitness(values, 2.0)
     assert chances.sum() == pytest.approx(1)
@@ -60,7 +60,7 @@ def test_xdream_mixes_two_parents_and_mutates_some_genes() -> None:
 
 
 def test_xdream_measures_failed_and_kept_candidates_again() -> None:
-    """The next population begins with the best as they were and ends with those whose query failed."""
+    """The next population begins with the best, unchanged, and ends with those whose query failed."""
     solver = XDreamGA(SPACE, budget=100, seed=0, k=10, keep=2)
     first = solver.ask()
     values = np.arange(10.0)
@@ -73,7 +73,7 @@ def test_xdream_measures_failed_and_kept_candidates_again() -> None:
 
 
 def test_cma_margin_asks_what_the_package_asks() -> None:
-    """Given the package's seeds, its populations, level for level."""
+    """With the package's seeds the populations are the package's, level for level."""
     cmaes = pytest.importorskip("cmaes")
     solver = CMAMargin(SPACE, budget=80, seed=3)
     seeds, d = np.random.default_rng(3), SPACE.d

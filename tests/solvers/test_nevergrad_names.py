@@ -67,7 +67,7 @@ def test_a_wrong_name_is_answered_by_the_nearest(wrong: str, right: str) -> None
 
 def test_a_name_that_is_registered_with_a_blank_is_found_without() -> None:
     blank = [name for name in ng.optimizers.registry if name != name.strip()]
-    assert blank, "none is left: the look-up in nevergrad_zoo.py needs no strip"
+    assert blank, "none is left: the look-up in zoos/nevergrad.py needs no strip"
     assert len(amb.solver(f"nevergrad[name={blank[0].strip()}]", SPACE, budget=10).ask()) == 1
 
 
@@ -81,7 +81,7 @@ def test_a_package_that_an_optimizer_lacks_is_named(name: str, package: str, mon
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_sqpcma_of_nevergrad_is_its_portfolio(objective: str) -> None:
-    """Its constructor replaces the SQP that it has made by Portfolio's parts: with one worker it asks the same."""
+    """Its constructor replaces its SQP by Portfolio's parts: with one worker it asks for the same candidates."""
     asked = []
     for name in ("SQPCMA", "Portfolio"):
         solver = resolve(f"nevergrad[name={name}]").make(SPACE, budget=60, seed=0)
@@ -100,7 +100,7 @@ def test_below_twelve_queries_portfolio_is_its_hammersley_points(budget: int, pa
 
 
 def test_spsa_never_leaves_the_centre() -> None:
-    """Its probes lie a tenth of its unit, a sixth of the range, from the centre; its steps are of 0.00001 units."""
+    """Its probes are a tenth of its unit, a sixth of the range, from the centre; its steps have 0.00001 units."""
     solver = resolve("nevergrad[name=SPSA]").make(SPACE, budget=300, seed=0)
     away = []
     while solver.remaining:
@@ -112,7 +112,7 @@ def test_spsa_never_leaves_the_centre() -> None:
 
 
 def told_in_order(name: str, order: int) -> np.ndarray:
-    """What Nevergrad itself asks when every batch of six is told forwards (1) or backwards (-1)."""
+    """Nevergrad's own candidates if it receives every batch of six in order (1) or in reverse (-1)."""
     box = ng.p.Array(shape=(8,), lower=0, upper=31)
     box.random_state = np.random.RandomState(0)
     optimizer = ng.optimizers.registry[name](box, budget=60, num_workers=6)

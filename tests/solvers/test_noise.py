@@ -1,4 +1,4 @@
-"""Methods that have an honest way with noise, within their budget."""
+"""Methods that handle noise within their budget."""
 
 import numpy as np
 
@@ -26,13 +26,13 @@ def noisy_run(spec: str, seed: int) -> tuple[float, float]:
 
 
 def test_an_average_of_means_is_better_than_the_luckiest_draw() -> None:
-    """In the mean of six runs, of seeds on which its memory was not chosen."""
+    """In the mean of six runs, with seeds on which its memory was not chosen."""
     chosen, luckiest = np.mean([noisy_run("cma-mean", seed) for seed in range(40, 46)], axis=0)
     assert chosen > luckiest + 0.01
 
 
 def test_measuring_the_parent_again_pays() -> None:
-    """In the mean of thirty runs the search that does comes farther than the one that trusts a lucky parent."""
+    """In the mean of thirty runs the search that remeasures gets farther than the one that trusts a lucky parent."""
     again, once = (
         np.mean([noisy_run(spec, seed)[0] for seed in range(100, 130)])
         for spec in ("one-plus-lambda-resampling", "one-plus-lambda")
@@ -41,7 +41,7 @@ def test_measuring_the_parent_again_pays() -> None:
 
 
 def test_the_parent_is_measured_again_in_every_generation() -> None:
-    """Within the budget: the first of ten queries; and what is recommended was measured twice or more."""
+    """It is the first of ten queries, within the budget, and what is recommended was measured at least twice."""
     noise = np.random.default_rng([0, 1])
     solver = resolve("one-plus-lambda-resampling").make(SPACE, budget=300, seed=0)
     log = drive(solver, lambda c: clean(c) + NOISE * noise.standard_normal(len(c)))

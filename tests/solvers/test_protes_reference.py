@@ -1,4 +1,4 @@
-"""`protes-reference` asks what the protes package asks."""
+"""`protes-reference` asks for the candidates of the protes package."""
 
 import pickle
 from typing import Any

@@ -9,11 +9,12 @@ import amb
 from amb.catalogue.plugins import plugins
 
 BUDGET = 40
-# All of them; those whose packages are extras, where these are installed.
+# Solvers whose packages need not be installed.
+EXTRAS = {"evosax": "evosax", "optuna": "optuna", "protes-reference": "protes"}
 SPECS = [
     name
     for name, plugin in plugins("solvers").items()
-    if plugin.location.startswith("amb_solvers.") and (name not in ("evosax", "optuna") or find_spec(name))
+    if plugin.location.startswith("amb_solvers.") and find_spec(EXTRAS.get(name, "amb"))
 ]
 
 

@@ -9,11 +9,13 @@ from amb.catalogue.solvers import resolve
 from amb.contracts.space import IntArray, Space
 from amb.errors import SolverError, SpecError
 from amb.testing.subject import drive
-from amb_solvers.evolution.mutation import mutate
-from amb_solvers.evolution.sphere import follow, great_circle, log_weights, unit
+from amb_solvers.evolution.one_plus_lambda import mutate
+from amb_solvers.evolution.sphere import follow, great_circle, unit
 from amb_solvers.search.annealing import Annealing
-from amb_solvers.search.local_search import LocalSearch, neighbours
-from amb_solvers.tensor_train.elite import TTElite
+from amb_solvers.search.local_search import LocalSearch
+from amb_solvers.search.neighbours import neighbours
+from amb_solvers.shared.cma_defaults import log_weights
+from amb_solvers.tensor_train.tt_elite import TTElite
 
 SPACE = Space.uniform(24, 16)
 
@@ -61,7 +63,7 @@ def test_learns_more_than_random_search(spec: str) -> None:
 
 
 def test_portfolio_beats_random_search() -> None:
-    """The same, for Nevergrad's Portfolio with its unrounded points told."""
+    """The same for Nevergrad's Portfolio, which learns from its unrounded points."""
     assert best_of("portfolio", 0, 300) > best_of("random", 0, 300)
 
 
@@ -75,7 +77,7 @@ def test_sphere_geometry() -> None:
 
 
 def test_sphere_cma_stays_on_its_sphere() -> None:
-    """Every latent has the norm asked for, through all generations."""
+    """Every latent of every generation has the requested norm."""
     solver = resolve("sphere-cma[norm=3.0]").make(SPACE, budget=200, seed=0)
     while solver.remaining:
         candidates = solver.ask()
@@ -85,7 +87,7 @@ def test_sphere_cma_stays_on_its_sphere() -> None:
 
 @pytest.mark.parametrize("kind", ["ordinal", "categorical"])
 def test_neighbours_differ_in_one_mode(kind: str) -> None:
-    """By no more than the reach where levels have an order, by any other level where not; all are reached."""
+    """By at most the reach if levels have an order, otherwise to any other level; all levels are reached."""
     space = Space(np.array([2, 1, 16]), kind=kind)  # type: ignore[arg-type]
     point = np.array([0, 0, 3])
     rows = neighbours(point, 3000, space, 0.25, np.random.default_rng(0))
@@ -156,7 +158,7 @@ def tell_batches(solver: TTElite, values: list[float]) -> list[IntArray]:
 
 
 def test_elites_stay_for_ever_or_for_their_patience() -> None:
-    """Without patience the best batch stays in the archive; with it, it leaves after so many batches."""
+    """Without patience the best batch stays in the archive; with it, it leaves after that many batches."""
     big = Space.uniform(64, 64)  # no candidate is drawn twice
     values = [1.0, 0.0, 0.0, 0.0]
     first, *_, last = tell_batches(TTElite(big, budget=1000, seed=0, k=5, k_top=5), values)
@@ -190,13 +192,13 @@ def test_a_candidate_measured_again_counts_with_its_newest_value() -> None:
     ],
 )
 def test_impossible_options_are_refused(spec: str) -> None:
-    """One line that says what was expected and what came."""
+    """One line says what was expected and what was received."""
     with pytest.raises(SpecError, match=r"expected.*got"):
         resolve(spec).make(SPACE, budget=10, seed=0)
 
 
 def test_nevergrad_refuses_what_it_cannot_do() -> None:
-    """An unknown optimizer is answered by the nearest names; an order on categories is refused."""
+    """For an unknown optimizer the nearest names are suggested; an order on categories is refused."""
     with pytest.raises(SpecError, match="OnePlusOne"):
         resolve("nevergrad[name=OnePlusOn]").make(SPACE, budget=10, seed=0)
     with pytest.raises(SolverError, match="parametrization=choice"):

@@ -16,7 +16,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_papers_settings(name: str) -> None:
-    """And what the paper leaves open is the PROTES package's default: one gradient step, rank 5, rate 0.05."""
+    """What the paper leaves open has the PROTES package's defaults: one gradient step, rank 5, rate 0.05."""
     package = {"k_gd": 1, "lr": 0.05, "r": 5}
     options = resolve(name).options
     assert {key: options[key] for key in {**package, **SETTINGS[name]}} == {**package, **SETTINGS[name]}

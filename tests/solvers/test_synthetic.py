@@ -23,7 +23,7 @@ def test_spikes_are_whole_counts_and_mostly_none() -> None:
 
 
 def test_no_solver_begins_at_the_peak() -> None:
-    """A neuron and a solver of one seed draw from different streams."""
+    """A neuron and a solver with the same seed draw from different streams."""
     (row,) = table(["random-prior"], budget=20, seeds=3)
     assert float(row[1]) < 0.2
 

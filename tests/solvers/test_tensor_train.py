@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from amb.contracts.space import FloatArray, IntArray
-from amb_solvers.tensor_train.solver import TensorTrain
+from amb_solvers.tensor_train.density import TensorTrain
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -130,7 +130,7 @@ def test_samples_come_from_the_density() -> None:
 
 
 def test_a_vanished_train_samples_without_failing() -> None:
-    """Cores of zeros give neither NaN nor an index off the grid."""
+    """Zero cores yield neither NaN nor an index outside the grid."""
     train = make(4, 3, 2)
     train.cores[:] = 0
     rows = train.sample(np.full((5, 4), 0.5))

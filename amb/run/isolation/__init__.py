@@ -1,1 +1,1 @@
-"""Solvers in processes of their own."""
+"""Solvers in separate processes: `solver` is this side of the pipe, `process` the other, `messages` what crosses it."""

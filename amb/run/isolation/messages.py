@@ -1,7 +1,7 @@
 """Messages between a run and its solver's process: a JSON object and raw bytes, never a pickle.
 
-A message is ``<4 bytes: length of the JSON><8 bytes: length of the bytes><JSON><bytes>``, big-endian. The reader of
-a process that must not be trusted says how much it takes.
+A message is ``<4 bytes: length of the JSON><8 bytes: length of the bytes><JSON><bytes>``, big-endian. Whatever reads
+from an untrusted process limits both lengths before it reads further.
 """
 
 import json
@@ -13,7 +13,7 @@ LONGEST_JSON = 1 << 20
 
 
 class BadMessage(Exception):
-    """Bytes that are no message, or one that is longer than it may be."""
+    """Bytes that are not a message, or a message that is too long."""
 
 
 def pack(content: Mapping[str, object], body: bytes = b"") -> bytes:
@@ -26,19 +26,19 @@ def unpack(read: Callable[[int], bytes], longest: int) -> tuple[dict[str, object
     """The next message.
 
     Args:
-        read: gives exactly so many bytes, or raises.
+        read: returns exactly the number of bytes it is given, or raises.
         longest: the most bytes that may follow the JSON.
 
     Raises:
-        BadMessage: too long, or no JSON object.
+        BadMessage: it is too long, or not a JSON object.
     """
     length, size = HEAD.unpack(read(HEAD.size))
     if length > LONGEST_JSON or size > longest:
-        raise BadMessage(f"a message of {length} + {size} bytes, where at most {LONGEST_JSON} + {longest} are allowed")
+        raise BadMessage(f"a message of {length} + {size} bytes; at most {LONGEST_JSON} + {longest} are allowed")
     try:
         content = json.loads(read(length))
     except (ValueError, RecursionError) as cause:
-        raise BadMessage(f"a message that is no JSON: {cause}") from cause
+        raise BadMessage(f"a message that is not JSON: {cause}") from cause
     if not isinstance(content, dict):
-        raise BadMessage("a message that is no JSON object")
+        raise BadMessage("a message that is not a JSON object")
     return content, read(size)

@@ -17,13 +17,13 @@ from amb.contracts.space import Space
 from amb.run.isolation.messages import pack, unpack
 
 PR_SET_PDEATHSIG = 1
-# A solver that prints for ever fills no disk: beyond this a write fails.
+# A solver that never stops printing must not fill the disk: beyond this size a write fails.
 LARGEST_FILE = 1 << 30
 LONGEST_TRACEBACK = 20_000
 
 
 def main() -> None:
-    """Serve one solver on stdin and stdout, which its own prints cannot reach."""
+    """Serve one solver on stdin and stdout, out of reach of the solver's own prints."""
     _die_with_parent()
     _limit_files()
     faulthandler.enable()
@@ -41,14 +41,14 @@ def main() -> None:
         answer = b""
         try:
             if solver is None:
-                solver, reply = _greet(message), pack({})
+                solver, reply = _make_solver(message), pack({})
             elif message["do"] == "ask":
-                candidates = solver.space.check(solver.ask(int(str(message["limit"]))))
-                answer = candidates.astype("<i8").tobytes()
+                candidates = solver.ask(int(str(message["limit"])))
+                answer = _integers(candidates)
             elif message["do"] == "tell":
                 solver.tell(candidates, np.frombuffer(body, dtype="<f8"))
             else:
-                answer = np.asarray(solver.recommend()).astype("<i8").tobytes()
+                answer = _integers(solver.recommend())
             reply = pack({}, answer)
         except Exception:
             reply = pack({"error": traceback.format_exc()[-LONGEST_TRACEBACK:]})
@@ -56,12 +56,21 @@ def main() -> None:
         sink.flush()
 
 
-def _greet(message: dict[str, object]) -> Solver:
+def _make_solver(message: dict[str, object]) -> Solver:
     for file in message["files"]:  # type: ignore[attr-defined]
         load_file(str(file))
     space = Space(**message["space"])  # type: ignore[arg-type]
     budget, seed = int(str(message["budget"])), int(str(message["seed"]))
     return resolve(str(message["solver"])).make(space, budget=budget, seed=seed)
+
+
+def _integers(candidates: object) -> bytes:
+    """Raw levels; the other side of the pipe checks them.
+
+    Raises:
+        TypeError: the candidates are not integers.
+    """
+    return np.asarray(candidates).astype("<i8", casting="same_kind").tobytes()
 
 
 def _exactly(source: BinaryIO, count: int) -> bytes:

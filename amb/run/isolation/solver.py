@@ -1,4 +1,4 @@
-"""A solver in a process of its own: what it does there, and how much it takes, harms nobody else."""
+"""A solver in a process of its own, which may hang, crash or run out of memory without harm to other runs."""
 
 import os
 import select
@@ -21,20 +21,20 @@ from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.limits import OutOfTime
 from amb.study.runs import RunPlan
 
-# How often a process that works is looked at, and the most of its stderr that is kept with a failure.
+# How often a busy process is checked, and how much of its stderr is kept with a failure.
 LOOK_SECONDS = 0.02
 TAIL_BYTES = 4000
 
 
 class IsolatedSolver(Solver):
-    """Passes `ask`, `tell` and `recommend` on to the true solver in a fresh process, and checks what comes back.
+    """Passes `ask`, `tell` and `recommend` on to the actual solver in a fresh process, and checks the answers.
 
-    Candidates come back as raw integers of the space's shape, checked like any solver's. The process is killed
-    when it is closed, when its patience or memory is spent, and by the system when this process dies.
+    Candidates come back as raw integers and are checked like any solver's. The process is killed when it is closed,
+    when its time or memory is spent, and by the system when this process dies.
 
     Args:
-        spec: the true solver.
-        memory: bytes that its process may occupy (resident); None for no limit.
+        spec: the actual solver.
+        memory: bytes of resident memory that its process may use; None for no limit.
 
     Attributes:
         patience: seconds that the next call may take; None for no limit.
@@ -60,7 +60,7 @@ class IsolatedSolver(Solver):
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # Ctrl-C is for the bench, which then ends its solvers
+            start_new_session=True,  # Ctrl-C reaches the bench alone, which then ends its solvers
             bufsize=0,
         )
         assert self._process.stdin is not None
@@ -68,7 +68,7 @@ class IsolatedSolver(Solver):
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
-        self._greeting: Mapping[str, object] | None = {
+        self._introduction: Mapping[str, object] | None = {
             "solver": str(spec),
             "files": [spec.plugin.location] if spec.plugin.from_file else [],
             "space": _plain(space),
@@ -77,7 +77,7 @@ class IsolatedSolver(Solver):
         }
 
     def close(self) -> None:
-        """End the process; twice is harmless."""
+        """End the process; idempotent."""
         with suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -85,18 +85,18 @@ class IsolatedSolver(Solver):
             if stream is not None:
                 stream.close()
 
-    def greet(self) -> None:
+    def start(self) -> None:
         """Wait until the process has imported and made its solver; only the first call waits.
 
         Raises:
-            SolverError: it could not.
+            SolverError: the solver could not be made.
         """
-        if self._greeting is not None:
-            greeting, self._greeting = self._greeting, None
-            self._exchange(pack(greeting), rows=0)
+        if self._introduction is not None:
+            introduction, self._introduction = self._introduction, None
+            self._exchange(pack(introduction), rows=0)
 
     def recommend(self) -> IntArray:
-        """The candidate that the true solver would stand by, int64[d]."""
+        """The candidate that the actual solver recommends, int64[d]."""
         return self._call({"do": "recommend"}, rows=1)[0]
 
     def _ask(self, limit: int) -> IntArray:
@@ -106,7 +106,7 @@ class IsolatedSolver(Solver):
         self._call({"do": "tell"}, body=np.ascontiguousarray(values, dtype="<f8").tobytes(), rows=0)
 
     def _call(self, message: Mapping[str, object], *, rows: int, body: bytes = b"") -> IntArray:
-        self.greet()
+        self.start()
         return self._exchange(pack(message, body), rows=rows)
 
     def _exchange(self, message: bytes, *, rows: int) -> IntArray:
@@ -119,7 +119,7 @@ class IsolatedSolver(Solver):
         if "error" in answer:
             raise SolverError(f"in the solver's process:\n{answer['error']}")
         if len(content) % (self.space.d * 8):
-            raise SolverError(f"the solver's process answered {len(content)} bytes, no rows of {self.space.d} modes")
+            raise SolverError(f"the solver's process answered {len(content)} bytes, not rows of {self.space.d} levels")
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
 
     def _send(self, message: bytes, end: float | None) -> None:
@@ -148,7 +148,7 @@ class IsolatedSolver(Solver):
         return b"".join(parts)
 
     def _wait(self, descriptor: int, event: int, end: float | None) -> None:
-        """Until the pipe is ready, looking after time and memory meanwhile."""
+        """Wait until the pipe is ready; meanwhile check time and memory."""
         poll = select.poll()
         poll.register(descriptor, event)
         while not poll.poll(LOOK_SECONDS * 1000):
@@ -160,19 +160,19 @@ class IsolatedSolver(Solver):
     def _check_memory(self) -> None:
         if self._memory is not None and (used := resident_bytes(self._process.pid)) > self._memory:
             raise SolverError(
-                f"the solver's process occupies {used / 2**20:,.0f} MiB, its limit is {self._memory / 2**20:,.0f} MiB"
+                f"the solver's process uses {used / 2**20:,.0f} MiB, its limit is {self._memory / 2**20:,.0f} MiB"
             )
 
     def _died(self) -> SolverError:
         code = self._process.wait()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - TAIL_BYTES))
-        said = self._stderr.read().decode(errors="replace").strip()
-        return SolverError((f"its last words:\n{said}\n" if said else "") + f"the solver's process {how}")
+        tail = self._stderr.read().decode(errors="replace").strip()
+        return SolverError((f"the end of its stderr:\n{tail}\n" if tail else "") + f"the solver's process {how}")
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that a process occupies; 0 if it is gone."""
+    """Resident memory of a process; 0 if it is gone."""
     try:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

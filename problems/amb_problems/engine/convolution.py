@@ -1,6 +1,6 @@
-"""Convolutions with int8 weights, in whichever arithmetic is fastest; all give the same bits.
+"""Convolutions with int8 weights in one of three arithmetics; all give the same bits.
 
-All sums are exact (see `network`), so neither their order nor the numbers' format matters.
+All sums are exact (see `stages`), so neither their order nor the number format matters.
 """
 
 from dataclasses import replace
@@ -10,29 +10,28 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from amb_problems.engine.products import sums_of_products
+from amb_problems.engine.matrix_products import sums_of_products
 from amb_problems.engine.stages import Affine
 
-Arithmetic = Literal["bytes", "products", "floats"]
-"""How sums are formed: by oneDNN's convolution of bytes, as products of int8 matrices, or by float32 convolutions."""
+Arithmetic = Literal["integers", "products", "floats"]
+"""How sums are formed: by oneDNN's integer convolution, as products of int8 matrices, or by float32 convolutions."""
 
-_GREY = 128  # the byte that stands for zero in an image
+_GREY = 128  # the byte that represents zero in an image
 
 
 class Convolution:
-    """An affine map ready to be applied to channels-last bytes: spikes, or pixels.
+    """An affine map prepared for channels-last bytes: spikes or pixels.
 
-    On maps that the kernel covers (almost) whole it is written out as one matrix over all positions, without the
-    taps that would only see padding. A matrix, like a 1x1 convolution, is applied to all positions of all rows as
-    one column.
+    Where the kernel covers (almost) the whole map, the convolution becomes one matrix over all positions, without the
+    taps that only see padding. A matrix, like a 1x1 convolution, is applied to all positions of all rows at once.
 
     Args:
         affine: the map.
         side: side of its square input maps.
-        arithmetic: "bytes" where `has_integers`, on a CPU; "products" where
-            `products.has_products`; "floats" anywhere.
-        pixels: the bytes stand for `u8 - 128`.
-        device: where it is applied.
+        arithmetic: "integers" on a CPU where `has_integers`; "products" where `matrix_products.has_products`;
+            "floats" anywhere.
+        pixels: the bytes represent `u8 - 128`.
+        device: of its inputs.
     """
 
     def __init__(
@@ -46,10 +45,10 @@ class Convolution:
     ) -> None:
         self._output = (affine.output_side(side), affine.outputs)
         self._step = 1
-        # Strides waste the taps' arithmetic on small maps too: 4x4 to 2x2 takes half the time as a matrix.
+        # Strided convolutions waste arithmetic on small maps too: 4x4 to 2x2 takes half the time as a matrix.
         small = side <= affine.kernel + (affine.stride > 1)
         if small and affine.kernel > 1 and not pixels:
-            affine = written_out(affine, side)
+            affine = as_matrix(affine, side)
             self._matrix = True
         else:
             self._matrix = affine.kernel == 1 and affine.padding == 0
@@ -57,8 +56,9 @@ class Convolution:
                 self._step = affine.stride
                 affine = replace(affine, stride=1)
         self._affine = affine
-        ways = {"bytes": self._in_bytes, "products": self._in_products, "floats": self._in_floats}
-        self._apply = ways[arithmetic]
+        self._apply = {"integers": self._in_integers, "products": self._in_products, "floats": self._in_floats}[
+            arithmetic
+        ]
         self._grey = _GREY if pixels else 0
         self._packed: dict[tuple[int, ...], Tensor] = {}
         self._weight = _real(affine).to(device) if arithmetic == "floats" else affine.weight.to(device)
@@ -79,14 +79,14 @@ class Convolution:
         return currents.permute(0, 2, 3, 1).reshape(len(maps), side, side, outputs).contiguous()
 
     def operations(self, rows: int) -> int:
-        """Multiplications and additions for so many rows, taps that see padding included."""
+        """Multiplications and additions for `rows` maps, including taps that see padding."""
         side = 1 if self._matrix and self._affine.weight.shape[0] > self._output[1] else self._output[0]
         return 2 * rows * side * side * self._affine.weight.numel()
 
     def _in_floats(self, x: Tensor) -> Tensor:
         a = self._affine
         real = x.float().sub_(self._grey) if self._grey else x.float()
-        # cuDNN may choose Winograd's or Fourier's way, whose intermediate values are rounded.
+        # cuDNN may choose Winograd's or a Fourier algorithm, whose intermediate values are rounded.
         with torch.backends.cudnn.flags(enabled=False):
             return torch.nn.functional.conv2d(real, self._weight, self._bias, a.stride, a.padding)
 
@@ -96,10 +96,10 @@ class Convolution:
         sums = sums_of_products(signed.permute(0, 2, 3, 1), self._weight, stride=a.stride, padding=a.padding)
         return (sums.float() * self._scale + self._bias).permute(0, 3, 1, 2)
 
-    def _in_bytes(self, x: Tensor) -> Tensor:
+    def _in_integers(self, x: Tensor) -> Tensor:
         a = self._affine
         stride, padding, dilation = [a.stride] * 2, [a.padding] * 2, [1, 1]
-        # oneDNN lays weights out for the shape of their input.
+        # oneDNN packs weights for one input shape.
         packed = self._packed.get(tuple(x.shape[1:]))
         if packed is None:
             packed = torch.ops.onednn.qconv_prepack(
@@ -112,7 +112,7 @@ class Convolution:
         )  # fmt: skip
 
 
-def written_out(affine: Affine, side: int) -> Affine:
+def as_matrix(affine: Affine, side: int) -> Affine:
     """The same map as a 1x1 convolution between flattened maps `[side * side * channels]`."""
     outputs, inputs = affine.weight.shape[:2]
     target = affine.output_side(side)
@@ -130,27 +130,27 @@ def written_out(affine: Affine, side: int) -> Affine:
     return Affine(flat, affine.scale.repeat(repeat), affine.bias.repeat(repeat))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def has_integers(*, pixels: bool = False) -> bool:
-    """Whether this build of torch, on this processor, convolves bytes with int8 weights, and exactly.
+    """Whether this build of torch, on this processor, convolves bytes with int8 weights exactly.
 
-    Spikes are 0 or 1, pixels any byte. Tried once on small convolutions with the largest weights and bytes, since
-    neither version numbers nor processor flags tell: without the VNNI instructions, oneDNN saturates sums of two
-    products at 16 bits, which two spikes never reach and two pixels do.
+    Spikes are 0 or 1, pixels any byte. Tested once on small convolutions with the largest weights and bytes, since
+    neither version numbers nor processor flags are reliable: without the VNNI instructions, oneDNN saturates sums of
+    two products at 16 bits, which two spikes never reach and two pixels do.
     """
     weight = torch.arange(-108, 108, dtype=torch.int8).view(3, 8, 3, 3)
     affine = Affine(weight, torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.75, -3.0, 0.5]), padding=1)
     extremes = [replace(affine, weight=torch.full_like(weight, end)) for end in (127, -128)]
-    some = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
+    mixed = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
     brightest = 255 if pixels else 1
     try:
         return all(
             torch.equal(
-                Convolution(a, 4, arithmetic="bytes", pixels=pixels)(maps * brightest),
+                Convolution(a, 4, arithmetic="integers", pixels=pixels)(maps * brightest),
                 Convolution(a, 4, arithmetic="floats", pixels=pixels)(maps * brightest),
             )
             for a in (affine, *extremes)
-            for maps in (some, torch.ones_like(some))
+            for maps in (mixed, torch.ones_like(mixed))
         )
     except (RuntimeError, AttributeError):
         return False

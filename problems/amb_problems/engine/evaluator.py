@@ -1,4 +1,4 @@
-"""Spike counts of single units, computing no layer, channel or frame that they do not need."""
+"""Spike counts of single units, without computing layers, channels or frames that do not matter to them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,49 +10,49 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from amb.errors import SpecError, unknown
-from amb_problems.engine.compiled import Compiled
+from amb_problems.engine.compiled_kernels import CompiledKernels
 from amb_problems.engine.convolution import has_integers
-from amb_problems.engine.eager import Eager
-from amb_problems.engine.event_convolution import events_pay
-from amb_problems.engine.forward import Forward, Way
+from amb_problems.engine.eager_kernels import EagerKernels
+from amb_problems.engine.event_convolution import events_are_faster
+from amb_problems.engine.forward import Algorithm, Forward
 from amb_problems.engine.kernels import Kernels
-from amb_problems.engine.products import has_products
+from amb_problems.engine.matrix_products import has_products
 from amb_problems.engine.stages import Network, Neuron
 
-Path = Literal["auto", "events", "integers", "products", "floats", "eager"]
+Backend = Literal["auto", "events", "integers", "products", "floats", "eager"]
 Images = NDArray[np.uint8] | Tensor
-"""uint8 `[n, side, side, channels]`; a tensor is on the evaluator's device already."""
+"""uint8 `[n, side, side, channels]`; a tensor must already be on the evaluator's device."""
 
 _CHUNK = 16
-"""Images at a time: enough to fill the arithmetic units. From 32 on, malloc returns the currents' memory to the system
-after every layer, and fetching it again halves the speed."""
-_CHUNK_OF_FIRST = 128
-"""The first layer takes so little for an image that calls would cost more."""
-_CHUNK_OF_ACCELERATOR = 256
-"""An accelerator has thousands of arithmetic units to fill; its memory holds the currents."""
+"""Images at a time: enough to fill the arithmetic units. From 32 on, malloc returns the memory of the currents to the
+system after every layer, and allocating it again halves the speed."""
+_FIRST_LAYER_CHUNK = 128
+"""The first layer takes so little time per image that the overhead of calls would dominate."""
+_ACCELERATOR_CHUNK = 256
+"""An accelerator has thousands of arithmetic units to fill, and enough memory for the currents."""
 
 
 class Evaluator:
-    """Counts spikes under a constant image, from rest, bit for bit as the frame-by-frame network would.
+    """Counts spikes under a constant image, from rest; gives the same bits as the frame-by-frame network.
 
-    Chunks of images are computed side by side, each on one thread, on as many threads as torch is set to.
+    Chunks of images are computed in parallel, each on one thread, on the number of threads that torch is set to.
 
     Args:
         network: the stages.
         device: where it runs.
-        path: "auto" takes the fastest code path there is; the others name one, for tests and measurements:
-            "events" (row by row for each spike, on a CPU), "integers" (oneDNN's, on a CPU), "products" (of int8
-            matrices) and "floats" differ in the convolutions, "eager" uses plain tensor operations throughout.
+        backend: "auto" chooses the fastest; tests and benchmarks name one. Four differ in the algorithm of the
+            convolutions: "events" (event-driven, on a CPU), "integers" (oneDNN's, on a CPU), "products" (of int8
+            matrices) and "floats"; "eager" uses plain tensor operations throughout.
     """
 
-    def __init__(self, network: Network, *, device: str = "cpu", path: Path = "auto") -> None:
+    def __init__(self, network: Network, *, device: str = "cpu", backend: Backend = "auto") -> None:
         self.network = network
         self.device = torch.device(device)
         on_cpu = self.device.type == "cpu"
-        make: Callable[[Neuron, int], Kernels] = Compiled if on_cpu and path != "eager" else Eager
-        self.way = _way(path, self.device)
+        make: Callable[[Neuron, int], Kernels] = CompiledKernels if on_cpu and backend != "eager" else EagerKernels
+        self.algorithm = _choose_algorithm(backend, self.device)
         kernels = make(network.neuron, network.frames)
-        self.forward = Forward(network, kernels, way=self.way, device=self.device)
+        self.forward = Forward(network, kernels, algorithm=self.algorithm, device=self.device)
 
     def counts(
         self, images: Images, probes: Sequence[tuple[str, int]], *, chunk: int | None = None
@@ -60,29 +60,29 @@ class Evaluator:
         """Spikes of one unit for each image.
 
         Args:
-            images: of any number.
+            images: any number of them.
             probes: for image i, the (layer, unit) to count.
-            chunk: images at a time; it changes no bit.
+            chunk: images at a time; it does not change the counts.
 
         Returns:
             int64 `[n]`.
 
         Raises:
-            SpecError: no such layer or unit, or not one probe for each image.
+            SpecError: no such layer or unit, or the numbers of images and probes differ.
         """
         if len(images) != len(probes):
             raise SpecError(f"expected one probe for each image, got {len(probes)} for {len(images)}")
         chunks = [
-            (layer, some)
-            for layer, rows in self._by_layer(probes).items()
-            for some in _split(rows, chunk or self._chunk(layer))
+            (layer, rows)
+            for layer, all_rows in self._by_layer(probes).items()
+            for rows in _split(all_rows, chunk or self._chunk(layer))
         ]
         units = np.array([unit for _, unit in probes], np.int64)
         result = np.zeros(len(images), np.int64)
 
-        def compute(layer: str, some: NDArray[np.int64]) -> None:
-            asked, column = np.unique(units[some], return_inverse=True)
-            result[some] = self.forward.own_counts(images[some], layer, tuple(asked.tolist()), column)
+        def compute(layer: str, rows: NDArray[np.int64]) -> None:
+            probed, column = np.unique(units[rows], return_inverse=True)
+            result[rows] = self.forward.probe_counts(images[rows], layer, tuple(probed.tolist()), column)
 
         self._each(compute, chunks)
         return result
@@ -90,21 +90,21 @@ class Evaluator:
     def frame_counts(
         self, n: int, frames: Callable[[int], NDArray[np.uint8]], layer: str, units: tuple[int, ...]
     ) -> NDArray[np.int64]:
-        """Spikes of some units of one layer where every frame shows an image of its own: int64 `[n, len(units)]`.
+        """Spikes of some units of one layer where every frame shows a different image: int64 `[n, len(units)]`.
 
         Args:
             n: number of stimuli.
-            frames: the frames of stimulus i, uint8 `[frames, side, side, channels]`; made when they are needed.
+            frames: the frames of stimulus i, uint8 `[frames, side, side, channels]`; computed when needed.
             layer, units: what is counted.
         """
         self._by_layer([(layer, unit) for unit in units])
         result = np.zeros((n, len(units)), np.int64)
 
-        def compute(some: NDArray[np.int64]) -> None:
-            shown = np.stack([frames(int(i)) for i in some], axis=1)
-            result[some] = self.forward.frame_counts(shown, layer, units)
+        def compute(rows: NDArray[np.int64]) -> None:
+            shown = np.stack([frames(int(i)) for i in rows], axis=1)
+            result[rows] = self.forward.frame_counts(shown, layer, units)
 
-        self._each(compute, [(some,) for some in _split(np.arange(n), _CHUNK)])
+        self._each(compute, [(rows,) for rows in _split(np.arange(n), _CHUNK)])
         return result
 
     def unit_counts(self, images: Images, layer: str, units: tuple[int, ...]) -> NDArray[np.int64]:
@@ -112,10 +112,10 @@ class Evaluator:
         self._by_layer([(layer, unit) for unit in units])
         result = np.zeros((len(images), len(units)), np.int64)
 
-        def compute(some: NDArray[np.int64]) -> None:
-            result[some] = self.forward.counts(images[some], layer, units)
+        def compute(rows: NDArray[np.int64]) -> None:
+            result[rows] = self.forward.counts(images[rows], layer, units)
 
-        self._each(compute, [(some,) for some in _split(np.arange(len(images)), self._chunk(layer))])
+        self._each(compute, [(rows,) for rows in _split(np.arange(len(images)), self._chunk(layer))])
         return result
 
     def layer_counts(self, images: NDArray[np.uint8], layers: Iterable[str]) -> dict[str, NDArray[np.int64]]:
@@ -129,17 +129,17 @@ class Evaluator:
         self._by_layer([(layer, 0) for layer in wanted])
         result = {layer: np.zeros((len(images), known[layer]), np.int64) for layer in wanted}
 
-        def compute(some: NDArray[np.int64]) -> None:
-            for layer, counts in self.forward.layer_counts(images[some], wanted).items():
-                result[layer][some] = counts
+        def compute(rows: NDArray[np.int64]) -> None:
+            for layer, counts in self.forward.layer_counts(images[rows], wanted).items():
+                result[layer][rows] = counts
 
-        self._each(compute, [(some,) for some in _split(np.arange(len(images)), _CHUNK)])
+        self._each(compute, [(rows,) for rows in _split(np.arange(len(images)), _CHUNK)])
         return result
 
     def _chunk(self, layer: str) -> int:
         if self.device.type != "cpu":
-            return _CHUNK_OF_ACCELERATOR
-        return _CHUNK_OF_FIRST if layer == self.network.names[0] else _CHUNK
+            return _ACCELERATOR_CHUNK
+        return _FIRST_LAYER_CHUNK if layer == self.network.names[0] else _CHUNK
 
     def _each(self, compute, chunks) -> None:  # type: ignore[no-untyped-def]
         threads = torch.get_num_threads()
@@ -149,15 +149,15 @@ class Evaluator:
                 compute(*arguments)
             return
         try:
-            # OpenMP keeps the number of threads per calling thread, so every worker has to say it itself.
+            # OpenMP stores the number of threads per calling thread, so every worker has to set it.
             with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                for done in [pool.submit(compute, *arguments) for arguments in chunks]:
-                    done.result()
+                for future in [pool.submit(compute, *arguments) for arguments in chunks]:
+                    future.result()
         finally:
             torch.set_num_threads(threads)
 
     def _by_layer(self, probes: Sequence[tuple[str, int]]) -> dict[str, NDArray[np.int64]]:
-        """Rows by the layer that they ask for; within a layer, rows that ask for one unit stand together."""
+        """Rows by the layer that they probe; within a layer, rows that probe the same unit are adjacent."""
         known = self.network.units
         layers: dict[str, list[int]] = {}
         for row, (layer, unit) in enumerate(probes):
@@ -169,14 +169,14 @@ class Evaluator:
         return {name: np.array(sorted(rows, key=lambda row: probes[row][1])) for name, rows in layers.items()}
 
 
-def _way(path: Path, device: torch.device) -> Way:
+def _choose_algorithm(backend: Backend, device: torch.device) -> Algorithm:
     if device.type != "cpu":
-        return "products" if path in ("auto", "products") and has_products(device) else "floats"
-    if path == "events" or (path == "auto" and events_pay()):
+        return "products" if backend in ("auto", "products") and has_products(device) else "floats"
+    if backend == "events" or (backend == "auto" and events_are_faster()):
         return "events"
-    if path == "products":
+    if backend == "products":
         return "products"
-    return "bytes" if path in ("auto", "integers") and has_integers() else "floats"
+    return "integers" if backend in ("auto", "integers") and has_integers() else "floats"
 
 
 def _split(rows: NDArray[np.int64], chunk: int) -> list[NDArray[np.int64]]:

@@ -1,8 +1,8 @@
-"""Convolutions that touch only the weights of neurons that fire: one row of additions for a spike, nothing for silence.
+"""Event-driven convolutions: each spike adds its row of weights, silent neurons cost nothing.
 
-Of the shipped networks' neurons, 11 to 31% fire in a frame. A processor that has no dot product of bytes multiplies
-zeros for the rest; adding the rows of weights that spikes select takes a third of the time there or less, with the same
-integers as result.
+In the shipped networks, 11 to 31% of the neurons fire in a frame; a dense convolution multiplies zeros for the rest. On
+a processor without a dot product of bytes, adding the rows of weights that spikes select takes a third of the time or
+less, and gives the same integers.
 """
 
 from functools import lru_cache
@@ -13,23 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amb_problems.engine import events
+from amb_problems.engine import event_loops
 from amb_problems.engine.convolution import Convolution, has_integers
 from amb_problems.engine.stages import Affine
 
 _CACHED = 48 << 10
-"""Bytes of a kernel's line of rows below which four neurons are looked up at once."""
+"""Size in bytes of one kernel line of weights, below which four neurons are looked up at once."""
 _SHORTS = np.iinfo(np.int16)
 
 
 class EventConvolution:
-    """An affine map of spikes on a CPU; gives the bits of `Convolution`.
+    """An affine map of spikes on a CPU; gives the same bits as `Convolution`.
 
-    Where few weights belong to a line of the kernel, the sums of every pattern of four neurons are written out, and
-    a quarter as many rows are added, without a branch that a processor could guess wrong.
+    Where a line of the kernel has few weights, the sums of every pattern of four neurons are tabulated: a quarter of
+    the rows are added, without a branch that a processor could mispredict.
 
     Args:
-        affine: the map; `fits` tells whether it can be computed so.
+        affine: the map; see `fits`.
         side: side of its square input maps.
     """
 
@@ -37,7 +37,7 @@ class EventConvolution:
         self._affine = affine
         self._output = (affine.output_side(side), affine.outputs)
         outputs, inputs = affine.weight.shape[:2]
-        padded = -(-outputs // events.LANES) * events.LANES
+        padded = -(-outputs // event_loops.LANES) * event_loops.LANES
         self._quartets = inputs % 4 == 0 and affine.kernel * inputs * 4 * padded * 2 <= _CACHED
         self._spill = not _holds(affine.weight.long().flatten(1))
         self._rows = _patterns(_rows(affine, padded)) if self._quartets else _rows(affine, padded)
@@ -45,26 +45,26 @@ class EventConvolution:
 
     @staticmethod
     def fits(affine: Affine) -> bool:
-        """Whether 16 bits hold the sum of any of the weights in a line of the kernel."""
+        """Whether 16 bits hold every sum of weights in a line of the kernel, as this algorithm requires."""
         return _holds(affine.weight.long().permute(0, 2, 1, 3).flatten(2))
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Currents float32 `[rows, side, side, outputs]` of uint8 maps `[rows, side, side, inputs]`, 0 or 1."""
         a, (side, outputs) = self._affine, self._output
         currents = torch.empty((len(maps), side, side, outputs))
-        events.convolve(
+        event_loops.convolve(
             maps.contiguous().numpy(), self._rows, self._quartets, self._spill, self._scale, self._bias,
             a.kernel, a.stride, a.padding, currents.numpy(),
         )  # fmt: skip
         return currents
 
     def operations(self, rows: int) -> int:
-        """Multiplications and additions of the whole convolution for so many rows, taps that see padding included."""
+        """Multiplications and additions of the dense convolution for `rows` maps, including taps that see padding."""
         return 2 * rows * self._output[0] ** 2 * self._affine.weight.numel()
 
 
 def _holds(weights: Tensor) -> bool:
-    """Whether 16 bits hold the sum of any of the weights along the last dimension."""
+    """Whether 16 bits hold the sum of any subset of the weights along the last dimension."""
     return bool(weights.clamp(min=0).sum(-1).max() <= _SHORTS.max and weights.clamp(max=0).sum(-1).min() >= _SHORTS.min)
 
 
@@ -76,17 +76,17 @@ def _rows(affine: Affine, padded: int) -> NDArray[np.int16]:
 
 
 def _patterns(rows: NDArray[np.int16]) -> NDArray[np.int16]:
-    """For each four rows the sums of their 16 subsets: int16 `[4 * rows, padded]`."""
+    """For each group of four rows, the sums of their 16 subsets: int16 `[4 * rows, padded]`."""
     subsets = (np.arange(16)[:, None] >> np.arange(4)) & 1
     sums = np.einsum("sk,qkp->qsp", subsets, rows.reshape(-1, 4, rows.shape[1]))
     return np.ascontiguousarray(sums.reshape(-1, rows.shape[1]), dtype=np.int16)
 
 
 @lru_cache(maxsize=1)
-def events_pay() -> bool:
-    """Whether this processor adds up the rows of spikes faster than it convolves whole maps: tried once.
+def events_are_faster() -> bool:
+    """Whether event-driven convolution beats the dense one on this processor; timed once.
 
-    A layer of 64 units of which a fifth fires, as they do in the shipped networks. Both ways give the same bits.
+    The test layer has 64 units of which a fifth fire, as in the shipped networks. Both algorithms give the same bits.
     """
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-32, 33, (64, 64, 3, 3), generator=generator, dtype=torch.int8)
@@ -102,5 +102,5 @@ def events_pay() -> bool:
             taken.append(perf_counter() - start)
         return min(taken)
 
-    dense = Convolution(affine, 8, arithmetic="bytes" if has_integers() else "floats")
+    dense = Convolution(affine, 8, arithmetic="integers" if has_integers() else "floats")
     return seconds(EventConvolution(affine, 8)) < seconds(dense)

@@ -1,4 +1,4 @@
-"""One chunk of images through the stages, as far as one layer's probed units need it."""
+"""One chunk of images through the stages, only as far as the probed units need it."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -10,30 +10,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from amb_problems.engine.convolution import Arithmetic, Convolution, has_integers
-from amb_problems.engine.eager import max_pool
+from amb_problems.engine.eager_kernels import max_pool
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.stages import Network
 
 Units = tuple[int, ...]
-Way = Arithmetic | Literal["events"]
-"""How convolutions are computed: by one arithmetic, or spike by spike where that suits them."""
-_FEW = 16
-"""With fewer outputs, the row of weights that a spike selects is too short to pay."""
+Algorithm = Arithmetic | Literal["events"]
+"""How convolutions are computed: in one arithmetic, or event-driven where that is possible and faster."""
+_FEW_OUTPUTS = 16
+"""With fewer outputs, the row of weights that a spike selects is too short to be worth selecting."""
 
 
 class Forward:
-    """The stages of a network with prepared convolutions; safe to be called from several threads.
+    """The stages of a network with prepared convolutions; thread-safe.
 
-    Everything before the first spiking layer is computed once, since the frames repeat; that layer in closed form; the
-    frames of the others as one batch; of the probed layer, the probed units only.
+    Everything before the first spiking layer is computed once, since the frames repeat, and that layer in closed form.
+    The frames of the other layers are one batch. In the probed layer, only the probed units are computed.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, *, way: Way, device: torch.device) -> None:
+    def __init__(self, network: Network, kernels: Kernels, *, algorithm: Algorithm, device: torch.device) -> None:
         self.network = network
         self.kernels = kernels
         self.device = device
-        self._way = way
+        self._algorithm = algorithm
         self._depth = {name: index for index, name in enumerate(network.names)}
         self._sides = self._input_sides()
         self.convolution = lru_cache(maxsize=512)(self._prepare)
@@ -42,35 +42,34 @@ class Forward:
         """Spikes of some units of one layer for every image: int64 `[n, units]`."""
         return self._run(images, self._depth[layer], units, None)
 
-    def own_counts(
+    def probe_counts(
         self, images: NDArray[np.uint8] | Tensor, layer: str, units: Units, column: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Spikes, for image i, of `units[column[i]]` of one layer: int64 `[n]`."""
-        alone = len(units) == 1
-        found = self._run(images, self._depth[layer], units, None if alone else column)
-        return found[:, 0]
+        same = len(units) == 1
+        return self._run(images, self._depth[layer], units, None if same else column)[:, 0]
 
     def layer_counts(self, images: NDArray[np.uint8], layers: Iterable[str]) -> dict[str, NDArray[np.int64]]:
         """Spikes of all units of some layers for every image, int64 `[n, units]` each, in one pass."""
         wanted = set(layers)
         deepest = max(self._depth[layer] for layer in wanted)
-        found: dict[str, NDArray[np.int64]] = {}
+        counts: dict[str, NDArray[np.int64]] = {}
         with torch.inference_mode():
             shown = self._shown(images)
             first = self.network.stages[0]
             periods = self.kernels.periods(self.convolution(0, None)(shown), first.pool)
             if first.name in wanted:
-                found[first.name] = self.kernels.period_counts(periods).cpu().numpy()
+                counts[first.name] = self.kernels.period_counts(periods).cpu().numpy()
             spikes = self._after_first(periods, None) if deepest else {}
             for name, fired in self._walk(spikes, deepest + 1):
                 if name in wanted:
-                    found[name] = self.kernels.counts(fired).cpu().numpy()
-        return found
+                    counts[name] = self.kernels.counts(fired).cpu().numpy()
+        return counts
 
     def frame_counts(self, frames: NDArray[np.uint8], layer: str, units: Units) -> NDArray[np.int64]:
-        """Spikes of some units of one layer where every frame shows an image of its own.
+        """Spikes of some units of one layer where every frame shows a different image.
 
-        Nothing repeats, so every layer is computed in every frame.
+        Every layer is computed in every frame, since nothing repeats.
 
         Args:
             frames: uint8 `[frames, n, side, side, channels]`.
@@ -99,50 +98,50 @@ class Forward:
     ) -> NDArray[np.int64]:
         with torch.inference_mode():
             shown = self._shown(images)
-            own = None if column is None else torch.from_numpy(column).to(self.device)
-            found = self._deeper(shown, deepest, units, own) if deepest else self._first(shown, units, own)
-            return found.cpu().numpy()
+            selected = None if column is None else torch.from_numpy(column).to(self.device)
+            counts = self._deeper(shown, deepest, units, selected) if deepest else self._first(shown, units, selected)
+            return counts.cpu().numpy()
 
     def _shown(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
-        given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-        return given.to(self.device)
+        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+        return pixels.to(self.device)
 
-    def _first(self, images: Tensor, units: Units, own: Tensor | None) -> Tensor:
+    def _first(self, images: Tensor, units: Units, selected: Tensor | None) -> Tensor:
         current = self.convolution(0, units)(images)
-        if own is not None:
-            # The images' own units side by side, as if they were units of one image.
-            current = _own(current, own).permute(3, 1, 2, 0).contiguous()
+        if selected is not None:
+            # The selected unit of each image, as if they were the units of one image.
+            current = _select(current, selected).permute(3, 1, 2, 0).contiguous()
         counts = self.kernels.period_counts(self.kernels.periods(current, self.network.stages[0].pool))
-        return counts if own is None else counts.T
+        return counts if selected is None else counts.T
 
-    def _deeper(self, images: Tensor, deepest: int, units: Units, own: Tensor | None) -> Tensor:
+    def _deeper(self, images: Tensor, deepest: int, units: Units, selected: Tensor | None) -> Tensor:
         stages, kernels = self.network.stages, self.kernels
         periods = kernels.periods(self.convolution(0, None)(images), stages[0].pool)
         spikes = self._after_first(periods, units if deepest == 1 else None)
         if stages[deepest].name in spikes:
             counts = kernels.counts(spikes[stages[deepest].name])
-            return counts if own is None else _own(counts, own)
+            return counts if selected is None else _select(counts, selected)
         for _ in self._walk(spikes, deepest):
             pass
-        return self._last(deepest, spikes, units, own)
+        return self._last(deepest, spikes, units, selected)
 
-    def _last(self, deepest: int, spikes: dict[str, Tensor], units: Units, own: Tensor | None) -> Tensor:
+    def _last(self, deepest: int, spikes: dict[str, Tensor], units: Units, selected: Tensor | None) -> Tensor:
         current = self._currents(deepest, spikes[self.network.stages[deepest - 1].name], units)
         shortcut = self._shortcut(deepest, spikes, units)
-        if own is not None:
-            current = _own(current, own)
-            shortcut = None if shortcut is None else _own(shortcut, own)
+        if selected is not None:
+            current = _select(current, selected)
+            shortcut = None if shortcut is None else _select(shortcut, selected)
         return self.kernels.fire_counts(current, shortcut)
 
     def _after_first(self, periods: Tensor, units: Units | None) -> dict[str, Tensor]:
-        """The spikes of the first stage; where they can be superposed, those of the second stage's units instead."""
+        """The spikes of the first stage; if they can be superposed, those of the second stage's units instead."""
         first = self.network.stages[0]
         if self._superposes():
             return {self.network.stages[1].name: self._superpose(periods, units)}
         return {first.name: self.kernels.trains(periods, first.spike_pool)}
 
     def _walk(self, spikes: dict[str, Tensor], end: int) -> Iterator[tuple[str, Tensor]]:
-        """Spikes of all units, stage by stage from the second one to before `end`; what is fed is forgotten."""
+        """Spikes of all units, from the second stage to the one before `end`; drops spikes once they are used up."""
         for index in range(1, end):
             stage = self.network.stages[index]
             if stage.name not in spikes:
@@ -158,7 +157,7 @@ class Forward:
         return self.kernels.superposes and first.spike_pool is None and second.shortcut is None
 
     def _superpose(self, periods: Tensor, units: Units | None) -> Tensor:
-        """Convolve each class of neurons that fire together once, instead of every frame: sums are exact."""
+        """Convolve each class of neurons of one period once, instead of every frame; sums are exact."""
         stage = self.network.stages[1]
         classes = self.kernels.classes(periods)
         current = self.convolution(1, units, biased=False)(classes.rows)
@@ -202,19 +201,20 @@ class Forward:
         source = stage.shortcut if downsample else self.network.names[index - 1]
         side = self._sides[str(source)] if index else self.network.side
         pixels = index == 0
-        # The rows of classes are all but empty (see `_superpose`): there, events always pay.
-        few = biased and len(affine.weight) < _FEW
-        if self._way == "events" and not pixels and not few and EventConvolution.fits(affine):
+        # The rows of period classes are nearly empty (see `_superpose`): there, events are always faster.
+        few = biased and len(affine.weight) < _FEW_OUTPUTS
+        if self._algorithm == "events" and not pixels and not few and EventConvolution.fits(affine):
             return EventConvolution(affine, side)
-        return Convolution(affine, side, arithmetic=self._dense(pixels), pixels=pixels, device=self.device)
+        return Convolution(affine, side, arithmetic=self._dense_arithmetic(pixels), pixels=pixels, device=self.device)
 
-    def _dense(self, pixels: bool) -> Arithmetic:
-        """The arithmetic of a convolution that is not computed spike by spike."""
-        chosen: Arithmetic = self._way if self._way != "events" else "bytes" if has_integers() else "floats"
-        return "floats" if chosen == "bytes" and pixels and not has_integers(pixels=True) else chosen
+    def _dense_arithmetic(self, pixels: bool) -> Arithmetic:
+        """The arithmetic of a convolution that is not event-driven."""
+        if self._algorithm in ("products", "floats"):
+            return self._algorithm
+        return "integers" if has_integers(pixels=pixels) else "floats"
 
     def _input_sides(self) -> dict[str, int]:
-        """Side of the map that each stage hands on, the first one's spikes pooled."""
+        """Side of the map that each stage passes on; the spikes of the first stage are pooled."""
         sides = self.network.sides()
         first = self.network.stages[0]
         if first.spike_pool is not None:
@@ -222,9 +222,9 @@ class Forward:
         return sides
 
 
-def _own(values: Tensor, own: Tensor) -> Tensor:
-    """Of values `[..., n, (h, w,) units]`, for image i only unit `own[i]`: the last dimension becomes 1."""
+def _select(values: Tensor, selected: Tensor) -> Tensor:
+    """From values `[..., n, (h, w,) units]`, for image i unit `selected[i]`: the last dimension becomes 1."""
     images = values.dim() - (4 if values.dim() >= 4 else 2)
     shape = [1] * values.dim()
     shape[images] = -1
-    return values.gather(-1, own.view(shape).expand(*values.shape[:-1], 1))
+    return values.gather(-1, selected.view(shape).expand(*values.shape[:-1], 1))

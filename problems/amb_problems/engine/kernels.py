@@ -1,8 +1,8 @@
-"""What every kernel set offers: the neurons' part of the engine, between one layer's currents and the next one's.
+"""The contract of the neuron kernels: what the engine computes between the currents of one layer and the next.
 
 Maps are channels-last: currents float32 `[frames, n, h, w, units]`, spikes uint8 (0 or 1) of the same shape, periods
-uint8 `[n, h, w, units]` (0: never fires). Two sets exist, with the same bits: `Compiled` for the CPU, `Eager` for any
-device.
+uint8 `[n, h, w, units]` (0: never fires). Two implementations give the same bits: `CompiledKernels` on the CPU and
+`EagerKernels` on any device.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from amb_problems.engine.stages import Pool
 
 
 @dataclass(frozen=True, eq=False)
-class Classes:
+class PeriodClasses:
     """The neurons of a batch by period: row r holds the neurons of image `image[r]` that fire every `period[r]`."""
 
     rows: Tensor
@@ -24,6 +24,7 @@ class Classes:
     period: Tensor
     """int64 `[rows in use]`."""
     images: int
+    """Number of images."""
 
 
 class Kernels(Protocol):
@@ -31,28 +32,28 @@ class Kernels(Protocol):
 
     @property
     def superposes(self) -> bool:
-        """Whether `classes` and `superpose` are there; if not, the second layer is run on `trains`."""
+        """Whether `classes` and `superpose` are available; if not, the second layer runs on `trains`."""
 
     def periods(self, current: Tensor, pool: Pool | None) -> Tensor:
-        """Periods under constant currents `[n, h, w, units]`, max-pooled first where asked."""
+        """Periods under constant currents `[n, h, w, units]`, max-pooled first by `pool`."""
 
     def period_counts(self, periods: Tensor) -> Tensor:
         """Spikes of each unit over all frames and positions: int64 `[n, units]`."""
 
     def trains(self, periods: Tensor, pool: Pool | None) -> Tensor:
-        """The spikes of periodic neurons, max-pooled afterwards where asked."""
+        """The spikes of periodic neurons, max-pooled afterwards by `pool`."""
 
-    def classes(self, periods: Tensor) -> Classes:
+    def classes(self, periods: Tensor) -> PeriodClasses:
         """The periodic neurons sorted by period."""
 
-    def superpose(self, current: Tensor, bias: Tensor, classes: Classes, pool: Pool | None) -> Tensor:
+    def superpose(self, current: Tensor, bias: Tensor, classes: PeriodClasses, pool: Pool | None) -> Tensor:
         """Spikes of neurons that receive, in frame t, the currents of all classes whose period divides t + 1."""
 
     def fire(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
         """Spikes of neurons that receive a current, plus a shortcut's spikes (uint8) or currents (float32)."""
 
     def fire_counts(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
-        """As `fire`, counted over frames and positions on the way: int64 `[n, units]`."""
+        """The spikes of `fire`, counted over frames and positions: int64 `[n, units]`."""
 
     def counts(self, spikes: Tensor) -> Tensor:
         """Spikes of each unit over all frames and positions: int64 `[n, units]`."""

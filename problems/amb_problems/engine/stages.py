@@ -1,8 +1,8 @@
 """What the engine runs: a chain of exact spiking layers, as integers and powers of two.
 
 Every current is `(sum of weight x input) * scale + bias`, where inputs are integers (spikes are 0 or 1, the image is
-u8 - 128), weights are int8 and scales are powers of two. `Affine.limit` proves that no partial sum, in whatever order
-it is formed, needs more than float32's 24 bits: hence every code path gives the same bits.
+u8 - 128), weights are int8 and scales are powers of two. `Affine.limit` proves that no partial sum, in any order of
+summation, needs more than float32's 24 bits: hence every algorithm gives the same bits.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Affine:
             )
         mantissas = torch.frexp(self.scale).mantissa
         if not bool((mantissas == 0.5).all()):
-            raise CheckpointError("the scales of an exact layer are powers of two; export the network again")
+            raise CheckpointError("the scales of an exact layer are powers of two; export the network with `amb train`")
 
     @property
     def outputs(self) -> int:
@@ -101,7 +101,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One spiking layer: currents of an affine map, max-pooled where so asked, plus a shortcut, into neurons."""
+    """One spiking layer: currents of an affine map, optionally max-pooled, plus an optional shortcut, into neurons."""
 
     name: str
     affine: Affine
@@ -112,15 +112,15 @@ class Stage:
     shortcut: str | None = None
     """The stage whose spikes are added to the currents."""
     downsample: Affine | None = None
-    """What the shortcut's spikes go through, if anything."""
+    """Affine map of the shortcut's spikes, if any."""
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """An exact spiking network under a constant image: stages in order, each fed by the one before.
+    """An exact spiking network under a constant image: stages in order, each fed by the previous one.
 
     Raises:
-        CheckpointError: a sum that might not be exact in float32, or a chain that does not fit together.
+        CheckpointError: a sum might not be exact in float32, or the stages do not fit together.
     """
 
     stages: tuple[Stage, ...]
@@ -135,7 +135,9 @@ class Network:
         names: list[str] = []
         for number, stage in enumerate(self.stages):
             if stage.shortcut is not None and stage.shortcut not in names[:-1]:
-                raise CheckpointError(f"{stage.name}: its shortcut {stage.shortcut!r} is no stage before the last one")
+                raise CheckpointError(
+                    f"{stage.name}: its shortcut {stage.shortcut!r} is not a stage before the previous one"
+                )
             if number and stage.spike_pool:
                 raise CheckpointError(f"{stage.name}: only the first stage can pool its spikes")
             if not number and stage.shortcut:

@@ -1,37 +1,10 @@
 """The generator network of SN-GAN (Miyato et al. 2018, section 4.1 and table 4), with channels that taper."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-@dataclass(frozen=True)
-class SNGANShape:
-    """The network's sizes: each step from one width to the next is a block that doubles the resolution."""
-
-    latent: int = 128
-    bottom: int = 4
-    """Height and width of the first feature map."""
-    widths: tuple[int, ...] = (128, 128, 64, 32)
-    channels: int = 3
-
-    @property
-    def size(self) -> int:
-        """Height and width of the images."""
-        return int(self.bottom * 2 ** (len(self.widths) - 1))
-
-    def as_json(self) -> dict[str, Any]:
-        """For a model card."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> "SNGANShape":
-        """What `as_json` gave."""
-        return cls(**{**facts, "widths": tuple(facts["widths"])})
+from amb_problems.cards import SNGANShape
 
 
 class UpBlock(nn.Module):

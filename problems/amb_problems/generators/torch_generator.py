@@ -1,113 +1,122 @@
-"""Generators that are networks with shipped, or a user's own, checkpoints."""
+"""Generators whose networks come from checkpoints, shipped or the user's own.
+
+Making one reads its model card; torch is imported, and the network loaded, on first use.
+"""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import copy, deepcopy
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from amb.contracts.generator import Generator, Latents
 from amb.contracts.problem import UInt8Array
-from amb.errors import CheckpointError
 from amb_problems import checkpoint
-from amb_problems.generators.folded import fold
-from amb_problems.generators.pixels import to_uint8_on_device
-from amb_problems.generators.sngan import SNGAN, SNGANShape
+from amb_problems.cards import Card, SNGANCard
 from amb_problems.threads import one_thread_each
 
-Network = TypeVar("Network", bound=nn.Module)
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
-class NetworkGenerator(Generator):
-    """A network behind the generator's contract; what it makes can stay on its device."""
+class TorchGenerator(Generator):
+    """A network behind the generator's contract; its images can stay on its device."""
 
-    _network: nn.Module
-    _card: checkpoint.Card
-    _device = "cpu"
+    device: str = "cpu"
+    _source: str | Path
+    _card: Card
 
-    def on(self, device: str) -> "NetworkGenerator":
-        if device == self._device:
+    @cached_property
+    def network(self) -> Any:
+        """The network for inference; loaded on first use."""
+        return self._load()
+
+    def on(self, device: str) -> "TorchGenerator":
+        """The same generator on a device, loaded.
+
+        Raises:
+            CheckpointError: its checkpoint is missing or damaged.
+        """
+        network = self.network
+        if device == self.device:
             return self
         other = copy(self)
-        other._network, other._device = deepcopy(self._network).to(device), device
+        other.device = device
+        other.__dict__["network"] = deepcopy(network).to(device)
         return other
 
     def facts(self) -> Mapping[str, object]:
-        return self._card.chosen
+        """What the card says for people."""
+        return self._card.summary
 
-    def device_images(self, latents: Latents) -> Tensor:
+    def device_images(self, latents: Latents) -> "Tensor":
         """The same images, uint8 [n, h, w, c], left on the device."""
+        import torch
+
         return torch.cat([self._on_device(chunk) for chunk in self._padded(latents)])[: len(latents)]
 
     @abstractmethod
-    def _make(self, latents: Tensor) -> Tensor:
+    def _load(self) -> "nn.Module":
+        """The network for inference with the checkpoint's weights.
+
+        Raises:
+            CheckpointError: they are missing, damaged, or do not fit the card.
+        """
+
+    @abstractmethod
+    def _make(self, latents: "Tensor") -> "Tensor":
         """Images [n, c, h, w], -1 black and 1 white, of latents on the device."""
 
     def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
         # oneDNN's kernels for a transposed convolution sum in an order that depends on the number of threads
         # (3 threads give other bits than 1, 2 or 4).
-        return one_thread_each(self._render, chunks) if self._device == "cpu" else super()._render_all(chunks)
+        _ = self.network  # loaded once, before the threads begin
+        return one_thread_each(self._render, chunks) if self.device == "cpu" else super()._render_all(chunks)
 
     def _render(self, latents: Latents) -> UInt8Array:
         return self._on_device(latents).cpu().numpy()
 
-    def _on_device(self, latents: Latents) -> Tensor:
-        with one_algorithm():
-            return to_uint8_on_device(self._make(torch.from_numpy(latents).to(self._device)))
+    def _on_device(self, latents: Latents) -> "Tensor":
+        from amb_problems.generators.inference import images_on_device
+
+        return images_on_device(self._make, latents, self.device)
 
 
-@contextmanager
-def one_algorithm() -> Iterator[None]:
-    """Inference by one algorithm for one shape, without factors of 10 bits: the same bits whenever it is done."""
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-    ):
-        yield
-
-
-def restore(name_or_path: str | Path, kind: str, make: Callable[[Any], Network]) -> tuple[Network, checkpoint.Card]:
-    """The network of a checkpoint, and its card; `make` builds it from the card's `shape`.
-
-    Raises:
-        CheckpointError: no such checkpoint, or one that is damaged or of another kind.
-    """
-    tensors, card = checkpoint.load(name_or_path)
-    found = card.facts.get("kind")
-    if found != kind:
-        raise CheckpointError(f"checkpoint {card.name} is of kind {found!r}, expected {kind!r}")
-    try:
-        network = make(card.facts["shape"])
-        network.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"checkpoint {card.name} does not fit its card's shape: {error}") from error
-    return network, card
-
-
-class SNGANGenerator(NetworkGenerator):
+class SNGANGenerator(TorchGenerator):
     """An SN-GAN behind the generator's contract.
 
+    Args:
+        name_or_path: a shipped checkpoint by its name, or another one by its path.
+
     Raises:
-        CheckpointError: no such checkpoint, or one that is damaged or no SN-GAN's.
+        CheckpointError: no such checkpoint, or a card that is damaged or not an SN-GAN's; the weights are read on first
+            use.
     """
 
     def __init__(self, name_or_path: str | Path) -> None:
-        network, self._card = restore(name_or_path, "sngan", lambda facts: SNGAN(SNGANShape.from_json(facts)))
-        self.name, self.latent_dim, self.fingerprint = self._card.name, network.shape.latent, self._card.sha256
-        self._network = fold(network)
+        card = checkpoint.read_card(name_or_path, SNGANCard)
+        sizes = card.shape
+        self.name, self.fingerprint, self.latent_dim = card.name, card.sha256, sizes.latent
+        self.shape = sizes.size, sizes.size, sizes.channels
+        self._source, self._card = name_or_path, card
 
-    def pixels(self, latents: Tensor) -> Tensor:
+    def pixels(self, latents: "Tensor") -> "Tensor":
         """Pixels float32 [n, h, w, c] in 0..255 of latents on the device, through which gradients flow.
 
-        They are rounded, as a screen would show them; the gradient passes the rounding unchanged.
+        They are rounded, as a screen would show them; the gradient ignores the rounding.
         """
-        smooth = (self._network(latents).permute(0, 2, 3, 1) + 1) * 127.5
+        smooth = (self.network(latents).permute(0, 2, 3, 1) + 1) * 127.5
         return smooth + (smooth.round().clamp(0, 255) - smooth).detach()
 
-    def _make(self, latents: Tensor) -> Tensor:
-        images: Tensor = self._network(latents)
+    def _load(self) -> "nn.Module":
+        from amb_problems.generators.folded import fold
+        from amb_problems.generators.inference import restore
+        from amb_problems.generators.sngan import SNGAN
+
+        network, _ = restore(self._source, SNGANCard, lambda card: SNGAN(card.shape))
+        return fold(network)
+
+    def _make(self, latents: "Tensor") -> "Tensor":
+        images: Tensor = self.network(latents)
         return images

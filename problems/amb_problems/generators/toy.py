@@ -17,6 +17,7 @@ class ToyGenerator(Generator):
 
     name = "toy"
     latent_dim = 16
+    shape = (32, 32, 3)
     fingerprint = "toy-1"
 
     def __init__(self) -> None:

@@ -1,50 +1,10 @@
 """The network of a VQ-VAE (van den Oord et al. 2017, section 4.1): images to codes, and codes to images."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-@dataclass(frozen=True)
-class VQVAEShape:
-    """The network's sizes; two convolutions of stride 2 make a grid of codes a quarter of the image's side."""
-
-    size: int = 32
-    """Height and width of the images."""
-    channels: int = 3
-    codes: int = 512
-    """Entries of the codebook."""
-    dimensions: int = 64
-    """Of a code."""
-    width: int = 64
-    """Channels at the codes' resolution; half as many at twice the resolution."""
-    residual: int = 32
-    """Channels inside a residual block."""
-    blocks: int = 2
-    """Residual blocks of the encoder, and as many of the decoder."""
-
-    @property
-    def side(self) -> int:
-        """Height and width of the grid of codes."""
-        return self.size // 4
-
-    @property
-    def positions(self) -> int:
-        """Codes of an image."""
-        return self.side**2
-
-    def as_json(self) -> dict[str, Any]:
-        """For a model card."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> "VQVAEShape":
-        """What `as_json` gave."""
-        return cls(**facts)
+from amb_problems.cards import VQVAEShape
 
 
 class ResidualBlock(nn.Module):

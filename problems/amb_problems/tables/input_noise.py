@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from amb_problems.data import image_sets
 from amb_problems.encoding import Encoding
-from amb_problems.targets.spiking.activations import SpikingActivations
 from amb_problems.targets.spiking.target import SpikingTarget
 
 ENCODINGS = {
@@ -31,7 +30,7 @@ TARGETS: Mapping[str, image_sets.DatasetName] = {
 
 
 def accuracy(
-    activations: SpikingActivations,
+    target: SpikingTarget,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.int64],
     encoding: Encoding | None,
@@ -41,7 +40,7 @@ def accuracy(
     """Share of images whose class is found.
 
     Args:
-        activations: of a network with one unit a class in its last layer.
+        target: a network with one unit a class in its last layer.
         images, labels: uint8 `[n, h, w, c]` and int `[n]`.
         encoding: how each frame is drawn; None: every frame is the image itself.
         seed: of the frames; image i has a generator of its own.
@@ -49,10 +48,10 @@ def accuracy(
 
     def frames(row: int) -> npt.NDArray[np.uint8]:
         if encoding is None:
-            return np.repeat(images[row][None], activations.frames, axis=0)
-        return encoding.frames(images[row], activations.frames, np.random.default_rng((seed, row)))
+            return np.repeat(images[row][None], target.frames, axis=0)
+        return encoding.frames(images[row], target.frames, np.random.default_rng((seed, row)))
 
-    return float((activations.frame_scores(len(images), frames).argmax(1) == labels).mean())
+    return float((target.frame_scores(len(images), frames).argmax(1) == labels).mean())
 
 
 def main() -> None:
@@ -64,12 +63,12 @@ def main() -> None:
     print("| frames show | " + " | ".join(f"`{name}`" for name in TARGETS) + " |")
     print("|---|" + "---:|" * len(TARGETS))
     tested = {name: image_sets.load(name, asked.data) for name in dict.fromkeys(TARGETS.values())}
-    shown = [(SpikingActivations(SpikingTarget.load(name)), tested[dataset]) for name, dataset in TARGETS.items()]
+    shown = [(SpikingTarget(name), tested[dataset]) for name, dataset in TARGETS.items()]
     for words, encoding in ENCODINGS.items():
         cells = []
-        for activations, images in shown:
+        for target, images in shown:
             some = images.test_images[: asked.images], images.test_labels[: asked.images]
-            cells.append(f"{accuracy(activations, *some, encoding):.1%}")
+            cells.append(f"{accuracy(target, *some, encoding):.1%}")
         print(f"| {words} | " + " | ".join(cells) + " |", flush=True)
 
 

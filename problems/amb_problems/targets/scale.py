@@ -1,4 +1,4 @@
-"""What a unit answers to natural images, as the scale of its activation where spikes do not give one."""
+"""Units' responses to natural images, as the scale of activations that spikes do not scale already."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Scale:
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], layer: str) -> "Scale":
-        """The scale of a layer in a checkpoint; a KeyError where it has none."""
+        """The scale of a layer in a checkpoint; a KeyError if it has none."""
         return cls(tensors[_LOW + layer].numpy(), tensors[_HIGH + layer].numpy())
 
     def tensors(self, layer: str) -> dict[str, Tensor]:
@@ -37,9 +37,9 @@ class Scale:
         return {_LOW + layer: torch.from_numpy(self.low), _HIGH + layer: torch.from_numpy(self.high)}
 
     def __call__(self, units: IntArray, values: FloatArray) -> FloatArray:
-        """Responses of some units, one value each, as shares of the way from `low` to `high`.
+        """Responses of some units, one value each, rescaled so that `low` is 0 and `high` is 1.
 
-        Of a unit that answers all images alike only the mean is taken off.
+        A unit that responds to all images alike is only shifted by its mean.
         """
         low, high = self.low[units].astype(np.float64), self.high[units].astype(np.float64)
         return (values - low) / np.where(high > low, high - low, 1.0)

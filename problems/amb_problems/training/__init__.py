@@ -1,1 +1,1 @@
-"""Training of generators and targets: recipes, resumable state and metrics."""
+"""Training of generators and targets: recipes, sessions that resume, export of checkpoints."""

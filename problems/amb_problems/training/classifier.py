@@ -1,20 +1,28 @@
 """Training of a target network as a classifier, in phases, resumable to the step.
 
-A spiking network starts in its rate relaxation (frames 0), where training is cheap, and goes on with surrogate
+A spiking network starts in its rate relaxation (frames 0), where training is cheap, and continues with surrogate
 gradients at a few frames; a plain network may start on crops of the images. Every random decision of a step is a
 function of (seed, step): a killed training that resumes takes the steps that it would have taken.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from amb_problems.targets.normalize import normalize
+from amb_problems.targets.spiking.surrogate import set_frames
 from amb_problems.training import state
-from amb_problems.training.surrogate import set_frames
+from amb_problems.training.precision import has_bfloat16
+from amb_problems.training.sampling import batch_rows, stream
+
+SMOOTHING = 0.05
+"""Label smoothing of all losses."""
 
 Loss = Callable[[Any, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 """(network, normalized images, labels, frames) to the loss and the class scores `[n, classes]`."""
@@ -47,40 +55,17 @@ class ClassifierRecipe:
     mirror: bool = True
 
 
-@dataclass(frozen=True)
-class Step:
-    """A training step done: where it stands and how it went."""
-
-    phase: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
-
-
-def has_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16 by itself; where it is emulated, training is 13 times slower by it."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def normalize(images: Tensor) -> Tensor:
-    """`(u8 - 128) / 64`: uint8 `[n, h, w, c]` to float32 `[n, c, h, w]`, channels last in memory."""
-    return images.permute(0, 3, 1, 2).float().sub_(128.0).div_(64.0)
-
-
 def augment(images: Tensor, generator: torch.Generator, *, shift: int, mirror: bool, crop: int | None = None) -> Tensor:
-    """Normalized images, shifted at random by up to `shift` pixels (mid-grey moves in) and mirrored.
+    """Normalized images, shifted at random by up to `shift` pixels (the border becomes mid-grey) and mirrored.
 
-    With `crop`: squares of that side, cut at random from the images as they are.
+    With `crop`: squares of that side, cut at random from the images without a shift.
     """
     n, _, height, width = images.shape
     if crop is not None:
-        shift, room, height, width = 0, height - crop, crop, crop
+        shift, offsets, height, width = 0, height - crop, crop, crop
     else:
-        room = 2 * shift
-    corners = torch.randint(0, room + 1, (2, n), generator=generator)
+        offsets = 2 * shift
+    corners = torch.randint(0, offsets + 1, (2, n), generator=generator)
     mirrored = (torch.rand(n, generator=generator) < 0.5).logical_and(torch.tensor(mirror))
     padded = nn.functional.pad(images, (shift, shift, shift, shift))
     result = torch.empty((n, images.shape[1], height, width)).contiguous(memory_format=torch.channels_last)
@@ -98,7 +83,7 @@ def learning_rate(phase: Phase, warmup: float, done: float) -> float:
 
 
 class ClassifierTraining:
-    """A network in training; iterate over `run()` to take the steps, keep `tensors()` and `position` to go on later."""
+    """A network in training; a `Training` for `Session`. The position is the phase and the step within it."""
 
     def __init__(
         self,
@@ -125,47 +110,39 @@ class ClassifierTraining:
         )
 
     @property
-    def precision(self) -> str:
-        """How the steps are computed, for the model card."""
-        return "bfloat16 autocast, float32 weights" if self.autocast else "float32"
-
-    @property
     def epoch_steps(self) -> int:
         """Steps of one epoch; its last, incomplete batch is left out."""
         return len(self.images) // self.recipe.batch
 
     @property
-    def total_steps(self) -> int:
-        """Steps of all phases."""
-        return self.epoch_steps * sum(phase.epochs for phase in self.recipe.phases)
+    def phase_ends(self) -> list[int]:
+        """Number of steps taken at the end of each phase."""
+        return list(accumulate(self.epoch_steps * phase.epochs for phase in self.recipe.phases))
 
     @property
-    def done_steps(self) -> int:
+    def steps(self) -> int:
+        """Steps of all phases."""
+        return self.phase_ends[-1]
+
+    @property
+    def done(self) -> int:
         """Steps taken, all phases."""
-        return self.epoch_steps * sum(p.epochs for p in self.recipe.phases[: self.phase]) + self.step
+        return [0, *self.phase_ends][self.phase] + self.step
 
-    def run(self) -> Iterator[Step]:
-        """Take the remaining steps, one an iteration."""
-        for number in range(self.phase, len(self.recipe.phases)):
-            phase = self.recipe.phases[number]
-            set_frames(self.network, phase.frames)
-            steps = self.epoch_steps * phase.epochs
-            while self.step < steps:
-                yield self._advance(phase, steps)
-            self.phase, self.step = number + 1, 0
+    @property
+    def frames(self) -> int:
+        """Frames of the phase of the latest step."""
+        return self.recipe.phases[min(self.phase, len(self.recipe.phases) - 1)].frames
 
-    def _advance(self, phase: Phase, steps: int) -> Step:
-        recipe, purpose = self.recipe, f"phase {self.phase}"
+    def advance(self) -> Mapping[str, Tensor | float]:
+        """Take one step; returns loss, accuracy on its batch and phase."""
+        while self.step >= self.epoch_steps * self.recipe.phases[self.phase].epochs:
+            self.phase, self.step = self.phase + 1, 0
+        recipe, phase = self.recipe, self.recipe.phases[self.phase]
+        set_frames(self.network, phase.frames)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(phase, recipe.warmup, self.step / steps)
-        epoch, position = divmod(self.step, self.epoch_steps)
-        order = torch.randperm(len(self.images), generator=state.stream(self.seed, f"{purpose} order", epoch))
-        rows = order[position * recipe.batch : (position + 1) * recipe.batch]
-        generator = state.stream(self.seed, f"{purpose} crops", self.step)
-        batch = augment(
-            normalize(self.images[rows]), generator, shift=recipe.shift, mirror=recipe.mirror, crop=phase.crop
-        )
-        batch, labels = batch.to(self.device), self.labels[rows].to(self.device)
+            group["lr"] = learning_rate(phase, recipe.warmup, self.step / (self.epoch_steps * phase.epochs))
+        batch, labels = self._batch(phase)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.autocast):
@@ -174,27 +151,56 @@ class ClassifierTraining:
         self.optimizer.step()
         self.step += 1
         accuracy = (scores.argmax(1) == labels).float().mean()
-        return Step(self.phase, self.step, steps, float(loss.detach()), float(accuracy))
+        return {"loss": loss.detach(), "accuracy": accuracy, "phase": float(self.phase)}
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is needed to go on, but for `phase` and `step`."""
+        """The state, except for the position."""
         return state.module_tensors(self.network, "network") | state.optimizer_tensors(self.optimizer, "optimizer")
 
-    def restore(self, tensors: dict[str, Tensor], phase: int, step: int) -> None:
-        """Put back what `tensors` gave, and the place where it was taken."""
+    def position(self) -> dict[str, int]:
+        """The phase and the steps taken in it."""
+        return {"phase": self.phase, "step": self.step}
+
+    def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+        """Continue from saved tensors and their position."""
+        phase, step = int(position["phase"]), int(position["step"])
+        if phase > len(self.recipe.phases):
+            raise ValueError(f"it ended phase {phase}, and the recipe has {len(self.recipe.phases)} phases")
         state.restore_module(self.network, tensors, "network")
         state.restore_optimizer(self.optimizer, tensors, "optimizer")
         self.phase, self.step = phase, step
 
+    def provenance(self, **settings: object) -> dict[str, Any]:
+        """The entry `training` of a target's card; `settings` are added to the recipe."""
+        recipe = {key: value for key, value in asdict(self.recipe).items() if key != "loss"}
+        return {
+            "recipe": recipe | {"loss": self.recipe.loss.__name__, "label smoothing": SMOOTHING, **settings},
+            "precision": "bfloat16 autocast, float32 weights" if self.autocast else "float32",
+            "seed": self.seed,
+            "steps": self.done,
+            "steps planned": self.steps,
+            "date": datetime.now(UTC).date().isoformat(),
+        }
+
+    def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
+        """The step's images, augmented, and their labels."""
+        recipe, purpose = self.recipe, f"phase {self.phase}"
+        rows = batch_rows(len(self.images), recipe.batch, seed=self.seed, index=self.step, purpose=f"{purpose} order")
+        generator = stream(self.seed, f"{purpose} crops", self.step)
+        batch = augment(
+            normalize(self.images[rows]), generator, shift=recipe.shift, mirror=recipe.mirror, crop=phase.crop
+        )
+        return batch.to(self.device), self.labels[rows].to(self.device)
+
 
 def reestimate(network: nn.Module, images: Tensor, frames: int, *, batch: int = 100) -> None:
-    """Measure the batch norms' statistics anew at `frames` frames, over uint8 `images`, in float32.
+    """Re-estimate the batch norms' statistics at `frames` frames, over uint8 `images`, in float32.
 
     The statistics of a spiking layer depend on the number of frames: without this, a network trained at 4 frames loses
     half its accuracy at 20.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
-    before = [norm.momentum for norm in norms]
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
@@ -203,6 +209,6 @@ def reestimate(network: nn.Module, images: Tensor, frames: int, *, batch: int = 
     with torch.no_grad():
         for chunk in images.split(batch):
             network(normalize(chunk))
-    for norm, momentum in zip(norms, before, strict=True):
+    for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

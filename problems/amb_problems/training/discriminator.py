@@ -17,7 +17,7 @@ class SpectralConv2d(nn.Conv2d):
         self.register_buffer("left", F.normalize(torch.ones(outputs), dim=0))
 
     def normalized(self) -> Tensor:
-        """The weight over its spectral norm; in training mode, one step of power iteration first."""
+        """The weight divided by its spectral norm; in training mode, after one step of power iteration."""
         with torch.autocast("cpu", enabled=False):
             matrix = self.weight.flatten(1)
             with torch.no_grad():
@@ -33,7 +33,7 @@ class SpectralConv2d(nn.Conv2d):
 
 
 class DownBlock(nn.Module):
-    """ReLU, conv, ReLU, conv, and a mean over 2x2 where the resolution halves; a 1x1 shortcut beside it."""
+    """ReLU, conv, ReLU, conv, then a 2x2 mean if the resolution halves; with a 1x1 shortcut in parallel."""
 
     def __init__(self, inputs: int, outputs: int, *, down: bool, first: bool = False) -> None:
         super().__init__()
@@ -43,10 +43,10 @@ class DownBlock(nn.Module):
         self.shortcut = SpectralConv2d(inputs, outputs, 1) if down or inputs != outputs else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """[n, inputs, h, w] -> [n, outputs, h/2, w/2] with `down`, else of the same size."""
+        """[n, inputs, h, w] -> [n, outputs, h/2, w/2] with `down`, otherwise [n, outputs, h, w]."""
         y = self.conv2(F.relu_(self.conv1(x if self.first else F.relu(x))))
         if self.down:
-            # The mean commutes with a 1x1 convolution: first at a quarter of the cost.
+            # The mean commutes with the 1x1 convolution, which costs a quarter after it.
             x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
         return y + (x if self.shortcut is None else self.shortcut(x))
 
@@ -66,6 +66,6 @@ class Discriminator(nn.Module):
         self.score = SpectralConv2d(widths[-1], 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Hinge scores, higher for what looks real."""
+        """Hinge scores, higher for images that look real."""
         features = F.relu(self.blocks(images)).float().sum((2, 3), keepdim=True)
         return self.score(features).flatten()

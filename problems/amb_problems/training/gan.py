@@ -10,16 +10,14 @@ import torch
 from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
-from amb.errors import unknown
 from amb_problems import checkpoint
-from amb_problems.data import image_sets
+from amb_problems.cards import SNGANCard, SNGANShape
 from amb_problems.data.image_sets import Dataset, UInt8Array
 from amb_problems.generators.pixels import to_uint8
-from amb_problems.generators.sngan import SNGANShape
 from amb_problems.generators.torch_generator import SNGANGenerator
-from amb_problems.training.gan_step import GANRecipe, GANTraining
-from amb_problems.training.generator_sitting import Place, Sitting
+from amb_problems.training.adversarial import GANRecipe, GANTraining
 from amb_problems.training.quality import firing_rates, judge
+from amb_problems.training.session import Session, generator_provenance
 from amb_problems.training.sheet import write_sheet
 
 RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
@@ -46,7 +44,7 @@ RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
         ),
     }
 )
-"""The trainings by the name of the checkpoint that they make."""
+"""By the name of the checkpoint."""
 
 
 def train(
@@ -60,51 +58,42 @@ def train(
     resume: bool = True,
     progress: Callable[[TrainingProgress], None],
 ) -> None:
-    """Train the generator `name` and write its checkpoint and card into `out`.
-
-    When what is written, `Sitting` says. After `minutes` the training stops, with its state and a checkpoint of what
-    it has come to; called again, it goes on from there.
+    """Train the generator `name` and write its checkpoint, card and a sheet of samples into `out`; see `Session`.
 
     Raises:
         SpecError: no such generator.
-        DataError: the images or the saved state cannot be read, or the state is of another seed.
+        DataError: the images or the saved state cannot be read, or the state has another seed.
     """
-    if name not in RECIPES:
-        raise unknown("generator to train", name, RECIPES)
-    recipe, place = RECIPES[name], Place(name, out, seed)
-    images = image_sets.load(recipe.dataset, data)
+    session = Session(name, data, out, seed, device, minutes, resume, progress)
+    recipe = session.recipe("generator", RECIPES)
+    images = session.images(recipe.dataset)
     training = GANTraining(recipe, images.train_images, seed=seed, device=device)
 
-    def export(facts: Mapping[str, object], ends: bool) -> None:
+    def export(ends: bool) -> None:
         generator = training.averaged_generator(batches=20 if ends else 8)
-        card: dict[str, object] = {
-            "kind": "sngan",
-            "facts": ["data", "method", "steps"],
-            "shape": recipe.shape.as_json(),
-            "prior": "standard normal",
-            "data": images.source,
-            "method": "SN-GAN (Miyato et al. 2018): hinge loss, spectral normalization, averaged generator",
-            "recipe": asdict(recipe),
-            **facts,
-            "metrics": {},
-        }
-        checkpoint.save(place.checkpoint, generator.state_dict(), card)
+        card = SNGANCard(
+            shape=recipe.shape,
+            prior="standard normal",
+            data=images.source,
+            method="SN-GAN (Miyato et al. 2018): hinge loss, spectral normalization, averaged generator",
+            recipe=asdict(recipe),
+            **generator_provenance(session, training),
+        )
+        checkpoint.save(session.checkpoint, generator.state_dict(), card)
         with torch.no_grad():
-            write_sheet(place.sheet(training.done), _pixels(generator(training.latents("sheet", 0, 128))))
-        if facts["finished"]:
-            checkpoint.amend(place.checkpoint, metrics=judge_samples(place, recipe, images))
+            write_sheet(session.sheet(training.done), _pixels(generator(training.latents("sheet", 0, 128))))
+        if card.finished:
+            checkpoint.amend(session.checkpoint, metrics=judge_samples(session.checkpoint, recipe, images, seed=seed))
 
-    sitting = Sitting(place, training, export, steps=recipe.steps, cooling=recipe.cooling)
-    sitting.run(minutes, resume, progress)
+    session.run(training, export, export_minutes=10)
 
 
-def judge_samples(place: Place, recipe: GANRecipe, images: Dataset) -> Mapping[str, float]:
-    """Distances of prior samples and of training images to the test half, where the recipe's judge is shipped."""
+def judge_samples(path: Path, recipe: GANRecipe, images: Dataset, *, seed: int) -> Mapping[str, float]:
+    """Distances of prior samples and of training images to the test half; {} if the recipe's judge is not shipped."""
     if recipe.judge is None or recipe.judge[0] not in checkpoint.shipped():
         return {}
     features, title = firing_rates(*recipe.judge)
-    generator = SNGANGenerator(place.checkpoint)
-    quality = judge(generator, features, images.train_images, images.test_images, seed=place.seed)
+    quality = judge(SNGANGenerator(path), features, images.train_images, images.test_images, seed=seed)
     return quality.as_metrics(title)
 
 

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from amb.contracts.recipe import TrainingProgress
-from amb.errors import unknown
 from amb_problems.data import image_sets
 from amb_problems.targets.plain.architectures import PLAIN_NETWORKS
-from amb_problems.training.classifier import ClassifierRecipe, Phase
+from amb_problems.training.classifier import SMOOTHING, ClassifierRecipe, ClassifierTraining, Phase
 from amb_problems.training.plain_export import export
-from amb_problems.training.sitting import SMOOTHING, Place, Sitting
+from amb_problems.training.session import Session
 
 
 def class_loss(network: nn.Module, images: Tensor, labels: Tensor, frames: int) -> tuple[Tensor, Tensor]:
@@ -38,7 +37,7 @@ def _recipe(network: str, *phases: Phase, **arguments: object) -> PlainRecipe:
     return PlainRecipe("cifar10", network, arguments, ClassifierRecipe(phases, class_loss))
 
 
-# Crops of 24x24 take 0.56 of the time of whole images and stand in for shifts; the last epochs see whole images.
+# Crops of 24x24 take 0.56 of the time of whole images and replace shifts; the last epochs see whole images.
 _CROPS, _WHOLE = Phase(0, 8, 0.15, crop=24), Phase(0, 3, 0.05)
 
 RECIPES: Mapping[str, PlainRecipe] = MappingProxyType(
@@ -49,7 +48,7 @@ RECIPES: Mapping[str, PlainRecipe] = MappingProxyType(
         "ann-densenet": _recipe("DenseNet", _CROPS, _WHOLE, stem=24, growth=16, blocks=(3, 5, 5)),
     }
 )
-"""The trainings by the name of the checkpoint that they make. To train one longer, append a phase and resume."""
+"""By the name of the checkpoint. To train one longer, append a phase and resume."""
 
 
 def new_network(recipe: PlainRecipe, *, seed: int) -> nn.Module:
@@ -70,22 +69,27 @@ def train(
     resume: bool = True,
     progress: Callable[[TrainingProgress], None],
 ) -> None:
-    """Train the target `name` and write its checkpoint and card into `out`; see `Sitting`.
+    """Train the target `name` and write its checkpoint and card into `out`, at the end of every phase; see `Session`.
 
     Raises:
         SpecError: no such target.
-        DataError: the images or the saved state cannot be read, or belong to another training.
+        DataError: the images or the saved state cannot be read, or the state belongs to another training.
     """
-    if name not in RECIPES:
-        raise unknown("target to train", name, RECIPES)
-    recipe = RECIPES[name]
-
-    def write(network: nn.Module, images: image_sets.Dataset, path: Path, training: Mapping[str, object]) -> None:
-        export(copy.deepcopy(network).cpu(), recipe.network, recipe.arguments, images, path, training)
-
-    Sitting(
-        Place(name, image_sets.load(recipe.dataset, data), out, seed, device),
-        new_network(recipe, seed=seed),
+    session = Session(name, data, out, seed, device, minutes, resume, progress)
+    recipe = session.recipe("target", RECIPES)
+    images = session.images(recipe.dataset)
+    network = new_network(recipe, seed=seed)
+    training = ClassifierTraining(
+        network,
         recipe.classifier,
-        write,
-    ).run(minutes, resume, progress)
+        torch.from_numpy(images.train_images),
+        torch.from_numpy(images.train_labels),
+        seed=seed,
+        device=device,
+    )
+
+    def write(ends: bool) -> None:
+        trained = copy.deepcopy(network).cpu()  # a copy, since the export rounds the weights
+        export(trained, recipe.network, recipe.arguments, images, session.checkpoint, training.provenance())
+
+    session.run(training, write, milestones=training.phase_ends)

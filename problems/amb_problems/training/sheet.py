@@ -1,4 +1,4 @@
-"""Sheets of images to look at."""
+"""Sheets of images for visual inspection."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 
 def write_sheet(file: Path, images: npt.NDArray[np.uint8], *, columns: int = 16, scale: int = 2) -> None:
-    """Write images uint8 [n, h, w, c], one or three channels, as one PNG, `columns` to a row, enlarged `scale` times.
+    """Write images uint8 [n, h, w, c] of one or three channels as one PNG, `columns` per row, enlarged `scale` times.
 
-    Images that would not fill a row are left out.
+    Images of an incomplete last row are left out.
     """
     from PIL import Image
 

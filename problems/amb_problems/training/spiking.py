@@ -5,20 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from amb.contracts.recipe import TrainingProgress
-from amb.errors import unknown
 from amb_problems.data import image_sets
 from amb_problems.targets.spiking.architectures import NETWORKS, TargetNetwork
 from amb_problems.targets.spiking.lif import LIF
-from amb_problems.training.classifier import ClassifierRecipe, Phase
-from amb_problems.training.export import TargetFacts, export
-from amb_problems.training.sitting import SMOOTHING, Place, Sitting
-from amb_problems.training.surrogate import Relaxation, SurrogateLIF
+from amb_problems.targets.spiking.surrogate import Relaxation, SurrogateLIF
+from amb_problems.training.classifier import SMOOTHING, ClassifierRecipe, ClassifierTraining, Phase
+from amb_problems.training.session import Session
+from amb_problems.training.spiking_export import SpikingModel, export
 
 
 def rate_loss(network: TargetNetwork, images: Tensor, labels: Tensor, frames: int) -> tuple[Tensor, Tensor]:
@@ -41,20 +39,20 @@ def readout_loss(network: TargetNetwork, images: Tensor, labels: Tensor, frames:
 
 
 @dataclass(frozen=True)
-class TargetRecipe:
-    """What is trained, on which images, how, and from which rate relaxation."""
+class SpikingRecipe:
+    """Which model is trained, on which images, how, and from which rate relaxation."""
 
     dataset: image_sets.DatasetName
-    facts: TargetFacts
+    model: SpikingModel
     classifier: ClassifierRecipe
     relaxation: Relaxation = "relu"
 
 
-RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
+RECIPES: Mapping[str, SpikingRecipe] = MappingProxyType(
     {
-        "snn-cnn": TargetRecipe(
+        "snn-cnn": SpikingRecipe(
             "cifar10",
-            TargetFacts(
+            SpikingModel(
                 "SpikingCNN",
                 {"widths": (64, 64)},
                 LIF(strict=True),
@@ -64,9 +62,9 @@ RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
             ClassifierRecipe((Phase(0, 12, 0.03), Phase(5, 6, 0.03)), rate_loss),
             relaxation="clipped",
         ),
-        "mnist-snn": TargetRecipe(
+        "mnist-snn": SpikingRecipe(
             "mnist",
-            TargetFacts(
+            SpikingModel(
                 "SpikingCNN",
                 {"widths": (16, 32), "channels": 1, "side": 28},
                 LIF(strict=True),
@@ -75,16 +73,16 @@ RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
             ),
             ClassifierRecipe((Phase(0, 3, 0.05), Phase(5, 3, 0.03)), rate_loss, shift=2, mirror=False),
         ),
-        "snn-resnet18": TargetRecipe(
+        "snn-resnet18": SpikingRecipe(
             "cifar10",
-            TargetFacts("SpikingResNet18", {"width": 32}, LIF(), 20, "output of `fc`, mean over the frames"),
+            SpikingModel("SpikingResNet18", {"width": 32}, LIF(), 20, "output of `fc`, mean over the frames"),
             ClassifierRecipe(
                 (Phase(0, 10, 0.2), Phase(2, 3, 0.06), Phase(2, 6, 0.08), Phase(4, 2, 0.03)), readout_loss
             ),
         ),
-        "snn-resnet18-paper": TargetRecipe(
+        "snn-resnet18-paper": SpikingRecipe(
             "cifar10",
-            TargetFacts(
+            SpikingModel(
                 "SpikingResNet18",
                 {"width": 32, "stem": "imagenet"},
                 LIF(),
@@ -95,17 +93,17 @@ RECIPES: Mapping[str, TargetRecipe] = MappingProxyType(
         ),
     }
 )
-"""The trainings by the name of the checkpoint that they make. To train one longer, append a phase and resume."""
+"""By the name of the checkpoint. To train one longer, append a phase and resume."""
 
 
-def new_network(facts: TargetFacts, *, seed: int, relaxation: Relaxation = "relu") -> TargetNetwork:
+def new_network(model: SpikingModel, *, seed: int, relaxation: Relaxation = "relu") -> TargetNetwork:
     """An untrained network with batch norms and surrogate neurons; its weights follow from `seed` alone."""
-    lif = facts.lif
+    lif = model.lif
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # torch's initializers take no generator; the caller's state is restored
-        return NETWORKS[facts.network](
+        return NETWORKS[model.network](
             lambda: SurrogateLIF(decay=lif.decay, threshold=lif.threshold, strict=lif.strict, relaxation=relaxation),
-            **facts.arguments,
+            **model.arguments,
         )
 
 
@@ -120,28 +118,34 @@ def train(
     resume: bool = True,
     progress: Callable[[TrainingProgress], None],
 ) -> None:
-    """Train the target `name` and write its exact checkpoint and card into `out`.
+    """Train the target `name` and write its exact checkpoint and card into `out`; see `Session`.
 
-    The state is kept in `out` every two minutes and after every phase, and taken up again with `resume`. The
-    checkpoint is written after every phase with spikes and when `minutes` are over; the card says how far it was.
+    The checkpoint is written at the end of every phase with spikes and when `minutes` run out in one; the card states
+    how many of the planned steps were taken.
 
     Raises:
         SpecError: no such target.
-        DataError: the images or the saved state cannot be read, or belong to another training.
+        DataError: the images or the saved state cannot be read, or the state belongs to another training.
     """
-    if name not in RECIPES:
-        raise unknown("target to train", name, RECIPES)
-    recipe = RECIPES[name]
-
-    def write(network: nn.Module, images: image_sets.Dataset, path: Path, training: Mapping[str, object]) -> None:
-        # A copy: the statistics measured for the export must not reach the training.
-        export(copy.deepcopy(cast(TargetNetwork, network)).cpu(), recipe.facts, images, path, training)
-
-    Sitting(
-        Place(name, image_sets.load(recipe.dataset, data), out, seed, device),
-        new_network(recipe.facts, seed=seed, relaxation=recipe.relaxation),
+    session = Session(name, data, out, seed, device, minutes, resume, progress)
+    recipe = session.recipe("target", RECIPES)
+    images = session.images(recipe.dataset)
+    network = new_network(recipe.model, seed=seed, relaxation=recipe.relaxation)
+    training = ClassifierTraining(
+        network,
         recipe.classifier,
-        write,
-        exports=lambda phase: phase.frames > 0,
-        facts={"rate relaxation": recipe.relaxation},
-    ).run(minutes, resume, progress)
+        torch.from_numpy(images.train_images),
+        torch.from_numpy(images.train_labels),
+        seed=seed,
+        device=device,
+    )
+
+    def write(ends: bool) -> None:
+        if training.frames == 0:  # the rate relaxation has no spikes to export
+            return
+        # A copy: the statistics re-estimated for the export must not reach the training.
+        trained = copy.deepcopy(network).cpu()
+        provenance = training.provenance(**{"rate relaxation": recipe.relaxation})
+        export(trained, recipe.model, images, session.checkpoint, provenance)
+
+    session.run(training, write, milestones=training.phase_ends)

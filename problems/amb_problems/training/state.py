@@ -1,72 +1,43 @@
-"""Training that survives a kill: one file that holds the whole state, and randomness that needs none.
-
-All that is drawn in a step follows from (seed, purpose, step or epoch), so a resumed training draws what an
-uninterrupted one would have drawn, and no generator state has to be kept.
-"""
+"""The state of a training in one file: save and load it, take it out of modules and optimizers and put it back."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError
 from amb.study.durable import write_whole
 
-__all__ = [
-    "TrainingProgress",
-    "batch_rows",
-    "epoch_order",
-    "load_state",
-    "module_tensors",
-    "optimizer_tensors",
-    "restore_module",
-    "restore_optimizer",
-    "save_state",
-    "stream",
-]
-
-
-def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
-    """A fresh generator for one purpose ("order", "latents", …) of one step or epoch; never a global one."""
-    words = [seed, index, *purpose.encode()]
-    word = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(word >> 1)
-
-
-def epoch_order(rows: int, *, seed: int, epoch: int) -> Tensor:
-    """The order in which `epoch` visits the rows: int64 [rows], a function of (seed, epoch) alone."""
-    return torch.randperm(rows, generator=stream(seed, "order", epoch))
-
-
-def batch_rows(rows: int, batch: int, *, seed: int, index: int) -> Tensor:
-    """The rows of the `index`-th batch since the start; an epoch's last, incomplete batch is left out."""
-    per_epoch = rows // batch
-    epoch, position = divmod(index, per_epoch)
-    return epoch_order(rows, seed=seed, epoch=epoch)[position * batch : (position + 1) * batch]
-
 
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors and JSON facts as one safetensors file, whole and renamed into place."""
-    from safetensors.torch import save as serialize
+    """Write tensors and JSON facts durably as one safetensors file: a crash leaves the old state or the new one.
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # A copy each: safetensors refuses tensors that share memory.
-    plain = {
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    # Copies, since safetensors refuses tensors that share memory.
+    copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    write_whole(file, serialize(plain, metadata={"facts": json.dumps(dict(facts))}), error=DataError)
+    content = save(copies, metadata={"facts": json.dumps(dict(facts))})
+    advice = "free space or choose another folder"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {file}: {error.strerror}; {advice}") from error
+    write_whole(file, content, error=DataError, advice=advice)
 
 
 def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """What `save_state` wrote, or None where there is no such file.
+    """What `save_state` wrote, or None if there is no such file.
 
     Raises:
-        DataError: a file that is no training state.
+        DataError: the file is not a training state.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -74,10 +45,10 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return None
     try:
         with safe_open(file, framework="pt") as stored:
-            facts = json.loads(stored.metadata()["facts"])
+            facts = dict(json.loads(stored.metadata()["facts"]))
             return {name: stored.get_tensor(name) for name in stored.keys()}, facts  # noqa: SIM118
     except (SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise DataError(f"{file} is no training state ({error}); delete it to start anew") from error
+        raise DataError(f"{file} is not a training state ({error}); delete it to restart the training") from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -92,7 +63,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Put back what `optimizer_tensors` took out; hyperparameters stay those of `optimizer`."""
+    """Put back what `optimizer_tensors` took out; the hyperparameters of `optimizer` are kept."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix + "."):

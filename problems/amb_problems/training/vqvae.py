@@ -9,22 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from amb.contracts.recipe import TrainingProgress
-from amb.errors import unknown
 from amb_problems import checkpoint
-from amb_problems.data import image_sets
-from amb_problems.generators.vqvae import VQVAEShape
+from amb_problems.cards import VQVAECard, VQVAEShape
 from amb_problems.generators.vqvae_generator import VQVAEGenerator
-from amb_problems.training.generator_sitting import Place, Sitting
+from amb_problems.training.autoencoder import VQVAERecipe, VQVAETraining
+from amb_problems.training.session import Session, generator_provenance
 from amb_problems.training.sheet import write_sheet
-from amb_problems.training.vqvae_step import VQVAERecipe, VQVAETraining
 
 RECIPES: Mapping[str, VQVAERecipe] = MappingProxyType(
     {"cifar10-vqvae": VQVAERecipe(dataset="cifar10", shape=VQVAEShape(), flip=True, steps=1_600)}
 )
-"""The trainings by the name of the checkpoint that they make."""
+"""By the name of the checkpoint."""
 
 _SHOWN = 32
-"""Images of a sheet, and samples of the prior."""
+"""Images on a sheet, and samples of the prior."""
 
 
 def train(
@@ -38,44 +36,37 @@ def train(
     resume: bool = True,
     progress: Callable[[TrainingProgress], None],
 ) -> None:
-    """Train the generator `name` and write its checkpoint and card into `out`; see `Sitting` for when.
-
-    Sheets show what `draw` draws.
+    """Train the generator `name` and write its checkpoint, card and a sheet (see `draw`) into `out`; see `Session`.
 
     Raises:
         SpecError: no such generator.
-        DataError: the images or the saved state cannot be read, or the state is of another seed.
+        DataError: the images or the saved state cannot be read, or the state has another seed.
     """
-    if name not in RECIPES:
-        raise unknown("generator to train", name, RECIPES)
-    recipe, place = RECIPES[name], Place(name, out, seed)
-    images = image_sets.load(recipe.dataset, data)
+    session = Session(name, data, out, seed, device, minutes, resume, progress)
+    recipe = session.recipe("generator", RECIPES)
+    images = session.images(recipe.dataset)
     training = VQVAETraining(recipe, images.train_images, seed=seed, device=device)
 
-    def export(facts: Mapping[str, object], ends: bool) -> None:
-        card: dict[str, object] = {
-            "kind": "vqvae",
-            "facts": ["data", "method", "steps"],
-            "shape": recipe.shape.as_json(),
-            "prior": "every code equally often, at every position for itself",
-            "data": images.source,
-            "method": "VQ-VAE (van den Oord et al. 2017): codebook by moving averages, unused codes revived",
-            "recipe": asdict(recipe),
-            **facts,
-            "metrics": {},
-        }
-        checkpoint.save(place.checkpoint, training.weights(), card)
-        generator = VQVAEGenerator(place.checkpoint)
-        write_sheet(place.sheet(training.done), draw(generator, images.test_images, seed=seed))
+    def export(ends: bool) -> None:
+        card = VQVAECard(
+            shape=recipe.shape,
+            prior="every code equally often, at every position independently",
+            data=images.source,
+            method="VQ-VAE (van den Oord et al. 2017): codebook by moving averages, unused codes revived",
+            recipe=asdict(recipe),
+            **generator_provenance(session, training),
+        )
+        checkpoint.save(session.checkpoint, training.weights(), card)
+        generator = VQVAEGenerator(session.checkpoint)
+        write_sheet(session.sheet(training.done), draw(generator, images.test_images, seed=seed))
         if ends:
-            checkpoint.amend(place.checkpoint, metrics=judge(generator, images.test_images))
+            checkpoint.amend(session.checkpoint, metrics=judge(generator, images.test_images))
 
-    sitting = Sitting(place, training, export, steps=recipe.steps, cooling=recipe.cooling)
-    sitting.run(minutes, resume, progress)
+    session.run(training, export, export_minutes=10)
 
 
 def draw(generator: VQVAEGenerator, images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
-    """For a sheet: images in pairs of rows, as they are and from their codes, and then as many samples of the prior."""
+    """For a sheet: images in pairs of rows, originals and reconstructions, then the same number of prior samples."""
     shown = images[:_SHOWN]
     space = generator.grid().space
     samples = generator.images(space.sample_prior(len(shown), np.random.default_rng(seed)))
@@ -83,20 +74,21 @@ def draw(generator: VQVAEGenerator, images: npt.NDArray[np.uint8], *, seed: int)
 
 
 def judge(generator: VQVAEGenerator, images: npt.NDArray[np.uint8]) -> Mapping[str, float]:
-    """For a model card: what is lost on the way to the codes and back, and how many codes are in use."""
+    """For a model card: the error of reconstructing images from their codes, and how many codes are in use."""
     codes = generator.encode(images)
     title = f"mean squared error of {len(images)} test images from their codes, as a share of the pixels' variance"
     error = reconstruction_error(images, generator.images(codes))
     return {title: round(error, 4), "codes used for them": len(np.unique(codes))}
 
 
-def reconstruction_error(images: npt.NDArray[np.uint8], made: npt.NDArray[np.uint8]) -> float:
-    """Mean squared error between images of equal shape, as a share of the first ones' variance over all pixels."""
+def reconstruction_error(images: npt.NDArray[np.uint8], reconstructions: npt.NDArray[np.uint8]) -> float:
+    """Mean squared error of reconstructions, as a share of the images' variance over all pixels."""
     original = images.astype(np.float64)
-    return float(np.square(original - made).mean() / original.var())
+    return float(np.square(original - reconstructions).mean() / original.var())
 
 
-def _in_pairs(images: npt.NDArray[np.uint8], made: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Rows of 16 images, each followed by what was made of it."""
-    rows = np.stack([images.reshape(-1, 16, *images.shape[1:]), made.reshape(-1, 16, *images.shape[1:])], axis=1)
+def _in_pairs(images: npt.NDArray[np.uint8], reconstructions: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Rows of 16 images, each followed by the row of their reconstructions."""
+    shape = (-1, 16, *images.shape[1:])
+    rows = np.stack([images.reshape(shape), reconstructions.reshape(shape)], axis=1)
     return rows.reshape(-1, *images.shape[1:])

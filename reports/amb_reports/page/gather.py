@@ -1,6 +1,7 @@
 """From studies, or from a comparison, to a board."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from amb.catalogue.solvers import resolve
 from amb.comparison.table import run_row
 from amb.contracts.reference import Reference
+from amb.contracts.space import IntArray
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
 from amb.reports.contract import ReportData
@@ -18,73 +20,71 @@ from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb_reports.captions import command
-from amb_reports.page.board import Board, Source, at_budget, budgets_to_show, present, view
-from amb_reports.page.courses import courses
+from amb_reports.page.board import Board, Source, budgets_to_show, present, view
+from amb_reports.page.evolutions import best_evolutions
 
 Studies = Sequence[AnyStudy]
 
 
 def board_of_studies(studies: Studies, question: Question, *, command: str) -> Board:
-    """Unite the finished runs of several studies by their keys.
+    """Unite the finished runs of several studies by their ids.
 
-    Of a run that several studies hold, the longest is shown. Runs of solver versions or weights that a study's
+    If several studies hold a run, its longest copy is shown. Runs of solver versions or weights that a study's
     manifest no longer names are left out and counted.
 
     Args:
         studies: opened with `amb.study.open_study`.
         question: the metric, the error rate and what counts as equal.
-        command: what makes the page again.
+        command: what writes the page again.
 
     Raises:
         StudyError: no run at all; two studies contradict each other, or measured other weights.
         AmbError: seconds are to rank runs that were not timed alone, or on different machines.
     """
     _same_versions(studies)
-    held: dict[str, _Held] = {}
+    stored: dict[str, _StoredRun] = {}
     point = cache(_point)
     left_out = [0] * len(studies)
     for number, study in enumerate(studies):
         for record, trace in study.records():
             if _current(study, record):
-                new = _Held(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
-                held[record.plan.run_id] = (
-                    new if record.plan.run_id not in held else held[record.plan.run_id].united(new, studies)
-                )
+                run = _StoredRun(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
+                known = stored.get(record.plan.run_id)
+                stored[record.plan.run_id] = run if known is None else known.united(run, studies)
             else:
                 left_out[number] += 1
-    if not held:
+    if not stored:
         named = ", ".join(str(s.folder) for s in studies)
-        raise StudyError(f"no finished run in {named}; `amb study status` tells how a study stands")
+        raise StudyError(f"{named} holds no finished run; `amb study status` shows how far a study is")
     order = _order(studies)
-    runs = sorted(held.values(), key=lambda h: order(h.record))
-    table = pd.DataFrame([h.row() for h in runs])
-    if not _same_machine(studies):
-        table["timing"] = False  # seconds of different machines do not compare
-    traces = {h.cell: h.seen for h in runs}
-    noisy = {h.cell: h.told for h in runs if h.told is not h.seen}
-    budgets = budgets_to_show(table)
-    first = budgets[0]
-    shown = at_budget(table[present(table, first)], traces, noisy, first)
-    known = {key: traces[key][:first] for key in zip(shown["problem"], shown["solver"], shown["seed"], strict=True)}
-    analysis = analyse(shown, known, question)
-    views = tuple(view(table, traces, noisy, budget, metric=question.metric) for budget in budgets)
+    runs = sorted(stored.values(), key=lambda run: order(run.record))
+    timed = _same_machine(studies)
+    table = _table(runs, None, timed=timed)
+    traces = {run.cell: run.values for run in runs}
+    views = []
+    for budget in budgets_to_show(table):
+        places = np.flatnonzero(present(table, budget))
+        shown = _table([runs[i] for i in places], budget, timed=timed).set_index(places)
+        views.append(view(shown, traces, budget, metric=question.metric))
+    first = views[0]
+    analysis = analyse(first.runs.drop(columns=["score", "ordered"]), first.traces, question)
 
-    by_cell = {h.cell: h for h in runs}
+    by_cell = {run.cell: run for run in runs}
 
     def read(cell: Cell) -> tuple[RunRecord, Trace] | None:
-        found = by_cell[cell]
-        return studies[found.source].load(found.record.plan)
+        run = by_cell[cell]
+        return studies[run.source].load(run.record.plan)
 
-    made, notes = courses(table, read)
+    evolutions, notes = best_evolutions(table, read)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
-    return Board(table, traces, views, analysis, settings, sources, made, (*notes, *_left_out(sources)))
+    return Board(table, traces, tuple(views), analysis, settings, sources, evolutions, (*notes, *_left_out(sources)))
 
 
 def board_of_comparison(data: ReportData) -> Board:
     """The board of one comparison, at its budget and with its statistics."""
     asked = data.settings
-    extra = {
+    defaults = {
         "timing": False,
         "run_id": "",
         "message": "",
@@ -93,48 +93,69 @@ def board_of_comparison(data: ReportData) -> Board:
         "anytime": True,
         "white_box": False,
     }
-    runs = data.runs.assign(**{k: v for k, v in extra.items() if k not in data.runs})
+    runs = data.runs.assign(**{k: v for k, v in defaults.items() if k not in data.runs})
     budget = int(runs["budget"].max())
     question = data.analysis.question
-    views = (view(runs, data.traces, {}, budget, metric=question.metric),)
+    views = (view(runs, data.traces, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(asked)}
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
-    made, notes = courses(runs, data.load)
-    return Board(runs, data.traces, views, data.analysis, settings, sources, made, (*data.warnings, *notes))
+    evolutions, notes = best_evolutions(runs, data.load)
+    return Board(runs, data.traces, views, data.analysis, settings, sources, evolutions, (*data.warnings, *notes))
 
 
-class _Held:
-    """One run of the union: its record, and of its trace what a page needs."""
+class _StoredRun:
+    """A run that a study holds: its record, and what a page needs of its trace."""
 
     def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None) -> None:
         self.record = record
-        self.told = trace.values
-        noise_free = np.array_equal(trace.clean, trace.values, equal_nan=True)
-        self.seen = self.told if noise_free else np.where(np.isnan(trace.values), np.nan, trace.clean)
+        self.trace = replace(trace, candidates=_numbered(trace.candidates))
+        self.values = np.where(np.isnan(trace.values), np.nan, trace.clean)
         self.source = source
-        self._row = run_row(record, trace, record.plan.budget, point)
+        self.point = point
 
     @property
     def cell(self) -> Cell:
         plan = self.record.plan
         return plan.problem, plan.solver, plan.seed
 
-    def united(self, other: "_Held", studies: Studies) -> "_Held":
-        """The longer of two finds of one run, if they agree as far as both go."""
-        n = min(len(self.told), len(other.told))
-        if not np.array_equal(self.told[:n], other.told[:n], equal_nan=True):
+    def united(self, other: "_StoredRun", studies: Studies) -> "_StoredRun":
+        """The longer of two copies of one run, if they agree as far as both go."""
+        n = min(len(self.trace), len(other.trace))
+        if not np.array_equal(self.trace.values[:n], other.trace.values[:n], equal_nan=True):
             raise StudyError(
                 f"{studies[self.source].folder} and {studies[other.source].folder} hold different values of the same "
                 f"run {self.record.plan.name} ({self.record.plan.run_id}): leave one of them out"
             )
-        return other if len(other.told) > len(self.told) else self
+        return other if len(other.trace) > len(self.trace) else self
 
-    def row(self) -> dict[str, object]:
+    def row(self, budget: int | None) -> dict[str, object]:
+        """Its row of the runs table, as it stood after `budget` queries; None: at its own budget."""
         plan = self.record.plan
-        return self._row | {
-            "white_box": _sees_gradients(plan.solver), "message": self.record.reason, "version": plan.version,
-            "source": self.source, "anytime": plan.anytime,
+        budget = plan.budget if budget is None else budget
+        record, trace = self.record.at_budget(self.trace, budget)
+        return run_row(record, trace, budget, self.point) | {
+            "run_id": plan.run_id, "white_box": _sees_gradients(plan.solver), "message": record.reason,
+            "version": plan.version, "source": self.source, "anytime": plan.anytime,
         }  # fmt: skip
+
+
+def _numbered(candidates: IntArray) -> IntArray:
+    """A number per candidate, int64[queries, 1], equal only for equal ones; -1 where it is not known.
+
+    A page needs to know which candidates differ, and thousands of traces of whole candidates would fill the memory.
+    """
+    numbers: dict[bytes, int] = {}
+    kept = (candidates >= 0).all(axis=1)
+    found = [
+        numbers.setdefault(row.tobytes(), len(numbers)) if known else -1
+        for row, known in zip(candidates, kept, strict=True)
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 1)
+
+
+def _table(runs: Sequence[_StoredRun], budget: int | None, *, timed: bool) -> pd.DataFrame:
+    table = pd.DataFrame([run.row(budget) for run in runs])
+    return table if timed else table.assign(timing=False)  # seconds of different machines do not compare
 
 
 def _point(problem: str, fingerprint: str) -> Reference | None:
@@ -178,7 +199,7 @@ def _same_versions(studies: Studies) -> None:
                 first, known = seen.setdefault(name, (str(study.folder), version))
                 if known != version:
                     raise StudyError(
-                        f"{study.folder} has {words} {name} than {first}; make it again in one of them, "
+                        f"{study.folder} has {words} {name} than {first}; rerun it in one of them, "
                         "or leave one of them out"
                     )
 

@@ -14,14 +14,15 @@ from amb.study.durable import write_whole
 from amb.study.published import AnyStudy
 from amb_reports.captions import scope
 from amb_reports.figures.palette import COLOURS
-from amb_reports.page.board import Board, at_budget
+from amb_reports.page.board import Board
 from amb_reports.page.gather import board_of_comparison, board_of_studies
 from amb_reports.page.payload import payload, to_json
 
 SCRIPTS = (
-    "vendor/d3.min.js", "vendor/plot.umd.min.js", "data.js", "statistics.js", "hash.js", "selection.js", "results.js",
-    "words.js", "dom.js", "tables.js", "rows.js", "chart.js", "hover.js", "plots.js", "figures.js", "runtimes.js",
-    "costs.js", "layers.js", "heatmap.js", "gallery.js", "environment.js", "filters.js", "main.js",
+    "vendor/d3.min.js", "vendor/plot.umd.min.js", "formats.js", "sentences.js", "data.js", "statistics.js", "hash.js",
+    "selection.js", "results.js", "verdict.js", "captions.js", "dom.js", "tables.js", "rows.js", "chart.js", "hover.js",
+    "plots.js", "figures.js", "runtimes.js", "costs.js", "layers.js", "heatmap.js", "gallery.js", "environment.js",
+    "filters.js", "main.js",
 )  # fmt: skip
 """In the order in which they are read."""
 
@@ -65,14 +66,13 @@ def render(board: Board, *, title: str) -> str:
     )
     columns = ranking_columns(board.analysis.question)
     first = board.views[0]
-    here = first.table["present"].to_numpy()
     return environment.get_template("page.html.j2").render(
         title=title,
         verdict=board.analysis.verdict,
         basis=board.analysis.basis,
-        scope=scope(at_budget(board.runs[here], {}, {}, first.budget)),
+        scope=scope(first.runs),
         ranking=shown(board.analysis.table, columns),
-        left=[column.header for column in columns.values() if column.align == "left"],
+        columns={column.title: column for column in columns.values()},
         notes=board.notes,
         colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
         style=_asset("style.css"),

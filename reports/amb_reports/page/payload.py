@@ -15,15 +15,22 @@ from numpy.typing import NDArray
 from amb.catalogue.suites import suite, suite_names
 from amb.errors import AmbError
 from amb.spec import Spec
+from amb.stats import columns as tables
+from amb.stats.columns import declared
+from amb.stats.queries import THRESHOLD
+from amb.stats.sentences import SENTENCES
 from amb.study.runs import Status
 from amb_reports.captions import short
 from amb_reports.figures.palette import COLOURS
-from amb_reports.page.board import VIEWED, Board
+from amb_reports.page.board import Board, View
 from amb_reports.page.curves import SCALE, pack
-from amb_reports.page.sheets import sheets
+from amb_reports.page.sprites import sprite_sheets
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 NOISE_FREE = "none"
+SECONDS = ("solver_seconds", "generator_seconds", "target_seconds")
+COMPUTED = ("reached", "spent")
+"""Quantities of a run that the page computes from its curve."""
 
 
 class Columns:
@@ -65,6 +72,10 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         "settings": dict(board.settings),
         "metric": {"name": metric.name, "label": metric.label, "noun": metric.noun, "logarithmic": metric.logarithmic},
         "scale": SCALE,
+        "threshold": THRESHOLD,
+        "statuses": list(get_args(Status)),
+        "sentences": dict(SENTENCES),
+        "tables": {"ranking": declared(tables.RANKING), "pairs": declared(tables.PAIRS)},
         "solvers": [
             {
                 "name": name,
@@ -107,16 +118,37 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
     for name in ("seed", "budget"):
         columns.add(name, runs[name].to_numpy(np.uint32))
     columns.add("source", runs["source"].to_numpy(np.uint16))
-    columns.add("timing", runs["timing"].to_numpy(np.uint8))
-    statuses = get_args(Status)
-    columns.add("status", np.array([statuses.index(s) for s in runs["status"]], dtype=np.uint8))
     ids = b"".join(bytes.fromhex(run_id) if run_id else bytes(16) for run_id in runs["run_id"])
     columns.add("run_id", np.frombuffer(ids, dtype=np.uint8))
     for i, shown in enumerate(board.views):
-        columns.add(f"{i}.present", shown.table["present"].to_numpy(np.uint8))
-        for name in VIEWED:
-            exact = name in ("final", "normalized", "best", "score", "ordered")
-            columns.add(f"{i}.{name}", shown.table[name].to_numpy(np.float64 if exact else np.float32))
+        for name, values in _view(shown, runs.index).items():
+            columns.add(f"{i}.{name}", values)
+
+
+def _view(shown: View, index: pd.Index) -> dict[str, NDArray[Any]]:
+    """What the page reads of every run at one budget, by name; NaN, or 0 for a flag, for runs that are not there."""
+    rules = [column.aggregate for column in tables.RANKING if column.aggregate]
+    needed = [name for rule in rules for name in rule.columns if name not in COMPUTED]
+    numbers = list(dict.fromkeys([*("final", "score", "ordered", "queries"), *SECONDS, *needed]))
+    runs = shown.runs.reindex(index)
+    statuses = get_args(Status)
+    return {
+        "present": runs["problem"].notna().to_numpy(np.uint8),
+        "failed": runs["failed"].eq(True).to_numpy(np.uint8),
+        "timing": runs["timing"].eq(True).to_numpy(np.uint8),
+        "status": runs["status"].map(statuses.index, na_action="ignore").fillna(0).to_numpy(np.uint8),
+        **{
+            name: _narrow(runs[name].to_numpy(np.float64), exact=name not in SECONDS)
+            for name in numbers
+            if name in runs
+        },
+    }
+
+
+def _narrow(values: NDArray[np.float64], *, exact: bool) -> NDArray[Any]:
+    """The values in four bytes each if that loses nothing, or nothing that matters."""
+    short = values.astype(np.float32)
+    return short if not exact or np.array_equal(short, values, equal_nan=True) else values
 
 
 def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
@@ -173,18 +205,18 @@ def _noise(problem: str) -> str:
 def _analysis(board: Board) -> dict[str, Any]:
     found = board.analysis
     return {
-        "verdict": found.verdict,
-        "basis": found.basis,
-        "control": found.question.control,
-        "ranking": found.table.to_dict("records"),
-        "pairs": found.pairs.to_dict("records"),
+        "ranking": found.table[["solver", "low", "high"]].to_dict("records"),
+        "pairs": _recorded(found.pairs, ["first", "second", "low", "high", "first_better", "equal"]),
         "omnibus": found.omnibus.iloc[0].to_dict(),
         "runtimes": board.runtimes().to_dict("records"),
     }
 
 
+def _recorded(table: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
+    return table[[name for name in names if name in table]].to_dict("records")
+
+
 def _gallery(board: Board, solvers: list[str], problems: list[str]) -> list[dict[str, Any]]:
-    made = sheets(board.courses)
     return [
         {
             "problem": problems.index(sheet.problem),
@@ -193,15 +225,15 @@ def _gallery(board: Board, solvers: list[str], problems: list[str]) -> list[dict
             "sheet": b64encode(sheet.webp).decode(),
             "cells": [
                 {
-                    "solver": solvers.index(course.solver),
-                    "seed": course.seed,
-                    "queries": [int(course.queries[f]) for f in frames],
-                    "activations": [float(course.activations[f]) for f in frames],
+                    "solver": solvers.index(evolution.solver),
+                    "seed": evolution.seed,
+                    "queries": [int(evolution.queries[f]) for f in frames],
+                    "activations": [float(evolution.activations[f]) for f in frames],
                 }
-                for course, frames in zip(sheet.courses, sheet.frames, strict=True)
+                for evolution, frames in zip(sheet.evolutions, sheet.frames, strict=True)
             ],
         }
-        for sheet in made
+        for sheet in sprite_sheets(board.evolutions)
     ]
 
 

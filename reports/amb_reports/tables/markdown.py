@@ -8,7 +8,8 @@ import pandas as pd
 
 from amb.reports.contract import Report, ReportData
 from amb.stats import Column, pair_columns, ranking_columns, shown
-from amb.stats.formats import p_value
+from amb.stats.formats import number, p_value
+from amb.stats.sentences import sentence
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
@@ -81,7 +82,7 @@ def _reading(data: ReportData) -> str:
         "chance and the best known value, all problems pooled (ERT); never: no run does."
     )
     if rows["letters"].any():
-        text += " Solvers that share a letter are not shown to differ."
+        text += f" {sentence('letters')}"
     if len(white_box):
         text += " White-box solvers see gradients: they are shown for reference, and neither ranked nor tested."
     return text
@@ -90,12 +91,11 @@ def _reading(data: ReportData) -> str:
 def _omnibus(data: ReportData) -> str:
     row = data.analysis.omnibus.iloc[0]
     if pd.isna(row["f"]):
-        return f"Omnibus test: {row['note']}." if row["note"] else ""
+        return sentence("no omnibus", note=row["note"]) if row["note"] else ""
+    words = {name: str(row[name]) for name in ("method", "df1", "df2")}
     note = f" ({row['note']})" if row["note"] else ""
-    return (
-        f"Omnibus test ({row['method']}): F({row['df1']}, {row['df2']}) = {row['f']:.2f}, "
-        f"p {p_value(row['p'])}{note}. Pairs: {data.analysis.pairs['method'].iloc[0]}."
-    )
+    test = sentence("omnibus", f=number(row["f"], 2), p=p_value(row["p"]), note=note, **words)
+    return f"{test} Pairs: {data.analysis.pairs['method'].iloc[0]}."
 
 
 def _settings(data: ReportData) -> str:

@@ -1,22 +1,23 @@
-"""CMA-ES that keeps a Cholesky-like factor of its covariance, as neuron-control laboratories use it."""
+"""CMA-ES on a Cholesky-like factor of its covariance, as used in neuron-control experiments."""
 
 import numpy as np
 
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SpecError
-from amb_solvers.evolution.sphere import BoxSolver, log_weights, prior_moments
-from amb_solvers.shared.batches import best_first
+from amb_solvers.shared.cma_defaults import log_weights
+from amb_solvers.shared.latent_box import BoxSolver, prior_moments
+from amb_solvers.shared.ranking import best_first
 
 
 class CholeskyCMA(BoxSolver):
     """Cholesky CMA-ES: one rank-one update of the factor every few generations, so a step costs O(k d^2).
 
-    The covariance is A'A; samples are ``mean + sigma z A``. Rates are those of Wang & Ponce's Methods. A failed query
-    takes no part in the recombination; a population without any value is drawn again.
+    The covariance is A'A; samples are ``mean + sigma z A``. The rates are those in the Methods of Wang & Ponce. A
+    failed query takes no part in the recombination; if a whole population fails, another one is drawn.
 
     Args:
-        k: population, of which the better half is recombined; 0 is ``4 + 3 log2 d``.
-        scale: the first step in deviations of the prior; the authors' 3 is for another generator's latents.
+        k: population size; the better half is recombined. 0 means ``4 + 3 log2 d``.
+        scale: initial step size in standard deviations of the prior; the authors' 3 is for another generator's latents.
         every: generations between updates of the factor.
     """
 
@@ -35,12 +36,12 @@ class CholeskyCMA(BoxSolver):
             )
         self.every = every
         mean, deviation = prior_moments(space)
-        mass = 1 / np.square(log_weights(self.k // 2)).sum()  # variance-effective number of parents
-        self._mass = mass
+        parents = 1 / np.square(log_weights(self.k // 2)).sum()  # their variance-effective number
+        self._parents = parents
         self._c_path = 4 / (d + 4)
-        self._c_sigma = np.sqrt(mass) / (np.sqrt(mass) + np.sqrt(d))
+        self._c_sigma = np.sqrt(parents) / (np.sqrt(parents) + np.sqrt(d))
         self._c_one = 2 / (d + np.sqrt(2)) ** 2
-        self._damping = 1 + self._c_sigma + 2 * max(0.0, np.sqrt((mass - 1) / (d + 1)) - 1)
+        self._damping = 1 + self._c_sigma + 2 * max(0.0, np.sqrt((parents - 1) / (d + 1)) - 1)
         self._length = np.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d**2))  # of a standard normal vector
         self._mean: FloatArray = np.full(d, mean)
         self._sigma = scale * deviation
@@ -61,10 +62,10 @@ class CholeskyCMA(BoxSolver):
         self._mean = self._mean + self._sigma * step @ self._factor
         self._mean = np.clip(self._mean, self.space.low, self.space.high)
         c, s = self._c_path, self._c_sigma
-        self._path_sigma = (1 - s) * self._path_sigma + np.sqrt(s * (2 - s) * self._mass) * step
-        self._path = (1 - c) * self._path + np.sqrt(c * (2 - c) * self._mass) * step @ self._factor
+        self._path_sigma = (1 - s) * self._path_sigma + np.sqrt(s * (2 - s) * self._parents) * step
+        self._path = (1 - c) * self._path + np.sqrt(c * (2 - c) * self._parents) * step @ self._factor
         growth = s / self._damping * (np.linalg.norm(self._path_sigma) / self._length - 1)
-        # On a plateau the step walks at random; the box is wide enough for any.
+        # On a plateau the step size is a random walk; no step needs to be wider than the box.
         self._sigma = float(np.clip(self._sigma * np.exp(growth), 1e-9, self.space.high - self.space.low))
         self._generation += 1
         if self._generation % self.every == 0:
@@ -72,7 +73,7 @@ class CholeskyCMA(BoxSolver):
 
 
 def rank_one(a: FloatArray, inverse: FloatArray, path: FloatArray, c: float) -> tuple[FloatArray, FloatArray]:
-    """The factor and its inverse after C <- (1 - c) C + c p p', with C = A'A; no decomposition is needed.
+    """The factor and its inverse after C <- (1 - c) C + c p p', with C = A'A, without a decomposition.
 
     Suttorp, Hansen & Igel 2009, theorem 1, for row vectors.
     """

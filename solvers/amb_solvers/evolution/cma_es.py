@@ -1,28 +1,30 @@
-"""CMA-ES by pycma, full and diagonal, in the latent box."""
+"""CMA-ES in the latent box, full and diagonal, from the package pycma."""
 
 import warnings
 from typing import Any
 
 import numpy as np
 
-from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.space import FloatArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution.sphere import BoxSolver, losses, population, prior_moments
+from amb_solvers.shared.cma_defaults import population
 from amb_solvers.shared.flat_start import FlatStart
+from amb_solvers.shared.latent_box import BoxSolver, prior_moments
+from amb_solvers.shared.losses import losses
 from amb_solvers.shared.private_random import PrivateRandom
 
 
 class CMAES(BoxSolver):
-    """Covariance matrix adaptation, started at the prior's mean with the prior's deviation.
+    """Covariance matrix adaptation, started at the prior's mean with the prior's standard deviation.
 
-    pycma minimizes and is told minus the value; a failed query counts as the worst of its population, and a
-    population without any value is drawn again. As long as all values are equal (`FlatStart`), and when pycma stops
-    itself later, it starts again from the prior; nothing of the budget is lost.
+    pycma minimizes, so it receives the negated values. A failed query counts as the worst of its population; if a
+    whole population fails, another one is drawn. As long as all values are equal (`FlatStart`), and whenever pycma
+    stops by itself, the search restarts from the prior, so the whole budget is used.
 
     Args:
-        k: population; 0 is pycma's own, ``4 + 3 log d``.
-        scale: the first step in deviations of the prior.
-        diagonal: adapt the variances only: faster to learn and to compute when d is large.
+        k: population size; 0 means pycma's default, ``4 + 3 log d``.
+        scale: initial step size in standard deviations of the prior.
+        diagonal: adapt the variances only, which is faster to learn and to compute when d is large.
     """
 
     failed_queries = "counts as the worst of its population"
@@ -42,7 +44,7 @@ class CMAES(BoxSolver):
         if k < 0 or k == 1 or not scale > 0:
             raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
         if space.d < 2:
-            raise SolverError("pycma needs at least two modes, and this space has one; use snes")
+            raise SolverError("pycma needs at least two dimensions, and this space has one; use snes")
         self.k = k or population(space.d)
         self.scale, self.diagonal = scale, diagonal
         self._private = PrivateRandom(self.seed)
@@ -57,15 +59,15 @@ class CMAES(BoxSolver):
             return np.array(self._strategy.ask())
 
     def _learn(self, values: FloatArray) -> None:
-        told = losses(values)
-        if told is None:
+        negated = losses(values)
+        if negated is None:
             return
         if self._flat.holds(values):
             self._strategy = None
             return
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(self._batch), told.tolist())
+            self._strategy.tell(list(self._batch), negated.tolist())
 
     def _start(self) -> Any:
         import cma
@@ -75,7 +77,7 @@ class CMAES(BoxSolver):
             "popsize": self.k,
             "CMA_diagonal": self.diagonal,
             "verbose": -9,
-            # pycma reseeds numpy's global state unless the seed is NaN and the normals are its caller's.
+            # pycma reseeds numpy's global state unless its seed is NaN and its normal numbers come from here.
             "seed": np.nan,
             "randn": self._normals,
         }
@@ -85,49 +87,8 @@ class CMAES(BoxSolver):
         return self.rng.standard_normal(shape)
 
 
-class MeanCMAES(CMAES):
-    """CMA-ES for noise: it recommends an average of its means, not the luckiest candidate.
-
-    The running average has a memory of so many populations, as the mean itself wanders under noise; it is that of the
-    start whose last population was best on average. Rounded to the grid, it need not have been queried. Until a
-    population is whole, the best value told is all there is.
-
-    Args:
-        memory: populations over which the mean is averaged; 1 is the last mean.
-    """
-
-    noisy = True
-    source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4); the average is this project's"
-
-    def __init__(self, space: Space, *, budget: int, seed: int, memory: int = 20, **options: Any) -> None:
-        super().__init__(space, budget=budget, seed=seed, **options)
-        if memory < 1:
-            raise SpecError(f"expected memory >= 1, got {memory}")
-        self.memory = memory
-        self._starts = 0
-        self._averages: dict[int, tuple[float, FloatArray]] = {}  # by start: its last population's value, its mean
-
-    def _start(self) -> Any:
-        self._starts += 1
-        return super()._start()
-
-    def _learn(self, values: FloatArray) -> None:
-        super()._learn(values)
-        if self._strategy is None or np.isnan(values).all():
-            return
-        mean = np.array(self._strategy.mean)
-        _, average = self._averages.get(self._starts, (0.0, mean))
-        self._averages[self._starts] = float(np.nanmean(values)), average + (mean - average) / self.memory
-
-    def recommend(self) -> IntArray:
-        if not self._averages:
-            return super().recommend()
-        _, mean = max(self._averages.values(), key=lambda kept: kept[0])
-        return self.space.nearest(mean[None])[0]
-
-
 class DiagonalCMAES(CMAES):
-    """CMA-ES that adapts variances only."""
+    """CMA-ES that adapts the variances only."""
 
     def __init__(self, space: Space, *, budget: int, seed: int, diagonal: bool = True, **options: Any) -> None:
         super().__init__(space, budget=budget, seed=seed, diagonal=diagonal, **options)

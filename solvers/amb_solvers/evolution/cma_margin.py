@@ -1,28 +1,29 @@
-"""CMA-ES with margin, by the cmaes package: an integer search that keeps every level reachable."""
+"""CMA-ES with margin, from the package cmaes: an integer search that keeps every level reachable."""
 
 import warnings
 from typing import Any
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError
-from amb_solvers.evolution.sphere import losses, population
-from amb_solvers.shared.batches import BatchSolver
+from amb_solvers.shared.cma_defaults import population
 from amb_solvers.shared.flat_start import FlatStart
+from amb_solvers.shared.losses import losses
 from amb_solvers.shared.private_random import PrivateRandom
 
 
 class CMAMargin(BatchSolver):
-    """CMA-ES with margin on the level numbers: the marginal chance of leaving a level never falls below a margin.
+    """CMA-ES with margin on the level numbers: the marginal probability of leaving a level never falls below a margin.
 
-    The package minimizes and is told minus the value; a failed query counts as the worst of its population, and a
-    population without any value is drawn again. As long as all values are equal (`FlatStart`), and when the
-    package would stop later, it starts again from the middle of the grid. Costs O(d^3) a population.
+    The package minimizes, so it receives the negated values. A failed query counts as the worst of its population; if
+    a whole population fails, another one is drawn. As long as all values are equal (`FlatStart`), and whenever the
+    package would stop, the search restarts from the middle of the grid. A population costs O(d^3).
 
     Args:
-        k: population; 0 is ``4 + 3 log d``.
-        scale: the first step, in shares of a mode's range.
+        k: population size; 0 means ``4 + 3 log d``.
+        scale: initial step size, as a share of a dimension's range.
     """
 
     version = "2"
@@ -36,7 +37,7 @@ class CMAMargin(BatchSolver):
             raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
         self._free = np.flatnonzero(space.levels > 1)
         if len(self._free) < 2:
-            raise SolverError("cmaes needs at least two modes of two levels or more; use one-plus-lambda")
+            raise SolverError("cmaes needs at least two dimensions with two levels or more; use one-plus-lambda")
         self.k, self.scale = k or population(len(self._free)), scale
         self._private = PrivateRandom(self.seed)
         self._flat = FlatStart()
@@ -48,7 +49,7 @@ class CMAMargin(BatchSolver):
             warnings.simplefilter("ignore")
             if self._strategy is None or self._strategy.should_stop():
                 self._strategy = self._start()
-            # The package pickles no random state: give it one that is ours, for each population.
+            # The package's pickles lack its random state, so it is reseeded for every population.
             self._strategy.reseed_rng(int(self.rng.integers(2**31)))
             asked = [self._strategy.ask() for _ in range(self.k)]
         self._points = [point for _, point in asked]
@@ -59,15 +60,15 @@ class CMAMargin(BatchSolver):
         return rows
 
     def _learn(self, values: FloatArray) -> None:
-        told = losses(values)
-        if told is None:
+        negated = losses(values)
+        if negated is None:
             return
         if self._flat.holds(values):
             self._strategy = None
             return
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(zip(self._points, told.tolist(), strict=True)))
+            self._strategy.tell(list(zip(self._points, negated.tolist(), strict=True)))
 
     def _start(self) -> Any:
         import cmaes
@@ -77,7 +78,7 @@ class CMAMargin(BatchSolver):
             mean=np.full(d, 0.5),
             sigma=self.scale,
             bounds=np.tile([0.0, 1.0], (d, 1)),
-            steps=1.0 / (self.space.levels[self._free] - 1),  # levels as shares of their range
+            steps=1.0 / (self.space.levels[self._free] - 1),  # between levels, as shares of their range
             population_size=self.k,
             seed=0,  # `_generate` seeds it
         )

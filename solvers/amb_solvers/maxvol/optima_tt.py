@@ -1,4 +1,4 @@
-"""Optima-TT: a cross approximation of the objective, and the optimum of what it approximates."""
+"""Optima-TT: a cross approximation of the objective, and the optimum of that approximation."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from teneva.cross import _func, _iter
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.maxvol.search import MaxvolSearch
+from amb_solvers.maxvol.maxvol_search import MaxvolSearch
 
 TAU, TAU0, STEPS, SCALE = 1.1, 1.05, 100, 5  # teneva.cross's defaults: tau, tau0, k0, m_cache_scale
 
@@ -16,21 +16,21 @@ TAU, TAU0, STEPS, SCALE = 1.1, 1.05, 100, 5  # teneva.cross's defaults: tau, tau
 class OptimaTT(MaxvolSearch):
     """Teneva's cross approximation with all but one query, then its search for the train's optimum.
 
-    Asks what ``teneva.cross`` with ``m = budget - 1`` asks, batch after batch, from ``teneva.rand`` of the same seed.
-    When the next cross no longer fits, or the cross has converged, the train is truncated, and ``teneva.optima_tt``
-    finds its largest element: the *final point*, which is always the run's last query. Queries that the cross leaves
-    go before it to the runners-up of the beam search, then to random candidates. `recommend` is the best of all that
-    was queried, with ``answer=final`` the final point; the trace holds both.
+    It asks for the same candidates as ``teneva.cross`` with ``m = budget - 1``, batch after batch, from ``teneva.rand``
+    with the same seed. When the next cross no longer fits, or the cross has converged, the train is truncated and
+    ``teneva.optima_tt`` finds its largest element, the *final point*, which is always the run's last query. Queries
+    that the cross leaves unspent go to the runners-up of the beam search, then to random candidates. The best
+    candidate queried is recommended, or with ``answer=final`` the final point; the trace contains both.
 
     Args:
-        r: rank of the first, random train.
-        growth: by how much a rank may grow at each step, ``dr_max``.
-        width: of the beam, ``k``.
-        cache: as ``teneva.cross`` is given a dictionary.
+        r: rank of the initial, random train.
+        growth: how much a rank may grow in one step, ``dr_max``.
+        width: width of the beam, ``k``.
+        cache: whether ``teneva.cross`` gets a cache.
         answer: "best" or "final".
     """
 
-    anytime = False  # the cross ends, and the final point comes, with the budget
+    anytime = False  # the budget decides when the cross ends
     source = "Chertkov, Ryzhakov, Novikov & Oseledets 2022, arXiv:2209.14808 (teneva 0.14.11)"
 
     def __init__(
@@ -65,13 +65,13 @@ class OptimaTT(MaxvolSearch):
         self._prepare()
 
     def recommend(self) -> IntArray:
-        """The best candidate queried; with ``answer=final`` the final point, once it is known."""
+        """The best candidate queried, or with ``answer=final`` the final point once it is known."""
         if self.answer == "best" or self._final is None:
             return super().recommend()
         return (self.digits.join(self._final[None]) if self.digits else self._final[None])[0]
 
     def _prepare(self) -> None:
-        """The first indices, from the random train (the package's maxvol pre-iteration)."""
+        """Find the first indices from the random train (the package's maxvol pre-iteration)."""
         d, one = len(self.levels), np.ones((1, 1))
         carry = one
         for i in range(d):
@@ -88,14 +88,14 @@ class OptimaTT(MaxvolSearch):
         return _iter(core, self._grid[i], index, TAU, min(1, growth), growth, TAU0, STEPS, ltr=rightwards)
 
     def _evaluate(self, reply: Any, info: dict[str, Any]) -> Any:
-        """The package's `_func` at this mode: float[r1, n, r2], or None if `reply` gives no values."""
+        """The package's `_func` at this mode: float[r1, n, r2], or None if `reply` returns no values."""
         i = self._mode
         return _func(reply, self._grid[i], self._left[i], self._right[i + 1], info, self._memory)
 
     def _generate(self) -> IntArray:
         while not self._done:
             wanted: list[Any] = []
-            core = self._evaluate(wanted.append, self._info)  # asks by giving None
+            core = self._evaluate(wanted.append, self._info)  # `append` returns None: the rows are wanted
             if wanted:
                 self._info["stop"] = None
                 return self._out(wanted[0])
@@ -106,7 +106,7 @@ class OptimaTT(MaxvolSearch):
         return self._out(self._tail())
 
     def _learn(self, values: FloatArray) -> None:
-        filled = self._hear(values)
+        filled = self._fill(values)
         if not self._done:
             self._advance(self._evaluate(lambda rows: filled, self._info))
 
@@ -130,7 +130,7 @@ class OptimaTT(MaxvolSearch):
             self._finish(swept=True)
 
     def _finish(self, *, swept: bool = False) -> None:
-        """End the cross: truncate the train, find its optimum."""
+        """End the cross: truncate the train and find its optimum."""
         self._done = True
         if not swept:
             i = self._mode
@@ -146,7 +146,7 @@ class OptimaTT(MaxvolSearch):
             if not np.isfinite(value):
                 raise FloatingPointError(value)
         except (np.linalg.LinAlgError, FloatingPointError, ValueError, IndexError, ZeroDivisionError):
-            # A train of zeros (a silent neuron) or of values beyond floats has no optimum.
+            # A train of zeros (a silent neuron) or of values that overflow has no optimum.
             self._final = self._anywhere(1)[0]
         else:
             self._final = np.asarray(final, dtype=np.int64)
@@ -154,7 +154,7 @@ class OptimaTT(MaxvolSearch):
             self._queue = list(dict.fromkeys(map(tuple, rows.tolist())))  # type: ignore[arg-type]
 
     def _tail(self) -> IntArray:
-        """What is left of the budget: runners-up not known yet, then random candidates, then the final point."""
+        """The rest of the budget: runners-up that were not queried, then random candidates, then the final point."""
         left = self.remaining
         final = self._final
         assert final is not None

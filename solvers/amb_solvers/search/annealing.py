@@ -2,22 +2,22 @@
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.search.local_search import neighbours
-from amb_solvers.shared.batches import BatchSolver
+from amb_solvers.search.neighbours import neighbours
 
 
 class Annealing(BatchSolver):
-    """Metropolis steps to neighbours that differ in one mode, while a temperature falls geometrically.
+    """Metropolis steps to neighbours that differ in one dimension, while a temperature falls geometrically.
 
-    A neighbour that is worse by `delta` is accepted with probability exp(-delta / temperature); the temperature
-    falls from `hot` to `cold` over the budget, so that a run of another budget is another run. It starts at a draw
-    of the prior. A failed query is never accepted.
+    A neighbour that is worse by `delta` is accepted with probability exp(-delta / temperature). The temperature falls
+    from `hot` to `cold` over the budget, so runs of different budgets differ. The search starts at a draw of the
+    prior. A failed query is never accepted.
 
     Args:
         hot, cold: first and last temperature, in units of activation.
-        reach: farthest level of a neighbour on ordinal spaces, as a share of a mode's levels; at least one level.
+        reach: largest step on ordinal spaces, as a share of a dimension's levels; at least one level.
     """
 
     anytime = False
@@ -43,7 +43,7 @@ class Annealing(BatchSolver):
 
     @property
     def temperature(self) -> float:
-        """The temperature at this point of the budget."""
+        """The current temperature."""
         return float(self.hot * (self.cold / self.hot) ** (self.asked / self.budget))
 
     def _generate(self) -> IntArray:

@@ -1,27 +1,29 @@
-"""Local search on the grid, started again wherever it stands still."""
+"""Local search on the grid, with restarts."""
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.shared.batches import BatchSolver, best_first
+from amb_solvers.search.neighbours import neighbours
+from amb_solvers.shared.ranking import best_first
 
 
 class LocalSearch(BatchSolver):
-    """Hill climbing over neighbours that differ in one mode, restarted from the prior at a local optimum.
+    """Hill climbing over neighbours that differ in one dimension, restarted from the prior at a local optimum.
 
-    Of `k` neighbours the best becomes the current point if it is better. After `patience` neighbours without a
-    better one the point counts as a local optimum, and the search starts again from the prior. On ordinal spaces a
-    neighbour's level is at most `reach` away, on categorical ones it is any other. A failed query is no better than
-    anything; the start is the best of `k` draws, drawn again while all of them fail.
+    The best of `k` neighbours becomes the current point if it is better. After `patience` neighbours without
+    improvement the point counts as a local optimum and the search restarts from the prior. On ordinal spaces a
+    neighbour's level is at most `reach` away; on categorical spaces it is any other level. A failed query is never an
+    improvement. The start is the best of `k` draws; if all of them fail, others are drawn.
 
     Args:
         k: neighbours measured before a move.
-        reach: farthest level of a neighbour, as a share of a mode's levels; at least one level.
-        patience: neighbours without success before a restart; 0 is two for every mode.
+        reach: largest step, as a share of a dimension's levels; at least one level.
+        patience: neighbours without improvement before a restart; 0 means two per dimension.
     """
 
-    failed_queries = "is no better than anything"
+    failed_queries = "is never an improvement"
     source = "Aarts & Lenstra 1997, Local Search in Combinatorial Optimization, chapter 1"
 
     def __init__(
@@ -50,30 +52,3 @@ class LocalSearch(BatchSolver):
         self._failures += len(values)
         if self._failures >= self.patience:
             self._point, self._failures = None, 0
-
-
-def neighbours(point: IntArray, k: int, space: Space, reach: float, rng: np.random.Generator) -> IntArray:
-    """Grid points that differ from one in one mode, int64[k, d]; the point itself where no mode has two levels.
-
-    Args:
-        reach: farthest level on an ordinal space, as a share of the mode's levels; steps that would leave the grid
-            are reflected at its end. On a categorical space every other level is as near.
-    """
-    rows = np.repeat(point[None], k, axis=0)
-    free = np.flatnonzero(space.levels > 1)
-    if not len(free):
-        return rows
-    modes = rng.choice(free, size=k)
-    levels, at, every = space.levels[modes], point[modes], np.arange(k)
-    if not space.ordinal:
-        rows[every, modes] = (at + rng.integers(1, levels)) % levels
-        return rows
-    farthest = np.clip(np.rint(reach * levels).astype(np.int64), 1, levels - 1)
-    step = rng.integers(1, farthest + 1) * rng.choice([-1, 1], size=k)
-    moved = at + step
-    outside = (moved < 0) | (moved >= levels)
-    moved = np.where(outside, at - step, moved)
-    # In a mode so short that both ways lead out, the far end that is not the point itself.
-    moved = np.where((moved < 0) | (moved >= levels), np.where(at > 0, 0, levels - 1), moved)
-    rows[every, modes] = moved
-    return rows

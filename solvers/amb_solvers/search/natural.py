@@ -1,4 +1,4 @@
-"""Natural images as stimuli: what an experimenter would show first, and what a search has to beat."""
+"""Natural images as stimuli: what an experimenter would show first, and a search must improve on."""
 
 from pathlib import Path
 
@@ -10,20 +10,20 @@ from amb.errors import CandidateError, SolverError, SpecError
 
 
 class Natural(Solver):
-    """Shows a pool of natural images, in an order drawn by the seed, and stands by the best.
+    """Shows a pool of natural images in random order and recommends the best.
 
-    The images pass through the generator's encoder beforehand, so that they are points of its grid:
-    ``numpy.save("pool.npy", problem.encode(images))``. When the pool is spent, the generator's prior is drawn from.
+    The images must have passed through the generator's encoder, so that they are points of its grid:
+    ``numpy.save("pool.npy", problem.encode(images))``. After the pool, candidates are drawn from the prior.
 
     Args:
-        pool: name of a file in the working directory, int[n, d] as ``Problem.encode`` gives them. Without one, all
-            candidates are drawn from the prior, as `random-prior` does. A run knows the name alone: give another pool
-            another name, or a study goes on with the runs of the first.
-        k: candidates asked at a time; it changes no candidate.
+        pool: a file in the working directory with candidates int[n, d], as ``Problem.encode`` returns them. Without
+            one, all candidates are drawn from the prior, as in `random-prior`. Runs are identified by this name only:
+            give another pool another name, or a study reuses the runs of the first.
+        k: candidates per ask; it does not change which candidates are asked.
 
     Raises:
-        SpecError: the file is missing, or holds no candidates.
-        SolverError: they are of another grid.
+        SpecError: the file is missing or contains no candidates.
+        SolverError: the candidates belong to another grid.
     """
 
     failed_queries = "changes nothing"
@@ -44,20 +44,20 @@ class Natural(Solver):
 
 
 def read_pool(name: str, space: Space) -> IntArray:
-    """Candidates of a file that `numpy.save` wrote: int64[n, d].
+    """The candidates in a file that `numpy.save` wrote, int64[n, d].
 
     Raises:
-        SpecError: the file is missing, or holds no candidates.
-        SolverError: they are of another grid.
+        SpecError: the file is missing or contains no candidates.
+        SolverError: the candidates belong to another grid.
     """
     how = 'write one with numpy.save("pool.npy", problem.encode(images))'
     try:
-        found = np.load(Path(name), allow_pickle=False)
+        rows = np.load(Path(name), allow_pickle=False)
     except (OSError, ValueError, EOFError) as cause:
         raise SpecError(f"cannot read the pool {name}: {cause}; {how}") from cause
-    if not isinstance(found, np.ndarray) or not len(found):
-        raise SpecError(f"pool {name} holds no candidates; {how}")
+    if not isinstance(rows, np.ndarray) or not len(rows):
+        raise SpecError(f"pool {name} contains no candidates; {how}")
     try:
-        return space.check(found)
+        return space.check(rows)
     except CandidateError as cause:
-        raise SolverError(f"pool {name} is of another grid: {cause}; {how}") from cause
+        raise SolverError(f"pool {name} belongs to another grid: {cause}; {how}") from cause

@@ -1,4 +1,4 @@
-"""Random search, the floor that every other method must clear."""
+"""Random search, the baseline that every other method must beat."""
 
 from typing import Any, Literal, get_args
 
@@ -13,10 +13,10 @@ class RandomSearch(Solver):
     """Independent draws, `k` at a time.
 
     Args:
-        draw: "grid" draws uniformly over the grid, as the paper's framework starts; "prior" draws from
+        draw: "grid" draws uniformly from the grid, as the paper's framework does at the start; "prior" draws from
             the generator's own latent distribution, rounded to the grid. On an even grid over [-4, 4] the
             first is far off the manifold: at d=128 its norm is about 26, the prior's about 11.3.
-        k: candidates asked at a time; it changes no candidate.
+        k: candidates per ask; it does not change which candidates are asked.
     """
 
     failed_queries = "changes nothing"

@@ -1,1 +1,1 @@
-"""What several solvers use."""
+"""What several rooms of solvers use; it imports none of them."""

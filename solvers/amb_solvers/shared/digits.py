@@ -1,4 +1,4 @@
-"""Quantization: the levels of a mode written as digits, so that a train sees many short modes."""
+"""Quantization: levels written as digits, so that a tensor train has many short modes."""
 
 from typing import Literal, get_args
 
@@ -13,13 +13,13 @@ Order = Literal["little", "big"]
 class Digits:
     """A one-to-one map between grid points and their digits.
 
-    A mode of n levels becomes one mode for every prime factor of n: 64 levels are six bits, 512 nine. The
-    grid is covered exactly whatever n is, without unused codes: 12 = 2 * 2 * 3 is two bits and a digit of
-    three levels, and a prime n stays as it is (there is nothing to quantize). A mode of one level stays too.
+    A mode with n levels becomes one mode per prime factor of n: 64 levels are six bits, 512 are nine. The grid is
+    covered exactly for every n, without unused codes: 12 = 2 * 2 * 3 levels are two bits and a digit with three
+    levels. If n is prime or 1, the mode does not change.
 
     Args:
-        levels: int[d] of the grid.
-        order: "little" puts the least significant digit first, as the paper's framework does; "big" last.
+        levels: levels of the grid's dimensions, int[d].
+        order: "little" puts the least significant digit first, as the paper's framework does; "big" puts it last.
             Small factors are the less significant ones.
     """
 

@@ -6,16 +6,22 @@ from types import ModuleType
 from amb.errors import SolverError
 
 
-def extra(package: str) -> ModuleType:
-    """Import a package that is an extra of amb by its own name.
+def extra(module: str, name: str = "") -> ModuleType:
+    """Import a module that needs an extra of amb.
+
+    Args:
+        module: what is imported.
+        name: the extra; by default it is called like the module.
 
     Raises:
-        SolverError: it is not installed; the message has pip's command.
+        SolverError: a package is not installed; the message says how to install it.
     """
     try:
-        return import_module(package)
+        return import_module(module)
     except ModuleNotFoundError as missing:
+        package = (missing.name or module).split(".")[0]
+        note = " on Python 3.12 or older" if package == "protes" else ""  # its numpy has no newer wheels
         raise SolverError(
-            f"this solver needs the package {missing.name}, which is not installed; "
-            f"pip install 'amb[{package}]' brings it"
+            f"this solver needs the package {package}, which is not installed: "
+            f"pip install 'amb[{name or module}]'{note}"
         ) from missing

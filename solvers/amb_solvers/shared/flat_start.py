@@ -1,4 +1,4 @@
-"""What is done about a silent neuron: one policy for every method that would stop, restart or drift on it."""
+"""One policy for silent neurons, for methods that would stop, restart or drift on them."""
 
 import numpy as np
 
@@ -6,11 +6,12 @@ from amb.contracts.space import FloatArray
 
 
 class FlatStart:
-    """As long as all values told are equal, nothing is learned and every population is drawn from the start.
+    """As long as all values are equal, a method learns nothing and draws every population from its start distribution.
 
-    Equal values rank nobody, so a strategy that adapts to them walks at random, away from the prior, and its package
-    may take them for convergence. Under this policy a run on a silent neuron is a search of the start distribution,
-    until the first value that differs; from then on the method does what it does. Failed queries say nothing.
+    Equal values rank no candidate above another, so a strategy that adapts to them performs a random walk away from
+    the prior, and its package may take them for convergence. Under this policy a run on a silent neuron samples the
+    start distribution until the first value differs; from then on the method works as usual. Failed queries are
+    ignored.
     """
 
     def __init__(self) -> None:
@@ -18,7 +19,7 @@ class FlatStart:
         self._flat = True
 
     def holds(self, values: FloatArray) -> bool:
-        """Hear a population's values, NaN where a query failed; whether all heard so far are equal."""
+        """Record a population's values, NaN where a query failed; whether all values so far are equal."""
         for value in values[~np.isnan(values)]:
             if self._first is None:
                 self._first = float(value)

@@ -1,4 +1,4 @@
-"""A fence around libraries that draw from the global random states of numpy and Python."""
+"""Isolation of libraries that draw from the global random states of numpy and Python."""
 
 import random
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class PrivateRandom:
-    """Global random states of one's own, swapped in while a library runs.
+    """Private copies of the global random states, swapped in while a library runs.
 
-    Inside `use`, ``numpy.random.*`` and ``random.*`` continue a private stream that depends on the seed
-    alone; afterwards the process's own states are as they were. Picklable.
+    Inside `use`, ``numpy.random.*`` and ``random.*`` continue a private stream that depends only on the seed;
+    afterwards the process's own states are restored. Picklable.
     """
 
     def __init__(self, seed: int) -> None:

@@ -1,7 +1,7 @@
-"""The table of solvers in docs/solvers.md: ``python -m amb_solvers.tables.costs`` writes it, costs measured here.
+"""The table of solvers in docs/solvers.md, written by ``python -m amb_solvers.tables.costs``.
 
-All but the last column is read from the code; the cost is the processor time of asking and telling, a query, on a
-grid of 128 modes of 64 levels.
+All columns but the last are read from the code. The last one is measured on this machine: the processor time per query
+that ask and tell take, on a grid of 128 dimensions with 64 levels.
 """
 
 import sys
@@ -32,22 +32,22 @@ SPACE = Space.uniform(128, 64)
 
 
 def table(names: Sequence[str] = (), *, queries: int = 1000) -> Iterator[tuple[str, ...]]:
-    """Rows of the table, one for every built-in solver (or those named), without the header."""
+    """Rows of the table without its header: one per built-in solver, or per solver in `names`."""
     built_in = [name for name, plugin in plugins("solvers").items() if plugin.location.startswith("amb_solvers.")]
     for name in names or built_in:
         yield row(resolve(name), queries=queries)
 
 
 def row(spec: SolverSpec, *, queries: int) -> tuple[str, ...]:
-    """One solver's row: what the code says of it, and its measured cost."""
+    """One solver's row: the facts in its code, and its measured cost."""
     try:
-        return *facts(spec), f"{measure(spec, queries=queries):.3f}"
+        return *facts(spec), f"{cost(spec, queries=queries):.3f}"
     except AmbError as refusal:
         return *facts(spec), str(refusal)
 
 
 def facts(spec: SolverSpec) -> tuple[str, ...]:
-    """All cells but the last; nothing is measured, one batch is asked."""
+    """All cells but the last; one batch is asked for, and nothing is measured."""
     cls = spec.cls
     options = ", ".join(f"{key}={format_value(value)}" for key, value in spec.options.items())
     try:
@@ -66,9 +66,11 @@ def facts(spec: SolverSpec) -> tuple[str, ...]:
     )
 
 
-def measure(spec: SolverSpec, *, queries: int) -> float:
-    """Milliseconds of processor time a query: of the fastest of three runs, or of as many as begin within ten seconds,
-    after one that imports and compiles."""
+def cost(spec: SolverSpec, *, queries: int) -> float:
+    """Milliseconds of processor time per query in the fastest of three runs.
+
+    A first run, which imports and compiles, is not counted; no run starts after ten seconds.
+    """
     _seconds(spec, queries)
     start, runs = time.perf_counter(), [_seconds(spec, queries)]
     while len(runs) < 3 and time.perf_counter() - start < 10:
@@ -77,7 +79,7 @@ def measure(spec: SolverSpec, *, queries: int) -> float:
 
 
 def _seconds(spec: SolverSpec, queries: int) -> float:
-    """Processor time of asking and telling in one run."""
+    """Processor time of ask and tell in one run."""
     problem = Slope(SPACE)
     solver = spec.start(problem, budget=queries, seed=0)
     seconds = 0.0

@@ -1,9 +1,9 @@
-"""Two synthetic neurons, and how far the solvers get on them.
+"""Two synthetic neurons, and how well the solvers do on them.
 
 ``python -m amb_solvers.tables.synthetic`` writes the table in docs/solvers.md.
 
-They need no network and no second of evaluation, so that a method can be tried on ten thousands of queries; what wins
-on them need not win on neurons.
+They need no network and take almost no time, so a method can be tried on tens of thousands of queries. The best solver
+on them need not be the best on networks.
 """
 
 import sys
@@ -39,13 +39,16 @@ FRAMES = 100
 
 
 def _rng(seed: int) -> np.random.Generator:
-    """Not the stream of a solver of that seed, whose first draw would be the peak."""
+    """Another stream than a solver's with the same seed, whose first draw would be the peak."""
     return np.random.default_rng([seed, 1])
 
 
 def ridge(seed: int) -> Neuron:
-    """A smooth, narrow peak: exp(-m), m the mean squared distance of the latent to a draw of the prior along the axes
-    of a random frame, weighted from 0.1 to 10."""
+    """A smooth, narrow peak at a draw of the prior: exp(-m).
+
+    m is the mean squared distance between the latent and the peak along the axes of a random frame, with weights from
+    0.1 to 10.
+    """
     rng = _rng(seed)
     best = rng.standard_normal(SPACE.d)
     frame, _ = np.linalg.qr(rng.standard_normal((SPACE.d, SPACE.d)))
@@ -59,10 +62,10 @@ def ridge(seed: int) -> Neuron:
 
 
 def spikes(seed: int) -> Neuron:
-    """The rate of a neuron behind 256 random rectified ones, half of them inhibitory, counted over 100 frames.
+    """The firing rate over 100 frames of a neuron with 256 random rectified inputs, half of them inhibitory.
 
-    Divided by the activity of them all, so that only the latent's direction counts. It has plateaus, and is silent for
-    seven tenths of the prior.
+    It is divided by the activity of all inputs, so that only the latent's direction matters. It has plateaus, and is
+    silent for seven tenths of the prior.
     """
     rng = _rng(seed)
     hidden = rng.standard_normal((SPACE.d, 256))
@@ -78,7 +81,7 @@ def spikes(seed: int) -> Neuron:
 
 
 def final(spec: str, neuron: Neuron, *, budget: int, seed: int) -> float:
-    """The value of what a solver recommends after its budget."""
+    """The value of the candidate that a solver recommends after its budget."""
     solver = resolve(spec).make(SPACE, budget=budget, seed=seed)
     while solver.remaining:
         candidates = solver.ask()
@@ -87,7 +90,7 @@ def final(spec: str, neuron: Neuron, *, budget: int, seed: int) -> float:
 
 
 def table(names: Sequence[str] = (), *, budget: int = 2000, seeds: int = 10) -> Iterator[tuple[str, ...]]:
-    """Rows of the table, without the header: a solver, its mean over seeds on each neuron, a new one every seed."""
+    """Rows of the table without its header: a solver, and its mean on each neuron; every seed draws another neuron."""
     for name in names or SOLVERS:
         means = [
             np.mean([final(name, neuron(seed), budget=budget, seed=seed) for seed in range(seeds)])

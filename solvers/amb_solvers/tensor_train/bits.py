@@ -1,6 +1,6 @@
-"""The likelihood's gradient through a mode of two levels, as quantized trains have; see `tt_engine` for the notation.
+"""The likelihood's gradient through a mode of two levels, as quantized trains have; see `contraction` for the notation.
 
-Vectors run over the samples, since two levels fill none.
+Vectors run over the samples, since two levels do not fill one.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from amb_solvers.tensor_train.compiler import Floats, Indices, inlined
 
 @inlined
 def pull_of_bits(w: Floats, weights: Floats, bits: Indices, q: Floats, pull: Floats, dw: Floats, along: Floats) -> None:
-    """The derivative by g of one mode of two levels, and what it gives W and Q; vectors run over the samples.
+    """The derivative by g in one mode of two levels, and what follows for W and Q; vectors run over the samples.
 
     Args:
         w: float[r * 2].
@@ -54,7 +54,7 @@ def pull_of_bits(w: Floats, weights: Floats, bits: Indices, q: Floats, pull: Flo
 
 @inlined
 def advance_bits(core: Floats, bits: Indices, q: Floats, u: Floats, length: Floats) -> None:
-    """u = q Y[:, :, bits], each sample's to length one; the length it had, or one where it vanished."""
+    """u = q Y[:, :, bits], normalized per sample; `length` receives its norm, or one where it vanished."""
     r, k = q.shape
     zero = core.dtype.type(0)
     one = core.dtype.type(1)

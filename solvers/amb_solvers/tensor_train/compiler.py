@@ -1,4 +1,4 @@
-"""How the tensor trains' loops are compiled: once for all shapes, kept on disk, for vectors."""
+"""How the loops of tensor trains are compiled: once for all shapes, cached on disk, vectorized."""
 
 from typing import Any
 

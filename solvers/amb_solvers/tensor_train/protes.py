@@ -4,33 +4,34 @@ from typing import Any
 
 import numpy as np
 
+from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb_solvers.shared.batches import BatchSolver, best_first
 from amb_solvers.shared.digits import Digits
-from amb_solvers.tensor_train.solver import TensorTrain
+from amb_solvers.shared.ranking import best_first
+from amb_solvers.tensor_train.density import TensorTrain
 
 
 class Protes(BatchSolver):
     """Probabilistic optimization with tensor sampling.
 
-    A density in tensor-train form is sampled `k` at a time; the log-likelihood of the `k_top` best of the
-    batch is raised by `k_gd` steps of Adam. Modes are categories to it, so that it is at home on any grid;
-    quantized, it sees the digits of the levels' numbers (on a categorical space, of an arbitrary numbering,
-    as the paper does with VQ-VAE codes).
+    `k` candidates at a time are drawn from a density in tensor-train form; `k_gd` steps of Adam then raise the
+    log-likelihood of the `k_top` best of them. Levels are categories to the method, so it works on any grid. Quantized,
+    it works on the digits of the level numbers (on a categorical space, of an arbitrary numbering, as the paper does
+    with VQ-VAE codes).
 
     Of equal values the later candidate is the better one, as in the package. A failed query (NaN) is never
-    elite; a batch without any value changes nothing.
+    elite; a batch of failed queries changes nothing.
 
     Args:
         k: batch size.
-        k_top: elites of a batch.
-        k_gd: gradient steps a batch.
+        k_top: elites per batch.
+        k_gd: gradient steps per batch.
         lr: Adam's learning rate.
         r: rank of the train.
         quantized: work on digits (bits, for 2**q levels) instead of levels; see `Digits`.
-        order: of the digits, "little" or "big".
-        x64: compute in float64; float32 is the package's default and this one.
+        order: order of the digits, "little" or "big".
+        x64: compute in float64 instead of float32, the package's default.
     """
 
     version = "3"
@@ -65,7 +66,7 @@ class Protes(BatchSolver):
         self._start()
 
     def _start(self) -> None:
-        """Make the density from which the first batch comes."""
+        """Create the density from which the first batch is drawn."""
         dtype = np.float64 if self.x64 else np.float32
         self.train = TensorTrain(self.levels, self.r, self.rng, rate=self.lr, dtype=dtype)
 
@@ -123,14 +124,14 @@ class TTBig(Protes):
 
 
 class TTFramework(Protes):
-    """`tt` of the paper's framework: quantized PROTES, least significant bit first."""
+    """The `tt` of the paper's framework: quantized PROTES, least significant bit first."""
 
     def __init__(self, space: Space, *, budget: int, seed: int, quantized: bool = True, **options: Any) -> None:
         super().__init__(space, budget=budget, seed=seed, quantized=quantized, **options)
 
 
 class TTExplore(Protes):
-    """`tt-exp` of the paper's framework: quantized, with big batches and big steps."""
+    """The `tt-exp` of the paper's framework: quantized PROTES with big batches and big steps."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Sampling from a tensor train; see `tt_engine` for the notation and how a train is stored."""
+"""Sampling from a tensor train; see `contraction` for the notation and how a train is stored."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) 
     """
     samples, d = variates.shape
     drawn = np.empty((samples, d), np.int64)
-    k = (samples + 7) // 8 * 8  # whole vectors: the rest is drawn too, and left out
+    k = (samples + 7) // 8 * 8  # whole vectors; the surplus is drawn and discarded
     q = np.zeros((r, k), cores.dtype)  # samples contiguous
     q[0, :] = cores.dtype.type(1)
     u = np.empty((r, k), cores.dtype)
@@ -52,7 +52,7 @@ def draw(cores: Floats, offsets: IntArray, r: int, w: Floats, variates: Floats) 
 
 @inlined
 def _choose_across_samples(w: Floats, n: int, q: Floats, thresholds: Floats, reached: Floats, x: Indices) -> None:
-    """Levels x[s] of one mode; vectors run over the samples, which suits modes of few levels."""
+    """Choose levels x[s] of one mode; vectors run over the samples, which suits modes with few levels."""
     r, k = q.shape
     for i in range(n):
         for s in range(k):
@@ -76,7 +76,7 @@ def _choose_across_samples(w: Floats, n: int, q: Floats, thresholds: Floats, rea
 
 @inlined
 def _choose_across_levels(w: Floats, n: int, q: Floats, thresholds: Floats, g: Floats, x: Indices) -> None:
-    """The same for modes of many levels; vectors run over the levels."""
+    """The same for modes with many levels; vectors run over the levels."""
     r = len(q)
     zero = w.dtype.type(0)
     for s in range(len(thresholds)):
@@ -135,7 +135,7 @@ def _advance(core: Floats, n: int, q: Floats, x: Indices, u: Floats) -> None:
 
 @inlined
 def _normalize(u: Floats, q: Floats) -> None:
-    """q = u, each sample's vector to length one; a vanished one stays zero."""
+    """q = u, normalized per sample; a zero vector stays zero."""
     r, k = q.shape
     zero = u.dtype.type(0)
     one = u.dtype.type(1)

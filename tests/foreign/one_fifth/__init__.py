@@ -6,9 +6,9 @@ from amb import Solver, Space
 
 
 class OneFifth(Solver):
-    """One parent and one Gaussian child; the step grows after a success and shrinks after four failures.
+    """One parent and one Gaussian child; the step grows after a success and shrinks after a failure.
 
-    It starts at a draw of the prior. A failed query is no success.
+    It starts at a draw of the prior. A failed query counts as a failure.
 
     Args:
         step: first step, in latent units.

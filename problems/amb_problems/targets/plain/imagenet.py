@@ -1,8 +1,8 @@
 """ImageNet's AlexNet, VGG-16 and DenseNet-121 with torchvision's pretrained weights, which this machine downloads.
 
 Needs the extra `imagenet` (`pip install amb[imagenet]`), and the network on first use. Images of a generator are
-enlarged to 224 x 224 (bilinear). The activation is the channel's mean over its map, of the class output the logit, as
-they are; `prob` is the class's softmax probability.
+enlarged to 224 x 224 (bilinear). The activation is the channel's raw mean over its map, for the class output the logit;
+`prob` is the class's softmax probability.
 """
 
 import hashlib
@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
+from amb.contracts.images import Shape
 from amb.errors import DataError, PluginError, unknown
 from amb_problems.targets.plain.imagenet_layers import LAYERS
-from amb_problems.targets.plain.module import PROBABILITY, ModuleTarget
+from amb_problems.targets.plain.module import PROBABILITY
 from amb_problems.targets.plain.own import OwnTarget
-from amb_problems.targets.plain.responses import Responses
+
+if TYPE_CHECKING:  # the list of targets is made without torch
+    from torch import nn
+
+    from amb_problems.targets.plain.responses import Responses
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,11 @@ class ImageNetTarget(OwnTarget):
         DataError: the weights cannot be downloaded (on first use).
     """
 
-    def __init__(
-        self, name: str, *, layer: str | None = None, device: str = "cpu", shape: tuple[int, int, int] = (32, 32, 3)
-    ) -> None:
+    def __init__(self, name: str, *, device: str = "cpu", shape: Shape = (32, 32, 3)) -> None:
         if name not in _MODELS:
             raise unknown("network of ImageNet", name, _MODELS)
         super().__init__(
             lambda: pretrained(name),
-            layer=layer,
             device=device,
             name=name,
             shape=shape,
@@ -62,33 +62,38 @@ class ImageNetTarget(OwnTarget):
             std=(0.229, 0.224, 0.225),
             size=None if shape[:2] == (_SIDE, _SIDE) else _SIDE,
         )
-        if layer is not None and layer not in self.layers:
-            raise unknown(f"layer of {name}", layer, self.layers)
+        self.output = list(LAYERS[name])[-1]
+        self.activation += f"; of `{self.output}` the logit, of `{PROBABILITY}` its softmax"
 
     @property
     def layers(self) -> Mapping[str, int]:
+        """Units of every layer, known without the network, and of `prob`."""
         known = LAYERS[self.name]
         return {**known, PROBABILITY: known[list(known)[-1]]}
 
     @cached_property
-    def measured(self) -> ModuleTarget:
-        names = list(LAYERS[self.name])
-        responses = Responses(self.module, prepare=self._prepare, shape=self._shape, device=self.device)
-        return ModuleTarget(responses, layers=names, output=names[-1])
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """A hash of the weights' name, which torchvision never reuses."""
+        return hashlib.sha256(f"torchvision {_MODELS[self.name].weights} {self.shape}".encode()).hexdigest()
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the weights' name, which torchvision never gives to others."""
-        return hashlib.sha256(f"torchvision {_MODELS[self.name].weights} {self._shape}".encode()).hexdigest()
+    def facts(self) -> Mapping[str, object]:
+        """Network, weights and how images enter it."""
+        model = _MODELS[self.name]
+        return {"network": f"torchvision's {model.function}", "weights": model.weights, **self._input_facts()}
+
+    def _offered(self, responses: "Responses") -> Mapping[str, int]:
+        return self.layers
 
 
-def pretrained(name: str) -> nn.Module:
+def pretrained(name: str) -> "nn.Module":
     """The network with its weights, downloaded once into torch's cache.
 
     Raises:
         PluginError: torchvision is missing, or does not fit this torch.
         DataError: the weights cannot be downloaded.
     """
+    from torch import nn
+
     models, model = _torchvision_models(name), _MODELS[name]
     try:
         network = models.get_model(model.function, weights=model.weights)

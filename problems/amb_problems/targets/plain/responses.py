@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from amb.contracts.images import Shape, check_images
 from amb.errors import SpecError, unknown
 from amb_problems.threads import one_thread_each
 
@@ -56,6 +57,7 @@ class Responses:
         multistep: all frames in one call, `[frames, n, ...]`, for SpikingJelly's modules: its neurons then step in one
             fused kernel where there is one for the device (CuPy's or Triton's on CUDA).
         device: where it runs.
+        name: what messages call the module.
 
     Raises:
         SpecError: frames that are no positive number, several steps of a module that takes one at a time, or a module
@@ -67,16 +69,17 @@ class Responses:
         module: nn.Module,
         *,
         prepare: Callable[[Tensor], Tensor],
-        shape: tuple[int, int, int] = (32, 32, 3),
+        shape: Shape = (32, 32, 3),
         frames: int | None = None,
         multistep: bool = False,
         device: str = "cpu",
+        name: str = "module",
     ) -> None:
         if multistep:
             _take_many_steps(module, frames)
         if frames is not None and frames < 1:
             raise SpecError(f"frames must be at least 1, or None for a network without memory, got {frames}")
-        self.prepare, self.shape = prepare, shape
+        self.prepare, self.shape, self.name = prepare, shape, name
         self.frames, self.multistep, self.device = frames, multistep, torch.device(device)
         module.eval().requires_grad_(False).to(self.device)
         rest(module)
@@ -140,12 +143,7 @@ class Responses:
 
     def _chunks(self, images: Images) -> list[Tensor]:
         given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-        if given.dtype != torch.uint8 or given.ndim != 4 or tuple(given.shape[1:]) != self.shape:
-            height, width, channels = self.shape
-            raise SpecError(
-                f"this target takes uint8 images [n, {height}, {width}, {channels}], got "
-                f"{str(given.dtype).removeprefix('torch.')} {list(given.shape)}"
-            )
+        check_images(given, self.shape, f"target {self.name}")
         # At least one, so that no images have no responses, but of the right size.
         return list(given.split(CHUNK)) if len(given) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from amb_problems.targets.spiking.exact_network import ExactNetwork, UInt8Array
 from amb_problems.targets.spiking.lif import LIF
-from amb_problems.targets.spiking.target import SpikingTarget, UInt8Array
 
 
 def framework_neuron(lif: LIF) -> nn.Module:
@@ -25,13 +25,13 @@ def framework_neuron(lif: LIF) -> nn.Module:
     return LIFNode(tau=round(tau, 9), decay_input=False, v_threshold=lif.threshold, v_reset=0.0, step_mode="s")
 
 
-def spike_trains(target: SpikingTarget, images: UInt8Array) -> Iterator[dict[str, Tensor]]:
+def spike_trains(exact: ExactNetwork, images: UInt8Array) -> Iterator[dict[str, Tensor]]:
     """Every layer's spikes, frame by frame, from the framework's own forward pass with the target's weights, from rest.
 
     Yields one dictionary a frame: layer to float32 `[n, channels, ...]` of zeros and ones.
     """
-    network = target.build(lambda: framework_neuron(target.lif))
-    x = target.input(images)
-    for _ in range(target.frames):
+    network = exact.build(lambda: framework_neuron(exact.lif))
+    x = exact.input(images)
+    for _ in range(exact.frames):
         with torch.no_grad():
             yield {firing.layer: firing.spikes for firing in network.walk(x)}

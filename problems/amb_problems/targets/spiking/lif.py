@@ -5,18 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from amb_problems.cards import LIFConstants
+
 
 @dataclass(frozen=True)
-class LIF:
+class LIF(LIFConstants):
     """Leaky integrate-and-fire, hard reset to zero: `v = decay * v + current`, a spike where `v` reaches the threshold.
 
     With `strict` the neuron fires above the threshold (snnTorch's `Leaky(beta=decay, reset_mechanism="zero")`), without
     it already at the threshold (SpikingJelly's `LIFNode(tau=1 / (1 - decay), decay_input=False)`).
     """
-
-    decay: float = 0.9
-    threshold: float = 1.0
-    strict: bool = False
 
     def step(self, v: Tensor | None, current: Tensor) -> tuple[Tensor, Tensor]:
         """One frame: potentials (None: at rest) and currents to new potentials and spikes (bool); `v` is overwritten.

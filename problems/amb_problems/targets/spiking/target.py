@@ -1,193 +1,191 @@
-"""A spiking target: a trained network in exact integer weights, evaluated frame by frame.
+"""Spiking targets: what problems maximize is a unit's share of possible spikes, or a class's readout."""
 
-This is the plain evaluation, one frame after the other through the whole network. Faster engines take their weights
-from here and must give the same counts.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from amb.errors import CheckpointError, SpecError, unknown
+from amb.contracts.images import check_images
+from amb.contracts.problem import UInt8Array
+from amb.contracts.space import FloatArray
+from amb.contracts.target import Target
+from amb.errors import SpecError, unknown
 from amb_problems import checkpoint
-from amb_problems.targets.scale import Scale
-from amb_problems.targets.spiking.architectures import NETWORKS, Firing, NeuronFactory, TargetNetwork
-from amb_problems.targets.spiking.exact import ExactLayer, from_tensors, layer_grids, load_weights
-from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+from amb_problems.cards import SpikingTargetCard
 
-UInt8Array = npt.NDArray[np.uint8]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:  # nothing heavy is imported before the network is needed
+    from torch import Tensor
 
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """A spiking layer: its units are the channels, each with a map of `height * width` neurons."""
-
-    channels: int
-    height: int
-    width: int
-
-    @property
-    def positions(self) -> int:
-        """Neurons of one unit."""
-        return self.height * self.width
+    from amb_problems.engine.evaluator import Evaluator, Images
+    from amb_problems.targets.spiking.exact_network import ExactNetwork
 
 
-@dataclass(frozen=True)
-class SpikingTarget:
-    """A network whose units' spikes are counted; made by `SpikingTarget.load`.
+class SpikingTarget(Target):
+    """A spiking network of a checkpoint; activations are spikes / (frames x positions of the feature map), in [0, 1].
+
+    The class output `fc` does not spike: a class's activation is its readout, averaged over the frames and normalized
+    by its responses to natural images: 0 is the mean, 1 the highest over the data set's test half.
+
+    Membranes are at rest before every image, so an image's activation depends on nothing shown before it. Weights are
+    exact, so the same image gives the same activation, bit for bit, on any machine.
+
+    Args:
+        name_or_path: a shipped checkpoint by its name, or another one by its path.
+        device: where it runs.
 
     Attributes:
-        name: the checkpoint's name.
-        network: class of the network, a key of `NETWORKS`.
-        arguments: the network's own keyword arguments.
-        lif: the neuron of every layer.
-        frames: how often the image is shown, from rest.
-        shape: of the images, `(height, width, channels)`.
-        layers: the spiking layers, shallow to deep.
-        weights: the exact weights, by the name of the convolution or fully connected layer.
-        scales: for the class output `fc`, where there is one, what its units answer to natural images.
-        device: where the networks are run.
-    """
-
-    name: str
-    network: str
-    arguments: Mapping[str, object]
-    lif: LIF
-    frames: int
-    shape: tuple[int, int, int]
-    layers: Mapping[str, LayerInfo]
-    weights: Mapping[str, ExactLayer]
-    scales: Mapping[str, Scale]
-    device: torch.device
-
-    @classmethod
-    def load(cls, name_or_path: str | Path, *, device: str = "cpu") -> "SpikingTarget":
-        """Read a shipped checkpoint by its name, or one's own by its path.
-
-        Raises:
-            CheckpointError: it is missing, damaged, or no spiking target.
-        """
-        tensors, card = checkpoint.load(name_or_path)
-        try:
-            facts = card.facts
-            network, arguments, frames = facts["network"], dict(facts["arguments"]), int(facts["frames"])
-            lif = LIF(**facts["lif"])
-            layers = {layer: LayerInfo(*shape) for layer, shape in facts["layers"].items()}
-            scales = {layer: Scale.of(tensors, layer) for layer in facts.get("outputs", ())}
-            built = build_network(network, arguments, lambda: LIFNeuron(lif))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"checkpoint {card.name!r} is no spiking target: {error!r} in its card") from error
-        weights = from_tensors(tensors, layer_grids(built))
-        shape = built.side, built.side, built.channels
-        return cls(card.name, network, arguments, lif, frames, shape, layers, weights, scales, torch.device(device))
-
-    def build(self, neuron: NeuronFactory) -> TargetNetwork:
-        """The folded network with this target's weights, as float32, and any neurons."""
-        network = build_network(self.network, self.arguments, neuron)
-        load_weights(network, self.weights)
-        return network.eval().to(self.device)
-
-    def counts(self, images: UInt8Array, units: Mapping[str, Sequence[int] | IntArray]) -> dict[str, IntArray]:
-        """Spikes of the units over all frames and positions, from rest.
-
-        Args:
-            images: uint8 `[n, *shape]`.
-            units: for every layer asked for, the units' indices.
-
-        Returns:
-            For every layer asked for, int64 `[n, len(units)]`. Nothing deeper than the deepest layer is computed.
-
-        Raises:
-            SpecError: no such layer or unit, or images of a wrong shape or type.
-        """
-        chosen = {layer: self._units(layer, indices) for layer, indices in units.items()}
-        x = self.input(images)
-        totals = {
-            layer: torch.zeros(len(images), len(index), dtype=torch.int64, device=self.device)
-            for layer, index in chosen.items()
-        }
-        if not chosen:
-            return {}
-        deepest = max(chosen, key=list(self.layers).index)
-        network = self.build(lambda: LIFNeuron(self.lif))
-        with torch.inference_mode():
-            for _ in range(self.frames):
-                for firing in network.walk(x):
-                    if firing.layer in chosen:
-                        spikes = (
-                            firing.spikes[:, chosen[firing.layer]].flatten(2)
-                            if firing.spikes.ndim == 4
-                            else (firing.spikes[:, chosen[firing.layer], None])
-                        )
-                        totals[firing.layer] += spikes.sum(2).to(torch.int64)
-                    if firing.layer == deepest:
-                        break
-        return {layer: total.cpu().numpy() for layer, total in totals.items()}
-
-    def class_scores(self, images: UInt8Array) -> FloatArray:
-        """One score per class, `[n, classes]`: the readout's mean over the frames (spike rate, or `fc`'s output).
-
-        Where the readout is spikes, the summed input currents break ties, as a share of less than one spike.
-        """
-        x = self.input(images)
-        network = self.build(lambda: LIFNeuron(self.lif))
-        total = torch.zeros(())
-        currents = torch.zeros(())
-        with torch.inference_mode():
-            for _ in range(self.frames):
-                *_, last = network.walk(x)
-                readout = network.readout(last)
-                total = total + readout.double()
-                currents = currents + last.currents.double()
-        scores = total.cpu().numpy()
-        if readout is last.spikes:
-            scores = scores + (np.arctan(currents.cpu().numpy()) / np.pi + 0.5) * 0.5
-        return scores / self.frames
-
-    def input(self, images: UInt8Array) -> Tensor:
-        """Images as the network sees them: `(u8 - 128) / 64`, float32 `[n, channels, height, width]` on the device."""
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.shape:
-            wanted = ", ".join(map(str, self.shape))
-            raise SpecError(f"target {self.name} takes uint8 images [n, {wanted}], got {images.dtype} {images.shape}")
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        return pixels.permute(0, 3, 1, 2).float().sub_(128.0).div_(64.0)
-
-    def _units(self, layer: str, indices: Sequence[int] | IntArray) -> Tensor:
-        if layer not in self.layers:
-            raise unknown(f"layer of {self.name}", layer, self.layers)
-        index = np.asarray(indices, np.int64)
-        channels = self.layers[layer].channels
-        if index.ndim != 1 or (index < 0).any() or (index >= channels).any():
-            raise SpecError(f"{self.name}/{layer} has units 0..{channels - 1}, got {list(indices)}")
-        return torch.from_numpy(index).to(self.device)
-
-
-def build_network(network: str, arguments: Mapping[str, object], neuron: NeuronFactory) -> TargetNetwork:
-    """A folded network by its class's name.
+        frames: how many times an image is shown.
+        spikes: by layer, the spikes of a unit that fires in every frame at every position.
 
     Raises:
-        CheckpointError: no such class.
+        CheckpointError: the card is missing, damaged or not a spiking target's; the weights are read on first use.
     """
-    if network not in NETWORKS:
-        raise unknown("network", network, NETWORKS, CheckpointError)
-    return NETWORKS[network](neuron, folded=True, **arguments)
 
+    def __init__(self, name_or_path: str | Path, *, device: str = "cpu") -> None:
+        card = checkpoint.read_card(name_or_path, SpikingTargetCard)
+        self.name, self.fingerprint, self.device = card.name, card.sha256, device
+        self.shape, self.activation, self.frames = card.image_shape, card.activation, card.frames
+        self.spikes = {layer: card.frames * y * x for layer, (_, y, x) in card.layers.items()}
+        self._source, self._card = name_or_path, card
 
-def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
-    """Channels, height and width of every spiking layer, found by showing the network a grey image."""
+    @property
+    def layers(self) -> Mapping[str, int]:
+        """Units of every spiking layer, and of the class output where it is offered."""
+        return self._card.units
 
-    def shape(firing: Firing) -> tuple[int, int, int]:
-        channels, *plane = firing.spikes.shape[1:]
-        height, width = plane or (1, 1)
-        return channels, height, width
+    def facts(self) -> Mapping[str, object]:
+        """Network, neuron, frames, weights, data and accuracy, from the card."""
+        return {**self._card.summary, "arithmetic": "exact: the same image gives the same bits on any machine"}
 
-    grey = torch.zeros(1, network.channels, network.side, network.side)
-    with torch.inference_mode():
-        return {firing.layer: shape(firing) for firing in network.eval().walk(grey)}
+    def on(self, device: str) -> "SpikingTarget":
+        """The same target on a device, loaded.
+
+        Raises:
+            CheckpointError: its checkpoint is missing or damaged.
+        """
+        other = self
+        if device != self.device:
+            other = copy(self)
+            for name in ("network", "evaluator"):
+                other.__dict__.pop(name, None)
+            other.device = device
+        _ = other.evaluator
+        return other
+
+    @cached_property
+    def network(self) -> "ExactNetwork":
+        """The exact weights; read on first use."""
+        from amb_problems.targets.spiking.exact_network import ExactNetwork
+
+        return ExactNetwork.load(self._source, device=self.device)
+
+    @cached_property
+    def evaluator(self) -> "Evaluator":
+        """The engine that counts spikes."""
+        from amb_problems.engine.evaluator import Evaluator
+        from amb_problems.targets.spiking.stages import network_of
+
+        return Evaluator(network_of(self.network), device=self.device)
+
+    def activations(self, images: "Images", units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
+
+        Args:
+            images: uint8 `[n, height, width, channels]`, of the target's shape.
+
+        Raises:
+            SpecError: no such layer, or images of another shape or type.
+        """
+        self._check(images, units)
+        classes = [i for i, (layer, _) in enumerate(units) if layer not in self.spikes]
+        spiking = [i for i, (layer, _) in enumerate(units) if layer in self.spikes]
+        result = np.zeros(len(units))
+        if spiking:
+            asked = [units[i] for i in spiking]
+            counts = self.evaluator.counts(images[spiking], asked)
+            result[spiking] = counts / np.array([self.spikes[layer] for layer, _ in asked], np.float64)
+        if classes:
+            wanted = np.array([units[i][1] for i in classes])
+            scores = self.readouts(images[classes])[np.arange(len(classes)), wanted]
+            result[classes] = self.network.scales[units[classes[0]][0]](wanted, scores)
+        return result
+
+    device_activations = activations
+
+    def readouts(self, images: "Images") -> FloatArray:
+        """The output of `fc`, averaged over the frames: float64 `[n, classes]`."""
+        return self.network.readouts(self.evaluator.unit_counts(images, self._last, self._last_units))
+
+    def all_activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
+        """The activation of every unit for every image: float64 `[n, len(units)]`, one pass for all spiking layers.
+
+        Raises:
+            SpecError: no such layer or unit, or images of another shape or type.
+        """
+        self._check(images, units)
+        result = np.zeros((len(images), len(units)))
+        asked = dict.fromkeys(layer for layer, _ in units)
+        needed = dict.fromkeys(layer if layer in self.spikes else self._last for layer in asked)
+        counts = self.evaluator.layer_counts(images, needed) if needed else {}
+        for layer in asked:
+            columns = [column for column, (own, _) in enumerate(units) if own == layer]
+            wanted = np.array([units[column][1] for column in columns])
+            if layer not in self.spikes:
+                readouts = self.network.readouts(counts[self._last])
+                result[:, columns] = self.network.scales[layer](wanted, readouts[:, wanted])
+            else:
+                result[:, columns] = counts[layer][:, wanted] / self.spikes[layer]
+        return result
+
+    def frame_activations(
+        self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]
+    ) -> FloatArray:
+        """Activations of some units of a layer where every frame shows an image of its own: float64 `[n, len(units)]`.
+
+        Args:
+            n: number of stimuli.
+            frames: the frames of stimulus i, uint8 `[frames, h, w, c]`; made when they are needed.
+            layer, units: whose activations.
+        """
+        if layer in self.spikes:
+            return self.evaluator.frame_counts(n, frames, layer, units) / self.spikes[layer]
+        wanted = np.array(units)
+        return self.network.scales[layer](wanted, self.frame_scores(n, frames)[:, wanted])
+
+    def frame_scores(self, n: int, frames: Callable[[int], UInt8Array]) -> FloatArray:
+        """A score for every class where every frame shows an image of its own: float64 `[n, classes]`.
+
+        The spikes of the last layer, or the readout. Arguments are those of `frame_activations`.
+        """
+        counts = self.evaluator.frame_counts(n, frames, self._last, self._last_units)
+        return self.network.readouts(counts) if self.network.scales else counts.astype(np.float64)
+
+    def relaxed(self, pixels: "Tensor", layer: str) -> "Tensor":
+        """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.
+
+        Raises:
+            SpecError: no such layer.
+        """
+        from amb_problems.targets.spiking.relaxation import relaxed
+
+        return relaxed(self.network, pixels, layer)
+
+    @property
+    def _last(self) -> str:
+        """The deepest spiking layer."""
+        return list(self.spikes)[-1]
+
+    @property
+    def _last_units(self) -> tuple[int, ...]:
+        return tuple(range(self.layers[self._last]))
+
+    def _check(self, images: "Images", units: Sequence[tuple[str, int]]) -> None:
+        check_images(images, self.shape, f"target {self.name}")
+        for layer, unit in units:
+            if layer not in self.layers:
+                raise unknown(f"layer of {self.name}", layer, self.layers)
+            if not 0 <= unit < self.layers[layer]:
+                raise SpecError(f"no unit {unit} in {self.name}/{layer}; its units are 0..{self.layers[layer] - 1}")

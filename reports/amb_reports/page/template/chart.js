@@ -1,11 +1,11 @@
 "use strict";
-// Drawing: a figure's panels with their axes and marks, by Observable Plot. Colours are the page's variables, so that they
-// follow its theme.
+// Drawing: a figure's panels with their axes and marks, by Observable Plot. Colours are the page's variables, so
+// they follow its theme.
 //
 // A panel: { x, y, marks, place, pick, steps }; place is its part of the figure [left, top, right, bottom] as shares.
-// An axis: { range, log, ticks: [[value, text]], text(value), title, top, angle, grid }; ticks are chosen where none are given.
+// An axis: { range, log, ticks: [[value, text]], text(value), title, top, angle, grid }; ticks are chosen if none are given.
 // A mark: { line: true, x, y, step } or { band: true, x, low, high, step } or { dots: true, x, y, low, high, labels, symbol } or
-// { cells: true, shades, texts }, each with a solver or a style, and for its words under the pointer say(i).
+// { cells: true, shades, texts }, each with a solver or a style, and say(i) for the text under the pointer.
 
 const MARGIN = { left: 56, right: 18, top: 12, bottom: 48 };
 const HEIGHT = 340;
@@ -15,12 +15,12 @@ const strokeOf = (solver) => `var(--c${solver.colour})`;
 const MARKERS = ["circle", "square", "diamond", "triangle", "cross", "star", "wye", "hexagon", "times", "asterisk"];
 const symbolOf = (number) => MARKERS[number % MARKERS.length];
 
-function chart(made, width) {
-  const height = made.height ?? HEIGHT;
-  const margin = { ...MARGIN, ...made.margin };
+function chart(drawing, width) {
+  const height = drawing.height ?? HEIGHT;
+  const margin = { ...MARGIN, ...drawing.margin };
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "chart", color: "var(--ink)" });
   const across = width - margin.left - margin.right, down = height - margin.top - margin.bottom;
-  root.panels = made.panels.map((panel) => {
+  root.panels = drawing.panels.map((panel) => {
     const [left, top, right, bottom] = panel.place ?? [0, 0, 1, 1];
     const box = {
       left: margin.left + left * across, right: margin.left + right * across,
@@ -49,7 +49,7 @@ function plotOf({ x, y, marks }, box, margin) {
   });
 }
 
-// An axis so many pixels long, with a tick in about `room` of them.
+// An axis that is `length` pixels long, with a tick about every `room` pixels.
 function axisOf(draw, grid, axis, length, room) {
   const ticks = axis.ticks ?? (axis.log ? logTicks(axis, length / room) : null);
   const words = new Map(ticks), where = ticks ? [[...words.keys()]] : [];
@@ -64,7 +64,7 @@ function axisOf(draw, grid, axis, length, room) {
   ];
 }
 
-// Plot would name every digit of every decade.
+// Plot would label every digit of every decade.
 function logTicks({ range: [low, high], text = String }, most) {
   const decades = Math.log10(high / low);
   const digits = decades > most / 2 ? [1] : decades > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];

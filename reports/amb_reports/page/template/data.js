@@ -4,7 +4,6 @@
 const TYPES = {
   u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array,
 };
-const STATUSES = ["ok", "timeout", "crash", "skip"];
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
@@ -18,19 +17,36 @@ async function readData() {
   }
   delete data.block;
   data.column = column;
+  templates = data.sentences;
   data.runs = column.problem.length;
-  for (const row of data.whole.runtimes) {
-    for (const name of ["ert", "low", "high"]) if (row[name] === "inf") row[name] = Infinity;
+  for (const row of [...data.whole.runtimes, data.whole.omnibus]) {
+    for (const name of ["ert", "low", "high", "f"]) if (row[name] === "inf") row[name] = Infinity;
   }
   return data;
 }
 
-// A run's columns at one of the budgets, by name.
-function viewColumns(data, budget) {
-  const place = data.budgets.indexOf(budget);
-  const names = ["present", "final", "normalized", "best", "score", "ordered", "failed", "queries",
-    "solver_seconds", "generator_seconds", "target_seconds"];
-  return Object.fromEntries(names.map((name) => [name, data.column[`${place}.${name}`]]));
+const viewCache = new Map();
+
+// Quantities of every run as it stood after one of the budgets, by name, as in the runs table of amb.stats: what the data hold,
+// `skipped`, `reached` (1 if the run closed enough of the gap to the best known value, else 0; NaN if the problem has no thresholds)
+// and `spent` (queries until then, or the budget).
+function viewOf(data, budget) {
+  if (!viewCache.has(budget)) {
+    const place = data.budgets.indexOf(budget), prefix = `${place}.`;
+    const view = Object.fromEntries(Object.entries(data.column).filter(([name]) => name.startsWith(prefix))
+      .map(([name, values]) => [name.slice(prefix.length), values]));
+    view.skipped = Uint8Array.from(view.status, (status) => data.statuses[status] === "skip");
+    view.reached = new Float64Array(data.runs);
+    view.spent = new Float64Array(data.runs);
+    for (let run = 0; run < data.runs; run++) {
+      const { start, best } = data.problems[data.column.problem[run]];
+      const query = best > start ? firstHit(data, run, data.threshold, budget) : NaN;
+      view.reached[run] = Number.isNaN(query) ? NaN : Number(query <= budget);
+      view.spent[run] = Math.min(query, budget);
+    }
+    viewCache.set(budget, view);
+  }
+  return viewCache.get(budget);
 }
 
 function runIdOf(data, run) {

@@ -1,5 +1,5 @@
 "use strict";
-// Elements from plain text: nothing that comes from data is ever read as HTML.
+// Elements from plain text: nothing in the data is ever read as HTML.
 
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -23,7 +23,7 @@ function setAttributes(element, attributes) {
   }
 }
 
-// Draws a part of the page anew and leaves the keyboard's focus where it was.
+// Redraws a part of the page and keeps the keyboard's focus where it was.
 function redraw(place, action) {
   const controls = () => [...place.querySelectorAll("a, button, input, select, summary, [tabindex]")];
   const index = controls().indexOf(document.activeElement);
@@ -40,7 +40,7 @@ function download(name, content, type) {
 const themeColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const DASH_ARRAYS = { solid: "", dash: "6 3", dot: "2 2", dashdot: "6 2 2 2" };
 
-// A short piece of a solver's line, as it is drawn in every figure.
+// A short piece of a solver's line, as it appears in every figure.
 function swatch(solver) {
   return svg("svg", { class: "swatch", width: 22, height: 10, "aria-hidden": "true" }, svg("line", {
     x1: 1, x2: 21, y1: 5, y2: 5, "stroke-width": 3, "stroke-dasharray": DASH_ARRAYS[solver.dash],
@@ -48,7 +48,7 @@ function swatch(solver) {
   }));
 }
 
-// A link to another view; what else the address holds by the time of the click is kept.
+// A link to another view; it keeps everything else that the address holds at the time of the click.
 function hashLink(changes, attributes, ...children) {
   const link = h("a", { href: Hash.with(changes), ...attributes }, ...children);
   link.addEventListener("click", (event) => {

@@ -1,5 +1,5 @@
 "use strict";
-// Where the runs come from: studies, machines, versions, and how to make the page again.
+// Where the runs come from: studies, machines, versions, and the command that writes the page again.
 
 function drawEnvironment(data) {
   const facts = (entries) => h("dl", {}, entries.filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -10,13 +10,13 @@ function drawEnvironment(data) {
     return [
       h("h3", {}, name || "Study"),
       facts([...Object.entries(machine), ...Object.entries(packages)]),
-      h("details", {}, h("summary", {}, "What it was asked for"), facts(Object.entries(settings))),
+      h("details", {}, h("summary", {}, "Settings of the study"), facts(Object.entries(settings))),
     ];
   });
-  const timed = data.column.timing.reduce((sum, one) => sum + one, 0);
+  const timed = viewOf(data, data.budgets[0]).timing.reduce((sum, one) => sum + one, 0);
   document.getElementById("environment").replaceChildren(
     h("h2", {}, "Environment"),
-    data.settings.command ? commandBox("This page again:", data.settings.command) : null,
+    data.settings.command ? commandBox("To write this page again:", data.settings.command) : null,
     facts([
       ["amb", data.amb], ["metric", data.settings.metric], ["alpha", data.settings.alpha], ["rope", data.settings.rope],
       ["runs", thousands(data.runs)], ["timed alone", `${thousands(timed)} of ${thousands(data.runs)} runs`],

@@ -1,7 +1,7 @@
 "use strict";
-// What each figure shows: from a result to panels and a caption.
+// The figures about queries, ranks and final activations: from a result to panels and a caption.
 
-const TARGETS = 51;
+const THRESHOLDS = 51;
 
 function queryGrid(budget, points) {
   const grid = new Set();
@@ -11,7 +11,8 @@ function queryGrid(budget, points) {
 
 const curveCache = new Map();
 
-// Best-so-far shares of all runs, in whole numbers of data.scale, at each query of the grid of a budget: [run × query].
+// The share of the gap that each run has closed, from chance (0) to the best known value (data.scale), at each query of a
+// budget's grid: [run × query].
 function curvesAt(data, budget) {
   if (!curveCache.has(budget)) {
     const grid = queryGrid(budget, 64);
@@ -33,27 +34,27 @@ function curvesAt(data, budget) {
 const solversOf = (result) => result.cells.map((cells, s) => ({ cells, solver: result.data.solvers[result.selection.solvers[s]] }))
   .filter(({ cells }) => cells.some((cell) => cell.length));
 
-// Places among the compared problems of those that have targets.
-const counted = ({ data, blocks }) => [...blocks.keys()].filter((k) => data.problems[blocks[k]].best > data.problems[blocks[k]].start);
+// Places, among the compared problems, of those that have thresholds.
+const withThresholds = ({ data, blocks }) => [...blocks.keys()].filter((k) => data.problems[blocks[k]].best > data.problems[blocks[k]].start);
 
-// What a figure makes of one solver's runs is kept while problems and budget stay: another solver changes nothing of it.
-const kept = { of: "", parts: new Map() };
+// What a figure computes from one solver's runs stays in a cache while problems and budget stay: other solvers do not change it.
+const figureCache = { of: "", parts: new Map() };
 
-function keep(figure, { selection, blocks }, solver, make) {
+function cached(figure, { selection, blocks }, solver, compute) {
   const of = `${selection.budget} ${blocks}`, name = `${figure} ${solver.name}`;
-  if (kept.of !== of) Object.assign(kept, { of, parts: new Map() });
-  if (!kept.parts.has(name)) kept.parts.set(name, make());
-  return kept.parts.get(name);
+  if (figureCache.of !== of) Object.assign(figureCache, { of, parts: new Map() });
+  if (!figureCache.parts.has(name)) figureCache.parts.set(name, compute());
+  return figureCache.parts.get(name);
 }
 
 FIGURES.push({
   name: "convergence",
-  title: "How fast each solver gets there",
+  title: "Best activation found so far",
   draw(result) {
     const { data, selection } = result;
     const { grid, curves } = curvesAt(data, selection.budget);
     const head = (g) => `after ${thousands(grid[g])} queries`;
-    const curved = solversOf(result).map(({ cells, solver }) => keep("convergence", result, solver, () => {
+    const curved = solversOf(result).map(({ cells, solver }) => cached("convergence", result, solver, () => {
       const runs = cells.flat();
       const column = new Uint16Array(runs.length);
       const [low, middle, high] = [[], [], []];
@@ -68,18 +69,18 @@ FIGURES.push({
     }));
     return {
       panels: [{
-        x: logAxis(selection.budget, "queries"), y: shareAxis("of the way to the best known", { text: (share) => share.toFixed(1) }),
+        x: logAxis(selection.budget, "queries"), y: shareAxis("share of the gap closed", { text: (share) => share.toFixed(1) }),
         marks: [
           ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
           ...curved.map(({ solver, middle }) => ({ line: true, step: true, solver, x: grid, y: middle, head, say: (g) => fixed(middle[g], 3) })),
         ],
       }],
-      caption: `Best activation so far. ${wayWords(result, result.blocks)} Lines: median over runs; bands: their middle half.`,
+      caption: `Best activation found so far against queries. ${gapWords(result, result.blocks)} Lines: median over runs; bands: middle half of the runs.`,
     };
   },
 });
 
-// A small generator of random numbers, so that a band looks the same whenever it is drawn.
+// A small seeded generator of random numbers, so that a band looks the same each time it is drawn.
 function randomNumbers(seed) {
   let state = seed;
   return () => {
@@ -90,7 +91,7 @@ function randomNumbers(seed) {
 
 const DRAWS = 200;
 
-// Mean over problems at every point, and the 95% interval of a bootstrap that draws problems. shares: [problem × point].
+// Mean over problems at every point, and the 95% interval of a bootstrap over problems. shares: [problem × point].
 function resampled(shares, problems, points) {
   const random = randomNumbers(1);
   const mean = new Float64Array(points), sums = new Float64Array(points), draws = new Float64Array(points * DRAWS);
@@ -114,50 +115,50 @@ function resampled(shares, problems, points) {
 
 FIGURES.push({
   name: "runtime",
-  title: "How many targets are reached",
+  title: "Thresholds reached",
   draw(result) {
     const { data, selection } = result;
     const { grid, curves } = curvesAt(data, selection.budget);
-    const step = data.scale / TARGETS, points = grid.length;
-    const places = counted(result);
+    const step = data.scale / THRESHOLDS, points = grid.length;
+    const places = withThresholds(result);
     const head = (g) => `within ${thousands(grid[g])} queries`;
-    const curved = solversOf(result).flatMap(({ cells, solver }) => keep("runtime", result, solver, () => {
+    const curved = solversOf(result).flatMap(({ cells, solver }) => cached("runtime", result, solver, () => {
       const own = places.filter((k) => cells[k].length);
       if (!own.length) return [];
       const shares = new Float64Array(own.length * points);
       own.forEach((k, p) => {
         for (const run of cells[k]) {
-          for (let g = 0; g < points; g++) shares[p * points + g] += Math.floor(curves[run * points + g] / step) / TARGETS / cells[k].length;
+          for (let g = 0; g < points; g++) shares[p * points + g] += Math.floor(curves[run * points + g] / step) / THRESHOLDS / cells[k].length;
         }
       });
       return [{ solver, ...resampled(shares, own.length, points) }];
     }));
     return {
       panels: [{
-        x: logAxis(selection.budget, "queries"), y: shareAxis("targets reached", { text: wholePercent }),
+        x: logAxis(selection.budget, "queries"), y: shareAxis("thresholds reached", { text: wholePercent }),
         marks: [
           ...curved.map(({ solver, low, high }) => ({ band: true, step: true, solver, x: grid, low, high })),
           ...curved.map(({ solver, mean }) => ({ line: true, step: true, solver, x: grid, y: mean, head, say: (g) => `${fixed(100 * mean[g], 1)}%` })),
           ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "times" })),
         ],
       }],
-      caption: `Empirical distribution of runtimes: share of ${TARGETS} targets a problem that are reached. ${wayWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
+      caption: `Share reached of ${THRESHOLDS} thresholds per problem, evenly spaced over the gap (empirical distribution of runtimes). ${gapWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
     };
   },
 });
 
 FIGURES.push({
   name: "profile",
-  title: "How close runs come to the best known",
+  title: "Final activation of the runs",
   draw(result) {
     const fractions = Array.from({ length: 201 }, (_, i) => 1 - i / 200);
     const curved = solversOf(result).map(({ cells, solver }) => {
       const filled = cells.filter((cell) => cell.length);
-      // Each run counts from the first fraction that it reaches on.
+      // Each run counts from the highest fraction that it reaches.
       const share = new Float64Array(fractions.length + 1);
       for (const cell of filled) {
         for (const run of cell) {
-          const reached = result.view.failed[run] ? -1 : finalShare(result, run);
+          const reached = result.view.failed[run] ? -1 : finalGapClosed(result, run);
           const first = Math.max(0, Math.ceil((1 - reached - 1e-12) * 200));
           if (first < fractions.length) share[first] += 1 / cell.length / filled.length;
         }
@@ -165,24 +166,24 @@ FIGURES.push({
       for (let i = 1; i < fractions.length; i++) share[i] += share[i - 1];
       return { solver, share: Array.from(share.subarray(0, fractions.length)) };
     });
-    // Beyond the point where the last line has risen as far as it ever will there is nothing to see.
+    // The axis ends where the last line has reached its highest point.
     const full = curved.map(({ share }) => fractions[share.findIndex((y) => y >= share.at(-1) - 1e-9)]);
     const lowest = Math.max(0, Math.min(0.9, ...full.map((f) => f - 0.03)));
     const x = fractions.filter((f) => f >= lowest - 1e-9);
-    const head = (i) => `at least ${fixed(100 * x[i], 1)}% of the way to the best known`;
+    const head = (i) => `at least ${fixed(100 * x[i], 1)}% of the gap closed`;
     return {
       panels: [{
-        x: { range: [1, lowest], text: wholePercent, title: "of the way to the best known" },
-        y: shareAxis("runs that reach it", { text: wholePercent }),
+        x: { range: [1, lowest], text: (share) => fixed(share, 1), title: "share of the gap closed" },
+        y: shareAxis("runs at or above it", { text: wholePercent }),
         marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${fixed(100 * share[i], 0)}% of runs` })),
       }],
-      caption: `Performance profile of final noise-free activations; every problem weighs the same. ${wayWords(result, result.blocks)}`,
+      caption: `Performance profile: share of runs whose final noise-free activation is at or above a value; every problem has the same weight. ${gapWords(result, result.blocks)}`,
     };
   },
 });
 
 const nameMargin = (width, names) => Math.min(width * 0.4, 24 + 7.2 * Math.max(...names.map((name) => name.length)));
-// A name that does not fit is cut in its middle, where names of one kind differ least.
+// A name that does not fit is shortened in its middle, where similar names differ least.
 function fitted(name, pixels) {
   const most = Math.max(6, Math.floor((pixels - 16) / 6.6));
   return name.length <= most ? name : `${name.slice(0, Math.ceil(most / 2) - 1)}…${name.slice(name.length - Math.floor(most / 2))}`;
@@ -190,7 +191,7 @@ function fitted(name, pixels) {
 
 FIGURES.push({
   name: "ranks",
-  title: "Mean rank over problems, 1 is best",
+  title: "Mean rank over problems",
   draw(result, width) {
     const { data, ranking } = result;
     const place = new Map(ranking.map((row, i) => [row.index, i]));
@@ -215,7 +216,7 @@ FIGURES.push({
           }),
         ],
       }],
-      caption: "A bar to the right joins solvers that the Holm-corrected signed-rank tests do not tell apart.",
+      caption: "Mean rank over problems, 1 is best. A bar on the right joins solvers that the Holm-corrected signed-rank tests do not tell apart.",
     };
   },
 });

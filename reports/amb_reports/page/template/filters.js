@@ -1,5 +1,5 @@
 "use strict";
-// The filters; with them stands the legend, as every solver's line is beside its name.
+// The filters; they are also the legend, as each solver's line is drawn next to its name.
 
 const FACET_WORDS = { suite: "Suite", generator: "Generator", target: "Target", layer: "Layer", noise: "Noise" };
 

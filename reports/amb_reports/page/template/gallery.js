@@ -1,5 +1,5 @@
 "use strict";
-// The most exciting inputs, and how each came about: a slider moves all of them from the first find to the last.
+// The most exciting inputs, and how each evolved: a slider moves all of them from the first success to the recommended one.
 
 const PAGE = 12;
 const gallery = { shown: PAGE, frame: null, timer: null };
@@ -11,26 +11,26 @@ function drawGallery(result) {
   const wanted = new Set(selection.problems), solvers = new Map(ranking.map((row, i) => [row.number, i]));
   const sheets = data.gallery.filter((sheet) => wanted.has(sheet.problem));
   if (!data.gallery.length) {
-    place.replaceChildren(h("h2", {}, "Most exciting inputs"), h("p", { class: "muted" }, "There are no images: the problems cannot be made here, or no run recommended anything."));
+    place.replaceChildren(h("h2", {}, "Most exciting inputs"), h("p", { class: "muted" }, "There are no images: the problems could not be loaded where the page was written, or no run recommended anything."));
     return;
   }
   const frames = data.gallery[0].frames;
   gallery.frame ??= frames - 1;
-  const slider = h("input", { type: "range", min: 0, max: frames - 1, value: gallery.frame, "aria-label": "From the first find to the last", id: "frame", oninput: (event) => showFrame(Number(event.target.value)) });
+  const slider = h("input", { type: "range", min: 0, max: frames - 1, value: gallery.frame, "aria-label": "From the first candidate to the recommended one", id: "frame", oninput: (event) => showFrame(Number(event.target.value)) });
   const play = h("button", { type: "button", id: "play", onclick: () => playFrames(frames) }, "Play");
   const rows = sheets.slice(0, gallery.shown).map((sheet) => galleryRow(result, sheet, solvers));
   const more = sheets.length > gallery.shown ? h("button", { type: "button", onclick: () => { gallery.shown += PAGE; redraw(place, () => drawGallery(result)); } }, `Show ${Math.min(PAGE, sheets.length - gallery.shown)} more of ${sheets.length} problems`) : null;
   place.replaceChildren(
     h("h2", {}, "Most exciting inputs"),
-    h("p", { class: "muted" }, "The best of all seeds of each solver at its full budget; below it the activation and after how many queries it was found. "
-      + "The slider goes from a run's first candidate over its improvements to what it recommends; the best of a problem is framed."),
+    h("p", { class: "muted" }, "The best run of each solver at its full budget; below each image its activation and the query that found it. "
+      + "The slider goes from the run's first candidate through its improvements to the recommended one. A frame marks the best image of a problem."),
     h("div", { class: "tools" }, play, slider, h("span", { id: "frame-words", class: "muted" })),
     h("div", { class: "images" }, rows), h("div", { class: "tools" }, more),
   );
   showFrame(gallery.frame);
 }
 
-// A sheet's picture is read once, however many cells show a part of it.
+// A sprite sheet is decoded once, though many cells show a part of it.
 const sheetAddresses = new Map();
 
 function addressOf(sheet) {
@@ -50,7 +50,7 @@ function galleryRow(result, sheet, solvers) {
   return h("div", {}, h("h3", {}, problem.label, " ", h("span", { class: "muted" }, problem.label === problem.id ? "" : problem.id)),
     h("div", { class: "row" }, cells.map((cell) => {
       const image = h("div", {
-        class: "image", role: "img", "aria-label": `Image that ${data.solvers[cell.solver].name} found`,
+        class: "image", role: "img", "aria-label": `Most exciting input found by ${data.solvers[cell.solver].name}`,
         style: `background-image:url(${addressOf(sheet)});background-size:${100 * sheet.frames}% ${100 * rows}%;background-position-y:${rows > 1 ? 100 * cell.row / (rows - 1) : 0}%`,
       });
       const value = h("span", { class: "value" });
@@ -71,7 +71,7 @@ function showFrame(frame) {
   const slider = document.getElementById("frame");
   if (slider) {
     slider.value = frame;
-    document.getElementById("frame-words").textContent = frame === Number(slider.max) ? "recommended at the end" : `improvement ${frame + 1} of ${Number(slider.max) + 1}`;
+    document.getElementById("frame-words").textContent = frame === Number(slider.max) ? "recommended candidate" : `improvement ${frame + 1} of ${Number(slider.max) + 1}`;
   }
 }
 

@@ -1,5 +1,5 @@
 "use strict";
-// The address keeps the view: everything that is chosen stands behind the #.
+// The address holds the view: every choice is stored after the #.
 
 const Hash = {
   read() {

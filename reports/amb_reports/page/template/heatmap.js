@@ -1,7 +1,7 @@
 "use strict";
-// Every solver on every problem.
+// Median activations of every solver on every problem.
 
-// A colour between others, and black or white, whichever reads better on it.
+// A colour interpolated between others, and black or white, whichever reads better on it.
 function shadeOf(colours, share) {
   const place = Math.min(Math.max(share, 0), 1) * (colours.length - 1), i = Math.min(Math.floor(place), colours.length - 2);
   const parts = colours[i].map((part, c) => part + (colours[i + 1][c] - part) * (place - i));
@@ -22,11 +22,11 @@ FIGURES.push({
     if (!ranking.length || !problems.length) return { panels: [], caption: "Nothing is selected." };
     const activation = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
     const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(activation))));
-    const shares = problems.map((p, k) => values[k].map((v) => wayOf(data.problems[p], v)));
+    const shares = problems.map((p, k) => values[k].map((v) => gapClosed(data.problems[p], v)));
     const known = shares.flat().filter(isKnown);
     const least = Math.min(0.9, Math.max(0, Math.floor(10 * Math.min(...known)) / 10));  // a failed run lies far below chance
     const labels = problems.map((p) => data.problems[p].label), left = nameMargin(width, labels);
-    // The last name leans out to the right.
+    // The last name, set at an angle, needs room on the right.
     const names = ranking.map((row) => fitted(row.solver, 110)), column = (width - left - 40) / ranking.length;
     const right = Math.max(12, 5.6 * names.at(-1).length - column / 2);
     const roomy = (width - left - right) / ranking.length >= 42;
@@ -37,7 +37,7 @@ FIGURES.push({
       const { id } = data.problems[problems[k]];
       return {
         head: id,
-        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of the way)` }],
+        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of the gap closed)` }],
         open: () => openRows(ranking[i].solver, id),
       };
     };
@@ -55,7 +55,7 @@ FIGURES.push({
         }],
         pick,
       }],
-      caption: `Median over seeds of the final noise-free activation, coloured from ${wholePercent(least)} (weakest) to 100% (strongest) of the way to the best known. ${wayWords(result, problems)}`,
+      caption: `Median over seeds of the final noise-free activation, coloured by the share of the gap that it closes, from ${fixed(least, 1)} (weakest) to 1 (strongest). ${gapWords(result, problems)}`,
       problems,
     };
   },

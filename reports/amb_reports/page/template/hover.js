@@ -1,11 +1,11 @@
 "use strict";
-// What stands under the pointer, or under the arrow keys: every line's value at one place, the nearest dot, or a cell.
+// The values under the pointer or the arrow keys: every line's value at one place, the nearest dot, or a cell.
 
 const NEAR = 30;
 const px = (x) => String(Math.round(10 * x) / 10);
 
-// Rows { solver, text } at a point of a panel, their heading, and where the guide stands.
-function found(panel, x, y) {
+// Rows { solver, text } at a point of a panel, their heading, and the place of the guide line.
+function valuesAt(panel, x, y) {
   if (panel.pick) return panel.pick(panel, x, y);
   const lines = panel.marks.filter((mark) => mark.line && mark.say);
   if (lines.length) {
@@ -36,7 +36,7 @@ function inBox({ box }, x, y) {
 function showTip(root, x, y) {
   const tip = document.getElementById("tip");
   const panel = root.panels.find((one) => inBox(one, x, y));
-  const here = panel ? found(panel, x, y) : null;
+  const here = panel ? valuesAt(panel, x, y) : null;
   root.querySelector(".guide")?.remove();
   tip.hidden = here === null;
   root.style.cursor = here?.open ? "pointer" : "";
@@ -58,7 +58,7 @@ function hideTip(root) {
   root?.querySelector(".guide")?.remove();
 }
 
-// A plot answers the pointer, and with the keyboard the arrow keys.
+// A plot responds to the pointer and to the arrow keys.
 function watchPlot(plot) {
   const root = () => plot.querySelector("svg");
   const at = (event) => {

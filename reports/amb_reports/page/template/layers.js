@@ -1,13 +1,13 @@
 "use strict";
-// Where in a network each solver does well.
+// Final activations by layer.
 
 FIGURES.push({
   name: "layers",
-  title: "Scores by layer",
+  title: "Final activation by layer",
   wide: true,
   draw(result, width) {
     const { data, blocks } = result;
-    // Generators and targets are named where there are several.
+    // Generators and targets are named if there are several.
     const parts = ["generator", "target"].filter((part) => new Set(blocks.map((p) => data.problems[p][part])).size > 1);
     const nameOf = (p) => [...parts, "layer"].map((part) => data.problems[p][part]).join(" · ");
     const layers = [...new Set(blocks.map(nameOf))];
@@ -15,7 +15,7 @@ FIGURES.push({
     const marks = shown.map(({ cells, solver }, s) => {
       const points = layers.map((layer, l) => {
         const sorted = Float64Array.from([...blocks.keys()].filter((k) => nameOf(blocks[k]) === layer)
-          .map((k) => median(cells[k].map((run) => finalShare(result, run))))).sort();
+          .map((k) => median(cells[k].map((run) => finalGapClosed(result, run))))).sort();
         return { y: l + 0.7 * ((s + 0.5) / shown.length - 0.5), n: sorted.length, middle: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
       }).filter((point) => point.n);
       return {
@@ -29,14 +29,14 @@ FIGURES.push({
       height: 64 + layers.length * Math.max(44, 13 * shown.length),
       margin: { left, top: 52, bottom: 12 },
       panels: [{
-        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "of the way to the best known", top: true },
+        x: { range: [Math.min(...all) - pad, Math.max(...all) + pad], text: (share) => String(Number(share.toFixed(3))), title: "share of the gap closed", top: true },
         y: { range: [layers.length - 0.5, -0.5], ticks: layers.map((name, i) => [i, fitted(name, left)]), grid: false },
         marks: [
           ...layers.slice(1).map((_, i) => ({ line: true, x: [Math.min(...all) - pad, Math.max(...all) + pad], y: [i + 0.5, i + 0.5], style: { stroke: "var(--grid)", strokeWidth: 1 } })),
           ...marks,
         ],
       }],
-      caption: `Final activation on the way to the best known: median over problems of their medians over seeds; bars: the middle half of problems. ${wayWords(result, blocks)}`,
+      caption: `Share of the gap closed by the final activation: median over problems of the medians over seeds; bars: middle half of the problems. ${gapWords(result, blocks)}`,
     };
   },
 });

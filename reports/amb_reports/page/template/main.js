@@ -1,5 +1,5 @@
 "use strict";
-// Reads the data, then draws whatever the address asks for, and again when it changes.
+// Reads the data, then draws the view that the address describes, and redraws when it changes.
 
 const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
 
@@ -27,7 +27,7 @@ function draw() {
     page.drawnFor = parts.toString();
     const selection = readSelection(data);
     page.result = compute(data, selection);
-    document.getElementById("verdict").textContent = verdictWords(page.result);
+    document.getElementById("verdict").textContent = verdictOf(page.result);
     document.getElementById("basis").textContent = basisWords(page.result);
     redraw(document.getElementById("filters"), () => drawFilters(data, selection));
   }
@@ -40,7 +40,7 @@ function draw() {
   const section = Hash.read().get("section");
   if (section !== page.section) {
     page.section = section;
-    drawLater();  // a section stands where it stays only when all above it are drawn
+    drawLater();  // a section has its final place only once everything above it is drawn
     const place = document.getElementById(section ?? "");
     if (place?.tagName === "SECTION") {
       place.scrollIntoView();
@@ -50,7 +50,7 @@ function draw() {
   page.milliseconds = performance.now() - began;
 }
 
-// Draws a section now if it is in sight, else when it comes into sight.
+// Draws a section now if it is visible, else when it becomes visible.
 const waiting = new Map();
 const watch = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -69,7 +69,7 @@ function whenSeen(id, action) {
   else waiting.set(id, action);
 }
 
-// Draws a section now if it is in sight, else after what is in sight has been painted.
+// Draws a section now if it is visible, else after the visible ones have been painted.
 const later = new Map();
 
 function whenFree(id, action) {

@@ -1,5 +1,5 @@
 "use strict";
-// Figures: each is computed when it comes into sight, and downloads as SVG with its legend and caption.
+// Figures: each is computed when it becomes visible, and downloads as SVG with its legend and caption.
 
 const FIGURES = [];
 const drawn = new Map();
@@ -50,40 +50,40 @@ function drawFigures(result) {
   drawStale();
 }
 
-// Draws what is in sight and no longer true. Widths are those last seen: reading them now would cost a layout.
+// Redraws the visible figures that are out of date. Widths are those last seen: reading them now would force a layout.
 function drawStale() {
   if (!shownResult) return;
   const due = [...drawn.values()].filter((state) => state.visible && state.stale);
   for (const state of due) state.width ||= state.plot.clientWidth || 600;
   for (const state of due) {
     state.stale = false;
-    const made = figureOf(state.figure, state.width);
-    state.caption.textContent = made.panels.length ? `${captionOf(made)} A click shows the runs.` : made.caption;
-    state.plot.replaceChildren(...(made.panels.length ? [chart(made, state.width)] : []));
-    state.plot.style.minHeight = `${made.height ?? HEIGHT}px`;
+    const drawing = figureOf(state.figure, state.width);
+    state.caption.textContent = drawing.panels.length ? `${captionOf(drawing)} Click to see the runs.` : drawing.caption;
+    state.plot.replaceChildren(...(drawing.panels.length ? [chart(drawing, state.width)] : []));
+    state.plot.style.minHeight = `${drawing.height ?? HEIGHT}px`;
   }
 }
 
-// A figure of what is selected; without panels, and with the reason, where there is nothing to show.
+// A figure of the selection; without panels, and with the reason, if there is nothing to show.
 function figureOf(figure, width) {
   if (!shownResult.runs.length) return { panels: [], caption: "Nothing is selected." };
-  if (!shownResult.blocks.length && !figure.every) return { panels: [], caption: "No problem is common to the selected solvers." };
+  if (!shownResult.blocks.length && !figure.every) return { panels: [], caption: "The selected solvers have no problem in common." };
   return figure.draw(shownResult, width);
 }
 
-const captionOf = (made) => `${made.caption} ${scopeWords(shownResult, made.problems)}.`;
+const captionOf = (drawing) => `${drawing.caption} ${scopeWords(shownResult, drawing.problems)}.`;
 
 function saveFigure(figure) {
   const width = 860, top = 40;
-  const made = inLight(() => figureOf(figure, width - 24));
-  const plot = chart(made, width - 24);
+  const drawing = inLight(() => figureOf(figure, width - 24));
+  const plot = chart(drawing, width - 24);
   const height = Number(plot.getAttribute("height"));
   const text = (words, x, y, attributes) => svg("text", { x, y, fill: "var(--ink)", ...attributes }, words);
-  const legend = made.unnamed ? [] : legendOf(shownResult, width);
+  const legend = drawing.unnamed ? [] : legendOf(shownResult, width);
   const below = top + (legend.length ? legend.at(-1).row * 20 + 26 : 0);
   plot.setAttribute("x", 12);
   plot.setAttribute("y", below);
-  const words = captionOf(made).match(/.{1,135}(\s|$)/g) ?? [];
+  const words = captionOf(drawing).match(/.{1,135}(\s|$)/g) ?? [];
   const whole = below + height + 16 * words.length + 16;
   const root = svg("svg", { width, height: whole, viewBox: `0 0 ${width} ${whole}`, "font-family": LETTERS, "font-size": 12, color: "var(--ink)" },
     svg("rect", { width, height: whole, fill: "var(--ground)" }),
@@ -108,11 +108,11 @@ function legendOf(result, width) {
   });
 }
 
-// A file is read on white paper, whatever the screen's colours are.
+// Files are always drawn in the light colours, for paper.
 function inLight(action) {
   const { dataset } = document.documentElement, theme = dataset.theme;
   dataset.theme = "light";
-  const made = action();
+  const result = action();
   dataset.theme = theme;
-  return made;
+  return result;
 }

@@ -1,11 +1,8 @@
 "use strict";
 // From a selection to its runs, medians, ranking and pairs.
 
-// The one target that tables give, as amb.stats.queries.TARGET.
-const HIT = 0.75;
-
 function compute(data, asked) {
-  const view = viewColumns(data, asked.budget);
+  const view = viewOf(data, asked.budget);
   const { problem, solver } = data.column;
   const shown = [...asked.solvers, ...asked.aside];
   const solverPlace = new Map(shown.map((s, i) => [s, i]));
@@ -23,63 +20,70 @@ function compute(data, asked) {
   const [solvers, absent] = [true, false].map((has) => asked.solvers.filter((_, s) => ran[s] === has));
   const selection = { ...asked, solvers, absent }, all = every.filter((_, s) => ran[s]);
   // Only problems on which every solver has a run are compared; the heat map and the gallery show all.
-  const kept = selection.problems.map((_, p) => p).filter((p) => all.length && all.every((row) => row[p].length));
-  const common = (row) => kept.map((p) => row[p]);
-  const cells = all.map(common);
+  const common = selection.problems.map((_, p) => p).filter((p) => all.length && all.every((row) => row[p].length));
+  const commonOf = (row) => common.map((p) => row[p]);
+  const cells = all.map(commonOf);
   const medians = (column) => cells.map((row) => row.map((cell) => median(cell.map((i) => view[column][i]))));
+  const control = asked.whole || data.settings.control === null ? data.settings.control
+    : selection.solvers.map((s) => data.solvers[s].name).find((name) => name === data.settings.control) ?? null;
   const result = {
-    data, selection, view, cells, all, runs,
-    anchored: kept.map((p) => all.some((row) => row[p].some((i) => isKnown(view.normalized[i])))),
-    blocks: kept.map((p) => selection.problems[p]),
+    data, metric: data.metric, question: { ...data.settings, control }, selection, view, cells, all, runs,
+    blocks: common.map((p) => selection.problems[p]),
+    asked: selection.problems.filter((_, p) => all.some((row) => row[p].length)).length,
     ordered: medians("ordered"), scores: medians("score"),
   };
-  const control = data.whole.control === null ? null
-    : selection.solvers.findIndex((s) => data.solvers[s].name === data.whole.control);
-  result.control = control === -1 ? null : control;
-  result.pairs = pairsOf(result);
-  result.ranking = rankingOf(result);
-  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i], common));
+  const nameOf = (i) => data.solvers[selection.solvers[i]].name;
+  const tests = pairsOf(result, control === null ? null : selection.solvers.findIndex((s) => data.solvers[s].name === control));
+  result.ranking = rankingOf(result, tests);
+  result.pairs = tests.map((pair) => ({ ...pair, first: nameOf(pair.first), second: nameOf(pair.second) }));
+  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i], commonOf));
+  result.elsewhere = elsewhereOf(result, common);
   return result;
 }
 
-function pairsOf(result) {
-  const { cells, ordered, scores, view, data } = result;
-  const known = new Map(result.selection.whole
-    ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
-  const nameOf = (i) => data.solvers[result.selection.solvers[i]].name;
+// The runs that are left out because not every solver has one on their problems.
+function elsewhereOf({ all, view, selection }, common) {
+  const places = selection.problems.map((_, p) => p).filter((p) => !common.includes(p) && all.some((row) => row[p].length));
+  const runs = places.flatMap((p) => all.flatMap((row) => row[p]));
+  return { runs: runs.length, failed: runs.filter((run) => view.failed[run]).length, problems: places.length };
+}
+
+// Tests and effects of all pairs; intervals and probabilities are those of the whole study, and missing in a part of it.
+function pairsOf(result, control) {
+  const { cells, ordered, scores, view, data, question, blocks, selection } = result;
   if (cells.length < 2) return [];
+  const known = new Map(selection.whole ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
+  const nameOf = (i) => data.solvers[selection.solvers[i]].name;
+  const clusters = new Set(blocks.map((p) => `${data.problems[p].generator}\n${data.problems[p].target}`)).size;
   const values = cells.map((row) => row.map((cell) => Float64Array.from(cell, (i) => round12(view.ordered[i])).sort()));
-  return comparePairs(ordered, data.settings.alpha, result.control).map((pair) => {
+  return comparePairs(ordered, question.alpha, control).map((pair) => {
     const { first, second } = pair;
-    const chances = result.blocks.map((_, k) => a12(values[first][k], values[second][k]));
+    const chances = blocks.map((_, k) => a12(values[first][k], values[second][k]));
     const whole = known.get(`${nameOf(first)}\n${nameOf(second)}`) ?? {};
     return {
       ...pair, low: NaN, high: NaN, first_better: NaN, equal: NaN, ...pick(whole, ["low", "high", "first_better", "equal"]),
-      difference: hodgesLehmann(result.blocks.map((_, k) => scores[first][k] - scores[second][k])),
-      a12: chances.reduce((a, b) => a + b, 0) / chances.length,
+      difference: hodgesLehmann(blocks.map((_, k) => scores[first][k] - scores[second][k])),
+      a12: chances.reduce((a, b) => a + b, 0) / chances.length, clusters, rope: question.rope,
     };
   });
 }
 
-function rankingOf(result) {
-  const { data, selection, cells, all, ordered, scores, pairs } = result;
+function rankingOf(result, tests) {
+  const { data, selection, cells, all, ordered, scores, question } = result;
   const mean = meanRanks(ordered);
   const rows = selection.solvers.map((number, i) => ({
-    index: i, number, solver: data.solvers[number].name, mean_rank: mean[i], score: median(scores[i]),
-    low: NaN, high: NaN, problems: result.blocks.length,
-    covered: all[i].filter((cell) => cell.length).length,
-    ...costs(result, cells[i]), ...tally(result, i),
+    index: i, number, solver: data.solvers[number].name, white_box: false, mean_rank: mean[i], score: median(scores[i]),
+    low: NaN, high: NaN, problems: result.blocks.length, covered: all[i].filter((cell) => cell.length).length, asked: result.asked,
+    ...factsOf(result, cells[i], cells), ...tally(result, i),
   }));
   rows.sort((a, b) => (a.mean_rank - b.mean_rank) || (b.score - a.score) || 0);
-  const grouped = result.control === null ? groups(rows.map((row) => row.index), pairs) : [];
-  result.groups = grouped;
-  const reference = result.control ?? (rows.length ? rows[0].index : null);
+  result.groups = question.control === null && result.blocks.length ? groups(rows.map((row) => row.index), tests) : [];
+  const reference = question.control === null ? rows[0] : rows.find((row) => row.solver === question.control);
   const whole = new Map(selection.whole ? data.whole.ranking.map((row) => [row.solver, row]) : []);
   for (const row of rows) {
     row.place = 1 + rows.filter((other) => other.mean_rank < row.mean_rank).length;
-    row.letters = grouped.map((group, k) => (group.includes(row.index) ? letter(k) : "")).join("");
-    const pair = pairs.find(({ first, second }) => (first === row.index && second === reference)
-      || (second === row.index && first === reference));
+    row.letters = result.groups.map((group, k) => (group.includes(row.index) ? letter(k) : "")).join("");
+    const pair = tests.find(({ first, second }) => row !== reference && [first, second].includes(row.index) && [first, second].includes(reference.index));
     row.p_holm = pair ? pair.p_holm : NaN;
     row.note = pair ? pair.note : "";
     Object.assign(row, pick(whole.get(row.solver) ?? {}, ["low", "high"]));
@@ -88,58 +92,52 @@ function rankingOf(result) {
 }
 
 // A white-box solver: what it scored and cost, without rank or test.
-function asideRow(result, number, every, common) {
-  const { data, view } = result, cells = common(every);
+function asideRow(result, number, every, commonOf) {
+  const { data, view } = result, cells = commonOf(every);
   const filled = cells.filter((cell) => cell.length);
   const whole = result.selection.whole ? data.whole.ranking.find((row) => row.solver === data.solvers[number].name) : null;
   return {
-    number, solver: data.solvers[number].name, white_box: true, letters: "", mean_rank: NaN, p_holm: NaN, note: "not ranked",
-    wins: DASH, ties: DASH, losses: DASH, covered: every.filter((cell) => cell.length).length, low: NaN, high: NaN,
+    number, solver: data.solvers[number].name, white_box: true, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED,
+    wins: NaN, ties: NaN, losses: NaN, covered: every.filter((cell) => cell.length).length, asked: result.asked, low: NaN, high: NaN,
     score: median(filled.map((cell) => median(cell.map((i) => view.score[i])))),
-    ...costs(result, cells), ...pick(whole ?? {}, ["low", "high"]),
+    ...factsOf(result, cells, [cells]), ...pick(whole ?? {}, ["low", "high"]),
   };
 }
 
-// Final activations between chance (0) and the best known value (1) of the suite's reference points, where there are any.
-function normalized(result, cells) {
-  const { view } = result;
-  const known = cells.filter((cell, p) => cell.length && result.anchored[p]);
-  return median(known.map((cell) => median(cell.map((i) => (view.failed[i] ? 0 : view.normalized[i])))));
+// What is counted of a solver's runs, and every declared aggregate of them. `rows` are the cells of all solvers that it is ranked with.
+function factsOf(result, cells, rows) {
+  const { data, view, selection } = result, runs = cells.flat();
+  const count = (flags) => runs.reduce((sum, run) => sum + flags[run], 0);
+  const facts = { runs: runs.length, failures: count(view.failed), timed: runs.length > 0 && count(view.timing) === runs.length, budget: selection.budget };
+  for (const { name, aggregate: rule } of data.tables.ranking) if (rule) facts[name] = aggregated(view, cells, rows, rule);
+  return facts;
 }
 
-function costs(result, cells) {
-  const { data, view, selection } = result;
-  const hits = [], own = [], evaluation = [];
-  let failures = 0, runs = 0, timed = 0;
-  cells.forEach((cell, p) => {
-    const facts = data.problems[result.blocks[p]];
-    for (const run of cell) {
-      runs++;
-      failures += view.failed[run];
-      timed += data.column.timing[run];
-      if (facts.best > facts.start) hits.push(firstHit(data, run, HIT, selection.budget));
-      if (STATUSES[data.column.status[run]] === "skip") continue;
-      own.push(view.solver_seconds[run]);
-      evaluation.push(view.generator_seconds[run] + view.target_seconds[run]);
-    }
-  });
-  const arrived = hits.filter(Number.isFinite).length;
-  const spent = hits.reduce((sum, hit) => sum + Math.min(hit, selection.budget), 0);
+// A solver's number from a quantity of its runs, by the same rule as amb.stats.aggregates.aggregate.
+function aggregated(view, cells, rows, { how, of, per, started_only: startedOnly, failed }) {
+  const plain = (run) => of.reduce((sum, name) => sum + view[name][run], 0);
+  const own = per && how !== "ratio" ? (run) => plain(run) / Math.max(view[per][run], 1) : plain;
+  const value = (run) => (failed !== null && view.failed[run] ? failed : own(run));
+  const counts = (run) => !(startedOnly && view.skipped[run]);
   const average = (list) => (list.length ? list.reduce((a, b) => a + b, 0) / list.length : NaN);
-  return {
-    runs, failures, timed, budget: selection.budget, normalized: normalized(result, cells),
-    hit_share: hits.length ? arrived / hits.length : NaN, ert: hits.length ? spent / arrived : NaN,
-    solver_seconds: average(own), evaluation_seconds: average(evaluation),
-  };
+  if (how === "median") {
+    // Of the problems on which any run has a value.
+    const known = cells.map((_, p) => rows.some((row) => row[p].some((run) => counts(run) && isKnown(own(run)))));
+    return median(cells.filter((cell, p) => known[p] && cell.length).map((cell) => median(cell.filter(counts).map(value).filter(isKnown))));
+  }
+  const runs = cells.flat().filter(counts);
+  if (how === "mean") return average(runs.map(value).filter(isKnown));
+  const sum = (quantity) => runs.map(quantity).filter(isKnown).reduce((a, b) => a + b, 0);
+  return sum(own) / sum((run) => view[per][run]);
 }
 
-// Whether all runs of these rows had the machine for themselves, so that their seconds compare.
-const allTimed = (rows) => rows.length > 0 && rows.every((row) => row.runs > 0 && row.timed === row.runs);
+// Whether all runs of these rows had the machine to themselves, so that their seconds compare.
+const allTimed = (rows) => rows.length > 0 && rows.every((row) => row.timed);
 
 function tally(result, i) {
-  const counts = { wins: 0, ties: 0, losses: 0 };
+  const counts = { wins: 0, ties: 0, losses: 0 }, { data, selection, question: { control } } = result;
   result.ordered.forEach((other, j) => {
-    if (j === i || (result.control !== null && j !== result.control)) return;
+    if (j === i || (control !== null && data.solvers[selection.solvers[j]].name !== control)) return;
     other.forEach((value, k) => {
       const d = round12(round12(result.ordered[i][k]) - round12(value));
       counts[d > 0 ? "wins" : d < 0 ? "losses" : "ties"]++;
@@ -148,7 +146,7 @@ function tally(result, i) {
   return counts;
 }
 
-// Queries after which a run first reached a share of the way to the best known; Infinity if never.
+// Queries after which a run first closed a share of the gap between chance and the best known value; Infinity if it never did.
 function firstHit(data, run, share, budget) {
   const start = data.column["curve.start"], shares = data.column["curve.share"];
   let low = start[run], high = start[run + 1];
@@ -161,12 +159,12 @@ function firstHit(data, run, share, budget) {
   return query <= budget ? query : Infinity;
 }
 
-// How far an activation has come on its problem's way to the best known.
-const wayOf = ({ start, best }, activation) => (best > start ? (activation - start) / (best - start) : 0);
+// An activation between its problem's chance (0) and best known value (1).
+const gapClosed = ({ start, best }, activation) => (best > start ? (activation - start) / (best - start) : 0);
 
 // The same of a run's final activation; failed runs are at 0.
-function finalShare(result, run) {
-  return result.view.failed[run] ? 0 : wayOf(result.data.problems[result.data.column.problem[run]], result.view.final[run]);
+function finalGapClosed(result, run) {
+  return result.view.failed[run] ? 0 : gapClosed(result.data.problems[result.data.column.problem[run]], result.view.final[run]);
 }
 
 function pick(object, names) {

@@ -1,5 +1,5 @@
 "use strict";
-// The runs behind a number, and the commands that make them again.
+// The runs behind a number, and the commands that repeat them.
 
 const MOST_ROWS = 200;
 
@@ -22,8 +22,8 @@ function drawRows(result) {
     && problems.has(data.column.problem[i]));
   const rows = runs.map((i) => ({
     problem: data.problems[data.column.problem[i]], solver: data.solvers[data.column.solver[i]].name,
-    seed: data.column.seed[i], status: STATUSES[data.column.status[i]], queries: view.queries[i], final: view.final[i],
-    hit: firstHit(data, i, HIT, result.selection.budget), own: view.solver_seconds[i],
+    seed: data.column.seed[i], status: data.statuses[result.view.status[i]], queries: view.queries[i], final: view.final[i],
+    hit: firstHit(data, i, data.threshold, result.selection.budget), own: view.solver_seconds[i],
     generator: view.generator_seconds[i], target: view.target_seconds[i], run_id: runIdOf(data, i),
     message: data.messages[i] ?? "", source: data.sources[data.column.source[i]].name,
   }));
@@ -32,18 +32,18 @@ function drawRows(result) {
     column("problem", "problem", (row) => row.problem.label, { left: true, value: (row) => row.problem.id }),
     column("solver", "solver", (row) => row.solver, { left: true }),
     column("seed", "seed", (row) => String(row.seed)),
-    column("final", "activation", (row) => fixed(row.final, 4), { first: -1 }),
+    column("final", "activation", (row) => fixed(row.final, 4), { descending: true }),
     column("hit", "queries to 75%", (row) => (Number.isFinite(row.hit) ? thousands(row.hit) : `>${thousands(result.selection.budget)}`)),
     column("queries", "queries", (row) => thousands(row.queries)),
     column("status", "status", (row) => row.status, { left: true }),
-    column("own", "solver s", (row) => seconds(row.own)),
-    column("generator", "generator s", (row) => seconds(row.generator)),
-    column("target", "target s", (row) => seconds(row.target)),
+    column("own", "solver time, s", (row) => seconds(row.own)),
+    column("generator", "generator time, s", (row) => seconds(row.generator)),
+    column("target", "target time, s", (row) => seconds(row.target)),
     ...(data.sources.length > 1 ? [column("source", "study", (row) => row.source, { left: true })] : []),
     ...(rows.some((row) => row.message) ? [column("message", "reason", (row) => row.message, { left: true })] : []),
     column("run_id", "run", (row) => row.run_id.slice(0, 8), { left: true, cell: (row) => h("code", { title: row.run_id }, row.run_id.slice(0, 8)) }),
   ];
-  const title = [listed(named), problem < 0 ? "" : data.problems[problem].id].filter((x) => x).join(" on ") || "All runs of this view";
+  const title = [listed(named), problem < 0 ? "" : data.problems[problem].id].filter((x) => x).join(" on ") || "All runs in this view";
   dialog.replaceChildren(
     h("div", { class: "head" }, h("h3", {}, `${title}: ${plural(rows.length, "run")}`),
       h("form", { method: "dialog" }, h("button", { "aria-label": "Close" }, "Close"))),
@@ -67,8 +67,8 @@ function commands(result, runs) {
   const run = ["amb", "run", "--solvers", quote(solvers.join(",")), "--problems", quote(problems.join(",")),
     "--budget", selection.budget, "--seeds", seedWords(seeds), "--study", "again"].join(" ");
   return [
-    ...studies.map((study) => ["These numbers again, from the stored runs:", ["amb", "report", quote(study), ...who, ...which, ...less].join(" ")]),
-    ["These runs again, from nothing:", run],
+    ...studies.map((study) => ["To get these numbers from the stored runs:", ["amb", "report", quote(study), ...who, ...which, ...less].join(" ")]),
+    ["To repeat these runs from scratch:", run],
   ];
 }
 

@@ -1,16 +1,16 @@
 "use strict";
-// What the filters let through.
+// Which solvers, problems and budget the filters select.
 
 const FACETS = ["suite", "generator", "target", "layer", "noise"];
 
 // Values of a facet in the order of the problems.
 function facetValues(data, facet) {
-  const found = new Set();
-  for (const problem of data.problems) for (const value of facet === "suite" ? problem.suites : [problem[facet]]) found.add(value);
-  return [...found];
+  const values = new Set();
+  for (const problem of data.problems) for (const value of facet === "suite" ? problem.suites : [problem[facet]]) values.add(value);
+  return [...values];
 }
 
-// The selection that the address asks for. A facet that it does not name is not filtered; NOTHING stands for none.
+// The selection that the address describes. A facet that it does not name is not filtered; NOTHING selects none of its values.
 const NOTHING = "\u2205";
 
 function readSelection(data) {

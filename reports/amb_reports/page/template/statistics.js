@@ -20,14 +20,14 @@ function quantile(sorted, p) {
 // Ranks from 1, the smallest first; ties share their mean rank.
 function ranks(values) {
   const order = Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
-  const found = new Float64Array(values.length);
+  const result = new Float64Array(values.length);
   for (let i = 0; i < order.length;) {
     let j = i;
     while (j + 1 < order.length && values[order[j + 1]] === values[order[i]]) j++;
-    for (let k = i; k <= j; k++) found[order[k]] = (i + j) / 2 + 1;
+    for (let k = i; k <= j; k++) result[order[k]] = (i + j) / 2 + 1;
     i = j + 1;
   }
-  return found;
+  return result;
 }
 
 // Mean rank of each solver over problems, 1 the best. blocks[solver][problem], higher is better.
@@ -82,6 +82,9 @@ function signedRank(differences) {
   return { p: Math.min(1, 2 * Math.min(below, above)), balance: 2 * positive / total - 1, informative: doubled.length };
 }
 
+// The smallest two-sided p-value that this many non-zero differences can give.
+const smallestP = (informative) => Math.min(1, 2 ** (1 - informative));
+
 // P-values adjusted by Holm (1979).
 function holm(p) {
   const order = Array.from(p.keys()).sort((a, b) => p[a] - p[b]);
@@ -112,7 +115,7 @@ function comparePairs(blocks, alpha, control) {
     const pair = pairs[i];
     pair.p_holm = p;
     pair.differs = p <= alpha;
-    const reachable = pairs.length * Math.min(1, 2 ** (1 - pair.informative)) <= alpha;
+    const reachable = pairs.length * smallestP(pair.informative) <= alpha;
     pair.note = pair.informative === 0 ? "all tied" : !pair.differs && !reachable ? "underpowered" : "";
   });
   return pairs;

@@ -1,17 +1,18 @@
 "use strict";
-// Tables that sort by a click on a header and download as CSV and LaTeX.
+// Tables that sort on a click on a header and download as CSV and LaTeX.
 
-// columns: [{ key, header, left, cell(row) -> text or element, text(row) -> text, value(row) -> what is sorted and exported }]
+// columns: [{ key, header, help, left, descending, text(row), value(row) -> what is sorted, cell(row) -> text or elements; by default
+// the text, and keys and values(row) -> names and values in the CSV file; by default key and value }]
 function sortedTable({ name, columns, rows, sort, onsort, most = Infinity }) {
   const [key, direction] = sort ?? [null, 1];
   const by = columns.find((column) => column.key === key);
-  const ordered = by ? [...rows].sort((a, b) => direction * compareValues(by.value(a), by.value(b))) : rows;
+  const ordered = by ? [...rows].sort((a, b) => compareValues(by.value(a), by.value(b), direction)) : rows;
   const head = columns.map((column) => {
     const active = column.key === key;
     const button = h("button", {
-      type: "button", title: `Sort by ${column.header}`, "data-sort": column.key,
-      onclick: () => onsort([column.key, active ? -direction : column.left ? 1 : column.first ?? 1]),
-    }, column.header);
+      type: "button", title: `${column.help ? `${column.help} ` : ""}Click to sort.`, "data-sort": column.key,
+      onclick: () => onsort([column.key, active ? -direction : column.descending ? -1 : 1]),
+    }, column.header.replaceAll("/", "/\u200b"));
     return h("th", {
       scope: "col", class: column.left ? "left" : null, "aria-sort": active ? (direction > 0 ? "ascending" : "descending") : "none",
     }, button);
@@ -24,15 +25,16 @@ function sortedTable({ name, columns, rows, sort, onsort, most = Infinity }) {
   const tools = h("div", { class: "tools" },
     h("button", { type: "button", "data-download": `${name}.csv`, onclick: () => download(`${name}.csv`, toCsv(columns, ordered), "text/csv") }, "CSV"),
     h("button", { type: "button", "data-download": `${name}.tex`, onclick: () => download(`${name}.tex`, toLatex(columns, ordered), "application/x-tex") }, "LaTeX"),
-    ordered.length > most ? h("span", { class: "muted" }, `${most} of ${thousands(ordered.length)} rows are shown; the files have all.`) : null);
+    ordered.length > most ? h("span", { class: "muted" }, `${most} of ${thousands(ordered.length)} rows are shown; the files hold all of them.`) : null);
   return [table, tools];
 }
 
-function compareValues(a, b) {
+// Unknown values come last in either direction.
+function compareValues(a, b, direction) {
   const unknown = (x) => x === null || x === undefined || Number.isNaN(x);
   if (unknown(a) || unknown(b)) return unknown(a) - unknown(b);
-  if (typeof a === "number" && typeof b === "number") return a - b || 0;
-  return String(a).localeCompare(String(b), "en", { numeric: true });
+  if (typeof a === "number" && typeof b === "number") return direction * (a - b) || 0;
+  return direction * String(a).localeCompare(String(b), "en", { numeric: true });
 }
 
 function toCsv(columns, rows) {
@@ -56,7 +58,7 @@ function toLatex(columns, rows) {
   return [
     "% Needs \\usepackage{booktabs}.",
     `\\begin{tabular}{${columns.map((column) => (column.left ? "l" : "r")).join("")}}`, "\\toprule",
-    line(columns.map((column) => column.header.replaceAll("\u200b", ""))), "\\midrule",
+    line(columns.map((column) => column.header)), "\\midrule",
     ...rows.map((row) => line(columns.map((column) => column.text(row)))), "\\bottomrule", "\\end{tabular}", "",
   ].join("\n");
 }
@@ -68,55 +70,47 @@ function sortOf(name) {
 }
 const keepSort = (name) => ([key, direction]) => Hash.change({ [name]: direction < 0 ? `-${key}` : key });
 
-// Leads to the runs behind a number: of a solver or of several.
+// A link to the runs behind a number, of one solver or of several.
 const rowsLink = (words, solvers) => (words ? hashLink({ of: solvers, on: null, rows: "1" }, { title: "The runs behind this number" }, words) : words);
 
+// The columns of one of the declared tables: those that say something about these rows. Cells lead to the runs behind them, unless
+// `cells` draws them differently.
+function declaredColumns(result, declared, rows, link, cells = {}) {
+  const words = { metric: result.metric.label, reference: result.question.control ?? "best" };
+  const says = ({ present, fields: [first, second] }) => present === "always"
+    || rows.some((row) => (present === "where known" ? ![null, undefined, ""].includes(row[first]) && !Number.isNaN(row[first]) : row[first] !== row[second]));
+  return declared.filter(says).map((column) => {
+    const style = { digits: column.digits, logarithmic: result.metric.logarithmic };
+    const values = (row) => column.fields.map((field) => row[field]), text = (row) => show(column.format, values(row), style);
+    return {
+      key: column.name, header: fill(column.header, words) + (column.unit ? `, ${column.unit}` : ""), help: column.help, left: column.align === "left",
+      descending: column.descending, text, value: (row) => row[column.name], keys: column.fields, values,
+      cell: (row) => (cells[column.name] ? cells[column.name](row, text(row)) : link(row, text(row))),
+    };
+  });
+}
+
 function drawRanking(result) {
-  const { data, ranking } = result;
-  const metric = data.metric;
-  const link = (show) => (row) => rowsLink(show(row), row.solver);
-  const against = result.control === null ? "vs best" : `vs ${data.whole.control}`;
-  const column = (key, header, text, more = {}) => ({ key, header, text, value: (row) => row[key], cell: link(text), ...more });
-  const columns = [
-    column("solver", "solver", (row) => `${row.solver}${row.white_box ? " (white-box)" : ""}`, {
-      left: true, cell: (row) => [swatch(data.solvers[row.number]), " ", rowsLink(row.solver, row.solver), row.white_box ? " (white-box)" : ""],
-    }),
-    ...(result.control === null ? [column("letters", "group", (row) => row.letters, { left: true, cell: (row) => row.letters })] : []),
-    ...([...ranking, ...result.aside].some((row) => row.covered < result.selection.problems.length)
-      ? [column("covered", "problems", (row) => `${row.covered}/${result.selection.problems.length}`)] : []),
-    column("score", metric.label, (row) => showScore(metric, row.score), { first: -1 }),
-    column("low", "95% interval", (row) => showInterval(metric, row.low, row.high), {
-      cell: (row) => [intervalBar(result, row), showInterval(metric, row.low, row.high)],
-      keys: ["low", "high"], values: (row) => [row.low, row.high],
-    }),
-    ...(ranking.some((row) => isKnown(row.normalized))
-      ? [column("normalized", "normalized", (row) => fixed(row.normalized, 2), { first: -1 })] : []),
-    column("mean_rank", "mean rank", (row) => fixed(row.mean_rank, 2)),
-    column("wins", "wins/\u200bties/\u200blosses", (row) => (row.white_box ? DASH : `${row.wins}/${row.ties}/${row.losses}`), {
-      first: -1, keys: ["wins", "ties", "losses"], values: (row) => [row.wins, row.ties, row.losses],
-    }),
-    column("p_holm", `Holm p ${against}`, (row) => pValue(row.p_holm, row.note), {
-      cell: (row) => hashLink({ section: "pairs" }, {}, pValue(row.p_holm, row.note)),
-    }),
-    column("ert", "expected queries to 75%", (row) => queriesOf(row.ert)),
-    column("hit_share", "reached, % of runs", (row) => percent(row.hit_share), { first: -1 }),
-    column("solver_seconds", "solver s a run", (row) => seconds(row.solver_seconds)),
-    column("evaluation_seconds", "evaluation s a run", (row) => seconds(row.evaluation_seconds)),
-    column("failures", "failed runs", (row) => `${row.failures}/${row.runs}`),
-  ];
-  const timed = allTimed([...ranking, ...result.aside]);
+  const { data, selection } = result, rows = [...result.ranking, ...result.aside];
+  const link = (row, text) => rowsLink(text, row.solver);
+  const columns = declaredColumns(result, data.tables.ranking, rows, link, {
+    solver: (row) => [swatch(data.solvers[row.number]), " ", rowsLink(row.solver, row.solver), row.white_box ? " (white-box)" : ""],
+    letters: (_, text) => text,
+    low: (row, text) => [intervalBar(result, row), text],
+    p_holm: (_, text) => hashLink({ section: "pairs" }, {}, text),
+  });
   document.getElementById("ranking-table").replaceChildren(
-    ...sortedTable({ name: "ranking", columns, rows: [...ranking, ...result.aside], sort: sortOf("sort"), onsort: keepSort("sort") }),
+    ...sortedTable({ name: "ranking", columns, rows, sort: sortOf("sort"), onsort: keepSort("sort") }),
     h("p", { class: "muted" }, [
-      `${scopeWords(result)}. `,
-      result.control === null && result.blocks.length ? "Solvers that share a letter are not shown to differ. " : "",
-      result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. ",
-      timed ? "Runs were timed alone." : "Seconds are shares of joint batches, no claim about wall time.",
-    ].join("")),
+      `${scopeWords(result)}.`,
+      result.groups.length ? sentence("letters") : "",
+      selection.whole ? "Brackets: 95% nested bootstrap." : "Intervals are given for the whole study only.",
+      allTimed(rows) ? "Runs were timed alone." : "Seconds are shares of joint batches and support no claim about wall time.",
+    ].filter((words) => words).join(" ")),
   );
 }
 
-// The interval as a bar, all on one scale, so that overlaps can be seen.
+// The interval as a bar, all on one scale, to show overlaps.
 function intervalBar(result, row) {
   const rows = result.ranking.filter((r) => isKnown(r.low));
   if (!isKnown(row.low)) return null;
@@ -129,39 +123,20 @@ function intervalBar(result, row) {
 }
 
 function drawPairs(result) {
-  const { data, pairs, selection } = result;
-  const place = document.getElementById("pairs");
-  const name = (i) => data.solvers[selection.solvers[i]].name;
-  const metric = data.metric;
-  const link = (show) => (row) => rowsLink(show(row), [name(row.first), name(row.second)]);
-  const column = (key, header, text, more = {}) => ({ key, header, text, value: (row) => row[key], cell: link(text), ...more });
-  const columns = [
-    column("first", "solver", (row) => name(row.first), { left: true, value: (row) => name(row.first), cell: (row) => rowsLink(name(row.first), name(row.first)) }),
-    column("second", "against", (row) => name(row.second), { left: true, value: (row) => name(row.second), cell: (row) => rowsLink(name(row.second), name(row.second)) }),
-    column("wins", "wins/\u200bties/\u200blosses", (row) => `${row.wins}/${row.ties}/${row.losses}`, {
-      first: -1, keys: ["wins", "ties", "losses"], values: (row) => [row.wins, row.ties, row.losses],
-    }),
-    column("difference", "difference (HL)", (row) => showDifference(metric, row.difference), { first: -1 }),
-    column("low", "95% interval", (row) => showInterval(metric, row.low, row.high, true), {
-      keys: ["low", "high"], values: (row) => [row.low, row.high],
-    }),
-    column("a12", "A12", (row) => fixed(row.a12, 2), { first: -1 }),
-    column("p", "p", (row) => pValue(row.p)),
-    column("p_holm", "Holm p", (row) => pValue(row.p_holm)),
-    column("first_better", "P(better)", (row) => fixed(row.first_better, 2), { first: -1 }),
-    column("equal", "P(equal)", (row) => fixed(row.equal, 2), { first: -1 }),
-    column("note", "note", (row) => row.note, { left: true }),
-  ];
-  place.replaceChildren(h("h2", {}, "Pairs of solvers"), ...(pairs.length && result.blocks.length ? [
+  const { data, pairs, blocks, selection } = result;
+  const columns = declaredColumns(result, data.tables.pairs, pairs, (row, text) => rowsLink(text, [row.first, row.second]), {
+    first: (_, text) => rowsLink(text, text), second: (_, text) => rowsLink(text, text),
+  });
+  document.getElementById("pairs").replaceChildren(h("h2", {}, "Pairs of solvers"), ...(pairs.length && blocks.length ? [
     ...sortedTable({ name: "pairs", columns, rows: pairs, sort: sortOf("pairs"), onsort: keepSort("pairs") }),
-    h("p", { class: "muted" }, `Exact Wilcoxon signed-rank tests over ${plural(result.blocks.length, "problem")} (Pratt), `
+    h("p", { class: "muted" }, `Exact Wilcoxon signed-rank tests over ${plural(blocks.length, "problem")} (Pratt), `
       + `Holm-corrected over ${plural(pairs.length, "comparison")}; HL: Hodges–Lehmann estimate; A12: chance that a run of the `
       + "first beats one of the second; P: Bayesian signed-rank test with a region of practical equivalence of "
       + `${percent(data.settings.rope)} of the range. ${scopeWords(result)}.${selection.whole ? ` ${omnibusWords(data)}` : ""}`),
-  ] : [h("p", {}, "Two solvers with runs on common problems are needed.")]));
+  ] : [h("p", {}, "Pairs need two solvers with runs on common problems.")]));
 }
 
 function omnibusWords(data) {
-  const o = data.whole.omnibus;
-  return isKnown(o.f) ? `Omnibus test (${o.method}): F(${o.df1}, ${o.df2}) = ${o.f.toFixed(2)}, p ${pValue(o.p)}.` : "";
+  const { method, f, df1, df2, p, note } = data.whole.omnibus;
+  return isKnown(f) ? sentence("omnibus", { method, df1, df2, f: fixed(f, 2), p: pValue(p), note: note && ` (${note})` }) : note && sentence("no omnibus", { note });
 }

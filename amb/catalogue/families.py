@@ -1,0 +1,81 @@
+"""Families of problems: of any generator and any target that fit, or registered by name."""
+
+from collections.abc import Mapping
+
+from amb.catalogue.generators import resolve
+from amb.catalogue.noise import with_noise
+from amb.catalogue.plugins import find, load_function, plugins
+from amb.contracts.family import Family
+from amb.contracts.generator import Generator
+from amb.contracts.images import size
+from amb.contracts.problem import Problem
+from amb.contracts.target import Target
+from amb.errors import PluginError, SpecError
+from amb.spec import NOISE_OPTIONS, Value
+
+_NETWORK = "network"
+"""The entry point of `amb.families` that composes a generator with a target."""
+
+
+def registered_families() -> list[str]:
+    """Names of the families that are registered whole, ``<generator>/<target>``; imports nothing."""
+    return [name for name in plugins("families") if "/" in name]
+
+
+def fits(generator: Generator, target: Target) -> bool:
+    """Whether the target takes the generator's images."""
+    return tuple(generator.shape) == tuple(target.shape)
+
+
+def compose(source: object, target: Target) -> Family:
+    """The family of a generator, by its name or itself, and a target; no network is loaded.
+
+    Raises:
+        SpecError: no such generator, or images of another shape than the target takes.
+        PluginError: no distribution offers to compose them, or what it makes is not a family.
+    """
+    generator = resolve(source)
+    if not fits(generator, target):
+        raise SpecError(
+            f"generator {generator.name} makes images of {size(generator.shape)}, target {target.name} takes "
+            f"{size(target.shape)}; `amb problems list` shows which fit"
+        )
+    plugin = find("families", _NETWORK)
+    family = load_function(plugin)(generator, target)
+    if not isinstance(family, Family):
+        raise PluginError(f"{plugin} did not make an amb.Family: {family!r}")
+    return family
+
+
+def problem_of(
+    family: Family, layer: str, units: tuple[int, ...], *, device: str, options: Mapping[str, Value]
+) -> Problem:
+    """A family's problem of one unit, or of several units' mean, with or without noise.
+
+    Args:
+        family: whose problem.
+        layer, units: what is driven; several units are ascending and distinct.
+        device: where it is evaluated.
+        options: those of a problem's spec, noise included.
+
+    Raises:
+        SpecError: no such option.
+        CheckpointError: a network is missing or damaged.
+    """
+    noise = {name: value for name, value in options.items() if name in NOISE_OPTIONS}
+    own = {name: value for name, value in options.items() if name not in NOISE_OPTIONS}
+    if len(units) == 1:
+        return with_noise(family.problem(layer, units[0], device=device, **own), noise)
+    return with_noise(family.group(layer, units, device=device, **own), noise)
+
+
+class CatalogueComposer:
+    """The composer that `amb.target` gives its targets: it finds generators by name."""
+
+    def family(self, generator: object, target: Target) -> Family:
+        """See `compose`."""
+        return compose(generator, target)
+
+    def problem(self, family: Family, layer: str, unit: int, *, device: str, options: Mapping[str, Value]) -> Problem:
+        """See `problem_of`."""
+        return problem_of(family, layer, (unit,), device=device, options=options)

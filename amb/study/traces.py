@@ -1,0 +1,93 @@
+"""Finished runs on disk: one Parquet file a run, its trace as columns, its record and batches as metadata."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amb.contracts.space import FloatArray, IntArray
+from amb.errors import StudyError
+from amb.study.durable import write_whole
+from amb.study.runs import DIMENSIONS, RunRecord, Trace
+from amb.study.tables import read_table
+from amb.study.untrusted import MEBIBYTE, parse_json
+
+# What is read at most: numbers in a run's trace, bytes of a run's file.
+MOST_NUMBERS = 1 << 28
+LARGEST_RUN = 4096 * MEBIBYTE
+
+
+@lru_cache(maxsize=64)
+def trace_schema(d: int) -> pa.Schema:
+    """Columns of a trace on disk; levels fit in 16 bits."""
+    return pa.schema([("candidate", pa.list_(pa.uint16(), d)), ("value", pa.float64()), ("clean", pa.float64())])
+
+
+def expected_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema of a trace in as many dimensions as a file's schema says.
+
+    Raises:
+        ValueError, KeyError: the file's schema does not say.
+    """
+    kind = schema.field("candidate").type
+    if not pa.types.is_fixed_size_list(kind) or not 1 <= kind.list_size <= DIMENSIONS:
+        raise ValueError(f"its candidates are {kind}, not a fixed number of dimensions up to {DIMENSIONS}")
+    return trace_schema(kind.list_size)
+
+
+def to_batch(candidates: IntArray, values: FloatArray, clean: FloatArray) -> pa.RecordBatch:
+    """Rows of a trace as one record batch."""
+    d = candidates.shape[1]
+    flat = pa.array(np.ascontiguousarray(candidates, dtype=np.uint16).ravel())
+    columns = [pa.FixedSizeListArray.from_arrays(flat, d), pa.array(values), pa.array(clean)]
+    return pa.RecordBatch.from_arrays(columns, schema=trace_schema(d))
+
+
+def from_table(table: pa.Table, batches: IntArray) -> Trace:
+    """The trace that a table of the schema above holds."""
+    combined = table.combine_chunks()
+    d = table.schema.field("candidate").type.list_size
+    if len(table) == 0:
+        return Trace.empty(d)
+    flat = combined["candidate"].chunk(0).flatten().to_numpy(zero_copy_only=False)
+    return Trace(
+        flat.reshape(-1, d).astype(np.int64),
+        combined["value"].to_numpy().astype(np.float64),
+        combined["clean"].to_numpy().astype(np.float64),
+        batches,
+    )
+
+
+def write_run(path: Path, record: RunRecord, trace: Trace) -> None:
+    """Write one run file whole.
+
+    Raises:
+        StudyError: the folder cannot be written.
+    """
+    batch = to_batch(trace.candidates, trace.values, trace.clean)
+    metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
+    table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
+    write_whole(path, lambda place: pq.write_table(table, place, compression="zstd", write_page_checksum=True))
+
+
+def read_run(path: Path) -> tuple[RunRecord, Trace]:
+    """Read one run file.
+
+    Raises:
+        StudyError: the file is damaged or no run.
+    """
+    try:
+        table = read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=expected_schema)
+        metadata = table.schema.metadata or {}
+        record = RunRecord.from_json(metadata[b"amb.record"].decode())
+        batches = np.array(parse_json(metadata[b"amb.batches"]), dtype=np.int64)
+        trace = from_table(table, batches)
+        whole = batches.ndim == 1 and (batches > 0).all() and batches.sum() == len(trace) == record.queries
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
+        raise StudyError(f"{path} is damaged or no run ({cause}); `amb study doctor` sets it aside") from cause
+    if not whole or record.plan.run_id != path.stem:
+        raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
+    return record, trace

@@ -1,0 +1,56 @@
+"""Running a generator's network so that the same latent gives the same bits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from amb.contracts.generator import Latents
+from amb.errors import CheckpointError
+from amb_problems import checkpoint
+from amb_problems.cards import AnyCard
+from amb_problems.generators.pixels import to_uint8_on_device
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@contextmanager
+def one_algorithm() -> Iterator[None]:
+    """Inference with one algorithm for each shape and without 10-bit factors: the same bits every time."""
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+    ):
+        yield
+
+
+def images_on_device(make: Callable[[Tensor], Tensor], latents: Latents, device: str) -> Tensor:
+    """Images uint8 [n, h, w, c] on the device, of one chunk of latents.
+
+    Args:
+        make: latents on the device -> images [n, c, h, w], -1 black and 1 white.
+        latents: float32 [n, d].
+        device: where `make` computes.
+    """
+    with one_algorithm():
+        return to_uint8_on_device(make(torch.from_numpy(latents).to(device)))
+
+
+def restore(
+    name_or_path: str | Path, expected: type[AnyCard], build: Callable[[AnyCard], Network]
+) -> tuple[Network, AnyCard]:
+    """The network of a checkpoint, and its card; `build` makes the network from the card.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one that is damaged or of another kind.
+    """
+    tensors, card = checkpoint.load(name_or_path, expected)
+    try:
+        network = build(card)
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {card.name} does not fit its card's shape: {error}") from error
+    return network, card

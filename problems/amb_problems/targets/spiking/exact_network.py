@@ -1,0 +1,208 @@
+"""A trained spiking network in exact integer weights, evaluated frame by frame.
+
+This is the plain evaluation, one frame after the other through the whole network. Faster engines take their weights
+from here and must give the same counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from amb.contracts.images import check_images
+from amb.errors import CheckpointError, SpecError, unknown
+from amb_problems import checkpoint
+from amb_problems.cards import SpikingTargetCard
+from amb_problems.targets.normalize import normalize
+from amb_problems.targets.scale import Scale
+from amb_problems.targets.spiking.architectures import NETWORKS, Firing, NeuronFactory, TargetNetwork
+from amb_problems.targets.spiking.exact import ExactLayer, from_tensors, layer_grids, load_weights
+from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+
+UInt8Array = npt.NDArray[np.uint8]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+READOUT = "fc"
+"""The class output that does not spike."""
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A spiking layer: its units are the channels, each with a map of `height * width` neurons."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def positions(self) -> int:
+        """Neurons of one unit."""
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class ExactNetwork:
+    """A network whose units' spikes are counted, the same bits on any machine; made by `ExactNetwork.load`.
+
+    Attributes:
+        name: the checkpoint's name.
+        network: class of the network, a key of `NETWORKS`.
+        arguments: the network's own keyword arguments.
+        lif: the neuron of every layer.
+        frames: how many times the image is shown, from rest.
+        shape: of the images, `(height, width, channels)`.
+        layers: the spiking layers, shallow to deep.
+        weights: the exact weights, by the name of the convolution or fully connected layer.
+        scales: for the class output `fc`, if there is one, its units' responses to natural images.
+        device: where the network runs.
+    """
+
+    name: str
+    network: str
+    arguments: Mapping[str, object]
+    lif: LIF
+    frames: int
+    shape: tuple[int, int, int]
+    layers: Mapping[str, LayerInfo]
+    weights: Mapping[str, ExactLayer]
+    scales: Mapping[str, Scale]
+    device: torch.device
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, *, device: str = "cpu") -> "ExactNetwork":
+        """Read a shipped checkpoint by its name, or another one by its path.
+
+        Raises:
+            CheckpointError: it is missing, damaged, or not a spiking target.
+        """
+        tensors, card = checkpoint.load(name_or_path, SpikingTargetCard)
+        network, arguments, frames = card.network, dict(card.arguments), card.frames
+        lif = LIF(card.lif.decay, card.lif.threshold, card.lif.strict)
+        layers = {layer: LayerInfo(*shape) for layer, shape in card.layers.items()}
+        try:
+            scales = {layer: Scale.of(tensors, layer) for layer in card.outputs}
+            built = build_network(network, arguments, lambda: LIFNeuron(lif))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
+        weights = from_tensors(tensors, layer_grids(built))
+        shape = built.side, built.side, built.channels
+        return cls(card.name, network, arguments, lif, frames, shape, layers, weights, scales, torch.device(device))
+
+    def build(self, neuron: NeuronFactory) -> TargetNetwork:
+        """The folded network with this target's weights, as float32, and any neurons."""
+        network = build_network(self.network, self.arguments, neuron)
+        load_weights(network, self.weights)
+        return network.eval().to(self.device)
+
+    def counts(self, images: UInt8Array, units: Mapping[str, Sequence[int] | IntArray]) -> dict[str, IntArray]:
+        """Spikes of the units over all frames and positions, from rest.
+
+        Args:
+            images: uint8 `[n, *shape]`.
+            units: for every layer asked for, the units' indices.
+
+        Returns:
+            For every layer asked for, int64 `[n, len(units)]`. Nothing deeper than the deepest layer is computed.
+
+        Raises:
+            SpecError: no such layer or unit, or images of a wrong shape or type.
+        """
+        chosen = {layer: self._units(layer, indices) for layer, indices in units.items()}
+        x = self.input(images)
+        totals = {
+            layer: torch.zeros(len(images), len(index), dtype=torch.int64, device=self.device)
+            for layer, index in chosen.items()
+        }
+        if not chosen:
+            return {}
+        deepest = max(chosen, key=list(self.layers).index)
+        network = self.build(lambda: LIFNeuron(self.lif))
+        with torch.inference_mode():
+            for _ in range(self.frames):
+                for firing in network.walk(x):
+                    if firing.layer in chosen:
+                        spikes = (
+                            firing.spikes[:, chosen[firing.layer]].flatten(2)
+                            if firing.spikes.ndim == 4
+                            else (firing.spikes[:, chosen[firing.layer], None])
+                        )
+                        totals[firing.layer] += spikes.sum(2).to(torch.int64)
+                    if firing.layer == deepest:
+                        break
+        return {layer: total.cpu().numpy() for layer, total in totals.items()}
+
+    def class_scores(self, images: UInt8Array) -> FloatArray:
+        """One score per class, `[n, classes]`: the readout's mean over the frames (spike rate, or `fc`'s output).
+
+        Where the readout is spikes, the summed input currents break ties, as a share of less than one spike.
+        """
+        x = self.input(images)
+        network = self.build(lambda: LIFNeuron(self.lif))
+        total = torch.zeros(())
+        currents = torch.zeros(())
+        with torch.inference_mode():
+            for _ in range(self.frames):
+                *_, last = network.walk(x)
+                readout = network.readout(last)
+                total = total + readout.double()
+                currents = currents + last.currents.double()
+        scores = total.cpu().numpy()
+        if readout is last.spikes:
+            scores = scores + (np.arctan(currents.cpu().numpy()) / np.pi + 0.5) * 0.5
+        return scores / self.frames
+
+    def input(self, images: UInt8Array) -> Tensor:
+        """Images uint8 `[n, *shape]` as the network sees them, on its device: see `normalize`."""
+        check_images(images, self.shape, f"target {self.name}")
+        return normalize(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))
+
+    def readouts(self, counts: IntArray) -> FloatArray:
+        """The output of `fc`, averaged over the frames: float64 `[n, classes]`.
+
+        The output is linear, so spikes may be summed over frames and positions first: in integers, hence exactly.
+
+        Args:
+            counts: spikes of all units of the last spiking layer, int64 `[n, units]`.
+        """
+        layer = self.weights[READOUT]
+        assert layer.grid.peak == list(self.layers.values())[-1].positions
+        total = torch.from_numpy(counts) @ layer.weight.long().T + self.frames * layer.bias.long()
+        return (torch.ldexp(total.double(), -(layer.shift.int() + layer.grid.bits)) / self.frames).numpy()
+
+    def _units(self, layer: str, indices: Sequence[int] | IntArray) -> Tensor:
+        if layer not in self.layers:
+            raise unknown(f"layer of {self.name}", layer, self.layers)
+        index = np.asarray(indices, np.int64)
+        channels = self.layers[layer].channels
+        if index.ndim != 1 or (index < 0).any() or (index >= channels).any():
+            raise SpecError(f"{self.name}/{layer} has units 0..{channels - 1}, got {list(indices)}")
+        return torch.from_numpy(index).to(self.device)
+
+
+def build_network(network: str, arguments: Mapping[str, object], neuron: NeuronFactory) -> TargetNetwork:
+    """A folded network by its class's name.
+
+    Raises:
+        CheckpointError: no such class.
+    """
+    if network not in NETWORKS:
+        raise unknown("network", network, NETWORKS, CheckpointError)
+    return NETWORKS[network](neuron, folded=True, **arguments)
+
+
+def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
+    """Channels, height and width of every spiking layer, measured on a grey image."""
+
+    def shape(firing: Firing) -> tuple[int, int, int]:
+        channels, *plane = firing.spikes.shape[1:]
+        height, width = plane or (1, 1)
+        return channels, height, width
+
+    grey = torch.zeros(1, network.channels, network.side, network.side)
+    with torch.inference_mode():
+        return {firing.layer: shape(firing) for firing in network.eval().walk(grey)}

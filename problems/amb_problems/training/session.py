@@ -1,0 +1,200 @@
+"""One training session: load or start a training, take steps until time is up, save its state, export its checkpoint.
+
+All recipes use it. What a session saves, the next one with the same name, folder and seed resumes.
+"""
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from amb.contracts.recipe import TrainingProgress
+from amb.errors import DataError, unknown
+from amb_problems.data import image_sets
+from amb_problems.training import state
+
+_REPORT_STEPS = 20
+_SAVE_SECONDS = 120.0
+
+AnyRecipe = TypeVar("AnyRecipe")
+
+
+class Training(Protocol):
+    """Networks, optimizers and the number of steps taken."""
+
+    @property
+    def done(self) -> int:
+        """Steps taken."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+
+    def advance(self) -> Mapping[str, Tensor | float]:
+        """Take one step; returns metrics by name."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The state, except for the position."""
+
+    def position(self) -> Mapping[str, int]:
+        """Where in the training the state was taken, as JSON values."""
+
+    def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+        """Continue from saved tensors and their position."""
+
+
+@dataclass
+class Session:
+    """A training of one name, in one folder, for a limited time.
+
+    Attributes:
+        name: of the checkpoint.
+        data: folder of the data sets.
+        out: folder of state, checkpoint, card and sheets.
+        seed: fixes every random decision.
+        device: "cpu" or "cuda".
+        minutes: time limit; None: until all steps are taken.
+        resume: continue from the state in `out`, if there is one.
+        progress: called every few steps.
+    """
+
+    name: str
+    data: Path
+    out: Path
+    seed: int
+    device: str
+    minutes: float | None
+    resume: bool
+    progress: Callable[[TrainingProgress], None]
+    _earlier_seconds: float = field(default=0.0, init=False)
+    _started: float = field(default_factory=lambda: time.monotonic(), init=False)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint's path, without suffix."""
+        return self.out / self.name
+
+    @property
+    def state_file(self) -> Path:
+        """The file of the saved state."""
+        return self.out / f"{self.name}.state.safetensors"
+
+    def sheet(self, step: int) -> Path:
+        """The file of the sheet of images drawn after `step` steps."""
+        return self.out / f"{self.name}-{step:06d}.png"
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of training so far, earlier sessions included."""
+        return self._earlier_seconds + time.monotonic() - self._started
+
+    def recipe(self, kind: str, recipes: Mapping[str, AnyRecipe]) -> AnyRecipe:
+        """The recipe of this session's name; `kind` says what it trains.
+
+        Raises:
+            SpecError: there is none.
+        """
+        if self.name not in recipes:
+            raise unknown(f"{kind} to train", self.name, recipes)
+        return recipes[self.name]
+
+    def images(self, dataset: image_sets.DatasetName) -> image_sets.Dataset:
+        """The data set to train and test on.
+
+        Raises:
+            DataError: it cannot be read or downloaded.
+        """
+        return image_sets.load(dataset, self.data)
+
+    def run(
+        self,
+        training: Training,
+        export: Callable[[bool], object],
+        *,
+        milestones: Collection[int] = (),
+        export_minutes: float = math.inf,
+    ) -> None:
+        """Take the remaining steps, at least one, until time is up.
+
+        The state is saved every two minutes, at milestones and at the end. The checkpoint is exported at milestones,
+        every `export_minutes` and at the end; also when no step was left to take.
+
+        Args:
+            training: what advances; resumed first.
+            export: writes checkpoint and card; receives whether the session ends.
+            milestones: numbers of steps after which the state is saved and exported.
+            export_minutes: longest time between two exports.
+
+        Raises:
+            DataError: the saved state cannot be read or has another seed.
+        """
+        if self.resume:
+            self._load(training)
+        if training.done >= training.steps:
+            self._report(training, {})
+            export(True)
+            return
+        ends = False
+        saved = exported = time.monotonic()
+        while not ends:
+            metrics = training.advance()
+            now = time.monotonic()
+            milestone = training.done in milestones
+            ends = training.done >= training.steps or self._time_is_up(now)
+            if ends or milestone or training.done % _REPORT_STEPS == 0:
+                self._report(training, metrics)
+            if ends or milestone or now - saved > _SAVE_SECONDS:
+                self._save(training)
+                saved = time.monotonic()
+            if ends or milestone or now - exported > 60 * export_minutes:
+                export(ends)
+                exported = time.monotonic()
+
+    def _time_is_up(self, now: float) -> bool:
+        return self.minutes is not None and now - self._started > 60 * self.minutes
+
+    def _report(self, training: Training, metrics: Mapping[str, Tensor | float]) -> None:
+        values = {name: float(value) for name, value in metrics.items()}
+        self.progress(TrainingProgress(training.done, training.steps, values))
+
+    def _load(self, training: Training) -> None:
+        stored = state.load_state(self.state_file)
+        if stored is None:
+            return
+        tensors, facts = stored
+        if facts.get("seed") != self.seed:
+            raise DataError(
+                f"{self.state_file} was trained with seed {facts.get('seed')}, not {self.seed}; "
+                "give that seed, choose another folder, or restart without resuming"
+            )
+        try:
+            training.restore(tensors, facts)
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(
+                f"{self.state_file} does not fit the recipe {self.name!r} ({reason}); "
+                "choose another folder, or restart without resuming"
+            ) from error
+        self._earlier_seconds = float(facts.get("seconds", 0.0))  # version 0.1 stored none for classifiers
+
+    def _save(self, training: Training) -> None:
+        facts = {**training.position(), "seconds": self.seconds, "seed": self.seed}
+        state.save_state(self.state_file, training.tensors(), facts)
+
+
+def generator_provenance(session: Session, training: Training) -> dict[str, Any]:
+    """Entries of a generator's card: how far its training has come."""
+    return {
+        "seed": session.seed,
+        "steps": training.done,
+        "training_seconds": round(session.seconds),
+        "finished": training.done >= training.steps,
+        "torch": str(torch.__version__),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

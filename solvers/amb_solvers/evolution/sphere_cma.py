@@ -1,0 +1,104 @@
+"""SphereCMA, an evolution strategy on the sphere of latents, by the published equations."""
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from amb.contracts.space import FloatArray, Space
+from amb.errors import SpecError
+from amb_solvers.evolution.sphere import follow, great_circle, unit
+from amb_solvers.shared.cma_defaults import log_weights
+from amb_solvers.shared.latent_box import BoxSolver, prior_norm
+from amb_solvers.shared.ranking import best_first
+
+Schedule = Literal["exponential", "inverse"]
+
+GENERATION = 40
+"""Queries per generation in the authors' code, whose schedules count generations."""
+
+
+class SphereCMA(BoxSolver):
+    """SphereCMA: an evolution strategy for latents on a sphere, with a shrinking angle of exploration.
+
+    Each generation ranks its population, recombines the better half with log-rank weights, moves the mean along the
+    great circle towards that direction and past it, and draws tangent vectors at the mean, which are mapped onto the
+    sphere. There is no covariance to adapt, so a step costs O(k d).
+
+    Differences from the authors' code: theirs also queries the mean once per generation without using the value; that
+    query is saved here. The angle depends on the number of queries, so that every population size has the same
+    schedule. The first generation is drawn from the whole sphere and counts in the schedule: the second explores at
+    48.7°, where theirs starts at 50°. After the end of the exponential schedule the angle stays at `last_angle`.
+
+    Failed queries take no part in the recombination; if a whole generation fails, another one is drawn around the
+    same mean.
+
+    Args:
+        k: population size; the better half is recombined.
+        rate: how far the mean moves: 1 goes to the recombined direction, more goes past it.
+        norm: norm of the latents; 0 means that of the prior's latents, about sqrt(d) for a normal prior.
+        angle: typical angle in degrees between the mean and its samples in the first generation.
+        last_angle: the angle in degrees at the end of the exponential schedule, and after it.
+        decay: queries over which the angle shrinks; 3000 are the authors' 75 generations of 40.
+        schedule: "exponential", or "inverse": 15 + 1 / (0.0017 g + 0.0146) degrees in generation g of 40 queries,
+            which ignores `angle`, `last_angle` and `decay`.
+    """
+
+    failed_queries = "takes no part in the recombination"
+    source = "Wang & Ponce 2022, GECCO (arXiv:2204.06765)"
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        budget: int,
+        seed: int,
+        k: int = 40,
+        rate: float = 1.5,
+        norm: float = 0.0,
+        angle: float = 50.0,
+        last_angle: float = 7.33,
+        decay: int = 3000,
+        schedule: str = "exponential",
+    ) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        if k < 2 or not rate > 0 or norm < 0 or not 0 < last_angle <= angle or decay < 1:
+            raise SpecError(
+                "expected k >= 2, rate > 0, norm >= 0, 0 < last_angle <= angle and decay >= 1, got "
+                f"k={k}, rate={rate}, norm={norm}, angle={angle}, last_angle={last_angle}, decay={decay}"
+            )
+        if schedule not in get_args(Schedule):
+            raise SpecError(f"schedule must be one of {', '.join(get_args(Schedule))}, got {schedule!r}")
+        self.k = k
+        self.schedule = schedule
+        self.rate, self.angle, self.last_angle, self.decay = rate, angle, last_angle, decay
+        self.norm = norm or prior_norm(space)
+        self._queries = 0  # whose values are known
+        self._mean: FloatArray | None = None  # a unit vector
+        self._units: FloatArray = np.empty((0, space.d))
+
+    @property
+    def current_angle(self) -> float:
+        """Angle of exploration in the next generation, in degrees."""
+        if self.schedule == "inverse":
+            return float(15 + 1 / (0.0017 * self._queries / GENERATION + 0.0146))
+        progress = min(1.0, self._queries / self.decay)
+        return float(self.angle * (self.last_angle / self.angle) ** progress)
+
+    def _generate(self) -> FloatArray:
+        normal = self.rng.standard_normal((self.k, self.space.d))
+        if self._mean is None:
+            self._units = unit(normal)
+        else:
+            tangents = normal - np.outer(normal @ self._mean, self._mean)
+            # A normal vector in d - 1 dimensions has length about sqrt(d - 1): its angle is then `angle`.
+            tangents *= np.radians(self.current_angle) / np.sqrt(max(self.space.d - 1, 1))
+            self._units = follow(self._mean, tangents)
+        return self.norm * self._units
+
+    def _learn(self, values: FloatArray) -> None:
+        self._queries += len(values)
+        best = best_first(values)[: max(1, self.k // 2)]
+        if not len(best):
+            return
+        direction = unit(log_weights(len(best)) @ self._units[best])
+        self._mean = direction if self._mean is None else great_circle(self._mean, direction, self.rate)

@@ -1,0 +1,95 @@
+"""pyproject.toml declares what the four packages import, and nothing else."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections import defaultdict
+from importlib.metadata import packages_distributions
+from itertools import chain
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PACKAGES = ("amb", "problems/amb_problems", "solvers/amb_solvers", "reports/amb_reports")
+
+BY_NAME = {"evosax", "optuna"}
+"""Imported through `amb_solvers.shared.extras.extra`, as text."""
+OTHERS = {"cupy-cuda12x"}
+"""Used by another package: SpikingJelly's accelerated neurons."""
+
+
+def declared(requirements: list[str]) -> set[str]:
+    """Names of distributions, normalized."""
+    return {normalized(re.split(r"[\s;<>=~!\[]", requirement)[0]) for requirement in requirements}
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported() -> dict[str, set[str]]:
+    """By distribution: the files that import it, anywhere in the file."""
+    distributions = packages_distributions()
+    files = defaultdict(set)
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names = [node.module]
+                for top in {name.split(".")[0] for name in names}:
+                    if top not in sys.stdlib_module_names and not top.startswith("amb"):
+                        files[normalized(distributions.get(top, [top])[0])].add(str(file.relative_to(ROOT)))
+    return files
+
+
+CORE = declared(PROJECT["dependencies"])
+EXTRAS = {
+    name: declared(requirements)
+    for name, requirements in PROJECT["optional-dependencies"].items()
+    if name not in ("test", "test-core")
+}
+ANY_EXTRA = set().union(*EXTRAS.values())
+
+
+def test_every_import_is_declared() -> None:
+    """By a dependency, or by the extra without which that code says what is missing; pytest runs `amb.testing`."""
+    undeclared = {name: files for name, files in imported().items() if name not in CORE | ANY_EXTRA | {"pytest"}}
+    assert not undeclared
+
+
+def test_every_dependency_is_imported() -> None:
+    """Nothing is installed for every user that no code of ours asks for."""
+    assert CORE - imported().keys() == set()
+    assert ANY_EXTRA - imported().keys() - BY_NAME - OTHERS == set()
+
+
+def test_extras_are_imported_where_their_absence_is_handled() -> None:
+    """A new import of an extra's package needs a look: the core must work, and list everything, without it."""
+    allowed = {
+        "amb/run/dask.py",
+        "amb/run/dask_worker.py",
+        "problems/amb_problems/targets/plain/imagenet.py",
+        "problems/amb_problems/targets/plain/responses.py",
+        "problems/amb_problems/targets/spiking/framework.py",
+        "solvers/amb_solvers/tensor_train/protes_package.py",
+        "solvers/amb_solvers/zoos/evosax.py",
+    }
+    files = set().union(*(files for name, files in imported().items() if name in ANY_EXTRA - CORE))
+    assert files <= allowed
+
+
+def test_private_functions_are_bounded_to_the_versions_that_have_them() -> None:
+    """A package whose underscored names are imported has a bound above: `==` or `~=`."""
+    private = defaultdict(set)
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and any(alias.name.startswith("_") for alias in node.names):
+                    private[(node.module or "").split(".")[0]].add(str(file.relative_to(ROOT)))
+    foreign = private.keys() - sys.stdlib_module_names - {"amb", "amb_problems", "amb_solvers", "amb_reports"}
+    requirements = list(chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
+    bounded = {name for text in requirements if "~=" in text or "==" in text for name in declared([text])}
+    assert {"ttopt", "teneva", "protes"} <= foreign
+    assert foreign <= bounded

@@ -1,0 +1,32 @@
+"""Help texts reach the terminal as they were written."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+import typer
+from rich.text import Text
+from typer.testing import CliRunner
+
+from amb.cli.app import app
+
+
+def texts(command: click.Command, path: str = "amb") -> Iterator[tuple[str, str]]:
+    """Every help text below a command, with where it is."""
+    yield path, command.help or ""
+    for parameter in command.params:
+        yield f"{path} {parameter.name}", getattr(parameter, "help", None) or ""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from texts(inner, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("where", "text"), [pytest.param(w, t, id=w) for w, t in texts(typer.main.get_command(app))])
+def test_no_bracket_is_taken_for_markup(where: str, text: str) -> None:
+    """Typer reads help as rich markup: an unescaped ``[k=50]`` would vanish."""
+    assert Text.from_markup(text).plain == text.replace("\\[", "[")
+
+
+@pytest.mark.parametrize("words", [["compare"], ["run"], ["solvers", "show"]])
+def test_an_example_with_options_is_shown(words: list[str]) -> None:
+    done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "120"})
+    assert "tt-b[k=50]" in done.output

@@ -1,0 +1,293 @@
+"""Every recipe trains in sessions that resume, also from states and folders that version 0.1 left."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from amb.contracts.recipe import TrainingProgress
+from amb.errors import DataError, SpecError
+from amb_problems import checkpoint
+from amb_problems.cards import SNGANShape, VQVAEShape
+from amb_problems.data import image_sets
+from amb_problems.targets.spiking.lif import LIF
+from amb_problems.training import gan, plain, session, spiking, state, vqvae
+from amb_problems.training.adversarial import GANRecipe
+from amb_problems.training.autoencoder import VQVAERecipe
+from amb_problems.training.classifier import ClassifierRecipe, ClassifierTraining, Phase
+from amb_problems.training.spiking_export import SpikingModel
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+STATES = Path(__file__).parents[1] / "data" / "training-0.1"
+"""States written by version 0.1, by the recipes below with seed 1."""
+
+
+def coloured(n: int) -> image_sets.Dataset:
+    """Noisy red, green and blue images."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(2 * n) % 3
+    images = rng.integers(0, 120, (2 * n, 32, 32, 3))
+    images[np.arange(2 * n), :, :, labels] += 120
+    images = images.astype(np.uint8)
+    return image_sets.Dataset(
+        "cifar10", "colours", images[:n], labels[:n], images[n:], labels[n:], ("red", "green", "blue")
+    )
+
+
+def grey_squares() -> SimpleNamespace:
+    """Images of four flat squares."""
+    greys = np.random.default_rng(0).integers(0, 256, (32, 2, 1, 2, 1, 1))
+    images = np.broadcast_to(greys, (32, 2, 4, 2, 4, 3)).reshape(32, 8, 8, 3).astype(np.uint8)
+    return SimpleNamespace(train_images=images, test_images=images, source="greys")
+
+
+def noise() -> SimpleNamespace:
+    images = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 3), np.uint8)
+    return SimpleNamespace(train_images=images, test_images=images, source="noise")
+
+
+CNN = {"widths": (8, 8), "hidden": 8, "classes": 3}
+SPIKING = spiking.SpikingRecipe(
+    "cifar10",
+    SpikingModel("SpikingCNN", CNN, LIF(strict=True), 8, "a readout"),
+    ClassifierRecipe((Phase(0, 1, 0.02), Phase(2, 1, 0.02)), spiking.rate_loss, batch=8),
+)
+VGG = {"widths": ((8,), (8,), (8,), (16,)), "classes": 3}
+PLAIN = plain.PlainRecipe(
+    "cifar10",
+    "VGG",
+    VGG,
+    ClassifierRecipe((Phase(0, 3, 0.05, crop=24), Phase(0, 2, 0.02)), plain.class_loss, batch=16),
+)
+GAN = GANRecipe(
+    dataset="cifar10",
+    shape=SNGANShape(latent=6, bottom=2, widths=(8, 8, 8)),
+    discriminator=(8, 8),
+    flip=True,
+    steps=60,
+    batch=4,
+)
+SHAPE = VQVAEShape(size=8, codes=12, dimensions=5, width=16, residual=4, blocks=1)
+VQVAE = VQVAERecipe(dataset="cifar10", shape=SHAPE, flip=True, steps=80, batch=32, rate=1e-2, averaging=0.95)
+TRAININGS: dict[str, tuple[ModuleType, object, Callable[[], object], int, int]] = {
+    "spiking": (spiking, SPIKING, lambda: coloured(96), 16, 24),
+    "plain": (plain, PLAIN, lambda: coloured(64), 16, 20),
+    "gan": (gan, GAN, noise, 5, 60),
+    "vqvae": (vqvae, VQVAE, grey_squares, 5, 80),
+}
+"""Recipe and images, the steps that the state of version 0.1 has taken, and those of the whole training."""
+
+Train = Callable[..., list[TrainingProgress]]
+
+
+@pytest.fixture(params=TRAININGS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def train(kind: str, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Run one session of the recipe called "tiny" in a folder; returns its progress."""
+    module, recipe, images, _, _ = TRAININGS[kind]
+    monkeypatch.setattr(module, "RECIPES", {"tiny": recipe})
+    monkeypatch.setattr(image_sets, "load", lambda name, folder: images())
+
+    def run(out: Path, **options: object) -> list[TrainingProgress]:
+        seen: list[TrainingProgress] = []
+        given = {"name": "tiny", "data": out, "out": out, "seed": 1, "device": "cpu", "minutes": None, "resume": True}
+        module.train(**(given | options), progress=seen.append)
+        return seen
+
+    return run
+
+
+def stored(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    loaded = state.load_state(folder / "tiny.state.safetensors")
+    assert loaded is not None
+    return loaded
+
+
+def test_a_state_of_version_0_1_resumes(kind: str, train: Train, tmp_path: Path) -> None:
+    """The session continues after the stored steps and ends where an uninterrupted training ends."""
+    *_, done, steps = TRAININGS[kind]
+    whole = tmp_path / "whole"
+    train(whole)
+    resumed = tmp_path / "resumed"
+    resumed.mkdir()
+    shutil.copy(STATES / f"{kind}.state.safetensors", resumed / "tiny.state.safetensors")
+    assert [train(resumed, minutes=0.0)[-1].step, train(resumed)[-1].step] == [done + 1, steps]
+    ours, theirs = stored(resumed)[0], stored(whole)[0]
+    assert ours.keys() == theirs.keys()
+    # Bit for bit on the machine that wrote the states; on another one, the first steps were rounded differently.
+    assert all(torch.allclose(ours[name], theirs[name], rtol=1e-2, atol=1e-2) for name in ours)
+
+
+def test_a_restored_training_holds_the_stored_state(
+    kind: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state of version 0.1 that is loaded and saved again is unchanged."""
+    file = tmp_path / "tiny.state.safetensors"
+    shutil.copy(STATES / f"{kind}.state.safetensors", file)
+    before, facts = stored(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            session.Session,
+            "run",
+            lambda self, training, *args, **options: (self._load(training), self._save(training)),
+        )
+        train(tmp_path)
+    after, position = stored(tmp_path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert {key: position[key] for key in facts if key != "seconds"} == {
+        key: value for key, value in facts.items() if key != "seconds"
+    }
+
+
+def test_every_session_takes_a_step(train: Train, tmp_path: Path) -> None:
+    """Even without any time, so that repeated sessions end."""
+    assert [train(tmp_path, minutes=0.0)[-1].step for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_finished_training_exports_again(kind: str, train: Train, tmp_path: Path) -> None:
+    """Without another step: a lost checkpoint comes back, with the same weights."""
+    train(tmp_path)
+    before = checkpoint.fingerprint(tmp_path / "tiny")
+    for suffix in (".safetensors", ".card.json"):
+        (tmp_path / f"tiny{suffix}").unlink()
+    seen = train(tmp_path)
+    assert [progress.step for progress in seen] == [TRAININGS[kind][-1]]
+    assert checkpoint.fingerprint(tmp_path / "tiny") == before
+
+
+def test_the_seconds_of_all_sessions_add_up(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state holds the time of earlier sessions; states of classifiers of version 0.1 count from zero."""
+    monkeypatch.setattr(session.time, "monotonic", iter(range(10**6)).__next__)  # every reading is a second later
+    train(tmp_path, minutes=0.0)
+    first = stored(tmp_path)[1]["seconds"]
+    train(tmp_path, minutes=0.0)
+    assert stored(tmp_path)[1]["seconds"] == 2 * first > 0
+
+
+def test_another_seed_is_refused(train: Train, tmp_path: Path) -> None:
+    """The error names the file, both seeds and what to do."""
+    train(tmp_path, minutes=0.0)
+    with pytest.raises(DataError, match=r"tiny\.state\.safetensors was trained with seed 1, not 2; give that seed"):
+        train(tmp_path, seed=2)
+
+
+def test_a_state_of_another_recipe_is_refused(kind: str, train: Train, tmp_path: Path) -> None:
+    """A state whose tensors do not fit is named, with what to do."""
+    other = "gan" if kind != "gan" else "vqvae"
+    shutil.copy(STATES / f"{other}.state.safetensors", tmp_path / "tiny.state.safetensors")
+    with pytest.raises(DataError, match=r"tiny\.state\.safetensors does not fit the recipe 'tiny'.*restart"):
+        train(tmp_path)
+
+
+def test_a_restart_ignores_the_state(train: Train, tmp_path: Path) -> None:
+    train(tmp_path, minutes=0.0)
+    assert train(tmp_path, minutes=0.0, resume=False)[-1].step == 1
+
+
+def test_a_failed_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while the state is saved costs the steps since the last save, not the training."""
+    file = tmp_path / "tiny.state.safetensors"
+    state.save_state(file, {"x": torch.zeros(2)}, {"done": 1})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r"cannot write .*tiny\.state\.safetensors: No space left.*; free space"):
+        state.save_state(file, {"x": torch.ones(2)}, {"done": 2})
+    assert stored(tmp_path)[1] == {"done": 1}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:
+    """A file where the folder should be is named, with what to do."""
+    (tmp_path / "out").write_text("")
+    with pytest.raises(DataError, match=r"cannot write .*; free space or choose another folder"):
+        state.save_state(tmp_path / "out" / "tiny.state.safetensors", {}, {})
+
+
+def test_a_shorter_recipe_is_refused(tmp_path: Path) -> None:
+    """A state that is past the last phase of the recipe belongs to another training."""
+    images, labels = torch.zeros(16, 32, 32, 3, dtype=torch.uint8), torch.zeros(16, dtype=torch.int64)
+    network = spiking.new_network(SPIKING.model, seed=0)
+    training = ClassifierTraining(network, SPIKING.classifier, images, labels, seed=0)
+    with pytest.raises(ValueError, match="ended phase 3, and the recipe has 2 phases"):
+        training.restore(training.tensors(), {"phase": 3, "step": 0})
+
+
+def test_an_unknown_name_is_refused(kind: str, train: Train, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="tiny"):
+        train(tmp_path, name="tini")
+
+
+def test_the_published_state_of_the_resnet_resumes() -> None:
+    """The state in the repository fits its recipe, and is at the end of it."""
+    file = Path(__file__).parents[2] / "problems" / "training-state" / "snn-resnet18.state.safetensors"
+    loaded = state.load_state(file)
+    assert loaded is not None
+    tensors, position = loaded
+    recipe = spiking.RECIPES["snn-resnet18"]
+    images, labels = torch.zeros(128, 32, 32, 3, dtype=torch.uint8), torch.zeros(128, dtype=torch.int64)
+    network = spiking.new_network(recipe.model, seed=1)
+    training = ClassifierTraining(network, recipe.classifier, images, labels, seed=1)
+    training.restore(tensors, position)
+    assert training.done == training.steps
+    assert training.frames == 4
+    assert all(torch.equal(training.tensors()[name], tensor) for name, tensor in tensors.items())
+
+
+def test_milestones_and_minutes_cause_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint is exported after milestones, every `export_minutes` and at the end, which `export` receives."""
+
+    class Counter:
+        steps, done = 10, 0
+
+        def advance(self) -> dict[str, float]:
+            self.done += 1
+            return {"loss": 1.0}
+
+        def tensors(self) -> dict[str, torch.Tensor]:
+            return {"x": torch.zeros(1)}
+
+        def position(self) -> dict[str, int]:
+            return {"done": self.done}
+
+        def restore(self, tensors: object, position: object) -> None: ...
+
+    def exports(**options: object) -> list[tuple[int, bool]]:
+        monkeypatch.setattr(session.time, "monotonic", iter(range(10**6)).__next__)
+        counter, seen = Counter(), []
+        run = session.Session("tiny", tmp_path, tmp_path, 1, "cpu", None, False, lambda progress: None)
+        run.run(counter, lambda ends: seen.append((counter.done, ends)), **options)
+        return seen
+
+    assert exports() == [(10, True)]
+    assert exports(milestones=[4, 10]) == [(4, False), (10, True)]
+    assert exports(export_minutes=2.5 / 60) == [(3, False), (6, False), (9, False), (10, True)]
+
+
+def test_the_card_of_a_classifier_states_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipe, precision, seed, steps and date, under the names of version 0.1."""
+    monkeypatch.setattr(spiking, "RECIPES", {"tiny": SPIKING})
+    monkeypatch.setattr(image_sets, "load", lambda name, folder: coloured(96))
+    spiking.train(
+        name="tiny", data=tmp_path, out=tmp_path, seed=1, device="cpu", minutes=None, progress=lambda progress: None
+    )
+    training = json.loads((tmp_path / "tiny.card.json").read_text())["training"]
+    assert list(training) == ["recipe", "precision", "seed", "steps", "steps planned", "date"]
+    assert training["recipe"]["loss"] == "rate_loss"
+    assert training["recipe"]["rate relaxation"] == "relu"
+    assert training["recipe"]["label smoothing"] == 0.05
