@@ -89,7 +89,7 @@ RANKING: Sequence[Column] = (
     Column(
         "low", "95% interval", "score interval",
         "Nested bootstrap: generator-target pairs, then problems, then runs are drawn with replacement.",
-        fields=("low", "high"), priority=2,
+        fields=("low", "high"), priority=2, present="where known",
     ),
     Column(
         "normalized", "normalized", "number",
@@ -122,7 +122,7 @@ RANKING: Sequence[Column] = (
     ),
     Column(
         "distinct_share", "distinct", "percent", "Queries whose candidate the run had not asked for before.",
-        unit="% of queries", priority=3, descending=True,
+        unit="% of queries", priority=3, present="where known", descending=True,
         aggregate=Aggregate("mean", ("distinct",), per="queries", started_only=True),
     ),
     Column(
@@ -151,7 +151,7 @@ PAIRS: Sequence[Column] = (
     Column("difference", "difference (HL)", "difference", "Hodges–Lehmann estimate over problems.", descending=True),
     Column(
         "low", "95% interval", "difference interval", "Nested bootstrap of the difference.",
-        fields=("low", "high"), priority=2,
+        fields=("low", "high"), priority=2, present="where known",
     ),
     Column(
         "a12", "A12", "number", "Chance that a run of the first beats one of the second on the same problem.",
@@ -161,11 +161,11 @@ PAIRS: Sequence[Column] = (
     Column("p_holm", "Holm p", "p-value", "The same, Holm-corrected over all pairs of this table."),
     Column(
         "first_better", "P(better)", "number", "Bayesian signed-rank test: probability that the first is better.",
-        priority=3, digits=2, descending=True,
+        priority=3, present="where known", digits=2, descending=True,
     ),
     Column(
         "equal", "P(equal)", "number", "Bayesian signed-rank test: probability that the two are practically equal.",
-        priority=3, digits=2, descending=True,
+        priority=3, present="where known", digits=2, descending=True,
     ),
     Column(
         "note", "note", "text", "Underpowered: no outcome could have been significant.", align="left",

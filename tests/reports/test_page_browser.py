@@ -395,7 +395,11 @@ def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str,
                     dict(zip(("problem", "solver", "seed"), key, strict=True))
                     | {"generator": "gan", "target": f"net{p % networks}", "layer": "conv", "unit": str(p)}
                     | {"budget": 20, "queries": len(told), "distinct": len(told), "best": told.max(), "final": final}
-                    | {"status": "crash" if np.isnan(final) else "ok", "solver_seconds": 10.0 ** -rng.integers(0, 4)}
+                    | {
+                        "status": "crash" if np.isnan(final) else "ok",
+                        "failed": bool(np.isnan(final)),
+                        "solver_seconds": 10.0 ** -rng.integers(0, 4),
+                    }
                     | {"generator_seconds": 1.0, "target_seconds": 2.0}
                     | {"timing": timing == "all" or (timing == "some" and bool(rng.integers(2)))}
                 )

@@ -16,7 +16,7 @@ from amb.stats.scores import score_runs
 from amb.study.manifest import Manifest
 
 SHORTER = 3
-"""How many smaller budgets a page offers."""
+"""Smaller budgets that a page offers: this many of the runs' own, and as many round numbers."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Source:
     """A study that a page shows.
 
     Attributes:
-        name: how to find it, as the user wrote it.
+        name: its folder, as the user wrote it.
         manifest: of the study.
         left_out: runs that it holds of earlier solver versions or other weights, which are not shown.
     """
@@ -95,7 +95,7 @@ class Board:
     notes: tuple[str, ...] = field(default=())
 
     def bounds(self) -> pd.DataFrame:
-        """What each problem is measured by at the first view's budget; see `amb.stats.queries.ranges`."""
+        """The range of each problem at the first view's budget; see `amb.stats.gap.ranges`."""
         first = self.views[0]
         return known_ranges(first.runs, first.traces)
 
@@ -107,15 +107,15 @@ class Board:
 
 
 def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
-    """What each problem is measured by, from competitors only; white-box runs count where no other is."""
+    """The range of each problem, from ranked solvers' runs; white-box runs count only on problems without others."""
     return ranges(competing(runs), traces).combine_first(ranges(runs, traces)).astype({"anchored": bool})
 
 
 def budgets_to_show(runs: pd.DataFrame) -> list[int]:
-    """Budgets at which there are most runs, first the one to rank by, then the others from large to small.
+    """Budgets to choose from: first the one that most runs tell something about, then the others from large to small.
 
     A run shows what it had found after fewer queries, unless its solver plans for its budget (`anytime` is False).
-    Beside the runs' own budgets come the next smaller ones of 1, 2, 5, 10, ...
+    The runs' own budgets are followed by the next smaller ones of 1, 2, 5, 10, ...
     """
     own = sorted({int(b) for b in runs["budget"]}, reverse=True)
     first = max(own, key=lambda budget: (int(present(runs, budget).sum()), budget))
@@ -124,7 +124,7 @@ def budgets_to_show(runs: pd.DataFrame) -> list[int]:
 
 
 def present(runs: pd.DataFrame, budget: int) -> pd.Series:
-    """Which runs speak for a budget."""
+    """Which runs tell something about a budget."""
     return (runs["budget"] == budget) | ((runs["budget"] > budget) & runs["anytime"])
 
 

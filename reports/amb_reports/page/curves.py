@@ -1,4 +1,4 @@
-"""Best-so-far curves, small enough to be carried to a browser."""
+"""Best-so-far curves, small enough for a web page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, SLACK, THRESHOLD
 
 SCALE = 51 * 1280
-"""Shares of the way to the best known are whole numbers of this; the 51 targets, and 75% of the way, are exact."""
+"""Shares of the gap are stored as whole numbers of this size; the 51 thresholds, and 75%, are exact."""
 
 POINTS = 40
-"""Of a long curve, what a logarithmic grid of so many queries sees is kept, and where targets were first reached."""
+"""A long curve keeps its values on a logarithmic grid of this many queries, and each first reaching of a threshold."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Curves:
     Attributes:
         start: uint32[runs + 1], where each run's steps begin.
         query: uint16 or uint32[steps], after which the curve steps up.
-        share: uint16[steps], to how many `SCALE`ths of the way from start to best known.
+        share: uint16[steps], the share of the gap that it has then closed, in units of 1 / `SCALE`.
     """
 
     start: NDArray[np.uint32]
@@ -39,14 +39,14 @@ def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
 
     Args:
         runs: problem, solver, seed.
-        traces: values told.
-        bounds: `start` and `best` by problem; what exceeds the best counts as the best.
+        traces: values without noise.
+        bounds: `start` and `best` by problem; values above the best count as the best.
     """
     starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
     queries, shares, start = [], [], [0]
     for problem, solver, seed in zip(runs["problem"], runs["solver"], runs["seed"], strict=True):
-        told = traces.get((problem, solver, seed), np.empty(0))
-        query, share = steps(told, starts[problem], bests[problem])
+        values = traces.get((problem, solver, seed), np.empty(0))
+        query, share = steps(values, starts[problem], bests[problem])
         queries.append(query)
         shares.append(share)
         start.append(start[-1] + len(query))
@@ -58,14 +58,14 @@ def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
     )
 
 
-def steps(told: FloatArray, start: float, best: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where a best-so-far curve rises, and to which share, int[steps] each; both grow.
+def steps(values: FloatArray, start: float, best: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The queries at which a best-so-far curve rises, and the shares of the gap that it rises to, int[steps] each.
 
-    A share of exactly a target is never rounded below it.
+    A share that equals a threshold is never rounded below it.
     """
-    if not len(told) or best <= start:
+    if not len(values) or best <= start:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    known = np.where(np.isnan(told), -np.inf, told)
+    known = np.where(np.isnan(values), -np.inf, values)
     share = np.floor(np.clip(gap_closed(known, start, best), 0, 1) * SCALE + SLACK * SCALE).astype(np.int64)
     highest = np.maximum.accumulate(share)
     rises = np.flatnonzero(np.diff(highest, prepend=0) > 0)
@@ -77,7 +77,7 @@ def steps(told: FloatArray, start: float, best: float) -> tuple[NDArray[np.int64
 def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.int64]:
     grid = np.unique(np.rint(np.geomspace(1, len(highest), POINTS)).astype(int)) - 1
     seen = np.searchsorted(rises, grid, side="right") - 1
-    targets: Sequence[float] = [*FRACTIONS, THRESHOLD]
-    hits = np.searchsorted(highest[rises], np.rint(np.array(targets) * SCALE), side="left")
+    thresholds: Sequence[float] = [*FRACTIONS, THRESHOLD]
+    hits = np.searchsorted(highest[rises], np.rint(np.array(thresholds) * SCALE), side="left")
     kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
     return rises[kept]

@@ -38,8 +38,8 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
         command: what writes the page again.
 
     Raises:
-        StudyError: no run at all; two studies contradict each other, or measured other weights.
-        AmbError: seconds are to rank runs that were not timed alone, or on different machines.
+        StudyError: there is no run; two studies contradict each other, or measured different weights.
+        AmbError: the metric is seconds, and runs were not timed alone, or on different machines.
     """
     _same_versions(studies)
     stored: dict[str, _StoredRun] = {}

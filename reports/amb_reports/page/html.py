@@ -27,7 +27,7 @@ SCRIPTS = (
 """In the order in which they are read."""
 
 DARK_COLOURS = ("#56a8e8", "#ff8a3d", "#2fc79a", "#e79ac6", "#f0b429", "#8fd3ff", "#e8e8e8")
-"""The palette for a dark ground: the same hues, lighter, so that each keeps a contrast of at least 6 to 1."""
+"""The palette for a dark background: the same hues, lighter, each with a contrast of at least 6 to 1."""
 
 
 class Html(StudyReport):
@@ -55,7 +55,7 @@ class Html(StudyReport):
 
 
 def render(board: Board, *, title: str) -> str:
-    """The page, a single file without any reference to another."""
+    """The page, a single file that refers to no other."""
     data = payload(board, title=title)
     environment = Environment(
         loader=PackageLoader("amb_reports.page", "template"),
@@ -84,6 +84,6 @@ def render(board: Board, *, title: str) -> str:
 
 
 def _asset(name: str) -> Markup:
-    """A file of the template; what stands in it is trusted."""
+    """A file of the template; its content is trusted."""
     text: Any = files("amb_reports.page").joinpath("template", name).read_text(encoding="utf-8")
     return Markup(text)

@@ -105,7 +105,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
 
 
 def to_json(data: Mapping[str, Any]) -> str:
-    """JSON that may stand inside an HTML script element, whatever names and messages hold; NaN becomes null."""
+    """JSON that is safe inside an HTML script element, whatever names and messages contain; NaN becomes null."""
     text = json.dumps(_plain(data), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -126,7 +126,7 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
 
 
 def _view(shown: View, index: pd.Index) -> dict[str, NDArray[Any]]:
-    """What the page reads of every run at one budget, by name; NaN, or 0 for a flag, for runs that are not there."""
+    """What the page reads about every run at one budget, by name; NaN or 0 for runs without that budget."""
     rules = [column.aggregate for column in tables.RANKING if column.aggregate]
     needed = [name for rule in rules for name in rule.columns if name not in COMPUTED]
     numbers = list(dict.fromkeys([*("final", "score", "ordered", "queries"), *SECONDS, *needed]))
@@ -146,7 +146,7 @@ def _view(shown: View, index: pd.Index) -> dict[str, NDArray[Any]]:
 
 
 def _narrow(values: NDArray[np.float64], *, exact: bool) -> NDArray[Any]:
-    """The values in four bytes each if that loses nothing, or nothing that matters."""
+    """The values as float32, if that is exact or need not be."""
     short = values.astype(np.float32)
     return short if not exact or np.array_equal(short, values, equal_nan=True) else values
 
@@ -189,7 +189,7 @@ def _suites(names: list[str]) -> dict[str, set[str]]:
 
 
 def _names(problem: str) -> set[str]:
-    """What a suite may call a problem: with its options, or, as most do, without."""
+    """The names that a suite may use for a problem: with its options or, as most do, without."""
     return {problem, problem.split("[")[0]}
 
 
@@ -238,7 +238,7 @@ def _gallery(board: Board, solvers: list[str], problems: list[str]) -> list[dict
 
 
 def _plain(value: Any) -> Any:
-    """Plain Python, with null for what JSON lacks; an infinite number of queries is told apart as "inf"."""
+    """Plain Python, with None for what JSON lacks; infinite numbers become "inf" and "-inf"."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -40,9 +40,10 @@ function draw() {
   const section = Hash.read().get("section");
   if (section !== page.section) {
     page.section = section;
-    drawLater();  // a section has its final place only once everything above it is drawn
+    drawLater();
     const place = document.getElementById(section ?? "");
     if (place?.tagName === "SECTION") {
+      if (place.matches("#figures ~ section")) drawEverything();  // a section has its final place only once all above it is drawn
       place.scrollIntoView();
       place.focus({ preventScroll: true });
     }
@@ -67,6 +68,12 @@ function whenSeen(id, action) {
   watch.observe(place);
   if (place.inSight) action();
   else waiting.set(id, action);
+}
+
+function drawEverything() {
+  drawStale(true);
+  for (const action of waiting.values()) action();
+  waiting.clear();
 }
 
 // Draws a section now if it is visible, else after the visible ones have been painted.

@@ -50,10 +50,10 @@ function drawFigures(result) {
   drawStale();
 }
 
-// Redraws the visible figures that are out of date. Widths are those last seen: reading them now would force a layout.
-function drawStale() {
+// Redraws the visible figures that are out of date, or hidden ones too. Widths are those last seen: reading them now would force a layout.
+function drawStale(hidden = false) {
   if (!shownResult) return;
-  const due = [...drawn.values()].filter((state) => state.visible && state.stale);
+  const due = [...drawn.values()].filter((state) => (state.visible || hidden) && state.stale);
   for (const state of due) state.width ||= state.plot.clientWidth || 600;
   for (const state of due) {
     state.stale = false;
