@@ -2,11 +2,14 @@
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import nox
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -63,8 +66,28 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_gate_runs_the_readmes_test_command() -> None:
-    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "<!-- test command -->" in gate
-    assert "pytest" in README.split("<!-- test command -->")[1].split("```")[1]
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+@pytest.fixture(scope="module")
+def sessions() -> dict[str, Any]:
+    """What noxfile.py defines."""
+    return runpy.run_path(str(ROOT / "noxfile.py"))
+
+
+def test_the_gate_runs_the_readmes_test_command(sessions: dict[str, Any]) -> None:
+    """`.ci/run` runs nox, whose session `tests` takes the command from README.md."""
+    gate = ROOT / ".ci" / "run"
+    assert os.access(gate, os.X_OK)
+    assert '/bin/nox"' in gate.read_text(encoding="utf-8")
+    assert "tests" in nox.options.sessions
+    command = sessions["readme_command"]()
+    assert command in README
+    assert re.fullmatch(r"python3 -m venv .venv && .+ install .+ && .+ -m pytest .*", command)
+
+
+def test_the_gate_works_in_a_copy_without_an_environment(sessions: dict[str, Any]) -> None:
+    """So that the README's command can make `.venv` there, and the `.venv` of the checkout stays as it is."""
+    copy = sessions["checkout"]()
+    assert not copy.is_relative_to(ROOT)
+    assert not list(copy.glob(".venv*"))
+    for page in PAGES:
+        assert (copy / page.relative_to(ROOT)).read_bytes() == page.read_bytes()
+    assert (copy / "amb" / "study" / "study.py").is_file()
