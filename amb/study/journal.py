@@ -4,13 +4,13 @@ A journal is a line of JSON that says whose it is, then one frame for each batch
 
     {"journal": 2, "d": 128, "plan": {...}}\\n
     length  u32   bytes of the payload
-    crc     u32   CRC-32 of the payload, begun with that of everything before the frame
+    crc     u32   CRC-32 of the first line and of all payloads up to this one
     payload       queries u32, continues u8, seconds of solver, generator and target 3 x f64,
                   candidates u16[queries, d], values f64[queries], noise-free values f64[queries]
 
 All numbers are little-endian. A process that dies in the middle of a write leaves a torn last frame; reading stops
 before it, as before any frame whose checksum is wrong. Every frame is handed to the operating system at once: what a
-solver was told survives the death of the process, though not a power failure, as nothing waits for the disk to confirm.
+solver was told survives the death of the process, though not a power failure, since nothing waits for the disk.
 """
 
 import json
@@ -137,7 +137,7 @@ class Journal:
     def _failed(self, cause: OSError) -> StudyError:
         return StudyError(
             f"cannot write the journal {self.path}: {cause.strerror or cause}; what was measured before is kept, "
-            "and the same command goes on from there"
+            "and the same command resumes from there"
         )
 
 
