@@ -3,6 +3,7 @@
 import tomllib
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 ROOT = Path(__file__).parents[2]
 PICTURE = Path(__file__).with_suffix(".svg")
@@ -47,21 +48,28 @@ def text(x: float, y: float, words: str, *, bold: bool = False, muted: bool = Fa
     return f'<text x="{x:g}" y="{y:g}" fill="{MUTED if muted else INK}"{weight}>{escape(words)}</text>'
 
 
+def names(layers: list[list[str]]) -> list[str]:
+    """A package's rooms, one line per layer; a layer that is too long for its box continues, indented."""
+    return [
+        line.strip() if i == 0 else f"\u2003{line.strip()}"
+        for rooms in layers
+        for i, line in enumerate(wrap(" · ".join(rooms), 34))
+    ]
+
+
 def draw(layers: dict[str, list[list[str]]]) -> str:
     """The picture as SVG: three packages beside each other, and the rooms of the core below them."""
     above = layers["packages"][0]
-    inner = {package: layers[package.removeprefix("amb_")] for package in above}
+    inner = {package: names(layers[package.removeprefix("amb_")]) for package in above}
     column = (WIDTH - 2 * MARGIN - (len(above) - 1) * 12) / len(above)
     y = MARGIN + 22.0
     rule = "Imports point down: never up, never between boxes or names of one row."
     parts = [text(MARGIN, MARGIN + 6, rule, muted=True)]
-    height = 34 + 20 * max(len(rows) for rows in inner.values())
+    height = 34 + 20 * max(map(len, inner.values()))
     for i, package in enumerate(above):
         x = MARGIN + i * (column + 12)
         parts += [box(x, y, column, height, TOP), text(x + 12, y + 21, package, bold=True)]
-        parts += [
-            text(x + 12, y + 43 + 20 * j, " · ".join(rooms), muted=True) for j, rooms in enumerate(inner[package])
-        ]
+        parts += [text(x + 12, y + 43 + 20 * j, line, muted=True) for j, line in enumerate(inner[package])]
     y += height + 26
     parts.append(text(MARGIN, y - 9, "registered by entry points, found by name; amb imports none of them", muted=True))
     rows = layers["core"]
