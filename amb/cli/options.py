@@ -145,7 +145,7 @@ def _bytes(size: str) -> int:
 
     from amb.errors import SpecError
 
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
-    if found is None:
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
+    if parts is None:
         raise SpecError(f"bad size {size!r}: expected a number of bytes, or of KiB, MiB, GiB or TiB, such as 500M")
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+    return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))

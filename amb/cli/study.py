@@ -18,28 +18,28 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     from amb.cli.show import print_facts
     from amb.study.health import study_status
 
-    found = study_status(_open(study))
-    alive = [run for run in found.under_way if run.alive]
-    waiting = [run for run in found.under_way if not run.alive]
+    state = study_status(_open(study))
+    alive = [run for run in state.under_way if run.alive]
+    waiting = [run for run in state.under_way if not run.alive]
     facts: dict[str, object] = {
-        "finished": found.finished,
+        "finished": state.finished,
         "under way": _runs(len(alive), sum(run.queries for run in alive), sum(run.budget for run in alive)),
         "interrupted": _runs(len(waiting), sum(run.queries for run in waiting), sum(run.budget for run in waiting)),
-        "failed": len(found.failed),
+        "failed": len(state.failed),
     }
-    if found.alive and found.rate:
-        facts["rate"] = f"{found.rate:,.0f} queries/s"
-        facts["time left"] = "unknown" if found.eta is None else _duration(found.eta)
-    if found.idle is not None:
-        facts["last log entry"] = f"{_duration(found.idle)} ago"
+    if state.alive and state.rate:
+        facts["rate"] = f"{state.rate:,.0f} queries/s"
+        facts["time left"] = "unknown" if state.eta is None else _duration(state.eta)
+    if state.idle is not None:
+        facts["last log entry"] = f"{_duration(state.idle)} ago"
     if json:
         facts |= {
-            "failures": [{"run": r.plan.name, "status": r.status, "reason": r.reason} for r in found.failed],
-            "warnings": list(found.warnings),
+            "failures": [{"run": r.plan.name, "status": r.status, "reason": r.reason} for r in state.failed],
+            "warnings": list(state.warnings),
         }
     print_facts(facts, as_json=json)
     if not json:
-        for line in [f"{r.outcome}: {r.plan.name} {r.reason}" for r in found.failed] + [*found.warnings]:
+        for line in [f"{r.outcome}: {r.plan.name} {r.reason}" for r in state.failed] + [*state.warnings]:
             print(plain(line))
 
 

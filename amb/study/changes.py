@@ -15,10 +15,10 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     """
     solvers, problems = manifest.solvers, manifest.problems
     wanted = {plan.solver: plan.version for plan in plans}
-    found = []
+    reasons = []
     for solver, version in wanted.items():
         if solver in solvers and solvers[solver] != version:
-            found.append(
+            reasons.append(
                 f"{solver} is now version {version}, not {solvers[solver]}: its earlier runs stay but are not used, "
                 "and it runs again"
             )
@@ -26,15 +26,15 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
             name = Spec.parse(solver).name
             others = [known for known in solvers if Spec.parse(known).name == name and known not in wanted]
             if others:
-                found.append(f"{solver} differs in its options from {', '.join(others)}, so its runs are new")
+                reasons.append(f"{solver} differs in its options from {', '.join(others)}, so its runs are new")
     changed: dict[tuple[str, str], list[str]] = {}
     for problem, fingerprint in {plan.problem: plan.fingerprint for plan in plans}.items():
         if problem in problems and problems[problem] != fingerprint:
             changed.setdefault((problems[problem][:12], fingerprint[:12]), []).append(problem)
     for (before, now), names in changed.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        found.append(
+        reasons.append(
             f"the networks of {names[0]}{more} have changed (fingerprint {before}... before, {now}... now): "
             "earlier runs stay but are not used, and the solvers run again"
         )
-    return found
+    return reasons

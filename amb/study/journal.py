@@ -158,8 +158,8 @@ class JournalContent:
 
 def find_journals(folder: Path) -> list[Path]:
     """The journals in a folder, one a run, in the order of their run ids; those of version 0.1 too."""
-    found = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
-    return [found[run_id] for run_id in sorted(found)]
+    paths = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
+    return [paths[run_id] for run_id in sorted(paths)]
 
 
 def read_journal(path: Path) -> JournalContent | None:
@@ -174,8 +174,8 @@ def read_journal(path: Path) -> JournalContent | None:
         return None
     except OSError as cause:
         raise StudyError(f"cannot read the journal {path}: {cause.strerror or cause}") from cause
-    found = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
-    return None if found is None else JournalContent(*found)
+    parsed = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
+    return None if parsed is None else JournalContent(*parsed)
 
 
 def _parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:

@@ -151,8 +151,8 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
             for copy in _copies(side, kind):
                 run_id = copy.plan.run_id
                 rivals = [_read(files[run_id]) for files in kept.values() if run_id in files]
-                found = [(rival, why) for rival in rivals if rival and (why := difference(rival, copy))]
-                against += [f"{rival.path} and {copy.path} ({copy.plan.name}): {why}" for rival, why in found]
+                conflicts = [(rival, why) for rival in rivals if rival and (why := difference(rival, copy))]
+                against += [f"{rival.path} and {copy.path} ({copy.plan.name}): {why}" for rival, why in conflicts]
                 reach = copy.rank if kind == "runs" else copy.rank[:1]
                 if all(reach > rival.rank[: len(reach)] for rival in rivals if rival):
                     kept[kind][run_id] = copy.path

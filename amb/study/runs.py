@@ -59,16 +59,16 @@ class RunPlan:
         Raises:
             ValueError: something is missing, of another type, or out of range.
         """
-        found = _known_fields(cls, content)
-        if isinstance(content, Mapping) and "seed" not in found and "replicate" in content:
-            found["seed"] = content["replicate"]  # its name before 0.2
+        entries = _known_fields(cls, content)
+        if isinstance(content, Mapping) and "seed" not in entries and "replicate" in content:
+            entries["seed"] = content["replicate"]  # its name before 0.2
         for name in ("problem", "fingerprint", "solver", "version"):
-            _text(found, name)
-        _whole(found, "seed", 0)
-        _whole(found, "budget", 1)
-        if not isinstance(found.setdefault("anytime", True), bool):
+            _text(entries, name)
+        _whole(entries, "seed", 0)
+        _whole(entries, "budget", 1)
+        if not isinstance(entries.setdefault("anytime", True), bool):
             raise ValueError("anytime is neither true nor false")
-        return cls(**cast(dict[str, Any], found))
+        return cls(**cast(dict[str, Any], entries))
 
     @cached_property
     def run_id(self) -> str:
@@ -227,26 +227,26 @@ class RunRecord:
         Raises:
             ValueError: something is missing, of another type, or out of range.
         """
-        found = _known_fields(cls, json_object(text))
-        found["plan"] = RunPlan.from_content(found.get("plan"))
-        if found.get("status") not in get_args(Status):
+        entries = _known_fields(cls, json_object(text))
+        entries["plan"] = RunPlan.from_content(entries.get("plan"))
+        if entries.get("status") not in get_args(Status):
             raise ValueError(f"its status is not one of {', '.join(get_args(Status))}")
-        _whole(found, "queries", 0)
-        if found.get("distinct", 0) is not None:
-            _whole(found, "distinct", 0)
-        levels = found.get("recommended")
+        _whole(entries, "queries", 0)
+        if entries.get("distinct", 0) is not None:
+            _whole(entries, "distinct", 0)
+        levels = entries.get("recommended")
         if not isinstance(levels, list) or not all(type(x) is int and 0 <= x < LEVELS for x in levels):
             raise ValueError("its recommended candidate is not a list of levels")
-        found["recommended"] = tuple(levels)
-        found["final"] = np.nan if found.get("final", 0) is None else _number(found, "final")
+        entries["recommended"] = tuple(levels)
+        entries["final"] = np.nan if entries.get("final", 0) is None else _number(entries, "final")
         for name in ("solver_seconds", "generator_seconds", "target_seconds"):
-            if _number(found, name) < 0:
+            if _number(entries, name) < 0:
                 raise ValueError(f"{name} is negative")
-        if not isinstance(found.setdefault("timing", False), bool):
+        if not isinstance(entries.setdefault("timing", False), bool):
             raise ValueError("timing is neither true nor false")
-        found.setdefault("message", "")
-        _text(found, "message", LONGEST_MESSAGE)
-        return cls(**cast(dict[str, Any], found))
+        entries.setdefault("message", "")
+        _text(entries, "message", LONGEST_MESSAGE)
+        return cls(**cast(dict[str, Any], entries))
 
 
 @dataclass(frozen=True)
@@ -317,20 +317,20 @@ def _known_fields(cls: type, content: object) -> dict[str, object]:
     return {f.name: content[f.name] for f in fields(cls) if f.name in content}
 
 
-def _text(found: Mapping[str, object], name: str, longest: int = LONGEST_NAME) -> None:
-    value = found.get(name)
+def _text(entries: Mapping[str, object], name: str, longest: int = LONGEST_NAME) -> None:
+    value = entries.get(name)
     if not isinstance(value, str) or len(value) > longest:
         raise ValueError(f"{name} is not a text of at most {longest} characters")
 
 
-def _whole(found: Mapping[str, object], name: str, least: int) -> None:
-    value = found.get(name)
+def _whole(entries: Mapping[str, object], name: str, least: int) -> None:
+    value = entries.get(name)
     if type(value) is not int or not least <= value <= LARGEST_COUNT:
         raise ValueError(f"{name} is not a whole number of at least {least}")
 
 
-def _number(found: Mapping[str, object], name: str) -> float:
-    value = found.get(name)
+def _number(entries: Mapping[str, object], name: str) -> float:
+    value = entries.get(name)
     if type(value) not in (int, float) or not isfinite(value):  # type: ignore[arg-type]
         raise ValueError(f"{name} is not a number")
     return float(value)  # type: ignore[arg-type]

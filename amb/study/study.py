@@ -191,8 +191,8 @@ class Study:
         return [place for place in (path, path.with_suffix(journal_0_1.SUFFIX)) if place.exists()]
 
     def _journalled(self, plan: RunPlan) -> JournalContent | None:
-        found = [content for path in self.journals(plan.run_id) if (content := read_journal(path))]
-        return max(found, key=lambda content: len(content.known.trace), default=None)
+        contents = [content for path in self.journals(plan.run_id) if (content := read_journal(path))]
+        return max(contents, key=lambda content: len(content.known.trace), default=None)
 
     def _stay_inside(self) -> None:
         """Refuse a study in which a link leads out of the folder: nothing outside it may be written or deleted."""

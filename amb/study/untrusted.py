@@ -19,8 +19,8 @@ def check_file(path: Path, most: int) -> int:
     Raises:
         OSError: it is a link, a pipe, a device or a folder, larger than `most` bytes, or cannot be examined.
     """
-    found = path.lstat()
-    return _check(found, most)
+    status = path.lstat()
+    return _check(status, most)
 
 
 def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
@@ -76,12 +76,12 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() else " " for c in str(text))
 
 
-def _check(found: os.stat_result, most: int) -> int:
-    if stat.S_ISLNK(found.st_mode):
+def _check(status: os.stat_result, most: int) -> int:
+    if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, "it is a symbolic link")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
-    if found.st_size > most:
-        mebibytes = found.st_size / MEBIBYTE, most / MEBIBYTE
+    if status.st_size > most:
+        mebibytes = status.st_size / MEBIBYTE, most / MEBIBYTE
         raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; at most {mebibytes[1]:,.0f} are read")
-    return found.st_size
+    return status.st_size
