@@ -168,7 +168,7 @@ PAIRS: Sequence[Column] = (
         priority=3, present="where known", digits=2, descending=True,
     ),
     Column(
-        "note", "note", "text", "Underpowered: no outcome could have been significant.", align="left",
+        "note", "note", "text", "Underpowered: no outcome could have been significant.", align="left", present="where known",
     ),
 )  # fmt: skip
 """The pairs: a row per two solvers."""

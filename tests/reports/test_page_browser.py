@@ -726,6 +726,17 @@ def test_nothing_is_wider_than_the_screen(
     )
 
 
+@pytest.mark.parametrize("section", ["figures", "gallery", "pairs", "runtimes"])
+def test_a_link_to_a_section_lands_there(browser: Browser, small: SimpleNamespace, section: str) -> None:
+    """In a tall window too: nothing above is drawn afterwards and pushes the section away."""
+    browser.size(1400, 2000)
+    browser.open(small.file, f"#section={section}")
+    time.sleep(1)
+    top = browser.run("return document.getElementById(arguments[0]).getBoundingClientRect().top", section)
+    bottom = browser.run("return document.documentElement.getBoundingClientRect().bottom")
+    assert 0 <= top < 100 or bottom == pytest.approx(2000, abs=2), "at the top, or as near as the page's end allows"
+
+
 PLACES = ("ranking", "figures", "figure-layers", "figure-heatmap", "gallery", "pairs")
 
 
