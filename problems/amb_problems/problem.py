@@ -103,8 +103,8 @@ class NetworkProblem(Problem):
 
     @property
     def group(self) -> str:
-        """All problems of one pair are evaluated together."""
-        return f"{self.pair.name}@{self.pair.device}"
+        """All problems of one pair are evaluated together; two networks that share a name are two pairs."""
+        return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
 
     def warm_up(self) -> None:
         """Show the units one grey image, from one latent at the origin; once for all problems of the pair."""

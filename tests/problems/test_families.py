@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import amb
 from amb.catalogue import generators, targets
@@ -327,3 +328,13 @@ def test_wrong_images_are_refused_the_same_everywhere(name: str, images: object)
         see = lambda shown: load(name).all_activations(shown, [("classifier", 0)])  # noqa: E731
     with pytest.raises(SpecError, match=rf"{name} takes images uint8 \[n, 32, 32, 3\], not "):
         see(images)
+
+
+def test_two_networks_of_one_name_share_no_batch() -> None:
+    """Else a comparison of both would show one of them the other's responses."""
+    one, other = (
+        amb.target(nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU()), name="mine").problem("toy", 0, layer="1")
+        for width in (4, 5)
+    )
+    assert one.id == other.id
+    assert one.group != other.group
