@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from amb.reports.contract import Report as Report
     from amb.reports.contract import ReportData as ReportData
 
-# Public names are imported when first used, so that `import amb` and `amb --help` stay instant.
-_HOME = {
+# Public names are imported when they are first used, so that `import amb` and `amb --help` are instant.
+_MODULES = {
     "AmbError": "amb.errors",
     "BatchSolver": "amb.contracts.batches",
     "Comparison": "amb.comparison.result",
@@ -48,14 +48,14 @@ _HOME = {
     "solver": "amb.catalogue.solvers",
     "target": "amb.catalogue.targets",
 }
-__all__ = [*_HOME]
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'amb' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_MODULES])

@@ -1,4 +1,4 @@
-"""Whether the networks that a study ran on are those that are installed, and whole; this imports plug-ins."""
+"""Whether a study ran on the networks that are installed, and whether those are whole; this imports plug-ins."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from amb.study.study import Study
 
 
 def examine_networks(study: Study) -> Iterator[Finding]:
-    """Compare fingerprints of the manifest with what is installed, and evaluate one candidate for each pair.
+    """Compare the manifest's fingerprints with the installed networks, and evaluate one candidate for each pair.
 
-    The fingerprint covers the checkpoints' sha256; loading compares each file with its own.
+    A fingerprint covers the checkpoints' sha256; loading a checkpoint compares its file with its own.
     """
     path = study.folder / "manifest.json"
     tried: dict[str, str | None] = {}
@@ -33,7 +33,7 @@ def examine_networks(study: Study) -> Iterator[Finding]:
         if problem.fingerprint != fingerprint:
             yield Finding(
                 path,
-                f"{name} ran on networks of fingerprint {fingerprint[:12]}..., and {problem.fingerprint[:12]}... are "
+                f"{name} ran on networks with fingerprint {fingerprint[:12]}..., but {problem.fingerprint[:12]}... is "
                 "installed: its runs will not be used",
             )
 

@@ -1,4 +1,4 @@
-"""Noise by spec: `...[noise=poisson,trials=4]`, the same for every problem, whoever wrote it."""
+"""Noise by spec, `...[noise=poisson,trials=4]`: the same for every problem, built in or not."""
 
 import copy
 import hashlib
@@ -14,10 +14,10 @@ SIGMA = 0.1
 
 
 def with_noise(problem: Problem, options: Mapping[str, Value]) -> Problem:
-    """The problem as it is seen through noise; its noise enters id and fingerprint.
+    """The problem as solvers observe it under noise; the noise enters id and fingerprint.
 
     Raises:
-        SpecError: a wrong or missing option, or noise whose size nobody knows.
+        SpecError: a wrong or missing option, or noise of unknown size.
     """
     if not options:
         return problem
@@ -33,7 +33,9 @@ def with_noise(problem: Problem, options: Mapping[str, Value]) -> Problem:
 def _noise(problem: Problem, options: dict[str, Value]) -> Noise:
     kind = options.pop("noise", None)
     if kind is None:
-        raise SpecError(f"{', '.join(options)} belong to a noise: add noise=poisson, bernoulli or gaussian")
+        raise SpecError(
+            f"{', '.join(options)}: options of noise, but there is none; add noise=poisson, bernoulli or gaussian"
+        )
     trials = options.pop("trials", 1)
     wrong = set(options) - ({"sigma", "std"} if kind == "gaussian" else {"spikes"})
     if kind in ("poisson", "bernoulli", "gaussian") and wrong:
@@ -42,8 +44,8 @@ def _noise(problem: Problem, options: dict[str, Value]) -> Noise:
     spikes, std = options.get("spikes", problem.spikes), options.get("std")
     if kind in ("poisson", "bernoulli") and spikes is None:
         raise SpecError(
-            f"{problem.id} counts no spikes, so {kind} noise does not know its size: say what an activation of 1 "
-            "stands for, as spikes=100, or take noise=gaussian"
+            f"{problem.id} counts no spikes, so the size of {kind} noise is unknown: give the number of spikes that an "
+            "activation of 1 stands for, such as spikes=100, or use noise=gaussian"
         )
     if kind == "gaussian" and std is None:
         std = _relative(problem, options.get("sigma", SIGMA))
@@ -54,11 +56,11 @@ def _noise(problem: Problem, options: dict[str, Value]) -> Noise:
 
 def _relative(problem: Problem, sigma: Value) -> float:
     if isinstance(sigma, bool | str) or not 0 <= sigma <= 1e9:
-        raise SpecError(f"sigma must be a number from 0 on, got {sigma!r}")
+        raise SpecError(f"sigma must be a number, at least 0, got {sigma!r}")
     point = stored_point(problem.id, problem.fingerprint)
     if point is None:
         raise SpecError(
-            f"sigma is relative to the way from chance to the best known value, and no suite holds the reference "
-            f"points of {problem.id}: give the standard deviation itself, as std=0.05"
+            f"sigma is a share of the gap between chance and the best known value, and no suite has reference points "
+            f"of {problem.id}: give the standard deviation itself, such as std=0.05"
         )
     return float(sigma) * (point.best - point.chance)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TypeVar
@@ -12,7 +13,7 @@ from amb.catalogue.plugins import find, load_instance
 from amb.catalogue.suites import suite, suite_names
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem
-from amb.errors import CheckpointError, PluginError, SpecError, unknown
+from amb.errors import AmbError, CheckpointError, PluginError, SpecError, unknown
 from amb.spec import ProblemId, Spec, split_specs
 
 T = TypeVar("T")
@@ -158,11 +159,24 @@ def _require(parts: ProblemId) -> None:
     registered = [ProblemId.parse(name) for name in registered_families()]
     makers = {*generators.generator_names(), *(other.generator for other in registered)}
     if not _match_names(parts.generator, makers):
-        raise unknown("generator", parts.generator, makers)
+        raise _unmatched("generator", parts.generator, makers)
     own = {other.target for other in registered if fnmatchcase(other.generator, parts.generator)}
     seers = {*targets.target_names(), *own}
     if not _match_names(parts.target, seers):
-        raise unknown("target", parts.target, seers)
+        raise _unmatched("target", parts.target, seers)
+
+
+def _unmatched(what: str, glob: str, known: Iterable[str]) -> AmbError:
+    """An error for a name or glob that nothing matches; for a glob, the names that hold something like its letters."""
+    letters = glob.replace("*", "").replace("?", "")
+    length = len(letters)
+    pieces = {
+        name[start : start + length]: name for name in sorted(known) for start in range(max(1, len(name) - length + 1))
+    }
+    near = dict.fromkeys(pieces[piece] for piece in get_close_matches(letters, pieces, n=3))
+    if not _is_glob(glob) or not near:
+        return unknown(what, glob, known)
+    return SpecError(f"no {what} matches {glob!r}; did you mean {' or '.join(near)}?")
 
 
 def _match_names(glob: str, names: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reference points on disk: one JSON file a suite, beside the module that registers the suite.
+"""Reference points on disk: one JSON file for each suite, in the folder of the module that registers the suite.
 
 `<folder of the module>/references/<suite>-<version>.json`, with a hash of its own content. Each problem's points carry
 the problem's fingerprint, so that points of other weights or another grid are never used.
@@ -30,9 +30,9 @@ class References:
     Attributes:
         suite: name and version, `quick-1`.
         points: by problem id.
-        dead: units of the suite's layers that answer alike to every reference, `<generator>/<target>/<layer>/<unit>`;
-            a suite leaves them out.
-        searched: number of units that were tried.
+        dead: units of the suite's layers that respond identically to every image, as
+            `<generator>/<target>/<layer>/<unit>`; suites leave them out.
+        searched: number of units that were searched for dead ones.
     """
 
     suite: str
@@ -61,47 +61,47 @@ def load(file: Path) -> References:
     """Read a file that `save` wrote.
 
     Raises:
-        DataError: it is missing, damaged, or of another schema.
+        DataError: the file is missing, damaged, or of another schema.
     """
     try:
         content = json_object(read_bytes(file, LARGEST, links=True))
         schema, digest = content.pop("schema"), content.pop("sha256")
         points = {name: Reference.from_content(point) for name, point in content["points"].items()}
-        found = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
+        references = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
     if schema != SCHEMA or digest != _digest(content):
-        raise DataError(f"{file} is damaged or of another schema: write it again with `amb references`")
-    return found
+        raise DataError(f"{file} is damaged or of another schema; `amb references` writes a new one")
+    return references
 
 
-def home(suite_name: str) -> Path:
-    """Where the reference points of a suite are looked for."""
-    found = suite(suite_name)
-    module = find_spec(find("suites", found.name).location.split(":")[0])
+def file_of(suite_name: str) -> Path:
+    """The file that holds a suite's reference points, if there is one."""
+    chosen = suite(suite_name)
+    module = find_spec(find("suites", chosen.name).location.split(":")[0])
     folder = Path(module.origin).parent if module is not None and module.origin else Path()
-    return folder / "references" / f"{found.name}-{found.version}.json"
+    return folder / "references" / f"{chosen.name}-{chosen.version}.json"
 
 
 @cache
 def of_suite(suite_name: str) -> References | None:
-    """The stored reference points of a suite, stale ones too; None: it has none.
+    """The stored reference points of a suite, including stale ones; None: none are stored.
 
     Raises:
         DataError: their file is damaged.
     """
-    file = home(suite_name)
+    file = file_of(suite_name)
     return load(file) if file.is_file() else None
 
 
 def stored_points(name: str) -> list[Reference]:
-    """What the suites hold of a problem without noise, for whatever weights and grid.
+    """All stored reference points of a problem without noise, for any weights and grid.
 
     Raises:
         DataError: a suite's file is damaged.
     """
-    found = (of_suite(suite_name) for suite_name in suite_names())
-    return [stored.points[name] for stored in found if stored is not None and name in stored.points]
+    suites = (of_suite(suite_name) for suite_name in suite_names())
+    return [stored.points[name] for stored in suites if stored is not None and name in stored.points]
 
 
 def stored_point(name: str, fingerprint: str) -> Reference | None:

@@ -47,18 +47,18 @@ class SolverSpec:
 
 def options(cls: type[Solver]) -> dict[str, Value]:
     """The options of a solver class and their defaults: its keyword-only arguments except budget and seed."""
-    found: dict[str, Value] = {}
+    defaults: dict[str, Value] = {}
     for base in reversed(cls.__mro__):
         init = base.__dict__.get("__init__")
         if init is None or not issubclass(base, Solver):
             continue
         parameters = inspect.signature(init).parameters.values()
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            found = {}  # this class does not pass options on
+            defaults = {}  # this class does not pass options on
         for p in parameters:
             if p.kind is p.KEYWORD_ONLY and p.name not in ("budget", "seed"):
-                found[p.name] = p.default
-    return found
+                defaults[p.name] = p.default
+    return defaults
 
 
 def spec_of(cls: type[Solver]) -> SolverSpec:

@@ -25,7 +25,7 @@ def suite(name: str) -> Suite:
     if (numbered := re.fullmatch(r"(.+)-(\d+)", name)) and name not in plugins("suites"):
         base, version = numbered[1], int(numbered[2])
     plugin = find("suites", base)
-    found = load_instance(plugin, Suite)
-    if version not in (None, found.version):
-        raise SpecError(f"{plugin} has version {found.version}, not {version}")
-    return found
+    chosen = load_instance(plugin, Suite)
+    if version not in (None, chosen.version):
+        raise SpecError(f"{plugin} has version {chosen.version}, not {version}")
+    return chosen

@@ -11,7 +11,7 @@ from amb.catalogue.plugins import Plugin, find, load_function, plugins
 from amb.contracts.target import Target
 from amb.errors import PluginError, SpecError, unknown
 
-_OWN = "module"
+_MODULE = "module"
 """The entry point that makes targets of torch modules; it is not itself a target, so it is not listed."""
 
 _DECLARED = ("name", "shape", "fingerprint")
@@ -19,7 +19,7 @@ _DECLARED = ("name", "shape", "fingerprint")
 
 def target_names() -> list[str]:
     """Names of all targets; imports nothing."""
-    return [name for name in plugins("targets") if name != _OWN]
+    return [name for name in plugins("targets") if name != _MODULE]
 
 
 def target(
@@ -53,7 +53,7 @@ def target(
         if layer is not None and layer not in found.layers:
             raise unknown(f"layer of {found.name}", layer, found.layers)
     else:
-        found = _call(find("targets", _OWN), source, layer=layer, frames=frames, device=device, **options)
+        found = _call(find("targets", _MODULE), source, layer=layer, frames=frames, device=device, **options)
     handed = copy.copy(found if found.device == device else found.on(device))
     handed.composer = CatalogueComposer()
     if layer is not None:
@@ -69,7 +69,7 @@ def described(name: str) -> Target:
         PluginError: it cannot be imported, or is not a target.
         CheckpointError: its card is missing or damaged.
     """
-    if name == _OWN:
+    if name == _MODULE:
         raise unknown("target", name, target_names())
     return _described(find("targets", name))
 

@@ -1,4 +1,4 @@
-"""`amb leaderboard`: one page to open, from one or many studies."""
+"""`amb leaderboard`: one HTML page about one or several studies."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from amb.cli import options as o
 
 
 def leaderboard(
-    studies: Annotated[list[Path], typer.Argument(help="Folders of studies, published ones too.", metavar="STUDY...")],
+    studies: Annotated[list[Path], typer.Argument(help="Folders of studies, published or not.", metavar="STUDY...")],
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("leaderboard.html"),
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = "",
     metric: o.Metric = o.DEFAULT_METRIC,
@@ -17,7 +17,7 @@ def leaderboard(
     rope: o.Rope = o.DEFAULT_ROPE,
     plugin: o.Plugins = None,
 ) -> None:
-    """Write all runs of one or several studies as one HTML page that needs no network; nothing is run."""
+    """Write one HTML page about all runs of one or several studies; it works offline, and nothing is run."""
     from amb.reports.write import write_leaderboard
     from amb.stats.question import Question
 

@@ -1,4 +1,4 @@
-"""`amb merge`: studies made apart, on several machines or by several people, as one."""
+"""`amb merge`: studies from several machines or people as one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +9,15 @@ from amb.cli import options as o
 
 
 def merge(
-    target: Annotated[Path, typer.Argument(help="The study that takes all; made if need be.", metavar="TARGET")],
-    studies: Annotated[list[Path], typer.Argument(help="Folders of the others, only read.", metavar="STUDY...")],
+    into: Annotated[Path, typer.Argument(help="The study to merge into; made if it does not exist.", metavar="INTO")],
+    studies: Annotated[list[Path], typer.Argument(help="Studies to merge, which are only read.", metavar="STUDY...")],
     json: o.Json = False,
 ) -> None:
-    """Unite studies by the keys of their runs; nothing is written where two of them contradict each other."""
+    """Unite studies by the ids of their runs; nothing is written if two of them contradict each other."""
     from dataclasses import asdict
 
     from amb.cli.show import print_facts
     from amb.study.merge import merge as unite
 
-    done = unite(target, studies)
+    done = unite(into, studies)
     print_facts(asdict(done) if json else {name: f"{value:,}" for name, value in asdict(done).items()}, as_json=json)

@@ -14,7 +14,7 @@ Solvers = Annotated[
     typer.Option(
         "--solvers",
         "-s",
-        help="Solver specs, separated by commas: protes,tt-b\\[k=50],portfolio.",
+        help="Solver specs, separated by commas, such as protes,tt-b\\[k=50],portfolio.",
         metavar="SPECS",
     ),
 ]
@@ -23,7 +23,7 @@ Problems = Annotated[
     typer.Option(
         "--problems",
         "-p",
-        help="Suites, ids, globs or ranges: quick, cifar10-sngan/*/sn1/0..7.",
+        help="Suites, ids, globs or ranges, such as quick or cifar10-sngan/*/sn1/0..7.",
         metavar="SPECS",
     ),
 ]
@@ -32,62 +32,65 @@ OptionalProblems = Annotated[
     typer.Option(
         "--problems",
         "-p",
-        help="Suites, ids, globs or ranges; by default the suite quick, or the reference's problems.",
+        help="Suites, ids, globs or ranges; by default the suite quick, or the reference study's problems.",
         metavar="SPECS",
     ),
 ]
-WithReference = Annotated[
-    bool, typer.Option("--with-reference", help="Set the solvers beside the published reference study's.")
-]
+WithReference = Annotated[bool, typer.Option("--with-reference", help="Include the published reference solvers.")]
 ReferenceFolder = Annotated[
-    Path | None, typer.Option("--reference", help="The reference study in this folder, as amb publish wrote it.")
+    Path | None, typer.Option("--reference", help="Include the solvers of this study, written by amb publish.")
 ]
 Budget = Annotated[
-    int | None, typer.Option("--budget", "-b", help="Queries a run; by default the suite's.", metavar="N")
+    int | None, typer.Option("--budget", "-b", help="Queries per run; by default the suite's.", metavar="N")
 ]
 Seeds = Annotated[
     str | None,
-    typer.Option("--seeds", help="How many seeds, or which: 5, 3..7 or 0,2,5; by default the suite's."),
+    typer.Option("--seeds", help="Number of seeds, or which ones: 5, 3..7 or 0,2,5; by default the suite's."),
 ]
 StudyFolder = Annotated[
-    Path, typer.Option("--study", help="Folder for runs and report; what it holds is not run again.")
+    Path, typer.Option("--study", help="Folder for runs and reports; runs that it holds are not repeated.")
 ]
-Device = Annotated[str, typer.Option("--device", help="Where networks are evaluated: cpu or cuda.")]
+Device = Annotated[str, typer.Option("--device", help="Device on which networks are evaluated: cpu or cuda.")]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file with a solver, problem family or report; may be repeated."),
+    typer.Option("--plugin", help="A Python file with a plug-in, such as a solver; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Timing = Annotated[bool, typer.Option("--timing", help="One run at a time, so that wall times can be compared.")]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", help="Seconds that a run may cost, solver and evaluation.", metavar="SECONDS"),
+    typer.Option("--timeout", help="Seconds that each run may take, evaluation included.", metavar="SECONDS"),
 ]
 Isolate = Annotated[
-    bool, typer.Option("--isolate", help="Run each solver in a process of its own, which may crash or hang.")
+    bool,
+    typer.Option("--isolate", help="Run each solver in its own process, so that it may crash or hang."),
 ]
 Memory = Annotated[
     str | None,
-    typer.Option("--memory", help="What such a process may occupy: 500M, 2G.", metavar="SIZE"),
+    typer.Option("--memory", help="Memory that such a process may use, such as 500M or 2G.", metavar="SIZE"),
 ]
 Executor = Annotated[
-    str | None, typer.Option("--executor", help="Run on a Dask cluster: dask. By default in this process.")
+    str | None, typer.Option("--executor", help="dask: run on a Dask cluster instead of in this process.")
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option("--scheduler", help="Of a Dask cluster that is there; else a local one is made.", metavar="ADDRESS"),
+    typer.Option(
+        "--scheduler",
+        help="An existing Dask scheduler; by default a local one is started.",
+        metavar="ADDRESS",
+    ),
 ]
 Workers = Annotated[int | None, typer.Option("--workers", help="Processes of a local Dask cluster.", min=1)]
-Retry = Annotated[bool, typer.Option("--retry", help="Go on with runs that failed.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Resume failed runs.")]
 Control = Annotated[
-    str | None, typer.Option("--control", help="Test every solver against this one only, not all pairs.")
+    str | None, typer.Option("--control", help="Test every solver against this one only, instead of all pairs.")
 ]
 Metric = Annotated[str, typer.Option("--metric", help="What is compared: final, anytime, queries or seconds.")]
 Rope = Annotated[
     float,
-    typer.Option("--rope", help="Differences below this share of a problem's range are practically none."),
+    typer.Option("--rope", help="Differences below this share of a problem's range count as none."),
 ]
-Alpha = Annotated[float, typer.Option("--alpha", help="Family-wise error of the tests.")]
+Alpha = Annotated[float, typer.Option("--alpha", help="Family-wise error rate of the tests.")]
 
 # As `amb.stats.Question` has them, which is too heavy to import for `amb --help`.
 DEFAULT_METRIC, DEFAULT_ALPHA, DEFAULT_ROPE = "final", 0.05, 0.01
@@ -107,7 +110,7 @@ def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits"
     """The limits that these options mean.
 
     Raises:
-        SpecError: a size that cannot be read, or limits that do not go together.
+        SpecError: a size is invalid, or the limits contradict each other.
     """
     from amb.run.limits import Limits
 
@@ -117,21 +120,21 @@ def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits"
 def cluster(
     executor: str | None, scheduler: str | None, workers: int | None, plugins: list[Path] | None
 ) -> "DaskCluster | None":
-    """Where these options want the runs to be made; None for this process.
+    """The cluster that these options ask for; None to run in this process.
 
     Raises:
-        SpecError: no such executor, or options of Dask's without it.
+        SpecError: there is no such executor, or an option of Dask without --executor dask.
     """
     from amb.errors import SpecError, unknown
 
     if executor is None:
         if scheduler is not None or workers is not None:
-            raise SpecError("--scheduler and --workers belong to --executor dask")
+            raise SpecError("--scheduler and --workers need --executor dask")
         return None
     if executor != "dask":
         raise unknown("executor", executor, ["dask"])
     if scheduler is not None and workers is not None:
-        raise SpecError("--workers makes a local cluster, --scheduler takes one that is there: give one of them")
+        raise SpecError("--workers starts a local cluster, --scheduler uses an existing one: give only one of them")
     from amb.run.dask import DaskCluster
 
     return DaskCluster(scheduler=scheduler, workers=workers, plugins=tuple(plugins or ()))
@@ -142,7 +145,7 @@ def _bytes(size: str) -> int:
 
     from amb.errors import SpecError
 
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
-    if found is None:
-        raise SpecError(f"bad size {size!r}: a number of bytes, with K, M, G or T for their 1024-fold, as 500M")
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
+    if parts is None:
+        raise SpecError(f"bad size {size!r}: expected a number of bytes, or of KiB, MiB, GiB or TiB, such as 500M")
+    return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))

@@ -1,4 +1,4 @@
-"""The leaderboard of a comparison in a terminal, as wide as there is room."""
+"""The leaderboard of a comparison in a terminal, with as many columns as fit."""
 
 from dataclasses import dataclass
 from textwrap import wrap
@@ -26,7 +26,7 @@ class _Rendered:
 
 
 def ranking_table(analysis: "Analysis", *, width: int) -> Table:
-    """The ranking with as many columns as fit `width` characters, the least important left out first."""
+    """The ranking with as many columns as fit `width` characters; the least important are left out first."""
     from amb.stats import known, ranking_columns
 
     columns = ranking_columns(analysis.question)
@@ -34,7 +34,7 @@ def ranking_table(analysis: "Analysis", *, width: int) -> Table:
     rows = leaderboard.to_dict("records")
     rendered = [_render(column, [column.cell(row) for row in rows]) for column in known(columns, leaderboard).values()]
     while len(rendered) > 1 and sum(r.width + GAP for r in rendered) - GAP > width:
-        # The last of the least important goes; those of priority 1 too, where the terminal is tiny.
+        # Drop the last of the least important columns; in a tiny terminal even those of priority 1.
         least = max(rendered[1:], key=lambda r: r.column.priority).column.priority
         rendered.remove([r for r in rendered[1:] if r.column.priority == least][-1])
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
@@ -46,7 +46,7 @@ def ranking_table(analysis: "Analysis", *, width: int) -> Table:
 
 
 def scope_line(comparison: "Comparison") -> str:
-    """How much the table rests on: problems, clusters, seeds, budget, failures."""
+    """What the table rests on: problems, generator-target pairs, seeds, budget, failures."""
     runs = comparison.runs
     suite = comparison.settings.get("suite")
     parts = [
@@ -62,6 +62,6 @@ def scope_line(comparison: "Comparison") -> str:
 
 
 def _render(column: "Column", cells: list[str]) -> _Rendered:
-    """Wrap a column's header as far as its cells are wide; cells never wrap."""
+    """Wrap a column's header to the width of its cells; cells never wrap."""
     width = max(len(text) for text in [*cells, *column.title.split()])
     return _Rendered(column, "\n".join(wrap(column.title, width)), cells, width)

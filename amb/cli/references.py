@@ -9,7 +9,7 @@ from amb.cli import options as o
 
 
 def references(
-    suites: Annotated[str, typer.Argument(help="Suites, separated by commas; every network is passed once for all.")],
+    suites: Annotated[str, typer.Argument(help="Suites, separated by commas; each network runs once for all of them.")],
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with the data sets; what is missing is downloaded.")
     ] = None,
@@ -17,16 +17,16 @@ def references(
         Path, typer.Option("--out", help="Folder for the JSON files, <suite>-<version>.json.", show_default="here")
     ] = Path(),
     prior: Annotated[int, typer.Option("--prior", min=1000, help="Random latents, for chance.")] = 2000,
-    starts: Annotated[int, typer.Option("--starts", min=1, help="Of the gradient ascent.")] = 8,
+    starts: Annotated[int, typer.Option("--starts", min=1, help="Starts of the gradient ascent.")] = 8,
     steps: Annotated[int, typer.Option("--steps", min=0, help="Steps of the gradient ascent.")] = 40,
     mutations: Annotated[int, typer.Option("--mutations", min=0, help="Rounds of mutation on the grid.")] = 20,
-    seed: Annotated[int, typer.Option("--seed", help="Of latents, starts and mutations.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of latents, starts and mutations.")] = 0,
     state: Annotated[
-        Path | None, typer.Option("--state", help="Keep what is measured here, so that a killed call goes on.")
+        Path | None, typer.Option("--state", help="Store what is measured here, so that a killed call continues.")
     ] = None,
     study: Annotated[
         Path | None,
-        typer.Option("--study", help="Measure nothing: raise stored best known values to what this study found."),
+        typer.Option("--study", help="Measure nothing; raise stored best known values to those that this study found."),
     ] = None,
     device: o.Device = "cpu",
     plugin: o.Plugins = None,
@@ -45,26 +45,26 @@ def references(
     from amb.study.published import open_study
 
     o.load_plugins(plugin)
-    found = [find_suite(name.strip()) for name in suites.split(",") if name.strip()]
-    if not found:
-        raise SpecError("no suite given; `amb problems list` shows them")
+    chosen = [find_suite(name.strip()) for name in suites.split(",") if name.strip()]
+    if not chosen:
+        raise SpecError("no suite given; `amb problems list` shows the suites")
     if study is not None:
-        home, stored = open_study(study), [of_suite(suite.name) for suite in found]
-        missing = [suite.name for suite, known in zip(found, stored, strict=True) if known is None]
+        opened, stored = open_study(study), [of_suite(suite.name) for suite in chosen]
+        missing = [suite.name for suite, known in zip(chosen, stored, strict=True) if known is None]
         if missing:
-            raise SpecError(f"no reference points are stored with {', '.join(missing)}; measure them without --study")
-        measured = [improved(known, home) for known in stored if known is not None]
+            raise SpecError(f"no reference points are stored for {', '.join(missing)}; measure them without --study")
+        results = [improved(known, opened) for known in stored if known is not None]
     else:
-        measured = measure(
-            found,
+        results = measure(
+            chosen,
             data=data,
             device=device,
             effort=Effort(prior=prior, starts=starts, steps=steps, mutations=mutations, seed=seed),
-            progress=lambda words: print(words, file=sys.stderr),
+            progress=lambda line: print(line, file=sys.stderr),
             state=state,
         )
     rows = {}
-    for references in measured:
+    for references in results:
         save(references, out / f"{references.suite}.json")
         for name, point in references.points.items():
             rows[name] = {
@@ -75,6 +75,6 @@ def references(
                 "encoded": "" if point.round_trip is None else f"{point.round_trip.value:.4f}",
                 "best known": f"{point.best:.4f}",
             }
-    dead = ", ".join(dict.fromkeys(unit for references in measured for unit in references.dead)) or "none"
-    files = ", ".join(str(out / f"{references.suite}.json") for references in measured)
+    dead = ", ".join(dict.fromkeys(unit for references in results for unit in references.dead)) or "none"
+    files = ", ".join(str(out / f"{references.suite}.json") for references in results)
     print_rows(list(rows.values()), as_json=json, caption=f"{files}. Dead units: {dead}.")

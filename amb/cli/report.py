@@ -1,4 +1,4 @@
-"""`amb report`: tables, figures and the verdict again, from a study that is there."""
+"""`amb report`: tables, figures and verdict of an existing study."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def report(
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """Write the report of a study and print it; nothing is run."""
+    """Print and write the report of a study; nothing is run."""
     from amb.cli.show import print_comparison
     from amb.comparison.compare import reopen
     from amb.reports.write import write_reports

@@ -1,4 +1,4 @@
-"""`amb run`: make runs without comparing them."""
+"""`amb run`: run solvers without comparing them."""
 
 from amb.cli import options as o
 
@@ -21,7 +21,7 @@ def run(
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """Run solvers on problems and keep the runs in the study; nothing is run twice."""
+    """Run solvers on problems and keep the runs in a study; runs that it holds are not repeated."""
     from rich.console import Console
 
     from amb.cli.running import interruptible
@@ -37,12 +37,12 @@ def run(
     cluster = o.cluster(executor, scheduler, workers, plugin)
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
     with interruptible(study):
-        home = Study(study)
-        notes = home.describe(plan.runs, plan.settings(timing=timing))
+        opened = Study(study)
+        notes = opened.describe(plan.runs, plan.settings(timing=timing))
         carry_out(
             plan,
             plan.runs,
-            home,
+            opened,
             cluster,
             timing=timing,
             limits=limits,
@@ -50,4 +50,4 @@ def run(
             notes=notes,
             progress=RichProgress(Console(stderr=json)),
         )
-    print_runs(read_runs(plan, home).runs, as_json=json)
+    print_runs(read_runs(plan, opened).runs, as_json=json)

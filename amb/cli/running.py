@@ -1,4 +1,4 @@
-"""What commands that run for long do when they are interrupted."""
+"""What long commands print when they are interrupted."""
 
 import sys
 from collections.abc import Iterator

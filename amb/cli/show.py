@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: str = "") -> None:
-    """Print records as a table with their keys as header, or as a JSON list."""
+    """Print records as a table whose header is their keys, or as a JSON list."""
     if as_json:
         print(json.dumps(list(rows), indent=1, default=str))
         return
@@ -34,20 +34,20 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: 
 
 
 def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
-    """Print names and values, one a line, or a JSON object."""
+    """Print one name and value per line, or a JSON object."""
     if as_json:
         print(json.dumps(dict(facts), indent=1, default=str))
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for key, value in facts.items():
-        table.add_row(escape(plain(key)), escape(plain(value)))
+    for name, value in facts.items():
+        table.add_row(escape(plain(name)), escape(plain(value)))
     Console().print(table)
 
 
 def print_runs(runs: pd.DataFrame, *, as_json: bool) -> None:
-    """Print one line a run."""
+    """Print one line per run."""
     if as_json:
         print(runs.to_json(orient="records", indent=1))
         return
@@ -62,7 +62,7 @@ def print_runs(runs: pd.DataFrame, *, as_json: bool) -> None:
 
 
 def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
-    """Print the ranking, the verdict and where the report is."""
+    """Print the ranking, the verdict and the path of the report."""
     if as_json:
         print(json.dumps(as_record(comparison, files), indent=1, default=str))
         return
@@ -99,6 +99,6 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    # pandas writes NaN as null, which json.dumps would not, and so it would what is infinite: a target never reached.
+    # pandas writes NaN as null, as JSON needs, but infinity too: the expected runtime to a threshold never reached.
     table = table.astype(object).mask(table.isin([np.inf]), "inf")
     return list(json.loads(table.to_json(orient="records", double_precision=15)))

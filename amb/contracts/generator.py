@@ -119,7 +119,7 @@ class Generator(ABC):
         return self._grid(**{option: str(options.get(option, values[0])) for option, values in self.options.items()})
 
     def on(self, device: str) -> "Generator":
-        """The same generator on a device, loaded; by default itself, wherever it runs."""
+        """The same generator on a device, loaded; by default itself."""
         return self
 
     def facts(self) -> Mapping[str, object]:

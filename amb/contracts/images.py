@@ -1,4 +1,4 @@
-"""The shape of images, in words and as a check; images are uint8[n, height, width, channels] everywhere."""
+"""The shape of images, as text and as a check; images are uint8[n, height, width, channels] everywhere."""
 
 from typing import Any
 
@@ -24,7 +24,8 @@ def check_images(images: Any, shape: Shape, owner: str) -> None:
     Raises:
         SpecError: anything but uint8[n, *shape].
     """
-    dtype = str(images.dtype).removeprefix("torch.")
-    if dtype != "uint8" or tuple(images.shape[1:]) != shape:
+    dtype = str(getattr(images, "dtype", type(images).__name__)).removeprefix("torch.")
+    given = tuple(getattr(images, "shape", ()))
+    if dtype != "uint8" or len(given) != 4 or given[1:] != tuple(shape):
         expected = ", ".join(map(str, shape))
-        raise SpecError(f"{owner} takes images uint8 [n, {expected}], not {dtype} {list(images.shape)}")
+        raise SpecError(f"{owner} takes images uint8 [n, {expected}], not {dtype} {list(given)}")

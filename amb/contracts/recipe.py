@@ -8,11 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a training has come.
+    """How far a training has got.
 
     Attributes:
         step, steps: optimizer steps done and planned.
-        metrics: the latest figures, by name.
+        metrics: the latest values, by name.
     """
 
     step: int
@@ -41,9 +41,9 @@ class Recipe(Protocol):
             name: the checkpoint's name.
             data: folder of the data sets.
             out: folder for state, checkpoint, card and sample sheets.
-            seed: two trainings of one seed make the same first steps.
+            seed: two trainings with the same seed begin with the same steps.
             device: "cpu" or "cuda".
-            minutes: stop, with all state saved, after so long; None: when done.
-            resume: go on from the state in `out`, if there is one.
+            minutes: stop after this time, with all state saved; None: when done.
+            resume: continue from the state in `out`, if there is one.
             progress: called every few steps.
         """

@@ -8,10 +8,10 @@ class Suite:
     """A named, versioned set of problems; registered in the entry-point group `amb.suites`.
 
     Attributes:
-        name, version: together they name the set for ever; changing the problems raises the version.
-        problems: full ids, in the order of tables.
-        budget: queries a run, unless the user says otherwise.
-        seeds: runs for each problem and solver, unless the user says otherwise.
+        name, version: together they identify the set for good: other problems need a higher version.
+        problems: full ids, in the order in which tables show them.
+        budget: queries of a run, unless the user sets it.
+        seeds: runs of each problem and solver, unless the user sets it.
         description: one line for `amb problems list`.
     """
 

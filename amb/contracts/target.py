@@ -39,7 +39,7 @@ class Target(ABC):
     fingerprint: str
     """What responses depend on besides the image: the checkpoint's sha256, or a version."""
     activation: str = "response of the unit"
-    """What is maximized, in words."""
+    """What is maximized, as text."""
     device: str = "cpu"
     """Where it runs, "cpu" or "cuda"."""
     layer: str | None = None
@@ -63,7 +63,7 @@ class Target(ABC):
         """
 
     def on(self, device: str) -> "Target":
-        """The same target on a device, loaded; by default itself, wherever it runs."""
+        """The same target on a device, loaded; by default itself."""
         return self
 
     def facts(self) -> Mapping[str, object]:

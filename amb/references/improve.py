@@ -1,4 +1,4 @@
-"""Raising stored best known values to what a study's runs found."""
+"""Raising stored best known values to those that a study's runs found."""
 
 from dataclasses import replace
 
@@ -11,9 +11,10 @@ from amb.study.published import AnyStudy
 
 
 def improved(references: References, study: AnyStudy) -> References:
-    """The same reference points, the best known values raised to what a study's runs found.
+    """The same reference points, with the best known values raised to those that a study's runs found.
 
-    A run counts where its problem's fingerprint, noise included, is today's; its values count without noise.
+    A run counts if its problem's fingerprint, noise included, is that of the installed networks; its values count
+    without noise.
     """
     points = dict(references.points)
     for record, trace in study.records():

@@ -7,18 +7,18 @@ from amb.spec import without_noise
 
 
 def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference | None:
-    """The reference points of a problem, if a suite has them and they belong to these weights and this grid.
+    """The reference points of a problem, if a suite has them for these weights and this grid.
 
-    They are without noise, so those of a problem with noise are the same problem's without.
+    They are noise-free: a problem with noise has those of the same problem without.
 
     Args:
         problem_id: as in a suite, with noise or without.
-        fingerprint: of that problem, noise included, as a run has it; None: today's. The problem is made where this
-            does not tell its weights: without a fingerprint, and under noise, which is part of the fingerprint.
+        fingerprint: of that problem, noise included, as a run records it; None: that of the installed networks. The
+            problem is made, to learn its weights, without a fingerprint and under noise, which enters the fingerprint.
 
     Raises:
         DataError: a suite's file is damaged.
-        SpecError, CheckpointError: the problem would have to be made, and cannot be.
+        SpecError, CheckpointError: the problem has to be made, and cannot be.
     """
     name = without_noise(problem_id)
     if name == problem_id and fingerprint is not None:

@@ -1,1 +1,1 @@
-"""The report contract, and writing reports through it."""
+"""The report contract, and the code that writes reports through it."""

@@ -24,7 +24,7 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
         problem: evaluated without noise on `samples` random latents of the prior.
         point: its reference points, if they are known. Their best candidate is shown too and, if the generator has an
             encoder, the natural image with the highest activation after it was encoded and generated again.
-        samples: for the histogram.
+        samples: number of random latents, for the histogram.
         seed: of the latents.
     """
     draws = problem.space.sample_prior(samples, np.random.default_rng(seed))

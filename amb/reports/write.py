@@ -16,8 +16,8 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
     """Write reports into the study's `report/` folder.
 
     Args:
-        comparison: what is reported.
-        names: which reports; by default all that are installed.
+        comparison: what to report on.
+        names: of the reports; by default all that are installed.
 
     Returns:
         The files written.
@@ -42,7 +42,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
 
 
 def report_data(comparison: Comparison) -> ReportData:
-    """What reports are given of a comparison."""
+    """The data of a comparison, as reports are given it."""
     return ReportData(
         comparison.runs,
         comparison.traces,
@@ -67,15 +67,15 @@ def write_leaderboard(
     """Write one page about all finished runs of several studies.
 
     Args:
-        studies: their folders, published ones too.
+        studies: their folders, including published ones.
         file: the page.
         question, title: see `amb.reports.contract.StudyReport`.
-        report: the plug-in that writes it.
+        report: the plug-in that writes the page.
 
     Raises:
-        StudyError: a folder is no study, the studies hold no run or contradict each other, or the file cannot be
+        StudyError: a folder is not a study, the studies hold no run or contradict each other, or the file cannot be
             written.
-        PluginError: the report cannot be loaded, or reports on comparisons only.
+        PluginError: the report cannot be loaded, or can only report on comparisons.
     """
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
@@ -85,11 +85,11 @@ def write_leaderboard(
         file.parent.mkdir(parents=True, exist_ok=True)
         return writer().write_studies(opened, file, question, title=title, command=shlex.join(words))
     except OSError as cause:
-        raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another place with --out") from cause
+        raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause
 
 
 def _refuse_links(folder: Path) -> None:
-    """What is written into a stranger's study must stay in it."""
+    """Refuse a report folder with links: a third party's study must not make us write outside it."""
     for path in (folder, *folder.rglob("*")):
         if path.is_symlink():
             raise StudyError(f"{path} is a symbolic link, and reports are not written through links; delete it")

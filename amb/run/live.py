@@ -198,7 +198,9 @@ class LiveRun:
         """The wall to untrusted code: what a solver asks is checked here, and not again on its way to the network."""
         candidates = self.problem.space.check(self._live().ask())
         if not 1 <= len(candidates) <= self.plan.budget - self.queries:
-            raise SolverError(f"asked {len(candidates)} candidates, allowed 1..{self.plan.budget - self.queries}")
+            raise SolverError(
+                f"asked for {len(candidates)} candidates, allowed are 1..{self.plan.budget - self.queries}"
+            )
         return candidates
 
     def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:

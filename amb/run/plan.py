@@ -97,10 +97,10 @@ def make_plan(
     ids = problem_registry.expand(",".join(wanted))
     suite = None
     if len(wanted) == 1 and "/" not in wanted[0]:
-        found = suite_by_name(wanted[0])
-        suite = f"{found.name}-{found.version}"
-        budget = found.budget if budget is None else budget
-        seeds = found.seeds if seeds is None else seeds
+        chosen = suite_by_name(wanted[0])
+        suite = f"{chosen.name}-{chosen.version}"
+        budget = chosen.budget if budget is None else budget
+        seeds = chosen.seeds if seeds is None else seeds
     budget = DEFAULT_BUDGET if budget is None else budget
     if budget < 1:
         raise SpecError(f"the budget must be at least 1 query, got {budget}")
@@ -109,11 +109,11 @@ def make_plan(
     tried: dict[int, dict[str, str]] = {}
     skipped: dict[tuple[str, str], list[str]] = {}
     for problem_id in ids:
-        made = problem_registry.problem(problem_id, device=device)
-        fingerprint = made.fingerprint
-        if id(made.space) not in tried:
-            tried[id(made.space)] = _try(specs, made, budget)
-        for refused, why in tried[id(made.space)].items():
+        problem = problem_registry.problem(problem_id, device=device)
+        fingerprint = problem.fingerprint
+        if id(problem.space) not in tried:
+            tried[id(problem.space)] = _try(specs, problem, budget)
+        for refused, why in tried[id(problem.space)].items():
             skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
             for seed in numbers:

@@ -1,4 +1,4 @@
-"""What a study ran on, for the manifest."""
+"""What a study runs on, for the manifest."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ PACKAGES = (
 
 
 def environment() -> Environment:
-    """Interpreter, machine and versions of the packages that results depend on, as they are here and now."""
+    """Interpreter, machine and versions of the packages that results depend on, as they are now."""
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),

@@ -1,4 +1,4 @@
-"""What state a study is in, from its files alone: no plug-in is imported and nothing is run."""
+"""The state of a study, from its files alone: no plug-in is imported and nothing is run."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from amb.study.study import Study
 from amb.study.traces import LARGEST_RUN, read_run
 from amb.study.untrusted import check_file
 
-Mend = Literal["none", "set aside", "delete"]
+Repair = Literal["none", "set aside", "delete"]
 
 
 @dataclass(frozen=True)
 class UnderWay:
-    """A run with a journal: `alive` if a process works on it now, else interrupted."""
+    """A run with a journal: `alive` if a process works on it now, otherwise interrupted."""
 
     name: str
     queries: int
@@ -33,13 +33,14 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """Where a study stands.
+    """The state of a study.
 
     Attributes:
-        finished: runs that ended well; `failed`, the records of the others.
+        finished: number of runs that did not fail; `failed`, the records of those that did.
         under_way: runs with a journal.
-        session: the last "begin" in the log, {} if there is none; `rate`, queries a second since then, or None;
-            `heard`, seconds since the log's last line, or None.
+        session: the last "begin" in the log, {} if there is none.
+        rate: queries per second since then; None if unknown.
+        idle: seconds since the last line of the log; None if there is none.
         warnings: messages of the last session's warnings, failures aside.
     """
 
@@ -48,7 +49,7 @@ class StudyStatus:
     under_way: tuple[UnderWay, ...]
     session: Mapping[str, object]
     rate: float | None
-    heard: float | None
+    idle: float | None
     warnings: tuple[str, ...]
 
     @property
@@ -58,14 +59,14 @@ class StudyStatus:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until the last session's runs are complete, at its rate; None where unknown."""
+        """Seconds until the last session's runs are finished, at its rate; None if unknown."""
         if not self.alive or not self.rate:
             return None
         return max(0.0, _number(self.session.get("left")) / self.rate)
 
 
 def study_status(study: Study) -> StudyStatus:
-    """Read where a study stands, also while another process works on it."""
+    """Read the state of a study, even while another process works on it."""
     records = [record for path in sorted((study.folder / "runs").glob("*.parquet")) if (record := _peek(path))]
     under_way = []
     for path, content in _journals(study):
@@ -104,13 +105,13 @@ class Finding:
 
     Attributes:
         path: the file.
-        what: in words, with what follows from it.
-        mend: what `mend` does about it.
+        what: a sentence, with the consequence.
+        repair: what `repair` does about it.
     """
 
     path: Path
     what: str
-    mend: Mend = "none"
+    repair: Repair = "none"
 
 
 def examine(study: Study) -> list[Finding]:
@@ -118,22 +119,25 @@ def examine(study: Study) -> list[Finding]:
     return [*_run_findings(study), *_journal_findings(study), *_leftovers(study)]
 
 
-def mend(study: Study, findings: list[Finding]) -> int:
-    """Do what the findings propose: set damaged files aside, delete leftovers; how many.
+def repair(study: Study, findings: list[Finding]) -> int:
+    """Move damaged files to ``damaged/`` and delete leftovers, as the findings propose.
+
+    Returns:
+        How many files were moved or deleted.
 
     Raises:
         StudyError: the folder cannot be written.
     """
     done = 0
     for finding in findings:
-        if finding.mend == "set aside":
+        if finding.repair == "set aside":
             study.set_aside(finding.path, finding.what)
-        elif finding.mend == "delete":
+        elif finding.repair == "delete":
             try:
                 finding.path.unlink(missing_ok=True)
             except OSError as cause:
                 raise StudyError(f"cannot delete {finding.path}: {cause.strerror or cause}") from cause
-        done += finding.mend != "none"
+        done += finding.repair != "none"
     return done
 
 
@@ -144,42 +148,42 @@ def _run_findings(study: Study) -> Iterator[Finding]:
         try:
             record, _ = read_run(path)
         except StudyError as cause:
-            yield Finding(path, f"{str(cause).split('; `amb')[0]}; its run will be made again", "set aside")
+            yield Finding(path, f"{str(cause).split('; `amb')[0]}; the same command runs it again", "set aside")
             continue
         plan = record.plan
         if record.failed:
             yield Finding(path, f"{plan.name} failed ({record.outcome}): {record.reason}; --retry resumes it")
         if versions.get(plan.solver, plan.version) != plan.version:
             now = versions[plan.solver]
-            yield Finding(path, f"{plan.name} is of version {plan.version} of its solver, and {now} is used now")
+            yield Finding(path, f"{plan.name} ran on version {plan.version} of its solver, now {now}: not used")
         elif prints.get(plan.problem, plan.fingerprint) != plan.fingerprint:
-            yield Finding(path, f"{plan.name} ran on networks that have changed since: not used")
+            yield Finding(path, f"{plan.name} ran on networks that have since changed: not used")
 
 
 def _journal_findings(study: Study) -> Iterator[Finding]:
     for path, content in _journals(study):
         if is_claimed(path.with_suffix(".lock")):
-            continue  # at work
+            continue  # under way
         if content is None:
-            yield Finding(path, "a journal of which nothing is whole; its run begins anew", "set aside")
+            yield Finding(path, "a journal in which nothing is whole; its run starts over", "set aside")
             continue
         queries = len(content.known.trace)
         name = content.plan.name if content.plan else path.stem
         if not content.whole:
-            yield Finding(path, f"{name}: the journal's end is torn; {queries} whole queries before it are used")
+            yield Finding(path, f"{name}: the journal's end is torn; the {queries} whole queries before it are used")
         else:
-            yield Finding(path, f"{name} was interrupted after {queries} queries; the same command goes on with it")
+            yield Finding(path, f"{name} was interrupted after {queries} queries; the same command resumes it")
 
 
 def _leftovers(study: Study) -> Iterator[Finding]:
     for folder in (study.folder, study.folder / "runs", study.folder / "journal"):
         for path in sorted(folder.iterdir()):
             if path.is_symlink():
-                yield Finding(path, "a symbolic link, where only files are read", "set aside")
+                yield Finding(path, "a symbolic link; only regular files are read", "set aside")
             elif path.suffix in (".tmp", ".new"):
-                yield Finding(path, "half of a file whose process died; nothing reads it", "delete")
+                yield Finding(path, "an incomplete file of a process that died; nothing reads it", "delete")
             elif path.suffix == ".lock" and not is_claimed(path):
-                yield Finding(path, "the claim of a process that died; the next one takes it over", "delete")
+                yield Finding(path, "the claim of a process that died; it blocks no other process", "delete")
 
 
 def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
@@ -188,7 +192,7 @@ def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
 
 
 def _peek(path: Path) -> RunRecord | None:
-    """A run's record without its trace; None where it is damaged or just being written."""
+    """A run's record without its trace; None if it is damaged or just being written."""
     try:
         check_file(path, LARGEST_RUN)
         metadata = pq.read_metadata(path).metadata or {}
@@ -205,5 +209,5 @@ def _age(time: object) -> float | None:
 
 
 def _number(value: object) -> float:
-    """A number of the log; 0 where a stranger wrote something else."""
+    """A number in the log; 0 if it is something else."""
     return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0

@@ -4,13 +4,13 @@ A journal is a line of JSON that says whose it is, then one frame for each batch
 
     {"journal": 2, "d": 128, "plan": {...}}\\n
     length  u32   bytes of the payload
-    crc     u32   CRC-32 of the payload, begun with that of everything before the frame
+    crc     u32   CRC-32 of the first line and of all payloads up to this one
     payload       queries u32, continues u8, seconds of solver, generator and target 3 x f64,
                   candidates u16[queries, d], values f64[queries], noise-free values f64[queries]
 
 All numbers are little-endian. A process that dies in the middle of a write leaves a torn last frame; reading stops
 before it, as before any frame whose checksum is wrong. Every frame is handed to the operating system at once: what a
-solver was told survives the death of the process, though not a power failure, as nothing waits for the disk to confirm.
+solver was told survives the death of the process, though not a power failure, since nothing waits for the disk.
 """
 
 import json
@@ -137,7 +137,7 @@ class Journal:
     def _failed(self, cause: OSError) -> StudyError:
         return StudyError(
             f"cannot write the journal {self.path}: {cause.strerror or cause}; what was measured before is kept, "
-            "and the same command goes on from there"
+            "and the same command resumes from there"
         )
 
 
@@ -158,8 +158,8 @@ class JournalContent:
 
 def find_journals(folder: Path) -> list[Path]:
     """The journals in a folder, one a run, in the order of their run ids; those of version 0.1 too."""
-    found = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
-    return [found[run_id] for run_id in sorted(found)]
+    paths = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
+    return [paths[run_id] for run_id in sorted(paths)]
 
 
 def read_journal(path: Path) -> JournalContent | None:
@@ -174,8 +174,8 @@ def read_journal(path: Path) -> JournalContent | None:
         return None
     except OSError as cause:
         raise StudyError(f"cannot read the journal {path}: {cause.strerror or cause}") from cause
-    found = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
-    return None if found is None else JournalContent(*found)
+    parsed = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
+    return None if parsed is None else JournalContent(*parsed)
 
 
 def _parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:

@@ -1,6 +1,6 @@
 """Journals of version 0.1: an Arrow stream, one record batch a batch asked. They are read, never written.
 
-This module can go, with `arrow_trace` in its tests, once nobody has an unfinished study of version 0.1 to resume.
+This module can go once unfinished studies of version 0.1 need no longer be resumed.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Claims: several processes may work on one study, and each run belongs to one of them at a time."""
+"""Claims: several processes may work on one study, but each run belongs to one of them at a time."""
 
 import os
 from contextlib import suppress
@@ -8,19 +8,19 @@ from amb.errors import StudyError
 
 try:
     import fcntl
-except ImportError:  # Windows: two processes on one study are not kept apart there
+except ImportError:  # Windows, where nothing keeps two processes on one study apart
     fcntl = None  # type: ignore[assignment]
 
 
 class Claim:
-    """A lock on a file that the system takes back when the process dies, however it dies."""
+    """A lock on a file, which the system releases when the process dies, however it dies."""
 
     def __init__(self, path: Path | None, descriptor: int | None) -> None:
         self._path = path
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the claim up and remove its own file, if it has one; twice is harmless."""
+        """Give the claim up and remove its own file, if it has one; idempotent."""
         if self._descriptor is not None:
             with suppress(OSError):
                 if self._path is not None:
@@ -36,11 +36,11 @@ class Claim:
 
 
 def claim(path: Path, *, wait: bool = False) -> Claim | None:
-    """Claim what `path` stands for, or None if another process has it.
+    """The claim whose lock file is `path`, or None if another process has it.
 
     Args:
         path: the lock's own file, made and removed here.
-        wait: until the other process is done.
+        wait: wait until the other process releases it.
 
     Raises:
         StudyError: the folder cannot be written.
@@ -67,13 +67,16 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
 
 
 def enter(folder: Path, *, alone: bool) -> Claim | None:
-    """Be one of those who work on a folder, or the only one; None if that cannot be now.
+    """Share a folder with other processes, or have it `alone`; None if that is impossible now.
 
-    The folder itself is locked, so no file is made. Where that is impossible (Windows, some network file systems)
-    nobody is kept out.
+    The folder itself is locked, so no file is made. If it cannot be locked (Windows, some network file systems),
+    nothing keeps processes apart.
+
+    Raises:
+        StudyError: the folder cannot be read.
     """
     if fcntl is None:
-        return nobody()
+        return unlocked()
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as cause:
@@ -85,17 +88,17 @@ def enter(folder: Path, *, alone: bool) -> Claim | None:
         return None
     except OSError:
         os.close(descriptor)
-        return nobody()
+        return unlocked()
     return Claim(None, descriptor)
 
 
-def nobody() -> Claim:
-    """A claim on nothing."""
+def unlocked() -> Claim:
+    """A claim that locks nothing."""
     return Claim(None, None)
 
 
 def is_claimed(path: Path) -> bool:
-    """Whether a process that lives holds the claim; writes nothing."""
+    """Whether a living process holds the claim; writes nothing."""
     if fcntl is None or not path.exists():
         return False
     try:

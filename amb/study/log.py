@@ -1,4 +1,4 @@
-"""What happened to a study: one JSON object a line, from every process that worked on it."""
+"""What happened to a study: one JSON object per line, from every process that worked on it."""
 
 import json
 import os
@@ -14,15 +14,15 @@ Level = Literal["info", "warning", "error"]
 # Bytes of a line, and of a log, that are read at most.
 LONGEST_LINE = 1 << 20
 LARGEST = 1 << 30
-# A link is not followed, and nobody waits for a pipe's other end.
-_NO_DETOUR = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_DETOUR
+# Links are not followed, and opening a pipe does not block.
+_SAFELY = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _SAFELY
 
 
 class StudyLog:
-    """Appends to ``log.jsonl``; a line is written at once and whole, so processes may share the file.
+    """Appends to ``log.jsonl``; each line is one write, so processes may share the file.
 
-    A log that cannot be written stops nothing: the study's own files report a full disk.
+    A log that cannot be written is no error: the study's own files report a full disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class StudyLog:
             pass
 
     def read(self) -> Iterator[Mapping[str, object]]:
-        """All lines that are whole, oldest first."""
+        """All whole lines, oldest first."""
         try:
             check_file(self.path, LARGEST)
             with self.path.open("rb") as lines:
@@ -61,5 +61,5 @@ class StudyLog:
 
 
 def now() -> str:
-    """The wall clock, which may jump: for people to read, never to measure with."""
+    """The wall clock, which may jump: for people to read, not to measure with."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,8 +1,8 @@
-"""A published study: all runs in one small file, to be read and compared with, never added to.
+"""A published study: all runs in one small file, to read and compare with, but not to extend.
 
-Traces of candidates fill a disk, not a repository. What is published keeps every value in query order, every
-record with its recommended candidate, and, for the best run of each problem and solver, the candidates at which it
-improved; the others follow from the seed.
+All candidates would be too much for a repository. A published study keeps every value in query order, every record
+with its recommended candidate, and, for the best run of each problem and solver, the candidates at which it improved;
+the others follow from the seed.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
         best[pair] = max(best.get(pair, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), record.plan.run_id))
     if not best:
         raise StudyError(f"{study.folder} holds no finished run to publish; `amb run --study` makes some")
-    winners = {key for _, key in best.values()}
+    winners = {run_id for _, run_id in best.values()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
@@ -76,7 +76,7 @@ class PublishedStudy:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not (self.folder / RUNS).is_file():
-            raise StudyError(f"{folder} is no published study, it has no {RUNS}; `amb publish` makes one")
+            raise StudyError(f"{folder} is not a published study (it has no {RUNS}); `amb publish` makes one")
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -84,15 +84,15 @@ class PublishedStudy:
         return read_manifest(self.folder / "manifest.json")
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
-        """The run of a plan with that very budget, or None: where a longer run stood earlier was not kept."""
+        """The run of a plan with exactly that budget, or None: most candidates of a longer run were not kept."""
         row = self._rows.get(plan.run_id)
-        found = None if row is None else self._read(row)
-        return found if found and found[0].plan.budget == plan.budget else None
+        run = None if row is None else self._read(row)
+        return run if run and run[0].plan.budget == plan.budget else None
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
-        """All runs, in the order of their keys."""
-        for key in sorted(self._rows):
-            yield self._read(self._rows[key])
+        """All runs, in the order of their ids."""
+        for run_id in sorted(self._rows):
+            yield self._read(self._rows[run_id])
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -100,11 +100,11 @@ class PublishedStudy:
         try:
             return read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=lambda _: SCHEMA)
         except (pa.ArrowException, OSError, ValueError) as cause:
-            raise StudyError(f"{path} is damaged or no published study ({cause}); get it again") from cause
+            raise StudyError(f"{path} is damaged or not a published study ({cause}); get a new copy") from cause
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {key: row for row, key in enumerate(self._table["key"].to_pylist())}
+        return {run_id: row for row, run_id in enumerate(self._table["key"].to_pylist())}
 
     def _read(self, row: int) -> tuple[RunRecord, Trace]:
         cells = {name: self._table[name][row].as_py() for name in SCHEMA.names}
@@ -120,10 +120,10 @@ class PublishedStudy:
             trace = Trace(candidates, values, clean, np.array(cells["batches"], dtype=np.int64))
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as cause:
             raise StudyError(
-                f"{self.folder / RUNS} is damaged at run {cells['key']} ({cause}); get it again"
+                f"{self.folder / RUNS} is damaged at run {cells['key']} ({cause}); get a new copy"
             ) from cause
         if record.plan.run_id != cells["key"] or record.queries != len(trace) or len(clean) != len(values):
-            raise StudyError(f"{self.folder / RUNS} contradicts itself at run {cells['key']}; get it again")
+            raise StudyError(f"{self.folder / RUNS} contradicts itself at run {cells['key']}; get a new copy")
         return record, trace
 
 
@@ -145,14 +145,14 @@ AnyStudy = Study | PublishedStudy
 
 
 def open_study(folder: str | Path) -> AnyStudy:
-    """A study that is there, to be read: a folder of runs, or a published one.
+    """An existing study, to be read: a folder of runs, or a published one.
 
     Raises:
-        StudyError: there is none.
+        StudyError: there is no study in the folder.
     """
-    home = Path(folder)
-    if (home / RUNS).is_file():
-        return PublishedStudy(home)
-    if not (home / "manifest.json").is_file():
+    place = Path(folder)
+    if (place / RUNS).is_file():
+        return PublishedStudy(place)
+    if not (place / "manifest.json").is_file():
         raise StudyError(f"{folder} is not a study (it has no manifest.json); `amb compare --study {folder}` makes one")
-    return Study(home)
+    return Study(place)

@@ -1,4 +1,4 @@
-"""What a run is: its plan, its key, its seed and its record."""
+"""What a run is: its plan and its id, its record and its trace."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class RunPlan:
         fingerprint: the hash of what the problem's values depend on.
         solver: the solver's canonical spec.
         version: the solver's version.
-        seed: what the user gave: number of the repetition, from 0.
+        seed: the number of the replicate, from 0, as the user gave it.
         budget: queries that may be spent.
         anytime: whether a longer run of this solver contains the shorter ones.
     """
@@ -59,16 +59,16 @@ class RunPlan:
         Raises:
             ValueError: something is missing, of another type, or out of range.
         """
-        found = _known_fields(cls, content)
-        if isinstance(content, Mapping) and "seed" not in found and "replicate" in content:
-            found["seed"] = content["replicate"]  # its name before 0.2
+        entries = _known_fields(cls, content)
+        if isinstance(content, Mapping) and "seed" not in entries and "replicate" in content:
+            entries["seed"] = content["replicate"]  # its name before 0.2
         for name in ("problem", "fingerprint", "solver", "version"):
-            _text(found, name)
-        _whole(found, "seed", 0)
-        _whole(found, "budget", 1)
-        if not isinstance(found.setdefault("anytime", True), bool):
+            _text(entries, name)
+        _whole(entries, "seed", 0)
+        _whole(entries, "budget", 1)
+        if not isinstance(entries.setdefault("anytime", True), bool):
             raise ValueError("anytime is neither true nor false")
-        return cls(**cast(dict[str, Any], found))
+        return cls(**cast(dict[str, Any], entries))
 
     @cached_property
     def run_id(self) -> str:
@@ -104,7 +104,7 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Metered cost of a run, by where it arose."""
+    """Metered cost of a run, by its source."""
 
     solver: float = 0.0
     generator: float = 0.0
@@ -115,7 +115,7 @@ class Seconds:
 
     @property
     def evaluation(self) -> float:
-        """What is not the solver's."""
+        """The generator's and the target's."""
         return self.generator + self.target
 
     @property
@@ -125,7 +125,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How a run ended; with its trace, all that is kept of it.
+    """How a run ended. Record and trace are all that is kept of a run.
 
     Attributes:
         plan: what was asked for.
@@ -135,7 +135,7 @@ class RunRecord:
         final: the recommended candidate's noise-free activation, or NaN.
         solver_seconds, generator_seconds, target_seconds: metered cost; in lockstep, generator and target
             seconds are this run's share of each batch, by candidates.
-        timing: True if the run had the machine for itself, so that wall-time claims may rest on it.
+        timing: True if the run had the machine for itself, so that it supports wall-time claims.
         message: the reason of a failure, with its traceback.
     """
 
@@ -153,7 +153,7 @@ class RunRecord:
 
     @property
     def seconds(self) -> Seconds:
-        """The metered cost as one."""
+        """The metered cost."""
         return Seconds(self.solver_seconds, self.generator_seconds, self.target_seconds)
 
     @property
@@ -227,26 +227,26 @@ class RunRecord:
         Raises:
             ValueError: something is missing, of another type, or out of range.
         """
-        found = _known_fields(cls, json_object(text))
-        found["plan"] = RunPlan.from_content(found.get("plan"))
-        if found.get("status") not in get_args(Status):
-            raise ValueError(f"its status is none of {', '.join(get_args(Status))}")
-        _whole(found, "queries", 0)
-        if found.get("distinct", 0) is not None:
-            _whole(found, "distinct", 0)
-        levels = found.get("recommended")
+        entries = _known_fields(cls, json_object(text))
+        entries["plan"] = RunPlan.from_content(entries.get("plan"))
+        if entries.get("status") not in get_args(Status):
+            raise ValueError(f"its status is not one of {', '.join(get_args(Status))}")
+        _whole(entries, "queries", 0)
+        if entries.get("distinct", 0) is not None:
+            _whole(entries, "distinct", 0)
+        levels = entries.get("recommended")
         if not isinstance(levels, list) or not all(type(x) is int and 0 <= x < LEVELS for x in levels):
-            raise ValueError("its recommended candidate is no list of levels")
-        found["recommended"] = tuple(levels)
-        found["final"] = np.nan if found.get("final", 0) is None else _number(found, "final")
+            raise ValueError("its recommended candidate is not a list of levels")
+        entries["recommended"] = tuple(levels)
+        entries["final"] = np.nan if entries.get("final", 0) is None else _number(entries, "final")
         for name in ("solver_seconds", "generator_seconds", "target_seconds"):
-            if _number(found, name) < 0:
+            if _number(entries, name) < 0:
                 raise ValueError(f"{name} is negative")
-        if not isinstance(found.setdefault("timing", False), bool):
+        if not isinstance(entries.setdefault("timing", False), bool):
             raise ValueError("timing is neither true nor false")
-        found.setdefault("message", "")
-        _text(found, "message", LONGEST_MESSAGE)
-        return cls(**cast(dict[str, Any], found))
+        entries.setdefault("message", "")
+        _text(entries, "message", LONGEST_MESSAGE)
+        return cls(**cast(dict[str, Any], entries))
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class Trace:
 
     @classmethod
     def empty(cls, d: int) -> "Trace":
-        """A trace without queries in `d` modes."""
+        """A trace without queries in `d` dimensions."""
         none = np.empty(0)
         return cls(np.empty((0, d), np.int64), none, none, np.empty(0, np.int64))
 
@@ -304,7 +304,7 @@ def improvements(values: FloatArray) -> IntArray:
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier processes observed of a run, what that cost, and whether it had the machine for itself."""
+    """What earlier processes observed of a run, what that cost, and whether the run had the machine for itself."""
 
     trace: Trace
     seconds: Seconds = Seconds()
@@ -313,24 +313,24 @@ class Known:
 
 def _known_fields(cls: type, content: object) -> dict[str, object]:
     if not isinstance(content, Mapping):
-        raise ValueError(f"the {cls.__name__} is no JSON object")
+        raise ValueError(f"the {cls.__name__} is not a JSON object")
     return {f.name: content[f.name] for f in fields(cls) if f.name in content}
 
 
-def _text(found: Mapping[str, object], name: str, longest: int = LONGEST_NAME) -> None:
-    value = found.get(name)
+def _text(entries: Mapping[str, object], name: str, longest: int = LONGEST_NAME) -> None:
+    value = entries.get(name)
     if not isinstance(value, str) or len(value) > longest:
-        raise ValueError(f"{name} is no text of at most {longest} characters")
+        raise ValueError(f"{name} is not a text of at most {longest} characters")
 
 
-def _whole(found: Mapping[str, object], name: str, least: int) -> None:
-    value = found.get(name)
+def _whole(entries: Mapping[str, object], name: str, least: int) -> None:
+    value = entries.get(name)
     if type(value) is not int or not least <= value <= LARGEST_COUNT:
-        raise ValueError(f"{name} is no whole number from {least}")
+        raise ValueError(f"{name} is not a whole number of at least {least}")
 
 
-def _number(found: Mapping[str, object], name: str) -> float:
-    value = found.get(name)
+def _number(entries: Mapping[str, object], name: str) -> float:
+    value = entries.get(name)
     if type(value) not in (int, float) or not isfinite(value):  # type: ignore[arg-type]
-        raise ValueError(f"{name} is no number")
+        raise ValueError(f"{name} is not a number")
     return float(value)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from amb.study.traces import read_run, write_run
 
 
 class Study:
-    """Opens a study folder, making it if need be.
+    """Opens a study folder, and makes it if it does not exist.
 
     Layout: ``manifest.json``, ``runs/<run id>.parquet``, ``journal/<run id>.journal``, ``log.jsonl``, ``report/``, and
     ``damaged/`` for files that cannot be used.
@@ -30,7 +30,7 @@ class Study:
         log: what happened to it.
 
     Raises:
-        StudyError: the folder cannot be made or written, is no study, or has a later schema.
+        StudyError: the folder cannot be made or written, is not a study, or has a later schema.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -58,10 +58,10 @@ class Study:
         return read_manifest(path) if path.exists() else Manifest()
 
     def describe(self, plans: Sequence[RunPlan], settings: Settings) -> list[str]:
-        """Write the manifest: versions, environment, settings and everything that was ever asked of it.
+        """Write the manifest: versions, environment, settings, and every problem and solver that was ever asked for.
 
         Returns:
-            Why runs that the study holds are not used for these plans, one sentence a reason.
+            Why earlier runs of the study are not used for these plans, one sentence for each reason.
         """
         reasons: list[str] = []
 
@@ -79,20 +79,20 @@ class Study:
         return reasons
 
     def rewrite_manifest(self, change: Callable[[Manifest], Manifest]) -> None:
-        """Replace the manifest by what `change` makes of it, while no other process does the same."""
+        """Replace the manifest by `change` of it, while no other process does the same."""
         with self._claimed(".manifest.lock"):
             write_whole(self.folder / "manifest.json", manifest_text(change(self.manifest)))
 
     def enter(self, *, alone: bool = False) -> Claim:
-        """Work on the study, beside others or alone; it ends with the process.
+        """The right to work on the study, together with other processes or alone; it ends with the process.
 
         Raises:
-            StudyError: another process is at work and one of the two must be alone.
+            StudyError: another process works on it, and one of the two must be alone.
         """
         presence = enter(self.folder, alone=alone)
         if presence is None:
-            why = "others are at work on it" if alone else "a timing study or a merge has it for itself"
-            raise StudyError(f"{self.folder} is in use: {why}; wait until they have ended, or take another folder")
+            why = "other processes work on it" if alone else "a timing study or a merge needs it exclusively"
+            raise StudyError(f"{self.folder} is in use: {why}; wait until they have ended, or use another folder")
         return presence
 
     def save(self, record: RunRecord, trace: Trace) -> None:
@@ -120,7 +120,7 @@ class Study:
             yield read_run(path)
 
     def journal(self, plan: RunPlan, d: int, known: Known | None) -> Journal:
-        """A journal for a run under way, beginning with what is known already; it replaces an earlier one."""
+        """A journal for a run under way, which begins with what is known already and replaces an earlier one."""
         journal = Journal(self.journal_file(plan.run_id), d, known, plan=plan)
         for path in self.journals(plan.run_id):
             if path != journal.path:
@@ -128,14 +128,14 @@ class Study:
         return journal
 
     def drop_journal(self, plan: RunPlan, queries: int) -> None:
-        """Delete the journal of a run that is saved with so many queries, unless it holds more."""
+        """Delete the journal of a run that is saved with this number of queries, unless the journal holds more."""
         content = self._journalled(plan)
         if content is None or len(content.known.trace) <= queries:
             for path in self.journals(plan.run_id):
                 path.unlink(missing_ok=True)
 
     def tidy(self, plan: RunPlan) -> None:
-        """Delete the journal that a process left which died after saving the run; leave it to whoever works on it."""
+        """Delete the journal left by a process that died after saving the run, unless another process works on it."""
         if not self.journals(plan.run_id):
             return
         owned = self.claim(plan)
@@ -145,7 +145,7 @@ class Study:
             self.drop_journal(plan, read_run(self.run_file(plan.run_id))[0].queries)
 
     def unfinished(self, plan: RunPlan) -> Known | None:
-        """What an interrupted, shorter or failed run of this plan observed; None if there is nothing."""
+        """What an interrupted, shorter or failed run of this plan observed; None if nothing is known."""
         journalled = self._journalled(plan)
         path = self.run_file(plan.run_id)
         record, trace = read_run(path) if path.exists() else (None, None)
@@ -154,7 +154,7 @@ class Study:
         return journalled.known if journalled else None
 
     def claim(self, plan: RunPlan) -> Claim | None:
-        """The right to work on a run, or None if another process has it; it ends with the process."""
+        """The right to work on a run, which ends with the process; None if another process has it."""
         return claim(self.folder / "journal" / f"{plan.run_id}.lock")
 
     def set_aside(self, path: Path, why: str) -> Path:
@@ -167,40 +167,40 @@ class Study:
         try:
             rename(path, place)
         except OSError as cause:
-            raise StudyError(f"{path} cannot be used ({why}) nor moved away: {cause.strerror or cause}") from cause
+            raise StudyError(f"{path} can be neither used ({why}) nor moved away: {cause.strerror or cause}") from cause
         self.log.write("warning", "set aside", file=str(path.relative_to(self.folder)), place=place.name, message=why)
         return place
 
     def keep_copy(self, plan: RunPlan) -> None:
-        """Copy what is known of a run to ``damaged/``, before another course of it is written."""
+        """Copy what is known of a run to ``damaged/`` before different queries replace it."""
         for path in (*self.journals(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
                 write_whole(self._free_place(path.name), path.read_bytes())
 
     def run_file(self, run_id: str) -> Path:
-        """Where a finished run is, or will be."""
+        """The file of a finished run, whether it exists or not."""
         return self.folder / "runs" / f"{run_id}.parquet"
 
     def journal_file(self, run_id: str) -> Path:
-        """Where the journal of a run under way is written."""
+        """The journal of a run under way, whether it exists or not."""
         return self.folder / "journal" / f"{run_id}{SUFFIX}"
 
     def journals(self, run_id: str) -> list[Path]:
-        """The journals of a run that exist: at most one, and one of version 0.1."""
+        """The existing journals of a run: at most one, and one of version 0.1."""
         path = self.journal_file(run_id)
         return [place for place in (path, path.with_suffix(journal_0_1.SUFFIX)) if place.exists()]
 
     def _journalled(self, plan: RunPlan) -> JournalContent | None:
-        found = [content for path in self.journals(plan.run_id) if (content := read_journal(path))]
-        return max(found, key=lambda content: len(content.known.trace), default=None)
+        contents = [content for path in self.journals(plan.run_id) if (content := read_journal(path))]
+        return max(contents, key=lambda content: len(content.known.trace), default=None)
 
     def _stay_inside(self) -> None:
-        """Refuse a study in which a link would lead what is written, or deleted, elsewhere."""
-        home = self.folder.resolve()
+        """Refuse a study in which a link leads out of the folder: nothing outside it may be written or deleted."""
+        inside = self.folder.resolve()
         for part in ("runs", "journal", "report", "damaged"):
             place = (self.folder / part).resolve()
-            if not place.is_relative_to(home):
-                raise StudyError(f"{self.folder / part} leads out of the study, to {place}; replace it by a folder")
+            if not place.is_relative_to(inside):
+                raise StudyError(f"{self.folder / part} leads out of the study, to {place}; replace it with a folder")
 
     def _free_place(self, name: str) -> Path:
         folder = self.folder / "damaged"

@@ -1,4 +1,4 @@
-"""Parquet files of strangers: the footer is checked against the expected columns and sizes before data are read."""
+"""Parquet files of third parties: columns and sizes in the footer are checked before data are read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,23 +8,23 @@ import pyarrow.parquet as pq
 
 from amb.study.untrusted import MEBIBYTE, check_file
 
-# What a footer may occupy: the longest string (a traceback, a record), and the longest list (columns, row groups).
+# Limits of a footer: its longest string (a traceback, a record) and its longest list (columns, row groups).
 LONGEST_STRING = 64 * MEBIBYTE
 LONGEST_LIST = 1_000_000
 
 
 def read_table(path: Path, *, largest: int, most: int, expected: Callable[[pa.Schema], pa.Schema]) -> pa.Table:
-    """A table whose columns are as expected.
+    """A table with the expected columns.
 
     Args:
         path: a Parquet file.
         largest: bytes that the file may have.
-        most: numbers that a column may hold, all rows together.
-        expected: the schema that the file's own must equal, metadata aside; it may raise what this raises.
+        most: numbers that a column may hold in all rows together.
+        expected: gives the schema that the file's own must equal, metadata aside; it may raise what this raises.
 
     Raises:
-        OSError: the file is none, or too large.
-        ValueError, pyarrow.ArrowException: it is no such table, or declares more than it may.
+        OSError: the file does not exist, is not a regular file, or is too large.
+        ValueError, pyarrow.ArrowException: it is not such a table, or declares more than it may.
     """
     check_file(path, largest)
     limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
@@ -35,15 +35,15 @@ def read_table(path: Path, *, largest: int, most: int, expected: Callable[[pa.Sc
             raise ValueError("its columns are not those of such a file")
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         if sum(group.num_rows for group in groups) != metadata.num_rows or metadata.num_rows > most:
-            raise ValueError(f"it declares {metadata.num_rows:,} rows, and at most {most:,} are read")
-        # Decodes block by block and keeps nothing. It comes first, as pyarrow aborts the process where it is asked for
-        # the metadata of a column chunk that cannot be made sense of.
+            raise ValueError(f"it declares {metadata.num_rows:,} rows; at most {most:,} are read")
+        # Decodes block by block and keeps nothing. This comes first, since pyarrow 26 aborts the process if it is asked
+        # for the metadata of a column chunk that makes no sense.
         if file.scan_contents() != metadata.num_rows:
-            raise ValueError("its columns hold another number of rows than it declares")
+            raise ValueError("its columns do not hold as many rows as it declares")
         for i in range(metadata.num_columns):
             chunks = [group.column(i) for group in groups]
             declared = sum(chunk.num_values for chunk in chunks)
             room = sum(chunk.total_uncompressed_size for chunk in chunks)
             if not 0 <= declared <= most or not 0 <= room <= 9 * most + LONGEST_STRING:
-                raise ValueError(f"it declares {declared:,} numbers in {room:,} bytes, and at most {most:,} are read")
+                raise ValueError(f"it declares {declared:,} numbers in {room:,} bytes; at most {most:,} are read")
         return file.read()

@@ -77,8 +77,9 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
     """Read one run file.
 
     Raises:
-        StudyError: the file is damaged or no run.
+        StudyError: the file is damaged or not a run.
     """
+    advice = "`amb study doctor --repair` moves it to damaged/"
     try:
         table = read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=expected_schema)
         metadata = table.schema.metadata or {}
@@ -87,7 +88,7 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
         trace = from_table(table, batches)
         whole = batches.ndim == 1 and (batches > 0).all() and batches.sum() == len(trace) == record.queries
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
-        raise StudyError(f"{path} is damaged or no run ({cause}); `amb study doctor` sets it aside") from cause
+        raise StudyError(f"{path} is damaged or not a run ({cause}); {advice}") from cause
     if not whole or record.plan.run_id != path.stem:
-        raise StudyError(f"{path} contradicts itself; `amb study doctor` sets it aside")
+        raise StudyError(f"{path} contradicts itself; {advice}")
     return record, trace

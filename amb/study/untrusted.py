@@ -1,6 +1,6 @@
-"""Reading what others wrote: sizes are looked at before anything is allocated, and nothing is executed.
+"""Reading what third parties wrote: sizes are checked before anything is allocated, and nothing is executed.
 
-Errors are `OSError` and `ValueError`; readers turn them into errors of their own that name the file and the mend.
+Errors are `OSError` and `ValueError`; readers turn them into errors of their own that name the file and the fix.
 """
 
 import errno
@@ -14,13 +14,13 @@ MEBIBYTE = 1 << 20
 
 
 def check_file(path: Path, most: int) -> int:
-    """The size of a regular file, for a reader that opens it by itself.
+    """The size of a regular file, for a reader that opens the file itself.
 
     Raises:
-        OSError: it is a link, a pipe, a device or a folder, larger than `most` bytes, or cannot be looked at.
+        OSError: it is a link, a pipe, a device or a folder, larger than `most` bytes, or cannot be examined.
     """
-    found = path.lstat()
-    return _check(found, most)
+    status = path.lstat()
+    return _check(status, most)
 
 
 def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
@@ -32,9 +32,9 @@ def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
         links: whether it may be a symbolic link.
 
     Raises:
-        OSError: it is not a regular file, is larger, or cannot be read.
+        OSError: it is not a regular file, is too large, or cannot be read.
     """
-    # O_NONBLOCK: nobody waits for a pipe's other end.
+    # O_NONBLOCK: opening a pipe must not block.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
     try:
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
@@ -51,7 +51,7 @@ def parse_json(text: str | bytes) -> Any:
     """Plain JSON.
 
     Raises:
-        ValueError: it is none, or nested too deeply.
+        ValueError: the text is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)
@@ -63,25 +63,25 @@ def json_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a JSON object.
     """
     content = parse_json(text)
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return content
 
 
 def plain(text: object) -> str:
-    """Text without what could steer a terminal or reorder a line: control, format and private characters."""
+    """Text with blanks for characters that could steer a terminal or reorder a line: control, format, private."""
     return "".join(c if c.isprintable() else " " for c in str(text))
 
 
-def _check(found: os.stat_result, most: int) -> int:
-    if stat.S_ISLNK(found.st_mode):
+def _check(status: os.stat_result, most: int) -> int:
+    if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, "it is a symbolic link")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
-    if found.st_size > most:
-        mebibytes = found.st_size / MEBIBYTE, most / MEBIBYTE
-        raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB, and at most {mebibytes[1]:,.0f} are read")
-    return found.st_size
+    if status.st_size > most:
+        mebibytes = status.st_size / MEBIBYTE, most / MEBIBYTE
+        raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; at most {mebibytes[1]:,.0f} are read")
+    return status.st_size

@@ -1,7 +1,7 @@
-"""Noise of the input: another stimulus in every frame, drawn anew for every query (the paper, section 2.2, second way).
+"""Input noise: another stimulus in every frame, redrawn for every query (the paper, section 2.2, second encoding).
 
-The first way shows the image itself in every frame. Frames stay images of bytes, so that a spiking network stays exact:
-the same frames give the same spikes, bit for bit.
+The first encoding shows the image itself in every frame. Frames stay images of bytes, so that a spiking network stays
+exact: the same frames give the same spikes, bit for bit.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ class Encoding:
 
     Attributes:
         kind: "bernoulli", rate coding: a pixel's channel is 255 with probability value / 255, else 0;
-            "gaussian": normal noise is added, rounded and cut off at 0 and 255.
-        deviation: the noise's standard deviation, in levels of grey; gaussian.
+            "gaussian": normal noise is added, rounded and clipped to 0..255.
+        deviation: the noise's standard deviation, in grey levels; gaussian only.
 
     Raises:
         SpecError: no such kind, or a deviation that is not positive.
@@ -41,7 +41,7 @@ class Encoding:
         if self.kind == "bernoulli" and self.deviation is not None:
             raise SpecError("input=bernoulli takes no deviation: a pixel's value is its probability")
         if self.kind == "gaussian" and not (isinstance(self.deviation, int | float) and self.deviation > 0):
-            raise SpecError(f"input=gaussian takes a deviation above 0, in levels of grey, got {self.deviation!r}")
+            raise SpecError(f"input=gaussian takes a deviation above 0, in grey levels, got {self.deviation!r}")
 
     @classmethod
     def of(cls, options: Mapping[str, Value]) -> "Encoding | None":
@@ -60,7 +60,7 @@ class Encoding:
         return cls(kind, deviation)  # type: ignore[arg-type]
 
     def frames(self, image: UInt8Array, number: int, rng: np.random.Generator) -> UInt8Array:
-        """So many frames of one image: uint8[h, w, c] -> uint8[number, h, w, c]."""
+        """Random frames of one image: uint8[h, w, c] -> uint8[number, h, w, c]."""
         shape = number, *image.shape
         if self.kind == "bernoulli":
             return np.where(rng.integers(0, 255, shape, dtype=np.uint8) < image, 255, 0).astype(np.uint8)

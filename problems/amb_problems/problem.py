@@ -63,10 +63,10 @@ class NetworkProblem(Problem):
         layer, units: what is driven; several units are ascending and distinct.
         grid: the generator's latents as a grid.
         id: canonical.
-        encoding: how the frames of a stimulus are drawn; None: every frame is the image itself.
+        encoding: how the frames of a stimulus are drawn at random; None: every frame is the image itself.
 
     Raises:
-        SpecError: an encoding for a target that sees no frames.
+        SpecError: an encoding for a target that does not take single frames.
     """
 
     def __init__(
@@ -103,8 +103,8 @@ class NetworkProblem(Problem):
 
     @property
     def group(self) -> str:
-        """All problems of one pair are evaluated together."""
-        return f"{self.pair.name}@{self.pair.device}"
+        """All problems of one pair are evaluated together; two networks that share a name are two pairs."""
+        return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
 
     def warm_up(self) -> None:
         """Show the units one grey image, from one latent at the origin; once for all problems of the pair."""
@@ -141,15 +141,15 @@ class NetworkProblem(Problem):
             values[i] = mine[i]._respond(images)
             generator_seconds += middle - start
             target_seconds += perf_counter() - middle
-        told = [values[i] for i in range(len(mine))]
-        return Evaluation(told, [value.copy() for value in told], generator_seconds, target_seconds)
+        ordered = [values[i] for i in range(len(mine))]
+        return Evaluation(ordered, [value.copy() for value in ordered], generator_seconds, target_seconds)
 
     def _respond(self, images: UInt8Array) -> FloatArray:
         """Activations for images, float64[n]."""
         return _mean(_answers(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
-        """What is told: where frames are drawn, the response to them; then the noise."""
+        """What the solver observes: the response to random frames, if there are any; then the noise."""
         if self.encoding is not None:
             target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
             assert isinstance(target, SeesFrames)

@@ -1,7 +1,7 @@
 """The suites: named, versioned sets of problems.
 
-Units are drawn, not chosen: `draw` says how, and the tests hold every list to rule and seed. Dead units, which answer
-alike to every reference, are left out before drawing; `amb references` finds them.
+Units are drawn at random, not chosen: `draw` is the rule, and tests repeat the draw of every list from its seed. Dead
+units, which respond identically to every image, are left out first; `amb references` finds them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def draw(units: Mapping[str, int], each: int, *, seed: int, dead: Mapping[str, S
         units: number of units of every layer, in the order of the network.
         each: units drawn from a layer.
         seed: of one generator that draws for all layers in turn.
-        dead: units that answer alike to every reference image; they are left out before drawing.
+        dead: units that respond identically to every image; they are left out before the draw.
     """
     rng = np.random.default_rng(seed)
     drawn = []
@@ -161,7 +161,7 @@ NOISES = (
     "noise=gaussian,sigma=0.1",
     "input=bernoulli",
 )
-"""One neuron's hundred frames; the mean of four such trials; a tenth of the problem's reach; noise of the input."""
+"""One neuron's hundred frames; the mean of four such trials; a tenth of the gap from chance to best; input noise."""
 
 noisy = Suite(
     name="noisy",

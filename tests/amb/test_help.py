@@ -1,8 +1,8 @@
 """Help texts reach the terminal as they were written."""
 
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import typer
 from rich.text import Text
@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from amb.cli.app import app
 
 
-def texts(command: click.Command, path: str = "amb") -> Iterator[tuple[str, str]]:
+def texts(command: Any, path: str = "amb") -> Iterator[tuple[str, str]]:
     """Every help text below a command, with where it is."""
     yield path, command.help or ""
     for parameter in command.params:

@@ -1,4 +1,4 @@
-"""Uniting studies: by key, the longer course if it continues the other, and nothing where two contradict each other."""
+"""Merging: the longer copy of a run stays if it continues the other; a contradiction refuses the whole merge."""
 
 import json
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def test_three_hundred_studies_become_one(tmp_path: Path, monkeypatch: pytest.Mo
         assert merged.run_file(key).read_bytes() == Study(tmp_path / f"part-{i}").run_file(key).read_bytes()
 
 
-def test_a_merge_made_again_changes_nothing(tmp_path: Path) -> None:
+def test_merging_is_idempotent(tmp_path: Path) -> None:
     for name, seeds in (("a", (0, 1)), ("b", (1, 2))):
         study_with(tmp_path / name, *map(plan, seeds))
     merge(tmp_path / "all", [tmp_path / "a", tmp_path / "b"])
@@ -97,7 +97,7 @@ def test_a_merge_made_again_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("longer_first", [True, False])
-def test_the_longer_course_of_a_run_stays(tmp_path: Path, longer_first: bool) -> None:
+def test_the_longer_copy_of_a_run_stays(tmp_path: Path, longer_first: bool) -> None:
     study_with(tmp_path / "short", plan(0, 18))  # the last batch is cut
     long = study_with(tmp_path / "long", plan(0, 40))
     names = ["long", "short"] if longer_first else ["short", "long"]
@@ -130,7 +130,7 @@ def contradict_end(study: Study) -> None:
     ("contradict", "words"),
     [
         (contradict_value, "query 8 has the value"),
-        (contradict_candidate, "query 4 asks for other candidates"),
+        (contradict_candidate, "query 4 asks for different candidates"),
         (contradict_end, "final is"),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_contradiction_is_refused_with_both_sides_named_and_nothing_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_longer_run_that_began_otherwise_is_refused(tmp_path: Path) -> None:
+def test_a_longer_run_that_began_differently_is_refused(tmp_path: Path) -> None:
     study_with(tmp_path / "short", plan(0, 20))
     study_with(tmp_path / "long", plan(0, 40), shift=1e-12)
     with pytest.raises(StudyError, match="query 1 has the value"):
@@ -186,7 +186,7 @@ def test_journals_go_along_where_they_reach_farther(tmp_path: Path) -> None:
     assert carried.known.seconds == Seconds(1.0)
 
 
-def test_a_journal_that_the_target_has_ends_with_the_run_that_comes(tmp_path: Path) -> None:
+def test_a_journal_is_deleted_when_its_finished_run_is_merged(tmp_path: Path) -> None:
     part_of(study_with(tmp_path / "killed", plan(0)), plan(0), 10)
     study_with(tmp_path / "finished", plan(0))
     merge(tmp_path / "killed", [tmp_path / "finished"])
@@ -221,30 +221,30 @@ def test_what_cannot_be_merged_says_so(tmp_path: Path) -> None:
     assert isinstance(open_study(tmp_path / "published"), PublishedStudy)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()
-    for target, sources, words in [
+    for into, sources, words in [
         ("all", ["published"], "published study"),
-        ("a", ["a"], "the target itself"),
-        ("full", ["a"], "is no study"),
+        ("a", ["a"], "merged into itself"),
+        ("full", ["a"], "exists and is not a study"),
         ("all", ["nowhere"], "is not a study"),
         ("all", [], "nothing to merge"),
     ]:
         with pytest.raises(StudyError, match=words):
-            merge(tmp_path / target, [tmp_path / name for name in sources])
+            merge(tmp_path / into, [tmp_path / name for name in sources])
     assert not (tmp_path / "all").exists()
 
 
-def test_a_target_at_work_is_left_alone(tmp_path: Path) -> None:
+def test_a_study_in_use_is_not_merged_into(tmp_path: Path) -> None:
     study, _ = study_with(tmp_path / "a", plan(0)), study_with(tmp_path / "b", plan(1))
-    with study.enter(), pytest.raises(StudyError, match="others are at work"):
+    with study.enter(), pytest.raises(StudyError, match="other processes work on it"):
         merge(tmp_path / "a", [tmp_path / "b"])
-    with study.enter(alone=True), pytest.raises(StudyError, match="for itself"):
+    with study.enter(alone=True), pytest.raises(StudyError, match="needs it exclusively"):
         execute([plan(0)], study, pytest.fail)
     assert merge(tmp_path / "a", [tmp_path / "b"]).added == 1
 
 
 def test_a_timing_study_wants_the_folder_for_itself(tmp_path: Path) -> None:
     study = study_with(tmp_path / "a", plan(0))
-    with study.enter(), pytest.raises(StudyError, match="others are at work"):
+    with study.enter(), pytest.raises(StudyError, match="other processes work on it"):
         execute([plan(0)], study, pytest.fail, timing=True)
     with study.enter():
         execute([plan(0)], study, pytest.fail)  # beside others, nothing is left to run

@@ -68,7 +68,7 @@ def test_a_unit_that_never_answers_is_a_failed_run_everywhere(tmp_path: Path) ->
     assert (status.finished, len(status.failed)) == (0, 1)
     (finding,) = examine(study)
     assert "no query succeeded" in finding.what
-    assert finding.mend == "none"
+    assert finding.repair == "none"
 
 
 @pytest.mark.usefixtures("toy")

@@ -40,9 +40,9 @@ def test_nearest_is_no_farther_than_any_level(point: list[float]) -> None:
     space = Space.uniform(4, 9, low=-2.0, high=3.0)
     latent = np.array([point])
     chosen = space.decode(space.nearest(latent))
-    for mode in range(4):
-        distances = np.abs(space.axis(mode) - latent[0, mode])
-        assert abs(chosen[0, mode] - latent[0, mode]) <= distances.min() * (1 + 1e-12)
+    for j in range(4):
+        distances = np.abs(space.axis(j) - latent[0, j])
+        assert abs(chosen[0, j] - latent[0, j]) <= distances.min() * (1 + 1e-12)
 
 
 def test_the_papers_grid() -> None:

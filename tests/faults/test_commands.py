@@ -117,5 +117,5 @@ def test_the_doctor_compares_the_networks(toy: Path, tmp_path: Path) -> None:
     study.rewrite_manifest(lambda old: replace(old, problems=changed))
     found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     told = " ".join(row["finding"] for row in found)
-    assert "toy/bowl/near/0 ran on networks of fingerprint 000000000000" in told
+    assert "toy/bowl/near/0 ran on networks with fingerprint 000000000000" in told
     assert "toy/bowl/lost/0 cannot be made" in told

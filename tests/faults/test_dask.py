@@ -128,7 +128,7 @@ def test_groups_share_a_pair_and_serve_every_worker() -> None:
     [
         (["--executor", "dask", "--timing"], "wall times are never measured on a cluster"),
         (["--executor", "dusk"], "did you mean dask"),
-        (["--workers", "2"], "belong to --executor dask"),
+        (["--workers", "2"], "need --executor dask"),
         (["--executor", "dask", "--workers", "2", "--scheduler", "tcp://x:1"], "one of them"),
     ],
 )

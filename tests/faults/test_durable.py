@@ -14,7 +14,7 @@ from amb.catalogue.reference_points import References
 from amb.catalogue.reference_points import save as save_references
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, CheckpointError, DataError, StudyError
-from amb.references.resume import Work
+from amb.references.resume import Cache
 from amb.run.execute import execute
 from amb.study import durable
 from amb.study.durable import write_json, write_whole
@@ -77,7 +77,7 @@ def references(folder: Path) -> None:
 
 def a_measured_point(folder: Path) -> None:
     shutil.rmtree(folder / "state", ignore_errors=True)
-    Work(folder / "state").point("p/q/r/0", "print", 1, lambda: POINT)
+    Cache(folder / "state").point("p/q/r/0", "print", 1, lambda: POINT)
 
 
 def a_checkpoint(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two processes on one study, a polite stop, what is extended and what is begun anew."""
+"""Two processes on one study, interrupts, what is extended and what is run again."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from amb import FunctionProblem, Space
 from amb.errors import StudyError
 from amb.run.execute import execute
 from amb.run.progress import NoProgress
-from amb.study.health import examine, mend, study_status
+from amb.study.health import examine, repair, study_status
 from amb.study.manifest import Settings
 from amb.study.runs import RunPlan
 from amb.study.study import Study
@@ -107,7 +107,7 @@ def test_a_solver_that_cannot_start_ends_its_own_run_only(tmp_path: Path) -> Non
 
 
 def test_a_run_that_cannot_begin_is_given_up_by_its_process(tmp_path: Path) -> None:
-    """Else the same process would wait for itself when it is asked again."""
+    """Otherwise the same process, asked again, would wait for itself."""
     study, pipe = Study(tmp_path), Study(tmp_path).journal_file(PLANS[0].run_id)
     os.mkfifo(pipe)
     with pytest.raises(StudyError, match="not a regular file") as error:
@@ -186,20 +186,20 @@ def test_less_budget_loses_nothing_of_an_interrupted_run(tmp_path: Path) -> None
     assert first.queries + rest.queries == 60
 
 
-def test_what_starts_anew_says_why(tmp_path: Path) -> None:
+def test_new_runs_say_why_earlier_ones_are_not_used(tmp_path: Path) -> None:
     study = Study(tmp_path)
     study.describe(PLANS, Settings())
     assert study.describe(PLANS, Settings()) == []
     newer = study.describe([replace(PLANS[0], version="2")], Settings())
-    assert "version 2 now, and was 1" in newer[0]
+    assert "now version 2, not 1" in newer[0]
     options = study.describe([replace(PLANS[0], solver="random[k=7]")], Settings())
-    assert "other options than random[k=5]" in options[0]
+    assert "differs in its options from random[k=5]" in options[0]
     networks = study.describe([replace(PLANS[0], version="2", fingerprint="other")], Settings())
     assert "networks of p/q/r/0 have changed" in networks[0]
 
 
-def test_a_solver_that_asks_otherwise_than_its_journal_is_reported(tmp_path: Path) -> None:
-    """Here its code changed and its version did not; what it no longer asks for is kept beside."""
+def test_a_solver_that_asks_for_different_candidates_than_its_journal_is_reported(tmp_path: Path) -> None:
+    """Here its code changed and its version did not; what it no longer asks for is kept in damaged/."""
     study, plan = Study(tmp_path), PLANS[0]
     execute([plan], study, Lab())
     record, trace = study.load(plan)  # type: ignore[misc]
@@ -213,7 +213,7 @@ def test_a_solver_that_asks_otherwise_than_its_journal_is_reported(tmp_path: Pat
     assert (tmp_path / "damaged" / f"{plan.run_id}.parquet").exists()
 
 
-def test_the_doctor_explains_and_mends(tmp_path: Path) -> None:
+def test_the_doctor_explains_and_repairs(tmp_path: Path) -> None:
     study = Study(tmp_path)
     study.describe(PLANS, Settings())
     execute(PLANS[:3], study, Lab())
@@ -228,10 +228,10 @@ def test_the_doctor_explains_and_mends(tmp_path: Path) -> None:
     (tmp_path / "runs" / ".x.parquet.99.tmp").write_bytes(b"half")
     (tmp_path / "journal" / "dead.lock").write_bytes(b"")
     found = {finding.path.name: finding for finding in examine(study)}
-    assert found[damaged.name].mend == "set aside"
-    assert "torn; 55 whole queries" in found[torn.name].what
-    assert found[".x.parquet.99.tmp"].mend == found["dead.lock"].mend == "delete"
-    assert mend(study, list(found.values())) == 3
+    assert found[damaged.name].repair == "set aside"
+    assert "torn; the 55 whole queries" in found[torn.name].what
+    assert found[".x.parquet.99.tmp"].repair == found["dead.lock"].repair == "delete"
+    assert repair(study, list(found.values())) == 3
     assert [finding.path for finding in examine(study)] == [torn]
     assert (tmp_path / "damaged" / damaged.name).exists()
 
@@ -249,4 +249,4 @@ def test_the_status_counts_what_is_there(tmp_path: Path) -> None:
     done = study_status(study)
     assert (done.finished, done.failed, done.under_way, done.alive) == (4, (), (), False)
     assert done.session["waiting"] == 4
-    assert done.heard is not None
+    assert done.idle is not None

@@ -52,8 +52,8 @@ def run(folder: Path, solver: str, **limits: object) -> RunRecord:
         ("exits", "I quit"),
         ("asks-words", "integers"),
         ("asks-fractions", "integers"),
-        ("asks-too-much", "asked 1000 candidates"),
-        ("asks-outside", "levels there are 0..15"),
+        ("asks-too-much", "asked for 1000 candidates"),
+        ("asks-outside", "whose levels are 0..15"),
     ],
 )
 def test_in_the_benchs_own_process(tmp_path: Path, solver: str, says: str) -> None:
@@ -101,7 +101,7 @@ def test_the_worst_get_a_process_of_their_own(tmp_path: Path) -> None:
         "segfaults": ("crash", "SIGSEGV"),
         "exits": ("crash", "exited with status 1"),
         "raises": ("crash", "the lamp is broken"),
-        "asks-outside": ("crash", "levels there are"),
+        "asks-outside": ("crash", "whose levels are"),
         "asks-fractions": ("crash", "Cannot cast"),
         "swallows-everything": ("timeout", "seconds are spent"),
         "leaks": ("crash", "its limit is 400 MiB"),

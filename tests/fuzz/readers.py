@@ -1,4 +1,4 @@
-"""Every reader of what strangers wrote, with files to begin from, and how such files are mutated.
+"""Every reader of third parties' files, with files to begin from, and how these are mutated.
 
 A reader may return or raise an `AmbError`. Anything else, more than `MOST_MEGABYTES`, or more than `MOST_SECONDS`
 is a finding.
@@ -283,7 +283,7 @@ def _references(folder: Path) -> Iterator[Reader]:
 
 
 def _checkpoint(folder: Path) -> Iterator[Reader]:
-    """Tensors and card; the card's digest is made to fit, as a stranger's would."""
+    """Tensors and card; the card's digest is made to fit, as a third party's would."""
     import hashlib
 
     import torch
@@ -312,7 +312,7 @@ def _checkpoint(folder: Path) -> Iterator[Reader]:
 
 
 def attempt(reader: Reader, content: bytes) -> None:
-    """Read once; whatever is no `AmbError` comes through."""
+    """Read once; only an `AmbError` is suppressed."""
     with watched(), contextlib.suppress(AmbError):
         reader.read(content)
 

@@ -1,4 +1,4 @@
-"""Mutated files of strangers: each reader returns or says what is wrong, within its time and memory."""
+"""Mutated files of third parties: each reader returns or says what is wrong, within its time and memory."""
 
 import importlib.util
 import sys
@@ -52,7 +52,7 @@ def test_what_takes_too_much_is_a_finding(fuzz: ModuleType, monkeypatch: pytest.
         fuzz.attempt(fuzz.Reader("endless", (), lambda _: [None for _ in iter(int, 1)]), b"")
 
 
-def test_what_was_found_once_stays_mended(fuzz: ModuleType, readers: dict) -> None:
+def test_what_was_found_once_stays_fixed(fuzz: ModuleType, readers: dict) -> None:
     """Inputs that once ended the process, or would not end; named after their reader."""
     found = sorted((Path(__file__).parent / "found").iterdir())
     assert found

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import amb
 from amb.catalogue import generators, targets
@@ -313,3 +314,27 @@ def test_on_another_device_there_is_a_copy(pair: str) -> None:
     candidates = problem.space.sample_prior(3, np.random.default_rng(0))
     assert np.array_equal(there.evaluate(candidates), problem.evaluate(candidates))
     assert amb.target(pair.split("/")[1], device="cpu:0").device == "cpu:0"
+
+
+@pytest.mark.parametrize("name", ["snn-cnn", "ann-vgg", "cifar10-vqvae"])
+@pytest.mark.parametrize(
+    "images", [np.zeros((1, 28, 28, 3), np.uint8), np.zeros((1, 32, 32, 3)), np.zeros((32, 32, 3), np.uint8), [[0]]]
+)
+def test_wrong_images_are_refused_the_same_everywhere(name: str, images: object) -> None:
+    """By shape and type: what came, and what was expected."""
+    encoder = name in GENERATORS
+    see = generators.described(name).encode if encoder else lambda shown: load(name).activations(shown, [("sn1", 0)])
+    if name == "ann-vgg":
+        see = lambda shown: load(name).all_activations(shown, [("classifier", 0)])  # noqa: E731
+    with pytest.raises(SpecError, match=rf"{name} takes images uint8 \[n, 32, 32, 3\], not "):
+        see(images)
+
+
+def test_two_networks_of_one_name_share_no_batch() -> None:
+    """Else a comparison of both would show one of them the other's responses."""
+    one, other = (
+        amb.target(nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU()), name="mine").problem("toy", 0, layer="1")
+        for width in (4, 5)
+    )
+    assert one.id == other.id
+    assert one.group != other.group

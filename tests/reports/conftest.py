@@ -29,24 +29,24 @@ def _make_comparison(
     for p in range(problems):
         for k, solver in enumerate(solvers):
             for seed in range(seeds):
-                key = (f"gan/net/conv{p % 2}/{p}", solver, seed)
+                cell = (f"gan/net/conv{p % 2}/{p}", solver, seed)
                 failed = crash and p == 0 and k == len(solvers) - 1
-                told = np.sort(rng.uniform(0, [0.5, 0.9, 0.7][k % 3], 50 if not failed else 10))
-                traces[key] = told
+                values = np.sort(rng.uniform(0, [0.5, 0.9, 0.7][k % 3], 50 if not failed else 10))
+                traces[cell] = values
                 rows.append(
                     {
-                        **dict(zip(("problem", "solver", "seed"), key, strict=True)),
+                        **dict(zip(("problem", "solver", "seed"), cell, strict=True)),
                         "generator": "gan",
                         "target": "net",
                         "layer": f"conv{p % 2}",
                         "unit": str(p),
                         "budget": 50,
-                        "queries": len(told),
-                        "distinct": len(told),
-                        "best": told.max(),
+                        "queries": len(values),
+                        "distinct": len(values),
+                        "best": values.max(),
                         "status": "crash" if failed else "ok",
                         "failed": failed,
-                        "final": np.nan if failed else told.max(),
+                        "final": np.nan if failed else values.max(),
                         "solver_seconds": 0.5,
                         "generator_seconds": 1.0,
                         "target_seconds": 2.0,
@@ -107,7 +107,7 @@ def _make_study(
     solvers: Sequence[str] = ("random", "tt-b[k=50,lr=0.1]", "a_b|c"),
     seeds: int = 3,
     budget: int = 200,
-    modes: int = 6,
+    dimensions: int = 6,
     crash: bool = True,
     fingerprint: Callable[[str], str] = "function-{}-1".format,
     message: str = "RuntimeError: the lamp is broken",
@@ -121,7 +121,7 @@ def _make_study(
     speeds = np.linspace(0.8, 0.35, len(solvers))
     runs = []
     levels = 16
-    pool = rng.integers(0, levels, (budget, modes))
+    pool = rng.integers(0, levels, (budget, dimensions))
     for p, problem in enumerate(problems):
         for k, solver in enumerate(solvers):
             for seed in range(seeds):
@@ -129,12 +129,13 @@ def _make_study(
                 failed = crash and p == 0 and k == len(solvers) - 1 and seed == 0
                 n = budget // 5 if failed else budget
                 climb = 1 - (1 + np.arange(n)) ** (-speeds[k] * rng.uniform(0.8, 1.2))
-                told = np.clip(heights[p] * climb + rng.normal(0, 0.05, n), 0, 1)
-                told = np.floor(told * 6400) / 6400
-                best = int(told.argmax())
+                values = np.clip(heights[p] * climb + rng.normal(0, 0.05, n), 0, 1)
+                values = np.floor(values * 6400) / 6400
+                best = int(values.argmax())
+                final = np.nan if failed else float(values[best])
                 record = RunRecord(
-                    plan, "crash" if failed else "ok", n, n, () if failed else tuple(pool[best].tolist()),
-                    np.nan if failed else float(told[best]), 0.1 * (k + 1), 1.0, 2.0, message=message if failed else "",
+                    plan, "crash" if failed else "ok", n, n, () if failed else tuple(pool[best].tolist()), final,
+                    0.1 * (k + 1), 1.0, 2.0, message=message if failed else "",
                 )  # fmt: skip
-                runs.append((record, Trace(pool[:n], told, told, np.array([n]))))
+                runs.append((record, Trace(pool[:n], values, values, np.array([n]))))
     return MemoryStudy(name, runs, problems=list(problems), budget=budget, seeds=list(range(seeds)), suite=None)

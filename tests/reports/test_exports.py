@@ -1,4 +1,4 @@
-"""Exports, read back by the programs that they are for."""
+"""Exports, read back by the programs for which they are made."""
 
 import warnings
 from pathlib import Path
@@ -17,14 +17,14 @@ def comparison(make_comparison):  # type: ignore[no-untyped-def]
     return make_comparison(problems=3, seeds=3)
 
 
-def runtimes(told: np.ndarray, targets: np.ndarray) -> list[float]:
-    best = np.maximum.accumulate(told)
-    return [float(np.argmax(best >= t) + 1) if best[-1] >= t else np.nan for t in targets]
+def runtimes(values: np.ndarray, thresholds: np.ndarray) -> list[float]:
+    best = np.maximum.accumulate(values)
+    return [float(np.argmax(best >= t) + 1) if best[-1] >= t else np.nan for t in thresholds]
 
 
 @pytest.mark.parametrize("solver", ["random", "tt-b[k=50,lr=0.1]"])
 def test_cocopp_reads_the_runs(comparison, tmp_path: Path, solver: str) -> None:  # type: ignore[no-untyped-def]
-    """Problems, runs, evaluations and runtimes to targets are those of the traces."""
+    """Problems, runs, evaluations and runtimes to thresholds are those of the traces."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import cocopp
@@ -35,11 +35,11 @@ def test_cocopp_reads_the_runs(comparison, tmp_path: Path, solver: str) -> None:
     assert sorted((s.funcId, s.dim, s.nbRuns()) for s in sets) == [(1, 128, 3), (2, 128, 3), (3, 128, 3)]
     for one in sets:
         problem = f"gan/net/conv{(one.funcId - 1) % 2}/{one.funcId - 1}"
-        told = [comparison.traces[problem, solver, seed] for seed in range(3)]
+        traces = [comparison.traces[problem, solver, seed] for seed in range(3)]
         best = max(t.max() for key, t in comparison.traces.items() if key[0] == problem)
         assert one.maxevals.tolist() == [50, 50, 50]
-        gaps = one.evals[:, 0]  # its own grid of targets
-        expected = np.array([runtimes(t, best - gaps) for t in told]).T
+        gaps = one.evals[:, 0]  # thresholds that cocopp chose
+        expected = np.array([runtimes(t, best - gaps) for t in traces]).T
         assert len(gaps) >= 2
         np.testing.assert_array_equal(one.evals[:, 1:], expected)
     assert pytest.approx(sets[0].precision) == PRECISION
@@ -56,7 +56,7 @@ def test_iohinspector_reads_both(comparison, tmp_path: Path) -> None:  # type: i
     assert len(overview) == len(comparison.runs)
     assert set(overview["algorithm_name"]) == set(comparison.runs["solver"])
     best = {(r["function_name"], r["algorithm_name"], r["instance"] - 1): r["best_y"] for r in overview.to_dicts()}
-    assert best == {key: pytest.approx(told.max()) for key, told in comparison.traces.items()}
+    assert best == {cell: pytest.approx(values.max()) for cell, values in comparison.traces.items()}
     data = manager.load(monotonic=True, include_meta_data=True)
     ends = data.group_by("data_id").max()
     assert len(ends) == len(comparison.runs)
@@ -67,7 +67,7 @@ def test_iohinspector_reads_both(comparison, tmp_path: Path) -> None:  # type: i
 
 
 def test_parquet_keeps_every_value(comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Runs and traces come back as they were."""
+    """Runs and traces read back unchanged."""
     import pandas as pd
 
     runs, traces = Parquet().write(comparison, tmp_path)

@@ -20,8 +20,8 @@ def test_it_is_small_enough_for_a_repository() -> None:
     assert sum(file.stat().st_size for file in folder().iterdir()) < 10e6
 
 
-def test_it_fits_todays_networks_and_solvers(reference: Baseline) -> None:
-    """Else no newcomer could be set beside it: after a change of weights or of a solver it has to be made again."""
+def test_it_matches_the_current_networks_and_solvers(reference: Baseline) -> None:
+    """New solvers are compared with its runs: after a change of weights or of a solver they must be rerun."""
     manifest = reference.study.manifest
     for name, fingerprint in manifest.problems.items():
         assert problem(name).fingerprint == fingerprint, name

@@ -67,10 +67,10 @@ def test_the_smallest_comparison_can_be_reported(make_comparison, tmp_path: Path
 
 
 def test_a_problem_that_never_fires_can_be_reported(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Best known 0: no targets, no division by zero."""
+    """Best known 0: no thresholds, no division by zero."""
     dead = make_comparison(2, crash=False)
     runs = dead.runs.assign(final=0.0, best=0.0)
-    traces = {key: np.zeros_like(told) for key, told in dead.traces.items()}
+    traces = {key: np.zeros_like(values) for key, values in dead.traces.items()}
     analysis = analyse(runs, traces, resamples=20)
     assert "report.md" in write_all(replace(dead, runs=runs, traces=traces, analysis=analysis), tmp_path)
 
@@ -126,7 +126,7 @@ def test_convergence_is_the_median_of_normalized_runs(comparison) -> None:  # ty
         assert part["high"].max() <= 1
 
 
-def test_runtime_ends_at_the_share_of_targets_reached(comparison) -> None:  # type: ignore[no-untyped-def]
+def test_runtime_ends_at_the_share_of_thresholds_reached(comparison) -> None:  # type: ignore[no-untyped-def]
     """By hand: for each run, 51 times its best over the problem's best, rounded down."""
     table = runtime_table(comparison.runs, comparison.traces).groupby("solver")["share"].last()
     known = comparison.runs.groupby("problem")["best"].transform("max")

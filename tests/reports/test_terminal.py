@@ -43,7 +43,7 @@ def test_numbers_and_headers_are_whole_at_every_width(comparison: ReportData, wi
 
 
 def test_a_name_wider_than_the_terminal_leaves_the_numbers_whole(make_comparison) -> None:  # type: ignore[no-untyped-def]
-    """At 80 columns a spec of 55 characters still stands beside the score, uncut."""
+    """At 80 columns a spec of 55 characters is still next to the score, uncut."""
     comparison = make_comparison(solvers=("random", LONG))
     lines = printed(comparison, 80)
     row = comparison.analysis.ranking.set_index("solver").loc[LONG]

@@ -139,7 +139,7 @@ def test_recombination_weights() -> None:
 
 
 def test_mutation_changes_at_least_one_mode_to_another_level() -> None:
-    """No child equals its parent, fixed modes stay, and every other level is reached."""
+    """No child equals its parent, fixed dimensions stay, and every other level is reached."""
     levels = np.array([3, 1, 4])
     rows = np.zeros((2000, 3), dtype=np.int64)
     mutate(rows, levels, np.array([0, 2]), 0.5, np.random.default_rng(0))

@@ -19,25 +19,25 @@ def make_study(
     names = solvers or tuple("abcdefghij"[: finals.shape[1]])
     rows, traces = [], {}
     for (p, k, s), final in np.ndenumerate(finals):
-        key = (f"gan/net{p % targets}/conv/{p}", names[k], s)
+        cell = (f"gan/net{p % targets}/conv/{p}", names[k], s)
         failed = np.isnan(final)
-        told = np.zeros(budget // 2 if failed else budget)
-        told[-1] = 0.0 if failed else final
-        traces[key] = told
+        values = np.zeros(budget // 2 if failed else budget)
+        values[-1] = 0.0 if failed else final
+        traces[cell] = values
         rows.append(
             {
-                **dict(zip(("problem", "solver", "seed"), key, strict=True)),
+                **dict(zip(("problem", "solver", "seed"), cell, strict=True)),
                 "generator": "gan",
                 "target": f"net{p % targets}",
                 "layer": "conv",
                 "unit": str(p),
                 "budget": budget,
-                "queries": len(told),
-                "distinct": len(told),
+                "queries": len(values),
+                "distinct": len(values),
                 "status": "crash" if failed else "ok",
                 "failed": failed,
                 "final": final,
-                "best": told.max(),
+                "best": values.max(),
                 "solver_seconds": 1.0 + k,
                 "generator_seconds": 2.0,
                 "target_seconds": 3.0,

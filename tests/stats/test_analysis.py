@@ -159,7 +159,7 @@ def test_the_order_of_rows_does_not_matter(study) -> None:  # type: ignore[no-un
     )
 
 
-def test_queries_to_the_target_are_those_of_all_runs_over_the_runs_that_arrive(study) -> None:  # type: ignore[no-untyped-def]
+def test_expected_queries_are_those_of_all_runs_over_the_runs_that_reach_the_threshold(study) -> None:  # type: ignore[no-untyped-def]
     """Two runs of three reach it with their last of 20 queries; a run that misses has spent its 20 too."""
     finals = np.full((2, 2, 3), 0.9)
     finals[:, 1, 2] = 0.1
@@ -172,7 +172,7 @@ def test_queries_to_the_target_are_those_of_all_runs_over_the_runs_that_arrive(s
     assert list(shown(lost)["expected queries to 75%"]) == ["20", "never"]
 
 
-def test_scores_between_chance_and_best_stand_beside_the_raw_ones(study) -> None:  # type: ignore[no-untyped-def]
+def test_normalized_scores_are_shown_next_to_the_raw_ones(study) -> None:  # type: ignore[no-untyped-def]
     """Median over seeds, then over the problems that have reference points; a failed run counts as chance."""
     finals = three(3)
     finals[0, 1] = np.nan

@@ -10,7 +10,7 @@ from amb.stats.exploratory import problem_tests
 
 
 def scored(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
-    rows = [(p, s, seed, v) for (p, s), told in values.items() for seed, v in enumerate(told)]
+    rows = [(p, s, seed, v) for (p, s), runs in values.items() for seed, v in enumerate(runs)]
     return pd.DataFrame(rows, columns=["problem", "solver", "seed", "ordered"])
 
 

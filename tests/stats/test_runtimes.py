@@ -7,8 +7,8 @@ import pytest
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 
 
-def study(told: dict[tuple[str, str, int], list[float]], budget: int) -> tuple[pd.DataFrame, dict]:  # type: ignore[type-arg]
-    traces = {key: np.array(values, dtype=float) for key, values in told.items()}
+def study(values: dict[tuple[str, str, int], list[float]], budget: int) -> tuple[pd.DataFrame, dict]:  # type: ignore[type-arg]
+    traces = {cell: np.array(run, dtype=float) for cell, run in values.items()}
     rows = [
         {"problem": p, "generator": "g", "target": p[0], "solver": s, "seed": seed, "budget": budget}
         | {"final": np.nanmax(traces[p, s, seed]), "best": np.nanmax(traces[p, s, seed])}
@@ -17,7 +17,7 @@ def study(told: dict[tuple[str, str, int], list[float]], budget: int) -> tuple[p
     return pd.DataFrame(rows), traces
 
 
-TOLD = {
+VALUES = {
     ("a", "fast", 0): [0.0, 1.0, 1.0, 1.0],
     ("a", "fast", 1): [0.0, 0.0, 0.2, 0.2],
     ("a", "slow", 0): [0.0, 0.0, 0.0, 0.6],
@@ -29,7 +29,7 @@ TOLD = {
 
 def test_ert_counts_the_queries_of_misses() -> None:
     """Two queries of the run that arrived and four of the one that did not, over one success."""
-    runs, traces = study(TOLD, budget=4)
+    runs, traces = study(VALUES, budget=4)
     table = expected_runtimes(runs, traces, fractions=[0.5, 1.0]).set_index(["problem", "solver", "fraction"])["ert"]
     assert table["a", "fast", 0.5] == 6
     assert table["a", "slow", 0.5] == 8
@@ -40,7 +40,7 @@ def test_ert_counts_the_queries_of_misses() -> None:
 
 def test_pooled_ert_sums_over_problems_and_brackets_itself() -> None:
     """All queries over all successes; the interval holds the value; one that can fail everywhere has no upper end."""
-    runs, traces = study(TOLD, budget=4)
+    runs, traces = study(VALUES, budget=4)
     table = pooled_runtimes(runs, traces, fractions=[0.5, 1.0], resamples=300, rng=np.random.default_rng(1))
     fast = table[table["solver"] == "fast"].set_index("fraction")
     assert fast["ert"].tolist() == [7 / 2, 7 / 2]
@@ -56,12 +56,12 @@ def test_the_interval_covers_the_expectation() -> None:
     p, budget, inside = 0.02, 60, 0
     for _ in range(25):
         hits = rng.geometric(p, size=(12, 8))
-        told = {
+        values = {
             (f"{problem}", "one", seed): (np.arange(1, budget + 1) >= hits[problem, seed]).astype(float).tolist()
             for problem in range(12)
             for seed in range(8)
         }
-        runs, traces = study(told, budget)
+        runs, traces = study(values, budget)
         runs["target"] = runs["problem"]  # every problem its own network
         row = pooled_runtimes(runs, traces, fractions=[1.0], resamples=100, rng=rng).iloc[0]
         inside += row["low"] <= 1 / p <= row["high"]

@@ -1,4 +1,4 @@
-"""Solvers that see gradients are shown, never ranked, and change nothing that is said of the others."""
+"""Solvers that see gradients are shown and never ranked, and change nothing about the others."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def both(study):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_others_are_told_the_same_with_it_and_without(both, metric: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_results_of_the_others_are_the_same_with_it_and_without(both, metric: str) -> None:  # type: ignore[no-untyped-def]
     runs, traces = both
     found = analyse(runs, traces, Question(metric), resamples=50)
     alone = analyse(competing(runs), traces, Question(metric), resamples=50)
@@ -32,22 +32,22 @@ def test_the_others_are_told_the_same_with_it_and_without(both, metric: str) -> 
     assert list(found.ranking["solver"]) == list(alone.table["solver"])
 
 
-def test_it_stands_below_the_table_without_place_or_test(both) -> None:  # type: ignore[no-untyped-def]
+def test_it_is_below_the_table_without_place_or_test(both) -> None:  # type: ignore[no-untyped-def]
     found = analyse(*both, resamples=50)
     assert list(found.table["white_box"]) == [False, False, True]
     last = found.table.iloc[-1]
     assert (last["solver"], last["score"], last["letters"]) == ("slope", 0.9, "")
     assert pd.isna(last["place"])
     assert pd.isna(last["p_holm"])
-    assert last["hit_share"] == 1, "of targets that the others set"
+    assert last["hit_share"] == 1, "of thresholds that the others set"
     text = shown(found.table)
     assert text["solver"].iloc[-1] == "slope (white-box)"
     assert text["Holm p vs best"].iloc[-1] == "not ranked"
     assert text["wins/ties/losses"].iloc[-1] == "–"
 
 
-def test_it_sets_no_target(both) -> None:  # type: ignore[no-untyped-def]
-    """Its traces are beside the others', and still the best known value is theirs."""
+def test_it_sets_no_threshold(both) -> None:  # type: ignore[no-untyped-def]
+    """Its traces are among those given, and the best known value is still that of the others."""
     runs, traces = both
     assert ranges(competing(runs), traces)["best"].max() < 0.7
 

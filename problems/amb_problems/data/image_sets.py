@@ -74,7 +74,7 @@ def load(name: DatasetName, folder: Path | None = None) -> Dataset:
 
     Raises:
         SpecError: no such image set.
-        DataError: files that cannot be read, or that are missing where there is no network either.
+        DataError: files cannot be read, or are missing and cannot be downloaded.
     """
     if name not in CLASSES:
         raise unknown("image set", name, CLASSES)

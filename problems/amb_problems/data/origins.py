@@ -53,7 +53,7 @@ _FILES: Mapping[str, tuple[_File, ...]] = MappingProxyType(
 
 
 def fetch(name: str, folder: Path) -> list[Path]:
-    """The origin's files of `name` in `folder`, downloaded where they are not there yet, and verified.
+    """The origin's files of `name` in `folder`, downloaded if they are missing, and verified.
 
     Raises:
         OSError: no network, or a folder that cannot be written.
@@ -72,7 +72,7 @@ def parse(name: str, files: list[Path]) -> Arrays:
         return _parse_cifar10(files[0]) if name == "cifar10" else _parse_mnist(files)
     except (OSError, EOFError, ValueError, KeyError, tarfile.TarError) as error:
         folder = files[0].parent
-        raise DataError(f"{folder} holds a damaged {name} ({error}); delete it to fetch it anew") from error
+        raise DataError(f"{folder} holds a damaged {name} ({error}); delete it to download it again") from error
 
 
 def _fetch_one(file: _File, path: Path) -> Path:
@@ -81,7 +81,7 @@ def _fetch_one(file: _File, path: Path) -> Path:
         write_whole(path, lambda place: _download(file.url, place), error=None)
     found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     if found != file.md5:
-        raise DataError(f"{path} has md5 {found}, not the published {file.md5}; delete it to fetch it anew")
+        raise DataError(f"{path} has md5 {found}, not the published {file.md5}; delete it to download it again")
     return path
 
 

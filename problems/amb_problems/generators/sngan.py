@@ -8,7 +8,7 @@ from amb_problems.cards import SNGANShape
 
 
 class UpBlock(nn.Module):
-    """BN, ReLU, upsample, conv, BN, ReLU, conv; beside it a 1x1 convolution, upsampled."""
+    """BN, ReLU, upsample, conv, BN, ReLU, conv, plus a shortcut: a 1x1 convolution, upsampled."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from amb_problems.cards import VQVAEShape
 
 
 class ResidualBlock(nn.Module):
-    """ReLU, 3x3 convolution, ReLU, 1x1 convolution, beside the identity."""
+    """ReLU, 3x3 convolution, ReLU, 1x1 convolution, plus the identity."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amb.reports.contract import Report, ReportData
+from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
 from amb_reports.exports.series import Series, file_name, series
 
@@ -69,8 +70,7 @@ def _write_series(one: Series, folder: Path) -> Path:
 
 def _gaps(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
     """Best known value minus best so far, which is 0 (or the lowest value, if less) before the first success."""
-    known = np.where(np.isnan(values), min(0.0, float(np.nanmin(values, initial=0.0))), values)
-    return np.maximum(best - np.maximum.accumulate(known), 0.0)
+    return np.maximum(best - best_so_far(values, floor=float(np.nanmin(values, initial=0.0))), 0.0)
 
 
 def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray[np.int64]) -> str:

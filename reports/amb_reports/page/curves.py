@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray
+from amb.stats.gap import gap_closed
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, SLACK, THRESHOLD
 
@@ -65,7 +66,7 @@ def steps(values: FloatArray, start: float, best: float) -> tuple[NDArray[np.int
     if not len(values) or best <= start:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     known = np.where(np.isnan(values), -np.inf, values)
-    share = np.floor(np.clip((known - start) / (best - start), 0, 1) * SCALE + SLACK * SCALE).astype(np.int64)
+    share = np.floor(np.clip(gap_closed(known, start, best), 0, 1) * SCALE + SLACK * SCALE).astype(np.int64)
     highest = np.maximum.accumulate(share)
     rises = np.flatnonzero(np.diff(highest, prepend=0) > 0)
     if len(rises) > POINTS:

@@ -25,8 +25,8 @@ HEADER = (
     "anytime",
     "noisy",
     "white-box",
-    "a failed query",
-    "ms a query",
+    "failed query",
+    "ms per query",
 )
 SPACE = Space.uniform(128, 64)
 

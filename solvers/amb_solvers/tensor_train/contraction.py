@@ -11,7 +11,7 @@ last core count, and the gradient of the rest is exactly zero.
     left chain         Q[0] = e_0,     Q[j+1] = normalize(Q[j] Y[j][:, :, x[j]])
     density            p(x) = prod_j  |g[x[j]]| / sum_i |g[i]|,                g[i] = Q[j] . W[j][:, i]
 
-The contraction `W` is computed once a batch and serves sampling and gradient alike. Every `g` is homogeneous
+The contraction `W` is computed once per batch and serves sampling and gradient alike. Every `g` is homogeneous
 in Q and in Z, so the derivatives along Q and Z are orthogonal to them and normalizing needs no projection.
 """
 

@@ -119,7 +119,7 @@ class ResNet(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """DenseNet's layer: a 1x1 and a 3x3 convolution of all maps so far, whose `growth` new maps are put beside them."""
+    """DenseNet's layer: a 1x1 and a 3x3 convolution of all maps so far; the `growth` new maps are appended to them."""
 
     def __init__(self, inputs: int, growth: int, bottleneck: int):
         super().__init__()

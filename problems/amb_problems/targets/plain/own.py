@@ -130,10 +130,10 @@ class OwnTarget(ModuleTarget):
 
     def _input_facts(self) -> Mapping[str, object]:
         enlarged = "" if self._size is None else f", enlarged to {self._size}x{self._size}"
-        told: dict[str, object] = {"normalization": f"(pixel / 255 - {self._mean}) / {self._std}{enlarged}"}
+        facts: dict[str, object] = {"normalization": f"(pixel / 255 - {self._mean}) / {self._std}{enlarged}"}
         if self._frames is not None:
-            told["frames"] = self._frames
-        return {**told, "arithmetic": self.arithmetic}
+            facts["frames"] = self._frames
+        return {**facts, "arithmetic": self.arithmetic}
 
     def _offered(self, responses: "Responses") -> Mapping[str, int]:
         return responses.layers

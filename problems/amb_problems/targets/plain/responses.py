@@ -1,8 +1,8 @@
-"""What any torch module's layers answer to images: the mean response of every channel, found by hooks.
+"""Responses of any torch module's layers to images: the mean of every channel, recorded by hooks.
 
-Images are shown one at a time, each on one thread: matrix kernels take another path, with other rounding, for another
-number of rows or threads, and even for another place among the rows. So an image's responses are the same bit for bit
-alone and in any batch. A module with memory (frames) is at rest before every image.
+Images are shown one at a time, each on one thread: matrix kernels round differently for another number of rows or
+threads, and even at another position among the rows. So an image's responses are the same, bit for bit, alone and in
+any batch. A module with memory (frames) is at rest before every image.
 """
 
 import copy
@@ -21,17 +21,17 @@ from amb_problems.threads import one_thread_each
 
 UInt8Array = npt.NDArray[np.uint8]
 Images = UInt8Array | Tensor
-"""uint8 `[n, h, w, c]`; a tensor may be on the device already."""
+"""uint8 `[n, h, w, c]`; a tensor may already be on the device."""
 Float32Array = npt.NDArray[np.float32]
 
 CHUNK = 1
-"""Images at a time. Sixteen would be two to four times as fast; but in a convolution of 1x1 taps all rows of all images
-are one matrix, whose odd rows some processors sum in another order: the DenseNet's probabilities then differ in the
-last bit."""
+"""Images at a time. Sixteen would be two to four times as fast; but a 1x1 convolution treats all rows of all images as
+one matrix, and some processors sum its odd rows in another order: the DenseNet's probabilities then differ in the last
+bit."""
 
 
 class _Enough(Exception):
-    """All layers that were asked for have answered; nothing deeper is computed."""
+    """All wanted layers have responded; nothing deeper is computed."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class Responses:
         module: takes float32 `[n, c, h, w]`; it is put into evaluation mode, on `device`.
         prepare: uint8 images `[n, h, w, c]`, on the device, to the module's input.
         shape: of the images, `(h, w, c)`.
-        frames: None for a plain network; else a network with memory, which is shown the image so often from rest, and
-            whose responses are averaged over the frames.
+        frames: None for a plain network; for a network with memory, how many times it is shown the image, from rest;
+            its responses are averaged over the frames.
         multistep: all frames in one call, `[frames, n, ...]`, for SpikingJelly's modules: its neurons then step in one
             fused kernel where there is one for the device (CuPy's or Triton's on CUDA).
         device: where it runs.
         name: what messages call the module.
 
     Raises:
-        SpecError: frames that are no positive number, several steps of a module that takes one at a time, or a module
-            that fails on a grey image.
+        SpecError: frames are not a positive number, the module cannot take several steps at a time, or it fails on a
+            grey image.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Responses:
     def _chunks(self, images: Images) -> list[Tensor]:
         given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
         check_images(given, self.shape, f"target {self.name}")
-        # At least one, so that no images have no responses, but of the right size.
+        # At least one, so that zero images still give arrays of the right shape.
         return list(given.split(CHUNK)) if len(given) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
 
     def _chunk(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Float32Array]:
@@ -190,10 +190,10 @@ class Responses:
 
     @contextmanager
     def _borrowed(self) -> Iterator[nn.Module]:
-        """A copy of the module that is nobody else's meanwhile; it shares the parameters.
+        """A copy of the module for one thread, with shared parameters.
 
-        Threads must not meet in one module's hooks or memory. One with memory is used once: so it is at rest, whatever
-        its framework keeps where.
+        Threads must not share a module's hooks or memory. A copy with memory is used once, so it is always at rest,
+        wherever its framework stores the state.
         """
         module = self._idle.pop() if self._idle else self._copy()
         yield module
@@ -205,7 +205,7 @@ class Responses:
         return copy.deepcopy(self.module, shared)
 
     def _survey(self) -> dict[str, tuple[int, ...]]:
-        """Channels and map of every call that answers with channels, in the order of the calls."""
+        """Channels and map of every call whose output has channels, in the order of the calls."""
         shapes: dict[str, tuple[int, ...]] = {}
         calls: dict[str, Call] = {}
 
@@ -222,14 +222,14 @@ class Responses:
         names = {
             name
             for name, _ in self.module.named_modules()
-            # What a neuron is made of, such as its surrogate, is no layer.
+            # Parts of a neuron, such as its surrogate, are not layers.
             if name and not any(name.startswith(f"{memory}.") for memory in memories)
         }
         with torch.inference_mode(), self._borrowed() as module, _watched(module, names, see):
             try:
                 x = self.prepare(grey)
                 module(x[None] if self.multistep else x)
-            except Exception as error:  # a stranger's module may raise anything
+            except Exception as error:  # a user's module may raise anything
                 raise SpecError(
                     f"the network fails on a grey image {list(self.shape)}: {type(error).__name__}: {error}"
                 ) from error
@@ -276,16 +276,16 @@ def _tensor(output: object) -> Tensor | None:
 
 @contextmanager
 def _watched(module: nn.Module, names: set[str], see: Callable[[Call, object], None]) -> Iterator[None]:
-    """Let `see` hear of every call of some submodules."""
+    """Call `see` after every call of some submodules."""
     numbers = dict.fromkeys(names, 0)
 
     def hook(name: str) -> Callable[[nn.Module, object, object], None]:
-        def heard(_: nn.Module, __: object, output: object) -> None:
+        def called(_: nn.Module, __: object, output: object) -> None:
             call = Call(name, numbers[name])
             numbers[name] += 1
             see(call, output)
 
-        return heard
+        return called
 
     handles = [module.get_submodule(name).register_forward_hook(hook(name)) for name in names]
     try:

@@ -26,7 +26,7 @@ class Firing:
 class TargetNetwork(nn.Module):
     """A feed-forward network of spiking layers, input `[n, channels, side, side]`.
 
-    `walk` visits the spiking layers in order, so that whoever stops iterating computes no deeper; `readout` turns the
+    `walk` visits the spiking layers in order and computes each on demand; `readout` turns the
     last layer's firing into one value per class.
     """
 

@@ -1,4 +1,4 @@
-"""Exact weights: integers scaled by powers of two, so that no sum depends on the order of its terms.
+"""Exact weights: integers scaled by powers of two, so that sums do not depend on the order of their terms.
 
 A float32 sum is exact as long as all terms are multiples of one power of two and no partial sum reaches 2^24 of
 them. With int8 weights and inputs that are spikes or pixels this holds for every layer here, and is checked when

@@ -104,10 +104,10 @@ class ExactNetwork:
 
         Args:
             images: uint8 `[n, *shape]`.
-            units: for every layer asked for, the units' indices.
+            units: the units' indices, by layer.
 
         Returns:
-            For every layer asked for, int64 `[n, len(units)]`. Nothing deeper than the deepest layer is computed.
+            By layer, int64 `[n, len(units)]`. Nothing deeper than the deepest of these layers is computed.
 
         Raises:
             SpecError: no such layer or unit, or images of a wrong shape or type.

@@ -143,11 +143,11 @@ class SpikingTarget(Target):
     def frame_activations(
         self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]
     ) -> FloatArray:
-        """Activations of some units of a layer where every frame shows an image of its own: float64 `[n, len(units)]`.
+        """Activations of some units of a layer where every frame shows a different image: float64 `[n, len(units)]`.
 
         Args:
             n: number of stimuli.
-            frames: the frames of stimulus i, uint8 `[frames, h, w, c]`; made when they are needed.
+            frames: the frames of stimulus i, uint8 `[frames, h, w, c]`; computed when needed.
             layer, units: whose activations.
         """
         if layer in self.spikes:
@@ -156,7 +156,7 @@ class SpikingTarget(Target):
         return self.network.scales[layer](wanted, self.frame_scores(n, frames)[:, wanted])
 
     def frame_scores(self, n: int, frames: Callable[[int], UInt8Array]) -> FloatArray:
-        """A score for every class where every frame shows an image of its own: float64 `[n, classes]`.
+        """A score for every class where every frame shows a different image: float64 `[n, classes]`.
 
         The spikes of the last layer, or the readout. Arguments are those of `frame_activations`.
         """

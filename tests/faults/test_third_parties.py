@@ -1,4 +1,4 @@
-"""What a stranger's study, checkpoint or message may contain, and what it may not do."""
+"""What a third party's study, checkpoint or message may contain, and what it cannot do."""
 
 import ast
 import contextlib
@@ -20,7 +20,7 @@ from amb import FunctionProblem, Space
 from amb.cli.app import app
 from amb.errors import CheckpointError, StudyError
 from amb.run.execute import execute
-from amb.study.health import examine, mend
+from amb.study.health import examine, repair
 from amb.study.journal import read_journal
 from amb.study.manifest import Settings
 from amb.study.published import PublishedStudy, publish
@@ -137,7 +137,7 @@ def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, mon
         writer.write_table(block)
         writer.write_table(block)
     assert path.stat().st_size < 100_000
-    with pytest.raises(StudyError, match=r"2,097,152 rows, and at most 1,048,576"):
+    with pytest.raises(StudyError, match=r"2,097,152 rows; at most 1,048,576"):
         read_run(path)
 
 
@@ -268,7 +268,7 @@ def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -
     (study.folder / "runs" / "x.tmp").symlink_to(secret)
     findings = examine(study)
     assert any("symbolic link" in finding.what for finding in findings)
-    mend(study, findings)
+    repair(study, findings)
     assert secret.read_text() == "mine"
     assert not examine(study)
 

@@ -1,0 +1,124 @@
+"""Sessions that check the project: `nox` runs the gate, `nox --list` names every session.
+
+`lint` and `core` have environments of their own. All other sessions work in one copy of the tracked files, in a
+temporary folder that is deleted at the end, so nothing here touches the `.venv` of your checkout. `tests` runs the
+README's own test command in that copy; the sessions after it use the environment that the command made.
+"""
+
+import atexit
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "tests", "types", "imports", "browser", "core"]
+
+
+@cache
+def checkout() -> Path:
+    """A copy of the tracked files as they are now, made once for all sessions of one command."""
+    folder = Path(tempfile.mkdtemp(prefix="amb-gate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    copy = folder / "amb"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if tracked.returncode:  # no git, or an unpacked sdist
+        shutil.copytree(ROOT, copy, ignore=not_copied)
+        return copy
+    for name in filter(None, tracked.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+def not_copied(folder: str, names: list[str]) -> set[str]:
+    """What `.gitignore` names, for a folder that git does not know."""
+    ignored = {name for name in names if name == "__pycache__" or name.startswith(".venv") or name.endswith("_cache")}
+    return ignored | {".git", ".nox", "build", "dist", "studies", "study"} if Path(folder) == ROOT else ignored
+
+
+def readme_command() -> str:
+    """The README's test command: installation and tests."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = re.search(r"<!-- test command -->\n```sh\n(.+)\n```", readme)
+    if command is None:
+        raise ValueError("README.md has no test command: a one-line sh block after <!-- test command -->")
+    return command[1]
+
+
+def python(session: nox.Session) -> str:
+    """The interpreter that `tests` installed; if `tests` did not run, the README's command without its last part."""
+    session.chdir(checkout())
+    path = checkout() / ".venv" / "bin" / "python"
+    if not path.exists():
+        session.run("bash", "-c", readme_command().rpartition(" && ")[0], external=True)
+    return str(path)
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """The README's test command, as it stands there, in a folder that has no environment yet."""
+    session.chdir(checkout())
+    session.run("bash", "-c", readme_command(), external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and format; `nox -s lint -- --fix` repairs what can be repaired."""
+    session.install(*CONSTRAINTS, "ruff")
+    if "--fix" in session.posargs:
+        session.run("ruff", "check", "--fix", ".")
+        session.run("ruff", "format", ".")
+    else:
+        session.run("ruff", "check", ".")
+        session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Mypy on the four packages."""
+    session.run(python(session), "-m", "mypy", external=True)
+
+
+@nox.session(venv_backend="none")
+def imports(session: nox.Session) -> None:
+    """The layers that docs/architecture.md draws."""
+    lint_imports = Path(python(session)).with_name("lint-imports")
+    session.run(str(lint_imports), "--no-cache", "--no-logo", external=True)
+
+
+@nox.session(venv_backend="none")
+def browser(session: nox.Session) -> None:
+    """The leaderboard page in Chromium; without Chromium these tests skip themselves and say so."""
+    session.run(
+        python(session), "-m", "pytest", "-q", "-m", "browser", "tests/reports", *session.posargs, external=True
+    )
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Every command and code block of the documentation, the README's first command included: some minutes."""
+    words = ("-m", "pytest", "-q", "-m", "slow or not slow", "tests/test_docs.py")
+    session.run(python(session), *words, *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
+def benchmarks(session: nox.Session) -> None:
+    """Speed ratios; wants a machine with nothing else to do."""
+    words = ("-m", "pytest", "-q", "--benchmark-only", "tests/benchmarks")
+    session.run(python(session), *words, *session.posargs, external=True)
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """The core as `pip install amb` makes it, without extras: on a newer numpy than the extra `reference` allows."""
+    session.install(*CONSTRAINTS, ".[test-core]")
+    session.run("pytest", "-q", "-n", "auto", "tests/amb", "tests/stats", "tests/solvers", *session.posargs)
