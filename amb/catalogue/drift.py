@@ -23,7 +23,7 @@ def examine_networks(study: Study) -> Iterator[Finding]:
         try:
             problem = registry.problem(name)
         except AmbError as cause:
-            yield Finding(path, f"{name} cannot be made: {cause}")
+            yield Finding(path, f"{name} cannot be loaded: {cause}")
             continue
         pair = ProblemId.parse(name).pair
         if pair not in tried:

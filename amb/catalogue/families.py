@@ -43,7 +43,7 @@ def compose(source: object, target: Target) -> Family:
     plugin = find("families", _NETWORK)
     family = load_function(plugin)(generator, target)
     if not isinstance(family, Family):
-        raise PluginError(f"{plugin} did not make an amb.Family: {family!r}")
+        raise PluginError(f"{plugin} did not return an amb.Family, got {family!r}")
     return family
 
 

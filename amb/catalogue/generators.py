@@ -66,7 +66,7 @@ def _on(plugin: Plugin, device: str) -> Generator:
 def _described(plugin: Plugin) -> Generator:
     generator = _checked(load_instance(plugin, Generator), str(plugin))
     if generator.name != plugin.name and ":" not in plugin.name:
-        raise PluginError(f"{plugin} calls itself {generator.name!r}; give it one name")
+        raise PluginError(f"{plugin} has the attribute name = {generator.name!r}; the two names must be equal")
     return generator
 
 

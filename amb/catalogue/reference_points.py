@@ -52,7 +52,7 @@ def save(references: References, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make {file.parent} ({error.strerror}); {advice}") from error
+        raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
     write_json(file, stamped, error=DataError, advice=advice)
 
@@ -71,7 +71,7 @@ def load(file: Path) -> References:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
     if schema != SCHEMA or digest != _digest(content):
-        raise DataError(f"{file} is damaged or of another schema; `amb references` writes a new one")
+        raise DataError(f"{file} is damaged or has a different schema; `amb references` writes a new one")
     return references
 
 

@@ -80,7 +80,7 @@ def _found(source: "str | Target", options: dict[str, Any]) -> Target:
             return described(source)
         return _made(find("targets", source), options)
     if options:
-        raise SpecError(f"target {source.name} is made already; it takes no {', '.join(options)}")
+        raise SpecError(f"target {source.name} already exists, so it takes no options, got {', '.join(options)}")
     return _checked(source, f"target {type(source).__name__}")
 
 
@@ -99,7 +99,7 @@ def _made(plugin: Plugin, options: dict[str, Any]) -> Target:
         named = "name" in inspect.signature(load_function(plugin)).parameters
         found = _call(plugin, **({"name": plugin.name} if named else {}), **options)
     if found.name != plugin.name and ":" not in plugin.name:
-        raise PluginError(f"{plugin} calls itself {found.name!r}; give it one name")
+        raise PluginError(f"{plugin} has the attribute name = {found.name!r}; the two names must be equal")
     return found
 
 
@@ -111,7 +111,7 @@ def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
         raise SpecError(f"target {plugin.name!r}: {error}") from error
     made = make(*arguments, **options)
     if not isinstance(made, Target):
-        raise PluginError(f"{plugin} did not make an amb.Target: {made!r}")
+        raise PluginError(f"{plugin} did not return an amb.Target, got {made!r}")
     return _checked(made, str(plugin))
 
 

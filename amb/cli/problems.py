@@ -25,7 +25,9 @@ _COMPOSE = (
 def list_problems(
     pattern: Annotated[
         str | None,
-        typer.Argument(help="Suites, ids, globs or ranges to expand; by default, list what there is."),
+        typer.Argument(
+            help="Suites, problem ids, globs or ranges to expand; by default, suites and networks are listed."
+        ),
     ] = None,
     plugin: o.Plugins = None,
     json: o.Json = False,

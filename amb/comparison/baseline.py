@@ -85,13 +85,13 @@ class Baseline:
         if there.machine != here.machine:
             warnings.append(
                 f"the reference ran on {there.processor} ({there.cores} cores), this study on "
-                f"{here.processor} ({here.cores} cores): seconds do not compare"
+                f"{here.processor} ({here.cores} cores): seconds are not comparable"
             )
         theirs, ours = there.packages, here.packages
         differing = [f"{n} {theirs[n]} / {ours[n]}" for n in theirs if n in ours and theirs[n] != ours[n]]
         if differing:
             warnings.append(
-                f"the reference ran with other package versions than those installed here ({', '.join(differing)}): "
+                f"the reference ran with package versions other than those installed here ({', '.join(differing)}): "
                 "exact targets give the same values, but a solver may ask for different candidates"
             )
         return warnings
@@ -101,9 +101,7 @@ class Baseline:
         if run.problem not in problems:
             return f"it has no run on {run.problem}; leave --problems out to use its own problems"
         if problems[run.problem] != run.fingerprint:
-            return (
-                f"{run.problem} was measured with other weights or another grid; use a reference made with this version"
-            )
+            return f"{run.problem} was measured with different weights or another grid; use a reference of this version"
         if versions.get(run.solver) != run.version:
             version = versions.get(run.solver)
             return f"it has {run.solver} in version {version}, and version {run.version} is installed here"

@@ -164,7 +164,7 @@ def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) 
     if baseline is not None:
         raise SpecError(
             f"metric seconds cannot use the stored runs of {baseline.study.folder}: seconds measured at "
-            "another time or on another machine do not compare; leave the reference out, or choose another metric"
+            "another time or on another machine are not comparable; leave the reference out, or choose another metric"
         )
 
 

@@ -93,7 +93,7 @@ class Generator(ABC):
         rendered = np.concatenate(self._render_all(pieces))
         if rendered.shape[1:] != tuple(self.shape):
             made = size(rendered.shape[1:])  # type: ignore[arg-type]
-            raise PluginError(f"generator {self.name} declares images {size(self.shape)} and renders {made}")
+            raise PluginError(f"generator {self.name} declares images {size(self.shape)}, but renders {made}")
         return rendered[: len(np.asarray(latents))]
 
     def encode(self, images: UInt8Array) -> Latents:

@@ -15,7 +15,7 @@ Kind = Literal["poisson", "bernoulli", "gaussian"]
 class Queries:
     """Which queries of a run a batch contains: the only source of randomness in an observation.
 
-    So a query gets the same noise alone or in a crowd, before or after a resume, on any machine.
+    So a query gets the same noise alone or in lockstep, before or after a resume, on any machine.
 
     Attributes:
         seed: seed of the run's noise, in [0, 2^64).

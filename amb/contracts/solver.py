@@ -117,7 +117,7 @@ class Solver(ABC):
         proposed = np.asarray(self._ask(most))
         candidates = self.space.nearest(proposed) if self.continuous else self.space.check(proposed)
         if not 1 <= len(candidates) <= most:
-            raise SolverError(f"{type(self).__name__} asked for {len(candidates)} candidates, allowed are 1..{most}")
+            raise SolverError(f"{type(self).__name__} asked for {len(candidates)} candidates; the limits are 1..{most}")
         self._pending, self._proposed = candidates, proposed
         self.asked += len(candidates)
         return candidates.copy()

@@ -97,7 +97,7 @@ class Target(ABC):
         """
         chosen = self.layer if layer is None else layer
         if chosen is None:
-            raise SpecError(f"{self.name}: name a layer, layer=..., one of {', '.join(self.layers)}")
+            raise SpecError(f"{self.name}: choose a layer with layer=..., one of {', '.join(self.layers)}")
         if chosen not in self.layers:
             raise unknown(f"layer of {self.name}", chosen, self.layers)
         if not 0 <= unit < self.layers[chosen]:
@@ -108,5 +108,5 @@ class Target(ABC):
     def _knowing(self) -> Composer:
         """The composer, or an error that says where it comes from."""
         if self.composer is None:
-            raise SpecError(f"target {self.name} finds no generators by itself; use amb.target(target), which does")
+            raise SpecError(f"target {self.name} cannot look up generators; use amb.target(target)")
         return self.composer

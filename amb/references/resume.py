@@ -31,7 +31,7 @@ class Cache:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise DataError(f"{folder} cannot be made ({error.strerror}); choose another --state") from error
+                raise DataError(f"{folder} cannot be created ({error.strerror}); choose another --state") from error
 
     def responses(
         self, problems: Sequence[Problem], images: UInt8Array, measure: Callable[[], FloatArray]

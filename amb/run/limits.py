@@ -34,7 +34,7 @@ class Limits:
         if self.memory is not None and self.memory < 1:
             raise SpecError(f"the memory limit must be at least 1 byte, got {self.memory}")
         if self.memory is not None and not self.isolate:
-            raise SpecError("a memory limit needs --isolate: only a separate process can be measured and ended")
+            raise SpecError("a memory limit needs --isolate: only a separate process can be measured and stopped")
 
 
 class OutOfTime(BaseException):

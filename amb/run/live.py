@@ -199,7 +199,7 @@ class LiveRun:
         candidates = self.problem.space.check(self._live().ask())
         if not 1 <= len(candidates) <= self.plan.budget - self.queries:
             raise SolverError(
-                f"asked for {len(candidates)} candidates, allowed are 1..{self.plan.budget - self.queries}"
+                f"asked for {len(candidates)} candidates; the limits are 1..{self.plan.budget - self.queries}"
             )
         return candidates
 
@@ -250,7 +250,7 @@ class LiveRun:
                 run_id=self.plan.run_id,
                 run=self.plan.name,
                 message=f"{self.plan.name}: after {self.queries} queries the solver asks for different candidates than "
-                f"its journal holds; it goes on from there, and damaged/ keeps the other {len(known) - self.queries}",
+                f"its journal holds; the run continues there, and damaged/ keeps the other {len(known) - self.queries}",
             )
             self._study.keep_copy(self.plan)
         batches, self._batches, self.queries, self._asked = self._batches, [], 0, None
@@ -294,7 +294,7 @@ class LiveRun:
     def _end(self, status: Status, cause: BaseException) -> None:
         self.status = status
         if isinstance(cause, OutOfTime):
-            self.message = f"stopped after {self.queries} queries: the run's {self._limits.timeout:g} seconds are spent"
+            self.message = f"stopped after {self.queries} queries: the limit of {self._limits.timeout:g} s is reached"
         elif status == "skip":
             self.message = str(cause)
         else:

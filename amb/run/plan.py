@@ -60,10 +60,10 @@ class Plan:
         return wanted
 
     def settings(self, *, timing: bool = False, with_reference: str | None = None) -> Settings:
-        """Everything needed to make the plan again, for reports and the manifest.
+        """Everything needed to recreate the plan, for reports and the manifest.
 
         Args:
-            timing: whether runs have the machine for themselves.
+            timing: whether runs have the machine to themselves.
             with_reference: the reference study that the solvers are compared with.
         """
         return Settings(
@@ -156,12 +156,12 @@ def _number(digits: str) -> int:
 
 
 def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, str]:
-    """Make every solver and let it ask and be told once, before anything runs.
+    """Create every solver and let it do one ask and one tell, before anything runs.
 
-    This finds options that a solver refuses, and what it imports and compiles is charged to no run.
+    This finds options that a solver refuses; and no run is charged for what the solver imports and compiles.
 
     Returns:
-        The reason by solver, for those that refuse the problem.
+        The reason, by solver, for those that refuse the problem.
     """
     refused = {}
     for spec in specs:

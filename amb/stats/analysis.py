@@ -124,8 +124,8 @@ def _check_timed(runs: pd.DataFrame) -> None:
     untimed = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, however long it took
     if untimed.any():
         raise AmbError(
-            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
-            "compare: rerun them with --timing, or choose another metric"
+            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds are not "
+            "comparable: rerun them with --timing, or choose another metric"
         )
 
 

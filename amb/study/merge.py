@@ -28,7 +28,7 @@ class Merged:
 
     Attributes:
         studies: how many were merged into the study.
-        added: runs that it did not have; `lengthened`, runs of which it had a copy that counts for less.
+        added: runs that it did not have; `lengthened`, runs of which it had a copy of lower rank.
         runs: finished runs that it holds now.
         unfinished: journals that were copied.
     """
@@ -51,22 +51,22 @@ class Copy:
 
     @property
     def rank(self) -> tuple[int, int, bool, bool]:
-        """Of two copies that agree, the greater one stays."""
+        """Of two copies that agree, the one with the greater rank is kept."""
         record = self.record
         ended_well, timing = (False, False) if record is None else (not record.failed, record.timing)
         return len(self.trace), self.plan.budget, ended_well, timing
 
 
 def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
-    """Unite studies by the ids of their runs.
+    """Merge studies by the ids of their runs.
 
-    Of two copies of one run, the one with more queries stays if it continues the other; of equal ones, the one with
-    the larger budget, then one that did not fail, then one of a timing study, then the one that `into` had. Journals
-    are copied if they have more queries than the finished run. All files are read and checked before the first is
-    written, so a refusal writes nothing. Merging is idempotent, and an interrupted merge can be repeated.
+    Of two copies of one run, the one with more queries is kept if it continues the other; if both have the same number,
+    the one with the larger budget, then one that did not fail, then one of a timing study, then the one in `into`.
+    Journals are copied if they have more queries than the finished run. All files are read and checked before the first
+    is written, so a refusal writes nothing. Merging is idempotent, and an interrupted merge can be repeated.
 
     Args:
-        into: the study that takes all runs; made if it does not exist.
+        into: the study that receives all runs; created if it does not exist.
         studies: folders of the others, which are only read.
 
     Raises:
@@ -173,7 +173,7 @@ def _copies(study: Study, kind: str) -> Iterator[Copy]:
 
 
 def _read(path: Path) -> Copy | None:
-    """A file's content; None for a journal in which nothing is whole."""
+    """A file's content; None for a journal without a complete batch."""
     if path.suffix == ".parquet":
         record, trace = read_run(path)
         return Copy(path, record.plan, record, trace)

@@ -155,7 +155,7 @@ def _read_json(base: Path) -> dict[str, Any]:
     except (ValueError, KeyError) as error:
         raise CheckpointError(f"{file} is not a model card ({error!r}); {_fix(base)}") from error
     if schema != SCHEMA:
-        raise CheckpointError(f"{file} has schema {schema!r}, this version reads {SCHEMA}; update amb")
+        raise CheckpointError(f"{file} has schema {schema!r}, but this version of amb reads {SCHEMA}; update amb")
     return content
 
 

@@ -95,7 +95,7 @@ def test_noise_is_part_of_id_and_fingerprint_and_quiet_takes_it_away() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"trials": 3}, "options of noise, but there is none"),
+        ({"trials": 3}, "noise options without noise"),
         ({"noise": "pink"}, "poisson, bernoulli or gaussian"),
         ({"noise": "poisson", "sigma": 0.1}, "takes spikes and trials, not sigma"),
         ({"noise": "gaussian", "sigma": 0.1, "std": 0.1}, "not both"),

@@ -319,9 +319,9 @@ BAD = [
     (Miser, "budget", "of a budget of"),
     (Credulous, "order of ask and tell", "accepted"),
     (Entropic, "same seed, same candidates", "query 1 differs"),
-    (Deaf, "other seed, other candidates", "self.rng"),
+    (Deaf, "different seed, different candidates", "self.rng"),
     (Legacy, "seeds of a study", "Seed must be between 0 and 2**32 - 1"),
-    (Gossip, "alone or in a crowd", "in lockstep with another run"),
+    (Gossip, "alone or in lockstep", "in lockstep with another run"),
     (NumpyGlobal, "global random states untouched", "numpy"),
     (PythonGlobal, "global random states untouched", "Python"),
     (TorchGlobal, "global random states untouched", "torch"),
@@ -340,12 +340,12 @@ BAD = [
     (Normalizer, "neuron: constant", "ZeroDivisionError"),
     (Normalizer, "neuron: silent", "ZeroDivisionError"),
     (Satisfied, "neuron: saturated", "of a budget of"),
-    (Fragile, "neuron: failing now and then (NaN)", "ValueError"),
-    (Fragile, "neuron: failing always (NaN)", "ValueError"),
+    (Fragile, "neuron: sometimes failing (NaN)", "ValueError"),
+    (Fragile, "neuron: always failing (NaN)", "ValueError"),
     (Fragile, "neuron: infinite", "ValueError"),
     (Squarer, "neuron: huge", "FloatingPointError"),
     (Stepper, "space: one level per dimension", "ValueError"),
-    (Stepper, "space: dimensions of unequal levels", "ValueError"),
+    (Stepper, "space: dimensions with different numbers of levels", "ValueError"),
 ]
 
 

@@ -115,11 +115,11 @@ class IsolatedSolver(Solver):
         try:
             answer, content = unpack(lambda n: self._receive(n, end), rows * self.space.d * 8)
         except BadMessage as cause:
-            raise SolverError(f"the solver's process answered {cause}") from cause
+            raise SolverError(f"the solver's process sent {cause}") from cause
         if "error" in answer:
             raise SolverError(f"in the solver's process:\n{answer['error']}")
         if len(content) % (self.space.d * 8):
-            raise SolverError(f"the solver's process answered {len(content)} bytes, not rows of {self.space.d} levels")
+            raise SolverError(f"the solver's process sent {len(content)} bytes, not rows of {self.space.d} levels")
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
 
     def _send(self, message: bytes, end: float | None) -> None:
@@ -160,7 +160,7 @@ class IsolatedSolver(Solver):
     def _check_memory(self) -> None:
         if self._memory is not None and (used := resident_bytes(self._process.pid)) > self._memory:
             raise SolverError(
-                f"the solver's process uses {used / 2**20:,.0f} MiB, its limit is {self._memory / 2**20:,.0f} MiB"
+                f"the solver's process uses {used / 2**20:,.0f} MiB; its limit is {self._memory / 2**20:,.0f} MiB"
             )
 
     def _died(self) -> SolverError:

@@ -192,7 +192,7 @@ def _same_machine(studies: Studies) -> bool:
 
 
 def _same_versions(studies: Studies) -> None:
-    for what, words in (("problems", "other weights or another grid of"), ("solvers", "another version of")):
+    for what, words in (("problems", "different weights or another grid for"), ("solvers", "a different version of")):
         seen: dict[str, tuple[str, object]] = {}
         for study in studies:
             for name, version in getattr(study.manifest, what).items():
@@ -223,7 +223,7 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
 
 def _left_out(sources: Sequence[Source]) -> list[str]:
     return [
-        f"{s.name} also holds {s.left_out} runs of earlier solver versions or other weights, which are left out"
+        f"{s.name} also holds {s.left_out} runs of earlier solver versions or different weights, which are left out"
         for s in sources
         if s.left_out
     ]

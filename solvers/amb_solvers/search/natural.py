@@ -60,4 +60,4 @@ def read_pool(name: str, space: Space) -> IntArray:
     try:
         return space.check(rows)
     except CandidateError as cause:
-        raise SolverError(f"pool {name} belongs to another grid: {cause}; {how}") from cause
+        raise SolverError(f"pool {name} belongs to a different grid: {cause}; {how}") from cause

@@ -99,8 +99,8 @@ def pretrained(name: str) -> "nn.Module":
         network = models.get_model(model.function, weights=model.weights)
     except (OSError, RuntimeError) as error:
         raise DataError(
-            f"the weights of {name} could not be downloaded ({error}); it takes the network once, or their file in "
-            "the folder `hub/checkpoints` of TORCH_HOME"
+            f"the weights of {name} could not be downloaded ({error}); connect to the network once, or put their "
+            "file into the folder `hub/checkpoints` of TORCH_HOME"
         ) from error
     assert isinstance(network, nn.Module)
     return network

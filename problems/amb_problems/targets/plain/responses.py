@@ -247,7 +247,7 @@ def rest(module: nn.Module) -> None:
 def _take_many_steps(module: nn.Module, frames: int | None) -> None:
     """Switch SpikingJelly's modules to taking `[frames, n, ...]`."""
     if frames is None or not any(hasattr(part, "step_mode") for part in module.modules()):
-        raise SpecError("multistep is for SpikingJelly's modules, and wants frames; leave it out for another network")
+        raise SpecError("multistep needs SpikingJelly's modules and frames; leave it out for other networks")
     from spikingjelly.activation_based.functional import set_step_mode
 
     set_step_mode(module, "m")

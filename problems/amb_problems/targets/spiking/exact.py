@@ -140,7 +140,7 @@ def check_exact(layers: Mapping[str, ExactLayer]) -> None:
         if int(bound.max()) >= EXACT_UNITS:
             channel = int(bound.argmax())
             raise CheckpointError(
-                f"layer {name}, channel {channel}: sums can reach {int(bound.max())} units, exact are those below"
+                f"layer {name}, channel {channel}: sums can reach {int(bound.max())} units, but only those below"
                 f" {EXACT_UNITS}; train with weight decay or give the channel a smaller power of two"
             )
 
