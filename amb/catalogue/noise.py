@@ -1,4 +1,4 @@
-"""Noise by spec, `...[noise=poisson,trials=4]`: the same for every problem, built in or not."""
+"""Noise by spec, `...[noise=poisson,trials=4]`: the same for every problem, built-in or third-party."""
 
 import copy
 import hashlib

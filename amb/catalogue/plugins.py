@@ -35,7 +35,7 @@ class Plugin:
     """One named plug-in and where it comes from; nothing is imported before `load`.
 
     Attributes:
-        kind: which of the groups it belongs to.
+        kind: the plug-in group that it belongs to.
         name: its name in specs.
         location: `module:attribute`, or the file that defines it.
         origin: distribution and version, or the file.

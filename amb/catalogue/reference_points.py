@@ -1,7 +1,7 @@
 """Reference points on disk: one JSON file for each suite, in the folder of the module that registers the suite.
 
 `<folder of the module>/references/<suite>-<version>.json`, with a hash of its own content. Each problem's points carry
-the problem's fingerprint, so that points of other weights or another grid are never used.
+the problem's fingerprint, so that points of different weights or a different grid are never used.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def load(file: Path) -> References:
     """Read a file that `save` wrote.
 
     Raises:
-        DataError: the file is missing, damaged, or of another schema.
+        DataError: the file is missing, damaged, or has a different schema.
     """
     try:
         content = json_object(read_bytes(file, LARGEST, links=True))
@@ -85,7 +85,7 @@ def file_of(suite_name: str) -> Path:
 
 @cache
 def of_suite(suite_name: str) -> References | None:
-    """The stored reference points of a suite, including stale ones; None: none are stored.
+    """The stored reference points of a suite, including stale ones; None if none are stored.
 
     Raises:
         DataError: their file is damaged.
@@ -109,7 +109,7 @@ def stored_point(name: str, fingerprint: str) -> Reference | None:
 
     Args:
         name: the problem's id, without noise.
-        fingerprint: of that problem.
+        fingerprint: that problem's fingerprint.
 
     Raises:
         DataError: a suite's file is damaged.

@@ -1,4 +1,4 @@
-"""Targets: networks whose units are driven, by name or your own."""
+"""Targets: networks whose units are driven, by name or the user's own."""
 
 import copy
 import inspect
@@ -25,20 +25,20 @@ def target_names() -> list[str]:
 def target(
     source: object, *, layer: str | None = None, frames: int | None = None, device: str = "cpu", **options: Any
 ) -> Target:
-    """A network whose units are driven; with a generator it makes problems.
+    """A network whose units are driven; with a generator it creates problems.
 
-    An entry point of the group `amb.targets` names a `Target`, or a class or function that makes one; it receives the
+    An entry point of the group `amb.targets` names a `Target`, or a class or function that returns one; it receives the
     name that it is registered under if it has a parameter `name`, and the options.
 
     Args:
-        source: a name of that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own; a torch module; or a
-            function without arguments that makes a module, called when it is first needed.
-        layer: problems are made of this layer unless they name another.
+        source: a name in that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own; a torch module; or a
+            function without arguments that returns a module, called when it is first needed.
+        layer: the layer of problems that do not name one.
         frames: for a spiking module of snnTorch (``init_hidden=True``) or SpikingJelly (single-step), which takes one
-            frame a call: how many times it is shown the image, from rest every time. None: a module without memory.
+            frame per call: how many times it is shown the image, each time from rest. None: a module without memory.
         device: where it runs, "cpu" or "cuda".
-        options: of a module, `name`, `shape`, `mean`, `std`, `size`, `version`, `multistep`; of a name, what that
-            target takes.
+        options: for a module, `name`, `shape`, `mean`, `std`, `size`, `version`, `multistep`; for a name, those of that
+            target.
 
     Raises:
         SpecError: no such target, layer or option, or something that cannot be a target.
@@ -62,7 +62,7 @@ def target(
 
 
 def described(name: str) -> Target:
-    """The target of that name as its model card describes it, made once: no network is loaded.
+    """The target of that name as its model card describes it, created once; no network is loaded.
 
     Raises:
         SpecError: no such target.

@@ -19,7 +19,7 @@ NAME = "reference"
 
 @dataclass(frozen=True)
 class Baseline:
-    """A study whose runs are compared with, and never rerun.
+    """A study that is compared with, and whose runs are never rerun.
 
     Attributes:
         study: where its runs are.
@@ -29,10 +29,10 @@ class Baseline:
 
     @property
     def settings(self) -> Settings:
-        """What its runs were asked for.
+        """The settings that its runs were asked for with.
 
         Raises:
-            StudyError: its manifest does not say.
+            StudyError: its manifest does not state them.
         """
         return self.study.manifest.settings.complete(self.study.folder)
 

@@ -33,18 +33,18 @@ def measure(
 ) -> list[References]:
     """Reference points of some suites' problems, and the dead units of their layers; without noise.
 
-    Every generator and target are passed once, whatever suites their problems are in.
+    Every generator and target runs once, no matter in how many suites their problems are.
 
     Args:
         suites: the problems.
         data: folder of the data sets.
         device: where networks run.
-        effort: how much is spent.
+        effort: how much to spend.
         progress: receives a line for each step.
-        state: a folder that stores what is measured, so that the same call continues after a kill.
+        state: a folder for measurements, so that the same call continues after a kill.
 
     Raises:
-        SpecError: problems that show only images of their own.
+        SpecError: a problem that cannot show other images than its own.
         DataError: the data set can be neither read nor downloaded.
     """
     measurement = Measurement(suites, data=data, device=device, effort=effort, progress=progress, cache=Cache(state))
@@ -72,7 +72,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the units of a group have been shown.
+    """The stimuli that the units of a group have been shown, and their responses.
 
     Attributes:
         random: latents of the prior.
@@ -109,7 +109,7 @@ class Measurement:
         self.dead: list[str] = []
 
     def groups(self) -> list[list[str]]:
-        """The problems by what they share: generator, target and grid, so that one pass serves all of a group."""
+        """The problems grouped by generator, target and grid, so that one pass serves a whole group."""
         groups: dict[tuple[str, int], list[str]] = {}
         for name, problem in self.problems.items():
             groups.setdefault((problem.group, id(problem.space)), []).append(name)
@@ -125,7 +125,7 @@ class Measurement:
             self._test_dead(name, problem, column, seen)
 
     def collect(self, suite: Suite) -> References:
-        """A suite's share of what was measured."""
+        """The reference points of one suite."""
         names = dict.fromkeys(without_noise(name) for name in suite.problems)
         layers = {ProblemId.parse(name).address for name in names}
         searched, dead = (
@@ -136,7 +136,7 @@ class Measurement:
         return References(f"{suite.name}-{suite.version}", points, dead, len(searched))
 
     def _siblings(self, names: Sequence[str]) -> Mapping[str, Problem]:
-        """All units of the layers that some problems of one pair are in, but for those of earlier groups."""
+        """All units of the layers that some problems of one pair are in, except those of earlier groups."""
         pair = ProblemId.parse(names[0]).pair
         family = registry.family(pair)
         units = family.layers()

@@ -1,4 +1,4 @@
-"""Carrying out plans in this process: skip what is finished, resume what was interrupted, run the rest in lockstep."""
+"""Executing plans in this process: skip finished runs, resume interrupted ones, and run the rest in lockstep."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -46,15 +46,15 @@ def execute(
     returns when all runs are finished, no matter by which process.
 
     Args:
-        plans: what to run, in the order of preference.
+        plans: what to run, in order of preference.
         study: where results go.
         make_problem: a problem by its spec.
         timing: one run at a time and no other process on the study, so that wall-time claims are allowed; otherwise in
             lockstep.
-        limits: what each run may take.
+        limits: time and memory limits of each run.
         retry: resume failed runs, from what they observed.
-        notes: what the user should know before it begins.
-        progress: receives what happens.
+        notes: messages for the user before the runs begin.
+        progress: receives all events.
 
     Raises:
         StudyError: the study cannot be written, or is in use and either side needs it exclusively; nothing that was
@@ -188,7 +188,7 @@ class _Execution:
 
 
 def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
-    """Whether the study holds what a plan asks for; a damaged run file is moved to ``damaged/``."""
+    """Whether the study holds the run of a plan; a damaged run file is moved to ``damaged/``."""
     try:
         loaded = study.load(plan)
     except StudyError as cause:

@@ -1,4 +1,4 @@
-"""From what a user asks for to a list of runs."""
+"""From a user's request to a list of runs."""
 
 import re
 from collections.abc import Sequence
@@ -127,7 +127,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     """Seeds from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
 
     Raises:
-        SpecError: no seed, a negative one, more than 100,000 of them, or a text of another form.
+        SpecError: no seed, a negative one, more than 100,000 of them, or a text of a different form.
     """
     if isinstance(seeds, str):
         text = seeds.strip()

@@ -12,13 +12,13 @@ from amb.study.untrusted import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Bars of single runs that fit on a screen; the others are in the total.
+# Number of single runs shown as bars, to fit on a screen; the others are in the total.
 VISIBLE_RUNS = 8
 REFRESH_SECONDS = 0.2
 
 
 class UnderWay(Protocol):
-    """What is shown of a run under way, in this process or another.
+    """The displayed state of a run in progress, in this process or another.
 
     Attributes:
         plan: what is run.
@@ -35,7 +35,7 @@ class UnderWay(Protocol):
 
 
 class Progress:
-    """Receives what happens to a study: `begin`, then `update` and `finished` many times, then `end`."""
+    """Receives the events of a study: `begin`, then `update` and `finished` many times, then `end`."""
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         """`planned` runs were asked for, of which `waiting` are not finished yet."""

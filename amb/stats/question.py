@@ -47,7 +47,7 @@ class Question:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Question":
-        """The question among stored settings; what they do not name is as by default, other names are ignored.
+        """The question in stored settings; missing entries have their defaults, other entries are ignored.
 
         Raises:
             SpecError: as for the class.
@@ -55,7 +55,7 @@ class Question:
         return cls(**{f.name: settings[f.name] for f in fields(cls) if f.name in settings})
 
     def to_settings(self) -> dict[str, Any]:
-        """The question by name, as `from_settings` reads it back."""
+        """The question as plain settings, which `from_settings` reads back."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def to_options(self) -> list[str]:

@@ -94,7 +94,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest; fields that a later version added are ignored.
 
     Raises:
-        StudyError: the file is damaged, is not a manifest, or has another schema.
+        StudyError: the file is damaged, is not a manifest, or has a different schema.
     """
     try:
         content = read_bytes(path, LARGEST)

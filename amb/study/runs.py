@@ -57,7 +57,7 @@ class RunPlan:
         """The plan from what `dataclasses.asdict` returned; fields that a later version added are ignored.
 
         Raises:
-            ValueError: something is missing, of another type, or out of range.
+            ValueError: something is missing, of the wrong type, or out of range.
         """
         entries = _known_fields(cls, content)
         if isinstance(content, Mapping) and "seed" not in entries and "replicate" in content:
@@ -225,7 +225,7 @@ class RunRecord:
         """The record that `to_json` wrote; fields that a later version added are ignored.
 
         Raises:
-            ValueError: something is missing, of another type, or out of range.
+            ValueError: something is missing, of the wrong type, or out of range.
         """
         entries = _known_fields(cls, json_object(text))
         entries["plan"] = RunPlan.from_content(entries.get("plan"))

@@ -22,7 +22,7 @@ class Shown:
 
 
 def present(generator: Generator, target: Target, latents: NDArray[np.float32], units: Units, *, device: str) -> Shown:
-    """Show the target the image of each latent; the unit of the same row answers.
+    """Show the target the image of each latent, and record the unit in the same row.
 
     Args:
         generator, target: both on `device`; away from the CPU, images stay there if both can handle that.

@@ -1,4 +1,4 @@
-"""Problems made of a generator and a target network: one latent grid, one unit."""
+"""Problems composed of a generator and a target network: one latent grid, one unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,13 +28,13 @@ from amb_problems.presentation import present
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A generator and a target, loaded on one device; all their problems share the pair, and so share batches."""
+    """A generator and a target, loaded on one device; all their problems share the pair, and hence batches."""
 
     generator: Generator
     target: Target
     device: str
     warm: set[tuple[str, tuple[int, ...], bool]] = field(default_factory=set, repr=False)
-    """The layers and units for which everything is compiled and laid out."""
+    """The layers and units for which everything is compiled and allocated."""
 
     @property
     def name(self) -> str:
@@ -43,11 +43,11 @@ class Pair:
 
     @property
     def fingerprints(self) -> tuple[str, str]:
-        """Of generator and target: sha256 of the checkpoints, or versions."""
+        """Fingerprints of generator and target: sha256 of the checkpoints, or versions."""
         return self.generator.fingerprint, self.target.fingerprint
 
     def facts(self) -> Mapping[str, object]:
-        """The cards of both, under names that say whose they are."""
+        """The cards of both, under names with a prefix."""
         cards = {"generator": self.generator.facts(), "target": self.target.facts()}
         return {f"{part} {key}": value for part, card in cards.items() for key, value in card.items()}
 
@@ -55,14 +55,15 @@ class Pair:
 class NetworkProblem(Problem):
     """How strongly a unit of a target, or several units on average, responds to the image of a grid point.
 
-    The target says what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions of
+    The target defines what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions
+        of
     its feature map, in [0, 1].
 
     Args:
         pair: generator and target.
-        layer, units: what is driven; several units are ascending and distinct.
+        layer, units: the units to drive; several units are ascending and distinct.
         grid: the generator's latents as a grid.
-        id: canonical.
+        id: the canonical id.
         encoding: how the frames of a stimulus are drawn at random; None: every frame is the image itself.
 
     Raises:
@@ -107,7 +108,7 @@ class NetworkProblem(Problem):
         return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
 
     def warm_up(self) -> None:
-        """Show the units one grey image, from one latent at the origin; once for all problems of the pair."""
+        """Show the units one grey image, from the latent at the origin; once for all problems of the pair."""
         what = self.layer, self.units, self.encoding is not None
         if what in self.pair.warm:
             return
@@ -149,7 +150,7 @@ class NetworkProblem(Problem):
         return _mean(_answers(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
-        """What the solver observes: the response to random frames, if there are any; then the noise."""
+        """The values that the solver observes: the response to random frames, if there are any, then the noise."""
         if self.encoding is not None:
             target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
             assert isinstance(target, SeesFrames)
@@ -186,7 +187,7 @@ class NetworkProblem(Problem):
         if not (isinstance(generator, DifferentiableGenerator) and isinstance(target, DifferentiableTarget)):
             blocking = target if isinstance(generator, DifferentiableGenerator) else generator
             raise SpecError(
-                f"{self.id} has no gradients: none flow through {blocking.name}; a white-box solver cannot search it"
+                f"{self.id} has no gradients: {blocking.name} is not differentiable; white-box solvers cannot search it"
             )
         points = np.asarray(latents, np.float64)
         self.space.nearest(points)  # refuses wrong shapes and NaN
@@ -216,14 +217,14 @@ class NetworkProblem(Problem):
 
 
 def _answers(target: Target, images: UInt8Array, units: Units) -> FloatArray:
-    """The response of every unit to every image, float64[n, len(units)], in one pass where the target can."""
+    """The response of every unit to every image, float64[n, len(units)], in one pass if the target can."""
     if isinstance(target, ManyUnits):
         return target.all_activations(images, units)
     return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
 
 
 def _mean(answers: FloatArray) -> FloatArray:
-    """The mean over units, added one by one: an image's mean does not depend on the other images, to the bit."""
+    """The mean over units, added one by one: an image's mean does not depend on the other images, bit for bit."""
     total = answers[:, 0].copy()
     for column in range(1, answers.shape[1]):
         total += answers[:, column]

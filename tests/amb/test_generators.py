@@ -113,12 +113,12 @@ def test_optional_parts_say_that_they_are_missing() -> None:
 
 
 def test_what_is_no_generator_is_named() -> None:
-    """A function that makes something else, and a generator that calls itself otherwise."""
+    """A function that makes something else, and a generator with a different name."""
     wrong = Plugin("generators", "wrong", "x:y", "somebody 1.0", _object=dict)
     with pytest.raises(PluginError, match=r"'wrong' of somebody 1\.0 is not an amb.Generator: \{\}"):
         _described(wrong)
     other = Plugin("generators", "other", "x:y", "somebody 1.0", _object=amb.generator("toy"))
-    with pytest.raises(PluginError, match="calls itself 'toy'"):
+    with pytest.raises(PluginError, match="has the attribute name = 'toy'"):
         _described(other)
 
 

@@ -314,7 +314,7 @@ BAD = [
     (Floaty, "candidates on the grid", "integers"),
     (OffTheGrid, "candidates on the grid", "level 8"),
     (Diverged, "candidates on the grid", "NaN"),
-    (Generous, "limits", "allowed are 1..1"),
+    (Generous, "limits", "the limits are 1..1"),
     (Spendthrift, "budget", "of a budget of"),
     (Miser, "budget", "of a budget of"),
     (Credulous, "order of ask and tell", "accepted"),

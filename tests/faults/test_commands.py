@@ -57,7 +57,7 @@ def test_a_timeout_ends_one_run_and_retry_goes_on_with_it(toy: Path, tmp_path: P
     assert Study(tmp_path / "st").log.path.read_text().count('"run ended"') == before  # not tried again
     tried = run(tmp_path / "st", toy, "-s", "random,hangs", "--timeout", "0.6", "--retry")
     assert statuses(tried)["hangs"] == "timeout"
-    assert "0.6 seconds are spent" in study_status(Study(tmp_path / "st")).failed[0].reason
+    assert "limit of 0.6 s is reached" in study_status(Study(tmp_path / "st")).failed[0].reason
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path: Path, part: s
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "st").mkdir()
     (tmp_path / "st" / part).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StudyError, match="leads out of the study"):
+    with pytest.raises(StudyError, match="points outside the study"):
         Study(tmp_path / "st")
 
 

@@ -166,7 +166,7 @@ def test_a_third_partys_target_composes_with_every_generator(retina: str) -> Non
     assert expand(f"*-sngan/{retina}/cones/*") == [f"cifar10-sngan/{retina}/cones/{unit}" for unit in range(3)]
     assert made.facts()["checkpoints"] == "toy-1, retina-1"
     assert both_ways(f"cifar10-sngan/{retina}", "cones", 1)[1].id == f"cifar10-sngan/{retina}/cones/1"
-    with pytest.raises(SpecError, match="none flow through toy"):
+    with pytest.raises(SpecError, match="toy is not differentiable"):
         made.gradient(np.zeros((0, 16)))
     with pytest.raises(SpecError, match="does not take single frames"):
         amb.problem(f"toy/{retina}/rods/7[input=bernoulli]")
@@ -279,7 +279,7 @@ def test_a_package_registers_a_module_as_a_target(register) -> None:  # type: ig
     assert expand("toy/filters/1/0..1") == ["toy/filters/1/0", "toy/filters/1/1"]
     assert made == [1]
     register("other", amb.target(make, name="filters"))
-    with pytest.raises(PluginError, match="calls itself 'filters'"):
+    with pytest.raises(PluginError, match="has the attribute name = 'filters'"):
         amb.target("other")
 
 

@@ -23,7 +23,7 @@ IMAGES = RANDOM.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
 
 
 class Net(nn.Module):
-    """A convolution, neurons, a fully connected layer, neurons; one frame a call."""
+    """A convolution, neurons, a fully connected layer, neurons; one frame per call."""
 
     def __init__(self, neuron: Callable[[], nn.Module]) -> None:
         super().__init__()

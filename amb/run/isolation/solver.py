@@ -1,4 +1,4 @@
-"""A solver in a process of its own, which may hang, crash or run out of memory without harm to other runs."""
+"""A solver in its own process, which may hang, crash or run out of memory without affecting other runs."""
 
 import os
 import select
@@ -21,7 +21,7 @@ from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.limits import OutOfTime
 from amb.study.runs import RunPlan
 
-# How often a busy process is checked, and how much of its stderr is kept with a failure.
+# How often a busy process is checked, and how much of its stderr a failure's message quotes.
 LOOK_SECONDS = 0.02
 TAIL_BYTES = 4000
 
@@ -60,7 +60,7 @@ class IsolatedSolver(Solver):
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # Ctrl-C reaches the bench alone, which then ends its solvers
+            start_new_session=True,  # Ctrl-C reaches only the bench, which then ends its solvers
             bufsize=0,
         )
         assert self._process.stdin is not None

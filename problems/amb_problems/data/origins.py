@@ -1,4 +1,4 @@
-"""The official origins of the image sets: addresses, digests, and how the files are read (no pickles)."""
+"""The official origins of the image sets: addresses, digests, and readers of the files (no pickles)."""
 
 import gzip
 import hashlib
@@ -63,10 +63,10 @@ def fetch(name: str, folder: Path) -> list[Path]:
 
 
 def parse(name: str, files: list[Path]) -> Arrays:
-    """What the origin's files hold.
+    """The arrays in the origin's files.
 
     Raises:
-        DataError: files that are not what they should be.
+        DataError: a file does not have the expected content.
     """
     try:
         return _parse_cifar10(files[0]) if name == "cifar10" else _parse_mnist(files)

@@ -24,7 +24,7 @@ Images = NDArray[np.uint8] | Tensor
 """uint8 `[n, side, side, channels]`; a tensor must already be on the evaluator's device."""
 
 _CHUNK = 16
-"""Images at a time: enough to fill the arithmetic units. From 32 on, malloc returns the memory of the currents to the
+"""Images per chunk: enough to fill the arithmetic units. From 32 on, malloc returns the memory of the currents to the
 system after every layer, and allocating it again halves the speed."""
 _FIRST_LAYER_CHUNK = 128
 """The first layer takes so little time per image that the overhead of calls would dominate."""
@@ -39,7 +39,7 @@ class Evaluator:
 
     Args:
         network: the stages.
-        device: where it runs.
+        device: the device that it runs on.
         backend: "auto" chooses the fastest; tests and benchmarks name one. Four differ in the algorithm of the
             convolutions: "events" (event-driven, on a CPU), "integers" (oneDNN's, on a CPU), "products" (of int8
             matrices) and "floats"; "eager" uses plain tensor operations throughout.

@@ -1,7 +1,7 @@
-"""How many images spiking networks still recognise when every frame shows other noise.
+"""How many images spiking networks still recognise when every frame has different noise.
 
-`python -m amb_problems.tables.input_noise --data DIR` prints the table of `docs/problems.md`. The class is the one
-whose unit fires most, or whose readout is highest; ties count for the lower class.
+`python -m amb_problems.tables.input_noise --data DIR` prints the table of `docs/problems.md`. The predicted class is
+the one whose unit fires most, or whose readout is highest; ties go to the lower class.
 """
 
 import argparse
@@ -37,13 +37,13 @@ def accuracy(
     *,
     seed: int = 0,
 ) -> float:
-    """Share of images whose class is found.
+    """Share of images that are classified correctly.
 
     Args:
-        target: a network with one unit a class in its last layer.
+        target: a network with one unit per class in its last layer.
         images, labels: uint8 `[n, h, w, c]` and int `[n]`.
         encoding: how each frame is drawn; None: every frame is the image itself.
-        seed: of the frames; image i has a generator of its own.
+        seed: seed of the frames; every image has its own random generator.
     """
 
     def frames(row: int) -> npt.NDArray[np.uint8]:

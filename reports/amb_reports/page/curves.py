@@ -16,7 +16,7 @@ SCALE = 51 * 1280
 """Shares of the gap are stored as whole numbers of this size; the 51 thresholds, and 75%, are exact."""
 
 POINTS = 40
-"""A long curve keeps its values on a logarithmic grid of this many queries, and each first reaching of a threshold."""
+"""A long curve keeps its values on a logarithmic grid of this many queries, and where it first reaches thresholds."""
 
 
 @dataclass(frozen=True)

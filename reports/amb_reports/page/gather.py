@@ -1,4 +1,4 @@
-"""From studies, or from a comparison, to a board."""
+"""Building a board from studies or from a comparison."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ Studies = Sequence[AnyStudy]
 
 
 def board_of_studies(studies: Studies, question: Question, *, command: str) -> Board:
-    """Unite the finished runs of several studies by their ids.
+    """Merge the finished runs of several studies by run id.
 
     If several studies hold a run, its longest copy is shown. Runs of solver versions or weights that a study's
     manifest no longer names are left out and counted.
@@ -35,7 +35,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     Args:
         studies: opened with `amb.study.open_study`.
         question: the metric, the error rate and what counts as equal.
-        command: what writes the page again.
+        command: the command that rewrites the page.
 
     Raises:
         StudyError: there is no run; two studies contradict each other, or measured different weights.
@@ -104,7 +104,7 @@ def board_of_comparison(data: ReportData) -> Board:
 
 
 class _StoredRun:
-    """A run that a study holds: its record, and what a page needs of its trace."""
+    """A stored run: its record, and the parts of its trace that a page needs."""
 
     def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None) -> None:
         self.record = record
@@ -119,7 +119,7 @@ class _StoredRun:
         return plan.problem, plan.solver, plan.seed
 
     def united(self, other: "_StoredRun", studies: Studies) -> "_StoredRun":
-        """The longer of two copies of one run, if they agree as far as both go."""
+        """The longer of two copies of one run, if they agree on the queries that both have."""
         n = min(len(self.trace), len(other.trace))
         if not np.array_equal(self.trace.values[:n], other.trace.values[:n], equal_nan=True):
             raise StudyError(
@@ -129,7 +129,7 @@ class _StoredRun:
         return other if len(other.trace) > len(self.trace) else self
 
     def row(self, budget: int | None) -> dict[str, object]:
-        """Its row of the runs table, as it stood after `budget` queries; None: at its own budget."""
+        """The run's row of the runs table, as it stood after `budget` queries; None: at its own budget."""
         plan = self.record.plan
         budget = plan.budget if budget is None else budget
         record, trace = self.record.at_budget(self.trace, budget)
@@ -142,7 +142,7 @@ class _StoredRun:
 def _numbered(candidates: IntArray) -> IntArray:
     """A number per candidate, int64[queries, 1], equal only for equal ones; -1 where it is not known.
 
-    A page needs to know which candidates differ, and thousands of traces of whole candidates would fill the memory.
+    A page only needs to know which candidates differ; thousands of traces of whole candidates would fill the memory.
     """
     numbers: dict[bytes, int] = {}
     kept = (candidates >= 0).all(axis=1)
@@ -155,11 +155,11 @@ def _numbered(candidates: IntArray) -> IntArray:
 
 def _table(runs: Sequence[_StoredRun], budget: int | None, *, timed: bool) -> pd.DataFrame:
     table = pd.DataFrame([run.row(budget) for run in runs])
-    return table if timed else table.assign(timing=False)  # seconds of different machines do not compare
+    return table if timed else table.assign(timing=False)  # seconds of different machines are not comparable
 
 
 def _point(problem: str, fingerprint: str) -> Reference | None:
-    """The reference points of what a run measured; a problem that cannot be made here has none."""
+    """The reference points of a run's problem; a problem that cannot be created here has none."""
     try:
         return reference(problem, fingerprint=fingerprint)
     except AmbError:
@@ -170,7 +170,7 @@ def _point(problem: str, fingerprint: str) -> Reference | None:
 def _sees_gradients(solver: str) -> bool:
     """Whether a solver is white-box; one that is not installed here counts as any other.
 
-    Of one that is named by its module nothing is imported: a study must not make its reader run code.
+    A solver that is named by its module is not imported: a study must not make its reader run code.
     """
     try:
         return ":" not in solver and resolve(solver).cls.white_box
