@@ -49,12 +49,12 @@ def target(
             raise SpecError(
                 f"frames are for your own modules; {source if isinstance(source, str) else source.name!r} has its own"
             )
-        found = _found(source, options)
-        if layer is not None and layer not in found.layers:
-            raise unknown(f"layer of {found.name}", layer, found.layers)
+        instance = _resolve(source, options)
+        if layer is not None and layer not in instance.layers:
+            raise unknown(f"layer of {instance.name}", layer, instance.layers)
     else:
-        found = _call(find("targets", _MODULE), source, layer=layer, frames=frames, device=device, **options)
-    handed = copy.copy(found if found.device == device else found.on(device))
+        instance = _call(find("targets", _MODULE), source, layer=layer, frames=frames, device=device, **options)
+    handed = copy.copy(instance if instance.device == device else instance.on(device))
     handed.composer = CatalogueComposer()
     if layer is not None:
         handed.layer = layer
@@ -74,11 +74,11 @@ def described(name: str) -> Target:
     return _described(find("targets", name))
 
 
-def _found(source: "str | Target", options: dict[str, Any]) -> Target:
+def _resolve(source: "str | Target", options: dict[str, Any]) -> Target:
     if isinstance(source, str):
         if not options:
             return described(source)
-        return _made(find("targets", source), options)
+        return _load(find("targets", source), options)
     if options:
         raise SpecError(f"target {source.name} already exists, so it takes no options, got {', '.join(options)}")
     return _checked(source, f"target {type(source).__name__}")
@@ -86,21 +86,21 @@ def _found(source: "str | Target", options: dict[str, Any]) -> Target:
 
 @cache
 def _described(plugin: Plugin) -> Target:
-    return _made(plugin, {})
+    return _load(plugin, {})
 
 
-def _made(plugin: Plugin, options: dict[str, Any]) -> Target:
+def _load(plugin: Plugin, options: dict[str, Any]) -> Target:
     loaded = plugin.load()
     if isinstance(loaded, Target):
         if options:
             raise SpecError(f"target {plugin.name!r} takes no options, got {', '.join(options)}")
-        found = _checked(loaded, str(plugin))
+        instance = _checked(loaded, str(plugin))
     else:
         named = "name" in inspect.signature(load_function(plugin)).parameters
-        found = _call(plugin, **({"name": plugin.name} if named else {}), **options)
-    if found.name != plugin.name and ":" not in plugin.name:
-        raise PluginError(f"{plugin} has the attribute name = {found.name!r}; the two names must be equal")
-    return found
+        instance = _call(plugin, **({"name": plugin.name} if named else {}), **options)
+    if instance.name != plugin.name and ":" not in plugin.name:
+        raise PluginError(f"{plugin} has the attribute name = {instance.name!r}; the two names must be equal")
+    return instance
 
 
 def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
@@ -109,14 +109,14 @@ def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
         inspect.signature(make).bind(*arguments, **options)
     except TypeError as error:  # an option that it does not take
         raise SpecError(f"target {plugin.name!r}: {error}") from error
-    made = make(*arguments, **options)
-    if not isinstance(made, Target):
-        raise PluginError(f"{plugin} did not return an amb.Target, got {made!r}")
-    return _checked(made, str(plugin))
+    instance = make(*arguments, **options)
+    if not isinstance(instance, Target):
+        raise PluginError(f"{plugin} did not return an amb.Target, got {instance!r}")
+    return _checked(instance, str(plugin))
 
 
-def _checked(made: Target, owner: str) -> Target:
-    missing = undeclared(made, _DECLARED)
+def _checked(instance: Target, owner: str) -> Target:
+    missing = undeclared(instance, _DECLARED)
     if missing:
         raise PluginError(f"{owner} does not set {', '.join(missing)}; see amb.Target")
-    return made
+    return instance

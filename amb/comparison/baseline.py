@@ -49,15 +49,15 @@ class Baseline:
         seeds: int | str | Sequence[int] | None,
     ) -> tuple[list[str], str | Sequence[str], int | None, int | str | Sequence[int] | None]:
         """The solvers given and the baseline's own, and its problems, budget and seeds unless others are given."""
-        given = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
-        named = {str(resolve(spec)) for spec in given}
-        every = [*given, *(spec for spec in self.solvers if spec not in named)]
-        asked = self.settings
+        requested = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
+        named = {str(resolve(spec)) for spec in requested}
+        all_solvers = [*requested, *(spec for spec in self.solvers if spec not in named)]
+        settings = self.settings
         return (
-            every,
-            problems or asked.problems,
-            asked.budget if budget is None else budget,
-            asked.seeds if seeds is None else seeds,
+            all_solvers,
+            problems or settings.problems,
+            settings.budget if budget is None else budget,
+            settings.seeds if seeds is None else seeds,
         )
 
     def missing(self, runs: Sequence[RunPlan]) -> list[RunPlan]:
@@ -79,16 +79,20 @@ class Baseline:
     def warnings(self, study: AnyStudy) -> list[str]:
         """How the baseline's environment differs from that of `study`, in sentences without a full stop."""
         recorded = study.manifest.environment
-        here = recorded if recorded != Environment() else environment()
-        there = self.study.manifest.environment
+        current = recorded if recorded != Environment() else environment()
+        reference = self.study.manifest.environment
         warnings = []
-        if there.machine != here.machine:
+        if reference.machine != current.machine:
             warnings.append(
-                f"the reference ran on {there.processor} ({there.cores} cores), this study on "
-                f"{here.processor} ({here.cores} cores): seconds are not comparable"
+                f"the reference ran on {reference.processor} ({reference.cores} cores), this study on "
+                f"{current.processor} ({current.cores} cores): seconds are not comparable"
             )
-        theirs, ours = there.packages, here.packages
-        differing = [f"{n} {theirs[n]} / {ours[n]}" for n in theirs if n in ours and theirs[n] != ours[n]]
+        reference_packages, current_packages = reference.packages, current.packages
+        differing = [
+            f"{n} {reference_packages[n]} / {current_packages[n]}"
+            for n in reference_packages
+            if n in current_packages and reference_packages[n] != current_packages[n]
+        ]
         if differing:
             warnings.append(
                 f"the reference ran with package versions other than those installed here ({', '.join(differing)}): "

@@ -73,8 +73,8 @@ class Comparison:
 
     def dimensions(self, problem: str) -> int:
         """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
-        known = (len(best) for cell, best in self._recommended.items() if cell[0] == problem and best)
-        return next(known, 0) or self.plan.problem(problem).space.d
+        sizes = (len(best) for cell, best in self._recommended.items() if cell[0] == problem and best)
+        return next(sizes, 0) or self.plan.problem(problem).space.d
 
     def load(self, cell: Cell) -> tuple[RunRecord, Trace] | None:
         """Record and whole trace of a run, from the study or the baseline; None if neither has it."""

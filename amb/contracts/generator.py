@@ -92,8 +92,8 @@ class Generator(ABC):
         pieces = self._padded(latents)
         rendered = np.concatenate(self._render_all(pieces))
         if rendered.shape[1:] != tuple(self.shape):
-            made = size(rendered.shape[1:])  # type: ignore[arg-type]
-            raise PluginError(f"generator {self.name} declares images {size(self.shape)}, but renders {made}")
+            actual = size(rendered.shape[1:])  # type: ignore[arg-type]
+            raise PluginError(f"generator {self.name} declares images {size(self.shape)}, but renders {actual}")
         return rendered[: len(np.asarray(latents))]
 
     def encode(self, images: UInt8Array) -> Latents:
@@ -153,9 +153,9 @@ class Generator(ABC):
 
     def _padded(self, latents: ArrayLike) -> list[Latents]:
         """Chunks of `CHUNK` rows, the last one padded with zeros; at least one."""
-        given = np.asarray(latents, np.float32)
-        self._check(given)
-        return chunks(given, self.CHUNK)
+        rows = np.asarray(latents, np.float32)
+        self._check(rows)
+        return chunks(rows, self.CHUNK)
 
     def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
         """Images of several chunks; a generator that can render them at the same time overrides this."""

@@ -25,7 +25,7 @@ def check_images(images: Any, shape: Shape, owner: str) -> None:
         SpecError: anything but uint8[n, *shape].
     """
     dtype = str(getattr(images, "dtype", type(images).__name__)).removeprefix("torch.")
-    given = tuple(getattr(images, "shape", ()))
-    if dtype != "uint8" or len(given) != 4 or given[1:] != tuple(shape):
+    actual = tuple(getattr(images, "shape", ()))
+    if dtype != "uint8" or len(actual) != 4 or actual[1:] != tuple(shape):
         expected = ", ".join(map(str, shape))
-        raise SpecError(f"{owner} takes images uint8 [n, {expected}], not {dtype} {list(given)}")
+        raise SpecError(f"{owner} takes images uint8 [n, {expected}], not {dtype} {list(actual)}")

@@ -96,8 +96,8 @@ class Problem(ABC):
             return evaluation  # the caller reports what is wrong with it
         start = perf_counter()
         rows = zip(problems, batches, evaluation.values, queries, strict=True)
-        seen = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
-        return replace(evaluation, values=seen, target_seconds=evaluation.target_seconds + perf_counter() - start)
+        observed = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
+        return replace(evaluation, values=observed, target_seconds=evaluation.target_seconds + perf_counter() - start)
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
         """The values that a solver observes for a batch whose noise-free values are known."""

@@ -29,8 +29,8 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
     """
     draws = problem.space.sample_prior(samples, np.random.default_rng(seed))
     values = type(problem).evaluate_together([problem], [draws]).clean[0]
-    shown = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
-    pictures = [(image, value, "") for image, value in zip(problem.images(draws[shown]), values[shown], strict=True)]
+    chosen = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
+    pictures = [(image, value, "") for image, value in zip(problem.images(draws[chosen]), values[chosen], strict=True)]
     title = f"samples of the prior, from the lowest activation to the highest of {samples}"
     if point is not None and point.round_trip is not None:
         pictures.append((problem.images([point.round_trip.candidate])[0], point.round_trip.value, _RETURNED))

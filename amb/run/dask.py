@@ -164,15 +164,15 @@ class _Session:
             with Stop(self._watch.note) as stop:
                 for group in groups(waiting, workers):
                     self._submit(group)
-                shown = 0.0
+                last_update = 0.0
                 while self._groups:
                     stop.check()
                     with suppress(Empty):
                         self._collect(self._done.get(timeout=LOOK_SECONDS))
                     while reports:
                         self._update(reports.popleft())
-                    if monotonic() - shown > LOOK_SECONDS:
-                        shown = monotonic()
+                    if monotonic() - last_update > LOOK_SECONDS:
+                        last_update = monotonic()
                         self._watch.update(list(self._live.values()))
         finally:
             if self._groups:

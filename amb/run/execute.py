@@ -192,8 +192,8 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     try:
         loaded = study.load(plan)
     except StudyError as cause:
-        place = study.set_aside(study.run_file(plan.run_id), str(cause))
-        watch.note(f"{cause}: moved to {place}; the run is repeated", event="damaged run", run_id=plan.run_id)
+        destination = study.set_aside(study.run_file(plan.run_id), str(cause))
+        watch.note(f"{cause}: moved to {destination}; the run is repeated", event="damaged run", run_id=plan.run_id)
         return False
     if loaded is None:
         return False

@@ -139,11 +139,11 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
             seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")
-    wanted = range(seeds) if isinstance(seeds, int) else seeds
+    requested = range(seeds) if isinstance(seeds, int) else seeds
     # The length of a range is known before it is unrolled.
-    if (wanted.stop - wanted.start if isinstance(wanted, range) else len(wanted)) > MOST_SEEDS:
+    if (requested.stop - requested.start if isinstance(requested, range) else len(requested)) > MOST_SEEDS:
         raise SpecError(f"more than {MOST_SEEDS:,} seeds; ask for fewer, such as 3..7")
-    numbers = tuple(dict.fromkeys(wanted))
+    numbers = tuple(dict.fromkeys(requested))
     if not numbers or min(numbers) < 0:
         raise SpecError(f"expected at least one seed, and none below 0; got {seeds!r}")
     return numbers
@@ -198,8 +198,8 @@ def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]
     )
 
 
-def _texts(given: str | Sequence[str], what: str) -> list[str]:
-    parts = split_specs(given) if isinstance(given, str) else [p for text in given for p in split_specs(text)]
+def _texts(specs: str | Sequence[str], what: str) -> list[str]:
+    parts = split_specs(specs) if isinstance(specs, str) else [p for text in specs for p in split_specs(text)]
     if not parts:
         raise SpecError(f"no {what} given")
     return parts

@@ -199,9 +199,9 @@ def shown(table: pd.DataFrame, columns: Mapping[str, Column] | None = None, *, p
         priority: columns of a higher number are left out.
     """
     chosen = ranking_columns() if columns is None else columns
-    kept = {name: column for name, column in known(chosen, table).items() if column.priority <= priority}
+    displayed = {name: column for name, column in known(chosen, table).items() if column.priority <= priority}
     rows = table.to_dict("records")
-    return pd.DataFrame({c.title: [c.cell(row) for row in rows] for c in kept.values()}, dtype=object)
+    return pd.DataFrame({c.title: [c.cell(row) for row in rows] for c in displayed.values()}, dtype=object)
 
 
 def known(columns: Mapping[str, Column], table: pd.DataFrame) -> dict[str, Column]:

@@ -60,8 +60,8 @@ class Question:
 
     def to_options(self) -> list[str]:
         """The command-line options that ask this question; those at their defaults are left out."""
-        given = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
-        return [word for name, value in given for word in (f"--{name}", str(value))]
+        changed = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
+        return [word for name, value in changed for word in (f"--{name}", str(value))]
 
 
 def _number(name: str, value: object) -> float:

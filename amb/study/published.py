@@ -128,7 +128,7 @@ class PublishedStudy:
 
 
 def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
-    kept = improvements(trace.values) if winner else np.empty(0, np.int64)
+    queries = improvements(trace.values) if winner else np.empty(0, np.int64)
     return {
         "key": record.plan.run_id,
         "record": record.to_json(),
@@ -136,8 +136,8 @@ def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
         "batches": trace.batches,
         "values": trace.values,
         "clean": None if np.array_equal(trace.clean, trace.values, equal_nan=True) else trace.clean,
-        "rows": kept,
-        "candidates": trace.candidates[kept].astype(np.uint16).ravel(),
+        "rows": queries,
+        "candidates": trace.candidates[queries].astype(np.uint16).ravel(),
     }
 
 

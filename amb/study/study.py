@@ -163,13 +163,15 @@ class Study:
         Raises:
             StudyError: the folder cannot be written.
         """
-        place = self._free_place(path.name)
+        destination = self._free_place(path.name)
         try:
-            rename(path, place)
+            rename(path, destination)
         except OSError as cause:
             raise StudyError(f"{path} can be neither used ({why}) nor moved away: {cause.strerror or cause}") from cause
-        self.log.write("warning", "set aside", file=str(path.relative_to(self.folder)), place=place.name, message=why)
-        return place
+        self.log.write(
+            "warning", "set aside", file=str(path.relative_to(self.folder)), place=destination.name, message=why
+        )
+        return destination
 
     def keep_copy(self, plan: RunPlan) -> None:
         """Copy what is known of a run to ``damaged/`` before other queries replace it."""

@@ -124,8 +124,8 @@ def budget(subject: Subject) -> None:
 def order_of_ask_and_tell(subject: Subject) -> None:
     """A tell before any ask, a second tell, and a tell of other rows are refused and change nothing."""
     solver = subject.make()
-    some = subject.space.sample(2, np.random.default_rng(0))
-    _refuses(lambda: solver.tell(some, [0.0, 0.0]), "a tell before any ask")
+    sample = subject.space.sample(2, np.random.default_rng(0))
+    _refuses(lambda: solver.tell(sample, [0.0, 0.0]), "a tell before any ask")
     asked = solver.ask(4)
     _refuses(solver.ask, "a second ask before the tell")
     other = (asked + 1) % subject.space.levels

@@ -68,15 +68,15 @@ class NetworkFamily(Family):
 
     def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> NetworkProblem:
         """The problem of one unit, or of several units' mean; see the class for `options`."""
-        shown = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
+        encoding_options = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
         for option in options:
             if option not in self.generator.options:
                 known = [*self.generator.options, *INPUT_OPTIONS, *NOISE_OPTIONS]
                 raise unknown("option of a problem", option, known)
         grid = self.generator.grid(**options)
-        chosen = tuple(sorted([*self._chosen(options), *shown.items()]))
+        chosen = tuple(sorted([*self._chosen(options), *encoding_options.items()]))
         name = f"{self.name}/{layer}/{'+'.join(map(str, units))}"
-        encoding = Encoding.of(shown)
+        encoding = Encoding.of(encoding_options)
         return NetworkProblem(self.pair(device), layer, units, grid, id=str(Spec(name, chosen)), encoding=encoding)
 
     def _chosen(self, options: Mapping[str, Value]) -> list[tuple[str, Value]]:

@@ -123,31 +123,31 @@ class NetworkProblem(Problem):
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
         """One pass through generator and target for all problems of a pair, one more for each group of units."""
-        mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
-        pair = mine[0].pair
-        alone = [i for i, p in enumerate(mine) if len(p.units) == 1]
+        members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
+        pair = members[0].pair
+        alone = [i for i, p in enumerate(members) if len(p.units) == 1]
         values: dict[int, FloatArray] = {}
         generator_seconds = target_seconds = 0.0
         if alone:
-            units = [(mine[i].layer, mine[i].units[0]) for i in alone for _ in batches[i]]
-            latents = np.concatenate([mine[i].grid.latents_checked(batches[i]) for i in alone])
-            shown = present(pair.generator, pair.target, latents, units, device=pair.device)
-            generator_seconds, target_seconds = shown.generator_seconds, shown.target_seconds
+            units = [(members[i].layer, members[i].units[0]) for i in alone for _ in batches[i]]
+            latents = np.concatenate([members[i].grid.latents_checked(batches[i]) for i in alone])
+            responses = present(pair.generator, pair.target, latents, units, device=pair.device)
+            generator_seconds, target_seconds = responses.generator_seconds, responses.target_seconds
             ends = np.cumsum([len(batches[i]) for i in alone])[:-1]
-            values.update(zip(alone, np.split(shown.activations, ends), strict=True))
-        for i in set(range(len(mine))) - set(alone):
+            values.update(zip(alone, np.split(responses.activations, ends), strict=True))
+        for i in set(range(len(members))) - set(alone):
             start = perf_counter()
-            images = mine[i].images(batches[i])
+            images = members[i].images(batches[i])
             middle = perf_counter()
-            values[i] = mine[i]._respond(images)
+            values[i] = members[i]._respond(images)
             generator_seconds += middle - start
             target_seconds += perf_counter() - middle
-        ordered = [values[i] for i in range(len(mine))]
+        ordered = [values[i] for i in range(len(members))]
         return Evaluation(ordered, [value.copy() for value in ordered], generator_seconds, target_seconds)
 
     def _respond(self, images: UInt8Array) -> FloatArray:
         """Activations for images, float64[n]."""
-        return _mean(_answers(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
+        return _mean(_responses(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
         """The values that the solver observes: the response to random frames, if there are any, then the noise."""
@@ -173,10 +173,10 @@ class NetworkProblem(Problem):
     @classmethod
     def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
         """Activations of all problems of a pair for images from anywhere, float64[n, problems]."""
-        mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
-        units = list(dict.fromkeys((p.layer, unit) for p in mine for unit in p.units))
-        answers, column = _answers(mine[0].pair.target, images, units), {unit: i for i, unit in enumerate(units)}
-        means = [_mean(answers[:, [column[p.layer, unit] for unit in p.units]]) for p in mine]
+        members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
+        units = list(dict.fromkeys((p.layer, unit) for p in members for unit in p.units))
+        responses, column = _responses(members[0].pair.target, images, units), {unit: i for i, unit in enumerate(units)}
+        means = [_mean(responses[:, [column[p.layer, unit] for unit in p.units]]) for p in members]
         return np.stack(means, axis=1)
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -216,16 +216,16 @@ class NetworkProblem(Problem):
         }
 
 
-def _answers(target: Target, images: UInt8Array, units: Units) -> FloatArray:
+def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:
     """The response of every unit to every image, float64[n, len(units)], in one pass if the target can."""
     if isinstance(target, ManyUnits):
         return target.all_activations(images, units)
     return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
 
 
-def _mean(answers: FloatArray) -> FloatArray:
+def _mean(responses: FloatArray) -> FloatArray:
     """The mean over units, added one by one: an image's mean does not depend on the other images, bit for bit."""
-    total = answers[:, 0].copy()
-    for column in range(1, answers.shape[1]):
-        total += answers[:, column]
-    return total / answers.shape[1]
+    total = responses[:, 0].copy()
+    for column in range(1, responses.shape[1]):
+        total += responses[:, column]
+    return total / responses.shape[1]

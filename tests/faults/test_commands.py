@@ -111,7 +111,7 @@ def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Pa
 def test_the_doctor_compares_the_networks(toy: Path, tmp_path: Path) -> None:
     run(tmp_path / "st", toy, "-s", "random")
     words = ["study", "doctor", str(tmp_path / "st"), "--networks"]
-    assert "All files are whole" in CliRunner().invoke(app, words).stdout
+    assert "All files are intact" in CliRunner().invoke(app, words).stdout
     study = Study(tmp_path / "st")
     changed = {"toy/bowl/near/0": "0" * 64, "toy/bowl/lost/0": "0" * 64}
     study.rewrite_manifest(lambda old: replace(old, problems=changed))

@@ -105,7 +105,7 @@ def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
         (study.folder / "manifest.json", lambda: study.manifest),
     ):
         os.truncate(path, 1 << 40)
-        with pytest.raises(StudyError, match="at most"):
+        with pytest.raises(StudyError, match="the limit is"):
             read()
     os.truncate(study.log.path, 1 << 40)
     assert not list(study.log.read())
@@ -118,10 +118,10 @@ def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
         (tmp_path / f"net{suffix}").touch()
     (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0", "kind": "sngan", "shape": {}}')
     os.truncate(tmp_path / "net.safetensors", 1 << 40)
-    with pytest.raises(CheckpointError, match="at most"):
+    with pytest.raises(CheckpointError, match="the limit is"):
         checkpoint.load(tmp_path / "net")
     os.truncate(tmp_path / "net.card.json", 1 << 40)
-    with pytest.raises(CheckpointError, match="at most"):
+    with pytest.raises(CheckpointError, match="the limit is"):
         checkpoint.read_card(tmp_path / "net")
 
 
@@ -137,7 +137,7 @@ def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, mon
         writer.write_table(block)
         writer.write_table(block)
     assert path.stat().st_size < 100_000
-    with pytest.raises(StudyError, match=r"2,097,152 rows; at most 1,048,576"):
+    with pytest.raises(StudyError, match=r"2,097,152 rows; the limit is 1,048,576"):
         read_run(path)
 
 

@@ -177,8 +177,8 @@ def resident_bytes(pid: int) -> int:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except FileNotFoundError:
-        shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return int(shown.stdout or 0) * 1024
+        output = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return int(output.stdout or 0) * 1024
     except (OSError, IndexError):
         return 0
 

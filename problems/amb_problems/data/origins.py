@@ -79,9 +79,9 @@ def _fetch_one(file: _File, path: Path) -> Path:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda place: _download(file.url, place), error=None)
-    found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    if found != file.md5:
-        raise DataError(f"{path} has md5 {found}, not the published {file.md5}; delete it to download it again")
+    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if digest != file.md5:
+        raise DataError(f"{path} has md5 {digest}, not the published {file.md5}; delete it to download it again")
     return path
 
 

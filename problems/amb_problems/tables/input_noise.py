@@ -59,17 +59,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy of the spiking networks under noise of the input.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--images", type=int, default=1000, help="test images, from the first")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print("| frames show | " + " | ".join(f"`{name}`" for name in TARGETS) + " |")
     print("|---|" + "---:|" * len(TARGETS))
-    tested = {name: image_sets.load(name, asked.data) for name in dict.fromkeys(TARGETS.values())}
-    shown = [(SpikingTarget(name), tested[dataset]) for name, dataset in TARGETS.items()]
-    for words, encoding in ENCODINGS.items():
+    datasets = {name: image_sets.load(name, arguments.data) for name in dict.fromkeys(TARGETS.values())}
+    evaluated = [(SpikingTarget(name), datasets[dataset]) for name, dataset in TARGETS.items()]
+    for label, encoding in ENCODINGS.items():
         cells = []
-        for target, images in shown:
-            some = images.test_images[: asked.images], images.test_labels[: asked.images]
-            cells.append(f"{accuracy(target, *some, encoding):.1%}")
-        print(f"| {words} | " + " | ".join(cells) + " |", flush=True)
+        for target, images in evaluated:
+            sample = images.test_images[: arguments.images], images.test_labels[: arguments.images]
+            cells.append(f"{accuracy(target, *sample, encoding):.1%}")
+        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class VQVAERecipe:
     steps: int
     batch: int = 128
     rate: float = 1e-3
-    """Betas of Adam."""
+    """Learning rate of Adam."""
     cooling: float = 0.2
     """The last share of the steps, over which the learning rate falls linearly to zero."""
     commitment: float = 0.25

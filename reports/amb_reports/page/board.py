@@ -16,7 +16,7 @@ from amb.stats.scores import score_runs
 from amb.study.manifest import Manifest
 
 SHORTER = 3
-"""Number of smaller budgets that a page offers, among the runs' own and among round numbers."""
+"""How many smaller budgets a page offers of each kind: the runs' own, and round numbers."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,6 @@ def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> Vie
         metric: the primary metric.
     """
     cells = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
-    seen = {cell: traces[cell][:budget] for cell in cells if cell in traces}
-    scored = score_runs(runs, seen, metric=metric, bounds=known_ranges(runs, seen))
-    return View(budget, scored.set_index(runs.index), seen)
+    truncated = {cell: traces[cell][:budget] for cell in cells if cell in traces}
+    scored = score_runs(runs, truncated, metric=metric, bounds=known_ranges(runs, truncated))
+    return View(budget, scored.set_index(runs.index), truncated)

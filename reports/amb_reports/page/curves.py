@@ -79,5 +79,5 @@ def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np
     seen = np.searchsorted(rises, grid, side="right") - 1
     thresholds: Sequence[float] = [*FRACTIONS, THRESHOLD]
     hits = np.searchsorted(highest[rises], np.rint(np.array(thresholds) * SCALE), side="left")
-    kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
-    return rises[kept]
+    steps_kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
+    return rises[steps_kept]

@@ -83,7 +83,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
 
 def board_of_comparison(data: ReportData) -> Board:
     """The board of one comparison, at its budget and with its statistics."""
-    asked = data.settings
+    requested = data.settings
     defaults = {
         "timing": False,
         "run_id": "",
@@ -97,7 +97,7 @@ def board_of_comparison(data: ReportData) -> Board:
     budget = int(runs["budget"].max())
     question = data.analysis.question
     views = (view(runs, data.traces, budget, metric=question.metric),)
-    settings = {**question.to_settings(), "command": command(asked)}
+    settings = {**question.to_settings(), "command": command(requested)}
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
     evolutions, notes = best_evolutions(runs, data.load)
     return Board(runs, data.traces, views, data.analysis, settings, sources, evolutions, (*data.warnings, *notes))
@@ -145,12 +145,12 @@ def _numbered(candidates: IntArray) -> IntArray:
     A page only needs to know which candidates differ; thousands of traces of whole candidates would fill the memory.
     """
     numbers: dict[bytes, int] = {}
-    kept = (candidates >= 0).all(axis=1)
-    found = [
-        numbers.setdefault(row.tobytes(), len(numbers)) if known else -1
-        for row, known in zip(candidates, kept, strict=True)
+    recorded = (candidates >= 0).all(axis=1)
+    numbered = [
+        numbers.setdefault(row.tobytes(), len(numbers)) if is_recorded else -1
+        for row, is_recorded in zip(candidates, recorded, strict=True)
     ]
-    return np.array(found, dtype=np.int64).reshape(-1, 1)
+    return np.array(numbered, dtype=np.int64).reshape(-1, 1)
 
 
 def _table(runs: Sequence[_StoredRun], budget: int | None, *, timed: bool) -> pd.DataFrame:
@@ -208,9 +208,9 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
     """Problems and solvers as the studies were asked for them; unknown ones last."""
 
     def places(what: str) -> dict[str, int]:
-        asked = [name for study in studies for name in getattr(study.manifest.settings, what)]
-        named = [name for study in studies for name in getattr(study.manifest, what)]
-        return {name: i for i, name in enumerate(dict.fromkeys([*asked, *named]))}
+        requested = [name for study in studies for name in getattr(study.manifest.settings, what)]
+        recorded = [name for study in studies for name in getattr(study.manifest, what)]
+        return {name: i for i, name in enumerate(dict.fromkeys([*requested, *recorded]))}
 
     problems, solvers = places("problems"), places("solvers")
 

@@ -176,16 +176,16 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
 def _suites(names: list[str]) -> dict[str, set[str]]:
     """Installed suites that hold any of the problems, the smallest first."""
     wanted = set().union(*map(_names, names))
-    found = {}
+    suites = {}
     for name in suite_names():
         try:
-            known = suite(name)
-            members = {str(Spec.parse(problem)) for problem in known.problems}
+            candidate = suite(name)
+            members = {str(Spec.parse(problem)) for problem in candidate.problems}
         except AmbError:
             continue  # a plug-in that fails to import must not break the page
         if members & wanted:
-            found[f"{known.name}-{known.version}"] = members
-    return dict(sorted(found.items(), key=lambda item: len(item[1])))
+            suites[f"{candidate.name}-{candidate.version}"] = members
+    return dict(sorted(suites.items(), key=lambda item: len(item[1])))
 
 
 def _names(problem: str) -> set[str]:
@@ -203,11 +203,11 @@ def _noise(problem: str) -> str:
 
 
 def _analysis(board: Board) -> dict[str, Any]:
-    found = board.analysis
+    analysis = board.analysis
     return {
-        "ranking": found.table[["solver", "low", "high"]].to_dict("records"),
-        "pairs": _recorded(found.pairs, ["first", "second", "low", "high", "first_better", "equal"]),
-        "omnibus": found.omnibus.iloc[0].to_dict(),
+        "ranking": analysis.table[["solver", "low", "high"]].to_dict("records"),
+        "pairs": _recorded(analysis.pairs, ["first", "second", "low", "high", "first_better", "equal"]),
+        "omnibus": analysis.omnibus.iloc[0].to_dict(),
         "runtimes": board.runtimes().to_dict("records"),
     }
 

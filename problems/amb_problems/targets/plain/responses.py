@@ -95,9 +95,9 @@ class Responses:
         Raises:
             SpecError: no such layer, or images of the wrong shape or type.
         """
-        wanted = tuple(dict.fromkeys(layers))
-        found = one_thread_each(lambda chunk: self._chunk(chunk, wanted), self._chunks(images))
-        return {layer: np.concatenate([each[layer] for each in found])[: len(images)] for layer in wanted}
+        requested = tuple(dict.fromkeys(layers))
+        means = one_thread_each(lambda chunk: self._chunk(chunk, requested), self._chunks(images))
+        return {layer: np.concatenate([each[layer] for each in means])[: len(images)] for layer in requested}
 
     def own(self, images: Images, units: Sequence[tuple[str, int]]) -> Float32Array:
         """The mean response of unit `units[i]`, a (layer, channel) pair, to image `i`: float32 `[n]`.
@@ -113,11 +113,11 @@ class Responses:
         # Shallow layers together: threads that share the work then finish at about the same time.
         depth = {layer: number for number, layer in enumerate(self.layers)}
         order = sorted(range(len(units)), key=lambda i: depth[units[i][0]])
-        given = self._chunks(images)
+        chunks = self._chunks(images)
 
         def answer(i: int) -> np.float32:
             layer, unit = units[i]
-            value: np.float32 = self._chunk(given[i], (layer,))[layer][0, unit]
+            value: np.float32 = self._chunk(chunks[i], (layer,))[layer][0, unit]
             return value
 
         result = np.zeros(len(images), np.float32)
@@ -143,10 +143,10 @@ class Responses:
             raise SpecError(f"no unit {unit} in {layer}; its units are 0..{self.layers[layer] - 1}")
 
     def _chunks(self, images: Images) -> list[Tensor]:
-        given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-        check_images(given, self.shape, f"target {self.name}")
+        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+        check_images(pixels, self.shape, f"target {self.name}")
         # At least one, so that zero images still give arrays of the right shape.
-        return list(given.split(CHUNK)) if len(given) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
+        return list(pixels.split(CHUNK)) if len(pixels) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
 
     def _chunk(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Float32Array]:
         for layer in layers:
@@ -264,9 +264,9 @@ def _memory(module: nn.Module) -> Callable[[], object] | None:
 
 def channel_means(output: object) -> Tensor:
     """Mean over the positions of every channel, float32 `[n, channels]`; a tuple's first tensor (spikes) counts."""
-    answer = _tensor(output)
-    assert answer is not None
-    return answer.float() if answer.ndim == 2 else answer.float().flatten(2).mean(2)
+    responses = _tensor(output)
+    assert responses is not None
+    return responses.float() if responses.ndim == 2 else responses.float().flatten(2).mean(2)
 
 
 def _tensor(output: object) -> Tensor | None:

@@ -165,8 +165,8 @@ def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> di
         for field, dtype in (("weight", torch.int8), ("shift", torch.int8), ("bias", torch.int32)):
             tensor = tensors.get(f"{name}.{field}")
             if tensor is None or tensor.dtype != dtype:
-                found = "nothing" if tensor is None else str(tensor.dtype)
-                raise CheckpointError(f"exact weights need {name}.{field} as {dtype}, found {found}")
+                actual = "nothing" if tensor is None else str(tensor.dtype)
+                raise CheckpointError(f"exact weights need {name}.{field} as {dtype}, found {actual}")
         layers[name] = ExactLayer(tensors[f"{name}.weight"], tensors[f"{name}.shift"], tensors[f"{name}.bias"], grid)
     check_exact(layers)
     return layers
