@@ -98,10 +98,7 @@ class Target(ABC):
         chosen = self.layer if layer is None else layer
         if chosen is None:
             raise SpecError(f"{self.name}: choose a layer with layer=..., one of {', '.join(self.layers)}")
-        if chosen not in self.layers:
-            raise unknown(f"layer of {self.name}", chosen, self.layers)
-        if not 0 <= unit < self.layers[chosen]:
-            raise SpecError(f"no unit {unit} in {self.name}/{chosen}; its units are 0..{self.layers[chosen] - 1}")
+        check_unit(self.layers, chosen, unit, self.name)
         family = self.family(generator)
         return self._require_composer().problem(family, chosen, unit, device=self.device, options=options)
 
@@ -110,3 +107,21 @@ class Target(ABC):
         if self.composer is None:
             raise SpecError(f"target {self.name} cannot look up generators; use amb.target(target)")
         return self.composer
+
+
+def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = "") -> None:
+    """Refuse a layer or a unit that a network does not have.
+
+    Args:
+        layers: number of units of every layer.
+        layer, unit: what is asked for.
+        owner: name of the network, for the message.
+
+    Raises:
+        SpecError: no such layer or unit.
+    """
+    if layer not in layers:
+        raise unknown(f"layer of {owner}" if owner else "layer", layer, layers)
+    if not 0 <= unit < layers[layer]:
+        where = f"{owner}/{layer}" if owner else layer
+        raise SpecError(f"no unit {unit} in {where}; its units are 0..{layers[layer] - 1}")

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amb.errors import SpecError, unknown
+from amb.contracts.target import check_unit
+from amb.errors import SpecError
 from amb_problems.engine.compiled_kernels import CompiledKernels
 from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.eager_kernels import EagerKernels
@@ -161,10 +162,7 @@ class Evaluator:
         known = self.network.units
         layers: dict[str, list[int]] = {}
         for row, (layer, unit) in enumerate(probes):
-            if layer not in known:
-                raise unknown("layer", layer, known)
-            if not 0 <= unit < known[layer]:
-                raise SpecError(f"no unit {unit} in {layer}; its units are 0..{known[layer] - 1}")
+            check_unit(known, layer, unit)
             layers.setdefault(layer, []).append(row)
         return {name: np.array(sorted(rows, key=lambda row: probes[row][1])) for name, rows in layers.items()}
 

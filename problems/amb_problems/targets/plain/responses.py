@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from amb.contracts.images import Shape, check_images
-from amb.errors import SpecError, unknown
+from amb.contracts.target import check_unit
+from amb.errors import SpecError
 from amb_problems.threads import one_thread_each
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -109,7 +110,7 @@ class Responses:
         if len(units) != len(images):
             raise SpecError(f"expected one unit for each image, got {len(units)} for {len(images)}")
         for layer, unit in units:
-            self._require(layer, unit)
+            check_unit(self.layers, layer, unit)
         # Shallow layers together: threads that share the work then finish at about the same time.
         depth = {layer: number for number, layer in enumerate(self.layers)}
         order = sorted(range(len(units)), key=lambda i: depth[units[i][0]])
@@ -131,16 +132,10 @@ class Responses:
             pixels: float32 `[n, h, w, c]` in 0..255, on the device.
             layer: one of the layers.
         """
-        self._require(layer, 0)
+        check_unit(self.layers, layer, 0)
         module = self._copy()  # an idle copy's buffers may be inference tensors, through which no gradient flows
         x = self.prepare(pixels.clone())  # it may change its argument in place
         return torch.stack([each[layer] for each in self._frames(module, x, (layer,))]).mean(0)
-
-    def _require(self, layer: str, unit: int) -> None:
-        if layer not in self.layers:
-            raise unknown("layer", layer, self.layers)
-        if not 0 <= unit < self.layers[layer]:
-            raise SpecError(f"no unit {unit} in {layer}; its units are 0..{self.layers[layer] - 1}")
 
     def _chunks(self, images: Images) -> list[Tensor]:
         pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
@@ -150,7 +145,7 @@ class Responses:
 
     def _chunk(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Float32Array]:
         for layer in layers:
-            self._require(layer, 0)
+            check_unit(self.layers, layer, 0)
         with torch.inference_mode(), self._borrowed() as module:
             x = self.prepare(images.to(self.device))
             totals: dict[str, Tensor] = {}

@@ -11,8 +11,7 @@ import numpy as np
 from amb.contracts.images import check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
-from amb.contracts.target import Target
-from amb.errors import SpecError, unknown
+from amb.contracts.target import Target, check_unit
 from amb_problems import checkpoint
 from amb_problems.cards import SpikingTargetCard
 
@@ -185,7 +184,4 @@ class SpikingTarget(Target):
     def _check(self, images: "Images", units: Sequence[tuple[str, int]]) -> None:
         check_images(images, self.shape, f"target {self.name}")
         for layer, unit in units:
-            if layer not in self.layers:
-                raise unknown(f"layer of {self.name}", layer, self.layers)
-            if not 0 <= unit < self.layers[layer]:
-                raise SpecError(f"no unit {unit} in {self.name}/{layer}; its units are 0..{self.layers[layer] - 1}")
+            check_unit(self.layers, layer, unit, self.name)
