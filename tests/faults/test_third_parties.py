@@ -97,7 +97,7 @@ def test_a_pickled_extension_type_in_a_run_file_is_refused_and_not_executed(stud
 
 
 def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
-    """Sparse files of a terabyte: they take no room, and reading them would."""
+    """Sparse files of a terabyte: they take no space, but reading them would."""
     study.journal(PLAN, 6, None).close()
     for path, read in (
         (study.run_file(PLAN.run_id), lambda: study.load(PLAN)),
