@@ -1,4 +1,4 @@
-"""A published study: small, complete, and fit to stand beside new runs."""
+"""A published study: small, complete, and comparable with new runs."""
 
 import json
 import shutil

@@ -46,7 +46,7 @@ def test_a_memory_limit_ends_one_run(toy: Path, tmp_path: Path) -> None:
     assert "its limit is 5 MiB" in study_status(Study(tmp_path / "st")).failed[0].reason
 
 
-def test_a_timeout_ends_one_run_and_retry_goes_on_with_it(toy: Path, tmp_path: Path) -> None:
+def test_a_timeout_ends_one_run_and_retry_resumes_it(toy: Path, tmp_path: Path) -> None:
     assert statuses(run(tmp_path / "st", toy, "-s", "random,hangs", "--timeout", "0.3")) == {
         "random": "ok",
         "hangs": "timeout",

@@ -1,4 +1,4 @@
-"""Whatever a solver does, it ends its own run in a status with a reason, and the runs beside it do not notice."""
+"""Whatever a solver does, only its own run ends, with a status and a reason; other runs are not affected."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def problem(spec: str) -> FunctionProblem:
 
 
 def run(folder: Path, solver: str, **limits: object) -> RunRecord:
-    """The record of a bad solver's run; beside it, a good one ends as it would alone."""
+    """The record of a bad solver's run; a good one in the same study ends as it would alone."""
     bad = RunPlan("p/q/r/0", "print", solver, "1", 0, 60)
     crowd, alone = Study(folder / "crowd"), Study(folder / "alone")
     execute([GOOD, bad], crowd, problem, limits=Limits(**limits))  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
     assert record.target_seconds >= 20 * 0.02
 
 
-def test_the_worst_get_a_process_of_their_own(tmp_path: Path) -> None:
+def test_isolation_contains_the_worst_solvers(tmp_path: Path) -> None:
     """Death without a word, a crash in C, a hang, a leak and noise on the pipe, all in one study."""
     cases = {
         "vanishes": ("crash", "exited with status 7"),

@@ -96,7 +96,7 @@ def test_a_pickled_extension_type_in_a_run_file_is_refused_and_not_executed(stud
 # Sizes are looked at before anything is allocated
 
 
-def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
+def test_an_oversized_file_is_refused_without_reading_it(study: Study) -> None:
     """Sparse files of a terabyte: they take no space, but reading them would."""
     study.journal(PLAN, 6, None).close()
     for path, read in (
@@ -111,7 +111,7 @@ def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
     assert not list(study.log.read())
 
 
-def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+def test_an_oversized_checkpoint_is_refused_without_reading_it(tmp_path: Path) -> None:
     from amb_problems import checkpoint
 
     for suffix in (".card.json", ".safetensors"):
@@ -147,7 +147,7 @@ def test_declared_rows_beyond_the_limit_are_refused(study: Study, monkeypatch: p
         read_run(study.run_file(PLAN.run_id))
 
 
-def test_a_compressed_journal_is_no_journal(study: Study) -> None:
+def test_a_compressed_journal_is_refused(study: Study) -> None:
     """Its buffers could declare any size."""
     source = next((ROOT / "tests" / "data" / "study-0.1" / "journal").glob("*.arrows"))
     path = study.folder / "journal" / source.name
@@ -228,7 +228,7 @@ def test_a_manifest_nested_too_deeply_or_of_other_types_is_refused(study: Study)
 
 
 @pytest.mark.parametrize("part", ["runs", "journal", "report", "damaged"])
-def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path: Path, part: str) -> None:
+def test_a_folder_that_points_outside_the_study_is_refused(tmp_path: Path, part: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "st").mkdir()
     (tmp_path / "st" / part).symlink_to(tmp_path / "elsewhere")
@@ -273,7 +273,7 @@ def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -
     assert not examine(study)
 
 
-def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(study: Study) -> None:
+def test_a_pipe_in_place_of_a_file_does_not_block(study: Study) -> None:
     for path in (study.run_file(PLAN.run_id), study.journal_file(PLAN.run_id), study.folder / "manifest.json"):
         path.unlink(missing_ok=True)
         os.mkfifo(path)

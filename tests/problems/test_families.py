@@ -1,4 +1,4 @@
-"""One family of any generator and any target that fit: whoever wrote them, and however the problem is named."""
+"""One family of any generator and any target that fit, no matter who wrote them or how the problem is named."""
 
 import shutil
 import subprocess
@@ -205,7 +205,7 @@ def test_a_contract_left_incomplete_is_named() -> None:
 
 
 def test_a_target_is_not_a_module_by_name() -> None:
-    """`module` makes targets of a user's modules; it is no target of its own."""
+    """`module` makes targets from a user's modules; it is not itself a target."""
     assert "module" not in targets.target_names()
     assert not [name for name in family_names() if name.endswith("/module")]
     for ask in (lambda: amb.target("module"), lambda: expand("toy/module/a/0")):
@@ -330,7 +330,7 @@ def test_wrong_images_are_refused_the_same_everywhere(name: str, images: object)
         see(images)
 
 
-def test_two_networks_of_one_name_share_no_batch() -> None:
+def test_two_networks_of_one_name_do_not_share_batches() -> None:
     """Else a comparison of both would show one of them the other's responses."""
     one, other = (
         amb.target(nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU()), name="mine").problem("toy", 0, layer="1")

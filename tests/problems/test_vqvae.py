@@ -1,4 +1,4 @@
-"""Generators of codes: exact, refusing what is no code, and searched with and without an order."""
+"""Generators of codes: exact, refusing invalid codes, and searched with and without an order."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_the_form_of_images_and_codes(generator: VQVAEGenerator) -> None:
 
 
 @pytest.mark.parametrize("bad", [0.5, -1, 12, np.nan])
-def test_what_is_no_code_is_refused(generator: VQVAEGenerator, bad: float) -> None:
+def test_invalid_codes_are_refused(generator: VQVAEGenerator, bad: float) -> None:
     with pytest.raises(CandidateError, match=r"0\.\.11|finite"):
         generator.images(np.full((1, 4), bad))
 

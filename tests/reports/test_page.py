@@ -211,7 +211,7 @@ def test_budgets_to_show_begin_with_the_one_most_runs_speak_for() -> None:
     assert budgets_to_show(runs)[0] == 500
 
 
-def test_leaderboard_of_a_folder_that_is_no_study(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_leaderboard_of_a_folder_that_is_not_a_study(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
     """One line that says what was expected."""
     from amb.errors import AmbError
 
