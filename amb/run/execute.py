@@ -19,6 +19,7 @@ from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
+from amb.text import plural
 
 # Runs that advance together: enough to fill the network's batches, few enough that open journals and
 # solvers' memories stay small; fewer if each has a process.
@@ -180,7 +181,7 @@ class _Execution:
         if not self._elsewhere or self._live or self._waiting:
             return
         if not self._said_elsewhere:
-            self._watch.note(f"waiting for {len(self._elsewhere)} runs that another process has under way")
+            self._watch.note(f"waiting for {plural(len(self._elsewhere), 'run')} of another process")
             self._said_elsewhere = True
         sleep(WAIT_SECONDS)
         self._waiting.extend(self._elsewhere)

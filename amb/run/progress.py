@@ -8,6 +8,7 @@ import numpy as np
 
 from amb.study.runs import RunPlan, RunRecord, Seconds
 from amb.study.untrusted import plain
+from amb.text import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,12 +90,13 @@ class RichProgress(Progress):
         """Draw the total bar."""
         self._began = monotonic()
         if not waiting:
-            self._console.print(f"The study already holds all {planned} runs.")
+            self._console.print(f"The study already holds {'all ' if planned > 1 else ''}{plural(planned, 'run')}.")
             return
         reused = planned - len(waiting)
         queries = sum(plan.budget for plan in waiting)
         self._console.print(
-            f"{len(waiting)} runs, {queries:,} queries" + (f" ({reused} runs reused)" if reused else "")
+            f"{plural(len(waiting), 'run')}, {plural(queries, 'query', 'queries')}"
+            + (f" ({plural(reused, 'run')} reused)" if reused else "")
         )
         self._bars.start()
         self._total = self._bars.add_task("all runs", total=queries, note="")

@@ -19,6 +19,7 @@ from amb.stats.metrics import Cell
 from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
+from amb.text import plural
 from amb_reports.captions import command
 from amb_reports.page.board import Board, Source, budgets_to_show, present, view
 from amb_reports.page.evolutions import best_evolutions
@@ -223,7 +224,7 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
 
 def _left_out(sources: Sequence[Source]) -> list[str]:
     return [
-        f"{s.name} also holds {s.left_out} runs of earlier solver versions or different weights, which are left out"
+        f"{s.name} also holds {plural(s.left_out, 'run')} of earlier solver versions or other weights, left out here"
         for s in sources
         if s.left_out
     ]
