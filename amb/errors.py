@@ -17,7 +17,7 @@ class PluginError(AmbError):
 
 
 class CandidateError(AmbError):
-    """Candidates of a wrong shape, type or range."""
+    """Candidates of the wrong shape, type or range."""
 
 
 class SolverError(AmbError):
@@ -41,12 +41,12 @@ class CheckpointError(AmbError):
 
 
 def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = SpecError) -> AmbError:
-    """An error for an unknown `name`, with the nearest of the `known` names, or all of them where none is near."""
+    """An error for an unknown `name`, with the nearest of the `known` names, or all of them if none is near."""
     return error(f"unknown {what} {name!r}; {suggestion(name, known)}")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """What to write instead of `name`: "did you mean a, b or c?", or "there are: ..." where no name is near.
+    """What to write instead of `name`: "did you mean a, b or c?", or "there are: ..." if no name is near.
 
     Upper and lower case, and "-" and "_", count as the same letter; at most three names are suggested.
     """
@@ -64,7 +64,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 _NEAR = 0.6
 """Similarity (difflib's ratio) from which a name is suggested: "kk" suggests "k", and "lr" does not."""
 _LISTED = 40
-"""Names listed where none is near."""
+"""Names listed if none is near."""
 
 
 def _folded(name: str) -> str:

@@ -68,7 +68,7 @@ def test_every_module_is_checked() -> None:
 
 
 def test_every_room_has_a_layer() -> None:
-    """`exhaustive` makes import-linter refuse a new room that no layer names."""
+    """`exhaustive` makes import-linter refuse a new subpackage that no layer names."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     inside = [contract for contract in settings["contracts"] if "containers" in contract]
     assert {container for contract in inside for container in contract["containers"]} == set(PACKAGES)

@@ -1,1 +1,1 @@
-"""What there is, by name: plug-ins, solvers, generators, targets, suites, problems, reference points."""
+"""The catalogue: plug-ins, solvers, generators, targets, suites, problems and reference points, by name."""

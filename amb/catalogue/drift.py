@@ -1,4 +1,4 @@
-"""Whether a study ran on the networks that are installed, and whether those are whole; this imports plug-ins."""
+"""Whether a study ran on the networks that are installed, and whether those are intact; this imports plug-ins."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from amb.study.study import Study
 def examine_networks(study: Study) -> Iterator[Finding]:
     """Compare the manifest's fingerprints with the installed networks, and evaluate one candidate for each pair.
 
-    A fingerprint covers the checkpoints' sha256; loading a checkpoint compares its file with its own.
+    A fingerprint covers the checkpoints' sha256; loading a checkpoint compares its file with the digest in its card.
     """
     path = study.folder / "manifest.json"
     tried: dict[str, str | None] = {}
@@ -23,7 +23,7 @@ def examine_networks(study: Study) -> Iterator[Finding]:
         try:
             problem = registry.problem(name)
         except AmbError as cause:
-            yield Finding(path, f"{name} cannot be made: {cause}")
+            yield Finding(path, f"{name} cannot be loaded: {cause}")
             continue
         pair = ProblemId.parse(name).pair
         if pair not in tried:

@@ -1,4 +1,4 @@
-"""Families of problems: of any generator and any target that fit, or registered by name."""
+"""Families of problems: any generator with any target that fits, or a family registered by name."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ _NETWORK = "network"
 
 
 def registered_families() -> list[str]:
-    """Names of the families that are registered whole, ``<generator>/<target>``; imports nothing."""
+    """Names of the families that are registered as such, ``<generator>/<target>``; imports nothing."""
     return [name for name in plugins("families") if "/" in name]
 
 
@@ -28,11 +28,11 @@ def fits(generator: Generator, target: Target) -> bool:
 
 
 def compose(source: object, target: Target) -> Family:
-    """The family of a generator, by its name or itself, and a target; no network is loaded.
+    """The family of a target and a generator, given by name or as an object; no network is loaded.
 
     Raises:
-        SpecError: no such generator, or images of another shape than the target takes.
-        PluginError: no distribution offers to compose them, or what it makes is not a family.
+        SpecError: no such generator, or images of a different shape than the target takes.
+        PluginError: no installed distribution composes them, or the result is not a family.
     """
     generator = resolve(source)
     if not fits(generator, target):
@@ -43,7 +43,7 @@ def compose(source: object, target: Target) -> Family:
     plugin = find("families", _NETWORK)
     family = load_function(plugin)(generator, target)
     if not isinstance(family, Family):
-        raise PluginError(f"{plugin} did not make an amb.Family: {family!r}")
+        raise PluginError(f"{plugin} did not return an amb.Family, got {family!r}")
     return family
 
 
@@ -53,10 +53,10 @@ def problem_of(
     """A family's problem of one unit, or of several units' mean, with or without noise.
 
     Args:
-        family: whose problem.
+        family: the family that creates the problem.
         layer, units: what is driven; several units are ascending and distinct.
         device: where it is evaluated.
-        options: those of a problem's spec, noise included.
+        options: options of a problem's spec, including noise.
 
     Raises:
         SpecError: no such option.
@@ -70,7 +70,7 @@ def problem_of(
 
 
 class CatalogueComposer:
-    """The composer that `amb.target` gives its targets: it finds generators by name."""
+    """The composer that `amb.target` gives its targets: it looks up generators by name."""
 
     def family(self, generator: object, target: Target) -> Family:
         """See `compose`."""

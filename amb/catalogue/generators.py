@@ -16,9 +16,9 @@ def generator_names() -> list[str]:
 
 
 def generator(name: str, *, device: str = "cpu") -> Generator:
-    """The generator of that name in the entry-point group `amb.generators`, loaded; made once for each device.
+    """The generator of that name in the entry-point group `amb.generators`, loaded; created once for each device.
 
-    An entry point names a `Generator`, or a class or function without arguments that makes one.
+    An entry point names a `Generator`, or a class or function without arguments that returns one.
 
     Args:
         name: such as ``cifar10-sngan``.
@@ -33,7 +33,7 @@ def generator(name: str, *, device: str = "cpu") -> Generator:
 
 
 def described(name: str) -> Generator:
-    """The generator of that name as its model card describes it: no network is loaded.
+    """The generator of that name as its model card describes it; no network is loaded.
 
     Raises:
         SpecError: no such generator.
@@ -66,7 +66,7 @@ def _on(plugin: Plugin, device: str) -> Generator:
 def _described(plugin: Plugin) -> Generator:
     generator = _checked(load_instance(plugin, Generator), str(plugin))
     if generator.name != plugin.name and ":" not in plugin.name:
-        raise PluginError(f"{plugin} calls itself {generator.name!r}; give it one name")
+        raise PluginError(f"{plugin} has the attribute name = {generator.name!r}; the two names must be equal")
     return generator
 
 
@@ -78,6 +78,6 @@ def _checked(generator: Generator, owner: str) -> Generator:
 
 
 def undeclared(instance: object, names: tuple[str, ...]) -> list[str]:
-    """Which attributes an object lacks; properties count as there and are not computed."""
+    """The attributes that an object lacks; properties count as present and are not computed."""
     absent = object()
     return [name for name in names if inspect.getattr_static(instance, name, absent) is absent]

@@ -1,4 +1,4 @@
-"""Noise by spec, `...[noise=poisson,trials=4]`: the same for every problem, built in or not."""
+"""Noise by spec, `...[noise=poisson,trials=4]`: the same for every problem, built-in or third-party."""
 
 import copy
 import hashlib
@@ -33,9 +33,7 @@ def with_noise(problem: Problem, options: Mapping[str, Value]) -> Problem:
 def _noise(problem: Problem, options: dict[str, Value]) -> Noise:
     kind = options.pop("noise", None)
     if kind is None:
-        raise SpecError(
-            f"{', '.join(options)}: options of noise, but there is none; add noise=poisson, bernoulli or gaussian"
-        )
+        raise SpecError(f"{', '.join(options)}: noise options without noise; add noise=poisson, bernoulli or gaussian")
     trials = options.pop("trials", 1)
     wrong = set(options) - ({"sigma", "std"} if kind == "gaussian" else {"spikes"})
     if kind in ("poisson", "bernoulli", "gaussian") and wrong:

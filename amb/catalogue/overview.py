@@ -1,4 +1,4 @@
-"""What there is, as data: suites, generators, targets and families, with what a reader needs to choose.
+"""An overview as data: suites, generators, targets and families, with what a reader needs to choose.
 
 Model cards are read and suites imported; no network is loaded. A plug-in that fails is listed with its error.
 """
@@ -17,7 +17,7 @@ Row = Mapping[str, object]
 
 
 def overview() -> dict[str, list[Row]]:
-    """Rows of the tables `suites`, `generators`, `targets` and, if any are registered whole, `families`."""
+    """Rows of the tables `suites`, `generators`, `targets` and, if any are registered as such, `families`."""
     tables = {
         "suites": _rows("suites", suite_names(), _suite),
         "generators": _rows("generators", generators.generator_names(), _generator),

@@ -35,7 +35,7 @@ class Plugin:
     """One named plug-in and where it comes from; nothing is imported before `load`.
 
     Attributes:
-        kind: which of the groups it belongs to.
+        kind: the plug-in group that it belongs to.
         name: its name in specs.
         location: `module:attribute`, or the file that defines it.
         origin: distribution and version, or the file.
@@ -183,7 +183,7 @@ def _installed(kind: Kind) -> dict[str, Plugin]:
     for entry in entry_points(group=f"amb.{kind}"):
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
         plugin = Plugin(kind, entry.name, entry.value, origin, _entry=entry)
-        # A distribution that is on sys.path twice (an editable install beside a wheel) counts once.
+        # A distribution that is on sys.path twice (an editable install and a wheel) counts once.
         if (twin := installed.get(entry.name)) is None or twin.location != plugin.location:
             _refuse_duplicates(twin, plugin)
         installed[entry.name] = plugin

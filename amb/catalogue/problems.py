@@ -1,4 +1,4 @@
-"""Problems by spec: expand globs and ranges, compose families, make problems."""
+"""Problems by spec: expand globs and ranges, compose families, create problems."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -25,18 +25,18 @@ _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 def family_names() -> list[str]:
     """Names of all families, ``<generator>/<target>``, sorted: every generator with every target that takes its images,
-    and those that are registered whole. Model cards are read; no network is loaded. Plug-ins that fail are left out.
+    and those that are registered as such. Model cards are read; no network is loaded. Plug-ins that fail are left out.
     """
     return _matching("*", "*")
 
 
 @cache
 def family(name: str) -> Family:
-    """The family of that name, made once: a registered one, else that of a generator and a target.
+    """The family of that name, created once: a registered one, else that of a generator and a target.
 
     Raises:
         SpecError: no such generator or target, or they do not fit.
-        PluginError: one of them cannot be imported, or is not what it should be.
+        PluginError: one of them cannot be imported, or is not of the right type.
     """
     if name in registered_families():
         return load_instance(find("families", name), Family)
@@ -122,7 +122,7 @@ def _match(pattern: str) -> list[str]:
 
 
 def _families(parts: ProblemId) -> list[str]:
-    """The families that a pattern's generator and target mean; at least one."""
+    """The families that a pattern's generator and target match; at least one."""
     if not _is_glob(parts.pair):
         return [parts.pair]
     names = _matching(parts.generator, parts.target)
@@ -167,7 +167,7 @@ def _require(parts: ProblemId) -> None:
 
 
 def _unmatched(what: str, glob: str, known: Iterable[str]) -> AmbError:
-    """An error for a name or glob that nothing matches; for a glob, the names that hold something like its letters."""
+    """An error for a name or glob that nothing matches; for a glob, it suggests names similar to its letters."""
     letters = glob.replace("*", "").replace("?", "")
     length = len(letters)
     pieces = {

@@ -1,7 +1,7 @@
 """Reference points on disk: one JSON file for each suite, in the folder of the module that registers the suite.
 
 `<folder of the module>/references/<suite>-<version>.json`, with a hash of its own content. Each problem's points carry
-the problem's fingerprint, so that points of other weights or another grid are never used.
+the problem's fingerprint, so that points of different weights or a different grid are never used.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ def save(references: References, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make {file.parent} ({error.strerror}); {advice}") from error
+        raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
     write_json(file, stamped, error=DataError, advice=advice)
 
@@ -61,7 +61,7 @@ def load(file: Path) -> References:
     """Read a file that `save` wrote.
 
     Raises:
-        DataError: the file is missing, damaged, or of another schema.
+        DataError: the file is missing, damaged, or has a different schema.
     """
     try:
         content = json_object(read_bytes(file, LARGEST, links=True))
@@ -71,7 +71,7 @@ def load(file: Path) -> References:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
     if schema != SCHEMA or digest != _digest(content):
-        raise DataError(f"{file} is damaged or of another schema; `amb references` writes a new one")
+        raise DataError(f"{file} is damaged or has a different schema; `amb references` writes a new one")
     return references
 
 
@@ -85,7 +85,7 @@ def file_of(suite_name: str) -> Path:
 
 @cache
 def of_suite(suite_name: str) -> References | None:
-    """The stored reference points of a suite, including stale ones; None: none are stored.
+    """The stored reference points of a suite, including stale ones; None if none are stored.
 
     Raises:
         DataError: their file is damaged.
@@ -109,7 +109,7 @@ def stored_point(name: str, fingerprint: str) -> Reference | None:
 
     Args:
         name: the problem's id, without noise.
-        fingerprint: of that problem.
+        fingerprint: that problem's fingerprint.
 
     Raises:
         DataError: a suite's file is damaged.

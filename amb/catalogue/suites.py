@@ -18,7 +18,7 @@ def suite(name: str) -> Suite:
     """The suite of that name, ``quick``, or of that name and version, ``quick-1``.
 
     Raises:
-        SpecError: no such suite, or not in that version.
+        SpecError: no such suite, or it has a different version.
         PluginError: it cannot be imported, or is not a suite.
     """
     base, version = name, None

@@ -1,4 +1,4 @@
-"""Targets: networks whose units are driven, by name or your own."""
+"""Targets: networks whose units are driven, by name or the user's own."""
 
 import copy
 import inspect
@@ -25,20 +25,20 @@ def target_names() -> list[str]:
 def target(
     source: object, *, layer: str | None = None, frames: int | None = None, device: str = "cpu", **options: Any
 ) -> Target:
-    """A network whose units are driven; with a generator it makes problems.
+    """A network whose units are driven; with a generator it creates problems.
 
-    An entry point of the group `amb.targets` names a `Target`, or a class or function that makes one; it receives the
+    An entry point of the group `amb.targets` names a `Target`, or a class or function that returns one; it receives the
     name that it is registered under if it has a parameter `name`, and the options.
 
     Args:
-        source: a name of that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own; a torch module; or a
-            function without arguments that makes a module, called when it is first needed.
-        layer: problems are made of this layer unless they name another.
+        source: a name in that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own; a torch module; or a
+            function without arguments that returns a module, called when it is first needed.
+        layer: the layer of problems that do not name one.
         frames: for a spiking module of snnTorch (``init_hidden=True``) or SpikingJelly (single-step), which takes one
-            frame a call: how many times it is shown the image, from rest every time. None: a module without memory.
+            frame per call: how many times it is shown the image, each time from rest. None: a module without memory.
         device: where it runs, "cpu" or "cuda".
-        options: of a module, `name`, `shape`, `mean`, `std`, `size`, `version`, `multistep`; of a name, what that
-            target takes.
+        options: for a module, `name`, `shape`, `mean`, `std`, `size`, `version`, `multistep`; for a name, those of that
+            target.
 
     Raises:
         SpecError: no such target, layer or option, or something that cannot be a target.
@@ -49,12 +49,12 @@ def target(
             raise SpecError(
                 f"frames are for your own modules; {source if isinstance(source, str) else source.name!r} has its own"
             )
-        found = _found(source, options)
-        if layer is not None and layer not in found.layers:
-            raise unknown(f"layer of {found.name}", layer, found.layers)
+        instance = _resolve(source, options)
+        if layer is not None and layer not in instance.layers:
+            raise unknown(f"layer of {instance.name}", layer, instance.layers)
     else:
-        found = _call(find("targets", _MODULE), source, layer=layer, frames=frames, device=device, **options)
-    handed = copy.copy(found if found.device == device else found.on(device))
+        instance = _call(find("targets", _MODULE), source, layer=layer, frames=frames, device=device, **options)
+    handed = copy.copy(instance if instance.device == device else instance.on(device))
     handed.composer = CatalogueComposer()
     if layer is not None:
         handed.layer = layer
@@ -62,7 +62,7 @@ def target(
 
 
 def described(name: str) -> Target:
-    """The target of that name as its model card describes it, made once: no network is loaded.
+    """The target of that name as its model card describes it, created once; no network is loaded.
 
     Raises:
         SpecError: no such target.
@@ -74,33 +74,33 @@ def described(name: str) -> Target:
     return _described(find("targets", name))
 
 
-def _found(source: "str | Target", options: dict[str, Any]) -> Target:
+def _resolve(source: "str | Target", options: dict[str, Any]) -> Target:
     if isinstance(source, str):
         if not options:
             return described(source)
-        return _made(find("targets", source), options)
+        return _load(find("targets", source), options)
     if options:
-        raise SpecError(f"target {source.name} is made already; it takes no {', '.join(options)}")
+        raise SpecError(f"target {source.name} already exists, so it takes no options, got {', '.join(options)}")
     return _checked(source, f"target {type(source).__name__}")
 
 
 @cache
 def _described(plugin: Plugin) -> Target:
-    return _made(plugin, {})
+    return _load(plugin, {})
 
 
-def _made(plugin: Plugin, options: dict[str, Any]) -> Target:
+def _load(plugin: Plugin, options: dict[str, Any]) -> Target:
     loaded = plugin.load()
     if isinstance(loaded, Target):
         if options:
             raise SpecError(f"target {plugin.name!r} takes no options, got {', '.join(options)}")
-        found = _checked(loaded, str(plugin))
+        instance = _checked(loaded, str(plugin))
     else:
         named = "name" in inspect.signature(load_function(plugin)).parameters
-        found = _call(plugin, **({"name": plugin.name} if named else {}), **options)
-    if found.name != plugin.name and ":" not in plugin.name:
-        raise PluginError(f"{plugin} calls itself {found.name!r}; give it one name")
-    return found
+        instance = _call(plugin, **({"name": plugin.name} if named else {}), **options)
+    if instance.name != plugin.name and ":" not in plugin.name:
+        raise PluginError(f"{plugin} has the attribute name = {instance.name!r}; the two names must be equal")
+    return instance
 
 
 def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
@@ -109,14 +109,14 @@ def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
         inspect.signature(make).bind(*arguments, **options)
     except TypeError as error:  # an option that it does not take
         raise SpecError(f"target {plugin.name!r}: {error}") from error
-    made = make(*arguments, **options)
-    if not isinstance(made, Target):
-        raise PluginError(f"{plugin} did not make an amb.Target: {made!r}")
-    return _checked(made, str(plugin))
+    instance = make(*arguments, **options)
+    if not isinstance(instance, Target):
+        raise PluginError(f"{plugin} did not return an amb.Target, got {instance!r}")
+    return _checked(instance, str(plugin))
 
 
-def _checked(made: Target, owner: str) -> Target:
-    missing = undeclared(made, _DECLARED)
+def _checked(instance: Target, owner: str) -> Target:
+    missing = undeclared(instance, _DECLARED)
     if missing:
         raise PluginError(f"{owner} does not set {', '.join(missing)}; see amb.Target")
-    return made
+    return instance

@@ -1,4 +1,4 @@
-"""`amb compare`: run what is missing, then say which solver is better, how surely and at what cost."""
+"""`amb compare`: run what is missing, then say which solver is better, with what confidence and at what cost."""
 
 from amb.cli import options as o
 

@@ -9,11 +9,13 @@ from amb.cli import options as o
 
 
 def merge(
-    into: Annotated[Path, typer.Argument(help="The study to merge into; made if it does not exist.", metavar="INTO")],
-    studies: Annotated[list[Path], typer.Argument(help="Studies to merge, which are only read.", metavar="STUDY...")],
+    into: Annotated[
+        Path, typer.Argument(help="The study to merge into; created if it does not exist.", metavar="INTO")
+    ],
+    studies: Annotated[list[Path], typer.Argument(help="Studies to merge; they are only read.", metavar="STUDY...")],
     json: o.Json = False,
 ) -> None:
-    """Unite studies by the ids of their runs; nothing is written if two of them contradict each other."""
+    """Merge studies by run id; nothing is written if two of them contradict each other."""
     from dataclasses import asdict
 
     from amb.cli.show import print_facts

@@ -23,7 +23,7 @@ Problems = Annotated[
     typer.Option(
         "--problems",
         "-p",
-        help="Suites, ids, globs or ranges, such as quick or cifar10-sngan/*/sn1/0..7.",
+        help="Suites, problem ids, globs or ranges, such as quick or cifar10-sngan/*/sn1/0..7.",
         metavar="SPECS",
     ),
 ]
@@ -32,7 +32,7 @@ OptionalProblems = Annotated[
     typer.Option(
         "--problems",
         "-p",
-        help="Suites, ids, globs or ranges; by default the suite quick, or the reference study's problems.",
+        help="Suites, problem ids, globs or ranges; by default the suite quick, or the reference study's problems.",
         metavar="SPECS",
     ),
 ]
@@ -48,7 +48,7 @@ Seeds = Annotated[
     typer.Option("--seeds", help="Number of seeds, or which ones: 5, 3..7 or 0,2,5; by default the suite's."),
 ]
 StudyFolder = Annotated[
-    Path, typer.Option("--study", help="Folder for runs and reports; runs that it holds are not repeated.")
+    Path, typer.Option("--study", help="Folder for runs and reports; stored runs are not repeated.")
 ]
 Device = Annotated[str, typer.Option("--device", help="Device on which networks are evaluated: cpu or cuda.")]
 Plugins = Annotated[
@@ -59,15 +59,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 Timing = Annotated[bool, typer.Option("--timing", help="One run at a time, so that wall times can be compared.")]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", help="Seconds that each run may take, evaluation included.", metavar="SECONDS"),
+    typer.Option("--timeout", help="Time limit per run in seconds, including evaluation.", metavar="SECONDS"),
 ]
 Isolate = Annotated[
     bool,
-    typer.Option("--isolate", help="Run each solver in its own process, so that it may crash or hang."),
+    typer.Option(
+        "--isolate", help="Run each solver in its own process, so that a crash or hang ends only its own run."
+    ),
 ]
 Memory = Annotated[
     str | None,
-    typer.Option("--memory", help="Memory that such a process may use, such as 500M or 2G.", metavar="SIZE"),
+    typer.Option("--memory", help="Memory limit of each isolated process, such as 500M or 2G.", metavar="SIZE"),
 ]
 Executor = Annotated[
     str | None, typer.Option("--executor", help="dask: run on a Dask cluster instead of in this process.")
@@ -88,7 +90,7 @@ Control = Annotated[
 Metric = Annotated[str, typer.Option("--metric", help="What is compared: final, anytime, queries or seconds.")]
 Rope = Annotated[
     float,
-    typer.Option("--rope", help="Differences below this share of a problem's range count as none."),
+    typer.Option("--rope", help="Differences below this share of a problem's range count as practically equal."),
 ]
 Alpha = Annotated[float, typer.Option("--alpha", help="Family-wise error rate of the tests.")]
 
@@ -147,5 +149,5 @@ def _bytes(size: str) -> int:
 
     parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
     if parts is None:
-        raise SpecError(f"bad size {size!r}: expected a number of bytes, or of KiB, MiB, GiB or TiB, such as 500M")
+        raise SpecError(f"bad size {size!r}: expected bytes, or a number with K, M, G or T, such as 500M")
     return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))

@@ -25,7 +25,9 @@ _COMPOSE = (
 def list_problems(
     pattern: Annotated[
         str | None,
-        typer.Argument(help="Suites, ids, globs or ranges to expand; by default, list what there is."),
+        typer.Argument(
+            help="Suites, problem ids, globs or ranges to expand; by default, suites and networks are listed."
+        ),
     ] = None,
     plugin: o.Plugins = None,
     json: o.Json = False,
@@ -99,11 +101,12 @@ def _show_part(name: str, json: bool) -> None:
         target = targets.described(name)
         _show_cards({"target": target.card()}, target.layers, json)
     elif name.rsplit("-", 1)[0] in suite_names() or name in suite_names():
-        shown = suite(name)
+        selected = suite(name)
         print_rows(
-            [{"problem": problem_id} for problem_id in shown.problems],
+            [{"problem": problem_id} for problem_id in selected.problems],
             as_json=json,
-            caption=f"{shown.name}-{shown.version}: {shown.description} Budget {shown.budget}, {shown.seeds} seeds.",
+            caption=f"{selected.name}-{selected.version}: {selected.description} "
+            f"Budget {selected.budget}, {selected.seeds} seeds.",
         )
     else:
         known = [*suite_names(), *generators.generator_names(), *targets.target_names()]
@@ -139,11 +142,11 @@ def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
     from amb.cli.show import print_facts
     from amb.references.lookup import reference
 
-    shown = problem(name, device=device)
-    facts = dict(shown.facts())
-    if shown.noise is not None:
-        facts["noise"] = str(shown.noise)
-    if (point := reference(shown.id)) is not None:
+    loaded = problem(name, device=device)
+    facts = dict(loaded.facts())
+    if loaded.noise is not None:
+        facts["noise"] = str(loaded.noise)
+    if (point := reference(loaded.id)) is not None:
         facts["chance"] = f"{point.chance:.4f} (99% quantile: {point.chance_q99:.4f})"
         if point.natural is not None:
             facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
@@ -151,7 +154,7 @@ def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
             facts["through the encoder"] = f"{trip.value:.4f}, test image {trip.index} as the generator renders it"
         facts["best known"] = f"{point.best:.4f}: {point.provenance}"
     if out is not None:
-        _picture(shown, point, out)
+        _picture(loaded, point, out)
         facts["picture"] = str(out)
     print_facts(facts, as_json=json)
 

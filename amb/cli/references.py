@@ -22,11 +22,12 @@ def references(
     mutations: Annotated[int, typer.Option("--mutations", min=0, help="Rounds of mutation on the grid.")] = 20,
     seed: Annotated[int, typer.Option("--seed", help="Seed of latents, starts and mutations.")] = 0,
     state: Annotated[
-        Path | None, typer.Option("--state", help="Store what is measured here, so that a killed call continues.")
+        Path | None,
+        typer.Option("--state", help="Store measurements in this folder, so that an interrupted call can continue."),
     ] = None,
     study: Annotated[
         Path | None,
-        typer.Option("--study", help="Measure nothing; raise stored best known values to those that this study found."),
+        typer.Option("--study", help="Measure nothing; raise stored best known values to those of this study."),
     ] = None,
     device: o.Device = "cpu",
     plugin: o.Plugins = None,

@@ -21,7 +21,7 @@ def run(
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
-    """Run solvers on problems and keep the runs in a study; runs that it holds are not repeated."""
+    """Run solvers on problems and store the runs in a study; stored runs are not repeated."""
     from rich.console import Console
 
     from amb.cli.running import interruptible

@@ -15,13 +15,15 @@ def interruptible(study: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         from amb.study.journal import find_journals, read_journal
+        from amb.text import plural
 
         finished = len(list((study / "runs").glob("*.parquet")))
         journals = find_journals(study / "journal")
         queries = sum(len(content.known.trace) for path in journals if (content := read_journal(path)))
         print(
-            f"\namb: interrupted; {study} keeps {finished} finished runs, and {queries:,} queries of "
-            f"{len(journals)} unfinished ones. The same command resumes them.",
+            f"\namb: interrupted; {study} keeps {plural(finished, 'finished run')}, and "
+            f"{plural(queries, 'query', 'queries')} of {plural(len(journals), 'unfinished run')}. "
+            "The same command resumes them.",
             file=sys.stderr,
         )
         sys.exit(INTERRUPTED)

@@ -79,7 +79,7 @@ def doctor(
     elif can:
         print(f"`amb study doctor {study} --repair` moves away or deletes {can} of these.")
     elif not rows:
-        print("All files are whole, and no run failed.")
+        print("All files are intact, and no run failed.")
 
 
 def _open(folder: Path):  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ NAME = "reference"
 
 @dataclass(frozen=True)
 class Baseline:
-    """A study whose runs are compared with, and never rerun.
+    """A study that is compared with, and whose runs are never rerun.
 
     Attributes:
         study: where its runs are.
@@ -29,10 +29,10 @@ class Baseline:
 
     @property
     def settings(self) -> Settings:
-        """What its runs were asked for.
+        """The settings that its runs were asked for with.
 
         Raises:
-            StudyError: its manifest does not say.
+            StudyError: its manifest does not state them.
         """
         return self.study.manifest.settings.complete(self.study.folder)
 
@@ -49,15 +49,15 @@ class Baseline:
         seeds: int | str | Sequence[int] | None,
     ) -> tuple[list[str], str | Sequence[str], int | None, int | str | Sequence[int] | None]:
         """The solvers given and the baseline's own, and its problems, budget and seeds unless others are given."""
-        given = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
-        named = {str(resolve(spec)) for spec in given}
-        every = [*given, *(spec for spec in self.solvers if spec not in named)]
-        asked = self.settings
+        requested = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
+        named = {str(resolve(spec)) for spec in requested}
+        all_solvers = [*requested, *(spec for spec in self.solvers if spec not in named)]
+        settings = self.settings
         return (
-            every,
-            problems or asked.problems,
-            asked.budget if budget is None else budget,
-            asked.seeds if seeds is None else seeds,
+            all_solvers,
+            problems or settings.problems,
+            settings.budget if budget is None else budget,
+            settings.seeds if seeds is None else seeds,
         )
 
     def missing(self, runs: Sequence[RunPlan]) -> list[RunPlan]:
@@ -79,21 +79,25 @@ class Baseline:
     def warnings(self, study: AnyStudy) -> list[str]:
         """How the baseline's environment differs from that of `study`, in sentences without a full stop."""
         recorded = study.manifest.environment
-        here = recorded if recorded != Environment() else environment()
-        there = self.study.manifest.environment
+        current = recorded if recorded != Environment() else environment()
+        reference = self.study.manifest.environment
         warnings = []
-        if there.machine != here.machine:
+        if reference.machine != current.machine:
             warnings.append(
-                f"the reference ran on {there.processor} ({there.cores} cores), this study on "
-                f"{here.processor} ({here.cores} cores): seconds do not compare"
+                f"the reference ran on {reference.processor} ({reference.cores} cores), this study on "
+                f"{current.processor} ({current.cores} cores): seconds are not comparable"
             )
-        theirs, ours = there.packages, here.packages
+        packages = reference.packages
         # Of amb itself the run ids hold what matters: solvers' versions and problems' fingerprints.
-        shared = [name for name in theirs if name in ours and name != "amb"]
-        differing = [f"{name} {theirs[name]} / {ours[name]}" for name in shared if theirs[name] != ours[name]]
+        shared = [name for name in packages if name in current.packages and name != "amb"]
+        differing = [
+            f"{name} {packages[name]} / {current.packages[name]}"
+            for name in shared
+            if packages[name] != current.packages[name]
+        ]
         if differing:
             warnings.append(
-                f"the reference ran with other package versions than those installed here ({', '.join(differing)}): "
+                f"the reference ran with package versions other than those installed here ({', '.join(differing)}): "
                 "exact targets give the same values, but a solver may ask for different candidates"
             )
         return warnings
@@ -103,9 +107,7 @@ class Baseline:
         if run.problem not in problems:
             return f"it has no run on {run.problem}; leave --problems out to use its own problems"
         if problems[run.problem] != run.fingerprint:
-            return (
-                f"{run.problem} was measured with other weights or another grid; use a reference made with this version"
-            )
+            return f"{run.problem} was measured with different weights or another grid; use a reference of this version"
         if versions.get(run.solver) != run.version:
             version = versions.get(run.solver)
             return f"it has {run.solver} in version {version}, and version {run.version} is installed here"

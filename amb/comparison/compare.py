@@ -1,4 +1,4 @@
-"""Comparing solvers on problems: plan the runs, carry them out, and hand the tables to the statistics."""
+"""Comparing solvers on problems: plan the runs, execute them, and pass the tables to the statistics."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,7 +47,7 @@ def compare(
     Args:
         solvers: specs, as a list or separated by commas.
         problems: suites, ids, globs or ranges, as a list or separated by commas; by default the suite `quick`.
-        budget: queries a run; by default the suite's.
+        budget: queries per run; by default the suite's.
         seeds: number of runs for each solver and problem (with the seeds 0, 1, ...), or which seeds, as ``"3..7"`` or a
             list; by default the suite's.
         study: folder; runs that it holds are not rerun.
@@ -55,13 +55,13 @@ def compare(
         control: compare every solver with this one only; by default all pairs.
         metric: the primary metric, a name in `amb.stats.METRICS`, declared before the results are seen.
         alpha: family-wise error rate of the tests, after Holm's correction.
-        rope: differences below this share of a problem's range count as none.
-        timing: carry out one run at a time, so that wall times can be compared.
+        rope: differences below this share of a problem's range count as practically equal.
+        timing: execute one run at a time, so that wall times can be compared.
         with_reference: include the published reference solvers (or those of the published study in that folder), on
             their problems, with their budget and seeds unless others are given; stored runs are not rerun.
-        limits: seconds and memory that a run may take, and whether its solver gets its own process.
+        limits: time and memory limits of a run, and whether its solver gets its own process.
         retry: resume failed runs.
-        cluster: where runs are carried out (`amb.run.dask.DaskCluster`); by default in this process.
+        cluster: where runs are executed (`amb.run.dask.DaskCluster`); by default in this process.
         progress: shows how far the runs are; by default nothing is shown.
 
     Raises:
@@ -156,7 +156,7 @@ def _analyse(
 
 
 def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:
-    """Refuse to rank by seconds that would not compare."""
+    """Refuse to rank by seconds that are not comparable."""
     if question.metric != "seconds":
         return
     if not timing:
@@ -164,7 +164,7 @@ def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) 
     if baseline is not None:
         raise SpecError(
             f"metric seconds cannot use the stored runs of {baseline.study.folder}: seconds measured at "
-            "another time or on another machine do not compare; leave the reference out, or choose another metric"
+            "another time or on another machine are not comparable; leave the reference out, or choose another metric"
         )
 
 

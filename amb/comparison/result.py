@@ -24,9 +24,9 @@ class Comparison:
 
     Attributes:
         plan: solvers, problems, budget and seeds.
-        requested: the same and how the runs were to be carried out, as the study's manifest records it.
+        requested: the same, and how the runs were to be executed, as the study's manifest records it.
         study: where the runs are.
-        runs: one row a run (docs/statistics.md lists the columns).
+        runs: one row per run (docs/statistics.md lists the columns).
         traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
         analysis: the statistics, and the question that they answer.
         baseline: the published study whose runs are used as well.
@@ -43,7 +43,7 @@ class Comparison:
 
     @property
     def settings(self) -> dict[str, object]:
-        """Everything needed to repeat the comparison: what was requested, and the question, by name."""
+        """Everything needed to repeat the comparison: the request and the question, by name."""
         return {**asdict(self.requested), **self.analysis.question.to_settings()}
 
     @cached_property
@@ -53,12 +53,12 @@ class Comparison:
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """One row a solver, best first."""
+        """One row per solver, best first."""
         return self.analysis.ranking
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """One row a pair of solvers: test, correction, effect."""
+        """One row per pair of solvers: test, correction, effect."""
         return self.analysis.pairs
 
     @property
@@ -73,8 +73,8 @@ class Comparison:
 
     def dimensions(self, problem: str) -> int:
         """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
-        known = (len(best) for cell, best in self._recommended.items() if cell[0] == problem and best)
-        return next(known, 0) or self.plan.problem(problem).space.d
+        sizes = (len(best) for cell, best in self._recommended.items() if cell[0] == problem and best)
+        return next(sizes, 0) or self.plan.problem(problem).space.d
 
     def load(self, cell: Cell) -> tuple[RunRecord, Trace] | None:
         """Record and whole trace of a run, from the study or the baseline; None if neither has it."""

@@ -1,4 +1,4 @@
-"""Runs as a table: one row a run."""
+"""Runs as a table: one row per run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Runs:
     """A plan's runs as read from a study.
 
     Attributes:
-        runs: one row a run.
+        runs: one row per run.
         traces: float64[queries] of each run: its values without noise in query order, NaN where a query failed. The
             solver's own values are not used: the best of them is the luckiest draw of the noise (COCO's noisy suite
             leaves them out for the same reason).
@@ -50,7 +50,7 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
         if loaded is None:
             raise StudyError(
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
-                "carry it out with `amb run` or `amb compare`"
+                "execute it with `amb run` or `amb compare`"
             )
         record, trace = loaded
         cell = (run.problem, run.solver, run.seed)
@@ -66,7 +66,7 @@ def find_run(run: RunPlan, study: AnyStudy, baseline: Baseline | None) -> tuple[
     if loaded is not None or baseline is None:
         return loaded
     stored = baseline.study.load(run)
-    # Seconds measured at another time, perhaps on another machine, do not compare.
+    # Seconds measured at another time, perhaps on another machine, are not comparable.
     return None if stored is None else (replace(stored[0], timing=False), stored[1])
 
 
@@ -74,8 +74,8 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
     """A row of the runs table.
 
     Args:
-        record, trace: of the run.
-        budget: that was asked for.
+        record, trace: the record and trace of the run.
+        budget: the budget that was asked for.
         point: the problem's reference points, if it has any.
     """
     parts = ProblemId.parse(record.plan.problem)

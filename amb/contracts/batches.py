@@ -1,4 +1,4 @@
-"""The base class of methods that work in batches, whatever the sizes in which candidates are asked for."""
+"""The base class of methods that work in batches, no matter how many candidates a caller asks for at a time."""
 
 from abc import abstractmethod
 
@@ -23,7 +23,7 @@ class BatchSolver(Solver):
 
     @abstractmethod
     def _generate(self) -> Rows:
-        """The next batch, k >= 1 grid points, int64[k, d]; in a continuous solver, latents, float64[k, d]."""
+        """Return the next batch, k >= 1 grid points, int64[k, d]; in a continuous solver, latents, float64[k, d]."""
 
     @abstractmethod
     def _learn(self, values: FloatArray) -> None:

@@ -14,10 +14,10 @@ class Family(ABC):
     """All problems that share a generator and a target.
 
     Most families are composed: the entry point `network` of the group `amb.families`, a function of a `Generator` and a
-    `Target`, makes one of any two that fit. A family that is not of this kind, such as an analytic function, is
+    `Target`, composes any two that fit. A family of another kind, such as an analytic function, is
     registered in the same group under ``<generator>/<target>``.
 
-    Making a family loads no network; `layers` and `cards` may read model cards, `problem` loads.
+    Creating a family loads no network; `layers` and `cards` may read model cards, `problem` loads.
     """
 
     plugin_kind: ClassVar[str] = "families"
@@ -44,7 +44,7 @@ class Family(ABC):
         raise SpecError(f"{type(self).__name__} has problems of single units only, got {len(units)} units")
 
     def natural_images(self, data: Path | None) -> UInt8Array | None:
-        """Test images of the target's data set, uint8[n, h, w, c], for `amb references`; None: there are none.
+        """Test images of the target's data set, uint8[n, h, w, c], for `amb references`; None: it has none.
 
         Args:
             data: folder of the data sets; what is missing is downloaded.

@@ -60,10 +60,10 @@ class Generator(ABC):
 
     A generator written elsewhere sets `name`, `latent_dim`, `shape` and `fingerprint` and overrides `_render`. `images`
     cuts the latents into chunks of `CHUNK` rows, the last one padded, because matrix kernels round differently for
-    different batch sizes: so a latent's image is the same, bit for bit, alone and in any batch. Generators compute in
+    different batch sizes: a latent's image is then the same, bit for bit, alone and in any batch. Generators compute in
     floating point: another kind of processor may round a pixel differently.
 
-    Override `_grid` where latents do not have a normal prior. `encode`, `on` and `facts` are optional. Making a
+    Override `_grid` where latents do not have a normal prior. `encode`, `on` and `facts` are optional. Creating a
     generator loads no network: its attributes come from a model card or are written down, and `on` or the first
     `images` loads.
     """
@@ -72,13 +72,13 @@ class Generator(ABC):
     CHUNK = 16
 
     name: str
-    """What a problem's id calls it."""
+    """Its name in problem ids."""
     latent_dim: int
-    """Coordinates of a latent."""
+    """Number of coordinates of a latent."""
     shape: Shape
     """Height, width and channels of its images."""
     fingerprint: str
-    """What the images depend on besides the latent: the checkpoint's sha256, or a version."""
+    """Identifies what the images depend on besides the latent: the checkpoint's sha256, or a version."""
     options: Mapping[str, tuple[str, ...]] = MappingProxyType({"grid": ("even", "quantile")})
     """Options of a problem's spec that choose the grid, with their values, the default first."""
 
@@ -86,21 +86,21 @@ class Generator(ABC):
         """Images uint8 [n, h, w, c] of latents float32 [n, latent_dim].
 
         Raises:
-            CandidateError: latents of another shape, or not finite.
+            CandidateError: latents of the wrong shape, or not finite.
             PluginError: the generator's images do not have the shape that it declares.
         """
         pieces = self._padded(latents)
         rendered = np.concatenate(self._render_all(pieces))
         if rendered.shape[1:] != tuple(self.shape):
-            made = size(rendered.shape[1:])  # type: ignore[arg-type]
-            raise PluginError(f"generator {self.name} declares images {size(self.shape)} and renders {made}")
+            actual = size(rendered.shape[1:])  # type: ignore[arg-type]
+            raise PluginError(f"generator {self.name} declares images {size(self.shape)}, but renders {actual}")
         return rendered[: len(np.asarray(latents))]
 
     def encode(self, images: UInt8Array) -> Latents:
         """Latents float32 [n, latent_dim] whose images are near the given ones, uint8 [n, h, w, c]. Optional.
 
         Raises:
-            SpecError: this generator has no encoder, or images of another size or type.
+            SpecError: this generator has no encoder, or images of the wrong size or type.
         """
         raise SpecError(f"generator {self.name} has no encoder: it cannot turn images into latents")
 
@@ -123,11 +123,11 @@ class Generator(ABC):
         return self
 
     def facts(self) -> Mapping[str, object]:
-        """What the model card says, names and values, for `amb problems show`; no network is loaded. Optional."""
+        """The model card's facts, names and values, for `amb problems show`; no network is loaded. Optional."""
         return {}
 
     def card(self) -> Mapping[str, object]:
-        """What the contract knows of the generator, and its facts."""
+        """The attributes of the generator, and its facts."""
         options = "; ".join(f"{option}: {', '.join(values)}" for option, values in self.options.items())
         return {
             "name": self.name,
@@ -152,10 +152,10 @@ class Generator(ABC):
             raise CandidateError(f"generator {self.name} takes finite latents; these have NaN or infinity")
 
     def _padded(self, latents: ArrayLike) -> list[Latents]:
-        """Chunks of `CHUNK` rows, the last one padded with zeros; one at least."""
-        given = np.asarray(latents, np.float32)
-        self._check(given)
-        return chunks(given, self.CHUNK)
+        """Chunks of `CHUNK` rows, the last one padded with zeros; at least one."""
+        rows = np.asarray(latents, np.float32)
+        self._check(rows)
+        return chunks(rows, self.CHUNK)
 
     def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
         """Images of several chunks; a generator that can render them at the same time overrides this."""
@@ -163,11 +163,11 @@ class Generator(ABC):
 
     @abstractmethod
     def _render(self, latents: Latents) -> UInt8Array:
-        """Images of one whole chunk; row i depends on latent i alone, whatever i is."""
+        """Images of one whole chunk; row i depends on latent i alone, and not on i."""
 
 
 def chunks(rows: np.ndarray, rows_each: int) -> list[np.ndarray]:
-    """`rows` in pieces of exactly `rows_each`, the last one filled up with zeros; at least one piece.
+    """`rows` in pieces of exactly `rows_each`, the last one padded with zeros; at least one piece.
 
     At least one, so that a computation on zero rows still gives an array of the right shape.
     """

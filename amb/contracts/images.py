@@ -9,23 +9,23 @@ Shape = tuple[int, int, int]
 
 
 def size(shape: Shape) -> str:
-    """A shape as people write it: `32x32x3`."""
+    """A shape as text: `32x32x3`."""
     return "x".join(map(str, shape))
 
 
 def check_images(images: Any, shape: Shape, owner: str) -> None:
-    """Refuse images of another shape or type.
+    """Refuse images of the wrong shape or type.
 
     Args:
         images: an array or a tensor.
-        shape: of one image.
-        owner: who takes the images, for the message, such as "target snn-cnn".
+        shape: the shape of one image.
+        owner: what takes the images, for the message, such as "target snn-cnn".
 
     Raises:
         SpecError: anything but uint8[n, *shape].
     """
     dtype = str(getattr(images, "dtype", type(images).__name__)).removeprefix("torch.")
-    given = tuple(getattr(images, "shape", ()))
-    if dtype != "uint8" or len(given) != 4 or given[1:] != tuple(shape):
+    actual = tuple(getattr(images, "shape", ()))
+    if dtype != "uint8" or len(actual) != 4 or actual[1:] != tuple(shape):
         expected = ", ".join(map(str, shape))
-        raise SpecError(f"{owner} takes images uint8 [n, {expected}], not {dtype} {list(given)}")
+        raise SpecError(f"{owner} takes images uint8 [n, {expected}], not {dtype} {list(actual)}")

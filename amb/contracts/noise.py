@@ -13,9 +13,9 @@ Kind = Literal["poisson", "bernoulli", "gaussian"]
 
 @dataclass(frozen=True)
 class Queries:
-    """Which queries of a run a batch contains: the only source of randomness in an observation.
+    """The queries of a run that a batch contains: the only source of randomness in an observation.
 
-    So a query gets the same noise alone or in a crowd, before or after a resume, on any machine.
+    A query thus gets the same noise alone or in lockstep, before or after a resume, on any machine.
 
     Attributes:
         seed: seed of the run's noise, in [0, 2^64).
@@ -38,7 +38,7 @@ class Noise:
     """How a trial differs from the activation; a solver observes the mean of `trials` independent trials.
 
     Attributes:
-        kind: what one trial of an activation a yields:
+        kind: the result of one trial at an activation a:
             "poisson": Poisson(a N) / N, as a neuron that fires at a rate;
             "bernoulli": Binomial(N, a) / N, where each of the N possible spikes occurs or not, independently;
             "gaussian": a plus a normal number of standard deviation `std`.

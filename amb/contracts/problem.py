@@ -18,7 +18,7 @@ UInt8Array = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one joint evaluation of several problems observed and cost.
+    """The values and the cost of one joint evaluation of several problems.
 
     Attributes:
         values: what the solvers observe, one float64[n_i] for each problem.
@@ -33,14 +33,14 @@ class Evaluation:
 
 
 class Problem(ABC):
-    """A generator, a target network and a unit of it: find the candidate that excites the unit most.
+    """A generator, a target network and one of its units: find the candidate that excites the unit most.
 
     Attributes:
         id: ``<generator>/<target>/<layer>/<unit>``; ``.../3+7+12`` for the mean of a group of units.
         space: the grid that is searched.
         group: problems of one group can be evaluated in one batch (they share generator and target).
         fingerprint: a hash of everything that the values depend on (checkpoints, formula). A run's id depends on
-            it, so results of another network are never reused.
+            it, so results of a different network are never reused.
         noise: the noise in what solvers observe; None if they observe the activation itself.
         spikes: how many spikes an activation of 1 stands for; None if the problem counts none.
     """
@@ -63,7 +63,7 @@ class Problem(ABC):
         number: a script that creates the problem again observes the same values.
 
         Raises:
-            CandidateError: wrong shape, type or range; nothing has been evaluated then.
+            CandidateError: wrong shape, type or range; then nothing has been evaluated.
         """
         index = self.space.check(candidates)
         queries = Queries(int.from_bytes(sha256(self.id.encode()).digest()[:8], "big"), self._shown)
@@ -73,7 +73,7 @@ class Problem(ABC):
     def warm_up(self) -> None:  # noqa: B027 - optional by design
         """Compile and load what the first evaluation needs, so that no run is charged for it.
 
-        Called once before the clocks start. It must not query the unit: in a laboratory that would be a trial.
+        Called once before the clocks start. It must not query the unit: in a laboratory, that would be a trial.
         By default it does nothing.
         """
 
@@ -82,8 +82,8 @@ class Problem(ABC):
     def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:
         """Evaluate batch `i` on problem `i`, all of one `group`, in one pass, without `noise`.
 
-        What one batch observes must not depend, in any bit, on the others. The batches have passed `Space.check`;
-        candidates from anywhere else go through `evaluate`.
+        The values of one batch must not depend, in any bit, on the other batches. The batches have passed
+        `Space.check`; candidates from anywhere else go through `evaluate`.
         """
 
     @classmethod
@@ -96,11 +96,11 @@ class Problem(ABC):
             return evaluation  # the caller reports what is wrong with it
         start = perf_counter()
         rows = zip(problems, batches, evaluation.values, queries, strict=True)
-        seen = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
-        return replace(evaluation, values=seen, target_seconds=evaluation.target_seconds + perf_counter() - start)
+        observed = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
+        return replace(evaluation, values=observed, target_seconds=evaluation.target_seconds + perf_counter() - start)
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
-        """What a solver observes of a batch whose noise-free values are known."""
+        """The values that a solver observes for a batch whose noise-free values are known."""
         return values if self.noise is None else self.noise.observe(values, queries)
 
     @abstractmethod
@@ -111,13 +111,13 @@ class Problem(ABC):
         """Candidates whose stimuli are near given images, for solvers that start from natural images. Optional.
 
         Args:
-            images: uint8[n, h, w, c], of the stimuli's size.
+            images: uint8[n, h, w, c], the size of the stimuli.
 
         Returns:
             int64[n, d].
 
         Raises:
-            SpecError: the problem has no encoder, or images of another size or type.
+            SpecError: the problem has no encoder, or images of the wrong size or type.
         """
         raise SpecError(f"{self.id} has no encoder, so it cannot turn images into candidates")
 
@@ -125,7 +125,7 @@ class Problem(ABC):
     def respond_together(cls, problems: Sequence["Problem"], images: UInt8Array) -> FloatArray:
         """Noise-free activations of several problems, all of one `group`, for images from anywhere.
 
-        Optional: reference points need it (`amb references`), solvers never see it.
+        Optional: `amb references` needs it, and solvers never see it.
 
         Args:
             problems: the problems whose units respond.
@@ -148,7 +148,7 @@ class Problem(ABC):
 
         Args:
             latents: float[n, d], coordinates in the space's box, on the grid or between its points. A call with n = 0
-                costs nothing and tells whether there are gradients.
+                costs nothing and shows whether there are gradients.
 
         Returns:
             float64[n] and float64[n, d].

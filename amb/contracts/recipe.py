@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a training has got.
+    """The progress of a training.
 
     Attributes:
         step, steps: optimizer steps done and planned.
@@ -35,7 +35,7 @@ class Recipe(Protocol):
         resume: bool,
         progress: Callable[[TrainingProgress], None],
     ) -> None:
-        """Train `name` on the data sets in `data`; keep state and results in `out`.
+        """Train `name` on the data sets in `data`; store state and results in `out`.
 
         Args:
             name: the checkpoint's name.
@@ -43,7 +43,7 @@ class Recipe(Protocol):
             out: folder for state, checkpoint, card and sample sheets.
             seed: two trainings with the same seed begin with the same steps.
             device: "cpu" or "cuda".
-            minutes: stop after this time, with all state saved; None: when done.
+            minutes: stop after this time, with all state saved; None: train to the end.
             resume: continue from the state in `out`, if there is one.
             progress: called every few steps.
         """

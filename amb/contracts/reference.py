@@ -1,4 +1,4 @@
-"""Reference points: what activations of a problem are measured by."""
+"""Reference points: the scale on which activations of a problem are measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """The natural image whose way through the generator's encoder and back answers best.
+    """The natural image with the highest activation after encoding and decoding by the generator.
 
     Attributes:
-        value: the activation, of what comes back.
+        value: the activation of the decoded image.
         index: the image's number in the data set's test half.
         candidate: its grid point.
     """
@@ -25,7 +25,8 @@ class Reference:
     """Reference points of one problem, all noise-free activations.
 
     Attributes:
-        fingerprint: of the problem when they were measured; with other weights or another grid they are stale.
+        fingerprint: the problem's fingerprint when they were measured; with different weights or a different grid they
+            are stale.
         chance, chance_q99: median and 99% quantile over random latents of the generator's prior, on the grid.
         natural, natural_index: the best image of the data set's test half and its number; None: no data set.
         best: the best known value, of a grid point, measured as solvers are.
@@ -46,10 +47,10 @@ class Reference:
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "Reference":
-        """The points that `dataclasses.asdict` made, read back from JSON.
+        """The points from what `dataclasses.asdict` returned, read back from JSON.
 
         Raises:
-            KeyError, TypeError: something is missing, or too much.
+            KeyError, TypeError: an entry is missing or unknown.
         """
         trip = content.get("round_trip")
         if trip is not None:

@@ -67,7 +67,7 @@ class Solver(ABC):
             raise SolverError(f"budget must be an integer of at least 1, got {budget!r}")
         if space.kind not in self.kinds:
             raise SolverError(
-                f"{type(self).__name__} searches {' or '.join(sorted(self.kinds))} spaces, and this one is "
+                f"{type(self).__name__} searches {' or '.join(sorted(self.kinds))} spaces, but this one is "
                 f"{space.kind}: its codes have no order that the method could use. Leave the problem out, or, if its "
                 "generator offers an order of the codes, choose it, as in [codes=principal]"
             )
@@ -98,7 +98,7 @@ class Solver(ABC):
         """Candidates to measure next.
 
         Args:
-            limit: the largest number wanted; by default the method decides. Never more than the budget has left.
+            limit: the largest number wanted; by default the method decides. The rest of the budget is never exceeded.
 
         Returns:
             int64[n, d] with 1 <= n <= limit.
@@ -117,7 +117,7 @@ class Solver(ABC):
         proposed = np.asarray(self._ask(most))
         candidates = self.space.nearest(proposed) if self.continuous else self.space.check(proposed)
         if not 1 <= len(candidates) <= most:
-            raise SolverError(f"{type(self).__name__} asked for {len(candidates)} candidates, allowed are 1..{most}")
+            raise SolverError(f"{type(self).__name__} asked for {len(candidates)} candidates; the limits are 1..{most}")
         self._pending, self._proposed = candidates, proposed
         self.asked += len(candidates)
         return candidates.copy()
@@ -130,13 +130,14 @@ class Solver(ABC):
             values: float[n]; NaN for a query that failed (infinities count as NaN).
 
         Raises:
-            SolverError: `ask` was not called before, other rows than it returned, or a wrong number of values.
+            SolverError: `ask` was not called before, the rows differ from those it returned, or the number of values is
+                wrong.
         """
         if self._pending is None:
             raise SolverError("no candidates are waiting for values: call ask() before tell()")
-        rows = self._pending  # checked by `ask`: what equals them needs no second check
+        rows = self._pending  # checked by `ask`: equal rows need no second check
         if not np.array_equal(candidates, rows) or np.asarray(candidates).dtype.kind not in "iu":
-            raise SolverError("tell() must be given the rows that ask() returned, in the same order")
+            raise SolverError("tell() takes the rows that ask() returned, in the same order")
         received = np.array(values, dtype=np.float64)
         if received.shape != (len(rows),):
             raise SolverError(f"expected {len(rows)} values, one per candidate, got shape {list(received.shape)}")
@@ -162,7 +163,7 @@ class Solver(ABC):
 
     @abstractmethod
     def _ask(self, limit: int) -> Rows:
-        """Between 1 and `limit` grid points, int[n, d]; in a continuous solver, latents, float[n, d]."""
+        """Return between 1 and `limit` grid points, int[n, d]; in a continuous solver, latents, float[n, d]."""
 
     def _tell(self, candidates: Rows, values: FloatArray) -> None:  # noqa: B027 - optional by design
         """Learn from the values of what `_ask` returned last, in its order; NaN marks a failed query."""

@@ -61,9 +61,7 @@ class Space:
                 f"got {self.prior!r} and {self.grid!r}"
             )
         if self.kind == "ordinal" and not -FARTHEST <= self.low < self.high <= FARTHEST:
-            raise SpecError(
-                f"low must be below high, both finite numbers, got {str(self.low)[:50]} and {str(self.high)[:50]}"
-            )
+            raise SpecError(f"low must be below high, both finite, got {str(self.low)[:50]} and {str(self.high)[:50]}")
         levels = levels.astype(np.int64)
         levels.setflags(write=False)
         object.__setattr__(self, "levels", levels)

@@ -8,7 +8,7 @@ class Suite:
     """A named, versioned set of problems; registered in the entry-point group `amb.suites`.
 
     Attributes:
-        name, version: together they identify the set for good: other problems need a higher version.
+        name, version: together they identify the set permanently: a different set needs a higher version.
         problems: full ids, in the order in which tables show them.
         budget: queries of a run, unless the user sets it.
         seeds: runs of each problem and solver, unless the user sets it.

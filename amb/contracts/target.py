@@ -13,10 +13,10 @@ from amb.spec import Value
 
 
 class Composer(Protocol):
-    """Makes problems of a target and a generator; `amb.target` gives every target one, so that it knows generators."""
+    """Creates problems from a target and a generator; `amb.target` gives one to every target."""
 
     def family(self, generator: object, target: "Target") -> Family:
-        """The family of a generator, by name or itself, and a target."""
+        """The family of a target and a generator, given by name or as an object."""
 
     def problem(self, family: Family, layer: str, unit: int, *, device: str, options: Mapping[str, Value]) -> Problem:
         """A family's problem; options are those of a problem's spec, noise included."""
@@ -26,26 +26,26 @@ class Target(ABC):
     """A network whose units are driven. With a generator it makes problems, one by one or as a family.
 
     A target written elsewhere sets `name`, `shape`, `fingerprint` and `layers` and overrides `activations`; everything
-    else is optional. Making a target loads no network: its attributes come from a model card or are written down, and
+    else is optional. Creating a target loads no network: its attributes come from a model card or are written down, and
     `on` or the first `activations` loads.
     """
 
     plugin_kind: ClassVar[str] = "targets"
 
     name: str
-    """What problem ids call it."""
+    """Its name in problem ids."""
     shape: Shape
-    """Height, width and channels of the images that it takes."""
+    """Height, width and channels of its input images."""
     fingerprint: str
-    """What responses depend on besides the image: the checkpoint's sha256, or a version."""
+    """Identifies what responses depend on besides the image: the checkpoint's sha256, or a version."""
     activation: str = "response of the unit"
-    """What is maximized, as text."""
+    """A description of what is maximized."""
     device: str = "cpu"
     """Where it runs, "cpu" or "cuda"."""
     layer: str | None = None
-    """The layer of problems that name none; None: every problem has to name one."""
+    """The layer of problems that do not name one; None: every problem must name one."""
     composer: Composer | None = None
-    """What makes problems; `amb.target` sets it on the target that it returns."""
+    """Creates problems; `amb.target` sets it on the target that it returns."""
 
     @property
     @abstractmethod
@@ -56,10 +56,10 @@ class Target(ABC):
     def activations(self, images: UInt8Array, units: Sequence[tuple[str, int]]) -> FloatArray:
         """The response of unit `units[i]`, a (layer, unit) pair, to image `i`: uint8[n, h, w, c] -> float64[n].
 
-        A response depends on its own image only, to the bit.
+        A response depends on its own image only, bit for bit.
 
         Raises:
-            SpecError: no such layer or unit, or images of another shape or type.
+            SpecError: no such layer or unit, or images of the wrong shape or type.
         """
 
     def on(self, device: str) -> "Target":
@@ -67,11 +67,11 @@ class Target(ABC):
         return self
 
     def facts(self) -> Mapping[str, object]:
-        """What the model card says, names and values, for `amb problems show`; no network is loaded. Optional."""
+        """The model card's facts, names and values, for `amb problems show`; no network is loaded. Optional."""
         return {}
 
     def card(self) -> Mapping[str, object]:
-        """What the contract knows of the target, and its facts."""
+        """The attributes of the target, and its facts."""
         return {
             "name": self.name,
             "images": size(self.shape),
@@ -84,10 +84,10 @@ class Target(ABC):
         """All problems with a generator: a registered one by its name, or a `Generator` of your own.
 
         Raises:
-            SpecError: no such generator, one that makes images of another shape, or a target that `amb.target` did not
-                return.
+            SpecError: no such generator, one that makes images of a different shape, or a target that `amb.target` did
+                not return.
         """
-        return self._knowing().family(generator, self)
+        return self._require_composer().family(generator, self)
 
     def problem(self, generator: object, unit: int, *, layer: str | None = None, **options: Value) -> Problem:
         """The problem of one unit; options are those of a problem's spec, such as ``grid``, ``input`` or ``noise``.
@@ -97,16 +97,31 @@ class Target(ABC):
         """
         chosen = self.layer if layer is None else layer
         if chosen is None:
-            raise SpecError(f"{self.name}: name a layer, layer=..., one of {', '.join(self.layers)}")
-        if chosen not in self.layers:
-            raise unknown(f"layer of {self.name}", chosen, self.layers)
-        if not 0 <= unit < self.layers[chosen]:
-            raise SpecError(f"no unit {unit} in {self.name}/{chosen}; its units are 0..{self.layers[chosen] - 1}")
+            raise SpecError(f"{self.name}: choose a layer with layer=..., one of {', '.join(self.layers)}")
+        check_unit(self.layers, chosen, unit, self.name)
         family = self.family(generator)
-        return self._knowing().problem(family, chosen, unit, device=self.device, options=options)
+        return self._require_composer().problem(family, chosen, unit, device=self.device, options=options)
 
-    def _knowing(self) -> Composer:
-        """The composer, or an error that says where it comes from."""
+    def _require_composer(self) -> Composer:
+        """The composer, or an error that says how to get one."""
         if self.composer is None:
-            raise SpecError(f"target {self.name} finds no generators by itself; use amb.target(target), which does")
+            raise SpecError(f"target {self.name} cannot look up generators; use amb.target(target)")
         return self.composer
+
+
+def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = "") -> None:
+    """Refuse a layer or a unit that a network does not have.
+
+    Args:
+        layers: number of units of every layer.
+        layer, unit: what is asked for.
+        owner: name of the network, for the message.
+
+    Raises:
+        SpecError: no such layer or unit.
+    """
+    if layer not in layers:
+        raise unknown(f"layer of {owner}" if owner else "layer", layer, layers)
+    if not 0 <= unit < layers[layer]:
+        where = f"{owner}/{layer}" if owner else layer
+        raise SpecError(f"no unit {unit} in {where}; its units are 0..{layers[layer] - 1}")

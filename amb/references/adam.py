@@ -23,7 +23,7 @@ class Adam:
         """The moves uphill for the slopes at the climbers' points, float64[climbers, dimensions] each."""
         self._age += 1
         self._mean = 0.9 * self._mean + 0.1 * slopes
-        self._square = 0.99 * self._square + 0.01 * slopes**2  # a short memory: climbs take tens of steps
+        self._square = 0.99 * self._square + 0.01 * slopes**2  # a short memory, since a climb takes only tens of steps
         mean, square = self._mean / (1 - 0.9**self._age), self._square / (1 - 0.99**self._age)
         return self.rate * mean / (np.sqrt(square) + self.epsilon)
 

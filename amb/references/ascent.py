@@ -15,7 +15,7 @@ CHILDREN = 32
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on a problem.
+    """How much to spend on a problem.
 
     Attributes:
         prior: random latents, at least 1,000.
@@ -23,7 +23,7 @@ class Effort:
         steps: steps of the ascent (Adam).
         mutations: rounds of refinement on the grid, 32 candidates each.
         rate: step size of Adam, in the latent's units.
-        seed: of all randomness.
+        seed: the seed of all random decisions.
     """
 
     prior: int = 2000
@@ -38,10 +38,10 @@ def ascend(problem: Problem, draws: IntArray, values: FloatArray, effort: Effort
     """The best grid point that gradient ascent from the best draws, then mutation, find.
 
     Args:
-        problem: what is driven; without gradients there is mutation only.
+        problem: the problem to search; without gradients, only by mutation.
         draws: int64[n, d], the candidates to start from.
         values: float64[n], their activations.
-        effort: how much is spent.
+        effort: how much to spend.
 
     Returns:
         The activation, noise-free, and the candidate.
@@ -54,7 +54,7 @@ def ascend(problem: Problem, draws: IntArray, values: FloatArray, effort: Effort
 
 
 def has_gradients(problem: Problem) -> bool:
-    """Whether gradients flow to latents that can be moved along them."""
+    """Whether the problem has gradients, and latents that can be moved along them."""
     try:
         problem.gradient(np.empty((0, problem.space.d)))
     except SpecError:
@@ -63,11 +63,11 @@ def has_gradients(problem: Problem) -> bool:
 
 
 class _Search:
-    """The best candidate so far, and the ways of improving it."""
+    """The best candidate so far, and the steps that improve it."""
 
     def __init__(self, problem: Problem, draws: IntArray, values: FloatArray, effort: Effort) -> None:
         self.problem, self.effort = problem, effort
-        order = np.argsort(-values, kind="stable")[: effort.starts]  # failed ones, NaN, come last
+        order = np.argsort(-values, kind="stable")[: effort.starts]  # NaN, of failed queries, comes last
         self.starts, self.champion = draws[order], draws[order[0]]
         self.best = float(values[order[0]])
 

@@ -11,7 +11,7 @@ from amb.study.published import AnyStudy
 
 
 def improved(references: References, study: AnyStudy) -> References:
-    """The same reference points, with the best known values raised to those that a study's runs found.
+    """The reference points with best known values raised to those that a study's runs found.
 
     A run counts if its problem's fingerprint, noise included, is that of the installed networks; its values count
     without noise.

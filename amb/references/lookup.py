@@ -14,11 +14,12 @@ def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference |
     Args:
         problem_id: as in a suite, with noise or without.
         fingerprint: of that problem, noise included, as a run records it; None: that of the installed networks. The
-            problem is made, to learn its weights, without a fingerprint and under noise, which enters the fingerprint.
+            problem is created, to learn its weights, if there is no fingerprint or the problem has noise, which enters
+            the fingerprint.
 
     Raises:
         DataError: a suite's file is damaged.
-        SpecError, CheckpointError: the problem has to be made, and cannot be.
+        SpecError, CheckpointError: the problem has to be created, and cannot be.
     """
     name = without_noise(problem_id)
     if name == problem_id and fingerprint is not None:
@@ -29,7 +30,7 @@ def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference |
 
 
 def stale(suite_name: str) -> list[str]:
-    """Problems of a suite whose stored reference points belong to other weights or another grid."""
+    """Problems of a suite whose stored reference points belong to different weights or a different grid."""
     stored = of_suite(suite_name)
     points = {} if stored is None else stored.points
     return [name for name, point in points.items() if point.fingerprint != problem(name).fingerprint]

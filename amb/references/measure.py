@@ -33,18 +33,18 @@ def measure(
 ) -> list[References]:
     """Reference points of some suites' problems, and the dead units of their layers; without noise.
 
-    Every generator and target are passed once, whatever suites their problems are in.
+    Every generator and target runs once, no matter in how many suites their problems are.
 
     Args:
         suites: the problems.
         data: folder of the data sets.
         device: where networks run.
-        effort: how much is spent.
+        effort: how much to spend.
         progress: receives a line for each step.
-        state: a folder that stores what is measured, so that the same call continues after a kill.
+        state: a folder for measurements, so that the same call continues after a kill.
 
     Raises:
-        SpecError: problems that show only images of their own.
+        SpecError: a problem that cannot show other images than its own.
         DataError: the data set can be neither read nor downloaded.
     """
     measurement = Measurement(suites, data=data, device=device, effort=effort, progress=progress, cache=Cache(state))
@@ -54,7 +54,7 @@ def measure(
 
 
 @dataclass(frozen=True)
-class Shown:
+class Sample:
     """Candidates and every problem's responses to their images.
 
     Attributes:
@@ -71,8 +71,8 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the units of a group have been shown.
+class Stimuli:
+    """The stimuli that the units of a group have been shown, and their responses.
 
     Attributes:
         random: latents of the prior.
@@ -80,9 +80,9 @@ class Seen:
         encoded: the natural images through the generator's encoder; None: no data set, or no encoder.
     """
 
-    random: Shown
+    random: Sample
     natural: FloatArray | None
-    encoded: Shown | None
+    encoded: Sample | None
 
 
 class Measurement:
@@ -109,7 +109,7 @@ class Measurement:
         self.dead: list[str] = []
 
     def groups(self) -> list[list[str]]:
-        """The problems by what they share: generator, target and grid, so that one pass serves all of a group."""
+        """The problems grouped by generator, target and grid, so that one pass serves a whole group."""
         groups: dict[tuple[str, int], list[str]] = {}
         for name, problem in self.problems.items():
             groups.setdefault((problem.group, id(problem.space)), []).append(name)
@@ -118,14 +118,14 @@ class Measurement:
     def measure_group(self, names: Sequence[str]) -> None:
         """Show a group's units, and all units of their layers, random and natural images; then search."""
         siblings = self._siblings(names)
-        seen = self._show(names, [self.problems[name] for name in names] + list(siblings.values()))
+        stimuli = self._show(names, [self.problems[name] for name in names] + list(siblings.values()))
         for column, name in enumerate(names):
-            self._find_points(name, column, seen)
+            self._find_points(name, column, stimuli)
         for column, (name, problem) in enumerate(siblings.items(), start=len(names)):
-            self._test_dead(name, problem, column, seen)
+            self._test_dead(name, problem, column, stimuli)
 
     def collect(self, suite: Suite) -> References:
-        """A suite's share of what was measured."""
+        """The reference points of one suite."""
         names = dict.fromkeys(without_noise(name) for name in suite.problems)
         layers = {ProblemId.parse(name).address for name in names}
         searched, dead = (
@@ -136,7 +136,7 @@ class Measurement:
         return References(f"{suite.name}-{suite.version}", points, dead, len(searched))
 
     def _siblings(self, names: Sequence[str]) -> Mapping[str, Problem]:
-        """All units of the layers that some problems of one pair are in, but for those of earlier groups."""
+        """All units of the layers that some problems of one pair are in, except those of earlier groups."""
         pair = ProblemId.parse(names[0]).pair
         family = registry.family(pair)
         units = family.layers()
@@ -149,19 +149,19 @@ class Measurement:
         self.searched += fresh
         return fresh
 
-    def _show(self, names: Sequence[str], problems: Sequence[Problem]) -> Seen:
+    def _show(self, names: Sequence[str], problems: Sequence[Problem]) -> Stimuli:
         """Random latents, natural images, and those through the encoder, to all problems of a group."""
         one, pair = problems[0], ProblemId.parse(names[0]).pair
         draws = one.space.sample_prior(self.effort.prior, np.random.default_rng(self.effort.seed))
         self.progress(f"{pair}: {self.effort.prior} random latents")
-        random = Shown(draws, self._responses(problems, one.images(draws)))
+        random = Sample(draws, self._responses(problems, one.images(draws)))
         images = registry.family(pair).natural_images(self.data)
         if images is None:
-            return Seen(random, None, None)
+            return Stimuli(random, None, None)
         natural = self._responses(problems, images)
         codes = self._encode(one, images)
-        encoded = None if codes is None else Shown(codes, self._responses(problems, one.images(codes)))
-        return Seen(random, natural, encoded)
+        encoded = None if codes is None else Sample(codes, self._responses(problems, one.images(codes)))
+        return Stimuli(random, natural, encoded)
 
     def _encode(self, problem: Problem, images: UInt8Array) -> IntArray | None:
         """The images' candidates int64[n, d]; None: the generator has no encoder."""
@@ -182,35 +182,35 @@ class Measurement:
             self.progress(f"{min(start + _BLOCK, len(images))} of {len(images)} images")
         return np.concatenate(parts)
 
-    def _find_points(self, name: str, column: int, seen: Seen) -> None:
+    def _find_points(self, name: str, column: int, stimuli: Stimuli) -> None:
         problem = self.problems[name]
-        find = partial(_point, problem, column, seen, self.effort)
+        find = partial(_point, problem, column, stimuli, self.effort)
         self.points[name] = point = self.cache.point(name, problem.fingerprint, self.effort, find)
         self.progress(f"{name}: chance {point.chance:.3f}, best known {point.best:.3f}")
 
-    def _test_dead(self, name: str, problem: Problem, column: int, seen: Seen) -> None:
+    def _test_dead(self, name: str, problem: Problem, column: int, stimuli: Stimuli) -> None:
         """A unit is dead if it responds identically to all images, and a search changes nothing."""
-        draws, values = seen.random.of(column)
-        responses = values if seen.natural is None else np.r_[values, seen.natural[:, column]]
+        draws, values = stimuli.random.of(column)
+        responses = values if stimuli.natural is None else np.r_[values, stimuli.natural[:, column]]
         if np.ptp(responses) == 0 and ascend(problem, draws, values, self.effort)[0] == responses[0]:
             self.dead.append(name)
             self.progress(f"{name}: dead")
 
 
-def _point(problem: Problem, column: int, seen: Seen, effort: Effort) -> Reference:
+def _point(problem: Problem, column: int, stimuli: Stimuli, effort: Effort) -> Reference:
     """The reference points of the problem whose responses are in a column."""
-    draws, values = seen.random.of(column)
+    draws, values = stimuli.random.of(column)
     starts, activations, origin = draws, values, f"the best of {effort.prior} prior draws"
     trip = None
-    if seen.encoded is not None:
-        codes, returned = seen.encoded.of(column)
+    if stimuli.encoded is not None:
+        codes, returned = stimuli.encoded.of(column)
         starts, activations = np.concatenate([draws, codes]), np.concatenate([values, returned])
         origin += f" and {len(codes)} natural images through the encoder"
         index = int(returned.argmax())
         trip = RoundTrip(float(returned[index]), index, _levels(codes[index]))
     best, candidate = ascend(problem, starts, activations, effort)
     climbed = f", gradient ascent from the best {effort.starts} of them ({effort.steps} steps)"
-    natural = None if seen.natural is None else seen.natural[:, column]
+    natural = None if stimuli.natural is None else stimuli.natural[:, column]
     return Reference(
         fingerprint=problem.fingerprint,
         chance=float(np.median(values)),

@@ -1,4 +1,4 @@
-"""A cache on disk for the measurement of reference points, so that a killed call continues where it was."""
+"""A cache on disk for the measurement of reference points, so that a killed call continues where it stopped."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ from amb.study.durable import write_whole
 
 
 class Cache:
-    """Returns what was measured before, found by everything that it depends on; else measures and stores it.
+    """Returns stored measurements, keyed by everything that they depend on; measures and stores what is missing.
 
     Args:
-        folder: where; None: nothing is stored.
+        folder: where to store; None: nothing is stored.
 
     Raises:
         DataError: the folder cannot be written.
@@ -31,7 +31,7 @@ class Cache:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise DataError(f"{folder} cannot be made ({error.strerror}); choose another --state") from error
+                raise DataError(f"{folder} cannot be created ({error.strerror}); choose another --state") from error
 
     def responses(
         self, problems: Sequence[Problem], images: UInt8Array, measure: Callable[[], FloatArray]

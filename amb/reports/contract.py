@@ -1,4 +1,4 @@
-"""The report contract: what the entry-point group `amb.reports` offers, and the data that a report is given."""
+"""The report contract: what the entry-point group `amb.reports` offers, and the data that a report receives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +20,12 @@ class ReportData:
     """What a report is made from: the runs of several solvers on several problems, and their statistics.
 
     Attributes:
-        runs: one row a run (docs/statistics.md lists the columns).
+        runs: one row per run (docs/statistics.md lists the columns).
         traces: float64[queries] of every run: its values without noise, in query order, NaN where a query failed.
         analysis: every table of the statistics, the verdict, and the question that was asked.
         settings: everything needed to repeat the comparison.
         meis: the most exciting inputs, rendered when called: problem, solver, seed, activation (noise-free) and image
-            (uint8[h, w, c]), one row a problem and solver; empty where no run recommended anything.
+            (uint8[h, w, c]), one row per problem and solver; empty where no run recommended anything.
         dimensions: the number of dimensions of a problem's space.
         load: record and whole trace of a run; None if no study holds it.
         studies: the studies whose manifests describe the runs.
@@ -49,12 +49,12 @@ class ReportData:
 
     @cached_property
     def common(self) -> pd.DataFrame:
-        """Those of `competing` on problems on which every such solver has a run: all that figures compare."""
+        """Runs of `competing` on problems on which every such solver has a run: all that figures compare."""
         return common(self.competing)
 
 
 class Report(ABC):
-    """Writes one kind of file about a comparison; made without arguments, then `write` is called once."""
+    """Writes one kind of file about a comparison; created without arguments, then `write` is called once."""
 
     plugin_kind: ClassVar[str] = "reports"
 
@@ -82,8 +82,8 @@ class StudyReport(Report):
             studies: where the runs are.
             file: what is written; its folder exists.
             question: the metric, the error rate and what counts as equal.
-            title: of the report; by default one that the report chooses.
-            command: the command that repeats the report, to be shown.
+            title: title of the report; by default the report chooses one.
+            command: the command that repeats the report, which the report may show.
 
         Raises:
             StudyError: the studies hold no run, or contradict each other.

@@ -1,4 +1,4 @@
-"""Images as pictures show them."""
+"""Images prepared for pictures."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -23,18 +23,18 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
     Args:
         problem: evaluated without noise on `samples` random latents of the prior.
         point: its reference points, if they are known. Their best candidate is shown too and, if the generator has an
-            encoder, the natural image with the highest activation after it was encoded and generated again.
+            encoder, the natural image with the highest activation after encoding and decoding.
         samples: number of random latents, for the histogram.
-        seed: of the latents.
+        seed: seed of the latents.
     """
     draws = problem.space.sample_prior(samples, np.random.default_rng(seed))
     values = type(problem).evaluate_together([problem], [draws]).clean[0]
-    shown = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
-    pictures = [(image, value, "") for image, value in zip(problem.images(draws[shown]), values[shown], strict=True)]
+    chosen = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
+    pictures = [(image, value, "") for image, value in zip(problem.images(draws[chosen]), values[chosen], strict=True)]
     title = f"samples of the prior, from the lowest activation to the highest of {samples}"
     if point is not None and point.round_trip is not None:
         pictures.append((problem.images([point.round_trip.candidate])[0], point.round_trip.value, _RETURNED))
-        title += "; then the best natural image, encoded and generated again"
+        title += "; then the best natural image, encoded and decoded"
     if point is not None:
         pictures.append((problem.images([point.candidate])[0], point.best, _BEST))
         title += "; last, the best known stimulus"

@@ -17,7 +17,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
 
     Args:
         comparison: what to report on.
-        names: of the reports; by default all that are installed.
+        names: names of the reports; by default all that are installed.
 
     Returns:
         The files written.
@@ -42,7 +42,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
 
 
 def report_data(comparison: Comparison) -> ReportData:
-    """The data of a comparison, as reports are given it."""
+    """The data of a comparison, as reports receive it."""
     return ReportData(
         comparison.runs,
         comparison.traces,
@@ -89,7 +89,7 @@ def write_leaderboard(
 
 
 def _refuse_links(folder: Path) -> None:
-    """Refuse a report folder with links: a third party's study must not make us write outside it."""
+    """Refuse a report folder with links: a third party's study must not cause writes outside it."""
     for path in (folder, *folder.rglob("*")):
         if path.is_symlink():
             raise StudyError(f"{path} is a symbolic link, and reports are not written through links; delete it")

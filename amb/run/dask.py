@@ -1,7 +1,7 @@
-"""A study on a Dask cluster: groups of runs go to workers, and the files that they write are the result.
+"""A study on a Dask cluster: workers execute groups of runs, and the files that they write are the result.
 
 All machines share the study's folder. A run's own file, renamed into place, is the truth; what the scheduler says is
-only a notification. So a worker may die, and a group may be carried out twice: finished runs are skipped, those under
+only a notification. So a worker may die, and a group may be executed twice: finished runs are skipped, those under
 way belong to one process at a time, and interrupted ones resume from their journals.
 """
 
@@ -35,14 +35,14 @@ from amb.study.study import Study
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# Groups for each worker: enough that all workers end at about the same time.
+# Groups for each worker: enough for all workers to finish at about the same time.
 GROUPS_A_WORKER = 4
 LOOK_SECONDS = 0.5
 
 
 @dataclass
 class RemoteRun:
-    """What a worker last reported of a run that it has under way."""
+    """A worker's latest report on a run in progress."""
 
     plan: RunPlan
     queries: int = 0
@@ -53,12 +53,12 @@ class RemoteRun:
 
 @dataclass(frozen=True, kw_only=True)
 class DaskCluster:
-    """Where to run: a local cluster made for the purpose, or an existing one.
+    """Where to run: a local cluster started for this study, or an existing one.
 
     Args:
         scheduler: address of an existing scheduler, such as `tcp://host:8786`; None starts a local cluster.
         workers: processes of a local cluster, one thread each; by default one per core.
-        plugins: files given with `--plugin`, which the workers load as well.
+        plugins: files given with `--plugin`, which the workers also load.
     """
 
     scheduler: str | None = None
@@ -81,7 +81,8 @@ class DaskCluster:
 
         Raises:
             SpecError: a timing study, or Dask is not installed.
-            StudyError: the scheduler cannot be reached, or a worker does not see the study's folder or cannot write it.
+            StudyError: the scheduler cannot be reached, or a worker does not see the study's folder or cannot write to
+                it.
             KeyboardInterrupt: once asked to stop; workers finish the batch under way.
         """
         if timing:
@@ -153,7 +154,7 @@ class _Session:
         self._done: Queue[Future] = Queue()
 
     def carry_out(self, waiting: Sequence[RunPlan]) -> None:
-        """Until all are finished; see `DaskCluster.execute`."""
+        """Run until all are finished; see `DaskCluster.execute`."""
         self._check_folder()
         self._plans = {plan.run_id: plan for plan in waiting}
         reports: deque[Mapping[str, Any]] = deque()
@@ -163,15 +164,15 @@ class _Session:
             with Stop(self._watch.note) as stop:
                 for group in groups(waiting, workers):
                     self._submit(group)
-                shown = 0.0
+                last_update = 0.0
                 while self._groups:
                     stop.check()
                     with suppress(Empty):
                         self._collect(self._done.get(timeout=LOOK_SECONDS))
                     while reports:
                         self._update(reports.popleft())
-                    if monotonic() - shown > LOOK_SECONDS:
-                        shown = monotonic()
+                    if monotonic() - last_update > LOOK_SECONDS:
+                        last_update = monotonic()
                         self._watch.update(list(self._live.values()))
         finally:
             if self._groups:
@@ -199,7 +200,7 @@ class _Session:
         future.add_done_callback(self._done.put)
 
     def _collect(self, future: "Future") -> None:
-        """Look at what a worker left of a group: its files count, not its answer."""
+        """Check which of a group's runs a worker finished: its files count, not its answer."""
         from distributed.scheduler import KilledWorker
 
         group = self._groups.pop(future)
@@ -207,7 +208,7 @@ class _Session:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker):
             if len(group) > 1:
-                # One of them may kill any worker: each by itself, so that it harms no other.
+                # One of them may kill any worker: run each one separately, so that it does not affect the others.
                 for plan in missing:
                     self._submit([plan])
             else:
@@ -224,7 +225,7 @@ class _Session:
             )
 
     def _ended(self, plan: RunPlan, *, again: bool = False) -> bool:
-        """Whether a run's file exists, and is not an earlier one that is to be rerun; if so, report it, once."""
+        """Whether a run's file exists, and is not an earlier one that must be rerun; if so, report it, once."""
         loaded = self._study.load(plan)
         if loaded is None or (loaded[0].failed and again and self._retry):
             return False
@@ -236,7 +237,7 @@ class _Session:
         return True
 
     def _bury(self, plan: RunPlan, why: str) -> None:
-        """Record a run whose worker died every time, with what it had observed."""
+        """Record a run whose worker died every time, with the values that it had observed."""
         claim = self._study.claim(plan)
         if claim is None:
             return self._submit([plan])  # another process is working on it
@@ -261,7 +262,7 @@ class _Session:
 
 
 def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:
-    """Runs of one generator and target together, as they share batches; several groups for each worker."""
+    """Group runs by generator and target, since they share batches; several groups for each worker."""
     pairs: dict[str, list[RunPlan]] = defaultdict(list)
     for plan in plans:
         pairs[ProblemId.parse(plan.problem).pair].append(plan)

@@ -1,4 +1,4 @@
-"""What a Dask worker does with a group of runs."""
+"""The work of a Dask worker on a group of runs."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -17,7 +17,7 @@ REPORT_SECONDS = 1.0
 
 
 class StoppedByClient(Exception):
-    """The client has asked to stop; journals keep what was observed."""
+    """The client has asked to stop; journals hold what was observed."""
 
 
 class _Warnings(StudyLog):
@@ -64,7 +64,7 @@ def work(
     topic: str,
     stop: str,
 ) -> None:
-    """Carry out a group of runs in the shared folder; idempotent."""
+    """Execute a group of runs in the shared folder; idempotent."""
     for file in plugins:
         _load(file)
     study = Study(folder)

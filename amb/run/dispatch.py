@@ -1,4 +1,4 @@
-"""Running a plan in this process or on a cluster."""
+"""Executing a plan in this process or on a cluster."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Carrying out plans in this process: skip what is finished, resume what was interrupted, run the rest in lockstep."""
+"""Executing plans in this process: skip finished runs, resume interrupted ones, and run the rest in lockstep."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
+from amb.text import plural
 
 # Runs that advance together: enough to fill the network's batches, few enough that open journals and
 # solvers' memories stay small; fewer if each has a process.
@@ -41,25 +42,25 @@ def execute(
 ) -> None:
     """Run every plan that the study does not hold yet.
 
-    Interrupted by Ctrl-C or a full disk, it leaves finished runs and the journals of the others, and the next call
+    If interrupted by Ctrl-C or a full disk, it keeps finished runs and the journals of the others, and the next call
     resumes from there. Several processes may do this for one study at once: each run belongs to one of them, and this
-    returns when all runs are finished, by whichever process.
+    returns when all runs are finished, no matter by which process.
 
     Args:
-        plans: what to run, in the order of preference.
+        plans: what to run, in order of preference.
         study: where results go.
         make_problem: a problem by its spec.
         timing: one run at a time and no other process on the study, so that wall-time claims are allowed; otherwise in
             lockstep.
-        limits: what each run may take.
+        limits: time and memory limits of each run.
         retry: resume failed runs, from what they observed.
-        notes: what the user should know before it begins.
-        progress: receives what happens.
+        notes: messages for the user before the runs begin.
+        progress: receives all events.
 
     Raises:
         StudyError: the study cannot be written, or is in use and either side needs it exclusively; nothing that was
             observed is lost.
-        KeyboardInterrupt: once asked to stop, after the batch under way; asked twice, at once.
+        KeyboardInterrupt: after the first Ctrl-C, at the end of the batch under way; after the second, at once.
     """
     refuse_white_boxes(plans, limits)
     with study.enter(alone=timing):
@@ -71,7 +72,7 @@ class _Execution:
     """The runs of one call of `execute`. Each is in one state at a time:
 
     - *waiting* for its turn;
-    - *claimed*: this process alone may work on it, and looks whether it can and has to;
+    - *claimed*: this process alone may work on it, and checks whether it can and must;
     - *live*: it advances with the others, batch by batch;
     - *elsewhere*: another process has claimed it; it waits again once nothing else is left to do here;
     - *finished*: the study holds it.
@@ -105,7 +106,7 @@ class _Execution:
         self._problem = prepared
 
     def carry_out(self, plans: Sequence[RunPlan], notes: Sequence[str]) -> None:
-        """Until all are finished; see `execute`."""
+        """Run the plans until all are finished; see `execute`."""
         self._waiting.extend(self._unfinished(plans))
         self._watch.begin(len(plans), self._waiting)
         for note in notes:
@@ -135,20 +136,20 @@ class _Execution:
                 self._study.tidy(plan)
             else:
                 waiting.append(plan)
-        # Seed by seed, solvers take turns: drift of the machine falls on all of them alike.
+        # Solvers take turns, seed by seed: drift of the machine affects all of them equally.
         return sorted(waiting, key=lambda plan: plan.seed) if self._timing else waiting
 
     def _is_finished(self, plan: RunPlan) -> bool:
         return is_finished(self._study, plan, timing=self._timing, retry=self._retry, watch=self._watch)
 
     def _claim(self, plan: RunPlan) -> None:
-        """Waiting to claimed, and on to live or finished; or to elsewhere."""
+        """From waiting to claimed, then to live or finished; or to elsewhere."""
         claim = self._study.claim(plan)
         if claim is None:
             self._elsewhere.append(plan)
             return
         with ExitStack() as stack:
-            stack.enter_context(claim)  # released here, unless the run goes live
+            stack.enter_context(claim)  # released here unless the run goes live
             if self._is_finished(plan):  # by another process, meanwhile
                 stack.close()
                 self._study.tidy(plan)
@@ -163,24 +164,24 @@ class _Execution:
             stack.pop_all()
 
     def _finish(self, run: LiveRun) -> None:
-        """Live to finished."""
+        """From live to finished."""
         self._watch.finished(run, run.finish())
 
     def _skip(self, plan: RunPlan, reason: str) -> None:
-        """Claimed to finished: record a run that cannot begin, as its problem cannot be made."""
+        """From claimed to finished: record a run that cannot begin, since its problem cannot be created."""
         if plan.problem not in self._unavailable:
             self._unavailable.add(plan.problem)
-            self._watch.note(f"{plan.problem} cannot be made, so its runs are skipped: {reason}")
+            self._watch.note(f"{plan.problem} cannot be created, so its runs are skipped: {reason}")
         record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, timing=self._timing, message=reason)
         self._study.save(record, Trace.empty(1))
         self._watch.ended(record)
 
     def _look_elsewhere(self) -> None:
-        """Elsewhere to waiting, once nothing else is left to do."""
+        """From elsewhere to waiting, once nothing else is left to do."""
         if not self._elsewhere or self._live or self._waiting:
             return
         if not self._said_elsewhere:
-            self._watch.note(f"waiting for {len(self._elsewhere)} runs that another process has under way")
+            self._watch.note(f"waiting for {plural(len(self._elsewhere), 'run')} of another process")
             self._said_elsewhere = True
         sleep(WAIT_SECONDS)
         self._waiting.extend(self._elsewhere)
@@ -188,12 +189,12 @@ class _Execution:
 
 
 def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
-    """Whether the study holds what a plan asks for; a damaged run file is moved to ``damaged/``."""
+    """Whether the study holds the run of a plan; a damaged run file is moved to ``damaged/``."""
     try:
         loaded = study.load(plan)
     except StudyError as cause:
-        place = study.set_aside(study.run_file(plan.run_id), str(cause))
-        watch.note(f"{cause}: moved to {place}, and run again", event="damaged run", run_id=plan.run_id)
+        destination = study.set_aside(study.run_file(plan.run_id), str(cause))
+        watch.note(f"{cause}: moved to {destination}; the run is repeated", event="damaged run", run_id=plan.run_id)
         return False
     if loaded is None:
         return False
@@ -202,7 +203,7 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
         return not retry
     if record.plan.budget < plan.budget or (timing and not record.timing):
         return False
-    # A run that spent its budget in vain is retried like any failed one, unless the study holds a longer course of it.
+    # A failed run that spent its budget is retried like any other, unless the study holds a longer version of it.
     return not (retry and record.failed and study.stored_budget(plan) == plan.budget)
 
 

@@ -15,9 +15,10 @@ class Limits:
     """Limits of each run of a study.
 
     Args:
-        timeout: seconds that a run may cost: its solver's, and its share of evaluation, over all processes
+        timeout: seconds that a run may take: its solver's, and its share of evaluation, over all processes
             that worked on it. None for no limit.
-        isolate: run every solver in a process of its own, so that one that hangs, crashes or exits harms no other.
+        isolate: run every solver in its own process, so that one that hangs, crashes or exits does not affect the
+            others.
         memory: bytes of resident memory that such a process may use. None for no limit.
 
     Raises:
@@ -34,7 +35,7 @@ class Limits:
         if self.memory is not None and self.memory < 1:
             raise SpecError(f"the memory limit must be at least 1 byte, got {self.memory}")
         if self.memory is not None and not self.isolate:
-            raise SpecError("a memory limit needs --isolate: only a separate process can be measured and ended")
+            raise SpecError("a memory limit needs --isolate: only a separate process can be measured and stopped")
 
 
 class OutOfTime(BaseException):

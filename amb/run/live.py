@@ -1,4 +1,4 @@
-"""One run under way: its solver, its meter and its journal."""
+"""A run in progress: its solver, its costs and its journal."""
 
 import traceback
 from collections.abc import Callable
@@ -29,7 +29,7 @@ NO_LIMITS = Limits()
 class LiveRun:
     """Advances one run batch by batch: `ask`, then `observe` with what was measured, or `fail`.
 
-    What earlier processes observed is first replayed to a fresh solver, and none of it is measured again. A solver
+    What earlier processes observed is first replayed to a fresh solver; nothing is measured again. A solver
     that raises, exits or takes too long ends its own run and harms no other.
 
     Attributes:
@@ -69,7 +69,7 @@ class LiveRun:
         self._head: Rows | None = None
         known = study.unfinished(plan) or Known(Trace.empty(problem.space.d))
         longer = len(known.trace) > plan.budget
-        # Seconds of a run that shared the machine, and a share of a longer run's seconds, support no claim.
+        # Seconds of a run that shared the machine, or a share of a longer run's seconds, do not support timing claims.
         if timing and (longer or not known.timed):
             if longer:
                 study.keep_copy(plan)
@@ -100,7 +100,7 @@ class LiveRun:
         """The candidates to measure next, or None if the solver failed."""
         if self._asked is None:
             if isinstance(self._solver, IsolatedSolver):
-                self._guard(self._solver.start)  # imports are charged to no run
+                self._guard(self._solver.start)  # no run is charged for imports
                 if self.done:
                     return None
             start = perf_counter()
@@ -112,7 +112,7 @@ class LiveRun:
     def observe(
         self, candidates: IntArray, values: FloatArray, clean: FloatArray, *, generator: float, target: float
     ) -> None:
-        """Record what was measured on disk, then tell the solver.
+        """Write the values to disk, then pass them to the solver.
 
         Args:
             generator, target: seconds of evaluation that these candidates cost.
@@ -132,7 +132,7 @@ class LiveRun:
         self.seconds += Seconds(solver=perf_counter() - start)
 
     def fail(self, cause: BaseException) -> None:
-        """End the run: what it asked could not be measured."""
+        """End the run: its candidates could not be measured."""
         self._end("crash", cause)
 
     def finish(self) -> RunRecord:
@@ -195,11 +195,11 @@ class LiveRun:
         return self._solver
 
     def _ask(self) -> IntArray:
-        """The wall to untrusted code: what a solver asks is checked here, and not again on its way to the network."""
+        """The boundary to untrusted code: a solver's candidates are checked here, and not again before evaluation."""
         candidates = self.problem.space.check(self._live().ask())
         if not 1 <= len(candidates) <= self.plan.budget - self.queries:
             raise SolverError(
-                f"asked for {len(candidates)} candidates, allowed are 1..{self.plan.budget - self.queries}"
+                f"asked for {len(candidates)} candidates; the limits are 1..{self.plan.budget - self.queries}"
             )
         return candidates
 
@@ -213,9 +213,9 @@ class LiveRun:
             self._end("timeout", OutOfTime())
 
     def _replay(self, known: Trace) -> None:
-        """Tell a fresh solver what is known already, as long as it asks for the same.
+        """Pass known values to a fresh solver, as long as it asks for the same candidates.
 
-        If only a part of a batch is known, the rest will be measured.
+        If only part of a batch is known, the rest will be measured.
         """
         while not self.done and self.queries < len(known):
             self._asked = self._guard(self._ask)
@@ -231,16 +231,16 @@ class LiveRun:
             self._learn(*again)
 
     def _restore(self, known: Trace) -> None:
-        """Keep all that is known of a run that failed during replay."""
+        """Keep everything that is known of a run that failed during replay."""
         ends = np.minimum(np.cumsum(known.batches), self.plan.budget)
         starts = np.r_[0, ends][:-1]
         self._batches = [known.rows(a, b) for a, b in zip(starts, ends, strict=True) if b > a]
         self.queries = int(ends[-1]) if len(ends) else 0
 
     def _part_from(self, known: Trace) -> None:
-        """Go on without the rest of what is known, which this solver does not ask for.
+        """Continue without the rest of the known values, whose candidates this solver does not ask for.
 
-        This is normal for the last batch alone, if a smaller budget had cut it and the method asks for different
+        This is normal only for the last batch, if a smaller budget had cut it and the method asks for different
         candidates with a larger one. Otherwise the solver, or a package that it uses, has changed.
         """
         if self.queries < len(known) - known.batches[-1]:
@@ -250,7 +250,7 @@ class LiveRun:
                 run_id=self.plan.run_id,
                 run=self.plan.name,
                 message=f"{self.plan.name}: after {self.queries} queries the solver asks for different candidates than "
-                f"its journal holds; it goes on from there, and damaged/ keeps the other {len(known) - self.queries}",
+                f"its journal holds; the run continues there, and damaged/ keeps the other {len(known) - self.queries}",
             )
             self._study.keep_copy(self.plan)
         batches, self._batches, self.queries, self._asked = self._batches, [], 0, None
@@ -276,7 +276,7 @@ class LiveRun:
         return timeout if timeout is None or self._replaying else max(0.0, timeout - self.seconds.total)
 
     def _guard(self, call: Callable[[], T]) -> T | None:
-        """Call solver code; what it raises ends this run and is kept in its record."""
+        """Call solver code; an exception ends this run and is stored in its record."""
         left = self._left()
         try:
             if isinstance(self._solver, IsolatedSolver):
@@ -285,7 +285,7 @@ class LiveRun:
                 return call()
         except OutOfTime as cause:
             self._end("timeout", cause)
-        except SolverError as cause:  # one that is raised while the solver is made refuses the problem
+        except SolverError as cause:  # raised while the solver is created, it means that the solver refuses the problem
             self._end("skip" if self._solver is None else "crash", cause)
         except (Exception, SystemExit) as cause:
             self._end("crash", cause)
@@ -294,7 +294,7 @@ class LiveRun:
     def _end(self, status: Status, cause: BaseException) -> None:
         self.status = status
         if isinstance(cause, OutOfTime):
-            self.message = f"stopped after {self.queries} queries: the run's {self._limits.timeout:g} seconds are spent"
+            self.message = f"stopped after {self.queries} queries: the limit of {self._limits.timeout:g} s is reached"
         elif status == "skip":
             self.message = str(cause)
         else:

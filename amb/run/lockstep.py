@@ -14,14 +14,14 @@ Asked = tuple[LiveRun, IntArray]
 
 
 def advance(runs: Sequence[LiveRun], finished: Callable[[LiveRun], None]) -> list[LiveRun]:
-    """Ask every run, evaluate everything asked in one pass for each group of problems, and tell each run.
+    """Ask every run for candidates, evaluate them in one pass per group of problems, and pass each run its values.
 
     Args:
         runs: runs under way.
         finished: called with each run as it ends.
 
     Returns:
-        The runs that go on.
+        The runs that continue.
     """
     asked: dict[str, list[Asked]] = defaultdict(list)
     for run in runs:
@@ -40,7 +40,7 @@ def advance(runs: Sequence[LiveRun], finished: Callable[[LiveRun], None]) -> lis
 
 
 def _serve(group: list[Asked]) -> None:
-    """Evaluate what a group asked and tell it; if that fails, run by run, so that only the one at fault ends."""
+    """Evaluate a group's candidates together; if that fails, run by run, so that only the run at fault ends."""
     try:
         evaluation = _evaluate(group)
     except Exception as cause:

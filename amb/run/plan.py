@@ -1,4 +1,4 @@
-"""From what a user asks for to a list of runs."""
+"""From a user's request to a list of runs."""
 
 import re
 from collections.abc import Sequence
@@ -60,10 +60,10 @@ class Plan:
         return wanted
 
     def settings(self, *, timing: bool = False, with_reference: str | None = None) -> Settings:
-        """Everything needed to make the plan again, for reports and the manifest.
+        """Everything needed to recreate the plan, for reports and the manifest.
 
         Args:
-            timing: whether runs have the machine for themselves.
+            timing: whether runs have the machine to themselves.
             with_reference: the reference study that the solvers are compared with.
         """
         return Settings(
@@ -127,7 +127,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     """Seeds from a count, a text such as ``"3..7"`` or ``"0,2,5"``, or a list.
 
     Raises:
-        SpecError: no seed, a negative one, more than 100,000 of them, or a text of another form.
+        SpecError: no seed, a negative one, more than 100,000 of them, or a text of a different form.
     """
     if isinstance(seeds, str):
         text = seeds.strip()
@@ -139,11 +139,11 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
             seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")
-    wanted = range(seeds) if isinstance(seeds, int) else seeds
+    requested = range(seeds) if isinstance(seeds, int) else seeds
     # The length of a range is known before it is unrolled.
-    if (wanted.stop - wanted.start if isinstance(wanted, range) else len(wanted)) > MOST_SEEDS:
+    if (requested.stop - requested.start if isinstance(requested, range) else len(requested)) > MOST_SEEDS:
         raise SpecError(f"more than {MOST_SEEDS:,} seeds; ask for fewer, such as 3..7")
-    numbers = tuple(dict.fromkeys(wanted))
+    numbers = tuple(dict.fromkeys(requested))
     if not numbers or min(numbers) < 0:
         raise SpecError(f"expected at least one seed, and none below 0; got {seeds!r}")
     return numbers
@@ -156,12 +156,12 @@ def _number(digits: str) -> int:
 
 
 def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, str]:
-    """Make every solver and let it ask and be told once, before anything runs.
+    """Create every solver and let it do one ask and one tell, before anything runs.
 
-    This finds options that a solver refuses, and what it imports and compiles is charged to no run.
+    This finds options that a solver refuses; and no run is charged for what the solver imports and compiles.
 
     Returns:
-        The reason by solver, for those that refuse the problem.
+        The reason, by solver, for those that refuse the problem.
     """
     refused = {}
     for spec in specs:
@@ -198,8 +198,8 @@ def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]
     )
 
 
-def _texts(given: str | Sequence[str], what: str) -> list[str]:
-    parts = split_specs(given) if isinstance(given, str) else [p for text in given for p in split_specs(text)]
+def _texts(specs: str | Sequence[str], what: str) -> list[str]:
+    parts = split_specs(specs) if isinstance(specs, str) else [p for text in specs for p in split_specs(text)]
     if not parts:
         raise SpecError(f"no {what} given")
     return parts

@@ -8,17 +8,18 @@ import numpy as np
 
 from amb.study.runs import RunPlan, RunRecord, Seconds
 from amb.study.untrusted import plain
+from amb.text import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Bars of single runs that fit on a screen; the others are in the total.
+# Number of single runs shown as bars, to fit on a screen; the others are in the total.
 VISIBLE_RUNS = 8
 REFRESH_SECONDS = 0.2
 
 
 class UnderWay(Protocol):
-    """What is shown of a run under way, in this process or another.
+    """The displayed state of a run in progress, in this process or another.
 
     Attributes:
         plan: what is run.
@@ -35,7 +36,7 @@ class UnderWay(Protocol):
 
 
 class Progress:
-    """Receives what happens to a study: `begin`, then `update` and `finished` many times, then `end`."""
+    """Receives the events of a study: `begin`, then `update` and `finished` many times, then `end`."""
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         """`planned` runs were asked for, of which `waiting` are not finished yet."""
@@ -89,12 +90,13 @@ class RichProgress(Progress):
         """Draw the total bar."""
         self._began = monotonic()
         if not waiting:
-            self._console.print(f"The study already holds all {planned} runs.")
+            self._console.print(f"The study already holds {'all ' if planned > 1 else ''}{plural(planned, 'run')}.")
             return
         reused = planned - len(waiting)
         queries = sum(plan.budget for plan in waiting)
         self._console.print(
-            f"{len(waiting)} runs, {queries:,} queries" + (f" ({reused} runs reused)" if reused else "")
+            f"{plural(len(waiting), 'run')}, {plural(queries, 'query', 'queries')}"
+            + (f" ({plural(reused, 'run')} reused)" if reused else "")
         )
         self._bars.start()
         self._total = self._bars.add_task("all runs", total=queries, note="")

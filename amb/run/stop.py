@@ -9,7 +9,7 @@ from types import FrameType
 class Stop:
     """A context in which the first SIGINT or SIGTERM only sets `requested`; the second raises KeyboardInterrupt.
 
-    Changes nothing outside the main thread, or if the program has handlers of its own.
+    Does nothing outside the main thread, or if the program has its own handlers.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:

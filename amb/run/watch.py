@@ -15,7 +15,7 @@ SLOW_SECONDS = 10.0
 
 
 class Watch(Progress):
-    """Passes everything on to another `Progress`, logs it, and warns of solvers that are slow beside the network."""
+    """Passes everything on to another `Progress`, logs it, and warns of slow solvers."""
 
     def __init__(self, inner: Progress, log: StudyLog, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
         self._inner = inner
@@ -23,7 +23,7 @@ class Watch(Progress):
         self._heartbeat = heartbeat
         self._began = self._beat = monotonic()
         self._total = 0  # queries of all runs that were waiting at the beginning
-        self._over = 0  # the part of it that belongs to runs that have ended
+        self._over = 0  # those of them that belong to runs that have ended
         self._queries = 0  # observed since `begin` by runs that have ended
         self._spent: dict[str, Seconds] = defaultdict(Seconds)
         self._slow: set[str] = set()
@@ -78,7 +78,7 @@ class Watch(Progress):
         self._look(plan.solver, self._spent[plan.solver])
 
     def note(self, message: str, *, level: Level = "warning", event: str = "note", **fields: object) -> None:
-        """Tell the user and the log."""
+        """Send a message to the user and the log."""
         self._log.write(level, event, message=message, **fields)
         self._inner.note(message)
 

@@ -1,4 +1,4 @@
-"""How a solver's number comes from a quantity of its runs, as data: the page computes the same from the same rule."""
+"""How a solver's number is computed from a quantity of its runs, as data, so that the page applies the same rule."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A solver's number from the scored runs table.
+    """How to compute a solver's number from the scored runs table.
 
     Attributes:
         how: "mean" over runs; "ratio": the sum over runs of `of` divided by that of `per`; "median" over the seeds of
@@ -17,7 +17,7 @@ class Aggregate:
         of: columns of the runs table, added up for each run.
         per: a column that each run's value is divided by, at least 1; for "ratio", the sums are.
         started_only: whether runs that were skipped are left out.
-        failed: what a failed run counts as; None: its own value.
+        failed: the value that a failed run counts as; None: its own.
     """
 
     how: Literal["mean", "ratio", "median"]
@@ -28,7 +28,7 @@ class Aggregate:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the runs table that it reads."""
+        """The columns of the runs table that the rule reads."""
         return (*self.of, self.per) if self.per else self.of
 
 
@@ -36,7 +36,8 @@ def aggregate(scored: pd.DataFrame, rule: Aggregate) -> pd.Series:
     """The rule's number for every solver, float64, index solver; NaN if none of its runs has a value.
 
     Args:
-        scored: of `score_runs`; a column that the rule reads and that the table lacks is unknown for every run.
+        scored: the table of `score_runs`; a column that the rule reads and that the table lacks is unknown for every
+            run.
     """
     runs = scored[scored["status"] != "skip"] if rule.started_only else scored
     read = runs.reindex(columns=list(rule.columns)).astype(float)

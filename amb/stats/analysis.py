@@ -29,11 +29,12 @@ class Analysis:
     Attributes:
         question: what was asked.
         scored: the runs with their scores (`score_runs`).
-        medians: a row a problem and solver (`median_scores`).
+        medians: one row per problem and solver (`median_scores`).
         omnibus: one row, Friedman's test.
-        pairs: a row a pair: test, effect, interval, posterior.
-        ranking: a row a solver, the best first.
-        white_box: a row a solver that sees gradients, in the columns of `ranking`; no other table holds these solvers.
+        pairs: one row per pair: test, effect, interval, posterior.
+        ranking: one row per solver, the best first.
+        white_box: one row per solver that sees gradients, in the columns of `ranking`; no other table holds these
+            solvers.
         verdict: the result in one sentence.
         basis: what the verdict rests on.
     """
@@ -50,7 +51,7 @@ class Analysis:
 
     @cached_property
     def problem_tests(self) -> pd.DataFrame:
-        """A row a problem and pair: exploratory tests between seeds, computed when first used."""
+        """One row per problem and pair: exploratory tests between seeds, computed when first used."""
         return problem_tests(self.scored, control=self.question.control)
 
     @property
@@ -71,15 +72,15 @@ def analyse(
 ) -> Analysis:
     """Score, test and rank the solvers of a runs table, and estimate how large the differences are.
 
-    White-box runs change nothing about the other solvers, not even what counts as the best known value.
+    White-box runs do not affect the results of other solvers, not even what counts as the best known value.
 
     Args:
-        runs: one row a run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
+        runs: one row per run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
             gradients.
         traces: the values of each run in query order, by (problem, solver, seed).
         question: the metric, the error rate, what counts as equal, and the control.
         resamples: number of bootstrap replicates.
-        seed: of the bootstrap and the posterior draws; everything else is exact.
+        seed: seed of the bootstrap and the posterior draws; everything else is exact.
 
     Raises:
         AmbError: no runs, a run twice, missing columns, an unknown control, or a comparison by seconds of runs that
@@ -121,11 +122,11 @@ def analyse(
 
 def _check_timed(runs: pd.DataFrame) -> None:
     """Refuse to compare seconds that are shares of joint batches."""
-    untimed = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, however long it took
+    untimed = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, whatever time it took
     if untimed.any():
         raise AmbError(
-            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds do not "
-            "compare: rerun them with --timing, or choose another metric"
+            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds are not "
+            "comparable: rerun them with --timing, or choose another metric"
         )
 
 

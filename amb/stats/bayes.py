@@ -22,8 +22,8 @@ def signed_rank_posterior(
     Args:
         differences: float[n], first minus second on every problem.
         rope: half the width of the region of practical equivalence, in the unit of the differences.
-        rng: of the posterior draws.
-        draws: how many of them.
+        rng: random generator of the posterior draws.
+        draws: number of posterior draws.
         strength: weight of the prior.
 
     Returns:
@@ -54,11 +54,11 @@ def add_posteriors(
     """The pairs with `rope` and the probabilities `first_better`, `equal` and `second_better`.
 
     Args:
-        pairs: of `compare_pairs`.
+        pairs: the table of `compare_pairs`.
         scores: problem × solver, medians.
         spans: problem -> the width of its range (see `ranges`); differences are divided by it.
         rope: region of practical equivalence, as a share of the range.
-        rng: of the posterior draws.
+        rng: random generator of the posterior draws.
     """
     widths = spans.reindex(scores.index).to_numpy(dtype=float)
     widths = np.where(widths > 0, widths, 1.0)

@@ -24,12 +24,12 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: of the column, and of the first field unless `fields` says otherwise.
-        header: its title; {metric} stands for the metric's label, {reference} for the solver compared with.
+        name: name of the column, and of the first field unless `fields` says otherwise.
+        header: title; {metric} stands for the metric's label, {reference} for the solver compared with.
         format: how its values become text.
-        help: what it says, in a sentence; the page shows it under the pointer.
+        help: what the column shows, in a sentence; the page shows it under the pointer.
         fields: the table's columns that the format reads; by default the one of the same name.
-        unit: of the numbers, "" for pure numbers.
+        unit: unit of the numbers, "" for pure numbers.
         align: side on which the text stands.
         priority: 1 must be seen; in a narrow terminal the highest numbers go first.
         present: "always", "where known" (left out if every value is unknown or empty) or "where incomplete" (left out
@@ -139,7 +139,7 @@ RANKING: Sequence[Column] = (
         fields=("failures", "runs"), unit="runs", priority=5,
     ),
 )  # fmt: skip
-"""The ranking: a row per solver."""
+"""The ranking: one row per solver."""
 
 PAIRS: Sequence[Column] = (
     Column("first", "solver", "text", "The solver with the better mean rank.", align="left"),
@@ -172,7 +172,7 @@ PAIRS: Sequence[Column] = (
         align="left", present="where known",
     ),
 )  # fmt: skip
-"""The pairs: a row per two solvers."""
+"""The pairs: one row per two solvers."""
 
 
 def ranking_columns(question: Question = DEFAULT) -> dict[str, Column]:
@@ -199,13 +199,13 @@ def shown(table: pd.DataFrame, columns: Mapping[str, Column] | None = None, *, p
         priority: columns of a higher number are left out.
     """
     chosen = ranking_columns() if columns is None else columns
-    kept = {name: column for name, column in known(chosen, table).items() if column.priority <= priority}
+    displayed = {name: column for name, column in known(chosen, table).items() if column.priority <= priority}
     rows = table.to_dict("records")
-    return pd.DataFrame({c.title: [c.cell(row) for row in rows] for c in kept.values()}, dtype=object)
+    return pd.DataFrame({c.title: [c.cell(row) for row in rows] for c in displayed.values()}, dtype=object)
 
 
 def known(columns: Mapping[str, Column], table: pd.DataFrame) -> dict[str, Column]:
-    """The columns that say something about this table."""
+    """The columns that carry information in this table."""
     return {name: column for name, column in columns.items() if _says(column, table)}
 
 

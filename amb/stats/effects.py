@@ -46,12 +46,12 @@ def add_effects(
     """The pairs with `difference`, its interval `low` and `high`, `a12`, `clusters` and `level`.
 
     Args:
-        pairs: of `compare_pairs`.
+        pairs: the table of `compare_pairs`.
         scores: panel of `score`, for the Hodges–Lehmann difference over problems and its percentile interval under the
             nested bootstrap of `resample`.
         ordered: panel of `ordered`, for A12, computed on each problem and averaged.
         resamples, rng: replicates of the bootstrap, and its random generator.
-        level: of the interval.
+        level: confidence level of the interval.
     """
     index = {solver: i for i, solver in enumerate(scores.solvers)}
     a = np.array([index[s] for s in pairs["first"]], dtype=int)

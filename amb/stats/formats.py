@@ -14,12 +14,12 @@ Format = Literal[
 
 UNKNOWN = "–"
 NOT_RANKED = "white-box, not ranked"
-"""The note of a solver that sees gradients."""
+"""The note on a solver that sees gradients."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """What a format must know besides the values.
+    """What a format needs besides the values.
 
     Attributes:
         digits: decimals of a plain number.
@@ -34,7 +34,7 @@ def show(name: Format, values: Sequence[Any], style: Style | None = None) -> str
     """The text of one cell.
 
     Args:
-        name: of the format.
+        name: name of the format.
         values: what the cell shows: one value for most formats, two for intervals, p-values (with their note) and
             counts (with their total), three for wins, ties and losses.
         style: decimals and scale; by default whole numbers on a linear scale.

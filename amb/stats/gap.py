@@ -1,4 +1,4 @@
-"""The gap between chance and the best known value, by which scores and thresholds of a problem are measured."""
+"""The gap between chance and the best known value, the scale of a problem's scores and thresholds."""
 
 from typing import Any
 
@@ -28,14 +28,14 @@ def gap_closed_on(values: pd.Series, problems: pd.Series, bounds: pd.DataFrame) 
 
     Args:
         values, problems: activations, and the problem of each.
-        bounds: of `ranges`.
+        bounds: the table of `ranges`.
     """
     start, best = problems.map(bounds["start"]), problems.map(bounds["best"])
     return pd.Series(gap_closed(values, start, best), values.index).where(best > start, 0.0)
 
 
 def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
-    """The range of activations by which each problem's scores and thresholds are measured.
+    """The range of activations that scales each problem's scores and thresholds.
 
     A problem with reference points (columns `chance` and `best_known` of the runs table) is `anchored`: its range goes
     from chance to the best known value, whichever solvers are compared, and is fixed for a version of its suite. For

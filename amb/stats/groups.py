@@ -13,7 +13,7 @@ def letters(order: Sequence[str], pairs: pd.DataFrame) -> dict[str, str]:
 
     Args:
         order: solvers, the best first.
-        pairs: of `compare_pairs`, for all pairs.
+        pairs: the table of `compare_pairs`, for all pairs.
     """
     columns: list[frozenset[str]] = [frozenset(order)]
     apart = pairs.loc[pairs["differs"], ["first", "second"]]
@@ -28,7 +28,7 @@ def letters(order: Sequence[str], pairs: pd.DataFrame) -> dict[str, str]:
 
 
 def cliques(order: Sequence[str], pairs: pd.DataFrame) -> list[list[str]]:
-    """The groups of two solvers or more, each in the given order: the bars of a mean-rank diagram."""
+    """The groups of two or more solvers, each in the given order: the bars of a mean-rank diagram."""
     display = letters(order, pairs)
     names = dict.fromkeys(letter for shown in display.values() for letter in shown)
     groups = [[s for s in order if name in display[s]] for name in sorted(names)]

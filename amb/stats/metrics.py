@@ -1,4 +1,4 @@
-"""The metrics by which a run can be scored; the primary one is declared before the results are seen."""
+"""The metrics that can score a run; the primary one is declared before the results are seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from amb.errors import unknown
 
 Cell = tuple[str, str, int]
-"""Problem, solver and seed: what names a run in tables and figures."""
+"""Problem, solver and seed, which identify a run in tables and figures."""
 
 Traces = Mapping[Cell, NDArray[np.float64]]
 """float64[queries] of each run: its values in query order, NaN where a query failed."""
@@ -17,12 +17,12 @@ Traces = Mapping[Cell, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Metric:
-    """A way to score a run; scores are oriented so that higher is better.
+    """A rule that scores a run; scores are oriented so that higher is better.
 
     Attributes:
         name: its name for `--metric`.
         label: header of its column.
-        noun: what it is called in a sentence.
+        noun: its name in a sentence.
         logarithmic: scores are -log10 of a cost (queries, seconds), so that differences are ratios.
     """
 

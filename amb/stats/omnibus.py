@@ -10,7 +10,7 @@ from scipy import stats
 def omnibus(blocks: pd.DataFrame) -> pd.DataFrame:
     """Friedman's test with the correction of Iman & Davenport (1980), over problems.
 
-    It is shown and decides nothing: Holm's correction of the pairs alone controls the family-wise error.
+    It is for information only: the family-wise error is controlled by Holm's correction of the pairs alone.
 
     Args:
         blocks: problem × solver, higher is better.

@@ -23,7 +23,7 @@ def compare_pairs(blocks: pd.DataFrame, *, alpha: float = Question.alpha, contro
         control: a solver with which every other one is compared; None compares all pairs.
 
     Returns:
-        A row a pair. `first` has the better mean rank or, with a control, `second` is the control; problems, wins,
+        One row per pair. `first` has the better mean rank or, with a control, `second` is the control; problems, wins,
         ties, losses (of the first), p, p_holm, balance (rank-biserial correlation, positive if the first is better),
         differs (p_holm <= alpha), method, and note: "all tied", or "underpowered" if even a first solver that won on
         every problem that is not tied could not have come below alpha.

@@ -10,7 +10,7 @@ from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 
 FRACTIONS = tuple(i / 51 for i in range(1, 52))
-"""The 51 thresholds of a problem, as shares of the gap between chance and the best known value that they close."""
+"""The 51 thresholds of a problem, as shares of the gap between chance and the best known value."""
 
 THRESHOLD = 0.75
 """The one threshold in tables: most runs are too short to close nine tenths of the gap (docs/statistics.md)."""
@@ -43,11 +43,11 @@ def queries_to(
     and no run ever rose above the floor) has no thresholds and no rows.
 
     Args:
-        bounds: of `ranges`; by default those of these runs.
+        bounds: the table of `ranges`; by default that of these runs.
 
     Returns:
         problem, solver, seed, budget, fraction, threshold, queries, reached, spent (queries until the threshold was
-        reached or, if it was missed, the budget): one row a run and threshold.
+        reached or, if it was missed, the budget): one row per run and threshold.
     """
     bounds = ranges(runs, traces) if bounds is None else bounds
     starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
@@ -58,7 +58,7 @@ def queries_to(
         start, best = starts[problem], bests[problem]
         if best <= start:
             continue
-        # The last threshold is the best value itself: rounding must not lift it out of reach.
+        # The last threshold is the best value itself: rounding must not put it out of reach.
         thresholds.append(np.minimum(start + shares * (best - start), best))
         values = traces.get((problem, solver, seed), np.empty(0))[: int(budget)]
         hits.append(first_hits(values, thresholds[-1] - SLACK * (best - start)))

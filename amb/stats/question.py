@@ -47,7 +47,7 @@ class Question:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Question":
-        """The question among stored settings; what they do not name is as by default, other names are ignored.
+        """The question in stored settings; missing entries have their defaults, other entries are ignored.
 
         Raises:
             SpecError: as for the class.
@@ -55,13 +55,13 @@ class Question:
         return cls(**{f.name: settings[f.name] for f in fields(cls) if f.name in settings})
 
     def to_settings(self) -> dict[str, Any]:
-        """The question by name, as `from_settings` reads it back."""
+        """The question as plain settings, which `from_settings` reads back."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def to_options(self) -> list[str]:
         """The command-line options that ask this question; those at their defaults are left out."""
-        given = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
-        return [word for name, value in given for word in (f"--{name}", str(value))]
+        changed = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
+        return [word for name, value in changed for word in (f"--{name}", str(value))]
 
 
 def _number(name: str, value: object) -> float:

@@ -20,21 +20,21 @@ def ranking(
     *,
     control: str | None = None,
 ) -> pd.DataFrame:
-    """Everything that is known about each solver, ordered by mean rank.
+    """All results of each solver, ordered by mean rank.
 
     Args:
-        scored: of `score_runs`. Runs on a problem that is not among the blocks count only in `covered`.
-        blocks: of `blocks`, problem × solver.
-        pairs: of `compare_pairs`.
-        intervals: of `score_intervals`.
-        hits: of `queries_to`, one fraction: which runs reached the threshold, after how many queries.
+        scored: the table of `score_runs`. Runs on a problem that is not among the blocks count only in `covered`.
+        blocks: the table of `blocks`, problem × solver.
+        pairs: the table of `compare_pairs`.
+        intervals: the table of `score_intervals`.
+        hits: the table of `queries_to` for one fraction: which runs reached the threshold, after how many queries.
         control: the solver that the others are compared with.
 
     Returns:
         One column for every field of `amb.stats.columns.RANKING`, in its order, and place, problems (compared), timed
-        (all runs had the machine to themselves, so seconds compare) and budget. In particular: letters ("" with a
-        control); covered and asked (problems that the solver, or any solver, has a run on); normalized (0 at chance, 1
-        at the best known value; NaN if no problem has reference points); wins, ties, losses (problems, against the
+        (all runs had the machine to themselves, so seconds are comparable) and budget. In particular: letters ("" with
+        a control); covered and asked (problems that the solver, or any solver, has a run on); normalized (0 at chance,
+        1 at the best known value; NaN if no problem has reference points); wins, ties, losses (problems, against the
         control or summed over all others); p_holm (against the control or the first; NaN for itself); hit_share (runs
         that reached the threshold); ert (its expected runtime, inf if no run reached it); white_box (False).
     """
@@ -48,7 +48,7 @@ def ranking(
     order = [str(solver) for solver in table.index]
     table = table.assign(white_box=False, covered=covered, asked=asked)
     table = table.join(_facts(scored, hits)).join(_tallies(blocks, control))
-    # Where no problem is common, nothing was joined.
+    # If no problem is common, nothing was joined.
     table = table.fillna({"runs": 0, "failures": 0}).astype({"runs": int, "failures": int})
     table["timed"] = table["timed"].eq(True)
     table["budget"] = budgets
@@ -62,10 +62,10 @@ def ranking(
 
 
 def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
-    """Rows of white-box solvers in the columns of `ranking`, to stand below it: no place, rank, letter or test.
+    """Rows of white-box solvers in the columns of `ranking`, to be shown below it: no place, rank, letter or test.
 
     Args:
-        scored, intervals, hits: as of `ranking`, of these solvers alone.
+        scored, intervals, hits: as for `ranking`, of these solvers only.
     """
     table = intervals.set_index("solver")[["score", "low", "high"]].sort_values("score", ascending=False)
     table = table.join(_facts(scored, hits))
@@ -79,13 +79,13 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
 
 
 def _order() -> list[str]:
-    """The ranking's columns: what the declared ones read, and what no table shows by itself."""
+    """The ranking's columns: those that the declared columns read, and those that no table shows."""
     fields = [field for column in columns.RANKING for field in column.fields]
     return list(dict.fromkeys(["place", *fields, "problems", "timed", "budget"]))
 
 
 def _facts(scored: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
-    """What is counted and averaged over each solver's runs, index solver."""
+    """Counts and averages over each solver's runs, index solver."""
     cells = ["problem", "solver", "seed"]
     runs = scored.assign(timed=timed(scored)).merge(hits[[*cells, "reached", "spent"]], on=cells, how="left")
     tally = runs.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), timed=("timed", "all"))

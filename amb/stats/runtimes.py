@@ -1,4 +1,4 @@
-"""Expected runtimes: how many queries a threshold costs if a run that misses it is started again."""
+"""Expected runtimes: how many queries a threshold costs if runs are restarted until one reaches it."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def expected_runtimes(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence
     & Hansen 2005). It is infinite if no run reached it. A failed run spends its whole budget.
 
     Returns:
-        problem, solver, fraction, threshold, ert, reached, runs: a row a problem, solver and threshold.
+        problem, solver, fraction, threshold, ert, reached, runs: one row per problem, solver and threshold.
     """
     hits = queries_to(runs, traces, fractions=fractions)
     groups = hits.groupby(["problem", "solver", "fraction"], sort=False)
@@ -50,8 +50,8 @@ def pooled_runtimes(
     upper end of an interval is infinite if no run reached the threshold in too many replicates.
 
     Returns:
-        solver, fraction, ert, low, high, reached (share of runs), problems, method: a row a solver and fraction; empty
-        if no problem has thresholds.
+        solver, fraction, ert, low, high, reached (share of runs), problems, method: one row per solver and fraction;
+        empty if no problem has thresholds.
     """
     hits = queries_to(runs, traces, fractions=fractions)
     pairs = runs.drop_duplicates("problem").set_index("problem")[["generator", "target"]]

@@ -36,10 +36,10 @@ NUDGE = 1e-6
 
 
 def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs table, if it has all columns, at least one row, and no run twice.
+    """The runs table, after checking that it has all columns, at least one row, and no run twice.
 
     Raises:
-        AmbError: one of these is not so; the message says which.
+        AmbError: one of these does not hold; the message says which.
     """
     missing = [column for column in COLUMNS if column not in runs]
     if missing:
@@ -59,12 +59,12 @@ def white_box_runs(runs: pd.DataFrame) -> pd.Series:
 
 
 def competing(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of solvers that see values only: all that is ranked, tested and drawn against a best known value."""
+    """The runs of solvers that see values only, which are ranked, tested and drawn in figures."""
     return runs[~white_box_runs(runs)]
 
 
 def timed(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run had the machine to itself, so that its seconds compare; False if the table does not say."""
+    """Whether each run had the machine to itself, so that seconds are comparable; False if the table does not say."""
     return runs["timing"].astype(bool) if "timing" in runs else pd.Series(False, index=runs.index)
 
 
@@ -85,10 +85,10 @@ def score_runs(
     scored, the worst cost on that problem; the thresholds that it reached before it failed count.
 
     Args:
-        runs: one row a run, with the columns `COLUMNS`.
+        runs: one row per run, with the columns `COLUMNS`.
         traces: the values of each run.
         metric: a name in `METRICS`.
-        bounds: of `ranges`; by default those of these runs.
+        bounds: the table of `ranges`; by default that of these runs.
 
     Raises:
         AmbError: the table is not a runs table, or the metric is unknown.
@@ -128,7 +128,7 @@ def score_runs(
 
 
 def median_scores(scored: pd.DataFrame) -> pd.DataFrame:
-    """One row a problem and solver: the median of its runs, and how many of them failed.
+    """One row per problem and solver: the median of its runs, and how many of them failed.
 
     Returns:
         problem, generator, target, layer, unit, solver; runs, failures, saturated (share of runs at 1.0), score and

@@ -1,8 +1,8 @@
-"""Every sentence that both Python and the page say, by name; the page receives them with its data.
+"""Every sentence that both Python and the page write, by name; the page receives them with its data.
 
 A template holds placeholders, filled by two rules here and in the page's `sentences.js`:
 
-- ``{name}``: the value: a text as it is, a whole number with commas between thousands, a list as "a, b and c".
+- ``{name}``: the value: text unchanged, a whole number with commas between thousands, a list as "a, b and c".
 - ``{name|one|many}``: "one" if the number is 1 or the list has one member, else "many".
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 Value = str | int | Sequence[str]
 
 SENTENCES: Mapping[str, str] = {
-    # The verdict: who is best, by how much, how surely.
+    # The verdict: which solver is best, by how much, with what confidence.
     "nothing selected": "No solver is selected.",
     "no common problem": (
         "No verdict: there is no problem on which every solver has a run. Let the study finish, or compare fewer "
@@ -84,7 +84,7 @@ SENTENCES: Mapping[str, str] = {
         "thresholds stay those of the whole."
     ),
     "without a run": "Without a run here: {solvers}.",
-    # What tables and captions say.
+    # Sentences of tables and captions.
     "gap with points": (
         "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite."
     ),

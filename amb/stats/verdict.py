@@ -25,14 +25,14 @@ from amb.stats.signed_rank import smallest_p
 
 
 def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEFAULT) -> str:
-    """Who is best, by how much, how surely and at what cost; `basis` says what this rests on.
+    """Which solver is best, by how much, with what confidence and at what cost; `basis` says what this rests on.
 
     It claims no more than the tests do: a solver "beats" another only if the Holm-corrected p-value is at most alpha.
     If no number of wins could have been enough, it says "underpowered".
 
     Args:
-        ranking: of `ranking`.
-        pairs: of `compare_pairs` with `add_effects` (and, if wanted, `add_posteriors`).
+        ranking: the table of `ranking`.
+        pairs: the table of `compare_pairs` with `add_effects` (and, if wanted, `add_posteriors`).
         question: what was asked.
     """
     if int(ranking["problems"].iloc[0]) == 0:
@@ -49,11 +49,11 @@ def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEF
 
 
 def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame) -> str:
-    """What a verdict rests on: problems, networks, runs, failures, tests and intervals, and what it cannot say.
+    """What a verdict rests on: problems, networks, runs, failures, tests and intervals, and its limits.
 
     Args:
-        ranking, pairs: as of `verdict`.
-        elsewhere: scored runs that are left out because not every solver has one on their problems.
+        ranking, pairs: as for `verdict`.
+        elsewhere: scored runs that are left out because some solver has no run on their problems.
     """
     problems, comparisons = int(ranking["problems"].iloc[0]), len(pairs)
     left_out: dict[str, Value] = {"runs": len(elsewhere), "failed": _failed(int(elsewhere["failed"].sum()))}
@@ -138,7 +138,7 @@ def _effect(pairs: pd.DataFrame, first: str, second: str, question: Question) ->
 
 
 def _equal(pairs: pd.DataFrame, first: str, second: str) -> str:
-    """How probable it is that the two are practically equal, if that is the likeliest outcome."""
+    """The probability that the two are practically equal, if that is the likeliest outcome."""
     row = _pair(pairs, first, second)
     if "equal" not in row or not row["equal"] >= 0.5:
         return ""

@@ -11,7 +11,7 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     """Compare plans with the solvers and problems of the manifest, as they were last asked for.
 
     Returns:
-        One sentence for each solver or problem that the study has runs of, but whose runs are new all the same.
+        One sentence for each solver or problem that the study has runs of, but whose runs are new nevertheless.
     """
     solvers, problems = manifest.solvers, manifest.problems
     wanted = {plan.solver: plan.version for plan in plans}
@@ -19,7 +19,7 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     for solver, version in wanted.items():
         if solver in solvers and solvers[solver] != version:
             reasons.append(
-                f"{solver} is now version {version}, not {solvers[solver]}: its earlier runs stay but are not used, "
+                f"{solver} is now version {version}, not {solvers[solver]}: its earlier runs are kept but not used, "
                 "and it runs again"
             )
         elif solver not in solvers:
@@ -35,6 +35,6 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         reasons.append(
             f"the networks of {names[0]}{more} have changed (fingerprint {before}... before, {now}... now): "
-            "earlier runs stay but are not used, and the solvers run again"
+            "earlier runs are kept but not used, and the solvers run again"
         )
     return reasons

@@ -1,4 +1,4 @@
-"""Writing files that stay: a reader never sees half of one, and a power failure leaves the old one or the new one."""
+"""Durable files: a reader never sees half of one, and a power failure leaves the old file or the new one."""
 
 import errno
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amb.errors import AmbError, StudyError
 
-# What a file system answers that cannot flush a folder.
+# What a file system that cannot flush a folder answers.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
 
 

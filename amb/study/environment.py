@@ -28,7 +28,7 @@ def environment() -> Environment:
         platform=platform.platform(),
         processor=_processor(),
         cores=os.cpu_count(),
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages={name: version for name in PACKAGES if (version := _version(name))},
     )
 
 

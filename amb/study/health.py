@@ -38,7 +38,7 @@ class StudyStatus:
     Attributes:
         finished: number of runs that did not fail; `failed`, the records of those that did.
         under_way: runs with a journal.
-        session: the last "begin" in the log, {} if there is none.
+        session: the last "begin" in the log, {} without one.
         rate: queries per second since then; None if unknown.
         idle: seconds since the last line of the log; None if there is none.
         warnings: messages of the last session's warnings, failures aside.
@@ -101,7 +101,7 @@ def study_status(study: Study) -> StudyStatus:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a file that its owner should know.
+    """Something that the owner of a file should know.
 
     Attributes:
         path: the file.
@@ -165,12 +165,12 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
         if is_claimed(path.with_suffix(".lock")):
             continue  # under way
         if content is None:
-            yield Finding(path, "a journal in which nothing is whole; its run starts over", "set aside")
+            yield Finding(path, "a journal without a complete batch; its run starts over", "set aside")
             continue
         queries = len(content.known.trace)
         name = content.plan.name if content.plan else path.stem
         if not content.whole:
-            yield Finding(path, f"{name}: the journal's end is torn; the {queries} whole queries before it are used")
+            yield Finding(path, f"{name}: the journal's end is incomplete; the {queries} queries before it are used")
         else:
             yield Finding(path, f"{name} was interrupted after {queries} queries; the same command resumes it")
 
@@ -181,9 +181,9 @@ def _leftovers(study: Study) -> Iterator[Finding]:
             if path.is_symlink():
                 yield Finding(path, "a symbolic link; only regular files are read", "set aside")
             elif path.suffix in (".tmp", ".new"):
-                yield Finding(path, "an incomplete file of a process that died; nothing reads it", "delete")
+                yield Finding(path, "an incomplete file, left by a process that died; nothing reads it", "delete")
             elif path.suffix == ".lock" and not is_claimed(path):
-                yield Finding(path, "the claim of a process that died; it blocks no other process", "delete")
+                yield Finding(path, "a lock file, left by a process that died; it blocks no other process", "delete")
 
 
 def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
@@ -192,7 +192,7 @@ def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
 
 
 def _peek(path: Path) -> RunRecord | None:
-    """A run's record without its trace; None if it is damaged or just being written."""
+    """A run's record without its trace; None if it is damaged or being written."""
     try:
         check_file(path, LARGEST_RUN)
         metadata = pq.read_metadata(path).metadata or {}
@@ -209,5 +209,5 @@ def _age(time: object) -> float | None:
 
 
 def _number(value: object) -> float:
-    """A number in the log; 0 if it is something else."""
+    """A number in the log; 0 if the entry is anything else."""
     return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0

@@ -1,6 +1,6 @@
 """The trace of a run under way, on disk before the solver receives it.
 
-A journal is a line of JSON that says whose it is, then one frame for each batch asked: ::
+A journal is a line of JSON that says which run it belongs to, then one frame for each batch asked: ::
 
     {"journal": 2, "d": 128, "plan": {...}}\\n
     length  u32   bytes of the payload
@@ -10,7 +10,7 @@ A journal is a line of JSON that says whose it is, then one frame for each batch
 
 All numbers are little-endian. A process that dies in the middle of a write leaves a torn last frame; reading stops
 before it, as before any frame whose checksum is wrong. Every frame is handed to the operating system at once: what a
-solver was told survives the death of the process, though not a power failure, since nothing waits for the disk.
+solver received survives the death of the process, though not a power failure, since nothing waits for the disk.
 """
 
 import json
@@ -45,8 +45,8 @@ _NOTE = struct.Struct("<IB3d")
 class Journal:
     """Appends the batches of one run.
 
-    Opening it writes what is `known` already (what an earlier process left) to a new file and renames it into place,
-    so a torn tail is gone and the old journal stays until the new one is whole.
+    Opening it writes what is `known` already (what an earlier process left) to a new file and renames it into place:
+    a torn tail disappears, and the old journal stays until the new one is complete.
 
     Raises:
         StudyError: the journal cannot be written.
@@ -103,12 +103,12 @@ class Journal:
             raise self._failed(cause) from cause
 
     def close(self) -> None:
-        """Close the file; the journal stays until `discard`. A disk that is full is no reason to fail here."""
+        """Close the file; the journal stays until `discard`. A full disk is not an error here."""
         with suppress(OSError):
             self._file.close()
 
     def discard(self) -> None:
-        """Close and delete: the run's own file has taken its place."""
+        """Close and delete the file: the run's own file has taken its place."""
         self.close()
         self.path.unlink(missing_ok=True)
 
@@ -146,9 +146,9 @@ class JournalContent:
     """What a journal holds.
 
     Attributes:
-        known: its whole batches, and what they cost.
-        plan: the run it belongs to, if its writer said so.
-        whole: False if bytes after the last whole batch are torn or damaged.
+        known: its complete batches, and what they cost.
+        plan: the run that it belongs to, if its writer recorded that.
+        whole: False if bytes after the last complete batch are torn or damaged.
     """
 
     known: Known
@@ -157,13 +157,13 @@ class JournalContent:
 
 
 def find_journals(folder: Path) -> list[Path]:
-    """The journals in a folder, one a run, in the order of their run ids; those of version 0.1 too."""
+    """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1."""
     paths = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
     return [paths[run_id] for run_id in sorted(paths)]
 
 
 def read_journal(path: Path) -> JournalContent | None:
-    """All whole batches of a journal; None if there is no such file, or nothing in it is whole.
+    """All complete batches of a journal; None if there is no such file, or it has no complete batch.
 
     Raises:
         StudyError: the file cannot be read, is not a regular file, or is too large.

@@ -1,4 +1,4 @@
-"""Journals of version 0.1: an Arrow stream, one record batch a batch asked. They are read, never written.
+"""Journals of version 0.1: an Arrow stream, one record batch per batch asked for. They are read, never written.
 
 This module can go once unfinished studies of version 0.1 need no longer be resumed.
 """
@@ -24,7 +24,7 @@ _DAMAGE = (pa.ArrowException, OSError, EOFError, ValueError, TypeError, KeyError
 
 
 def parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
-    """The whole batches, their run, and whether nothing after them is damaged; None if nothing is whole."""
+    """The complete batches, their run, and whether nothing after them is damaged; None if no batch is complete."""
     try:
         reader = pa.ipc.open_stream(content)
         schema = reader.schema
@@ -54,7 +54,7 @@ def parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
 
 
 def _records(reader: pa.RecordBatchStreamReader, content: bytes) -> Iterator[tuple[pa.RecordBatch, Seconds, bool]]:
-    """Record by record, each only if its checksum is right.
+    """The records one by one, each only if its checksum is right.
 
     Raises:
         ValueError, pyarrow.ArrowException, ...: the next record is torn or damaged.
@@ -107,7 +107,7 @@ def _refuse_compressed(message: pa.ipc.Message) -> None:
 
 
 def _field(content: bytes, table: int, slot: int) -> int | None:
-    """Where a field of a flatbuffer table stands, None if it is absent."""
+    """The position of a field of a flatbuffer table, None if it is absent."""
     (back,) = struct.unpack_from("<i", content, table)
     size, _ = struct.unpack_from("<HH", content, table - back)
     at = 4 + 2 * slot

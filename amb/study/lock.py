@@ -36,7 +36,7 @@ class Claim:
 
 
 def claim(path: Path, *, wait: bool = False) -> Claim | None:
-    """The claim whose lock file is `path`, or None if another process has it.
+    """Claim the run whose lock file is `path`; None if another process has it.
 
     Args:
         path: the lock's own file, made and removed here.
@@ -67,7 +67,7 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
 
 
 def enter(folder: Path, *, alone: bool) -> Claim | None:
-    """Share a folder with other processes, or have it `alone`; None if that is impossible now.
+    """Share a folder with other processes, or use it `alone`; None if that is impossible now.
 
     The folder itself is locked, so no file is made. If it cannot be locked (Windows, some network file systems),
     nothing keeps processes apart.

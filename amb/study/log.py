@@ -11,7 +11,7 @@ from amb.study.untrusted import check_file, json_object
 
 Level = Literal["info", "warning", "error"]
 
-# Bytes of a line, and of a log, that are read at most.
+# Largest number of bytes read of a line, and of a log.
 LONGEST_LINE = 1 << 20
 LARGEST = 1 << 30
 # Links are not followed, and opening a pipe does not block.
@@ -22,7 +22,7 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _SAFELY
 class StudyLog:
     """Appends to ``log.jsonl``; each line is one write, so processes may share the file.
 
-    A log that cannot be written is no error: the study's own files report a full disk.
+    A log that cannot be written is not an error: the study's own files report a full disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,5 +61,5 @@ class StudyLog:
 
 
 def now() -> str:
-    """The wall clock, which may jump: for people to read, not to measure with."""
+    """The wall clock, which may jump: for people to read, not for measurements."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

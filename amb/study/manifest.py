@@ -41,7 +41,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         suite: name and version, if the problems are exactly one suite's.
         budget, seeds: for every run; the budget is None, or 0 in files of version 0.1, if nothing was asked for.
         device: where problems are evaluated.
-        timing: whether runs had the machine for themselves.
+        timing: whether runs had the machine to themselves.
         with_reference: "True", or the folder of the reference study that it was compared with.
     """
 
@@ -75,7 +75,7 @@ class Manifest(Struct, frozen=True):
         settings: what it was last asked for.
         problems: fingerprint of every problem that was ever asked for.
         solvers: version of every solver that was ever asked for.
-        environments: of a study that was merged, those of its parts, if they differ.
+        environments: for a merged study, those of its parts, if they differ.
     """
 
     schema: int = SCHEMA_VERSION
@@ -94,7 +94,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest; fields that a later version added are ignored.
 
     Raises:
-        StudyError: the file is damaged, is not a manifest, or has another schema.
+        StudyError: the file is damaged, is not a manifest, or has a different schema.
     """
     try:
         content = read_bytes(path, LARGEST)
@@ -105,7 +105,7 @@ def read_manifest(path: Path) -> Manifest:
         why = cause.strerror or cause if isinstance(cause, OSError) else cause
         raise StudyError(f"{path} is damaged ({why}); restore or delete it") from cause
     raise StudyError(
-        f"{path.parent} has schema version {schema}, this amb reads {SCHEMA_VERSION}; "
+        f"{path.parent} has schema version {schema}, but this version of amb reads {SCHEMA_VERSION}; "
         "use the version of amb that wrote it"
     )
 
@@ -116,9 +116,9 @@ def manifest_text(manifest: Manifest) -> bytes:
 
 
 def union(manifests: Sequence[Manifest]) -> Manifest:
-    """One manifest for several studies: everything that any was asked for; where two differ, the first one's word.
+    """One manifest for several studies: everything that any was asked for; where two differ, the first study decides.
 
-    The budget is the smallest, which every run that reached its end can answer.
+    The budget is the smallest, since every finished run can answer for it.
     """
     settings = [manifest.settings for manifest in manifests]
     first = settings[0]

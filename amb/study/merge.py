@@ -28,7 +28,7 @@ class Merged:
 
     Attributes:
         studies: how many were merged into the study.
-        added: runs that it did not have; `lengthened`, runs of which it had a copy that counts for less.
+        added: runs that it did not have; `lengthened`, runs of which it had a copy of lower rank.
         runs: finished runs that it holds now.
         unfinished: journals that were copied.
     """
@@ -51,22 +51,22 @@ class Copy:
 
     @property
     def rank(self) -> tuple[int, int, bool, bool]:
-        """Of two copies that agree, the greater one stays."""
+        """Of two copies that agree, the one with the greater rank is kept."""
         record = self.record
         ended_well, timing = (False, False) if record is None else (not record.failed, record.timing)
         return len(self.trace), self.plan.budget, ended_well, timing
 
 
 def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
-    """Unite studies by the ids of their runs.
+    """Merge studies by the ids of their runs.
 
-    Of two copies of one run, the one with more queries stays if it continues the other; of equal ones, the one with
-    the larger budget, then one that did not fail, then one of a timing study, then the one that `into` had. Journals
-    are copied if they have more queries than the finished run. All files are read and checked before the first is
-    written, so a refusal writes nothing. Merging is idempotent, and an interrupted merge can be repeated.
+    Of two copies of one run, the one with more queries is kept if it continues the other; if both have the same number,
+    the one with the larger budget, then one that did not fail, then one of a timing study, then the one in `into`.
+    Journals are copied if they have more queries than the finished run. All files are read and checked before the first
+    is written, so a refusal writes nothing. Merging is idempotent, and an interrupted merge can be repeated.
 
     Args:
-        into: the study that takes all runs; made if it does not exist.
+        into: the study that receives all runs; created if it does not exist.
         studies: folders of the others, which are only read.
 
     Raises:
@@ -77,30 +77,30 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
     sources = [_source(study, folder) for study in dict.fromkeys(Path(s) for s in studies)]
     if not sources:
         raise StudyError(f"nothing to merge: name at least one study besides {folder}")
-    ours = _existing(folder)
-    with unlocked() if ours is None else ours.enter(alone=True):
-        sides = sources if ours is None else [ours, *sources]
+    destination = _existing(folder)
+    with unlocked() if destination is None else destination.enter(alone=True):
+        sides = sources if destination is None else [destination, *sources]
         finished, unfinished = _union(sides)
-        if ours is None:
-            ours = Study(folder)
-        before = {path.stem for path in (ours.folder / "runs").glob("*.parquet")}
-        taken = [path for path in finished.values() if path.parent.parent != ours.folder]
-        for path in taken:
-            write_whole(ours.run_file(path.stem), partial(shutil.copyfile, path))
-        continued = [path for path in unfinished.values() if path.parent.parent != ours.folder]
+        if destination is None:
+            destination = Study(folder)
+        before = {path.stem for path in (destination.folder / "runs").glob("*.parquet")}
+        copied = [path for path in finished.values() if path.parent.parent != destination.folder]
+        for path in copied:
+            write_whole(destination.run_file(path.stem), partial(shutil.copyfile, path))
+        continued = [path for path in unfinished.values() if path.parent.parent != destination.folder]
         for path in continued:
             content = read_journal(path)
             if content is not None and content.plan is not None:
                 d = content.known.trace.candidates.shape[1]
-                ours.journal(content.plan, d, content.known).close()
+                destination.journal(content.plan, d, content.known).close()
         for run_id in finished.keys() - unfinished.keys():
-            for path in ours.journals(run_id):
+            for path in destination.journals(run_id):
                 path.unlink()
-        ours.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
-        added = sum(path.stem not in before for path in taken)
-        done = Merged(len(sources), added, len(taken) - added, len(finished), len(continued))
+        destination.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
+        added = sum(path.stem not in before for path in copied)
+        done = Merged(len(sources), added, len(copied) - added, len(finished), len(continued))
         names = [str(source.folder) for source in sources]
-        ours.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
+        destination.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
     return done
 
 
@@ -123,11 +123,11 @@ def difference(one: Copy, other: Copy) -> str | None:
     if not same[:fixed].all():
         return f"query {int(np.argmin(same)) + 1} asks for different candidates"
     for name in ("values", "clean"):
-        mine, theirs = getattr(shorter.trace, name), getattr(longer.trace, name)[:n]
-        wrong = same & (mine != theirs) & ~(np.isnan(mine) & np.isnan(theirs))
+        first, second = getattr(shorter.trace, name), getattr(longer.trace, name)[:n]
+        wrong = same & (first != second) & ~(np.isnan(first) & np.isnan(second))
         if wrong.any():
             row = int(np.argmax(wrong))
-            values = {id(shorter): mine[row], id(longer): theirs[row]}
+            values = {id(shorter): first[row], id(longer): second[row]}
             what = "value" if name == "values" else "noise-free value"
             return f"query {row + 1} has the {what} {values[id(one)]!r} and {values[id(other)]!r}"
     a, b = one.record, other.record
@@ -144,25 +144,27 @@ def difference(one: Copy, other: Copy) -> str | None:
 
 def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
     """The files to keep, finished runs and journals, by run id; contradictions are collected, then raised."""
-    kept: dict[str, dict[str, Path]] = {"runs": {}, "journal": {}}
-    against: list[str] = []
-    for kind in kept:
+    files: dict[str, dict[str, Path]] = {"runs": {}, "journal": {}}
+    contradictions: list[str] = []
+    for kind in files:
         for side in sides:
             for copy in _copies(side, kind):
                 run_id = copy.plan.run_id
-                rivals = [_read(files[run_id]) for files in kept.values() if run_id in files]
+                rivals = [_read(paths[run_id]) for paths in files.values() if run_id in paths]
                 conflicts = [(rival, why) for rival in rivals if rival and (why := difference(rival, copy))]
-                against += [f"{rival.path} and {copy.path} ({copy.plan.name}): {why}" for rival, why in conflicts]
+                contradictions += [
+                    f"{rival.path} and {copy.path} ({copy.plan.name}): {why}" for rival, why in conflicts
+                ]
                 reach = copy.rank if kind == "runs" else copy.rank[:1]
                 if all(reach > rival.rank[: len(reach)] for rival in rivals if rival):
-                    kept[kind][run_id] = copy.path
-    if against:
-        more = f"; and {len(against) - QUOTED} more" if len(against) > QUOTED else ""
+                    files[kind][run_id] = copy.path
+    if contradictions:
+        more = f"; and {len(contradictions) - QUOTED} more" if len(contradictions) > QUOTED else ""
         raise StudyError(
-            f"studies contradict each other, so nothing was merged: {'; '.join(against[:QUOTED])}{more}. "
+            f"studies contradict each other, so nothing was merged: {'; '.join(contradictions[:QUOTED])}{more}. "
             "A run has one outcome: find out which file is wrong (`amb study doctor`) and delete it"
         )
-    return kept["runs"], kept["journal"]
+    return files["runs"], files["journal"]
 
 
 def _copies(study: Study, kind: str) -> Iterator[Copy]:
@@ -173,7 +175,7 @@ def _copies(study: Study, kind: str) -> Iterator[Copy]:
 
 
 def _read(path: Path) -> Copy | None:
-    """A file's content; None for a journal in which nothing is whole."""
+    """A file's content; None for a journal without a complete batch."""
     if path.suffix == ".parquet":
         record, trace = read_run(path)
         return Copy(path, record.plan, record, trace)

@@ -1,8 +1,8 @@
 """A published study: all runs in one small file, to read and compare with, but not to extend.
 
-All candidates would be too much for a repository. A published study keeps every value in query order, every record
-with its recommended candidate, and, for the best run of each problem and solver, the candidates at which it improved;
-the others follow from the seed.
+Storing all candidates would be too much for a repository. A published study keeps every value in query order, every
+record with its recommended candidate, and, for the best run of each problem and solver, the candidates at which it
+improved; the others follow from the seed.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise StudyError(f"cannot make {folder}: {cause.strerror or cause}") from cause
+        raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
     rows = [_row(record, trace, record.plan.run_id in winners) for record, trace in study.records()]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     files = [folder / RUNS, folder / "manifest.json"]
@@ -65,7 +65,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
 
 
 class PublishedStudy:
-    """Opens what `publish` wrote; reads as a `Study` does.
+    """Opens what `publish` wrote, and is read like a `Study`.
 
     A trace's candidates are -1 where they were not kept.
 
@@ -112,7 +112,7 @@ class PublishedStudy:
             record = RunRecord.from_json(cells["record"])
             d = cells["modes"]
             if not 1 <= d <= DIMENSIONS or d * len(cells["values"]) > MOST_NUMBERS:
-                raise ValueError(f"{len(cells['values'])} candidates of {d} dimensions are more than is read")
+                raise ValueError(f"{len(cells['values'])} candidates of {d} dimensions exceed the size limit")
             values = np.array(cells["values"], dtype=np.float64)
             clean = values.copy() if cells["clean"] is None else np.array(cells["clean"], dtype=np.float64)
             candidates = np.full((len(values), d), -1, dtype=np.int64)
@@ -128,7 +128,7 @@ class PublishedStudy:
 
 
 def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
-    kept = improvements(trace.values) if winner else np.empty(0, np.int64)
+    queries = improvements(trace.values) if winner else np.empty(0, np.int64)
     return {
         "key": record.plan.run_id,
         "record": record.to_json(),
@@ -136,8 +136,8 @@ def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
         "batches": trace.batches,
         "values": trace.values,
         "clean": None if np.array_equal(trace.clean, trace.values, equal_nan=True) else trace.clean,
-        "rows": kept,
-        "candidates": trace.candidates[kept].astype(np.uint16).ravel(),
+        "rows": queries,
+        "candidates": trace.candidates[queries].astype(np.uint16).ravel(),
     }
 
 

@@ -15,8 +15,8 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.study.untrusted import json_object
 
 Status = Literal["ok", "timeout", "crash", "skip"]
-"""How a run ended: its budget spent; out of time; its solver or its evaluation failed; never begun, as its problem
-could not be made. The last three are failures, with a reason; for the first see `RunRecord.failed`."""
+"""How a run ended: it spent its budget; it ran out of time; its solver or its evaluation failed; it never began, since
+its problem could not be created. The last three are failures, with a reason; for the first see `RunRecord.failed`."""
 
 
 LEVELS = 1 << 16
@@ -54,10 +54,10 @@ class RunPlan:
 
     @classmethod
     def from_content(cls, content: object) -> "RunPlan":
-        """The plan that `dataclasses.asdict` made; fields that a later version added are ignored.
+        """The plan from what `dataclasses.asdict` returned; fields that a later version added are ignored.
 
         Raises:
-            ValueError: something is missing, of another type, or out of range.
+            ValueError: something is missing, of the wrong type, or out of range.
         """
         entries = _known_fields(cls, content)
         if isinstance(content, Mapping) and "seed" not in entries and "replicate" in content:
@@ -74,7 +74,7 @@ class RunPlan:
     def run_id(self) -> str:
         """Name of the run on disk: a hash of everything that its trace depends on.
 
-        The budget is part of it only where the solver is not anytime; else raising it extends the run.
+        The budget is part of it only if the solver is not anytime; otherwise a larger budget extends the run.
         """
         parts = [self.problem, self.fingerprint, self.solver, self.version, self.seed]
         if not self.anytime:
@@ -135,8 +135,8 @@ class RunRecord:
         final: the recommended candidate's noise-free activation, or NaN.
         solver_seconds, generator_seconds, target_seconds: metered cost; in lockstep, generator and target
             seconds are this run's share of each batch, by candidates.
-        timing: True if the run had the machine for itself, so that it supports wall-time claims.
-        message: the reason of a failure, with its traceback.
+        timing: True if the run had the machine to itself, so that it supports wall-time claims.
+        message: the reason for a failure, with its traceback.
     """
 
     plan: RunPlan
@@ -160,8 +160,8 @@ class RunRecord:
     def failed(self) -> bool:
         """Whether the run stopped early, or recommends a candidate without an activation.
 
-        Everything that counts failures asks here. A run with status "ok" and no `final` has spent its budget: it has
-        failed, but a larger budget extends it like any other.
+        Everything that counts failures uses this property. A run with status "ok" and no `final` has spent its budget:
+        it has failed, but a larger budget extends it like any other.
         """
         return self.status != "ok" or bool(np.isnan(self.final))
 
@@ -179,7 +179,7 @@ class RunRecord:
         return NO_ACTIVATION if self.outcome == "no activation" else ""
 
     def at_budget(self, trace: "Trace", budget: int) -> tuple["RunRecord", "Trace"]:
-        """The run as it stood after `budget` queries, of which `trace` holds the whole course.
+        """The run as it stood after `budget` queries; `trace` is the trace of the whole run.
 
         It recommends the best candidate observed by then. Its seconds are a share of the whole run's, so they support
         no claim about time. Published studies keep few candidates: where some are missing, `distinct` is None and
@@ -214,7 +214,7 @@ class RunRecord:
 
     def to_json(self) -> str:
         """The record as JSON; NaN is written as null."""
-        # Not asdict: it copies every index of the recommended candidate by itself.
+        # Not asdict: it copies every index of the recommended candidate separately.
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         content["plan"] = asdict(self.plan)
         content["final"] = None if np.isnan(self.final) else self.final
@@ -225,7 +225,7 @@ class RunRecord:
         """The record that `to_json` wrote; fields that a later version added are ignored.
 
         Raises:
-            ValueError: something is missing, of another type, or out of range.
+            ValueError: something is missing, of the wrong type, or out of range.
         """
         entries = _known_fields(cls, json_object(text))
         entries["plan"] = RunPlan.from_content(entries.get("plan"))
@@ -255,7 +255,7 @@ class Trace:
 
     Attributes:
         candidates: int64[queries, d]; -1 where a published study did not keep them.
-        values: float64[queries], what the solver was told; NaN where a query failed.
+        values: float64[queries], what the solver received; NaN where a query failed.
         clean: float64[queries], the same without noise.
         batches: int64[asks], sizes of the batches asked; their sum is the number of queries.
     """
@@ -284,7 +284,7 @@ class Trace:
         return (self.candidates >= 0).all(axis=1)
 
     def first(self, queries: int) -> "Trace":
-        """The first queries, at most all; a batch that goes on beyond them is cut."""
+        """The first queries, at most all; a batch that extends beyond them is cut."""
         n = min(queries, len(self))
         batches = np.diff(np.minimum(np.cumsum(self.batches), n), prepend=0)
         return Trace(*self.rows(0, n), batches[batches > 0])
@@ -304,7 +304,7 @@ def improvements(values: FloatArray) -> IntArray:
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier processes observed of a run, what that cost, and whether the run had the machine for itself."""
+    """What earlier processes observed of a run, what that cost, and whether the run had the machine to itself."""
 
     trace: Trace
     seconds: Seconds = Seconds()

@@ -20,7 +20,7 @@ from amb.study.traces import read_run, write_run
 
 
 class Study:
-    """Opens a study folder, and makes it if it does not exist.
+    """Opens a study folder, and creates it if it does not exist.
 
     Layout: ``manifest.json``, ``runs/<run id>.parquet``, ``journal/<run id>.journal``, ``log.jsonl``, ``report/``, and
     ``damaged/`` for files that cannot be used.
@@ -30,7 +30,7 @@ class Study:
         log: what happened to it.
 
     Raises:
-        StudyError: the folder cannot be made or written, is not a study, or has a later schema.
+        StudyError: the folder cannot be created or written, is not a study, or has a later schema.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -47,9 +47,9 @@ class Study:
             self._stay_inside()
         except OSError as cause:
             raise StudyError(
-                f"cannot make the study folder {self.folder}: {cause.strerror or cause}; give another with --study"
+                f"cannot create the study folder {self.folder}: {cause.strerror or cause}; choose another with --study"
             ) from cause
-        _ = self.manifest  # refuses a folder of another schema
+        _ = self.manifest  # refuses a folder with a different schema
 
     @property
     def manifest(self) -> Manifest:
@@ -79,20 +79,20 @@ class Study:
         return reasons
 
     def rewrite_manifest(self, change: Callable[[Manifest], Manifest]) -> None:
-        """Replace the manifest by `change` of it, while no other process does the same."""
+        """Replace the manifest by what `change` returns for it, while no other process does the same."""
         with self._claimed(".manifest.lock"):
             write_whole(self.folder / "manifest.json", manifest_text(change(self.manifest)))
 
     def enter(self, *, alone: bool = False) -> Claim:
-        """The right to work on the study, together with other processes or alone; it ends with the process.
+        """Claim the study, together with other processes or alone; the claim ends with the process.
 
         Raises:
-            StudyError: another process works on it, and one of the two must be alone.
+            StudyError: another process is working on it, and one of the two needs it exclusively.
         """
         presence = enter(self.folder, alone=alone)
         if presence is None:
-            why = "other processes work on it" if alone else "a timing study or a merge needs it exclusively"
-            raise StudyError(f"{self.folder} is in use: {why}; wait until they have ended, or use another folder")
+            why = "other processes are working on it" if alone else "a timing study or a merge needs it exclusively"
+            raise StudyError(f"{self.folder} is in use: {why}; wait until they finish, or use another folder")
         return presence
 
     def save(self, record: RunRecord, trace: Trace) -> None:
@@ -102,7 +102,7 @@ class Study:
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The finished run of a plan, or None.
 
-        A longer run of an anytime solver answers for a shorter plan with its first queries.
+        For a shorter plan, a longer run of an anytime solver is cut to its first queries.
         """
         path = self.run_file(plan.run_id)
         if not path.exists():
@@ -154,7 +154,7 @@ class Study:
         return journalled.known if journalled else None
 
     def claim(self, plan: RunPlan) -> Claim | None:
-        """The right to work on a run, which ends with the process; None if another process has it."""
+        """Claim a run until the process ends; None if another process has it."""
         return claim(self.folder / "journal" / f"{plan.run_id}.lock")
 
     def set_aside(self, path: Path, why: str) -> Path:
@@ -163,16 +163,18 @@ class Study:
         Raises:
             StudyError: the folder cannot be written.
         """
-        place = self._free_place(path.name)
+        destination = self._free_place(path.name)
         try:
-            rename(path, place)
+            rename(path, destination)
         except OSError as cause:
             raise StudyError(f"{path} can be neither used ({why}) nor moved away: {cause.strerror or cause}") from cause
-        self.log.write("warning", "set aside", file=str(path.relative_to(self.folder)), place=place.name, message=why)
-        return place
+        self.log.write(
+            "warning", "set aside", file=str(path.relative_to(self.folder)), place=destination.name, message=why
+        )
+        return destination
 
     def keep_copy(self, plan: RunPlan) -> None:
-        """Copy what is known of a run to ``damaged/`` before different queries replace it."""
+        """Copy what is known of a run to ``damaged/`` before other queries replace it."""
         for path in (*self.journals(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
                 write_whole(self._free_place(path.name), path.read_bytes())
@@ -195,19 +197,19 @@ class Study:
         return max(contents, key=lambda content: len(content.known.trace), default=None)
 
     def _stay_inside(self) -> None:
-        """Refuse a study in which a link leads out of the folder: nothing outside it may be written or deleted."""
+        """Refuse a study with a link to the outside: nothing outside its folder may be written or deleted."""
         inside = self.folder.resolve()
         for part in ("runs", "journal", "report", "damaged"):
             place = (self.folder / part).resolve()
             if not place.is_relative_to(inside):
-                raise StudyError(f"{self.folder / part} leads out of the study, to {place}; replace it with a folder")
+                raise StudyError(f"{self.folder / part} points outside the study, to {place}; replace it with a folder")
 
     def _free_place(self, name: str) -> Path:
         folder = self.folder / "damaged"
         try:
             folder.mkdir(exist_ok=True)
         except OSError as cause:
-            raise StudyError(f"cannot make {folder}: {cause.strerror or cause}") from cause
+            raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
         return next(place for i in count() if not (place := folder / (name if i == 0 else f"{name}.{i}")).exists())
 
     def _claimed(self, name: str) -> Claim:

@@ -19,8 +19,8 @@ def read_table(path: Path, *, largest: int, most: int, expected: Callable[[pa.Sc
     Args:
         path: a Parquet file.
         largest: bytes that the file may have.
-        most: numbers that a column may hold in all rows together.
-        expected: gives the schema that the file's own must equal, metadata aside; it may raise what this raises.
+        most: numbers that a column may hold in all rows combined.
+        expected: returns the schema that the file's own must equal, apart from metadata; may raise what this raises.
 
     Raises:
         OSError: the file does not exist, is not a regular file, or is too large.
@@ -35,7 +35,7 @@ def read_table(path: Path, *, largest: int, most: int, expected: Callable[[pa.Sc
             raise ValueError("its columns are not those of such a file")
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         if sum(group.num_rows for group in groups) != metadata.num_rows or metadata.num_rows > most:
-            raise ValueError(f"it declares {metadata.num_rows:,} rows; at most {most:,} are read")
+            raise ValueError(f"it declares {metadata.num_rows:,} rows; the limit is {most:,}")
         # Decodes block by block and keeps nothing. This comes first, since pyarrow 26 aborts the process if it is asked
         # for the metadata of a column chunk that makes no sense.
         if file.scan_contents() != metadata.num_rows:
@@ -45,5 +45,5 @@ def read_table(path: Path, *, largest: int, most: int, expected: Callable[[pa.Sc
             declared = sum(chunk.num_values for chunk in chunks)
             room = sum(chunk.total_uncompressed_size for chunk in chunks)
             if not 0 <= declared <= most or not 0 <= room <= 9 * most + LONGEST_STRING:
-                raise ValueError(f"it declares {declared:,} numbers in {room:,} bytes; at most {most:,} are read")
+                raise ValueError(f"it declares {declared:,} numbers in {room:,} bytes; the limit is {most:,}")
         return file.read()

@@ -1,4 +1,4 @@
-"""Finished runs on disk: one Parquet file a run, its trace as columns, its record and batches as metadata."""
+"""Finished runs on disk: one Parquet file per run, its trace as columns, its record and batches as metadata."""
 
 import json
 from functools import lru_cache
@@ -15,7 +15,7 @@ from amb.study.runs import DIMENSIONS, RunRecord, Trace
 from amb.study.tables import read_table
 from amb.study.untrusted import MEBIBYTE, parse_json
 
-# What is read at most: numbers in a run's trace, bytes of a run's file.
+# Limits on what is read: numbers in a run's trace, bytes of a run's file.
 MOST_NUMBERS = 1 << 28
 LARGEST_RUN = 4096 * MEBIBYTE
 
@@ -27,10 +27,10 @@ def trace_schema(d: int) -> pa.Schema:
 
 
 def expected_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema of a trace in as many dimensions as a file's schema says.
+    """The schema of a trace with the number of dimensions that a file's schema states.
 
     Raises:
-        ValueError, KeyError: the file's schema does not say.
+        ValueError, KeyError: the file's schema does not state it.
     """
     kind = schema.field("candidate").type
     if not pa.types.is_fixed_size_list(kind) or not 1 <= kind.list_size <= DIMENSIONS:
@@ -62,7 +62,7 @@ def from_table(table: pa.Table, batches: IntArray) -> Trace:
 
 
 def write_run(path: Path, record: RunRecord, trace: Trace) -> None:
-    """Write one run file whole.
+    """Write one run file, complete or not at all.
 
     Raises:
         StudyError: the folder cannot be written.

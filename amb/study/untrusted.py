@@ -1,6 +1,6 @@
 """Reading what third parties wrote: sizes are checked before anything is allocated, and nothing is executed.
 
-Errors are `OSError` and `ValueError`; readers turn them into errors of their own that name the file and the fix.
+Errors are `OSError` and `ValueError`; readers turn them into their own errors, which name the file and the fix.
 """
 
 import errno
@@ -72,7 +72,7 @@ def json_object(text: str | bytes) -> dict[str, Any]:
 
 
 def plain(text: object) -> str:
-    """Text with blanks for characters that could steer a terminal or reorder a line: control, format, private."""
+    """Text in which blanks replace the characters that could steer a terminal or reorder a line."""
     return "".join(c if c.isprintable() else " " for c in str(text))
 
 
@@ -83,5 +83,5 @@ def _check(status: os.stat_result, most: int) -> int:
         raise OSError(errno.EINVAL, "it is not a regular file")
     if status.st_size > most:
         mebibytes = status.st_size / MEBIBYTE, most / MEBIBYTE
-        raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; at most {mebibytes[1]:,.0f} are read")
+        raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; the limit is {mebibytes[1]:,.0f}")
     return status.st_size

@@ -10,7 +10,7 @@ from amb.contracts.problem import FunctionProblem
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
 from amb.errors import BudgetExhausted, SolverError
-from amb.testing.grid import NEURONS, PLAIN, SPACES, Noisy, Slope, failing_now_and_then, near
+from amb.testing.grid import NEURONS, PLAIN, SPACES, Noisy, Slope, near, sometimes_failing
 from amb.testing.states import GlobalStates
 from amb.testing.subject import NotApplicable, Subject, Violation, drive, first_difference, rows
 
@@ -102,7 +102,7 @@ def limits(subject: Subject) -> None:
             1 <= len(candidates) <= at_most[i % 4],
             f"asked for {len(candidates)} candidates at a limit of {at_most[i % 4]}",
         )
-    demand(len(rows(log)) == subject.budget, f"asked {len(rows(log))} queries of a budget of {subject.budget}")
+    demand(len(rows(log)) == subject.budget, f"asked for {len(rows(log))} queries of a budget of {subject.budget}")
 
 
 @rule("budget")
@@ -112,7 +112,7 @@ def budget(subject: Subject) -> None:
     for queries in (1, 2):
         solver = subject.make(budget=queries)
         asked = len(rows(drive(solver)))
-        demand(asked == queries, f"asked {asked} queries of a budget of {queries}")
+        demand(asked == queries, f"asked for {asked} queries of a budget of {queries}")
         try:
             solver.ask()
         except BudgetExhausted:
@@ -124,8 +124,8 @@ def budget(subject: Subject) -> None:
 def order_of_ask_and_tell(subject: Subject) -> None:
     """A tell before any ask, a second tell, and a tell of other rows are refused and change nothing."""
     solver = subject.make()
-    some = subject.space.sample(2, np.random.default_rng(0))
-    _refuses(lambda: solver.tell(some, [0.0, 0.0]), "a tell before any ask")
+    sample = subject.space.sample(2, np.random.default_rng(0))
+    _refuses(lambda: solver.tell(sample, [0.0, 0.0]), "a tell before any ask")
     asked = solver.ask(4)
     _refuses(solver.ask, "a second ask before the tell")
     other = (asked + 1) % subject.space.levels
@@ -152,16 +152,16 @@ def same_seed(subject: Subject) -> None:
     demand_same(rows(drive(subject.make())), rows(subject.run()), "two runs with the same seed")
 
 
-@rule("other seed, other candidates")
+@rule("different seed, different candidates")
 def other_seed(subject: Subject) -> None:
-    """Another seed leads to other candidates."""
+    """A different seed leads to different candidates."""
     same = first_difference(rows(subject.run()), rows(subject.run(seed=4))) is None
     demand(not same, "seeds 3 and 4 ask for the same candidates: is `self.rng` used?")
 
 
 @rule("seeds of a study")
 def seeds_of_a_study(subject: Subject) -> None:
-    """Seeds have 64 bits: the largest works like any other, and asks for other candidates than the second largest."""
+    """Seeds have 64 bits: the largest works like any other, and differs in its candidates from the second largest."""
     first, second = (drive(subject.make(seed=seed), stop=subject.budget) for seed in (2**64 - 1, 2**64 - 2))
     demand(
         first_difference(rows(first), rows(second)) is not None,
@@ -169,7 +169,7 @@ def seeds_of_a_study(subject: Subject) -> None:
     )
 
 
-@rule("alone or in a crowd")
+@rule("alone or in lockstep")
 def alone_or_in_a_crowd(subject: Subject) -> None:
     """Two runs that advance in lockstep ask for the same candidates as each does alone: instances share no state."""
     pair = [subject.make(seed=3), subject.make(seed=4)]
@@ -273,8 +273,8 @@ def recommendation(subject: Subject) -> None:
 
 @rule("noise as claimed")
 def noise_as_claimed(subject: Subject) -> None:
-    """A solver that declares `noisy` measures what it recommends more than once, or recommends another candidate
-    than the luckiest."""
+    """A solver that declares `noisy` measures what it recommends more than once, or recommends a candidate
+    other than the luckiest."""
     if not subject.cls.noisy:
         raise NotApplicable("it declares noisy = False: it recommends the best single measurement")
     for seed in (3, 4, 5):
@@ -301,14 +301,14 @@ def gradients_as_claimed(subject: Subject) -> None:
         asked = rows(drive(subject.make(steepness=steepness)))
         demand(
             len(asked) == subject.budget,
-            f"gradients of {steepness}: asked {len(asked)} queries of a budget of {subject.budget}",
+            f"gradients of {steepness}: asked for {len(asked)} queries of a budget of {subject.budget}",
         )
 
 
 def _searches(name: str) -> Callable[[Subject], None]:
     def check(subject: Subject) -> None:
         asked = rows(drive(subject.make(SPACES[name])))
-        demand(len(asked) == subject.budget, f"asked {len(asked)} queries of a budget of {subject.budget}")
+        demand(len(asked) == subject.budget, f"asked for {len(asked)} queries of a budget of {subject.budget}")
         demand_same(rows(drive(subject.make(SPACES[name]))), asked, "two runs with the same seed")
 
     return check
@@ -319,9 +319,9 @@ def _survives(name: str) -> Callable[[Subject], None]:
         solver = subject.make()
         with np.errstate(over="ignore"):
             asked = rows(drive(solver, NEURONS[name]))
-            demand(len(asked) == subject.budget, f"asked {len(asked)} queries of a budget of {subject.budget}")
+            demand(len(asked) == subject.budget, f"asked for {len(asked)} queries of a budget of {subject.budget}")
             subject.space.check(np.asarray(solver.recommend())[None])
-            if NEURONS[name] is failing_now_and_then:
+            if NEURONS[name] is sometimes_failing:
                 demand_same(rows(drive(subject.make(), NEURONS[name])), asked, "two runs with the same seed")
 
     return check

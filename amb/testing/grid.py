@@ -14,7 +14,7 @@ PLAIN = {"ordinal": Space.uniform(6, 8), "categorical": Space.uniform(5, 8, kind
 
 SPACES = {
     "levels at the prior's quantiles": Space.uniform(5, 16, grid="quantile"),
-    "dimensions of unequal levels": Space(np.array([5, 1, 12, 3])),
+    "dimensions with different numbers of levels": Space(np.array([5, 1, 12, 3])),
     "one level per dimension": Space(np.array([1, 1, 1])),
     "a single dimension": Space.uniform(1, 9),
     "categories": PLAIN["categorical"],
@@ -26,7 +26,7 @@ def near(candidates: IntArray) -> FloatArray:
     return np.exp(-np.abs(candidates - 2).mean(axis=1))
 
 
-def failing_now_and_then(candidates: IntArray) -> FloatArray:
+def sometimes_failing(candidates: IntArray) -> FloatArray:
     """The same peak, with failed queries on a third of the grid."""
     values = near(candidates)
     values[candidates.sum(axis=1) % 3 == 0] = np.nan
@@ -37,8 +37,8 @@ NEURONS: dict[str, Objective] = {
     "constant": lambda x: np.full(len(x), 0.25),
     "silent": lambda x: np.zeros(len(x)),
     "saturated": lambda x: np.where(near(x) > 0.3, 1.0, near(x)),
-    "failing now and then (NaN)": failing_now_and_then,
-    "failing always (NaN)": lambda x: np.full(len(x), np.nan),
+    "sometimes failing (NaN)": sometimes_failing,
+    "always failing (NaN)": lambda x: np.full(len(x), np.nan),
     "infinite": lambda x: np.where(x[:, 0] % 2 == 0, np.inf, -np.inf),
     "huge": lambda x: -1e300 * (1 - near(x)),
 }

@@ -32,7 +32,7 @@ class GlobalStates:
 
     @classmethod
     def settings(cls) -> "GlobalStates":
-        """Only the settings, which change only if somebody sets them."""
+        """Only the settings, which change only if code sets them."""
         jax = sys.modules.get("jax")
         return cls({} if jax is None else {"JAX": tuple(jax.config.values.get(name) for name in JAX_SETTINGS)})
 

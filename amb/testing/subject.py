@@ -106,7 +106,7 @@ class Subject:
     def _whole(self, space: Space, budget: int, seed: int) -> Log:
         log = drive(self.make(space, budget=budget, seed=seed))
         if (asked := sum(len(candidates) for candidates, _ in log)) != budget:
-            raise Violation(f"asked {asked} queries of a budget of {budget}")
+            raise Violation(f"asked for {asked} queries of a budget of {budget}")
         return log
 
     def _first_of_all(self, call: Callable[[], Result]) -> Result:

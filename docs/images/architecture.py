@@ -29,10 +29,10 @@ WIDTH, MARGIN, ROW, GAP = 940, 20, 34, 6
 
 
 def contracts() -> dict[str, list[list[str]]]:
-    """The layers of every contract by its id, from the highest; a layer is a list of independent rooms."""
+    """The layers of every contract by its id, from the highest; a layer is a list of independent subpackages."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     return {
-        contract["id"]: [[room.strip("() ") for room in layer.split("|")] for layer in contract["layers"]]
+        contract["id"]: [[subpackage.strip("() ") for subpackage in layer.split("|")] for layer in contract["layers"]]
         for contract in settings["contracts"]
     }
 
@@ -49,16 +49,16 @@ def text(x: float, y: float, words: str, *, bold: bool = False, muted: bool = Fa
 
 
 def names(layers: list[list[str]]) -> list[str]:
-    """A package's rooms, one line per layer; a layer that is too long for its box continues, indented."""
+    """A package's subpackages, one line per layer; a layer that is too long for its box continues, indented."""
     return [
         line.strip() if i == 0 else f"\u2003{line.strip()}"
-        for rooms in layers
-        for i, line in enumerate(wrap(" · ".join(rooms), 34))
+        for subpackages in layers
+        for i, line in enumerate(wrap(" · ".join(subpackages), 34))
     ]
 
 
 def draw(layers: dict[str, list[list[str]]]) -> str:
-    """The picture as SVG: three packages beside each other, and the rooms of the core below them."""
+    """The picture as SVG: three packages beside each other, and the subpackages of the core below them."""
     above = layers["packages"][0]
     inner = {package: names(layers[package.removeprefix("amb_")]) for package in above}
     column = (WIDTH - 2 * MARGIN - (len(above) - 1) * 12) / len(above)
@@ -76,16 +76,16 @@ def draw(layers: dict[str, list[list[str]]]) -> str:
     parts += [box(MARGIN, y, WIDTH - 2 * MARGIN, 36 + len(rows) * (ROW + GAP), "#ffffff")]
     parts += [text(MARGIN + 12, y + 22, "amb", bold=True)]
     y += 32
-    for rooms in rows:
-        width = (WIDTH - 4 * MARGIN - (len(rooms) - 1) * 12) / len(rooms)
-        for i, room in enumerate(rooms):
+    for subpackages in rows:
+        width = (WIDTH - 4 * MARGIN - (len(subpackages) - 1) * 12) / len(subpackages)
+        for i, subpackage in enumerate(subpackages):
             x = 2 * MARGIN + i * (width + 12)
-            parts += [box(x, y, width, ROW, BOTTOM), text(x + 12, y + 22, room, bold=True)]
-            parts += [text(x + 122, y + 22, CAPTIONS[room], muted=True)]
+            parts += [box(x, y, width, ROW, BOTTOM), text(x + 12, y + 22, subpackage, bold=True)]
+            parts += [text(x + 122, y + 22, CAPTIONS[subpackage], muted=True)]
         y += ROW + GAP
     size = f'width="{WIDTH}" height="{y + MARGIN + 4:g}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="Helvetica, Arial, sans-serif" font-size="13">'
-    title = "<title>The rooms of amb and their layers</title>"
+    title = "<title>The subpackages of amb and their layers</title>"
     return "\n".join([head, title, box(0, 0, WIDTH, y + MARGIN + 4, "#ffffff"), *parts, "</svg>"]) + "\n"
 
 

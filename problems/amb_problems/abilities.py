@@ -1,4 +1,4 @@
-"""What a generator or a target may be able to do beyond its contract; problems ask by `isinstance`."""
+"""Abilities that a generator or a target may have beyond its contract; problems test them with `isinstance`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -21,7 +21,7 @@ class DeviceGenerator(Protocol):
     """A generator that can leave its images on the device that made them."""
 
     def device_images(self, latents: NDArray[np.float32]) -> "Tensor":
-        """float32[n, d] -> uint8[n, h, w, c] on the device, the bits of `images`."""
+        """float32[n, d] -> uint8[n, h, w, c] on the device, identical to `images`."""
 
 
 @runtime_checkable
@@ -37,7 +37,7 @@ class DeviceTarget(Protocol):
     """A target that takes images on its device."""
 
     def device_activations(self, images: "Tensor", units: Units) -> FloatArray:
-        """As `activations`, of uint8[n, h, w, c] on the device; only the responses come to the host."""
+        """Like `activations`, for uint8[n, h, w, c] on the device; only the responses are copied to the host."""
 
 
 @runtime_checkable
@@ -67,11 +67,11 @@ class CountsSpikes(Protocol):
 
 @runtime_checkable
 class SeesFrames(Protocol):
-    """A target that can be shown another image in every frame."""
+    """A target that can be shown a different image in every frame."""
 
     @property
     def frames(self) -> int:
-        """How many frames it sees."""
+        """Number of frames per stimulus."""
 
     def frame_activations(
         self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Model cards: what a checkpoint says about itself, one typed record per kind of network.
+"""Model cards: the description of a checkpoint, one typed record per kind of network.
 
 A card is stored as a JSON object. Its entry `kind` selects the record, whose fields are validated on reading; other
 entries, such as the author's remarks, are ignored. Nothing here imports torch.
@@ -42,7 +42,7 @@ class VQVAEShape:
     codes: Count = 512
     """Entries of the codebook."""
     dimensions: Count = 64
-    """Of a code."""
+    """Dimensions of a code."""
     width: Count = 64
     """Channels at the codes' resolution; half as many at twice the resolution."""
     residual: Count = 32
@@ -74,10 +74,10 @@ class LIFConstants:
 
 
 class Card(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """What every checkpoint states.
+    """The entries that every checkpoint has.
 
     Attributes:
-        name: of the checkpoint; taken from the file's name, not stored.
+        name: name of the checkpoint; taken from the file name, not stored.
         sha256: digest of the tensors' file; set when the checkpoint is saved.
         data: data set that the network was trained on, and its encoding.
         metrics: quality of the network, by the name of the metric.
@@ -103,7 +103,7 @@ class TargetCard(Card, frozen=True, kw_only=True, omit_defaults=True):
         activation: what an activation of its units is.
         layers: shape of every layer of the network that can be addressed, shallow to deep.
         outputs: shape of what can be addressed in addition: a readout, or the class probabilities.
-        normalization: of the pixels.
+        normalization: normalization of the pixels.
         weights: number formats of the weights.
         classes: names of the classes, in the order of the class output.
         training: how the network was trained: recipe, seed, steps, date.
@@ -177,13 +177,13 @@ class GeneratorCard(Card, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         prior: distribution of the latents.
-        method: of training, with its source.
+        method: training method, with its source.
         recipe: settings of the training.
-        seed: of the training.
-        steps: taken.
+        seed: seed of the training.
+        steps: number of steps taken.
         training_seconds: wall-clock time of all sessions.
         finished: whether the recipe's steps are all done.
-        torch: version that trained it.
+        torch: version of torch that trained it.
         written: when the checkpoint was written, ISO 8601.
     """
 
@@ -221,7 +221,7 @@ KINDS: Mapping[str, type[Card]] = {
     "sngan": SNGANCard,
     "vqvae": VQVAECard,
 }
-"""The records by the entry `kind`."""
+"""The record of each `kind`."""
 
 AnyCard = TypeVar("AnyCard", bound=Card)
 
@@ -231,7 +231,7 @@ def parse(content: Mapping[str, Any], name: str, expected: type[AnyCard]) -> Any
 
     Args:
         content: the object.
-        name: of the checkpoint.
+        name: name of the checkpoint.
         expected: the record that the reader needs, or a base class of it.
 
     Raises:

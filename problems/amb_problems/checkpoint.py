@@ -32,9 +32,9 @@ def save(path: Path, tensors: Mapping[str, "Tensor"], card: AnyCard) -> AnyCard:
     """Write `<path>.safetensors` and `<path>.card.json`, each durably; returns the card as stored.
 
     Args:
-        path: of the checkpoint, with or without the suffix `.safetensors`.
-        tensors: by name.
-        card: stored with the schema version and the digest of the tensors' file.
+        path: path of the checkpoint, with or without the suffix `.safetensors`.
+        tensors: the tensors by name.
+        card: the card, which is stored with the schema version and the digest of the tensors' file.
 
     Raises:
         CheckpointError: the files cannot be written.
@@ -73,7 +73,7 @@ def load(name_or_path: str | Path, expected: type[Card] = Card) -> tuple[dict[st
         expected: the kind of card that the reader needs, such as `SNGANCard` or `TargetCard`.
 
     Raises:
-        CheckpointError: a file is missing, damaged or of another schema or kind.
+        CheckpointError: a file is missing, damaged, or of a different schema or kind.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as deserialize
@@ -96,14 +96,14 @@ def read_card(name_or_path: str | Path) -> Card: ...
 @overload
 def read_card(name_or_path: str | Path, expected: type[AnyCard]) -> AnyCard: ...
 def read_card(name_or_path: str | Path, expected: type[Card] = Card) -> Card:
-    """The card alone: neither the tensors are read nor torch imported.
+    """The card alone; reads no tensors and does not import torch.
 
     Args:
         name_or_path: a shipped checkpoint's name, or the path of another one.
         expected: the kind of card that the reader needs, such as `SNGANCard` or `TargetCard`.
 
     Raises:
-        CheckpointError: the card is missing, invalid, or of another schema or kind.
+        CheckpointError: the card is missing, invalid, or of a different schema or kind.
     """
     base = _locate(name_or_path)
     try:
@@ -113,7 +113,7 @@ def read_card(name_or_path: str | Path, expected: type[Card] = Card) -> Card:
 
 
 def fingerprint(name_or_path: str | Path) -> str:
-    """The sha256 of the tensors' file as the card states it, without reading the tensors."""
+    """The sha256 of the tensors' file according to the card, without reading the tensors."""
     return read_card(name_or_path).sha256
 
 
@@ -155,7 +155,7 @@ def _read_json(base: Path) -> dict[str, Any]:
     except (ValueError, KeyError) as error:
         raise CheckpointError(f"{file} is not a model card ({error!r}); {_fix(base)}") from error
     if schema != SCHEMA:
-        raise CheckpointError(f"{file} has schema {schema!r}, this version reads {SCHEMA}; update amb")
+        raise CheckpointError(f"{file} has schema {schema!r}, but this version of amb reads {SCHEMA}; update amb")
     return content
 
 

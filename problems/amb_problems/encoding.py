@@ -1,4 +1,4 @@
-"""Input noise: another stimulus in every frame, redrawn for every query (the paper, section 2.2, second encoding).
+"""Input noise: a new random stimulus in every frame of every query (the paper, section 2.2, second encoding).
 
 The first encoding shows the image itself in every frame. Frames stay images of bytes, so that a spiking network stays
 exact: the same frames give the same spikes, bit for bit.
@@ -53,7 +53,7 @@ class Encoding:
         kind, deviation = options.get("input"), options.get("deviation")
         if kind is None:
             if deviation is not None:
-                raise SpecError("deviation belongs to input=gaussian")
+                raise SpecError("deviation is an option of input=gaussian")
             return None
         if kind == "gaussian" and deviation is None:
             deviation = DEVIATION

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class NetworkFamily(Family):
-    """Problems of a generator and a target; both may be built in, a third party's or the user's own.
+    """Problems of a generator and a target; each may be built-in, a third party's or the user's own.
 
     Options of a problem's spec are those of the generator, which choose the grid: for an SN-GAN `grid`, "even", the
     paper's 64 levels in [-4, 4] (section 3.2.2), or "quantile", levels at the quantiles of the generator's own latent
@@ -27,7 +27,7 @@ class NetworkFamily(Family):
     `deviation`): its frames are drawn at random (`Encoding`).
 
     Args:
-        generator, target: that fit; nothing is loaded before a problem is made.
+        generator, target: two that fit together; nothing is loaded before a problem is created.
     """
 
     def __init__(self, generator: Generator, target: Target) -> None:
@@ -48,7 +48,7 @@ class NetworkFamily(Family):
         return {"generator": self.generator.card(), "target": self.target.card()}
 
     def natural_images(self, data: "Path | None") -> "UInt8Array | None":
-        """The test half of the data set that the generator's name begins with, where it begins with one."""
+        """The test half of the data set whose name begins the generator's name; None if there is no such data set."""
         from amb_problems.data import image_sets
 
         name = self.generator.name.split("-")[0]
@@ -68,18 +68,18 @@ class NetworkFamily(Family):
 
     def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> NetworkProblem:
         """The problem of one unit, or of several units' mean; see the class for `options`."""
-        shown = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
+        encoding_options = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
         for option in options:
             if option not in self.generator.options:
                 known = [*self.generator.options, *INPUT_OPTIONS, *NOISE_OPTIONS]
                 raise unknown("option of a problem", option, known)
         grid = self.generator.grid(**options)
-        chosen = tuple(sorted([*self._chosen(options), *shown.items()]))
+        chosen = tuple(sorted([*self._chosen(options), *encoding_options.items()]))
         name = f"{self.name}/{layer}/{'+'.join(map(str, units))}"
-        encoding = Encoding.of(shown)
+        encoding = Encoding.of(encoding_options)
         return NetworkProblem(self.pair(device), layer, units, grid, id=str(Spec(name, chosen)), encoding=encoding)
 
     def _chosen(self, options: Mapping[str, Value]) -> list[tuple[str, Value]]:
-        """The generator's options that differ from their defaults: a problem has one id."""
+        """The generator's options that differ from their defaults, so that a problem has only one id."""
         defaults = {name: values[0] for name, values in self.generator.options.items()}
         return [(name, value) for name, value in options.items() if value != defaults[name]]

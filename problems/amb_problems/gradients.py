@@ -9,7 +9,7 @@ from amb_problems.abilities import DifferentiableGenerator, DifferentiableTarget
 from amb_problems.threads import one_thread_each
 
 CHUNK = 8
-"""Latents at a time, the last chunk padded: other sizes take other kernels, with other rounding."""
+"""Latents per chunk, the last one padded: other sizes use other kernels, which round differently."""
 
 
 def gradients(
@@ -25,7 +25,7 @@ def gradients(
 
     Args:
         generator, target: both on `device`.
-        layer, units: what is driven.
+        layer, units: the units to drive.
         latents: float64[n, d].
         device: "cpu" or "cuda".
     """

@@ -13,7 +13,7 @@ from amb_problems.abilities import DeviceGenerator, DeviceTarget, Units
 
 
 @dataclass(frozen=True)
-class Shown:
+class TimedResponses:
     """Responses, and the seconds that generator and target took for them."""
 
     activations: FloatArray
@@ -21,8 +21,10 @@ class Shown:
     target_seconds: float
 
 
-def present(generator: Generator, target: Target, latents: NDArray[np.float32], units: Units, *, device: str) -> Shown:
-    """Show the target the image of each latent; the unit of the same row answers.
+def present(
+    generator: Generator, target: Target, latents: NDArray[np.float32], units: Units, *, device: str
+) -> TimedResponses:
+    """Show the target the image of each latent, and record the response of the unit in the same row.
 
     Args:
         generator, target: both on `device`; away from the CPU, images stay there if both can handle that.
@@ -39,7 +41,7 @@ def present(generator: Generator, target: Target, latents: NDArray[np.float32], 
         images = generator.images(latents)
         middle = _now(device)
         activations = target.activations(images, units)
-    return Shown(activations, middle - start, _now(device) - middle)
+    return TimedResponses(activations, middle - start, _now(device) - middle)
 
 
 def _now(device: str) -> float:

@@ -1,4 +1,4 @@
-"""Problems made of a generator and a target network: one latent grid, one unit."""
+"""Problems composed of a generator and a target network: one latent grid, one unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,13 +28,13 @@ from amb_problems.presentation import present
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A generator and a target, loaded on one device; all their problems share the pair, and so share batches."""
+    """A generator and a target, loaded on one device; all their problems share the pair, and hence batches."""
 
     generator: Generator
     target: Target
     device: str
     warm: set[tuple[str, tuple[int, ...], bool]] = field(default_factory=set, repr=False)
-    """The layers and units for which everything is compiled and laid out."""
+    """The layers and units for which everything is compiled and allocated."""
 
     @property
     def name(self) -> str:
@@ -43,11 +43,11 @@ class Pair:
 
     @property
     def fingerprints(self) -> tuple[str, str]:
-        """Of generator and target: sha256 of the checkpoints, or versions."""
+        """Fingerprints of generator and target: sha256 of the checkpoints, or versions."""
         return self.generator.fingerprint, self.target.fingerprint
 
     def facts(self) -> Mapping[str, object]:
-        """The cards of both, under names that say whose they are."""
+        """The cards of both, under names with a prefix."""
         cards = {"generator": self.generator.facts(), "target": self.target.facts()}
         return {f"{part} {key}": value for part, card in cards.items() for key, value in card.items()}
 
@@ -55,14 +55,15 @@ class Pair:
 class NetworkProblem(Problem):
     """How strongly a unit of a target, or several units on average, responds to the image of a grid point.
 
-    The target says what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions of
+    The target defines what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions
+        of
     its feature map, in [0, 1].
 
     Args:
         pair: generator and target.
-        layer, units: what is driven; several units are ascending and distinct.
+        layer, units: the units to drive; several units are ascending and distinct.
         grid: the generator's latents as a grid.
-        id: canonical.
+        id: the canonical id.
         encoding: how the frames of a stimulus are drawn at random; None: every frame is the image itself.
 
     Raises:
@@ -107,7 +108,7 @@ class NetworkProblem(Problem):
         return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
 
     def warm_up(self) -> None:
-        """Show the units one grey image, from one latent at the origin; once for all problems of the pair."""
+        """Show the units one grey image, from the latent at the origin; once for all problems of the pair."""
         what = self.layer, self.units, self.encoding is not None
         if what in self.pair.warm:
             return
@@ -122,34 +123,34 @@ class NetworkProblem(Problem):
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
         """One pass through generator and target for all problems of a pair, one more for each group of units."""
-        mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
-        pair = mine[0].pair
-        alone = [i for i, p in enumerate(mine) if len(p.units) == 1]
+        members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
+        pair = members[0].pair
+        alone = [i for i, p in enumerate(members) if len(p.units) == 1]
         values: dict[int, FloatArray] = {}
         generator_seconds = target_seconds = 0.0
         if alone:
-            units = [(mine[i].layer, mine[i].units[0]) for i in alone for _ in batches[i]]
-            latents = np.concatenate([mine[i].grid.latents_checked(batches[i]) for i in alone])
-            shown = present(pair.generator, pair.target, latents, units, device=pair.device)
-            generator_seconds, target_seconds = shown.generator_seconds, shown.target_seconds
+            units = [(members[i].layer, members[i].units[0]) for i in alone for _ in batches[i]]
+            latents = np.concatenate([members[i].grid.latents_checked(batches[i]) for i in alone])
+            responses = present(pair.generator, pair.target, latents, units, device=pair.device)
+            generator_seconds, target_seconds = responses.generator_seconds, responses.target_seconds
             ends = np.cumsum([len(batches[i]) for i in alone])[:-1]
-            values.update(zip(alone, np.split(shown.activations, ends), strict=True))
-        for i in set(range(len(mine))) - set(alone):
+            values.update(zip(alone, np.split(responses.activations, ends), strict=True))
+        for i in set(range(len(members))) - set(alone):
             start = perf_counter()
-            images = mine[i].images(batches[i])
+            images = members[i].images(batches[i])
             middle = perf_counter()
-            values[i] = mine[i]._respond(images)
+            values[i] = members[i]._respond(images)
             generator_seconds += middle - start
             target_seconds += perf_counter() - middle
-        ordered = [values[i] for i in range(len(mine))]
+        ordered = [values[i] for i in range(len(members))]
         return Evaluation(ordered, [value.copy() for value in ordered], generator_seconds, target_seconds)
 
     def _respond(self, images: UInt8Array) -> FloatArray:
         """Activations for images, float64[n]."""
-        return _mean(_answers(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
+        return _mean(_responses(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
     def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
-        """What the solver observes: the response to random frames, if there are any; then the noise."""
+        """The values that the solver observes: the response to random frames, if there are any, then the noise."""
         if self.encoding is not None:
             target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
             assert isinstance(target, SeesFrames)
@@ -172,10 +173,10 @@ class NetworkProblem(Problem):
     @classmethod
     def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
         """Activations of all problems of a pair for images from anywhere, float64[n, problems]."""
-        mine = [problem for problem in problems if isinstance(problem, NetworkProblem)]
-        units = list(dict.fromkeys((p.layer, unit) for p in mine for unit in p.units))
-        answers, column = _answers(mine[0].pair.target, images, units), {unit: i for i, unit in enumerate(units)}
-        means = [_mean(answers[:, [column[p.layer, unit] for unit in p.units]]) for p in mine]
+        members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
+        units = list(dict.fromkeys((p.layer, unit) for p in members for unit in p.units))
+        responses, column = _responses(members[0].pair.target, images, units), {unit: i for i, unit in enumerate(units)}
+        means = [_mean(responses[:, [column[p.layer, unit] for unit in p.units]]) for p in members]
         return np.stack(means, axis=1)
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -186,7 +187,7 @@ class NetworkProblem(Problem):
         if not (isinstance(generator, DifferentiableGenerator) and isinstance(target, DifferentiableTarget)):
             blocking = target if isinstance(generator, DifferentiableGenerator) else generator
             raise SpecError(
-                f"{self.id} has no gradients: none flow through {blocking.name}; a white-box solver cannot search it"
+                f"{self.id} has no gradients: {blocking.name} is not differentiable; white-box solvers cannot search it"
             )
         points = np.asarray(latents, np.float64)
         self.space.nearest(points)  # refuses wrong shapes and NaN
@@ -215,16 +216,16 @@ class NetworkProblem(Problem):
         }
 
 
-def _answers(target: Target, images: UInt8Array, units: Units) -> FloatArray:
-    """The response of every unit to every image, float64[n, len(units)], in one pass where the target can."""
+def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:
+    """The response of every unit to every image, float64[n, len(units)], in one pass if the target can."""
     if isinstance(target, ManyUnits):
         return target.all_activations(images, units)
     return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
 
 
-def _mean(answers: FloatArray) -> FloatArray:
-    """The mean over units, added one by one: an image's mean does not depend on the other images, to the bit."""
-    total = answers[:, 0].copy()
-    for column in range(1, answers.shape[1]):
-        total += answers[:, column]
-    return total / answers.shape[1]
+def _mean(responses: FloatArray) -> FloatArray:
+    """The mean over units, added one by one: an image's mean does not depend on the other images, bit for bit."""
+    total = responses[:, 0].copy()
+    for column in range(1, responses.shape[1]):
+        total += responses[:, column]
+    return total / responses.shape[1]

@@ -25,8 +25,8 @@ def draw(units: Mapping[str, int], each: int, *, seed: int, dead: Mapping[str, S
 
     Args:
         units: number of units of every layer, in the order of the network.
-        each: units drawn from a layer.
-        seed: of one generator that draws for all layers in turn.
+        each: number of units drawn from each layer.
+        seed: seed of the one random generator that draws for all layers in turn.
         dead: units that respond identically to every image; they are left out before the draw.
     """
     rng = np.random.default_rng(seed)
@@ -161,7 +161,7 @@ NOISES = (
     "noise=gaussian,sigma=0.1",
     "input=bernoulli",
 )
-"""One neuron's hundred frames; the mean of four such trials; a tenth of the gap from chance to best; input noise."""
+"""One neuron's hundred frames; the mean of four such trials; a tenth of the gap; input noise."""
 
 noisy = Suite(
     name="noisy",
@@ -169,7 +169,7 @@ noisy = Suite(
     problems=tuple(f"{problem}[{noise}]" for noise in NOISES for problem in quick.problems[::3]),
     budget=500,
     seeds=5,
-    description="The first unit of every layer of quick, seen through noise of four kinds.",
+    description="The first unit of every layer of quick, under four kinds of noise.",
 )
 
 groups = _before("cifar10-sngan/snn-cnn", "sn1/29+32+48", "sn2/8+51+60", "sn3/27+41+85", "out/3+5+9")

@@ -13,7 +13,7 @@ def one_thread_each(function: Callable[[Item], Result], items: Sequence[Item]) -
 
     Kernels sum in an order that depends on the number of threads that share a call, so each call gets one thread.
     """
-    import torch  # not before it is needed: generators and targets are listed without torch
+    import torch  # imported only when needed: generators and targets are listed without torch
 
     threads = torch.get_num_threads()
     try:

@@ -1,1 +1,1 @@
-"""The reports that come with `amb`; each is registered by entry point, as a stranger's would be."""
+"""The reports that come with `amb`; each is registered by entry point, as a third party's would be."""

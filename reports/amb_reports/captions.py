@@ -1,4 +1,4 @@
-"""Words about a comparison that figures and tables share: its scope, its scale, and the command that repeats it."""
+"""Text that figures and tables share: the scope and scale of a comparison, and the command that repeats it."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from amb.text import plural
 
 
 def scope(runs: pd.DataFrame) -> str:
-    """How much a figure or table rests on, in a line without a full stop."""
+    """How much data a figure or table rests on, in a line without a full stop."""
     budgets = sorted(runs["budget"].unique())
     budget = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
     return (
@@ -24,10 +24,10 @@ def scope(runs: pd.DataFrame) -> str:
 
 
 def scale(anchored: pd.Series) -> str:
-    """What the two ends of normalized activation are, in a sentence.
+    """The meaning of the two ends of normalized activation, in a sentence.
 
     Args:
-        anchored: whether each problem has reference points, of `ranges`.
+        anchored: whether each problem has reference points, from `ranges`.
     """
     these, without = "these runs", int((~anchored).sum())
     if without == 0:
@@ -38,14 +38,14 @@ def scale(anchored: pd.Series) -> str:
 
 
 def scale_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
-    """What normalized activation is in a figure, and how much the figure rests on; no full stop."""
+    """The meaning of normalized activation in a figure, and the figure's scope; no full stop."""
     return f"{scale(ranges(runs, traces)['anchored'])} {scope(runs)}"
 
 
 def command(settings: Mapping[str, object]) -> str:
     """The command that repeats a comparison with these settings."""
     parts = ["amb", "compare", "--solvers", ",".join(_texts(settings.get("solvers")))]
-    # A suite is recorded with its version, and asked for without it.
+    # A suite is recorded with its version, but requested without it.
     suite = re.sub(r"-\d+$", "", str(settings.get("suite") or ""))
     parts += ["--problems", suite or ",".join(_texts(settings.get("problems")))]
     parts += ["--budget", str(settings.get("budget")), "--seeds", _seeds(settings.get("seeds"))]

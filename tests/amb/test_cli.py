@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) ->
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert re.search(r"keeps 0 finished runs, and [\d,]+ queries of \d+ unfinished ones", errors)
+    assert re.search(r"keeps 0 finished runs, and [\d,]+ quer(y|ies) of \d+ unfinished runs?", errors)
     assert "The same command resumes them" in errors
     assert list(tmp_path.glob("st/journal/*.journal"))
     for folder in ("st", "undisturbed"):

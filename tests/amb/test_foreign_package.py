@@ -1,4 +1,4 @@
-"""A stranger's package: built, installed beside amb, found by its entry point, used."""
+"""A third party's package: built, installed next to amb, found by its entry point, and used."""
 
 import json
 import os

@@ -36,7 +36,7 @@ def test_a_generator_of_a_file_is_found_by_name() -> None:
 
 
 @pytest.mark.usefixtures("mine")
-def test_a_pair_that_nobody_registered_is_composed() -> None:
+def test_a_pair_that_is_not_registered_is_composed() -> None:
     """Ids, ranges and options as of any family; values as target and generator give them."""
     assert "stripes/snn-cnn" not in registered_families()
     assert "stripes/snn-cnn" in family_names()
@@ -74,7 +74,7 @@ def test_a_pair_that_does_not_fit_is_refused_before_anything_is_measured() -> No
 
 
 @pytest.mark.usefixtures("mine")
-def test_what_is_no_pair_is_answered_with_the_nearest() -> None:
+def test_the_error_for_an_invalid_pair_names_the_nearest() -> None:
     for name, nearest in {
         "stripes/snn-cn": "snn-cnn",
         "stripe/snn-cnn": "stripes",
@@ -112,13 +112,13 @@ def test_optional_parts_say_that_they_are_missing() -> None:
         amb.generator("toy").grid(gird="even")
 
 
-def test_what_is_no_generator_is_named() -> None:
-    """A function that makes something else, and a generator that calls itself otherwise."""
+def test_an_invalid_generator_is_refused_by_name() -> None:
+    """A function that makes something else, and a generator with a different name."""
     wrong = Plugin("generators", "wrong", "x:y", "somebody 1.0", _object=dict)
     with pytest.raises(PluginError, match=r"'wrong' of somebody 1\.0 is not an amb.Generator: \{\}"):
         _described(wrong)
     other = Plugin("generators", "other", "x:y", "somebody 1.0", _object=amb.generator("toy"))
-    with pytest.raises(PluginError, match="calls itself 'toy'"):
+    with pytest.raises(PluginError, match="has the attribute name = 'toy'"):
         _described(other)
 
 

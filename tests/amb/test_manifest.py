@@ -58,7 +58,7 @@ def test_what_a_later_version_added_is_ignored(tmp_path: Path) -> None:
         ({"settings": []}, r"settings"),
         ({"problems": {"p/q/r/0": 5}}, r"problems"),
         ({"environment": {"cores": "many"}}, r"environment\.cores"),
-        ({"schema": 2, "settings": "of another kind"}, "schema version 2, this amb reads 1"),
+        ({"schema": 2, "settings": "of another kind"}, "schema version 2, but this version of amb reads 1"),
     ],
 )
 def test_a_manifest_of_other_types_is_refused_and_the_place_named(

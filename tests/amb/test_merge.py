@@ -235,19 +235,19 @@ def test_what_cannot_be_merged_says_so(tmp_path: Path) -> None:
 
 def test_a_study_in_use_is_not_merged_into(tmp_path: Path) -> None:
     study, _ = study_with(tmp_path / "a", plan(0)), study_with(tmp_path / "b", plan(1))
-    with study.enter(), pytest.raises(StudyError, match="other processes work on it"):
+    with study.enter(), pytest.raises(StudyError, match="other processes are working on it"):
         merge(tmp_path / "a", [tmp_path / "b"])
     with study.enter(alone=True), pytest.raises(StudyError, match="needs it exclusively"):
         execute([plan(0)], study, pytest.fail)
     assert merge(tmp_path / "a", [tmp_path / "b"]).added == 1
 
 
-def test_a_timing_study_wants_the_folder_for_itself(tmp_path: Path) -> None:
+def test_a_timing_study_needs_the_folder_exclusively(tmp_path: Path) -> None:
     study = study_with(tmp_path / "a", plan(0))
-    with study.enter(), pytest.raises(StudyError, match="other processes work on it"):
+    with study.enter(), pytest.raises(StudyError, match="other processes are working on it"):
         execute([plan(0)], study, pytest.fail, timing=True)
     with study.enter():
-        execute([plan(0)], study, pytest.fail)  # beside others, nothing is left to run
+        execute([plan(0)], study, pytest.fail)  # with other processes present, nothing is left to run
 
 
 def test_the_command_counts(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_noise_is_part_of_id_and_fingerprint_and_quiet_takes_it_away() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"trials": 3}, "options of noise, but there is none"),
+        ({"trials": 3}, "noise options without noise"),
         ({"noise": "pink"}, "poisson, bernoulli or gaussian"),
         ({"noise": "poisson", "sigma": 0.1}, "takes spikes and trials, not sigma"),
         ({"noise": "gaussian", "sigma": 0.1, "std": 0.1}, "not both"),
@@ -167,7 +167,7 @@ def test_the_journal_keeps_both_columns_and_scores_are_clean(tmp_path: Path, und
     assert sum(a == b for a, b in same) < 20
 
 
-def test_noise_is_the_same_alone_and_in_a_crowd(tmp_path: Path, undisturbed: list[tuple]) -> None:
+def test_noise_is_the_same_alone_and_in_a_batch(tmp_path: Path, undisturbed: list[tuple]) -> None:
     alone = Study(tmp_path / "alone")
     for plan in plans():
         execute([plan], alone, laboratory)
@@ -204,9 +204,7 @@ def test_noise_is_the_same_when_a_budget_is_raised(tmp_path: Path, undisturbed: 
     assert contents(study, plans()) == undisturbed
 
 
-def test_noise_is_the_same_when_a_crowd_has_to_be_evaluated_one_by_one(
-    tmp_path: Path, undisturbed: list[tuple]
-) -> None:
+def test_noise_is_the_same_when_a_batch_is_evaluated_one_by_one(tmp_path: Path, undisturbed: list[tuple]) -> None:
     class Crowded(Counting):
         @classmethod
         def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[np.ndarray]) -> Evaluation:
@@ -220,7 +218,7 @@ def test_noise_is_the_same_when_a_crowd_has_to_be_evaluated_one_by_one(
 
 
 def test_curves_are_drawn_without_noise(tmp_path: Path, toy: Path) -> None:
-    """The best value told under noise is the luckiest draw; nothing of a comparison is made of it."""
+    """The best value observed under noise is the luckiest draw, and no result depends on it."""
     from amb import compare
 
     found = compare("random", "toy/bowl/near/0[noise=gaussian,std=2]", budget=30, seeds=1, study=tmp_path)

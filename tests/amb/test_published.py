@@ -1,4 +1,4 @@
-"""A published study: small, complete, and fit to stand beside new runs."""
+"""A published study: small, complete, and comparable with new runs."""
 
 import json
 import shutil
@@ -86,7 +86,7 @@ def test_another_machine_is_noted(made: Path) -> None:
     content["environment"] |= {"processor": "Babbage's mill", "packages": {"numpy": "0.1"}}
     manifest.write_text(json.dumps(content))
     result = amb.compare("climber[batch=2]", study=made / "mine", with_reference=made / "published")
-    assert any("Babbage's mill" in warning and "seconds do not compare" in warning for warning in result.warnings)
+    assert any("Babbage's mill" in warning and "seconds are not comparable" in warning for warning in result.warnings)
     assert any("numpy 0.1" in warning for warning in result.warnings)
 
 

@@ -95,7 +95,7 @@ def test_natural_images_are_measured_as_the_generator_shows_them_where_it_has_an
     assert load(tmp_path / "lamps-1.json") == found
 
 
-def test_a_killed_measurement_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_measurement_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was measured is read again, and the result is that of an undisturbed call; suites share their passes."""
     family, shown, killed_after = Lamps(), 0, 3
 

@@ -77,9 +77,7 @@ def test_every_run_spends_its_budget_to_the_query(tmp_path: Path, toy: Path) -> 
         assert record.queries == len(trace) == trace.batches.sum() == 61
 
 
-def test_alone_in_a_crowd_or_one_at_a_time_a_run_observes_the_same(
-    tmp_path: Path, undisturbed: dict[str, tuple]
-) -> None:
+def test_a_run_observes_the_same_alone_and_in_lockstep(tmp_path: Path, undisturbed: dict[str, tuple]) -> None:
     alone, timed = Study(tmp_path / "alone"), Study(tmp_path / "timed")
     for plan in plans_for():
         execute([plan], alone, Laboratory())
@@ -90,7 +88,7 @@ def test_alone_in_a_crowd_or_one_at_a_time_a_run_observes_the_same(
 
 
 @pytest.mark.parametrize("breaks_after", [1, 55, 300, 900, 1400])
-def test_an_interrupted_study_goes_on_where_it_stopped(
+def test_an_interrupted_study_continues_where_it_stopped(
     tmp_path: Path, undisturbed: dict[str, tuple], breaks_after: int
 ) -> None:
     """Nothing that was observed is measured again, and the traces are those of an undisturbed study."""
@@ -171,7 +169,7 @@ def test_what_is_compiled_once_is_charged_to_no_run(tmp_path: Path, toy: Path) -
 
 
 def test_what_a_solver_refuses_is_skipped_with_the_reason(tmp_path: Path, toy: Path) -> None:
-    """The codes of a VQ-VAE have no order: who needs one skips them, is told so, and the rest of the study runs."""
+    """The codes of a VQ-VAE have no order: solvers that need one skip them with a note, and the rest runs."""
     problems = ["toy/bowl/near/0", "cifar10-vqvae/snn-cnn/sn1/29"]
     asked = {"budget": 6, "seeds": 1}
     plan = make_plan("cma-diagonal,random", problems, **asked)  # type: ignore[arg-type]
@@ -191,8 +189,8 @@ def test_what_a_solver_refuses_is_skipped_with_the_reason(tmp_path: Path, toy: P
         make_plan("cma-diagonal,random", problems[1:], **asked)  # type: ignore[arg-type]
 
 
-def test_what_shared_the_machine_is_timed_anew(tmp_path: Path, toy: Path) -> None:
-    """Known values are not told again with old seconds; a longer run is kept; what was timed goes on."""
+def test_runs_that_shared_the_machine_are_timed_again(tmp_path: Path, toy: Path) -> None:
+    """Known values are not replayed with old seconds; a longer run is kept; a timed run continues."""
     laboratory, study = Laboratory(), Study(tmp_path)
     few = plans_for(budget=20, problems=1)
     execute(few, study, laboratory)

@@ -87,7 +87,7 @@ def test_a_run_without_an_activation_is_rerun_only_by_retry_and_extended_by_a_la
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_crashed_run_goes_on_only_by_retry(tmp_path: Path) -> None:
+def test_a_crashed_run_continues_only_with_retry(tmp_path: Path) -> None:
     study, plan = Study(tmp_path), replace(PLAN, solver="crasher")
     assert ended(study, plan, Unit()) == [plan]
     assert ended(study, replace(plan, budget=40), Unit()) == []

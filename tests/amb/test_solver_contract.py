@@ -31,7 +31,7 @@ def test_exactly_the_budget_is_asked(limit: int | None) -> None:
         agent.ask()
 
 
-def test_the_best_told_is_recommended_and_nan_is_never() -> None:
+def test_the_best_value_is_recommended_and_nan_never() -> None:
     agent = solver("random[k=4]", SPACE, budget=8)
     first = agent.ask()
     agent.tell(first, [np.nan, 0.5, np.inf, 0.2])
@@ -74,7 +74,7 @@ def test_ask_and_tell_alternate_with_the_same_rows() -> None:
     ids=["floats", "another order", "too few", "one row", "off the grid", "booleans", "text", "ragged"],
 )
 def test_tell_takes_nothing_but_the_rows_that_were_asked(wrong: Callable[[np.ndarray], object]) -> None:
-    """What differs in order, shape, type or value is refused, and the right rows can still be told."""
+    """What differs in order, shape, type or value is refused, and the right rows are still accepted."""
     agent = solver("random[k=3]", SPACE, budget=6)
     rows = agent.ask()
     with pytest.raises(SolverError, match="the rows that ask"):

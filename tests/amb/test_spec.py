@@ -68,7 +68,7 @@ def test_a_range_of_seeds_is_what_it_says(first: int, more: int) -> None:
 
 @pytest.mark.parametrize("digits", [400, 5000])
 def test_a_number_beyond_any_float_is_refused_or_a_word(digits: int) -> None:
-    """An option that Python cannot calculate with is no number."""
+    """An option that Python cannot calculate with is not a number."""
     text = f"a[x={'9' * digits}]"
     assert str(Spec.parse(str(Spec.parse(text)))) == text
     with pytest.raises(SpecError, match="unit"):

@@ -102,7 +102,7 @@ def test_the_budget_is_in_the_key_only_where_it_changes_what_is_asked() -> None:
         assert dataclasses.replace(PLAN, **change).run_id != PLAN.run_id  # type: ignore[arg-type]
 
 
-def test_every_run_has_a_seed_of_its_own() -> None:
+def test_every_run_has_its_own_stream() -> None:
     plans = [dataclasses.replace(PLAN, problem=p, solver=s, seed=r) for p in "abc" for s in "xyz" for r in range(20)]
     assert len({plan.stream for plan in plans}) == len(plans)
     assert PLAN.seed == dataclasses.replace(PLAN, budget=3).seed

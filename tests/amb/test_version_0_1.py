@@ -60,7 +60,7 @@ def same_images(study: Study) -> None:
 
 
 @pytest.mark.usefixtures("same_images")
-def test_an_interrupted_study_goes_on_to_the_same_bits(study: Study) -> None:
+def test_an_interrupted_study_continues_with_the_same_bits(study: Study) -> None:
     asked = study.manifest.settings
     before = {path.name for path in (study.folder / "journal").glob("*.arrows")}
     assert len(before) == 20
@@ -70,7 +70,7 @@ def test_an_interrupted_study_goes_on_to_the_same_bits(study: Study) -> None:
     assert {record.plan.run_id: content(record, trace) for record, trace in study.records()} == expected
 
 
-def test_nothing_that_was_finished_is_made_again(study: Study) -> None:
+def test_finished_runs_are_not_repeated(study: Study) -> None:
     before = {path: path.read_bytes() for path in (study.folder / "runs").glob("*.parquet")}
     asked = study.manifest.settings
     # Portfolio plans for its budget: of it there are runs of both budgets.
@@ -94,7 +94,7 @@ def test_it_reports_what_it_holds(study: Study) -> None:
     assert result.runs["status"].eq("ok").all()
 
 
-def test_a_journal_goes_on_in_todays_format_and_the_longer_of_two_counts(study: Study) -> None:
+def test_a_journal_continues_in_the_current_format_and_the_longer_of_two_counts(study: Study) -> None:
     """Killed between writing the new journal and deleting the old one, a study holds both."""
     old = next((study.folder / "journal").glob("*.arrows"))
     found = read_journal(old)

@@ -1,4 +1,4 @@
-"""What it costs to resume: a journal told again, against evaluating it, in one process."""
+"""The cost of a resume: replaying a journal, compared with evaluating it, in one process."""
 
 from pathlib import Path
 from time import perf_counter

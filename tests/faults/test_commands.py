@@ -46,7 +46,7 @@ def test_a_memory_limit_ends_one_run(toy: Path, tmp_path: Path) -> None:
     assert "its limit is 5 MiB" in study_status(Study(tmp_path / "st")).failed[0].reason
 
 
-def test_a_timeout_ends_one_run_and_retry_goes_on_with_it(toy: Path, tmp_path: Path) -> None:
+def test_a_timeout_ends_one_run_and_retry_resumes_it(toy: Path, tmp_path: Path) -> None:
     assert statuses(run(tmp_path / "st", toy, "-s", "random,hangs", "--timeout", "0.3")) == {
         "random": "ok",
         "hangs": "timeout",
@@ -57,7 +57,7 @@ def test_a_timeout_ends_one_run_and_retry_goes_on_with_it(toy: Path, tmp_path: P
     assert Study(tmp_path / "st").log.path.read_text().count('"run ended"') == before  # not tried again
     tried = run(tmp_path / "st", toy, "-s", "random,hangs", "--timeout", "0.6", "--retry")
     assert statuses(tried)["hangs"] == "timeout"
-    assert "0.6 seconds are spent" in study_status(Study(tmp_path / "st")).failed[0].reason
+    assert "limit of 0.6 s is reached" in study_status(Study(tmp_path / "st")).failed[0].reason
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Pa
 def test_the_doctor_compares_the_networks(toy: Path, tmp_path: Path) -> None:
     run(tmp_path / "st", toy, "-s", "random")
     words = ["study", "doctor", str(tmp_path / "st"), "--networks"]
-    assert "All files are whole" in CliRunner().invoke(app, words).stdout
+    assert "All files are intact" in CliRunner().invoke(app, words).stdout
     study = Study(tmp_path / "st")
     changed = {"toy/bowl/near/0": "0" * 64, "toy/bowl/lost/0": "0" * 64}
     study.rewrite_manifest(lambda old: replace(old, problems=changed))

@@ -185,7 +185,9 @@ def test_a_disk_that_fails_to_flush_leaves_the_old_file(tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_file_system_that_cannot_flush_folders_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_cannot_flush_folders_is_not_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = os.fsync
 
     def flush(descriptor: int) -> None:

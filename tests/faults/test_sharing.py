@@ -229,7 +229,7 @@ def test_the_doctor_explains_and_repairs(tmp_path: Path) -> None:
     (tmp_path / "journal" / "dead.lock").write_bytes(b"")
     found = {finding.path.name: finding for finding in examine(study)}
     assert found[damaged.name].repair == "set aside"
-    assert "torn; the 55 whole queries" in found[torn.name].what
+    assert "incomplete; the 55 queries" in found[torn.name].what
     assert found[".x.parquet.99.tmp"].repair == found["dead.lock"].repair == "delete"
     assert repair(study, list(found.values())) == 3
     assert [finding.path for finding in examine(study)] == [torn]

@@ -1,4 +1,4 @@
-"""Whatever a solver does, it ends its own run in a status with a reason, and the runs beside it do not notice."""
+"""Whatever a solver does, only its own run ends, with a status and a reason; other runs are not affected."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def problem(spec: str) -> FunctionProblem:
 
 
 def run(folder: Path, solver: str, **limits: object) -> RunRecord:
-    """The record of a bad solver's run; beside it, a good one ends as it would alone."""
+    """The record of a bad solver's run; a good one in the same study ends as it would alone."""
     bad = RunPlan("p/q/r/0", "print", solver, "1", 0, 60)
     crowd, alone = Study(folder / "crowd"), Study(folder / "alone")
     execute([GOOD, bad], crowd, problem, limits=Limits(**limits))  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def test_a_rubbish_recommendation_is_a_crash_after_the_whole_budget(tmp_path: Pa
 def test_a_solver_that_hangs_is_stopped_by_the_timeout(tmp_path: Path, solver: str) -> None:
     record = run(tmp_path, solver, timeout=0.5)
     assert (record.status, record.queries) == ("timeout", 3)
-    assert "0.5 seconds are spent" in record.reason
+    assert "limit of 0.5 s is reached" in record.reason
 
 
 def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
     assert record.target_seconds >= 20 * 0.02
 
 
-def test_the_worst_get_a_process_of_their_own(tmp_path: Path) -> None:
+def test_isolation_contains_the_worst_solvers(tmp_path: Path) -> None:
     """Death without a word, a crash in C, a hang, a leak and noise on the pipe, all in one study."""
     cases = {
         "vanishes": ("crash", "exited with status 7"),
@@ -103,7 +103,7 @@ def test_the_worst_get_a_process_of_their_own(tmp_path: Path) -> None:
         "raises": ("crash", "the lamp is broken"),
         "asks-outside": ("crash", "whose levels are"),
         "asks-fractions": ("crash", "Cannot cast"),
-        "swallows-everything": ("timeout", "seconds are spent"),
+        "swallows-everything": ("timeout", "s is reached"),
         "leaks": ("crash", "its limit is 400 MiB"),
         "prints": ("ok", ""),
         "random[k=5]": ("ok", ""),

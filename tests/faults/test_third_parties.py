@@ -96,8 +96,8 @@ def test_a_pickled_extension_type_in_a_run_file_is_refused_and_not_executed(stud
 # Sizes are looked at before anything is allocated
 
 
-def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
-    """Sparse files of a terabyte: they take no room, and reading them would."""
+def test_an_oversized_file_is_refused_without_reading_it(study: Study) -> None:
+    """Sparse files of a terabyte: they take no space, but reading them would."""
     study.journal(PLAN, 6, None).close()
     for path, read in (
         (study.run_file(PLAN.run_id), lambda: study.load(PLAN)),
@@ -105,23 +105,23 @@ def test_a_file_larger_than_any_is_refused_unread(study: Study) -> None:
         (study.folder / "manifest.json", lambda: study.manifest),
     ):
         os.truncate(path, 1 << 40)
-        with pytest.raises(StudyError, match="at most"):
+        with pytest.raises(StudyError, match="the limit is"):
             read()
     os.truncate(study.log.path, 1 << 40)
     assert not list(study.log.read())
 
 
-def test_a_checkpoint_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+def test_an_oversized_checkpoint_is_refused_without_reading_it(tmp_path: Path) -> None:
     from amb_problems import checkpoint
 
     for suffix in (".card.json", ".safetensors"):
         (tmp_path / f"net{suffix}").touch()
     (tmp_path / "net.card.json").write_text('{"schema": 1, "sha256": "0", "kind": "sngan", "shape": {}}')
     os.truncate(tmp_path / "net.safetensors", 1 << 40)
-    with pytest.raises(CheckpointError, match="at most"):
+    with pytest.raises(CheckpointError, match="the limit is"):
         checkpoint.load(tmp_path / "net")
     os.truncate(tmp_path / "net.card.json", 1 << 40)
-    with pytest.raises(CheckpointError, match="at most"):
+    with pytest.raises(CheckpointError, match="the limit is"):
         checkpoint.read_card(tmp_path / "net")
 
 
@@ -137,7 +137,7 @@ def test_a_small_run_file_that_unfolds_to_gigabytes_is_refused(study: Study, mon
         writer.write_table(block)
         writer.write_table(block)
     assert path.stat().st_size < 100_000
-    with pytest.raises(StudyError, match=r"2,097,152 rows; at most 1,048,576"):
+    with pytest.raises(StudyError, match=r"2,097,152 rows; the limit is 1,048,576"):
         read_run(path)
 
 
@@ -147,7 +147,7 @@ def test_declared_rows_beyond_the_limit_are_refused(study: Study, monkeypatch: p
         read_run(study.run_file(PLAN.run_id))
 
 
-def test_a_compressed_journal_is_no_journal(study: Study) -> None:
+def test_a_compressed_journal_is_refused(study: Study) -> None:
     """Its buffers could declare any size."""
     source = next((ROOT / "tests" / "data" / "study-0.1" / "journal").glob("*.arrows"))
     path = study.folder / "journal" / source.name
@@ -228,11 +228,11 @@ def test_a_manifest_nested_too_deeply_or_of_other_types_is_refused(study: Study)
 
 
 @pytest.mark.parametrize("part", ["runs", "journal", "report", "damaged"])
-def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path: Path, part: str) -> None:
+def test_a_folder_that_points_outside_the_study_is_refused(tmp_path: Path, part: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "st").mkdir()
     (tmp_path / "st" / part).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StudyError, match="leads out of the study"):
+    with pytest.raises(StudyError, match="points outside the study"):
         Study(tmp_path / "st")
 
 
@@ -273,7 +273,7 @@ def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -
     assert not examine(study)
 
 
-def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(study: Study) -> None:
+def test_a_pipe_in_place_of_a_file_does_not_block(study: Study) -> None:
     for path in (study.run_file(PLAN.run_id), study.journal_file(PLAN.run_id), study.folder / "manifest.json"):
         path.unlink(missing_ok=True)
         os.mkfifo(path)

@@ -1,4 +1,4 @@
-"""Solvers as a stranger might hand them in, each bad in its own way after its first batch."""
+"""Solvers as a third party might submit them, each bad in its own way after its first batch."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""A plug-in whose solver takes its time, so that somebody can be killed meanwhile."""
+"""A plug-in with a slow solver, so that a process can be killed while it runs."""
 
 import time
 

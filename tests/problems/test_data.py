@@ -104,7 +104,7 @@ def test_a_torn_cache_is_replaced(tmp_path: Path, own_cache: Path) -> None:
 
 
 def test_the_data_folder_is_left_alone(tmp_path: Path) -> None:
-    """Loading writes nothing beside the data."""
+    """Loading writes nothing next to the data."""
     write_set(tmp_path / "data", "mnist", "image", "L", "PNG")
     data.load("mnist", tmp_path / "data")
     assert sorted(f.name for f in (tmp_path / "data").rglob("*.*")) == ["test.parquet", "train.parquet"]

@@ -75,7 +75,7 @@ def test_one_pass_counts_every_layer(target: ExactNetwork, plain_counts: dict[st
 def test_the_frameworks_own_forward_pass_counts_the_same(
     target: ExactNetwork, plain_counts: dict[str, np.ndarray]
 ) -> None:
-    """snnTorch's and SpikingJelly's neurons, one frame a call, with the same weights."""
+    """snnTorch's and SpikingJelly's neurons, one frame per call, with the same weights."""
     pytest.importorskip("snntorch" if target.lif.strict else "spikingjelly")
     from amb_problems.targets.spiking.framework import spike_trains
 

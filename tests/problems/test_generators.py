@@ -48,7 +48,7 @@ def test_images_have_the_promised_form(generator: Generator) -> None:
 
 
 def test_an_image_does_not_depend_on_its_company(generator: Generator) -> None:
-    """Alone, at any position of a chunk, or beside other neighbours: the same bits."""
+    """Alone, at any position of a chunk, or with other neighbours: the same bits."""
     given = latents(generator, 37)
     together = generator.images(given)
     for row in (0, 1, 15, 16, 36):

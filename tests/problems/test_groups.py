@@ -15,7 +15,7 @@ def candidates(n: int) -> np.ndarray:
     return problem(f"{PAIR}/sn1/0").space.sample_prior(n, np.random.default_rng(0))
 
 
-def test_a_group_is_the_mean_of_its_units_in_a_crowd_too() -> None:
+def test_a_group_is_the_mean_of_its_units_in_a_batch_too() -> None:
     group, alone = problem(f"{PAIR}/sn2/51+3+8"), [problem(f"{PAIR}/sn2/{unit}") for unit in (3, 8, 51)]
     batch = candidates(5)
     expected = np.mean([one.evaluate(batch) for one in alone], axis=0)

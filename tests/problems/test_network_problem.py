@@ -12,7 +12,7 @@ def candidates(n: int, seed: int = 0) -> np.ndarray:
     return problem(IDS[0]).space.sample_prior(n, np.random.default_rng(seed))
 
 
-def test_a_value_does_not_depend_on_the_crowd() -> None:
+def test_a_value_does_not_depend_on_the_batch() -> None:
     """Alone, with other problems, and at any place of a batch: the same activation, bit for bit."""
     problems = [problem(spec) for spec in IDS]
     batch = candidates(24)

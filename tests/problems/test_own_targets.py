@@ -23,7 +23,7 @@ IMAGES = RANDOM.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
 
 
 class Net(nn.Module):
-    """A convolution, neurons, a fully connected layer, neurons; one frame a call."""
+    """A convolution, neurons, a fully connected layer, neurons; one frame per call."""
 
     def __init__(self, neuron: Callable[[], nn.Module]) -> None:
         super().__init__()
@@ -295,7 +295,7 @@ def test_imagenet_networks_see_enlarged_images(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_missing_torchvision_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not installed, built for another torch, or without a network: one line that says the mend."""
+    """Not installed, built for another torch, or without a network: one line that says how to fix it."""
     family = amb.catalogue.problems.family("cifar10-sngan/imagenet-alexnet")
     assert family.layers()["features.0"] == 64, "listing needs no torchvision"
     monkeypatch.setitem(sys.modules, "torchvision", None)

@@ -133,7 +133,7 @@ def test_imagenets_stem_is_the_papers_geometry() -> None:
 
 
 def test_counts_have_the_units_asked_for_in_their_order(target: ExactNetwork) -> None:
-    """Units may repeat; what is asked beside them, or not asked at all, changes nothing."""
+    """Units may repeat; other units in the same call change nothing."""
     images = stimuli(3, shape=target.shape)
     full = target.counts(images, everything(target))
     some = target.counts(images, {"sn1": [3, 0, 3]})

@@ -1,4 +1,4 @@
-"""A failed run is one thing, wherever it is counted."""
+"""A failed run is defined once, and counted the same everywhere."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ SEEDS = 2
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """Two solvers on three units, one of which answers NaN to everything: 4 of 12 runs spend their budget in vain."""
+    """Two solvers on three units, one of which answers NaN to everything: 4 of 12 runs spend their budget and fail."""
     for name in ("toy", "silent"):
         load_file(PLUGINS / f"{name}.py")
     folder = tmp_path_factory.mktemp("study")

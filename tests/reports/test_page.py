@@ -89,7 +89,7 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
     other.runs[key] = record, replace(trace, values=trace.values / 2, clean=trace.values / 2)
     with pytest.raises(StudyError, match="one and other hold different values of the same run"):
         board(one, other)
-    with pytest.raises(StudyError, match="other has other weights or another grid of toy/bowl/near/0 than one"):
+    with pytest.raises(StudyError, match="other has different weights or a different grid of toy/bowl/near/0 than one"):
         board(make_study("one"), make_study("other", fingerprint=lambda name: "changed"))
 
 
@@ -211,7 +211,7 @@ def test_budgets_to_show_begin_with_the_one_most_runs_speak_for() -> None:
     assert budgets_to_show(runs)[0] == 500
 
 
-def test_leaderboard_of_a_folder_that_is_no_study(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_leaderboard_of_a_folder_that_is_not_a_study(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
     """One line that says what was expected."""
     from amb.errors import AmbError
 

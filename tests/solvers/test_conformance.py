@@ -16,7 +16,7 @@ ALWAYS = {
     "candidates on the grid",
     "same seed, same candidates",
     "seeds of a study",
-    "neuron: failing now and then (NaN)",
+    "neuron: sometimes failing (NaN)",
 }
 
 # Solvers whose packages need not be installed.

@@ -46,7 +46,7 @@ def test_every_image_of_the_pool_is_shown_once_then_the_prior(pool: str) -> None
         (np.array([{}], object), "cannot read"),
     ],
 )
-def test_what_is_no_pool_is_refused(pool: str, content: object, error: str) -> None:
+def test_an_invalid_pool_is_refused(pool: str, content: object, error: str) -> None:
     if content is None:
         Path("pool.npy").unlink()
     elif isinstance(content, bytes):

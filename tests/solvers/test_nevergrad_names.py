@@ -126,7 +126,7 @@ def told_in_order(name: str, order: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "minds"), [("OnePlusOne", True), ("CMA", True), ("ScrHammersleySearch", False)])
-def test_some_mind_the_order_in_which_they_are_told(name: str, minds: bool) -> None:
+def test_some_depend_on_the_order_of_values(name: str, minds: bool) -> None:
     assert np.allclose(told_in_order(name, 1), told_in_order(name, -1)) != minds
 
 

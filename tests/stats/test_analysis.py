@@ -39,7 +39,7 @@ def test_a_clear_winner_is_named(study) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_all_tied_is_said(study) -> None:  # type: ignore[no-untyped-def]
-    """Equal finals everywhere: nothing can be told apart."""
+    """Equal finals everywhere: the solvers cannot be distinguished."""
     assert analyse(*study(np.full((8, 3, 2), 0.5)), resamples=50).verdict.startswith("All solvers tie")
 
 
@@ -102,7 +102,7 @@ def test_seconds_are_claimed_only_where_runs_were_timed(study) -> None:  # type:
         analyse(runs.drop(columns="timing"), traces, Question("seconds"), resamples=50)
 
 
-def test_a_failed_run_needs_no_time_to_be_the_worst(study) -> None:  # type: ignore[no-untyped-def]
+def test_a_failed_run_is_the_worst_even_without_seconds(study) -> None:  # type: ignore[no-untyped-def]
     """A skipped run was never timed; the others are ranked by seconds all the same."""
     finals = three()
     finals[0, 2] = np.nan

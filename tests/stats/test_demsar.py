@@ -51,7 +51,7 @@ def test_signed_rank_of_demsar() -> None:
 
 
 def test_holm_agrees_with_scikit_posthocs() -> None:
-    """The same signed-rank tests, adjusted by Holm: scikit-posthocs, told to adjust, gives the same matrix."""
+    """The same signed-rank tests, adjusted by Holm: scikit-posthocs with adjustment gives the same matrix."""
     posthocs = pytest.importorskip("scikit_posthocs")
     rng = np.random.default_rng(5)
     data = pd.DataFrame(rng.normal([0, 0.3, 0.9, 1.5], size=(12, 4)), columns=list("abcd"))

@@ -34,5 +34,5 @@ def test_anytime_area_is_a_mean_over_the_logarithm_of_queries() -> None:
 
 
 def test_a_run_that_stopped_early_keeps_its_last_value() -> None:
-    """Reaching a high value early is no disadvantage."""
+    """Reaching a high value early is not a disadvantage."""
     assert anytime_area(np.array([0.5]), 1000) == pytest.approx(0.5)

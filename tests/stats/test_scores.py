@@ -23,7 +23,7 @@ def test_a_failed_run_is_censored_not_dropped(study) -> None:  # type: ignore[no
     assert list(scored["failed"]) == [True, False, False]
 
 
-def test_saturated_runs_are_told_apart_by_queries(study) -> None:  # type: ignore[no-untyped-def]
+def test_saturated_runs_are_ordered_by_queries(study) -> None:  # type: ignore[no-untyped-def]
     """Both reach 1.0: the faster is ahead, by less than any difference in activation, and scores the same."""
     runs, traces = study(np.array([[[1.0], [1.0], [0.99999]]]))
     traces[runs["problem"][0], "a", 0][3:] = 1.0
@@ -32,7 +32,7 @@ def test_saturated_runs_are_told_apart_by_queries(study) -> None:  # type: ignor
     assert scored.loc["a", "ordered"] > scored.loc["b", "ordered"] > scored.loc["c", "ordered"]
 
 
-def test_a_value_of_one_is_no_ceiling_where_others_are_higher(study) -> None:  # type: ignore[no-untyped-def]
+def test_a_value_of_one_is_not_a_ceiling_if_others_are_higher(study) -> None:  # type: ignore[no-untyped-def]
     """On a problem with unbounded activations 1.0 is a number like any other."""
     scored = score_runs(*study(np.array([[[1.0], [1.7]]])))
     np.testing.assert_array_equal(scored["ordered"], scored["score"])
@@ -55,7 +55,7 @@ def test_only_complete_problems_are_blocks(study) -> None:  # type: ignore[no-un
     assert list(blocks(median_scores(score_runs(runs, traces))).index) == ["gan/net0/conv/0", "gan/net0/conv/2"]
 
 
-def test_what_is_no_runs_table_is_refused(study) -> None:  # type: ignore[no-untyped-def]
+def test_an_invalid_runs_table_is_refused(study) -> None:  # type: ignore[no-untyped-def]
     """No rows, a column too few, a run twice, an unknown metric: one clear error each."""
     runs, traces = study(np.full((2, 2, 1), 0.5))
     with pytest.raises(AmbError, match="empty"):

@@ -32,7 +32,7 @@ def test_all_wins_give_the_smallest_p_there_is() -> None:
     assert smallest_p(8) == 2.0**-7
 
 
-def test_all_tied_is_no_evidence() -> None:
+def test_ties_everywhere_are_not_evidence() -> None:
     """Only zeros: p is 1, not NaN."""
     assert signed_rank(np.zeros(5)) == (1.0, 0.0, 0)
 

@@ -1,1 +1,1 @@
-"""Solvers in separate processes: `solver` is this side of the pipe, `process` the other, `messages` what crosses it."""
+"""Solvers in separate processes: `solver` is this end of the pipe, `process` the other, `messages` the protocol."""

@@ -1,4 +1,4 @@
-"""A solver in a process of its own, which may hang, crash or run out of memory without harm to other runs."""
+"""A solver in its own process, which may hang, crash or run out of memory without affecting other runs."""
 
 import os
 import select
@@ -21,7 +21,7 @@ from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.limits import OutOfTime
 from amb.study.runs import RunPlan
 
-# How often a busy process is checked, and how much of its stderr is kept with a failure.
+# How often a busy process is checked, and how much of its stderr a failure's message quotes.
 LOOK_SECONDS = 0.02
 TAIL_BYTES = 4000
 
@@ -60,7 +60,7 @@ class IsolatedSolver(Solver):
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # Ctrl-C reaches the bench alone, which then ends its solvers
+            start_new_session=True,  # Ctrl-C reaches only the bench, which then ends its solvers
             bufsize=0,
         )
         assert self._process.stdin is not None
@@ -115,11 +115,11 @@ class IsolatedSolver(Solver):
         try:
             answer, content = unpack(lambda n: self._receive(n, end), rows * self.space.d * 8)
         except BadMessage as cause:
-            raise SolverError(f"the solver's process answered {cause}") from cause
+            raise SolverError(f"the solver's process sent {cause}") from cause
         if "error" in answer:
             raise SolverError(f"in the solver's process:\n{answer['error']}")
         if len(content) % (self.space.d * 8):
-            raise SolverError(f"the solver's process answered {len(content)} bytes, not rows of {self.space.d} levels")
+            raise SolverError(f"the solver's process sent {len(content)} bytes, not rows of {self.space.d} levels")
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
 
     def _send(self, message: bytes, end: float | None) -> None:
@@ -160,7 +160,7 @@ class IsolatedSolver(Solver):
     def _check_memory(self) -> None:
         if self._memory is not None and (used := resident_bytes(self._process.pid)) > self._memory:
             raise SolverError(
-                f"the solver's process uses {used / 2**20:,.0f} MiB, its limit is {self._memory / 2**20:,.0f} MiB"
+                f"the solver's process uses {used / 2**20:,.0f} MiB; its limit is {self._memory / 2**20:,.0f} MiB"
             )
 
     def _died(self) -> SolverError:
@@ -177,8 +177,8 @@ def resident_bytes(pid: int) -> int:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except FileNotFoundError:
-        shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return int(shown.stdout or 0) * 1024
+        output = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return int(output.stdout or 0) * 1024
     except (OSError, IndexError):
         return 0
 

@@ -95,14 +95,14 @@ def load(name: DatasetName, folder: Path | None = None) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """Where decoded and downloaded image sets are kept (`AMB_CACHE`, else the user's cache folder)."""
+    """The folder for decoded and downloaded image sets (`AMB_CACHE`, else the user's cache folder)."""
     import platformdirs
 
     return Path(os.environ.get("AMB_CACHE") or platformdirs.user_cache_dir("amb")) / "data"
 
 
 def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
-    """The arrays that `read()` gives, kept as .npz under a key of the files' sizes and times."""
+    """The arrays that `read()` returns, cached as .npz under a key of the files' sizes and times."""
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     key = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     cache = cache_folder() / f"{name}-{key}.npz"
@@ -111,13 +111,13 @@ def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
             first, second, third, fourth = (stored[array] for array in _ARRAYS)
             return first, second, third, fourth
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        pass  # absent or torn: decode again
+        pass  # missing or damaged: decode again
     arrays = read()
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         write_whole(cache, lambda path: _save(path, arrays), error=None)
     except OSError:
-        pass  # a cache that cannot be written costs time, nothing else
+        pass  # a cache that cannot be written only costs time
     return arrays
 
 

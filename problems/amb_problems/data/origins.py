@@ -1,4 +1,4 @@
-"""The official origins of the image sets: addresses, digests, and how the files are read (no pickles)."""
+"""The official origins of the image sets: addresses, digests, and readers of the files (no pickles)."""
 
 import gzip
 import hashlib
@@ -63,10 +63,10 @@ def fetch(name: str, folder: Path) -> list[Path]:
 
 
 def parse(name: str, files: list[Path]) -> Arrays:
-    """What the origin's files hold.
+    """The arrays in the origin's files.
 
     Raises:
-        DataError: files that are not what they should be.
+        DataError: a file does not have the expected content.
     """
     try:
         return _parse_cifar10(files[0]) if name == "cifar10" else _parse_mnist(files)
@@ -79,9 +79,9 @@ def _fetch_one(file: _File, path: Path) -> Path:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda place: _download(file.url, place), error=None)
-    found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    if found != file.md5:
-        raise DataError(f"{path} has md5 {found}, not the published {file.md5}; delete it to download it again")
+    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if digest != file.md5:
+        raise DataError(f"{path} has md5 {digest}, not the published {file.md5}; delete it to download it again")
     return path
 
 

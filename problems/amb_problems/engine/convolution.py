@@ -31,7 +31,7 @@ class Convolution:
         arithmetic: "integers" on a CPU where `has_integers`; "products" where `matrix_products.has_products`;
             "floats" anywhere.
         pixels: the bytes represent `u8 - 128`.
-        device: of its inputs.
+        device: device of its inputs.
     """
 
     def __init__(

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amb.errors import SpecError, unknown
+from amb.contracts.target import check_unit
+from amb.errors import SpecError
 from amb_problems.engine.compiled_kernels import CompiledKernels
 from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.eager_kernels import EagerKernels
@@ -24,7 +25,7 @@ Images = NDArray[np.uint8] | Tensor
 """uint8 `[n, side, side, channels]`; a tensor must already be on the evaluator's device."""
 
 _CHUNK = 16
-"""Images at a time: enough to fill the arithmetic units. From 32 on, malloc returns the memory of the currents to the
+"""Images per chunk: enough to fill the arithmetic units. From 32 on, malloc returns the memory of the currents to the
 system after every layer, and allocating it again halves the speed."""
 _FIRST_LAYER_CHUNK = 128
 """The first layer takes so little time per image that the overhead of calls would dominate."""
@@ -39,7 +40,7 @@ class Evaluator:
 
     Args:
         network: the stages.
-        device: where it runs.
+        device: the device that it runs on.
         backend: "auto" chooses the fastest; tests and benchmarks name one. Four differ in the algorithm of the
             convolutions: "events" (event-driven, on a CPU), "integers" (oneDNN's, on a CPU), "products" (of int8
             matrices) and "floats"; "eager" uses plain tensor operations throughout.
@@ -161,10 +162,7 @@ class Evaluator:
         known = self.network.units
         layers: dict[str, list[int]] = {}
         for row, (layer, unit) in enumerate(probes):
-            if layer not in known:
-                raise unknown("layer", layer, known)
-            if not 0 <= unit < known[layer]:
-                raise SpecError(f"no unit {unit} in {layer}; its units are 0..{known[layer] - 1}")
+            check_unit(known, layer, unit)
             layers.setdefault(layer, []).append(row)
         return {name: np.array(sorted(rows, key=lambda row: probes[row][1])) for name, rows in layers.items()}
 

@@ -1,4 +1,4 @@
-"""Event-driven convolutions: each spike adds its row of weights, silent neurons cost nothing.
+"""Event-driven convolutions: each spike adds its row of weights, and silent neurons cost nothing.
 
 In the shipped networks, 11 to 31% of the neurons fire in a frame; a dense convolution multiplies zeros for the rest. On
 a processor without a dot product of bytes, adding the rows of weights that spikes select takes a third of the time or

@@ -1,4 +1,4 @@
-"""The contract of the neuron kernels: what the engine computes between the currents of one layer and the next.
+"""The contract of the neuron kernels, which compute the spikes of a layer from its currents.
 
 Maps are channels-last: currents float32 `[frames, n, h, w, units]`, spikes uint8 (0 or 1) of the same shape, periods
 uint8 `[n, h, w, units]` (0: never fires). Two implementations give the same bits: `CompiledKernels` on the CPU and

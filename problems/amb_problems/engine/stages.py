@@ -1,4 +1,4 @@
-"""What the engine runs: a chain of exact spiking layers, as integers and powers of two.
+"""The networks that the engine runs: a chain of exact spiking layers, as integers and powers of two.
 
 Every current is `(sum of weight x input) * scale + bias`, where inputs are integers (spikes are 0 or 1, the image is
 u8 - 128), weights are int8 and scales are powers of two. `Affine.limit` proves that no partial sum, in any order of
@@ -106,9 +106,9 @@ class Stage:
     name: str
     affine: Affine
     pool: Pool | None = None
-    """Of the currents, before the neurons."""
+    """Pooling of the currents, before the neurons."""
     spike_pool: Pool | None = None
-    """Of the spikes, after the neurons (first stage only); probes see the neurons, later stages the pooled spikes."""
+    """Pooling of the spikes, after the neurons (first stage only); probes read the neurons, later stages the pool."""
     shortcut: str | None = None
     """The stage whose spikes are added to the currents."""
     downsample: Affine | None = None

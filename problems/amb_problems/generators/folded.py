@@ -2,7 +2,7 @@
 
 Two identities save the work. The batch norm between a block's convolutions is an affine map per channel,
 so it folds into the first of them. And a 3x3 convolution of an image whose pixels were doubled is a
-transposed convolution of stride 2 with a 4x4 kernel: 4 products a pixel and channel pair instead of 9.
+transposed convolution of stride 2 with a 4x4 kernel: 4 products per pixel and channel pair instead of 9.
 """
 
 import torch
@@ -14,7 +14,7 @@ from amb_problems.generators.sngan import SNGAN, UpBlock
 
 
 class FoldedBlock(nn.Module):
-    """What `UpBlock` does in evaluation mode."""
+    """The same function as `UpBlock` in evaluation mode."""
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @contextmanager
 def one_algorithm() -> Iterator[None]:
-    """Inference with one algorithm for each shape and without 10-bit factors: the same bits every time."""
+    """A context for inference with one algorithm per shape and without 10-bit factors: the same bits every time."""
     with (
         torch.inference_mode(),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),

@@ -1,4 +1,4 @@
-"""From images in [-1, 1] to what a screen shows: (x + 1) * 127.5, rounded and clipped, as 256 levels."""
+"""Conversion of images in [-1, 1] to 256 levels, as a screen shows them: (x + 1) * 127.5, rounded and clipped."""
 
 from typing import TYPE_CHECKING
 

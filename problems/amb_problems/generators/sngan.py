@@ -22,7 +22,7 @@ class UpBlock(nn.Module):
         """[n, inputs, h, w] -> [n, outputs, 2h, 2w]."""
         y = self.conv1(_twice(F.relu_(self.norm1(x))))
         y = self.conv2(F.relu_(self.norm2(y)))
-        # A 1x1 convolution commutes with repeating pixels: first at a quarter of the cost.
+        # A 1x1 convolution commutes with repeating pixels; done first, it costs a quarter.
         return y + _twice(self.shortcut(x))
 
 

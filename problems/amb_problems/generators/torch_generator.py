@@ -1,6 +1,6 @@
 """Generators whose networks come from checkpoints, shipped or the user's own.
 
-Making one reads its model card; torch is imported, and the network loaded, on first use.
+Creating one reads its model card; torch is imported, and the network loaded, on first use.
 """
 
 from abc import abstractmethod
@@ -47,7 +47,7 @@ class TorchGenerator(Generator):
         return other
 
     def facts(self) -> Mapping[str, object]:
-        """What the card says for people."""
+        """The facts of the card for people."""
         return self._card.summary
 
     def device_images(self, latents: Latents) -> "Tensor":
@@ -70,7 +70,7 @@ class TorchGenerator(Generator):
 
     def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
         # oneDNN's kernels for a transposed convolution sum in an order that depends on the number of threads
-        # (3 threads give other bits than 1, 2 or 4).
+        # (3 threads give different bits than 1, 2 or 4).
         _ = self.network  # loaded once, before the threads begin
         return one_thread_each(self._render, chunks) if self.device == "cpu" else super()._render_all(chunks)
 

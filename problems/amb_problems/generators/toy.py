@@ -11,7 +11,7 @@ class ToyGenerator(Generator):
     """Latent [16] -> grey-tinted image [32, 32, 3], linear before it is clipped.
 
     Coordinate 4i + j weighs the two-dimensional cosine of vertical frequency i and horizontal frequency j,
-    so an image shows its latent: coordinate 0 is brightness, the others are waves. The three colours see the
+    so an image reveals its latent: coordinate 0 is brightness, the others are waves. The three colours see the
     waves with shifted phases; ones in every coordinate about fill the range.
     """
 

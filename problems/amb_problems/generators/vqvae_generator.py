@@ -52,7 +52,7 @@ class VQVAEGenerator(TorchGenerator):
         """The codes nearest to the encoder's output for images uint8 [n, h, w, c]: float32 [n, positions].
 
         Raises:
-            SpecError: images of another size or type.
+            SpecError: images of the wrong size or type.
         """
         check_images(images, self.shape, f"the encoder of {self.name}")
         _ = self.network  # loaded once, before the threads begin

@@ -1,1 +1,1 @@
-"""Programs that measure the tables of the documentation."""
+"""Programs that measure the tables in the documentation."""

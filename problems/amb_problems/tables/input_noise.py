@@ -1,7 +1,7 @@
-"""How many images spiking networks still recognise when every frame shows other noise.
+"""How many images spiking networks still recognise when every frame has different noise.
 
-`python -m amb_problems.tables.input_noise --data DIR` prints the table of `docs/problems.md`. The class is the one
-whose unit fires most, or whose readout is highest; ties count for the lower class.
+`python -m amb_problems.tables.input_noise --data DIR` prints the table of `docs/problems.md`. The predicted class is
+the one whose unit fires most, or whose readout is highest; ties go to the lower class.
 """
 
 import argparse
@@ -37,13 +37,13 @@ def accuracy(
     *,
     seed: int = 0,
 ) -> float:
-    """Share of images whose class is found.
+    """Share of images that are classified correctly.
 
     Args:
-        target: a network with one unit a class in its last layer.
+        target: a network with one unit per class in its last layer.
         images, labels: uint8 `[n, h, w, c]` and int `[n]`.
         encoding: how each frame is drawn; None: every frame is the image itself.
-        seed: of the frames; image i has a generator of its own.
+        seed: seed of the frames; every image has its own random generator.
     """
 
     def frames(row: int) -> npt.NDArray[np.uint8]:
@@ -59,17 +59,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy of the spiking networks under noise of the input.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--images", type=int, default=1000, help="test images, from the first")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print("| frames show | " + " | ".join(f"`{name}`" for name in TARGETS) + " |")
     print("|---|" + "---:|" * len(TARGETS))
-    tested = {name: image_sets.load(name, asked.data) for name in dict.fromkeys(TARGETS.values())}
-    shown = [(SpikingTarget(name), tested[dataset]) for name, dataset in TARGETS.items()]
-    for words, encoding in ENCODINGS.items():
+    datasets = {name: image_sets.load(name, arguments.data) for name in dict.fromkeys(TARGETS.values())}
+    evaluated = [(SpikingTarget(name), datasets[dataset]) for name, dataset in TARGETS.items()]
+    for label, encoding in ENCODINGS.items():
         cells = []
-        for target, images in shown:
-            some = images.test_images[: asked.images], images.test_labels[: asked.images]
-            cells.append(f"{accuracy(target, *some, encoding):.1%}")
-        print(f"| {words} | " + " | ".join(cells) + " |", flush=True)
+        for target, images in evaluated:
+            sample = images.test_images[: arguments.images], images.test_labels[: arguments.images]
+            cells.append(f"{accuracy(target, *sample, encoding):.1%}")
+        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The normalization that all shipped targets share, in training and in use."""
+"""The normalization that all shipped targets share, in training and inference."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Units' responses to natural images, as the scale of activations that spikes do not scale already."""
+"""Units' responses to natural images, which scale the activations that are not shares of spikes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Scale:
 
     @classmethod
     def measured(cls, responses: npt.NDArray[np.floating]) -> "Scale":
-        """From the responses to all images, `[images, channels]`."""
+        """The scale from the responses to all images, `[images, channels]`."""
         return cls(responses.mean(0, dtype=np.float64).astype(np.float32), responses.max(0).astype(np.float32))
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], layer: str) -> "Scale":
-        """The scale of a layer in a checkpoint; a KeyError if it has none."""
+        """The scale of a layer in a checkpoint; raises KeyError if it has none."""
         return cls(tensors[_LOW + layer].numpy(), tensors[_HIGH + layer].numpy())
 
     def tensors(self, layer: str) -> dict[str, Tensor]:
@@ -39,7 +39,7 @@ class Scale:
     def __call__(self, units: IntArray, values: FloatArray) -> FloatArray:
         """Responses of some units, one value each, rescaled so that `low` is 0 and `high` is 1.
 
-        A unit that responds to all images alike is only shifted by its mean.
+        A unit that responds identically to all images is only shifted by its mean.
         """
         low, high = self.low[units].astype(np.float64), self.high[units].astype(np.float64)
         return (values - low) / np.where(high > low, high - low, 1.0)

@@ -1,6 +1,6 @@
 """The targets whose checkpoints are in the package, as the entry-point group `amb.targets` names them.
 
-A new target of an architecture that is here needs no code besides its recipe: see "Adding a target" in
+A new target of an existing architecture needs no code besides its recipe: see "Adding a target" in
 `docs/problems.md`.
 """
 
@@ -11,7 +11,7 @@ from amb_problems.targets.spiking.target import SpikingTarget
 
 
 def load(name: str, *, device: str = "cpu") -> SpikingTarget | PlainTarget:
-    """The target of a checkpoint, of the class for its card's kind; the network is loaded when it is needed.
+    """The target of a checkpoint, in the class that its card's kind selects; the network is loaded when needed.
 
     Raises:
         CheckpointError: the card is missing, damaged or not a target's.

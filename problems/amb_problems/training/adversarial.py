@@ -22,7 +22,7 @@ from amb_problems.training.sampling import image_batch, stream
 
 @dataclass(frozen=True)
 class GANRecipe:
-    """How an SN-GAN is trained: everything but data, seed and time."""
+    """How an SN-GAN is trained: everything except data, seed and time."""
 
     dataset: DatasetName
     shape: SNGANShape
@@ -67,7 +67,7 @@ class GANTraining:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
+        """Number of steps of the whole training."""
         return self.recipe.steps
 
     def advance(self) -> dict[str, Tensor]:
@@ -94,7 +94,7 @@ class GANTraining:
         return tensors
 
     def position(self) -> dict[str, int]:
-        """Steps taken."""
+        """Number of steps taken."""
         return {"done": self.done}
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from amb_problems.training.sampling import image_batch, stream
 
 @dataclass(frozen=True)
 class VQVAERecipe:
-    """How a VQ-VAE is trained: everything but data, seed and time."""
+    """How a VQ-VAE is trained: everything except data, seed and time."""
 
     dataset: DatasetName
     shape: VQVAEShape
@@ -27,7 +27,7 @@ class VQVAERecipe:
     steps: int
     batch: int = 128
     rate: float = 1e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
     cooling: float = 0.2
     """The last share of the steps, over which the learning rate falls linearly to zero."""
     commitment: float = 0.25
@@ -56,7 +56,7 @@ class VQVAETraining:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
+        """Number of steps of the whole training."""
         return self.recipe.steps
 
     def advance(self) -> dict[str, Tensor]:
@@ -86,7 +86,7 @@ class VQVAETraining:
         return state.module_tensors(self.network, "network") | averages | state.optimizer_tensors(self._adam, "adam")
 
     def position(self) -> dict[str, int]:
-        """Steps taken."""
+        """Number of steps taken."""
         return {"done": self.done}
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:

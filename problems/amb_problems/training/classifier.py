@@ -2,7 +2,7 @@
 
 A spiking network starts in its rate relaxation (frames 0), where training is cheap, and continues with surrogate
 gradients at a few frames; a plain network may start on crops of the images. Every random decision of a step is a
-function of (seed, step): a killed training that resumes takes the steps that it would have taken.
+function of (seed, step): a training that is killed and resumed takes the same steps as an uninterrupted one.
 """
 
 import math

@@ -46,7 +46,7 @@ class DownBlock(nn.Module):
         """[n, inputs, h, w] -> [n, outputs, h/2, w/2] with `down`, otherwise [n, outputs, h, w]."""
         y = self.conv2(F.relu_(self.conv1(x if self.first else F.relu(x))))
         if self.down:
-            # The mean commutes with the 1x1 convolution, which costs a quarter after it.
+            # The mean commutes with the 1x1 convolution, which costs a quarter if done after it.
             x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
         return y + (x if self.shortcut is None else self.shortcut(x))
 

@@ -44,7 +44,7 @@ RECIPES: Mapping[str, GANRecipe] = MappingProxyType(
         ),
     }
 )
-"""By the name of the checkpoint."""
+"""Recipes by checkpoint name."""
 
 
 def train(
@@ -62,7 +62,7 @@ def train(
 
     Raises:
         SpecError: no such generator.
-        DataError: the images or the saved state cannot be read, or the state has another seed.
+        DataError: the images or the saved state cannot be read, or the state has a different seed.
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress)
     recipe = session.recipe("generator", RECIPES)

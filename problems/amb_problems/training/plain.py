@@ -25,7 +25,7 @@ def class_loss(network: nn.Module, images: Tensor, labels: Tensor, frames: int) 
 
 @dataclass(frozen=True)
 class PlainRecipe:
-    """Which network is trained on which images, and how."""
+    """A network, the images on which it is trained, and the training settings."""
 
     dataset: image_sets.DatasetName
     network: str
@@ -48,7 +48,7 @@ RECIPES: Mapping[str, PlainRecipe] = MappingProxyType(
         "ann-densenet": _recipe("DenseNet", _CROPS, _WHOLE, stem=24, growth=16, blocks=(3, 5, 5)),
     }
 )
-"""By the name of the checkpoint. To train one longer, append a phase and resume."""
+"""Recipes by checkpoint name. To train a network longer, append a phase and resume."""
 
 
 def new_network(recipe: PlainRecipe, *, seed: int) -> nn.Module:

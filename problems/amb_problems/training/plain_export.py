@@ -26,11 +26,11 @@ def export(
     """Write the target and its card; returns its accuracy on the test half. `network` is rounded in place.
 
     Args:
-        network: trained.
+        network: the trained network.
         kind: its class, a key of `PLAIN_NETWORKS`.
         arguments: the keyword arguments of that class.
         data: the images, whose test half gives accuracy and scales.
-        path: of the checkpoint, without suffix; the file's name is the target's.
+        path: path of the checkpoint, without suffix; the file name becomes the target's name.
         training: the card's entry about the training.
     """
     rounded = {name: _rounded(tensor) for name, tensor in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""In which floating-point format a training computes."""
+"""The floating-point format in which a training computes."""
 
 import torch
 

@@ -1,6 +1,6 @@
-"""What a training step draws at random: a function of (seed, purpose, step or epoch).
+"""The random draws of a training step: a function of (seed, purpose, step or epoch).
 
-A resumed training draws what an uninterrupted one would have drawn, and no generator state has to be saved.
+A resumed training draws the same numbers as an uninterrupted one, without saving generator states.
 """
 
 import numpy as np

@@ -30,11 +30,11 @@ class Training(Protocol):
 
     @property
     def done(self) -> int:
-        """Steps taken."""
+        """Number of steps taken."""
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
+        """Number of steps of the whole training."""
 
     def advance(self) -> Mapping[str, Tensor | float]:
         """Take one step; returns metrics by name."""
@@ -43,7 +43,7 @@ class Training(Protocol):
         """The state, except for the position."""
 
     def position(self) -> Mapping[str, int]:
-        """Where in the training the state was taken, as JSON values."""
+        """The position in the training at which the state was taken, as JSON values."""
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Continue from saved tensors and their position."""
@@ -54,9 +54,9 @@ class Session:
     """A training of one name, in one folder, for a limited time.
 
     Attributes:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         data: folder of the data sets.
-        out: folder of state, checkpoint, card and sheets.
+        out: folder for state, checkpoint, card and sheets.
         seed: fixes every random decision.
         device: "cpu" or "cuda".
         minutes: time limit; None: until all steps are taken.
@@ -98,7 +98,7 @@ class Session:
         """The recipe of this session's name; `kind` says what it trains.
 
         Raises:
-            SpecError: there is none.
+            SpecError: there is no such recipe.
         """
         if self.name not in recipes:
             raise unknown(f"{kind} to train", self.name, recipes)
@@ -123,16 +123,16 @@ class Session:
         """Take the remaining steps, at least one, until time is up.
 
         The state is saved every two minutes, at milestones and at the end. The checkpoint is exported at milestones,
-        every `export_minutes` and at the end; also when no step was left to take.
+        every `export_minutes` and at the end, even if no step was left to take.
 
         Args:
-            training: what advances; resumed first.
+            training: the training to advance; resumed first.
             export: writes checkpoint and card; receives whether the session ends.
             milestones: numbers of steps after which the state is saved and exported.
             export_minutes: longest time between two exports.
 
         Raises:
-            DataError: the saved state cannot be read or has another seed.
+            DataError: the saved state cannot be read or has a different seed.
         """
         if self.resume:
             self._load(training)
@@ -189,7 +189,7 @@ class Session:
 
 
 def generator_provenance(session: Session, training: Training) -> dict[str, Any]:
-    """Entries of a generator's card: how far its training has come."""
+    """Entries of a generator's card: the progress of its training."""
     return {
         "seed": session.seed,
         "steps": training.done,

@@ -40,7 +40,7 @@ def readout_loss(network: TargetNetwork, images: Tensor, labels: Tensor, frames:
 
 @dataclass(frozen=True)
 class SpikingRecipe:
-    """Which model is trained, on which images, how, and from which rate relaxation."""
+    """A model, the images on which it is trained, the training settings, and the initial rate relaxation."""
 
     dataset: image_sets.DatasetName
     model: SpikingModel
@@ -93,7 +93,7 @@ RECIPES: Mapping[str, SpikingRecipe] = MappingProxyType(
         ),
     }
 )
-"""By the name of the checkpoint. To train one longer, append a phase and resume."""
+"""Recipes by checkpoint name. To train a network longer, append a phase and resume."""
 
 
 def new_network(model: SpikingModel, *, seed: int, relaxation: Relaxation = "relu") -> TargetNetwork:

@@ -50,13 +50,13 @@ def export(
     chunk: int = 100,
     tested: int | None = None,
 ) -> float:
-    """Write the exact target and its card; returns its accuracy on the test half. changes the statistics of `network`.
+    """Write the exact target and its card; returns its accuracy on the test half. Changes the statistics of `network`.
 
     Args:
-        network: trained, with batch norm.
-        model: what the network was trained as.
+        network: the trained network, with batch norm.
+        model: the model that the network was trained as.
         data: the images; statistics are measured on the first `sample` training images.
-        path: of the checkpoint, without suffix; the file's name is the target's.
+        path: path of the checkpoint, without suffix; the file name becomes the target's name.
         training: the card's entry about the training.
         sample: training images for the statistics.
         chunk: images evaluated at once.

@@ -1,4 +1,4 @@
-"""The state of a training in one file: save and load it, take it out of modules and optimizers and put it back."""
+"""The state of a training in one file: saving, loading, and extracting and restoring modules and optimizers."""
 
 import json
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Put back what `optimizer_tensors` took out; the hyperparameters of `optimizer` are kept."""
+    """Restore what `optimizer_tensors` returned; the hyperparameters of `optimizer` are kept."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix + "."):
@@ -78,6 +78,6 @@ def module_tensors(module: torch.nn.Module, prefix: str) -> dict[str, Tensor]:
 
 
 def restore_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Put back what `module_tensors` took out."""
+    """Restore what `module_tensors` returned."""
     start = prefix + "."
     module.load_state_dict({n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)})

@@ -19,10 +19,10 @@ from amb_problems.training.sheet import write_sheet
 RECIPES: Mapping[str, VQVAERecipe] = MappingProxyType(
     {"cifar10-vqvae": VQVAERecipe(dataset="cifar10", shape=VQVAEShape(), flip=True, steps=1_600)}
 )
-"""By the name of the checkpoint."""
+"""Recipes by checkpoint name."""
 
 _SHOWN = 32
-"""Images on a sheet, and samples of the prior."""
+"""Number of images on a sheet, and of prior samples."""
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
 
     Raises:
         SpecError: no such generator.
-        DataError: the images or the saved state cannot be read, or the state has another seed.
+        DataError: the images or the saved state cannot be read, or the state has a different seed.
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress)
     recipe = session.recipe("generator", RECIPES)
@@ -66,7 +66,7 @@ def train(
 
 
 def draw(generator: VQVAEGenerator, images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
-    """For a sheet: images in pairs of rows, originals and reconstructions, then the same number of prior samples."""
+    """Images of a sheet: pairs of rows of originals and reconstructions, then the same number of prior samples."""
     shown = images[:_SHOWN]
     space = generator.grid().space
     samples = generator.images(space.sample_prior(len(shown), np.random.default_rng(seed)))
@@ -74,7 +74,7 @@ def draw(generator: VQVAEGenerator, images: npt.NDArray[np.uint8], *, seed: int)
 
 
 def judge(generator: VQVAEGenerator, images: npt.NDArray[np.uint8]) -> Mapping[str, float]:
-    """For a model card: the error of reconstructing images from their codes, and how many codes are in use."""
+    """Metrics for a model card: the error of reconstructing images from their codes, and the number of codes in use."""
     codes = generator.encode(images)
     title = f"mean squared error of {len(images)} test images from their codes, as a share of the pixels' variance"
     error = reconstruction_error(images, generator.images(codes))

@@ -25,8 +25,9 @@ class Coco(Report):
     """`coco/<solver>/`: an index and data files for each problem; `coco/problems.csv` names the numbers.
 
     COCO minimizes down to a known optimum, so the files hold the best known value of a problem minus the best
-    activation so far. COCO's suites are a fixed list, and this one is not on it. So no suite is named: `cocopp.load`
-    reads the data, but takes the first 100 problems for functions of `bbob`, with which they share only the number.
+    activation so far. COCO's suites are a fixed list, and this one is not on it. Therefore no suite is named:
+    `cocopp.load` reads the data, but takes the first 100 problems for functions of `bbob`, with which they share only
+    the number.
     """
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
@@ -79,5 +80,5 @@ def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray
 
 
 def _milestones(queries: int) -> NDArray[np.int64]:
-    """Twenty moments a decade."""
+    """Twenty moments per decade."""
     return np.unique(np.rint(np.geomspace(1, queries, max(2, int(20 * np.log10(queries + 1))))).astype(np.int64)) - 1

@@ -33,8 +33,8 @@ def _write_series(one: Series, folder: Path, suite: str) -> Path:
         # Improvements, and both ends: the reader takes evaluation 1 for the beginning of the next run.
         rows = np.union1d(improved, [0, len(values) - 1])
         blocks.append("".join(f"{i + 1} {best[i]:.10f}\n" for i in rows.tolist()))
-        found = int(improved[-1]) + 1 if len(improved) else 1
-        end = {"evals": found, "y": float(best[-1]), "x": []}
+        last_improvement = int(improved[-1]) + 1 if len(improved) else 1
+        end = {"evals": last_improvement, "y": float(best[-1]), "x": []}
         runs.append({"instance": seed + 1, "evals": len(values), "best": end})
     data.write_text("".join(blocks), encoding="utf-8")
     content = {

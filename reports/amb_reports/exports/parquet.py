@@ -8,7 +8,7 @@ from amb.reports.contract import Report, ReportData
 
 
 class Parquet(Report):
-    """`runs.parquet` and `traces.parquet`: a row a run, with, in the second, all its values in query order."""
+    """`runs.parquet` and `traces.parquet`: one row per run, and in the second also all its values in query order."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         paths = [folder / "runs.parquet", folder / "traces.parquet"]

@@ -1,4 +1,4 @@
-"""What the exports to other suites' formats share: numbered problems, traces, file names."""
+"""Code that the exports to other suites' formats share: numbered problems, traces, file names."""
 
 import re
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ class Series:
     """All runs of one solver on one problem.
 
     Attributes:
-        number: of the problem, from 1.
+        number: number of the problem, from 1.
         problem, solver: their names.
-        dimensions: of the problem's space.
+        dimensions: dimensions of the problem's space.
         best: the best known value of the problem: that of its reference points, or of a run that exceeds it.
-        seeds: one a run.
+        seeds: one per run.
         values: float64[queries] of each run, NaN where a query failed.
     """
 
@@ -53,5 +53,5 @@ def series(data: ReportData) -> Iterator[Series]:
 
 
 def file_name(text: str) -> str:
-    """The text, with underscores for all characters that a file system or another suite's reader could misread."""
+    """The text, with underscores for characters that a file system or another suite's reader could misread."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")

@@ -13,7 +13,7 @@ from amb_reports.figures.palette import INK, explain, forget, label_ends, lines,
 
 
 class ExpectedRuntime(Report):
-    """`ert.csv` (a row a problem, solver and threshold) and `ert.png`, `.svg` (all problems, with intervals)."""
+    """`ert.csv` (one row per problem, solver and threshold) and `ert.png`, `.svg` (all problems, with intervals)."""
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         runs, traces = data.common, data.traces

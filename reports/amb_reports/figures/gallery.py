@@ -39,7 +39,7 @@ class Gallery(Report):
 
 
 def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) -> pd.DataFrame:
-    """The place of each image.
+    """The position of each image.
 
     Args:
         meis: problem, solver, seed, activation, image (uint8[h, w, c]).

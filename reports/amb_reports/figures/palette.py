@@ -1,4 +1,4 @@
-"""One look for all figures, without touching matplotlib's global settings."""
+"""The common style of all figures, without changing matplotlib's global settings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def lines(solvers: Sequence[str]) -> dict[str, Line]:
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:
-    """No box, a faint grid behind the data, muted ticks."""
+    """Remove the box, draw a faint grid behind the data, and mute the ticks."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#aaaaaa")
     axes.tick_params(colors=MUTED, labelsize=8, length=3)
@@ -80,7 +80,7 @@ def label_ends(axes: Axes, ends: pd.Series, x: float | pd.Series, styles: Mappin
     Args:
         axes: with their final limits.
         ends: solver -> y of its line's end, in data coordinates.
-        x: of the lines' ends, one number for all or one a solver.
+        x: of the lines' ends, one number for all or one per solver.
     """
     across = pd.Series(x, ends.index) if isinstance(x, float | int) else x[ends.index]
     data_to_axes = axes.transData + axes.transAxes.inverted()
@@ -112,7 +112,7 @@ def explain(figure: Figure, title: str, note: str) -> None:
 
 
 def forget(folder: Path, name: str) -> list[Path]:
-    """Delete a figure of an earlier comparison, which would be taken for this one's, if there is nothing to draw."""
+    """Delete a figure of an earlier comparison, which could be mistaken for this one's, if there is nothing to draw."""
     for kind in ("png", "svg"):
         (folder / f"{name}.{kind}").unlink(missing_ok=True)
     return []

@@ -41,8 +41,8 @@ def draw_ranks(solvers: pd.DataFrame, bars: pd.DataFrame, caption: str, *, order
     """The mean-rank diagram of Demšar (2006): the best on the left, names below in two columns.
 
     Args:
-        solvers, bars: of `ranks_table`.
-        caption: what the figure rests on.
+        solvers, bars: the tables of `ranks_table`.
+        caption: the scope of the figure.
         order: solvers in the order in which they get their colours.
     """
     count = len(solvers)

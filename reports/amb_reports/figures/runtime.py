@@ -1,4 +1,4 @@
-"""How soon thresholds are reached: the empirical distribution of runtimes."""
+"""How fast thresholds are reached: the empirical distribution of runtimes."""
 
 from pathlib import Path
 

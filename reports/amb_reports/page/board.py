@@ -1,4 +1,4 @@
-"""What a page shows: runs, scored at several budgets, the statistics of the whole, and how the MEIs evolved."""
+"""The data of a page: runs scored at several budgets, the statistics of the whole, and how the MEIs evolved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from amb.stats.scores import score_runs
 from amb.study.manifest import Manifest
 
 SHORTER = 3
-"""Smaller budgets that a page offers: this many of the runs' own, and as many round numbers."""
+"""How many smaller budgets a page offers of each kind: the runs' own, and round numbers."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Source:
 
     Attributes:
         name: its folder, as the user wrote it.
-        manifest: of the study.
-        left_out: runs that it holds of earlier solver versions or other weights, which are not shown.
+        manifest: the study's manifest.
+        left_out: runs that it holds of earlier solver versions or different weights, which are not shown.
     """
 
     name: str
@@ -59,7 +59,7 @@ class View:
     Attributes:
         budget: queries per run.
         runs: the scored runs table (`amb.stats.scores.score_runs`), with the index of the board's runs, without those
-            that tell nothing about this budget.
+            that are not informative about this budget.
         traces: values without noise up to this budget, by (problem, solver, seed).
     """
 
@@ -81,7 +81,7 @@ class Board:
         analysis: the statistics of all runs at that budget.
         settings: those of the question, and `command`, which writes the page again.
         sources: the studies.
-        evolutions: of the MEIs.
+        evolutions: how the MEIs evolved.
         notes: what a reader must know, in sentences.
     """
 
@@ -112,9 +112,9 @@ def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
 
 
 def budgets_to_show(runs: pd.DataFrame) -> list[int]:
-    """Budgets to choose from: first the one that most runs tell something about, then the others from large to small.
+    """Budgets to choose from: first the one that most runs are informative about, then the others in descending order.
 
-    A run shows what it had found after fewer queries, unless its solver plans for its budget (`anytime` is False).
+    A run also shows its state after fewer queries, unless its solver plans for its budget (`anytime` is False).
     The runs' own budgets are followed by the next smaller ones of 1, 2, 5, 10, ...
     """
     own = sorted({int(b) for b in runs["budget"]}, reverse=True)
@@ -124,7 +124,7 @@ def budgets_to_show(runs: pd.DataFrame) -> list[int]:
 
 
 def present(runs: pd.DataFrame, budget: int) -> pd.Series:
-    """Which runs tell something about a budget."""
+    """Which runs are informative about a budget."""
     return (runs["budget"] == budget) | ((runs["budget"] > budget) & runs["anytime"])
 
 
@@ -132,12 +132,13 @@ def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> Vie
     """The runs at a budget, scored.
 
     Args:
-        runs: the runs table, a row per run that tells something about this budget, as it stood after `budget` queries.
+        runs: the runs table, one row per run that tells something about this budget, as it stood after `budget`
+            queries.
         traces: values without noise, as in `Board`.
         budget: queries per run.
         metric: the primary metric.
     """
     cells = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
-    seen = {cell: traces[cell][:budget] for cell in cells if cell in traces}
-    scored = score_runs(runs, seen, metric=metric, bounds=known_ranges(runs, seen))
-    return View(budget, scored.set_index(runs.index), seen)
+    truncated = {cell: traces[cell][:budget] for cell in cells if cell in traces}
+    scored = score_runs(runs, truncated, metric=metric, bounds=known_ranges(runs, truncated))
+    return View(budget, scored.set_index(runs.index), truncated)

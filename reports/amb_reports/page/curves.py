@@ -16,7 +16,7 @@ SCALE = 51 * 1280
 """Shares of the gap are stored as whole numbers of this size; the 51 thresholds, and 75%, are exact."""
 
 POINTS = 40
-"""A long curve keeps its values on a logarithmic grid of this many queries, and each first reaching of a threshold."""
+"""A long curve keeps its values on a logarithmic grid of this many queries, and where it first reaches thresholds."""
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,5 @@ def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np
     seen = np.searchsorted(rises, grid, side="right") - 1
     thresholds: Sequence[float] = [*FRACTIONS, THRESHOLD]
     hits = np.searchsorted(highest[rises], np.rint(np.array(thresholds) * SCALE), side="left")
-    kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
-    return rises[kept]
+    steps_kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
+    return rises[steps_kept]

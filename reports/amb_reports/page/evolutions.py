@@ -13,7 +13,7 @@ from amb.study.runs import RunRecord, Trace, improvements
 from amb_reports.page.board import Evolution
 
 FRAMES = 8
-"""Most images of one evolution."""
+"""Largest number of images of one evolution."""
 
 Stored = tuple[RunRecord, Trace]
 
@@ -26,7 +26,7 @@ def best_evolutions(
     Args:
         runs: the runs table, with `run_id`.
         load: a run's record and trace; None if no study holds it.
-        frames: most images of one evolution.
+        frames: largest number of images of one evolution.
 
     A problem that cannot be loaded here, or whose weights or grid have changed since it was measured, has no images.
     """

@@ -1,4 +1,4 @@
-"""From studies, or from a comparison, to a board."""
+"""Building a board from studies or from a comparison."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,6 +19,7 @@ from amb.stats.metrics import Cell
 from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
+from amb.text import plural
 from amb_reports.captions import command
 from amb_reports.page.board import Board, Source, budgets_to_show, present, view
 from amb_reports.page.evolutions import best_evolutions
@@ -27,7 +28,7 @@ Studies = Sequence[AnyStudy]
 
 
 def board_of_studies(studies: Studies, question: Question, *, command: str) -> Board:
-    """Unite the finished runs of several studies by their ids.
+    """Merge the finished runs of several studies by run id.
 
     If several studies hold a run, its longest copy is shown. Runs of solver versions or weights that a study's
     manifest no longer names are left out and counted.
@@ -35,7 +36,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     Args:
         studies: opened with `amb.study.open_study`.
         question: the metric, the error rate and what counts as equal.
-        command: what writes the page again.
+        command: the command that rewrites the page.
 
     Raises:
         StudyError: there is no run; two studies contradict each other, or measured different weights.
@@ -83,7 +84,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
 
 def board_of_comparison(data: ReportData) -> Board:
     """The board of one comparison, at its budget and with its statistics."""
-    asked = data.settings
+    requested = data.settings
     defaults = {
         "timing": False,
         "run_id": "",
@@ -97,14 +98,14 @@ def board_of_comparison(data: ReportData) -> Board:
     budget = int(runs["budget"].max())
     question = data.analysis.question
     views = (view(runs, data.traces, budget, metric=question.metric),)
-    settings = {**question.to_settings(), "command": command(asked)}
+    settings = {**question.to_settings(), "command": command(requested)}
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
     evolutions, notes = best_evolutions(runs, data.load)
     return Board(runs, data.traces, views, data.analysis, settings, sources, evolutions, (*data.warnings, *notes))
 
 
 class _StoredRun:
-    """A run that a study holds: its record, and what a page needs of its trace."""
+    """A stored run: its record, and the parts of its trace that a page needs."""
 
     def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None) -> None:
         self.record = record
@@ -119,7 +120,7 @@ class _StoredRun:
         return plan.problem, plan.solver, plan.seed
 
     def united(self, other: "_StoredRun", studies: Studies) -> "_StoredRun":
-        """The longer of two copies of one run, if they agree as far as both go."""
+        """The longer of two copies of one run, if they agree on the queries that both have."""
         n = min(len(self.trace), len(other.trace))
         if not np.array_equal(self.trace.values[:n], other.trace.values[:n], equal_nan=True):
             raise StudyError(
@@ -129,7 +130,7 @@ class _StoredRun:
         return other if len(other.trace) > len(self.trace) else self
 
     def row(self, budget: int | None) -> dict[str, object]:
-        """Its row of the runs table, as it stood after `budget` queries; None: at its own budget."""
+        """The run's row of the runs table, as it stood after `budget` queries; None: at its own budget."""
         plan = self.record.plan
         budget = plan.budget if budget is None else budget
         record, trace = self.record.at_budget(self.trace, budget)
@@ -142,24 +143,24 @@ class _StoredRun:
 def _numbered(candidates: IntArray) -> IntArray:
     """A number per candidate, int64[queries, 1], equal only for equal ones; -1 where it is not known.
 
-    A page needs to know which candidates differ, and thousands of traces of whole candidates would fill the memory.
+    A page only needs to know which candidates differ; thousands of traces of whole candidates would fill the memory.
     """
     numbers: dict[bytes, int] = {}
-    kept = (candidates >= 0).all(axis=1)
-    found = [
-        numbers.setdefault(row.tobytes(), len(numbers)) if known else -1
-        for row, known in zip(candidates, kept, strict=True)
+    recorded = (candidates >= 0).all(axis=1)
+    numbered = [
+        numbers.setdefault(row.tobytes(), len(numbers)) if is_recorded else -1
+        for row, is_recorded in zip(candidates, recorded, strict=True)
     ]
-    return np.array(found, dtype=np.int64).reshape(-1, 1)
+    return np.array(numbered, dtype=np.int64).reshape(-1, 1)
 
 
 def _table(runs: Sequence[_StoredRun], budget: int | None, *, timed: bool) -> pd.DataFrame:
     table = pd.DataFrame([run.row(budget) for run in runs])
-    return table if timed else table.assign(timing=False)  # seconds of different machines do not compare
+    return table if timed else table.assign(timing=False)  # seconds of different machines are not comparable
 
 
 def _point(problem: str, fingerprint: str) -> Reference | None:
-    """The reference points of what a run measured; a problem that cannot be made here has none."""
+    """The reference points of a run's problem; a problem that cannot be created here has none."""
     try:
         return reference(problem, fingerprint=fingerprint)
     except AmbError:
@@ -170,7 +171,7 @@ def _point(problem: str, fingerprint: str) -> Reference | None:
 def _sees_gradients(solver: str) -> bool:
     """Whether a solver is white-box; one that is not installed here counts as any other.
 
-    Of one that is named by its module nothing is imported: a study must not make its reader run code.
+    A solver that is named by its module is not imported: a study must not make its reader run code.
     """
     try:
         return ":" not in solver and resolve(solver).cls.white_box
@@ -192,7 +193,7 @@ def _same_machine(studies: Studies) -> bool:
 
 
 def _same_versions(studies: Studies) -> None:
-    for what, words in (("problems", "other weights or another grid of"), ("solvers", "another version of")):
+    for what, words in (("problems", "different weights or another grid for"), ("solvers", "a different version of")):
         seen: dict[str, tuple[str, object]] = {}
         for study in studies:
             for name, version in getattr(study.manifest, what).items():
@@ -208,9 +209,9 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
     """Problems and solvers as the studies were asked for them; unknown ones last."""
 
     def places(what: str) -> dict[str, int]:
-        asked = [name for study in studies for name in getattr(study.manifest.settings, what)]
-        named = [name for study in studies for name in getattr(study.manifest, what)]
-        return {name: i for i, name in enumerate(dict.fromkeys([*asked, *named]))}
+        requested = [name for study in studies for name in getattr(study.manifest.settings, what)]
+        recorded = [name for study in studies for name in getattr(study.manifest, what)]
+        return {name: i for i, name in enumerate(dict.fromkeys([*requested, *recorded]))}
 
     problems, solvers = places("problems"), places("solvers")
 
@@ -223,7 +224,7 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
 
 def _left_out(sources: Sequence[Source]) -> list[str]:
     return [
-        f"{s.name} also holds {s.left_out} runs of earlier solver versions or other weights, which are left out"
+        f"{s.name} also holds {plural(s.left_out, 'run')} of earlier solver versions or other weights, left out here"
         for s in sources
         if s.left_out
     ]

@@ -24,7 +24,7 @@ SCRIPTS = (
     "plots.js", "figures.js", "runtimes.js", "costs.js", "layers.js", "heatmap.js", "gallery.js", "environment.js",
     "filters.js", "main.js",
 )  # fmt: skip
-"""In the order in which they are read."""
+"""Scripts in loading order."""
 
 DARK_COLOURS = ("#56a8e8", "#ff8a3d", "#2fc79a", "#e79ac6", "#f0b429", "#8fd3ff", "#e8e8e8")
 """The palette for a dark background: the same hues, lighter, each with a contrast of at least 6 to 1."""
@@ -55,7 +55,7 @@ class Html(StudyReport):
 
 
 def render(board: Board, *, title: str) -> str:
-    """The page, a single file that refers to no other."""
+    """The page, a single file that refers to no others."""
     data = payload(board, title=title)
     environment = Environment(
         loader=PackageLoader("amb_reports.page", "template"),

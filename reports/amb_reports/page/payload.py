@@ -126,7 +126,7 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
 
 
 def _view(shown: View, index: pd.Index) -> dict[str, NDArray[Any]]:
-    """What the page reads about every run at one budget, by name; NaN or 0 for runs without that budget."""
+    """The values that the page reads about every run at one budget, by name; NaN or 0 for runs without that budget."""
     rules = [column.aggregate for column in tables.RANKING if column.aggregate]
     needed = [name for rule in rules for name in rule.columns if name not in COMPUTED]
     numbers = list(dict.fromkeys([*("final", "score", "ordered", "queries"), *SECONDS, *needed]))
@@ -155,7 +155,7 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
     suites = _suites(names)
     first = runs.drop_duplicates("problem")
     rows = first.set_index("problem")
-    # Captions name the first suite that holds all: one that asks for just these options, and the smallest.
+    # Captions name the first suite that holds all problems: suites with exactly these options first, then the smallest.
     return [
         {
             "id": name,
@@ -176,20 +176,20 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
 def _suites(names: list[str]) -> dict[str, set[str]]:
     """Installed suites that hold any of the problems, the smallest first."""
     wanted = set().union(*map(_names, names))
-    found = {}
+    suites = {}
     for name in suite_names():
         try:
-            known = suite(name)
-            members = {str(Spec.parse(problem)) for problem in known.problems}
+            candidate = suite(name)
+            members = {str(Spec.parse(problem)) for problem in candidate.problems}
         except AmbError:
-            continue  # a plug-in that fails to import breaks nothing else
+            continue  # a plug-in that fails to import must not break the page
         if members & wanted:
-            found[f"{known.name}-{known.version}"] = members
-    return dict(sorted(found.items(), key=lambda item: len(item[1])))
+            suites[f"{candidate.name}-{candidate.version}"] = members
+    return dict(sorted(suites.items(), key=lambda item: len(item[1])))
 
 
 def _names(problem: str) -> set[str]:
-    """The names that a suite may use for a problem: with its options or, as most do, without."""
+    """The names that a suite may use for a problem: with its options or, usually, without."""
     return {problem, problem.split("[")[0]}
 
 
@@ -203,11 +203,11 @@ def _noise(problem: str) -> str:
 
 
 def _analysis(board: Board) -> dict[str, Any]:
-    found = board.analysis
+    analysis = board.analysis
     return {
-        "ranking": found.table[["solver", "low", "high"]].to_dict("records"),
-        "pairs": _recorded(found.pairs, ["first", "second", "low", "high", "first_better", "equal"]),
-        "omnibus": found.omnibus.iloc[0].to_dict(),
+        "ranking": analysis.table[["solver", "low", "high"]].to_dict("records"),
+        "pairs": _recorded(analysis.pairs, ["first", "second", "low", "high", "first_better", "equal"]),
+        "omnibus": analysis.omnibus.iloc[0].to_dict(),
         "runtimes": board.runtimes().to_dict("records"),
     }
 
@@ -238,7 +238,7 @@ def _gallery(board: Board, solvers: list[str], problems: list[str]) -> list[dict
 
 
 def _plain(value: Any) -> Any:
-    """Plain Python, with None for what JSON lacks; infinite numbers become "inf" and "-inf"."""
+    """Plain Python, with None for values that JSON lacks; infinite numbers become "inf" and "-inf"."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Evolutions as sprite sheets: one WebP picture per problem, a row per solver, a column per frame."""
+"""Evolutions as sprite sheets: one WebP picture per problem, one row per solver, a column per frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from amb.reports.images import as_rgb
 from amb_reports.page.board import Evolution
 
 MOST_BYTES = 1_800_000
-"""Of all sprite sheets of a page together."""
+"""Size limit in bytes of all sprite sheets of a page together."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How large and how good the images of a page are."""
+    """Size and quality of the images of a page."""
 
     side: int
     frames: int
@@ -25,7 +25,7 @@ class Fit:
 
 
 FITS = (Fit(64, 8, 85), Fit(48, 8, 75), Fit(32, 8, 70), Fit(32, 6, 60), Fit(32, 5, 45), Fit(24, 5, 40), Fit(24, 3, 30))
-"""From the best to what is still worth looking at; the first is taken whose sheets are small enough."""
+"""From the best to the worst acceptable; the first whose sheets are small enough is used."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class SpriteSheet:
 
 
 def sprite_sheets(evolutions: Sequence[Evolution], *, most: int = MOST_BYTES) -> list[SpriteSheet]:
-    """One sheet per problem, as good as `most` bytes allow."""
+    """One sheet per problem, with the best quality that `most` bytes allow."""
     by_problem: dict[str, list[Evolution]] = {}
     for evolution in evolutions:
         by_problem.setdefault(evolution.problem, []).append(evolution)
     probe = max(1, len(by_problem) // 6)
     for fit in FITS:
-        # A sixth of the sheets predicts the size of all, so that few are drawn in vain.
+        # A sixth of the sheets predicts the size of all, so that few are drawn and discarded.
         few = [_sheet(name, group, fit) for name, group in list(by_problem.items())[::probe]]
         if sum(len(s.webp) for s in few) * len(by_problem) / max(len(few), 1) <= most or fit is FITS[-1]:
             drawn = [_sheet(name, group, fit) for name, group in by_problem.items()]

@@ -13,7 +13,7 @@ class CholeskyCMA(BoxSolver):
     """Cholesky CMA-ES: one rank-one update of the factor every few generations, so a step costs O(k d^2).
 
     The covariance is A'A; samples are ``mean + sigma z A``. The rates are those in the Methods of Wang & Ponce. A
-    failed query takes no part in the recombination; if a whole population fails, another one is drawn.
+    failed query takes no part in the recombination; if a whole population fails, a new one is drawn.
 
     Args:
         k: population size; the better half is recombined. 0 means ``4 + 3 log2 d``.

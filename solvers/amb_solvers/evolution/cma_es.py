@@ -18,7 +18,7 @@ class CMAES(BoxSolver):
     """Covariance matrix adaptation, started at the prior's mean with the prior's standard deviation.
 
     pycma minimizes, so it receives the negated values. A failed query counts as the worst of its population; if a
-    whole population fails, another one is drawn. As long as all values are equal (`FlatStart`), and whenever pycma
+    whole population fails, a new one is drawn. As long as all values are equal (`FlatStart`), and whenever pycma
     stops by itself, the search restarts from the prior, so the whole budget is used.
 
     Args:

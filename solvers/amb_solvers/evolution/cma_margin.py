@@ -18,7 +18,7 @@ class CMAMargin(BatchSolver):
     """CMA-ES with margin on the level numbers: the marginal probability of leaving a level never falls below a margin.
 
     The package minimizes, so it receives the negated values. A failed query counts as the worst of its population; if
-    a whole population fails, another one is drawn. As long as all values are equal (`FlatStart`), and whenever the
+    a whole population fails, a new one is drawn. As long as all values are equal (`FlatStart`), and whenever the
     package would stop, the search restarts from the middle of the grid. A population costs O(d^3).
 
     Args:

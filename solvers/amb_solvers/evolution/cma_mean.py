@@ -29,7 +29,7 @@ class MeanCMAES(CMAES):
             raise SpecError(f"expected memory >= 1, got {memory}")
         self.memory = memory
         self._starts = 0
-        # By start: mean value of its last population, averaged mean.
+        # For each start: mean value of its last population, averaged mean.
         self._averages: dict[int, tuple[float, FloatArray]] = {}
 
     def _start(self) -> Any:

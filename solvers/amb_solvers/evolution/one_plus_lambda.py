@@ -49,8 +49,8 @@ class OnePlusLambda(BatchSolver):
 class ResamplingOnePlusLambda(OnePlusLambda):
     """The (1 + lambda) algorithm for noisy responses: it measures its parent again in every generation.
 
-    The first of a generation's `k` queries is the parent, whose value is the mean of all its measurements, so a
-    parent does not survive on one lucky measurement. Of all parents measured at least twice, the one with the best
+    The first of a generation's `k` queries is the parent, whose value is the mean of all its measurements, so a parent
+    does not survive because of one lucky measurement. Of all parents measured at least twice, the one with the best
     mean is recommended. A failed measurement of the parent does not change its mean.
     """
 
@@ -97,7 +97,7 @@ def mutate(rows: IntArray, levels: IntArray, free: IntArray, chance: float, rng:
     """Change levels of int64[k, d] in place.
 
     Each of the `free` dimensions changes with probability `chance`, and at least one in every row; the new level is
-    another one.
+    a different one.
     """
     k = len(rows)
     changed = rng.random((k, len(free))) < chance

@@ -29,7 +29,7 @@ class SphereCMA(BoxSolver):
     schedule. The first generation is drawn from the whole sphere and counts in the schedule: the second explores at
     48.7°, where theirs starts at 50°. After the end of the exponential schedule the angle stays at `last_angle`.
 
-    Failed queries take no part in the recombination; if a whole generation fails, another one is drawn around the
+    Failed queries take no part in the recombination; if a whole generation fails, a new one is drawn around the
     same mean.
 
     Args:

@@ -12,7 +12,7 @@ class XDreamGA(BoxSolver):
 
     Fitness is ``exp((y - max y) / T)`` with ``T = std(y) / selectivity``; values above the 95% quantile are clipped to
     it. Two parents are drawn by fitness, with replacement. Every gene comes from the first parent with probability
-    `heritability`, and mutates with probability `mutation_rate` by a normal number of standard deviation
+    `heritability`, and mutates with probability `mutation_rate` by a normal random number with standard deviation
     `mutation_size`. Candidates whose query failed stay in the next population and are measured again, as in the
     authors' code. If all values are equal, selection is uniform.
 

@@ -15,7 +15,7 @@ class LocalSearch(BatchSolver):
     The best of `k` neighbours becomes the current point if it is better. After `patience` neighbours without
     improvement the point counts as a local optimum and the search restarts from the prior. On ordinal spaces a
     neighbour's level is at most `reach` away; on categorical spaces it is any other level. A failed query is never an
-    improvement. The start is the best of `k` draws; if all of them fail, others are drawn.
+    improvement. The start is the best of `k` draws; if all of them fail, new ones are drawn.
 
     Args:
         k: neighbours measured before a move.

@@ -1,4 +1,4 @@
-"""Natural images as stimuli: what an experimenter would show first, and a search must improve on."""
+"""Natural images as stimuli, which an experimenter would show first and a search must improve on."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ class Natural(Solver):
     Args:
         pool: a file in the working directory with candidates int[n, d], as ``Problem.encode`` returns them. Without
             one, all candidates are drawn from the prior, as in `random-prior`. Runs are identified by this name only:
-            give another pool another name, or a study reuses the runs of the first.
+            give a different pool a different name; otherwise a study reuses the runs of the first.
         k: candidates per ask; it does not change which candidates are asked.
 
     Raises:
         SpecError: the file is missing or contains no candidates.
-        SolverError: the candidates belong to another grid.
+        SolverError: the candidates belong to a different grid.
     """
 
     failed_queries = "changes nothing"
@@ -48,7 +48,7 @@ def read_pool(name: str, space: Space) -> IntArray:
 
     Raises:
         SpecError: the file is missing or contains no candidates.
-        SolverError: the candidates belong to another grid.
+        SolverError: the candidates belong to a different grid.
     """
     how = 'write one with numpy.save("pool.npy", problem.encode(images))'
     try:
@@ -60,4 +60,4 @@ def read_pool(name: str, space: Space) -> IntArray:
     try:
         return space.check(rows)
     except CandidateError as cause:
-        raise SolverError(f"pool {name} belongs to another grid: {cause}; {how}") from cause
+        raise SolverError(f"pool {name} belongs to a different grid: {cause}; {how}") from cause

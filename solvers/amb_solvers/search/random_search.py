@@ -1,4 +1,4 @@
-"""Random search, the baseline that every other method must beat."""
+"""Random search, which every other method must beat."""
 
 from typing import Any, Literal, get_args
 

@@ -1,1 +1,1 @@
-"""What several rooms of solvers use; it imports none of them."""
+"""Code that several folders of solvers share; it imports none of them."""

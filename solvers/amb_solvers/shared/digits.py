@@ -50,10 +50,10 @@ class Digits:
 
 def prime_factors(n: int) -> list[int]:
     """The prime factors of n >= 1 in ascending order; [1] for 1."""
-    found, p = [], 2
+    factors, p = [], 2
     while p * p <= n:
         while n % p == 0:
-            found.append(p)
+            factors.append(p)
             n //= p
         p += 1
-    return [*found, n] if n > 1 or not found else found
+    return [*factors, n] if n > 1 or not factors else factors

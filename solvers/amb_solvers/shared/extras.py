@@ -1,4 +1,4 @@
-"""Packages that are not installed with amb unless asked for."""
+"""Optional packages, which amb's extras install."""
 
 from importlib import import_module
 from types import ModuleType
@@ -10,8 +10,8 @@ def extra(module: str, name: str = "") -> ModuleType:
     """Import a module that needs an extra of amb.
 
     Args:
-        module: what is imported.
-        name: the extra; by default it is called like the module.
+        module: the module to import.
+        name: the extra; by default it has the module's name.
 
     Raises:
         SolverError: a package is not installed; the message says how to install it.

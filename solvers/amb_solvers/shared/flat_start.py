@@ -1,4 +1,4 @@
-"""One policy for silent neurons, for methods that would stop, restart or drift on them."""
+"""A common policy for silent neurons, for methods that would stop, restart or drift on them."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ class FlatStart:
     """As long as all values are equal, a method learns nothing and draws every population from its start distribution.
 
     Equal values rank no candidate above another, so a strategy that adapts to them performs a random walk away from
-    the prior, and its package may take them for convergence. Under this policy a run on a silent neuron samples the
+    the prior, and its package may mistake them for convergence. Under this policy a run on a silent neuron samples the
     start distribution until the first value differs; from then on the method works as usual. Failed queries are
     ignored.
     """

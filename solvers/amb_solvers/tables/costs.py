@@ -1,7 +1,7 @@
 """The table of solvers in docs/solvers.md, written by ``python -m amb_solvers.tables.costs``.
 
-All columns but the last are read from the code. The last one is measured on this machine: the processor time per query
-that ask and tell take, on a grid of 128 dimensions with 64 levels.
+All columns except the last are read from the code. The last one is measured on this machine: the processor time per
+query that ask and tell take, on a grid of 128 dimensions with 64 levels.
 """
 
 import sys
@@ -47,7 +47,7 @@ def row(spec: SolverSpec, *, queries: int) -> tuple[str, ...]:
 
 
 def facts(spec: SolverSpec) -> tuple[str, ...]:
-    """All cells but the last; one batch is asked for, and nothing is measured."""
+    """All cells except the last; one batch is asked for, and nothing is measured."""
     cls = spec.cls
     options = ", ".join(f"{key}={format_value(value)}" for key, value in spec.options.items())
     try:

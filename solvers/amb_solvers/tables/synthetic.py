@@ -1,4 +1,4 @@
-"""Two synthetic neurons, and how well the solvers do on them.
+"""Two synthetic neurons, and the performance of the solvers on them.
 
 ``python -m amb_solvers.tables.synthetic`` writes the table in docs/solvers.md.
 
@@ -39,7 +39,7 @@ FRAMES = 100
 
 
 def _rng(seed: int) -> np.random.Generator:
-    """Another stream than a solver's with the same seed, whose first draw would be the peak."""
+    """A stream different from that of a solver with the same seed, whose first draw would be the peak."""
     return np.random.default_rng([seed, 1])
 
 
@@ -90,7 +90,7 @@ def final(spec: str, neuron: Neuron, *, budget: int, seed: int) -> float:
 
 
 def table(names: Sequence[str] = (), *, budget: int = 2000, seeds: int = 10) -> Iterator[tuple[str, ...]]:
-    """Rows of the table without its header: a solver, and its mean on each neuron; every seed draws another neuron."""
+    """Rows of the table without its header: a solver, and its mean on each neuron; every seed draws a new neuron."""
     for name in names or SOLVERS:
         means = [
             np.mean([final(name, neuron(seed), budget=budget, seed=seed) for seed in range(seeds)])

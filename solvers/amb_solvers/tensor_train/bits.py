@@ -10,16 +10,16 @@ from amb_solvers.tensor_train.compiler import Floats, Indices, inlined
 
 @inlined
 def pull_of_bits(w: Floats, weights: Floats, bits: Indices, q: Floats, pull: Floats, dw: Floats, along: Floats) -> None:
-    """The derivative by g in one mode of two levels, and what follows for W and Q; vectors run over the samples.
+    """The derivative with respect to g in one mode of two levels, and hence W and Q; vectors run over the samples.
 
     Args:
         w: float[r * 2].
         weights: float[k], each sample's share of the loss.
         bits: int32[k], each sample's level.
         q: float[r, k], the left chains.
-        pull: out, float[2, k], the derivative by g.
-        dw: float[r * 2], added to.
-        along: out, float[r, k], the derivative by the left chains.
+        pull: out, float[2, k], the derivative with respect to g.
+        dw: float[r * 2], updated in place by addition.
+        along: out, float[r, k], the derivative with respect to the left chains.
     """
     r, k = q.shape
     zero = w.dtype.type(0)

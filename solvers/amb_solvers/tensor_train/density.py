@@ -66,7 +66,7 @@ class TensorTrain:
             self._fresh = False
 
     def gradient(self, elite: ArrayLike) -> Floats:
-        """Derivative of mean(-log p) over the elite by the cores, in their layout; changes nothing."""
+        """Derivative of mean(-log p) over the elite with respect to the cores, in their layout; changes nothing."""
         out = np.zeros_like(self.cores)
         only_gradient = np.array([0, 0, 0, 1, 1, 1], self.cores.dtype)
         self._ascend(np.ascontiguousarray(elite, dtype=np.int64), only_gradient, out, np.zeros_like(out))

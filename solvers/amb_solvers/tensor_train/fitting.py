@@ -19,10 +19,11 @@ def gradient_to_the_left(
 
     Args:
         cores, offsets, r, w: as left by `sweep`.
-        elite: int64[m, d], the samples whose likelihood shall grow.
-        dw: out, float[offsets[-1] / r], derivative of the loss by `W` (through this mode's own g).
+        elite: int64[m, d], the samples whose likelihood should increase.
+        dw: out, float[offsets[-1] / r], derivative of the loss with respect to `W` (through this mode's own g).
         q: out, float[d, m, r], the left chains.
-        du: out, float[d, m, r], derivative by the chains before they are normalized, Q[j] Y[j][:, :, x[j]].
+        du: out, float[d, m, r], derivative with respect to the chains before they are normalized, Q[j] Y[j][:, :,
+            x[j]].
     """
     one = cores.dtype.type(1)
     zero = cores.dtype.type(0)
@@ -80,7 +81,7 @@ def gradient_to_the_left(
                 total += abs(g[i])
             picked = g[x]
             share = weight / total if total > zero else zero
-            for i in range(n):  # g becomes the derivative of the loss by g
+            for i in range(n):  # g becomes the derivative of the loss with respect to g
                 g[i] = -share if g[i] > zero else (share if g[i] < zero else zero)
             if picked != zero:
                 g[x] += weight / picked
@@ -92,7 +93,7 @@ def gradient_to_the_left(
                 for i in range(n):
                     direct += g[i] * row[i]
                     out[i] += g[i] * factor
-                # This mode's derivative by Q[j] is stored where that of U[j - 1] belongs.
+                # This mode's derivative with respect to Q[j] is stored in the place of that of U[j - 1].
                 if j > 0:
                     du[j - 1, s, a] = direct
             if j < d - 1:
@@ -154,8 +155,8 @@ def ascend(
     Args:
         cores: float[offsets[-1]], changed in place.
         first, second: Adam's moments, like cores; changed in place.
-        offsets, r, z, norms: of `sweep`.
-        elite, dw, q, du: of `gradient_to_the_left`; dw is completed in place.
+        offsets, r, z, norms: as for `sweep`.
+        elite, dw, q, du: as for `gradient_to_the_left`; dw is completed in place.
         adam: float[6]: learning rate, beta1, beta2, eps, 1 - beta1**t, 1 - beta2**t; t counts from 1.
             A learning rate of zero, beta1 = beta2 = 0, leaves the gradient itself in `first`.
     """
@@ -167,7 +168,7 @@ def ascend(
     for j in range(d):
         longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
     gradient = np.empty(longest * r * r, cores.dtype)
-    dz = np.zeros(r, cores.dtype)  # derivative by Z[j - 1], of the mode before
+    dz = np.zeros(r, cores.dtype)  # derivative with respect to Z[j - 1], of the previous mode
     next_dz = np.zeros(r, cores.dtype)
     for j in range(d):
         start = offsets[j]

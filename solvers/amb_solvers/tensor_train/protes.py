@@ -16,9 +16,9 @@ class Protes(BatchSolver):
     """Probabilistic optimization with tensor sampling.
 
     `k` candidates at a time are drawn from a density in tensor-train form; `k_gd` steps of Adam then raise the
-    log-likelihood of the `k_top` best of them. Levels are categories to the method, so it works on any grid. Quantized,
-    it works on the digits of the level numbers (on a categorical space, of an arbitrary numbering, as the paper does
-    with VQ-VAE codes).
+    log-likelihood of the `k_top` best of them. The method treats levels as categories, so it works on any grid.
+    Quantized, it works on the digits of the level numbers (on a categorical space, of an arbitrary numbering, as the
+    paper does with VQ-VAE codes).
 
     Of equal values the later candidate is the better one, as in the package. A failed query (NaN) is never
     elite; a batch of failed queries changes nothing.

@@ -1,1 +1,1 @@
-"""Optimizers of other packages, by name."""
+"""Optimizers from other packages, by name."""

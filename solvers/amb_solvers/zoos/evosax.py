@@ -20,7 +20,7 @@ class Evosax(BoxSolver):
     Random keys are explicit: generation g uses ``fold_in(PRNGKey(seed), g)``, and nothing else is drawn. Strategies
     with a mean start at the prior's mean; those that draw a population from a box get one with the prior's standard
     deviation. Evosax minimizes, so it receives the negated values. A failed query counts as the worst of its
-    population; if a whole population fails, another one is drawn. Only arrays are pickled.
+    population; if a whole population fails, a new one is drawn. Only arrays are pickled.
 
     Args:
         name: a name in ``evosax.Strategies``.

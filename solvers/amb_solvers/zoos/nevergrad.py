@@ -62,7 +62,7 @@ class Nevergrad(Solver):
         chosen = parametrization != "auto"
         if not chosen:
             parametrization = "ordinal" if space.ordinal else "choice"
-        registered = {known.strip(): known for known in registry}  # one name ends with a blank, which no spec can
+        registered = {known.strip(): known for known in registry}  # one name ends with a blank, which a spec cannot
         if name not in registered:
             raise unknown("Nevergrad optimizer", name, registered)
         if not space.ordinal and parametrization in self.ordered:
@@ -113,7 +113,7 @@ class Nevergrad(Solver):
                 self._optimizer.tell(candidate, self._worst if np.isnan(value) else -float(value))
         self._asked = []
 
-    _any_value = False  # whether a query has succeeded
+    _any_value = False  # whether any query has succeeded
 
     @contextmanager
     def _fence(self) -> Iterator[None]:

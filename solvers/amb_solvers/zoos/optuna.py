@@ -71,7 +71,7 @@ class Optuna(Solver):
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        """Without Optuna's log and warnings, on private random states."""
+        """A context without Optuna's log and warnings, on private random states."""
         logging = extra("optuna").logging
         verbosity = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)

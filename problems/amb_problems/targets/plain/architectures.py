@@ -18,7 +18,7 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) ->
 
 
 def _rectified(inputs: int, outputs: int, *, pool: bool = False) -> list[nn.Module]:
-    # Pooled first, which is the same for a rectifier, so that all after it handles a quarter of the values.
+    # Pooling first gives the same result for a rectifier, and everything after it handles a quarter of the values.
     pooling = [nn.MaxPool2d(2)] if pool else []
     return [_convolution(inputs, outputs), *pooling, nn.BatchNorm2d(outputs), nn.ReLU()]
 
@@ -69,7 +69,7 @@ class VGG(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """ResNet's block: two 3x3 convolutions beside a shortcut."""
+    """ResNet's block: two 3x3 convolutions and a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
@@ -182,4 +182,4 @@ class DenseNet(nn.Module):
 PLAIN_NETWORKS: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"AlexNet": AlexNet, "VGG": VGG, "ResNet": ResNet, "DenseNet": DenseNet}
 )
-"""By the name that a model card gives."""
+"""Networks by the name in model cards."""

@@ -1,6 +1,6 @@
 """ImageNet's AlexNet, VGG-16 and DenseNet-121 with torchvision's pretrained weights, which this machine downloads.
 
-Needs the extra `imagenet` (`pip install amb[imagenet]`), and the network on first use. Images of a generator are
+Needs the extra `imagenet` (`pip install amb[imagenet]`), and internet access on first use. Images of a generator are
 enlarged to 224 x 224 (bilinear). The activation is the channel's raw mean over its map, for the class output the logit;
 `prob` is the class's softmax probability.
 """
@@ -18,7 +18,7 @@ from amb_problems.targets.plain.imagenet_layers import LAYERS
 from amb_problems.targets.plain.module import PROBABILITY
 from amb_problems.targets.plain.own import OwnTarget
 
-if TYPE_CHECKING:  # the list of targets is made without torch
+if TYPE_CHECKING:  # targets are listed without torch
     from torch import nn
 
     from amb_problems.targets.plain.responses import Responses
@@ -67,7 +67,7 @@ class ImageNetTarget(OwnTarget):
 
     @property
     def layers(self) -> Mapping[str, int]:
-        """Units of every layer, known without the network, and of `prob`."""
+        """Units of every layer, known without loading the network, and of `prob`."""
         known = LAYERS[self.name]
         return {**known, PROBABILITY: known[list(known)[-1]]}
 
@@ -77,7 +77,7 @@ class ImageNetTarget(OwnTarget):
         return hashlib.sha256(f"torchvision {_MODELS[self.name].weights} {self.shape}".encode()).hexdigest()
 
     def facts(self) -> Mapping[str, object]:
-        """Network, weights and how images enter it."""
+        """Network, weights, and how images are converted to its input."""
         model = _MODELS[self.name]
         return {"network": f"torchvision's {model.function}", "weights": model.weights, **self._input_facts()}
 
@@ -99,8 +99,8 @@ def pretrained(name: str) -> "nn.Module":
         network = models.get_model(model.function, weights=model.weights)
     except (OSError, RuntimeError) as error:
         raise DataError(
-            f"the weights of {name} could not be downloaded ({error}); it takes the network once, or their file in "
-            "the folder `hub/checkpoints` of TORCH_HOME"
+            f"the weights of {name} could not be downloaded ({error}); connect to the network once, or put their "
+            "file into the folder `hub/checkpoints` of TORCH_HOME"
         ) from error
     assert isinstance(network, nn.Module)
     return network
@@ -111,7 +111,7 @@ def _torchvision_models(name: str) -> Any:
         from torchvision import models
     except ImportError as error:
         raise PluginError(f"{name} needs torchvision: pip install 'amb[imagenet]' ({error})") from error
-    except Exception as error:  # a build for another torch fails with whatever its operators say
+    except Exception as error:  # a build for a different torch fails with an error of its operators
         import torch
 
         raise PluginError(

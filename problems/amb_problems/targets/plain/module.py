@@ -14,7 +14,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.target import Target
 from amb.errors import unknown
 
-if TYPE_CHECKING:  # nothing heavy is imported before the module is needed
+if TYPE_CHECKING:  # heavy imports wait until the module is needed
     from torch import Tensor
 
     from amb_problems.targets.plain.responses import Images, Responses
@@ -27,13 +27,13 @@ PROBABILITY = "prob"
 class ModuleTarget(Target):
     """Activations of a module's units.
 
-    A subclass says which module (`responses`), and may name its class output and normalize layers. Values are the same,
-    bit for bit, alone and in a batch, on any number of threads, on one kind of processor.
+    A subclass provides the module (`responses`), and may name its class output and normalize layers. Values are the
+    same, bit for bit, alone and in a batch, on any number of threads, on one kind of processor.
     """
 
     arithmetic: ClassVar[str] = "floating point: the same bits on one kind of processor"
     output: str | None = None
-    """The layer of the class output, which is also offered as `prob`; None: there is none."""
+    """The layer of the class output, which is also offered as `prob`; None if there is no such layer."""
 
     @property
     def scales(self) -> "Mapping[str, Scale]":
@@ -49,7 +49,7 @@ class ModuleTarget(Target):
         """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
 
         Raises:
-            SpecError: no such layer or unit, or images of another shape or type.
+            SpecError: no such layer or unit, or images of the wrong shape or type.
         """
         self._check(units)
         rows: dict[str, list[int]] = {}
@@ -74,7 +74,7 @@ class ModuleTarget(Target):
         """The activation of every unit for every image: float64 `[n, len(units)]`, in one pass.
 
         Raises:
-            SpecError: no such layer or unit, or images of another shape or type.
+            SpecError: no such layer or unit, or images of the wrong shape or type.
         """
         self._check(units)
         sources = {layer: self._source_of(layer) for layer, _ in units}
@@ -91,7 +91,7 @@ class ModuleTarget(Target):
     def relaxed(self, pixels: "Tensor", layer: str) -> "Tensor":
         """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.
 
-        A spiking module's gradient is what its own framework's surrogate gives.
+        A spiking module's gradient is that of its own framework's surrogate.
 
         Raises:
             SpecError: no such layer.

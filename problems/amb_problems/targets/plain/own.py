@@ -10,7 +10,7 @@ from amb.contracts.images import Shape
 from amb.errors import SpecError, unknown
 from amb_problems.targets.plain.module import ModuleTarget
 
-if TYPE_CHECKING:  # the list of targets is made without torch
+if TYPE_CHECKING:  # targets are listed without torch
     from torch import Tensor, nn
 
     from amb_problems.targets.plain.responses import Responses
@@ -27,17 +27,17 @@ class OwnTarget(ModuleTarget):
     positions). A module computes in floating point, spikes included: see `ModuleTarget`.
 
     Args:
-        source: the module, or a function that makes it, called when it is first needed.
+        source: the module, or a function that returns it, called when it is first needed.
         layer: name of a submodule.
-        frames: None for a module without memory; else how many times the image is shown, from rest.
+        frames: None for a module without memory; otherwise how many times the image is shown, from rest.
         multistep: with frames, all of them in one call: for SpikingJelly's modules, whose neurons then step in a fused
             kernel where there is one for the device.
-        device: where it runs.
-        name: what problem ids call it.
-        shape: of the images, `(height, width, channels)`.
+        device: the device that it runs on.
+        name: its name in problem ids.
+        shape: shape of the images, `(height, width, channels)`.
         mean, std: the module's input is `(pixel / 255 - mean) / std`.
         size: side to which images are enlarged (bilinear), for modules that take larger images than generators make.
-        version: change it when the module's code changes and its weights do not: it enters the fingerprint.
+        version: part of the fingerprint; change it when the module's code changes but its weights do not.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class OwnTarget(ModuleTarget):
         version: str = "1",
     ) -> None:
         if not callable(source):
-            raise SpecError(f"expected a torch module, or a function that makes one, got {source!r}")
+            raise SpecError(f"expected a torch module, or a function that returns one, got {source!r}")
         if not name or set(name) & set("/,[]*"):
             raise SpecError(f"name {name!r} cannot be part of a problem's id; use letters, digits and dashes")
         self.name, self.layer, self.device, self.shape = name, layer, device, shape
@@ -67,12 +67,14 @@ class OwnTarget(ModuleTarget):
 
     @cached_property
     def module(self) -> "nn.Module":
-        """The module; made on first use."""
+        """The module; created on first use."""
         from torch import nn
 
         module = self._source if isinstance(self._source, nn.Module) else self._source()
         if not isinstance(module, nn.Module):
-            raise SpecError(f"target {self.name} needs a torch module, its function gave {type(module).__name__}")
+            raise SpecError(
+                f"target {self.name} needs a torch module, but its function returned {type(module).__name__}"
+            )
         return module
 
     @cached_property
@@ -112,7 +114,7 @@ class OwnTarget(ModuleTarget):
         return digest.hexdigest()
 
     def facts(self) -> Mapping[str, object]:
-        """What the module is and how images enter it."""
+        """The module, and how images are converted to its input."""
         return {
             "network": f"{type(self.module).__name__}, {sum(p.numel() for p in self.module.parameters())} parameters",
             **self._input_facts(),

@@ -1,8 +1,8 @@
 """Responses of any torch module's layers to images: the mean of every channel, recorded by hooks.
 
 Images are shown one at a time, each on one thread: matrix kernels round differently for another number of rows or
-threads, and even at another position among the rows. So an image's responses are the same, bit for bit, alone and in
-any batch. A module with memory (frames) is at rest before every image.
+threads, and even at a different position among the rows. So an image's responses are the same, bit for bit, alone and
+in any batch. A module with memory (frames) is at rest before every image.
 """
 
 import copy
@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from amb.contracts.images import Shape, check_images
-from amb.errors import SpecError, unknown
+from amb.contracts.target import check_unit
+from amb.errors import SpecError
 from amb_problems.threads import one_thread_each
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -25,13 +26,13 @@ Images = UInt8Array | Tensor
 Float32Array = npt.NDArray[np.float32]
 
 CHUNK = 1
-"""Images at a time. Sixteen would be two to four times as fast; but a 1x1 convolution treats all rows of all images as
-one matrix, and some processors sum its odd rows in another order: the DenseNet's probabilities then differ in the last
-bit."""
+"""Images at a time. Sixteen would be two to four times as fast, but a 1x1 convolution treats all rows of all images as
+one matrix, and some processors sum its odd rows in a different order: the DenseNet's probabilities then differ in the
+last bit."""
 
 
 class _Enough(Exception):
-    """All wanted layers have responded; nothing deeper is computed."""
+    """All requested layers have responded; nothing deeper is computed."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ class Responses:
     `<name>_1`, `<name>_2`, …, as torchvision's feature extraction calls them.
 
     Args:
-        module: takes float32 `[n, c, h, w]`; it is put into evaluation mode, on `device`.
-        prepare: uint8 images `[n, h, w, c]`, on the device, to the module's input.
-        shape: of the images, `(h, w, c)`.
+        module: takes float32 `[n, c, h, w]`; it is set to evaluation mode, on `device`.
+        prepare: maps uint8 images `[n, h, w, c]`, on the device, to the module's input.
+        shape: shape of the images, `(h, w, c)`.
         frames: None for a plain network; for a network with memory, how many times it is shown the image, from rest;
             its responses are averaged over the frames.
         multistep: all frames in one call, `[frames, n, ...]`, for SpikingJelly's modules: its neurons then step in one
             fused kernel where there is one for the device (CuPy's or Triton's on CUDA).
-        device: where it runs.
-        name: what messages call the module.
+        device: the device that it runs on.
+        name: name of the module in messages.
 
     Raises:
         SpecError: frames are not a positive number, the module cannot take several steps at a time, or it fails on a
@@ -93,30 +94,31 @@ class Responses:
         """Mean responses of all channels of some layers: float32 `[n, channels]` each.
 
         Raises:
-            SpecError: no such layer, or images of another shape or type.
+            SpecError: no such layer, or images of the wrong shape or type.
         """
-        wanted = tuple(dict.fromkeys(layers))
-        found = one_thread_each(lambda chunk: self._chunk(chunk, wanted), self._chunks(images))
-        return {layer: np.concatenate([each[layer] for each in found])[: len(images)] for layer in wanted}
+        requested = tuple(dict.fromkeys(layers))
+        means = one_thread_each(lambda chunk: self._chunk(chunk, requested), self._chunks(images))
+        return {layer: np.concatenate([each[layer] for each in means])[: len(images)] for layer in requested}
 
     def own(self, images: Images, units: Sequence[tuple[str, int]]) -> Float32Array:
         """The mean response of unit `units[i]`, a (layer, channel) pair, to image `i`: float32 `[n]`.
 
         Raises:
-            SpecError: no such layer or unit, not one unit for each image, or images of another shape or type.
+            SpecError: no such layer or unit, a number of units other than that of the images, or images of the wrong
+                shape or type.
         """
         if len(units) != len(images):
             raise SpecError(f"expected one unit for each image, got {len(units)} for {len(images)}")
         for layer, unit in units:
-            self._require(layer, unit)
-        # Shallow layers together: threads that share the work then end at about the same time.
+            check_unit(self.layers, layer, unit)
+        # Shallow layers together: threads that share the work then finish at about the same time.
         depth = {layer: number for number, layer in enumerate(self.layers)}
         order = sorted(range(len(units)), key=lambda i: depth[units[i][0]])
-        given = self._chunks(images)
+        chunks = self._chunks(images)
 
         def answer(i: int) -> np.float32:
             layer, unit = units[i]
-            value: np.float32 = self._chunk(given[i], (layer,))[layer][0, unit]
+            value: np.float32 = self._chunk(chunks[i], (layer,))[layer][0, unit]
             return value
 
         result = np.zeros(len(images), np.float32)
@@ -130,26 +132,20 @@ class Responses:
             pixels: float32 `[n, h, w, c]` in 0..255, on the device.
             layer: one of the layers.
         """
-        self._require(layer, 0)
-        module = self._copy()  # an idle copy's buffers may be of inference mode, through which no gradient flows
+        check_unit(self.layers, layer, 0)
+        module = self._copy()  # an idle copy's buffers may be inference tensors, through which no gradient flows
         x = self.prepare(pixels.clone())  # it may change its argument in place
         return torch.stack([each[layer] for each in self._frames(module, x, (layer,))]).mean(0)
 
-    def _require(self, layer: str, unit: int) -> None:
-        if layer not in self.layers:
-            raise unknown("layer", layer, self.layers)
-        if not 0 <= unit < self.layers[layer]:
-            raise SpecError(f"no unit {unit} in {layer}; its units are 0..{self.layers[layer] - 1}")
-
     def _chunks(self, images: Images) -> list[Tensor]:
-        given = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-        check_images(given, self.shape, f"target {self.name}")
+        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+        check_images(pixels, self.shape, f"target {self.name}")
         # At least one, so that zero images still give arrays of the right shape.
-        return list(given.split(CHUNK)) if len(given) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
+        return list(pixels.split(CHUNK)) if len(pixels) else [torch.zeros((CHUNK, *self.shape), dtype=torch.uint8)]
 
     def _chunk(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Float32Array]:
         for layer in layers:
-            self._require(layer, 0)
+            check_unit(self.layers, layer, 0)
         with torch.inference_mode(), self._borrowed() as module:
             x = self.prepare(images.to(self.device))
             totals: dict[str, Tensor] = {}
@@ -159,7 +155,7 @@ class Responses:
             return {layer: (totals[layer] / (self.frames or 1)).cpu().numpy() for layer in layers}
 
     def _frames(self, module: nn.Module, x: Tensor, layers: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
-        """The layers' means in each frame; one of a network without memory."""
+        """The layers' means in each frame; a network without memory has one."""
         if self.multistep:
             means = self._pass(module, x.expand(self.frames or 1, *x.shape).contiguous(), layers)
             yield from ({layer: mean[t] for layer, mean in means.items()} for t in range(self.frames or 1))
@@ -173,7 +169,7 @@ class Responses:
 
         def see(call: Call, output: object) -> None:
             if call in wanted:
-                # At once: a rectifier may overwrite its input in place.
+                # Computed immediately, since a rectifier may overwrite its input in place.
                 means[wanted[call]] = self._means_of(output)
             if self.frames is None and len(means) == len(wanted):
                 raise _Enough
@@ -183,7 +179,7 @@ class Responses:
         return means
 
     def _means_of(self, output: object) -> Tensor:
-        """Of every channel, `[n, channels]`, or `[frames, n, channels]` where all frames come in one call."""
+        """Mean of every channel, `[n, channels]`, or `[frames, n, channels]` if all frames come in one call."""
         answer = _tensor(output)
         assert answer is not None
         return torch.stack([channel_means(frame) for frame in answer]) if self.multistep else channel_means(answer)
@@ -193,7 +189,7 @@ class Responses:
         """A copy of the module for one thread, with shared parameters.
 
         Threads must not share a module's hooks or memory. A copy with memory is used once, so it is always at rest,
-        wherever its framework stores the state.
+        no matter where its framework stores the state.
         """
         module = self._idle.pop() if self._idle else self._copy()
         yield module
@@ -238,23 +234,23 @@ class Responses:
 
 
 def rest(module: nn.Module) -> None:
-    """Bring every submodule with a memory to rest: SpikingJelly's `reset`, snnTorch's `reset_mem`."""
+    """Reset every submodule with a memory to rest: SpikingJelly's `reset`, snnTorch's `reset_mem`."""
     for part in module.modules():
         if reset := _memory(part):
             reset()
 
 
 def _take_many_steps(module: nn.Module, frames: int | None) -> None:
-    """Switch SpikingJelly's modules to taking `[frames, n, ...]`."""
+    """Switch SpikingJelly's modules to multistep mode: `[frames, n, ...]`."""
     if frames is None or not any(hasattr(part, "step_mode") for part in module.modules()):
-        raise SpecError("multistep is for SpikingJelly's modules, and wants frames; leave it out for another network")
+        raise SpecError("multistep needs SpikingJelly's modules and frames; leave it out for other networks")
     from spikingjelly.activation_based.functional import set_step_mode
 
     set_step_mode(module, "m")
 
 
 def _memory(module: nn.Module) -> Callable[[], object] | None:
-    """What brings a module to rest, if it has a memory."""
+    """The function that resets a module to rest, if it has a memory."""
     for name in ("reset", "reset_mem"):
         if callable(found := getattr(module, name, None)):
             return found
@@ -262,10 +258,10 @@ def _memory(module: nn.Module) -> Callable[[], object] | None:
 
 
 def channel_means(output: object) -> Tensor:
-    """Mean over the positions of every channel, float32 `[n, channels]`; of a tuple, of its first tensor (spikes)."""
-    answer = _tensor(output)
-    assert answer is not None
-    return answer.float() if answer.ndim == 2 else answer.float().flatten(2).mean(2)
+    """Mean over the positions of every channel, float32 `[n, channels]`; a tuple's first tensor (spikes) counts."""
+    responses = _tensor(output)
+    assert responses is not None
+    return responses.float() if responses.ndim == 2 else responses.float().flatten(2).mean(2)
 
 
 def _tensor(output: object) -> Tensor | None:

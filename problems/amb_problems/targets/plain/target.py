@@ -24,7 +24,7 @@ class PlainTarget(ModuleTarget):
 
     Args:
         name_or_path: a shipped checkpoint by its name, or another one by its path.
-        device: where it runs.
+        device: the device that it runs on.
 
     Raises:
         CheckpointError: the card is missing, damaged or not a plain target's; the weights are read on first use.

@@ -1,7 +1,7 @@
-"""The target networks: what is connected to what, with the neurons left open.
+"""The target networks: their connections, with the neuron model left open.
 
 The same module serves training (surrogate neurons, batch norm), the exact network (batch norm folded into the
-convolutions) and the framework's own forward pass (snnTorch's or SpikingJelly's neurons, one frame a call).
+convolutions) and the framework's own forward pass (snnTorch's or SpikingJelly's neurons, one frame per call).
 """
 
 from abc import abstractmethod
@@ -16,7 +16,7 @@ NeuronFactory = Callable[[], nn.Module]
 
 @dataclass(frozen=True)
 class Firing:
-    """What one spiking layer received and sent in one call."""
+    """The currents and spikes of one spiking layer in one call."""
 
     layer: str
     currents: Tensor
@@ -99,7 +99,7 @@ class SpikingCNN(TargetNetwork):
 
 
 class BasicBlock(nn.Module):
-    """A residual block whose output neurons receive the sum of both branches, so that only spikes travel on."""
+    """A residual block whose output neurons receive the sum of both branches, so that only spikes are passed on."""
 
     def __init__(self, neuron: NeuronFactory, inputs: int, outputs: int, stride: int, *, folded: bool):
         super().__init__()
@@ -127,10 +127,10 @@ class BasicBlock(nn.Module):
 class SpikingResNet18(TargetNetwork):
     """SpikingJelly's spiking ResNet-18. Names are SpikingJelly's and torchvision's.
 
-    The stem is that of small images, a 3x3 convolution, `sn1`, 2x2 max pooling, or ImageNet's, which the package has:
-    a 7x7 convolution and a 3x3 pooling, both with stride 2. Maps of `sn1` and of the four layers: 32x32, 16x16, 8x8,
-    4x4, 2x2; after ImageNet's stem 16x16, 8x8, 4x4, 2x2, 1x1. The readout is `fc` of the last spikes, averaged over
-    their map.
+    The stem is the one for small images, a 3x3 convolution, `sn1`, 2x2 max pooling, or that of ImageNet, as in the
+    package: a 7x7 convolution and a 3x3 pooling, both with stride 2. Maps of `sn1` and of the four layers: 32x32,
+    16x16, 8x8, 4x4, 2x2; after ImageNet's stem 16x16, 8x8, 4x4, 2x2, 1x1. The readout is `fc` of the last spikes,
+    averaged over their map.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class SpikingResNet18(TargetNetwork):
 
 
 NETWORKS: dict[str, type[TargetNetwork]] = {"SpikingCNN": SpikingCNN, "SpikingResNet18": SpikingResNet18}
-"""By the name that a model card gives."""
+"""Networks by the name in model cards."""
 
 
 def _norm(channels: int, folded: bool) -> nn.Module:

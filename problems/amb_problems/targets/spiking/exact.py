@@ -2,7 +2,7 @@
 
 A float32 sum is exact as long as all terms are multiples of one power of two and no partial sum reaches 2^24 of
 them. With int8 weights and inputs that are spikes or pixels this holds for every layer here, and is checked when
-weights are made and when they are loaded.
+weights are created and when they are loaded.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from amb.errors import CheckpointError
 from amb_problems.targets.spiking.architectures import SpikingCNN, SpikingResNet18, TargetNetwork
 
 EXACT_UNITS = 1 << 24
-"""Integers up to here are exact in float32."""
+"""Integers up to this one are exact in float32."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ExactLayer:
 
 
 def quantize(weight: Tensor, bias: Tensor, grid: Grid) -> ExactLayer:
-    """Round real weights `[outputs, ...]` to int8, each output channel on the finest power of two that holds it."""
+    """Round real weights `[outputs, ...]` to int8, each output channel with the finest power of two that fits it."""
     peak = weight.detach().double().abs().flatten(1).amax(1).clamp_min(2.0**-20)
     shift = torch.floor(torch.log2(127.49 / peak)).clamp(-8, 16)
     shape = (-1,) + (1,) * (weight.ndim - 1)
@@ -140,7 +140,7 @@ def check_exact(layers: Mapping[str, ExactLayer]) -> None:
         if int(bound.max()) >= EXACT_UNITS:
             channel = int(bound.argmax())
             raise CheckpointError(
-                f"layer {name}, channel {channel}: sums can reach {int(bound.max())} units, exact are those below"
+                f"layer {name}, channel {channel}: sums can reach {int(bound.max())} units, but only those below"
                 f" {EXACT_UNITS}; train with weight decay or give the channel a smaller power of two"
             )
 
@@ -158,15 +158,15 @@ def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> di
     """What `to_tensors` wrote, checked.
 
     Raises:
-        CheckpointError: tensors that are missing, of another type, or not exact.
+        CheckpointError: tensors that are missing, of the wrong type, or not exact.
     """
     layers = {}
     for name, grid in grids.items():
         for field, dtype in (("weight", torch.int8), ("shift", torch.int8), ("bias", torch.int32)):
             tensor = tensors.get(f"{name}.{field}")
             if tensor is None or tensor.dtype != dtype:
-                found = "nothing" if tensor is None else str(tensor.dtype)
-                raise CheckpointError(f"exact weights need {name}.{field} as {dtype}, found {found}")
+                actual = "nothing" if tensor is None else str(tensor.dtype)
+                raise CheckpointError(f"exact weights need {name}.{field} as {dtype}, found {actual}")
         layers[name] = ExactLayer(tensors[f"{name}.weight"], tensors[f"{name}.shift"], tensors[f"{name}.bias"], grid)
     check_exact(layers)
     return layers

@@ -55,7 +55,7 @@ class ExactNetwork:
         arguments: the network's own keyword arguments.
         lif: the neuron of every layer.
         frames: how many times the image is shown, from rest.
-        shape: of the images, `(height, width, channels)`.
+        shape: shape of the images, `(height, width, channels)`.
         layers: the spiking layers, shallow to deep.
         weights: the exact weights, by the name of the convolution or fully connected layer.
         scales: for the class output `fc`, if there is one, its units' responses to natural images.

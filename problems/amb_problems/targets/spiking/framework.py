@@ -13,7 +13,7 @@ from amb_problems.targets.spiking.lif import LIF
 
 
 def framework_neuron(lif: LIF) -> nn.Module:
-    """One layer of neurons, a frame a call: snnTorch's `Leaky` where `lif` is strict, else SpikingJelly's `LIFNode`."""
+    """A layer of neurons, one frame per call: snnTorch's `Leaky` if `lif` is strict, else SpikingJelly's `LIFNode`."""
     if lif.strict:
         import snntorch
 
@@ -21,7 +21,7 @@ def framework_neuron(lif: LIF) -> nn.Module:
     from spikingjelly.activation_based.neuron import LIFNode
 
     tau = 1 / (1 - lif.decay)
-    # The reciprocal of a decimal decay is a rounding error away from the tau that users write: 10.000000000000002.
+    # The reciprocal of a decimal decay differs by a rounding error from the tau that users write: 10.000000000000002.
     return LIFNode(tau=round(tau, 9), decay_input=False, v_threshold=lif.threshold, v_reset=0.0, step_mode="s")
 
 

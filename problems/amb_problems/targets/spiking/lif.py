@@ -1,4 +1,4 @@
-"""The LIF neuron in inference: membrane potentials updated in place, one frame a call."""
+"""The LIF neuron in inference: membrane potentials updated in place, one frame per call."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ class LIF(LIFConstants):
     def step(self, v: Tensor | None, current: Tensor) -> tuple[Tensor, Tensor]:
         """One frame: potentials (None: at rest) and currents to new potentials and spikes (bool); `v` is overwritten.
 
-        The product is rounded before the sum, in float32, as both frameworks do it: the two are separate operations
-        on purpose, so that nothing fuses them into one of other rounding.
+        The product is rounded before the sum, in float32, as in both frameworks: they are separate operations on
+        purpose, since a fused operation would round differently.
         """
         v = current.clone() if v is None else v.mul_(self.decay).add_(current)
         spikes = v > self.threshold if self.strict else v >= self.threshold
@@ -36,7 +36,7 @@ class LIFNeuron(nn.Module):
         self.v: Tensor | None = None
 
     def reset(self) -> None:
-        """Bring the potentials to rest, as before every new image."""
+        """Reset the potentials to rest, as before every new image."""
         self.v = None
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""From exact weights to the chain of stages that the engine runs."""
+"""Conversion of exact weights to the chain of stages that the engine runs."""
 
 from collections.abc import Mapping
 
@@ -37,7 +37,7 @@ def _cnn(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
 
 
 def _resnet18(layers: Mapping[str, ExactLayer]) -> tuple[Stage, ...]:
-    has_cifar_stem = layers["conv1"].weight.shape[-1] == 3  # else ImageNet's stem
+    has_cifar_stem = layers["conv1"].weight.shape[-1] == 3  # otherwise ImageNet's stem
     stem = _affine(layers["conv1"], padding=1) if has_cifar_stem else _affine(layers["conv1"], stride=2, padding=3)
     stages = [Stage("sn1", stem, spike_pool=Pool(2, 2) if has_cifar_stem else Pool(3, 2, 1))]
     for number in (1, 2, 3, 4):

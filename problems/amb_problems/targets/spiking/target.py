@@ -1,4 +1,4 @@
-"""Spiking targets: what problems maximize is a unit's share of possible spikes, or a class's readout."""
+"""Spiking targets: an activation is a unit's share of possible spikes, or a class's readout."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -11,12 +11,11 @@ import numpy as np
 from amb.contracts.images import check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
-from amb.contracts.target import Target
-from amb.errors import SpecError, unknown
+from amb.contracts.target import Target, check_unit
 from amb_problems import checkpoint
 from amb_problems.cards import SpikingTargetCard
 
-if TYPE_CHECKING:  # nothing heavy is imported before the network is needed
+if TYPE_CHECKING:  # heavy imports wait until the network is needed
     from torch import Tensor
 
     from amb_problems.engine.evaluator import Evaluator, Images
@@ -29,12 +28,12 @@ class SpikingTarget(Target):
     The class output `fc` does not spike: a class's activation is its readout, averaged over the frames and normalized
     by its responses to natural images: 0 is the mean, 1 the highest over the data set's test half.
 
-    Membranes are at rest before every image, so an image's activation depends on nothing shown before it. Weights are
+    Membranes are at rest before every image, so an image's activation does not depend on earlier images. Weights are
     exact, so the same image gives the same activation, bit for bit, on any machine.
 
     Args:
         name_or_path: a shipped checkpoint by its name, or another one by its path.
-        device: where it runs.
+        device: the device that it runs on.
 
     Attributes:
         frames: how many times an image is shown.
@@ -97,7 +96,7 @@ class SpikingTarget(Target):
             images: uint8 `[n, height, width, channels]`, of the target's shape.
 
         Raises:
-            SpecError: no such layer, or images of another shape or type.
+            SpecError: no such layer, or images of the wrong shape or type.
         """
         self._check(images, units)
         classes = [i for i, (layer, _) in enumerate(units) if layer not in self.spikes]
@@ -123,7 +122,7 @@ class SpikingTarget(Target):
         """The activation of every unit for every image: float64 `[n, len(units)]`, one pass for all spiking layers.
 
         Raises:
-            SpecError: no such layer or unit, or images of another shape or type.
+            SpecError: no such layer or unit, or images of the wrong shape or type.
         """
         self._check(images, units)
         result = np.zeros((len(images), len(units)))
@@ -185,7 +184,4 @@ class SpikingTarget(Target):
     def _check(self, images: "Images", units: Sequence[tuple[str, int]]) -> None:
         check_images(images, self.shape, f"target {self.name}")
         for layer, unit in units:
-            if layer not in self.layers:
-                raise unknown(f"layer of {self.name}", layer, self.layers)
-            if not 0 <= unit < self.layers[layer]:
-                raise SpecError(f"no unit {unit} in {self.name}/{layer}; its units are 0..{self.layers[layer] - 1}")
+            check_unit(self.layers, layer, unit, self.name)

@@ -1,4 +1,4 @@
-"""The rooms of `amb_solvers` have two levels: methods above, shared code below."""
+"""The subpackages of `amb_solvers` have two levels: methods above, shared code below."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 SHARED = "shared"
 
 
-def room(parts: tuple[str, ...]) -> str:
+def subpackage(parts: tuple[str, ...]) -> str:
     """The folder directly below `amb_solvers`, or the module if it is in no folder."""
     return parts[0].removesuffix(".py")
 
@@ -33,14 +33,14 @@ def imported(file: Path) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(ROOT)) for file in FILES])
 def test_a_room_imports_itself_and_what_is_shared(file: Path) -> None:
-    """No room of methods imports another one, and `shared` imports none of them."""
-    here = room(file.relative_to(ROOT).parts)
+    """No subpackage of methods imports another one, and `shared` imports none of them."""
+    here = subpackage(file.relative_to(ROOT).parts)
     allowed = {here, SHARED} if here != SHARED else {SHARED}
-    assert {room(parts) for parts in imported(file)} <= allowed
+    assert {subpackage(parts) for parts in imported(file)} <= allowed
 
 
 def test_no_two_files_import_each_other() -> None:
-    """Within a room, too, files can be put in an order in which each imports earlier ones only."""
+    """Within a subpackage, too, files can be put in an order in which each imports earlier ones only."""
     edges = {}
     for file in FILES:
         targets = set()
