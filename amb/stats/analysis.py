@@ -111,6 +111,7 @@ def analyse(
         pairs,
         score_intervals(scores, resamples=resamples, rng=intervals_rng),
         queries_to(runs, traces, fractions=[THRESHOLD], bounds=known),
+        known["anchored"],
         control=control,
     )
     words = verdict(table, pairs, question)

@@ -111,13 +111,12 @@ RANKING: Sequence[Column] = (
     ),
     Column(
         "ert", "expected queries to 75%", "expected queries",
-        "Queries of all runs until they closed 75% of the gap between chance and the best known value, divided by the "
-        "number of runs that did.",
+        "Queries of all runs until they closed 75% of the problem's gap, divided by the number of runs that did.",
         priority=2, aggregate=Aggregate("ratio", ("spent",), per="reached"),
     ),
     Column(
         "hit_share", "reached 75%", "percent",
-        "Runs that closed 75% of the gap between chance and the best known value.",
+        "Runs that closed 75% of the problem's gap.",
         unit="% of runs", priority=3, descending=True, aggregate=Aggregate("mean", ("reached",)),
     ),
     Column(

@@ -40,7 +40,7 @@ METRICS: Mapping[str, Metric] = {
         Metric(
             "queries",
             "queries to 75%",
-            "queries to close 75% of the gap to the best known value",
+            "queries to close 75% of the problem's gap",
             logarithmic=True,
         ),
         Metric("seconds", "solver seconds", "solver seconds", logarithmic=True),

@@ -55,9 +55,11 @@ SENTENCES: Mapping[str, str] = {
     "effect, tested": "{difference} in {quantity} (Holm p {p})",
     "cost in seconds": "a run of {first} takes {own} s of solver time, one of {second} {other} s",
     "cost in queries": (
-        "{solver} closes 75% of the gap between chance and the best known value in {queries} queries (expected, all "
-        "problems pooled; {share} of runs get there)"
+        "{solver} closes 75% of {gap} in {queries} queries (expected, all problems pooled; {share} of runs get there)"
     ),
+    "the gap, with points": "the gap between chance and the best known value",
+    "the gap, without points": "the gap between the floor and the best value of these runs",
+    "the gap, mixed": "each problem's gap",
     # What the verdict rests on.
     "nothing compared": (
         "No problem is common to all solvers, so none of the {runs} {runs|run|runs} ({failed} failed) is compared."

@@ -159,8 +159,16 @@ def _costs(ranking: pd.DataFrame) -> list[str]:
         costs.append(sentence("cost in seconds", own=own, other=other, **names))
     if np.isfinite(first["ert"]):
         queries, share = expected_queries(first["ert"]), percent(first["hit_share"])
-        costs.append(sentence("cost in queries", solver=str(first["solver"]), queries=queries, share=share))
+        words = {"gap": _gap(first["anchored"]), "queries": queries, "share": share}
+        costs.append(sentence("cost in queries", solver=str(first["solver"]), **words))
     return costs
+
+
+def _gap(anchored: float) -> str:
+    """What a share of the gap is a share of, given the share of the problems that have reference points."""
+    if anchored == 1:
+        return sentence("the gap, with points")
+    return sentence("the gap, without points" if anchored == 0 else "the gap, mixed")
 
 
 def _with_interval(value: str, interval: str) -> str:

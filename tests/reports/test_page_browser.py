@@ -204,6 +204,7 @@ def agree(shown: dict, runs: pd.DataFrame, traces: dict, *, hits: bool, whole: b
             "timed",
             "covered",
             "asked",
+            "anchored",
         ]
         names += [column.name for column in columns.RANKING if column.aggregate]
         for name in names if hits else [name for name in names if name not in ("hit_share", "ert")]:
@@ -370,7 +371,8 @@ def test_templates_are_filled_by_the_same_rules(browser: Browser, small: SimpleN
 def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str, str, int], np.ndarray], Question]:
     """Runs of one to five solvers: alike or apart, tied, saturated, failed, timed or not, on few or many problems.
 
-    Sometimes solvers lack problems, sometimes they have none in common, and sometimes one is the control.
+    Sometimes solvers lack problems, sometimes they have none in common, and sometimes one is the control. All, some or
+    no problems have reference points.
     """
     solvers = [f"solver-{chr(97 + i)}" for i in range(rng.choice([1, 2, 2, 3, 4, 5]))]
     problems, seeds, networks = int(rng.choice([1, 3, 5, 8, 14, 20])), int(rng.integers(1, 4)), int(rng.integers(1, 4))
@@ -379,6 +381,9 @@ def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str,
     volatile = rng.choice([0, 0, 0.2])  # of the first solver, from problem to problem
     timing = rng.choice(["all", "none", "some"])
     level = rng.uniform(0.5, 0.8, problems)
+    (points,) = rng.spawn(1)
+    anchored = points.uniform(size=problems) < points.choice([0, 0.5, 1])
+    best_known = np.where(anchored, points.uniform(0.5, 1, problems), np.nan)
     rows, traces = [], {}
     for p in range(problems):
         for k, solver in enumerate(solvers):
@@ -400,6 +405,7 @@ def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str,
                         "failed": bool(np.isnan(final)),
                         "solver_seconds": 10.0 ** -rng.integers(0, 4),
                     }
+                    | {"chance": 0.1, "best_known": best_known[p]}
                     | {"generator_seconds": 1.0, "target_seconds": 2.0}
                     | {"timing": timing == "all" or (timing == "some" and bool(rng.integers(2)))}
                 )

@@ -94,6 +94,23 @@ def test_markdown_escapes_names_and_links_the_figures(comparison, report: Path) 
     assert markdown.escape(comparison.analysis.verdict) in text
 
 
+@pytest.mark.parametrize(
+    ("known", "gap"),
+    [
+        (8, "The gap runs from chance (0) to the best known value (1), the reference points of the problem's suite."),
+        (0, "The gap runs from the floor (0) to the best value of these runs (1)."),
+        (5, "on 3 problems without reference points, from the floor (0) to the best value of these runs (1)."),
+    ],
+)
+def test_markdown_says_what_the_gap_is(comparison, tmp_path: Path, known: int, gap: str) -> None:  # type: ignore[no-untyped-def]
+    """Expected queries are explained by chance and the best known value only where there are reference points."""
+    best = np.where(comparison.runs["unit"].astype(int) < known, 1.0, np.nan)
+    runs = comparison.runs.assign(chance=0.0, best_known=best)
+    text = markdown.render(replace(comparison, runs=runs), tmp_path)
+    assert "75% of their problem's gap, all problems pooled (ERT); never: no run does. The gap runs from" in text
+    assert gap in text
+
+
 def test_latex_escapes_names(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]
     """Nothing that LaTeX would read as a command is left in a cell."""
     text = (report / "ranking.tex").read_text(encoding="utf-8")

@@ -172,6 +172,27 @@ def test_expected_queries_are_those_of_all_runs_over_the_runs_that_reach_the_thr
     assert list(shown(lost)["expected queries to 75%"]) == ["20", "never"]
 
 
+@pytest.mark.parametrize(
+    ("known", "gap"),
+    [
+        (10, "the gap between chance and the best known value"),
+        (0, "the gap between the floor and the best value of these runs"),
+        (4, "each problem's gap"),
+    ],
+)
+def test_the_verdict_says_what_the_gap_is_of_the_compared_problems(study, known: int, gap: str) -> None:  # type: ignore[no-untyped-def]
+    """Chance and the best known value only where all of them have reference points; left-out problems do not count."""
+    runs, traces = study(three(12))
+    unit = runs["unit"].astype(int)
+    runs = runs.assign(chance=0.1, best_known=np.where(unit < known, 0.5, np.nan))
+    runs.loc[unit == 10, "best_known"] = 0.5  # of the two problems that c lacks, one has reference points
+    found = analyse(runs[(unit < 10) | (runs["solver"] != "c")], traces, resamples=20)
+    assert f" closes 75% of {gap} in " in found.verdict
+    assert (found.ranking["anchored"] == known / 10).all()
+    for name in ("ert", "hit_share"):
+        assert "75% of the problem's gap" in ranking_columns()[name].help
+
+
 def test_normalized_scores_are_shown_next_to_the_raw_ones(study) -> None:  # type: ignore[no-untyped-def]
     """Median over seeds, then over the problems that have reference points; a failed run counts as chance."""
     finals = three(3)

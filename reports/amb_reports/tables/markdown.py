@@ -9,9 +9,10 @@ import pandas as pd
 from amb.reports.contract import Report, ReportData
 from amb.stats import Column, pair_columns, ranking_columns, shown
 from amb.stats.formats import number, p_value
+from amb.stats.gap import ranges
 from amb.stats.sentences import sentence
 from amb.study.untrusted import plain
-from amb_reports.captions import command, scope
+from amb_reports.captions import command, scale, scope
 
 FIGURES = {
     "convergence.png": "Normalized activation, best so far, against queries",
@@ -78,9 +79,11 @@ def _reading(data: ReportData) -> str:
     white_box = data.analysis.white_box
     text = (
         "Brackets: 95% nested-bootstrap intervals. "
-        "Expected queries to 75%: queries of all runs divided by the number of runs that close 75% of the gap between "
-        "chance and the best known value, all problems pooled (ERT); never: no run does."
+        "Expected queries to 75%: queries of all runs divided by the number of runs that close 75% of their problem's "
+        "gap, all problems pooled (ERT); never: no run does."
     )
+    if len(data.common):
+        text += f" {scale(ranges(data.common, data.traces)['anchored'])}"
     if rows["letters"].any():
         text += f" {sentence('letters')}"
     if len(white_box):

@@ -69,15 +69,15 @@ function pairsOf(result, control) {
 }
 
 function rankingOf(result, tests) {
-  const { data, selection, cells, all, ordered, scores, question } = result;
-  const mean = meanRanks(ordered);
+  const { data, selection, cells, all, ordered, scores, question, blocks } = result;
+  const mean = meanRanks(ordered), anchored = blocks.filter((p) => data.problems[p].anchored).length / blocks.length;
   const rows = selection.solvers.map((number, i) => ({
     index: i, number, solver: data.solvers[number].name, white_box: false, mean_rank: mean[i], score: median(scores[i]),
-    low: NaN, high: NaN, problems: result.blocks.length, covered: all[i].filter((cell) => cell.length).length, asked: result.asked,
+    low: NaN, high: NaN, problems: blocks.length, covered: all[i].filter((cell) => cell.length).length, asked: result.asked, anchored,
     ...factsOf(result, cells[i], cells), ...tally(result, i),
   }));
   rows.sort((a, b) => (a.mean_rank - b.mean_rank) || (b.score - a.score) || 0);
-  result.groups = question.control === null && result.blocks.length ? groups(rows.map((row) => row.index), tests) : [];
+  result.groups = question.control === null && blocks.length ? groups(rows.map((row) => row.index), tests) : [];
   const reference = question.control === null ? rows[0] : rows.find((row) => row.solver === question.control);
   const whole = new Map(selection.whole ? data.whole.ranking.map((row) => [row.solver, row]) : []);
   for (const row of rows) {

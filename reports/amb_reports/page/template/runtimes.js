@@ -97,7 +97,7 @@ function drawRuntimes(result) {
   ];
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
-    h("p", { class: "muted" }, "Expected queries to close a share of the gap between chance and the best known value, if each run that misses is followed by a "
+    h("p", { class: "muted" }, "Expected queries to close a share of each problem's gap, if each run that misses is followed by a "
       + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No selected run is on a problem with thresholds.")]));
 }

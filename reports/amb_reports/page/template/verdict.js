@@ -91,9 +91,16 @@ function costsOf([first, second]) {
     costs.push(sentence("cost in seconds", { first: first.solver, second: second.solver, own: seconds(first.solver_seconds), other: seconds(second.solver_seconds) }));
   }
   if (isKnown(first.ert) && Number.isFinite(first.ert)) {
-    costs.push(sentence("cost in queries", { solver: first.solver, queries: expectedQueries(first.ert), share: percent(first.hit_share) }));
+    const words = { gap: gapOf(first.anchored), queries: expectedQueries(first.ert), share: percent(first.hit_share) };
+    costs.push(sentence("cost in queries", { solver: first.solver, ...words }));
   }
   return costs;
+}
+
+// What a share of the gap is a share of, given the share of the problems that have reference points.
+function gapOf(anchored) {
+  if (anchored === 1) return sentence("the gap, with points");
+  return sentence(anchored === 0 ? "the gap, without points" : "the gap, mixed");
 }
 
 const withInterval = (value, ends) => (ends === UNKNOWN ? value : `${value} ${ends}`);
