@@ -53,14 +53,14 @@ def list_problems(
 
 
 def _table(kind: str, rows: list[Mapping[str, object]]) -> list[dict[str, object]]:
-    """Rows with the same columns, the first named after what they are; the origin is left out where all have one."""
+    """Rows with the same columns, the first named after what they are; with the origin unless all come with amb."""
     columns = dict.fromkeys(key for row in rows for key in row if key not in ("name", "error", "from"))
     first = {"suites": "suite", "generators": "generator", "targets": "target", "families": "other family"}[kind]
     table = [{first: row["name"], **{column: row.get(column, "") for column in columns}} for row in rows]
     origins = [f"{row['from']}: {row['error']}" if "error" in row else row["from"] for row in rows]
     return (
         table
-        if len(set(origins)) == 1
+        if all(str(origin).split()[0] == "amb" and "error" not in row for origin, row in zip(origins, rows, strict=True))
         else [{**row, "from": origin} for row, origin in zip(table, origins, strict=True)]
     )
 

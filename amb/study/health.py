@@ -129,7 +129,11 @@ def repair(study: Study, findings: list[Finding]) -> int:
         StudyError: the folder cannot be written.
     """
     done = 0
+    gone: set[Path] = set()
     for finding in findings:
+        if finding.repair == "none" or finding.path in gone:  # one file may have two faults
+            continue
+        gone.add(finding.path)
         if finding.repair == "set aside":
             study.set_aside(finding.path, finding.what)
         elif finding.repair == "delete":
@@ -137,7 +141,7 @@ def repair(study: Study, findings: list[Finding]) -> int:
                 finding.path.unlink(missing_ok=True)
             except OSError as cause:
                 raise StudyError(f"cannot delete {finding.path}: {cause.strerror or cause}") from cause
-        done += finding.repair != "none"
+        done += 1
     return done
 
 

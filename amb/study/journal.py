@@ -157,9 +157,20 @@ class JournalContent:
 
 
 def find_journals(folder: Path) -> list[Path]:
-    """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1."""
-    paths = {path.stem: path for suffix in (journal_0_1.SUFFIX, SUFFIX) for path in folder.glob(f"*{suffix}")}
-    return [paths[run_id] for run_id in sorted(paths)]
+    """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1.
+
+    Of a run that has two, the longer one.
+    """
+    paths: dict[str, list[Path]] = {}
+    for suffix in (journal_0_1.SUFFIX, SUFFIX):
+        for path in folder.glob(f"*{suffix}"):
+            paths.setdefault(path.stem, []).append(path)
+    return [found[0] if len(found) == 1 else max(found, key=_queries) for _, found in sorted(paths.items())]
+
+
+def _queries(path: Path) -> int:
+    content = read_journal(path)
+    return 0 if content is None else len(content.known.trace)
 
 
 def read_journal(path: Path) -> JournalContent | None:

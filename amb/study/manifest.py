@@ -12,7 +12,12 @@ from amb.errors import StudyError
 from amb.study.runs import LARGEST_COUNT
 from amb.study.untrusted import MEBIBYTE, read_bytes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the files written today. Schema 1 (version 0.1) is still read: its run files call the seed `replicate`, and its
+journals are Arrow streams; a version that knows schema 1 only would take today's files for damaged ones."""
+
+READABLE = (1, SCHEMA_VERSION)
+
 LARGEST = 64 * MEBIBYTE
 
 Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
@@ -99,20 +104,20 @@ def read_manifest(path: Path) -> Manifest:
     try:
         content = read_bytes(path, LARGEST)
         schema = msgspec.json.decode(content, type=_Schema).schema
-        if schema == SCHEMA_VERSION:
+        if schema in READABLE:
             return msgspec.json.decode(content, type=Manifest)
     except (ValueError, RecursionError, OSError) as cause:
         why = cause.strerror or cause if isinstance(cause, OSError) else cause
         raise StudyError(f"{path} is damaged ({why}); restore or delete it") from cause
     raise StudyError(
-        f"{path.parent} has schema version {schema}, but this version of amb reads {SCHEMA_VERSION}; "
+        f"{path.parent} has schema version {schema}, but this version of amb reads {' and '.join(map(str, READABLE))}; "
         "use the version of amb that wrote it"
     )
 
 
 def manifest_text(manifest: Manifest) -> bytes:
-    """The manifest as it is written: JSON, indented for people."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+    """The manifest as it is written: JSON, indented for people, with today's schema."""
+    return msgspec.json.format(msgspec.json.encode(replace(manifest, schema=SCHEMA_VERSION)), indent=1) + b"\n"
 
 
 def union(manifests: Sequence[Manifest]) -> Manifest:

@@ -24,7 +24,7 @@ def test_a_manifest_reads_back(tmp_path: Path, manifest: Manifest) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(manifest_text(manifest))
     assert read_manifest(file) == manifest
-    assert json.loads(file.read_text())["schema"] == 1
+    assert json.loads(file.read_text())["schema"] == 2
 
 
 def test_a_manifest_of_version_0_1_says_the_same_as_its_json() -> None:
@@ -58,7 +58,7 @@ def test_what_a_later_version_added_is_ignored(tmp_path: Path) -> None:
         ({"settings": []}, r"settings"),
         ({"problems": {"p/q/r/0": 5}}, r"problems"),
         ({"environment": {"cores": "many"}}, r"environment\.cores"),
-        ({"schema": 2, "settings": "of another kind"}, "schema version 2, but this version of amb reads 1"),
+        ({"schema": 3, "settings": "of another kind"}, "schema version 3, but this version of amb reads 1 and 2"),
     ],
 )
 def test_a_manifest_of_other_types_is_refused_and_the_place_named(

@@ -16,7 +16,8 @@ import pytest
 import amb
 from amb.catalogue.plugins import load_file
 from amb.comparison.compare import reopen
-from amb.study.journal import read_journal
+from amb.study.health import study_status
+from amb.study.journal import SUFFIX, Journal, read_journal
 from amb.study.published import open_study
 from amb.study.runs import Known, RunRecord, Trace
 from amb.study.study import Study
@@ -115,3 +116,22 @@ def test_a_journal_continues_in_the_current_format_and_the_longer_of_two_counts(
     assert digest(longer.trace) == digest(known.trace)
     study.drop_journal(plan, len(known.trace))
     assert study.journals(plan.run_id) == []
+
+
+def test_a_study_that_todays_version_wrote_to_is_marked_for_version_0_1(study: Study) -> None:
+    """Else version 0.1 would take today's run files for damaged ones and move them away."""
+    assert study.manifest.schema == 1
+    amb.compare("random", study.manifest.settings.problems, budget=14, seeds=2, study=study.folder)
+    assert json.loads((study.folder / "manifest.json").read_text())["schema"] == 2
+
+
+def test_the_longer_of_two_journals_of_a_run_counts(study: Study) -> None:
+    """Version 0.1 does not know today's journals, so that a run may have both."""
+    before = study_status(study)
+    path = next((study.folder / "journal").glob("*.arrows"))
+    found = read_journal(path)
+    assert found is not None
+    candidates, values, clean = found.known.trace.rows(0, 3)
+    with Journal(path.with_suffix(SUFFIX), candidates.shape[1], plan=found.plan) as journal:
+        journal.append(candidates, values, clean)
+    assert study_status(study).under_way == before.under_way

@@ -266,6 +266,8 @@ def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -
     secret = tmp_path / "secret"
     secret.write_text("mine")
     (study.folder / "runs" / "x.tmp").symlink_to(secret)
+    # Found twice: as a run that cannot be read, and as a link.
+    study.run_file(replace(PLAN, seed=1).run_id).symlink_to(secret)
     findings = examine(study)
     assert any("symbolic link" in finding.what for finding in findings)
     repair(study, findings)
