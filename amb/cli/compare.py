@@ -31,7 +31,7 @@ def compare(
     from rich.console import Console
 
     from amb.cli.running import interruptible
-    from amb.cli.show import print_comparison
+    from amb.cli.show import exit_if_failed, print_comparison
     from amb.comparison.compare import compare as run_comparison
     from amb.reports.write import write_reports
     from amb.run.progress import RichProgress
@@ -59,5 +59,6 @@ def compare(
             with_reference=reference or with_reference,
             progress=RichProgress(console),
         )
-        files = write_reports(comparison)
-    print_comparison(comparison, files, as_json=json)
+        reports = write_reports(comparison)
+    print_comparison(comparison, reports.files, as_json=json)
+    exit_if_failed(reports.failures)

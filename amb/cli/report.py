@@ -23,7 +23,7 @@ def report(
     json: o.Json = False,
 ) -> None:
     """Print and write the report of a study; nothing is run."""
-    from amb.cli.show import print_comparison
+    from amb.cli.show import exit_if_failed, print_comparison
     from amb.comparison.compare import reopen
     from amb.reports.write import write_reports
     from amb.stats.question import Question
@@ -38,4 +38,6 @@ def report(
         seeds=seeds,
         device=device,
     )
-    print_comparison(comparison, write_reports(comparison), as_json=json)
+    reports = write_reports(comparison)
+    print_comparison(comparison, reports.files, as_json=json)
+    exit_if_failed(reports.failures)

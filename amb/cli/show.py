@@ -1,6 +1,7 @@
 """Printing tables and facts, as text for people or as JSON for programs."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +83,14 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
         console.print()
         console.print(f"Report: {folder}/ ({', '.join(names)})", markup=False)
+
+
+def exit_if_failed(failures: Sequence[str]) -> None:
+    """Print one line per failure on stderr, and exit with status 1 if there is any."""
+    for failure in failures:
+        print(plain(f"amb: {failure}"), file=sys.stderr)
+    if failures:
+        sys.exit(1)
 
 
 def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, object]:

@@ -1,10 +1,12 @@
 """Writing reports through the plug-ins of the group `amb.reports`."""
 
+import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from amb.catalogue.plugins import find, load_class, plugins
+from amb.catalogue.plugins import Plugin, find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import StudyError
 from amb.reports.contract import Report, ReportData, StudyReport
@@ -12,33 +14,53 @@ from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
 
 
-def write_reports(comparison: Comparison, names: Sequence[str] | None = None) -> list[Path]:
-    """Write reports into the study's `report/` folder.
+@dataclass(frozen=True)
+class WrittenReports:
+    """What came of writing reports.
+
+    Attributes:
+        files: the files written.
+        failures: one sentence per report that failed, without a full stop.
+    """
+
+    files: tuple[Path, ...]
+    failures: tuple[str, ...] = ()
+
+
+def write_reports(comparison: Comparison, names: Sequence[str] | None = None) -> WrittenReports:
+    """Write reports into the study's `report/` folder; a report that fails does not keep the others from it.
 
     Args:
         comparison: what to report on.
         names: names of the reports; by default all that are installed.
 
     Returns:
-        The files written.
+        The files written, and the reports that failed.
 
     Raises:
         SpecError: an unknown report.
-        PluginError: a report that cannot be loaded.
+        PluginError: two reports have the same name.
         StudyError: the folder cannot be written.
     """
+    chosen = [find("reports", name) for name in (plugins("reports") if names is None else names)]
     data = report_data(comparison)
     folder = comparison.study.folder / "report"
-    written: list[Path] = []
-    for name in plugins("reports") if names is None else names:
-        report = load_class(find("reports", name), Report)
+    files: list[Path] = []
+    failures: list[str] = []
+    for plugin in chosen:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_links(folder)
-            written += report().write(data, folder)
         except OSError as cause:
-            raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
-    return written
+            raise _unwritable(folder, cause) from cause
+        try:
+            files += _write(plugin, data, folder)
+        except Exception as cause:
+            if isinstance(cause, OSError) and _concerns(folder, cause):
+                raise _unwritable(folder, cause) from cause
+            failures.append(f"{plugin} failed: {type(cause).__name__}: {cause}")
+    others = "; the others were written" * bool(files)
+    return WrittenReports(tuple(files), tuple(failure + others for failure in failures))
 
 
 def report_data(comparison: Comparison) -> ReportData:
@@ -86,6 +108,24 @@ def write_leaderboard(
         return writer().write_studies(opened, file, question, title=title, command=shlex.join(words))
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause
+
+
+def _write(plugin: Plugin, data: ReportData, folder: Path) -> list[Path]:
+    files = load_class(plugin, Report)().write(data, folder)
+    if not all(isinstance(file, Path) and file.is_relative_to(folder) for file in files):
+        raise TypeError(f"write returned {files!r}; expected a list of paths in {folder}")
+    return files
+
+
+def _concerns(folder: Path, cause: OSError) -> bool:
+    """Whether the error may come from writing into the folder, not from a file elsewhere that a report reads."""
+    if not isinstance(cause.filename, str | bytes):
+        return True
+    return Path(os.fsdecode(cause.filename)).absolute().is_relative_to(folder.absolute())
+
+
+def _unwritable(folder: Path, cause: OSError) -> StudyError:
+    return StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}")
 
 
 def _refuse_links(folder: Path) -> None:

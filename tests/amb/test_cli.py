@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+BAD = Path(__file__).parents[1] / "plugins" / "failing_reports.py"
 AMB = [sys.executable, "-m", "amb"]
 SMALL = ["--solvers", "random,climber", "--problems", "toy/bowl/near/*", "--budget", "40", "--seeds", "2"]
 
@@ -118,6 +119,41 @@ def test_a_crashing_solver_is_named_and_counted(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "the lamp is broken" in done.stdout
     assert "8 of 16 runs failed" in done.stdout.replace("\n", " ")
+
+
+def test_a_report_that_fails_hides_neither_the_verdict_nor_the_other_reports(tmp_path: Path) -> None:
+    """One line per failed report after the results, on stderr, and exit status 1."""
+    plugins = ["--plugin", str(TOY), "--plugin", str(BAD)]
+    compared = amb("compare", *SMALL, *plugins, "--study", "st", cwd=tmp_path)
+    reported = amb("report", "st", *plugins, "--json", cwd=tmp_path)
+    for done in (compared, reported):
+        assert done.returncode == 1
+        lines = [line for line in done.stderr.splitlines() if line.startswith("amb: ")]
+        assert len(lines) == 3
+        assert lines[0] == (
+            f"amb: report 'bad' of {BAD} failed: ZeroDivisionError: division by zero; the others were written"
+        )
+        assert "report 'lost'" in lines[1]
+        assert "no-such.mplstyle" in lines[1]
+        assert "report 'vague'" in lines[2]
+        assert "write returned ['figure.png']; expected a list of paths" in lines[2]
+        assert "Traceback" not in done.stderr
+    assert "Holm p" in compared.stdout
+    assert "Report: st" in compared.stdout
+    record = json.loads(reported.stdout)
+    assert record["verdict"]
+    written = {file.name for file in (tmp_path / "st" / "report").iterdir()}
+    assert {"runs.csv", "report.md", "convergence.png", "ranking.csv"} <= written
+    assert len(record["files"]) > 5
+
+
+def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """One line and status 2, as for any file of the study that cannot be written."""
+    assert amb("run", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=tmp_path).returncode == 0
+    (tmp_path / "st" / "report" / "report.md").mkdir()
+    done = amb("report", "st", "--plugin", str(TOY), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "amb: cannot write the report into st/report: Is a directory\n"
 
 
 def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) -> None:
