@@ -60,7 +60,9 @@ def _table(kind: str, rows: list[Mapping[str, object]]) -> list[dict[str, object
     origins = [f"{row['from']}: {row['error']}" if "error" in row else row["from"] for row in rows]
     return (
         table
-        if all(str(origin).split()[0] == "amb" and "error" not in row for origin, row in zip(origins, rows, strict=True))
+        if all(
+            str(origin).split()[0] == "amb" and "error" not in row for origin, row in zip(origins, rows, strict=True)
+        )
         else [{**row, "from": origin} for row, origin in zip(table, origins, strict=True)]
     )
 
