@@ -118,4 +118,4 @@ def test_the_doctor_compares_the_networks(toy: Path, tmp_path: Path) -> None:
     found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     told = " ".join(row["finding"] for row in found)
     assert "toy/bowl/near/0 ran on networks with fingerprint 000000000000" in told
-    assert "toy/bowl/lost/0 cannot be made" in told
+    assert "toy/bowl/lost/0 cannot be loaded" in told

@@ -89,7 +89,7 @@ def test_input_noise_is_part_of_the_key_and_of_the_facts() -> None:
     ("spec", "says"),
     [
         (f"{PAIR}/sn1/0[input=pink]", "bernoulli or gaussian"),
-        (f"{PAIR}/sn1/0[deviation=3]", "belongs to input=gaussian"),
+        (f"{PAIR}/sn1/0[deviation=3]", "is an option of input=gaussian"),
         (f"{PAIR}/sn1/0[input=bernoulli,deviation=3]", "takes no deviation"),
         (f"{PAIR}/sn1/0[input=gaussian,deviation=0]", "above 0"),
         ("cifar10-sngan/ann-vgg/features.0/0[input=bernoulli]", "does not take single frames"),

@@ -200,7 +200,7 @@ def test_a_contract_left_incomplete_is_named() -> None:
     with pytest.raises(PluginError, match="Flat does not set shape"):
         amb.target("snn-cnn").family(Flat())
     Flat.shape = (8, 8, 3)
-    with pytest.raises(PluginError, match="declares images 8x8x3 and renders 4x4x3"):
+    with pytest.raises(PluginError, match="declares images 8x8x3, but renders 4x4x3"):
         Flat().images(np.zeros((1, 2)))
 
 
@@ -291,9 +291,11 @@ def test_a_new_spiking_target_needs_a_checkpoint_and_an_entry_point(  # type: ig
     for suffix in (".safetensors", ".card.json"):
         shutil.copy(shipped / f"mnist-snn{suffix}", tmp_path / f"snn-new{suffix}")
         shutil.copy(shipped / f"mnist-sngan{suffix}", tmp_path)
+    old = amb.problem("mnist-sngan/mnist-snn/out/3")
+    old.warm_up()  # its checkpoint is not in the other folder
     monkeypatch.setattr(checkpoint, "_package_folder", lambda: tmp_path)
     register("snn-new", load)
-    new, old = amb.problem("mnist-sngan/snn-new/out/3"), amb.problem("mnist-sngan/mnist-snn/out/3")
+    new = amb.problem("mnist-sngan/snn-new/out/3")
     assert expand("*/snn-new/out/3") == [new.id]
     candidates = new.space.sample_prior(2, np.random.default_rng(0))
     assert np.array_equal(new.evaluate(candidates), old.evaluate(candidates))

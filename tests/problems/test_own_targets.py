@@ -118,7 +118,7 @@ def test_all_frames_in_one_call_give_the_same_spikes() -> None:
 
 @pytest.mark.parametrize(("make", "frames"), [(lambda: Net(nn.ReLU), 6), (jelly, None)])
 def test_all_frames_in_one_call_want_spikingjellys_modules(make: Callable[[], nn.Module], frames: int | None) -> None:
-    with pytest.raises(SpecError, match="multistep is for SpikingJelly"):
+    with pytest.raises(SpecError, match="multistep needs SpikingJelly"):
         _ = amb.target(make(), frames=frames, multistep=True).layers
 
 
@@ -225,7 +225,7 @@ def test_shipped_targets_have_names() -> None:
         (lambda: amb.target("snn-cnn", frames=3), "has its own"),
         (lambda: amb.target("snn-cnn", shape=(1, 1, 1)), "shape"),
         (lambda: amb.target(3), "expected a torch module"),
-        (lambda: amb.target(lambda: 3).layers, "gave int"),
+        (lambda: amb.target(lambda: 3).layers, "returned int"),
         (lambda: amb.target(Net(nn.ReLU), layer="sn11").layers, "sn1"),
         (lambda: amb.target(Net(nn.ReLU), frames=0).layers, "at least 1"),
         (lambda: amb.target(Net(nn.ReLU), name="a/b"), "problem's id"),

@@ -89,7 +89,7 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
     other.runs[key] = record, replace(trace, values=trace.values / 2, clean=trace.values / 2)
     with pytest.raises(StudyError, match="one and other hold different values of the same run"):
         board(one, other)
-    with pytest.raises(StudyError, match="other has different weights or a different grid of toy/bowl/near/0 than one"):
+    with pytest.raises(StudyError, match="other has different weights or another grid for toy/bowl/near/0 than one"):
         board(make_study("one"), make_study("other", fingerprint=lambda name: "changed"))
 
 

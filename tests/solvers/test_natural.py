@@ -41,8 +41,8 @@ def test_every_image_of_the_pool_is_shown_once_then_the_prior(pool: str) -> None
         (None, "cannot read"),
         (b"no array", "cannot read"),
         (np.zeros((0, 6), int), "no candidates"),
-        (POOL[:, :5], "other"),
-        (POOL + 8, "other"),
+        (POOL[:, :5], "a different grid"),
+        (POOL + 8, "a different grid"),
         (np.array([{}], object), "cannot read"),
     ],
 )
