@@ -88,7 +88,7 @@ class Baseline:
                 f"{current.processor} ({current.cores} cores): seconds are not comparable"
             )
         packages = reference.packages
-        # Of amb itself the run ids hold what matters: solvers' versions and problems' fingerprints.
+        # amb's own version does not matter: run ids contain the solvers' versions and the problems' fingerprints.
         shared = [name for name in packages if name in current.packages and name != "amb"]
         differing = [
             f"{name} {packages[name]} / {current.packages[name]}"

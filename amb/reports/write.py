@@ -16,7 +16,7 @@ from amb.study.published import open_study
 
 @dataclass(frozen=True)
 class WrittenReports:
-    """What came of writing reports.
+    """The result of writing reports.
 
     Attributes:
         files: the files written.
@@ -28,7 +28,7 @@ class WrittenReports:
 
 
 def write_reports(comparison: Comparison, names: Sequence[str] | None = None) -> WrittenReports:
-    """Write reports into the study's `report/` folder; a report that fails does not keep the others from it.
+    """Write reports into the study's `report/` folder; a report that fails does not stop the others.
 
     Args:
         comparison: what to report on.

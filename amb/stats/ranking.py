@@ -29,7 +29,7 @@ def ranking(
         pairs: the table of `compare_pairs`.
         intervals: the table of `score_intervals`.
         hits: the table of `queries_to` for one fraction: which runs reached the threshold, after how many queries.
-        anchored: whether each problem has reference points, of `ranges`.
+        anchored: whether each problem has reference points, from `ranges`.
         control: the solver that the others are compared with.
 
     Returns:

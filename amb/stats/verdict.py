@@ -165,7 +165,7 @@ def _costs(ranking: pd.DataFrame) -> list[str]:
 
 
 def _gap(anchored: float) -> str:
-    """What a share of the gap is a share of, given the share of the problems that have reference points."""
+    """The name of the gap in a sentence, given the share of the problems that have reference points."""
     if anchored == 1:
         return sentence("the gap, with points")
     return sentence("the gap, without points" if anchored == 0 else "the gap, mixed")

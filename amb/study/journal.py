@@ -159,7 +159,7 @@ class JournalContent:
 def find_journals(folder: Path) -> list[Path]:
     """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1.
 
-    Of a run that has two, the longer one.
+    If a run has two, the longer one is returned.
     """
     paths: dict[str, list[Path]] = {}
     for suffix in (journal_0_1.SUFFIX, SUFFIX):
