@@ -17,6 +17,7 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from math import isfinite
@@ -162,10 +163,15 @@ def find_journals(folder: Path) -> list[Path]:
     If a run has two, the longer one is returned.
     """
     paths: dict[str, list[Path]] = {}
-    for suffix in (journal_0_1.SUFFIX, SUFFIX):
+    for suffix in (SUFFIX, journal_0_1.SUFFIX):
         for path in folder.glob(f"*{suffix}"):
             paths.setdefault(path.stem, []).append(path)
-    return [found[0] if len(found) == 1 else max(found, key=_queries) for _, found in sorted(paths.items())]
+    return [longest_journal(journals) for _, journals in sorted(paths.items())]
+
+
+def longest_journal(paths: Sequence[Path]) -> Path:
+    """Of a run's journals, at least one, the one with the most queries; a single one is not read for this."""
+    return paths[0] if len(paths) == 1 else max(paths, key=_queries)
 
 
 def _queries(path: Path) -> int:

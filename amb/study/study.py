@@ -11,7 +11,7 @@ from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.durable import flush_folder, rename, write_whole
 from amb.study.environment import environment
-from amb.study.journal import SUFFIX, Journal, JournalContent, read_journal
+from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal
 from amb.study.lock import Claim, claim, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
@@ -193,8 +193,8 @@ class Study:
         return [place for place in (path, path.with_suffix(journal_0_1.SUFFIX)) if place.exists()]
 
     def _journalled(self, plan: RunPlan) -> JournalContent | None:
-        contents = [content for path in self.journals(plan.run_id) if (content := read_journal(path))]
-        return max(contents, key=lambda content: len(content.known.trace), default=None)
+        paths = self.journals(plan.run_id)
+        return read_journal(longest_journal(paths)) if paths else None
 
     def _stay_inside(self) -> None:
         """Refuse a study with a link to the outside: nothing outside its folder may be written or deleted."""
