@@ -60,7 +60,8 @@ class Generator(ABC):
 
     A generator written elsewhere sets `name`, `latent_dim`, `shape` and `fingerprint` and overrides `_render`. `images`
     cuts the latents into chunks of `CHUNK` rows, the last one padded, because matrix kernels round differently for
-    different batch sizes: a latent's image is then the same, bit for bit, alone and in any batch. Generators compute in
+    different batch sizes: a latent's image is then the same, bit for bit, alone and in any batch. (The shipped ones
+    pad to the smallest size that a trial finds to give the same bits.) Generators compute in
     floating point: another kind of processor may round a pixel differently.
 
     Override `_grid` where latents do not have a normal prior. `encode`, `on` and `facts` are optional. Creating a

@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import amb
 from amb.catalogue.plugins import plugins
-from amb.contracts.generator import Generator
+from amb.contracts.generator import Generator, chunks
 from amb.errors import CandidateError, CheckpointError, SpecError
 from amb_problems import checkpoint
 from amb_problems.cards import SNGANCard, SNGANShape, VQVAECard, VQVAEShape
 from amb_problems.generators.folded import fold
+from amb_problems.generators.padding import Padding
 from amb_problems.generators.sngan import SNGAN
-from amb_problems.generators.torch_generator import SNGANGenerator
+from amb_problems.generators.torch_generator import SNGANGenerator, TorchGenerator
 
 LOADED = ["toy", "cifar10-sngan"]
 
@@ -55,6 +58,42 @@ def test_an_image_does_not_depend_on_its_company(generator: Generator) -> None:
         assert np.array_equal(together[row : row + 1], generator.images(given[row : row + 1]))
     order = np.random.default_rng(0).permutation(37)
     assert np.array_equal(together[order], generator.images(given[order]))
+
+
+@pytest.mark.parametrize("name", ["cifar10-sngan", "mnist-sngan", "cifar10-vqvae"])
+@given(rows=st.integers(1, 37), seed=st.integers(0, 2**32), threads=st.sampled_from([1, 2, 3]))
+@settings(max_examples=8, deadline=None)
+def test_padding_changes_no_bit(name: str, rows: int, seed: int, threads: int) -> None:
+    """However few latents are rendered, their images have the bits that they have in whole chunks of sixteen."""
+    generator = amb.generator(name)
+    assert isinstance(generator, TorchGenerator)
+    latents = generator.grid().latents(generator.grid().space.sample(rows, np.random.default_rng(seed)))
+    whole = np.concatenate(generator._render_all(chunks(latents, 16)))[:rows]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        assert np.array_equal(whole, generator.images(latents))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_padding_avoids_sizes_with_other_bits() -> None:
+    """A batch is padded to the smallest size whose outputs equal the whole chunk's at both ends."""
+
+    def outputs(latents: np.ndarray) -> torch.Tensor:  # sums otherwise in batches of 1 to 3, and of 6
+        rounded = torch.from_numpy(latents).sum(1)
+        return rounded if len(latents) in (1, 2, 3, 6) else rounded + 1e-3
+
+    padding = Padding(outputs, np.ones((16, 2), np.float32))
+    assert [padding.size(rows) for rows in range(1, 17)] == [4, 4, 4, 4, 5, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
+    rows = np.arange(44, dtype=np.float32).reshape(22, 2)
+    assert [len(chunk) for chunk in padding.chunks(rows)] == [11, 11]
+    assert [len(chunk) for chunk in padding.chunks(rows[:18], threads=2)] == [9, 9]
+    assert [len(chunk) for chunk in padding.chunks(rows[:0])] == [4]
+    for count in range(1, 23):
+        joined = np.concatenate(padding.chunks(rows[:count], threads=3))
+        assert np.array_equal(joined[:count], rows[:count])
+        assert not joined[count:].any()
 
 
 @pytest.mark.usefixtures("threads")

@@ -10,10 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from amb.contracts.generator import Generator, Latents
 from amb.contracts.problem import UInt8Array
 from amb_problems import checkpoint
 from amb_problems.cards import Card, SNGANCard
+from amb_problems.generators.padding import Padding
 from amb_problems.threads import one_thread_each
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ class TorchGenerator(Generator):
             return self
         other = copy(self)
         other.device = device
+        other.__dict__.pop("_padding", None)  # another device, other kernels
         other.__dict__["network"] = deepcopy(network).to(device)
         return other
 
@@ -68,6 +73,20 @@ class TorchGenerator(Generator):
     def _make(self, latents: "Tensor") -> "Tensor":
         """Images [n, c, h, w], -1 black and 1 white, of latents on the device."""
 
+    def _padded(self, latents: ArrayLike) -> list[Latents]:
+        """Chunks of at most `CHUNK` rows, as many for every thread, padded as little as their bits allow."""
+        import torch
+
+        rows = np.asarray(latents, np.float32)
+        self._check(rows)
+        return self._padding.chunks(rows, torch.get_num_threads() if self.device == "cpu" else 1)
+
+    @cached_property
+    def _padding(self) -> Padding:
+        grid = self.grid()
+        sample = grid.latents_checked(grid.space.sample(self.CHUNK, np.random.default_rng(0)))
+        return Padding(lambda latents: one_thread_each(self._outputs, [latents])[0], sample)
+
     def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
         # oneDNN's kernels for a transposed convolution sum in an order that depends on the number of threads
         # (3 threads give different bits than 1, 2 or 4).
@@ -76,6 +95,15 @@ class TorchGenerator(Generator):
 
     def _render(self, latents: Latents) -> UInt8Array:
         return self._on_device(latents).cpu().numpy()
+
+    def _outputs(self, latents: Latents) -> "Tensor":
+        """The network's outputs before they are rounded to pixels."""
+        import torch
+
+        from amb_problems.generators.inference import one_algorithm
+
+        with one_algorithm():
+            return self._make(torch.from_numpy(latents).to(self.device))
 
     def _on_device(self, latents: Latents) -> "Tensor":
         from amb_problems.generators.inference import images_on_device
