@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from amb.study.untrusted import plain
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # listing and status commands run without pandas
+    import pandas as pd
+
     from amb.comparison.result import Comparison
 
 
@@ -47,7 +47,7 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     Console().print(table)
 
 
-def print_runs(runs: pd.DataFrame, *, as_json: bool) -> None:
+def print_runs(runs: "pd.DataFrame", *, as_json: bool) -> None:
     """Print one line per run."""
     if as_json:
         print(runs.to_json(orient="records", indent=1))
@@ -107,7 +107,7 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
     }
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+def _records(table: "pd.DataFrame") -> list[dict[str, object]]:
     # pandas writes NaN as null, as JSON needs, but infinity too: the expected runtime to a threshold never reached.
-    table = table.astype(object).mask(table.isin([np.inf]), "inf")
+    table = table.astype(object).mask(table.isin([float("inf")]), "inf")
     return list(json.loads(table.to_json(orient="records", double_precision=15)))

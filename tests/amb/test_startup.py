@@ -1,0 +1,27 @@
+"""Commands that only list or count start without the heavy libraries, so that they answer at once."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "pandas", "scipy", "matplotlib", "numba", "jax", "nevergrad"}
+STUDY = Path(__file__).parent.parent / "data" / "study-0.1"
+
+
+@pytest.mark.parametrize("command", ["--version", "solvers list", "problems list", "study status study"])
+def test_what_only_lists_imports_no_heavy_library(command: str, tmp_path: Path) -> None:
+    """Each of these libraries takes longer to import than the whole command takes without it."""
+    shutil.copytree(STUDY, tmp_path / "study")
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "amb", *command.split()],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in run.stderr.splitlines()}
+    assert "amb" in imported
+    assert not HEAVY & imported
