@@ -14,7 +14,7 @@ STUDY = Path(__file__).parent.parent / "data" / "study-0.1"
 @pytest.mark.parametrize("command", ["--version", "solvers list", "problems list", "study status study"])
 def test_what_only_lists_imports_no_heavy_library(command: str, tmp_path: Path) -> None:
     """Each of these libraries takes longer to import than the whole command takes without it."""
-    shutil.copytree(STUDY, tmp_path / "study")
+    shutil.copytree(STUDY, tmp_path / "study", ignore=shutil.ignore_patterns("journal"))
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "amb", *command.split()],
         cwd=tmp_path,
