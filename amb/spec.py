@@ -92,14 +92,23 @@ of the gap between chance and the best known value; 0.1 by default. std: the sam
 """
 
 
+TRIAL_OPTIONS = ("drift", "drift_trials", "adaptation", "adaptation_trials", "strong", "burst", "lost", "references")
+"""The same for what else distinguishes a trial from an activation: see `amb.contracts.conditions.Conditions`.
+
+strong, the activation on which the strength of adaptation is stated, is by default the best known value.
+"""
+
+MEASUREMENT_OPTIONS = (*NOISE_OPTIONS, *TRIAL_OPTIONS)
+
+
 def split_noise(spec: Spec) -> tuple[Spec, dict[str, Value]]:
-    """A problem's spec without noise, and the options of its noise."""
-    noise = {key: value for key, value in spec.options if key in NOISE_OPTIONS}
-    return Spec(spec.name, tuple((key, value) for key, value in spec.options if key not in NOISE_OPTIONS)), noise
+    """A problem's spec as it is without measurement, and the options of its measurement: noise and trial effects."""
+    options = {key: value for key, value in spec.options if key in MEASUREMENT_OPTIONS}
+    return Spec(spec.name, tuple((key, value) for key, value in spec.options if key not in options)), options
 
 
 def without_noise(problem_id: str) -> str:
-    """The id of the same problem without noise."""
+    """The id of the same problem without noise and trial effects: its reference points are those of this id."""
     return str(split_noise(Spec.parse(problem_id))[0])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from amb.catalogue.generators import resolve
-from amb.catalogue.noise import with_noise
+from amb.catalogue.noise import observed_with
 from amb.catalogue.plugins import find, load_function, plugins
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
@@ -11,7 +11,7 @@ from amb.contracts.images import size
 from amb.contracts.problem import Problem
 from amb.contracts.target import Target
 from amb.errors import PluginError, SpecError
-from amb.spec import NOISE_OPTIONS, Value
+from amb.spec import MEASUREMENT_OPTIONS, Value
 
 _NETWORK = "network"
 """The entry point of `amb.families` that composes a generator with a target."""
@@ -56,17 +56,17 @@ def problem_of(
         family: the family that creates the problem.
         layer, units: what is driven; several units are ascending and distinct.
         device: where it is evaluated.
-        options: options of a problem's spec, including noise.
+        options: options of a problem's spec, noise and trial effects included.
 
     Raises:
         SpecError: no such option.
         CheckpointError: a network is missing or damaged.
     """
-    noise = {name: value for name, value in options.items() if name in NOISE_OPTIONS}
-    own = {name: value for name, value in options.items() if name not in NOISE_OPTIONS}
+    measurement = {name: value for name, value in options.items() if name in MEASUREMENT_OPTIONS}
+    own = {name: value for name, value in options.items() if name not in MEASUREMENT_OPTIONS}
     if len(units) == 1:
-        return with_noise(family.problem(layer, units[0], device=device, **own), noise)
-    return with_noise(family.group(layer, units, device=device, **own), noise)
+        return observed_with(family.problem(layer, units[0], device=device, **own), measurement)
+    return observed_with(family.group(layer, units, device=device, **own), measurement)
 
 
 class CatalogueComposer:

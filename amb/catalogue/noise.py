@@ -1,36 +1,69 @@
-"""Noise by spec, `...[noise=poisson,trials=4]`: the same for every problem, built-in or third-party."""
+"""Noise and recording conditions by spec, `...[noise=poisson,drift=0.3]`: the same for every problem."""
 
 import copy
 import hashlib
 from collections.abc import Mapping
+from dataclasses import fields
 
 from amb.catalogue.reference_points import stored_point
+from amb.contracts.conditions import Conditions
 from amb.contracts.noise import Noise
 from amb.contracts.problem import Problem
+from amb.contracts.trial_effects import TrialEffects
 from amb.errors import SpecError
-from amb.spec import Spec, Value
+from amb.spec import NOISE_OPTIONS, TRIAL_OPTIONS, Spec, Value
 
 SIGMA = 0.1
 
 
-def with_noise(problem: Problem, options: Mapping[str, Value]) -> Problem:
-    """The problem as solvers observe it under noise; the noise enters id and fingerprint.
+def observed_with(problem: Problem, options: Mapping[str, Value]) -> Problem:
+    """The problem as solvers observe it under noise and recording conditions; both enter id and fingerprint.
+
+    Args:
+        problem: the problem without them.
+        options: `amb.spec.NOISE_OPTIONS` and `TRIAL_OPTIONS`.
 
     Raises:
-        SpecError: a wrong or missing option, or noise of unknown size.
+        SpecError: a wrong or missing option, or noise or adaptation of unknown size.
     """
     if not options:
         return problem
-    noise = _noise(problem, dict(options))
-    noisy = copy.copy(problem)
+    noise = _noise(problem, {name: value for name, value in options.items() if name in NOISE_OPTIONS})
+    conditions = _conditions(problem, {name: v for name, v in options.items() if name in TRIAL_OPTIONS}, noise)
+    observed = copy.copy(problem)
     spec = Spec.parse(problem.id)
-    noisy.id = str(Spec(spec.name, tuple(sorted({**dict(spec.options), **options}.items()))))
-    noisy.noise = noise
-    noisy.fingerprint = hashlib.sha256(f"{problem.fingerprint} {noise!r}".encode()).hexdigest()[:16]
-    return noisy
+    observed.id = str(Spec(spec.name, tuple(sorted({**dict(spec.options), **options}.items()))))
+    observed.noise, observed.conditions = noise, conditions
+    hashed = " ".join([problem.fingerprint, *(repr(part) for part in (noise, conditions) if part is not None)])
+    observed.fingerprint = hashlib.sha256(hashed.encode()).hexdigest()[:16]
+    return observed
 
 
-def _noise(problem: Problem, options: dict[str, Value]) -> Noise:
+def _conditions(problem: Problem, options: dict[str, Value], noise: Noise | None) -> Conditions | None:
+    if not options:
+        return None
+    if options.get("burst", 1) != 1 and (noise is None or noise.kind != "poisson"):
+        raise SpecError("burst needs noise=poisson, whose spikes come in bursts")
+    references = options.pop("references", 0)
+    if (options.get("adaptation") or references) and "strong" not in options:
+        options["strong"] = _strong(problem)
+    values = {field.name: options[field.name] for field in fields(TrialEffects) if field.name in options}
+    return Conditions(TrialEffects(**values), references)  # type: ignore[arg-type]
+
+
+def _strong(problem: Problem) -> float:
+    point = stored_point(problem.id, problem.fingerprint)
+    if point is None or not point.best > 0:
+        raise SpecError(
+            f"adaptation and references are stated on the scale of a strong response, and no suite has a best known "
+            f"value of {problem.id}: give an activation that counts as strong, such as strong=0.5"
+        )
+    return point.best
+
+
+def _noise(problem: Problem, options: dict[str, Value]) -> Noise | None:
+    if not options:
+        return None
     kind = options.pop("noise", None)
     if kind is None:
         raise SpecError(f"{', '.join(options)}: noise options without noise; add noise=poisson, bernoulli or gaussian")

@@ -148,6 +148,8 @@ def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
     facts = dict(loaded.facts())
     if loaded.noise is not None:
         facts["noise"] = str(loaded.noise)
+    if loaded.conditions is not None:
+        facts["conditions"] = str(loaded.conditions)
     if (point := reference(loaded.id)) is not None:
         facts["chance"] = f"{point.chance:.4f} (99% quantile: {point.chance_q99:.4f})"
         if point.natural is not None:

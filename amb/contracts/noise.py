@@ -1,6 +1,6 @@
 """Measurement noise: what a solver observes instead of the activation, reproducible query by query."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,17 +13,20 @@ Kind = Literal["poisson", "bernoulli", "gaussian"]
 
 @dataclass(frozen=True)
 class Queries:
-    """The queries of a run that a batch contains: the only source of randomness in an observation.
+    """The queries of a run that a batch contains: all that an observation depends on besides its activation.
 
     A query thus gets the same noise alone or in lockstep, before or after a resume, on any machine.
 
     Attributes:
         seed: seed of the run's noise, in [0, 2^64).
         first: number of the batch's first query within the run, from 0.
+        before: noise-free activations of the run's queries before that one, float64[m], the latest last; only as many
+            as the problem's conditions need (`Problem.memory`).
     """
 
     seed: int
     first: int
+    before: FloatArray = field(default_factory=lambda: np.empty(0), compare=False)
 
     def rng(self, row: int, *, stream: int = 0) -> np.random.Generator:
         """The random numbers of one row of the batch; different streams of one query are independent.
@@ -76,16 +79,16 @@ class Noise:
         """Noisy values of a batch, float64[n] -> float64[n]; row i depends on the random numbers of query i alone."""
         observed = np.array(activations, dtype=np.float64)
         for row in np.flatnonzero(np.isfinite(observed)):
-            observed[row] = self._mean(float(observed[row]), queries.rng(int(row)))
+            observed[row] = self.mean(float(observed[row]), queries.rng(int(row)), self.trials)
         return observed
 
-    def _mean(self, activation: float, rng: np.random.Generator) -> float:
-        """The mean of the trials in one draw: Poisson, binomial and normal numbers sum to one of the same kind."""
+    def mean(self, activation: float, rng: np.random.Generator, trials: int) -> float:
+        """The mean of some trials in one draw: Poisson, binomial and normal numbers sum to one of the same kind."""
         if self.kind == "gaussian":
             assert self.std is not None
-            return activation + self.std / self.trials**0.5 * float(rng.standard_normal())
+            return activation + self.std / trials**0.5 * float(rng.standard_normal())
         assert self.spikes is not None
-        possible = self.trials * self.spikes
+        possible = trials * self.spikes
         if self.kind == "poisson":
             return float(rng.poisson(max(activation, 0.0) * possible)) / possible
         return float(rng.binomial(possible, min(max(activation, 0.0), 1.0))) / possible

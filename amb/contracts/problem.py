@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amb.contracts.conditions import Conditions
 from amb.contracts.noise import Noise, Queries
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
@@ -42,6 +43,7 @@ class Problem(ABC):
         fingerprint: a hash of everything that the values depend on (checkpoints, formula). A run's id depends on
             it, so results of a different network are never reused.
         noise: the noise in what solvers observe; None if they observe the activation itself.
+        conditions: what else distinguishes a trial from the activation (drift, adaptation, ...); None if nothing does.
         spikes: how many spikes an activation of 1 stands for; None if the problem counts none.
     """
 
@@ -49,26 +51,37 @@ class Problem(ABC):
     space: Space
     fingerprint: str
     noise: Noise | None = None
+    conditions: Conditions | None = None
     spikes: int | None = None
     _shown: int = 0
+    _before: FloatArray = np.empty(0)
 
     @property
     def group(self) -> str:
         return self.id
 
+    @property
+    def memory(self) -> int:
+        """How many queries back an observed value depends on what was shown; 0 without adaptation."""
+        return 0 if self.conditions is None else self.conditions.memory
+
     def evaluate(self, candidates: ArrayLike) -> FloatArray:
         """Activations of candidates, int[n, d] -> float64[n], as a solver observes them.
 
-        With noise, an object numbers its queries from 0 in the order of calls, and a query's noise depends on its
-        number: a script that creates the problem again observes the same values.
+        With noise or conditions, an object numbers its queries from 0 in the order of calls, and what it observes
+        depends on the query's number and on what was shown before: a script that creates the problem again observes
+        the same values.
 
         Raises:
             CandidateError: wrong shape, type or range; then nothing has been evaluated.
         """
         index = self.space.check(candidates)
-        queries = Queries(int.from_bytes(sha256(self.id.encode()).digest()[:8], "big"), self._shown)
+        seed = int.from_bytes(sha256(self.id.encode()).digest()[:8], "big")
+        evaluation = self.observe_together([self], [index], [Queries(seed, self._shown, self._before)])
         self._shown += len(index)
-        return self.observe_together([self], [index], [queries]).values[0]
+        if self.memory:
+            self._before = np.r_[self._before, evaluation.clean[0]][-self.memory :]
+        return evaluation.values[0]
 
     def warm_up(self) -> None:  # noqa: B027 - optional by design
         """Compile and load what the first evaluation needs, so that no run is charged for it.
@@ -90,18 +103,25 @@ class Problem(ABC):
     def observe_together(
         cls, problems: Sequence["Problem"], batches: Sequence[IntArray], queries: Sequence[Queries]
     ) -> Evaluation:
-        """`evaluate_together`, with each problem's noise; `queries[i]` says which queries batch `i` contains."""
+        """`evaluate_together`, as solvers observe it; `queries[i]` says which queries batch `i` contains."""
         evaluation = cls.evaluate_together(problems, batches)
-        if len(evaluation.values) != len(problems):
+        if any(len(column) != len(problems) for column in (evaluation.values, evaluation.clean)):
             return evaluation  # the caller reports what is wrong with it
         start = perf_counter()
-        rows = zip(problems, batches, evaluation.values, queries, strict=True)
-        observed = [problem._observed(batch, values, numbers) for problem, batch, values, numbers in rows]
+        rows = zip(problems, batches, evaluation.values, evaluation.clean, queries, strict=True)
+        observed = [one._observed(index, values, clean, q) for one, index, values, clean, q in rows]
         return replace(evaluation, values=observed, target_seconds=evaluation.target_seconds + perf_counter() - start)
 
-    def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
+    def _observed(self, candidates: IntArray, values: FloatArray, clean: FloatArray, queries: Queries) -> FloatArray:
         """The values that a solver observes for a batch whose noise-free values are known."""
-        return values if self.noise is None else self.noise.observe(values, queries)
+        responses = self._responses(candidates, values, queries)
+        if self.conditions is not None:
+            return self.conditions.observe(responses, clean, queries, self.noise)
+        return responses if self.noise is None else self.noise.observe(responses, queries)
+
+    def _responses(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
+        """The neuron's responses before they are measured: the values, unless the stimuli themselves are random."""
+        return values
 
     @abstractmethod
     def images(self, candidates: ArrayLike) -> UInt8Array:

@@ -94,7 +94,9 @@ class LiveRun:
     @property
     def next_queries(self) -> Queries:
         """Which queries of the run the candidates of `ask` are."""
-        return Queries(self.plan.noise_stream, self.queries + (len(self._head[1]) if self._head else 0))
+        known = self._batches if self._head is None else [*self._batches, self._head]
+        first = self.queries + (len(self._head[1]) if self._head else 0)
+        return Queries(self.plan.noise_stream, first, _latest(known, self.problem.memory))
 
     def ask(self) -> IntArray | None:
         """The candidates to measure next, or None if the solver failed."""
@@ -299,6 +301,16 @@ class LiveRun:
             self.message = str(cause)
         else:
             self.message = "".join(traceback.format_exception(cause))
+
+
+def _latest(batches: list[Rows], number: int) -> FloatArray:
+    """The noise-free values of the latest queries, at least `number` of them if there are as many."""
+    taken: list[FloatArray] = []
+    for _, _, clean in reversed(batches):
+        if sum(map(len, taken)) >= number:
+            break
+        taken.append(clean)
+    return np.concatenate(taken[::-1]) if taken else np.empty(0)
 
 
 def _joined(batches: list[Rows]) -> Rows:

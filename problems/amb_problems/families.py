@@ -7,7 +7,7 @@ from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.target import Target
 from amb.errors import unknown
-from amb.spec import NOISE_OPTIONS, Spec, Value
+from amb.spec import MEASUREMENT_OPTIONS, Spec, Value
 from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
 from amb_problems.encoding import Encoding
 from amb_problems.problem import NetworkProblem, Pair
@@ -71,7 +71,7 @@ class NetworkFamily(Family):
         encoding_options = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
         for option in options:
             if option not in self.generator.options:
-                known = [*self.generator.options, *INPUT_OPTIONS, *NOISE_OPTIONS]
+                known = [*self.generator.options, *INPUT_OPTIONS, *MEASUREMENT_OPTIONS]
                 raise unknown("option of a problem", option, known)
         grid = self.generator.grid(**options)
         chosen = tuple(sorted([*self._chosen(options), *encoding_options.items()]))

@@ -149,18 +149,18 @@ class NetworkProblem(Problem):
         """Activations for images, float64[n]."""
         return _mean(_responses(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
-    def _observed(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
-        """The values that the solver observes: the response to random frames, if there are any, then the noise."""
-        if self.encoding is not None:
-            target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
-            assert isinstance(target, SeesFrames)
-            number = target.frames
+    def _responses(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
+        """The responses to random frames, if there are any."""
+        if self.encoding is None:
+            return values
+        target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
+        assert isinstance(target, SeesFrames)
+        number = target.frames
 
-            def frames(row: int) -> UInt8Array:
-                return encoding.frames(images[row], number, queries.rng(row, stream=1))
+        def frames(row: int) -> UInt8Array:
+            return encoding.frames(images[row], number, queries.rng(row, stream=1))
 
-            values = _mean(target.frame_activations(len(images), frames, self.layer, self.units))
-        return super()._observed(candidates, values, queries)
+        return _mean(target.frame_activations(len(images), frames, self.layer, self.units))
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""

@@ -172,12 +172,29 @@ noisy = Suite(
     description="The first unit of every layer of quick, under four kinds of noise.",
 )
 
+CONDITIONS = (
+    "noise=poisson,spikes=20",
+    "noise=poisson,spikes=20,drift=0.3",
+    "noise=poisson,spikes=20,adaptation=1",
+    "noise=poisson,spikes=20,drift=0.3,adaptation=1,burst=2,lost=0.1",
+)
+"""At most twenty spikes a trial; with drift of the gain; with adaptation; with both, bursts and lost trials."""
+
+lab = Suite(
+    name="lab",
+    version=1,
+    problems=tuple(f"{problem}[{conditions}]" for conditions in CONDITIONS for problem in quick.problems[::3]),
+    budget=400,
+    seeds=5,
+    description="The first unit of every layer of quick, under four recording conditions.",
+)
+
 groups = _before("cifar10-sngan/snn-cnn", "sn1/29+32+48", "sn2/8+51+60", "sn3/27+41+85", "out/3+5+9")
 """The units of every layer of quick together."""
 
 full = Suite(
     name="full",
-    version=3,
+    version=4,
     problems=tuple(
         dict.fromkeys(
             (
@@ -187,6 +204,7 @@ full = Suite(
                 *layers.problems,
                 *ann.problems,
                 *noisy.problems,
+                *lab.problems,
                 *generators.problems,
                 *mnist.problems,
             )

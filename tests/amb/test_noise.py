@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb import FunctionProblem, Problem, Space
-from amb.catalogue.noise import with_noise
+from amb.catalogue.noise import observed_with
 from amb.contracts.noise import Noise, Queries
 from amb.contracts.problem import Evaluation
 from amb.contracts.reference import Reference
@@ -34,7 +34,7 @@ class Counting(FunctionProblem):
 
 
 def seen_through(options: dict[str, object], unit: int = 0) -> Problem:
-    return with_noise(Counting(rate, SPACE, id=f"p/q/r/{unit}"), options)  # type: ignore[arg-type]
+    return observed_with(Counting(rate, SPACE, id=f"p/q/r/{unit}"), options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("noise", KINDS, ids=lambda noise: noise.kind)
@@ -81,14 +81,14 @@ def test_spikes_are_whole_and_what_cannot_fire_stays_silent() -> None:
 
 def test_noise_is_part_of_id_and_fingerprint_and_quiet_takes_it_away() -> None:
     plain, noisy = Counting(rate, SPACE, id="p/q/r/0[grid=quantile]"), {"noise": "poisson", "trials": 2}
-    made = with_noise(plain, noisy)  # type: ignore[arg-type]
+    made = observed_with(plain, noisy)  # type: ignore[arg-type]
     assert made.id == "p/q/r/0[grid=quantile,noise=poisson,trials=2]"
     assert without_noise(made.id) == plain.id
     others = [
-        with_noise(plain, {**noisy, **other}) for other in ({"trials": 3}, {"spikes": 41}, {"noise": "bernoulli"})
+        observed_with(plain, {**noisy, **other}) for other in ({"trials": 3}, {"spikes": 41}, {"noise": "bernoulli"})
     ]  # type: ignore[dict-item]
     assert len({p.fingerprint for p in (plain, made, *others)}) == 5
-    assert with_noise(plain, {}) is plain
+    assert observed_with(plain, {}) is plain
     assert (plain.noise, made.noise) == (None, Noise("poisson", 2, 40))
 
 
@@ -112,7 +112,7 @@ def test_bad_noise_is_refused(options: dict[str, object], says: str) -> None:
 
 def test_a_problem_that_counts_no_spikes_says_so() -> None:
     with pytest.raises(SpecError, match="spikes=100"):
-        with_noise(FunctionProblem(rate, SPACE, id="p/q/r/0"), {"noise": "poisson"})
+        observed_with(FunctionProblem(rate, SPACE, id="p/q/r/0"), {"noise": "poisson"})
 
 
 def test_sigma_is_relative_to_chance_and_best(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_noise_is_the_same_after_a_resume(tmp_path: Path, undisturbed: list[tupl
         return rate(candidates)
 
     def fragile(spec: str) -> Problem:
-        return with_noise(Counting(breaking, SPACE, id=spec), {"noise": "poisson"})
+        return observed_with(Counting(breaking, SPACE, id=spec), {"noise": "poisson"})
 
     study = Study(tmp_path / "broken")
     with pytest.raises(KeyboardInterrupt):
@@ -213,7 +213,7 @@ def test_noise_is_the_same_when_a_batch_is_evaluated_one_by_one(tmp_path: Path, 
             return super().evaluate_together(problems, batches)
 
     study = Study(tmp_path / "crowded")
-    execute(plans(), study, lambda spec: with_noise(Crowded(rate, SPACE, id=spec), {"noise": "poisson"}))
+    execute(plans(), study, lambda spec: observed_with(Crowded(rate, SPACE, id=spec), {"noise": "poisson"}))
     assert contents(study, plans()) == undisturbed
 
 

@@ -148,7 +148,7 @@ def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # 
 
 def test_problems_are_said_to_be_of_the_smallest_suite(make_study) -> None:  # type: ignore[no-untyped-def]
     """Captions name the first suite that holds all; a problem without noise is in none that asks for noise."""
-    for name, others in (("quick", {"full-3"}), ("noisy", {"quick-1", "full-3"})):
+    for name, others in (("quick", {"full-4"}), ("noisy", {"quick-1", "full-4"})):
         found = payload(board(make_study(problems=suite(name).problems[:2], seeds=1)), title="")
         for facts in found["problems"]:
             assert facts["suites"][0] == f"{name}-1"
