@@ -30,16 +30,16 @@ def compare(
     """Compare solvers: run what is missing, print the table and the verdict, write the report."""
     from rich.console import Console
 
+    from amb.cli.reporting import print_and_write
     from amb.cli.running import interruptible
-    from amb.cli.show import exit_if_failed, print_comparison
     from amb.comparison.compare import compare as run_comparison
-    from amb.reports.write import write_reports
-    from amb.run.progress import RichProgress
+    from amb.run.display import display
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
     cluster = o.cluster(executor, scheduler, workers, plugin)
-    console = Console(stderr=json)
+    progress = display(Console(stderr=json))
+    progress.prepare("Loading solvers and networks ...")
     with interruptible(study):
         comparison = run_comparison(
             solvers,
@@ -57,8 +57,6 @@ def compare(
             retry=retry,
             cluster=cluster,
             with_reference=reference or with_reference,
-            progress=RichProgress(console),
+            progress=progress,
         )
-        reports = write_reports(comparison)
-    print_comparison(comparison, reports.files, as_json=json)
-    exit_if_failed(reports.failures)
+        print_and_write(comparison, as_json=json)

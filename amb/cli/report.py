@@ -23,9 +23,8 @@ def report(
     json: o.Json = False,
 ) -> None:
     """Print and write the report of a study; nothing is run."""
-    from amb.cli.show import exit_if_failed, print_comparison
+    from amb.cli.reporting import print_and_write
     from amb.comparison.compare import reopen
-    from amb.reports.write import write_reports
     from amb.stats.question import Question
 
     o.load_plugins(plugin)
@@ -38,6 +37,4 @@ def report(
         seeds=seeds,
         device=device,
     )
-    reports = write_reports(comparison)
-    print_comparison(comparison, reports.files, as_json=json)
-    exit_if_failed(reports.failures)
+    print_and_write(comparison, as_json=json)

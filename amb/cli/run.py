@@ -28,13 +28,15 @@ def run(
     from amb.cli.show import print_runs
     from amb.comparison.table import read_runs
     from amb.run.dispatch import carry_out
+    from amb.run.display import display
     from amb.run.plan import make_plan
-    from amb.run.progress import RichProgress
     from amb.study.study import Study
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
     cluster = o.cluster(executor, scheduler, workers, plugin)
+    progress = display(Console(stderr=json))
+    progress.prepare("Loading solvers and networks ...")
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
     with interruptible(study):
         opened = Study(study)
@@ -48,6 +50,6 @@ def run(
             limits=limits,
             retry=retry,
             notes=notes,
-            progress=RichProgress(Console(stderr=json)),
+            progress=progress,
         )
     print_runs(read_runs(plan, opened).runs, as_json=json)

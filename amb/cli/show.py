@@ -62,11 +62,8 @@ def print_runs(runs: "pd.DataFrame", *, as_json: bool) -> None:
     print_rows(table.rename(columns=names).to_dict("records"), as_json=False)
 
 
-def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
-    """Print the ranking, the verdict and the path of the report."""
-    if as_json:
-        print(json.dumps(as_record(comparison, files), indent=1, default=str))
-        return
+def print_comparison(comparison: "Comparison") -> None:
+    """Print the ranking and the verdict."""
     from amb.cli.ranking import ranking_table, scope_line
 
     console = Console()
@@ -78,9 +75,16 @@ def print_comparison(comparison: "Comparison", files: Sequence[Path], *, as_json
     console.print(plain(comparison.basis), style="dim", markup=False, highlight=False)
     for warning in comparison.warnings:
         console.print(plain(f"Note: {warning}."), style="yellow", markup=False, highlight=False)
-    if files:
+
+
+def print_files(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
+    """Print where the reports are, or the whole comparison as a JSON object."""
+    if as_json:
+        print(json.dumps(as_record(comparison, files), indent=1, default=str))
+    elif files:
         folder = comparison.study.folder / "report"
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
+        console = Console()
         console.print()
         console.print(f"Report: {folder}/ ({', '.join(names)})", markup=False)
 

@@ -17,6 +17,7 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     """Show what is finished, under way and failed, even from another terminal while the study runs."""
     from amb.cli.show import print_facts
     from amb.study.health import study_status
+    from amb.text import duration
 
     state = study_status(_open(study))
     alive = [run for run in state.under_way if run.alive]
@@ -29,9 +30,9 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     }
     if state.alive and state.rate:
         facts["rate"] = f"{state.rate:,.0f} queries/s"
-        facts["time left"] = "unknown" if state.eta is None else _duration(state.eta)
+        facts["time left"] = "unknown" if state.eta is None else duration(state.eta)
     if state.idle is not None:
-        facts["last log entry"] = f"{_duration(state.idle)} ago"
+        facts["last log entry"] = f"{duration(state.idle)} ago"
     if json:
         facts |= {
             "failures": [{"run": r.plan.name, "status": r.status, "reason": r.reason} for r in state.failed],
@@ -95,9 +96,3 @@ def _open(folder: Path):  # type: ignore[no-untyped-def]
 
 def _runs(count: int, queries: int, budget: int) -> str:
     return f"{count}" + (f" ({queries:,} of {budget:,} queries)" if count else "")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -174,7 +174,7 @@ class _Execution:
             self._watch.note(f"{plan.problem} cannot be created, so its runs are skipped: {reason}")
         record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, timing=self._timing, message=reason)
         self._study.save(record, Trace.empty(1))
-        self._watch.ended(record)
+        self._watch.skipped(record)
 
     def _look_elsewhere(self) -> None:
         """From elsewhere to waiting, once nothing else is left to do."""

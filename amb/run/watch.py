@@ -28,6 +28,10 @@ class Watch(Progress):
         self._spent: dict[str, Seconds] = defaultdict(Seconds)
         self._slow: set[str] = set()
 
+    def prepare(self, message: str) -> None:
+        """Pass it on."""
+        self._inner.prepare(message)
+
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         """Log how much there is to do."""
         self._began = self._beat = monotonic()
@@ -59,8 +63,13 @@ class Watch(Progress):
         self.ended(record)
         self._inner.finished(run, record)
 
+    def skipped(self, record: RunRecord) -> None:
+        """Log a run that never began."""
+        self.ended(record)
+        self._inner.skipped(record)
+
     def ended(self, record: RunRecord) -> None:
-        """Log a record, also of a run that never began."""
+        """Log a record."""
         plan = record.plan
         self._over += plan.budget
         self._log.write(

@@ -318,10 +318,10 @@ def test_progress_takes_a_name_for_no_markup() -> None:
 
     from rich.console import Console
 
-    from amb.run.progress import RichProgress
+    from amb.run.display import display
 
     sink = io.StringIO()
-    progress = RichProgress(Console(file=sink, force_terminal=False, width=200))
+    progress = display(Console(file=sink, force_terminal=False, width=200))
     progress.note(HOSTILE)
     assert "[bold]x[/bold]" in sink.getvalue()
     assert not set("\x1b\x07\r\u202e") & set(sink.getvalue())

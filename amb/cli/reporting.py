@@ -1,0 +1,21 @@
+"""The end of `amb compare` and `amb report`: the result at once, then the reports."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from amb.comparison.result import Comparison
+
+
+def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
+    """Print table and verdict, write the reports, print where they are; exit with 1 if a report failed."""
+    from rich.console import Console
+
+    from amb.cli.show import exit_if_failed, print_comparison, print_files
+    from amb.reports.write import write_reports
+
+    if not as_json:  # the result first: reports take a while
+        print_comparison(comparison)
+    with Console(stderr=True).status("Writing reports ..."):
+        reports = write_reports(comparison)
+    print_files(comparison, reports.files, as_json=as_json)
+    exit_if_failed(reports.failures)
