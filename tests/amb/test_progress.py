@@ -24,7 +24,7 @@ class Run:
     queries: int = 0
     replayed: int = 0
     best: float = -np.inf
-    seconds: Seconds = Seconds()
+    seconds: Seconds = Seconds()  # noqa: RUF009 - frozen
 
 
 def plans(*solvers: str, seeds: int = 2, budget: int = 100) -> list[RunPlan]:
