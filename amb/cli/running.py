@@ -1,19 +1,25 @@
-"""What long commands print when they are interrupted."""
+"""What commands print and return when they are interrupted."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-INTERRUPTED = 130
+from amb.foreign import Interrupted
+
+
+def interrupted_status(error: KeyboardInterrupt) -> int:
+    """The exit status of an interrupted command, as shells count: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 @contextmanager
 def interruptible(study: Path) -> Iterator[None]:
-    """Turn Ctrl-C into one line that says what is kept, and exit status 130."""
+    """Turn Ctrl-C or SIGTERM into one line that says what is kept, and exit status 130 or 143."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         from amb.study.journal import find_journals, read_journal
         from amb.text import plural
 
@@ -26,4 +32,4 @@ def interruptible(study: Path) -> Iterator[None]:
             "The same command resumes them.",
             file=sys.stderr,
         )
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupted_status(error))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from amb.catalogue.plugins import find, load_function
-from amb.cli.running import INTERRUPTED
+from amb.cli.running import interrupted_status
 from amb.contracts.recipe import Recipe, TrainingProgress
 
 
@@ -42,7 +42,7 @@ def run_recipe(
                 resume=resume,
                 progress=show,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             bars.stop()
             print(f"amb: interrupted; the same command resumes from the last state in {out}", file=sys.stderr)
-            sys.exit(INTERRUPTED)
+            sys.exit(interrupted_status(error))

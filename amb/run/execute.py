@@ -11,6 +11,7 @@ import numpy as np
 from amb.catalogue.solvers import resolve
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError
+from amb.foreign import from_user, in_a_line, same_directory
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS, LiveRun
 from amb.run.lockstep import advance
@@ -99,8 +100,9 @@ class _Execution:
 
         @cache
         def prepared(spec: str) -> Problem:
-            problem = make_problem(spec)
-            problem.warm_up()
+            with same_directory():
+                problem = make_problem(spec)
+                problem.warm_up()
             return problem
 
         self._problem = prepared
@@ -156,8 +158,10 @@ class _Execution:
                 return
             try:
                 problem = self._problem(plan.problem)
-            except AmbError as cause:
-                self._skip(plan, str(cause))
+            except BaseException as cause:
+                if from_user(cause):
+                    raise
+                self._skip(plan, str(cause) if isinstance(cause, AmbError) else in_a_line(cause))
                 return
             run = LiveRun(plan, problem, self._study, timing=self._timing, limits=self._limits, claim=claim)
             self._live.append(run)

@@ -13,7 +13,9 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.run.isolation.solver import IsolatedSolver
+from amb.foreign import from_user, in_a_line, same_directory
+from amb.run import answers
+from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal
 from amb.run.limits import Limits, OutOfTime, within
 from amb.study.journal import Journal
 from amb.study.lock import Claim
@@ -119,7 +121,8 @@ class LiveRun:
         Args:
             generator, target: seconds of evaluation that these candidates cost.
         """
-        values = np.where(np.isfinite(values), values, np.nan)
+        # Copies: a problem may use its arrays again.
+        values, clean = np.where(np.isfinite(values), values, np.nan), np.array(clean, dtype=np.float64)
         self.seconds += Seconds(generator=generator, target=target)
         new: Rows = (candidates, values, clean)
         if self._journal is None:
@@ -143,13 +146,16 @@ class LiveRun:
         recommended: IntArray | None = None
         final = np.nan
         if self.status is None:
-            recommended = self._guard(lambda: self.problem.space.check(self._live().recommend()[None])[0])
+            recommended = self._guard(lambda: answers.recommend(self._live(), self.problem.space))
         if recommended is not None:
             try:
-                final = self._clean_value(recommended, trace)
+                with same_directory():
+                    final = self._clean_value(recommended, trace)
                 if np.isnan(final):
                     self.message = NO_SUCCESS if np.isnan(trace.values).all() else NO_ACTIVATION
-            except Exception as cause:
+            except BaseException as cause:
+                if from_user(cause):
+                    raise
                 self.fail(cause)
         record = RunRecord(
             plan=self.plan,
@@ -197,20 +203,14 @@ class LiveRun:
         return self._solver
 
     def _ask(self) -> IntArray:
-        """The boundary to untrusted code: a solver's candidates are checked here, and not again before evaluation."""
-        candidates = self.problem.space.check(self._live().ask())
-        if not 1 <= len(candidates) <= self.plan.budget - self.queries:
-            raise SolverError(
-                f"asked for {len(candidates)} candidates; the limits are 1..{self.plan.budget - self.queries}"
-            )
-        return candidates
+        return answers.ask(self._live(), self.problem.space, self.plan.budget - self.queries)
 
     def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
         self._asked = self._head = None
         self._batches.append((candidates, values, clean))
         self.queries += len(values)
         self.best = float(np.fmax.reduce(values, initial=self.best))
-        self._guard(lambda: self._live().tell(candidates, values))
+        self._guard(lambda: self._live().tell(candidates.copy(), values.copy()))  # it may change what it receives
         if self._left() == 0 and self.status is None and self.queries < self.plan.budget:
             self._end("timeout", OutOfTime())
 
@@ -256,9 +256,10 @@ class LiveRun:
             )
             self._study.keep_copy(self.plan)
         batches, self._batches, self.queries, self._asked = self._batches, [], 0, None
-        self._make_solver()
+        self._guard(self._make_solver)
         for candidates, values, clean in batches:
-            self._live().ask()
+            if self.done or self._guard(self._live().ask) is None:
+                return
             self._learn(candidates, values, clean)
 
     def _clean_value(self, recommended: IntArray, trace: Trace) -> float:
@@ -283,13 +284,15 @@ class LiveRun:
         try:
             if isinstance(self._solver, IsolatedSolver):
                 self._solver.patience = left
-            with within(left):
+            with same_directory(), within(left):
                 return call()
         except OutOfTime as cause:
             self._end("timeout", cause)
         except SolverError as cause:  # raised while the solver is created, it means that the solver refuses the problem
-            self._end("skip" if self._solver is None else "crash", cause)
-        except (Exception, SystemExit) as cause:
+            self._end("skip" if self._solver is None or isinstance(cause, Refusal) else "crash", cause)
+        except BaseException as cause:
+            if from_user(cause):
+                raise
             self._end("crash", cause)
         return None
 
@@ -300,7 +303,16 @@ class LiveRun:
         elif status == "skip":
             self.message = str(cause)
         else:
-            self.message = "".join(traceback.format_exception(cause))
+            self.message = _explained(cause)
+
+
+def _explained(cause: BaseException) -> str:
+    """The traceback of an exception; its last line says what was raised, whatever the exception's text is."""
+    if isinstance(cause, RaisedInProcess):
+        text, line = cause.traceback.rstrip(), str(cause)
+    else:
+        text, line = "".join(traceback.format_exception(cause)).rstrip(), in_a_line(cause)
+    return text if text.endswith(line) else f"{text}\n{line}"
 
 
 def _latest(batches: list[Rows], number: int) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 from amb.contracts.problem import Evaluation
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import AmbError
+from amb.foreign import from_user, same_directory
 from amb.run.live import LiveRun
 
 Asked = tuple[LiveRun, IntArray]
@@ -43,7 +44,9 @@ def _serve(group: list[Asked]) -> None:
     """Evaluate a group's candidates together; if that fails, run by run, so that only the run at fault ends."""
     try:
         evaluation = _evaluate(group)
-    except Exception as cause:
+    except BaseException as cause:
+        if from_user(cause):
+            raise
         if len(group) == 1:
             group[0][0].fail(cause)
             return
@@ -65,9 +68,9 @@ def _serve(group: list[Asked]) -> None:
 def _evaluate(group: list[Asked]) -> Evaluation:
     problems = [run.problem for run, _ in group]
     batches = [candidates for _, candidates in group]
-    evaluation: Evaluation = type(problems[0]).observe_together(
-        problems, batches, [run.next_queries for run, _ in group]
-    )
+    queries = [run.next_queries for run, _ in group]
+    with same_directory():
+        evaluation: Evaluation = type(problems[0]).observe_together(problems, [b.copy() for b in batches], queries)
     columns = [(name, getattr(evaluation, name)) for name in ("values", "clean")]
     for name, column in columns:
         if len(column) != len(group):

@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from amb.foreign import Interrupted, RaisesInterrupted
 
-class Stop:
-    """A context in which the first SIGINT or SIGTERM only sets `requested`; the second raises KeyboardInterrupt.
+
+class Stop(RaisesInterrupted):
+    """A context in which the first SIGINT or SIGTERM only sets `requested`; the second raises `Interrupted`.
 
     Does nothing outside the main thread, or if the program has its own handlers.
     """
@@ -15,6 +17,7 @@ class Stop:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.requested = False
         self._say = say
+        self._number = signal.SIGINT
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Stop":
@@ -29,12 +32,12 @@ class Stop:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a stop was requested; call it where stopping loses nothing."""
+        """Raise `Interrupted` if a stop was requested; call it where stopping loses nothing."""
         if self.requested:
-            raise KeyboardInterrupt
+            raise Interrupted(self._number)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
+            raise Interrupted(self._number)
+        self.requested, self._number = True, signal.Signals(number)
         self._say("stopping after this batch; press Ctrl-C again to stop at once")

@@ -21,6 +21,7 @@ CAPTIONS = {
     "stats": "tables in, tables out",
     "spec": "names with options: tt-b[k=50]",
     "errors": "what amb raises",
+    "foreign": "what plug-ins raise",
     "text": "small pieces of text",
 }
 INK, MUTED, LINE = "#1b1f24", "#57606a", "#8c959f"

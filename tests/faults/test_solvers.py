@@ -1,6 +1,12 @@
 """Whatever a solver does, only its own run ends, with a status and a reason; other runs are not affected."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -77,7 +83,6 @@ def test_a_solver_that_hangs_is_stopped_by_the_timeout(tmp_path: Path, solver: s
 
 def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
     """`--retry` with the same limit ends at once; with a larger one the run goes on from where it was."""
-    from time import sleep
 
     def slow(spec: str) -> FunctionProblem:
         return FunctionProblem(lambda rows: sleep(0.02) or rows.mean(axis=1), SPACE, id=spec)
@@ -99,10 +104,10 @@ def test_isolation_contains_the_worst_solvers(tmp_path: Path) -> None:
     cases = {
         "vanishes": ("crash", "exited with status 7"),
         "segfaults": ("crash", "SIGSEGV"),
-        "exits": ("crash", "exited with status 1"),
+        "exits": ("crash", "I quit"),
         "raises": ("crash", "the lamp is broken"),
         "asks-outside": ("crash", "whose levels are"),
-        "asks-fractions": ("crash", "Cannot cast"),
+        "asks-fractions": ("crash", "candidates must be integers"),
         "swallows-everything": ("timeout", "s is reached"),
         "leaks": ("crash", "its limit is 400 MiB"),
         "prints": ("ok", ""),
@@ -119,6 +124,138 @@ def test_isolation_contains_the_worst_solvers(tmp_path: Path) -> None:
     execute([GOOD], Study(tmp_path / "here"), problem)
     one, other = study.load(GOOD), Study(tmp_path / "here").load(GOOD)
     assert one[1].values.tobytes() == other[1].values.tobytes()  # type: ignore[index]
+
+
+ENDS = {
+    "raises": "RuntimeError: the lamp is broken",
+    "exits": "SystemExit: I quit",
+    "exits-content": "SystemExit",
+    "cancels": "CancelledError: cancelled",
+    "closes-generator": "GeneratorExit: closed",
+    "presses-ctrl-c": "KeyboardInterrupt: pressed by the solver",
+    "raises-group": "two lamps (2 sub-exceptions): RuntimeError: the left is broken; ValueError: the right is missing",
+    "raises-base-group": "two ends (2 sub-exceptions): SystemExit: 1; KeyboardInterrupt",
+    "raises-mute": "Mute: its text cannot be shown",
+    "exits-in-tell": "SystemExit: told enough",
+    "exits-in-recommend": "SystemExit: no recommendation",
+    "refuses-by-exit": "SystemExit: not created",
+    "asks-words": "candidates must be integers, got <U1",
+    "asks-fractions": "candidates must be integers, got float64",
+    "asks-too-much": "asked for 1000 candidates; the limits are 1..57",
+    "asks-outside": "whose levels are 0..15",
+    "recommends-rubbish": "a recommendation must have shape [6], got [1]",
+    "recommends-fractions": "candidates must be integers, got float64",
+    "recommends-rows": "a recommendation must have shape [6], got [1, 6]",
+    "recommends-truth": "candidates must be integers, got bool",
+}
+
+
+def test_one_rule_ends_a_run_in_process_and_isolated(tmp_path: Path) -> None:
+    """Whatever a solver raises or answers, its run crashes with the same reason in one line; no other run ends."""
+    plans = [RunPlan("p/q/r/0", "print", solver, "1", 0, 60) for solver in ENDS]
+    reasons = []
+    for isolate in (False, True):
+        study = Study(tmp_path / str(isolate))
+        execute([*plans, GOOD], study, problem, limits=Limits(isolate=isolate))
+        records = [study.load(plan)[0] for plan in plans]  # type: ignore[index]
+        assert [record.status for record in records] == ["crash"] * len(plans)
+        assert study.load(GOOD)[0].status == "ok"  # type: ignore[index]
+        reasons.append([(record.queries, record.reason) for record in records])
+    for expected, here, isolated in zip(ENDS.values(), *reasons, strict=True):
+        assert expected in here[1]
+        assert here == isolated
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("solver", ["changes-what-it-is-told", "changes-what-it-asked", "changes-directory", "rogue"])
+def test_what_a_solver_changes_changes_nothing_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solver: str, isolate: bool
+) -> None:
+    """The trace on disk holds what was measured, and relative paths keep their meaning."""
+    monkeypatch.chdir(tmp_path)
+    measured = []
+
+    def note(rows: np.ndarray) -> np.ndarray:
+        values = np.sin(rows).mean(axis=1)
+        measured.append((rows.copy(), values.copy()))
+        rows[:] = 0
+        return values
+
+    plan = RunPlan("p/q/r/0", "print", solver, "1", 0, 12)
+    execute([plan], Study("st"), lambda spec: FunctionProblem(note, SPACE, id=spec), limits=Limits(isolate=isolate))
+    assert Path.cwd() == tmp_path
+    record, trace = Study("st").load(plan)  # type: ignore[misc]
+    assert record.status == "ok", record.message
+    candidates, values = (np.concatenate(column) for column in zip(*measured, strict=True))
+    assert np.array_equal(trace.candidates, candidates[:12])
+    assert np.array_equal(trace.values, values[:12])
+
+
+def test_a_solver_that_refuses_is_skipped_in_process_and_isolated(tmp_path: Path) -> None:
+    def codes(spec: str) -> FunctionProblem:
+        return FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(6, 16, kind="categorical"), id=spec)
+
+    plan = RunPlan("p/q/r/0", "print", "cma", "1", 0, 12)
+    found = []
+    for isolate in (False, True):
+        study = Study(tmp_path / str(isolate))
+        execute([plan], study, codes, limits=Limits(isolate=isolate))
+        found.append((study.load(plan)[0].status, study.load(plan)[0].reason))  # type: ignore[index]
+    assert found[0] == found[1]
+    assert found[0][0] == "skip"
+
+
+BENCH = """
+import sys
+from pathlib import Path
+sys.path.insert(0, str(Path({here!r}).parent))
+from amb.catalogue.plugins import load_file
+from amb.run.limits import Limits
+from test_solvers import ROGUES, Study, RunPlan, execute, problem
+load_file(ROGUES)
+plan = RunPlan("p/q/r/0", "print", "leaves-children", "1", 0, 60)
+execute([plan], Study({folder!r}), problem, limits=Limits(isolate=True, timeout={timeout}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not show its processes")
+@pytest.mark.parametrize("killed", [True, False], ids=["by SIGKILL of the bench", "by the timeout"])
+def test_no_process_that_an_isolated_solver_started_outlives_it(tmp_path: Path, killed: bool) -> None:
+    """Not even one that has left its session, or whose parent has ended."""
+    noted = tmp_path / "pids"
+    code = BENCH.format(here=__file__, folder=str(tmp_path / "st"), timeout=None if killed else 3)
+    bench = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "AMB_TEST_CHILDREN": str(noted)})
+    wait_until(noted.exists)
+    pids = [int(pid) for pid in noted.read_text().split()]
+    assert len(pids) == 4
+    if killed:
+        assert all(map(lives, pids))
+        bench.kill()
+    assert bench.wait(60) == (-signal.SIGKILL if killed else 0)
+    wait_until(lambda: not any(map(lives, pids)))
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = monotonic() + seconds
+    while not holds():
+        assert monotonic() < end, "it took too long"
+        sleep(0.05)
+
+
+def test_memory_counts_the_processes_that_a_solver_starts(tmp_path: Path) -> None:
+    plan = RunPlan("p/q/r/0", "print", "hoards-in-child", "1", 0, 60)
+    study = Study(tmp_path)
+    execute([plan], study, problem, limits=Limits(isolate=True, timeout=60, memory=500 << 20))
+    record, _ = study.load(plan)  # type: ignore[misc]
+    assert record.status == "crash"
+    assert "its limit is 500 MiB" in record.reason
 
 
 def test_a_network_that_fails_ends_only_the_run_that_made_it_fail(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Solvers as a third party might submit them, each bad in its own way after its first batch."""
 
+import asyncio
 import ctypes
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +33,61 @@ class Raises(Rogue):
 class Exits(Rogue):
     def misbehave(self) -> np.ndarray:
         sys.exit("I quit")
+
+
+class ExitsContent(Rogue):
+    def misbehave(self) -> np.ndarray:
+        sys.exit()
+
+
+class Cancels(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise asyncio.CancelledError("cancelled")
+
+
+class ClosesGenerator(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise GeneratorExit("closed")
+
+
+class PressesCtrlC(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise KeyboardInterrupt("pressed by the solver")
+
+
+class RaisesGroup(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise ExceptionGroup("two lamps", [RuntimeError("the left is broken"), ValueError("the right is\nmissing")])
+
+
+class RaisesBaseGroup(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise BaseExceptionGroup("two ends", [SystemExit(1), KeyboardInterrupt()])
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+
+class RaisesMute(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise Mute
+
+
+class ExitsInTell(Rogue):
+    def _tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
+        sys.exit("told enough")
+
+
+class ExitsInRecommend(Rogue):
+    def recommend(self) -> np.ndarray:
+        sys.exit("no recommendation")
+
+
+class RefusesByExit(Rogue):
+    def __init__(self, *arguments: object, **options: object) -> None:
+        sys.exit("not created")
 
 
 class Vanishes(Rogue):
@@ -100,6 +158,74 @@ class AsksOutside(Rogue):
 class RecommendsRubbish(Rogue):
     def recommend(self) -> np.ndarray:
         return np.array([-1])
+
+
+class RecommendsFractions(Rogue):
+    def recommend(self) -> np.ndarray:
+        return super().recommend() + 0.5
+
+
+class RecommendsRows(Rogue):
+    def recommend(self) -> np.ndarray:
+        return super().recommend()[None]
+
+
+class RecommendsTruth(Rogue):
+    def recommend(self) -> np.ndarray:
+        return super().recommend() > 3
+
+
+class ChangesWhatItIsTold(Rogue):
+    """Overrides `tell` and changes its arguments in place; otherwise it is good."""
+
+    def tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
+        super().tell(candidates, values)
+        candidates[:] = 0
+        values[:] = 9.0
+
+
+class ChangesWhatItAsked(Rogue):
+    """Returns one array again and again, and changes it; otherwise it is good."""
+
+    def ask(self, limit: int | None = None) -> np.ndarray:
+        candidates = super().ask(limit)
+        if not hasattr(self, "array") or len(self.array) != len(candidates):
+            self.array = candidates
+        self.array[:] = candidates
+        return self.array
+
+
+class ChangesDirectory(Rogue):
+    """Moves to the root directory with every ask; otherwise it is good."""
+
+    def _ask(self, limit: int) -> np.ndarray:
+        os.chdir("/")
+        return super()._ask(limit)
+
+
+class LeavesChildren(Rogue):
+    """Starts a process in its own session and one in a session of its own, writes down their ids, then waits."""
+
+    def misbehave(self) -> np.ndarray:
+        sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+        started = [subprocess.Popen(sleep, start_new_session=own) for own in (False, True)]
+        daemon = f"import subprocess; print(subprocess.Popen({sleep!r}, start_new_session=True, stdout=2).pid)"
+        orphan = subprocess.check_output([sys.executable, "-c", daemon], text=True)
+        pids = [*(child.pid for child in started), int(orphan), os.getpid()]
+        file = Path(os.environ["AMB_TEST_CHILDREN"])
+        file.with_suffix(".new").write_text(" ".join(map(str, pids)))
+        file.with_suffix(".new").rename(file)
+        time.sleep(600)
+        raise AssertionError
+
+
+class HoardsInChild(Rogue):
+    """Starts a process that takes 800 MB."""
+
+    def misbehave(self) -> np.ndarray:
+        code = "import time; hoard = [b'x' * (1 << 20) for _ in range(800)]; time.sleep(60)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return self.space.sample(1, self.rng)
 
 
 class Prints(Rogue):

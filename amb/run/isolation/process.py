@@ -1,9 +1,7 @@
 """The other end of `IsolatedSolver`: a process that holds one solver and answers until its pipe closes."""
 
-import ctypes
 import faulthandler
 import os
-import signal
 import traceback
 from contextlib import suppress
 from typing import BinaryIO
@@ -14,9 +12,11 @@ from amb.catalogue.plugins import load_file
 from amb.catalogue.solvers import resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
+from amb.errors import SolverError
+from amb.foreign import in_a_line
+from amb.run import answers
 from amb.run.isolation.messages import pack, unpack
 
-PR_SET_PDEATHSIG = 1
 # A solver that never stops printing must not fill the disk: beyond this size a write fails.
 LARGEST_FILE = 1 << 30
 LONGEST_TRACEBACK = 20_000
@@ -24,7 +24,6 @@ LONGEST_TRACEBACK = 20_000
 
 def main() -> None:
     """Serve one solver on stdin and stdout, out of reach of the solver's own prints."""
-    _die_with_parent()
     _limit_files()
     faulthandler.enable()
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -38,39 +37,31 @@ def main() -> None:
             message, body = unpack(lambda n: _exactly(source, n), 1 << 40)
         except EOFError:
             return
-        answer = b""
+        answer = np.empty(0, dtype=np.int64)
+        failure: dict[str, object] = {}
         try:
             if solver is None:
-                solver, reply = _make_solver(message), pack({})
+                space = Space(**message["space"])  # type: ignore[arg-type]
+                solver = _make_solver(message, space)
             elif message["do"] == "ask":
-                candidates = solver.ask(int(str(message["limit"])))
-                answer = _integers(candidates)
+                answer = candidates = answers.ask(solver, space, int(str(message["limit"])))
             elif message["do"] == "tell":
-                solver.tell(candidates, np.frombuffer(body, dtype="<f8"))
+                solver.tell(candidates.copy(), np.frombuffer(body, dtype="<f8").copy())
             else:
-                answer = _integers(solver.recommend())
-            reply = pack({}, answer)
-        except Exception:
-            reply = pack({"error": traceback.format_exc()[-LONGEST_TRACEBACK:]})
-        sink.write(reply)
+                answer = answers.recommend(solver, space)
+        except BaseException as error:  # every one is the solver's: Ctrl-C does not reach this process
+            failure = {"error": traceback.format_exc()[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
+            if solver is None and isinstance(error, SolverError):
+                failure["refusal"] = str(error)[:LONGEST_TRACEBACK]
+        sink.write(pack(failure, answer.astype("<i8").tobytes()))
         sink.flush()
 
 
-def _make_solver(message: dict[str, object]) -> Solver:
+def _make_solver(message: dict[str, object], space: Space) -> Solver:
     for file in message["files"]:  # type: ignore[attr-defined]
         load_file(str(file))
-    space = Space(**message["space"])  # type: ignore[arg-type]
     budget, seed = int(str(message["budget"])), int(str(message["seed"]))
     return resolve(str(message["solver"])).make(space, budget=budget, seed=seed)
-
-
-def _integers(candidates: object) -> bytes:
-    """Raw levels; the other side of the pipe checks them.
-
-    Raises:
-        TypeError: the candidates are not integers.
-    """
-    return np.asarray(candidates).astype("<i8", casting="same_kind").tobytes()
 
 
 def _exactly(source: BinaryIO, count: int) -> bytes:
@@ -80,18 +71,8 @@ def _exactly(source: BinaryIO, count: int) -> bytes:
     return content
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process with its parent; elsewhere the closed pipe ends it at its next answer."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _limit_files() -> None:
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-
-
-if __name__ == "__main__":
-    main()

@@ -17,24 +17,43 @@ from amb.catalogue.solvers import SolverSpec
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError
+from amb.run.isolation.descendants import resident_bytes
 from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.limits import OutOfTime
 from amb.study.runs import RunPlan
 
 # How often a busy process is checked, and how much of its stderr a failure's message quotes.
 LOOK_SECONDS = 0.02
+# How long the supervisor of a process may take to end it.
+PATIENCE_SECONDS = 5.0
 TAIL_BYTES = 4000
+
+
+class Refusal(SolverError):
+    """The solver refused its problem when it was created."""
+
+
+class RaisedInProcess(SolverError):
+    """An exception that the solver raised in its process.
+
+    Attributes:
+        traceback: as it was printed there.
+    """
+
+    def __init__(self, line: str, traceback: str) -> None:
+        super().__init__(line)
+        self.traceback = traceback
 
 
 class IsolatedSolver(Solver):
     """Passes `ask`, `tell` and `recommend` on to the actual solver in a fresh process, and checks the answers.
 
-    Candidates come back as raw integers and are checked like any solver's. The process is killed when it is closed,
-    when its time or memory is spent, and by the system when this process dies.
+    Candidates come back as raw integers and are checked like any solver's. The process is killed, with all processes
+    that it has started, when it is closed, when its time or memory is spent, and when this process dies.
 
     Args:
         spec: the actual solver.
-        memory: bytes of resident memory that its process may use; None for no limit.
+        memory: bytes of resident memory that its process and those it starts may use; None for no limit.
 
     Attributes:
         patience: seconds that the next call may take; None for no limit.
@@ -55,7 +74,7 @@ class IsolatedSolver(Solver):
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
             # -P: a file in the current folder must not pass for a module of the solver's.
-            [sys.executable, "-P", "-m", "amb.run.isolation.process"],
+            [sys.executable, "-P", "-m", "amb.run.isolation.supervisor", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -78,9 +97,13 @@ class IsolatedSolver(Solver):
 
     def close(self) -> None:
         """End the process; idempotent."""
-        with suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._stderr):
             if stream is not None:
                 stream.close()
@@ -116,8 +139,10 @@ class IsolatedSolver(Solver):
             answer, content = unpack(lambda n: self._receive(n, end), rows * self.space.d * 8)
         except BadMessage as cause:
             raise SolverError(f"the solver's process sent {cause}") from cause
+        if "refusal" in answer:
+            raise Refusal(str(answer["refusal"]))
         if "error" in answer:
-            raise SolverError(f"in the solver's process:\n{answer['error']}")
+            raise RaisedInProcess(str(answer.get("line")), str(answer["error"]))
         if len(content) % (self.space.d * 8):
             raise SolverError(f"the solver's process sent {len(content)} bytes, not rows of {self.space.d} levels")
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
@@ -169,18 +194,6 @@ class IsolatedSolver(Solver):
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - TAIL_BYTES))
         tail = self._stderr.read().decode(errors="replace").strip()
         return SolverError((f"the end of its stderr:\n{tail}\n" if tail else "") + f"the solver's process {how}")
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 if it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except FileNotFoundError:
-        output = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return int(output.stdout or 0) * 1024
-    except (OSError, IndexError):
-        return 0
 
 
 def _plain(space: Space) -> dict[str, object]:
