@@ -16,6 +16,7 @@ from amb.contracts.noise import Noise, Queries
 from amb.contracts.reference import Reference
 from amb.contracts.trial_effects import TrialEffects
 from amb.errors import SpecError
+from amb.foreign import Interrupted
 from amb.run.execute import execute
 from amb.spec import without_noise
 from amb.study.runs import RunPlan
@@ -239,7 +240,7 @@ def test_effects_are_the_same_after_a_resume(tmp_path: Path, undisturbed: list[s
         nonlocal asked
         asked += len(candidates)
         if asked > breaks_after:
-            raise KeyboardInterrupt
+            raise Interrupted
         return rate(candidates)
 
     study = Study(tmp_path / "broken")
