@@ -6,7 +6,7 @@ entries, such as the author's remarks, are ignored. Nothing here imports torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -61,9 +61,17 @@ class VQVAEShape:
         return self.side**2
 
 
+Reset = Literal["zero", "subtract"]
+"""What a spike does to the membrane potential: it becomes zero, or the threshold is subtracted from it."""
+
+
 @dataclass(frozen=True)
 class LIFConstants:
-    """Constants of a leaky integrate-and-fire neuron with hard reset to zero."""
+    """Constants of a leaky integrate-and-fire neuron.
+
+    Raises:
+        ValueError: `strict` with `reset="subtract"`, which neither framework computes in this order of operations.
+    """
 
     decay: float = 0.9
     """Factor of the membrane potential from one frame to the next."""
@@ -71,6 +79,11 @@ class LIFConstants:
     """Potential at which the neuron fires."""
     strict: bool = False
     """Fire above the threshold only (snnTorch), not already at it (SpikingJelly)."""
+    reset: Reset = "zero"
+
+    def __post_init__(self) -> None:
+        if self.strict and self.reset == "subtract":
+            raise ValueError("a neuron that fires above the threshold only is reset to zero, not by subtraction")
 
 
 class Card(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -158,7 +171,10 @@ class SpikingTargetCard(TargetCard, frozen=True, kw_only=True, omit_defaults=Tru
 
     @property
     def summary(self) -> Mapping[str, object]:
-        neuron = f"LIF, decay {self.lif.decay:g}, fires {self.fires or f'at {self.lif.threshold:g}'}"
+        model = "IF" if self.lif.decay == 1 else f"LIF, decay {self.lif.decay:g}"
+        neuron = f"{model}, fires {self.fires or f'at {self.lif.threshold:g}'}"
+        if self.lif.reset == "subtract":
+            neuron += ", reset by subtraction"
         return {**super().summary, "frames": self.frames, "neuron": neuron}
 
 

@@ -20,13 +20,15 @@ DEAD: Mapping[str, Mapping[str, Sequence[int]]] = {"ann-alexnet": {"classifier.2
 """Units that are left out, by target and layer."""
 
 
-def draw(units: Mapping[str, int], each: int, *, seed: int, dead: Mapping[str, Sequence[int]]) -> list[str]:
+def draw(
+    units: Mapping[str, int], each: int, *, seed: int | Sequence[int], dead: Mapping[str, Sequence[int]]
+) -> list[str]:
     """The units of a suite: `each` from every layer, without replacement, as ``<layer>/<unit>``.
 
     Args:
         units: number of units of every layer, in the order of the network.
         each: number of units drawn from each layer.
-        seed: seed of the one random generator that draws for all layers in turn.
+        seed: seed (one or several numbers) of the one random generator that draws for all layers in turn.
         dead: units that respond identically to every image; they are left out before the draw.
     """
     rng = np.random.default_rng(seed)

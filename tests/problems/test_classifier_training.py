@@ -12,7 +12,7 @@ from amb_problems.cards import SpikingTargetCard
 from amb_problems.data import image_sets as data
 from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.training import spiking
+from amb_problems.training import spiking, spiking_recipes
 from amb_problems.training.classifier import (
     ClassifierRecipe,
     ClassifierTraining,
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Not narrower: oneDNN's backward convolutions in float32 write past their buffers at 4 channels (torch 2.13, AVX2).
 ARGUMENTS = {"SpikingCNN": {"widths": (8, 8), "hidden": 8, "classes": 3}, "SpikingResNet18": {"width": 8, "classes": 3}}
-LOSSES = {"SpikingCNN": spiking.rate_loss, "SpikingResNet18": spiking.readout_loss}
+LOSSES = {"SpikingCNN": spiking_recipes.rate_loss, "SpikingResNet18": spiking_recipes.readout_loss}
 
 
 def coloured(n: int, seed: int = 0) -> data.Dataset:
@@ -44,10 +44,10 @@ def coloured(n: int, seed: int = 0) -> data.Dataset:
     )
 
 
-def recipe(network: str, *phases: Phase) -> spiking.SpikingRecipe:
+def recipe(network: str, *phases: Phase) -> spiking_recipes.SpikingRecipe:
     model = SpikingModel(network, ARGUMENTS[network], LIF(strict=network == "SpikingCNN"), 8, "a readout")
     phases = phases or (Phase(0, 1, 0.02), Phase(2, 1, 0.02))
-    return spiking.SpikingRecipe("cifar10", model, ClassifierRecipe(phases, LOSSES[network], batch=8))
+    return spiking_recipes.SpikingRecipe("cifar10", model, ClassifierRecipe(phases, LOSSES[network], batch=8))
 
 
 def training(network: str, seed: int = 1) -> ClassifierTraining:
@@ -96,7 +96,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(network: str, killed_after:
 
 
 def run_train(
-    monkeypatch: pytest.MonkeyPatch, out: Path, tiny: spiking.SpikingRecipe, **options: object
+    monkeypatch: pytest.MonkeyPatch, out: Path, tiny: spiking_recipes.SpikingRecipe, **options: object
 ) -> list[TrainingProgress]:
     monkeypatch.setattr(spiking, "RECIPES", {"tiny": tiny})
     monkeypatch.setattr(data, "load", lambda name, folder: coloured(96))
@@ -198,7 +198,7 @@ def test_the_rate_relaxation_is_the_recipes() -> None:
     current = torch.tensor([-1.0, 0.5, 3.0])
     expected = {"snn-cnn": [0.0, 0.5, 1.0], "snn-resnet18": [0.0, 0.5, 3.0]}
     for name, rates in expected.items():
-        tiny = spiking.RECIPES[name]
+        tiny = spiking_recipes.RECIPES[name]
         model = replace(tiny.model, arguments=ARGUMENTS[tiny.model.network])
         network = spiking.new_network(model, seed=0, relaxation=tiny.relaxation)
         assert network.get_submodule("sn1")(current).tolist() == rates

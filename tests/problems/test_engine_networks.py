@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from amb.errors import CheckpointError
+from amb_problems.cards import Reset
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.stages import Affine, Network, Neuron, Pool, Stage
 
@@ -61,6 +62,33 @@ def pooled_currents(seed: int, frames: int) -> Network:
     return Network(stages, Neuron(0.75, 0.5, strict=True), frames)
 
 
+def subtracting(seed: int, frames: int) -> Network:
+    """Integrators without a leak that subtract their threshold: nothing is periodic. The first spikes are pooled."""
+    rng = torch.Generator().manual_seed(seed)
+    stages = (
+        Stage("one", affine(rng, 3, 12, 5, stride=2, padding=2, pixels=True), spike_pool=Pool(2, 2)),
+        Stage("two", affine(rng, 12, 20, 3, padding=1), pool=Pool(2, 2)),
+        Stage("three", affine(rng, 20, 12, 4)),
+    )
+    return Network(stages, Neuron(1.0, 1.0, reset="subtract"), frames)
+
+
+def shortcut_to_the_first_layer(reset: Reset) -> Callable[[int, int], Network]:
+    """A residual block right after the first layer, whose spikes are needed themselves, not only their sums."""
+
+    def make(seed: int, frames: int) -> Network:
+        rng = torch.Generator().manual_seed(seed)
+        stages = (
+            Stage("one", affine(rng, 3, 12, 4, stride=4, pixels=True)),
+            Stage("a.sn1", affine(rng, 12, 12, 3, padding=1)),
+            Stage("a.sn2", affine(rng, 12, 12, 3, padding=1), shortcut="one"),
+            Stage("last", affine(rng, 12, 7, 8)),
+        )
+        return Network(stages, Neuron(0.9, 0.75, reset=reset), frames)
+
+    return make
+
+
 def plain_counts(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     """Frame after frame through every layer."""
 
@@ -82,7 +110,8 @@ def plain_counts(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
             v = potentials.get(stage.name, torch.zeros_like(current)) * network.neuron.decay + current
             threshold = network.neuron.threshold
             fires = v > threshold if network.neuron.strict else v >= threshold
-            potentials[stage.name] = torch.where(fires, 0.0, v)
+            after = torch.zeros_like(v) if network.neuron.reset == "zero" else v - threshold
+            potentials[stage.name] = torch.where(fires, after, v)
             x = fires.float()
             totals[stage.name] = totals.get(stage.name, 0) + x.flatten(2).sum(2)
             if stage.spike_pool:
@@ -91,8 +120,17 @@ def plain_counts(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: total.long().numpy() for name, total in totals.items()}
 
 
-@pytest.mark.parametrize("backend", ["auto", "floats", "eager"])
-@pytest.mark.parametrize("make", [paper_geometry, pooled_currents])
+CHAINS = {
+    "paper": paper_geometry,
+    "pooled": pooled_currents,
+    "subtracting": subtracting,
+    "early shortcut": shortcut_to_the_first_layer("zero"),
+    "early shortcut, subtracting": shortcut_to_the_first_layer("subtract"),
+}
+
+
+@pytest.mark.parametrize("backend", ["events", "integers", "products", "floats", "eager"])
+@pytest.mark.parametrize("make", CHAINS.values(), ids=CHAINS)
 @pytest.mark.parametrize("frames", [1, 20, 70])
 def test_any_chain_counts_what_the_plain_loop_counts(
     make: Callable[[int, int], Network], backend: str, frames: int
@@ -107,6 +145,22 @@ def test_any_chain_counts_what_the_plain_loop_counts(
     for name, units in network.units.items():
         result = evaluator.unit_counts(images, name, tuple(range(units)))
         assert np.array_equal(expected[name], result), name
+
+
+@pytest.mark.parametrize("make", CHAINS.values(), ids=CHAINS)
+def test_a_probe_and_one_pass_and_repeated_frames_count_the_same(make: Callable[[int, int], Network]) -> None:
+    """One unit of each image, all layers at once, and the same image given frame by frame: the plain loop's counts."""
+    network = make(3, 12)
+    images = np.random.default_rng(3).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    expected, evaluator = plain_counts(network, images), Evaluator(network)
+    everything = evaluator.layer_counts(images, network.names)
+    for name, units in network.units.items():
+        assert np.array_equal(expected[name], everything[name]), name
+        probes = [(name, (3 * i) % units) for i in range(5)]
+        probed = evaluator.counts(images, probes)
+        assert probed.tolist() == [expected[name][i, unit] for i, (_, unit) in enumerate(probes)], name
+        repeated = evaluator.frame_counts(5, lambda i: np.stack([images[i]] * network.frames), name, (0, 2))
+        assert np.array_equal(expected[name][:, [0, 2]], repeated), name
 
 
 def test_weights_whose_sums_could_be_rounded_are_refused() -> None:

@@ -8,7 +8,6 @@ import amb
 from amb.errors import CheckpointError, SpecError
 from amb_problems import checkpoint
 from amb_problems.cards import SNGANCard, SNGANShape, SpikingTargetCard
-from amb_problems.targets.spiking.architectures import NETWORKS
 from amb_problems.targets.spiking.exact import (
     EXACT_UNITS,
     PIXELS,
@@ -23,6 +22,7 @@ from amb_problems.targets.spiking.exact import (
 from amb_problems.targets.spiking.exact_network import ExactNetwork, build_network, describe
 from amb_problems.targets.spiking.framework import spike_trains
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+from amb_problems.targets.spiking.networks import NETWORKS
 from amb_problems.targets.spiking.target import SpikingTarget
 from amb_problems.training.spiking_export import add_readout
 

@@ -18,7 +18,7 @@ from amb_problems import checkpoint
 from amb_problems.cards import SNGANShape, VQVAEShape
 from amb_problems.data import image_sets
 from amb_problems.targets.spiking.lif import LIF
-from amb_problems.training import gan, plain, session, spiking, state, vqvae
+from amb_problems.training import gan, plain, session, spiking, spiking_recipes, state, vqvae
 from amb_problems.training.adversarial import GANRecipe
 from amb_problems.training.autoencoder import VQVAERecipe
 from amb_problems.training.classifier import ClassifierRecipe, ClassifierTraining, Phase
@@ -55,10 +55,10 @@ def noise() -> SimpleNamespace:
 
 
 CNN = {"widths": (8, 8), "hidden": 8, "classes": 3}
-SPIKING = spiking.SpikingRecipe(
+SPIKING = spiking_recipes.SpikingRecipe(
     "cifar10",
     SpikingModel("SpikingCNN", CNN, LIF(strict=True), 8, "a readout"),
-    ClassifierRecipe((Phase(0, 1, 0.02), Phase(2, 1, 0.02)), spiking.rate_loss, batch=8),
+    ClassifierRecipe((Phase(0, 1, 0.02), Phase(2, 1, 0.02)), spiking_recipes.rate_loss, batch=8),
 )
 VGG = {"widths": ((8,), (8,), (8,), (16,)), "classes": 3}
 PLAIN = plain.PlainRecipe(
@@ -239,7 +239,7 @@ def test_the_published_state_of_the_resnet_resumes() -> None:
     loaded = state.load_state(file)
     assert loaded is not None
     tensors, position = loaded
-    recipe = spiking.RECIPES["snn-resnet18"]
+    recipe = spiking_recipes.RECIPES["snn-resnet18"]
     images, labels = torch.zeros(128, 32, 32, 3, dtype=torch.uint8), torch.zeros(128, dtype=torch.int64)
     network = spiking.new_network(recipe.model, seed=1)
     training = ClassifierTraining(network, recipe.classifier, images, labels, seed=1)

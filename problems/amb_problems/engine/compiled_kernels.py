@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from amb_problems.engine import neuron_loops
+from amb_problems.engine.eager_kernels import max_pool
 from amb_problems.engine.firing_periods import period_edges
 from amb_problems.engine.kernels import PeriodClasses
 from amb_problems.engine.stages import Neuron, Pool
@@ -76,15 +77,21 @@ class CompiledKernels:
         )  # fmt: skip
         return out
 
+    def hold(self, current: Tensor, pool: Pool | None) -> Tensor:
+        """See `Kernels`."""
+        current = max_pool(current, pool)
+        out = torch.empty((self.frames, *current.shape), dtype=torch.uint8)
+        neuron_loops.hold(current.view(-1).numpy(), *self._constants, out.view(self.frames, -1).numpy())
+        return out
+
     def fire(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
         """See `Kernels`."""
         out = torch.empty(current.shape, dtype=torch.uint8)
         received, spikes = current.view(self.frames, -1).numpy(), out.view(self.frames, -1).numpy()
-        decay, level = np.float32(self.neuron.decay), self.neuron.level
         if shortcut is None:
-            neuron_loops.fire(received, decay, level, spikes)
+            neuron_loops.fire(received, *self._constants, spikes)
         else:
-            neuron_loops.fire_sum(received, shortcut.view(self.frames, -1).numpy(), decay, level, spikes)
+            neuron_loops.fire_sum(received, shortcut.view(self.frames, -1).numpy(), *self._constants, spikes)
         return out
 
     def fire_counts(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
@@ -97,3 +104,9 @@ class CompiledKernels:
         out = torch.empty((n, units), dtype=torch.int64)
         neuron_loops.count(spikes.view(frames, n, -1, units).numpy(), out.numpy())
         return out
+
+    @property
+    def _constants(self) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+        """The neuron's constants as the loops take them."""
+        neuron = self.neuron
+        return np.float32(neuron.decay), neuron.level, neuron.kept, neuron.taken

@@ -51,6 +51,11 @@ class EagerKernels:
         """Not available: see `superposes`."""
         raise NotImplementedError("plain tensor operations run the second layer frame by frame")
 
+    def hold(self, current: Tensor, pool: Pool | None) -> Tensor:
+        """See `Kernels`."""
+        current = max_pool(current, pool)
+        return self.fire(current.expand(self.frames, *current.shape), None)
+
     def fire(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
         """See `Kernels`."""
         spikes = torch.empty(current.shape, dtype=torch.uint8, device=current.device)
@@ -74,7 +79,10 @@ class EagerKernels:
             received = current[t] if shortcut is None else current[t] + shortcut[t]
             potential.mul_(self.neuron.decay).add_(received)
             fires = potential >= level
-            potential.masked_fill_(fires, 0.0)
+            if self.neuron.periodic:
+                potential.masked_fill_(fires, 0.0)
+            else:
+                potential.sub_(fires.float(), alpha=self.neuron.threshold)
             if spikes is not None:
                 spikes[t] = fires
             if counts is not None:

@@ -13,7 +13,7 @@ from amb_problems.engine.convolution import Arithmetic, Convolution, has_integer
 from amb_problems.engine.eager_kernels import max_pool
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.kernels import Kernels
-from amb_problems.engine.stages import Network
+from amb_problems.engine.stages import Network, Pool
 
 Units = tuple[int, ...]
 Algorithm = Arithmetic | Literal["events"]
@@ -25,7 +25,8 @@ _FEW_OUTPUTS = 16
 class Forward:
     """The stages of a network with prepared convolutions; thread-safe.
 
-    Everything before the first spiking layer is computed once, since the frames repeat, and that layer in closed form.
+    Everything before the first spiking layer is computed once, since the frames repeat, and that layer in closed form
+    if its neurons are periodic.
     The frames of the other layers are one batch. In the probed layer, only the probed units are computed.
     """
 
@@ -33,6 +34,7 @@ class Forward:
         self.network = network
         self.kernels = kernels
         self.device = device
+        self._periodic = network.neuron.periodic
         self._algorithm = algorithm
         self._depth = {name: index for index, name in enumerate(network.names)}
         self._sides = self._input_sides()
@@ -56,11 +58,11 @@ class Forward:
         counts: dict[str, NDArray[np.int64]] = {}
         with torch.inference_mode():
             shown = self._shown(images)
-            first = self.network.stages[0]
-            periods = self.kernels.periods(self.convolution(0, None)(shown), first.pool)
-            if first.name in wanted:
-                counts[first.name] = self.kernels.period_counts(periods).cpu().numpy()
-            spikes = self._after_first(periods, None) if deepest else {}
+            first = self.network.names[0]
+            firing = self._firing(self.convolution(0, None)(shown))
+            if first in wanted:
+                counts[first] = self._firing_counts(firing).cpu().numpy()
+            spikes = self._after_first(firing, None) if deepest else {}
             for name, fired in self._walk(spikes, deepest + 1):
                 if name in wanted:
                     counts[name] = self.kernels.counts(fired).cpu().numpy()
@@ -84,11 +86,7 @@ class Forward:
             current = self._currents(0, shown, units if deepest == 0 else None)
             if deepest == 0:
                 return self.kernels.fire_counts(current, None).cpu().numpy()
-            fired = self.kernels.fire(current, None)
-            if first.spike_pool is not None:
-                pooled = max_pool(fired.flatten(0, 1).float(), first.spike_pool).to(torch.uint8)
-                fired = pooled.view(*fired.shape[:2], *pooled.shape[1:])
-            spikes = {first.name: fired}
+            spikes = {first.name: _pool_spikes(self.kernels.fire(current, None), first.spike_pool)}
             for _ in self._walk(spikes, deepest):
                 pass
             return self._last(deepest, spikes, units, None).cpu().numpy()
@@ -111,13 +109,13 @@ class Forward:
         if selected is not None:
             # The selected unit of each image, as if they were the units of one image.
             current = _select(current, selected).permute(3, 1, 2, 0).contiguous()
-        counts = self.kernels.period_counts(self.kernels.periods(current, self.network.stages[0].pool))
+        counts = self._firing_counts(self._firing(current))
         return counts if selected is None else counts.T
 
     def _deeper(self, images: Tensor, deepest: int, units: Units, selected: Tensor | None) -> Tensor:
         stages, kernels = self.network.stages, self.kernels
-        periods = kernels.periods(self.convolution(0, None)(images), stages[0].pool)
-        spikes = self._after_first(periods, units if deepest == 1 else None)
+        firing = self._firing(self.convolution(0, None)(images))
+        spikes = self._after_first(firing, units if deepest == 1 else None)
         if stages[deepest].name in spikes:
             counts = kernels.counts(spikes[stages[deepest].name])
             return counts if selected is None else _select(counts, selected)
@@ -133,12 +131,23 @@ class Forward:
             shortcut = None if shortcut is None else _select(shortcut, selected)
         return self.kernels.fire_counts(current, shortcut)
 
-    def _after_first(self, periods: Tensor, units: Units | None) -> dict[str, Tensor]:
+    def _firing(self, current: Tensor) -> Tensor:
+        """How the neurons of the first stage fire under constant currents: their periods if they have, else spikes."""
+        pool = self.network.stages[0].pool
+        return self.kernels.periods(current, pool) if self._periodic else self.kernels.hold(current, pool)
+
+    def _firing_counts(self, firing: Tensor) -> Tensor:
+        """The spikes of the first stage, of its periods or spikes."""
+        return self.kernels.period_counts(firing) if self._periodic else self.kernels.counts(firing)
+
+    def _after_first(self, firing: Tensor, units: Units | None) -> dict[str, Tensor]:
         """The spikes of the first stage; if they can be superposed, those of the second stage's units instead."""
         first = self.network.stages[0]
+        if not self._periodic:
+            return {first.name: _pool_spikes(firing, first.spike_pool)}
         if self._superposes():
-            return {self.network.stages[1].name: self._superpose(periods, units)}
-        return {first.name: self.kernels.trains(periods, first.spike_pool)}
+            return {self.network.stages[1].name: self._superpose(firing, units)}
+        return {first.name: self.kernels.trains(firing, first.spike_pool)}
 
     def _walk(self, spikes: dict[str, Tensor], end: int) -> Iterator[tuple[str, Tensor]]:
         """Spikes of all units, from the second stage to the one before `end`; drops spikes once they are used up."""
@@ -154,7 +163,8 @@ class Forward:
     def _superposes(self) -> bool:
         """Whether the second stage can be computed from the first one's periods instead of its frames."""
         first, second = self.network.stages[0], self.network.stages[1]
-        return self.kernels.superposes and first.spike_pool is None and second.shortcut is None
+        needed = first.name in (stage.shortcut for stage in self.network.stages)  # itself, not only its convolution
+        return self.kernels.superposes and first.spike_pool is None and second.shortcut is None and not needed
 
     def _superpose(self, periods: Tensor, units: Units | None) -> Tensor:
         """Convolve each class of neurons of one period once, instead of every frame; sums are exact."""
@@ -220,6 +230,14 @@ class Forward:
         if first.spike_pool is not None:
             sides[first.name] = first.spike_pool.output_side(sides[first.name])
         return sides
+
+
+def _pool_spikes(spikes: Tensor, pool: Pool | None) -> Tensor:
+    """Max pooling of spikes uint8 `[frames, n, h, w, units]`."""
+    if pool is None:
+        return spikes
+    pooled = max_pool(spikes.flatten(0, 1).float(), pool).to(torch.uint8)
+    return pooled.view(*spikes.shape[:2], *pooled.shape[1:])
 
 
 def _select(values: Tensor, selected: Tensor) -> Tensor:

@@ -34,8 +34,11 @@ class Kernels(Protocol):
     def superposes(self) -> bool:
         """Whether `classes` and `superpose` are available; if not, the second layer runs on `trains`."""
 
+    def hold(self, current: Tensor, pool: Pool | None) -> Tensor:
+        """Spikes under constant currents `[n, h, w, units]`, max-pooled first by `pool`; for any neuron."""
+
     def periods(self, current: Tensor, pool: Pool | None) -> Tensor:
-        """Periods under constant currents `[n, h, w, units]`, max-pooled first by `pool`."""
+        """Periods under constant currents `[n, h, w, units]`, max-pooled first by `pool`; for a periodic neuron."""
 
     def period_counts(self, periods: Tensor) -> Tensor:
         """Spikes of each unit over all frames and positions: int64 `[n, units]`."""

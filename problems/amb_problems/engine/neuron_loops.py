@@ -153,7 +153,25 @@ def superpose(current, bias, first, period, kernel, stride, decay, level, out): 
 
 
 @njit(nogil=True, cache=True)
-def fire(current, decay, level, out):  # type: ignore[no-untyped-def]
+def hold(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
+    """Spikes `[frames, neurons]` under constant currents `[neurons]`."""
+    frames, neurons = out.shape
+    potential = np.empty(_BLOCK, np.float32)
+    for start in range(0, neurons, _BLOCK):
+        size = min(_BLOCK, neurons - start)
+        potential[:] = _ZERO
+        received = current[start : start + size]
+        for t in range(frames):
+            spikes = out[t, start : start + size]
+            for j in range(size):
+                v = potential[j] * decay + received[j]
+                fires = v >= level
+                spikes[j] = fires
+                potential[j] = v * kept - taken if fires else v
+
+
+@njit(nogil=True, cache=True)
+def fire(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
     """Spikes `[frames, neurons]` under currents `[frames, neurons]`."""
     frames, neurons = current.shape
     potential = np.empty(_BLOCK, np.float32)
@@ -167,11 +185,11 @@ def fire(current, decay, level, out):  # type: ignore[no-untyped-def]
                 v = potential[j] * decay + received[j]
                 fires = v >= level
                 spikes[j] = fires
-                potential[j] = _ZERO if fires else v
+                potential[j] = v * kept - taken if fires else v
 
 
 @njit(nogil=True, cache=True)
-def fire_sum(current, shortcut, decay, level, out):  # type: ignore[no-untyped-def]
+def fire_sum(current, shortcut, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
     """`fire` with a shortcut (spikes or currents) added to the currents first."""
     frames, neurons = current.shape
     potential = np.empty(_BLOCK, np.float32)
@@ -186,7 +204,7 @@ def fire_sum(current, shortcut, decay, level, out):  # type: ignore[no-untyped-d
                 v = potential[j] * decay + (received[j] + np.float32(added[j]))
                 fires = v >= level
                 spikes[j] = fires
-                potential[j] = _ZERO if fires else v
+                potential[j] = v * kept - taken if fires else v
 
 
 @njit(nogil=True, cache=True)

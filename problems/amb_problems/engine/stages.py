@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from amb.errors import CheckpointError
+from amb_problems.cards import Reset
 
 _MANTISSA = 2.0**24
 
@@ -72,12 +73,31 @@ class Affine:
 
 @dataclass(frozen=True)
 class Neuron:
-    """Leaky integrate-and-fire with hard reset to zero: `v = v * decay + current`, two float32 roundings."""
+    """Leaky integrate-and-fire: `v = v * decay + current`, two float32 roundings, then the reset of those that fire.
+
+    A spike leaves `kept * v - taken` of the potential, for either reset.
+    """
 
     decay: float = 0.9
     threshold: float = 1.0
     strict: bool = False
     """Fires at v > threshold (snnTorch) instead of v >= threshold (SpikingJelly)."""
+    reset: Reset = "zero"
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the neuron fires with a fixed period under a constant current: a reset to zero forgets the past."""
+        return self.reset == "zero"
+
+    @property
+    def kept(self) -> np.float32:
+        """The share of the potential that a spike leaves: 0 or 1."""
+        return np.float32(0 if self.reset == "zero" else 1)
+
+    @property
+    def taken(self) -> np.float32:
+        """What a spike subtracts from the potential."""
+        return np.float32(0 if self.reset == "zero" else self.threshold)
 
     @property
     def level(self) -> np.float32:

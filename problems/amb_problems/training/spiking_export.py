@@ -71,7 +71,7 @@ def export(
         lif=model.lif,
         frames=model.frames,
         readout=model.readout,
-        reset="to zero",
+        reset="to zero" if model.lif.reset == "zero" else "the threshold is subtracted",
         fires="above the threshold" if model.lif.strict else "at the threshold",
         normalization="(u8 - 128) / 64",
         activation="spikes / (frames * positions)",

@@ -5,8 +5,9 @@ convolutions) and the framework's own forward pass (snnTorch's or SpikingJelly's
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, cast
 
 from torch import Tensor, nn
@@ -32,6 +33,10 @@ class TargetNetwork(nn.Module):
 
     channels = 3
     side = 32
+    linear_norms: Mapping[str, str] = MappingProxyType({})
+    """The batch norm behind each fully connected layer that has one; a convolution's follows from its name."""
+    averaged: frozenset[str] = frozenset()
+    """Convolutions whose currents are averaged over windows of 2x2."""
 
     @abstractmethod
     def walk(self, x: Tensor) -> Iterator[Firing]:
@@ -66,6 +71,7 @@ class SpikingCNN(TargetNetwork):
     ):
         super().__init__()
         self.channels, self.side = channels, side
+        self.linear_norms = {"fc1": "bn3"}
         first, second = widths
         last = ((side - 4) // 2 - 4) // 2
         self.conv1 = nn.Conv2d(channels, first, 5, bias=folded)
@@ -170,10 +176,6 @@ class SpikingResNet18(TargetNetwork):
 
     def readout(self, last: Firing) -> Tensor:
         return self.fc(self.avgpool(last.spikes).flatten(1))
-
-
-NETWORKS: dict[str, type[TargetNetwork]] = {"SpikingCNN": SpikingCNN, "SpikingResNet18": SpikingResNet18}
-"""Networks by the name in model cards."""
 
 
 def _norm(channels: int, folded: bool) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from amb.errors import CheckpointError
-from amb_problems.targets.spiking.architectures import SpikingCNN, SpikingResNet18, TargetNetwork
+from amb_problems.targets.spiking.architectures import SpikingResNet18, TargetNetwork
 
 EXACT_UNITS = 1 << 24
 """Integers up to this one are exact in float32."""
@@ -96,10 +96,15 @@ def layer_grids(network: TargetNetwork) -> dict[str, Grid]:
     return grids
 
 
+def fold_mean(weight: Tensor) -> Tensor:
+    """The weights `[outputs, inputs, k + 1, k + 1]` of the convolution with stride 2 that equals a convolution with
+    `weight` `[outputs, inputs, k, k]`, averaged over windows of 2x2: the mean of its four shifts by one pixel."""
+    shifts = [nn.functional.pad(weight, (x, 1 - x, y, 1 - y)) for y in (0, 1) for x in (0, 1)]
+    return torch.stack(shifts).mean(0)
+
+
 def _norms(network: TargetNetwork) -> dict[str, str]:
-    if isinstance(network, SpikingCNN):
-        return {"conv1": "bn1", "conv2": "bn2", "fc1": "bn3"}
-    pairs = {}
+    pairs = dict(network.linear_norms)
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             parent, _, own = name.rpartition(".")
@@ -109,14 +114,15 @@ def _norms(network: TargetNetwork) -> dict[str, str]:
 
 
 def make_exact(network: TargetNetwork) -> dict[str, ExactLayer]:
-    """Fold the batch norms of a trained network and round its weights; the layers by name."""
+    """Fold batch norms and mean pooling of a trained network and round its weights; the layers by name."""
     norms = _norms(network)
     layers = {}
     for name, grid in layer_grids(network).items():
         module = network.get_submodule(name)
         norm = network.get_submodule(norms[name]) if name in norms else None
         assert isinstance(module, nn.Conv2d | nn.Linear)
-        layers[name] = quantize(*fold(module.weight, module.bias, norm), grid)
+        weight, bias = fold(module.weight, module.bias, norm)
+        layers[name] = quantize(fold_mean(weight) if name in network.averaged else weight, bias, grid)
     check_exact(layers)
     return layers
 

@@ -19,9 +19,10 @@ from amb_problems import checkpoint
 from amb_problems.cards import SpikingTargetCard
 from amb_problems.targets.normalize import normalize
 from amb_problems.targets.scale import Scale
-from amb_problems.targets.spiking.architectures import NETWORKS, Firing, NeuronFactory, TargetNetwork
+from amb_problems.targets.spiking.architectures import Firing, NeuronFactory, TargetNetwork
 from amb_problems.targets.spiking.exact import ExactLayer, from_tensors, layer_grids, load_weights
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
+from amb_problems.targets.spiking.networks import NETWORKS
 
 UInt8Array = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
@@ -82,7 +83,7 @@ class ExactNetwork:
         """
         tensors, card = checkpoint.load(name_or_path, SpikingTargetCard)
         network, arguments, frames = card.network, dict(card.arguments), card.frames
-        lif = LIF(card.lif.decay, card.lif.threshold, card.lif.strict)
+        lif = LIF(card.lif.decay, card.lif.threshold, card.lif.strict, card.lif.reset)
         layers = {layer: LayerInfo(*shape) for layer, shape in card.layers.items()}
         try:
             scales = {layer: Scale.of(tensors, layer) for layer in card.outputs}

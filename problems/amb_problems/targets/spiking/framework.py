@@ -13,16 +13,20 @@ from amb_problems.targets.spiking.lif import LIF
 
 
 def framework_neuron(lif: LIF) -> nn.Module:
-    """A layer of neurons, one frame per call: snnTorch's `Leaky` if `lif` is strict, else SpikingJelly's `LIFNode`."""
+    """A layer of neurons, one frame per call: snnTorch's `Leaky` if `lif` is strict, else SpikingJelly's `LIFNode` or
+    `IFNode`."""
     if lif.strict:
         import snntorch
 
         return snntorch.Leaky(beta=lif.decay, threshold=lif.threshold, reset_mechanism="zero", init_hidden=True)
-    from spikingjelly.activation_based.neuron import LIFNode
+    from spikingjelly.activation_based.neuron import IFNode, LIFNode
 
+    reset = 0.0 if lif.reset == "zero" else None
+    if lif.decay == 1:
+        return IFNode(v_threshold=lif.threshold, v_reset=reset, step_mode="s")
     tau = 1 / (1 - lif.decay)
     # The reciprocal of a decimal decay differs by a rounding error from the tau that users write: 10.000000000000002.
-    return LIFNode(tau=round(tau, 9), decay_input=False, v_threshold=lif.threshold, v_reset=0.0, step_mode="s")
+    return LIFNode(tau=round(tau, 9), decay_input=False, v_threshold=lif.threshold, v_reset=reset, step_mode="s")
 
 
 def spike_trains(exact: ExactNetwork, images: UInt8Array) -> Iterator[dict[str, Tensor]]:

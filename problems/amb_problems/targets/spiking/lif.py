@@ -10,10 +10,12 @@ from amb_problems.cards import LIFConstants
 
 @dataclass(frozen=True)
 class LIF(LIFConstants):
-    """Leaky integrate-and-fire, hard reset to zero: `v = decay * v + current`, a spike where `v` reaches the threshold.
+    """Leaky integrate-and-fire: `v = decay * v + current`, a spike where `v` reaches the threshold, then the reset.
 
     With `strict` the neuron fires above the threshold (snnTorch's `Leaky(beta=decay, reset_mechanism="zero")`), without
-    it already at the threshold (SpikingJelly's `LIFNode(tau=1 / (1 - decay), decay_input=False)`).
+    it already at the threshold (SpikingJelly's `LIFNode(tau=1 / (1 - decay), decay_input=False)`). The reset is to zero
+    (SpikingJelly's `v_reset=0.0`), or the threshold is subtracted (`v_reset=None`). With a decay of 1 the neuron does
+    not leak (`IFNode`).
     """
 
     def step(self, v: Tensor | None, current: Tensor) -> tuple[Tensor, Tensor]:
@@ -24,6 +26,8 @@ class LIF(LIFConstants):
         """
         v = current.clone() if v is None else v.mul_(self.decay).add_(current)
         spikes = v > self.threshold if self.strict else v >= self.threshold
+        if self.reset == "subtract":
+            return v.sub_(spikes.to(v.dtype), alpha=self.threshold), spikes
         return v.masked_fill_(spikes, 0.0), spikes
 
 

@@ -22,7 +22,7 @@ def relaxed(exact: ExactNetwork, pixels: torch.Tensor, layer: str) -> torch.Tens
     """
     frames, lif = min(exact.frames, GRADIENT_FRAMES), exact.lif
     network = exact.build(
-        lambda: SurrogateLIF(decay=lif.decay, threshold=lif.threshold, strict=lif.strict)
+        lambda: SurrogateLIF(decay=lif.decay, threshold=lif.threshold, strict=lif.strict, reset=lif.reset)
     ).requires_grad_(False)
     set_frames(network, frames)
     x = normalize(pixels)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
+from amb_problems.cards import Reset
+
 Relaxation = Literal["relu", "clipped"]
 
 
@@ -15,7 +17,14 @@ class _LIFSteps(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, current: Tensor, frames: int, decay: float, threshold: float, strict: bool, alpha: float
+        ctx: FunctionCtx,
+        current: Tensor,
+        frames: int,
+        decay: float,
+        threshold: float,
+        strict: bool,
+        reset: Reset,
+        alpha: float,
     ) -> Tensor:
         potentials = torch.empty_like(current)
         spikes = torch.empty_like(current)
@@ -24,15 +33,15 @@ class _LIFSteps(torch.autograd.Function):
         for x, h, s in zip(current.chunk(frames), potentials.chunk(frames), spikes.chunk(frames), strict=True):
             h.copy_(x) if before is None else torch.add(x, before, alpha=decay, out=h)
             s.copy_(fires(h, threshold))
-            before = torch.addcmul(h, h, s, value=-1)
+            before = h - threshold * s if reset == "subtract" else torch.addcmul(h, h, s, value=-1)
         ctx.save_for_backward(potentials, spikes)
-        ctx.constants = frames, decay, threshold, alpha  # type: ignore[attr-defined]
+        ctx.constants = frames, decay, threshold, reset, alpha  # type: ignore[attr-defined]
         return spikes
 
     @staticmethod
     def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
         potentials, spikes = ctx.saved_tensors  # type: ignore[attr-defined]
-        frames, decay, threshold, alpha = ctx.constants  # type: ignore[attr-defined]
+        frames, decay, threshold, reset, alpha = ctx.constants  # type: ignore[attr-defined]
         # alpha/2 / (1 + (pi/2 alpha (h - threshold))^2), for all frames at once and in few passes over the memory
         offset = potentials - threshold
         constant = torch.full((), 2 / alpha, dtype=offset.dtype, device=offset.device)
@@ -41,14 +50,16 @@ class _LIFSteps(torch.autograd.Function):
         after = None
         steps = zip(slope.chunk(frames), spikes.chunk(frames), strict=True)
         for g, s in reversed(list(steps)):
-            if after is not None:  # the gradient through this frame's potential to the next frame, unless it was reset
+            if after is not None and reset == "subtract":  # the gradient through this frame's potential to the next
+                g.add_(after, alpha=decay)
+            elif after is not None:  # likewise, unless the potential was reset to zero
                 g.add_(torch.addcmul(after, after, s, value=-1), alpha=decay)
             after = g
-        return slope, None, None, None, None, None
+        return slope, None, None, None, None, None, None
 
 
 class SurrogateLIF(nn.Module):
-    """A layer of LIF neurons with hard reset to zero, for training.
+    """A layer of LIF neurons, for training.
 
     Input `[frames * n, ...]`, frame-major; output spikes of the same shape. With `repeats` the input is `[n, ...]`,
     the same in every frame, as for the layer that receives the still image. `frames=0` is the rate relaxation, in
@@ -58,6 +69,7 @@ class SurrogateLIF(nn.Module):
         decay: factor of the membrane potential from one frame to the next.
         threshold: potential at which the neuron fires.
         strict: fire above the threshold (snnTorch) instead of at it (SpikingJelly).
+        reset: to zero, or by subtracting the threshold.
         alpha: steepness of the arctan surrogate.
         relaxation: "relu", which learns fast, or "clipped" at 1, like a rate.
     """
@@ -68,12 +80,13 @@ class SurrogateLIF(nn.Module):
         decay: float = 0.9,
         threshold: float = 1.0,
         strict: bool = False,
+        reset: Reset = "zero",
         alpha: float = 2.0,
         relaxation: Relaxation = "relu",
     ):
         super().__init__()
         self.relaxation = relaxation
-        self.decay, self.threshold, self.strict, self.alpha = decay, threshold, strict, alpha
+        self.decay, self.threshold, self.strict, self.reset, self.alpha = decay, threshold, strict, reset, alpha
         self.frames = 0
         self.repeats = False
 
@@ -84,7 +97,7 @@ class SurrogateLIF(nn.Module):
         if self.repeats:
             layout = torch.channels_last if current.ndim == 4 else torch.contiguous_format
             current = torch.cat([current] * self.frames).contiguous(memory_format=layout)
-        return _LIFSteps.apply(current, self.frames, self.decay, self.threshold, self.strict, self.alpha)
+        return _LIFSteps.apply(current, self.frames, self.decay, self.threshold, self.strict, self.reset, self.alpha)
 
 
 def set_frames(network: nn.Module, frames: int, *, first: str = "sn1") -> None:
