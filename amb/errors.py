@@ -32,6 +32,10 @@ class StudyError(AmbError):
     """A study folder that cannot be read, written or extended."""
 
 
+class LabError(AmbError):
+    """A laboratory experiment's folder, settings or responses that cannot be used."""
+
+
 class DataError(AmbError):
     """A data set that is missing or damaged."""
 

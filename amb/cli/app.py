@@ -10,6 +10,7 @@ import typer
 from amb.cli import (
     check,
     compare,
+    lab,
     leaderboard,
     merge,
     problems,
@@ -52,6 +53,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("publish")(publish.publish)
 app.command("references")(references.references)
 app.command("train")(train.train)
+app.add_typer(lab.app, name="lab")
 app.add_typer(problems.app, name="problems")
 app.add_typer(solvers.app, name="solvers")
 app.add_typer(study.app, name="study")

@@ -11,6 +11,7 @@ CAPTIONS = {
     "__main__": "python -m amb",
     "cli": "the command line: one module per command",
     "testing": "the rules that every solver must pass",
+    "lab": "experiments on living neurons: blocks of stimuli out, responses in",
     "reports": "the report contract, and writing reports",
     "comparison": "compare: runs, tables, verdict; the published reference study",
     "run": "from a plan to finished runs: lockstep, limits, isolation, Dask",

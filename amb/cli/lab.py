@@ -1,0 +1,135 @@
+"""`amb lab`: experiments on living neurons."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amb.cli import options as o
+
+if TYPE_CHECKING:
+    from amb.lab.laboratory import Block, Receipt
+
+app = typer.Typer(
+    help="Experiments on living neurons: blocks of stimuli out, responses in, nothing lost in between.",
+    no_args_is_help=True,
+)
+Folder = Annotated[Path, typer.Argument(help="The experiment's folder.")]
+Close = Annotated[
+    int | None,
+    typer.Option("--close", help="Count the missing trials of this block as lost, and go on.", metavar="BLOCK"),
+]
+
+
+@app.command("new")
+def new(
+    folder: Folder,
+    generator: Annotated[
+        str, typer.Option("--generator", "-g", help="Makes the stimuli, such as cifar10-sngan\\[grid=quantile].")
+    ] = "cifar10-sngan",
+    neurons: Annotated[str, typer.Option("--neurons", "-n", help="Names of all recorded neurons.")] = "n1",
+    solver: Annotated[str, typer.Option("--solver", "-s", help="The solver of each search.", metavar="SPEC")] = "cma",
+    together: Annotated[
+        bool, typer.Option("--together", help="One search for the mean of all neurons, instead of one for each.")
+    ] = False,
+    trials: Annotated[int, typer.Option("--trials", "-t", help="Budget in presentations.")] = 400,
+    references: Annotated[
+        list[Path] | None,
+        typer.Option("--reference", "-r", help="A reference image, or a folder of them; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of solvers and presentation order.")] = 0,
+    plugin: o.Plugins = None,
+) -> None:
+    """Make an experiment: a folder with experiment.toml, to be edited before the first block."""
+    from amb.lab.experiment import FILE, template
+    from amb.lab.laboratory import create
+    from amb.lab.stimuli import images_in
+
+    o.load_plugins(plugin)
+    names = [name.strip() for name in neurons.split(",")]
+    text = template(generator=generator, neurons=names, solver=solver, together=together, trials=trials, seed=seed)
+    experiment = create(folder, text, images_in(references or []))
+    searches = ", ".join(f"{search.name} ({search.solver})" for search in experiment.searches)
+    print(f"{folder / FILE}: {experiment.trials} trials, searches {searches}")
+    print(f"Edit it, then make the first block: amb lab next {folder}")
+
+
+@app.command("next")
+def next_(folder: Folder, close: Close = None, plugin: o.Plugins = None, json: o.Json = False) -> None:
+    """Write the next block: stimuli as PNG, and presentations.csv with their order.
+
+    While a block lacks responses, that block is the next one.
+    """
+    from amb.lab.laboratory import Laboratory
+
+    o.load_plugins(plugin)
+    _print_block(Laboratory(folder).next_block(close=close), as_json=json)
+
+
+@app.command("tell")
+def tell(
+    folder: Folder,
+    files: Annotated[
+        list[Path], typer.Argument(help="Responses or spike times: CSV, Parquet or MATLAB files.", metavar="FILE...")
+    ],
+    json: o.Json = False,
+) -> None:
+    """Record responses; a file that was told before, or that holds only a part of a block, is welcome."""
+    from amb.lab.laboratory import Laboratory
+    from amb.lab.response_files import read_responses
+
+    lab = Laboratory(folder)
+    for file in files:
+        _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=json)
+
+
+@app.command("status")
+def status(folder: Folder, json: o.Json = False) -> None:
+    """Show how far an experiment is, and what each search has found."""
+    from amb.cli.show import print_facts
+    from amb.lab.laboratory import Laboratory
+    from amb.lab.status import facts
+
+    print_facts(facts(Laboratory(folder)), as_json=json)
+
+
+def _print_block(block: "Block | None", *, as_json: bool) -> None:
+    from amb.cli.show import print_facts
+
+    if as_json:
+        print_facts(
+            {"finished": True}
+            if block is None
+            else {
+                "finished": False,
+                "block": block.number,
+                "folder": str(block.folder),
+                "first": block.trials.start,
+                "last": block.trials.stop - 1,
+                "missing": list(block.missing),
+            },
+            as_json=True,
+        )
+    elif block is None:
+        print("The experiment is finished: the rest of the budget is too small for another block.")
+    else:
+        waits = "" if len(block.missing) == len(block.trials) else f"; responses are missing for {len(block.missing)}"
+        print(f"{block.folder}: block {block.number}, trials {block.trials.start} to {block.trials.stop - 1}{waits}")
+
+
+def _print_receipt(receipt: "Receipt", file: Path, *, as_json: bool) -> None:
+    from amb.cli.show import print_facts
+    from amb.lab.status import ranges
+    from amb.text import plural
+
+    if as_json:
+        record = {"file": str(file), "new": receipt.new, "known": receipt.known}
+        print_facts({**record, "block": receipt.block, "missing": list(receipt.missing)}, as_json=True)
+        return
+    known = f", {receipt.known:,} known before" if receipt.known else ""
+    state = (
+        "the block is complete"
+        if receipt.block is None
+        else f"block {receipt.block} lacks {plural(len(receipt.missing), 'trial')}: {ranges(receipt.missing)}"
+    )
+    print(f"{file}: {plural(receipt.new, 'new response')}{known}; {state}")

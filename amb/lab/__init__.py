@@ -1,0 +1,1 @@
+"""Experiments on living neurons: blocks of stimuli out, responses in, nothing lost in between."""

@@ -1,0 +1,291 @@
+"""An experiment's settings, `experiment.toml`: what is searched, for which neurons, and what a block looks like."""
+
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+from amb.errors import LabError, unknown
+from amb.study.untrusted import MEBIBYTE, read_bytes
+
+FILE = "experiment.toml"
+LARGEST = MEBIBYTE
+COLUMNS = ("trial", "neuron", "response", "spikes", "time", "rejected")
+"""Columns of files with responses, so no neuron may have these names."""
+STIMULI = ("blank", "ref")
+"""Names that stimuli other than candidates have, so no search may have them."""
+
+_NEURON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+_SEARCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+
+T = TypeVar("T", bound=Struct)
+
+Count = Annotated[int, Meta(ge=0, le=10_000)]
+Positive = Annotated[int, Meta(ge=1, le=10_000)]
+Level = Annotated[int, Meta(ge=0, le=255)]
+Pixels = Annotated[int, Meta(ge=1, le=8192)]
+Resampling = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+class BlockSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a block contains; may be changed between blocks.
+
+    Attributes:
+        candidates: new stimuli of each search, at most. A solver asks for a batch at a time, such as a generation; a
+            smaller number cuts a batch into several blocks.
+        repeats: presentations of each of them.
+        references: presentations of each of the user's reference images.
+        best: presentations of each search's best stimulus so far.
+        blanks: presentations of the bare background.
+        retries: how often a stimulus of which no trial was valid is presented again, in later blocks, before its
+            solver is told that the query failed.
+    """
+
+    candidates: Positive = 20
+    repeats: Positive = 2
+    references: Count = 1
+    best: Count = 1
+    blanks: Count = 2
+    retries: Annotated[int, Meta(ge=0, le=100)] = 1
+
+
+class Screen(Struct, frozen=True, forbid_unknown_fields=True):
+    """The pictures that the rig shows, in pixels; the stimulus is a centred square on a uniform background.
+
+    Attributes:
+        width, height: the picture.
+        size: side of the stimulus.
+        background: a grey level, or red, green and blue.
+        resampling: how the generator's image is enlarged.
+    """
+
+    width: Pixels = 256
+    height: Pixels = 256
+    size: Pixels = 256
+    # Not tuple[Level, Level, Level]: in a union with a number, msgspec 0.22 then frees the type too often and crashes.
+    background: Level | Annotated[tuple[Level, ...], Meta(min_length=3, max_length=3)] = 128
+    resampling: Resampling = "bicubic"
+
+
+class ResponseSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How spike times become a response.
+
+    Attributes:
+        window: start and end of the counting window in milliseconds after stimulus onset; the response is the rate in
+            it, in spikes per second.
+    """
+
+    window: tuple[float, float] = (50.0, 250.0)
+
+
+class Search(Struct, frozen=True, forbid_unknown_fields=True):
+    """One search: a solver that maximizes the response of a neuron, or the mean response of several.
+
+    Attributes:
+        solver: its spec, such as `cma` or `tt-b[k=20]`.
+        neurons: whose response it maximizes.
+        name: in the names of its stimuli; by default the neurons' names joined with "+".
+    """
+
+    solver: str
+    neurons: Annotated[tuple[str, ...], Meta(min_length=1)]
+    name: str = ""
+
+
+class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
+    """An experiment.
+
+    Attributes:
+        generator: its spec, such as `cifar10-sngan[grid=quantile]`.
+        neurons: all recorded neurons, in the order of response matrices without names.
+        trials: the budget in presentations: references, the best so far and blanks count too.
+        search: the searches.
+        seed: of solvers and presentation order.
+        block, screen, response: see these classes.
+    """
+
+    generator: str
+    neurons: Annotated[tuple[str, ...], Meta(min_length=1)]
+    trials: Annotated[int, Meta(ge=1, le=1_000_000)]
+    search: Annotated[tuple[Search, ...], Meta(min_length=1)]
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    block: BlockSettings = BlockSettings()
+    screen: Screen = Screen()
+    response: ResponseSettings = ResponseSettings()
+
+    def __post_init__(self) -> None:
+        for name in self.neurons:
+            _check_name("neuron", name, _NEURON, COLUMNS)
+        for search in self.searches:
+            _check_name("search", search.name, _SEARCH, STIMULI)
+        _once("neuron", self.neurons)
+        _once("search", [s.name for s in self.searches])
+        for search in self.searches:
+            _once(f"neuron of search {search.name}", search.neurons)
+            for neuron in search.neurons:
+                if neuron not in self.neurons:
+                    raise unknown(f"neuron of search {search.name}", neuron, self.neurons, LabError)
+        start, end = self.response.window
+        if not -60_000 <= start < end <= 60_000:
+            raise LabError(f"response.window must be [start, end] in milliseconds, got [{start:g}, {end:g}]")
+        if self.screen.size > min(self.screen.width, self.screen.height):
+            raise LabError(
+                f"screen.size is {self.screen.size}, but the picture is {self.screen.width} x {self.screen.height}: "
+                "the stimulus must fit into it"
+            )
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """`search`, each with a name."""
+        return tuple(s if s.name else msgspec.structs.replace(s, name="+".join(s.neurons)) for s in self.search)
+
+
+def read_experiment(folder: Path) -> Experiment:
+    """The settings of the experiment in a folder.
+
+    Raises:
+        LabError: there is no such file, or an entry is unknown, missing, or of the wrong type or range.
+    """
+    path = folder / FILE
+    try:
+        text = read_bytes(path, LARGEST, links=True).decode()
+    except FileNotFoundError:
+        raise LabError(f"{folder} is not an experiment: it has no {FILE}; `amb lab new {folder}` makes one") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise LabError(f"cannot read {path}: {getattr(cause, 'strerror', None) or cause}") from cause
+    return parse_experiment(text, str(path))
+
+
+def parse_experiment(text: str, where: str) -> Experiment:
+    """The settings in a text of TOML; `where` names it in errors.
+
+    Raises:
+        LabError: as `read_experiment`.
+    """
+    return parse_settings(text, Experiment, where)
+
+
+def parse_settings(text: str, kind: type[T], where: str) -> T:
+    """Settings in TOML as a record of type `kind`.
+
+    Raises:
+        LabError: it is not TOML, or an entry is unknown, missing, or of the wrong type or range.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise LabError(f"{where} is not TOML: {cause}") from cause
+    _refuse_unknown(content, kind, where, "")
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as cause:
+        raise LabError(f"{where}: {_explained(str(cause), content)}") from cause
+    except LabError as cause:
+        raise LabError(f"{where}: {cause}") from cause
+
+
+def _refuse_unknown(content: Any, kind: Any, where: str, path: str) -> None:
+    """Refuse entries that a record does not have, with the nearest names, in nested records too."""
+    if not (isinstance(content, dict) and isinstance(kind, type) and issubclass(kind, Struct)):
+        return
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    for name, value in content.items():
+        if name not in known:
+            raise unknown(f"entry in {where}:", f"{path}{name}", [path + k for k in known], LabError)
+        inner = known[name].type
+        for part in value if isinstance(value, list) else [value]:
+            _refuse_unknown(part, next((a for a in getattr(inner, "__args__", ()) if _is_record(a)), inner),
+                            where, f"{path}{name}.")  # fmt: skip
+
+
+def _is_record(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _explained(message: str, content: dict[str, Any]) -> str:
+    """msgspec's message with the entry's name first, and the value that came."""
+    what, _, path = message.partition(" - at `$.")
+    if not path:
+        return what[0].lower() + what[1:]
+    path = path.rstrip("`")
+    value: Any = content
+    for part in re.findall(r"\w+|\[\d+\]", path):
+        try:
+            value = value[int(part[1:-1]) if part.startswith("[") else part]
+        except (KeyError, IndexError, TypeError):
+            value = UNSET
+            break
+    if value is not UNSET and not isinstance(value, dict):
+        what = f"{what.split(', got ')[0]}, got {value!r}"
+    return f"{path}: {what[0].lower() + what[1:]}"
+
+
+def _check_name(what: str, name: str, allowed: re.Pattern[str], reserved: tuple[str, ...]) -> None:
+    if not allowed.fullmatch(name):
+        raise LabError(
+            f"bad name {name[:80]!r} of a {what}: expected letters, digits, '_', '.' or '-', such as n1 or V4.12; "
+            f"{'search.name can give it a short one' if what == 'search' else 'at most 32 of them'}"
+        )
+    if name in reserved:
+        raise LabError(f"a {what} cannot be called {name!r}; these names are taken: {', '.join(reserved)}")
+
+
+def _once(what: str, names: Any) -> None:
+    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    if repeated:
+        raise LabError(f"{what} {repeated[0]!r} is listed twice")
+
+
+TEMPLATE = """\
+# An experiment of `amb lab`. After the first block, only `trials` and [block] may be changed.
+
+generator = {generator}
+neurons = {neurons}
+trials = {trials}  # budget in presentations, those of references and blanks included
+seed = {seed}
+
+[block]
+candidates = 20  # new stimuli of each search, at most: a solver that asks for fewer at a time gets fewer
+repeats = 2      # presentations of each of them
+references = 1   # presentations of each image in references/
+best = 1         # presentations of the best stimulus so far of each search
+blanks = 2       # presentations of the background alone
+retries = 1      # how often a stimulus without a valid trial is presented again
+
+[screen]         # pixels
+width = 256
+height = 256
+size = 256       # side of the stimulus, in the centre
+background = 128 # grey level, or [red, green, blue]
+resampling = "bicubic"
+
+[response]
+window = [50, 250]  # ms after stimulus onset; for files with spike times: the response is the rate in this window
+{searches}"""
+"""The file that `amb lab new` writes; it has the defaults of the classes above."""
+
+
+def template(*, generator: str, neurons: Sequence[str], solver: str, together: bool, trials: int, seed: int) -> str:
+    """The text of a new `experiment.toml`.
+
+    Args:
+        generator, solver: specs.
+        neurons: their names.
+        together: one search for the mean response of all neurons, instead of one for each.
+        trials, seed: see `Experiment`.
+    """
+    groups = [list(neurons)] if together else [[name] for name in neurons]
+    searches = "".join(f"\n[[search]]\nsolver = {_toml(solver)}\nneurons = {_toml(group)}\n" for group in groups)
+    return TEMPLATE.format(
+        generator=_toml(generator), neurons=_toml(list(neurons)), trials=trials, seed=seed, searches=searches
+    )
+
+
+def _toml(value: str | list[str]) -> str:
+    """Text, or a list of it, as TOML: its basic strings are those of JSON."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,201 @@
+"""What an experiment's events amount to: trials, responses, and what is still open."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from amb.contracts.space import FloatArray
+from amb.lab.experiment import Experiment, Search
+from amb.lab.journal import Ask, BlockPlanned, Closed, Event, Presentation, Responses, Start
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One presentation.
+
+    Attributes:
+        number: from 1, over the whole experiment.
+        block: its block's number.
+        stimulus: the stimulus' name.
+        kind: candidate, best, reference or blank.
+    """
+
+    number: int
+    block: int
+    stimulus: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stimulus that a solver asked for.
+
+    Attributes:
+        stimulus: its name, ``<search>-<number>``.
+        search: whose.
+        levels: the grid point.
+        block: in which it was first presented.
+    """
+
+    stimulus: str
+    search: str
+    levels: tuple[int, ...]
+    block: int
+
+
+@dataclass
+class History:
+    """The state of an experiment after some events; `add` them in order.
+
+    Attributes:
+        trials: all trials planned; trial n is `trials[n - 1]`.
+        candidates: all candidates by stimulus name, in the order asked.
+        generation: the candidates that each search asked for last and that its solver awaits values for.
+        references: hash of every reference image presented so far, by stimulus name.
+        closed: blocks whose missing trials are lost.
+        blocks: what was planned, block n is `blocks[n - 1]`.
+    """
+
+    start: Start | None = None
+    trials: list[Trial] = field(default_factory=list)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    generation: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+    blocks: list[BlockPlanned] = field(default_factory=list)
+    _values: dict[tuple[int, str], float | None] = field(default_factory=dict)  # of trial and neuron
+    _shown: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # trials by stimulus
+
+    def add(self, event: Event) -> None:
+        """Account for one more event."""
+        match event:
+            case Start():
+                self.start = event
+            case BlockPlanned():
+                self._plan(event)
+            case Responses():
+                rows = zip(event.trials, event.neurons, event.values, strict=True)
+                self._values.update({(trial, neuron): value for trial, neuron, value in rows})
+            case Closed():
+                self.closed.add(event.block)
+
+    def _plan(self, event: BlockPlanned) -> None:
+        for ask in event.asks:
+            self._ask(ask, event.block)
+        for number, presentation in enumerate(event.order, event.first):
+            self.trials.append(Trial(number, event.block, presentation.stimulus, presentation.kind))
+            self._shown[presentation.stimulus].append(number)
+        self.references.update(event.references)
+        self.blocks.append(event)
+
+    def _ask(self, ask: Ask, block: int) -> None:
+        first = 1 + sum(c.search == ask.search for c in self.candidates.values())
+        names = [stimulus_name(ask.search, number) for number in range(first, first + len(ask.candidates))]
+        for name, levels in zip(names, ask.candidates, strict=True):
+            self.candidates[name] = Candidate(name, ask.search, levels, block)
+        self.generation[ask.search] = tuple(names)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The settings at the start."""
+        assert self.start is not None
+        return self.start.experiment
+
+    def recorded(self, trial: int, neuron: str) -> bool:
+        """Whether there is a response, or a rejection, of a neuron in a trial."""
+        return (trial, neuron) in self._values
+
+    def value(self, trial: int, neuron: str) -> float | None:
+        """The response of a neuron in a trial; None if there is none or the trial was rejected."""
+        return self._values.get((trial, neuron))
+
+    def missing(self, block: int) -> list[int]:
+        """Numbers of the trials of a block that lack a response of some neuron; none if the block is closed."""
+        if block in self.closed:
+            return []
+        planned = self.blocks[block - 1]
+        neurons = self.experiment.neurons
+        numbers = range(planned.first, planned.first + len(planned.order))
+        return [n for n in numbers if any((n, neuron) not in self._values for neuron in neurons)]
+
+    @property
+    def open_block(self) -> int | None:
+        """The number of the block that is being presented; None if every block has all its responses."""
+        last = len(self.blocks)
+        return last if last and self.missing(last) else None
+
+    def response(self, trial: int, neurons: Sequence[str]) -> float:
+        """The mean response of some neurons in a trial; NaN unless all of them have one.
+
+        The mean of those that happen to have one would compare different neurons between trials.
+        """
+        values = [self._values.get((trial, neuron)) for neuron in neurons]
+        return float(np.mean([np.nan if value is None else value for value in values]))
+
+    def responses(self, stimulus: str, neurons: Sequence[str], *, kinds: Sequence[str] = ()) -> FloatArray:
+        """The valid responses to a stimulus, in the order of trials; of some kinds of presentations only, if given."""
+        trials = [n for n in self._shown[stimulus] if not kinds or self.trials[n - 1].kind in kinds]
+        values = np.array([self.response(n, neurons) for n in trials], dtype=np.float64)
+        return values[~np.isnan(values)]
+
+    def presentations(self, stimulus: str) -> list[int]:
+        """Numbers of the trials with a stimulus."""
+        return list(self._shown[stimulus])
+
+    def unanswered(self, search: Search, *, retries: int) -> list[str]:
+        """Stimuli that a search awaits, of which no trial was valid, and that may be presented again."""
+        again = []
+        for stimulus in self.generation.get(search.name, ()):
+            blocks = {self.trials[n - 1].block for n in self._shown[stimulus]}
+            if len(blocks) <= retries and not len(self.responses(stimulus, search.neurons)):
+                again.append(stimulus)
+        return again
+
+    def told(self, search: Search) -> tuple[float | None, ...]:
+        """Values of the candidates that a search awaits: means of their valid trials, None where there are none."""
+        means = (self.responses(s, search.neurons, kinds=("candidate",)) for s in self.generation[search.name])
+        return tuple(float(v.mean()) if len(v) else None for v in means)
+
+    def best(self, neurons: Sequence[str], search: str | None = None) -> str | None:
+        """The stimulus that drives some neurons most; None before the first valid response to a candidate.
+
+        Compared are means that are shrunk towards the mean of all candidates as if each had one more trial of that
+        value, so that a single lucky trial does not win over a stimulus that was presented often.
+
+        Args:
+            neurons: their mean response counts.
+            search: only candidates of this search.
+        """
+        means = self._shrunk(neurons, search)
+        return max(means, key=means.__getitem__) if means else None
+
+    def _shrunk(self, neurons: Sequence[str], search: str | None) -> Mapping[str, float]:
+        names = [c.stimulus for c in self.candidates.values() if search in (None, c.search)]
+        seen = {name: values for name in names if len(values := self.responses(name, neurons))}
+        if not seen:
+            return {}
+        overall = float(np.mean([values.mean() for values in seen.values()]))
+        return {name: (values.sum() + overall) / (len(values) + 1) for name, values in seen.items()}
+
+
+def history_of(events: Sequence[Event]) -> History:
+    """The state after these events."""
+    history = History()
+    for event in events:
+        history.add(event)
+    return history
+
+
+def stimulus_name(search: str, number: int) -> str:
+    """The name of a candidate's stimulus: ``n1-0007``."""
+    return f"{search}-{number:04d}"
+
+
+def reference_name(stem: str) -> str:
+    """The name of a reference image's stimulus."""
+    return f"ref-{stem}"
+
+
+BLANK = Presentation("blank", "blank")

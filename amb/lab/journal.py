@@ -1,0 +1,229 @@
+"""The journal of an experiment: everything that happened, one event a line, on the disk before anybody acts on it.
+
+``journal.jsonl`` begins with the experiment's settings and continues with blocks, responses and closings. A line is ::
+
+    {"crc": "9f6c02ab", "event": {"type": "block", ...}}
+
+`crc` is the CRC-32 of all events up to this one as they are written, so that a line that was torn, changed, left out or
+moved is noticed. `append` returns when the disk has the line. A process that dies while it writes leaves a last line
+without its end, and a power failure one with parts that were never written, which read as zeros: the next `append` cuts
+such a line off. Any other damage is refused, since later events depend on what is lost.
+
+The journals of studies (`amb.study.journal`) hold candidates and values only, in binary frames, and may be measured
+again; an experiment cannot, and people must be able to read it without this package.
+"""
+
+import os
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from amb.errors import LabError
+from amb.lab.experiment import Experiment
+from amb.study.durable import flush_folder
+from amb.study.untrusted import MEBIBYTE, read_bytes
+
+FILE = "journal.jsonl"
+LARGEST = 4096 * MEBIBYTE
+FORMAT = 1
+
+
+class Start(Struct, frozen=True, tag="start", tag_field="type"):
+    """The first event.
+
+    Attributes:
+        experiment: the settings at the start.
+        generator: the generator's fingerprint.
+        solvers: version of the solver of each search.
+        budgets: candidates that each search's solver plans with.
+        time: UTC.
+    """
+
+    experiment: Experiment
+    generator: str
+    solvers: dict[str, str]
+    budgets: dict[str, int]
+    time: str
+    format: int = FORMAT
+
+
+class Ask(Struct, frozen=True):
+    """What one solver did at the beginning of a block.
+
+    Attributes:
+        search: whose solver.
+        told: values of the candidates that it had asked for last, in order, None for failed queries; empty at first.
+        limit: how many candidates it was asked for at most.
+        candidates: what it asked for.
+    """
+
+    search: str
+    told: tuple[float | None, ...]
+    limit: int
+    candidates: tuple[tuple[int, ...], ...]
+
+
+class Presentation(Struct, frozen=True, array_like=True):
+    """One trial of a block: which stimulus, and as what: candidate, best, reference or blank."""
+
+    stimulus: str
+    kind: str
+
+
+class BlockPlanned(Struct, frozen=True, tag="block", tag_field="type"):
+    """A block that is to be presented.
+
+    Attributes:
+        block: its number, from 1.
+        first: the number of its first trial, from 1.
+        asks: the searches that went on with new candidates.
+        order: the presentations.
+        references: a hash of every reference image in it, by its stimulus' name.
+        time: UTC.
+    """
+
+    block: int
+    first: int
+    asks: tuple[Ask, ...]
+    order: tuple[Presentation, ...]
+    references: dict[str, str]
+    time: str
+
+
+class Responses(Struct, frozen=True, tag="responses", tag_field="type"):
+    """Responses that arrived together.
+
+    Attributes:
+        source: the file's name, or where else they came from.
+        trials: numbers of the trials.
+        neurons: the recorded neuron of each row.
+        values: the response of each row; None if the trial was rejected.
+        time: UTC.
+    """
+
+    source: str
+    trials: tuple[int, ...]
+    neurons: tuple[str, ...]
+    values: tuple[float | None, ...]
+    time: str
+
+
+class Closed(Struct, frozen=True, tag="closed", tag_field="type"):
+    """The trials of a block without a response are lost; the solvers go on without them."""
+
+    block: int
+    time: str
+
+
+Event = Start | BlockPlanned | Responses | Closed
+
+
+class _Line(Struct):
+    crc: str
+    event: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class JournalContent:
+    """Events of a journal.
+
+    Attributes:
+        events: in order; empty if there is no journal yet.
+        size: bytes up to the end of the last whole line.
+        crc: checksum up to there.
+    """
+
+    events: tuple[Event, ...] = ()
+    size: int = 0
+    crc: int = 0
+
+
+def read_journal(folder: Path, known: JournalContent | None = None) -> JournalContent:
+    """The journal of an experiment; a torn last line is left out.
+
+    Args:
+        folder: the experiment.
+        known: what was read before; only what comes after it is read and checked.
+
+    Raises:
+        LabError: the journal is damaged or cannot be read.
+    """
+    path = folder / FILE
+    try:
+        content = read_bytes(path, LARGEST)
+    except FileNotFoundError:
+        return JournalContent()
+    except OSError as cause:
+        raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
+    start = known if known and known.size <= len(content) else JournalContent()
+    events, size, crc = list(start.events), start.size, start.crc
+    while (end := content.find(b"\n", size) + 1) > 0:
+        try:
+            line = msgspec.json.decode(content[size:end], type=_Line)
+            crc = zlib.crc32(bytes(line.event), crc)
+            if line.crc != f"{crc:08x}":
+                raise ValueError("the checksum is wrong")
+            events.append(msgspec.json.decode(line.event, type=Event))
+        except (ValueError, msgspec.DecodeError, LabError) as cause:
+            if end == len(content) and b"\0" in content[size:]:
+                break
+            raise LabError(
+                f"line {len(events) + 1} of {path} is damaged ({cause}); restore the file from a backup: "
+                "responses to all later trials depend on it"
+            ) from cause
+        size = end
+    if events and not isinstance(events[0], Start):
+        raise LabError(f"{path} does not begin with the start of an experiment; restore the file from a backup")
+    return JournalContent(tuple(events), size, crc)
+
+
+def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> JournalContent:
+    """Add events in one write; when this returns, the disk has them.
+
+    Args:
+        folder: the experiment, whose lock the caller holds.
+        content: the journal as it is.
+        events: what happened.
+
+    Returns:
+        The journal as it is now.
+
+    Raises:
+        LabError: the file cannot be written; then none of the events counts.
+    """
+    path = folder / FILE
+    crc, lines = content.crc, []
+    for event in events:
+        encoded = msgspec.json.encode(event)
+        crc = zlib.crc32(encoded, crc)
+        lines.append(msgspec.json.encode(_Line(f"{crc:08x}", msgspec.Raw(encoded))) + b"\n")
+    block = b"".join(lines)
+    descriptor = -1
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        os.ftruncate(descriptor, content.size)  # a torn line of a process that died
+        try:
+            os.lseek(descriptor, content.size, os.SEEK_SET)
+            rest = memoryview(block)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, content.size)
+            raise
+        if not content.size:
+            flush_folder(folder)
+    except OSError as cause:
+        raise LabError(
+            f"cannot write {path}: {cause.strerror or cause}; nothing was recorded: repeat the command"
+        ) from cause
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    return JournalContent((*content.events, *events), content.size + len(block), crc)

@@ -1,0 +1,315 @@
+"""An experiment in a folder: the next block out, responses in. Every operation can be repeated."""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import Struct
+
+from amb.errors import LabError
+from amb.lab.experiment import FILE, Experiment, Search, parse_experiment, read_experiment
+from amb.lab.history import History
+from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, Start, append, read_journal
+from amb.lab.planning import plan_block
+from amb.lab.responses import Row, new_rows
+from amb.lab.searches import Searches, planned_candidates, resolve_generator, resolve_solver
+from amb.lab.stimuli import FOLDER, Pictures, content_hash, png, reference_files
+from amb.study.durable import flush_folder, rename, write_whole
+from amb.study.lock import Claim, claim
+from amb.study.log import now
+
+BLOCKS = "blocks"
+PRESENTATIONS = "presentations.csv"
+COLUMNS = ("trial", "block", "file", "kind", "stimulus")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block to present.
+
+    Attributes:
+        number: from 1.
+        folder: its pictures and `presentations.csv`.
+        trials: all its trials.
+        missing: those that have no response yet.
+    """
+
+    number: int
+    folder: Path
+    trials: range
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of responses.
+
+    Attributes:
+        new: responses and rejections that were recorded.
+        known: those that had been recorded before, with the same values.
+        block: the block that is open now, or None.
+        missing: its trials that lack a response.
+    """
+
+    new: int
+    known: int
+    block: int | None
+    missing: tuple[int, ...]
+
+
+class Laboratory:
+    """The experiment in a folder; what other processes do to it is seen by every call.
+
+    Life cycle::
+
+        lab = Laboratory(folder)
+        while (block := lab.next_block()) is not None:
+            lab.tell(read_responses(file, lab.experiment), source=file.name)
+
+    Raises:
+        LabError: the folder holds no experiment, or its journal is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.experiment = read_experiment(folder)
+        self.history = History()
+        self._content = JournalContent()
+        self._searches: Searches | None = None
+        self._replayed = 0  # events that the solvers have seen
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the settings, and what was added to the journal since the last call.
+
+        Raises:
+            LabError: they are damaged, or settings were changed that the past depends on.
+        """
+        content = read_journal(self.folder, self._content)
+        if content.events[: len(self._content.events)] != self._content.events:
+            self.history, self._searches, self._content = History(), None, JournalContent()
+        for event in content.events[len(self._content.events) :]:
+            self.history.add(event)
+        self._content = content
+        self.experiment = read_experiment(self.folder)
+        if self.history.start is not None:
+            _refuse_changes(self.history.start.experiment, self.experiment)
+
+    def next_block(self, *, close: int | None = None) -> Block | None:
+        """The open block, or else a new one; its files are written, whole, if they are missing.
+
+        Args:
+            close: the number of a block whose missing trials count as lost; nothing happens if it is complete already.
+
+        Returns:
+            The block; None if the budget is spent.
+
+        Raises:
+            LabError: the folder cannot be written, a solver failed, or there is no block `close`.
+        """
+        with self._alone():
+            if close is not None:
+                self._close(close)
+            if self.history.open_block is None and self._plan() is None:
+                return None
+            return self._write_block(self.history.blocks[-1])
+
+    def tell(self, rows: Sequence[Row], *, source: str) -> Receipt:
+        """Record responses; when this returns, the disk has them.
+
+        Args:
+            rows: what was read from a file or a request.
+            source: where they come from, for the journal.
+
+        Raises:
+            LabError: a row is impossible or contradicts what is recorded; then none of them is recorded.
+        """
+        with self._alone():
+            new = new_rows(rows, self.history)
+            if new:
+                trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in new), strict=True)
+                self._append([Responses(source, trials, neurons, values, now())])
+            block = self.history.open_block
+            missing = () if block is None else tuple(self.history.missing(block))
+            return Receipt(len(new), len(rows) - len(new), block, missing)
+
+    def pictures(self) -> Pictures:
+        """Draws this experiment's stimuli."""
+        generator, grid = resolve_generator(self.experiment.generator)
+        return Pictures(self.experiment.screen, generator, grid, reference_files(self.folder))
+
+    def block_folder(self, number: int) -> Path:
+        """The folder of a block's pictures."""
+        return self.folder / BLOCKS / f"block-{number:03d}"
+
+    def _alone(self) -> Claim:
+        """The experiment's lock, and its state under it."""
+        lock = claim(self.folder / ".lock", wait=True)
+        assert lock is not None
+        try:
+            self.refresh()
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def _append(self, events: list[Event]) -> None:
+        self._content = append(self.folder, self._content, events)
+        for event in events:
+            self.history.add(event)
+
+    def _close(self, number: int) -> None:
+        if not 1 <= number <= len(self.history.blocks):
+            raise LabError(f"there is no block {number} to close; blocks so far: {len(self.history.blocks)}")
+        if self.history.missing(number):
+            self._append([Closed(number, now())])
+
+    def _plan(self) -> BlockPlanned | None:
+        """A new block; the solvers go on by it, and are forgotten if anything fails before it is in the journal."""
+        references = {name: content_hash(path) for name, path in reference_files(self.folder).items()}
+        for name, seen in self.history.references.items():
+            if references.get(name, seen) != seen:
+                raise LabError(
+                    f"the image of {name} in {FOLDER}/ is not the one that was presented before; give the new one "
+                    "another name"
+                )
+        _, grid = resolve_generator(self.experiment.generator)
+        start = self.history.start
+        if start is None:
+            start = start_of(self.experiment, references=len(references))
+            self._append([start])
+        else:
+            _refuse_another_generator(start)
+        searches, self._searches = self._searches, None
+        if searches is None:
+            searches, self._replayed = Searches(start, grid, trials=self.experiment.trials), 0
+        for event in self._content.events[self._replayed :]:
+            for ask in event.asks if isinstance(event, BlockPlanned) else ():
+                searches.replay(ask)
+        planned = plan_block(self.experiment, self.history, searches, references)
+        if planned is not None:
+            self._append([planned])
+            self._searches = searches
+        self._replayed = len(self._content.events)
+        return planned
+
+    def _write_block(self, planned: BlockPlanned) -> Block:
+        """Write a block's folder, unless it is there: a neighbour is written, flushed and renamed."""
+        folder = self.block_folder(planned.block)
+        trials = range(planned.first, planned.first + len(planned.order))
+        block = Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)))
+        if (folder / PRESENTATIONS).is_file():
+            return block
+        names = list(dict.fromkeys(p.stimulus for p in planned.order))
+        pictures = self.pictures().draw(names, self.history)
+        temporary = folder.with_name(f".{folder.name}.tmp")
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            for name, picture in pictures.items():
+                write_whole(temporary / f"{name}.png", png(picture), error=None)
+            write_whole(temporary / PRESENTATIONS, presentations_csv(planned), error=None)
+            flush_folder(temporary)
+            shutil.rmtree(folder, ignore_errors=True)
+            rename(temporary, folder)
+        except OSError as cause:
+            with suppress(OSError):
+                shutil.rmtree(temporary)
+            raise LabError(f"cannot write {folder}: {cause.strerror or cause}; the same command repeats it") from cause
+        return block
+
+
+def presentations_csv(planned: BlockPlanned) -> str:
+    """The presentations of a block in their order, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for number, shown in enumerate(planned.order, planned.first):
+        writer.writerow((number, planned.block, f"{shown.stimulus}.png", shown.kind, shown.stimulus))
+    return text.getvalue()
+
+
+def start_of(experiment: Experiment, *, references: int) -> Start:
+    """The first event of an experiment.
+
+    Raises:
+        AmbError: its generator or a solver does not exist, or a solver cannot search the generator's space.
+    """
+    generator, grid = resolve_generator(experiment.generator)
+    budget = planned_candidates(experiment, references)
+    specs = {search.name: resolve_solver(search) for search in experiment.searches}
+    for spec in specs.values():
+        spec.make(grid.space, budget=budget, seed=0)  # refuses the space
+    versions = {name: spec.cls.version for name, spec in specs.items()}
+    return Start(experiment, generator.fingerprint, versions, dict.fromkeys(specs, budget), now())
+
+
+def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experiment:
+    """Make an experiment; nothing happens if it is there already with the same settings.
+
+    Args:
+        folder: made if missing.
+        text: the settings, as TOML.
+        references: images to copy into `references/`.
+
+    Raises:
+        LabError: the settings are invalid, the folder holds another experiment, or cannot be written.
+    """
+    experiment = parse_experiment(text, FILE)
+    start_of(experiment, references=len(references))
+    path = folder / FILE
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        for image in references:
+            (folder / FOLDER).mkdir(exist_ok=True)
+            copy = folder / FOLDER / image.name
+            if copy.exists() and copy.read_bytes() != image.read_bytes():
+                raise LabError(f"{copy} is another image than {image}; rename one of them")
+            write_whole(copy, image.read_bytes(), error=None)
+        if not path.exists():
+            write_whole(path, text, error=None)
+    except OSError as cause:
+        raise LabError(f"cannot make {folder}: {cause.filename or folder}: {cause.strerror or cause}") from cause
+    return experiment
+
+
+def _refuse_changes(start: Experiment, today: Experiment) -> None:
+    """Refuse settings on which the recorded past depends."""
+    for name in ("generator", "neurons", "seed", "searches", "screen", "response"):
+        for field, before, after in _differences(
+            "search" if name == "searches" else name, getattr(start, name), getattr(today, name)
+        ):
+            raise LabError(
+                f"{field} in {FILE} was changed after the first block: it was {_brief(before)} and is {_brief(after)}; "
+                "put it back, or begin a new experiment (trials and block may be changed)"
+            )
+
+
+def _differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
+    """Entries that differ, by name, inside records too."""
+    if isinstance(before, Struct) and isinstance(after, Struct):
+        for field in before.__struct_fields__:
+            yield from _differences(f"{name}.{field}", getattr(before, field), getattr(after, field))
+    elif before != after:
+        yield name, before, after
+
+
+def _refuse_another_generator(start: Start) -> None:
+    generator, _ = resolve_generator(start.experiment.generator)
+    if generator.fingerprint != start.generator:
+        raise LabError(
+            f"generator {generator.name} has other weights than at the start of the experiment; install the amb that "
+            "started it"
+        )
+
+
+def _brief(value: object) -> str:
+    searches = value if isinstance(value, tuple) and value and isinstance(value[0], Search) else ()
+    text = ", ".join(f"{s.name} ({s.solver})" for s in searches) or repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."

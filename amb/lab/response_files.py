@@ -1,0 +1,297 @@
+"""Reading responses from CSV, Parquet and MATLAB files, and from the columns of a request.
+
+Two kinds of columns say what a trial gave, next to `trial`, its number:
+
+- *responses*: a column for each neuron; or `response`, with the neuron's name in `neuron`; or a matrix `response`,
+  trials by neurons in the experiment's order.
+- *spike times* in milliseconds after stimulus onset: `time`, one row per spike, empty for a trial without a spike; or
+  `spikes`, a list or cell for each trial (or for each trial and neuron). The response is the rate in the counting
+  window.
+
+An empty or NaN response, or a true value in `rejected`, marks a rejected trial. `neuron` may be left out if only one
+neuron is recorded.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from math import isfinite, isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amb.errors import LabError, suggestion
+from amb.lab.experiment import COLUMNS, Experiment
+from amb.lab.responses import Row
+from amb.study.untrusted import MEBIBYTE, read_bytes
+
+SUFFIXES = (".csv", ".parquet", ".mat")
+LARGEST = 1024 * MEBIBYTE
+NOTHING = ("", "nan", "na", "null", "none")
+YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+def read_responses(path: Path, experiment: Experiment) -> list[Row]:
+    """The responses in a file.
+
+    Raises:
+        LabError: the file cannot be read, its columns are not understood, or a value is impossible.
+    """
+    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".mat": _read_mat}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise LabError(f"cannot read {path}: expected a file of type {', '.join(SUFFIXES)}")
+    try:
+        columns = reader(path)
+    except LabError:
+        raise
+    except FileNotFoundError:
+        raise LabError(f"there is no file {path}") from None
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, csv.Error) as cause:
+        why = getattr(cause, "strerror", None) or cause
+        raise LabError(f"cannot read {path}: {why}{_advice(path)}") from cause
+    return rows_of(columns, experiment, str(path))
+
+
+def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
+    """Rows from named columns of equal length.
+
+    Args:
+        columns: see the module; single numbers count as columns of one row.
+        experiment: the recorded neurons, and the counting window.
+        where: the file or request, for errors.
+
+    Raises:
+        LabError: the columns are not understood, or a value is impossible.
+    """
+    table = {name: _listed(column) for name, column in columns.items()}
+    if "trial" not in table:
+        near = suggestion("trial", table)
+        raise LabError(f"{where} has no column 'trial'; {near if near.endswith('?') else f'its columns: {near[11:]}'}")
+    trials = [_trial(value, where) for value in table["trial"]]
+    rejected = [_flag(value, where) for value in table.get("rejected", [None] * len(trials))]
+    kinds = [name for name in ("response", "spikes", "time") if name in table]
+    wide = [name for name in experiment.neurons if name in table]
+    for name in ("response", "spikes"):
+        if len(trials) == 1 and len(table.get(name, ())) > 1:
+            table[name] = [table[name]]  # one row of a matrix, which MATLAB and JSON write as a vector
+    if len(kinds) + bool(wide) != 1:
+        raise LabError(
+            f"{where} must have a column for each neuron ({', '.join(experiment.neurons)}), or one of response, spikes "
+            f"and time; it has {', '.join(table)}{_near(table, experiment)}"
+        )
+    for name in {"trial", "rejected", "neuron", *kinds, *wide} & set(table):
+        if name != "neuron" and len(table[name]) != len(trials):
+            raise LabError(f"{where}: column {name} has {len(table[name])} rows, but trial has {len(trials)}")
+    if wide:
+        absent = [name for name in experiment.neurons if name not in table]
+        for name in set(table) - {*COLUMNS, *wide}:
+            if absent and (near := suggestion(name, absent)).endswith("?"):
+                raise LabError(f"{where}: column {name!r} is not of a recorded neuron; {near}")
+        cells = [(i, name, table[name][i]) for i in range(len(trials)) for name in wide]
+        return _rows(cells, trials, rejected, where)
+    return _rows_of_kind(kinds[0], table, trials, rejected, experiment, where)
+
+
+def _rows_of_kind(
+    kind: str,
+    table: Mapping[str, list[Any]],
+    trials: Sequence[int],
+    rejected: Sequence[bool],
+    experiment: Experiment,
+    where: str,
+) -> list[Row]:
+    cells = [
+        (i, neuron, cell)
+        for i, value in enumerate(table[kind])
+        for neuron, cell in _cells(kind, i, value, table, trials, experiment, where)
+    ]
+    if kind == "response":
+        return _rows(cells, trials, rejected, where)
+    counted: dict[tuple[int, str], float | None] = {}
+    for i, neuron, cell in cells:
+        key = trials[i], neuron
+        times = _times(cell, kind, where, trials[i])
+        if kind == "spikes" and key in counted:
+            raise LabError(f"{where}: trial {key[0]} of {neuron} has two lists of spikes; keep one")
+        if rejected[i] or times is None or (key in counted and counted[key] is None):
+            counted[key] = None
+        else:
+            counted[key] = (counted.get(key) or 0.0) + _in_window(times, experiment)
+    start, end = experiment.response.window
+    seconds = (end - start) / 1000
+    return [Row(*key, None if count is None else count / seconds) for key, count in counted.items()]
+
+
+def _cells(
+    kind: str,
+    row: int,
+    value: Any,
+    table: Mapping[str, list[Any]],
+    trials: Sequence[int],
+    experiment: Experiment,
+    where: str,
+) -> list[tuple[str, Any]]:
+    """The neurons and cells of one row: one of each, or as many as the matrix has columns."""
+    names = [str(name).strip() for name in table.get("neuron", [])]
+    nested = isinstance(value, list) and (kind == "response" or any(isinstance(v, list) for v in value))
+    if nested:
+        columns = names or list(experiment.neurons)
+        if len(columns) != len(value):
+            raise LabError(f"{where}: {kind} has {len(value)} columns, but the neurons are {', '.join(columns)}")
+        return list(zip(columns, value, strict=True))
+    if len(names) == len(trials) and "neuron" in table:
+        return [(names[row], value)]
+    if not names and len(experiment.neurons) == 1:
+        return [(experiment.neurons[0], value)]
+    if len(names) == 1:
+        return [(names[0], value)]
+    raise LabError(
+        f"{where} needs a column 'neuron' with one name per row: {len(experiment.neurons)} neurons are recorded "
+        f"({', '.join(experiment.neurons)})"
+    )
+
+
+def _rows(
+    cells: Sequence[tuple[int, str, Any]], trials: Sequence[int], rejected: Sequence[bool], where: str
+) -> list[Row]:
+    return [
+        Row(trials[i], name, None if rejected[i] else _number(cell, f"{where}: trial {trials[i]} of {name}"))
+        for i, name, cell in cells
+    ]
+
+
+def _listed(column: Any) -> list[Any]:
+    """A column as a list; MATLAB writes a column of one row as a single value."""
+    if isinstance(column, np.ndarray):
+        column = column.tolist()
+    return column if isinstance(column, list) else [column]
+
+
+def _trial(value: Any, where: str) -> int:
+    number = _number(value, f"{where}: column trial")
+    if number is None or number != int(number):
+        raise LabError(f"{where}: column trial has {value!r}; expected the numbers of presentations.csv")
+    return int(number)
+
+
+def _number(value: Any, where: str) -> float | None:
+    """A finite number; None for an empty cell or NaN."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise LabError(f"{where} has {str(value)[:60]!r}; expected a number, or nothing for a rejected trial") from None
+    if isnan(number):
+        return None
+    if not isfinite(number):
+        raise LabError(f"{where} has {value!r}; a response is finite, and a rejected trial has none")
+    return number
+
+
+def _flag(value: Any, where: str) -> bool:
+    text = str(int(value) if isinstance(value, bool | float) and value == value else value).strip().lower()
+    if text not in YES + NO:
+        raise LabError(f"{where}: column rejected has {value!r}; expected 1 or 0")
+    return text in YES
+
+
+def _times(cell: Any, kind: str, where: str, trial: int) -> list[float] | None:
+    """Spike times of a cell; None if the trial was rejected."""
+    label = f"{where}: spikes of trial {trial}"
+    if kind == "time":
+        number = _number(cell, label)
+        return [] if number is None else [number]
+    if isinstance(cell, str):
+        cell = cell.replace(";", " ").split()
+    if cell is None or (isinstance(cell, float) and isnan(cell)):
+        return None
+    numbers = [_number(time, label) for time in _listed(cell)]
+    return None if None in numbers else [number for number in numbers if number is not None]
+
+
+def _in_window(times: Sequence[float], experiment: Experiment) -> int:
+    start, end = experiment.response.window
+    return sum(start <= time < end for time in times)
+
+
+def _near(table: Mapping[str, object], experiment: Experiment) -> str:
+    known = [*experiment.neurons, *COLUMNS]
+    for name in table:
+        if name not in known and (near := suggestion(name, known)).endswith("?"):
+            return f"; for {name!r}, {near}"
+    return ""
+
+
+def _read_csv(path: Path) -> dict[str, list[Any]]:
+    """Columns of text. Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read."""
+    text = read_bytes(path, LARGEST, links=True).decode("utf-8-sig")
+    header = text.split("\n", 1)[0]
+    separator = max(",;\t", key=header.count)
+    lines = [line for line in csv.reader(text.splitlines(), delimiter=separator) if line]
+    if not lines:
+        raise LabError(f"{path} is empty; expected a header with the column trial")
+    names = [name.strip() for name in lines[0]]
+    if len(set(names)) < len(names):
+        raise LabError(f"{path} has two columns of one name: {', '.join(names)}")
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(names):
+            raise LabError(f"{path}: row {number} has {len(line)} cells, but the header has {len(names)}")
+    rows = [[cell.replace(",", ".") if separator != "," else cell for cell in line] for line in lines[1:]]
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+def _read_parquet(path: Path) -> dict[str, list[Any]]:
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return dict(pq.read_table(io.BytesIO(read_bytes(path, LARGEST, links=True))).to_pydict())
+    except pa.ArrowException as cause:
+        raise LabError(f"cannot read {path}: {cause}") from cause
+
+
+def _read_mat(path: Path) -> dict[str, list[Any]]:
+    import io
+
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        content = loadmat(io.BytesIO(read_bytes(path, LARGEST, links=True)))
+    except MatReadError as cause:
+        raise LabError(f"cannot read {path}: {cause}{_advice(path)}") from cause
+    variables = {name: value for name, value in content.items() if not name.startswith("__")}
+    return {name: _plain(np.asarray(value)) for name, value in variables.items()}
+
+
+def _plain(value: np.ndarray) -> list[Any]:
+    """A MATLAB matrix as a column: a vector as a list of cells, a matrix as a list of rows.
+
+    Cells of spike times become lists of numbers, cells of text become text.
+    """
+    if value.dtype.kind == "U":
+        return [str(text) for text in value.ravel()]
+    if value.dtype == object:
+        cells: Any = [[_cell(cell) for cell in row] for row in np.atleast_2d(value)]
+    else:
+        cells = np.atleast_2d(value).tolist()
+    if value.ndim == 2 and 1 in value.shape:
+        return [cell for row in cells for cell in row]
+    return list(cells)
+
+
+def _cell(cell: np.ndarray) -> Any:
+    array = np.asarray(cell)
+    return str(array.ravel()[0]) if array.dtype.kind == "U" and array.size else array.ravel().tolist()
+
+
+def _advice(path: Path) -> str:
+    return "; save it with save(file, '-v7', ...)" if path.suffix.lower() == ".mat" else ""

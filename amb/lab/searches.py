@@ -1,0 +1,133 @@
+"""The solvers of an experiment, brought to where the journal says they are."""
+
+import hashlib
+
+import numpy as np
+
+from amb.catalogue.generators import generator
+from amb.catalogue.solvers import SolverSpec, resolve
+from amb.contracts.generator import Generator, Grid
+from amb.contracts.solver import Solver
+from amb.contracts.space import IntArray
+from amb.errors import AmbError, LabError
+from amb.lab.experiment import Experiment, Search
+from amb.lab.journal import Ask, Start
+from amb.spec import Spec
+
+
+def resolve_generator(text: str) -> tuple[Generator, Grid]:
+    """The generator of a spec such as `cifar10-sngan[grid=quantile]`, loaded, and the grid that its options choose.
+
+    Raises:
+        SpecError: no such generator or option.
+    """
+    spec = Spec.parse(text)
+    loaded = generator(spec.name)
+    return loaded, loaded.grid(**dict(spec.options))
+
+
+def resolve_solver(search: Search) -> SolverSpec:
+    """The solver of a search.
+
+    Raises:
+        LabError: it needs gradients, which no neuron has.
+        SpecError: no such solver or option.
+    """
+    spec = resolve(search.solver)
+    if spec.cls.white_box:
+        raise LabError(f"search {search.name}: {spec} needs the gradients of the neuron; choose one that sees values")
+    return spec
+
+
+class Searches:
+    """The solvers of an experiment's searches.
+
+    A solver is a function of its seed and the values that it was told, so it is brought up to date by telling a new one
+    the values in the journal; what it asks for is checked against the journal.
+    """
+
+    def __init__(self, start: Start, grid: Grid, *, trials: int) -> None:
+        """Fresh solvers.
+
+        Args:
+            start: what the journal begins with.
+            grid: what is searched.
+            trials: the budget of today's settings, which may be larger than at the start.
+
+        Raises:
+            LabError: a solver is of another version than at the start, or cannot take a larger budget.
+            SolverError: a solver cannot search this space.
+        """
+        self._solvers: dict[str, Solver] = {}
+        self._asked: dict[str, IntArray] = {}
+        for search in start.experiment.searches:
+            spec = resolve_solver(search)
+            if spec.cls.version != start.solvers[search.name]:
+                raise LabError(
+                    f"the experiment was started with version {start.solvers[search.name]} of {spec}, but this is "
+                    f"version {spec.cls.version}, which may ask for other stimuli: install the amb that started it"
+                )
+            budget = start.budgets[search.name]
+            if trials != start.experiment.trials and not spec.cls.anytime:
+                raise LabError(
+                    f"trials was {start.experiment.trials} at the start, and {spec} plans with its whole budget: "
+                    "put it back"
+                )
+            self._solvers[search.name] = spec.make(
+                grid.space,
+                budget=trials if spec.cls.anytime else budget,
+                seed=stream(start.experiment.seed, search.name),
+            )
+
+    def ask(self, search: str, told: tuple[float | None, ...], limit: int) -> Ask:
+        """Tell a solver the values of its last candidates, if it has any, and ask it for the next.
+
+        Raises:
+            LabError: the solver broke its contract.
+        """
+        solver = self._solvers[search]
+        try:
+            if told:
+                values = np.array([np.nan if value is None else value for value in told], dtype=np.float64)
+                solver.tell(self._asked[search], values)
+            limit = min(limit, solver.remaining)
+            rows = solver.ask(limit) if limit else np.empty((0, solver.space.d), np.int64)
+            candidates = self._asked[search] = solver.space.check(rows)
+        except AmbError:
+            raise
+        except Exception as cause:
+            raise LabError(
+                f"the solver of search {search} failed: {type(cause).__name__}: {cause}; all responses are kept"
+            ) from cause
+        return Ask(search, told, limit, tuple(tuple(row) for row in candidates.tolist()))
+
+    def replay(self, ask: Ask) -> None:
+        """Repeat what the journal says a solver did.
+
+        Raises:
+            LabError: the solver asks for other candidates now.
+        """
+        if self.ask(ask.search, ask.told, ask.limit) != ask:
+            raise LabError(
+                f"the solver of search {ask.search} asks for other stimuli than it did before: a package that it uses "
+                "has changed; install the versions that the experiment was started with"
+            )
+
+
+def stream(seed: int, name: str) -> int:
+    """The seed of what belongs to a name, independent of all others."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big")
+
+
+def planned_candidates(experiment: Experiment, references: int) -> int:
+    """How many candidates of each search the budget is enough for, at least 1, if no trial is lost.
+
+    Args:
+        experiment: the settings.
+        references: number of reference images.
+    """
+    block, searches = experiment.block, len(experiment.searches)
+    others = references * block.references + searches * block.best + block.blanks
+    blocks, rest = divmod(experiment.trials, others + searches * block.candidates * block.repeats)
+    last = max(0, (rest - others) // (searches * block.repeats))
+    return max(1, blocks * block.candidates + last)

@@ -1,0 +1,139 @@
+"""Stimuli as the pictures that a rig shows: candidates, reference images, blanks."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from amb.contracts.generator import Generator, Grid
+from amb.errors import LabError
+from amb.lab.experiment import Screen
+from amb.lab.history import BLANK, History, reference_name
+from amb.reports.images import as_rgb
+
+FOLDER = "references"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+LARGEST_PIXELS = 100_000_000
+
+Picture = NDArray[np.uint8]
+
+
+def reference_files(folder: Path) -> dict[str, Path]:
+    """The user's reference images, by the names of their stimuli.
+
+    Raises:
+        LabError: two files differ in their suffix only.
+    """
+    files: dict[str, Path] = {}
+    if (folder / FOLDER).is_dir():
+        for path in sorted((folder / FOLDER).iterdir()):
+            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+                continue
+            name = reference_name(path.stem)
+            if name in files:
+                raise LabError(f"{files[name]} and {path} would have one name, {name}: rename one of them")
+            files[name] = path
+    return files
+
+
+def images_in(paths: Sequence[Path]) -> list[Path]:
+    """Image files among files and folders, in order.
+
+    Raises:
+        LabError: a path does not exist, is not an image, or a folder holds none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        images = [p for p in inside if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")]
+        if not images:
+            what = "holds no image" if path.is_dir() else "is not an image" if path.exists() else "does not exist"
+            raise LabError(f"{path} {what}; expected {', '.join(SUFFIXES)}")
+        found += images
+    return found
+
+
+def content_hash(path: Path) -> str:
+    """A hash that tells whether a reference image was replaced.
+
+    Raises:
+        LabError: the file cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as cause:
+        raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
+
+
+class Pictures:
+    """Draws the stimuli of an experiment."""
+
+    def __init__(self, screen: Screen, generator: Generator, grid: Grid, references: Mapping[str, Path]) -> None:
+        self._screen = screen
+        self._generator = generator
+        self._grid = grid
+        self._references = references
+
+    def draw(self, names: list[str], history: History) -> dict[str, Picture]:
+        """The pictures of some stimuli, uint8[height, width, 3] each.
+
+        Raises:
+            LabError: a reference image cannot be read, or is not the one that was presented under its name.
+        """
+        candidates = [name for name in names if name in history.candidates]
+        pictures = {}
+        if candidates:
+            levels = np.array([history.candidates[name].levels for name in candidates], dtype=np.int64)
+            images = self._generator.images(self._grid.latents(levels))
+            pictures = {name: self._framed(image) for name, image in zip(candidates, images, strict=True)}
+        for name in names:
+            if name == BLANK.stimulus:
+                pictures[name] = np.asarray(self._ground())
+            elif name not in pictures:
+                pictures[name] = self._reference(name, history.references.get(name))
+        return pictures
+
+    def _framed(self, image: Picture) -> Picture:
+        return self._placed(Image.fromarray(as_rgb(image), "RGB"))
+
+    def _placed(self, picture: Image.Image) -> Picture:
+        """A picture, its central square enlarged to the size of the stimulus, on the background."""
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        square = picture.crop((left, top, left + side, top + side))
+        size = self._screen.size
+        way = Image.Resampling[self._screen.resampling.upper()]
+        enlarged = square if side == size else square.resize((size, size), way)
+        ground = self._ground()
+        ground.paste(enlarged, ((self._screen.width - size) // 2, (self._screen.height - size) // 2))
+        return np.asarray(ground)
+
+    def _ground(self) -> Image.Image:
+        colour = self._screen.background
+        rgb = (colour,) * 3 if isinstance(colour, int) else tuple(colour)
+        return Image.new("RGB", (self._screen.width, self._screen.height), rgb)
+
+    def _reference(self, name: str, expected: str | None) -> Picture:
+        path = self._references.get(name)
+        if path is None:
+            raise LabError(f"the image of {name} is no longer in {FOLDER}/; put it back")
+        if expected is not None and content_hash(path) != expected:
+            raise LabError(f"{path} is not the image that was presented before as {name}; give the new one a new name")
+        try:
+            with Image.open(path) as picture:
+                if picture.width * picture.height > LARGEST_PIXELS:
+                    raise LabError(f"{path} has {picture.width} x {picture.height} pixels; make it smaller")
+                return self._placed(picture.convert("RGB"))
+        except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as cause:
+            raise LabError(f"cannot read the image {path}: {cause}") from cause
+
+
+def png(picture: Picture) -> bytes:
+    """A picture as the content of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture, "RGB").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,320 @@
+"""What a laboratory relies on: blocks as asked for, no response lost or counted twice, and the past kept."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amb.errors import LabError
+from amb.lab.experiment import FILE, parse_experiment, template
+from amb.lab.journal import FILE as JOURNAL
+from amb.lab.laboratory import PRESENTATIONS, Laboratory, create
+from amb.lab.responses import Row
+
+from .conftest import finish, new_experiment, response, rows_for
+
+
+def kinds(lab: Laboratory, block: int) -> Counter:
+    return Counter(trial.kind for trial in lab.history.trials if trial.block == block)
+
+
+def test_a_block_has_what_the_settings_ask_for(folder: Path) -> None:
+    lab = new_experiment(folder, neurons=("a", "b"), references=3, trials=200)
+    finish(lab, blocks=2)
+    assert kinds(lab, 1) == {"candidate": 48, "reference": 3, "blank": 2}
+    assert kinds(lab, 2) == {"candidate": 48, "reference": 3, "blank": 2, "best": 2}
+    shown = Counter(trial.stimulus for trial in lab.history.trials if trial.block == 1)
+    assert {shown[name] for name in lab.history.candidates if lab.history.candidates[name].block == 1} == {2}
+
+
+def test_the_order_is_random_by_the_seed_and_spreads_repeats(folder: Path, tmp_path: Path) -> None:
+    orders = []
+    for name, seed in [("x", 1), ("y", 1), ("z", 2)]:
+        lab = new_experiment(tmp_path / name, seed=seed)
+        lab.next_block()
+        orders.append([trial.stimulus.split("-")[-1] for trial in lab.history.trials])
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0] != sorted(orders[0])
+    halves = [set(orders[0][:13]), set(orders[0][13:])]
+    assert len(halves[0] & halves[1]) >= 11  # of twelve stimuli that are presented twice
+
+
+def test_pictures_have_the_size_and_background_of_the_rig(folder: Path) -> None:
+    lab = new_experiment(folder, references=1, changes={"background = 128": "background = [10, 20, 30]"})
+    block = lab.next_block()
+    assert block is not None
+    for path in block.folder.glob("*.png"):
+        picture = np.asarray(Image.open(path))
+        assert picture.shape == (40, 48, 3)
+        assert picture[0, 0].tolist() == [10, 20, 30]
+        assert (picture == [10, 20, 30]).all() == (path.stem == "blank")
+    assert {path.stem for path in block.folder.glob("*.png")} == {trial.stimulus for trial in lab.history.trials}
+
+
+def test_the_table_of_presentations_names_a_picture_for_every_trial(folder: Path) -> None:
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    lines = (block.folder / PRESENTATIONS).read_text().splitlines()
+    assert lines[0] == "trial,block,file,kind,stimulus"
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(block.trials)
+    assert all((block.folder / line.split(",")[2]).is_file() for line in lines[1:])
+
+
+def test_next_repeats_the_open_block_and_restores_its_files(folder: Path) -> None:
+    lab = new_experiment(folder)
+    first = lab.next_block()
+    assert first is not None
+    files = {path.name: path.read_bytes() for path in first.folder.iterdir()}
+    journal = (folder / JOURNAL).read_bytes()
+    shutil.rmtree(first.folder)
+    assert Laboratory(folder).next_block() == first
+    assert {path.name: path.read_bytes() for path in first.folder.iterdir()} == files
+    assert (folder / JOURNAL).read_bytes() == journal
+
+
+def test_the_solver_learns_the_mean_of_the_valid_repeats(folder: Path) -> None:
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    lost = lab.history.presentations("n1-0001")[0]
+    lab.tell(rows_for(lab, block, skip=lambda n: n == lost), source="a")
+    lab.tell([Row(lost, "n1", None)], source="b")
+    lab.next_block()
+    told = lab.history.blocks[1].asks[0].told
+    pictures = {
+        trial.number: block.folder / f"{trial.stimulus}.png" for trial in lab.history.trials[: len(block.trials)]
+    }
+    for i, value in enumerate(told, 1):
+        trials = [n for n in lab.history.presentations(f"n1-{i:04d}") if n != lost and n in pictures]
+        assert value == pytest.approx(np.mean([response(n, "n1", pictures[n]) for n in trials]))
+        assert len(trials) == 2 - (i == 1)
+
+
+def test_a_stimulus_without_a_valid_trial_is_presented_again_before_its_query_fails(folder: Path) -> None:
+    lab = new_experiment(folder, neurons=("a", "b"), trials=300)
+    block = lab.next_block()
+    assert block is not None
+    lab.tell(rows_for(lab, block, skip=lambda n: lab.history.trials[n - 1].stimulus == "a-0003"), source="x")
+    second = lab.next_block(close=1)
+    assert second is not None
+    shown = {trial.stimulus for trial in lab.history.trials if trial.block == 2 and trial.kind == "candidate"}
+    assert {name for name in shown if name.startswith("a-")} == {"a-0003"}
+    assert [ask.search for ask in lab.history.blocks[1].asks] == ["b"]  # goes on meanwhile
+    lab.tell(rows_for(lab, second, skip=lambda n: lab.history.trials[n - 1].stimulus == "a-0003"), source="y")
+    lab.next_block(close=2)
+    told = {ask.search: ask.told for ask in lab.history.blocks[2].asks}
+    assert told["a"][2] is None
+    assert None not in told["a"][:2] + told["a"][3:]
+
+
+def test_a_group_is_searched_by_the_mean_of_its_neurons_and_only_where_all_responded(folder: Path) -> None:
+    lab = new_experiment(folder, neurons=("a", "b"), together=True)
+    block = lab.next_block()
+    assert block is not None
+    rows = rows_for(lab, block)
+    one = lab.history.presentations("a+b-0001")
+    lab.tell([row for row in rows if not (row.trial == one[0] and row.neuron == "b")], source="x")
+    lab.tell([Row(one[0], "b", None)], source="y")
+    lab.next_block()
+    both = [row.value for row in rows if row.trial == one[1]]
+    assert lab.history.blocks[1].asks[0].told[0] == pytest.approx(np.mean([v for v in both if v is not None]))
+
+
+def test_a_partial_block_is_recorded_and_stays_open(folder: Path) -> None:
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    rows = rows_for(lab, block)
+    receipt = lab.tell(rows[:5], source="x")
+    assert (receipt.new, receipt.block, len(receipt.missing)) == (5, 1, len(rows) - 5)
+    assert lab.next_block() == Laboratory(folder).next_block()
+    receipt = lab.tell(rows, source="x")
+    assert (receipt.new, receipt.known, receipt.block) == (len(rows) - 5, 5, None)
+
+
+def test_agreeing_doubles_are_ignored_and_contradicting_ones_refused_whole(folder: Path) -> None:
+    lab = new_experiment(folder)
+    lab.next_block()
+    lab.tell([Row(1, "n1", 2.0), Row(2, "n1", None)], source="x")
+    journal = (folder / JOURNAL).read_bytes()
+    assert lab.tell([Row(1, "n1", 2.0), Row(2, "n1", None), Row(1, "n1", 2.0)], source="x").new == 0
+    for wrong in ([Row(3, "n1", 1.0), Row(1, "n1", 2.5)], [Row(2, "n1", 0.0)], [Row(1, "n1", None)],
+                  [Row(4, "n1", 1.0), Row(4, "n1", 1.5)]):  # fmt: skip
+        with pytest.raises(LabError, match="nothing of this file was recorded"):
+            lab.tell(wrong, source="x")
+    assert (folder / JOURNAL).read_bytes() == journal
+    assert not lab.history.recorded(3, "n1")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([Row(0, "n1", 1.0)], "no trial 0; trials so far: 1 to 26"),
+        ([Row(27, "n1", 1.0)], "no trial 27"),
+        ([Row(1, "N1x", 1.0)], "unknown neuron 'N1x'; did you mean n1"),
+    ],
+)
+def test_impossible_rows_are_refused(folder: Path, rows: list[Row], message: str) -> None:
+    lab = new_experiment(folder)
+    lab.next_block()
+    with pytest.raises(LabError, match=message):
+        lab.tell(rows, source="x")
+
+
+def test_closing_a_block_is_idempotent_and_its_lost_trials_stay_lost(folder: Path) -> None:
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    lab.tell(rows_for(lab, block, skip=lambda n: n == 7), source="x")
+    second = lab.next_block(close=1)
+    assert second is not None
+    assert second.number == 2
+    assert lab.next_block(close=1) == second  # not block 2 closed too
+    with pytest.raises(LabError, match="trial 7 is lost: block 1 was closed without it"):
+        lab.tell([Row(7, "n1", 1.0)], source="x")
+    with pytest.raises(LabError, match="no block 9 to close"):
+        lab.next_block(close=9)
+
+
+@pytest.mark.parametrize("trials", [22, 60, 61, 95])
+def test_the_budget_is_never_exceeded_and_used_as_far_as_a_block_fits(folder: Path, trials: int) -> None:
+    lab = new_experiment(folder, trials=trials)
+    finish(lab)
+    assert trials - 5 < len(lab.history.trials) <= trials  # a block needs at least 2 + 1 + 2 trials
+    assert lab.next_block() is None
+
+
+def test_a_larger_budget_continues_the_experiment(folder: Path, tmp_path: Path) -> None:
+    short, long = new_experiment(folder, trials=60), new_experiment(tmp_path / "long", trials=130)
+    finish(short)
+    text = (folder / FILE).read_text()
+    (folder / FILE).write_text(text.replace("trials = 60", "trials = 130"))
+    finish(Laboratory(folder))
+    finish(long)
+    assert len(Laboratory(folder).history.trials) > 120
+    first = [c.levels for c in long.history.candidates.values()]
+    assert [c.levels for c in Laboratory(folder).history.candidates.values()][:20] == first[:20]
+
+
+def test_settings_on_which_the_past_depends_cannot_change(folder: Path) -> None:
+    lab = new_experiment(folder)
+    lab.next_block()
+    text = (folder / FILE).read_text()
+    for old, new, name in [("width = 48", "width = 50", "screen.width"), ("seed = 0", "seed = 1", "seed"),
+                           ('"cma"', '"snes"', "search"), ("[50, 250]", "[50, 200]", "response.window")]:  # fmt: skip
+        (folder / FILE).write_text(text.replace(old, new))
+        with pytest.raises(LabError, match=rf"{name} in experiment.toml was changed after the first block"):
+            Laboratory(folder)
+    (folder / FILE).write_text(text.replace("candidates = 20", "candidates = 5"))
+    finish(Laboratory(folder), blocks=2)
+    assert kinds(Laboratory(folder), 2)["candidate"] == 10
+
+
+def test_a_reference_image_cannot_be_replaced(folder: Path) -> None:
+    lab = new_experiment(folder, references=1)
+    finish(lab, blocks=1)
+    Image.new("RGB", (9, 9)).save(folder / "references" / "image0.png")
+    with pytest.raises(LabError, match="not the one that was presented before"):
+        Laboratory(folder).next_block()
+
+
+def test_new_is_idempotent_and_never_replaces_another_experiment(folder: Path) -> None:
+    new_experiment(folder, references=2)
+    new_experiment(folder, references=2)
+    with pytest.raises(LabError, match="holds another experiment"):
+        new_experiment(folder, trials=7)
+
+
+def test_a_torn_last_line_is_cut_off_and_other_damage_refused(folder: Path) -> None:
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    rows = rows_for(lab, block)
+    lab.tell(rows[:3], source="x")
+    path = folder / JOURNAL
+    whole = path.read_bytes()
+    start_of_last = whole[:-1].rfind(b"\n") + 1
+    for end in (start_of_last + 1, start_of_last + 40, len(whole) - 1):
+        for rest in (b"", b"\0" * 40 + b"\n"):
+            path.write_bytes(whole[:end] + rest)
+            torn = Laboratory(folder)
+            assert not torn.history.recorded(1, "n1")
+            torn.tell(rows[:3], source="x")
+            assert path.read_bytes()[:start_of_last] == whole[:start_of_last]
+            assert Laboratory(folder).history.value(1, "n1") == rows[0].value
+    for damaged in (whole.replace(b'"limit":20', b'"limit":21'), whole[whole.find(b"\n") + 1 :],
+                    whole[:-3] + b"]" + whole[-2:]):  # fmt: skip
+        path.write_bytes(damaged)
+        with pytest.raises(LabError, match=r"line [123] of .* is damaged"):
+            Laboratory(folder)
+
+
+def test_a_resumed_experiment_asks_for_the_same_stimuli(folder: Path, tmp_path: Path) -> None:
+    """Every command in a process of its own is like a new `Laboratory` for each call."""
+    steady = new_experiment(folder, neurons=("a", "b"), trials=200)
+    finish(steady)
+    new_experiment(tmp_path / "again", neurons=("a", "b"), trials=200)
+    while (block := Laboratory(tmp_path / "again").next_block()) is not None:
+        lab = Laboratory(tmp_path / "again")
+        Laboratory(tmp_path / "again").tell(rows_for(lab, block), source="x")
+    again = Laboratory(tmp_path / "again")
+    assert again.history.candidates == steady.history.candidates
+    assert [b.order for b in again.history.blocks] == [b.order for b in steady.history.blocks]
+
+
+def test_a_solver_that_changed_is_refused(folder: Path) -> None:
+    lab = new_experiment(folder)
+    finish(lab, blocks=1)
+    lines = (folder / JOURNAL).read_text().splitlines()
+    start = json.loads(lines[0])["event"]
+    assert start["solvers"] == {"n1": lab.history.start.solvers["n1"]}  # type: ignore[union-attr]
+    import zlib
+
+    changed, crc = [], 0
+    for line in lines:
+        event = line[line.index('"event":') + 8 : -1].replace('"solvers":{"n1":"', '"solvers":{"n1":"0')
+        crc = zlib.crc32(event.encode(), crc)
+        changed.append(f'{{"crc":"{crc:08x}","event":{event}}}\n')
+    (folder / JOURNAL).write_text("".join(changed))
+    with pytest.raises(LabError, match="which may ask for other stimuli"):
+        Laboratory(folder).next_block()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("candidates = 20", "candiates = 20", "'block.candiates'; did you mean block.candidates"),
+        ("candidates = 20", "candidates = 0", "block.candidates: expected `int` >= 1, got 0"),
+        ('neurons = ["n1"]\ntrials', "neurons = []\ntrials", "neurons: expected `array` of length >= 1, got"),
+        (
+            'solver = "cma"\nneurons = ["n1"]',
+            'solver = "cma"\nneurons = ["n2"]',
+            "unknown neuron of search n2 'n2'; there are: n1",
+        ),
+        ("window = [50, 250]", "window = [250, 50]", "response.window must be"),
+        ("size = 256 ", "size = 300 ", "the stimulus must fit"),
+        ('resampling = "bicubic"', 'resampling = "best"', "screen.resampling: invalid enum value 'best'"),
+        ("trials = 100", "trials = ", "is not TOML"),
+    ],
+)
+def test_wrong_settings_are_explained(old: str, new: str, message: str) -> None:
+    text = template(generator="toy", neurons=["n1"], solver="cma", together=False, trials=100, seed=0)
+    assert old in text
+    with pytest.raises(LabError, match=message):
+        parse_experiment(text.replace(old, new), "experiment.toml")
+
+
+def test_what_does_not_exist_is_refused_before_the_folder_is_made(folder: Path) -> None:
+    for changes, message in [({'"toy"': '"toi"'}, "unknown generator 'toi'"), ({'"cma"': '"cmaa"'}, "unknown solver"),
+                             ({'"cma"': '"gradient"'}, "needs the gradients")]:  # fmt: skip
+        text = template(generator="toy", neurons=["n1"], solver="cma", together=False, trials=9, seed=0)
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        with pytest.raises(Exception, match=message):
+            create(folder, text)
+        assert not folder.exists()

@@ -1,0 +1,132 @@
+"""Files of responses mean the same in every format, and say what is wrong with them."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+
+from amb.errors import LabError
+from amb.lab.experiment import Experiment, Search
+from amb.lab.response_files import read_responses, rows_of
+from amb.lab.responses import Row
+
+TWO = Experiment("toy", ("a", "b"), 100, (Search("cma", ("a",)),))
+ONE = Experiment("toy", ("a",), 100, (Search("cma", ("a",)),))
+EXPECTED = {(1, "a"): 3.5, (1, "b"): 2.0, (2, "a"): None, (2, "b"): 4.25, (3, "a"): None, (3, "b"): None}
+
+
+def read(path: Path, experiment: Experiment = TWO) -> dict[tuple[int, str], float | None]:
+    rows = read_responses(path, experiment)
+    assert len({(row.trial, row.neuron) for row in rows}) == len(rows)
+    return {(row.trial, row.neuron): row.value for row in rows}
+
+
+def cells(*columns: object) -> np.ndarray:
+    array = np.empty(len(columns), dtype=object)
+    array[:] = columns
+    return array
+
+
+def test_responses_by_neuron(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.csv"
+    wide.write_text("trial,a,b,rejected\n1,3.5,2,0\n2,NaN,4.25,0\n3,7,8,1\n")
+    assert read(wide) == EXPECTED
+    wide.write_text("﻿trial;a;b;rejected\r\n1;3,5;2;\r\n2;;4,25;\r\n3;7;8;true\r\n")
+    assert read(wide) == EXPECTED
+    table = pd.DataFrame({"trial": [1, 2, 3], "a": [3.5, None, 7], "b": [2, 4.25, 8], "rejected": [False, False, True]})
+    table.to_parquet(tmp_path / "wide.parquet")
+    assert read(tmp_path / "wide.parquet") == EXPECTED
+    savemat(tmp_path / "wide.mat", {c: table[c].to_numpy(float) for c in table})
+    assert read(tmp_path / "wide.mat") == EXPECTED
+
+
+def test_one_response_a_row(tmp_path: Path) -> None:
+    long = tmp_path / "long.csv"
+    with long.open("w") as file:
+        csv.writer(file).writerows([("neuron", "trial", "response"), *((n, t, v) for (t, n), v in EXPECTED.items())])
+    assert read(long) == EXPECTED
+    frame = pd.DataFrame([(t, n, v) for (t, n), v in EXPECTED.items()], columns=["trial", "neuron", "response"])
+    frame.to_parquet(tmp_path / "long.parquet")
+    assert read(tmp_path / "long.parquet") == EXPECTED
+    long.write_text("trial,response\n1,3.5\n")
+    assert read(long, ONE) == {(1, "a"): 3.5}
+
+
+def test_a_matrix_of_matlab(tmp_path: Path) -> None:
+    matrix = np.array([[3.5, 2], [np.nan, 4.25], [np.nan, np.nan]])
+    savemat(tmp_path / "m.mat", {"trial": [[1], [2], [3]], "response": matrix})
+    assert read(tmp_path / "m.mat") == EXPECTED
+    savemat(tmp_path / "m.mat", {"trial": [1, 2, 3], "response": matrix[:, ::-1], "neuron": cells("b", "a")})
+    assert read(tmp_path / "m.mat") == EXPECTED
+    savemat(tmp_path / "m.mat", {"trial": 1, "response": matrix[:1]})
+    assert read(tmp_path / "m.mat") == {(1, "a"): 3.5, (1, "b"): 2.0}
+
+
+def test_spike_times_are_counted_in_the_window(tmp_path: Path) -> None:
+    """50 to 250 ms, the start included and the end not: one spike is 5 spikes/s."""
+    expected = {(1, "a"): 15.0, (2, "a"): 0.0, (3, "a"): None}
+    times = tmp_path / "times.csv"
+    times.write_text("trial,time,rejected\n1,12,0\n1,50,0\n1,120.5,0\n1,249.9,0\n1,250,0\n2,,0\n3,100,1\n")
+    assert read(times, ONE) == expected
+    lists = tmp_path / "lists.csv"
+    lists.write_text('trial,spikes\n1,12 50 120.5 249.9 250\n2,""\n3,NaN\n')
+    assert read(lists, ONE) == expected
+    spikes = [[12, 50, 120.5, 249.9, 250.0], [], None]
+    pd.DataFrame({"trial": [1, 2, 3], "spikes": spikes}).to_parquet(tmp_path / "s.parquet")
+    assert read(tmp_path / "s.parquet", ONE) == expected
+    savemat(tmp_path / "s.mat", {"trial": [1, 2, 3], "spikes": cells(np.array(spikes[0]), np.zeros(0), np.nan)})
+    assert read(tmp_path / "s.mat", ONE) == expected
+    both = np.empty((2, 2), dtype=object)
+    both[0, 0], both[0, 1], both[1, 0], both[1, 1] = np.array([60.0, 70.0]), 80.0, np.zeros(0), np.nan
+    savemat(tmp_path / "s.mat", {"trial": [1, 2], "spikes": both})
+    assert read(tmp_path / "s.mat") == {(1, "a"): 10.0, (1, "b"): 5.0, (2, "a"): 0.0, (2, "b"): None}
+
+
+def test_columns_of_a_request_may_be_single_numbers() -> None:
+    """MATLAB's jsonencode writes a column of one row as a number, and a row of a matrix as a vector."""
+    assert rows_of({"trial": 4, "response": [1.5, None]}, TWO, "x") == [Row(4, "a", 1.5), Row(4, "b", None)]
+    assert rows_of({"trial": 4, "spikes": [60]}, ONE, "x") == [Row(4, "a", 5.0)]
+    assert rows_of({"trial": [4, 5], "spikes": [60, []]}, ONE, "x") == [Row(4, "a", 5.0), Row(5, "a", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trail,a,b\n1,2,3\n", "no column 'trial'; did you mean trail"),
+        ("trial,A1\n1,2\n", "a column for each neuron"),
+        ("trial,a,B\n1,2,3\n", "column 'B' is not of a recorded neuron; did you mean b"),
+        ("trial,a,b\n1,x,3\n", "trial 1 of a has 'x'; expected a number, or nothing for a rejected trial"),
+        ("trial,a,b\n1,inf,3\n", "a response is finite"),
+        ("trial,a,b\n1.5,2,3\n", "expected the numbers of presentations.csv"),
+        ("trial,a,b\n1,2\n", "row 2 has 2 cells, but the header has 3"),
+        ("trial,a,a\n1,2,3\n", "two columns of one name"),
+        ("trial,a,b,rejected\n1,2,3,maybe\n", "column rejected has 'maybe'; expected 1 or 0"),
+        ("trial,response\n1,2\n", "needs a column 'neuron'"),
+        ("trial,response,spikes\n1,2,3\n", "one of response, spikes and time"),
+        ("trial,response,a\n1,2,3\n", "a column for each neuron"),
+        ("", "is empty"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(text)
+    with pytest.raises(LabError, match=message):
+        read_responses(path, TWO)
+
+
+def test_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
+    for name, content, message in [
+        ("r.xlsx", b"x", "expected a file of type .csv, .parquet, .mat"),
+        ("r.mat", b"MATLAB 7.3 MAT-file, Platform" + b" " * 95 + b"\0\2IM" + b"\0" * 500, "-v7"),
+        ("r.mat", b"nonsense", "-v7"),
+        ("r.parquet", b"PAR1nonsense", "cannot read"),
+        ("r.csv", b"trial,a\n\xff\xfe\n", "cannot read"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(LabError, match=message):
+            read_responses(tmp_path / name, TWO)
+    with pytest.raises(LabError, match="there is no file"):
+        read_responses(tmp_path / "none.csv", TWO)
