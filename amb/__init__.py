@@ -4,11 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from amb.api.compare import compare as compare
+    from amb.api.compare import open as open
+    from amb.api.result import Result as Result
     from amb.catalogue.generators import generator as generator
     from amb.catalogue.problems import problem as problem
     from amb.catalogue.solvers import solver as solver
     from amb.catalogue.targets import target as target
-    from amb.comparison.compare import compare as compare
     from amb.comparison.result import Comparison as Comparison
     from amb.contracts.batches import BatchSolver as BatchSolver
     from amb.contracts.family import Family as Family
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from amb.contracts.suite import Suite as Suite
     from amb.contracts.target import Target as Target
     from amb.errors import AmbError as AmbError
+    from amb.reports.contract import FigureReport as FigureReport
     from amb.reports.contract import Report as Report
     from amb.reports.contract import ReportData as ReportData
 
@@ -32,17 +35,20 @@ _MODULES = {
     "Comparison": "amb.comparison.result",
     "Evaluation": "amb.contracts.problem",
     "Family": "amb.contracts.family",
+    "FigureReport": "amb.reports.contract",
     "FunctionProblem": "amb.contracts.problem",
     "Generator": "amb.contracts.generator",
     "Grid": "amb.contracts.generator",
     "Problem": "amb.contracts.problem",
     "Report": "amb.reports.contract",
     "ReportData": "amb.reports.contract",
+    "Result": "amb.api.result",
     "Solver": "amb.contracts.solver",
     "Space": "amb.contracts.space",
     "Suite": "amb.contracts.suite",
-    "compare": "amb.comparison.compare",
+    "compare": "amb.api.compare",
     "generator": "amb.catalogue.generators",
+    "open": "amb.api.compare",
     "problem": "amb.catalogue.problems",
     "Target": "amb.contracts.target",
     "solver": "amb.catalogue.solvers",
@@ -52,10 +58,14 @@ __all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("amb")
     if name in _MODULES:
         return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'amb' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    return sorted([*_MODULES, "__version__", "__doc__", "__name__", "__file__", "__path__"])

@@ -38,8 +38,6 @@ def compare(
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
     cluster = o.cluster(executor, scheduler, workers, plugin)
-    progress = display(Console(stderr=json))
-    progress.prepare("Loading solvers and networks ...")
     with interruptible(study):
         comparison = run_comparison(
             solvers,
@@ -57,6 +55,6 @@ def compare(
             retry=retry,
             cluster=cluster,
             with_reference=reference or with_reference,
-            progress=progress,
+            progress=display(Console(stderr=json)),
         )
         print_and_write(comparison, as_json=json)

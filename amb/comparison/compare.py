@@ -10,9 +10,10 @@ from amb.comparison.table import read_runs
 from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
 from amb.run.dispatch import carry_out
+from amb.run.display import default_display
 from amb.run.limits import Limits
 from amb.run.plan import Plan, make_plan
-from amb.run.progress import Progress
+from amb.run.progress import NoProgress, Progress
 from amb.spec import Spec
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question
@@ -40,7 +41,7 @@ def compare(
     limits: Limits | None = None,
     retry: bool = False,
     cluster: DaskCluster | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Comparison:
     """Run what is missing in the study and compare the solvers.
 
@@ -62,12 +63,15 @@ def compare(
         limits: time and memory limits of a run, and whether its solver gets its own process.
         retry: resume failed runs.
         cluster: where runs are executed (`amb.run.dask.DaskCluster`); by default in this process.
-        progress: shows how far the runs are; by default nothing is shown.
+        progress: shows how far the runs are; by default, and for True, a live table in a notebook or a terminal and
+            nothing elsewhere; False: nothing.
 
     Raises:
         SpecError: an unknown name, or a bad spec, budget, number of seeds, alpha or rope.
         StudyError: the folder cannot be written or read.
     """
+    receiver = default_display() if progress is None or progress is True else progress or NoProgress()
+    receiver.prepare("Loading solvers and networks ...")
     question = Question(metric, alpha, rope, control)
     baseline = find_baseline(with_reference) if with_reference else None
     if baseline is not None:
@@ -88,7 +92,7 @@ def compare(
         limits=limits or Limits(),
         retry=retry,
         notes=notes,
-        progress=progress,
+        progress=receiver,
     )
     return _analyse(plan, requested, folder, question, baseline)
 

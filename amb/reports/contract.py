@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
@@ -13,6 +13,9 @@ from amb.stats import Analysis, Question, common, competing
 from amb.stats.metrics import Cell, Traces
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
+
+if TYPE_CHECKING:  # contracts are imported without a plotting library
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ class Report(ABC):
     @abstractmethod
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         """Write into `folder`, which exists, and return the files written, the most important first."""
+
+
+class FigureReport(Report):
+    """A report that draws figures, which `result.plot` also shows in a notebook."""
+
+    @abstractmethod
+    def figures(self, data: ReportData) -> "Mapping[str, Figure]":
+        """Figures by the names of their files without suffix, in order; empty if there is nothing to draw."""
 
 
 class StudyReport(Report):

@@ -27,12 +27,15 @@ class WrittenReports:
     failures: tuple[str, ...] = ()
 
 
-def write_reports(comparison: Comparison, names: Sequence[str] | None = None) -> WrittenReports:
-    """Write reports into the study's `report/` folder; a report that fails does not stop the others.
+def write_reports(
+    comparison: Comparison, names: Sequence[str] | None = None, *, folder: Path | None = None
+) -> WrittenReports:
+    """Write reports into a folder; a report that fails does not stop the others.
 
     Args:
         comparison: what to report on.
         names: names of the reports; by default all that are installed.
+        folder: where; by default the study's `report/`.
 
     Returns:
         The files written, and the reports that failed.
@@ -44,7 +47,7 @@ def write_reports(comparison: Comparison, names: Sequence[str] | None = None) ->
     """
     chosen = [find("reports", name) for name in (plugins("reports") if names is None else names)]
     data = report_data(comparison)
-    folder = comparison.study.folder / "report"
+    folder = comparison.study.folder / "report" if folder is None else folder
     files: list[Path] = []
     failures: list[str] = []
     for plugin in chosen:
@@ -80,7 +83,7 @@ def report_data(comparison: Comparison) -> ReportData:
 
 def write_leaderboard(
     studies: Sequence[str | Path],
-    file: Path,
+    file: str | Path,
     question: Question = DEFAULT,
     *,
     title: str = "",
@@ -99,6 +102,7 @@ def write_leaderboard(
             written.
         PluginError: the report cannot be loaded, or can only report on comparisons.
     """
+    file = Path(file)
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]

@@ -10,6 +10,7 @@ PICTURE = Path(__file__).with_suffix(".svg")
 CAPTIONS = {
     "__main__": "python -m amb",
     "cli": "the command line: one module per command",
+    "api": "amb.compare, amb.open, results in a notebook",
     "testing": "the rules that every solver must pass",
     "lab": "experiments on living neurons: blocks of stimuli out, responses in",
     "reports": "the report contract, and writing reports",

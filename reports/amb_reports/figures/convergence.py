@@ -1,33 +1,34 @@
 """The best activation so far against queries."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.stats.gap import gap_closed, ranges
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far
 from amb_reports.captions import scale_and_scope
-from amb_reports.figures.palette import INK, Line, explain, forget, label_ends, lines, log_queries, save, tidy
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import INK, Line, explain, label_ends, lines, log_queries, tidy
 
 ALL = "all problems"
 MOST_PANELS = 12
 
 
-class Convergence(Report):
+class Convergence(Drawn):
     """`convergence.png` and `.svg`: normalized best-so-far activation, over all problems and layer by layer."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "convergence"
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
         if runs.empty:
-            return forget(folder, "convergence")
+            return {}
         table = convergence_table(runs, traces)
-        return save(draw_convergence(table, scale_and_scope(runs, traces)), folder, "convergence")
+        return {self.name: draw_convergence(table, scale_and_scope(runs, traces))}
 
 
 def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:

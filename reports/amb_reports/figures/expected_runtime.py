@@ -6,23 +6,29 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb_reports.captions import scale_and_scope
-from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import INK, explain, label_ends, lines, tidy
 
 
-class ExpectedRuntime(Report):
+class ExpectedRuntime(Drawn):
     """`ert.csv` (one row per problem, solver and threshold) and `ert.png`, `.svg` (all problems, with intervals)."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "ert"
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
         table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
-        if table.empty:
-            return forget(folder, "ert")
-        paths = save(draw_runtimes(table, scale_and_scope(runs, traces)), folder, "ert")
-        paths.append(folder / "ert.csv")
-        expected_runtimes(data.competing, traces).to_csv(paths[-1], index=False, lineterminator="\n")
+        return {} if table.empty else {self.name: draw_runtimes(table, scale_and_scope(runs, traces))}
+
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        """Save the figure and its table."""
+        paths = super().write(data, folder)
+        if paths:
+            paths.append(folder / "ert.csv")
+            expected_runtimes(data.competing, data.traces).to_csv(paths[-1], index=False, lineterminator="\n")
         return paths
 
 

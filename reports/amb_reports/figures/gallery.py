@@ -1,15 +1,14 @@
 """The images: the most exciting input of each problem and solver."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.reports.images import as_rgb
 from amb_reports.captions import short
-from amb_reports.figures.palette import DPI, INK, MUTED, save
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import DPI, INK, MUTED
 
 CELL = 160
 """Side of an image in pixels: images of 16, 32 and 64 pixels are enlarged by whole or nearly whole factors."""
@@ -20,22 +19,24 @@ ROWS = 16
 TOP, GAP, CAPTION, BOTTOM, RIGHT = 96, 14, 30, 14, 24
 
 
-class Gallery(Report):
+class Gallery(Drawn):
     """`gallery.png` (and `gallery-2.png`, ... for many problems): problems by solvers."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "gallery"
+    kinds = ("png",)
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         meis = data.meis()
         if meis.empty:  # no run recommended a candidate
-            return []
+            return {}
         table = gallery_table(meis, data.runs, list(data.analysis.table["solver"]))
-        paths = []
         pages = -(-table["row"].nunique() // ROWS)
+        figures = {}
         for page in range(pages):
-            part = table[table["row"] // ROWS == page]
-            name = "gallery" if page == 0 else f"gallery-{page + 1}"
             title = "Most exciting inputs" + (f" ({page + 1}/{pages})" if pages > 1 else "")
-            paths += save(draw_gallery(part, title), folder, name, kinds=("png",))
-        return paths
+            name = self.name if page == 0 else f"{self.name}-{page + 1}"
+            figures[name] = draw_gallery(table[table["row"] // ROWS == page], title)
+        return figures
 
 
 def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) -> pd.DataFrame:

@@ -1,29 +1,30 @@
 """Every solver on every problem, at a glance."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
 from amb_reports.captions import scale_and_scope, short
-from amb_reports.figures.palette import INK, MUTED, explain, save
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import INK, MUTED, explain
 
 # One hue from light to dark can be read in grey and with any colour vision.
 SCALE = LinearSegmentedColormap.from_list("amb", ["#f7fbff", "#9ecae1", "#0072B2", "#08306b"])
 
 
-class Heatmap(Report):
+class Heatmap(Drawn):
     """`heatmap.png` and `.svg`: median activation, coloured by its normalized value."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "heatmap"
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.competing, data.traces
         table = heatmap_table(runs, traces, list(data.analysis.ranking["solver"]))
-        return save(draw_heatmap(table, scale_and_scope(runs, traces)), folder, "heatmap")
+        return {self.name: draw_heatmap(table, scale_and_scope(runs, traces))}
 
 
 def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.DataFrame:

@@ -1,26 +1,27 @@
 """Performance profile: the share of runs that end at or above each normalized activation."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
 from amb_reports.captions import scale_and_scope
-from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, save, tidy
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import INK, explain, label_ends, lines, tidy
 
 
-class Profile(Report):
+class Profile(Drawn):
     """`profile.png` and `.svg`: share of runs that end at or above each normalized activation."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "profile"
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
         if runs.empty:
-            return forget(folder, "profile")
-        return save(draw_profile(profile_table(runs, traces), scale_and_scope(runs, traces)), folder, "profile")
+            return {}
+        return {self.name: draw_profile(profile_table(runs, traces), scale_and_scope(runs, traces))}
 
 
 def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:

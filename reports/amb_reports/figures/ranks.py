@@ -1,27 +1,28 @@
 """Mean ranks, with bars over the solvers that the tests do not tell apart."""
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.stats.groups import cliques
 from amb_reports.captions import scope
-from amb_reports.figures.palette import INK, MUTED, explain, forget, lines, save
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import INK, MUTED, explain, lines
 
 
-class Ranks(Report):
+class Ranks(Drawn):
     """`ranks.png` and `.svg`, if all pairs were tested; not for comparisons with a control."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "ranks"
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         ranked = len(data.analysis.ranking) > 1 and data.analysis.ranking["mean_rank"].notna().all()
         if data.analysis.question.control is not None or not ranked:
-            return forget(folder, "ranks")
+            return {}
         runs = data.common
         solvers, bars = ranks_table(data.analysis.ranking, data.analysis.pairs)
         order = list(dict.fromkeys(runs["solver"]))
-        return save(draw_ranks(solvers, bars, scope(runs), order=order), folder, "ranks")
+        return {self.name: draw_ranks(solvers, bars, scope(runs), order=order)}
 
 
 def ranks_table(ranking: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

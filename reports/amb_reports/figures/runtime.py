@@ -1,27 +1,28 @@
 """How fast thresholds are reached: the empirical distribution of runtimes."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amb.reports.contract import Report, ReportData
+from amb.reports.contract import ReportData
 from amb.stats.metrics import Traces
 from amb.stats.queries import FRACTIONS, queries_to
 from amb_reports.captions import scale_and_scope
-from amb_reports.figures.palette import INK, explain, forget, label_ends, lines, log_queries, save, tidy
+from amb_reports.figures.drawn import Drawn
+from amb_reports.figures.palette import INK, explain, label_ends, lines, log_queries, tidy
 
 
-class Runtime(Report):
+class Runtime(Drawn):
     """`runtime.png` and `.svg`: share of all runs' thresholds that are reached, against queries."""
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
+    name = "runtime"
+
+    def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
         table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
         if table.empty:
-            return forget(folder, "runtime")
-        return save(draw_runtime(table, scale_and_scope(runs, traces)), folder, "runtime")
+            return {}
+        return {self.name: draw_runtime(table, scale_and_scope(runs, traces))}
 
 
 def runtime_table(

@@ -1,0 +1,23 @@
+"""Figures as reports: drawn for a notebook, or saved in the report's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from amb.reports.contract import FigureReport, ReportData
+from amb_reports.figures.palette import forget, save
+
+
+class Drawn(FigureReport):
+    """Saves each figure as `<name>.png` and `.svg`; subclasses draw."""
+
+    name: ClassVar[str]
+    """Name of the first file; a figure of an earlier comparison of this name is deleted if there is nothing to draw."""
+    kinds: ClassVar[Sequence[str]] = ("png", "svg")
+
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        """Save what `figures` draws."""
+        figures = self.figures(data)
+        if not figures:
+            return forget(folder, self.name)
+        return [path for name, figure in figures.items() for path in save(figure, folder, name, kinds=self.kinds)]

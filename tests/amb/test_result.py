@@ -1,0 +1,100 @@
+"""Results in Python and in notebooks: short, complete, and one call from figures and files."""
+
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+import amb
+from amb.run.progress import Progress
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> amb.Result:
+    return amb.compare(
+        ["random", "one-plus-lambda"],
+        "toy/snn-cnn/sn1/0..2",
+        budget=20,
+        seeds=3,
+        study=tmp_path_factory.mktemp("results") / "study",
+    )
+
+
+def test_a_result_says_in_two_lines_what_came_out(result: amb.Result) -> None:
+    """Not a dump of all tables: who, how much, the verdict."""
+    first, verdict = repr(result).splitlines()
+    assert "random" in first
+    assert "3 problems, 18 runs" in first
+    assert verdict == result.verdict
+
+
+def test_a_notebook_shows_ranking_verdict_and_images(result: amb.Result) -> None:
+    shown = result._repr_html_()
+    text = re.sub("<[^>]+>", " ", shown)
+    for solver in ("random", "one-plus-lambda"):
+        assert solver in text
+    assert "median activation" in text
+    assert result.verdict.split(";")[0][:40] in text
+    assert shown.count("data:image/png;base64,") == 3
+
+
+def test_a_notebook_shows_names_and_messages_as_text(result: amb.Result) -> None:
+    """A hostile solver's name cannot insert markup into a notebook."""
+    from dataclasses import replace
+
+    hostile = replace(result, analysis=replace(result.analysis, verdict="<script>alert(1)</script>"))
+    assert "<script>" not in hostile._repr_html_()
+
+
+@pytest.mark.parametrize("kind", ["convergence", "figure-convergence", "heatmap", "gallery", "profile"])
+def test_every_figure_is_one_call(result: amb.Result, kind: str) -> None:
+    assert isinstance(result.plot(kind), Figure)
+
+
+def test_an_unknown_figure_names_the_nearest(result: amb.Result) -> None:
+    with pytest.raises(amb.AmbError, match="did you mean heatmap"):
+        result.plot("heatmaps")
+
+
+def test_a_result_is_saved_where_asked(result: amb.Result, tmp_path: Path) -> None:
+    """The study's own report is not touched."""
+    files = result.save(tmp_path / "here", reports=["csv", "figure-profile"])
+    assert all(file.is_file() and file.is_relative_to(tmp_path / "here") for file in files)
+    assert {file.name for file in files} >= {"ranking.csv", "profile.png"}
+
+
+def test_a_study_is_opened_again_without_running_anything(result: amb.Result) -> None:
+    opened = amb.open(result.study.folder)
+    assert isinstance(opened, amb.Result)
+    assert opened.verdict == result.verdict
+    assert len(opened.runs) == len(result.runs)
+
+
+def test_progress_is_off_by_one_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the display that fits; none for False; one's own if given."""
+    from amb.comparison import compare
+
+    seen: list[str] = []
+
+    class Spy(Progress):
+        def end(self) -> None:
+            seen.append("shown")
+
+    monkeypatch.setattr(compare, "default_display", Spy)
+    ask = {"problems": "toy/snn-cnn/sn1/0", "budget": 2, "seeds": 1}
+    amb.compare("random", study=tmp_path / "a", **ask)  # type: ignore[arg-type]
+    assert seen == ["shown"]
+    amb.compare("random", study=tmp_path / "b", progress=False, **ask)  # type: ignore[arg-type]
+    assert seen == ["shown"]
+    amb.compare("random", study=tmp_path / "c", progress=Spy(), **ask)  # type: ignore[arg-type]
+    assert seen == ["shown", "shown"]
+
+
+def test_the_package_names_its_version_and_only_its_public_names() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", amb.__version__)
+    public = {name for name in dir(amb) if not name.startswith("_")}
+    assert public == set(amb.__all__)
+    assert all(getattr(amb, name) is not None for name in public)
