@@ -76,6 +76,8 @@ class CatalogueComposer:
         """See `compose`."""
         return compose(generator, target)
 
-    def problem(self, family: Family, layer: str, unit: int, *, device: str, options: Mapping[str, Value]) -> Problem:
+    def problem(
+        self, family: Family, layer: str, units: tuple[int, ...], *, device: str, options: Mapping[str, Value]
+    ) -> Problem:
         """See `problem_of`."""
-        return problem_of(family, layer, (unit,), device=device, options=options)
+        return problem_of(family, layer, units, device=device, options=options)

@@ -1,13 +1,11 @@
 """Generators by name, built in or a third party's."""
 
-import inspect
 from functools import cache
 
-from amb.catalogue.plugins import Plugin, find, load_instance, plugins
-from amb.contracts.generator import Generator
+from amb.catalogue.plugins import Plugin, find, instance_of, load_instance, plugins
+from amb.contracts.generator import REQUIRED, Generator
+from amb.contracts.returned import attributes
 from amb.errors import PluginError, SpecError
-
-_DECLARED = ("name", "latent_dim", "shape", "fingerprint")
 
 
 def generator_names() -> list[str]:
@@ -44,7 +42,7 @@ def described(name: str) -> Generator:
 
 
 def resolve(source: object) -> Generator:
-    """A generator by its name, or a `Generator` of the user's own.
+    """A generator by its name, or a `Generator` of the user's own, an object or a class.
 
     Raises:
         SpecError: no such generator, or neither a name nor a generator.
@@ -52,6 +50,8 @@ def resolve(source: object) -> Generator:
     """
     if isinstance(source, str):
         return described(source)
+    if isinstance(source, type) and issubclass(source, Generator):
+        source = instance_of(source)
     if not isinstance(source, Generator):
         raise SpecError(f"expected a generator's name or an amb.Generator, got {source!r}")
     return _checked(source, f"generator {type(source).__name__}")
@@ -71,13 +71,5 @@ def _described(plugin: Plugin) -> Generator:
 
 
 def _checked(generator: Generator, owner: str) -> Generator:
-    missing = undeclared(generator, _DECLARED)
-    if missing:
-        raise PluginError(f"{owner} does not set {', '.join(missing)}; see amb.Generator")
+    attributes(generator, REQUIRED, "amb.Generator", owner)
     return generator
-
-
-def undeclared(instance: object, names: tuple[str, ...]) -> list[str]:
-    """The attributes that an object lacks; properties count as present and are not computed."""
-    absent = object()
-    return [name for name in names if inspect.getattr_static(instance, name, absent) is absent]

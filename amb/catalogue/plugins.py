@@ -127,6 +127,39 @@ def load_instance(plugin: Plugin, base: type[T]) -> T:
     return instance
 
 
+def registered(kind: Kind, cls: type) -> Plugin | None:
+    """The plug-in that a class is registered as, or None; imports nothing."""
+    for plugin in plugins(kind).values():
+        module, _, name = plugin.location.partition(":")
+        if plugin._object is cls or getattr(sys.modules.get(module), name or "\0", None) is cls:
+            return plugin
+    return None
+
+
+def require_methods(cls: type) -> None:
+    """Refuse a class that leaves out a method of its contract.
+
+    Raises:
+        PluginError: it is abstract; the message names the methods.
+    """
+    if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise PluginError(f"class {cls.__name__} does not define {', '.join(lacking)}; see {_contract_of(cls)}")
+
+
+def instance_of(cls: type[T]) -> T:
+    """An object of a class that was given in its place.
+
+    Raises:
+        PluginError: the class lacks a method of its contract, or needs arguments.
+    """
+    require_methods(cls)
+    try:
+        inspect.signature(cls).bind()
+    except TypeError as cause:
+        raise PluginError(f"class {cls.__name__} needs arguments ({cause}): give an object of it instead") from cause
+    return cls()
+
+
 def load_function(plugin: Plugin) -> Callable[..., Any]:
     """Load a plug-in that must be a function or a class.
 
@@ -209,6 +242,11 @@ def _refuse_duplicates(first: Plugin | None, second: Plugin) -> None:
 def _name(base: type) -> str:
     """A contract's class as users write it."""
     return f"amb.{base.__name__}" if base.__module__.startswith("amb.") else base.__name__
+
+
+def _contract_of(cls: type) -> str:
+    """The contract that a class implements, as users write it."""
+    return next(_name(base) for base in cls.__mro__ if base.__module__.startswith("amb."))
 
 
 def _article(base: type) -> str:

@@ -13,6 +13,7 @@ from amb.catalogue.plugins import find, load_instance
 from amb.catalogue.suites import suite, suite_names
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem
+from amb.contracts.target import units_of
 from amb.errors import AmbError, CheckpointError, PluginError, SpecError, unknown
 from amb.spec import ProblemId, Spec, split_specs
 
@@ -81,20 +82,8 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
     units = chosen.layers()
     if parts.layer not in units:
         raise unknown(f"layer of {parts.pair}", parts.layer, units)
-    if not _GROUP.fullmatch(parts.unit):
-        raise SpecError(f"bad unit {parts.unit!r} in {spec!r}: expected a number, or several for their mean, as 3+7+12")
-    numbers = _group(parts.unit, units[parts.layer], f"{parts.pair}/{parts.layer}")
+    numbers = units_of(parts.unit, units[parts.layer], f"{parts.pair}/{parts.layer}")
     return problem_of(chosen, parts.layer, numbers, device=device, options=dict(parsed.options))
-
-
-def _group(text: str, number: int, where: str) -> tuple[int, ...]:
-    """The units of `3` or `3+7+12`, ascending."""
-    units = [int(unit) for unit in text.split("+")]
-    if max(units) >= number:
-        raise SpecError(f"no unit {max(units)} in {where}; its units are 0..{number - 1}")
-    if len(set(units)) < len(units):
-        raise SpecError(f"units {text} of {where} name one unit twice")
-    return tuple(sorted(units))
 
 
 def _parts(problem_id: str) -> ProblemId:
@@ -189,7 +178,7 @@ def _is_glob(text: str) -> bool:
 
 def _units(pattern: str, number: int, where: str) -> list[str]:
     if "+" in pattern and _GROUP.fullmatch(pattern):
-        return ["+".join(map(str, _group(pattern, number, where)))]
+        return ["+".join(map(str, units_of(pattern, number, where)))]
     if bounds := _RANGE.fullmatch(pattern):
         first, last = int(bounds[1]), int(bounds[2])
     elif _NUMBER.fullmatch(pattern):

@@ -1,14 +1,19 @@
 """Solvers by spec: find the class, check the options, create a solver."""
 
 import inspect
+import re
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from types import MappingProxyType
 
-from amb.catalogue.plugins import Plugin, find, load_class
+from amb.catalogue.plugins import Plugin, find, load_class, registered, require_methods
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import SpecError, suggestion
-from amb.spec import Spec, Value, format_value
+from amb.spec import Spec, Value, format_value, parse_value
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,37 @@ def options(cls: type[Solver]) -> dict[str, Value]:
     return defaults
 
 
-def spec_of(cls: type[Solver]) -> SolverSpec:
-    """The spec of a class that is not registered, with its default options."""
-    name = f"{cls.__module__}:{cls.__qualname__}"
-    return SolverSpec(Spec(name), cls, Plugin("solvers", name, name, cls.__module__, _object=cls))
+def spec_of(cls: type[Solver], given: Mapping[str, object] = MappingProxyType({})) -> SolverSpec:
+    """The spec of a class: its registered name, or ``module:Class``, and the options that differ from their defaults.
+
+    Args:
+        cls: the class.
+        given: options.
+
+    Raises:
+        SpecError: an unknown option, or a value that a spec cannot state.
+        PluginError: the class lacks a method of its contract.
+    """
+    require_methods(cls)
+    plugin = registered("solvers", cls)
+    if plugin is None:
+        name = re.sub(r"[^A-Za-z0-9_.:+-]", "_", f"{cls.__module__}:{cls.__name__}")
+        plugin = Plugin("solvers", name, name, f"module {cls.__module__}", _entry=EntryPoint(name, name, "amb.solvers"))
+    for key, value in given.items():
+        if not isinstance(value, bool | int | float | str) or not _can_be_stated(value):
+            raise SpecError(
+                f"option {key} of {plugin.name} is {value!r:.60}, which cannot be a part of a run's name: options are "
+                "numbers, true, false or words; put anything else into a subclass"
+            )
+    return _with_options(plugin, cls, given.items())  # type: ignore[arg-type]
+
+
+def is_importable(spec: SolverSpec) -> bool:
+    """Whether another process finds a solver's class by its name."""
+    module, _, name = spec.spec.name.partition(":")
+    if not name:
+        return True
+    return module != "__main__" and getattr(sys.modules.get(module), name, None) is spec.cls
 
 
 def resolve(text: str | Spec) -> SolverSpec:
@@ -77,16 +109,27 @@ def resolve(text: str | Spec) -> SolverSpec:
     """
     spec = text if isinstance(text, Spec) else Spec.parse(text)
     plugin = find("solvers", spec.name)
-    cls = load_class(plugin, Solver)
-    known = options(cls)
+    return _with_options(plugin, load_class(plugin, Solver), spec.options)
+
+
+def _with_options(plugin: Plugin, cls: type[Solver], given: Iterable[tuple[str, Value]]) -> SolverSpec:
+    name, known = plugin.name, options(cls)
     changed = []
-    for key, value in spec.options:
+    for key, value in sorted(given):
         if key not in known:
-            raise SpecError(_unknown_option(spec.name, key, known))
-        value = _fit(value, known[key], f"{key} of {spec.name}", _describe(spec.name, known))
+            raise SpecError(_unknown_option(name, key, known))
+        value = _fit(value, known[key], f"{key} of {name}", _describe(name, known))
         if value != known[key]:
             changed.append((key, value))
-    return SolverSpec(Spec(spec.name, tuple(changed)), cls, plugin)
+    return SolverSpec(Spec(name, tuple(changed)), cls, plugin)
+
+
+def _can_be_stated(value: Value) -> bool:
+    """Whether a spec with this value reads back as the same."""
+    try:
+        return parse_value(format_value(value), "") == value
+    except SpecError:
+        return False
 
 
 def solver(spec: str, space: Space, *, budget: int, seed: int = 0) -> Solver:

@@ -6,15 +6,13 @@ from functools import cache
 from typing import Any
 
 from amb.catalogue.families import CatalogueComposer
-from amb.catalogue.generators import undeclared
-from amb.catalogue.plugins import Plugin, find, load_function, plugins
-from amb.contracts.target import Target
+from amb.catalogue.plugins import Plugin, find, instance_of, load_function, plugins
+from amb.contracts.returned import attributes
+from amb.contracts.target import REQUIRED, Target
 from amb.errors import PluginError, SpecError, unknown
 
 _MODULE = "module"
 """The entry point that makes targets of torch modules; it is not itself a target, so it is not listed."""
-
-_DECLARED = ("name", "shape", "fingerprint")
 
 
 def target_names() -> list[str]:
@@ -31,8 +29,9 @@ def target(
     name that it is registered under if it has a parameter `name`, and the options.
 
     Args:
-        source: a name in that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own; a torch module; or a
-            function without arguments that returns a module, called when it is first needed.
+        source: a name in that group (``snn-cnn``, ``imagenet-alexnet``); a `Target` of your own, an object or a
+            class; a torch module; or a function without arguments that returns a module, called when it is first
+            needed.
         layer: the layer of problems that do not name one.
         frames: for a spiking module of snnTorch (``init_hidden=True``) or SpikingJelly (single-step), which takes one
             frame per call: how many times it is shown the image, each time from rest. None: a module without memory.
@@ -44,6 +43,8 @@ def target(
         SpecError: no such target, layer or option, or something that cannot be a target.
         PluginError: the target cannot be loaded.
     """
+    if isinstance(source, type) and issubclass(source, Target):
+        source = instance_of(source)
     if isinstance(source, str | Target):
         if frames is not None:
             raise SpecError(
@@ -116,7 +117,5 @@ def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
 
 
 def _checked(instance: Target, owner: str) -> Target:
-    missing = undeclared(instance, _DECLARED)
-    if missing:
-        raise PluginError(f"{owner} does not set {', '.join(missing)}; see amb.Target")
+    attributes(instance, REQUIRED, "amb.Target", owner)
     return instance

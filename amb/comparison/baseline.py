@@ -1,11 +1,11 @@
 """The baseline: a published study of strong solvers, whose stored runs a new solver is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from amb.catalogue.plugins import find, load_function, plugins
-from amb.catalogue.solvers import resolve
+from amb.catalogue.solvers import SolverSpec, resolve
 from amb.errors import StudyError
 from amb.spec import split_specs
 from amb.study.environment import environment
@@ -47,15 +47,24 @@ class Baseline:
         problems: str | Sequence[str] | None,
         budget: int | None,
         seeds: int | str | Sequence[int] | None,
-    ) -> tuple[list[str], str | Sequence[str], int | None, int | str | Sequence[int] | None]:
-        """The solvers given and the baseline's own, and its problems, budget and seeds unless others are given."""
+        *,
+        find: Callable[[str], SolverSpec] = resolve,
+    ) -> tuple[list[str], list[str], int | None, int | str | Sequence[int] | None]:
+        """The solvers given and the baseline's own, and its problems, budget and seeds unless others are given.
+
+        `find` finds a solver by its spec.
+        """
         requested = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
-        named = {str(resolve(spec)) for spec in requested}
+        named = {str(find(spec)) for spec in requested}
         all_solvers = [*requested, *(spec for spec in self.solvers if spec not in named)]
         settings = self.settings
         return (
             all_solvers,
-            problems or settings.problems,
+            list(settings.problems)
+            if not problems
+            else split_specs(problems)
+            if isinstance(problems, str)
+            else [*problems],
             settings.budget if budget is None else budget,
             settings.seeds if seeds is None else seeds,
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
 from amb.comparison.baseline import Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.table import read_runs
@@ -25,14 +26,14 @@ DEFAULT_PROBLEMS = "quick"
 
 
 def compare(
-    solvers: str | Sequence[str],
-    problems: str | Sequence[str] | None = None,
+    solvers: SolverLike | Sequence[SolverLike],
+    problems: ProblemLike | Sequence[ProblemLike] | None = None,
     *,
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     study: str | Path = "amb-study",
     device: str = "cpu",
-    control: str | None = None,
+    control: SolverLike | None = None,
     metric: str = Question.metric,
     alpha: float = Question.alpha,
     rope: float = Question.rope,
@@ -45,9 +46,16 @@ def compare(
 ) -> Comparison:
     """Run what is missing in the study and compare the solvers.
 
+    Solvers and problems of your own may be given as objects or classes, beside names. The study knows a class as
+    ``module:Class`` and a problem by its id. Where another process cannot find the same under that name (a class of a
+    script or notebook, a network that is not registered), stored runs are found again only by a call with the object.
+
     Args:
-        solvers: specs, as a list or separated by commas.
-        problems: suites, ids, globs or ranges, as a list or separated by commas; by default the suite `quick`.
+        solvers: specs, as a list or separated by commas; or classes, ``MySolver`` or with options ``MySolver(k=3)``; or
+            objects, which stand for their class and options: every run gets a fresh one.
+        problems: suites, ids, globs or ranges, as a list or separated by commas; or objects: problems such as
+            ``amb.target(network).problem(generator, 3)``, which are evaluated on their own device, or families, for all
+            their problems. By default the suite `quick`.
         budget: queries per run; by default the suite's.
         seeds: number of runs for each solver and problem (with the seeds 0, 1, ...), or which seeds, as ``"3..7"`` or a
             list; by default the suite's.
@@ -72,11 +80,17 @@ def compare(
     """
     receiver = default_display() if progress is None or progress is True else progress or NoProgress()
     receiver.prepare("Loading solvers and networks ...")
-    question = Question(metric, alpha, rope, control)
+    names, given = _named(solvers, problems, control)
+    solver_names, problem_names, control_name = names
+    question = Question(metric, alpha, rope, control_name)
     baseline = find_baseline(with_reference) if with_reference else None
     if baseline is not None:
-        solvers, problems, budget, seeds = baseline.complete(solvers, problems, budget, seeds)
-    plan = make_plan(solvers, problems or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device)
+        solver_names, problem_names, budget, seeds = baseline.complete(
+            solver_names, problem_names, budget, seeds, find=given.solver
+        )
+    plan = make_plan(
+        solver_names, problem_names or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device, given=given
+    )
     question = _for_ranked(question, plan)  # refused before anything runs
     _check_seconds(question, timing, baseline)
     folder = Study(study)
@@ -101,8 +115,8 @@ def reopen(
     study: str | Path,
     question: Question = DEFAULT,
     *,
-    solvers: str | Sequence[str] | None = None,
-    problems: str | Sequence[str] | None = None,
+    solvers: SolverLike | Sequence[SolverLike] | None = None,
+    problems: ProblemLike | Sequence[ProblemLike] | None = None,
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     device: str = "cpu",
@@ -116,23 +130,54 @@ def reopen(
         device: as in `compare`.
 
     Raises:
-        StudyError: the folder is not a study, or a run is missing.
+        StudyError: the folder is not a study, or a run is missing, or what it compares was given as objects.
         SpecError: as in `compare`.
     """
     opened = open_study(study)
+    (solver_names, problem_names, _), given = _named(solvers or [], problems, None)
+    _require_given(opened, solver_names, problem_names, given)
     last = _last_request(opened, named=solvers is None)
     plan = make_plan(
-        solvers or last.solvers,
-        problems or last.problems,
+        solver_names or last.solvers,
+        problem_names or last.problems,
         budget=budget or last.budget,
         seeds=last.seeds if seeds is None else seeds,
         device=device,
+        given=given,
     )
     if problems is None:
         plan = replace(plan, suite=last.suite)
     requested = plan.settings(timing=last.timing, with_reference=last.with_reference)
     baseline = find_baseline(last.with_reference) if last.with_reference else None
     return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline)
+
+
+def _named(
+    solvers: SolverLike | Sequence[SolverLike],
+    problems: ProblemLike | Sequence[ProblemLike] | None,
+    control: SolverLike | None,
+) -> tuple[tuple[list[str], list[str], str | None], Given]:
+    """The names of solvers, problems and control, and the objects that some of them mean."""
+    solver_names, solver_objects = name_solvers(solvers)
+    problem_names, problem_objects = name_problems(problems if problems is not None else [])
+    controls = [control] if isinstance(control, str) else name_solvers(control)[0] if control is not None else [None]
+    return (solver_names, problem_names, controls[0]), Given(solver_objects, problem_objects)
+
+
+def _require_given(study: AnyStudy, solvers: Sequence[str], problems: Sequence[str], given: Given) -> None:
+    """Refuse to look up names that meant objects of another Python session; no names mean the study's own.
+
+    Raises:
+        StudyError: a solver or problem was given as an object, and is not given now.
+    """
+    last = study.manifest.settings
+    names = {*(solvers or last.solvers), *(problems or last.problems)}
+    for name in last.given:
+        if name in names and name not in given.solvers and name not in given.problems:
+            raise StudyError(
+                f"{study.folder} compares {name}, which was given as an object of a Python session, and no name finds "
+                "it: call amb.compare with that object again (stored runs are not repeated), or register it"
+            )
 
 
 def _last_request(study: AnyStudy, *, named: bool) -> Settings:

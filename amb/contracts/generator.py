@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amb.contracts import returned
 from amb.contracts.images import Shape, size
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import IntArray, Space
@@ -47,12 +48,20 @@ class Grid:
         return self.numbering[candidates].astype(np.float32)
 
     def candidates(self, latents: ArrayLike) -> IntArray:
-        """Latents float[n, d] -> the nearest grid points, int64[n, d]."""
+        """Latents float[n, d] -> the nearest grid points, int64[n, d].
+
+        Raises:
+            CandidateError: wrong shape, NaN, or a number that is not a code's.
+        """
+        if not self.space.ordinal or self.numbering is not None:
+            codes = np.asarray(latents)
+            if not np.isin(codes, np.arange(int(self.space.levels.max()))).all():
+                raise CandidateError(f"codes are integers in 0..{int(self.space.levels.max()) - 1}, got others")
         if self.numbering is None:
             return self.space.nearest(latents)
         level = np.empty_like(self.numbering)
         level[self.numbering] = np.arange(level.size)
-        return self.space.check(level[np.asarray(latents).astype(np.int64)])
+        return self.space.check(level[codes.astype(np.int64)])
 
 
 class Generator(ABC):
@@ -88,14 +97,16 @@ class Generator(ABC):
 
         Raises:
             CandidateError: latents of the wrong shape, or not finite.
-            PluginError: the generator's images do not have the shape that it declares.
+            PluginError: `_render` returned a number of images other than that of the latents, or images of another
+                type or shape than the generator declares.
         """
         pieces = self._padded(latents)
-        rendered = np.concatenate(self._render_all(pieces))
-        if rendered.shape[1:] != tuple(self.shape):
-            actual = size(rendered.shape[1:])  # type: ignore[arg-type]
-            raise PluginError(f"generator {self.name} declares images {size(self.shape)}, but renders {actual}")
-        return rendered[: len(np.asarray(latents))]
+        rendered = self._render_all(pieces)
+        if len(rendered) != len(pieces):
+            raise PluginError(f"generator {self.name} returned {len(rendered)} chunks of images for {len(pieces)}")
+        for piece, pixels in zip(pieces, rendered, strict=True):
+            returned.images(pixels, (len(piece), *self.shape), f"generator {self.name}")
+        return np.concatenate(rendered)[: len(np.asarray(latents))]
 
     def encode(self, images: UInt8Array) -> Latents:
         """Latents float32 [n, latent_dim] whose images are near the given ones, uint8 [n, h, w, c]. Optional.
@@ -110,6 +121,7 @@ class Generator(ABC):
 
         Raises:
             SpecError: no such option or value.
+            PluginError: `_grid` returned something else than a grid of `latent_dim` dimensions.
         """
         for option, value in options.items():
             if option not in self.options:
@@ -117,7 +129,13 @@ class Generator(ABC):
             if value not in self.options[option]:
                 known = " or ".join(map(repr, self.options[option]))
                 raise SpecError(f"{option} must be {known}, got {value!r}")
-        return self._grid(**{option: str(options.get(option, values[0])) for option, values in self.options.items()})
+        grid = self._grid(**{option: str(options.get(option, values[0])) for option, values in self.options.items()})
+        if not isinstance(grid, Grid) or grid.space.d != self.latent_dim:
+            got = f"one of {grid.space.d} dimensions" if isinstance(grid, Grid) else returned.described(grid)
+            raise PluginError(
+                f"generator {self.name} needs a Grid of {self.latent_dim} dimensions; _grid returned {got}"
+            )
+        return grid
 
     def on(self, device: str) -> "Generator":
         """The same generator on a device, loaded; by default itself."""
@@ -165,6 +183,15 @@ class Generator(ABC):
     @abstractmethod
     def _render(self, latents: Latents) -> UInt8Array:
         """Images of one whole chunk; row i depends on latent i alone, and not on i."""
+
+
+REQUIRED = {
+    "name": returned.Attribute("its name in problem ids: letters, digits and dashes", returned.is_name),
+    "latent_dim": returned.Attribute("the number of coordinates of a latent", returned.is_count),
+    "shape": returned.Attribute("(height, width, channels) of its images", returned.is_shape),
+    "fingerprint": returned.Attribute("a text that changes when its images change", returned.is_text),
+}
+"""What every generator sets."""
 
 
 def chunks(rows: np.ndarray, rows_each: int) -> list[np.ndarray]:

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.conditions import Conditions
 from amb.contracts.noise import Noise, Queries
+from amb.contracts.returned import Attribute, images, is_text, numbers
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.errors import CandidateError, SpecError
+from amb.errors import PluginError, SpecError
 
 UInt8Array = NDArray[np.uint8]
 
@@ -31,6 +32,23 @@ class Evaluation:
     clean: list[FloatArray]
     generator_seconds: float = 0.0
     target_seconds: float = 0.0
+
+    def checked(self, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> "Evaluation":
+        """The same, with its values as float64, if every candidate has a value.
+
+        Raises:
+            PluginError: the number of arrays or of values is wrong, or they are not numbers.
+        """
+        columns = []
+        for name, column in (("values", self.values), ("clean", self.clean)):
+            if len(column) != len(problems):
+                raise PluginError(
+                    f"{problems[0].id}: evaluate_together returned {len(column)} arrays of {name} for "
+                    f"{len(problems)} problems"
+                )
+            rows = zip(problems, batches, column, strict=True)
+            columns.append([numbers(values, (len(batch),), f"{one.id}: {name}") for one, batch, values in rows])
+        return replace(self, values=columns[0], clean=columns[1])
 
 
 class Problem(ABC):
@@ -103,10 +121,12 @@ class Problem(ABC):
     def observe_together(
         cls, problems: Sequence["Problem"], batches: Sequence[IntArray], queries: Sequence[Queries]
     ) -> Evaluation:
-        """`evaluate_together`, as solvers observe it; `queries[i]` says which queries batch `i` contains."""
-        evaluation = cls.evaluate_together(problems, batches)
-        if any(len(column) != len(problems) for column in (evaluation.values, evaluation.clean)):
-            return evaluation  # the caller reports what is wrong with it
+        """`evaluate_together`, as solvers observe it; `queries[i]` says which queries batch `i` contains.
+
+        Raises:
+            PluginError: a number of values other than that of the candidates.
+        """
+        evaluation = cls.evaluate_together(problems, batches).checked(problems, batches)
         start = perf_counter()
         rows = zip(problems, batches, evaluation.values, evaluation.clean, queries, strict=True)
         observed = [one._observed(index, values, clean, q) for one, index, values, clean, q in rows]
@@ -207,17 +227,23 @@ class FunctionProblem(Problem):
         start = perf_counter()
         for problem, batch in zip(problems, batches, strict=True):
             assert isinstance(problem, FunctionProblem)
-            observed = np.asarray(problem.function(batch), dtype=np.float64)
-            if observed.shape != (len(batch),):
-                raise CandidateError(f"{problem.id}: expected {len(batch)} values, got shape {list(observed.shape)}")
-            values.append(observed)
+            values.append(numbers(problem.function(batch), (len(batch),), f"the function of {problem.id}"))
         return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         index = self.space.check(candidates)
         if self.render is not None:
-            return np.asarray(self.render(index), dtype=np.uint8)
+            drawn: UInt8Array = images(self.render(index), (len(index), "h", "w", "c"), f"render of {self.id}")
+            return drawn
         side = int(np.ceil(np.sqrt(self.space.d)))
         grey = np.zeros((len(index), side * side), dtype=np.uint8)
         grey[:, : self.space.d] = np.rint(index * (255 / np.maximum(self.space.levels - 1, 1)))
         return grey.reshape(-1, side, side, 1)
+
+
+REQUIRED = {
+    "id": Attribute("its name, such as mine/bowl/only/1", is_text),
+    "space": Attribute("the Space that is searched", lambda value: isinstance(value, Space)),
+    "fingerprint": Attribute("a text that changes when its values change", is_text),
+}
+"""What every problem sets."""

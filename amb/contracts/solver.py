@@ -1,6 +1,8 @@
 """The solver contract: ask and tell, with the bookkeeping done in the base class."""
 
-from abc import ABC, abstractmethod
+import inspect
+from abc import ABCMeta, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,10 +14,38 @@ from amb.errors import BudgetExhausted, SolverError
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem
 
+START = frozenset({"space", "budget", "seed"})
+"""The arguments of a solver that are not options."""
+
+
+class SolverType(ABCMeta):
+    """Lets a solver class be given options before there is a space, and remembers those of an object.
+
+    `MySolver(k=3)` is `functools.partial(MySolver, k=3)`: what `amb.compare` needs to create a solver for every run.
+    """
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        """A solver; without space, budget and seed, the class with options."""
+        if not args and not START & options.keys() and not _binds(cls, options):
+            return partial(cls, **options)
+        solver = super().__call__(*args, **options)
+        solver.given_options = {name: value for name, value in options.items() if name not in START}
+        return solver
+
+
+def _binds(cls: type, options: dict[str, Any]) -> bool:
+    """Whether a class can be created from these arguments alone."""
+    try:
+        inspect.signature(cls.__init__).bind(None, **options)  # type: ignore[misc]
+    except TypeError:
+        return False
+    return True
+
+
 Rows = NDArray[Any]  # grid points, int64[n, d], or latents, float64[n, d]
 
 
-class Solver(ABC):
+class Solver(metaclass=SolverType):
     """An optimizer that sees nothing but the values of the candidates that it asked for.
 
     Life cycle::
@@ -50,6 +80,7 @@ class Solver(ABC):
             ranked among solvers that see values only.
         failed_queries: what the method does with a failed query (NaN), in a few words.
         source: where the method comes from, as a citation.
+        given_options: the options that an object was created with.
     """
 
     plugin_kind: ClassVar[str] = "solvers"
@@ -61,6 +92,8 @@ class Solver(ABC):
     white_box: ClassVar[bool] = False
     failed_queries: ClassVar[str] = ""
     source: ClassVar[str] = ""
+
+    given_options: dict[str, Any]
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         if not isinstance(budget, int | np.integer) or budget < 1:
@@ -165,5 +198,5 @@ class Solver(ABC):
     def _ask(self, limit: int) -> Rows:
         """Return between 1 and `limit` grid points, int[n, d]; in a continuous solver, latents, float[n, d]."""
 
-    def _tell(self, candidates: Rows, values: FloatArray) -> None:  # noqa: B027 - optional by design
+    def _tell(self, candidates: Rows, values: FloatArray) -> None:
         """Learn from the values of what `_ask` returned last, in its order; NaN marks a failed query."""

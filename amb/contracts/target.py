@@ -1,9 +1,13 @@
 """The target contract: what the entry-point group `amb.targets` offers and `amb.target` returns."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
+import numpy as np
+
+from amb.contracts import returned
 from amb.contracts.family import Family
 from amb.contracts.images import Shape, size
 from amb.contracts.problem import Problem, UInt8Array
@@ -18,8 +22,10 @@ class Composer(Protocol):
     def family(self, generator: object, target: "Target") -> Family:
         """The family of a target and a generator, given by name or as an object."""
 
-    def problem(self, family: Family, layer: str, unit: int, *, device: str, options: Mapping[str, Value]) -> Problem:
-        """A family's problem; options are those of a problem's spec, noise included."""
+    def problem(
+        self, family: Family, layer: str, units: tuple[int, ...], *, device: str, options: Mapping[str, Value]
+    ) -> Problem:
+        """A family's problem of one unit, or of several; options are those of a problem's spec, noise included."""
 
 
 class Target(ABC):
@@ -89,8 +95,16 @@ class Target(ABC):
         """
         return self._require_composer().family(generator, self)
 
-    def problem(self, generator: object, unit: int, *, layer: str | None = None, **options: Value) -> Problem:
-        """The problem of one unit; options are those of a problem's spec, such as ``grid``, ``input`` or ``noise``.
+    def problem(
+        self, generator: object, unit: int | str | Sequence[int], *, layer: str | None = None, **options: Value
+    ) -> Problem:
+        """The problem of one unit, or of the mean of several.
+
+        Args:
+            generator: a registered one by its name, or a `Generator` of your own.
+            unit: a number; for a group several, as a list or as in a problem's id, ``"3+7+12"``.
+            layer: by default the target's own.
+            options: those of a problem's spec, such as ``grid``, ``input`` or ``noise``.
 
         Raises:
             SpecError: no such generator, layer, unit or option.
@@ -98,15 +112,52 @@ class Target(ABC):
         chosen = self.layer if layer is None else layer
         if chosen is None:
             raise SpecError(f"{self.name}: choose a layer with layer=..., one of {', '.join(self.layers)}")
-        check_unit(self.layers, chosen, unit, self.name)
+        check_unit(self.layers, chosen, 0, self.name)
+        units = units_of(unit, self.layers[chosen], f"{self.name}/{chosen}")
         family = self.family(generator)
-        return self._require_composer().problem(family, chosen, unit, device=self.device, options=options)
+        return self._require_composer().problem(family, chosen, units, device=self.device, options=options)
 
     def _require_composer(self) -> Composer:
         """The composer, or an error that says how to get one."""
         if self.composer is None:
             raise SpecError(f"target {self.name} cannot look up generators; use amb.target(target)")
         return self.composer
+
+
+REQUIRED = {
+    "name": returned.Attribute("its name in problem ids: letters, digits and dashes", returned.is_name),
+    "shape": returned.Attribute("(height, width, channels) of its images", returned.is_shape),
+    "fingerprint": returned.Attribute("a text that changes when its responses change", returned.is_text),
+}
+"""What every target sets besides its abstract methods."""
+
+
+def units_of(units: int | str | Sequence[int], number: int, where: str) -> tuple[int, ...]:
+    """The units of a problem, ascending.
+
+    Args:
+        units: a number; or several, for the mean of a group: a list, or a text, ``"3+7+12"``.
+        number: how many units the layer has.
+        where: the layer, for the message.
+
+    Raises:
+        SpecError: something else, a unit that the layer does not have, or one that is named twice.
+    """
+    listed: Sequence[object] = [units]
+    if isinstance(units, str):
+        listed = [int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in units.split("+")]
+    elif isinstance(units, Sequence | np.ndarray):
+        listed = list(units)
+    if not listed or any(isinstance(one, bool) or not isinstance(one, int | np.integer) for one in listed):
+        raise SpecError(
+            f"bad unit {units!r} of {where}: expected a number, or several for their mean, as 3+7+12 or [3, 7, 12]"
+        )
+    numbers = sorted(int(one) for one in listed)  # type: ignore[call-overload]
+    if wrong := [one for one in numbers if not 0 <= one < number]:
+        raise SpecError(f"no unit {wrong[-1]} in {where}; its units are 0..{number - 1}")
+    if len(set(numbers)) < len(numbers):
+        raise SpecError(f"units {'+'.join(map(str, numbers))} of {where} name one unit twice")
+    return tuple(numbers)
 
 
 def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = "") -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
+from amb.catalogue.problems import problem as find_problem
+from amb.contracts.problem import Problem
 from amb.stats import Analysis, Question, common, competing
 from amb.stats.metrics import Cell, Traces
 from amb.study.published import AnyStudy
@@ -32,6 +34,7 @@ class ReportData:
         dimensions: the number of dimensions of a problem's space.
         load: record and whole trace of a run; None if no study holds it.
         studies: the studies whose manifests describe the runs.
+        problem: a problem of the comparison by its id.
         warnings: what a reader of the tables must know, in sentences without a full stop.
     """
 
@@ -44,6 +47,7 @@ class ReportData:
     load: Callable[[Cell], tuple[RunRecord, Trace] | None]
     studies: tuple[AnyStudy, ...] = ()
     warnings: tuple[str, ...] = ()
+    problem: Callable[[str], Problem] = find_problem
 
     @cached_property
     def competing(self) -> pd.DataFrame:

@@ -78,6 +78,7 @@ def report_data(comparison: Comparison) -> ReportData:
         comparison.load,
         (comparison.study,),
         comparison.warnings,
+        comparison.plan.problem,
     )
 
 

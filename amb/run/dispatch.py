@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from amb.errors import SpecError
 from amb.run.dask import DaskCluster
 from amb.run.execute import execute
 from amb.run.limits import Limits
@@ -26,11 +27,25 @@ def carry_out(
 ) -> None:
     """Run those of a plan's `runs` that the study lacks: on the cluster, or here if it is None.
 
-    The other arguments are those of `amb.run.execute.execute`; what the plan's solvers refuse is added to the notes.
+    The other arguments are those of `amb.run.execute.execute`; the plan's own notes are added to the notes.
+
+    Raises:
+        SpecError: other processes are to run solvers or problems that they do not find by their names.
     """
-    notes = [*notes, *plan.refusals]
+    _refuse_unnamed(plan, cluster, limits)
+    notes = [*notes, *plan.notes()]
     if cluster is None:
-        execute(runs, study, plan.problem, timing=timing, limits=limits, retry=retry, notes=notes, progress=progress)
+        execute(
+            runs,
+            study,
+            plan.problem,
+            find_solver=plan.solver,
+            timing=timing,
+            limits=limits,
+            retry=retry,
+            notes=notes,
+            progress=progress,
+        )
     else:
         cluster.execute(
             runs,
@@ -41,4 +56,17 @@ def carry_out(
             retry=retry,
             notes=notes,
             progress=progress,
+        )
+
+
+def _refuse_unnamed(plan: Plan, cluster: DaskCluster | None, limits: Limits) -> None:
+    """Refuse to hand to other processes what was given as an object and has no name that finds it there."""
+    unnamed = plan.given.unnamed()
+    where = "a worker of a cluster" if cluster is not None else "a process of its own (isolate)"
+    if cluster is None:
+        unnamed = tuple(name for name in unnamed if name in plan.given.solvers) if limits.isolate else ()
+    if unnamed:
+        raise SpecError(
+            f"{unnamed[0]} was given as an object, and {where} does not find it by that name: register it, or put it "
+            "into a file that is loaded with --plugin or imported as a module"
         )

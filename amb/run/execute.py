@@ -8,7 +8,7 @@ from time import sleep
 
 import numpy as np
 
-from amb.catalogue.solvers import resolve
+from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError
 from amb.foreign import from_user, in_a_line, same_directory
@@ -35,6 +35,7 @@ def execute(
     study: Study,
     make_problem: Callable[[str], Problem],
     *,
+    find_solver: Callable[[str], SolverSpec] = resolve,
     timing: bool = False,
     limits: Limits = NO_LIMITS,
     retry: bool = False,
@@ -51,6 +52,7 @@ def execute(
         plans: what to run, in order of preference.
         study: where results go.
         make_problem: a problem by its spec.
+        find_solver: a solver by its spec.
         timing: one run at a time and no other process on the study, so that wall-time claims are allowed; otherwise in
             lockstep.
         limits: time and memory limits of each run.
@@ -63,10 +65,11 @@ def execute(
             observed is lost.
         KeyboardInterrupt: after the first Ctrl-C, at the end of the batch under way; after the second, at once.
     """
-    refuse_white_boxes(plans, limits)
+    refuse_white_boxes(plans, limits, find_solver)
     with study.enter(alone=timing):
         watch = Watch(progress or NoProgress(), study.log)
-        _Execution(study, make_problem, watch, timing=timing, limits=limits, retry=retry).carry_out(plans, notes)
+        execution = _Execution(study, make_problem, find_solver, watch, timing=timing, limits=limits, retry=retry)
+        execution.carry_out(plans, notes)
 
 
 class _Execution:
@@ -83,13 +86,14 @@ class _Execution:
         self,
         study: Study,
         make_problem: Callable[[str], Problem],
+        find_solver: Callable[[str], SolverSpec],
         watch: Watch,
         *,
         timing: bool,
         limits: Limits,
         retry: bool,
     ) -> None:
-        self._study, self._watch = study, watch
+        self._study, self._find_solver, self._watch = study, find_solver, watch
         self._timing, self._limits, self._retry = timing, limits, retry
         self._crowd = 1 if timing else ISOLATED_CROWD if limits.isolate else CROWD
         self._waiting: deque[RunPlan] = deque()
@@ -163,7 +167,15 @@ class _Execution:
                     raise
                 self._skip(plan, str(cause) if isinstance(cause, AmbError) else in_a_line(cause))
                 return
-            run = LiveRun(plan, problem, self._study, timing=self._timing, limits=self._limits, claim=claim)
+            run = LiveRun(
+                plan,
+                problem,
+                self._study,
+                find_solver=self._find_solver,
+                timing=self._timing,
+                limits=self._limits,
+                claim=claim,
+            )
             self._live.append(run)
             stack.pop_all()
 
@@ -211,7 +223,9 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     return not (retry and record.failed and study.stored_budget(plan) == plan.budget)
 
 
-def refuse_white_boxes(plans: Sequence[RunPlan], limits: Limits) -> None:
+def refuse_white_boxes(
+    plans: Sequence[RunPlan], limits: Limits, find_solver: Callable[[str], SolverSpec] = resolve
+) -> None:
     """Refuse to isolate a solver that needs the problem itself.
 
     Raises:
@@ -219,7 +233,7 @@ def refuse_white_boxes(plans: Sequence[RunPlan], limits: Limits) -> None:
     """
     if limits.isolate:
         for solver in {plan.solver for plan in plans}:
-            if resolve(solver).cls.white_box:
+            if find_solver(solver).cls.white_box:
                 raise SpecError(
                     f"{solver} is given the problem itself, so it cannot run in a process of its own; "
                     "leave --isolate out, or the solver"

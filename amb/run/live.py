@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from amb.catalogue.solvers import resolve
+from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
@@ -49,6 +49,7 @@ class LiveRun:
         problem: Problem,
         study: Study,
         *,
+        find_solver: Callable[[str], SolverSpec] = resolve,
         timing: bool = False,
         limits: Limits = NO_LIMITS,
         claim: Claim | None = None,
@@ -60,6 +61,7 @@ class LiveRun:
         self.queries = 0
         self.best = -np.inf
         self._study = study
+        self._find_solver = find_solver
         self._timing = timing
         self._limits = limits
         self._claim = claim
@@ -189,7 +191,7 @@ class LiveRun:
             self._claim.release()
 
     def _make_solver(self) -> None:
-        spec = resolve(self.plan.solver)
+        spec = self._find_solver(self.plan.solver)
         if isinstance(self._solver, IsolatedSolver):
             self._solver.close()
         if self._limits.isolate:

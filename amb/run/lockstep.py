@@ -3,11 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from amb.contracts.problem import Evaluation
-from amb.contracts.space import FloatArray, IntArray
-from amb.errors import AmbError
+from amb.contracts.space import IntArray
 from amb.foreign import from_user, same_directory
 from amb.run.live import LiveRun
 
@@ -71,15 +68,4 @@ def _evaluate(group: list[Asked]) -> Evaluation:
     queries = [run.next_queries for run, _ in group]
     with same_directory():
         evaluation: Evaluation = type(problems[0]).observe_together(problems, [b.copy() for b in batches], queries)
-    columns = [(name, getattr(evaluation, name)) for name in ("values", "clean")]
-    for name, column in columns:
-        if len(column) != len(group):
-            raise AmbError(f"evaluate_together returned {len(column)} arrays of {name} for {len(group)} problems")
-        for problem, batch, values in zip(problems, batches, column, strict=True):
-            _check(problem.id, name, values, len(batch))
-    return evaluation
-
-
-def _check(problem: str, name: str, values: FloatArray, expected: int) -> None:
-    if np.shape(values) != (expected,) or np.asarray(values).dtype.kind not in "fiu":
-        raise AmbError(f"{problem}: {name} must be {expected} numbers, got shape {list(np.shape(values))}")
+    return evaluation.checked(problems, batches)  # again: a problem may define `observe_together` itself

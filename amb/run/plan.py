@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from amb.catalogue import problems as problem_registry
-from amb.catalogue.solvers import SolverSpec, resolve
+from amb.catalogue.given import Given
+from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, unknown
@@ -19,6 +20,7 @@ from amb.study.runs import RunPlan
 DEFAULT_BUDGET = 500
 DEFAULT_SEEDS = 2
 MOST_SEEDS = 100_000
+NOTHING = Given()
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Plan:
         device: where problems are evaluated.
         suite: the suite's name and version, if the problems are exactly one suite's.
         refusals: sentences that say which solvers refuse which problems and why; these runs are recorded as skipped.
+        given: solvers and problems that were given as objects or classes.
     """
 
     runs: tuple[RunPlan, ...]
@@ -43,10 +46,27 @@ class Plan:
     device: str
     suite: str | None
     refusals: tuple[str, ...] = ()
+    given: Given = NOTHING
 
     def problem(self, spec: str) -> Problem:
-        """A problem of the plan, on the plan's device."""
-        return problem_registry.problem(spec, device=self.device)
+        """A problem of the plan, on the plan's device; one that was given as an object, where that is."""
+        return self.given.problem(spec, device=self.device)
+
+    def solver(self, spec: str) -> SolverSpec:
+        """A solver of the plan by its canonical spec."""
+        return self.given.solver(spec)
+
+    def notes(self) -> list[str]:
+        """What a user must know before the runs: refusals, and what only this process finds by its name."""
+        unnamed = self.given.unnamed()
+        return [
+            *self.refusals,
+            *(
+                f"{name} was given as an object: resuming its runs needs amb.compare and that object again, since its "
+                "name finds nothing; give it a name by registering it, or in a file for --plugin"
+                for name in unnamed
+            ),
+        ]
 
     def canonical_solver(self, spec: str) -> str:
         """The canonical form of one of the plan's solvers.
@@ -54,7 +74,7 @@ class Plan:
         Raises:
             SpecError: the plan has no such solver.
         """
-        wanted, known = str(resolve(spec)), [str(s) for s in self.solvers]
+        wanted, known = str(self.solver(spec)), [str(s) for s in self.solvers]
         if wanted not in known:
             raise unknown("control (it must be one of the solvers)", wanted, known)
         return wanted
@@ -75,6 +95,7 @@ class Plan:
             device=self.device,
             timing=timing,
             with_reference=with_reference,
+            given=tuple(sorted(self.given.unnamed())),
         )
 
 
@@ -85,18 +106,20 @@ def make_plan(
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     device: str = "cpu",
+    given: Given = NOTHING,
 ) -> Plan:
-    """The plan that the arguments of `amb.compare` mean.
+    """The plan that the arguments of `amb.compare` mean; `given` says which names mean objects.
 
     Raises:
         SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
         SolverError: a solver refuses every problem.
     """
-    specs = _distinct([resolve(text) for text in _texts(solvers, "solvers")])
+    specs = _distinct([given.solver(text) for text in _texts(solvers, "solvers")])
     wanted = _texts(problems, "problems")
-    ids = problem_registry.expand(",".join(wanted))
+    parts = [[name] if name in given.problems else problem_registry.expand(name) for name in wanted]
+    ids = list(dict.fromkeys(name for part in parts for name in part))
     suite = None
-    if len(wanted) == 1 and "/" not in wanted[0]:
+    if len(wanted) == 1 and "/" not in wanted[0] and wanted[0] not in given.problems:
         chosen = suite_by_name(wanted[0])
         suite = f"{chosen.name}-{chosen.version}"
         budget = chosen.budget if budget is None else budget
@@ -109,7 +132,7 @@ def make_plan(
     tried: dict[int, dict[str, str]] = {}
     skipped: dict[tuple[str, str], list[str]] = {}
     for problem_id in ids:
-        problem = problem_registry.problem(problem_id, device=device)
+        problem = given.problem(problem_id, device=device)
         fingerprint = problem.fingerprint
         if id(problem.space) not in tried:
             tried[id(problem.space)] = _try(specs, problem, budget)
@@ -120,7 +143,7 @@ def make_plan(
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)
                 runs.append(run)
     refusals = _refusals(skipped, ids)
-    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, suite, refusals)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, suite, refusals, given)
 
 
 def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:

@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         device: where problems are evaluated.
         timing: whether runs had the machine to themselves.
         with_reference: "True", or the folder of the reference study that it was compared with.
+        given: solvers and problems that were objects of a Python session; their names find nothing elsewhere.
     """
 
     solvers: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     device: str = "cpu"
     timing: bool = False
     with_reference: str | None = None
+    given: tuple[str, ...] = ()
 
     def complete(self, folder: Path) -> "Settings":
         """These settings, if they say what was compared.
@@ -134,6 +136,7 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
         seeds=tuple(sorted({seed for one in settings for seed in one.seeds})),
         budget=min((one.budget for one in settings if one.budget), default=None),
         timing=all(one.timing for one in settings),
+        given=tuple(sorted({name for one in settings for name in one.given})),
         suite=first.suite if all(one.suite == first.suite for one in settings) else None,
     )
     environments: list[Environment] = []

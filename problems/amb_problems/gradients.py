@@ -5,6 +5,7 @@ import torch
 
 from amb.contracts.generator import chunks
 from amb.contracts.space import FloatArray
+from amb.errors import PluginError
 from amb_problems.abilities import DifferentiableGenerator, DifferentiableTarget
 from amb_problems.threads import one_thread_each
 
@@ -32,7 +33,14 @@ def gradients(
 
     def one(chunk: np.ndarray) -> tuple[FloatArray, FloatArray]:
         z = torch.from_numpy(chunk).to(device).requires_grad_()
-        activations = target.relaxed(generator.pixels(z), layer)[:, list(units)].mean(1)
+        pixels, rows = generator.pixels(z), len(chunk)
+        responses = target.relaxed(pixels, layer)
+        if len(pixels) != rows or responses.ndim != 2 or len(responses) != rows:
+            raise PluginError(
+                f"layer {layer}: {rows} latents gave pixels {list(pixels.shape)} and responses "
+                f"{list(responses.shape)}; expected [{rows}, h, w, c] and [{rows}, units]"
+            )
+        activations = responses[:, list(units)].mean(1)
         (slope,) = torch.autograd.grad(activations.sum(), z)
         return activations.detach().cpu().numpy().astype(np.float64), slope.cpu().numpy().astype(np.float64)
 

@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from amb.contracts import returned
 from amb.contracts.generator import Generator
 from amb.contracts.space import FloatArray
 from amb.contracts.target import Target
@@ -31,16 +32,21 @@ def present(
         latents: float32[n, d].
         units: n pairs of layer and unit.
         device: synchronized before each clock is read.
+
+    Raises:
+        PluginError: one of them returned a number of images or responses other than that of the latents.
     """
+    expected = (len(latents), *generator.shape)
     start = _now(device)
     if device != "cpu" and isinstance(generator, DeviceGenerator) and isinstance(target, DeviceTarget):
-        on_device = generator.device_images(latents)
+        on_device = returned.images(generator.device_images(latents), expected, f"generator {generator.name}")
         middle = _now(device)
         activations = target.device_activations(on_device, units)
     else:
-        images = generator.images(latents)
+        images = returned.images(generator.images(latents), expected, f"generator {generator.name}")
         middle = _now(device)
         activations = target.activations(images, units)
+    activations = returned.numbers(activations, (len(units),), f"target {target.name}")
     return TimedResponses(activations, middle - start, _now(device) - middle)
 
 

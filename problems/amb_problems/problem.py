@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amb.contracts import returned
 from amb.contracts.generator import Generator, Grid
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
@@ -160,15 +161,24 @@ class NetworkProblem(Problem):
         def frames(row: int) -> UInt8Array:
             return encoding.frames(images[row], number, queries.rng(row, stream=1))
 
-        return _mean(target.frame_activations(len(images), frames, self.layer, self.units))
+        responses = target.frame_activations(len(images), frames, self.layer, self.units)
+        return _mean(returned.numbers(responses, (len(images), len(self.units)), f"target {target.name}"))
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
-        return self.pair.generator.images(self.grid.latents(candidates))
+        generator, latents = self.pair.generator, self.grid.latents(candidates)
+        pixels: UInt8Array = returned.images(
+            generator.images(latents), (len(latents), *generator.shape), f"generator {generator.name}"
+        )
+        return pixels
 
     def encode(self, images: UInt8Array) -> IntArray:
         """Candidates int64[n, d] whose stimuli are near the given images, uint8[n, h, w, c]."""
-        return self.grid.candidates(self.pair.generator.encode(images))
+        generator = self.pair.generator
+        latents = returned.numbers(
+            generator.encode(images), (len(images), generator.latent_dim), f"the encoder of {generator.name}"
+        )
+        return self.grid.candidates(latents)
 
     @classmethod
     def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
@@ -218,9 +228,11 @@ class NetworkProblem(Problem):
 
 def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:
     """The response of every unit to every image, float64[n, len(units)], in one pass if the target can."""
+    source = f"target {target.name}"
     if isinstance(target, ManyUnits):
-        return target.all_activations(images, units)
-    return np.stack([target.activations(images, [unit] * len(images)) for unit in units], axis=1)
+        return returned.numbers(target.all_activations(images, units), (len(images), len(units)), source)
+    each = [target.activations(images, [unit] * len(images)) for unit in units]
+    return np.stack([returned.numbers(responses, (len(images),), source) for responses in each], axis=1)
 
 
 def _mean(responses: FloatArray) -> FloatArray:

@@ -298,7 +298,7 @@ def test_a_network_that_answers_garbage_is_a_crash(tmp_path: Path, values: list)
     execute([GOOD], study, lambda spec: Garbage(lambda rows: rows, SPACE, id=spec))
     record, _ = study.load(GOOD)  # type: ignore[misc]
     assert (record.status, record.queries) == ("crash", 0)
-    assert "values must be 5 numbers" in record.reason
+    assert "expected numbers [5]" in record.reason
 
 
 def test_a_problem_that_cannot_be_made_is_skipped_with_its_reason(tmp_path: Path) -> None:

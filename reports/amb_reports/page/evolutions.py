@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
+from amb.contracts.problem import Problem
 from amb.contracts.space import IntArray
 from amb.errors import AmbError
 from amb.stats.metrics import Cell
@@ -19,13 +20,18 @@ Stored = tuple[RunRecord, Trace]
 
 
 def best_evolutions(
-    runs: pd.DataFrame, load: Callable[[Cell], Stored | None], *, frames: int = FRAMES
+    runs: pd.DataFrame,
+    load: Callable[[Cell], Stored | None],
+    problem: Callable[[str], Problem] = find_problem,
+    *,
+    frames: int = FRAMES,
 ) -> tuple[tuple[Evolution, ...], list[str]]:
     """The evolution of the best run of every problem and solver, and why some problems have none.
 
     Args:
         runs: the runs table, with `run_id`.
         load: a run's record and trace; None if no study holds it.
+        problem: a problem by its id.
         frames: largest number of images of one evolution.
 
     A problem that cannot be loaded here, or whose weights or grid have changed since it was measured, has no images.
@@ -37,7 +43,7 @@ def best_evolutions(
         loaded = [load((str(name), str(row.solver), int(row.seed))) for row in best.itertuples()]
         stored = [run for run in loaded if run is not None and run[0].recommended]
         try:
-            evolutions += _of_problem(str(name), stored, frames) if stored else []
+            evolutions += _of_problem(problem(str(name)), stored, frames) if stored else []
         except AmbError as error:
             missing[str(name)] = str(error)
     notes = [f"no images of {name}: {why}" for name, why in missing.items()]
@@ -58,8 +64,7 @@ def frames_of(trace: Trace, most: int) -> IntArray:
     return rows
 
 
-def _of_problem(name: str, stored: list[Stored], frames: int) -> list[Evolution]:
-    problem = find_problem(name)
+def _of_problem(problem: Problem, stored: list[Stored], frames: int) -> list[Evolution]:
     if problem.fingerprint != stored[0][0].plan.fingerprint:
         raise AmbError("its weights or grid have changed since it was measured")
     rows = [frames_of(trace, frames - 1) for _, trace in stored]
@@ -71,7 +76,7 @@ def _of_problem(name: str, stored: list[Stored], frames: int) -> list[Evolution]
     split = np.split(images, np.cumsum([len(part) for part in candidates])[:-1])
     return [
         Evolution(
-            name,
+            problem.id,
             record.plan.solver,
             record.plan.seed,
             np.append(row + 1, _first_asked(record, trace)),

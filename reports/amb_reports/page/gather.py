@@ -100,7 +100,7 @@ def board_of_comparison(data: ReportData) -> Board:
     views = (view(runs, data.traces, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(requested)}
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
-    evolutions, notes = best_evolutions(runs, data.load)
+    evolutions, notes = best_evolutions(runs, data.load, data.problem)
     return Board(runs, data.traces, views, data.analysis, settings, sources, evolutions, (*data.warnings, *notes))
 
 

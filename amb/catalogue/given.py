@@ -1,0 +1,167 @@
+"""Solvers and problems that are given as objects or classes in place of names.
+
+Studies, journals and tables know solvers and problems by name, so every object gets one: of a solver its registered
+name or ``module:Class``, with its options; of a problem its id. Another process finds an object by its name only if it
+can import or look up the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from amb.catalogue import problems as catalogue
+from amb.catalogue.plugins import instance_of
+from amb.catalogue.solvers import SolverSpec, is_importable, resolve, spec_of
+from amb.contracts.family import Family
+from amb.contracts.generator import Generator
+from amb.contracts.problem import REQUIRED, Problem
+from amb.contracts.returned import attributes
+from amb.contracts.solver import Solver
+from amb.contracts.suite import Suite
+from amb.contracts.target import Target
+from amb.errors import SpecError
+from amb.spec import Spec, split_specs
+
+SolverLike = str | type[Solver] | Solver | partial[Solver]
+"""A spec; a solver class, with or without options (``MySolver(k=3)``, ``functools.partial(MySolver, k=3)``); or a
+solver object, which stands for its class and its options: every run gets a fresh one."""
+
+ProblemLike = str | Problem | type[Problem] | Family | type[Family] | Suite
+"""A suite, id, glob or range; a problem; a family, for all its problems; a suite object."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The objects that a comparison was given, by the names that they have in it.
+
+    Attributes:
+        solvers: resolved solvers by their canonical spec.
+        problems: problems by their id.
+    """
+
+    solvers: Mapping[str, SolverSpec] = field(default_factory=dict)
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+
+    def solver(self, spec: str) -> SolverSpec:
+        """A solver by its spec: one of these, or a registered one.
+
+        Raises:
+            SpecError: see `amb.catalogue.solvers.resolve`.
+        """
+        return self.solvers[spec] if spec in self.solvers else resolve(spec)
+
+    def problem(self, spec: str, *, device: str) -> Problem:
+        """A problem by its id: one of these, where it is; or one of the catalogue, on a device.
+
+        Raises:
+            SpecError: see `amb.catalogue.problems.problem`.
+        """
+        return self.problems[spec] if spec in self.problems else catalogue.problem(spec, device=device)
+
+    def unnamed(self) -> tuple[str, ...]:
+        """Names that mean these objects in this process only: nothing else finds them by it."""
+        return (
+            *(name for name, spec in self.solvers.items() if not is_importable(spec)),
+            *(name for name, problem in self.problems.items() if not _is_in_catalogue(problem)),
+        )
+
+
+def name_solvers(given: SolverLike | Sequence[SolverLike]) -> tuple[list[str], dict[str, SolverSpec]]:
+    """The specs of solvers, and what those mean that were given as objects or classes.
+
+    Raises:
+        SpecError: something that is not a solver, an option that a spec cannot state, or two classes of one name.
+        PluginError: a class that leaves out a method of its contract.
+    """
+    names: list[str] = []
+    objects: dict[str, SolverSpec] = {}
+    for item in _items(given):
+        if isinstance(item, str):
+            names += split_specs(item)
+            continue
+        spec = _solver_spec(item)
+        name = str(spec)
+        if name in objects and objects[name].cls is not spec.cls:
+            raise SpecError(f"two solver classes are called {name}; rename one")
+        objects[name] = spec
+        names.append(name)
+    return names, objects
+
+
+def name_problems(given: ProblemLike | Sequence[ProblemLike]) -> tuple[list[str], dict[str, Problem]]:
+    """The names of problems, and what those mean that were given as objects or classes.
+
+    Raises:
+        SpecError: something that is not a problem, an id that cannot name runs, or two problems of one id.
+        PluginError: a problem that does not set an attribute of its contract.
+    """
+    names: list[str] = []
+    objects: dict[str, Problem] = {}
+    for item in _items(given):
+        if isinstance(item, str):
+            names += split_specs(item)
+            continue
+        if isinstance(item, Suite):
+            names += item.problems
+            continue
+        for problem in _problems_of(item):
+            twin = objects.setdefault(problem.id, problem)
+            if twin.fingerprint != problem.fingerprint:
+                raise SpecError(f"two problems are called {problem.id}; give one of them, or its target, another name")
+            names.append(problem.id)
+    return names, objects
+
+
+def _items(given: object) -> Iterable[object]:
+    return given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+
+
+def _solver_spec(item: object) -> SolverSpec:
+    if isinstance(item, Solver):
+        return spec_of(type(item), item.given_options)
+    cls, options = (item.func, item.keywords) if isinstance(item, partial) else (item, {})
+    if not (isinstance(cls, type) and issubclass(cls, Solver)) or (isinstance(item, partial) and item.args):
+        raise SpecError(
+            f"expected a solver's name, an amb.Solver class, with or without options, or an object; got {item!r:.80}"
+        )
+    return spec_of(cls, options)
+
+
+def _problems_of(item: object) -> list[Problem]:
+    if isinstance(item, type) and issubclass(item, Problem | Family):
+        item = instance_of(item)
+    if isinstance(item, Family):
+        listed = [(layer, unit) for layer, number in item.layers().items() for unit in range(number)]
+        return [_checked(item.problem(layer, unit)) for layer, unit in listed]
+    if isinstance(item, Problem):
+        return [_checked(item)]
+    if isinstance(item, Target | Generator):
+        raise SpecError(
+            f"{item.name} alone is not a problem: a problem is a generator, a target and a unit, such as "
+            "amb.target(...).problem(generator, unit), and amb.target(...).family(generator) is all of them"
+        )
+    raise SpecError(f"expected a problem's name, an amb.Problem, an amb.Family or an amb.Suite; got {item!r:.80}")
+
+
+def _checked(problem: object) -> Problem:
+    """A problem whose attributes are set and whose id can name its runs."""
+    if not isinstance(problem, Problem):
+        raise SpecError(f"expected an amb.Problem, got {problem!r:.80}")
+    attributes(problem, REQUIRED, "amb.Problem", f"problem {type(problem).__name__}")
+    try:
+        canonical = str(Spec.parse(problem.id))
+    except SpecError:
+        canonical = ""
+    if canonical != problem.id or set("*?") & set(problem.id):
+        hint = (
+            f"write {canonical!r}" if canonical else "use letters, digits, dashes and slashes, as in mine/bowl/only/1"
+        )
+        raise SpecError(f"the id {problem.id!r} cannot name runs: {hint}")
+    return problem
+
+
+def _is_in_catalogue(problem: Problem) -> bool:
+    try:
+        return catalogue.problem(problem.id).fingerprint == problem.fingerprint
+    except Exception:  # a family may raise anything, and then it does not find the problem
+        return False

@@ -1,0 +1,135 @@
+"""Checks of what plug-ins and a user's own objects hand back: attributes that they must set, arrays that they return.
+
+An array of the wrong shape or type is refused and never broadcast, cut or cast: a generator that returns one image for
+sixteen latents would otherwise give sixteen candidates one value.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from amb.contracts.space import FloatArray
+from amb.errors import PluginError
+
+
+def numbers(values: object, shape: tuple[int, ...], source: str) -> FloatArray:
+    """Numbers as float64; they may be NaN or infinite.
+
+    Args:
+        values: what was returned.
+        shape: the shape that was expected.
+        source: what returned them, for the message, such as "target retina".
+
+    Raises:
+        PluginError: something other than numbers, or of another shape.
+    """
+    array = _array(values)
+    if array is None or array.dtype.kind not in "fiu" or array.shape != shape:
+        raise PluginError(f"{source} returned {described(values)}; expected numbers {_listed(shape)}")
+    return array.astype(np.float64, copy=False)
+
+
+def images(pixels: Any, shape: tuple[int | str, ...], source: str) -> Any:
+    """Images uint8 of a shape; a word in `shape`, such as "h", stands for any number.
+
+    Args:
+        pixels: what was returned, an array or a tensor.
+        shape: number, height, width and channels.
+        source: what returned them, for the message, such as "generator bars".
+
+    Raises:
+        PluginError: another type or shape.
+    """
+    actual = tuple(getattr(pixels, "shape", ()))
+    fits = len(actual) == len(shape) and all(
+        isinstance(expected, str) or expected == got for expected, got in zip(shape, actual, strict=True)
+    )
+    if not fits or str(getattr(pixels, "dtype", "")).removeprefix("torch.") != "uint8":
+        raise PluginError(f"{source} returned {described(pixels)}; expected images uint8 {_listed(shape)}")
+    return pixels
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute that a contract requires.
+
+    Attributes:
+        holds: what it is, for messages.
+        valid: whether a value can be one.
+    """
+
+    holds: str
+    valid: Callable[[Any], bool]
+
+
+def is_name(value: object) -> bool:
+    """Whether a value can be a part of a problem's id."""
+    return isinstance(value, str) and bool(re.fullmatch(r"[A-Za-z0-9_.:+-]+", value))
+
+
+def is_shape(value: object) -> bool:
+    """Whether a value is height, width and channels."""
+    return isinstance(value, Sequence) and len(value) == 3 and all(map(is_count, value))
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is an integer, at least 1."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is a string that is not empty."""
+    return isinstance(value, str) and value != ""
+
+
+def attributes(instance: object, required: Mapping[str, Attribute], contract: str, owner: str) -> None:
+    """Refuse an object that does not set an attribute of its contract, or not to a value that makes sense.
+
+    Properties count as set and are not computed.
+
+    Args:
+        instance: a generator, target or problem.
+        required: the attributes by name.
+        contract: the class that describes them, such as "amb.Generator".
+        owner: what lacks them, for the message.
+
+    Raises:
+        PluginError: an attribute is missing or wrong; the message names it and says what it holds.
+    """
+    absent = object()
+    missing = {name: one for name, one in required.items() if inspect.getattr_static(instance, name, absent) is absent}
+    if missing:
+        holds = ", ".join(f"{name} is {one.holds}" for name, one in missing.items())
+        raise PluginError(f"{owner} does not set {', '.join(missing)}; see {contract}: {holds}")
+    for name, one in required.items():
+        value = inspect.getattr_static(instance, name)
+        if not _computed(value) and not one.valid(value):
+            shown = repr(value)
+            raise PluginError(f"{owner} sets {name} = {shown[:60]}; see {contract}: {name} is {one.holds}")
+
+
+def described(value: object) -> str:
+    """Type and shape of an array, or what else it is."""
+    if not hasattr(value, "shape"):
+        return f"{value!r:.60}" if value is None or isinstance(value, int | float | str) else type(value).__name__
+    return f"{str(getattr(value, 'dtype', type(value).__name__)).removeprefix('torch.')} {list(value.shape)}"
+
+
+def _computed(value: object) -> bool:
+    """Whether a class attribute is a property of some kind, whose value may cost loading a network."""
+    return hasattr(type(value), "__get__") and not inspect.isclass(value)
+
+
+def _array(values: object) -> "np.ndarray[Any, Any] | None":
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):  # ragged rows; a tensor with gradients or on another device
+        return None
+
+
+def _listed(shape: tuple[int | str, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"

@@ -1,0 +1,223 @@
+"""Solvers and problems given as objects and classes, beside names: the same comparison, on the same study."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.catalogue.given import name_problems, name_solvers
+from amb.catalogue.solvers import resolve
+from amb.comparison.compare import compare, reopen
+from amb.errors import PluginError, SpecError, StudyError
+from amb.run.dask import DaskCluster
+from amb.run.limits import Limits
+from amb_solvers.search.random_search import RandomSearch
+
+SPACE = amb.Space.uniform(4, 6)
+HERE = f"{__name__}:Stepper"
+
+
+class Stepper(amb.Solver):
+    """Asks for `k` random grid points at a time."""
+
+    def __init__(self, space: amb.Space, *, budget: int, seed: int, k: int = 1) -> None:
+        super().__init__(space, budget=budget, seed=seed)
+        self.k = k
+
+    def _ask(self, limit: int) -> np.ndarray:
+        return self.space.sample(min(self.k, limit), self.rng)
+
+
+def bowl(id: str = "mine/bowl/only/0", bottom: int = 0) -> amb.FunctionProblem:
+    return amb.FunctionProblem(lambda rows: -np.abs(rows - bottom).mean(1), SPACE, id=id, version=str(bottom))
+
+
+class Bowls(amb.Family):
+    """Two units, which like 0 and 1."""
+
+    def layers(self) -> dict[str, int]:
+        return {"only": 2}
+
+    def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: object) -> amb.FunctionProblem:
+        return bowl(f"mine/bowl/{layer}/{unit}", unit)
+
+
+def test_classes_options_objects_and_names_mix(tmp_path: Path) -> None:
+    """Every form of a solver, and a problem object beside a named one; the second call finds all runs."""
+    solvers = [Stepper, Stepper(k=3), Stepper(SPACE, budget=9, seed=1, k=2), partial(Stepper, k=4), "random"]
+    problems = [bowl(), "toy/snn-cnn/sn1/3"]
+    first = compare(solvers, problems, budget=12, seeds=2, study=tmp_path, control=Stepper)
+    names = [HERE, f"{HERE}[k=3]", f"{HERE}[k=2]", f"{HERE}[k=4]", "random"]
+    assert [str(spec) for spec in first.plan.solvers] == names
+    assert first.analysis.question.control == HERE
+    assert set(first.runs["problem"]) == {"mine/bowl/only/0", "toy/snn-cnn/sn1/3"}
+    assert (first.runs["status"] == "ok").all()
+    assert len(first.meis()) == 10
+    again = compare(solvers, problems, budget=12, seeds=2, study=tmp_path)
+    assert again.runs["solver_seconds"].tolist() == first.runs["solver_seconds"].tolist()
+
+
+def test_a_registered_class_has_its_registered_name() -> None:
+    """So its runs are those of the name, and the published ones too."""
+    names, objects = name_solvers([RandomSearch, RandomSearch(k=5)])  # type: ignore[call-arg]
+    assert names == ["random", "random[k=5]"]
+    assert objects["random[k=5]"].spec == resolve("random[k=5]").spec
+
+
+def test_an_importable_class_is_resumed_by_its_name(tmp_path: Path) -> None:
+    """As `module:Class`; in Python by the class or by the name."""
+    compare([Stepper(k=3)], [bowl()], budget=6, study=tmp_path, seeds=1)
+    named = compare(f"{HERE}[k=3]", [bowl()], budget=6, study=tmp_path, seeds=1)
+    assert named.runs["solver"].tolist() == [f"{HERE}[k=3]"]
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_families_suites_and_problem_classes_are_taken_whole() -> None:
+    class Ready(amb.FunctionProblem):
+        def __init__(self) -> None:
+            super().__init__(lambda rows: rows.mean(1), SPACE, id="ready")
+
+    suite = amb.Suite("s", 1, ("toy/snn-cnn/sn1/0",), 10, 1, "one")
+    names, objects = name_problems([Bowls, Ready, suite, "quick"])
+    assert names == ["mine/bowl/only/0", "mine/bowl/only/1", "ready", "toy/snn-cnn/sn1/0", "quick"]
+    assert list(objects) == names[:3]
+
+
+def test_a_longer_comparison_continues_with_the_objects(tmp_path: Path) -> None:
+    """Nothing is measured twice: what is stored counts, no matter that its problem has no registered name."""
+    queries: list[int] = []
+
+    def respond(rows: np.ndarray) -> np.ndarray:
+        queries.append(len(rows))
+        return rows.mean(1)
+
+    problem = amb.FunctionProblem(respond, SPACE, id="mine/counts/only/0")
+    compare([Stepper(k=3)], [problem], budget=30, seeds=1, study=tmp_path)
+    assert sum(queries) == 30
+    finished = compare([Stepper(k=3)], [problem], budget=40, seeds=1, study=tmp_path)
+    assert sum(queries) == 40
+    assert finished.runs["queries"].tolist() == [40]
+
+
+def test_what_no_name_finds_is_said_when_runs_begin_and_when_they_are_looked_up(tmp_path: Path) -> None:
+    class Local(Stepper):
+        """Defined in a function, so no import finds it."""
+
+    compare([Local, "random"], [bowl()], budget=5, seeds=1, study=tmp_path)
+    log = (tmp_path / "log.jsonl").read_text()
+    assert f"{__name__}:Local was given as an object" in log
+    assert "mine/bowl/only/0 was given as an object" in log
+    with pytest.raises(StudyError, match=r"given as an object of a Python session.*call amb\.compare with that object"):
+        reopen(tmp_path)
+    reopened = reopen(tmp_path, solvers=[Local, "random"], problems=[bowl()])
+    assert len(reopened.runs) == 2
+    compare("random", "toy/snn-cnn/sn1/0", budget=5, seeds=1, study=tmp_path)
+    assert len(reopen(tmp_path).runs) == 1, "the last request has names only"
+
+
+def test_other_processes_are_not_sent_objects_that_they_cannot_find(tmp_path: Path) -> None:
+    """A process of its own finds a solver's class by import; a cluster's worker would also need the problem."""
+
+    class Local(Stepper):
+        """Defined in a function, so no import finds it."""
+
+    with pytest.raises(SpecError, match="Local was given as an object, and a process of its own"):
+        compare([Local], [bowl()], budget=5, study=tmp_path, limits=Limits(isolate=True))
+    with pytest.raises(SpecError, match="mine/bowl/only/0 was given as an object, and a worker of a cluster"):
+        compare("random", [bowl()], budget=5, study=tmp_path, cluster=DaskCluster(workers=1))
+    isolated = compare([RandomSearch], [bowl()], budget=5, seeds=1, study=tmp_path, limits=Limits(isolate=True))
+    assert isolated.runs["status"].tolist() == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("solvers", "says"),
+    [
+        ([3], "expected a solver's name, an amb.Solver class"),
+        ([amb.FunctionProblem], "expected a solver's name"),
+        ([amb.Solver], "class Solver does not define _ask; see amb.Solver"),
+        ([Stepper(kk=3)], "no option 'kk'; did you mean k?"),  # type: ignore[call-arg]
+        ([Stepper(k="x")], "k of .* must be an integer"),  # type: ignore[arg-type]
+        ([Stepper(k=[1])], r"\[1\], which cannot be a part of a run's name"),  # type: ignore[arg-type]
+        ([Stepper(k="a b")], "cannot be a part of a run's name"),  # type: ignore[arg-type]
+        ([partial(Stepper, SPACE)], "expected a solver's name"),
+        ([], "no solvers given"),
+    ],
+)
+def test_a_wrong_solver_is_refused_before_anything_runs(tmp_path: Path, solvers: list, says: str) -> None:
+    with pytest.raises((SpecError, PluginError), match=says):
+        compare(solvers, [bowl()], budget=5, study=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def nameless() -> amb.FunctionProblem:
+    problem = bowl()
+    del problem.id
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("problems", "says"),
+    [
+        ([3], "expected a problem's name"),
+        ([amb.generator("toy")], "toy alone is not a problem"),
+        ([amb.target("snn-cnn")], r"snn-cnn alone is not a problem: .*amb\.target\(\.\.\.\)\.problem"),
+        ([amb.FunctionProblem], r"class FunctionProblem needs arguments .*give an object"),
+        ([bowl("my bowl")], "the id 'my bowl' cannot name runs"),
+        ([bowl("mine/*")], r"the id 'mine/\*' cannot name runs"),
+        ([bowl("bowl[b=1,a=2]")], r"write 'bowl\[a=2,b=1\]'"),
+        ([bowl(), bowl(bottom=2)], "two problems are called mine/bowl/only/0"),
+        ([nameless()], r"problem FunctionProblem does not set id; see amb\.Problem: id is its name"),
+    ],
+)
+def test_a_wrong_problem_is_refused_before_anything_runs(tmp_path: Path, problems: list, says: str) -> None:
+    with pytest.raises((SpecError, PluginError), match=says):
+        compare("random", problems, budget=5, study=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    def make() -> type[amb.Solver]:
+        class Same(Stepper):
+            """One of two."""
+
+        return Same
+
+    with pytest.raises(SpecError, match=r"two solver classes are called .*:Same"):
+        name_solvers([make(), make()])
+
+
+def test_a_class_without_a_space_is_a_class_with_options() -> None:
+    """And one with a space is a solver, which remembers its options; a missing budget is still an error."""
+    assert isinstance(Stepper(k=3), partial)  # type: ignore[call-arg]
+    solver = Stepper(k=3)(SPACE, budget=4, seed=0)  # type: ignore[call-arg]
+    assert isinstance(solver, Stepper)
+    assert solver.given_options == {"k": 3}
+    with pytest.raises(TypeError, match="budget"):
+        Stepper(SPACE)  # type: ignore[call-arg]
+
+
+def test_settings_of_a_study_name_everything_else_as_before(tmp_path: Path) -> None:
+    compared = compare("random", "toy/snn-cnn/sn1/0", budget=5, seeds=1, study=tmp_path)
+    assert compared.requested.given == ()
+    assert "given" not in (tmp_path / "manifest.json").read_text()
+    assert dataclasses.is_dataclass(compared.plan)
+
+
+def test_reports_show_what_excites_a_unit_of_your_own_network(tmp_path: Path) -> None:
+    """The page's images come from the object itself: no name would find it."""
+    import torch
+
+    from amb.reports.write import report_data
+    from amb_reports.page.evolutions import best_evolutions
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 5))
+    problem = amb.target(network, layer="0", name="mine").problem("toy", 1)
+    data = report_data(compare("random", [problem], budget=10, seeds=1, study=tmp_path))
+    evolutions, notes = best_evolutions(data.runs, data.load, data.problem)
+    assert not notes
+    assert [evolution.problem for evolution in evolutions] == ["toy/mine/0/1"]
