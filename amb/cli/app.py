@@ -10,6 +10,7 @@ import typer
 from amb.cli import (
     check,
     compare,
+    demo,
     lab,
     leaderboard,
     merge,
@@ -26,9 +27,9 @@ from amb.cli import (
 app = typer.Typer(
     name="amb",
     help="Which optimizer finds the stimulus that drives a neuron hardest, how reliably, and at what cost?",
+    epilog="Begin with `amb demo`: one neuron and the image that excites it most, in seconds.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -44,16 +45,20 @@ def version(
         raise typer.Exit
 
 
-app.command("check")(check.check)
-app.command("compare")(compare.compare)
-app.command("run")(run.run)
-app.command("report")(report.report)
-app.command("merge")(merge.merge)
-app.command("leaderboard")(leaderboard.leaderboard)
-app.command("publish")(publish.publish)
-app.command("references")(references.references)
-app.command("train")(train.train)
-app.add_typer(lab.app, name="lab")
-app.add_typer(problems.app, name="problems")
-app.add_typer(solvers.app, name="solvers")
-app.add_typer(study.app, name="study")
+START, STUDIES, CATALOGUE = "Start here", "Studies and reports", "What there is"
+OWN, NETWORKS = "Your own solver, your own laboratory", "Networks and reference points"
+
+app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("compare", rich_help_panel=START)(compare.compare)
+app.add_typer(solvers.app, name="solvers", rich_help_panel=CATALOGUE)
+app.add_typer(problems.app, name="problems", rich_help_panel=CATALOGUE)
+app.command("run", rich_help_panel=STUDIES)(run.run)
+app.command("report", rich_help_panel=STUDIES)(report.report)
+app.command("leaderboard", rich_help_panel=STUDIES)(leaderboard.leaderboard)
+app.add_typer(study.app, name="study", rich_help_panel=STUDIES)
+app.command("merge", rich_help_panel=STUDIES)(merge.merge)
+app.command("publish", rich_help_panel=STUDIES)(publish.publish)
+app.command("check", rich_help_panel=OWN)(check.check)
+app.add_typer(lab.app, name="lab", rich_help_panel=OWN)
+app.command("references", rich_help_panel=NETWORKS)(references.references)
+app.command("train", rich_help_panel=NETWORKS)(train.train)

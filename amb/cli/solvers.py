@@ -11,13 +11,19 @@ app = typer.Typer(help="List and show solvers.", no_args_is_help=True)
 
 @app.command("list")
 def list_solvers(plugin: o.Plugins = None, json: o.Json = False) -> None:
-    """List all solvers and where they come from, without importing them."""
+    """List all solvers by family, with what each does, without importing them."""
     from amb.catalogue.plugins import plugins
+    from amb.catalogue.summaries import folder, summary
     from amb.cli.show import print_rows
 
     o.load_plugins(plugin)
-    rows = [{"solver": p.name, "from": p.origin, "defined in": p.location} for p in plugins("solvers").values()]
-    print_rows(rows, as_json=json)
+    known = sorted(plugins("solvers").values(), key=lambda p: (folder(p), p.name))
+    rows = [{"solver": p.name, "family": folder(p), "method": summary(p)} for p in known]
+    if json:
+        rows = [{**row, "from": p.origin, "defined in": p.location} for row, p in zip(rows, known, strict=True)]
+    others = sorted({p.origin for p in known if not p.origin.startswith("amb ")})
+    caption = "`amb solvers show NAME` prints options and source." + f" Also from {', '.join(others)}." * bool(others)
+    print_rows(rows, as_json=json, caption=caption)
 
 
 @app.command("show")
