@@ -83,6 +83,52 @@ def tell(
         _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=json)
 
 
+@app.command("simulate")
+def simulate(
+    folder: Folder,
+    problems: Annotated[
+        str | None,
+        typer.Option(
+            "--problems",
+            "-p",
+            help="One problem for each neuron, such as cifar10-sngan/snn-cnn/sn1/0..2; makes subject.toml.",
+            metavar="SPECS",
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Make, answer and tell blocks until the budget is spent.")
+    ] = False,
+    lost: Annotated[
+        float | None, typer.Option("--lost", help="Probability that a trial is lost, for a new subject.toml.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the subject, for a new subject.toml.")] = 0,
+    spikes: Annotated[bool, typer.Option("--spikes", help="Write spike times instead of responses.")] = False,
+    kind: Annotated[str, typer.Option("--format", help="csv, parquet or mat.")] = "csv",
+    plugin: o.Plugins = None,
+) -> None:
+    """Answer the open block as a living subject might, in a file that `amb lab tell` reads."""
+    from amb.catalogue.problems import expand
+    from amb.errors import LabError, unknown
+    from amb.lab.laboratory import Laboratory
+    from amb.lab.rehearsal import answer, subject_of
+    from amb.lab.response_files import SUFFIXES, read_responses
+
+    o.load_plugins(plugin)
+    if f".{kind}" not in SUFFIXES:
+        raise unknown("format", kind, [suffix[1:] for suffix in SUFFIXES])
+    lab = Laboratory(folder)
+    subject = subject_of(lab, expand(problems) if problems else (), seed=seed, lost=lost)
+    while (block := lab.next_block() if everything else lab.open_block()) is not None:
+        file = answer(lab, subject, block, kind=kind, spikes=spikes)  # type: ignore[arg-type]
+        if not everything:
+            print(f"{file}: responses to block {block.number}; record them: amb lab tell {folder} {file}")
+            return
+        _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=False)
+    if not everything:
+        raise LabError(f"{folder} has no open block; `amb lab next {folder}` makes one")
+    _print_block(None, as_json=False)
+
+
 @app.command("status")
 def status(folder: Folder, json: o.Json = False) -> None:
     """Show how far an experiment is, and what each search has found."""

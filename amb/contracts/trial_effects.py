@@ -16,7 +16,7 @@ from amb.contracts.space import FloatArray
 from amb.errors import SpecError
 
 # Streams of random numbers of one query; 0 is measurement noise (`amb.contracts.noise`), 1 input noise.
-SPIKES, LOST, TIMES = 2, 3, 4
+SPIKES, LOST, TIMES, BASELINE = 2, 3, 4, 5
 
 _WAVES = 64
 _FARTHEST = 5

@@ -1,16 +1,15 @@
 """An experiment's settings, `experiment.toml`: what is searched, for which neurons, and what a block looks like."""
 
-import json
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from amb.errors import LabError, unknown
+from amb.lab.toml import parse_settings, toml_value
 from amb.study.untrusted import MEBIBYTE, read_bytes
 
 FILE = "experiment.toml"
@@ -22,8 +21,6 @@ STIMULI = ("blank", "ref")
 
 _NEURON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _SEARCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
-
-T = TypeVar("T", bound=Struct)
 
 Count = Annotated[int, Meta(ge=0, le=10_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000)]
@@ -170,61 +167,6 @@ def parse_experiment(text: str, where: str) -> Experiment:
     return parse_settings(text, Experiment, where)
 
 
-def parse_settings(text: str, kind: type[T], where: str) -> T:
-    """Settings in TOML as a record of type `kind`.
-
-    Raises:
-        LabError: it is not TOML, or an entry is unknown, missing, or of the wrong type or range.
-    """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as cause:
-        raise LabError(f"{where} is not TOML: {cause}") from cause
-    _refuse_unknown(content, kind, where, "")
-    try:
-        return msgspec.convert(content, kind)
-    except msgspec.ValidationError as cause:
-        raise LabError(f"{where}: {_explained(str(cause), content)}") from cause
-    except LabError as cause:
-        raise LabError(f"{where}: {cause}") from cause
-
-
-def _refuse_unknown(content: Any, kind: Any, where: str, path: str) -> None:
-    """Refuse entries that a record does not have, with the nearest names, in nested records too."""
-    if not (isinstance(content, dict) and isinstance(kind, type) and issubclass(kind, Struct)):
-        return
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
-    for name, value in content.items():
-        if name not in known:
-            raise unknown(f"entry in {where}:", f"{path}{name}", [path + k for k in known], LabError)
-        inner = known[name].type
-        for part in value if isinstance(value, list) else [value]:
-            _refuse_unknown(part, next((a for a in getattr(inner, "__args__", ()) if _is_record(a)), inner),
-                            where, f"{path}{name}.")  # fmt: skip
-
-
-def _is_record(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
-
-
-def _explained(message: str, content: dict[str, Any]) -> str:
-    """msgspec's message with the entry's name first, and the value that came."""
-    what, _, path = message.partition(" - at `$.")
-    if not path:
-        return what[0].lower() + what[1:]
-    path = path.rstrip("`")
-    value: Any = content
-    for part in re.findall(r"\w+|\[\d+\]", path):
-        try:
-            value = value[int(part[1:-1]) if part.startswith("[") else part]
-        except (KeyError, IndexError, TypeError):
-            value = UNSET
-            break
-    if value is not UNSET and not isinstance(value, dict):
-        what = f"{what.split(', got ')[0]}, got {value!r}"
-    return f"{path}: {what[0].lower() + what[1:]}"
-
-
 def _check_name(what: str, name: str, allowed: re.Pattern[str], reserved: tuple[str, ...]) -> None:
     if not allowed.fullmatch(name):
         raise LabError(
@@ -280,12 +222,9 @@ def template(*, generator: str, neurons: Sequence[str], solver: str, together: b
         trials, seed: see `Experiment`.
     """
     groups = [list(neurons)] if together else [[name] for name in neurons]
-    searches = "".join(f"\n[[search]]\nsolver = {_toml(solver)}\nneurons = {_toml(group)}\n" for group in groups)
-    return TEMPLATE.format(
-        generator=_toml(generator), neurons=_toml(list(neurons)), trials=trials, seed=seed, searches=searches
+    searches = "".join(
+        f"\n[[search]]\nsolver = {toml_value(solver)}\nneurons = {toml_value(group)}\n" for group in groups
     )
-
-
-def _toml(value: str | list[str]) -> str:
-    """Text, or a list of it, as TOML: its basic strings are those of JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    return TEMPLATE.format(
+        generator=toml_value(generator), neurons=toml_value(list(neurons)), trials=trials, seed=seed, searches=searches
+    )

@@ -118,6 +118,13 @@ class Laboratory:
                 return None
             return self._write_block(self.history.blocks[-1])
 
+    def open_block(self) -> Block | None:
+        """The block that lacks responses, its files written if they are missing; None if there is none."""
+        with self._alone():
+            if self.history.open_block is None:
+                return None
+            return self._write_block(self.history.blocks[-1])
+
     def tell(self, rows: Sequence[Row], *, source: str) -> Receipt:
         """Record responses; when this returns, the disk has them.
 

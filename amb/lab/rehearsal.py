@@ -1,0 +1,118 @@
+"""A simulated subject that takes part in an experiment: it answers the open block with a file, as a rig would."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from amb.errors import LabError
+from amb.lab.experiment import Experiment
+from amb.lab.laboratory import Block, Laboratory
+from amb.lab.subject import FILE, SpikeTrain, Subject, new_settings, read_subject
+from amb.study.durable import write_whole
+
+RESPONSES = "responses"
+Format = Literal["csv", "parquet", "mat"]
+
+
+def subject_of(lab: Laboratory, problems: Sequence[str] = (), *, seed: int = 0, lost: float | None = None) -> Subject:
+    """The subject of an experiment; `subject.toml` is made from the problems if there is none yet.
+
+    Raises:
+        LabError: there is neither a file nor a problem, or the file was made for other problems.
+    """
+    path = lab.folder / FILE
+    if problems:
+        text = new_settings(lab.experiment.neurons, problems, seed=seed, lost=lost)
+        if not path.exists():
+            write_whole(path, text, error=LabError)
+        elif [n.problem for n in read_subject(path).neuron] != list(problems):
+            raise LabError(f"{path} has other neurons; edit it, or delete it and repeat the command")
+    elif not path.exists():
+        raise LabError(
+            f"{lab.folder} has no {FILE}; name a problem for each neuron, as in "
+            "--problems cifar10-sngan/snn-cnn/sn1/0..2"
+        )
+    return Subject(read_subject(path), lab.experiment)
+
+
+def answer(lab: Laboratory, subject: Subject, block: Block, *, kind: Format = "csv", spikes: bool = False) -> Path:
+    """Write the responses to a block into `responses/`, and return the file, which is there whole or not at all.
+
+    Args:
+        lab: the experiment.
+        subject: who responds.
+        block: to what.
+        kind: the type of file.
+        spikes: write spike times instead of responses.
+    """
+    trains = subject.answer(lab.folder, block.number)
+    folder = lab.folder / RESPONSES
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as cause:
+        raise LabError(f"cannot make {folder}: {cause.strerror or cause}") from cause
+    path = folder / f"block-{block.number:03d}.{kind}"
+    columns = _spikes(trains) if spikes else _responses(trains, lab.experiment)
+    if kind == "mat":
+        write_whole(path, _mat(trains, lab.experiment, spikes=spikes), error=LabError)
+    else:
+        write_whole(path, _table(columns, kind), error=LabError)
+    return path
+
+
+def response_of(train: SpikeTrain, experiment: Experiment) -> float:
+    """The rate in the experiment's counting window, in spikes per second; NaN if the trial was lost."""
+    if train.times is None:
+        return float("nan")
+    start, end = experiment.response.window
+    return float(((train.times >= start) & (train.times < end)).sum() / ((end - start) / 1000))
+
+
+def _responses(trains: Sequence[SpikeTrain], experiment: Experiment) -> dict[str, list[object]]:
+    """A row per trial and a column per neuron; empty where the trial was lost."""
+    columns: dict[str, list[object]] = {"trial": [*sorted({train.trial for train in trains})]}
+    for train in sorted(trains, key=lambda train: train.trial):
+        value = response_of(train, experiment)
+        columns.setdefault(train.neuron, []).append(None if np.isnan(value) else value)
+    return columns
+
+
+def _spikes(trains: Sequence[SpikeTrain]) -> dict[str, list[object]]:
+    """A row per spike; one without a time for a trial that had none, or was lost."""
+    rows = [
+        (train.trial, train.neuron, time, int(train.times is None))
+        for train in trains
+        for time in ([None] if train.times is None or not len(train.times) else train.times.tolist())
+    ]
+    names = ("trial", "neuron", "time", "rejected")
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+def _table(columns: dict[str, list[object]], kind: str) -> bytes:
+    import pandas as pd
+
+    frame, buffer = pd.DataFrame(columns), io.BytesIO()
+    if kind == "parquet":
+        frame.to_parquet(buffer, index=False)
+    else:
+        frame.to_csv(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _mat(trains: Sequence[SpikeTrain], experiment: Experiment, *, spikes: bool) -> bytes:
+    """Variables `trial`, `neuron`, and a matrix or cell array of trials by neurons."""
+    from scipy.io import savemat
+
+    trials = sorted({train.trial for train in trains})
+    cells = np.empty((len(trials), len(experiment.neurons)), dtype=object if spikes else np.float64)
+    for train in trains:
+        at = train.trial - trials[0], experiment.neurons.index(train.neuron)
+        cells[at] = (np.nan if train.times is None else train.times) if spikes else response_of(train, experiment)
+    names = np.array(experiment.neurons, dtype=object)
+    buffer = io.BytesIO()
+    variables = {"trial": np.array(trials, dtype=np.float64)[:, None], "neuron": names}
+    savemat(buffer, {**variables, "spikes" if spikes else "response": cells}, do_compression=True)
+    return buffer.getvalue()

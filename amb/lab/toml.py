@@ -1,0 +1,92 @@
+"""Settings as TOML: read into typed records with errors that a user can act on, and written."""
+
+import json
+import re
+import tomllib
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from amb.errors import LabError, unknown
+
+T = TypeVar("T", bound=Struct)
+
+
+def parse_settings(text: str, kind: type[T], where: str) -> T:
+    """Settings in TOML as a record of type `kind`.
+
+    Raises:
+        LabError: it is not TOML, or an entry is unknown, missing, or of the wrong type or range.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise LabError(f"{where} is not TOML: {cause}") from cause
+    _refuse_unknown(content, kind, where, "")
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as cause:
+        raise LabError(f"{where}: {_explained(str(cause), content)}") from cause
+    except LabError as cause:
+        raise LabError(f"{where}: {cause}") from cause
+
+
+def _refuse_unknown(content: Any, kind: Any, where: str, path: str) -> None:
+    """Refuse entries that a record does not have, with the nearest names, in nested records too."""
+    if not (isinstance(content, dict) and isinstance(kind, type) and issubclass(kind, Struct)):
+        return
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    for name, value in content.items():
+        if name not in known:
+            raise unknown(f"entry in {where}:", f"{path}{name}", [path + k for k in known], LabError)
+        inner = known[name].type
+        for part in value if isinstance(value, list) else [value]:
+            _refuse_unknown(part, next((a for a in getattr(inner, "__args__", ()) if _is_record(a)), inner),
+                            where, f"{path}{name}.")  # fmt: skip
+
+
+def _is_record(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _explained(message: str, content: dict[str, Any]) -> str:
+    """msgspec's message with the entry's name first, and the value that came."""
+    what, _, path = message.partition(" - at `$.")
+    if not path:
+        return what[0].lower() + what[1:]
+    path = path.rstrip("`")
+    value: Any = content
+    for part in re.findall(r"\w+|\[\d+\]", path):
+        try:
+            value = value[int(part[1:-1]) if part.startswith("[") else part]
+        except (KeyError, IndexError, TypeError):
+            value = UNSET
+            break
+    if value is not UNSET and not isinstance(value, dict):
+        what = f"{what.split(', got ')[0]}, got {value!r}"
+    return f"{path}: {what[0].lower() + what[1:]}"
+
+
+def toml_text(settings: Struct) -> str:
+    """Settings as the text of a TOML file: plain entries first, then records as tables."""
+    return "\n".join(_lines(settings, "")).strip() + "\n"
+
+
+def toml_value(value: object) -> str:
+    """A number, text, or a list of them, as TOML; what JSON writes of these is TOML too."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _lines(settings: Struct, path: str) -> list[str]:
+    entries = [(name, getattr(settings, name)) for name in settings.__struct_fields__]
+    lines = [f"{name} = {toml_value(value)}" for name, value in entries if not _records(value)]
+    for name, value in entries:
+        header = f"[[{path}{name}]]" if isinstance(value, tuple) else f"[{path}{name}]"
+        for record in _records(value):
+            lines += ["", header, *_lines(record, f"{path}{name}.")]
+    return lines
+
+
+def _records(value: object) -> list[Struct]:
+    return [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Struct)]

@@ -1,0 +1,142 @@
+"""Rehearsals with the simulated subject: reproducible, in every format, and not even SIGKILL changes how they end."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.errors import LabError, SpecError
+from amb.lab.laboratory import Laboratory
+from amb.lab.rehearsal import answer, response_of, subject_of
+from amb.lab.response_files import read_responses
+from amb.lab.subject import read_subject
+
+from .conftest import new_experiment
+
+PROBLEMS = ["toy/snn-cnn/sn1/0", "toy/snn-cnn/sn1/1"]
+
+
+def rehearsal(folder: Path, lost: float = 0.2) -> Laboratory:
+    lab = new_experiment(folder, neurons=("a", "b"), references=1, changes={"repeats = 2": "repeats = 1"})
+    subject_of(lab, PROBLEMS, lost=lost)
+    return lab
+
+
+def change_subject(lab: Laboratory, **numbers: float) -> None:
+    path = lab.folder / "subject.toml"
+    lines = path.read_text().splitlines()
+    for name, value in numbers.items():
+        assert any(line.startswith(f"{name} = ") for line in lines), name
+        lines = [f"{name} = {value}" if line.startswith(f"{name} = ") else line for line in lines]
+    path.write_text("\n".join(lines))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_every_format_says_the_same(folder: Path) -> None:
+    lab = rehearsal(folder)
+    block, subject = lab.next_block(), subject_of(lab)
+    assert block is not None
+    read = [
+        sorted(
+            read_responses(answer(lab, subject, block, kind=kind, spikes=spikes), lab.experiment),
+            key=lambda row: (row.trial, row.neuron),
+        )
+        for kind in ("csv", "parquet", "mat")
+        for spikes in (False, True)
+    ]
+    assert all(rows == read[0] for rows in read)
+    assert {(row.trial, row.neuron) for row in read[0]} == {(n, name) for n in block.trials for name in ("a", "b")}
+    lost = {row.trial for row in read[0] if row.value is None}
+    assert 0 < len(lost) < len(block.trials) / 2
+    assert all((row.value is None) == (row.trial in lost) for row in read[0])  # a trial is lost for all neurons
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_trial_does_not_depend_on_when_the_subject_was_started(folder: Path) -> None:
+    """Adaptation reaches into the block before, also for a subject that did not answer it itself."""
+    lab = rehearsal(folder)
+    steady = subject_of(lab)
+    for _ in range(2):
+        block = lab.next_block()
+        assert block is not None
+        file = answer(lab, steady, block)
+        again = answer(lab, subject_of(lab), block, kind="parquet")
+        assert read_responses(file, lab.experiment) == read_responses(again, lab.experiment)
+        lab.tell(read_responses(file, lab.experiment), source="x")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_subject_responds_to_what_it_sees(folder: Path) -> None:
+    """Without randomness in its way, the rates follow the activations of the pictures."""
+    lab = rehearsal(folder, lost=0.0)
+    change_subject(lab, drift=0, adaptation=0, burst=1, rate=20_000, baseline=0, latency=50, duration=200)
+    block = lab.next_block()
+    assert block is not None
+    settings = read_subject(folder / "subject.toml")
+    seen = {t.number: t.stimulus for t in lab.history.trials}
+    for neuron in settings.neuron:
+        problem = amb.problem(neuron.problem)
+        rates = [response_of(t, lab.experiment) for t in subject_of(lab).answer(folder, 1) if t.neuron == neuron.name]
+        candidates = [(n, lab.history.candidates[s].levels) for n, s in seen.items() if s in lab.history.candidates]
+        activations = problem.evaluate(np.array([levels for _, levels in candidates]))
+        observed = np.array([rates[n - 1] for n, _ in candidates])
+        expected = activations / neuron.strong * neuron.rate
+        poisson = np.sqrt(expected * 0.2) / 0.2  # of a count in 200 ms
+        assert np.abs((observed - expected) / poisson).max() < 5
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_late_response_is_missed_by_an_early_window(folder: Path) -> None:
+    lab = rehearsal(folder, lost=0.0)
+    change_subject(lab, latency=400, baseline=0)
+    assert lab.next_block() is not None
+    trains = subject_of(lab).answer(folder, 1)
+    assert sum(len(t.times) for t in trains if t.times is not None) > 100
+    assert all(response_of(train, lab.experiment) == 0 for train in trains)
+
+
+def test_a_subject_that_does_not_fit_is_explained(folder: Path) -> None:
+    lab = new_experiment(folder, neurons=("a", "b"))
+    with pytest.raises(LabError, match=r"has no subject\.toml; name a problem for each neuron"):
+        subject_of(lab)
+    with pytest.raises(LabError, match="2 neurons need as many problems, got 1"):
+        subject_of(lab, PROBLEMS[:1])
+    with pytest.raises(SpecError, match=r"lost must be a number from 0 to 1, got 1\.5"):
+        subject_of(lab, PROBLEMS, lost=1.5)
+    assert not (folder / "subject.toml").exists()
+    subject_of(lab, PROBLEMS)
+    with pytest.raises(LabError, match="has other neurons"):
+        subject_of(lab, PROBLEMS[::-1])
+
+
+def kill(folder: Path, trials: int) -> dict:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("killing.py")), str(folder), "--trials", str(trials)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_a_rehearsal_that_is_killed_again_and_again_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    """Three neurons, 10% lost trials, SIGKILL at random moments: the same stimuli, values, files and choices."""
+    found = kill(tmp_path, 100)
+    assert found["same"]
+    assert found["kills"] >= 3
+
+
+@pytest.mark.slow
+def test_a_whole_evening_of_kills(tmp_path: Path) -> None:
+    found = kill(tmp_path, 400)
+    assert found["same"]
+    assert found["kills"] >= 15
+    assert {"n", "a"} <= set(found["hit"])
