@@ -33,11 +33,12 @@ def target(
             class; a torch module; or a function without arguments that returns a module, called when it is first
             needed.
         layer: the layer of problems that do not name one.
-        frames: for a spiking module of snnTorch (``init_hidden=True``) or SpikingJelly (single-step), which takes one
-            frame per call: how many times it is shown the image, each time from rest. None: a module without memory.
+        frames: for a module that keeps a memory and takes one step in a forward pass, as spiking ones of snnTorch
+            (``init_hidden=True``) or SpikingJelly do: how many times it is shown the image, from rest. None: one pass.
         device: where it runs, "cpu" or "cuda".
-        options: for a module, `name`, `shape`, `mean`, `std`, `size`, `version`, `multistep`; for a name, those of that
-            target.
+        options: for a module, `name`, `shape`, `mean`, `std`, `size`, `multistep`, `steps`, `time_axis`,
+            `channel_axis`, `select`, `reset`, `version` (see `amb_problems.targets.plain.own`); for a name, those of
+            that target.
 
     Raises:
         SpecError: no such target, layer or option, or something that cannot be a target.

@@ -71,7 +71,7 @@ def test_extras_are_imported_where_their_absence_is_handled() -> None:
         "amb/run/dask.py",
         "amb/run/dask_worker.py",
         "problems/amb_problems/targets/plain/imagenet.py",
-        "problems/amb_problems/targets/plain/responses.py",
+        "problems/amb_problems/targets/plain/examine.py",
         "problems/amb_problems/targets/spiking/framework.py",
         "solvers/amb_solvers/tensor_train/protes_package.py",
         "solvers/amb_solvers/zoos/evosax.py",

@@ -126,7 +126,7 @@ def test_nothing_deeper_than_the_layer_is_computed() -> None:
                 raise AssertionError("deeper than asked for")
             return self[1](x)
 
-    responses = Responses(Half(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), prepare=normalize)
+    responses = Responses.of_shipped(Half(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), prepare=normalize)
     Half.armed = True
     assert responses.means(IMAGES.test_images, ["0"])["0"].shape == (40, 8)
     with pytest.raises(AssertionError):
@@ -145,7 +145,7 @@ def test_a_module_called_twice_has_two_layers() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.relu(self.relu(self.conv(x)) - 1)
 
-    responses = Responses(Twice(), prepare=normalize)
+    responses = Responses.of_shipped(Twice(), prepare=normalize)
     assert responses.layers == {"conv": 8, "relu": 8, "relu_1": 8}
     means = responses.means(IMAGES.test_images, ["relu_1", "conv", "relu"])
     assert (means["conv"] < 0).any()

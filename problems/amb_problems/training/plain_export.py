@@ -38,7 +38,7 @@ def export(
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in rounded.items()}
     )
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    responses = Responses(network, prepare=normalize)
+    responses = Responses.of_shipped(network, prepare=normalize)
     layers = probed_layers(network, responses)
     output = layers[-1]
     means = responses.means(data.test_images, layers)

@@ -5,8 +5,9 @@ enlarged to 224 x 224 (bilinear). The activation is the channel's raw mean over 
 `prob` is the class's softmax probability.
 """
 
+import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -76,10 +77,28 @@ class ImageNetTarget(OwnTarget):
         """A hash of the weights' name, which torchvision never reuses."""
         return hashlib.sha256(f"torchvision {_MODELS[self.name].weights} {self.shape}".encode()).hexdigest()
 
+    @cached_property
+    def module(self) -> "nn.Module":
+        """The network with its weights."""
+        return pretrained(self.name)
+
+    @cached_property
+    def responses(self) -> "Responses":
+        """The network with its hooks; it sees one image at a time."""
+        from amb_problems.targets.plain.responses import Responses
+
+        return Responses.of_shipped(
+            copy.deepcopy(self.module), prepare=self._prepare, shape=self.shape, device=self.device, name=self.name
+        )
+
     def facts(self) -> Mapping[str, object]:
         """Network, weights, and how images are converted to its input."""
         model = _MODELS[self.name]
         return {"network": f"torchvision's {model.function}", "weights": model.weights, **self._input_facts()}
+
+    def _check(self, units: Sequence[tuple[str, int]]) -> None:
+        for layer, _ in units:
+            self._check_layer(layer, self.layers, {})
 
     def _offered(self, responses: "Responses") -> Mapping[str, int]:
         return self.layers

@@ -2,12 +2,15 @@
 
 import copy
 import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from amb.contracts.images import Shape
+from amb.contracts.problem import Problem
 from amb.errors import SpecError, unknown
+from amb.spec import Value
 from amb_problems.targets.plain.module import ModuleTarget
 
 if TYPE_CHECKING:  # targets are listed without torch
@@ -22,22 +25,38 @@ Moments = float | Sequence[float]
 class OwnTarget(ModuleTarget):
     """A torch module whose layers are probed by hooks.
 
-    A unit is a channel of a submodule's output (of the first tensor, if the output is a tuple); its activation is the
-    raw mean over the channel's positions, and with frames over the frames: of a spiking layer, spikes / (frames *
-    positions). A module computes in floating point, spikes included: see `ModuleTarget`.
+    A unit is a channel of a submodule's output; its activation is the mean over everything else: positions, the steps
+    of a pass, and the frames. Of a spiking layer that is spikes / (steps * positions). A module computes in floating
+    point, spikes included: see `ModuleTarget`.
+
+    The module is copied when the target is created (what a function returns, when it is first needed): what happens to
+    it later changes no value, and nothing here changes the module. When its layers are first needed, it is shown a few
+    images, to find its layers, steps and units, and to verify that a value is a function of the image alone.
 
     Args:
         source: the module, or a function that returns it, called when it is first needed.
-        layer: name of a submodule.
-        frames: None for a module without memory; otherwise how many times the image is shown, from rest.
+        layer: name of a submodule; "output" is the module's own output.
+        frames: how many times the image is shown, from rest: for a module that takes one step in a forward pass and
+            keeps a memory. None: one pass is a presentation.
         multistep: with frames, all of them in one call: for SpikingJelly's modules, whose neurons then step in a fused
             kernel where there is one for the device.
+        steps: how many time steps the module runs in one forward pass; None: found. 1: calls of a submodule are layers
+            of their own.
+        time_axis: the axis of time in outputs that hold all steps; None: found.
+        channel_axis: the axis of the units in outputs, counted with that of the images, and that of time if there is
+            one; None: found. Layers of torch's own classes, such as convolutions, keep theirs.
+        select: which tensor is read of layers that return several: an index, a key, or "spikes" or "membrane" of the
+            neurons of snnTorch and SpikingJelly; None: the first.
+        reset: puts the module, its only argument, at rest; called before every presentation. None: the neurons of
+            snnTorch and SpikingJelly are reset, and everything else is put back to what it was at creation.
         device: the device that it runs on.
         name: its name in problem ids.
         shape: shape of the images, `(height, width, channels)`.
         mean, std: the module's input is `(pixel / 255 - mean) / std`.
         size: side to which images are enlarged (bilinear), for modules that take larger images than generators make.
-        version: part of the fingerprint; change it when the module's code changes but its weights do not.
+        version: part of the fingerprint; change it when the module's code changes but its answers do not.
+
+        `time_axis`, `channel_axis` and `select` take one value for all layers, or a mapping from layers to values.
     """
 
     def __init__(
@@ -47,6 +66,11 @@ class OwnTarget(ModuleTarget):
         layer: str | None = None,
         frames: int | None = None,
         multistep: bool = False,
+        steps: int | None = None,
+        time_axis: int | Mapping[str, int] | None = None,
+        channel_axis: int | Mapping[str, int] | None = None,
+        select: int | str | Mapping[str, int | str] | None = None,
+        reset: "Callable[[nn.Module], object] | None" = None,
         device: str = "cpu",
         name: str = "own",
         shape: Shape = (32, 32, 3),
@@ -59,58 +83,63 @@ class OwnTarget(ModuleTarget):
             raise SpecError(f"expected a torch module, or a function that returns one, got {source!r}")
         if not name or set(name) & set("/,[]*"):
             raise SpecError(f"name {name!r} cannot be part of a problem's id; use letters, digits and dashes")
-        self.name, self.layer, self.device, self.shape = name, layer, device, shape
+        self.name, self.layer, self.device, self.shape = name, layer, device, _checked_shape(shape)
+        for option, count in (("frames", frames), ("steps", steps), ("size", size)):
+            if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+                raise SpecError(f"{option} must be an integer of at least 1, or None, got {count!r}")
+        if reset is not None and not callable(reset):
+            raise SpecError(f"reset must be a function of the module, got {reset!r}")
+        _check_moments(mean, std, self.shape[2])
         over = "" if frames is None else f" and over {frames} frames from rest"
         self.activation = f"mean of the channel over its map{over}"
-        self._source, self._frames, self._multistep = source, frames, multistep
+        self._frames, self._multistep, self._steps, self._reset = frames, multistep, steps, reset
+        self._time_axis, self._channel_axis, self._select = time_axis, channel_axis, select
         self._mean, self._std, self._size, self._version = mean, std, size, version
+        self._origin = self
+        self._source: nn.Module | Callable[[], nn.Module] = source if _is_function(source) else self._privately(source)
 
     @cached_property
     def module(self) -> "nn.Module":
-        """The module; created on first use."""
+        """The private copy of the module, which is never run."""
         from torch import nn
 
-        module = self._source if isinstance(self._source, nn.Module) else self._source()
-        if not isinstance(module, nn.Module):
-            raise SpecError(
-                f"target {self.name} needs a torch module, but its function returned {type(module).__name__}"
-            )
-        return module
+        return self._source if isinstance(self._source, nn.Module) else self._privately(self._source())
 
     @cached_property
     def responses(self) -> "Responses":
-        """The module with its hooks."""
-        from amb_problems.targets.plain.responses import Responses
+        """The module with its hooks; it has been verified."""
+        from amb_problems.targets.plain.examine import Request, examined
+        from amb_problems.targets.plain.private import further_copy
+        from amb_problems.targets.plain.survey import Choices
 
-        responses = Responses(
-            self.module,
+        request = Request(
             prepare=self._prepare,
             shape=self.shape,
             frames=self._frames,
             multistep=self._multistep,
             device=self.device,
             name=self.name,
+            choices=Choices(self._steps, self._time_axis, self._channel_axis, self._select),
+            reset=self._reset,
         )
-        if self.layer is not None and self.layer not in self._offered(responses):
-            raise unknown(f"layer of {self.name}", self.layer, self._offered(responses))
+        responses = examined(further_copy(self._origin.module, share=False), request, self._settings)
+        if self.layer is not None:
+            self._check_layer(self.layer, self._offered(responses), responses.survey.refused)
         return responses
 
     @property
     def layers(self) -> Mapping[str, int]:
+        """Units of every layer that can be measured, in the order of the forward pass."""
         return self._offered(self.responses)
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]
-        """A hash of the module's weights and structure, of its input's normalization and of the frames."""
-        import torch
+        """A hash of what the module is and of what it answers, on the device that it was created for."""
+        if self._origin is not self:
+            return self._origin.fingerprint
+        from amb_problems.targets.plain.fingerprint import behaviour
 
-        digest, module = hashlib.sha256(), self.responses.module  # at rest
-        settings = (self._frames, self.shape, self._mean, self._std, self._size, self._version)
-        digest.update(f"{module!r} {settings!r}".encode())
-        for name, tensor in module.state_dict().items():
-            content = tensor.detach().cpu().contiguous()
-            digest.update(f"{name} {content.dtype} {list(content.shape)}".encode())
-            digest.update(content.flatten().view(torch.uint8).numpy().tobytes() if content.numel() else b"")
+        digest = hashlib.sha256(f"{self.responses.identity} {behaviour(self.responses)}".encode())
         return digest.hexdigest()
 
     def facts(self) -> Mapping[str, object]:
@@ -120,25 +149,71 @@ class OwnTarget(ModuleTarget):
             **self._input_facts(),
         }
 
+    def problem(self, generator: object, unit: int, *, layer: str | None = None, **options: Value) -> Problem:
+        """The problem of one unit; see `Target.problem`.
+
+        Raises:
+            SpecError: no such generator, layer, unit or option, or a layer that cannot be measured, with the reason.
+        """
+        chosen = self.layer if layer is None else layer
+        if chosen is not None:
+            self._check([(chosen, unit)])
+        return super().problem(generator, unit, layer=layer, **options)
+
     def on(self, device: str) -> "OwnTarget":
         """The same target on a device; its module is copied."""
         if device == self.device:
             return self
         other = copy.copy(self)
-        for name in ("module", "responses"):
+        for name in ("module", "responses", "fingerprint"):
             other.__dict__.pop(name, None)
-        other.device, other._source = device, lambda: copy.deepcopy(self.module)
+        other.device = device
         return other
+
+    @property
+    def _settings(self) -> tuple[object, ...]:
+        """What enters the fingerprint besides the module."""
+        measured = (self._frames, self._multistep, self._steps, self._time_axis, self._channel_axis, self._select)
+        images = (self.shape, _numbers(self._mean), _numbers(self._std), self._size)
+        return (*measured, self._reset, *images, self._version)
 
     def _input_facts(self) -> Mapping[str, object]:
         enlarged = "" if self._size is None else f", enlarged to {self._size}x{self._size}"
         facts: dict[str, object] = {"normalization": f"(pixel / 255 - {self._mean}) / {self._std}{enlarged}"}
-        if self._frames is not None:
-            facts["frames"] = self._frames
-        return {**facts, "arithmetic": self.arithmetic}
+        stated = {
+            "frames": self._frames,
+            "steps": self._steps,
+            "time axis": self._time_axis,
+            "channel axis": self._channel_axis,
+            "selected": self._select,
+        }
+        return {**facts, **{k: v for k, v in stated.items() if v is not None}, "arithmetic": self.arithmetic}
 
     def _offered(self, responses: "Responses") -> Mapping[str, int]:
         return responses.layers
+
+    def _check(self, units: Sequence[tuple[str, int]]) -> None:
+        for layer in dict.fromkeys(layer for layer, _ in units):
+            if layer not in self.layers:
+                self._check_layer(layer, self.layers, self.responses.survey.refused)
+
+    def _check_layer(self, layer: str, offered: Mapping[str, int], refused: Mapping[str, str]) -> None:
+        if layer in offered:
+            return
+        if layer in refused:
+            raise SpecError(f"layer {layer} of {self.name} cannot be measured: {refused[layer]}")
+        raise unknown(f"layer of {self.name}", layer, offered)
+
+    def _privately(self, module: object) -> "nn.Module":
+        from torch import nn
+
+        from amb_problems.targets.plain.private import private_copy
+
+        if not isinstance(module, nn.Module):
+            raise SpecError(
+                f"target {self.name} needs a torch module, but its function returned {type(module).__name__}"
+            )
+        return private_copy(module, f"target {self.name}")
 
     def _prepare(self, pixels: "Tensor") -> "Tensor":
         from torch.nn.functional import interpolate
@@ -149,6 +224,32 @@ class OwnTarget(ModuleTarget):
         return (x - _channels(self._mean, x)) / _channels(self._std, x)
 
 
+def _is_function(source: object) -> bool:
+    """Whether a source is a function that returns a module, rather than a module; torch is not imported for it."""
+    if type(source).__name__ == "ExportedProgram":
+        raise SpecError("an exported program is not a module; pass program.module()")
+    torch = sys.modules.get("torch")
+    return torch is None or not isinstance(source, torch.nn.Module)
+
+
+def _checked_shape(shape: Sequence[int]) -> Shape:
+    sizes = tuple(shape) if isinstance(shape, Sequence) else ()
+    if len(sizes) != 3 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
+        raise SpecError(f"shape must be (height, width, channels) of images, got {shape!r}")
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _check_moments(mean: Moments, std: Moments, channels: int) -> None:
+    for option, moments in (("mean", mean), ("std", std)):
+        if len(_numbers(moments)) not in (1, channels):
+            raise SpecError(f"{option} must be one number, or one for each of {channels} channels, got {moments!r}")
+    if not all(_numbers(std)):
+        raise SpecError(f"std must not be 0, got {std!r}")
+
+
+def _numbers(moments: Moments) -> list[float]:
+    return [float(moments)] if isinstance(moments, int | float) else [float(each) for each in moments]
+
+
 def _channels(moments: Moments, x: "Tensor") -> "Tensor":
-    values = [moments] if isinstance(moments, int | float) else list(moments)
-    return x.new_tensor(values).view(-1, 1, 1)
+    return x.new_tensor(_numbers(moments)).view(-1, 1, 1)

@@ -88,5 +88,7 @@ class PlainTarget(ModuleTarget):
         except (KeyError, TypeError, RuntimeError) as error:
             raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        responses = Responses(network, prepare=normalize, shape=self.shape, device=self.device, name=self.name)
+        responses = Responses.of_shipped(
+            network, prepare=normalize, shape=self.shape, device=self.device, name=self.name
+        )
         return responses, scales

@@ -1,0 +1,201 @@
+"""How many images a module may be shown at a time so that no bit of an image's values depends on the other images.
+
+Kernels round differently for other numbers of rows, and some even at other positions among the rows. Which sizes of a
+batch agree is found by trial, for every operation of a forward pass, and by nothing else, so that every process on the
+same kind of processor finds the same.
+"""
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+SIZES = (1, 2, 4, 8, 16)
+HEAVY = 200_000
+"""Values a call returns on average, from which a single image keeps the kernels busy: batches gain little there, and a
+single image must not wait for a batch to be filled."""
+_PATTERN = (0, 1, 1, 0, 1, 0, 0, 1)
+"""Which of two images stands where in a trial: each at even and odd places, next to itself and the other."""
+
+
+def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call: float) -> tuple[int, ...]:
+    """Sizes of batches in which an image's values are the same, bit for bit, at any position; an image alone is padded.
+
+    Args:
+        run: shows the module, at rest, images; a fresh start each time.
+        two: two random images.
+        values_per_call: how much a call computes.
+
+    Returns:
+        The class of sizes with the largest size, among those the one with the smallest; (1,) if batches differ.
+    """
+    if values_per_call > HEAVY:
+        return (1,)
+    classes: list[list[tuple[int, _Sums]]] = []
+    for size in SIZES:
+        sums = _trial(run, two, size)
+        if sums is None:
+            continue
+        for known in classes:
+            other, reference = known[0]
+            if _agree(reference, other, sums, size):
+                known.append((size, sums))
+                break
+        else:
+            classes.append([(size, sums)])
+    found = [tuple(size for size, _ in known) for known in classes]
+    return max(found, key=lambda sizes: (sizes[-1], -sizes[0])) if found else (1,)
+
+
+def fastest_size(run: Callable[[Tensor], object], images: Callable[[int], Tensor], sizes: Sequence[int]) -> int:
+    """The size with the most images a second, the smallest of those that are nearly as fast; no bit depends on it."""
+    seconds: dict[int, float] = {}
+    for size in sizes:
+        batch = images(size)
+        best = float("inf")
+        for _ in range(2):
+            start = perf_counter()
+            run(batch)
+            best = min(best, perf_counter() - start)
+        seconds[size] = best / size
+    least = min(seconds.values())
+    return min(size for size, each in seconds.items() if each <= 1.15 * least)
+
+
+def split(count: int, sizes: Sequence[int], best: int, threads: int) -> list[tuple[int, int]]:
+    """Batches for a number of images: pairs of images and size, the last one padded.
+
+    Args:
+        count: number of images.
+        sizes: exact sizes, ascending.
+        best: the fastest of them.
+        threads: batches that run at the same time; images are spread over them.
+    """
+    share = -(-count // max(threads, 1))
+    size = next((each for each in sizes if each >= share), sizes[-1])
+    size = min(size, best) if best in sizes else size
+    whole, rest = divmod(count, size)
+    parts = [(size, size)] * whole
+    if rest:
+        parts.append((rest, next(each for each in sizes if each >= rest)))
+    return parts
+
+
+_Sums = list[tuple[str, int, int]]
+"""Of every tensor that an operation returns: the operation, the number of values, the hash of their bits."""
+
+
+def _trial(run: Callable[[Tensor], object], two: Tensor, size: int) -> "_Sums | None":
+    """Hashes for a batch of two images; None if the two do not fit together or a position matters."""
+    pattern = torch.tensor((_PATTERN * 2)[:size])
+    try:
+        first, second = (_hashes(run, two[order]) for order in (pattern, 1 - pattern))
+    except Exception:  # a module may take batches of some sizes only
+        return None
+    if size == 1:
+        return _added(first, second)
+    return first if [entry[:2] for entry in first] == [entry[:2] for entry in second] and first == second else None
+
+
+def _added(one: _Sums, other: _Sums) -> "_Sums | None":
+    """As if the two images had been a batch of two; operations on weights alone count once."""
+    if [entry[:2] for entry in one] != [entry[:2] for entry in other]:
+        return None
+    return [(name, n, (a << 64) | b) for (name, n, a), (_, _, b) in zip(one, other, strict=True)]
+
+
+def _agree(reference: _Sums, size: int, sums: _Sums, larger: int) -> bool:
+    """Whether every image has the same bits in two sizes of batches."""
+    if len(reference) != len(sums):
+        return False
+    for (name, n, a), (other, m, b) in zip(reference, sums, strict=True):
+        if name != other:
+            return False
+        one, two = (a >> 64, a & _MASK) if size == 1 else (a, a)
+        if m * size == n * larger and m != n:
+            expected = (larger // 2) * (one + two) if size == 1 else (larger // size) * a
+        elif m == n and one == two:
+            expected = one
+        else:
+            return False
+        if expected & _MASK != b & _MASK:
+            return False
+    return True
+
+
+_MASK = (1 << 64) - 1
+
+
+def _hashes(run: Callable[[Tensor], object], images: Tensor) -> _Sums:
+    with _Bits() as bits:
+        run(images)
+    return bits.sums
+
+
+_CONTRACTIONS = {
+    **dict.fromkeys(("convolution", "_convolution", "conv1d", "conv2d", "conv3d"), (0, "map")),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), (0, "map")),
+    **dict.fromkeys(("mm", "bmm", "linear", "matmul"), (0, "row")),
+    **dict.fromkeys(("addmm", "baddbmm"), (1, "row")),
+}
+"""Operations that sum products: which argument is summed over, and along which axes."""
+_SHAPELESS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
+"""Operations that return whatever the memory holds."""
+
+
+class _Bits(TorchDispatchMode):
+    """Hashes what every operation returns.
+
+    The same dense pattern is added to every row that is summed over. Otherwise a layer that is silent for the images
+    of the trial would seem to round alike in all batches.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sums: _Sums = []
+        self._patterns: dict[tuple[object, ...], Tensor] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        if name in _CONTRACTIONS and not func._schema.is_mutable:
+            place, along = _CONTRACTIONS[name]
+            x = args[place]
+            if isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1:
+                args = (*args[:place], x + self._pattern(x, along), *args[place + 1 :])
+        out = func(*args, **(kwargs or {}))
+        if name not in _SHAPELESS:
+            self.sums += [
+                (name, leaf.numel(), _hash(leaf))
+                for leaf in tree_leaves(out)
+                if isinstance(leaf, Tensor) and leaf.is_floating_point()
+            ]
+        return out
+
+    def _pattern(self, x: Tensor, along: str) -> Tensor:
+        shape = tuple(x.shape[1:]) if along == "map" else (x.shape[-1],)
+        key = (shape, x.dtype, x.device)
+        if key not in self._patterns:
+            generator = torch.Generator().manual_seed(len(shape))
+            self._patterns[key] = torch.randn(shape, generator=generator).to(x)
+        return self._patterns[key]
+
+
+_BITS = {
+    torch.float64: torch.int64,
+    torch.float32: torch.int32,
+    torch.float16: torch.int16,
+    torch.bfloat16: torch.int16,
+}
+
+
+def _hash(tensor: Tensor) -> int:
+    """A hash of the bits of all values, in any order; 0.0 and -0.0 are the same value."""
+    tensor = tensor.detach() + 0.0
+    bits = tensor.contiguous().view(_BITS.get(tensor.dtype, torch.int32)).to(torch.int64)
+    mixed = bits * -7046029254386353131
+    mixed = (mixed ^ (mixed >> 29)) * -4658895280553007687
+    return int((mixed ^ (mixed >> 32)).sum()) & _MASK

@@ -1,0 +1,307 @@
+"""How a user's module is to be measured: found by showing it a few images, and verified before the first value.
+
+What must hold is that a value is a function of the image alone. Where that cannot be had, the module is refused with
+the reason.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from amb.contracts.images import Shape
+from amb.errors import SpecError, unknown
+from amb_problems.targets.plain import neurons
+from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size
+from amb_problems.targets.plain.copies import Copy, Pool, Reset
+from amb_problems.targets.plain.fingerprint import identity
+from amb_problems.targets.plain.passes import Plan, means
+from amb_problems.targets.plain.randomness import generators, kept, seeded
+from amb_problems.targets.plain.responses import Responses, Source, fails
+from amb_problems.targets.plain.rest import blank, equal, memory, weights, weights_changed
+from amb_problems.targets.plain.survey import Choices, Survey, survey
+from amb_problems.threads import one_thread_each
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user states about a module; see `OwnTarget`."""
+
+    prepare: Callable[[Tensor], Tensor]
+    shape: Shape
+    frames: int | None
+    multistep: bool
+    device: str
+    name: str
+    choices: Choices
+    reset: Reset | None
+
+
+def examined(module: nn.Module, request: Request, settings: object) -> Responses:
+    """The responses of a private copy of a user's module.
+
+    Args:
+        module: the private copy; it is moved to the device and brought to rest.
+        request: what the user states.
+        settings: what the user states, for the hash of what the network is.
+
+    Raises:
+        SpecError: the module fails, cannot be measured, or answers differently when an image is shown again.
+    """
+
+    def examine(_: None) -> Responses:
+        with torch.inference_mode(False), torch.enable_grad(), kept(torch.device(request.device)):
+            return _Examination(module, request, settings).responses()
+
+    return one_thread_each(examine, [None])[0]
+
+
+class _Examination:
+    def __init__(self, module: nn.Module, request: Request, settings: object) -> None:
+        self.request, self.settings = request, settings
+        self.owner, self.device = f"target {request.name}", torch.device(request.device)
+        module.to(self.device)
+        if request.multistep:
+            _take_many_steps(module, request.frames)
+        if _wants(request.choices, "membrane"):
+            neurons.keep_membranes(module)
+        self._bring_to_rest(module)
+        pool = Pool(module, request.reset)
+        self.source = Source(pool, request.prepare, request.shape, self.device, request.name)
+        self.plan = Plan(multistep=request.frames if request.multistep else None, dtype=_dtype(module))
+
+    def responses(self) -> Responses:
+        """Run the whole examination."""
+        self._find_mode()
+        assigned = self._share_weights()
+        network = identity(self.source.pool.module, self.settings, assigned)
+        with self.plan.mode():
+            if self._draws():
+                self.plan.identity = network
+            found = self._survey()
+            carried = self._carried(found)
+        self._set_passes(found, carried)
+        responses = Responses(self.source, found, self.plan, identity=network)
+        self._verify(responses)
+        self._find_batches(responses)
+        return responses
+
+    def _bring_to_rest(self, module: nn.Module) -> None:
+        neurons.reset(module)
+        if self.request.reset is not None:
+            before = weights(module)
+            with neurons.registered(module):
+                self.request.reset(module)
+            if changed := next(weights_changed(before, module), None):
+                raise SpecError(f"{self.owner}: reset= changes the weights {changed}; pass one that resets memory only")
+
+    def _find_mode(self) -> None:
+        """Run without gradients if the module can."""
+        for mode in ("inference", "off", "on"):
+            self.plan.gradients = mode
+            try:
+                with self.source.pool.borrowed() as copy, self.plan.mode():
+                    copy.rest()(self._input("grey", 1))
+            except Exception as error:  # a user's module may raise anything
+                if mode == "on":
+                    raise fails(self.request.shape, error) from error
+            else:
+                return
+
+    def _share_weights(self) -> set[str]:
+        """Let copies share their parameters unless a pass changes them; returns all that a pass assigns."""
+        with self.source.pool.borrowed() as copy:
+            before = weights(copy.rest())
+            assigned: set[str] = set()
+            for kind in ("grey", "random"):
+                with self.plan.mode():
+                    copy.module(self._input(kind, 1))
+                assigned |= copy.snapshot.changed()
+            changed = any(weights_changed(before, copy.module))
+            copy.rest()
+        if changed:
+            pool = Pool(self.source.pool.module, self.request.reset, share=False)
+            self.source = replace(self.source, pool=pool)
+        elif self.plan.gradients != "on":
+            self.source.pool.module.requires_grad_(False)
+        return assigned
+
+    def _draws(self) -> bool:
+        before = generators(self.device)
+        with self.source.pool.borrowed() as copy:
+            for kind in ("grey", "random"):
+                copy.rest()(self._input(kind, 1))
+        return generators(self.device) != before
+
+    def _survey(self) -> Survey:
+        try:
+            found = survey(self.source.pool, self._input, self.request.choices)
+        except SpecError:
+            raise
+        except Exception as error:
+            raise fails(self.request.shape, error) from error
+        _check_names(found, self.request.choices, self.owner)
+        return found
+
+    def _carried(self, found: Survey) -> list[str]:
+        """Submodules whose memory is another when an image is shown again without rest; "" if only answers differ."""
+        names, states, answers = tuple(found.layers), [], []
+        images = self.source.probes("random", 1)
+        with self.source.pool.borrowed() as copy:
+            copy.rest()
+            for _ in range(2):
+                with self._seeds(images):
+                    answers.append(means(copy.module, [self._input("random", 1)], found.layers, names, self.plan))
+                states.append(memory(copy.module))
+            changed = copy.snapshot.changed()
+        moved = [name for name, held in states[1].items() if not equal(states[0].get(name, []), held)]
+        if not moved and any(not torch.equal(answers[0][name], answers[1][name]) for name in names):
+            moved = [""]
+        if moved and self.request.reset is None:
+            self._check_blank(changed)
+        return moved
+
+    def _check_blank(self, changed: set[str]) -> None:
+        """A memory of the user's own must not hold what the module was shown before."""
+        with self.source.pool.borrowed() as copy:
+            copy.rest()
+            parts = dict(copy.module.named_modules())
+            for path in sorted(changed):
+                name, _, attribute = path.rpartition(".")
+                part = parts.get(name)
+                if part is None or neurons.has_memory(part):
+                    continue
+                if not blank(getattr(part, attribute, None)):
+                    raise SpecError(
+                        f"{self.owner}: {path.strip('.')} is a memory that is not at rest; pass reset=, a function "
+                        "that puts the module at rest"
+                    )
+
+    def _set_passes(self, found: Survey, carried: list[str]) -> None:
+        frames = self.request.frames
+        if frames is not None:
+            repeats = carried or self.plan.identity is not None
+            self.plan.passes = frames if repeats and not self.request.multistep else 1
+            return
+        parts = dict(self.source.pool.module.named_modules())
+        still = [
+            name for name in carried if found.calls.get(name, 0) < 2 and getattr(parts[name], "step_mode", "s") != "m"
+        ]
+        if carried and len(still) == len(carried):
+            raise SpecError(
+                f"{self.owner} keeps a memory from one forward pass to the next (in {still[0] or 'the module'}); state "
+                "frames=, how many passes each image is shown for, from rest; frames=1 for one"
+            )
+
+    def _verify(self, responses: Responses) -> None:
+        """The same images again, in another order, on another copy: the same values, or the module is refused."""
+        names = tuple(responses.layers)
+        images = [self.source.probes("grey", 1), *self.source.probes("random", 2).split(1)]
+        seen: dict[int, dict[str, Tensor]] = {}
+        for order in ((0, 1, 2), (2, 2, 0, 1)):
+            copy = self.source.pool.fresh()
+            with neurons.registered(copy.module):
+                for index in order:
+                    answer = responses.shown(copy, images[index], names)
+                    first = seen.setdefault(index, answer)
+                    for name in names:
+                        if not _same(first[name], answer[name]):
+                            self._refuse(name)
+
+    def _refuse(self, layer: str) -> None:
+        if self.plan.identity is not None:
+            raise SpecError(
+                f"{self.owner}: layer {layer} draws random numbers that cannot be seeded: the same image gives "
+                "different values; let it draw from torch's global generator"
+            )
+        raise SpecError(
+            f"{self.owner}: layer {layer} gives different values when the same image is shown again: something "
+            "outlasts a presentation; pass reset=, a function that puts the module at rest"
+        )
+
+    def _find_batches(self, responses: Responses) -> None:
+        if self.plan.identity is not None or not responses.survey.batches:
+            return
+        names, layers = tuple(responses.layers), responses.survey.layers.values()
+        images = self.source.probes("random", SIZES[-1])
+        with self.source.pool.borrowed() as copy:
+            self._find_order(responses, copy)
+
+            def run(batch: Tensor) -> object:
+                return responses.shown(copy, batch, names)
+
+            calls = sum(len(layer.calls) for layer in layers)
+            sizes = exact_sizes(run, images[:2], values_per_call=responses.survey.values / max(calls, 1))
+            if len(sizes) > 1 and self._alike(run, images, sizes):
+                self.plan.sizes = sizes
+                self.plan.best = fastest_size(run, lambda n: images[:n], sizes)
+
+    def _find_order(self, responses: Responses, copy: Copy) -> None:
+        """Of layers whose axis of images also holds steps: which of the two runs faster."""
+        folded = [name for name, layer in responses.survey.layers.items() if layer.folded]
+        if not folded:
+            return
+        images = self.source.probes("random", 3)
+        alone = [responses.shown(copy, image, folded) for image in images.split(1)]
+        far: dict[bool, dict[str, float]] = {}
+        for first in (True, False):
+            self.plan.steps_first = dict.fromkeys(folded, first)
+            answer = responses.shown(copy, images, folded)
+            far[first] = {n: float((answer[n] - torch.cat([a[n] for a in alone])).abs().max()) for n in folded}
+        self.plan.steps_first = {name: far[True][name] <= far[False][name] for name in folded}
+
+    def _alike(self, run: Callable[[Tensor], object], images: Tensor, sizes: Sequence[int]) -> bool:
+        """Whether the values themselves agree between the sizes."""
+        whole: list[dict[str, Tensor]] = []
+        for size in sizes:
+            parts: list[dict[str, Tensor]] = [run(batch) for batch in images.split(size)]  # type: ignore[misc]
+            whole.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+        return all(_same(whole[0][name], other[name]) for other in whole[1:] for name in other)
+
+    def _input(self, kind: str, number: int) -> Tensor:
+        return self.plan.input(self.source.prepare(self.source.probes(kind, number)))
+
+    def _seeds(self, images: Tensor) -> "AbstractContextManager[None]":
+        if self.plan.identity is None:
+            return nullcontext()
+        return seeded(images, self.plan.identity, self.device)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    tensors = [*module.parameters(), *module.buffers()]
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
+
+
+def _wants(choices: Choices, select: str) -> bool:
+    stated = choices.select
+    return select in stated.values() if isinstance(stated, Mapping) else stated == select
+
+
+def _check_names(found: Survey, choices: Choices, owner: str) -> None:
+    """Mappings must name layers, and `select` must select something."""
+    for option, stated in (
+        ("select", choices.select),
+        ("channel_axis", choices.channel_axis),
+        ("time_axis", choices.time_axis),
+    ):
+        if isinstance(stated, Mapping):
+            for name in stated:
+                if name not in found.layers and name not in found.refused:
+                    raise unknown(f"layer of {owner} in {option}=", name, found.layers)
+    if choices.select is not None and not found.selected:
+        raise SpecError(f"{owner}: select={choices.select!r} fits no layer; none returns several values")
+
+
+def _take_many_steps(module: nn.Module, frames: int | None) -> None:
+    """Switch SpikingJelly's modules to multistep mode: `[frames, n, ...]`."""
+    if frames is None or not any(hasattr(part, "step_mode") for part in module.modules()):
+        raise SpecError("multistep needs SpikingJelly's modules and frames; leave it out for other networks")
+    from spikingjelly.activation_based.functional import set_step_mode
+
+    set_step_mode(module, "m")

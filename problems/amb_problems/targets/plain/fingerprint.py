@@ -1,0 +1,123 @@
+"""The fingerprint of a user's module: what it is, and what it answers.
+
+Two networks that differ in anything that changes an answer must differ in their fingerprints; equal networks must have
+equal ones, in any process. So no addresses and no order of hashes enters, and no memory that a presentation leaves.
+"""
+
+import functools
+import hashlib
+import types
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from amb_problems.targets.plain.responses import Responses
+
+
+def identity(module: nn.Module, settings: object, volatile: set[str]) -> str:
+    """A hash of a module's classes, weights, buffers and public attributes.
+
+    Args:
+        module: the module.
+        settings: how it is measured; anything simple.
+        volatile: attributes that a presentation assigns, `<part>.<attribute>` each; they are left out.
+    """
+    digest = hashlib.sha256()
+    for line in _described(settings):
+        digest.update(line)
+    for name, part in module.named_modules():
+        digest.update(f"\n{name} {_class(part)}".encode())
+        if isinstance(part, torch.jit.ScriptModule):
+            digest.update(str(getattr(part, "code", "")).encode())
+            held: dict[str, Any] = {
+                **dict(part.named_parameters(recurse=False)),
+                **dict(part.named_buffers(recurse=False)),
+            }
+        else:
+            public = {key: value for key, value in vars(part).items() if key[0] != "_" and key != "training"}
+            held = {**public, **part._parameters, **part._buffers}
+        for key in sorted(held):
+            if f"{name}.{key}" not in volatile:
+                digest.update(f"\n{key}=".encode())
+                for line in _described(held[key]):
+                    digest.update(line)
+    return digest.hexdigest()
+
+
+def behaviour(responses: "Responses") -> str:
+    """A hash of the answers of every layer to fixed images."""
+    digest, names = hashlib.sha256(), tuple(responses.layers)
+    images = torch.cat([responses.source.probes("grey", 1), responses.source.probes("random", 2)])
+    for name, answer in responses.means(images, names).items():
+        digest.update(f"\n{name} {responses.shapes[name]}".encode())
+        digest.update(np.ascontiguousarray(answer + 0.0).tobytes())
+    return digest.hexdigest()
+
+
+def _described(value: Any, depth: int = 0) -> Iterator[bytes]:
+    """A description of a value that is the same in every process."""
+    if isinstance(value, Tensor):
+        yield from _tensor(value)
+    elif isinstance(value, np.ndarray):
+        yield f"{value.dtype} {value.shape}".encode() + (b"" if value.dtype == object else value.tobytes())
+    elif value is None or isinstance(value, bool | int | float | complex | str | bytes | torch.dtype | torch.device):
+        yield repr(value).encode()
+    elif isinstance(value, type):
+        yield f"{value.__module__}.{value.__qualname__}".encode()
+    elif depth > _DEEP or isinstance(value, nn.Module):  # submodules are described under their own names
+        yield _class(value).encode()
+    elif isinstance(value, Mapping):
+        yield _class(value).encode()
+        for key, item in sorted(value.items(), key=lambda pair: repr(_simple(pair[0]))):
+            yield repr(_simple(key)).encode()
+            yield from _described(item, depth + 1)
+    elif isinstance(value, list | tuple):
+        yield _class(value).encode()
+        for item in value:
+            yield from _described(item, depth + 1)
+    elif isinstance(value, set | frozenset):
+        yield from sorted(b"".join(_described(item, depth + 1)) for item in value)
+    else:
+        yield from _other(value, depth)
+
+
+_DEEP = 6
+
+
+def _other(value: Any, depth: int) -> Iterator[bytes]:
+    """Functions by name, defaults and what they close over; objects by class and public attributes."""
+    if isinstance(value, functools.partial):
+        yield from _described([value.func, value.args, value.keywords], depth + 1)
+    elif isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
+        yield f"{value.__module__}.{value.__qualname__}".encode()
+        function = getattr(value, "__func__", value)
+        for cell in getattr(function, "__closure__", None) or ():
+            try:
+                yield from _described(cell.cell_contents, depth + 1)
+            except ValueError:  # a variable that has not been assigned yet
+                continue
+        yield from _described(getattr(function, "__defaults__", None), depth + 1)
+    else:
+        yield _class(value).encode()
+        public = {k: v for k, v in getattr(value, "__dict__", {}).items() if isinstance(k, str) and k[0] != "_"}
+        if public:
+            yield from _described(public, depth + 1)
+
+
+def _tensor(tensor: Tensor) -> Iterator[bytes]:
+    content = tensor.detach().cpu().contiguous()
+    yield f"{content.dtype} {list(content.shape)}".encode()
+    if content.numel() and not content.is_sparse and not content.is_quantized:
+        yield content.flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _simple(key: object) -> object:
+    return key if isinstance(key, str | int | float | bool | tuple | None) else _class(key)
+
+
+def _class(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,270 @@
+"""What a module offers: its layers, found by showing it a few images."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from amb_problems.targets.plain.axes import Sizes, batch_axis, channel_axis, convention
+from amb_problems.targets.plain.copies import Pool
+from amb_problems.targets.plain.outputs import Select, Unreadable
+from amb_problems.targets.plain.steps import groups
+from amb_problems.targets.plain.trace import ROOT, Record, Trace, run_traced, traced, watched_names
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user states about the outputs; None where it is to be found. A mapping states it layer by layer."""
+
+    steps: int | None = None
+    time_axis: "int | Mapping[str, int] | None" = None
+    channel_axis: "int | Mapping[str, int] | None" = None
+    select: "Select | Mapping[str, Select] | None" = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How a layer is read.
+
+    Attributes:
+        module: the submodule; "" is the module itself.
+        calls: the calls in a pass, of which the mean is taken.
+        select: which tensor of the output.
+        shape: of that tensor for one image.
+        batch, channel: axes of the images and of the units; channel is None if there is one unit.
+        steps: numbers of steps for which a list of tensors is one over time.
+    """
+
+    module: str
+    calls: tuple[int, ...]
+    select: Select | None
+    shape: tuple[int, ...]
+    batch: int
+    channel: int | None
+    steps: tuple[int, ...] = ()
+
+    @property
+    def units(self) -> int:
+        """Number of units."""
+        return 1 if self.channel is None else self.shape[self.channel]
+
+    @property
+    def map(self) -> tuple[int, ...]:
+        """Units and the positions of each: the axes after that of the images, channels first."""
+        rest = [size for axis, size in enumerate(self.shape) if axis > self.batch and axis != self.channel]
+        return (self.units, *rest)
+
+    @property
+    def folded(self) -> bool:
+        """Whether the axis of the images also holds time steps or windows."""
+        return self.shape[self.batch] != 1
+
+    @property
+    def values(self) -> int:
+        """How many values of one unit a pass averages."""
+        count = len(self.calls)
+        for axis, size in enumerate(self.shape):
+            count *= 1 if axis == self.channel else size
+        return count
+
+
+@dataclass
+class Survey:
+    """The layers that can be measured, and why others cannot.
+
+    Attributes:
+        layers: by name, in the order of their first call.
+        refused: reasons by the name of the submodule.
+        values: number of values that all layers return for one image, a measure of the work.
+        batches: whether the module takes several images at a time.
+        calls: how often each submodule is called in a pass.
+        selected: whether the stated `select` chose anything.
+    """
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    values: int = 0
+    batches: bool = True
+    calls: Mapping[str, int] = field(default_factory=dict)
+    selected: bool = False
+
+
+Show = Callable[[str, int], Tensor]
+"""The module's input for a number of images, of kind "grey" or "random"."""
+
+
+def survey(pool: Pool, show: Show, choices: Choices) -> Survey:
+    """Survey a module.
+
+    Args:
+        pool: its copies.
+        show: what it is shown.
+        choices: what the user states.
+
+    Raises:
+        Exception: whatever the module raises on one image.
+    """
+    traces = []
+    with pool.borrowed() as copy:
+        names = watched_names(copy.module)
+        selects = {name: _of(choices.select, name) for name in names}
+        for kind, number in (("grey", 1), ("random", 1), ("random", 3)):
+            with traced(copy.rest(), selects) as trace:
+                try:
+                    run_traced(copy.module, show(kind, number))
+                except Exception:
+                    if number == 1:
+                        raise
+                    break
+            traces.append(trace)
+        parts = dict(copy.module.named_modules())
+    return _Reader(traces, names, parts, choices).read()
+
+
+class _Reader:
+    def __init__(self, traces: list[Trace], names: list[str], parts: Mapping[str, nn.Module], choices: Choices) -> None:
+        self.grey, self.one, self.three = traces[0], traces[1], traces[2] if len(traces) > 2 else None
+        self.names, self.parts, self.choices = names, parts, choices
+        self.result = Survey(
+            batches=self.three is not None,
+            calls=self.one.counts,
+            selected=any(record.takes_select for record in self.one.records),
+        )
+
+    def read(self) -> Survey:
+        """The layers of all submodules that are called."""
+        found: list[tuple[str, list[Record], Layer | str]] = []
+        for name in self.one.modules:
+            try:
+                found += [(name, group, "") for group in self._groups(name)]
+            except Unreadable as error:
+                self._refuse(name, str(error))
+        found.sort(key=lambda entry: self._place(entry[1][0]))
+        steps = {len(group) for _, group, _ in found if len(group) > 1} | {self.choices.steps or 1} - {1}
+        axes = _Axes(self.parts, self.choices, steps)
+        batches: dict[tuple[str, int], tuple[int, int]] = {}
+        readable: list[tuple[str, list[Record]]] = []
+        for name, group, _ in found:
+            try:
+                batches[name, group[0].number] = self._batch(name, group)
+                readable.append((name, group))
+            except Unreadable as error:
+                self._refuse(name, str(error))
+        for name, group in readable:
+            axes.learn(name, group[0], batches[name, group[0].number][0])
+        index: dict[str, int] = {}
+        for name, group in readable:
+            number = index.get(name, 0)
+            index[name] = number + 1
+            self._layer(name, number, group, batches[name, group[0].number][0], axes, steps)
+        for name in self.names:
+            if name and name not in self.one.counts:
+                self._refuse(name, "the forward pass does not call it")
+        self.result.values = sum(layer.values * layer.units for layer in self.result.layers.values())
+        return self.result
+
+    def _groups(self, name: str) -> list[list[Record]]:
+        counts = {trace.counts[name] for trace in (self.grey, self.one, self.three) if trace is not None}
+        if len(counts) > 1:
+            raise Unreadable(
+                f"how often it is called in a pass depends on the image: {' or '.join(map(str, sorted(counts)))} times"
+            )
+        found = [groups(trace, name, self.choices.steps, self.parts) for trace in (self.grey, self.one)]
+        if isinstance(found[1], str) or isinstance(found[0], str):
+            raise Unreadable(next(each for each in found if isinstance(each, str)))
+        if [[r.number for r in g] for g in found[0]] != [[r.number for r in g] for g in found[1]]:
+            raise Unreadable("how it is called depends on the image")
+        return found[1]
+
+    def _batch(self, name: str, group: list[Record]) -> tuple[int, int]:
+        first = group[0]
+        for record in group:
+            if record.shape is None:
+                raise Unreadable(record.why)
+            if record.shape != first.shape:
+                raise Unreadable("the shape of its output changes from step to step")
+        assert first.shape is not None
+        if 0 in first.shape:
+            raise Unreadable("its output is empty")
+        three = self.three.of(name)[first.number].shape if self.three is not None else None
+        return batch_axis(first.shape, three)
+
+    def _layer(
+        self, name: str, number: int, group: list[Record], batch: int, axes: "_Axes", steps: Collection[int]
+    ) -> None:
+        first = group[0]
+        assert first.shape is not None
+        if name == "" and first.source is not None:
+            return
+        label = name or ROOT
+        if number:
+            label = f"{label}_{number}"
+        if (number or not name) and label in self.parts:
+            return
+        try:
+            channel = axes.channel(name, label, first, batch, single=len(group) == 1)
+        except Unreadable as error:
+            self._refuse(label, str(error))
+            return
+        select = _of(self.choices.select, name)
+        calls = tuple(record.number for record in group)
+        self.result.layers[label] = Layer(name, calls, select, first.shape, batch, channel, tuple(sorted(steps)))
+
+    def _place(self, record: Record) -> int:
+        return next(index for index, other in enumerate(self.one.records) if other is record)
+
+    def _refuse(self, name: str, why: str) -> None:
+        self.result.refused.setdefault(name or ROOT, why)
+
+
+class _Axes:
+    """The axis of the units, learned from the layers whose class is known and passed on to those that follow them."""
+
+    def __init__(self, parts: Mapping[str, nn.Module], choices: Choices, steps: Collection[int]) -> None:
+        self.parts, self.choices, self.steps = parts, choices, steps
+        self.first: dict[int, set[int]] = {}
+        self.last: dict[int, set[int]] = {}
+        self.known: dict[str, str] = {}
+
+    def learn(self, name: str, record: Record, batch: int) -> None:
+        """Note the convention of a layer, and its number of channels."""
+        assert record.shape is not None
+        kind = convention(self.parts[name])
+        if kind in ("first", "last"):
+            rest = record.shape[batch + 1 :]
+            if rest:
+                table = self.first if kind == "first" else self.last
+                table.setdefault(len(rest), set()).add(rest[0] if kind == "first" else rest[-1])
+        elif record.source is not None and record.source != name:
+            kind = self.known.get(record.source)
+        elif kind == "same" and record.input_source is not None and record.input_shape == record.shape:
+            kind = self.known.get(record.input_source)
+        else:
+            kind = None
+        if kind is not None:
+            self.known[name] = kind
+
+    def channel(self, name: str, label: str, record: Record, batch: int, *, single: bool) -> int | None:
+        """The axis of the units of a layer."""
+        assert record.shape is not None
+        stated, time = self.choices.channel_axis, self.choices.time_axis
+        exact = stated.get(label) if isinstance(stated, Mapping) else None
+        known = self.known.get(name)
+        if exact is None and isinstance(stated, int) and known is None and len(record.shape) > 2:
+            exact = stated
+        at = time.get(label) if isinstance(time, Mapping) else None
+        if at is None and isinstance(time, int) and known is None and single and len(record.shape) > 2:
+            at = time if not self.steps or record.shape[time] in self.steps else None
+        return channel_axis(
+            record.shape,
+            batch,
+            known=known,
+            sizes=Sizes(self.first, self.last),
+            steps=self.steps if single else (),
+            stated=exact,
+            time=at,
+        )
+
+
+def _of(stated: "Select | Mapping[str, Select] | None", name: str) -> Select | None:
+    return stated.get(name or ROOT) if isinstance(stated, Mapping) else stated

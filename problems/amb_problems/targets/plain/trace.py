@@ -1,0 +1,172 @@
+"""One forward pass, recorded: which submodules are called, how often, from where in the code, and what they return."""
+
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from amb_problems.targets.plain.neurons import is_neuron
+from amb_problems.targets.plain.outputs import Select, Unreadable, chosen, takes
+
+ROOT = "output"
+"""The layer that is the module's own output, offered unless it is that of a submodule."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a submodule in a forward pass: the `number`-th of `module`, from 0."""
+
+    module: str
+    number: int
+
+
+@dataclass
+class Record:
+    """What was seen of a call.
+
+    Attributes:
+        module, number: the call.
+        site: the place in the code, from the module's forward down to the call; time steps share it.
+        shape: of the tensor that is read; None if there is none.
+        why: why there is none.
+        source: the module that made the tensor, if this call only passes it on.
+        input_source: the module whose output is the first argument.
+        input_shape: of the first argument.
+        same_input: whether the first argument equals that of the call before from the same site.
+        takes_select: whether the output leaves a choice for `select`.
+    """
+
+    module: str
+    number: int
+    site: Hashable
+    shape: tuple[int, ...] | None = None
+    why: str = ""
+    source: str | None = None
+    input_source: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    same_input: bool = False
+    takes_select: bool = False
+
+
+@dataclass
+class Trace:
+    """All calls of a pass, in the order in which they returned."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def of(self, module: str) -> list[Record]:
+        """The calls of a submodule."""
+        return [record for record in self.records if record.module == module]
+
+    @property
+    def modules(self) -> list[str]:
+        """Submodules that are called, in the order of their first return."""
+        return list(dict.fromkeys(record.module for record in self.records))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each submodule is called."""
+        return Counter(record.module for record in self.records)
+
+
+def watched_names(module: nn.Module) -> list[str]:
+    """Submodules that may be layers; "" is the module itself. Parts of a neuron, such as its surrogate, are not."""
+    neurons = [f"{name}." for name, part in module.named_modules() if name and is_neuron(part)]
+    names = [name for name, _ in module.named_modules()]
+    return [name for name in names if not name.startswith(tuple(neurons)) and "parametrizations" not in name.split(".")]
+
+
+@contextmanager
+def traced(module: nn.Module, selects: "dict[str, Select | None]") -> Iterator[Trace]:
+    """Record the calls made inside.
+
+    Args:
+        module: its submodules are watched.
+        selects: what to read of every submodule's output.
+    """
+    tracer = _Tracer(selects)
+    handles = []
+    for name in selects:
+        part = module.get_submodule(name)
+        if not isinstance(part, torch.jit.ScriptModule) or name == "":
+            handles += [
+                part.register_forward_pre_hook(tracer.enter(name), with_kwargs=True),
+                part.register_forward_hook(tracer.leave(name), with_kwargs=True),
+            ]
+    try:
+        yield tracer.trace
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Tracer:
+    def __init__(self, selects: "dict[str, Select | None]") -> None:
+        self.trace, self._selects = Trace(), selects
+        self._stack: list[tuple[nn.Module, Record, Counter[str]]] = []
+        self._numbers: Counter[str] = Counter()
+        self._made: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        self._inputs: dict[tuple[str, Hashable], Tensor] = {}
+
+    def enter(self, name: str):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+            record = Record(name, self._numbers[name], self._site(name))
+            self._numbers[name] += 1
+            first = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)), None)
+            if first is not None:
+                record.input_shape, record.input_source = tuple(first.shape), self._maker(first)
+                before = self._inputs.get((name, record.site))
+                record.same_input = before is not None and before.shape == first.shape and torch.equal(before, first)
+                self._inputs[name, record.site] = first
+            self._stack.append((module, record, Counter()))
+
+        return hook
+
+    def leave(self, name: str):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, args: object, kwargs: object, output: object) -> None:
+            _, record, inside = self._stack.pop()
+            select = self._selects[name]
+            record.takes_select = select is not None and takes(output, module, select)
+            try:
+                tensor = chosen(output, module, select, set(inside.values()))
+                record.shape, record.source = tuple(tensor.shape), self._maker(tensor)
+                self._made[id(tensor)] = (weakref.ref(tensor), name)
+            except Unreadable as error:
+                record.why = str(error)
+            self.trace.records.append(record)
+            for _, _, above in self._stack:
+                above[name] += 1
+
+        return hook
+
+    def _maker(self, tensor: Tensor) -> str | None:
+        known = self._made.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
+
+    def _site(self, name: str) -> Hashable:
+        """The lines of code on the stack; in a Sequential, whose loop is not one over time, also the turn."""
+        path: list[Hashable] = []
+        frame = sys._getframe(2)
+        while frame is not None and frame.f_code is not _RUN:
+            path.append((frame.f_code, frame.f_lasti))
+            frame = frame.f_back  # type: ignore[assignment]
+        turn = 0
+        if self._stack:
+            parent, _, turns = self._stack[-1]
+            if type(parent).forward is nn.Sequential.forward:
+                turn = turns[f"turn {name}"]
+                turns[f"turn {name}"] += 1
+        return (*path, turn)
+
+
+def run_traced(module: nn.Module, x: Tensor) -> None:
+    """Call the module; sites are told from here on."""
+    module(x)
+
+
+_RUN = run_traced.__code__
