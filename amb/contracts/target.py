@@ -124,6 +124,19 @@ class Target(ABC):
         return self.composer
 
 
+class Layers(dict[str, int]):
+    """Units of every layer that can be probed, and why others cannot.
+
+    Args:
+        units: number of units by layer.
+        refused: reasons by layer.
+    """
+
+    def __init__(self, units: Mapping[str, int], refused: Mapping[str, str]) -> None:
+        super().__init__(units)
+        self.refused = refused
+
+
 REQUIRED = {
     "name": returned.Attribute("its name in problem ids: letters, digits and dashes", returned.is_name),
     "shape": returned.Attribute("(height, width, channels) of its images", returned.is_shape),
@@ -172,6 +185,10 @@ def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = ""
         SpecError: no such layer or unit.
     """
     if layer not in layers:
+        if isinstance(layers, Layers) and layer in layers.refused:
+            raise SpecError(
+                f"layer {layer}{f' of {owner}' if owner else ''} cannot be measured: {layers.refused[layer]}"
+            )
         raise unknown(f"layer of {owner}" if owner else "layer", layer, layers)
     if not 0 <= unit < layers[layer]:
         where = f"{owner}/{layer}" if owner else layer

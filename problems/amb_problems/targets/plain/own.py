@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from amb.contracts.images import Shape
-from amb.contracts.problem import Problem
-from amb.errors import SpecError, unknown
-from amb.spec import Value
+from amb.contracts.target import check_unit
+from amb.errors import SpecError
 from amb_problems.targets.plain.module import ModuleTarget
 
 if TYPE_CHECKING:  # targets are listed without torch
@@ -124,7 +123,7 @@ class OwnTarget(ModuleTarget):
         )
         responses = examined(further_copy(self._origin.module, share=False), request, self._settings)
         if self.layer is not None:
-            self._check_layer(self.layer, self._offered(responses), responses.survey.refused)
+            check_unit(self._offered(responses), self.layer, 0, self.name)
         return responses
 
     @property
@@ -148,17 +147,6 @@ class OwnTarget(ModuleTarget):
             "network": f"{type(self.module).__name__}, {sum(p.numel() for p in self.module.parameters())} parameters",
             **self._input_facts(),
         }
-
-    def problem(self, generator: object, unit: int, *, layer: str | None = None, **options: Value) -> Problem:
-        """The problem of one unit; see `Target.problem`.
-
-        Raises:
-            SpecError: no such generator, layer, unit or option, or a layer that cannot be measured, with the reason.
-        """
-        chosen = self.layer if layer is None else layer
-        if chosen is not None:
-            self._check([(chosen, unit)])
-        return super().problem(generator, unit, layer=layer, **options)
 
     def on(self, device: str) -> "OwnTarget":
         """The same target on a device; its module is copied."""
@@ -194,15 +182,7 @@ class OwnTarget(ModuleTarget):
 
     def _check(self, units: Sequence[tuple[str, int]]) -> None:
         for layer in dict.fromkeys(layer for layer, _ in units):
-            if layer not in self.layers:
-                self._check_layer(layer, self.layers, self.responses.survey.refused)
-
-    def _check_layer(self, layer: str, offered: Mapping[str, int], refused: Mapping[str, str]) -> None:
-        if layer in offered:
-            return
-        if layer in refused:
-            raise SpecError(f"layer {layer} of {self.name} cannot be measured: {refused[layer]}")
-        raise unknown(f"layer of {self.name}", layer, offered)
+            check_unit(self.layers, layer, 0, self.name)
 
     def _privately(self, module: object) -> "nn.Module":
         from torch import nn

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from amb.contracts.images import Shape, check_images
-from amb.contracts.target import check_unit
+from amb.contracts.target import Layers, check_unit
 from amb.errors import SpecError
 from amb_problems.targets.plain.batches import split
 from amb_problems.targets.plain.copies import Copy, Pool
@@ -83,7 +83,7 @@ class Responses:
 
     def __init__(self, source: Source, survey: Survey, plan: Plan, *, identity: str = "") -> None:
         self.source, self.survey, self.plan, self.identity = source, survey, plan, identity
-        self.layers: Mapping[str, int] = {name: layer.units for name, layer in survey.layers.items()}
+        self.layers = Layers({name: layer.units for name, layer in survey.layers.items()}, survey.refused)
         self.shapes: Mapping[str, tuple[int, ...]] = {name: layer.map for name, layer in survey.layers.items()}
 
     @classmethod
