@@ -83,6 +83,71 @@ def tell(
         _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=json)
 
 
+@app.command("watch")
+def watch(
+    folder: Folder,
+    inbox: Annotated[
+        Path | None, typer.Option("--inbox", help="Where files with responses arrive; by default FOLDER/responses.")
+    ] = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.01)] = 0.5,
+    plugin: o.Plugins = None,
+) -> None:
+    """Record responses as their files arrive, and write the next block, until the budget is spent."""
+    import sys
+
+    from amb.lab import watch as watching
+    from amb.lab.laboratory import Laboratory
+    from amb.lab.rehearsal import RESPONSES
+    from amb.study.untrusted import plain
+
+    o.load_plugins(plugin)
+    for event in watching.watch(Laboratory(folder), inbox or folder / RESPONSES, every=every):
+        match event:
+            case watching.Wrote():
+                _print_block(event.block, as_json=False)
+            case watching.Told():
+                _print_receipt(event.receipt, event.file, as_json=False)
+            case watching.Refused():
+                print(plain(f"amb: {event.reason}"), file=sys.stderr)
+            case watching.Finished():
+                _print_block(None, as_json=False)
+
+
+@app.command("serve")
+def serve(
+    folder: Folder,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; others than this computer's need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8642,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token", envvar="AMB_LAB_TOKEN", help="What every request must present; made up where it is needed."
+        ),
+    ] = None,
+    plugin: o.Plugins = None,
+) -> None:
+    """Give out blocks and record responses over HTTP, for rigs on other computers or in MATLAB."""
+    import secrets
+
+    from amb.errors import LabError
+    from amb.lab import server
+
+    o.load_plugins(plugin)
+    server.require()
+    if token is not None and (len(token) < 8 or not token.isascii() or not token.isprintable() or " " in token):
+        raise LabError("a token has at least 8 printable ASCII characters and no blanks")
+    listening = server.listen(host, port)
+    address, number, *_ = listening.getsockname()
+    if token is None and not server.is_loopback(address):
+        token = secrets.token_urlsafe(24)
+        print(f"Token: {token}")
+    name = f"[{address}]" if ":" in address else address
+    print(f"Serving {folder} at http://{name}:{number}; http://{name}:{number}/openapi.json describes it", flush=True)
+    server.serve(folder, listening, token)
+
+
 @app.command("simulate")
 def simulate(
     folder: Folder,

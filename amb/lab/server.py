@@ -1,0 +1,251 @@
+"""An experiment over HTTP, for rigs that do not share a disk with it.
+
+Beyond the loopback interface, every request needs the token. On the loopback interface without a token, requests that a
+web page could make through a browser of this computer are refused: those for another host name, and those that browsers
+mark as coming from another site.
+"""
+
+import ipaddress
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from amb.errors import AmbError, LabError
+from amb.lab.laboratory import Laboratory
+from amb.lab.messages import CloseMessage, ErrorMessage, block_message, receipt_message, status_message
+from amb.lab.openapi import document
+from amb.lab.response_files import rows_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+LARGEST = 64 << 20
+"""Bytes that a request may have."""
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[Scope], Awaitable[None]]
+Receive = Callable[[], Awaitable[Scope]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def application(folder: Path, token: str | None) -> App:
+    """The server of an experiment, as an ASGI application.
+
+    Args:
+        folder: the experiment.
+        token: what every request must present; None: only the loopback interface is answered.
+
+    Raises:
+        LabError: the folder holds no experiment.
+    """
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    rig = _Rig(folder, token)
+    routes = [
+        Route("/status", rig.status, methods=["GET"]),
+        Route("/next", rig.next_block, methods=["GET", "POST"]),
+        Route("/blocks/{block:int}/{file}", rig.picture, methods=["GET"]),
+        Route("/responses", rig.tell, methods=["POST"]),
+        Route("/openapi.json", rig.openapi, methods=["GET"]),
+    ]
+    handlers: Any = {AmbError: _refused, 404: _no_such_path, 405: _no_such_path}
+    return guarded(Starlette(routes=routes, exception_handlers=handlers), token)
+
+
+def guarded(app: App, token: str | None) -> App:
+    """Answer only those requests that may be made; see the module."""
+
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await app(scope, receive, send)
+            return
+        refusal = _refusal(scope, token)
+        if refusal is None and scope["type"] == "http":
+            await app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        body = msgspec.json.encode(ErrorMessage(refusal or "not HTTP"))
+        headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return guard
+
+
+def _refusal(scope: Scope, token: str | None) -> str | None:
+    """Why a request is not answered; None if it is."""
+    headers = {name.lower(): value for name, value in scope.get("headers", ())}
+    if token is not None:
+        given = headers.get(b"authorization", b"")
+        if secrets.compare_digest(given, b"Bearer " + token.encode()):
+            return None
+        return "this server needs its token: send the header Authorization: Bearer TOKEN"
+    client = scope.get("client")
+    if client is None or not is_loopback(client[0]):
+        return "without a token, only requests of this computer are answered; start amb lab serve with --token"
+    name = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]")
+    if not (name == "localhost" or is_loopback(name)):
+        return f"without a token, the address must be localhost, not {name[:80]}"
+    if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none":
+        return "without a token, web pages are not answered"
+    return None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a numeric address is of the loopback interface."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address; port 0 takes a free one.
+
+    Raises:
+        LabError: the name is unknown, or the port is taken.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        server = socket.socket(family, kind, protocol)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(address)
+        server.listen()
+    except OSError as cause:
+        raise LabError(
+            f"cannot listen at {host}, port {port}: {cause.strerror or cause}; choose others with --host and --port"
+        ) from cause
+    return server
+
+
+def serve(folder: Path, server: socket.socket, token: str | None) -> None:
+    """Answer requests until interrupted.
+
+    Raises:
+        LabError: the socket is not of the loopback interface and there is no token, or uvicorn is not installed.
+    """
+    if token is None and not is_loopback(server.getsockname()[0]):
+        raise LabError("beyond the loopback interface, a token is needed")
+    require()
+    import uvicorn
+
+    # A proxy's headers could claim that a request comes from this computer.
+    config = uvicorn.Config(
+        application(folder, token), log_level="warning", proxy_headers=False, server_header=False, lifespan="off"
+    )
+    uvicorn.Server(config).run(sockets=[server])
+
+
+def require() -> None:
+    """Refuse to go on without the packages of the extra `lab`.
+
+    Raises:
+        LabError: one is missing.
+    """
+    for package in ("starlette", "uvicorn"):
+        if find_spec(package) is None:
+            raise LabError(f"amb lab serve needs {package}: pip install 'amb[lab]'")
+
+
+class _Rig:
+    """Endpoints. They run in threads, one at a time: an experiment has one rig."""
+
+    def __init__(self, folder: Path, token: str | None) -> None:
+        self._lab = Laboratory(folder)
+        self._lock = Lock()
+        self._token = token
+
+    async def openapi(self, request: "Request") -> "Response":
+        return _json(document(token=self._token is not None))
+
+    async def status(self, request: "Request") -> "Response":
+        def read() -> object:
+            self._lab.refresh()
+            return status_message(self._lab)
+
+        return await self._alone(read)
+
+    async def next_block(self, request: "Request") -> "Response":
+        close = None
+        if request.method == "POST":
+            close = _decoded(await _body(request) or b"{}", CloseMessage).close
+        return await self._alone(lambda: block_message(self._lab.next_block(close=close), self._lab.history))
+
+    async def tell(self, request: "Request") -> "Response":
+        columns = _decoded(await _body(request), dict[str, Any])
+        source = f"request of {request.client.host}" if request.client else "request"
+
+        def record() -> object:
+            rows = rows_of(columns, self._lab.experiment, "the request")
+            return receipt_message(self._lab.tell(rows, source=source))
+
+        return await self._alone(record)
+
+    async def picture(self, request: "Request") -> "Response":
+        from starlette.responses import FileResponse
+
+        block, name = request.path_params["block"], request.path_params["file"]
+        folder = self._lab.block_folder(block)
+        known = {path.name: path for path in folder.glob("*.png")} if folder.is_dir() else {}
+        if name not in known:  # a name from outside never becomes a path
+            return _json(ErrorMessage(f"block {block} has no picture {name[:80]!r}"), status=404)
+        return FileResponse(known[name], media_type="image/png")
+
+    async def _alone(self, work: Callable[[], object]) -> "Response":
+        from starlette.concurrency import run_in_threadpool
+
+        def locked() -> object:
+            with self._lock:
+                return work()
+
+        return _json(await run_in_threadpool(locked))
+
+
+async def _body(request: "Request") -> bytes:
+    """The body of a JSON request.
+
+    Raises:
+        LabError: another type, or too large.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST:
+            raise LabError(f"the request is larger than {LARGEST >> 20} MiB; send the responses in parts")
+    if body and kind != "application/json":
+        raise LabError(f"the request has content type {kind!r}; expected application/json")
+    return bytes(body)
+
+
+def _decoded(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError) as cause:
+        raise LabError(f"the request is not as documented: {cause}; NaN is written null in JSON") from cause
+
+
+def _json(content: object, *, status: int = 200) -> "Response":
+    from starlette.responses import Response
+
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
+
+
+async def _refused(request: "Request", error: Exception) -> "Response":
+    return _json(ErrorMessage(str(error)), status=400)
+
+
+async def _no_such_path(request: "Request", error: Exception) -> "Response":
+    status = getattr(error, "status_code", 404)
+    known = "/status, /next, /responses, /blocks/NUMBER/FILE; /openapi.json describes them"
+    return _json(ErrorMessage(f"no {request.method} {request.url.path[:80]}; there are {known}"), status=status)

@@ -1,0 +1,199 @@
+"""The server as a rig meets it: a whole experiment over HTTP, and no answer for those who may not ask."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+pytest.importorskip("starlette", reason="needs the extra lab")
+pytest.importorskip("uvicorn", reason="needs the extra lab")
+
+from amb.lab.laboratory import Laboratory
+from amb.lab.messages import BlockMessage, ErrorMessage, ReceiptMessage, StatusMessage
+
+from .conftest import new_experiment, response
+
+TOKEN = "a-token-for-tests"
+PATHS = ["/status", "/next", "/responses", "/openapi.json", "/blocks/1/blank.png", "/", "/nothing", "/../status"]
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[tuple[str, str]]:
+    """The server's address and what it printed first."""
+    command = [sys.executable, "-m", "amb", "lab", "serve", str(folder), "--port", "0", *options]
+    environment = {name: value for name, value in os.environ.items() if name != "AMB_LAB_TOKEN"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        printed = ""
+        while (found := re.search(r" at http://(\S+?);", printed)) is None:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        yield found[1], printed
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask(
+    url: str, data: object = None, *, token: str | None = None, method: str | None = None, headers: dict | None = None
+) -> tuple[int, bytes]:
+    body = None if data is None else data if isinstance(data, bytes) else json.dumps(data).encode()
+    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def own_address() -> str | None:
+    """An address of this computer that is not of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+            address = str(probe.getsockname()[0])
+        except OSError:
+            return None
+    return None if address.startswith("127.") else address
+
+
+def test_an_experiment_over_http(folder: Path) -> None:
+    """Blocks, pictures, responses in parts, rejections, and the end; every answer is of the documented type."""
+    new_experiment(folder, neurons=("a", "b"), trials=110, changes={"repeats = 2": "repeats = 1"})
+    with serving(folder) as (address, _):
+        url = f"http://{address}"
+        done = 0
+        while True:
+            block = msgspec.json.decode(ask(url + "/next")[1], type=BlockMessage)
+            if block.finished:
+                break
+            assert msgspec.json.decode(ask(url + "/next")[1], type=BlockMessage) == block
+            pictures = {}
+            for trial in block.trials:
+                status, content = ask(url + trial.url)
+                assert (status, content[:4]) == (200, b"\x89PNG")
+                pictures[trial.trial] = folder.parent / "seen.png"
+                pictures[trial.trial].write_bytes(content)
+                value = [response(trial.trial, neuron, pictures[trial.trial]) for neuron in ("a", "b")]
+                part = {"trial": trial.trial, "response": [None, None] if trial.trial % 9 == 0 else value}
+                status, content = ask(url + "/responses", part)
+                assert status == 200, content
+                receipt = msgspec.json.decode(content, type=ReceiptMessage)
+                assert receipt.new == 2
+            assert receipt.complete
+            done += len(block.trials)
+        state = msgspec.json.decode(ask(url + "/status")[1], type=StatusMessage)
+        assert (state.trials, state.missing, state.neurons) == (done, [], ["a", "b"])
+        assert all(search.best is not None for search in state.searches)
+    lab = Laboratory(folder)
+    assert lab.history.value(9, "a") is None
+    assert lab.history.recorded(9, "a")
+
+
+def test_wrong_requests_are_explained_and_change_nothing(folder: Path) -> None:
+    new_experiment(folder)
+    with serving(folder) as (address, _):
+        url = f"http://{address}"
+        ask(url + "/next")
+        journal = (folder / "journal.jsonl").read_bytes()
+        for path, body, message in [
+            ("/responses", {"trial": [1, 2], "response": [1.0]}, "column response has 1 rows, but trial has 2"),
+            ("/responses", {"trial": 1, "respones": 1.0}, "one of response, spikes and time"),
+            ("/responses", {"trial": 99, "response": 1.0}, "there is no trial 99"),
+            ("/responses", b'{"trial": 1, "response": NaN}', "NaN is written null"),
+            ("/responses", [1], "not as documented"),
+            ("/next", {"close": 9}, "there is no block 9"),
+            ("/next", {"clos": 1}, "not as documented"),
+        ]:
+            status, content = ask(url + path, body)
+            assert status == 400
+            assert message in msgspec.json.decode(content, type=ErrorMessage).error
+        assert ask(url + "/responses", method="GET")[0] == 405
+        assert ask(url + "/blocks/1/..%2Fpresentations.csv")[0] == 404
+        assert ask(url + "/blocks/1/nothing.png")[0] == 404
+        assert (folder / "journal.jsonl").read_bytes() == journal
+        status, content = ask(url + "/next", {"close": 1})
+        assert (status, msgspec.json.decode(content, type=BlockMessage).block) == (200, 2)
+
+
+def test_the_document_describes_every_path(folder: Path) -> None:
+    new_experiment(folder)
+    with serving(folder) as (address, _):
+        document = json.loads(ask(f"http://{address}/openapi.json")[1])
+        assert document["openapi"].startswith("3.1")
+        assert set(document["paths"]) == {"/status", "/next", "/blocks/{block}/{file}", "/responses", "/openapi.json"}
+        for path, operations in document["paths"].items():
+            for method in operations:
+                concrete = path.format(block=1, file="blank.png")
+                status, _ = ask(f"http://{address}{concrete}", {} if method == "post" else None, method=method.upper())
+                assert status in (200, 400), (method, path)
+        references = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
+        assert references <= set(document["components"]["schemas"])
+
+
+def test_no_request_without_its_token_is_answered_beyond_the_loopback_interface(folder: Path) -> None:
+    new_experiment(folder)
+    with serving(folder, "--host", "0.0.0.0") as (address, printed):
+        token = re.search(r"^Token: (\S+)$", printed, re.MULTILINE)
+        assert token is not None, "no token was made up"
+        assert len(token[1]) >= 32
+        port = address.rsplit(":", 1)[1]
+        hosts = ["127.0.0.1", *filter(None, [own_address()])]
+        for host in hosts:
+            for path in PATHS:
+                for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE"):
+                    for wrong in (None, "", token[1][:-1], token[1] + "x", token[1].swapcase()):
+                        url = f"http://{host}:{port}{path}?token={token[1]}"
+                        status, content = ask(url, token=wrong, method=method, headers={"X-Forwarded-For": "127.0.0.1"})
+                        assert status == 401, (host, path, method, wrong)
+                        assert b"trial" not in content
+            assert not (folder / "journal.jsonl").exists()
+            assert ask(f"http://{host}:{port}/status", token=token[1])[0] == 200
+        for host in hosts:
+            assert ask(f"http://{host}:{port}/next", token=token[1])[0] == 200
+
+
+def test_a_given_token_is_needed_on_the_loopback_interface_too(folder: Path) -> None:
+    new_experiment(folder)
+    with serving(folder, "--token", TOKEN) as (address, printed):
+        assert TOKEN not in printed
+        assert ask(f"http://{address}/next")[0] == 401
+        assert ask(f"http://{address}/next", token=TOKEN)[0] == 200
+
+
+def test_web_pages_cannot_use_the_server_through_a_browser(folder: Path) -> None:
+    """Another host name that resolves to this computer, and requests that a browser marks as a page's."""
+    new_experiment(folder)
+    with serving(folder) as (address, _):
+        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"},
+                        {"Host": f"evil.example:{address.rsplit(':', 1)[1]}"}):  # fmt: skip
+            assert ask(f"http://{address}/next", headers=headers)[0] == 401
+        assert not (folder / "journal.jsonl").exists()
+        assert ask(f"http://localhost:{address.rsplit(':', 1)[1]}/next")[0] == 200
+
+
+def test_a_server_beyond_the_loopback_interface_does_not_start_without_a_token(folder: Path) -> None:
+    from amb.errors import LabError
+    from amb.lab.server import listen, serve
+
+    new_experiment(folder)
+    with listen("0.0.0.0", 0) as server, pytest.raises(LabError, match="a token is needed"):
+        serve(folder, server, None)
+    with listen("127.0.0.1", 0) as taken, pytest.raises(LabError, match=r"cannot listen at 127\.0\.0\.1"):
+        listen("127.0.0.1", taken.getsockname()[1])

@@ -1,0 +1,94 @@
+"""`amb lab watch`: files are recorded when they are whole, and mistakes do not stop the evening."""
+
+import os
+from pathlib import Path
+
+from amb.lab.laboratory import Laboratory
+from amb.lab.watch import Finished, Refused, Told, Wrote, watch
+
+from .conftest import new_experiment, rows_for
+
+
+def csv_of(rows: list) -> str:
+    return "trial,neuron,response\n" + "".join(f"{r.trial},{r.neuron},{r.value!r}\n" for r in rows)
+
+
+class Rig:
+    """Writes files while the watcher sleeps, in the way given by `steps`: name and text at each look."""
+
+    def __init__(self, inbox: Path) -> None:
+        self.inbox = inbox
+        self.steps: list[tuple[str, str]] = []
+        self.looks = 0
+
+    def sleep(self, seconds: float) -> None:
+        self.looks += 1
+        assert self.looks < 200, "the watcher waits for ever"
+        if self.steps:
+            name, text = self.steps.pop(0)
+            path = self.inbox / name
+            path.write_text(text)
+            os.utime(path, ns=(self.looks * 10**9, self.looks * 10**9))
+
+
+def test_an_experiment_by_files(folder: Path) -> None:
+    lab = new_experiment(folder, trials=60, references=1)
+    rig = Rig(folder / "inbox")
+    events = []
+    for event in watch(lab, rig.inbox, every=1, sleep=rig.sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            text = csv_of(rows_for(lab, event.block))
+            half = text.index("\n", len(text) // 2) + 1
+            # While it is being written, a file is not read, although its first half would be a partial block.
+            rig.steps += [(f"{event.block.number}.csv", text[:half]), (f"{event.block.number}.csv", text)]
+    assert isinstance(events[-1], Finished)
+    told = [event for event in events if isinstance(event, Told)]
+    assert [event.file.name for event in told] == [f"{n}.csv" for n in range(1, len(told) + 1)]
+    assert all(event.receipt.block is None for event in told)
+    assert len(Laboratory(folder).history.trials) > 50
+
+
+def test_a_wrong_file_is_reported_once_and_read_again_when_it_changes(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    events = []
+    for event in watch(lab, rig.inbox, every=1, sleep=rig.sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            right = csv_of(rows_for(lab, event.block))
+            rig.steps += [("r.csv", right.replace("n1", "n9")), *[("notes.txt", "x")] * 5, ("r.csv", right)]
+    refused = [event for event in events if isinstance(event, Refused)]
+    assert len(refused) == 1
+    assert "unknown neuron 'n9'" in refused[0].reason
+    assert isinstance(events[-1], Finished)
+
+
+def test_a_restart_reads_the_same_files_and_changes_nothing(folder: Path) -> None:
+    lab = new_experiment(folder, trials=60)
+    rig = Rig(folder / "inbox")
+    for event in watch(lab, rig.inbox, every=1, sleep=rig.sleep):
+        if isinstance(event, Wrote) and event.block.number == 2:
+            break
+        if isinstance(event, Wrote):
+            rig.steps += [("1.csv", csv_of(rows_for(lab, event.block)))]
+    journal = (folder / "journal.jsonl").read_bytes()
+    again = Laboratory(folder)
+    seen = []
+    for event in watch(again, rig.inbox, every=1, sleep=rig.sleep):
+        seen.append(event)
+        if isinstance(event, Told):
+            break
+    assert seen[-1].receipt.new == 0
+    assert (folder / "journal.jsonl").read_bytes() == journal
+
+
+def test_what_another_terminal_does_is_noticed(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    events = []
+    for event in watch(lab, rig.inbox, every=1, sleep=rig.sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            Laboratory(folder).tell(rows_for(lab, event.block), source="another terminal")
+    assert isinstance(events[-1], Finished)
