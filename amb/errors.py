@@ -46,7 +46,8 @@ class CheckpointError(AmbError):
 
 def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = SpecError) -> AmbError:
     """An error for an unknown `name`, with the nearest of the `known` names, or all of them if none is near."""
-    return error(f"unknown {what} {name!r}; {suggestion(name, known)}")
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+    return error(f"unknown {what} {shown!r}; {suggestion(name, known)}")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -58,7 +59,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     alike: dict[str, list[str]] = {}
     for candidate in names:
         alike.setdefault(_folded(candidate), []).append(candidate)
-    near = [c for match in get_close_matches(_folded(name), alike, n=3, cutoff=_NEAR) for c in alike[match]][:3]
+    matches = get_close_matches(_folded(name)[:_SHOWN], alike, n=3, cutoff=_NEAR)
+    near = [candidate for match in matches for candidate in alike[match]][:3]
     if near:
         return f"did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
@@ -67,6 +69,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 _NEAR = 0.6
 """Similarity (difflib's ratio) from which a name is suggested: "kk" suggests "k", and "lr" does not."""
+_SHOWN = 200
+"""Characters of an unknown name that are shown."""
 _LISTED = 40
 """Names listed if none is near."""
 

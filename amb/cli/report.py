@@ -19,6 +19,7 @@ def report(
     alpha: o.Alpha = o.DEFAULT_ALPHA,
     rope: o.Rope = o.DEFAULT_ROPE,
     device: o.Device = "cpu",
+    reference: o.ReferenceFolder = None,
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
@@ -36,5 +37,6 @@ def report(
         budget=budget,
         seeds=seeds,
         device=device,
+        reference=reference,
     )
     print_and_write(comparison, as_json=json)

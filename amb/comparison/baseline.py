@@ -16,6 +16,9 @@ from amb.study.runs import RunPlan
 NAME = "reference"
 """Name of the published study, in the plug-in group `amb.studies`, that `--with-reference` means."""
 
+INSTALLED = "True"
+"""What settings on disk say instead of a folder if the installed study was meant."""
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -133,7 +136,7 @@ def find_baseline(where: bool | str | Path) -> Baseline:
     Raises:
         StudyError: there is none, or it is damaged.
     """
-    if str(where) != "True":  # as settings on disk name the installed one
+    if str(where) != INSTALLED:
         return Baseline(open_study(str(where)))
     if NAME not in plugins("studies"):
         raise StudyError("no reference study is installed; give the folder of one with --reference")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
-from amb.comparison.baseline import Baseline, find_baseline
+from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.table import read_runs
 from amb.errors import SpecError, StudyError
@@ -120,6 +120,7 @@ def reopen(
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     device: str = "cpu",
+    reference: str | Path | None = None,
 ) -> Comparison:
     """Compare what a study holds; nothing is run.
 
@@ -128,15 +129,23 @@ def reopen(
         question: the metric, the error rate, what counts as equal, and the control.
         solvers, problems, budget, seeds: as in `compare`; by default those of the study's last request.
         device: as in `compare`.
+        reference: folder of the published study that it was compared with, unless that was the installed one.
 
     Raises:
-        StudyError: the folder is not a study, or a run is missing, or what it compares was given as objects.
+        StudyError: the folder is not a study, or a run is missing, or what it compares was given as objects, or it was
+            compared with another folder that is not given.
         SpecError: as in `compare`.
     """
     opened = open_study(study)
     (solver_names, problem_names, _), given = _named(solvers or [], problems, None)
     _require_given(opened, solver_names, problem_names, given)
     last = _last_request(opened, named=solvers is None)
+    compared_with = str(reference) if reference is not None else last.with_reference
+    if reference is None and compared_with not in (None, INSTALLED):
+        raise StudyError(
+            f"{study} was compared with the study in {compared_with}, and reading a study opens no other folder that "
+            "it names: name it yourself with --reference"
+        )
     plan = make_plan(
         solver_names or last.solvers,
         problem_names or last.problems,
@@ -147,8 +156,8 @@ def reopen(
     )
     if problems is None:
         plan = replace(plan, suite=last.suite)
-    requested = plan.settings(timing=last.timing, with_reference=last.with_reference)
-    baseline = find_baseline(last.with_reference) if last.with_reference else None
+    requested = plan.settings(timing=last.timing, with_reference=compared_with)
+    baseline = find_baseline(compared_with) if compared_with else None
     return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline)
 
 

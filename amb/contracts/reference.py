@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 
@@ -50,9 +51,25 @@ class Reference:
         """The points from what `dataclasses.asdict` returned, read back from JSON.
 
         Raises:
-            KeyError, TypeError: an entry is missing or unknown.
+            ValueError, KeyError, TypeError: an entry is missing, unknown, or not of its type.
         """
         trip = content.get("round_trip")
         if trip is not None:
-            trip = RoundTrip(**{**trip, "candidate": tuple(trip["candidate"])})
-        return cls(**{**content, "candidate": tuple(content["candidate"]), "round_trip": trip})
+            trip = RoundTrip(**{**trip, "candidate": _levels(trip["candidate"])})
+            _numbers(trip.value)
+        point = cls(**{**content, "candidate": _levels(content["candidate"]), "round_trip": trip})
+        _numbers(point.chance, point.chance_q99, point.best, *([] if point.natural is None else [point.natural]))
+        if not isinstance(point.fingerprint, str) or not isinstance(point.provenance, str):
+            raise TypeError("fingerprint and provenance must be texts")
+        return point
+
+
+def _levels(content: object) -> tuple[int, ...]:
+    if not isinstance(content, list | tuple) or not all(type(level) is int and level >= 0 for level in content):
+        raise TypeError("a candidate must be a list of levels")
+    return tuple(content)
+
+
+def _numbers(*values: object) -> None:
+    if not all(type(value) in (int, float) and isfinite(value) for value in values):  # type: ignore[arg-type]
+        raise TypeError("activations must be finite numbers")

@@ -13,6 +13,9 @@ from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import DataError
 from amb.study.durable import write_whole
+from amb.study.untrusted import MEBIBYTE, json_object, load_array, read_bytes
+
+LARGEST = 4096 * MEBIBYTE
 
 
 class Cache:
@@ -43,7 +46,13 @@ class Cache:
         if not file.exists():
             responses = measure()
             write_whole(file, lambda path: _save(path, responses), error=DataError)
-        return np.load(file, allow_pickle=False)
+        try:
+            stored = load_array(file, LARGEST)
+            if stored.shape != (len(images), len(problems)) or stored.dtype != np.float64:
+                raise ValueError(f"it holds {list(stored.shape)} of {stored.dtype}")
+        except (OSError, ValueError) as error:
+            raise _damaged(file, error) from error
+        return stored
 
     def point(self, name: str, fingerprint: str, effort: object, measure: Callable[[], Reference]) -> Reference:
         """The reference points of one problem, found with a certain effort."""
@@ -52,12 +61,19 @@ class Cache:
             return measure()
         if not file.exists():
             write_whole(file, json.dumps(asdict(measure())), error=DataError)
-        return Reference.from_content(json.loads(file.read_text(encoding="utf-8")))
+        try:
+            return Reference.from_content(json_object(read_bytes(file, LARGEST)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _damaged(file, error) from error
 
     def _file(self, parts: Sequence[str], kind: str) -> Path | None:
         if self.folder is None:
             return None
         return self.folder / f"{sha256(json.dumps(list(parts)).encode()).hexdigest()[:24]}.{kind}"
+
+
+def _damaged(file: Path, error: Exception) -> DataError:
+    return DataError(f"{file} is damaged ({error}); delete it, and the same command measures it again")
 
 
 def _save(path: Path, values: FloatArray) -> None:

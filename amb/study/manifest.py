@@ -94,7 +94,7 @@ class Manifest(Struct, frozen=True):
 
 
 class _Schema(Struct):
-    schema: int = SCHEMA_VERSION
+    schema: int
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -110,7 +110,9 @@ def read_manifest(path: Path) -> Manifest:
             return msgspec.json.decode(content, type=Manifest)
     except (ValueError, RecursionError, OSError) as cause:
         why = cause.strerror or cause if isinstance(cause, OSError) else cause
-        raise StudyError(f"{path} is damaged ({why}); restore or delete it") from cause
+        raise StudyError(
+            f"{path} is damaged or not a study's manifest ({why}); restore it, or use another folder"
+        ) from cause
     raise StudyError(
         f"{path.parent} has schema version {schema}, but this version of amb reads {' and '.join(map(str, READABLE))}; "
         "use the version of amb that wrote it"

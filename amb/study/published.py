@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
@@ -20,8 +21,12 @@ from amb.study.runs import DIMENSIONS, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import Study
 from amb.study.tables import read_table
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
+from amb.study.untrusted import MEBIBYTE, plain
 
 RUNS = "runs.parquet"
+# Bytes that a published study may take in memory; the reference study takes 22 MB.
+LARGEST_DECODED = 512 * MEBIBYTE
+LONGEST_KEY = 64
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -55,6 +60,10 @@ def publish(study: Study, folder: Path) -> list[Path]:
         raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
     rows = [_row(record, trace, record.plan.run_id in winners) for record, trace in study.records()]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    if 2 * table.nbytes > LARGEST_DECODED:  # candidates and batches may count twice
+        raise StudyError(
+            f"{study.folder} takes {table.nbytes / MEBIBYTE:,.0f} MiB, too much for a published study; publish a part"
+        )
     files = [folder / RUNS, folder / "manifest.json"]
     write_whole(
         files[0],
@@ -98,33 +107,62 @@ class PublishedStudy:
     def _table(self) -> pa.Table:
         path = self.folder / RUNS
         try:
-            return read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=lambda _: SCHEMA)
+            table = read_table(
+                path,
+                largest=LARGEST_RUN,
+                most=MOST_NUMBERS,
+                decoded=LARGEST_DECODED,
+                expected=lambda _: SCHEMA,
+                texts=("key", "record"),
+            )
+            for chunk in table["key"].chunks:
+                if chunk.null_count or (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0) > LONGEST_KEY:
+                    raise ValueError("a run's key is missing or too long")
+            return table
         except (pa.ArrowException, OSError, ValueError) as cause:
             raise StudyError(f"{path} is damaged or not a published study ({cause}); get a new copy") from cause
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {run_id: row for row, run_id in enumerate(self._table["key"].to_pylist())}
+        rows: dict[str, int] = {}
+        for row, run_id in enumerate(self._table["key"].to_pylist()):
+            if rows.setdefault(run_id, row) != row:
+                raise StudyError(f"{self.folder / RUNS} holds the run {plain(run_id)} twice; get a new copy")
+        return rows
 
     def _read(self, row: int) -> tuple[RunRecord, Trace]:
-        cells = {name: self._table[name][row].as_py() for name in SCHEMA.names}
+        cell = {name: self._table[name][row] for name in SCHEMA.names}
+        key = cell["key"].as_py()
         try:
-            record = RunRecord.from_json(cells["record"])
-            d = cells["modes"]
-            if not 1 <= d <= DIMENSIONS or d * len(cells["values"]) > MOST_NUMBERS:
-                raise ValueError(f"{len(cells['values'])} candidates of {d} dimensions exceed the size limit")
-            values = np.array(cells["values"], dtype=np.float64)
-            clean = values.copy() if cells["clean"] is None else np.array(cells["clean"], dtype=np.float64)
+            record = RunRecord.from_json(cell["record"].as_py())
+            d, values, queries = cell["modes"].as_py(), _numbers(cell["values"]), _numbers(cell["rows"])
+            if d is None or not 1 <= d <= DIMENSIONS or d * len(values) > MOST_NUMBERS:
+                raise ValueError(f"{len(values)} candidates of {d} dimensions exceed the size limit")
+            if (np.diff(queries, prepend=-1) < 1).any() or (queries >= len(values)).any():
+                raise ValueError("the queries whose candidates it keeps are not in order")
+            clean = values.copy() if not cell["clean"].is_valid else _numbers(cell["clean"])
             candidates = np.full((len(values), d), -1, dtype=np.int64)
-            candidates[cells["rows"]] = np.array(cells["candidates"], dtype=np.int64).reshape(-1, d)
-            trace = Trace(candidates, values, clean, np.array(cells["batches"], dtype=np.int64))
+            candidates[queries] = _numbers(cell["candidates"]).reshape(-1, d)
+            trace = Trace(candidates, values, clean, _numbers(cell["batches"]).astype(np.int64))
+            record.check(trace)
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as cause:
             raise StudyError(
-                f"{self.folder / RUNS} is damaged at run {cells['key']} ({cause}); get a new copy"
+                f"{self.folder / RUNS} is damaged at run {plain(key)} ({cause}); get a new copy"
             ) from cause
-        if record.plan.run_id != cells["key"] or record.queries != len(trace) or len(clean) != len(values):
-            raise StudyError(f"{self.folder / RUNS} contradicts itself at run {cells['key']}; get a new copy")
+        if record.plan.run_id != key:
+            raise StudyError(f"{self.folder / RUNS} contradicts itself at run {plain(key)}; get a new copy")
         return record, trace
+
+
+def _numbers(cell: pa.ListScalar) -> np.ndarray:
+    """The numbers of a list, without a Python object for each.
+
+    Raises:
+        ValueError: there is no list, or one of its numbers is missing.
+    """
+    if not cell.is_valid or cell.values.null_count:
+        raise ValueError("a list is missing or incomplete")
+    return cell.values.to_numpy(zero_copy_only=False).copy()
 
 
 def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:

@@ -212,6 +212,26 @@ class RunRecord:
         )
         return record, part
 
+    def check(self, trace: "Trace") -> None:
+        """Check that a record and a trace, as read from a file, belong together and do not contradict each other.
+
+        Raises:
+            ValueError: they do.
+        """
+        n, d = trace.candidates.shape
+        if trace.batches.ndim != 1 or (trace.batches < 1).any() or trace.batches.sum() != len(trace):
+            raise ValueError("the sizes of its batches are not positive or do not add up to its queries")
+        if not self.queries == n == len(trace.values) == len(trace.clean):
+            raise ValueError(f"its record says {self.queries} queries, its trace holds {n}")
+        if np.isinf(trace.values).any() or np.isinf(trace.clean).any():
+            raise ValueError("it has infinite values")
+        if len(self.recommended) not in (0, d):
+            raise ValueError(f"it recommends {len(self.recommended)} levels in {d} dimensions")
+        if self.recommended and n:
+            seen = np.flatnonzero((trace.candidates == self.recommended).all(axis=1))
+            if seen.size and np.isfinite(measured := trace.clean[seen[0]]) and measured != self.final:
+                raise ValueError(f"its final value is {self.final}, but the candidate was measured as {measured}")
+
     def to_json(self) -> str:
         """The record as JSON; NaN is written as null."""
         # Not asdict: it copies every index of the recommended candidate separately.
@@ -321,6 +341,10 @@ def _text(entries: Mapping[str, object], name: str, longest: int = LONGEST_NAME)
     value = entries.get(name)
     if not isinstance(value, str) or len(value) > longest:
         raise ValueError(f"{name} is not a text of at most {longest} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError as cause:
+        raise ValueError(f"{name} contains half a character (a lone surrogate)") from cause
 
 
 def _whole(entries: Mapping[str, object], name: str, least: int) -> None:

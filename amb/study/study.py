@@ -36,6 +36,7 @@ class Study:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.log = StudyLog(self.folder / "log.jsonl")
+        _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         parts = [self.folder / name for name in ("runs", "journal", "report")]
         try:
             lacking = [part for part in parts if not part.is_dir()]
@@ -49,7 +50,6 @@ class Study:
             raise StudyError(
                 f"cannot create the study folder {self.folder}: {cause.strerror or cause}; choose another with --study"
             ) from cause
-        _ = self.manifest  # refuses a folder with a different schema
 
     @property
     def manifest(self) -> Manifest:

@@ -18,6 +18,8 @@ from amb.study.untrusted import MEBIBYTE, parse_json
 # Limits on what is read: numbers in a run's trace, bytes of a run's file.
 MOST_NUMBERS = 1 << 28
 LARGEST_RUN = 4096 * MEBIBYTE
+# Bytes that a run may take in memory: 7 million queries in 32 dimensions.
+LARGEST_DECODED = 1024 * MEBIBYTE
 
 
 @lru_cache(maxsize=64)
@@ -81,14 +83,16 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
     """
     advice = "`amb study doctor --repair` moves it to damaged/"
     try:
-        table = read_table(path, largest=LARGEST_RUN, most=MOST_NUMBERS, expected=expected_schema)
+        table = read_table(
+            path, largest=LARGEST_RUN, most=MOST_NUMBERS, decoded=LARGEST_DECODED, expected=expected_schema
+        )
         metadata = table.schema.metadata or {}
         record = RunRecord.from_json(metadata[b"amb.record"].decode())
         batches = np.array(parse_json(metadata[b"amb.batches"]), dtype=np.int64)
         trace = from_table(table, batches)
-        whole = batches.ndim == 1 and (batches > 0).all() and batches.sum() == len(trace) == record.queries
+        record.check(trace)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
         raise StudyError(f"{path} is damaged or not a run ({cause}); {advice}") from cause
-    if not whole or record.plan.run_id != path.stem:
+    if record.plan.run_id != path.stem:
         raise StudyError(f"{path} contradicts itself; {advice}")
     return record, trace

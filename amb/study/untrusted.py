@@ -4,11 +4,16 @@ Errors are `OSError` and `ValueError`; readers turn them into their own errors, 
 """
 
 import errno
+import io
 import json
+import math
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MEBIBYTE = 1 << 20
 
@@ -51,10 +56,10 @@ def parse_json(text: str | bytes) -> Any:
     """Plain JSON.
 
     Raises:
-        ValueError: the text is not JSON, or nested too deeply.
+        ValueError: the text is not JSON, is nested too deeply, or has an object that names one entry twice.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_entries)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -69,6 +74,44 @@ def json_object(text: str | bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it is not a JSON object")
     return content
+
+
+def _entries(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f"it has two entries {twice[:80]!r}")
+    return entries
+
+
+def load_array(path: Path, most: int) -> "np.ndarray":
+    """An array that `numpy.save` wrote; its declared size is compared with the file's before anything is allocated.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: it is not a regular file, is too large, or cannot be read.
+        ValueError: it is not such a file, is incomplete, or holds objects.
+    """
+    from tokenize import TokenError
+
+    import numpy as np
+
+    content = read_bytes(path, most, links=True)
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(stream)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError) as cause:
+        raise ValueError("it was not written by numpy.save") from cause
+    if kind.hasobject:
+        raise ValueError("it holds Python objects")
+    if math.prod(shape) * kind.itemsize != len(content) - stream.tell():
+        raise ValueError(f"it declares {list(shape)} of {kind}, but holds {len(content) - stream.tell():,} bytes")
+    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def plain(text: object) -> str:

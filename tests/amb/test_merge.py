@@ -123,7 +123,7 @@ def contradict_candidate(study: Study) -> None:
 
 
 def contradict_end(study: Study) -> None:
-    rewritten(study, plan(1), final=0.123)
+    rewritten(study, plan(1), final=0.123, recommended=(0,) * SPACE.d)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def contradict_end(study: Study) -> None:
     [
         (contradict_value, "query 8 has the value"),
         (contradict_candidate, "query 4 asks for different candidates"),
-        (contradict_end, "final is"),
+        (contradict_end, "recommended is"),
     ],
 )
 def test_a_contradiction_is_refused_with_both_sides_named_and_nothing_written(

@@ -63,7 +63,7 @@ def test_a_newcomer_stands_beside_the_stored_runs(made: Path) -> None:
     assert set(result.ranking["solver"]) == {"climber[batch=2]", "random", "climber"}
     assert len(result.runs) == 36
     assert len(list((made / "mine" / "runs").iterdir())) == 12
-    again = reopen(made / "mine")
+    again = reopen(made / "mine", reference=made / "published")
     assert again.ranking.equals(result.ranking)
 
 

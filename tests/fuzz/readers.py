@@ -12,7 +12,7 @@ import signal
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.catalogue.reference_points import load as load_references
+from amb.contracts.reference import Reference, RoundTrip
 from amb.contracts.space import Space
 from amb.errors import AmbError, SpecError
 from amb.run.isolation.messages import BadMessage, pack, unpack
@@ -127,7 +128,10 @@ def _memory(name: str) -> int:
 def readers(folder: Path) -> dict[str, Reader]:
     """All readers, working in a folder of their own."""
     trace = _trace()
-    record = RunRecord(PLAN, "ok", 12, 12, tuple(trace.candidates[0].tolist()), 0.5, 1.0, 2.0, 3.0, message="all well")
+    final = float(trace.clean[0])
+    record = RunRecord(
+        PLAN, "ok", 12, 12, tuple(trace.candidates[0].tolist()), final, 1.0, 2.0, 3.0, message="all well"
+    )
     study = Study(folder / "study")
     settings = Settings(solvers=(PLAN.solver,), problems=(PLAN.problem,), budget=12, seeds=(0,))
     study.describe([PLAN], settings)
@@ -158,6 +162,14 @@ def readers(folder: Path) -> dict[str, Reader]:
         Reader("space", (b'{"levels": [4, 8, 2], "low": -4.0, "high": 4.0, "grid": "quantile"}',), _read_space),
         Reader("message", (pack({"do": "ask", "limit": 3}, bytes(24)),), _read_message),
         *_references(folder),
+        *_arrays(folder),
+        *_published_record(record, trace, published),
+        Reader(
+            "published_manifest",
+            ((folder / "published" / "manifest.json").read_bytes(),),
+            _in(folder / "published" / "manifest.json", lambda: _read_published_manifest(folder / "published")),
+        ),
+        *_training(folder),
         *_checkpoint(folder),
     ]
     return {reader.name: reader for reader in found}
@@ -269,17 +281,95 @@ def _read_message(content: bytes) -> None:
         unpack(exactly, 64)
 
 
+def _point() -> Reference:
+    return Reference(
+        fingerprint="print", chance=0.1, chance_q99=0.2, natural=None, natural_index=None, best=0.5, candidate=(1, 2),
+        provenance="measured", round_trip=RoundTrip(0.3, 7, (3, 4)),
+    )  # fmt: skip
+
+
 def _references(folder: Path) -> Iterator[Reader]:
     from amb.catalogue.reference_points import References, save
-    from amb.contracts.reference import Reference
 
-    point = Reference(
-        fingerprint="print", chance=0.1, chance_q99=0.2, natural=None, natural_index=None, best=0.5, candidate=(1, 2),
-        provenance="measured",
-    )  # fmt: skip
     file = folder / "references.json"
-    save(References("quick-1", {"p/q/r/0": point}, ("p/q/r/1",), 2), file)
+    save(References("quick-1", {"p/q/r/0": _point()}, ("p/q/r/1",), 2), file)
     yield Reader("references", (file.read_bytes(),), _in(file, lambda: load_references(file)))
+
+
+def _arrays(folder: Path) -> Iterator[Reader]:
+    """What `amb references --state` stores: responses and points."""
+    from amb.references.resume import Cache
+    from amb.study.untrusted import load_array
+
+    file, most = folder / "array.npy", 1 << 20
+    seeds = []
+    for array in (np.arange(12.0).reshape(3, 4), np.arange(6, dtype=np.uint8), np.float64(1.5)):
+        np.save(file, array)
+        seeds.append(file.read_bytes())
+
+    def read_array() -> None:
+        with contextlib.suppress(ValueError):
+            assert load_array(file, most).nbytes <= most
+
+    yield Reader("array", tuple(seeds), _in(file, read_array))
+    cache = Cache(folder / "cache")
+
+    def unmeasured() -> Reference:
+        raise AmbError("not measured")
+
+    stored = cache._file(["p", "print", repr(None)], "json")
+    assert stored is not None
+    text = json.dumps(asdict(_point())).encode()
+    yield Reader("cached_point", (text,), _in(stored, lambda: cache.point("p", "print", None, unmeasured)))
+
+
+def _published_record(record: RunRecord, trace: Trace, published: Path) -> Iterator[Reader]:
+    """A published study whose file is sound and whose record and lists are not."""
+    table = pq.read_table(published)
+    folder = published.parent.with_name("published-record")
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes((published.parent / "manifest.json").read_bytes())
+
+    def read(content: bytes) -> None:
+        text = content.decode(errors="replace")
+        place = table.schema.get_field_index("record")
+        pq.write_table(table.set_column(place, table.schema.field(place), pa.array([text])), folder / "runs.parquet")
+        for found, trace in PublishedStudy(folder).records():
+            found.check(trace)
+
+    yield Reader("published_record", (record.to_json().encode(),), read)
+
+    lists = {name: table[name][0].values for name in ("rows", "batches", "candidates")}
+
+    def read_lists(content: bytes) -> None:
+        numbers, changed = np.frombuffer(content[: len(content) // 8 * 8], "<i8"), table
+        for name, values in lists.items():
+            own, numbers = numbers[: len(values)], numbers[len(values) :]
+            low, high = np.iinfo(values.type.to_pandas_dtype()).min, np.iinfo(values.type.to_pandas_dtype()).max
+            place = table.schema.get_field_index(name)
+            mutated = pa.array([np.clip(own, low, high)], pa.list_(values.type))
+            changed = changed.set_column(place, table.schema.field(place), mutated)
+        pq.write_table(changed, folder / "runs.parquet")
+        list(PublishedStudy(folder).records())
+
+    seed = b"".join(np.asarray(values).astype("<i8").tobytes() for values in lists.values())
+    yield Reader("published_lists", (seed,), read_lists)
+
+
+def _read_published_manifest(folder: Path) -> None:
+    study = PublishedStudy(folder)
+    study.manifest.settings.complete(folder)
+    changes(study.manifest, [PLAN])
+
+
+def _training(folder: Path) -> Iterator[Reader]:
+    import torch
+
+    from amb_problems.training.state import load_state, save_state
+
+    file = folder / "state.safetensors"
+    save_state(file, {"weight": torch.arange(6.0), "step": torch.tensor(3)}, {"seed": 0, "seconds": 1.5})
+    yield Reader("training_state", (file.read_bytes(),), _in(file, lambda: load_state(file)))
 
 
 def _checkpoint(folder: Path) -> Iterator[Reader]:

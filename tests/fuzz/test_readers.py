@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 NAMES = ("run", "journal", "journal_line", "journal_frame", "journal_0_1", "record", "manifest", "log", "published")
-NAMES += ("spec", "space", "message", "references", "tensors", "card")
+NAMES += ("spec", "space", "message", "references", "array", "cached_point", "published_record", "published_lists")
+NAMES += ("published_manifest", "training_state", "tensors", "card")
 
 
 @pytest.fixture(scope="module")

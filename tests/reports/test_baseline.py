@@ -6,6 +6,7 @@ import pytest
 
 import amb
 from amb.comparison.compare import reopen
+from amb.errors import StudyError
 from amb.study.published import publish
 from amb.study.study import Study
 
@@ -23,4 +24,6 @@ def test_the_settings_of_a_reopened_comparison_are_those_of_the_first(published:
     assert first.settings["with_reference"] == str(published)
     assert first.settings["timing"] is True
     assert first.baseline is not None
-    assert reopen(tmp_path / "mine").settings == first.settings
+    assert reopen(tmp_path / "mine", reference=published).settings == first.settings
+    with pytest.raises(StudyError, match=r"was compared with the study in .*published.*--reference"):
+        reopen(tmp_path / "mine")  # it may be somebody else's, and name any folder of this machine

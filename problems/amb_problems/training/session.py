@@ -174,6 +174,9 @@ class Session:
                 "give that seed, choose another folder, or restart without resuming"
             )
         try:
+            earlier = float(facts.get("seconds", 0.0))  # version 0.1 stored none for classifiers
+            if not 0 <= earlier < math.inf:
+                raise ValueError(f"its seconds are {earlier}")
             training.restore(tensors, facts)
         except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -181,7 +184,7 @@ class Session:
                 f"{self.state_file} does not fit the recipe {self.name!r} ({reason}); "
                 "choose another folder, or restart without resuming"
             ) from error
-        self._earlier_seconds = float(facts.get("seconds", 0.0))  # version 0.1 stored none for classifiers
+        self._earlier_seconds = earlier
 
     def _save(self, training: Training) -> None:
         facts = {**training.position(), "seconds": self.seconds, "seed": self.seed}

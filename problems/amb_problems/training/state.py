@@ -47,7 +47,7 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         with safe_open(file, framework="pt") as stored:
             facts = dict(json.loads(stored.metadata()["facts"]))
             return {name: stored.get_tensor(name) for name in stored.keys()}, facts  # noqa: SIM118
-    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+    except (SafetensorError, TypeError, KeyError, ValueError, RecursionError, OSError) as error:
         raise DataError(f"{file} is not a training state ({error}); delete it to restart the training") from error
 
 

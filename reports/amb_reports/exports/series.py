@@ -1,5 +1,6 @@
 """Code that the exports to other suites' formats share: numbered problems, traces, file names."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amb.reports.contract import ReportData
+
+LONGEST_FILE_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -53,5 +56,11 @@ def series(data: ReportData) -> Iterator[Series]:
 
 
 def file_name(text: str) -> str:
-    """The text, with underscores for characters that a file system or another suite's reader could misread."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")
+    """The text, with underscores for characters that a file system or another suite's reader could misread.
+
+    A long text is cut, and a digest keeps it apart from others.
+    """
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_.")
+    if name and len(name) <= LONGEST_FILE_NAME:
+        return name
+    return f"{name[:LONGEST_FILE_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

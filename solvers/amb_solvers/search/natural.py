@@ -7,6 +7,9 @@ import numpy as np
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray, Space
 from amb.errors import CandidateError, SolverError, SpecError
+from amb.study.untrusted import MEBIBYTE, load_array
+
+LARGEST_POOL = 1024 * MEBIBYTE
 
 
 class Natural(Solver):
@@ -52,10 +55,10 @@ def read_pool(name: str, space: Space) -> IntArray:
     """
     how = 'write one with numpy.save("pool.npy", problem.encode(images))'
     try:
-        rows = np.load(Path(name), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as cause:
+        rows = load_array(Path(name), LARGEST_POOL)
+    except (OSError, ValueError) as cause:
         raise SpecError(f"cannot read the pool {name}: {cause}; {how}") from cause
-    if not isinstance(rows, np.ndarray) or not len(rows):
+    if rows.ndim == 0 or not len(rows):
         raise SpecError(f"pool {name} contains no candidates; {how}")
     try:
         return space.check(rows)
