@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from amb.contracts.family import Family as Family
     from amb.contracts.generator import Generator as Generator
     from amb.contracts.generator import Grid as Grid
+    from amb.contracts.objective import objective as objective
     from amb.contracts.problem import Evaluation as Evaluation
     from amb.contracts.problem import FunctionProblem as FunctionProblem
     from amb.contracts.problem import Problem as Problem
@@ -48,6 +49,7 @@ _MODULES = {
     "Suite": "amb.contracts.suite",
     "compare": "amb.api.compare",
     "generator": "amb.catalogue.generators",
+    "objective": "amb.contracts.objective",
     "open": "amb.api.compare",
     "problem": "amb.catalogue.problems",
     "Target": "amb.contracts.target",

@@ -5,7 +5,7 @@ name or ``module:Class``, with its options; of a problem its id. Another process
 can import or look up the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +14,7 @@ from amb.catalogue.plugins import instance_of
 from amb.catalogue.solvers import SolverSpec, is_importable, resolve, spec_of
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
+from amb.contracts.objective import Bounds, objective
 from amb.contracts.problem import REQUIRED, Problem
 from amb.contracts.returned import attributes
 from amb.contracts.solver import Solver
@@ -26,8 +27,8 @@ SolverLike = str | type[Solver] | Solver | partial[Solver]
 """A spec; a solver class, with or without options (``MySolver(k=3)``, ``functools.partial(MySolver, k=3)``); or a
 solver object, which stands for its class and its options: every run gets a fresh one."""
 
-ProblemLike = str | Problem | type[Problem] | Family | type[Family] | Suite
-"""A suite, id, glob or range; a problem; a family, for all its problems; a suite object."""
+ProblemLike = str | Problem | type[Problem] | Family | type[Family] | Suite | Callable[..., float]
+"""A suite, id, glob or range; a problem; a family, for all its problems; a suite object; a function of a point."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,14 @@ def name_solvers(given: SolverLike | Sequence[SolverLike]) -> tuple[list[str], d
     return names, objects
 
 
-def name_problems(given: ProblemLike | Sequence[ProblemLike]) -> tuple[list[str], dict[str, Problem]]:
+def name_problems(
+    given: ProblemLike | Sequence[ProblemLike], bounds: Bounds | None = None
+) -> tuple[list[str], dict[str, Problem]]:
     """The names of problems, and what those mean that were given as objects or classes.
+
+    Args:
+        given: problems.
+        bounds: of the points of functions among them (`amb.objective`).
 
     Raises:
         SpecError: something that is not a problem, an id that cannot name runs, or two problems of one id.
@@ -97,6 +104,8 @@ def name_problems(given: ProblemLike | Sequence[ProblemLike]) -> tuple[list[str]
     """
     names: list[str] = []
     objects: dict[str, Problem] = {}
+    if bounds is not None and not any(_is_function(item) for item in _items(given)):
+        raise SpecError(f"bounds belong to a function of a point, and none of {given!r:.80} is one")
     for item in _items(given):
         if isinstance(item, str):
             names += split_specs(item)
@@ -104,7 +113,7 @@ def name_problems(given: ProblemLike | Sequence[ProblemLike]) -> tuple[list[str]
         if isinstance(item, Suite):
             names += item.problems
             continue
-        for problem in _problems_of(item):
+        for problem in _problems_of(item, bounds):
             twin = objects.setdefault(problem.id, problem)
             if twin.fingerprint != problem.fingerprint:
                 raise SpecError(f"two problems are called {problem.id}; give one of them, or its target, another name")
@@ -127,7 +136,7 @@ def _solver_spec(item: object) -> SolverSpec:
     return spec_of(cls, options)
 
 
-def _problems_of(item: object) -> list[Problem]:
+def _problems_of(item: object, bounds: Bounds | None) -> list[Problem]:
     if isinstance(item, type) and issubclass(item, Problem | Family):
         item = instance_of(item)
     if isinstance(item, Family):
@@ -140,7 +149,18 @@ def _problems_of(item: object) -> list[Problem]:
             f"{item.name} alone is not a problem: a problem is a generator, a target and a unit, such as "
             "amb.target(...).problem(generator, unit), and amb.target(...).family(generator) is all of them"
         )
+    if _is_function(item):
+        if bounds is None:
+            raise SpecError(
+                f"{item!r:.80} is a function: say where, as in amb.compare(..., bounds=[(-5, 5)] * 8); "
+                "amb.objective(function, bounds) has more options"
+            )
+        return [objective(item, bounds)]  # type: ignore[arg-type]
     raise SpecError(f"expected a problem's name, an amb.Problem, an amb.Family or an amb.Suite; got {item!r:.80}")
+
+
+def _is_function(item: object) -> bool:
+    return callable(item) and not isinstance(item, type | Problem | Family | Target | Generator)
 
 
 def _checked(problem: object) -> Problem:

@@ -8,6 +8,7 @@ from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, n
 from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.table import read_runs
+from amb.contracts.objective import Bounds
 from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
 from amb.run.dispatch import carry_out
@@ -29,6 +30,7 @@ def compare(
     solvers: SolverLike | Sequence[SolverLike],
     problems: ProblemLike | Sequence[ProblemLike] | None = None,
     *,
+    bounds: Bounds | None = None,
     budget: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     study: str | Path = "amb-study",
@@ -55,7 +57,10 @@ def compare(
             objects, which stand for their class and options: every run gets a fresh one.
         problems: suites, ids, globs or ranges, as a list or separated by commas; or objects: problems such as
             ``amb.target(network).problem(generator, 3)``, which are evaluated on their own device, or families, for all
-            their problems. By default the suite `quick`.
+            their problems; or functions of a point, float64[d] -> number, to be maximized. By default the suite
+            `quick`.
+        bounds: lowest and highest value of every coordinate of such points, such as ``[(-5, 5)] * 8``; `amb.objective`
+            makes a problem of a function with more options.
         budget: queries per run; by default the suite's.
         seeds: number of runs for each solver and problem (with the seeds 0, 1, ...), or which seeds, as ``"3..7"`` or a
             list; by default the suite's.
@@ -80,7 +85,7 @@ def compare(
     """
     receiver = default_display() if progress is None or progress is True else progress or NoProgress()
     receiver.prepare("Loading solvers and networks ...")
-    names, given = _named(solvers, problems, control)
+    names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names
     question = Question(metric, alpha, rope, control_name)
     baseline = find_baseline(with_reference) if with_reference else None
@@ -165,10 +170,11 @@ def _named(
     solvers: SolverLike | Sequence[SolverLike],
     problems: ProblemLike | Sequence[ProblemLike] | None,
     control: SolverLike | None,
+    bounds: Bounds | None = None,
 ) -> tuple[tuple[list[str], list[str], str | None], Given]:
     """The names of solvers, problems and control, and the objects that some of them mean."""
     solver_names, solver_objects = name_solvers(solvers)
-    problem_names, problem_objects = name_problems(problems if problems is not None else [])
+    problem_names, problem_objects = name_problems(problems if problems is not None else [], bounds)
     controls = [control] if isinstance(control, str) else name_solvers(control)[0] if control is not None else [None]
     return (solver_names, problem_names, controls[0]), Given(solver_objects, problem_objects)
 

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = ("amb", "problems/amb_problems", "solvers/amb_solvers", "reports/amb_reports")
 
-BY_NAME = {"evosax", "optuna"}
-"""Imported through `amb_solvers.shared.extras.extra`, as text."""
+BY_NAME = {"evosax", "ioh", "optuna", "ribs"}
+"""Imported as text, through `amb_solvers.shared.extras.extra` or `import_module`."""
 OTHERS = {"cupy-cuda12x"}
 """Used by another package: SpikingJelly's accelerated neurons."""
 
@@ -73,6 +73,7 @@ def test_extras_are_imported_where_their_absence_is_handled() -> None:
         "problems/amb_problems/targets/plain/imagenet.py",
         "problems/amb_problems/targets/plain/examine.py",
         "problems/amb_problems/targets/spiking/framework.py",
+        "solvers/amb_solvers/adapters/botorch.py",
         "solvers/amb_solvers/tensor_train/protes_package.py",
         "solvers/amb_solvers/zoos/evosax.py",
     }

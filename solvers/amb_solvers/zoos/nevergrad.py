@@ -1,7 +1,7 @@
 """Nevergrad's optimizers by name, and its Portfolio in two parametrizations."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, get_args
 
@@ -10,6 +10,7 @@ import numpy as np
 from amb.contracts.solver import Rows, Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError, unknown
+from amb_solvers.shared.losses import WorstSoFar
 from amb_solvers.shared.private_random import PrivateRandom
 
 # Importing Nevergrad draws from the global random states, and some optimizers' settings depend on what it draws.
@@ -62,9 +63,7 @@ class Nevergrad(Solver):
         chosen = parametrization != "auto"
         if not chosen:
             parametrization = "ordinal" if space.ordinal else "choice"
-        registered = {known.strip(): known for known in registry}  # one name ends with a blank, which a spec cannot
-        if name not in registered:
-            raise unknown("Nevergrad optimizer", name, registered)
+        optimizer = self._optimizer_of(name)
         if not space.ordinal and parametrization in self.ordered:
             raise SolverError(
                 f"the {parametrization} parametrization needs levels with an order, and this space is "
@@ -77,7 +76,7 @@ class Nevergrad(Solver):
         if chosen and parametrization in self.ordered:
             self.kinds = frozenset({"ordinal"})
         self.workers = workers
-        self._worst = 1.0
+        self._losses = WorstSoFar()
         self._asked: list[Any] = []
         self._free = np.flatnonzero(space.levels > 1)  # Nevergrad refuses an axis of one level
         if len(self._free) == 1:
@@ -92,9 +91,17 @@ class Nevergrad(Solver):
                 parameters = _parameters(space.levels[self._free], parametrization)
                 parameters.random_state = np.random.RandomState(np.random.SeedSequence(self.seed).generate_state(4))
                 try:
-                    self._optimizer = registry[registered[name]](parameters, budget=self.budget, num_workers=workers)
+                    self._optimizer = optimizer(parameters, budget=self.budget, num_workers=workers)
                 except ValueError as cause:
                     raise SpecError(f"Nevergrad's {name} refuses these settings: {cause}") from cause
+
+    def _optimizer_of(self, name: str) -> Callable[..., Any]:
+        """What makes the optimizer of that name."""
+        registered = {known.strip(): known for known in registry}  # one name ends with a blank, which a spec cannot
+        if name not in registered:
+            raise unknown("Nevergrad optimizer", name, registered)
+        maker: Callable[..., Any] = registry[registered[name]]
+        return maker
 
     def _ask(self, limit: int) -> Rows:
         rows = np.zeros((min(limit, self.workers), self.space.d))
@@ -107,13 +114,8 @@ class Nevergrad(Solver):
     def _tell(self, candidates: Rows, values: FloatArray) -> None:
         with self._fence():
             for candidate, value in zip(self._asked, values, strict=False):
-                if not np.isnan(value):
-                    self._worst = max(self._worst, -value) if self._any_value else -value
-                    self._any_value = True
-                self._optimizer.tell(candidate, self._worst if np.isnan(value) else -float(value))
+                self._optimizer.tell(candidate, self._losses.loss(value))
         self._asked = []
-
-    _any_value = False  # whether any query has succeeded
 
     @contextmanager
     def _fence(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Optuna's samplers by name."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,14 +33,11 @@ class Optuna(Solver):
     def __init__(self, space: Space, *, budget: int, seed: int, sampler: str = "TPE") -> None:
         super().__init__(space, budget=budget, seed=seed)
         optuna = extra("optuna")
-        classes = [n for n in dir(optuna.samplers) if n.endswith("Sampler") and n not in EXCLUDED]
-        known = {n.removesuffix("Sampler"): n for n in classes}
-        if sampler not in known:
-            raise unknown("Optuna sampler", sampler, known)
+        maker = self._sampler_of(sampler)
         self._private = PrivateRandom(self.seed)
         with self._quiet():
             try:
-                instance = getattr(optuna.samplers, known[sampler])(seed=self.seed % 2**32)
+                instance = maker(seed=self.seed % 2**32)
                 self._study: Any = optuna.create_study(sampler=instance, direction="maximize")
             except ImportError as missing:
                 raise SolverError(f"Optuna's {sampler} needs a package that is not installed: {missing}") from missing
@@ -51,6 +48,16 @@ class Optuna(Solver):
             if n > 1
         }
         self._trial = -1
+
+    def _sampler_of(self, name: str) -> Callable[..., Any]:
+        """What makes the sampler of that name from a seed."""
+        samplers = extra("optuna").samplers
+        classes = [n for n in dir(samplers) if n.endswith("Sampler") and n not in EXCLUDED]
+        known = {n.removesuffix("Sampler"): n for n in classes}
+        if name not in known:
+            raise unknown("Optuna sampler", name, known)
+        maker: Callable[..., Any] = getattr(samplers, known[name])
+        return maker
 
     def _ask(self, limit: int) -> IntArray:
         row = np.zeros((1, self.space.d), dtype=np.int64)

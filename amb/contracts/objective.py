@@ -1,0 +1,89 @@
+"""Your own objective function as a problem."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from amb.contracts.problem import FunctionProblem
+from amb.contracts.space import FloatArray, IntArray, Space
+from amb.errors import CandidateError, SpecError
+from amb.fingerprint import fingerprint
+from amb.spec import Spec
+
+LEVELS = 256
+Bounds = Sequence[tuple[float, float]]
+
+
+def objective(
+    function: Callable[..., object],
+    bounds: Bounds | ArrayLike,
+    *,
+    levels: int | Sequence[int] = LEVELS,
+    minimize: bool = False,
+    vectorized: bool = False,
+    name: str | None = None,
+    version: str | None = None,
+) -> FunctionProblem:
+    """A problem from a plain function of a point in a box.
+
+    Args:
+        function: float64[d] -> number, or, if `vectorized`, float64[n, d] -> float[n]. NaN is a failed query.
+        bounds: lowest and highest value of every coordinate, [(low, high), ...] or float[d, 2].
+        levels: levels per coordinate, evenly spaced between its bounds, both included: the grid that is searched.
+        minimize: whether low values are better. Values are then negated: solvers, tables and reports maximize.
+        name: its name in tables; by default the function's.
+        version: a text that changes when the function does. By default its code is hashed (`amb.fingerprint`), so that
+            an edited function is evaluated again; code of installed packages counts with its name only.
+
+    Raises:
+        SpecError: bounds or levels that are none, or a function whose name or content cannot be told.
+    """
+    box = _box(bounds)
+    counts = np.broadcast_to(np.asarray(levels), len(box)) if np.ndim(levels) == 0 else np.asarray(levels)
+    if counts.shape != (len(box),):
+        raise SpecError(f"expected levels for {len(box)} coordinates, as there are bounds, got {counts.size}")
+    alike = bool((box == box[0]).all())
+    low, high = (float(box[0, 0]), float(box[0, 1])) if alike else (0.0, 1.0)
+    space = Space(counts, low=low, high=high, prior="uniform")
+    named = name or _name(function)
+    Spec.parse(named)
+    offset, width = (0.0, 1.0) if alike else (box[:, 0], box[:, 1] - box[:, 0])
+    sign = -1.0 if minimize else 1.0
+
+    def values(candidates: IntArray) -> FloatArray:
+        points = offset + width * space.decode_checked(candidates)
+        results = function(points) if vectorized else [function(point) for point in points]
+        return sign * _numbers(results, len(points), named)
+
+    content = version if version is not None else fingerprint(function)
+    content = fingerprint(content, box, counts, minimize, vectorized)
+    return FunctionProblem(values, space, id=named, version=content)
+
+
+def _box(bounds: Bounds | ArrayLike) -> FloatArray:
+    try:
+        box = np.asarray(bounds, dtype=np.float64)
+    except (TypeError, ValueError):
+        box = np.empty(0)
+    if box.ndim != 2 or box.shape[1] != 2 or not len(box):
+        raise SpecError(f"bounds must be pairs, one per coordinate, such as [(-5, 5)] * 8, got {bounds!r}")
+    if not (np.isfinite(box).all() and (box[:, 0] < box[:, 1]).all()):
+        raise SpecError(f"every pair of bounds must be finite, its first number below its second, got {bounds!r}")
+    return box
+
+
+def _name(function: object) -> str:
+    inner = getattr(function, "func", function)  # of a functools.partial
+    name = str(getattr(inner, "__name__", type(inner).__name__)).strip("_<>")
+    return name if name != "lambda" else "objective"
+
+
+def _numbers(results: object, expected: int, name: str) -> FloatArray:
+    try:
+        values = np.asarray(results, dtype=np.float64)
+    except (TypeError, ValueError) as cause:
+        raise CandidateError(f"{name} must return a number, got {results!r:.80}") from cause
+    if values.size != expected:
+        raise CandidateError(f"{name} must return {expected} numbers for {expected} points, got {list(values.shape)}")
+    return values.reshape(expected)
