@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from amb.errors import PluginError, unknown
 
-Kind = Literal["suites", "families", "generators", "targets", "solvers", "reports", "recipes", "studies"]
+Kind = Literal["suites", "families", "generators", "targets", "solvers", "reports", "lab_reports", "recipes", "studies"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _ONE: dict[Kind, str] = {
@@ -23,6 +23,7 @@ _ONE: dict[Kind, str] = {
     "targets": "target",
     "solvers": "solver",
     "reports": "report",
+    "lab_reports": "laboratory report",
     "recipes": "recipe",
     "studies": "study",
 }

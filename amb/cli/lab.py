@@ -83,6 +83,21 @@ def tell(
         _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=json)
 
 
+@app.command("report")
+def report(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; by default FOLDER/report.")] = None,
+    plugin: o.Plugins = None,
+) -> None:
+    """Write a page about an experiment, which works offline, and a table of all its trials."""
+    from amb.lab.laboratory import Laboratory
+    from amb.lab.report import write_report
+
+    o.load_plugins(plugin)
+    for file in write_report(Laboratory(folder), out or folder / "report"):
+        print(file)
+
+
 @app.command("watch")
 def watch(
     folder: Folder,

@@ -1,0 +1,243 @@
+"""What an experiment's responses say: evolution, drift, signal and noise, when to stop, best stimuli."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from amb.contracts.space import FloatArray
+from amb.lab.experiment import Search
+from amb.lab.history import History
+
+LEVEL = 0.95
+"""Coverage of all intervals."""
+FEWEST_BLOCKS = 6
+"""Blocks with candidates before anything is said about stopping."""
+NEGLIGIBLE = 0.05
+"""It is time to stop when the improvement from one third of the blocks to the next is below this share of the best."""
+RESAMPLES = 1000
+
+
+def trial_table(history: History) -> pd.DataFrame:
+    """One row per trial: trial, block, kind, stimulus, and the response of each neuron; NaN where there is none."""
+    neurons = history.experiment.neurons
+    rows = [
+        (t.number, t.block, t.kind, t.stimulus, *(history.response(t.number, [neuron]) for neuron in neurons))
+        for t in history.trials
+    ]
+    return pd.DataFrame(rows, columns=["trial", "block", "kind", "stimulus", *neurons])
+
+
+def evolution(history: History, search: Search) -> pd.DataFrame:
+    """Responses of a search's neurons by block and kind: block, kind, trial (the mean one), mean, low, high, count.
+
+    Candidates and references count once per block, with the mean of their valid trials, and the interval is over
+    stimuli; blanks and the best so far, one stimulus each, count by trial. See `pooled` for the interval. Of
+    candidates, only the search's own count.
+    """
+    table = trial_table(history)
+    table["response"] = [history.response(number, search.neurons) for number in table["trial"]]
+    foreign = [
+        kind in ("candidate", "best") and history.candidates[name].search != search.name
+        for kind, name in zip(table["kind"], table["stimulus"], strict=True)
+    ]
+    valid = table[~np.array(foreign, dtype=bool) & table["response"].notna()]
+    parts = []
+    for kind, of_kind in valid.groupby("kind", sort=True):
+        blocks = list(of_kind.groupby("block", sort=True))
+        by = "trial" if kind in ("blank", "best") else "stimulus"
+        values = [group.groupby(by)["response"].mean().to_numpy() for _, group in blocks]
+        found = zip(blocks, values, pooled(values), strict=True)
+        parts += [(block, kind, g["trial"].mean(), *about, len(v)) for (block, g), v, about in found]
+    return pd.DataFrame(sorted(parts), columns=["block", "kind", "trial", "mean", "low", "high", "count"])
+
+
+def drift(history: History, neuron: str) -> pd.DataFrame:
+    """Reference responses by block, relative to each image's own mean: block, trial, change, low, high, trials.
+
+    A change of 0.1 is 10% of the mean reference response. Empty without reference images.
+    """
+    shown = _references(history, neuron)
+    blocks = list(shown.groupby("block", sort=True))
+    intervals = pooled([group["change"].to_numpy() for _, group in blocks])
+    rows = [(b, g["trial"].mean(), *about, len(g)) for (b, g), about in zip(blocks, intervals, strict=True)]
+    return pd.DataFrame(rows, columns=["block", "trial", "change", "low", "high", "trials"])
+
+
+def drift_trend(history: History, neuron: str) -> tuple[float, float, float]:
+    """Slope of the reference responses, as a share of their mean per 100 trials, with its interval.
+
+    A regression on the trial's number within images, so that images of different strength do not matter. NaN if there
+    are too few trials.
+    """
+    shown = _references(history, neuron)
+    images = shown["stimulus"].nunique()
+    freedom = len(shown) - images - 1
+    if freedom < 1:
+        return (np.nan,) * 3
+    x = (shown["trial"] - shown.groupby("stimulus")["trial"].transform("mean")).to_numpy() / 100
+    y = shown["change"].to_numpy()
+    if not (x**2).sum():
+        return (np.nan,) * 3
+    slope = float((x * y).sum() / (x**2).sum())
+    error = float(np.sqrt(((y - slope * x) ** 2).sum() / freedom / (x**2).sum()))
+    half = error * float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+    return slope, slope - half, slope + half
+
+
+def signal_and_noise(history: History, neuron: str) -> dict[str, float]:
+    """Variance between and within stimuli: signal, noise, snr (of one trial), snr_low, snr_high, ceiling, stimuli.
+
+    An analysis of variance over candidates with several valid trials in one block, so that slow drift does not count as
+    noise; over all stimuli and the whole experiment, if blocks have no repeats. The ceiling is the largest correlation
+    that any model can have with the mean of the repeats: sqrt(snr / (snr + 1 / repeats)) (Sahani & Linden 2003, "How
+    linear are auditory cortical responses?"; Schoppe et al. 2016, Front. Comput. Neurosci. 10:10). The interval is a
+    bootstrap over stimuli. NaN with fewer than three such stimuli.
+    """
+    table = trial_table(history)
+    table = table[table[neuron].notna() & (table["kind"] != "blank")]
+    fresh = table[table["kind"] == "candidate"]  # the best so far would count again in every block
+    groups = [g[neuron].to_numpy() for _, g in fresh.groupby(["stimulus", "block"]) if len(g) > 1]
+    if len(groups) < 3:
+        groups = [g[neuron].to_numpy() for _, g in table.groupby("stimulus") if len(g) > 1]
+    names = ("signal", "noise", "snr", "snr_low", "snr_high", "ceiling", "stimuli")
+    if len(groups) < 3:
+        return {**dict.fromkeys(names, np.nan), "stimuli": float(len(groups))}
+    sizes = np.array([len(g) for g in groups], dtype=np.float64)
+    means = np.array([g.mean() for g in groups])
+    squares = np.array([((g - g.mean()) ** 2).sum() for g in groups])
+    signal, noise = _variances(sizes, means, squares)
+    rng = np.random.default_rng(0)
+    draws = rng.integers(0, len(groups), (RESAMPLES, len(groups)))
+    ratios = [_ratio(*_variances(sizes[d], means[d], squares[d])) for d in draws]
+    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    snr = _ratio(signal, noise)
+    repeats = len(sizes) / (1 / sizes).sum()
+    ceiling = 1.0 if np.isinf(snr) else float(np.sqrt(snr / (snr + 1 / repeats)))
+    values = (signal, noise, snr, float(low), float(high), ceiling, float(len(groups)))
+    return dict(zip(names, values, strict=True))
+
+
+def stopping(history: History, search: Search) -> tuple[str, str]:
+    """Whether to go on, as one of "early", "improving", "stop" and "unclear", and the reason in a sentence.
+
+    Compared are the candidates of the last third of the blocks with those of the third before, by Welch's interval.
+    """
+    rows = [
+        (c.block, values.mean())
+        for c in history.candidates.values()
+        if c.search == search.name
+        and len(values := history.responses(c.stimulus, search.neurons, kinds=("candidate",)))
+    ]
+    blocks = sorted({block for block, _ in rows})
+    if len(blocks) < FEWEST_BLOCKS:
+        return "early", f"{len(blocks)} of at least {FEWEST_BLOCKS} blocks have new stimuli with responses"
+    third = len(blocks) // 3
+    late, middle = set(blocks[-third:]), set(blocks[-2 * third : -third])
+    after = np.array([value for block, value in rows if block in late])
+    before = np.array([value for block, value in rows if block in middle])
+    difference, low, high = welch(after, before)
+    best = history.best(search.neurons, search.name)
+    assert best is not None
+    scale = abs(float(history.responses(best, search.neurons).mean()))
+    since = history.candidates[best].block
+    told = (
+        f"the last {third} blocks' new stimuli differ from those of the {third} before by {difference:+.3g} "
+        f"({low:+.3g} to {high:+.3g}), and the best stimulus is from block {since} of {len(history.blocks)}"
+    )
+    if low > 0:
+        return "improving", told
+    return ("stop", told) if high < NEGLIGIBLE * scale else ("unclear", told)
+
+
+def advantage(history: History, search: Search) -> dict[str, object]:
+    """The best stimulus against the best reference image: stimulus, reference, difference, low, high.
+
+    Only presentations as "best", which came after a stimulus was chosen, count for it: the responses by which it was
+    chosen are too high on average. Values are None or NaN if there are none.
+    """
+    best = history.best(search.neurons, search.name)
+    names = list(history.references)
+    means = {n: v.mean() for n in names if len(v := history.responses(n, search.neurons))}
+    reference = max(means, key=means.__getitem__) if means else None
+    found = (np.nan,) * 3
+    if best is not None and reference is not None:
+        retests = history.responses(best, search.neurons, kinds=("best",))
+        found = welch(retests, history.responses(reference, search.neurons))
+    return {"stimulus": best, "reference": reference, **dict(zip(("difference", "low", "high"), found, strict=True))}
+
+
+def best_stimuli(history: History, neurons: Sequence[str]) -> pd.DataFrame:
+    """The most exciting input of each neuron among all candidates of all searches: neuron, stimulus, mean, low, high,
+    trials; and reference, reference_mean: the best reference image.
+    """
+    rows = []
+    for neuron in neurons:
+        best = history.best([neuron])
+        values = history.responses(best, [neuron]) if best else np.zeros(0)
+        means = {n: float(v.mean()) for n in history.references if len(v := history.responses(n, [neuron]))}
+        reference = max(means, key=means.__getitem__) if means else None
+        top = means[reference] if reference else np.nan
+        rows.append((neuron, best, *interval(values), len(values), reference, top))
+    columns = ["neuron", "stimulus", "mean", "low", "high", "trials", "reference", "reference_mean"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def interval(values: FloatArray) -> tuple[float, float, float]:
+    """Mean and Student's interval; NaN where there are too few values."""
+    if not len(values):
+        return (np.nan,) * 3
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, np.nan, np.nan
+    half = float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
+    return mean, mean - half, mean + half
+
+
+def pooled(groups: Sequence[FloatArray]) -> list[tuple[float, float, float]]:
+    """Mean of each group and Student's interval with the standard deviation within all groups, as in an analysis of
+    variance: groups of two or three have no usable one of their own. NaN if all have a single value.
+    """
+    freedom = sum(len(g) - 1 for g in groups)
+    if not freedom:
+        return [(float(g.mean()), np.nan, np.nan) for g in groups]
+    deviation = np.sqrt(sum(float(((g - g.mean()) ** 2).sum()) for g in groups) / freedom)
+    half = float(deviation * stats.t.ppf((1 + LEVEL) / 2, freedom))
+    return [(m := float(g.mean()), m - half / len(g) ** 0.5, m + half / len(g) ** 0.5) for g in groups]
+
+
+def welch(first: FloatArray, second: FloatArray) -> tuple[float, float, float]:
+    """Difference of two means and Welch's interval; NaN where there are too few values."""
+    if len(first) < 1 or len(second) < 1:
+        return (np.nan,) * 3
+    difference = float(first.mean() - second.mean())
+    if len(first) < 2 or len(second) < 2:
+        return difference, np.nan, np.nan
+    a, b = first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)
+    if a + b == 0:
+        return difference, difference, difference
+    freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
+    half = float(np.sqrt(a + b) * stats.t.ppf((1 + LEVEL) / 2, freedom))
+    return difference, difference - half, difference + half
+
+
+def _references(history: History, neuron: str) -> pd.DataFrame:
+    """Valid reference trials with their change relative to the image's mean, as a share of the mean of all."""
+    table = trial_table(history)
+    shown = table[(table["kind"] == "reference") & table[neuron].notna()].copy()
+    overall = shown.groupby("stimulus")[neuron].mean().mean()
+    residual = shown[neuron] - shown.groupby("stimulus")[neuron].transform("mean")
+    shown["change"] = residual / overall if overall else np.nan
+    return shown
+
+
+def _variances(sizes: FloatArray, means: FloatArray, squares: FloatArray) -> tuple[float, float]:
+    """Signal and noise variance from each stimulus' number of trials, mean, and sum of squares within."""
+    noise = float(squares.sum() / (sizes - 1).sum())
+    signal = float(means.var(ddof=1) - noise * (1 / sizes).mean())
+    return max(signal, 0.0), noise
+
+
+def _ratio(signal: float, noise: float) -> float:
+    return signal / noise if noise else (np.inf if signal else 0.0)

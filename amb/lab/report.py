@@ -1,0 +1,112 @@
+"""The report on an experiment: what the entry-point group `amb.lab_reports` offers, and the data that it receives."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from amb.catalogue.plugins import find, load_class
+from amb.errors import LabError
+from amb.lab import analysis
+from amb.lab.experiment import FILE, Experiment
+from amb.lab.history import History
+from amb.lab.laboratory import Laboratory
+from amb.lab.stimuli import Picture
+from amb.study.durable import write_whole
+
+
+@dataclass(frozen=True)
+class LabData:
+    """What a report on an experiment is made from.
+
+    Attributes:
+        name: the folder's name.
+        experiment: the settings.
+        settings: their text, as the user wrote it.
+        history: trials, candidates and responses.
+        trials: see `analysis.trial_table`.
+        evolutions: by search; see `analysis.evolution`.
+        stopping: by search: what is advised, and why.
+        advantages: by search; see `analysis.advantage`.
+        drifts, trends, noise: by neuron; see `analysis.drift`, `drift_trend` and `signal_and_noise`.
+        best: see `analysis.best_stimuli`.
+        draw: pictures of stimuli by name, uint8[height, width, 3], as they were presented.
+    """
+
+    name: str
+    experiment: Experiment
+    settings: str
+    history: History
+    trials: pd.DataFrame
+    evolutions: Mapping[str, pd.DataFrame]
+    stopping: Mapping[str, tuple[str, str]]
+    advantages: Mapping[str, Mapping[str, object]]
+    drifts: Mapping[str, pd.DataFrame]
+    trends: Mapping[str, tuple[float, float, float]]
+    noise: Mapping[str, Mapping[str, float]]
+    best: pd.DataFrame
+    draw: Callable[[list[str]], Mapping[str, Picture]]
+
+
+class LabReport(ABC):
+    """Writes a file about an experiment; created without arguments, then `write` is called once."""
+
+    plugin_kind: ClassVar[str] = "lab_reports"
+
+    @abstractmethod
+    def write(self, data: LabData, file: Path) -> None:
+        """Write `file`, whose folder exists."""
+
+
+def lab_data(lab: Laboratory) -> LabData:
+    """The data of an experiment.
+
+    Raises:
+        LabError: it has no block yet.
+    """
+    history, experiment = lab.history, lab.experiment
+    if history.start is None or not history.blocks:
+        raise LabError(f"{lab.folder} has no block yet, so there is nothing to report; `amb lab next {lab.folder}`")
+    searches, neurons = experiment.searches, experiment.neurons
+    return LabData(
+        lab.folder.resolve().name,
+        experiment,
+        (lab.folder / FILE).read_text(encoding="utf-8"),
+        history,
+        analysis.trial_table(history),
+        {s.name: analysis.evolution(history, s) for s in searches},
+        {s.name: analysis.stopping(history, s) for s in searches},
+        {s.name: analysis.advantage(history, s) for s in searches},
+        {name: analysis.drift(history, name) for name in neurons},
+        {name: analysis.drift_trend(history, name) for name in neurons},
+        {name: analysis.signal_and_noise(history, name) for name in neurons},
+        analysis.best_stimuli(history, neurons),
+        lambda names: lab.pictures().draw(names, history),
+    )
+
+
+def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list[Path]:
+    """Write the page and the table of all trials into a folder, which is made if missing.
+
+    Args:
+        lab: the experiment.
+        folder: for `report.html` and `trials.csv`.
+        report: the plug-in that writes the page.
+
+    Raises:
+        LabError: there is nothing to report, or the folder cannot be written.
+        PluginError: the report cannot be loaded.
+    """
+    data = lab_data(lab)
+    writer = load_class(find("lab_reports", report), LabReport)
+    page, table = folder / "report.html", folder / "trials.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(table, data.trials.to_csv(index=False), error=None)
+        writer().write(data, page)
+    except OSError as cause:
+        raise LabError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
+    return [page, table]

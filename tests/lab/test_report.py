@@ -1,0 +1,100 @@
+"""The page about an experiment: complete at every stage, offline, and safe against names."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from amb.errors import LabError
+from amb.lab.laboratory import Laboratory
+from amb.lab.report import write_report
+
+from .conftest import finish, new_experiment
+
+
+class Page(HTMLParser):
+    """Elements of a page, and whether they are balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def page_of(lab: Laboratory) -> tuple[str, Page]:
+    text = write_report(lab, lab.folder / "report")[0].read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def test_a_finished_experiment(folder: Path) -> None:
+    lab = new_experiment(folder, neurons=("a", "b"), trials=400, references=2)
+    finish(lab, skip=lambda n: n % 11 == 0)
+    text, page = page_of(lab)
+    assert len(page.all("svg")) == 2 + 2 + 2  # evolution, drift and trials of each
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
+    images = page.all("img")
+    assert len(images) == 4  # the best stimulus and the best reference of each neuron
+    assert all(str(image["src"]).startswith("data:image/webp") and image["alt"] for image in images)
+    shown = len(lab.history.trials)
+    assert text.count("</tr>") > shown
+    for search in lab.experiment.searches:
+        assert str(lab.history.best(search.neurons, search.name)) in text
+    table = pd.read_csv(folder / "report" / "trials.csv")
+    assert len(table) == shown
+    assert table["a"].isna().sum() == shown // 11
+
+
+def test_it_refers_to_nothing_elsewhere(folder: Path) -> None:
+    lab = new_experiment(folder, references=1)
+    finish(lab, blocks=2)
+    text, page = page_of(lab)
+    targets = [a.get(name) for _, a in page.found for name in ("src", "href") if a.get(name)]
+    assert targets
+    assert all(str(target).startswith(("#", "data:")) for target in targets)
+    assert not re.search(r"https?://(?!www\.w3\.org)", text)
+    identifiers = {a["id"] for _, a in page.found if "id" in a}
+    assert {str(t)[1:] for t in targets if str(t).startswith("#")} <= identifiers
+
+
+@pytest.mark.parametrize("references", [0, 1])
+def test_every_stage_has_a_page(folder: Path, references: int) -> None:
+    """Before the first response, within a block, and without references."""
+    lab = new_experiment(folder, references=references)
+    with pytest.raises(LabError, match="nothing to report"):
+        write_report(lab, folder / "report")
+    block = lab.next_block()
+    assert block is not None
+    assert "No response yet" in page_of(lab)[0]
+    finish(lab, blocks=1)
+    text, _ = page_of(lab)
+    assert "too early to tell" in text
+    assert ("no reference images" in text) == (references == 0)
+
+
+def test_names_and_settings_are_escaped(tmp_path: Path) -> None:
+    lab = new_experiment(
+        tmp_path / "<script>alert(1)<", changes={"# presentations of each of them": "# </pre><script>x</script>"}
+    )
+    finish(lab, blocks=1)
+    text, page = page_of(lab)
+    assert len(page.all("script")) == 1
+    assert "&lt;script&gt;alert(1)&lt;" in text
