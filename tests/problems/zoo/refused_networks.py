@@ -1,0 +1,159 @@
+"""Networks that cannot be measured as they are: each is refused in one line that says why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import snntorch as snn
+import torch
+from spikingjelly.activation_based import layer, neuron
+from torch import Tensor, nn
+
+from .handmade_networks import Net
+from .leaky_networks import Latency, NormPerStep, SharedNeurons
+from .torch_networks import Mixer, Pyramid
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A network, what `amb.target` is given with it, the layer that is asked for, and what the refusal must say."""
+
+    name: str
+    make: Callable[[], nn.Module]
+    says: str
+    layer: str = "output"
+    options: Mapping[str, object] = field(default_factory=dict)
+    shape: tuple[int, int, int] = (12, 12, 3)
+
+
+class Elsewhere(nn.Module):
+    """Keeps its memory outside of itself, where no copy and no reset reaches it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        before = MEMORY.get("v")
+        MEMORY["v"] = y if before is None or before.shape != y.shape else y + 0.5 * before
+        return MEMORY["v"]
+
+
+MEMORY: dict[str, Tensor] = {}
+
+
+class Entropy(nn.Module):
+    """Draws from a generator of numpy's that it creates anew in every pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return y + torch.from_numpy(np.random.default_rng().standard_normal(y.shape).astype(np.float32))
+
+
+class Attending(nn.Module):
+    """Attention, whose output layer is used without being called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.attention = nn.Conv2d(3, 8, 4, stride=4), nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.conv(x).flatten(2).transpose(1, 2)
+        return self.attention(tokens, tokens, tokens)[0]
+
+
+class Squeezing(nn.Module):
+    """Loses the axis of the images when there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).squeeze()
+
+
+class Repeated(nn.Module):
+    """One block, applied three times in a row: in time or in depth, nobody can tell from outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.block = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for _ in range(3):
+            x = torch.relu(self.block(x))
+        return x
+
+
+class Text(nn.Module):
+    """Answers in words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> str:
+        return "a cat" if self.conv(x).mean() > 0 else "a dog"
+
+
+class Steps(nn.Module):
+    """As many steps as the image is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lif = nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2, init_hidden=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.lif.reset_mem()
+        return torch.stack([self.lif(self.conv(x)) for _ in range(2 + int(1e4 * float(x.mean())) % 7)]).mean(0)
+
+
+def used() -> nn.Module:
+    """Neurons of the user's own that still hold what they were shown."""
+    network = Net()
+    network(torch.rand(1, 3, 12, 12))
+    return network
+
+
+REFUSED = [
+    Refused("memory and no frames", lambda: nn.Sequential(
+        nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2, init_hidden=True)), "state frames=", "1"),
+    Refused("memory of a handmade neuron and no frames", Net, "state frames=", "spikes"),
+    Refused("memory that is not at rest", used, "not at rest; pass reset=", "spikes", {"frames": 3}),
+    Refused("memory elsewhere", Elsewhere, "gives different values when the same image is shown again", "output",
+            {"frames": 2}),
+    Refused("random numbers of unknown origin", Entropy, "gives different values|keeps a memory"),
+    Refused("images lost", Squeezing, "loses the axis of the images"),
+    Refused("time or depth", Repeated, "state steps=3 to average over the calls, or steps=1", "block"),
+    Refused("no tensor", Text, "returns str, not a tensor"),
+    Refused("several maps by name", Pyramid, "choose one with select=: low, high"),
+    Refused("units of tokens", Mixer, r"may hold the units; state channel_axis=", "across"),
+    Refused("steps that depend on the image", Steps, "depends on the image", "lif"),
+    Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),
+    Refused("one norm per step", NormPerStep, "state steps=", "lif"),
+    Refused("steps that do not divide", Latency, "steps=4 does not divide", "lif", {"steps": 4}),
+    Refused("images of another size", lambda: nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), "fails on a grey image"),
+    Refused("images of another depth", lambda: nn.Conv2d(1, 2, 3), "fails on a grey image"),
+    Refused("lazy, never shown anything", lambda: nn.Sequential(nn.LazyConv2d(4, 3)), "lazy", "0"),
+    Refused("a layer that is not called", Attending, "the forward pass does not call it",
+            "attention.out_proj"),
+    Refused("frames of no frame", Net, "frames must be an integer of at least 1", options={"frames": 0}),
+    Refused("neurons of fixed steps, one by one", lambda: nn.Sequential(
+        layer.Conv2d(3, 4, 3), neuron.PSN(T=4)), "fails on a grey image", "1", {"frames": 4}),
+    Refused("a reset that changes weights", Net, "reset= changes the weights", "conv",
+            {"frames": 2, "reset": lambda net: net.conv.reset_parameters()}),
+]  # fmt: skip
+
+
+def _of_width(width: int) -> nn.Module:
+    """As many steps as channels."""
+    network = SharedNeurons()
+    network.conv2 = nn.Conv2d(4, width, 3)
+    return network
