@@ -30,7 +30,7 @@ def convention(module: nn.Module) -> str | None:
     """
     owner = next(base for base in type(module).__mro__ if "forward" in vars(base))
     if is_neuron(module):
-        return "same"
+        return "first" if type(module).__name__ == "SConv2dLSTM" else "same"
     if not owner.__module__.startswith(_PACKAGES):
         return None
     if isinstance(module, nn.LayerNorm | nn.RMSNorm):
@@ -73,10 +73,14 @@ def batch_axis(one: tuple[int, ...], three: tuple[int, ...] | None) -> tuple[int
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of channels that layers of known class have, by their convention and number of axes after the batch."""
+    """Numbers of channels that layers of known class have, by their convention and number of axes after the batch.
+
+    `square` is whether the images are, so that their maps are too.
+    """
 
     first: Mapping[int, Collection[int]]
     last: Mapping[int, Collection[int]]
+    square: bool = False
 
 
 def channel_axis(
@@ -146,6 +150,12 @@ def _without_time(shape: tuple[int, ...], after: list[int], sizes: Sizes, steps:
 def _guess(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int:
     """The one axis that agrees with what layers of known class do in this network."""
     first, last = sizes.first.get(len(after), ()), sizes.last.get(len(after), ())
+    if len(after) == 3 and sizes.square:
+        one, two, three = (shape[axis] for axis in after)
+        if two == three != one:
+            return after[0]
+        if one == two != three:
+            return after[-1]
     if len(after) > 2 and first and not last:
         return after[0]
     fits = {after[0]} if shape[after[0]] in first else set()

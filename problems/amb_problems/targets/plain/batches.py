@@ -31,7 +31,7 @@ def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call
         values_per_call: how much a call computes.
 
     Returns:
-        The class of sizes with the largest size, among those the one with the smallest; (1,) if batches differ.
+        The most sizes that agree, of equally many the larger ones; (1,) if batches differ.
     """
     if values_per_call > HEAVY:
         return (1,)
@@ -48,7 +48,7 @@ def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call
         else:
             classes.append([(size, sums)])
     found = [tuple(size for size, _ in known) for known in classes]
-    return max(found, key=lambda sizes: (sizes[-1], -sizes[0])) if found else (1,)
+    return max(found, key=lambda sizes: (len(sizes), sizes[-1])) if found else (1,)
 
 
 def fastest_size(run: Callable[[Tensor], object], images: Callable[[int], Tensor], sizes: Sequence[int]) -> int:

@@ -15,7 +15,7 @@ from amb.contracts.images import Shape
 from amb.errors import SpecError, unknown
 from amb_problems.targets.plain import neurons
 from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size
-from amb_problems.targets.plain.copies import Copy, Pool, Reset
+from amb_problems.targets.plain.copies import Pool, Reset
 from amb_problems.targets.plain.fingerprint import identity
 from amb_problems.targets.plain.passes import Plan, means
 from amb_problems.targets.plain.randomness import generators, kept, seeded
@@ -70,6 +70,7 @@ class _Examination:
         self._bring_to_rest(module)
         pool = Pool(module, request.reset)
         self.source = Source(pool, request.prepare, request.shape, self.device, request.name)
+        self.plastic: list[str] = []
         self.plan = Plan(multistep=request.frames if request.multistep else None, dtype=_dtype(module))
 
     def responses(self) -> Responses:
@@ -81,11 +82,16 @@ class _Examination:
             if self._draws():
                 self.plan.identity = network
             found = self._survey()
-            carried = self._carried(found)
-        self._set_passes(found, carried)
         responses = Responses(self.source, found, self.plan, identity=network)
         self._verify(responses)
-        self._find_batches(responses)
+        with self.plan.mode():
+            self._set_passes(found, self._carried(found))
+        if self.plan.passes > 1:
+            self._verify(responses)
+        if found.batches and self.plan.identity is None:
+            self._find_order(responses)
+            self._verify_neighbours(responses)
+            self._find_batches(responses)
         return responses
 
     def _bring_to_rest(self, module: nn.Module) -> None:
@@ -99,7 +105,8 @@ class _Examination:
 
     def _find_mode(self) -> None:
         """Run without gradients if the module can."""
-        for mode in ("inference", "off", "on"):
+        # Tensors of inference mode would stay in a module that is run itself.
+        for mode in ("off", "on") if self.source.pool.single else ("inference", "off", "on"):
             self.plan.gradients = mode
             try:
                 with self.source.pool.borrowed() as copy, self.plan.mode():
@@ -119,13 +126,15 @@ class _Examination:
                 with self.plan.mode():
                     copy.module(self._input(kind, 1))
                 assigned |= copy.snapshot.changed()
-            changed = any(weights_changed(before, copy.module))
+            self.plastic = list(weights_changed(before, copy.module))
             copy.rest()
-        if changed:
+        if self.plastic:
             pool = Pool(self.source.pool.module, self.request.reset, share=False)
             self.source = replace(self.source, pool=pool)
         elif self.plan.gradients != "on":
-            self.source.pool.module.requires_grad_(False)
+            for parameter in self.source.pool.module.parameters():
+                if parameter.is_leaf:
+                    parameter.requires_grad_(False)
         return assigned
 
     def _draws(self) -> bool:
@@ -153,12 +162,13 @@ class _Examination:
             copy.rest()
             for _ in range(2):
                 with self._seeds(images):
-                    answers.append(means(copy.module, [self._input("random", 1)], found.layers, names, self.plan))
-                states.append(memory(copy.module))
-            changed = copy.snapshot.changed()
+                    x = [self._input("random", 1)]
+                    answers.append(means(copy.module, x, found.layers, names, self.plan, whole=True))
+                states.append(memory(copy.module, parameters=bool(self.plastic)))
+            changed, draws = copy.snapshot.changed(), copy.snapshot.draws
         moved = [name for name, held in states[1].items() if not equal(states[0].get(name, []), held)]
         if not moved and any(not torch.equal(answers[0][name], answers[1][name]) for name in names):
-            moved = [""]
+            moved = [] if draws else [""]
         if moved and self.request.reset is None:
             self._check_blank(changed)
         return moved
@@ -192,7 +202,7 @@ class _Examination:
         if carried and len(still) == len(carried):
             raise SpecError(
                 f"{self.owner} keeps a memory from one forward pass to the next (in {still[0] or 'the module'}); state "
-                "frames=, how many passes each image is shown for, from rest; frames=1 for one"
+                "how many passes each image is shown for, from rest, with frames= (frames=1 for one)"
             )
 
     def _verify(self, responses: Responses) -> None:
@@ -201,14 +211,27 @@ class _Examination:
         images = [self.source.probes("grey", 1), *self.source.probes("random", 2).split(1)]
         seen: dict[int, dict[str, Tensor]] = {}
         for order in ((0, 1, 2), (2, 2, 0, 1)):
-            copy = self.source.pool.fresh()
-            with neurons.registered(copy.module):
+            with self.source.pool.fresh() as copy:
                 for index in order:
                     answer = responses.shown(copy, images[index], names)
                     first = seen.setdefault(index, answer)
                     for name in names:
                         if not _same(first[name], answer[name]):
                             self._refuse(name)
+
+    def _verify_neighbours(self, responses: Responses) -> None:
+        """An image's values beside others may round otherwise, but must be of the same size."""
+        names, images = tuple(responses.layers), self.source.probes("random", 3)
+        with self.source.pool.fresh() as copy:
+            alone = [responses.shown(copy, image, names) for image in images.split(1)]
+            together = responses.shown(copy, images, names)
+        for name in names:
+            one = torch.cat([answer[name] for answer in alone])
+            if (together[name] - one).abs().mean() > _ROUNDING * max(one.abs().mean(), together[name].abs().mean()):
+                raise SpecError(
+                    f"{self.owner}: layer {name} gives an image other values beside other images: the module mixes the "
+                    "images of a batch, as batch norms without running statistics do"
+                )
 
     def _refuse(self, layer: str) -> None:
         if self.plan.identity is not None:
@@ -222,14 +245,11 @@ class _Examination:
         )
 
     def _find_batches(self, responses: Responses) -> None:
-        if self.plan.identity is not None or not responses.survey.batches:
-            return
         names, layers = tuple(responses.layers), responses.survey.layers.values()
         images = self.source.probes("random", SIZES[-1])
         with self.source.pool.borrowed() as copy:
-            self._find_order(responses, copy)
 
-            def run(batch: Tensor) -> object:
+            def run(batch: Tensor) -> dict[str, Tensor]:
                 return responses.shown(copy, batch, names)
 
             calls = sum(len(layer.calls) for layer in layers)
@@ -238,25 +258,26 @@ class _Examination:
                 self.plan.sizes = sizes
                 self.plan.best = fastest_size(run, lambda n: images[:n], sizes)
 
-    def _find_order(self, responses: Responses, copy: Copy) -> None:
+    def _find_order(self, responses: Responses) -> None:
         """Of layers whose axis of images also holds steps: which of the two runs faster."""
         folded = [name for name, layer in responses.survey.layers.items() if layer.folded]
         if not folded:
             return
         images = self.source.probes("random", 3)
-        alone = [responses.shown(copy, image, folded) for image in images.split(1)]
         far: dict[bool, dict[str, float]] = {}
-        for first in (True, False):
-            self.plan.steps_first = dict.fromkeys(folded, first)
-            answer = responses.shown(copy, images, folded)
-            far[first] = {n: float((answer[n] - torch.cat([a[n] for a in alone])).abs().max()) for n in folded}
+        with self.source.pool.borrowed() as copy:
+            alone = [responses.shown(copy, image, folded) for image in images.split(1)]
+            for first in (True, False):
+                self.plan.steps_first = dict.fromkeys(folded, first)
+                answer = responses.shown(copy, images, folded)
+                far[first] = {n: float((answer[n] - torch.cat([a[n] for a in alone])).abs().max()) for n in folded}
         self.plan.steps_first = {name: far[True][name] <= far[False][name] for name in folded}
 
-    def _alike(self, run: Callable[[Tensor], object], images: Tensor, sizes: Sequence[int]) -> bool:
+    def _alike(self, run: Callable[[Tensor], dict[str, Tensor]], images: Tensor, sizes: Sequence[int]) -> bool:
         """Whether the values themselves agree between the sizes."""
         whole: list[dict[str, Tensor]] = []
         for size in sizes:
-            parts: list[dict[str, Tensor]] = [run(batch) for batch in images.split(size)]  # type: ignore[misc]
+            parts = [run(batch) for batch in images.split(size)]
             whole.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
         return all(_same(whole[0][name], other[name]) for other in whole[1:] for name in other)
 
@@ -267,6 +288,10 @@ class _Examination:
         if self.plan.identity is None:
             return nullcontext()
         return seeded(images, self.plan.identity, self.device)
+
+
+_ROUNDING = 0.05
+"""Share of a layer's mean response by which rounding, and the few spikes that it moves, may change values."""
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
@@ -300,7 +325,7 @@ def _check_names(found: Survey, choices: Choices, owner: str) -> None:
 
 def _take_many_steps(module: nn.Module, frames: int | None) -> None:
     """Switch SpikingJelly's modules to multistep mode: `[frames, n, ...]`."""
-    if frames is None or not any(hasattr(part, "step_mode") for part in module.modules()):
+    if frames is None or not any(neurons.has_step_mode(part) for part in module.modules()):
         raise SpecError("multistep needs SpikingJelly's modules and frames; leave it out for other networks")
     from spikingjelly.activation_based.functional import set_step_mode
 

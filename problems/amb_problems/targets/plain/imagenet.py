@@ -9,7 +9,6 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -72,29 +71,26 @@ class ImageNetTarget(OwnTarget):
         known = LAYERS[self.name]
         return {**known, PROBABILITY: known[list(known)[-1]]}
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:  # type: ignore[override]
         """A hash of the weights' name, which torchvision never reuses."""
         return hashlib.sha256(f"torchvision {_MODELS[self.name].weights} {self.shape}".encode()).hexdigest()
-
-    @cached_property
-    def module(self) -> "nn.Module":
-        """The network with its weights."""
-        return pretrained(self.name)
-
-    @cached_property
-    def responses(self) -> "Responses":
-        """The network with its hooks; it sees one image at a time."""
-        from amb_problems.targets.plain.responses import Responses
-
-        return Responses.of_shipped(
-            copy.deepcopy(self.module), prepare=self._prepare, shape=self.shape, device=self.device, name=self.name
-        )
 
     def facts(self) -> Mapping[str, object]:
         """Network, weights, and how images are converted to its input."""
         model = _MODELS[self.name]
         return {"network": f"torchvision's {model.function}", "weights": model.weights, **self._input_facts()}
+
+    def _load(self) -> "nn.Module":
+        return pretrained(self.name)
+
+    def _examine(self) -> "Responses":
+        """The network as it is; it sees one image at a time."""
+        from amb_problems.targets.plain.responses import Responses
+
+        return Responses.of_shipped(
+            copy.deepcopy(self.module), prepare=self._prepare, shape=self.shape, device=self.device, name=self.name
+        )
 
     def _offered(self, responses: "Responses") -> Mapping[str, int]:
         return self.layers

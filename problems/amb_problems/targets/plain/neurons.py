@@ -15,14 +15,17 @@ _SNNTORCH, _SPIKINGJELLY = "snntorch._neurons", "spikingjelly.activation_based"
 
 def is_neuron(module: nn.Module) -> bool:
     """Whether a module is a neuron of one of the two packages, so that its parts are not layers."""
-    return _is_snntorch(module) or any(
-        base.__module__.startswith(f"{_SPIKINGJELLY}.neuron") for base in type(module).__mro__
-    )
+    return _is_snntorch(module) or any(base.__module__.startswith(f"{_SPIKINGJELLY}.neuron") for base in _bases(module))
 
 
 def has_memory(module: nn.Module) -> bool:
     """Whether a module is of a class that keeps a memory from step to step: neurons, filters, recurrent containers."""
     return _is_snntorch(module) or _is_memory_module(module)
+
+
+def has_step_mode(module: nn.Module) -> bool:
+    """Whether a module is one of SpikingJelly's that take one step at a time or all in one call."""
+    return _is(module, "StepModule")
 
 
 def reset(module: nn.Module) -> None:
@@ -60,14 +63,20 @@ def keep_membranes(module: nn.Module) -> None:
 def _is_snntorch(module: nn.Module) -> bool:
     return any(
         base.__module__.startswith(_SNNTORCH) and base.__name__ in ("SpikingNeuron", "LeakyParallel")
-        for base in type(module).__mro__
+        for base in _bases(module)
     )
 
 
 def _is_memory_module(module: nn.Module) -> bool:
-    return any(
-        base.__module__ == f"{_SPIKINGJELLY}.base" and base.__name__ == "MemoryModule" for base in type(module).__mro__
-    )
+    return _is(module, "MemoryModule")
+
+
+def _is(module: nn.Module, name: str) -> bool:
+    return any(base.__module__ == f"{_SPIKINGJELLY}.base" and base.__name__ == name for base in _bases(module))
+
+
+def _bases(module: nn.Module) -> tuple[type, ...]:
+    return type(module).__mro__
 
 
 @contextmanager

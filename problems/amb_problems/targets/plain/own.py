@@ -3,9 +3,9 @@
 import copy
 import hashlib
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amb.contracts.images import Shape
 from amb.contracts.target import check_unit
@@ -94,34 +94,20 @@ class OwnTarget(ModuleTarget):
         self._frames, self._multistep, self._steps, self._reset = frames, multistep, steps, reset
         self._time_axis, self._channel_axis, self._select = time_axis, channel_axis, select
         self._mean, self._std, self._size, self._version = mean, std, size, version
-        self._origin = self
-        self._source: nn.Module | Callable[[], nn.Module] = source if _is_function(source) else self._privately(source)
+        self._first, self._shared = device, _Shared()
+        self._source: nn.Module | Callable[[], nn.Module] = source
+        if not _is_function(source):
+            self._source = self._privately(source)
 
-    @cached_property
+    @property
     def module(self) -> "nn.Module":
         """The private copy of the module, which is never run."""
-        from torch import nn
+        return self._shared.once("module", self._load)
 
-        return self._source if isinstance(self._source, nn.Module) else self._privately(self._source())
-
-    @cached_property
+    @property
     def responses(self) -> "Responses":
         """The module with its hooks; it has been verified."""
-        from amb_problems.targets.plain.examine import Request, examined
-        from amb_problems.targets.plain.private import further_copy
-        from amb_problems.targets.plain.survey import Choices
-
-        request = Request(
-            prepare=self._prepare,
-            shape=self.shape,
-            frames=self._frames,
-            multistep=self._multistep,
-            device=self.device,
-            name=self.name,
-            choices=Choices(self._steps, self._time_axis, self._channel_axis, self._select),
-            reset=self._reset,
-        )
-        responses = examined(further_copy(self._origin.module, share=False), request, self._settings)
+        responses = self._shared.once(self.device, self._examine)
         if self.layer is not None:
             check_unit(self._offered(responses), self.layer, 0, self.name)
         return responses
@@ -131,15 +117,10 @@ class OwnTarget(ModuleTarget):
         """Units of every layer that can be measured, in the order of the forward pass."""
         return self._offered(self.responses)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:  # type: ignore[override]
-        """A hash of what the module is and of what it answers, on the device that it was created for."""
-        if self._origin is not self:
-            return self._origin.fingerprint
-        from amb_problems.targets.plain.fingerprint import behaviour
-
-        digest = hashlib.sha256(f"{self.responses.identity} {behaviour(self.responses)}".encode())
-        return digest.hexdigest()
+        """A hash of what the module is and of what it answers, on the device that the target was created for."""
+        return self._shared.once("fingerprint", self._hash)
 
     def facts(self) -> Mapping[str, object]:
         """The module, and how images are converted to its input."""
@@ -153,10 +134,36 @@ class OwnTarget(ModuleTarget):
         if device == self.device:
             return self
         other = copy.copy(self)
-        for name in ("module", "responses", "fingerprint"):
-            other.__dict__.pop(name, None)
         other.device = device
         return other
+
+    def _load(self) -> "nn.Module":
+        from torch import nn
+
+        return self._source if isinstance(self._source, nn.Module) else self._privately(self._source())
+
+    def _examine(self) -> "Responses":
+        from amb_problems.targets.plain.examine import Request, examined
+        from amb_problems.targets.plain.survey import Choices
+
+        request = Request(
+            prepare=self._prepare,
+            shape=self.shape,
+            frames=self._frames,
+            multistep=self._multistep,
+            device=self.device,
+            name=self.name,
+            choices=Choices(self._steps, self._time_axis, self._channel_axis, self._select),
+            reset=self._reset,
+        )
+        return examined(self._instance(), request, self._settings)
+
+    def _hash(self) -> str:
+        from amb_problems.targets.plain.fingerprint import behaviour
+
+        if self.device != self._first:
+            return self.on(self._first).fingerprint
+        return hashlib.sha256(f"{self.responses.identity} {behaviour(self.responses)}".encode()).hexdigest()
 
     @property
     def _settings(self) -> tuple[object, ...]:
@@ -184,16 +191,34 @@ class OwnTarget(ModuleTarget):
         for layer in dict.fromkeys(layer for layer, _ in units):
             check_unit(self.layers, layer, 0, self.name)
 
+    def _instance(self) -> "nn.Module":
+        """A module for this device."""
+        from amb_problems.targets.plain.private import Uncopyable, further_copy
+
+        try:
+            return further_copy(self.module, share=False)
+        except Exception as error:  # anything may hang on a user's module
+            if self.device != self._first:
+                raise Uncopyable(f"target {self.name}", error) from error
+            return self.module  # a function has created it for this target
+
     def _privately(self, module: object) -> "nn.Module":
+        """A private copy of the user's module; what a function returns and cannot be copied is private already."""
         from torch import nn
 
-        from amb_problems.targets.plain.private import private_copy
+        from amb_problems.targets.plain.private import Uncopyable, evaluate, private_copy
 
         if not isinstance(module, nn.Module):
             raise SpecError(
                 f"target {self.name} needs a torch module, but its function returned {type(module).__name__}"
             )
-        return private_copy(module, f"target {self.name}")
+        try:
+            return private_copy(module, f"target {self.name}")
+        except Uncopyable:
+            if module is self._source:
+                raise
+            evaluate(module)
+            return module
 
     def _prepare(self, pixels: "Tensor") -> "Tensor":
         from torch.nn.functional import interpolate
@@ -202,6 +227,21 @@ class OwnTarget(ModuleTarget):
         if self._size is not None:
             x = interpolate(x, size=(self._size, self._size), mode="bilinear", align_corners=False)
         return (x - _channels(self._mean, x)) / _channels(self._std, x)
+
+
+class _Shared:
+    """What a target and its copies create once."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What is kept under a key, made when it is first asked for."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
 
 
 def _is_function(source: object) -> bool:

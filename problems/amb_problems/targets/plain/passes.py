@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from amb.errors import SpecError
 from amb_problems.targets.plain.outputs import Unreadable, chosen
 from amb_problems.targets.plain.survey import Layer
-from amb_problems.targets.plain.trace import Call
+from amb_problems.targets.plain.trace import Call, submodule
 
 
 class _Enough(BaseException):
@@ -62,7 +62,13 @@ def _mode(gradients: str) -> Iterator[None]:
 
 
 def means(
-    module: nn.Module, inputs: Sequence[Tensor], layers: Mapping[str, Layer], wanted: Sequence[str], plan: Plan
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    layers: Mapping[str, Layer],
+    wanted: Sequence[str],
+    plan: Plan,
+    *,
+    whole: bool = False,
 ) -> dict[str, Tensor]:
     """Mean responses of all units of some layers, `[n, units]` each.
 
@@ -72,12 +78,13 @@ def means(
         layers: how each layer is read.
         wanted: the layers asked for.
         plan: how the module is run.
+        whole: whether to finish the last pass, too, when all layers have responded.
 
     Raises:
         SpecError: a layer does not respond as it did in the survey.
     """
     reader = _Reader(layers, wanted, plan)
-    reader.present(module, inputs)
+    reader.present(module, inputs, whole=whole)
     return {name: reader.mean(name) for name in wanted}
 
 
@@ -90,12 +97,12 @@ class _Reader:
         self._passes = 0
         self._missing: set[Call] = set()
 
-    def present(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
+    def present(self, module: nn.Module, inputs: Sequence[Tensor], *, whole: bool) -> None:
         """Show the module the inputs, one after the other."""
         self._passes = len(inputs)
         for number, x in enumerate(inputs):
             self._missing = set(self._calls)
-            last = number == len(inputs) - 1
+            last = number == len(inputs) - 1 and not whole
             count = x.shape[1 if self._plan.multistep is not None else 0]
             with self._watched(module, count, last), suppress(_Enough):
                 module(x)
@@ -129,7 +136,7 @@ class _Reader:
             return called
 
         handles = [
-            module.get_submodule(name).register_forward_hook(hook(name)) for name in {c.module for c in self._calls}
+            submodule(module, name).register_forward_hook(hook(name)) for name in {c.module for c in self._calls}
         ]
         try:
             yield
@@ -163,18 +170,12 @@ class _Reader:
 
 def _sum(tensor: Tensor, batch: int, units: int | None) -> Tensor:
     """Sum of every unit, float64 `[n, units]`; exact for whole numbers, such as spikes."""
-    axes = [axis for axis in range(tensor.ndim) if axis not in (batch, units)]
-    narrow = not tensor.is_floating_point() or tensor.dtype in (torch.float16, torch.bfloat16)
-    if narrow:
-        tensor = tensor.double()
-    elif tensor.dtype == torch.float32 and axes:
-        per_unit = tensor.numel() // (tensor.shape[batch] * (1 if units is None else tensor.shape[units]))
-        tensor = tensor.double() if per_unit >= _WHOLE else tensor
-    total = tensor.sum(axes) if axes else tensor
-    total = total.double()
-    if units is None:
-        return total[:, None]
-    return total.T if units < batch else total
+    rows = tensor.movedim(batch, 0)[:, None] if units is None else tensor.movedim((batch, units), (0, 1))
+    # In memory one after the other, since the order of a sum over other axes depends on the number of images.
+    rows = rows.flatten(2).contiguous() if rows.ndim > 2 else rows[:, :, None]
+    if rows.dtype != torch.float32 or rows.shape[2] >= _WHOLE:
+        rows = rows.double()
+    return rows.sum(2).double()
 
 
 _WHOLE = 2**24

@@ -14,6 +14,21 @@ from torch.overrides import TorchFunctionMode
 from amb.errors import SpecError
 
 
+class Uncopyable(SpecError):
+    """A module that cannot be copied.
+
+    Args:
+        owner: the target, for the message.
+        error: what was raised.
+    """
+
+    def __init__(self, owner: str, error: Exception) -> None:
+        super().__init__(
+            f"{owner}: the module cannot be copied ({_line(error)}); pass a function that creates it instead: "
+            "amb.target(make_network, ...)"
+        )
+
+
 def private_copy(module: nn.Module, owner: str) -> nn.Module:
     """A deep copy in evaluation mode, at whatever state the module is in.
 
@@ -35,16 +50,29 @@ def private_copy(module: nn.Module, owner: str) -> nn.Module:
         with _Leaves():
             private = copy.deepcopy(module, memo)
         private = _uncompiled(private)
+        if isinstance(private, torch.jit.ScriptModule):
+            private = Scripted(private)
         for part in private.modules():
             if not isinstance(part, torch.jit.ScriptModule):
                 _rebind_all(vars(part), memo)
+            if isinstance(part, nn.TransformerEncoderLayer):
+                part.register_forward_hook(_keep_slow_path)
     except Exception as error:  # anything may hang on a user's module
-        raise SpecError(
-            f"{owner}: the module cannot be copied ({_line(error)}); pass a function that creates it instead: "
-            "amb.target(make_network, ...)"
-        ) from error
+        raise Uncopyable(owner, error) from error
     evaluate(private)
     return private
+
+
+class Scripted(nn.Module):
+    """A scripted module, some of which take no hooks, inside one that does."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Any:
+        """What the module returns."""
+        return self.module(x)
 
 
 def evaluate(module: nn.Module) -> None:
@@ -53,6 +81,12 @@ def evaluate(module: nn.Module) -> None:
         module.eval()
     except NotImplementedError:
         return
+
+
+def _keep_slow_path(_: object, __: object, ___: object) -> None:
+    """A hook that does nothing, on encoder layers: torch computes otherwise where no part of them has a hook, so a
+    layer's values would depend on which other layers are read.
+    """
 
 
 def further_copy(module: nn.Module, *, share: bool = True) -> nn.Module:
@@ -123,7 +157,8 @@ def _rebound(function: types.FunctionType, memo: dict[int, Any]) -> types.Functi
     }  # fmt: skip
     if not reached and not any(_mutable(cell) for cell in cells):
         return function
-    values = {**function.__globals__, **{name: _copied(value, memo) for name, value in reached.items()}}
+    values = dict(function.__globals__)
+    values |= {name: _copied(value, memo) for name, value in reached.items()}
     copies = tuple(types.CellType(_copied(cell.cell_contents, memo)) if _filled(cell) else cell for cell in cells)
     new = types.FunctionType(function.__code__, values, function.__name__, function.__defaults__, copies)
     new.__kwdefaults__, new.__qualname__, new.__module__ = (
@@ -137,10 +172,14 @@ def _rebound(function: types.FunctionType, memo: dict[int, Any]) -> types.Functi
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    """A copy of what a function reaches; what cannot be copied, such as a lock, stays what it is."""
     if isinstance(value, types.FunctionType):
         return _rebound(value, memo)
-    with _Leaves():
-        return copy.deepcopy(value, memo)
+    try:
+        with _Leaves():
+            return copy.deepcopy(value, memo)
+    except Exception:  # anything may hang on a user's function
+        return value
 
 
 def _filled(cell: Any) -> bool:

@@ -19,7 +19,6 @@ from amb.contracts.target import Layers, check_unit
 from amb.errors import SpecError
 from amb_problems.targets.plain.batches import split
 from amb_problems.targets.plain.copies import Copy, Pool
-from amb_problems.targets.plain.neurons import registered
 from amb_problems.targets.plain.passes import Plan, means
 from amb_problems.targets.plain.randomness import seeded
 from amb_problems.targets.plain.survey import Choices, Survey, survey
@@ -167,16 +166,17 @@ class Responses:
         check_unit(self.layers, layer, 0)
         if self.plan.identity is not None and len(pixels) > 1:
             return torch.cat([self.differentiable(one, layer) for one in pixels.split(1)])
-        copy = self.source.pool.fresh()  # a used copy's buffers may be inference tensors, which gradients do not pass
         x = self.plan.input(self.source.prepare(pixels.clone()))  # it may change its argument in place
-        with registered(copy.module), self._seeds(pixels.round().to(torch.uint8)):
+        # A used copy's buffers may be inference tensors, through which no gradient flows.
+        with self.source.pool.fresh() as copy, self._seeds(pixels.round().to(torch.uint8)):
             return means(copy.rest(), [x] * self.plan.passes, self.survey.layers, [layer], self.plan)[layer].float()
 
     def shown(self, copy: Copy, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The layers' mean responses to images in one batch, `[n, units]` each, on a copy that is brought to rest."""
         with self.plan.mode(), self._seeds(images):
             x = self.plan.input(self.source.prepare(images.to(self.source.device)))
-            return means(copy.rest(), [x] * self.plan.passes, self.survey.layers, layers, self.plan)
+            answers = means(copy.rest(), [x] * self.plan.passes, self.survey.layers, layers, self.plan)
+            return {layer: answer.detach() for layer, answer in answers.items()}
 
     def _answer(self, pixels: Tensor, job: "_Job") -> dict[str, FloatArray]:
         rows = [*job.rows, *[job.rows[-1]] * (job.size - len(job.rows))]

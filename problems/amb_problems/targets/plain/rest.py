@@ -5,6 +5,7 @@ lists and objects of their own, is remembered once and put back before every pre
 """
 
 import copy
+import random
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -83,6 +84,11 @@ class Snapshot:
                     self._written.add(index)
         return found
 
+    @property
+    def draws(self) -> bool:
+        """Whether the module holds generators of random numbers of its own."""
+        return any(isinstance(o, torch.Generator | np.random.Generator | random.Random) for _, _, o in self._objects)
+
     def _shared(self) -> dict[int, object]:
         return {id(tensor): tensor for tensor, _, _ in self._tensors}
 
@@ -158,8 +164,8 @@ def weights_changed(before: dict[str, Tensor], module: nn.Module) -> Iterator[st
     return (name for name, tensor in module.named_parameters() if not _same(tensor, before[name]))
 
 
-def memory(module: nn.Module) -> dict[str, list[Tensor]]:
-    """Copies of the tensors that each submodule holds besides its parameters."""
+def memory(module: nn.Module, *, parameters: bool) -> dict[str, list[Tensor]]:
+    """Copies of the tensors that each submodule holds, with its parameters or without."""
     held: dict[str, list[Tensor]] = {}
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) or _keeps_nothing(part):
@@ -167,6 +173,9 @@ def memory(module: nn.Module) -> dict[str, list[Tensor]]:
         values = [*vars(part).values(), *part._buffers.values(), *vars(part).get("_memories", {}).values()]
         flat = [item for value in values for item in (value if isinstance(value, list | tuple) else (value,))]
         held[name] = [item.detach().clone() for item in flat if isinstance(item, Tensor)]
+    if parameters:
+        for name, part in module.named_modules():
+            held.setdefault(name, []).extend(p.detach().clone() for p in part.parameters(recurse=False))
     return held
 
 

@@ -30,41 +30,67 @@ def groups(trace: Trace, name: str, steps: int | None, parts: Mapping[str, nn.Mo
     Returns:
         The groups, or why they cannot be told.
     """
+    records = trace.of(name)
+    sites = list(dict.fromkeys(record.site for record in records))
+    if steps is None and len(sites) > 1 and (merged := _one_memory(trace, records, len(sites), parts)):
+        return merged
     found: list[list[Record]] = []
-    sites: dict[Hashable, list[Record]] = {}
-    for record in trace.of(name):
-        sites.setdefault(record.site, []).append(record)
-    for records in sites.values():
-        period = _period(trace, records)
-        length = len(records) // period
+    for site in sites:
+        some = [record for record in records if record.site == site]
+        period = _period(trace, some)
+        length = len(some) // period
         if steps is not None:
-            if steps == 1 or len(records) == 1:
-                period = len(records)
-            elif len(records) % steps == 0:
-                period = len(records) // steps
+            if steps == 1 or len(some) == 1:
+                period = len(some)
+            elif len(some) % steps == 0:
+                period = len(some) // steps
             elif length > 1:
-                return f"it is called {len(records)} times in a pass, which steps={steps} does not divide"
-        elif length > 1 and not _in_time(trace, records, period, parts):
+                return f"it is called {len(some)} times in a pass, which steps={steps} does not divide"
+        elif length > 1 and not _in_time(trace, some, period, parts):
             return (
                 f"it is called {length} times in a pass, in time or one after the other: state steps={length} to "
                 "average over the calls, or steps=1 to make each a layer of its own"
             )
-        found += [records[start::period] for start in range(period)]
+        found += [some[start::period] for start in range(period)]
     return sorted(found, key=lambda group: group[0].number)
 
 
-def _period(trace: Trace, records: Sequence[Record]) -> int:
-    """After how many calls from one place the loop starts again; all of them if it does not."""
+def _one_memory(
+    trace: Trace, records: Sequence[Record], sites: int, parts: Mapping[str, nn.Module]
+) -> list[list[Record]] | None:
+    """The groups of calls from several places that repeat the same submodules and step the same neurons.
+
+    A first step that stands before the loop over the others is a step like them.
+    """
+    period = _period(trace, records, named=True)
+    if (
+        period >= sites
+        or len(records) == period
+        or not any(has_memory(p) for p in _loop(trace, records, period, parts))
+    ):
+        return None
+    return [list(records[start::period]) for start in range(period)]
+
+
+def _period(trace: Trace, records: Sequence[Record], *, named: bool = False) -> int:
+    """After how many calls the loop starts again; all of them if it does not.
+
+    Args:
+        trace: a forward pass.
+        records: some calls of a submodule.
+        named: go by the names of what runs between two calls, not by the places in the code that call it.
+    """
     count = len(records)
     if count == 1:
         return 1
-    events: list[Event] = [(record.module, record.site) for record in trace.records]
+    events: list[Event] = [(record.module, None if named else record.site) for record in trace.records]
     totals = Counter(events)
-    places = [index for index, record in enumerate(trace.records) if any(record is one for one in records)]
+    chosen = {id(record) for record in records}
+    places = [index for index, record in enumerate(trace.records) if id(record) in chosen]
     between = [tuple(events[a + 1 : b]) for a, b in pairwise(places)]
     for period in (p for p in range(1, count) if count % p == 0):
         repeats = all(one == other for one, other in zip(between, between[period:], strict=False))
-        # Every part of the loop runs in each of its turns, a submodule that runs once is not part of one.
+        # Every part of a loop runs in each of its turns: a submodule that runs once is not part of one.
         whole = all(totals[event] >= count // period for some in between for event in some)
         alike = all(a.shape == b.shape for a, b in zip(records, records[period:], strict=False))
         if repeats and whole and alike:
@@ -73,16 +99,24 @@ def _period(trace: Trace, records: Sequence[Record]) -> int:
 
 
 def _in_time(trace: Trace, records: Sequence[Record], period: int, parts: Mapping[str, nn.Module]) -> bool:
-    """Whether the loop is one over time."""
-    numbers = {id(record) for record in records}
-    places = [index for index, record in enumerate(trace.records) if id(record) in numbers]
-    loop = [*trace.records[places[0] + 1 : places[period]], *records[:period]]
-    events = {(record.module, record.site) for record in loop}
+    """Whether a loop is one over time."""
+    if any(is_neuron(part) or has_memory(part) for part in _loop(trace, records, period, parts)):
+        return True
+    inside = {(record.module, record.site) for record in _turn(trace, records, period)}
     repeated: dict[Event, list[bool]] = {}
     for record in trace.records:
-        if (record.module, record.site) in events:
+        if (record.module, record.site) in inside:
             repeated.setdefault((record.module, record.site), []).append(record.same_input)
-    constant = any(len(some) > 1 and all(some[1:]) for some in repeated.values())
-    return constant or any(
-        is_neuron(part) or has_memory(part) for module, _ in events for part in parts[module].modules()
-    )
+    return any(len(some) > 1 and all(some[1:]) for some in repeated.values())
+
+
+def _turn(trace: Trace, records: Sequence[Record], period: int) -> list[Record]:
+    """The calls in the first turn of a loop."""
+    first, last = (trace.records.index(record) for record in (records[0], records[period]))
+    return [*trace.records[first + 1 : last], *records[:period]]
+
+
+def _loop(trace: Trace, records: Sequence[Record], period: int, parts: Mapping[str, nn.Module]) -> list[nn.Module]:
+    """All modules that run in a turn of a loop, with their parts."""
+    names = {record.module for record in _turn(trace, records, period)}
+    return [part for name in names for part in parts[name].modules()]

@@ -9,7 +9,7 @@ from amb_problems.targets.plain.axes import Sizes, batch_axis, channel_axis, con
 from amb_problems.targets.plain.copies import Pool
 from amb_problems.targets.plain.outputs import Select, Unreadable
 from amb_problems.targets.plain.steps import groups
-from amb_problems.targets.plain.trace import ROOT, Record, Trace, run_traced, traced, watched_names
+from amb_problems.targets.plain.trace import INPUT, ROOT, Record, Trace, run_traced, traced, watched_names
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def survey(pool: Pool, show: Show, choices: Choices) -> Survey:
         for kind, number in (("grey", 1), ("random", 1), ("random", 3)):
             with traced(copy.rest(), selects) as trace:
                 try:
-                    run_traced(copy.module, show(kind, number))
+                    run_traced(copy.module, show(kind, number), trace)
                 except Exception:
                     if number == 1:
                         raise
@@ -141,7 +141,7 @@ class _Reader:
                 self._refuse(name, str(error))
         found.sort(key=lambda entry: self._place(entry[1][0]))
         steps = {len(group) for _, group, _ in found if len(group) > 1} | {self.choices.steps or 1} - {1}
-        axes = _Axes(self.parts, self.choices, steps)
+        axes = _Axes(self.parts, self.choices, steps, square=self.one.square)
         batches: dict[tuple[str, int], tuple[int, int]] = {}
         readable: list[tuple[str, list[Record]]] = []
         for name, group, _ in found:
@@ -211,7 +211,7 @@ class _Reader:
         self.result.layers[label] = Layer(name, calls, select, first.shape, batch, channel, tuple(sorted(steps)))
 
     def _place(self, record: Record) -> int:
-        return next(index for index, other in enumerate(self.one.records) if other is record)
+        return self.one.records.index(record)
 
     def _refuse(self, name: str, why: str) -> None:
         self.result.refused.setdefault(name or ROOT, why)
@@ -220,11 +220,13 @@ class _Reader:
 class _Axes:
     """The axis of the units, learned from the layers whose class is known and passed on to those that follow them."""
 
-    def __init__(self, parts: Mapping[str, nn.Module], choices: Choices, steps: Collection[int]) -> None:
-        self.parts, self.choices, self.steps = parts, choices, steps
+    def __init__(
+        self, parts: Mapping[str, nn.Module], choices: Choices, steps: Collection[int], *, square: bool
+    ) -> None:
+        self.parts, self.choices, self.steps, self.square = parts, choices, steps, square
         self.first: dict[int, set[int]] = {}
         self.last: dict[int, set[int]] = {}
-        self.known: dict[str, str] = {}
+        self.known: dict[str, str] = {INPUT: "first"}
 
     def learn(self, name: str, record: Record, batch: int) -> None:
         """Note the convention of a layer, and its number of channels."""
@@ -259,7 +261,7 @@ class _Axes:
             record.shape,
             batch,
             known=known,
-            sizes=Sizes(self.first, self.last),
+            sizes=Sizes(self.first, self.last, self.square),
             steps=self.steps if single else (),
             stated=exact,
             time=at,

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 
 from amb_problems.targets.plain.neurons import is_neuron
 from amb_problems.targets.plain.outputs import Select, Unreadable, chosen, takes
 
 ROOT = "output"
 """The layer that is the module's own output, offered unless it is that of a submodule."""
+
+INPUT = "the input"
+"""Stands for the maker of the module's input."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Call:
     number: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Record:
     """What was seen of a call.
 
@@ -55,9 +59,11 @@ class Record:
 
 @dataclass
 class Trace:
-    """All calls of a pass, in the order in which they returned."""
+    """All calls of a pass, in the order in which they returned, and the module's input."""
 
     records: list[Record] = field(default_factory=list)
+    given: "weakref.ref[Tensor] | None" = None
+    square: bool = False
 
     def of(self, module: str) -> list[Record]:
         """The calls of a submodule."""
@@ -78,7 +84,14 @@ def watched_names(module: nn.Module) -> list[str]:
     """Submodules that may be layers; "" is the module itself. Parts of a neuron, such as its surrogate, are not."""
     neurons = [f"{name}." for name, part in module.named_modules() if name and is_neuron(part)]
     names = [name for name, _ in module.named_modules()]
-    return [name for name in names if not name.startswith(tuple(neurons)) and "parametrizations" not in name.split(".")]
+    scripted = [name for name, part in module.named_modules() if isinstance(part, ScriptModule)]  # call no hooks
+    hidden = (*neurons, *scripted)
+    return [name for name in names if not name.startswith(hidden) and "parametrizations" not in name.split(".")]
+
+
+def submodule(module: nn.Module, name: str) -> nn.Module:
+    """A submodule by its name; "" is the module itself."""
+    return module.get_submodule(name) if name else module
 
 
 @contextmanager
@@ -92,12 +105,11 @@ def traced(module: nn.Module, selects: "dict[str, Select | None]") -> Iterator[T
     tracer = _Tracer(selects)
     handles = []
     for name in selects:
-        part = module.get_submodule(name)
-        if not isinstance(part, torch.jit.ScriptModule) or name == "":
-            handles += [
-                part.register_forward_pre_hook(tracer.enter(name), with_kwargs=True),
-                part.register_forward_hook(tracer.leave(name), with_kwargs=True),
-            ]
+        part = submodule(module, name)
+        handles += [
+            part.register_forward_pre_hook(tracer.enter(name), with_kwargs=True),
+            part.register_forward_hook(tracer.leave(name), with_kwargs=True),
+        ]
     try:
         yield tracer.trace
     finally:
@@ -145,6 +157,8 @@ class _Tracer:
         return hook
 
     def _maker(self, tensor: Tensor) -> str | None:
+        if self.trace.given is not None and self.trace.given() is tensor:
+            return INPUT
         known = self._made.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else None
 
@@ -164,8 +178,9 @@ class _Tracer:
         return (*path, turn)
 
 
-def run_traced(module: nn.Module, x: Tensor) -> None:
-    """Call the module; sites are told from here on."""
+def run_traced(module: nn.Module, x: Tensor, trace: Trace) -> None:
+    """Call the module; places in the code are told from here on."""
+    trace.given, trace.square = weakref.ref(x), x.shape[-1] == x.shape[-2]
     module(x)
 
 
