@@ -21,6 +21,7 @@ CAPTIONS = {
     "study": "a study on disk: runs, journals, manifest, merge, health",
     "contracts": "what plug-ins implement",
     "stats": "tables in, tables out",
+    "fingerprint": "hashes of code and values",
     "spec": "names with options: tt-b[k=50]",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
