@@ -47,7 +47,11 @@ def document(*, token: bool) -> dict[str, Any]:
         "/blocks/{block}/{file}": {
             "get": {
                 **_operation("picture", "The picture of a stimulus.", _picture()),
-                "parameters": [_parameter("block", "integer"), _parameter("file", "string")],
+                "parameters": [
+                    _parameter("block", "integer"),
+                    _parameter("file", "string"),
+                    {**_parameter("base64", "string"), "in": "query", "required": False},
+                ],
             }
         },
         "/responses": {
@@ -78,7 +82,9 @@ def document(*, token: bool) -> dict[str, Any]:
 def _operation(name: str, summary: str, answer: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": name, "summary": summary, "responses": {"200": answer}}
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        form = {"type": "object", "required": ["json"], "properties": {"json": {"type": "string"}}}
+        kinds = {"application/json": {"schema": body}, "application/x-www-form-urlencoded": {"schema": form}}
+        operation["requestBody"] = {"required": True, "content": kinds}
     return operation
 
 
@@ -87,7 +93,7 @@ def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _picture() -> dict[str, Any]:
-    return {"description": "PNG.", "content": {"image/png": {}}}
+    return {"description": "PNG; its bytes in Base64 with ?base64=1.", "content": {"image/png": {}, "text/plain": {}}}
 
 
 def _parameter(name: str, kind: str) -> dict[str, Any]:

@@ -8,11 +8,13 @@ mark as coming from another site.
 import ipaddress
 import secrets
 import socket
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 20
 """Bytes that a request may have."""
+
+FORM = "application/x-www-form-urlencoded"
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Scope], Awaitable[None]]
@@ -192,13 +196,15 @@ class _Rig:
         return await self._alone(record)
 
     async def picture(self, request: "Request") -> "Response":
-        from starlette.responses import FileResponse
+        from starlette.responses import FileResponse, Response
 
         block, name = request.path_params["block"], request.path_params["file"]
         folder = self._lab.block_folder(block)
         known = {path.name: path for path in folder.glob("*.png")} if folder.is_dir() else {}
         if name not in known:  # a name from outside never becomes a path
             return _json(ErrorMessage(f"block {block} has no picture {name[:80]!r}"), status=404)
+        if request.query_params.get("base64"):  # for clients that read text only, as GNU Octave does
+            return Response(b64encode(known[name].read_bytes()), media_type="text/plain")
         return FileResponse(known[name], media_type="image/png")
 
     async def _alone(self, work: Callable[[], object]) -> "Response":
@@ -212,7 +218,9 @@ class _Rig:
 
 
 async def _body(request: "Request") -> bytes:
-    """The body of a JSON request.
+    """The JSON of a request: its body, or the field `json` of a form.
+
+    Octave's `webwrite` sends forms only, and MATLAB's sends them too.
 
     Raises:
         LabError: another type, or too large.
@@ -223,6 +231,9 @@ async def _body(request: "Request") -> bytes:
         body += part
         if len(body) > LARGEST:
             raise LabError(f"the request is larger than {LARGEST >> 20} MiB; send the responses in parts")
+    if kind == FORM:
+        fields = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+        return fields.get("json", ["{}"])[0].encode()
     if body and kind != "application/json":
         raise LabError(f"the request has content type {kind!r}; expected application/json")
     return bytes(body)

@@ -1,0 +1,86 @@
+"""`amb lab` on the command line: what is printed, as text and as JSON, and one line for every mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from amb.cli.app import app
+from amb.errors import AmbError
+from amb.lab.laboratory import Laboratory
+
+from .conftest import rows_for
+
+
+def amb(*words: object) -> Result:
+    result = CliRunner().invoke(app, ["lab", *map(str, words)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def responses(folder: Path, name: str = "r.csv") -> Path:
+    lab = Laboratory(folder)
+    block = lab.next_block()
+    assert block is not None
+    path = folder.parent / name
+    rows = rows_for(lab, block)
+    path.write_text("trial,neuron,response\n" + "".join(f"{r.trial},{r.neuron},{r.value!r}\n" for r in rows))
+    return path
+
+
+def test_from_new_to_report(folder: Path) -> None:
+    for _ in range(2):  # every command is idempotent
+        assert "400 trials, searches a (cma), b (cma)" in amb("new", folder, "-g", "toy", "-n", "a,b").stdout
+    for _ in range(2):
+        assert "block 1, trials 1 to 50" in amb("next", folder).stdout
+    file = responses(folder)
+    assert "100 new responses; the block is complete" in amb("tell", folder, file).stdout
+    assert "0 new responses, 100 known before" in amb("tell", folder, file).stdout
+    status = amb("status", folder).stdout
+    assert "50 of 400" in status
+    assert "search b" in status
+    assert "block 2, trials 51 to" in amb("next", folder).stdout
+    assert str(folder / "report" / "report.html") in amb("report", folder).stdout
+
+
+def test_json_for_scripts(folder: Path) -> None:
+    amb("new", folder, "-g", "toy", "--trials", 26)
+    block = json.loads(amb("next", folder, "--json").stdout)
+    assert (block["block"], block["first"], block["last"], block["finished"]) == (1, 1, 26, False)
+    receipt = json.loads(amb("tell", folder, responses(folder), "--json").stdout)
+    assert (receipt["new"], receipt["missing"]) == (26, [])
+    assert json.loads(amb("next", folder, "--json").stdout) == {"finished": True}
+    assert json.loads(amb("status", folder, "--json").stdout)["blocks"] == 1
+
+
+def test_a_group_and_another_solver(folder: Path) -> None:
+    assert "a+b (snes)" in amb("new", folder, "-g", "toy", "-n", "a,b", "--together", "-s", "snes").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["next", "{none}"], "is not an experiment: it has no experiment.toml; `amb lab new"),
+        (["new", "{none}", "-g", "toi"], "unknown generator 'toi'; did you mean toy"),
+        (["new", "{none}", "-g", "toy", "-n", "trial"], "a neuron cannot be called 'trial'"),
+        (["new", "{none}", "-g", "toy", "-n", "a,a"], "neuron 'a' is listed twice"),
+        (["new", "{none}", "-g", "toy", "-r", "/nowhere.png"], "/nowhere.png does not exist"),
+        (["new", "{folder}", "-g", "toy", "-n", "x"], "holds another experiment already"),
+        (["tell", "{folder}", "{none}.csv"], "there is no file"),
+        (["next", "{folder}", "--close", "4"], "there is no block 4 to close; blocks so far: 0"),
+        (["report", "{folder}"], "nothing to report"),
+        (["simulate", "{folder}"], "name a problem for each neuron"),
+        (["simulate", "{folder}", "--format", "xls"], "unknown format 'xls'"),
+        (["serve", "{folder}", "--token", "x"], "at least 8 printable"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(folder: Path, words: list[str], message: str) -> None:
+    amb("new", folder, "-g", "toy")
+    filled = [word.format(folder=folder, none=folder.parent / "none") for word in words]
+    with pytest.raises(AmbError) as caught:
+        amb(*filled)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
