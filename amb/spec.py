@@ -1,8 +1,11 @@
 """Spec strings: `name[option=value,...]`, the same on the command line and in Python."""
 
+import os
 import re
 from dataclasses import dataclass
 from math import isfinite
+from operator import index
+from pathlib import Path
 
 from amb.errors import SpecError
 
@@ -154,3 +157,33 @@ def split_specs(text: str) -> list[str]:
             start = position + 1
     parts.append(text[start:])
     return [part.strip() for part in parts if part.strip()]
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path that a user gave, with `~` expanded; every path passes here once, where it enters `amb`.
+
+    Raises:
+        SpecError: it is empty, contains a zero byte, or names no user's home.
+    """
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise SpecError(f"{text!r} is not a path; the current folder is '.'")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as cause:  # no such user, or no home
+        raise SpecError(f"cannot expand {text!r}: {cause}; write the whole path") from cause
+
+
+def whole_number(value: object, what: str, least: int) -> int:
+    """An integer of Python, numpy or any other kind, as a plain one.
+
+    Raises:
+        SpecError: it is not an integer, or below `least`.
+    """
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError as cause:
+        raise SpecError(f"{what} must be a whole number, got {value!r}") from cause
+    if isinstance(value, bool) or number < least:
+        raise SpecError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    return number

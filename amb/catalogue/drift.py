@@ -7,6 +7,7 @@ import numpy as np
 from amb.catalogue import problems as registry
 from amb.contracts.problem import Problem
 from amb.errors import AmbError
+from amb.foreign import from_user, in_a_line
 from amb.spec import ProblemId
 from amb.study.health import Finding
 from amb.study.study import Study
@@ -41,6 +42,8 @@ def examine_networks(study: Study) -> Iterator[Finding]:
 def _fails(problem: Problem) -> str | None:
     try:
         problem.evaluate(problem.space.sample_prior(1, np.random.default_rng(0)))
-    except Exception as cause:
-        return f"{type(cause).__name__}: {cause}"
+    except BaseException as cause:
+        if from_user(cause):
+            raise
+        return in_a_line(cause)
     return None

@@ -3,6 +3,7 @@
 from functools import cache
 
 from amb.catalogue.plugins import Plugin, find, instance_of, load_instance, plugins
+from amb.contracts.device import check_device
 from amb.contracts.generator import REQUIRED, Generator
 from amb.contracts.returned import attributes
 from amb.errors import PluginError, SpecError
@@ -27,7 +28,7 @@ def generator(name: str, *, device: str = "cpu") -> Generator:
         PluginError: it cannot be loaded, or is not a generator.
         CheckpointError: its checkpoint is missing or damaged.
     """
-    return _on(find("generators", name), device)
+    return _on(find("generators", name), check_device(device))
 
 
 def described(name: str) -> Generator:

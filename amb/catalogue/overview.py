@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 
 from amb.catalogue import generators, targets
 from amb.catalogue.families import registered_families
-from amb.catalogue.plugins import Kind, find
+from amb.catalogue.plugins import Kind, find, plugins
 from amb.catalogue.problems import family
 from amb.catalogue.suites import suite, suite_names
 from amb.contracts.images import size
 from amb.errors import AmbError
+from amb.foreign import from_user, in_a_line
 
 Row = Mapping[str, object]
 
@@ -32,8 +33,11 @@ def _rows(kind: Kind, names: list[str], describe: Callable[[str], Row]) -> list[
     for name in names:
         try:
             rows.append({"name": name, **describe(name), "from": find(kind, name).origin})
-        except AmbError as error:
-            rows.append({"name": name, "error": str(error), "from": find(kind, name).origin})
+        except BaseException as error:
+            if from_user(error):
+                raise
+            told = str(error) if isinstance(error, AmbError) else in_a_line(error)
+            rows.append({"name": name, "error": told, "from": plugins(kind)[name].origin})
     return rows
 
 

@@ -4,14 +4,17 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from amb.errors import PluginError, unknown
+from amb.errors import AmbError, PluginError, unknown
+from amb.foreign import from_user, in_a_line, same_directory
+from amb.spec import user_path
 
 Kind = Literal["suites", "families", "generators", "targets", "solvers", "reports", "lab_reports", "recipes", "studies"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -29,6 +32,9 @@ _ONE: dict[Kind, str] = {
 }
 
 T = TypeVar("T")
+
+_FILE_MODULE = "amb_plugin_"
+"""Prefix of the modules that files given with `--plugin` become."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Plugin:
     origin: str
     _entry: EntryPoint | None = None
     _object: object | None = None
+    _error: str = ""
 
     def __str__(self) -> str:
         return f"{_ONE[self.kind]} {self.name!r} of {self.origin}"
@@ -61,27 +68,27 @@ class Plugin:
         """Import and return the object.
 
         Raises:
-            PluginError: the import failed; the message names the plug-in, its distribution and the cause.
+            PluginError: the import failed (the message names the plug-in, its distribution and the cause), or another
+            plug-in has the same name.
         """
         if self._entry is None:
             return self._object
+        if self._error:
+            raise PluginError(self._error)
         try:
-            return self._entry.load()
-        except Exception as cause:
-            raise PluginError(
-                f"{self} cannot be loaded from {self.location}: {type(cause).__name__}: {cause}"
-            ) from cause
+            with same_directory():
+                return self._entry.load()
+        except BaseException as cause:
+            if from_user(cause):
+                raise
+            raise PluginError(f"{self} cannot be loaded from {self.location}: {in_a_line(cause)}") from cause
 
 
 _from_files: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in KINDS}
 
 
 def plugins(kind: Kind) -> dict[str, Plugin]:
-    """All plug-ins of a kind by name, sorted; listing imports none of them.
-
-    Raises:
-        PluginError: two plug-ins have the same name.
-    """
+    """All plug-ins of a kind by name, sorted, those that cannot be used included; listing imports none of them."""
     known = dict(_installed(kind))
     for name, plugin in _from_files[kind].items():
         _refuse_duplicates(known.get(name), plugin)
@@ -94,12 +101,15 @@ def find(kind: Kind, name: str) -> Plugin:
 
     Raises:
         SpecError: unknown name; the message suggests the nearest ones.
+        PluginError: two plug-ins have that name.
     """
     if re.fullmatch(r"[\w.]+:\w+", name):
         return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
     if name not in known:
         raise unknown(_ONE[kind], name, known)
+    if known[name]._error:
+        raise PluginError(known[name]._error)
     return known[name]
 
 
@@ -122,7 +132,7 @@ def load_instance(plugin: Plugin, base: type[T]) -> T:
         PluginError: it cannot be imported, or it neither is nor returns a `base`.
     """
     loaded = plugin.load()
-    instance = loaded if isinstance(loaded, base) or not callable(loaded) else loaded()
+    instance = loaded if isinstance(loaded, base) or not callable(loaded) else _called(plugin, loaded)
     if not isinstance(instance, base):
         raise PluginError(f"{plugin} is not {_article(base)}: {instance!r}")
     return instance
@@ -182,19 +192,22 @@ def load_file(path: str | Path) -> list[Plugin]:
     Raises:
         PluginError: the file is missing, cannot be imported, or defines no plug-in.
     """
-    file = Path(path).resolve()
+    file = user_path(path).resolve()
     if not file.is_file():
         raise PluginError(f"no plug-in file {str(path)!r}; expected the path of a Python file")
-    module_name = f"amb_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"
+    module_name = f"{_FILE_MODULE}{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
         raise PluginError(f"{str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as cause:
-        raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {type(cause).__name__}: {cause}") from cause
+        with same_directory():
+            spec.loader.exec_module(module)
+    except BaseException as cause:
+        if from_user(cause):
+            raise
+        raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}") from cause
     defined = [
         Plugin(kind, getattr(cls, "name", None) or _kebab(cls.__name__), str(file), str(path), _object=cls)
         for kind, cls in _classes(module)
@@ -218,8 +231,8 @@ def _installed(kind: Kind) -> dict[str, Plugin]:
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
         plugin = Plugin(kind, entry.name, entry.value, origin, _entry=entry)
         # A distribution that is on sys.path twice (an editable install and a wheel) counts once.
-        if (twin := installed.get(entry.name)) is None or twin.location != plugin.location:
-            _refuse_duplicates(twin, plugin)
+        if (twin := installed.get(entry.name)) is not None and twin.location != plugin.location:
+            plugin = replace(plugin, _error=_clash(twin, plugin))
         installed[entry.name] = plugin
     return installed
 
@@ -234,10 +247,41 @@ def _classes(module: object) -> Iterator[tuple[Kind, type]]:
 
 def _refuse_duplicates(first: Plugin | None, second: Plugin) -> None:
     if first is not None:
-        raise PluginError(
-            f"two {second.kind} are called {second.name!r}: one from {first.origin} ({first.location}), "
-            f"one from {second.origin} ({second.location}); uninstall or rename one"
-        )
+        raise PluginError(_clash(first, second))
+
+
+def _clash(first: Plugin, second: Plugin) -> str:
+    return (
+        f"two {second.kind} are called {second.name!r}: one from {first.origin} ({first.location}), "
+        f"one from {second.origin} ({second.location}); uninstall or rename one"
+    )
+
+
+def _called(plugin: Plugin, make: Callable[[], T]) -> T:
+    try:
+        with same_directory():
+            return make()
+    except AmbError:
+        raise
+    except BaseException as cause:
+        if from_user(cause):
+            raise
+        raise PluginError(f"{plugin} cannot be created: {in_a_line(cause)}") from cause
+
+
+def blame(error: BaseException) -> PluginError | None:
+    """An error in one line for an exception that third parties' code raised; None if no such code was running."""
+    names = {plugin.location.split(":")[0].split(".")[0] for kind in KINDS for plugin in _third_parties(kind)}
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith(_FILE_MODULE) or module.split(".")[0] in names:
+            place = f"{Path(frame.f_code.co_filename).name}:{line}"
+            return PluginError(f"plug-in code failed at {place}: {in_a_line(error)}")
+    return None
+
+
+def _third_parties(kind: Kind) -> Iterator[Plugin]:
+    return (plugin for plugin in _installed(kind).values() if plugin.origin.split(" ")[0] != "amb")
 
 
 def _name(base: type) -> str:

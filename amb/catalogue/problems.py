@@ -11,10 +11,12 @@ from amb.catalogue import generators, targets
 from amb.catalogue.families import compose, fits, problem_of, registered_families
 from amb.catalogue.plugins import find, load_instance
 from amb.catalogue.suites import suite, suite_names
+from amb.contracts.device import check_device
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem
 from amb.contracts.target import units_of
 from amb.errors import AmbError, CheckpointError, PluginError, SpecError, unknown
+from amb.foreign import from_user
 from amb.spec import ProblemId, Spec, split_specs
 
 T = TypeVar("T")
@@ -76,6 +78,7 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
         SpecError: an unknown generator, target, layer, unit or option.
         CheckpointError: a network is missing or damaged.
     """
+    device = check_device(device)
     parsed = Spec.parse(spec)
     parts = _parts(parsed.name)
     chosen = family(parts.pair)
@@ -138,9 +141,13 @@ def _working(describe: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
     """The plug-ins of some names; a glob passes over those that fail."""
     for name in names:
         try:
-            yield describe(name)
-        except (PluginError, CheckpointError):
+            described = describe(name)
+        except BaseException as cause:
+            own = isinstance(cause, AmbError) and not isinstance(cause, PluginError | CheckpointError)
+            if own or from_user(cause):
+                raise
             continue
+        yield described
 
 
 def _require(parts: ProblemId) -> None:

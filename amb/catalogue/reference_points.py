@@ -16,6 +16,7 @@ from amb.catalogue.plugins import find
 from amb.catalogue.suites import suite, suite_names
 from amb.contracts.reference import Reference
 from amb.errors import DataError
+from amb.spec import user_path
 from amb.study.durable import write_json
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
@@ -48,7 +49,7 @@ def save(references: References, file: Path) -> None:
         DataError: it cannot be written.
     """
     content = asdict(references)
-    advice = "choose another place with --out"
+    file, advice = user_path(file), "choose another place with --out"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from amb.catalogue.families import CatalogueComposer
 from amb.catalogue.plugins import Plugin, find, instance_of, load_function, plugins
+from amb.contracts.device import check_device
 from amb.contracts.returned import attributes
 from amb.contracts.target import REQUIRED, Target
 from amb.errors import PluginError, SpecError, unknown
@@ -46,6 +47,7 @@ def target(
     """
     if isinstance(source, type) and issubclass(source, Target):
         source = instance_of(source)
+    device = check_device(device)
     if isinstance(source, str | Target):
         if frames is not None:
             raise SpecError(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amb.spec import user_path
+
 if TYPE_CHECKING:
     from amb.run.dask import DaskCluster
     from amb.run.limits import Limits
@@ -38,7 +40,13 @@ OptionalProblems = Annotated[
 ]
 WithReference = Annotated[bool, typer.Option("--with-reference", help="Include the published reference solvers.")]
 ReferenceFolder = Annotated[
-    Path | None, typer.Option("--reference", help="Include the solvers of this study, written by amb publish.")
+    Path | None,
+    typer.Option(
+        "--reference",
+        help="Include the solvers of this study, written by amb publish.",
+        parser=user_path,
+        metavar="<path>",
+    ),
 ]
 Budget = Annotated[
     int | None, typer.Option("--budget", "-b", help="Queries per run; by default the suite's.", metavar="N")
@@ -48,7 +56,13 @@ Seeds = Annotated[
     typer.Option("--seeds", help="Number of seeds, or which ones: 5, 3..7 or 0,2,5; by default the suite's."),
 ]
 StudyFolder = Annotated[
-    Path, typer.Option("--study", help="Folder for runs and reports; stored runs are not repeated.")
+    Path,
+    typer.Option(
+        "--study",
+        help="Folder for runs and reports; stored runs are not repeated.",
+        parser=user_path,
+        metavar="<path>",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="Device on which networks are evaluated: cpu or cuda.")]
 Plugins = Annotated[

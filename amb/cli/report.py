@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
+from amb.spec import user_path
 
 
 def report(
-    study: Annotated[Path, typer.Argument(help="The study's folder.")] = o.DEFAULT_STUDY,
+    study: Annotated[Path, typer.Argument(help="The study's folder.", parser=user_path)] = o.DEFAULT_STUDY,
     solvers: Annotated[str | None, typer.Option("--solvers", "-s", help="Only these solvers.")] = None,
     problems: Annotated[str | None, typer.Option("--problems", "-p", help="Only these problems.")] = None,
     budget: o.Budget = None,

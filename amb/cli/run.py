@@ -37,7 +37,7 @@ def run(
     cluster = o.cluster(executor, scheduler, workers, plugin)
     progress = display(Console(stderr=json))
     progress.prepare("Loading solvers and networks ...")
-    plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device)
+    plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device, limits=limits)
     with interruptible(study):
         opened = Study(study)
         notes = opened.describe(plan.runs, plan.settings(timing=timing))

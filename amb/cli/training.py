@@ -6,7 +6,9 @@ from typing import cast
 
 from amb.catalogue.plugins import find, load_function
 from amb.cli.running import interrupted_status
+from amb.contracts.device import check_device
 from amb.contracts.recipe import Recipe, TrainingProgress
+from amb.spec import user_path
 
 
 def run_recipe(
@@ -16,6 +18,8 @@ def run_recipe(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    data, out = user_path(data), user_path(out)
+    device = check_device(device)
     recipe = load_function(find("recipes", name))
     columns = (
         TextColumn("{task.description}"),

@@ -1,6 +1,6 @@
 """Comparing solvers on problems: plan the runs, execute them, and pass the tables to the statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
 from amb.run.dispatch import carry_out
 from amb.run.display import default_display
-from amb.run.limits import Limits
+from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import NoProgress, Progress
 from amb.spec import Spec
@@ -85,6 +85,7 @@ def compare(
     """
     receiver = default_display() if progress is None or progress is True else progress or NoProgress()
     receiver.prepare("Loading solvers and networks ...")
+    _refuse_nothing(problems, "problems", "leave the argument out for the suite quick")
     names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names
     question = Question(metric, alpha, rope, control_name)
@@ -94,7 +95,13 @@ def compare(
             solver_names, problem_names, budget, seeds, find=given.solver
         )
     plan = make_plan(
-        solver_names, problem_names or DEFAULT_PROBLEMS, budget=budget, seeds=seeds, device=device, given=given
+        solver_names,
+        problem_names or DEFAULT_PROBLEMS,
+        budget=budget,
+        seeds=seeds,
+        device=device,
+        given=given,
+        limits=limits or NO_LIMITS,
     )
     question = _for_ranked(question, plan)  # refused before anything runs
     _check_seconds(question, timing, baseline)
@@ -108,7 +115,7 @@ def compare(
         folder,
         cluster,
         timing=timing,
-        limits=limits or Limits(),
+        limits=limits or NO_LIMITS,
         retry=retry,
         notes=notes,
         progress=receiver,
@@ -141,6 +148,8 @@ def reopen(
             compared with another folder that is not given.
         SpecError: as in `compare`.
     """
+    for what, given_names in (("solvers", solvers), ("problems", problems)):
+        _refuse_nothing(given_names, what, "leave the argument out for those of the study")
     opened = open_study(study)
     (solver_names, problem_names, _), given = _named(solvers or [], problems, None)
     _require_given(opened, solver_names, problem_names, given)
@@ -154,7 +163,7 @@ def reopen(
     plan = make_plan(
         solver_names or last.solvers,
         problem_names or last.problems,
-        budget=budget or last.budget,
+        budget=last.budget if budget is None else budget,
         seeds=last.seeds if seeds is None else seeds,
         device=device,
         given=given,
@@ -164,6 +173,12 @@ def reopen(
     requested = plan.settings(timing=last.timing, with_reference=compared_with)
     baseline = find_baseline(compared_with) if compared_with else None
     return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline)
+
+
+def _refuse_nothing(names: object, what: str, advice: str) -> None:
+    """Refuse an empty text or list, which must not mean the default."""
+    if isinstance(names, str | Sized) and not len(names.strip() if isinstance(names, str) else names):
+        raise SpecError(f"no {what} given; {advice}")
 
 
 def _named(

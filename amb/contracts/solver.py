@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
+from amb.spec import whole_number
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem
@@ -106,7 +107,7 @@ class Solver(metaclass=SolverType):
             )
         self.space = space
         self.budget = int(budget)
-        self.seed = int(seed)
+        self.seed = whole_number(seed, "the seed", 0)
         self.rng = np.random.default_rng(self.seed)
         self.asked = 0
         self._pending: IntArray | None = None

@@ -12,6 +12,7 @@ from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import DataError
+from amb.spec import user_path
 from amb.study.durable import write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, load_array, read_bytes
 
@@ -29,7 +30,7 @@ class Cache:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+        self.folder = folder = None if folder is None else user_path(folder)
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.reports.images import as_rgb
+from amb.spec import user_path
 
 SAMPLES = 12
 """Prior samples shown, from the lowest activation to the highest."""
@@ -72,5 +73,6 @@ def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> N
 
 def save_picture(figure: Figure, file: Path) -> None:
     """Write the figure in the format that the file's name says."""
+    file = user_path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=160, facecolor="white")

@@ -9,7 +9,9 @@ from pathlib import Path
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import StudyError
+from amb.foreign import from_user, in_a_line
 from amb.reports.contract import Report, ReportData, StudyReport
+from amb.spec import user_path
 from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
 
@@ -45,7 +47,7 @@ def write_reports(
         PluginError: two reports have the same name.
         StudyError: the folder cannot be written.
     """
-    chosen = [find("reports", name) for name in (plugins("reports") if names is None else names)]
+    chosen = [*plugins("reports").values()] if names is None else [find("reports", name) for name in names]
     data = report_data(comparison)
     folder = comparison.study.folder / "report" if folder is None else folder
     files: list[Path] = []
@@ -58,10 +60,12 @@ def write_reports(
             raise _unwritable(folder, cause) from cause
         try:
             files += _write(plugin, data, folder)
-        except Exception as cause:
+        except BaseException as cause:
+            if from_user(cause):
+                raise
             if isinstance(cause, OSError) and _concerns(folder, cause):
                 raise _unwritable(folder, cause) from cause
-            failures.append(f"{plugin} failed: {type(cause).__name__}: {cause}")
+            failures.append(f"{plugin} failed: {in_a_line(cause)}")
     others = "; the others were written" * bool(files)
     return WrittenReports(tuple(files), tuple(failure + others for failure in failures))
 
@@ -104,6 +108,7 @@ def write_leaderboard(
         PluginError: the report cannot be loaded, or can only report on comparisons.
     """
     file = Path(file)
+    file = user_path(file)
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]

@@ -38,6 +38,9 @@ class Limits:
             raise SpecError("a memory limit needs --isolate: only a separate process can be measured and stopped")
 
 
+NO_LIMITS = Limits()
+
+
 class OutOfTime(BaseException):
     """A run's seconds are spent. Not an `Exception`, so that no solver swallows it."""
 

@@ -16,7 +16,7 @@ from amb.errors import SolverError
 from amb.foreign import from_user, in_a_line, same_directory
 from amb.run import answers
 from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal
-from amb.run.limits import Limits, OutOfTime, within
+from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within
 from amb.study.journal import Journal
 from amb.study.lock import Claim
 from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace, distinct
@@ -24,8 +24,6 @@ from amb.study.study import Study
 
 T = TypeVar("T")
 Rows = tuple[IntArray, FloatArray, FloatArray]
-
-NO_LIMITS = Limits()
 
 
 class LiveRun:

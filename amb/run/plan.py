@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -11,9 +11,13 @@ from amb.catalogue import problems as problem_registry
 from amb.catalogue.given import Given
 from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
+from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, unknown
-from amb.spec import split_specs
+from amb.foreign import from_user, same_directory
+from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess
+from amb.run.limits import NO_LIMITS, Limits
+from amb.spec import split_specs, whole_number
 from amb.study.manifest import Settings
 from amb.study.runs import RunPlan
 
@@ -107,6 +111,7 @@ def make_plan(
     seeds: int | str | Sequence[int] | None = None,
     device: str = "cpu",
     given: Given = NOTHING,
+    limits: Limits = NO_LIMITS,
 ) -> Plan:
     """The plan that the arguments of `amb.compare` mean; `given` says which names mean objects.
 
@@ -114,6 +119,7 @@ def make_plan(
         SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
         SolverError: a solver refuses every problem.
     """
+    device = check_device(device)
     specs = _distinct([given.solver(text) for text in _texts(solvers, "solvers")])
     wanted = _texts(problems, "problems")
     parts = [[name] if name in given.problems else problem_registry.expand(name) for name in wanted]
@@ -125,8 +131,7 @@ def make_plan(
         budget = chosen.budget if budget is None else budget
         seeds = chosen.seeds if seeds is None else seeds
     budget = DEFAULT_BUDGET if budget is None else budget
-    if budget < 1:
-        raise SpecError(f"the budget must be at least 1 query, got {budget}")
+    budget = whole_number(budget, "the budget", 1)
     numbers = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
     runs = []
     tried: dict[int, dict[str, str]] = {}
@@ -135,7 +140,7 @@ def make_plan(
         problem = given.problem(problem_id, device=device)
         fingerprint = problem.fingerprint
         if id(problem.space) not in tried:
-            tried[id(problem.space)] = _try(specs, problem, budget)
+            tried[id(problem.space)] = _try(specs, problem, budget, limits)
         for refused, why in tried[id(problem.space)].items():
             skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
@@ -162,13 +167,14 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
             seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")
-    requested = range(seeds) if isinstance(seeds, int) else seeds
+    single = not isinstance(seeds, Sequence) and np.ndim(seeds) == 0
+    requested = range(whole_number(seeds, "the number of seeds", 1)) if single else cast(Sequence[int], seeds)
     # The length of a range is known before it is unrolled.
     if (requested.stop - requested.start if isinstance(requested, range) else len(requested)) > MOST_SEEDS:
         raise SpecError(f"more than {MOST_SEEDS:,} seeds; ask for fewer, such as 3..7")
-    numbers = tuple(dict.fromkeys(requested))
-    if not numbers or min(numbers) < 0:
-        raise SpecError(f"expected at least one seed, and none below 0; got {seeds!r}")
+    numbers = tuple(dict.fromkeys(whole_number(seed, "a seed", 0) for seed in requested))
+    if not numbers:
+        raise SpecError(f"expected at least one seed, got {seeds!r}")
     return numbers
 
 
@@ -178,29 +184,44 @@ def _number(digits: str) -> int:
     return int(digits)
 
 
-def _try(specs: list[SolverSpec], problem: Problem, budget: int) -> dict[str, str]:
+def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits) -> dict[str, str]:
     """Create every solver and let it do one ask and one tell, before anything runs.
 
-    This finds options that a solver refuses; and no run is charged for what the solver imports and compiles.
+    This finds options that a solver refuses; and no run is charged for what the solver imports and compiles. If solvers
+    are to be isolated, they are only created, each in its own process.
 
     Returns:
         The reason, by solver, for those that refuse the problem.
     """
     refused = {}
     for spec in specs:
+        solver = None
         try:
-            solver = spec.start(problem, budget=budget, seed=0)
+            with same_directory():
+                if limits.isolate and not spec.cls.white_box:
+                    _try_isolated(spec, problem, budget, limits)
+                else:
+                    solver = spec.start(problem, budget=budget, seed=0)
+                    candidates = solver.ask()
+                    solver.tell(candidates, np.zeros(len(candidates)))
         except SolverError as refusal:
-            refused[str(spec)] = str(refusal)
-            continue
-        except AmbError:
-            raise
-        except Exception:
-            continue  # it will be a crashed run, with its traceback
-        with suppress(Exception):  # so will this
-            candidates = solver.ask()
-            solver.tell(candidates, np.zeros(len(candidates)))
+            if solver is None and not isinstance(refusal, RaisedInProcess):
+                refused[str(spec)] = str(refusal)
+        except BaseException as cause:
+            if from_user(cause) or (solver is None and isinstance(cause, AmbError)):
+                raise
+            # It will be a crashed run, with its traceback.
     return refused
+
+
+def _try_isolated(spec: SolverSpec, problem: Problem, budget: int, limits: Limits) -> None:
+    plan = RunPlan(problem.id, problem.fingerprint, str(spec), spec.cls.version, 0, budget)
+    isolated = IsolatedSolver(spec, problem.space, plan, memory=limits.memory)
+    try:
+        isolated.patience = limits.timeout
+        isolated.start()
+    finally:
+        isolated.close()
 
 
 def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from amb.errors import StudyError
+from amb.spec import user_path
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_journal
 from amb.study.lock import unlocked
@@ -73,8 +74,8 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
         StudyError: a study is damaged or published; two copies of one run contradict each other; `into` is in use or
             cannot be written.
     """
-    folder = Path(into)
-    sources = [_source(study, folder) for study in dict.fromkeys(Path(s) for s in studies)]
+    folder = user_path(into)
+    sources = [_source(study, folder) for study in dict.fromkeys(user_path(s) for s in studies)]
     if not sources:
         raise StudyError(f"nothing to merge: name at least one study besides {folder}")
     destination = _existing(folder)

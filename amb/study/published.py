@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
+from amb.spec import user_path
 from amb.study.durable import write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest
 from amb.study.runs import DIMENSIONS, RunPlan, RunRecord, Trace, improvements
@@ -47,6 +48,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
     Raises:
         StudyError: the study holds no finished run, or the folder cannot be written.
     """
+    folder = user_path(folder)
     best: dict[tuple[str, str], tuple[float, str]] = {}
     for record, _ in study.records():
         pair = record.plan.problem, record.plan.solver
@@ -83,7 +85,7 @@ class PublishedStudy:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         if not (self.folder / RUNS).is_file():
             raise StudyError(f"{folder} is not a published study (it has no {RUNS}); `amb publish` makes one")
 
@@ -188,7 +190,7 @@ def open_study(folder: str | Path) -> AnyStudy:
     Raises:
         StudyError: there is no study in the folder.
     """
-    place = Path(folder)
+    place = user_path(folder)
     if (place / RUNS).is_file():
         return PublishedStudy(place)
     if not (place / "manifest.json").is_file():

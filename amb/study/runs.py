@@ -238,6 +238,8 @@ class RunRecord:
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         content["plan"] = asdict(self.plan)
         content["final"] = None if np.isnan(self.final) else self.final
+        # Undecodable bytes of a file's name, for instance, which no reader takes.
+        content["message"] = self.message.encode("utf-8", "backslashreplace").decode()
         return json.dumps(content)
 
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from amb.errors import StudyError
+from amb.spec import user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.durable import flush_folder, rename, write_whole
@@ -34,7 +35,7 @@ class Study:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         self.log = StudyLog(self.folder / "log.jsonl")
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         parts = [self.folder / name for name in ("runs", "journal", "report")]

@@ -10,6 +10,7 @@ from amb.contracts.problem import FunctionProblem
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
 from amb.errors import BudgetExhausted, SolverError
+from amb.foreign import from_user, in_a_line
 from amb.testing.grid import NEURONS, PLAIN, SPACES, Noisy, Slope, near, sometimes_failing
 from amb.testing.states import GlobalStates
 from amb.testing.subject import NotApplicable, Subject, Violation, drive, first_difference, rows
@@ -225,8 +226,10 @@ def pickling(subject: Subject) -> None:
 def _copied(solver: Solver) -> Solver:
     try:
         copy = pickle.loads(pickle.dumps(solver))
-    except Exception as cause:
-        raise Violation(f"it cannot be pickled: {type(cause).__name__}: {cause}") from cause
+    except BaseException as cause:
+        if from_user(cause):
+            raise
+        raise Violation(f"it cannot be pickled: {in_a_line(cause)}") from cause
     assert isinstance(copy, Solver)
     return copy
 

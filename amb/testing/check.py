@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from amb.contracts.solver import Solver
+from amb.foreign import from_user, in_a_line
 from amb.testing.cases import CASES, Case
 from amb.testing.subject import NotApplicable, Subject, Violation
 
@@ -30,8 +31,10 @@ def try_case(case: Case, subject: Subject) -> Outcome:
         return Outcome(case, "skipped", str(reason))
     except Violation as violation:
         return Outcome(case, "broken", str(violation))
-    except Exception as error:
-        return Outcome(case, "broken", f"{type(error).__name__}: {error}{_where(error)}")
+    except BaseException as error:
+        if from_user(error):
+            raise
+        return Outcome(case, "broken", f"{in_a_line(error)}{_where(error)}")
     return Outcome(case, "held")
 
 
@@ -60,7 +63,7 @@ def passed(outcomes: Sequence[Outcome]) -> bool:
     return "broken" not in results and "held" in results
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The innermost line outside `amb` and the standard library, where the mistake most likely is; "" if none."""
     core, stdlib = Path(__file__).parents[1], Path(traceback.__file__).parent
     lines = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]

@@ -115,7 +115,7 @@ class Subject:
             return call()
         except NotApplicable:
             raise
-        except Exception:
+        except BaseException:
             self._broken = "not tested: even a plain run fails"
             raise
 

@@ -23,6 +23,7 @@ CAPTIONS = {
     "stats": "tables in, tables out",
     "fingerprint": "hashes of code and values",
     "spec": "names with options: tt-b[k=50]",
+    "compiling": "numba's cache",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
     "text": "small pieces of text",

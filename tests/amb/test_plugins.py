@@ -46,9 +46,30 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing_else(installed) -> None:
 
 
 def test_two_plugins_of_one_name_are_both_named(installed) -> None:
-    installed(entry("same", "first:A"), entry("same", "second:B"))
+    """Neither is used, and all others are."""
+    good = entry("good", "amb_solvers.search.random_search:RandomSearch")
+    installed(entry("same", "first:A"), entry("same", "second:B"), good)
+    assert list(plugins.plugins("solvers")) == ["good", "same"]
+    assert plugins.find("solvers", "good").load()
     with pytest.raises(PluginError, match=r"first:A.*second:B"):
-        plugins.plugins("solvers")
+        plugins.find("solvers", "same")
+
+
+@pytest.mark.parametrize(
+    "ends", ["raise SystemExit(0)", "raise GeneratorExit", "raise BaseExceptionGroup('g', [KeyError()])"]
+)
+def test_a_plugin_that_ends_the_process_at_import_only_fails_to_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed, ends: str
+) -> None:
+    (tmp_path / "quitter.py").write_text(f"import os\nos.chdir('/')\n{ends}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    installed(entry("quitter", "quitter:Solver"))
+    with pytest.raises(PluginError, match=r"'quitter'.*cannot be loaded"):
+        plugins.find("solvers", "quitter").load()
+    with pytest.raises(PluginError, match="cannot be imported"):
+        plugins.load_file("quitter.py")
+    assert Path.cwd() == tmp_path
 
 
 def test_an_unknown_name_gets_its_neighbours(installed) -> None:

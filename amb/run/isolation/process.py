@@ -12,7 +12,7 @@ from amb.catalogue.plugins import load_file
 from amb.catalogue.solvers import resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
-from amb.errors import SolverError
+from amb.errors import AmbError, SolverError
 from amb.foreign import in_a_line
 from amb.run import answers
 from amb.run.isolation.messages import pack, unpack
@@ -51,8 +51,9 @@ def main() -> None:
                 answer = answers.recommend(solver, space)
         except BaseException as error:  # every one is the solver's: Ctrl-C does not reach this process
             failure = {"error": traceback.format_exc()[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
-            if solver is None and isinstance(error, SolverError):
-                failure["refusal"] = str(error)[:LONGEST_TRACEBACK]
+            if solver is None and isinstance(error, AmbError):
+                kind = "refusal" if isinstance(error, SolverError) else "wrong option"
+                failure[kind] = str(error)[:LONGEST_TRACEBACK]
         sink.write(pack(failure, answer.astype("<i8").tobytes()))
         sink.flush()
 

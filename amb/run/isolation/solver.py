@@ -16,7 +16,7 @@ import numpy as np
 from amb.catalogue.solvers import SolverSpec
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.errors import SolverError
+from amb.errors import SolverError, SpecError
 from amb.run.isolation.descendants import resident_bytes
 from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.limits import OutOfTime
@@ -141,6 +141,8 @@ class IsolatedSolver(Solver):
             raise SolverError(f"the solver's process sent {cause}") from cause
         if "refusal" in answer:
             raise Refusal(str(answer["refusal"]))
+        if "wrong option" in answer:
+            raise SpecError(str(answer["wrong option"]))
         if "error" in answer:
             raise RaisedInProcess(str(answer.get("line")), str(answer["error"]))
         if len(content) % (self.space.d * 8):

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from amb.compiling import compiled
 
 LANES = 16
 _UNROLLED = 4
@@ -81,7 +83,7 @@ def _adder(vectors: int) -> Callable[..., None]:
 _add_16, _add_32, _add_64, _add_128 = _adder(1), _adder(2), _adder(4), _adder(8)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _add_rows(weight, row, first, last, base, total):  # type: ignore[no-untyped-def]
     """Add rows `first` to `last` in the widest possible pieces."""
     o = 0
@@ -98,7 +100,7 @@ def _add_rows(weight, row, first, last, base, total):  # type: ignore[no-untyped
         _add_16(weight, row, first, last, base, o, total)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _list_spikes(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
     """An entry for each neuron that fires: where its row would begin if its column were the kernel's first."""
     side, _, inputs = spikes.shape
@@ -112,7 +114,7 @@ def _list_spikes(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
         begin[y, side] = k
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _list_quartets(spikes, padded, listed, begin):  # type: ignore[no-untyped-def]
     """An entry for every group of four neurons, firing or not: where the row of sums of their pattern begins."""
     side, _, inputs = spikes.shape
@@ -128,7 +130,7 @@ def _list_quartets(spikes, padded, listed, begin):  # type: ignore[no-untyped-de
             begin[y, x] = (y * side + x) * quartets
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Currents float32 `out[n, height, width, outputs]` of spikes uint8 `[n, side, side, inputs]`, 0 or 1.
 

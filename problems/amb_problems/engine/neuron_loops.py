@@ -6,13 +6,14 @@ compiled code on disk, next to this file or, if that folder is read-only, in the
 """
 
 import numpy as np
-from numba import njit
+
+from amb.compiling import compiled
 
 _BLOCK = 512
 _ZERO = np.float32(0)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def periods(current, edges, frames, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Periods of the max-pooled constant currents.
 
@@ -45,7 +46,7 @@ def periods(current, edges, frames, kernel, stride, padding, out):  # type: igno
                 row[j] = above[j] if above[j] <= frames else 0
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def period_counts(periods, frames, out):  # type: ignore[no-untyped-def]
     """Add up `frames // period` over the positions."""
     spikes = np.zeros(256, np.int64)
@@ -59,7 +60,7 @@ def period_counts(periods, frames, out):  # type: ignore[no-untyped-def]
                     out[i, u] += spikes[periods[i, y, x, u]]
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def trains(periods, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Spikes of periodic neurons, 32 frames at a time as the bits of one word; pooling is `or`."""
     frames, images, tall, wide, units = out.shape
@@ -90,7 +91,7 @@ def trains(periods, kernel, stride, padding, out):  # type: ignore[no-untyped-de
                         row[j] = (flat[j] >> shift) & one
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def class_counts(periods, out):  # type: ignore[no-untyped-def]
     """Neurons `[n, neurons]` of each image by period."""
     for i in range(periods.shape[0]):
@@ -98,7 +99,7 @@ def class_counts(periods, out):  # type: ignore[no-untyped-def]
             out[i, periods[i, j]] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def class_rows(periods, image, period, out):  # type: ignore[no-untyped-def]
     """Row r marks the neurons of image `image[r]` with period `period[r]`; both flat."""
     for r in range(image.size):
@@ -110,7 +111,7 @@ def class_rows(periods, image, period, out):  # type: ignore[no-untyped-def]
     out[image.size :] = 0
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def superpose(current, bias, first, period, kernel, stride, decay, level, out):  # type: ignore[no-untyped-def]
     """Frame t of image i receives the currents of its rows whose period divides t + 1; pool, add the bias, fire.
 
@@ -152,7 +153,7 @@ def superpose(current, bias, first, period, kernel, stride, decay, level, out): 
                         potential[x, u] = _ZERO if fires else v
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def hold(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
     """Spikes `[frames, neurons]` under constant currents `[neurons]`."""
     frames, neurons = out.shape
@@ -170,7 +171,7 @@ def hold(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-de
                 potential[j] = v * kept - taken if fires else v
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def fire(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
     """Spikes `[frames, neurons]` under currents `[frames, neurons]`."""
     frames, neurons = current.shape
@@ -188,7 +189,7 @@ def fire(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-de
                 potential[j] = v * kept - taken if fires else v
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def fire_sum(current, shortcut, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
     """`fire` with a shortcut (spikes or currents) added to the currents first."""
     frames, neurons = current.shape
@@ -207,7 +208,7 @@ def fire_sum(current, shortcut, decay, level, kept, taken, out):  # type: ignore
                 potential[j] = v * kept - taken if fires else v
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def count(spikes, out):  # type: ignore[no-untyped-def]
     """Add up spikes `[frames, n, positions, units]` to `[n, units]`."""
     frames, images, positions, units = spikes.shape

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from numba import njit
 from numpy.typing import NDArray
+
+from amb import compiling
 
 Floats = NDArray[Any]  # float32 or float64, the same in all arguments of one call
 Indices = NDArray[Any]  # int32: as wide as a float32, so that both fill one vector
@@ -12,5 +13,5 @@ Indices = NDArray[Any]  # int32: as wide as a float32, so that both fill one vec
 # meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 
-compiled = njit(cache=True, fastmath=_FAST, error_model="numpy")
-inlined = njit(cache=True, fastmath=_FAST, error_model="numpy", inline="always")
+compiled = compiling.compiled(fastmath=_FAST, error_model="numpy")
+inlined = compiling.compiled(fastmath=_FAST, error_model="numpy", inline="always")
