@@ -43,14 +43,21 @@ def new(
     """Make an experiment: a folder with experiment.toml, to be edited before the first block."""
     from amb.lab.experiment import FILE, template
     from amb.lab.laboratory import create
+    from amb.lab.searches import batch_sizes
     from amb.lab.stimuli import images_in
 
     o.load_plugins(plugin)
     names = [name.strip() for name in neurons.split(",")]
     text = template(generator=generator, neurons=names, solver=solver, together=together, trials=trials, seed=seed)
     experiment = create(folder, text, images_in(references or []))
+    sizes = batch_sizes(experiment)
     searches = ", ".join(f"{search.name} ({search.solver})" for search in experiment.searches)
     print(f"{folder / FILE}: {experiment.trials} trials, searches {searches}")
+    if min(sizes.values()) == 1:
+        print(
+            f"Note: {solver} asks for one stimulus at a time, so each block has one of each search. Solvers that ask "
+            "for batches, such as cma, xdream-ga or sphere-cma, need fewer blocks."
+        )
     print(f"Edit it, then make the first block: amb lab next {folder}")
 
 

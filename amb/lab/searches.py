@@ -114,6 +114,16 @@ class Searches:
             )
 
 
+def batch_sizes(experiment: Experiment) -> dict[str, int]:
+    """How many stimuli each search's solver asks for at a time at first, at most `block.candidates`."""
+    _, grid = resolve_generator(experiment.generator)
+    limit = experiment.block.candidates
+    solvers = {
+        s.name: resolve_solver(s).make(grid.space, budget=experiment.trials, seed=0) for s in experiment.searches
+    }
+    return {name: len(solver.ask(min(limit, solver.remaining))) for name, solver in solvers.items()}
+
+
 def stream(seed: int, name: str) -> int:
     """The seed of what belongs to a name, independent of all others."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big")

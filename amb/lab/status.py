@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
+from amb.lab.experiment import Search
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
 from amb.text import plural
@@ -25,11 +26,18 @@ def facts(lab: Laboratory) -> dict[str, object]:
         best = history.best(search.neurons, search.name)
         values = history.responses(best, search.neurons) if best else np.zeros(0)
         state[f"search {search.name}"] = (
-            f"{best}, mean response {values.mean():.4g} in {plural(len(values), 'trial')}"
+            f"{best}, mean response {values.mean():.4g} in {plural(len(values), 'trial')}{_references(history, search)}"
             if best
             else "no response yet"
         )
     return state
+
+
+def _references(history: History, search: Search) -> str:
+    """The mean response to the references, to compare with."""
+    values = [history.responses(name, search.neurons) for name in history.references]
+    seen = np.concatenate(values) if values else np.zeros(0)
+    return f"; references {seen.mean():.4g}" if len(seen) else ""
 
 
 def lost(history: History) -> int:

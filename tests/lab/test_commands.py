@@ -10,7 +10,7 @@ from amb.cli.app import app
 from amb.errors import AmbError
 from amb.lab.laboratory import Laboratory
 
-from .conftest import rows_for
+from .conftest import new_experiment, rows_for
 
 
 def amb(*words: object) -> Result:
@@ -58,6 +58,22 @@ def test_json_for_scripts(folder: Path) -> None:
 
 def test_a_group_and_another_solver(folder: Path) -> None:
     assert "a+b (snes)" in amb("new", folder, "-g", "toy", "-n", "a,b", "--together", "-s", "snes").stdout
+
+
+def test_a_solver_that_asks_for_one_stimulus_at_a_time_is_pointed_out(folder: Path) -> None:
+    assert "one stimulus at a time" in amb("new", folder, "-g", "toy", "-s", "annealing").stdout
+    assert "one stimulus" not in amb("new", folder.parent / "other", "-g", "toy", "-s", "cma").stdout
+
+
+def test_the_status_compares_with_the_references(folder: Path) -> None:
+    new_experiment(folder, references=2)
+    amb("tell", folder, responses(folder))
+    values = (
+        Laboratory(folder).history.responses("ref-image0", ["n1"]),
+        Laboratory(folder).history.responses("ref-image1", ["n1"]),
+    )
+    mean = (values[0].mean() + values[1].mean()) / 2
+    assert json.loads(amb("status", folder, "--json").stdout)["search n1"].endswith(f"; references {mean:.4g}")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Real faults: a disk that takes no more, several terminals at once, and solvers of every kind that are resumed."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amb.lab.journal import FILE
+from amb.lab.laboratory import Laboratory
+
+from .conftest import finish, new_experiment, rows_for
+
+
+def csv_file(path: Path, rows: list) -> Path:
+    path.write_text("trial,neuron,response\n" + "".join(f"{r.trial},{r.neuron},{r.value!r}\n" for r in rows))
+    return path
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of a process")
+def test_a_disk_that_takes_no_more_loses_nothing(folder: Path) -> None:
+    """The write fails in the middle of a line; the journal is as before, and the same command succeeds later."""
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    file = csv_file(folder.parent / "r.csv", rows_for(lab, block))
+    before = (folder / FILE).read_bytes()
+    tell = [sys.executable, "-m", "amb", "lab", "tell", str(folder), str(file)]
+
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, len(before) + 100))
+
+    failed = subprocess.run(tell, preexec_fn=full, capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert "nothing was recorded: repeat the command" in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert (folder / FILE).read_bytes() == before
+    subprocess.run(tell, check=True, capture_output=True)
+    assert Laboratory(folder).history.open_block is None
+
+
+def test_terminals_that_work_at_the_same_time_take_turns(folder: Path) -> None:
+    """Four processes tell a quarter of the block each, while two others ask for the next block."""
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    rows = rows_for(lab, block)
+    files = [csv_file(folder.parent / f"{i}.csv", rows[i::4]) for i in range(4)]
+    commands = [["tell", str(folder), str(file)] for file in files] + [["next", str(folder), "--json"]] * 2
+    running = [
+        subprocess.Popen([sys.executable, "-m", "amb", "lab", *words], stdout=subprocess.PIPE, text=True)
+        for words in commands
+    ]
+    printed = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * 6
+    assert all(json.loads(text)["block"] in (1, 2) for text in printed[4:])
+    after = Laboratory(folder)
+    assert not after.history.missing(1)
+    assert [after.history.value(row.trial, row.neuron) for row in rows] == [row.value for row in rows]
+    assert len(after.history.blocks) <= 2
+
+
+@pytest.mark.parametrize("solver", ["tt-b", "ttopt", "xdream-ga", "local-search", "portfolio", "sphere-cma[k=8]"])
+def test_every_kind_of_solver_is_resumed_where_it_was(folder: Path, tmp_path: Path, solver: str) -> None:
+    """In batches or one by one, with a schedule or without; some trials are lost, and each block has a new process."""
+    changes = {"repeats = 2": "repeats = 1", "retries = 1": "retries = 0"}
+    steady = new_experiment(folder, solver=solver, trials=120, changes=changes)
+    finish(steady, skip=lambda n: n % 7 == 0, blocks=4)
+    new_experiment(tmp_path / "again", solver=solver, trials=120, changes=changes)
+    for _ in range(4):
+        finish(Laboratory(tmp_path / "again"), skip=lambda n: n % 7 == 0, blocks=1)
+    again = Laboratory(tmp_path / "again")
+    assert again.history.candidates == steady.history.candidates
+    assert [b.asks for b in again.history.blocks] == [b.asks for b in steady.history.blocks]
