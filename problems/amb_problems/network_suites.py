@@ -53,7 +53,7 @@ DEVELOPMENT, HELD_OUT = split(tuple(KINDS), seed=SPLIT_SEED)
 UNITS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "small-max-a": ("sn1/10", "sn3/32", "out/0"),
-        "small-max-b": ("sn1/1", "sn3/24", "out/7"),
+        "small-max-b": ("sn1/1", "sn3/25", "out/7"),
         "small-mean-a": ("sn1/12", "sn3/7", "out/7"),
         "small-mean-b": ("sn1/11", "sn3/28", "out/2"),
         "small-stride-a": ("sn1/11", "sn3/8", "out/0"),

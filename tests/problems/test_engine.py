@@ -13,11 +13,12 @@ from amb_problems.engine.firing_periods import period_edges
 from amb_problems.engine.stages import Affine, Neuron
 from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.stages import network_of
+from amb_problems.training.spiking_recipes import SMALL_RECIPES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-ALL = ["snn-cnn", "snn-resnet18", "snn-resnet18-paper", "mnist-snn"]
+ALL = ["snn-cnn", "snn-resnet18", "snn-resnet18-paper", "mnist-snn", *SMALL_RECIPES]
 TARGETS = [name for name in ALL if name in checkpoint.shipped()]
 NEURONS = [Neuron(0.9, 1.0, True), Neuron(0.9, 1.0, False), Neuron(0.5, 0.75, False)]
 

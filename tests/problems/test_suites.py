@@ -1,4 +1,6 @@
 import re
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +10,13 @@ from amb.catalogue.reference_points import of_suite
 from amb.catalogue.suites import suite, suite_names
 from amb.errors import SpecError
 from amb.references.lookup import stale
-from amb.spec import without_noise
+from amb.spec import ProblemId, without_noise
+from amb_problems import checkpoint
+from amb_problems.cards import SpikingTargetCard
+from amb_problems.network_suites import KINDS, SPLIT_SEED, UNITS, UNITS_SEED, split, unit_layers
 from amb_problems.suites import ANN_SEED, DEAD, LAYERS_SEED, MNIST_SEED, QUICK_SEED, draw
+
+PROBLEMS_PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 
 
 def test_units_of_quick_are_drawn_by_the_stated_rule() -> None:
@@ -56,9 +63,48 @@ RECTIFIERS = {
 }
 
 
-def test_full_holds_every_other_suite() -> None:
+def test_full_holds_every_other_suite_but_those_of_networks() -> None:
+    """Half of the networks is held out, and `full` is a suite that solvers may be tuned on."""
     everything = set(suite("full").problems)
-    assert all(set(suite(name).problems) <= everything for name in suite_names())
+    for name in suite_names():
+        problems = set(suite(name).problems)
+        assert problems.isdisjoint(everything) if name.startswith("networks") else problems <= everything, name
+
+
+def test_units_of_networks_are_drawn_by_the_stated_rule() -> None:
+    """One unit of the first, the middle and the last layer of every network, the same for all its generators."""
+    assert list(UNITS) == [f"{kind}-{letter}" for kind in KINDS for letter in "ab"]
+    for place, (network, units) in enumerate(UNITS.items()):
+        for generator in KINDS[network[:-2]]:
+            layers = family(f"{generator}/{network}").layers()
+            chosen = {layer: layers[layer] for layer in unit_layers(list(layers))}
+            assert list(units) == draw(chosen, 1, seed=(UNITS_SEED, place), dead=DEAD.get(network, {}))
+
+
+def test_half_of_the_networks_is_held_out_by_the_stated_rule() -> None:
+    """One of each kind, by a coin; the halves share no network and are all of the suite."""
+    development, held_out = split(list(KINDS), seed=SPLIT_SEED)
+    assert [name[:-2] for name in development] == [name[:-2] for name in held_out] == list(KINDS)
+    halves = {}
+    for name, networks in (("development", development), ("held-out", held_out)):
+        halves[name] = suite(f"networks-{name}").problems
+        assert {ProblemId.parse(problem_id).target for problem_id in halves[name]} == set(networks)
+    assert sorted([*halves["development"], *halves["held-out"]]) == sorted(suite("networks").problems)
+
+
+def test_networks_differ_in_every_way_that_the_suite_promises() -> None:
+    """At least twelve spiking networks, below 100 kB each, no two with the same layers and neuron, two generators."""
+    cards = [checkpoint.read_card(name, SpikingTargetCard) for name in UNITS]
+    assert len({(str(card.arguments), card.lif, card.frames) for card in cards}) == len(cards) >= 12
+    assert len({card.training["seed"] for card in cards}) == len(cards)
+    assert len({card.lif for card in cards}) >= 6
+    assert len({card.frames for card in cards}) >= 6
+    assert {card.lif.reset for card in cards} == {"zero", "subtract"}
+    generators = {ProblemId.parse(problem_id).generator for problem_id in suite("networks-held-out").problems}
+    assert generators == {"cifar10-sngan", "cifar10-vqvae", "mnist-sngan"}
+    for name in UNITS:
+        file = resources.files("amb_problems") / "checkpoints" / f"{name}.safetensors"
+        assert len(file.read_bytes()) < 100_000, name
 
 
 @pytest.mark.parametrize(
@@ -106,3 +152,18 @@ def test_a_suite_can_be_asked_for_in_its_version_only() -> None:
 def test_suites_expand_and_ids_are_problems() -> None:
     assert expand("quick") == list(suite("quick").problems)
     assert expand("cifar10-sngan/snn-cnn/out/0..2[grid=quantile]")[2] == "cifar10-sngan/snn-cnn/out/2[grid=quantile]"
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_table_of_networks_says_what_the_cards_say(name: str) -> None:
+    """Layers, frames, accuracy and half of each small network in docs/problems.md."""
+    card = checkpoint.read_card(name, SpikingTargetCard)
+    (row,) = [line for line in PROBLEMS_PAGE.read_text().splitlines() if line.startswith(f"| `{name}` |")]
+    layers, neuron, frames, accuracy, half = (cell.strip() for cell in row.split("|")[2:-1])
+    assert layers == f"`{card.arguments['layers']}`"
+    assert neuron.startswith("IF" if card.lif.decay == 1 else f"LIF {card.lif.decay:g}")
+    assert ("subtracts" in neuron) == (card.lif.reset == "subtract")
+    assert ("above" in neuron) == card.lif.strict
+    assert frames == str(card.frames)
+    assert accuracy == f"{card.metrics['test accuracy']:.1%}"
+    assert half == ("held out" if name in split(list(KINDS), seed=SPLIT_SEED)[1] else "development")

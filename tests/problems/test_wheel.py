@@ -35,6 +35,7 @@ def test_an_installed_wheel_evaluates_every_problem_of_every_suite(tmp_path: Pat
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", wheels, ROOT], check=True)
     (wheel,) = wheels.glob("amb-*.whl")
+    assert wheel.stat().st_size < 25e6
     subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", installed, wheel], check=True)
     # -S leaves out .pth files, so that an editable install of the checkout is not found.
     libraries = [path for path in sys.path if path.endswith("site-packages")]
