@@ -127,7 +127,7 @@ def watch(
         match event:
             case watching.Wrote():
                 _print_block(event.block, as_json=False)
-            case watching.Told():
+            case watching.Told() if event.receipt.new:
                 _print_receipt(event.receipt, event.file, as_json=False)
             case watching.Refused():
                 print(plain(f"amb: {event.reason}"), file=sys.stderr)
