@@ -49,6 +49,7 @@ def show_solver(
         "spaces": ", ".join(sorted(cls.kinds, reverse=True)),
         "searches": "the latent box, rounded to the grid" if cls.continuous else "the grid",
         "candidates": "do not depend on the budget (anytime)" if cls.anytime else "depend on the budget",
+        "foreign candidates": "searches by them (foreign)" if cls.foreign else "may be recommended",
         "noise": "averages or repeats measurements (noisy)" if cls.noisy else "recommends the best single measurement",
         "sees": "gradients (white-box, never ranked)" if cls.white_box else "values only",
         "failed query": cls.failed_queries or "not documented",

@@ -13,13 +13,14 @@ class BatchSolver(Solver):
 
     A batch is always generated whole, even if only a part fits the caller's limit or the budget, so limits and
     budget cut the sequence of candidates but never change it. Override `_generate` and `_learn`; `self._batch`
-    is the batch that the values belong to.
+    is the batch that the values belong to. A method that declares `foreign` overrides `_absorb`.
     """
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         super().__init__(space, budget=budget, seed=seed)
         self._batch: Rows = np.empty((0, space.d), dtype=np.int64)
         self._values: list[float] = []
+        self._foreign: list[tuple[Rows, FloatArray]] = []
 
     @abstractmethod
     def _generate(self) -> Rows:
@@ -32,8 +33,19 @@ class BatchSolver(Solver):
     def _ask(self, limit: int) -> Rows:
         known = len(self._values)
         if known == len(self._batch):
+            if self._foreign:
+                rows, values = zip(*self._foreign, strict=True)
+                self._foreign = []
+                self._absorb(np.concatenate(rows), np.concatenate(values))
             self._batch, self._values, known = self._generate(), [], 0
         return self._batch[known : known + limit]
+
+    def _absorb(self, candidates: Rows, values: FloatArray) -> None:
+        """Learn from candidates of other searches, all that came since the last batch, before the next is generated."""
+
+    def _learn_foreign(self, candidates: Rows, values: FloatArray) -> None:
+        if self.foreign:
+            self._foreign.append((candidates, values))
 
     def _tell(self, candidates: Rows, values: FloatArray) -> None:
         self._values += values.tolist()

@@ -77,6 +77,7 @@ class Solver(metaclass=SolverType):
             different budgets are different runs; otherwise a longer run contains the shorter ones.
         noisy: whether the method handles noise: it averages or repeats measurements, within its budget, and bases
             its recommendation on them instead of on the luckiest value.
+        foreign: whether the method searches by what it learns of candidates that it did not ask for (`learn`).
         white_box: whether the method sees gradients: it receives the problem before its first ask, and is never
             ranked among solvers that see values only.
         failed_queries: what the method does with a failed query (NaN), in a few words.
@@ -90,6 +91,7 @@ class Solver(metaclass=SolverType):
     continuous: bool = False  # an option may decide it
     anytime: ClassVar[bool] = True
     noisy: ClassVar[bool] = False
+    foreign: ClassVar[bool] = False
     white_box: ClassVar[bool] = False
     failed_queries: ClassVar[str] = ""
     source: ClassVar[str] = ""
@@ -172,18 +174,42 @@ class Solver(metaclass=SolverType):
         rows = self._pending  # checked by `ask`: equal rows need no second check
         if not np.array_equal(candidates, rows) or np.asarray(candidates).dtype.kind not in "iu":
             raise SolverError("tell() takes the rows that ask() returned, in the same order")
-        received = np.array(values, dtype=np.float64)
-        if received.shape != (len(rows),):
-            raise SolverError(f"expected {len(rows)} values, one per candidate, got shape {list(received.shape)}")
-        received[~np.isfinite(received)] = np.nan
+        received = _finite_or_nan(values, len(rows))
         proposed, self._pending, self._proposed = self._proposed, None, None
+        self._keep_best(rows, received)
+        self._tell(proposed if self.continuous and proposed is not None else rows, received)
+
+    def learn(self, candidates: ArrayLike, values: ArrayLike) -> None:
+        """Receive values of candidates that another search asked for, between a `tell` and the next `ask`.
+
+        In a recording of several neurons, one presentation answers for all of them. Foreign candidates cost no budget.
+        Any solver may recommend them; a method that declares `foreign` also searches by them. A solver is then a
+        function of these values too.
+
+        Args:
+            candidates: int[n, d], grid points of the solver's space.
+            values: float[n], the response of the solver's own neuron; NaN for a query that failed.
+
+        Raises:
+            SolverError: the solver waits for the values of its own candidates, or the number of values is wrong.
+            CandidateError: wrong shape, type or range.
+        """
+        if self._pending is not None:
+            raise SolverError("call tell() with the values of the solver's own candidates before learn()")
+        rows = self.space.check(candidates)
+        received = _finite_or_nan(values, len(rows))
+        if not len(rows):
+            return
+        self._keep_best(rows, received)
+        self._learn_foreign(self.space.decode_checked(rows) if self.continuous else rows, received)
+
+    def _keep_best(self, rows: IntArray, values: FloatArray) -> None:
         if self._best is None:
             self._best = rows[0].copy()
-        ranked = np.where(np.isnan(received), -np.inf, received)
+        ranked = np.where(np.isnan(values), -np.inf, values)
         leader = int(ranked.argmax())
         if ranked[leader] > self._best_value:
             self._best, self._best_value = rows[leader].copy(), float(ranked[leader])
-        self._tell(proposed if self.continuous and proposed is not None else rows, received)
 
     def recommend(self) -> IntArray:
         """The candidate that the solver recommends, int64[d]: by default the one with the best value so far.
@@ -201,3 +227,15 @@ class Solver(metaclass=SolverType):
 
     def _tell(self, candidates: Rows, values: FloatArray) -> None:
         """Learn from the values of what `_ask` returned last, in its order; NaN marks a failed query."""
+
+    def _learn_foreign(self, candidates: Rows, values: FloatArray) -> None:
+        """Learn from candidates of others; in a continuous solver, from their latents, float[n, d]."""
+
+
+def _finite_or_nan(values: ArrayLike, expected: int) -> FloatArray:
+    """A copy of the values of some candidates, in which infinities are NaN."""
+    received = np.array(values, dtype=np.float64)
+    if received.shape != (expected,):
+        raise SolverError(f"expected {expected} values, one per candidate, got shape {list(received.shape)}")
+    received[~np.isfinite(received)] = np.nan
+    return received

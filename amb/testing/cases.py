@@ -290,6 +290,38 @@ def noise_as_claimed(subject: Subject) -> None:
     raise Violation("it declares `noisy`, but recommends the luckiest candidate, measured once, with three seeds")
 
 
+@rule("foreign candidates as claimed")
+def foreign_candidates_as_claimed(subject: Subject) -> None:
+    """Candidates that another search asked for cost no budget, may be recommended, and are refused while values are
+    awaited; a solver searches by them, reproducibly, if and only if it declares `foreign`."""
+    stranger = subject.space.sample(12, np.random.default_rng(5))
+    stranger[0] = np.minimum(2, subject.space.levels - 1)  # the peak of `near`
+    asked = [_with_foreign(subject.make(), stranger) for _ in range(2)]
+    demand_same(asked[0], asked[1], "two runs that learned the same foreign candidates")
+    demand(
+        len(asked[0]) == subject.budget, f"asked for {len(asked[0])} queries of {subject.budget} besides foreign ones"
+    )
+    same = first_difference(asked[0], rows(subject.run())) is None
+    if subject.cls.foreign:
+        demand(not same, "it declares `foreign`, but the peak itself, told by a stranger, changes nothing")
+    else:
+        demand(same, "it does not declare `foreign`, but foreign candidates change what it asks for")
+
+
+def _with_foreign(solver: Solver, stranger: IntArray) -> IntArray:
+    """The candidates of a run that learns foreign ones after its first batch."""
+    first = solver.ask()
+    _refuses(lambda: solver.learn(stranger, near(stranger)), "a foreign candidate before the tell")
+    solver.tell(first, near(first))
+    before = solver.remaining
+    solver.learn(stranger, near(stranger))
+    demand(solver.remaining == before, "foreign candidates were charged to the budget")
+    if type(solver).recommend is Solver.recommend:
+        best = solver.recommend()
+        demand(np.array_equal(best, stranger[0]), "the best candidate known, a foreign one, is not recommended")
+    return np.concatenate([first, rows(drive(solver))]) if solver.remaining else first
+
+
 @rule("gradients as claimed")
 def gradients_as_claimed(subject: Subject) -> None:
     """A solver that declares `white_box` refuses a problem without gradients and survives a unit without slope; any

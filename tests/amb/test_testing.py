@@ -309,6 +309,19 @@ class Stepper(Honest):
         return (super()._ask(limit) + self.rng.integers(1, self.space.levels)) % self.space.levels
 
 
+class Aloof(Honest):
+    """Claims to learn from candidates of others."""
+
+    foreign = True
+
+
+class Eavesdropping(Honest):
+    """Is distracted by candidates of others without saying so."""
+
+    def _learn_foreign(self, candidates: Any, values: Any) -> None:
+        self.rng.random()
+
+
 BAD = [
     (Wordless, "describes itself", "docstring"),
     (Floaty, "candidates on the grid", "integers"),
@@ -335,6 +348,8 @@ BAD = [
     (Refuser, "spaces as claimed", "not today"),
     (Lucky, "noise as claimed", "luckiest"),
     (Peeping, "gradients as claimed", "accepted"),
+    (Aloof, "foreign candidates as claimed", "changes nothing"),
+    (Eavesdropping, "foreign candidates as claimed", "does not declare `foreign`"),
     (Fickle, "recommendation", "between batches"),
     (Vague, "recommendation", "integers"),
     (Normalizer, "neuron: constant", "ZeroDivisionError"),
@@ -448,7 +463,7 @@ def test_amb_check_at_the_command_line(folder: Path) -> None:
     """Files, module:Class and names are checked; a broken rule makes the exit status 1."""
     good = amb("good.py", "good:GoodOne", cwd=folder)
     assert good.returncode == 0, good.stdout + good.stderr
-    assert "good-one conforms: 29 held, 1 skipped" in good.stdout
+    assert "good-one conforms: 30 held, 1 skipped" in good.stdout
     assert "good:GoodOne conforms" in good.stdout
     bad = amb("bad-one", "random", "--plugin", "bad.py", cwd=folder)
     assert bad.returncode == 1

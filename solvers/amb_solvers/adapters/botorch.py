@@ -73,6 +73,7 @@ class BotorchSolver(Adapted):
 
     kinds = frozenset({"ordinal"})
     continuous = True
+    foreign = True  # they join the data
     failed_queries = "is left out of the data"
     propose: Callable[[Any, Any, Any], Any]
     initial: int
@@ -105,7 +106,10 @@ class BotorchSolver(Adapted):
         unit = np.asarray(proposed.detach().numpy(), dtype=np.float64).reshape(-1, x.shape[1])
         return self._box.lower + unit * (self._box.upper - self._box.lower)
 
-    def _tell(self, candidates: Rows, values: FloatArray) -> None:
+    def _learn_foreign(self, candidates: Rows, values: FloatArray) -> None:
         self._x = np.concatenate([self._x, candidates[:, self._box.free]])
         self._y = np.concatenate([self._y, values])
+
+    def _tell(self, candidates: Rows, values: FloatArray) -> None:
+        self._learn_foreign(candidates, values)
         self._proposed_points = self._proposed_points[len(values) :]

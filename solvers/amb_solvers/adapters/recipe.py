@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from amb.contracts.solver import Rows, Solver
-from amb.contracts.space import FloatArray, Space
+from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
 from amb.fingerprint import fingerprint
 
@@ -100,21 +103,36 @@ class Replayed(Adapted):
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         super().__init__(space, budget=budget, seed=seed)
-        self._received: list[FloatArray] = []
+        self._received: list[tuple[IntArray | None, FloatArray]] = []  # foreign candidates, or None; values
 
     def _tell(self, candidates: Rows, values: FloatArray) -> None:
-        self._received.append(values)
+        self._received.append((None, values))
         super()._tell(candidates, values)
+
+    def learn(self, candidates: ArrayLike, values: ArrayLike) -> None:
+        """See `Solver.learn`."""
+        super().learn(candidates, values)
+        self._received.append((self.space.check(candidates), np.array(values, dtype=np.float64)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         waiting = 0 if self._pending is None else len(self._pending)
         return _replayed, (self.recipe, self.space, self.budget, self.seed, self._received, waiting)
 
 
-def _replayed(recipe: Recipe, space: Space, budget: int, seed: int, received: list[FloatArray], waiting: int) -> Solver:
+def _replayed(
+    recipe: Recipe,
+    space: Space,
+    budget: int,
+    seed: int,
+    received: list[tuple[IntArray | None, FloatArray]],
+    waiting: int,
+) -> Solver:
     solver = recipe.make()(space, budget=budget, seed=seed)
-    for values in received:
-        solver.tell(solver.ask(len(values)), values)
+    for foreign, values in received:
+        if foreign is None:
+            solver.tell(solver.ask(len(values)), values)
+        else:
+            solver.learn(foreign, values)
     if waiting:
         solver.ask(waiting)
     return solver

@@ -27,6 +27,7 @@ class CMAES(BoxSolver):
         diagonal: adapt the variances only, which is faster to learn and to compute when d is large.
     """
 
+    foreign = True  # those better than the population's median join it (Hansen 2011, arXiv 1110.4181)
     failed_queries = "counts as the worst of its population"
     source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4)"
 
@@ -50,8 +51,10 @@ class CMAES(BoxSolver):
         self._private = PrivateRandom(self.seed)
         self._flat = FlatStart()
         self._strategy: Any = None
+        self._told: tuple[FloatArray, FloatArray] | None = None  # points and losses that the strategy has not received
 
     def _generate(self) -> FloatArray:
+        self._update()
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if self._strategy is None or self._strategy.stop():
@@ -65,9 +68,27 @@ class CMAES(BoxSolver):
         if self._flat.holds(values):
             self._strategy = None
             return
+        self._told = self._batch, negated
+        if not self.foreign:
+            self._update()
+
+    def _update(self) -> None:
+        """Tell the strategy about its last population and what has joined it."""
+        if self._told is None:
+            return
+        points, negated = self._told
+        self._told = None
         with self._private.use(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._strategy.tell(list(self._batch), negated.tolist())
+            self._strategy.tell(list(points), negated.tolist())
+
+    def _absorb(self, candidates: FloatArray, values: FloatArray) -> None:
+        if self._told is None:
+            return  # there is no generation to join
+        points, negated = self._told
+        better = np.flatnonzero(-values < np.median(negated))  # NaN is not
+        best = better[np.argsort(-values[better], kind="stable")][: self.k // 2]
+        self._told = np.concatenate([points, candidates[best]]), np.r_[negated, -values[best]]
 
     def _start(self) -> Any:
         import cma

@@ -21,6 +21,7 @@ class MeanCMAES(CMAES):
     """
 
     noisy = True
+    foreign = False  # its mean is averaged as soon as its population is measured
     source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4); the average is this project's"
 
     def __init__(self, space: Space, *, budget: int, seed: int, memory: int = 20, **options: Any) -> None:

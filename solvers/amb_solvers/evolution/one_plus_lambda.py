@@ -20,6 +20,7 @@ class OnePlusLambda(BatchSolver):
         rate: expected number of changed dimensions.
     """
 
+    foreign = True  # the best of them becomes the parent if it is at least as good
     failed_queries = "never becomes a parent"
     source = "Jansen, De Jong & Wegener 2005, Evol. Comput. 13, 413-440"
 
@@ -41,9 +42,15 @@ class OnePlusLambda(BatchSolver):
         return children
 
     def _learn(self, values: FloatArray) -> None:
+        self._select(self._batch, values)
+
+    def _absorb(self, candidates: IntArray, values: FloatArray) -> None:
+        self._select(candidates, values)
+
+    def _select(self, candidates: IntArray, values: FloatArray) -> None:
         best = best_first(values)
         if len(best) and values[best[0]] >= self._value:
-            self._parent, self._value = self._batch[best[0]].copy(), float(values[best[0]])
+            self._parent, self._value = candidates[best[0]].copy(), float(values[best[0]])
 
 
 class ResamplingOnePlusLambda(OnePlusLambda):
@@ -79,8 +86,11 @@ class ResamplingOnePlusLambda(OnePlusLambda):
                 self._prove(self._parent)
             values = values.copy()
             values[0] = np.nan  # the parent is not one of the children
-        before = self._parent
         super()._learn(values)
+
+    def _select(self, candidates: IntArray, values: FloatArray) -> None:
+        before = self._parent
+        super()._select(candidates, values)
         if self._parent is not before:
             self._measurements = 1
 

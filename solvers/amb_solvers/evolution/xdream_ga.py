@@ -25,6 +25,7 @@ class XDreamGA(BoxSolver):
         keep: number of best candidates that stay in the population and are measured again.
     """
 
+    foreign = True  # the best of them and of the population are the next parents
     failed_queries = "is measured again in the next generation"
     source = "Xiao & Kreiman 2020, PLoS Comput. Biol. 16, e1007973"
 
@@ -52,20 +53,36 @@ class XDreamGA(BoxSolver):
         self.k, self.selectivity, self.keep = k, selectivity, keep
         self.mutation_rate, self.mutation_size, self.heritability = mutation_rate, mutation_size, heritability
         self._mean, self._deviation = prior_moments(space)
-        self._next = self._mean + self._deviation * self.rng.standard_normal((k, space.d))
+        self._population = self._mean + self._deviation * self.rng.standard_normal((k, space.d))
+        self._known: FloatArray | None = None  # values of the population; None: they are not measured yet
 
     def _generate(self) -> FloatArray:
-        return self._next
+        if self._known is not None:
+            self._population, self._known = self._offspring(self._population, self._known), None
+        return self._population
 
     def _learn(self, values: FloatArray) -> None:
+        if not np.isnan(values).all():
+            self._population, self._known = self._batch, values
+
+    def _absorb(self, candidates: FloatArray, values: FloatArray) -> None:
+        if self._known is None:
+            return  # there is no generation to join
         there = ~np.isnan(values)
-        if not there.any():
-            return
+        rows = np.concatenate([self._population, candidates[there]])
+        known = np.r_[self._known, values[there]]
+        failed = np.isnan(known)
+        best = np.flatnonzero(~failed)[np.argsort(-known[~failed], kind="stable")][: self.k - int(failed.sum())]
+        chosen = np.concatenate([best, np.flatnonzero(failed)])
+        self._population, self._known = rows[chosen], known[chosen]
+
+    def _offspring(self, population: FloatArray, values: FloatArray) -> FloatArray:
+        there = ~np.isnan(values)
         order = np.flatnonzero(there)[np.argsort(-values[there], kind="stable")]
-        parents, failed = self._batch[order], self._batch[~there][: self.k - self.keep]
+        parents, failed = population[order], population[~there][: self.k - self.keep]
         children = self.k - min(self.keep, len(order)) - len(failed)
         bred = self._mutate(self._breed(parents, fitness(values[order], self.selectivity), children))
-        self._next = np.concatenate([parents[: self.keep], bred, failed])
+        return np.concatenate([parents[: self.keep], bred, failed])
 
     def _breed(self, parents: FloatArray, chances: FloatArray, n: int) -> FloatArray:
         first, second = self.rng.choice(len(parents), size=(2, n), p=chances)

@@ -23,6 +23,7 @@ class LocalSearch(BatchSolver):
         patience: neighbours without improvement before a restart; 0 means two per dimension.
     """
 
+    foreign = True  # the best of them becomes the current point if it is better
     failed_queries = "is never an improvement"
     source = "Aarts & Lenstra 1997, Local Search in Combinatorial Optimization, chapter 1"
 
@@ -43,6 +44,11 @@ class LocalSearch(BatchSolver):
         if self._point is None:
             return self.space.sample_prior(self.k, self.rng)
         return neighbours(self._point, self.k, self.space, self.reach, self.rng)
+
+    def _absorb(self, candidates: IntArray, values: FloatArray) -> None:
+        best = best_first(values)
+        if len(best) and values[best[0]] > self._value:
+            self._point, self._value, self._failures = candidates[best[0]].copy(), float(values[best[0]]), 0
 
     def _learn(self, values: FloatArray) -> None:
         best = best_first(values)
