@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
@@ -11,6 +11,7 @@ from amb.comparison.result import Comparison
 from amb.errors import StudyError
 from amb.foreign import from_user, in_a_line
 from amb.reports.contract import Report, ReportData, StudyReport
+from amb.reports.draft import draft_of
 from amb.spec import user_path
 from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
@@ -49,7 +50,19 @@ def write_reports(
     """
     chosen = [*plugins("reports").values()] if names is None else [find("reports", name) for name in names]
     data = report_data(comparison)
-    folder = comparison.study.folder / "report" if folder is None else folder
+    if folder is not None:
+        return _write_all(chosen, data, folder)
+    place = comparison.study.folder / "report"
+    try:
+        _refuse_links(place)
+        with draft_of(place) as draft:
+            written = _write_all(chosen, data, draft)
+    except OSError as cause:
+        raise _unwritable(place, cause) from cause
+    return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
+
+
+def _write_all(chosen: Sequence[Plugin], data: ReportData, folder: Path) -> WrittenReports:
     files: list[Path] = []
     failures: list[str] = []
     for plugin in chosen:

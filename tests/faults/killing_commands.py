@@ -1,4 +1,4 @@
-"""Kill every command that writes with SIGKILL at random moments, until it has been killed often enough; run as a script.
+"""Kill every command that writes with SIGKILL at random moments, until it was killed often enough; run as a script.
 
 Each command works on its own copy of the same studies. After every kill, all files that have their final name must be
 whole; in the end, the same command must succeed without any repair, and leave what an undisturbed one leaves. Workers
@@ -91,10 +91,10 @@ def run_contents(folder: Path) -> dict[str, object]:
 
 
 COMMANDS = [
-    Command("run", ["run", *RUNS, "-b", "150", "--study", "new"], measured=lambda f: run_contents(f / "new")),
-    Command("compare", ["compare", *RUNS, "-b", "60", "--study", "one"], ["one/report/runs.csv"],
+    Command("run", ["run", *RUNS, "-b", "60", "--study", "new"], measured=lambda f: run_contents(f / "new")),
+    Command("compare", ["compare", *RUNS, "-b", "50", "--study", "one"], ["one/report/runs.csv"],
             measured=lambda f: run_contents(f / "one")),
-    Command("extend", ["run", *RUNS, "-b", "120", "--study", "one"], measured=lambda f: run_contents(f / "one")),
+    Command("extend", ["run", *RUNS, "-b", "80", "--study", "one"], measured=lambda f: run_contents(f / "one")),
     Command("merge into a new one", ["merge", "both", "one", "two"], measured=lambda f: run_contents(f / "both")),
     Command("merge into an old one", ["merge", "two", "one"], measured=lambda f: run_contents(f / "two")),
     Command("publish", ["publish", "one", "fresh"], ["fresh/runs.parquet", "fresh/manifest.json"]),
@@ -208,7 +208,7 @@ def torture(command: Command, base: Path, folder: Path, kills: int, rng: np.rand
         rough = folder / f"rough-{rounds}"
         shutil.copytree(base, rough)
         rounds += 1
-        for _ in range(4):  # kills in a row, before it may finish
+        for _ in range(8):  # kills in a row, before it may finish
             if done == kills:
                 break
             child = start(command, rough)
@@ -249,7 +249,6 @@ def preload() -> None:
             if kind != "solvers" or name == "random":
                 with contextlib.suppress(amb.errors.AmbError):
                     plugin.load()
-    import amb_problems.training.session
     import matplotlib.backends.backend_agg
     import matplotlib.backends.backend_svg
     import matplotlib.font_manager  # noqa: F401
