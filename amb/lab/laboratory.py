@@ -1,30 +1,22 @@
 """An experiment in a folder: the next block out, responses in. Every operation can be repeated."""
 
-import csv
-import io
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec import Struct
-
 from amb.errors import LabError
-from amb.lab.experiment import FILE, Experiment, Search, parse_experiment, read_experiment
+from amb.lab.blocks import block_folder, is_written, write_block
+from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment
 from amb.lab.history import History
-from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, Start, append, read_journal
+from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, append, read_journal
 from amb.lab.planning import plan_block
 from amb.lab.responses import Row, new_rows
-from amb.lab.searches import Searches, planned_candidates, resolve_generator, resolve_solver
-from amb.lab.stimuli import FOLDER, Pictures, content_hash, png, reference_files
-from amb.study.durable import flush_folder, rename, write_whole
+from amb.lab.searches import Searches, resolve_generator
+from amb.lab.start import refuse_another_generator, refuse_changes, start_of
+from amb.lab.stimuli import FOLDER, Pictures, content_hash, reference_files
+from amb.study.durable import write_whole
 from amb.study.lock import Claim, claim
 from amb.study.log import now
-
-BLOCKS = "blocks"
-PRESENTATIONS = "presentations.csv"
-COLUMNS = ("trial", "block", "file", "kind", "stimulus")
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ class Laboratory:
         self._content = content
         self.experiment = read_experiment(self.folder)
         if self.history.start is not None:
-            _refuse_changes(self.history.start.experiment, self.experiment)
+            refuse_changes(self.history.start.experiment, self.experiment)
 
     def next_block(self, *, close: int | None = None) -> Block | None:
         """The open block, or else a new one; its files are written, whole, if they are missing.
@@ -151,7 +143,7 @@ class Laboratory:
 
     def block_folder(self, number: int) -> Path:
         """The folder of a block's pictures."""
-        return self.folder / BLOCKS / f"block-{number:03d}"
+        return block_folder(self.folder, number)
 
     def _alone(self) -> Claim:
         """The experiment's lock, and its state under it."""
@@ -190,7 +182,7 @@ class Laboratory:
             start = start_of(self.experiment, references=len(references))
             self._append([start])
         else:
-            _refuse_another_generator(start)
+            refuse_another_generator(start)
         searches, self._searches = self._searches, None
         if searches is None:
             searches, self._replayed = Searches(start, grid, trials=self.experiment.trials), 0
@@ -205,54 +197,13 @@ class Laboratory:
         return planned
 
     def _write_block(self, planned: BlockPlanned) -> Block:
-        """Write a block's folder, unless it is there: a neighbour is written, flushed and renamed."""
+        """A block, its files written unless they are there."""
         folder = self.block_folder(planned.block)
+        if not is_written(folder):
+            names = list(dict.fromkeys(p.stimulus for p in planned.order))
+            write_block(folder, planned, self.pictures().draw(names, self.history))
         trials = range(planned.first, planned.first + len(planned.order))
-        block = Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)))
-        if (folder / PRESENTATIONS).is_file():
-            return block
-        names = list(dict.fromkeys(p.stimulus for p in planned.order))
-        pictures = self.pictures().draw(names, self.history)
-        temporary = folder.with_name(f".{folder.name}.tmp")
-        try:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            for name, picture in pictures.items():
-                write_whole(temporary / f"{name}.png", png(picture), error=None)
-            write_whole(temporary / PRESENTATIONS, presentations_csv(planned), error=None)
-            flush_folder(temporary)
-            shutil.rmtree(folder, ignore_errors=True)
-            rename(temporary, folder)
-        except OSError as cause:
-            with suppress(OSError):
-                shutil.rmtree(temporary)
-            raise LabError(f"cannot write {folder}: {cause.strerror or cause}; the same command repeats it") from cause
-        return block
-
-
-def presentations_csv(planned: BlockPlanned) -> str:
-    """The presentations of a block in their order, as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for number, shown in enumerate(planned.order, planned.first):
-        writer.writerow((number, planned.block, f"{shown.stimulus}.png", shown.kind, shown.stimulus))
-    return text.getvalue()
-
-
-def start_of(experiment: Experiment, *, references: int) -> Start:
-    """The first event of an experiment.
-
-    Raises:
-        AmbError: its generator or a solver does not exist, or a solver cannot search the generator's space.
-    """
-    generator, grid = resolve_generator(experiment.generator)
-    budget = planned_candidates(experiment, references)
-    specs = {search.name: resolve_solver(search) for search in experiment.searches}
-    for spec in specs.values():
-        spec.make(grid.space, budget=budget, seed=0)  # refuses the space
-    versions = {name: spec.cls.version for name, spec in specs.items()}
-    return Start(experiment, generator.fingerprint, versions, dict.fromkeys(specs, budget), now())
+        return Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)))
 
 
 def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experiment:
@@ -284,39 +235,3 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
     except OSError as cause:
         raise LabError(f"cannot make {folder}: {cause.filename or folder}: {cause.strerror or cause}") from cause
     return experiment
-
-
-def _refuse_changes(start: Experiment, today: Experiment) -> None:
-    """Refuse settings on which the recorded past depends."""
-    for name in ("generator", "neurons", "seed", "searches", "screen", "response"):
-        for field, before, after in _differences(
-            "search" if name == "searches" else name, getattr(start, name), getattr(today, name)
-        ):
-            raise LabError(
-                f"{field} in {FILE} was changed after the first block: it was {_brief(before)} and is {_brief(after)}; "
-                "put it back, or begin a new experiment (trials and block may be changed)"
-            )
-
-
-def _differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
-    """Entries that differ, by name, inside records too."""
-    if isinstance(before, Struct) and isinstance(after, Struct):
-        for field in before.__struct_fields__:
-            yield from _differences(f"{name}.{field}", getattr(before, field), getattr(after, field))
-    elif before != after:
-        yield name, before, after
-
-
-def _refuse_another_generator(start: Start) -> None:
-    generator, _ = resolve_generator(start.experiment.generator)
-    if generator.fingerprint != start.generator:
-        raise LabError(
-            f"generator {generator.name} has other weights than at the start of the experiment; install the amb that "
-            "started it"
-        )
-
-
-def _brief(value: object) -> str:
-    searches = value if isinstance(value, tuple) and value and isinstance(value[0], Search) else ()
-    text = ", ".join(f"{s.name} ({s.solver})" for s in searches) or repr(value)
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -5,7 +5,6 @@ responses. A trial's spikes depend on the subject's settings and seed, the trial
 then, so a rehearsal that was interrupted and repeated gives the same responses.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.trial_effects import BASELINE, TrialEffects
 from amb.errors import LabError, SpecError
+from amb.lab.blocks import presentations
 from amb.lab.experiment import Experiment
-from amb.lab.laboratory import BLOCKS, PRESENTATIONS
 from amb.lab.searches import stream
 from amb.lab.toml import parse_settings, toml_text
 from amb.references.lookup import reference
@@ -185,20 +184,6 @@ class Subject:
                 return picture.convert("RGB").crop((left, top, left + screen.size, top + screen.size))
         except OSError as cause:
             raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause
-
-
-def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
-    """Trial numbers and pictures of a block, in the order of presentation.
-
-    Raises:
-        LabError: the block's table is missing or damaged.
-    """
-    path = folder / BLOCKS / f"block-{block:03d}" / PRESENTATIONS
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError) as cause:
-        raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause
 
 
 def new_settings(neurons: Sequence[str], problems: Sequence[str], *, seed: int, lost: float | None) -> str:

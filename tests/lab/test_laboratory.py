@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from amb.errors import LabError
+from amb.lab.blocks import PRESENTATIONS
 from amb.lab.experiment import FILE, parse_experiment, template
 from amb.lab.journal import FILE as JOURNAL
-from amb.lab.laboratory import PRESENTATIONS, Laboratory, create
+from amb.lab.laboratory import Laboratory, create
 from amb.lab.responses import Row
 
 from .conftest import finish, new_experiment, response, rows_for

@@ -1,0 +1,73 @@
+"""The files of a block: its pictures, and `presentations.csv` with their order."""
+
+import csv
+import io
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from amb.errors import LabError
+from amb.lab.journal import BlockPlanned
+from amb.lab.stimuli import Picture, png
+from amb.study.durable import flush_folder, rename, write_whole
+
+BLOCKS = "blocks"
+PRESENTATIONS = "presentations.csv"
+COLUMNS = ("trial", "block", "file", "kind", "stimulus")
+
+
+def block_folder(experiment: Path, number: int) -> Path:
+    """The folder of a block of the experiment in a folder."""
+    return experiment / BLOCKS / f"block-{number:03d}"
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a block's folder is there, which is then whole."""
+    return (folder / PRESENTATIONS).is_file()
+
+
+def write_block(folder: Path, planned: BlockPlanned, pictures: Mapping[str, Picture]) -> None:
+    """Write a block's folder: a neighbour is written, flushed and renamed, so that a rig never sees a part of it.
+
+    Raises:
+        LabError: it cannot be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, picture in pictures.items():
+            write_whole(temporary / f"{name}.png", png(picture), error=None)
+        write_whole(temporary / PRESENTATIONS, presentations_csv(planned), error=None)
+        flush_folder(temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+        rename(temporary, folder)
+    except OSError as cause:
+        with suppress(OSError):
+            shutil.rmtree(temporary)
+        raise LabError(f"cannot write {folder}: {cause.strerror or cause}; the same command repeats it") from cause
+
+
+def presentations_csv(planned: BlockPlanned) -> str:
+    """The presentations of a block in their order, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for number, shown in enumerate(planned.order, planned.first):
+        writer.writerow((number, planned.block, f"{shown.stimulus}.png", shown.kind, shown.stimulus))
+    return text.getvalue()
+
+
+def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
+    """Trial numbers and pictures of a block, in the order of presentation.
+
+    Raises:
+        LabError: the block's table is missing or damaged.
+    """
+    path = block_folder(folder, block) / PRESENTATIONS
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError) as cause:
+        raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause

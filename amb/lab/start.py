@@ -1,0 +1,63 @@
+"""The start of an experiment, and what may not change after it."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from amb.errors import LabError
+from amb.lab.experiment import FILE, Experiment, Search
+from amb.lab.journal import Start
+from amb.lab.searches import planned_candidates, resolve_generator, resolve_solver
+from amb.study.log import now
+
+
+def start_of(experiment: Experiment, *, references: int) -> Start:
+    """The first event of an experiment.
+
+    Raises:
+        AmbError: its generator or a solver does not exist, or a solver cannot search the generator's space.
+    """
+    generator, grid = resolve_generator(experiment.generator)
+    budget = planned_candidates(experiment, references)
+    specs = {search.name: resolve_solver(search) for search in experiment.searches}
+    for spec in specs.values():
+        spec.make(grid.space, budget=budget, seed=0)  # refuses the space
+    versions = {name: spec.cls.version for name, spec in specs.items()}
+    return Start(experiment, generator.fingerprint, versions, dict.fromkeys(specs, budget), now())
+
+
+def refuse_changes(start: Experiment, today: Experiment) -> None:
+    """Refuse settings on which the recorded past depends."""
+    for name in ("generator", "neurons", "seed", "searches", "screen", "response"):
+        for field, before, after in _differences(
+            "search" if name == "searches" else name, getattr(start, name), getattr(today, name)
+        ):
+            raise LabError(
+                f"{field} in {FILE} was changed after the first block: it was {_brief(before)} and is {_brief(after)}; "
+                "put it back, or begin a new experiment (trials and block may be changed)"
+            )
+
+
+def _differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
+    """Entries that differ, by name, inside records too."""
+    if isinstance(before, Struct) and isinstance(after, Struct):
+        for field in before.__struct_fields__:
+            yield from _differences(f"{name}.{field}", getattr(before, field), getattr(after, field))
+    elif before != after:
+        yield name, before, after
+
+
+def refuse_another_generator(start: Start) -> None:
+    """Refuse a generator that would draw other pictures of the same candidates."""
+    generator, _ = resolve_generator(start.experiment.generator)
+    if generator.fingerprint != start.generator:
+        raise LabError(
+            f"generator {generator.name} has other weights than at the start of the experiment; install the amb that "
+            "started it"
+        )
+
+
+def _brief(value: object) -> str:
+    searches = value if isinstance(value, tuple) and value and isinstance(value[0], Search) else ()
+    text = ", ".join(f"{s.name} ({s.solver})" for s in searches) or repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."
