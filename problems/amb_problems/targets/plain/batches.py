@@ -5,7 +5,8 @@ batch agree is found by trial, for every operation of a forward pass, and by not
 same kind of processor finds the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-SIZES = (1, 2, 4, 8, 16)
+SIZES = (1, 2, 4, 8, 16, 32)
 HEAVY = 200_000
 """Values a call returns on average, from which a single image keeps the kernels busy: batches gain little there, and a
 single image must not wait for a batch to be filled."""
@@ -35,9 +36,10 @@ def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call
     """
     if values_per_call > HEAVY:
         return (1,)
+    trial = _Trial(run, two)
     classes: list[list[tuple[int, _Sums]]] = []
     for size in SIZES:
-        sums = _trial(run, two, size)
+        sums = trial.sums(size)
         if sums is None:
             continue
         for known in classes:
@@ -51,19 +53,36 @@ def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call
     return max(found, key=lambda sizes: (len(sizes), sizes[-1])) if found else (1,)
 
 
-def fastest_size(run: Callable[[Tensor], object], images: Callable[[int], Tensor], sizes: Sequence[int]) -> int:
-    """The size with the most images a second, the smallest of those that are nearly as fast; no bit depends on it."""
+def fastest_size(
+    run: Callable[[Tensor], Mapping[str, Tensor]], images: Tensor, sizes: Sequence[int]
+) -> tuple[int, bool]:
+    """The size with the most images a second, the largest of those that are nearly as fast; no bit depends on it.
+
+    Args:
+        run: shows the module, at rest, images, and returns its responses.
+        images: as many as the largest size.
+        sizes: sizes of batches.
+
+    Returns:
+        The size, and whether the responses themselves agree in all sizes.
+    """
     seconds: dict[int, float] = {}
+    answers: list[Mapping[str, Tensor]] = []
     for size in sizes:
-        batch = images(size)
-        best = float("inf")
+        each = []
         for _ in range(2):
             start = perf_counter()
-            run(batch)
-            best = min(best, perf_counter() - start)
-        seconds[size] = best / size
+            answer = run(images[:size])
+            each.append((perf_counter() - start) / size)
+        answers.append(answer)
+        seconds[size] = min(each)
     least = min(seconds.values())
-    return min(size for size, each in seconds.items() if each <= 1.15 * least)
+    alike = all(
+        torch.equal(answer[name].nan_to_num(), answers[-1][name][: len(answer[name])].nan_to_num())
+        for answer in answers
+        for name in answer
+    )
+    return max(size for size, each in seconds.items() if each <= 1.1 * least), alike
 
 
 def split(count: int, sizes: Sequence[int], best: int, threads: int) -> list[tuple[int, int]]:
@@ -89,16 +108,28 @@ _Sums = list[tuple[str, int, int]]
 """Of every tensor that an operation returns: the operation, the number of values, the hash of their bits."""
 
 
-def _trial(run: Callable[[Tensor], object], two: Tensor, size: int) -> "_Sums | None":
-    """Hashes for a batch of two images; None if the two do not fit together or a position matters."""
-    pattern = torch.tensor((_PATTERN * 2)[:size])
-    try:
-        first, second = (_hashes(run, two[order]) for order in (pattern, 1 - pattern))
-    except Exception:  # a module may take batches of some sizes only
-        return None
-    if size == 1:
-        return _added(first, second)
-    return first if [entry[:2] for entry in first] == [entry[:2] for entry in second] and first == second else None
+class _Trial:
+    """Batches of two images, in which some operations are hashed: the same ones in every size."""
+
+    def __init__(self, run: Callable[[Tensor], object], two: Tensor) -> None:
+        self._run, self._two, self._hashed = run, two, None
+
+    def sums(self, size: int) -> "_Sums | None":
+        """Hashes for a size; None if the module does not take it, or a position matters."""
+        pattern = torch.tensor((_PATTERN * 4)[:size])
+        try:
+            first, second = (self._sums(self._two[order]) for order in (pattern, 1 - pattern))
+        except Exception:  # a module may take batches of some sizes only
+            return None
+        if size == 1:
+            return _added(first, second)
+        return first if first == second else None
+
+    def _sums(self, images: Tensor) -> "_Sums":
+        with _Bits(self._hashed) as bits:
+            self._run(images)
+        self._hashed = bits.hashed
+        return bits.sums
 
 
 def _added(one: _Sums, other: _Sums) -> "_Sums | None":
@@ -130,12 +161,6 @@ def _agree(reference: _Sums, size: int, sums: _Sums, larger: int) -> bool:
 _MASK = (1 << 64) - 1
 
 
-def _hashes(run: Callable[[Tensor], object], images: Tensor) -> _Sums:
-    with _Bits() as bits:
-        run(images)
-    return bits.sums
-
-
 _CONTRACTIONS = {
     **dict.fromkeys(("convolution", "_convolution", "conv1d", "conv2d", "conv3d"), (0, "map")),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), (0, "map")),
@@ -143,21 +168,35 @@ _CONTRACTIONS = {
     **dict.fromkeys(("addmm", "baddbmm"), (1, "row")),
 }
 """Operations that sum products: which argument is summed over, and along which axes."""
+_TURNS = 8
+"""Repetitions of an operation that are hashed: shapes decide how kernels round, and these repeat."""
 _SHAPELESS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
 """Operations that return whatever the memory holds."""
 
 
 class _Bits(TorchDispatchMode):
-    """Hashes what every operation returns.
+    """Hashes what operations return: of those that repeat, as in a loop over time, the first few turns.
 
     The same dense pattern is added to every row that is summed over. Otherwise a layer that is silent for the images
     of the trial would seem to round alike in all batches.
+
+    Args:
+        hashed: numbers of the operations to hash; None: to be chosen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hashed: set[int] | None) -> None:
         super().__init__()
         self.sums: _Sums = []
+        self.hashed = set() if hashed is None else hashed
+        self._choose = hashed is None
+        self._number = 0
+        self._seen: Counter[tuple[object, ...]] = Counter()
         self._patterns: dict[tuple[object, ...], Tensor] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; guarding every operation against it would double its time."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
@@ -167,13 +206,21 @@ class _Bits(TorchDispatchMode):
             if isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1:
                 args = (*args[:place], x + self._pattern(x, along), *args[place + 1 :])
         out = func(*args, **(kwargs or {}))
-        if name not in _SHAPELESS:
-            self.sums += [
-                (name, leaf.numel(), _hash(leaf))
-                for leaf in tree_leaves(out)
-                if isinstance(leaf, Tensor) and leaf.is_floating_point()
-            ]
+        if name in _SHAPELESS:
+            return out
+        for leaf in (out,) if isinstance(out, Tensor) else tree_leaves(out):
+            if isinstance(leaf, Tensor) and leaf.is_floating_point():
+                self._note(name, leaf)
         return out
+
+    def _note(self, name: str, leaf: Tensor) -> None:
+        number, self._number = self._number, self._number + 1
+        if self._choose:
+            key = (name, leaf.shape)
+            self._seen[key] += 1
+            if self._seen[key] <= _TURNS:
+                self.hashed.add(number)
+        self.sums.append((name, leaf.numel(), _hash(leaf) if number in self.hashed else 0))
 
     def _pattern(self, x: Tensor, along: str) -> Tensor:
         shape = tuple(x.shape[1:]) if along == "map" else (x.shape[-1],)

@@ -4,7 +4,7 @@ What must hold is that a value is a function of the image alone. Where that cann
 the reason.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -71,15 +71,16 @@ class _Examination:
         pool = Pool(module, request.reset)
         self.source = Source(pool, request.prepare, request.shape, self.device, request.name)
         self.plastic: list[str] = []
+        self.draws = False
         self.plan = Plan(multistep=request.frames if request.multistep else None, dtype=_dtype(module))
 
     def responses(self) -> Responses:
         """Run the whole examination."""
         self._find_mode()
-        assigned = self._share_weights()
+        assigned = self._try()
         network = identity(self.source.pool.module, self.settings, assigned)
         with self.plan.mode():
-            if self._draws():
+            if self.draws:
                 self.plan.identity = network
             found = self._survey()
         responses = Responses(self.source, found, self.plan, identity=network)
@@ -117,8 +118,9 @@ class _Examination:
             else:
                 return
 
-    def _share_weights(self) -> set[str]:
-        """Let copies share their parameters unless a pass changes them; returns all that a pass assigns."""
+    def _try(self) -> set[str]:
+        """See what a pass does: whether it draws random numbers, changes weights, and all that it assigns."""
+        random = generators(self.device)
         with self.source.pool.borrowed() as copy:
             before = weights(copy.rest())
             assigned: set[str] = set()
@@ -128,6 +130,7 @@ class _Examination:
                 assigned |= copy.snapshot.changed()
             self.plastic = list(weights_changed(before, copy.module))
             copy.rest()
+        self.draws = generators(self.device) != random
         if self.plastic:
             pool = Pool(self.source.pool.module, self.request.reset, share=False)
             self.source = replace(self.source, pool=pool)
@@ -136,13 +139,6 @@ class _Examination:
                 if parameter.is_leaf:
                     parameter.requires_grad_(False)
         return assigned
-
-    def _draws(self) -> bool:
-        before = generators(self.device)
-        with self.source.pool.borrowed() as copy:
-            for kind in ("grey", "random"):
-                copy.rest()(self._input(kind, 1))
-        return generators(self.device) != before
 
     def _survey(self) -> Survey:
         try:
@@ -209,24 +205,23 @@ class _Examination:
         """The same images again, in another order, on another copy: the same values, or the module is refused."""
         names = tuple(responses.layers)
         images = [self.source.probes("grey", 1), *self.source.probes("random", 2).split(1)]
-        seen: dict[int, dict[str, Tensor]] = {}
-        for order in ((0, 1, 2), (2, 2, 0, 1)):
+        self.seen: dict[int, dict[str, Tensor]] = {}
+        for order in ((0, 1, 2), (2, 0, 1)):
             with self.source.pool.fresh() as copy:
                 for index in order:
                     answer = responses.shown(copy, images[index], names)
-                    first = seen.setdefault(index, answer)
+                    first = self.seen.setdefault(index, answer)
                     for name in names:
                         if not _same(first[name], answer[name]):
                             self._refuse(name)
 
     def _verify_neighbours(self, responses: Responses) -> None:
         """An image's values beside others may round otherwise, but must be of the same size."""
-        names, images = tuple(responses.layers), self.source.probes("random", 3)
+        names = tuple(responses.layers)
         with self.source.pool.fresh() as copy:
-            alone = [responses.shown(copy, image, names) for image in images.split(1)]
-            together = responses.shown(copy, images, names)
+            together = responses.shown(copy, self.source.probes("random", 2), names)
         for name in names:
-            one = torch.cat([answer[name] for answer in alone])
+            one = torch.cat([self.seen[index][name] for index in (1, 2)])
             if (together[name] - one).abs().mean() > _ROUNDING * max(one.abs().mean(), together[name].abs().mean()):
                 raise SpecError(
                     f"{self.owner}: layer {name} gives an image other values beside other images: the module mixes the "
@@ -254,9 +249,10 @@ class _Examination:
 
             calls = sum(len(layer.calls) for layer in layers)
             sizes = exact_sizes(run, images[:2], values_per_call=responses.survey.values / max(calls, 1))
-            if len(sizes) > 1 and self._alike(run, images, sizes):
-                self.plan.sizes = sizes
-                self.plan.best = fastest_size(run, lambda n: images[:n], sizes)
+            if len(sizes) > 1:
+                best, alike = fastest_size(run, images[: sizes[-1]], sizes)
+                if alike:
+                    self.plan.sizes, self.plan.best = sizes, best
 
     def _find_order(self, responses: Responses) -> None:
         """Of layers whose axis of images also holds steps: which of the two runs faster."""
@@ -272,14 +268,6 @@ class _Examination:
                 answer = responses.shown(copy, images, folded)
                 far[first] = {n: float((answer[n] - torch.cat([a[n] for a in alone])).abs().max()) for n in folded}
         self.plan.steps_first = {name: far[True][name] <= far[False][name] for name in folded}
-
-    def _alike(self, run: Callable[[Tensor], dict[str, Tensor]], images: Tensor, sizes: Sequence[int]) -> bool:
-        """Whether the values themselves agree between the sizes."""
-        whole: list[dict[str, Tensor]] = []
-        for size in sizes:
-            parts = [run(batch) for batch in images.split(size)]
-            whole.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
-        return all(_same(whole[0][name], other[name]) for other in whole[1:] for name in other)
 
     def _input(self, kind: str, number: int) -> Tensor:
         return self.plan.input(self.source.prepare(self.source.probes(kind, number)))

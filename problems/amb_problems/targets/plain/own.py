@@ -226,7 +226,9 @@ class OwnTarget(ModuleTarget):
         x = pixels.permute(0, 3, 1, 2).float().div_(255.0)
         if self._size is not None:
             x = interpolate(x, size=(self._size, self._size), mode="bilinear", align_corners=False)
-        return (x - _channels(self._mean, x)) / _channels(self._std, x)
+        if any(_numbers(self._mean)):
+            x = x - _channels(self._mean, x)
+        return x if set(_numbers(self._std)) == {1.0} else x / _channels(self._std, x)
 
 
 class _Shared:

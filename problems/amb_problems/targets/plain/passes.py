@@ -162,20 +162,23 @@ class _Reader:
         if units is not None and layer.folded and units > layer.batch:
             units += 1
         answer = _sum(tensor, batch, units) if self._plan.exact else _float_mean(tensor, batch, units)
-        self._totals[name] = self._totals[name] + answer if name in self._totals else answer
+        if name in self._totals:
+            self._totals[name] = self._totals[name].add_(answer)
+        else:
+            self._totals[name] = answer.double() if self._plan.exact else answer
 
     def _refuse(self, call: Call, why: str) -> None:
         raise SpecError(f"layer {call.module or 'output'} does not respond to this image as to others: {why}")
 
 
 def _sum(tensor: Tensor, batch: int, units: int | None) -> Tensor:
-    """Sum of every unit, float64 `[n, units]`; exact for whole numbers, such as spikes."""
+    """Sum of every unit, `[n, units]`; exact for whole numbers, such as spikes."""
     rows = tensor.movedim(batch, 0)[:, None] if units is None else tensor.movedim((batch, units), (0, 1))
     # In memory one after the other, since the order of a sum over other axes depends on the number of images.
-    rows = rows.flatten(2).contiguous() if rows.ndim > 2 else rows[:, :, None]
-    if rows.dtype != torch.float32 or rows.shape[2] >= _WHOLE:
+    rows = rows.flatten(2).contiguous() if rows.ndim > 2 else rows
+    if rows.dtype != torch.float32 or (rows.ndim > 2 and rows.shape[2] >= _WHOLE):
         rows = rows.double()
-    return rows.sum(2).double()
+    return rows.sum(2) if rows.ndim > 2 else rows
 
 
 _WHOLE = 2**24

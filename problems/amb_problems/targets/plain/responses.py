@@ -179,9 +179,13 @@ class Responses:
             return {layer: answer.detach() for layer, answer in answers.items()}
 
     def _answer(self, pixels: Tensor, job: "_Job") -> dict[str, FloatArray]:
-        rows = [*job.rows, *[job.rows[-1]] * (job.size - len(job.rows))]
+        first, count = job.rows[0], len(job.rows)
+        if job.size == count and job.rows == tuple(range(first, first + count)):
+            images = pixels[first : first + count]
+        else:
+            images = pixels[[*job.rows, *[job.rows[-1]] * (job.size - count)]]
         with self.source.pool.borrowed() as copy:
-            answers = self.shown(copy, pixels[rows], job.layers)
+            answers = self.shown(copy, images, job.layers)
         return {layer: answer[: len(job.rows)].cpu().numpy() for layer, answer in answers.items()}
 
     def _jobs(self, layers: tuple[str, ...], rows: Sequence[int]) -> "list[_Job]":
