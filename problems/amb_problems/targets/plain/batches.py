@@ -19,16 +19,14 @@ SIZES = (1, 2, 4, 8, 16, 32)
 HEAVY = 200_000
 """Values a call returns on average, from which a single image keeps the kernels busy: batches gain little there, and a
 single image must not wait for a batch to be filled."""
-_PATTERN = (0, 1, 1, 0, 1, 0, 0, 1)
-"""Which of two images stands where in a trial: each at even and odd places, next to itself and the other."""
 
 
-def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call: float) -> tuple[int, ...]:
+def exact_sizes(run: Callable[[Tensor], object], images: Tensor, *, values_per_call: float) -> tuple[int, ...]:
     """Sizes of batches in which an image's values are the same, bit for bit, at any position; an image alone is padded.
 
     Args:
         run: shows the module, at rest, images; a fresh start each time.
-        two: two random images.
+        images: random ones, as many as the largest size.
         values_per_call: how much a call computes.
 
     Returns:
@@ -36,10 +34,10 @@ def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call
     """
     if values_per_call > HEAVY:
         return (1,)
-    trial = _Trial(run, two)
+    trial = _Trial(run, images)
     classes: list[list[tuple[int, _Sums]]] = []
     for size in SIZES:
-        sums = trial.sums(size)
+        sums = trial.repeated(size)
         if sums is None:
             continue
         for known in classes:
@@ -48,7 +46,8 @@ def exact_sizes(run: Callable[[Tensor], object], two: Tensor, *, values_per_call
                 known.append((size, sums))
                 break
         else:
-            classes.append([(size, sums)])
+            if trial.any_order(size):
+                classes.append([(size, sums)])
     found = [tuple(size for size, _ in known) for known in classes]
     return max(found, key=lambda sizes: (len(sizes), sizes[-1])) if found else (1,)
 
@@ -109,51 +108,44 @@ _Sums = list[tuple[str, int, int]]
 
 
 class _Trial:
-    """Batches of two images, in which some operations are hashed: the same ones in every size."""
+    """Batches in which some operations are hashed: the same ones in every size."""
 
-    def __init__(self, run: Callable[[Tensor], object], two: Tensor) -> None:
-        self._run, self._two, self._hashed = run, two, None
+    def __init__(self, run: Callable[[Tensor], object], images: Tensor) -> None:
+        self._run, self._images = run, images
+        self._hashed: set[int] | None = None
 
-    def sums(self, size: int) -> "_Sums | None":
-        """Hashes for a size; None if the module does not take it, or a position matters."""
-        pattern = torch.tensor((_PATTERN * 4)[:size])
+    def repeated(self, size: int) -> "_Sums | None":
+        """Hashes for one image, repeated; None if the module does not take that size."""
+        return self._sums(self._images[:1].expand(size, *self._images.shape[1:]).contiguous())
+
+    def any_order(self, size: int) -> bool:
+        """Whether different images have the same hashes in another order.
+
+        Every image changes from an even to an odd place, or in the other direction.
+        """
+        if size == 1:
+            return True
+        order = [*range(1, size), 0]
+        first, second = self._sums(self._images[:size]), self._sums(self._images[order])
+        return first is not None and first == second
+
+    def _sums(self, images: Tensor) -> "_Sums | None":
         try:
-            first, second = (self._sums(self._two[order]) for order in (pattern, 1 - pattern))
+            with _Bits(self._hashed) as bits:
+                self._run(images)
         except Exception:  # a module may take batches of some sizes only
             return None
-        if size == 1:
-            return _added(first, second)
-        return first if first == second else None
-
-    def _sums(self, images: Tensor) -> "_Sums":
-        with _Bits(self._hashed) as bits:
-            self._run(images)
         self._hashed = bits.hashed
         return bits.sums
 
 
-def _added(one: _Sums, other: _Sums) -> "_Sums | None":
-    """As if the two images had been a batch of two; operations on weights alone count once."""
-    if [entry[:2] for entry in one] != [entry[:2] for entry in other]:
-        return None
-    return [(name, n, (a << 64) | b) for (name, n, a), (_, _, b) in zip(one, other, strict=True)]
-
-
 def _agree(reference: _Sums, size: int, sums: _Sums, larger: int) -> bool:
-    """Whether every image has the same bits in two sizes of batches."""
+    """Whether an image has the same bits in two sizes of batches, at every position."""
     if len(reference) != len(sums):
         return False
     for (name, n, a), (other, m, b) in zip(reference, sums, strict=True):
-        if name != other:
-            return False
-        one, two = (a >> 64, a & _MASK) if size == 1 else (a, a)
-        if m * size == n * larger and m != n:
-            expected = (larger // 2) * (one + two) if size == 1 else (larger // size) * a
-        elif m == n and one == two:
-            expected = one
-        else:
-            return False
-        if expected & _MASK != b & _MASK:
+        times = larger // size if m * size == n * larger else 1  # operations on weights alone do not grow
+        if name != other or m != n * times or (a * times - b) & _MASK:
             return False
     return True
 

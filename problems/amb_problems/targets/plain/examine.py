@@ -248,7 +248,7 @@ class _Examination:
                 return responses.shown(copy, batch, names)
 
             calls = sum(len(layer.calls) for layer in layers)
-            sizes = exact_sizes(run, images[:2], values_per_call=responses.survey.values / max(calls, 1))
+            sizes = exact_sizes(run, images, values_per_call=responses.survey.values / max(calls, 1))
             if len(sizes) > 1:
                 best, alike = fastest_size(run, images[: sizes[-1]], sizes)
                 if alike:
