@@ -82,6 +82,8 @@ def show_problem(
 ) -> None:
     """Show a suite's problems, a card, a pair's layers and both cards, or a problem's facts."""
     o.load_plugins(plugin)
+    if out is not None and name.split("[")[0].count("/") < 2:
+        raise SpecError(f"--out draws one problem, and {name} is not one; give <generator>/<target>/<layer>/<unit>")
     slashes = name.split("[")[0].count("/")
     if slashes == 0:
         _show_part(name, json)

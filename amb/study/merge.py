@@ -84,6 +84,8 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
         finished, unfinished = _union(sides)
         if destination is None:
             destination = Study(folder)
+            # First, so that an interrupted merge leaves a study that the same command completes.
+            destination.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
         before = {path.stem for path in (destination.folder / "runs").glob("*.parquet")}
         copied = [path for path in finished.values() if path.parent.parent != destination.folder]
         for path in copied:
@@ -197,9 +199,18 @@ def _source(folder: Path, into: Path) -> Study:
     return study
 
 
+def _only_begun(folder: Path) -> bool:
+    """Whether a folder is empty, but for what a study whose creation was interrupted leaves."""
+    parts = {"runs", "journal", "report"}
+    return all(
+        path.name.startswith(".") or (path.name in parts and path.is_dir() and not any(path.iterdir()))
+        for path in folder.iterdir()
+    )
+
+
 def _existing(folder: Path) -> Study | None:
     """The study to merge into, or None if it does not exist yet."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and _only_begun(folder)):
         return None
     if not (folder / "manifest.json").is_file():
         raise StudyError(f"{folder} exists and is not a study (it has no manifest.json); merge into another folder")

@@ -254,3 +254,19 @@ def test_the_command_counts(tmp_path: Path) -> None:
     study_with(tmp_path / "a", plan(0))
     done = CliRunner().invoke(app, ["merge", str(tmp_path / "all"), str(tmp_path / "a"), "--json"])
     assert json.loads(done.stdout) == {"studies": 1, "added": 1, "lengthened": 0, "runs": 1, "unfinished": 0}
+
+
+@pytest.mark.parametrize("begun", [["runs"], ["runs", "journal", "report"], ["runs", ".manifest.lock"]])
+def test_a_merge_that_was_interrupted_while_it_created_its_folder_can_be_repeated(
+    tmp_path: Path, begun: list[str]
+) -> None:
+    study_with(tmp_path / "ours", plan(0))
+    (tmp_path / "new").mkdir()
+    for name in begun:
+        (tmp_path / "new" / name).mkdir() if not name.startswith(".") else (tmp_path / "new" / name).touch()
+    done = CliRunner().invoke(app, ["merge", str(tmp_path / "new"), str(tmp_path / "ours")])
+    assert done.exit_code == 0, done.exception
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    done = CliRunner().invoke(app, ["merge", str(tmp_path / "mine"), str(tmp_path / "ours")])
+    assert "is not a study" in str(done.exception)

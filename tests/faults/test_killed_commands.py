@@ -17,7 +17,7 @@ def kill(folder: Path, kills: int, *words: str) -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("command", ["merge into an old one", "publish again", "leaderboard", "train"])
+@pytest.mark.parametrize("command", ["merge into a new one", "publish again", "leaderboard", "train"])
 def test_a_killed_command_can_be_repeated(tmp_path: Path, command: str) -> None:
     found = kill(tmp_path, 3, "--only", command)
     assert found["faults"] == []
