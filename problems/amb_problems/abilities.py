@@ -70,8 +70,8 @@ class SeesFrames(Protocol):
     """A target that can be shown a different image in every frame."""
 
     @property
-    def frames(self) -> int:
-        """Number of frames per stimulus."""
+    def frames(self) -> int | None:
+        """Number of frames per stimulus; None: it has the methods, but takes a whole stimulus at once."""
 
     def frame_activations(
         self, n: int, frames: Callable[[int], UInt8Array], layer: str, units: tuple[int, ...]

@@ -88,10 +88,10 @@ class NetworkProblem(Problem):
         self.space = space = grid.space
         self.id = id
         self.encoding = encoding
-        if encoding is not None and not isinstance(pair.target, SeesFrames):
+        if encoding is not None and (not isinstance(pair.target, SeesFrames) or pair.target.frames is None):
             raise SpecError(
                 f"{id}: target {pair.target.name} does not take single frames, so it has no option "
-                f"input={encoding.kind}; spiking targets do"
+                f"input={encoding.kind}; spiking targets do, a module of your own if it has frames="
             )
         if isinstance(pair.target, CountsSpikes) and layer in pair.target.spikes:
             self.spikes = pair.target.spikes[layer] * len(units)
@@ -118,7 +118,7 @@ class NetworkProblem(Problem):
         self._respond(grey)
         if self.encoding is not None:
             assert isinstance(self.pair.target, SeesFrames)
-            still = np.repeat(grey, self.pair.target.frames, axis=0)
+            still = np.repeat(grey, self.pair.target.frames or 1, axis=0)
             self.pair.target.frame_activations(1, lambda _: still, self.layer, self.units)
 
     @classmethod
@@ -156,7 +156,7 @@ class NetworkProblem(Problem):
             return values
         target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
         assert isinstance(target, SeesFrames)
-        number = target.frames
+        number = target.frames or 1
 
         def frames(row: int) -> UInt8Array:
             return encoding.frames(images[row], number, queries.rng(row, stream=1))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import amb
 from amb.catalogue.families import registered_families
-from amb.catalogue.generators import _described
-from amb.catalogue.plugins import KINDS, Plugin, load_file, plugins
+from amb.catalogue.generators import _described, generator_names
+from amb.catalogue.plugins import KINDS, Plugin, load_file
 from amb.catalogue.problems import expand, family, family_names, problem
 from amb.errors import PluginError, SpecError
 
@@ -123,7 +123,7 @@ def test_an_invalid_generator_is_refused_by_name() -> None:
 
 
 def test_every_generator_here_has_the_name_that_finds_it() -> None:
-    for name in plugins("generators"):
+    for name in generator_names():
         generator = amb.generator(name)
         assert generator.name == name
         assert generator.grid().space.d == generator.latent_dim

@@ -159,7 +159,7 @@ SPECIMENS = [
              ("1", "2")),
     Specimen("spikingjelly repeats the image, multi-step", FashionNet, once, layers=(*NET[:-2], "conv_fc.9", "output"),
              read=dict.fromkeys(NET, SEQUENCE)),
-    Specimen("spikingjelly static first layer, then a loop", StaticFirst, once, {"steps": T},
+    Specimen("spikingjelly static first layer, then a loop", StaticFirst, once,
              layers=("static_conv", "conv.0", "conv.3", "fc.2", "output")),
     Specimen("spikingjelly resets itself", ResetsItself, once, layers=("conv", "sn", "output")),
     Specimen("spikingjelly containers, repeated inside", lambda: Repeats(containers()), once,

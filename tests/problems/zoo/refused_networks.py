@@ -124,8 +124,8 @@ def used() -> nn.Module:
 
 REFUSED = [
     Refused("memory and no frames", lambda: nn.Sequential(
-        nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2, init_hidden=True)), "state frames=", "1"),
-    Refused("memory of a handmade neuron and no frames", Net, "state frames=", "spikes"),
+        nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2, init_hidden=True)), "how many passes", "1"),
+    Refused("memory of a handmade neuron and no frames", Net, "how many passes", "spikes"),
     Refused("memory that is not at rest", used, "not at rest; pass reset=", "spikes", {"frames": 3}),
     Refused("memory elsewhere", Elsewhere, "gives different values when the same image is shown again", "output",
             {"frames": 2}),

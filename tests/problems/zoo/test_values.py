@@ -44,20 +44,7 @@ def train_a_little(network: nn.Module, specimen: Specimen) -> None:
             parameter.add_(1)
 
 
-FAULTS = {
-    "spikingjelly static first layer, then a loop": "a first step outside of the loop is taken for another layer",
-    "torch traced module inside": "a traced module's parameters cannot be frozen",
-    "handmade adaptation in a dictionary": "a memory in a dictionary is not seen, so frames are not shown",
-}
-"""Known, and being repaired."""
-
-
-def marked(specimen: Specimen) -> object:
-    known = FAULTS.get(specimen.name)
-    return pytest.param(specimen, marks=[pytest.mark.xfail(reason=known, strict=False)] if known else [])
-
-
-@pytest.mark.parametrize("specimen", map(marked, ZOO), ids=lambda specimen: specimen.name)
+@pytest.mark.parametrize("specimen", ZOO, ids=lambda specimen: specimen.name)
 def test_a_networks_values_are_those_of_the_plain_loop(specimen: Specimen) -> None:
     """At every layer that is offered, and the layers that a user would ask for are; and the network is as it was."""
     network, generator = with_gradients(specimen.built()), torch.random.get_rng_state()

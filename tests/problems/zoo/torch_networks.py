@@ -245,7 +245,7 @@ SPECIMENS = [
     Specimen("torch float64", Double, once, layers=("net.0", "net.1", "net.3")),
     Specimen("torch computed weights", normed, once, layers=("0", "1", "3")),
     Specimen("torch lazy, initialized", lazy, once, layers=("0", "3")),
-    Specimen("torch traced module inside", traced, once, layers=("0", "2")),
+    Specimen("torch traced module inside", traced, once, layers=("2",)),
     Specimen("torch grey images", grey, once, layers=("0", "1", "2", "4"), shape=(12, 12, 1)),
     Specimen("torch images that are not square", wide, once, layers=("0", "1", "3"), shape=(8, 14, 3)),
     Specimen("torch one convolution at two scales", Scaled, once, layers=("conv", "conv_1", "fc"),

@@ -7,7 +7,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from amb.contracts.images import Shape
+from amb.contracts.problem import UInt8Array
+from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
 from amb.errors import SpecError
 from amb_problems.targets.plain.module import ModuleTarget
@@ -128,6 +132,43 @@ class OwnTarget(ModuleTarget):
             "network": f"{type(self.module).__name__}, {sum(p.numel() for p in self.module.parameters())} parameters",
             **self._input_facts(),
         }
+
+    @property
+    def frames(self) -> int | None:
+        """How many forward passes make a presentation; None: one, and steps are the module's own affair."""
+        return self._frames
+
+    def frame_activations(
+        self, n: int, frames: "Callable[[int], UInt8Array]", layer: str, units: tuple[int, ...]
+    ) -> FloatArray:
+        """The response of units to n stimuli that change: float64[n, len(units)].
+
+        Args:
+            n: number of stimuli.
+            frames: stimulus i's frames, uint8[frames, h, w, c].
+            layer: the layer of the units.
+            units: the units.
+
+        Raises:
+            SpecError: no such layer, or frames of the wrong shape or number.
+        """
+        from amb_problems.threads import one_thread_each
+
+        self._check([(layer, 0)])
+
+        def respond(row: int) -> FloatArray:
+            shown = frames(row)
+            if self._frames is None or len(shown) != self._frames:
+                raise SpecError(f"target {self.name} takes {self._frames} frames, got {len(shown)}")
+            return np.asarray(self.responses.framed(shown, layer)[list(units)], np.float64)
+
+        return np.reshape(one_thread_each(respond, range(n)), (n, len(units)))
+
+    @property
+    def spikes(self) -> Mapping[str, int]:
+        """The largest possible number of spikes of a unit, by layer of neurons that answer with spikes."""
+        spikes: Mapping[str, int] = self._shared.once("spikes", lambda: self.responses.spikes())
+        return spikes
 
     def on(self, device: str) -> "OwnTarget":
         """The same target on a device; its module is copied."""

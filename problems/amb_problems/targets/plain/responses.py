@@ -19,6 +19,7 @@ from amb.contracts.target import Layers, check_unit
 from amb.errors import SpecError
 from amb_problems.targets.plain.batches import split
 from amb_problems.targets.plain.copies import Copy, Pool
+from amb_problems.targets.plain.neurons import is_neuron
 from amb_problems.targets.plain.passes import Plan, means
 from amb_problems.targets.plain.randomness import seeded
 from amb_problems.targets.plain.survey import Choices, Survey, survey
@@ -177,6 +178,40 @@ class Responses:
             x = self.plan.input(self.source.prepare(images.to(self.source.device)))
             answers = means(copy.rest(), [x] * self.plan.passes, self.survey.layers, layers, self.plan)
             return {layer: answer.detach() for layer, answer in answers.items()}
+
+    def spikes(self) -> dict[str, int]:
+        """The largest possible number of spikes of a unit in a presentation, by layer of neurons.
+
+        Neurons that answer with anything but 0 and 1, such as graded spikes or potentials, count none: on three images
+        their sums are not whole numbers.
+        """
+        modules = dict(self.module.named_modules())
+        counts = {
+            name: layer.values * self.plan.passes
+            for name, layer in self.survey.layers.items()
+            if is_neuron(modules[layer.module])
+        }
+        images = torch.cat([self.source.probes("grey", 1), self.source.probes("random", 2)])
+        sums = {name: mean * counts[name] for name, mean in self.means(images, counts).items()}
+        whole = {name: np.abs(total - np.rint(total)).max() < 1e-6 for name, total in sums.items()}
+        return {n: count for n, count in counts.items() if whole[n] and sums[n].min() >= 0 and sums[n].max() <= count}
+
+    def framed(self, frames: UInt8Array, layer: str) -> FloatArray:
+        """The mean responses of a layer's units to one stimulus that changes, `[units]`: another image in every frame.
+
+        Args:
+            frames: uint8 `[frames, h, w, c]`.
+            layer: one of the layers.
+
+        Raises:
+            SpecError: no such layer, or frames of the wrong shape or type.
+        """
+        check_unit(self.layers, layer, 0)
+        pixels = self._checked(frames)
+        with self.source.pool.borrowed() as copy, self.plan.mode(), self._seeds(pixels):
+            x = self.source.prepare(pixels.to(self.source.device)).to(self.plan.dtype)[:, None]
+            inputs = list(x) if self.plan.multistep is None else [x.contiguous()]
+            return means(copy.rest(), inputs, self.survey.layers, [layer], self.plan)[layer][0].cpu().numpy()
 
     def _answer(self, pixels: Tensor, job: "_Job") -> dict[str, FloatArray]:
         first, count = job.rows[0], len(job.rows)

@@ -171,12 +171,25 @@ def memory(module: nn.Module, *, parameters: bool) -> dict[str, list[Tensor]]:
         if isinstance(part, torch.jit.ScriptModule) or _keeps_nothing(part):
             continue
         values = [*vars(part).values(), *part._buffers.values(), *vars(part).get("_memories", {}).values()]
-        flat = [item for value in values for item in (value if isinstance(value, list | tuple) else (value,))]
-        held[name] = [item.detach().clone() for item in flat if isinstance(item, Tensor)]
+        held[name] = [tensor.detach().clone() for value in values for tensor in _tensors_in(value)]
     if parameters:
         for name, part in module.named_modules():
             held.setdefault(name, []).extend(p.detach().clone() for p in part.parameters(recurse=False))
     return held
+
+
+def _tensors_in(value: Any, depth: int = 0) -> Iterator[Tensor]:
+    """The tensors of an attribute: in lists, dictionaries and objects of the user's own too."""
+    if isinstance(value, Tensor):
+        yield value
+    elif depth > 3 or isinstance(value, nn.Module):
+        return
+    elif isinstance(value, list | tuple | deque):
+        for item in value:
+            yield from _tensors_in(item, depth + 1)
+    elif isinstance(value, dict):
+        for _, item in sorted(value.items(), key=lambda pair: repr(pair[0])):
+            yield from _tensors_in(item, depth + 1)
 
 
 def equal(one: list[Tensor], other: list[Tensor]) -> bool:

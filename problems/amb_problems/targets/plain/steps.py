@@ -32,7 +32,8 @@ def groups(trace: Trace, name: str, steps: int | None, parts: Mapping[str, nn.Mo
     """
     records = trace.of(name)
     sites = list(dict.fromkeys(record.site for record in records))
-    if steps is None and len(sites) > 1 and (merged := _one_memory(trace, records, len(sites), parts)):
+    merged = _one_memory(trace, records, len(sites), parts) if steps != 1 and len(sites) > 1 else None
+    if merged is not None and (steps is None or all(len(group) == steps for group in merged)):
         return merged
     found: list[list[Record]] = []
     for site in sites:
@@ -50,6 +51,11 @@ def groups(trace: Trace, name: str, steps: int | None, parts: Mapping[str, nn.Mo
             return (
                 f"it is called {length} times in a pass, in time or one after the other: state steps={length} to "
                 "average over the calls, or steps=1 to make each a layer of its own"
+            )
+        elif length == 1 and len(some) > 1 and _steps_a_neuron(trace, some, parts):
+            return (
+                f"it is called {len(some)} times in a pass, and so is a neuron, with different submodules in between: "
+                f"state steps={len(some)} to average over the calls, or steps=1 to make each a layer of its own"
             )
         found += [some[start::period] for start in range(period)]
     return sorted(found, key=lambda group: group[0].number)
@@ -70,6 +76,16 @@ def _one_memory(
     ):
         return None
     return [list(records[start::period]) for start in range(period)]
+
+
+def _steps_a_neuron(trace: Trace, records: Sequence[Record], parts: Mapping[str, nn.Module]) -> bool:
+    """Whether a neuron steps between the calls of a submodule, as often as those: with a norm for every step, say."""
+    chosen = {id(record) for record in records}
+    places = [index for index, record in enumerate(trace.records) if id(record) in chosen]
+    events = Counter((r.module, r.site) for r in trace.records[places[0] : places[-1] + 1])
+    return any(
+        count >= len(records) - 1 and is_neuron(parts[module]) for (module, _), count in events.items() if count > 1
+    )
 
 
 def _period(trace: Trace, records: Sequence[Record], *, named: bool = False) -> int:
