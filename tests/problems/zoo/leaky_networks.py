@@ -200,6 +200,23 @@ class Recorded(nn.Module):
         return {"spikes": torch.stack([s for s, _ in steps]), "voltage": torch.stack([v for _, v in steps])}
 
 
+class Pulse(nn.Module):
+    """Sees the image in the first step only, which stands before the loop; then its spikes go round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.again = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.lif = snn.Leaky(beta=0.9, threshold=0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spk, mem = self.lif(self.conv(x), self.lif.init_leaky())
+        spikes = [spk]
+        for _ in range(1, T):
+            spk, mem = self.lif(self.again(spk), mem)
+            spikes.append(spk)
+        return torch.stack(spikes)
+
+
 class TimeLast(nn.Module):
     """Stacks its steps in the last axis."""
 
@@ -256,5 +273,6 @@ SPECIMENS = [
     Specimen("snntorch latency code", Latency, once, layers=("conv", "lif", "output"), read=LOOP),
     Specimen("snntorch recordings by name", Recorded, once, {"select": {"output": "voltage"}}, ("lif", "output"),
              read={"output": Read(channel=2, pick=lambda out: out["voltage"])}),
+    Specimen("snntorch first step before the loop, stated", Pulse, once, {"steps": T}, ("lif", "output"), read=LOOP),
     Specimen("snntorch steps in the last axis", TimeLast, once, layers=("lif", "output")),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from spikingjelly.activation_based import layer, neuron
 from torch import Tensor, nn
 
 from .handmade_networks import Net
-from .leaky_networks import Latency, NormPerStep, SharedNeurons
+from .leaky_networks import Latency, NormPerStep, Pulse, SharedNeurons
 from .torch_networks import Mixer, Pyramid
 
 
@@ -138,6 +138,7 @@ REFUSED = [
     Refused("steps that depend on the image", Steps, "depends on the image", "lif"),
     Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),
     Refused("one norm per step", NormPerStep, "state steps=", "lif"),
+    Refused("first step before the loop", Pulse, "from several places, and so is a neuron: state steps=6", "lif"),
     Refused("steps that do not divide", Latency, "steps=4 does not divide", "lif", {"steps": 4}),
     Refused("images of another size", lambda: nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), "fails on a grey image"),
     Refused("images of another depth", lambda: nn.Conv2d(1, 2, 3), "fails on a grey image"),

@@ -32,9 +32,16 @@ def groups(trace: Trace, name: str, steps: int | None, parts: Mapping[str, nn.Mo
     """
     records = trace.of(name)
     sites = list(dict.fromkeys(record.site for record in records))
+    if len(sites) > 1 and len(records) == steps:
+        return [records]
     merged = _one_memory(trace, records, len(sites), parts) if steps != 1 and len(sites) > 1 else None
     if merged is not None and (steps is None or all(len(group) == steps for group in merged)):
         return merged
+    if steps is None and _begins_outside(trace, records, parts):
+        return (
+            f"it is called {len(records)} times in a pass, from several places, and so is a neuron: state "
+            f"steps={len(records)} to average over the calls, or steps=1 to make each a layer of its own"
+        )
     found: list[list[Record]] = []
     for site in sites:
         some = [record for record in records if record.site == site]
@@ -76,6 +83,16 @@ def _one_memory(
     ):
         return None
     return [list(records[start::period]) for start in range(period)]
+
+
+def _begins_outside(trace: Trace, records: Sequence[Record], parts: Mapping[str, nn.Module]) -> bool:
+    """Whether calls may be the steps of a loop whose first step is written before it.
+
+    Then one place calls once, or a few times, another more often, and a neuron is called as often in all.
+    """
+    if len(set(Counter(record.site for record in records).values())) < 2:
+        return False
+    return any(count == len(records) and is_neuron(parts[module]) for module, count in trace.counts.items())
 
 
 def _steps_a_neuron(trace: Trace, records: Sequence[Record], parts: Mapping[str, nn.Module]) -> bool:
