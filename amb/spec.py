@@ -174,11 +174,11 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         raise SpecError(f"cannot expand {text!r}: {cause}; write the whole path") from cause
 
 
-def whole_number(value: object, what: str, least: int) -> int:
+def whole_number(value: object, what: str, least: int, most: int | None = None) -> int:
     """An integer of Python, numpy or any other kind, as a plain one.
 
     Raises:
-        SpecError: it is not an integer, or below `least`.
+        SpecError: it is not an integer, below `least`, or above `most`.
     """
     try:
         number = index(value)  # type: ignore[arg-type]
@@ -186,4 +186,6 @@ def whole_number(value: object, what: str, least: int) -> int:
         raise SpecError(f"{what} must be a whole number, got {value!r}") from cause
     if isinstance(value, bool) or number < least:
         raise SpecError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    if most is not None and number > most:
+        raise SpecError(f"{what} must be at most {most:,}, got a number of {number.bit_length()} bits")
     return number

@@ -19,7 +19,7 @@ from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess
 from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import split_specs, whole_number
 from amb.study.manifest import Settings
-from amb.study.runs import RunPlan
+from amb.study.runs import LARGEST_COUNT, RunPlan
 
 DEFAULT_BUDGET = 500
 DEFAULT_SEEDS = 2
@@ -131,7 +131,7 @@ def make_plan(
         budget = chosen.budget if budget is None else budget
         seeds = chosen.seeds if seeds is None else seeds
     budget = DEFAULT_BUDGET if budget is None else budget
-    budget = whole_number(budget, "the budget", 1)
+    budget = whole_number(budget, "the budget", 1, LARGEST_COUNT)
     numbers = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
     runs = []
     tried: dict[int, dict[str, str]] = {}
@@ -172,7 +172,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     # The length of a range is known before it is unrolled.
     if (requested.stop - requested.start if isinstance(requested, range) else len(requested)) > MOST_SEEDS:
         raise SpecError(f"more than {MOST_SEEDS:,} seeds; ask for fewer, such as 3..7")
-    numbers = tuple(dict.fromkeys(whole_number(seed, "a seed", 0) for seed in requested))
+    numbers = tuple(dict.fromkeys(whole_number(seed, "a seed", 0, LARGEST_COUNT) for seed in requested))
     if not numbers:
         raise SpecError(f"expected at least one seed, got {seeds!r}")
     return numbers

@@ -268,6 +268,16 @@ def test_anything_else_is_not_a_budget(toy: Path, wrong: object) -> None:
         make_plan("random", "toy/bowl/near/0", budget=wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("number", [2**48 + 1, 10**20, 10**400])
+def test_numbers_that_no_reader_takes_are_refused_before_anything_is_written(tmp_path: Path, number: int) -> None:
+    """A budget of 10**20 was written into the manifest, which could then not be read."""
+    with pytest.raises(SpecError, match="the budget must be at most"):
+        amb.compare("random", "quick", budget=number, study=tmp_path / "st")
+    with pytest.raises(SpecError, match="a seed must be at most"):
+        amb.compare("random", "quick", seeds=[number], study=tmp_path / "st")
+    assert not (tmp_path / "st").exists()
+
+
 @pytest.mark.parametrize("wrong", [0, 1.5, True, [], [1.5], [-1], ["1"], np.array([0.5]), np.array([])])
 def test_anything_else_is_not_a_seed(wrong: object) -> None:
     with pytest.raises(SpecError, match="seed"):
