@@ -17,7 +17,7 @@ from amb.catalogue.suites import suite, suite_names
 from amb.contracts.reference import Reference
 from amb.errors import DataError
 from amb.spec import user_path
-from amb.study.durable import write_json
+from amb.study.durable import make_folder, write_json
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
 SCHEMA = 1
@@ -51,7 +51,7 @@ def save(references: References, file: Path) -> None:
     content = asdict(references)
     file, advice = user_path(file), "choose another place with --out"
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     except OSError as error:
         raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}

@@ -10,7 +10,7 @@ from pathlib import Path
 from amb.errors import LabError
 from amb.lab.journal import BlockPlanned
 from amb.lab.stimuli import Picture, png
-from amb.study.durable import flush_folder, rename, write_whole
+from amb.study.durable import flush_folder, make_folder, rename, write_whole
 
 BLOCKS = "blocks"
 PRESENTATIONS = "presentations.csv"
@@ -36,7 +36,7 @@ def write_block(folder: Path, planned: BlockPlanned, pictures: Mapping[str, Pict
     temporary = folder.with_name(f".{folder.name}.tmp")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        make_folder(temporary)
         for name, picture in pictures.items():
             write_whole(temporary / f"{name}.png", png(picture), error=None)
         write_whole(temporary / PRESENTATIONS, presentations_csv(planned), error=None)

@@ -14,7 +14,7 @@ from amb.lab.responses import Row, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, reference_files
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 from amb.study.lock import Claim, claim
 from amb.study.log import now
 
@@ -223,9 +223,9 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
     try:
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for image in references:
-            (folder / FOLDER).mkdir(exist_ok=True)
+            make_folder(folder / FOLDER)
             copy = folder / FOLDER / image.name
             if copy.exists() and copy.read_bytes() != image.read_bytes():
                 raise LabError(f"{copy} is another image than {image}; rename one of them")

@@ -11,7 +11,7 @@ from amb.errors import LabError
 from amb.lab.experiment import Experiment
 from amb.lab.laboratory import Block, Laboratory
 from amb.lab.subject import FILE, SpikeTrain, Subject, new_settings, read_subject
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 
 RESPONSES = "responses"
 Format = Literal["csv", "parquet", "mat"]
@@ -51,7 +51,7 @@ def answer(lab: Laboratory, subject: Subject, block: Block, *, kind: Format = "c
     trains = subject.answer(lab.folder, block.number)
     folder = lab.folder / RESPONSES
     try:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
     except OSError as cause:
         raise LabError(f"cannot make {folder}: {cause.strerror or cause}") from cause
     path = folder / f"block-{block.number:03d}.{kind}"

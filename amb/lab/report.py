@@ -15,7 +15,7 @@ from amb.lab.experiment import FILE, Experiment
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
 from amb.lab.stimuli import Picture
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list
     writer = load_class(find("lab_reports", report), LabReport)
     page, table = folder / "report.html", folder / "trials.csv"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_whole(table, data.trials.to_csv(index=False), error=None)
         writer().write(data, page)
     except OSError as cause:

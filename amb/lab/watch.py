@@ -8,6 +8,7 @@ from pathlib import Path
 from amb.errors import AmbError
 from amb.lab.laboratory import Block, Laboratory, Receipt
 from amb.lab.response_files import SUFFIXES, read_responses
+from amb.study.durable import make_folder
 
 Stamp = tuple[int, int]
 
@@ -55,7 +56,7 @@ def watch(
         every: seconds between two looks.
         sleep: how to wait.
     """
-    inbox.mkdir(parents=True, exist_ok=True)
+    make_folder(inbox)
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
     block = lab.next_block()

@@ -13,7 +13,7 @@ from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import DataError
 from amb.spec import user_path
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, load_array, read_bytes
 
 LARGEST = 4096 * MEBIBYTE
@@ -33,7 +33,7 @@ class Cache:
         self.folder = folder = None if folder is None else user_path(folder)
         if folder is not None:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             except OSError as error:
                 raise DataError(f"{folder} cannot be created ({error.strerror}); choose another --state") from error
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from amb.study.durable import flush_folder
+from amb.study.durable import flush_file, flush_folder, make_folder
 
 _ATTEMPTS = 100
 
@@ -21,7 +21,7 @@ def draft_of(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder, or the one above it, cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     _delete_leftovers(folder)
     draft = _beside(folder, "draft")
     try:
@@ -56,12 +56,8 @@ def _flush(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_dir():
             flush_folder(path)
-            continue
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        else:
+            flush_file(path)
     flush_folder(folder)
 
 
@@ -74,6 +70,9 @@ def _delete_leftovers(folder: Path) -> None:
         for path in folder.parent.glob(f".{folder.name}-{what}-*"):
             number = path.name.rpartition("-")[2]
             if not number.isdigit() or int(number) == os.getpid() or not _lives(int(number)):
+                if what == "old" and not folder.exists():  # its process died between the two renames
+                    os.replace(path, folder)
+                    continue
                 shutil.rmtree(path, ignore_errors=True)
 
 

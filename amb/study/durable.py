@@ -8,6 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from amb.errors import AmbError, StudyError
+from amb.study.lock import Claim, fcntl, hold, unlocked
+
+# Files on their way: a neighbour of the file that it will replace. Its writer holds a lock on it.
+TEMPORARY = (".tmp", ".new")
 
 # What a file system that cannot flush a folder answers.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
@@ -47,6 +51,18 @@ def write_json(path: Path, content: object, *, error: type[AmbError] | None = St
     write_whole(path, json.dumps(content, indent=1) + "\n", error=error, advice=advice)
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, and flush their names to the disk; nothing happens if it exists.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    lacking = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in lacking:
+        flush_folder(place.parent)
+
+
 def rename(old: Path, new: Path) -> None:
     """Move a file within one file system and flush both folders.
 
@@ -57,6 +73,18 @@ def rename(old: Path, new: Path) -> None:
     flush_folder(new.parent)
     if old.parent != new.parent:
         flush_folder(old.parent)
+
+
+def held(temporary: Path) -> Claim:
+    """Make a temporary file and hold it, so that no other process clears it away; released, it is gone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if temporary.is_symlink():
+        temporary.unlink()
+    # Windows cannot rename an open file.
+    return (hold(temporary, wait=True) if fcntl is not None else None) or unlocked()
 
 
 def flush_folder(folder: Path) -> None:
@@ -80,23 +108,28 @@ def flush_folder(folder: Path) -> None:
 
 def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)  # it may be a link
-        if isinstance(content, str):
-            temporary.write_bytes(content.encode())
-        elif isinstance(content, bytes):
-            temporary.write_bytes(content)
-        else:
-            content(temporary)
-        _flush_file(temporary)
-        rename(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    with held(temporary):
+        try:
+            if isinstance(content, str):
+                temporary.write_bytes(content.encode())
+            elif isinstance(content, bytes):
+                temporary.write_bytes(content)
+            else:
+                content(temporary)
+            flush_file(temporary)
+            rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
 
 
-def _flush_file(path: Path) -> None:
+def flush_file(path: Path) -> None:
+    """Wait until the disk has a file's content.
+
+    Raises:
+        OSError: the disk failed.
+    """
     descriptor = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
     try:
         os.fsync(descriptor)

@@ -11,13 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.errors import StudyError
-from amb.study.journal import JournalContent, find_journals, read_journal
-from amb.study.lock import is_claimed
+from amb.study import journal_0_1
+from amb.study.durable import TEMPORARY
+from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal
+from amb.study.lock import claim, clear, is_claimed
 from amb.study.runs import RunRecord
 from amb.study.study import Study
 from amb.study.traces import LARGEST_RUN, read_run
 from amb.study.untrusted import check_file
 
+JOURNALS = (SUFFIX, journal_0_1.SUFFIX)
 Repair = Literal["none", "set aside", "delete"]
 
 
@@ -123,7 +126,7 @@ def repair(study: Study, findings: list[Finding]) -> int:
     """Move damaged files to ``damaged/`` and delete leftovers, as the findings propose.
 
     Returns:
-        How many files were moved or deleted.
+        How many files were moved or deleted. Those of a run that another process works on are left to it.
 
     Raises:
         StudyError: the folder cannot be written.
@@ -134,15 +137,38 @@ def repair(study: Study, findings: list[Finding]) -> int:
         if finding.repair == "none" or finding.path in gone:  # one file may have two faults
             continue
         gone.add(finding.path)
-        if finding.repair == "set aside":
-            study.set_aside(finding.path, finding.what)
-        elif finding.repair == "delete":
-            try:
-                finding.path.unlink(missing_ok=True)
-            except OSError as cause:
-                raise StudyError(f"cannot delete {finding.path}: {cause.strerror or cause}") from cause
-        done += 1
+        done += _set_aside(study, finding) if finding.repair == "set aside" else _delete(finding.path)
     return done
+
+
+def _delete(path: Path) -> bool:
+    try:
+        return clear(path)
+    except OSError as cause:
+        raise StudyError(f"cannot delete {path}: {cause.strerror or cause}") from cause
+
+
+def _set_aside(study: Study, finding: Finding) -> bool:
+    """Move the file away, unless a process has begun to work on its run, or has replaced it, since it was examined."""
+    folder, path = study.folder / "journal", finding.path
+    if path.parent not in (folder, study.folder / "runs") or path.suffix not in (".parquet", *JOURNALS):
+        study.set_aside(path, finding.what)  # no run's
+        return True
+    owned = claim(folder / f"{path.stem}.lock")
+    if owned is None:
+        return False
+    with owned:
+        if path.is_symlink() or _is_damaged(path):
+            study.set_aside(path, finding.what)
+            return True
+    return False
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        return (read_run(path) if path.suffix == ".parquet" else read_journal(path)) is None and path.exists()
+    except StudyError:
+        return path.exists()
 
 
 def _run_findings(study: Study) -> Iterator[Finding]:
@@ -184,7 +210,7 @@ def _leftovers(study: Study) -> Iterator[Finding]:
         for path in sorted(folder.iterdir()):
             if path.is_symlink():
                 yield Finding(path, "a symbolic link; only regular files are read", "set aside")
-            elif path.suffix in (".tmp", ".new"):
+            elif path.suffix in TEMPORARY and not is_claimed(path):
                 yield Finding(path, "an incomplete file, left by a process that died; nothing reads it", "delete")
             elif path.suffix == ".lock" and not is_claimed(path):
                 yield Finding(path, "a lock file, left by a process that died; it blocks no other process", "delete")

@@ -29,7 +29,7 @@ import numpy as np
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study import journal_0_1
-from amb.study.durable import rename
+from amb.study.durable import held, rename
 from amb.study.runs import DIMENSIONS, Known, RunPlan, Seconds, Trace
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
@@ -57,7 +57,14 @@ class Journal:
         self.path = path
         temporary = path.with_suffix(".new")
         try:
-            temporary.unlink(missing_ok=True)  # it may be a link
+            claim = held(temporary)
+        except OSError as cause:
+            raise self._failed(cause) from cause
+        with claim:
+            self._begin(temporary, d, known, plan)
+
+    def _begin(self, temporary: Path, d: int, known: Known | None, plan: RunPlan | None) -> None:
+        try:
             self._file = temporary.open("wb")
             header = {"journal": FORMAT, "d": d, "plan": None if plan is None else asdict(plan)}
             line = json.dumps(header).encode() + b"\n"
@@ -65,14 +72,14 @@ class Journal:
             self._sum = zlib.crc32(line)
             if known is None or not len(known.trace):  # there is nothing yet that a power failure could take
                 self._file.flush()
-                os.replace(temporary, path)
+                os.replace(temporary, self.path)
                 return
             ends = np.cumsum(known.trace.batches)
             for start, end in zip(ends - known.trace.batches, ends, strict=True):
                 self._write(*known.trace.rows(start, end), known.seconds, continues=False)
             self._file.flush()
             os.fsync(self._file.fileno())
-            rename(temporary, path)
+            rename(temporary, self.path)
         except OSError as cause:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

@@ -11,6 +11,8 @@ try:
 except ImportError:  # Windows, where nothing keeps two processes on one study apart
     fcntl = None  # type: ignore[assignment]
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
 
 class Claim:
     """A lock on a file, which the system releases when the process dies, however it dies."""
@@ -45,11 +47,20 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
     Raises:
         StudyError: the folder cannot be written.
     """
+    try:
+        return hold(path, wait=wait)
+    except OSError as cause:
+        raise StudyError(f"cannot write {path}: {cause.strerror or cause}") from cause
+
+
+def hold(path: Path, *, wait: bool = False) -> Claim | None:
+    """Make a file and lock it, so that `clear` leaves it alone; see `claim`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        except OSError as cause:
-            raise StudyError(f"cannot write {path}: {cause.strerror or cause}") from cause
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NO_LINK, 0o666)
         if fcntl is None:
             return Claim(path, descriptor)
         try:
@@ -63,6 +74,37 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
         with suppress(OSError):
             if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
                 return Claim(path, descriptor)
+        os.close(descriptor)
+
+
+def clear(path: Path) -> bool:
+    """Delete a temporary file or a lock file, unless a living process holds it, or that cannot be found out.
+
+    The file is locked while it is deleted: a process that opened it in the meantime notices that it is gone, so a run
+    never gets two owners.
+
+    Returns:
+        Whether it was deleted.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    if fcntl is None:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.stat(path).st_ino != os.fstat(descriptor).st_ino:
+            return False
+    except OSError:
+        return False
+    else:
+        path.unlink(missing_ok=True)
+        return True
+    finally:
         os.close(descriptor)
 
 

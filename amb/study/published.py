@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from amb.errors import StudyError
 from amb.spec import user_path
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest
 from amb.study.runs import DIMENSIONS, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import Study
@@ -57,7 +57,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
         raise StudyError(f"{study.folder} holds no finished run to publish; `amb run --study` makes some")
     winners = {run_id for _, run_id in best.values()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as cause:
         raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
     rows = [_row(record, trace, record.plan.run_id in winners) for record, trace in study.records()]

@@ -1,6 +1,7 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from amb.errors import StudyError
 from amb.spec import user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
-from amb.study.durable import flush_folder, rename, write_whole
+from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal
-from amb.study.lock import Claim, claim, enter
+from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
@@ -40,12 +41,8 @@ class Study:
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         parts = [self.folder / name for name in ("runs", "journal", "report")]
         try:
-            lacking = [part for part in parts if not part.is_dir()]
-            for part in lacking:
-                part.mkdir(parents=True, exist_ok=True)
-            if lacking:
-                flush_folder(self.folder)
-                flush_folder(self.folder.parent)
+            for part in parts:
+                make_folder(part)
             self._stay_inside()
         except OSError as cause:
             raise StudyError(
@@ -87,6 +84,8 @@ class Study:
     def enter(self, *, alone: bool = False) -> Claim:
         """Claim the study, together with other processes or alone; the claim ends with the process.
 
+        What processes that died left half written is cleared away.
+
         Raises:
             StudyError: another process is working on it, and one of the two needs it exclusively.
         """
@@ -94,7 +93,17 @@ class Study:
         if presence is None:
             why = "other processes are working on it" if alone else "a timing study or a merge needs it exclusively"
             raise StudyError(f"{self.folder} is in use: {why}; wait until they finish, or use another folder")
+        for path in self.leftovers():
+            with suppress(OSError):  # a study that cannot be written says so when a result is
+                clear(path)
         return presence
+
+    def leftovers(self) -> Iterator[Path]:
+        """Temporary files and lock files, of processes that died or of living ones; `clear` tells them apart."""
+        for folder in (self.folder, self.folder / "runs", self.folder / "journal"):
+            for path in sorted(folder.iterdir()):
+                if path.suffix in (*TEMPORARY, ".lock") and path.is_file() and not path.is_symlink():
+                    yield path
 
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""
@@ -208,7 +217,7 @@ class Study:
     def _free_place(self, name: str) -> Path:
         folder = self.folder / "damaged"
         try:
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)
         except OSError as cause:
             raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
         return next(place for i in count() if not (place := folder / (name if i == 0 else f"{name}.{i}")).exists())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from amb.errors import CheckpointError, unknown
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 from amb_problems.cards import AnyCard, Card, as_json, parse
 
@@ -181,7 +181,7 @@ def _write_card(base: Path, digest: str, content: Mapping[str, object]) -> None:
 
 def _write(file: Path, content: bytes) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     except OSError as error:
         raise CheckpointError(f"cannot write {file}: {error.strerror}; {_OTHER_FOLDER}") from error
     write_whole(file, content, error=CheckpointError, advice=_OTHER_FOLDER)

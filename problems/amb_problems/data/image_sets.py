@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from amb.errors import DataError, unknown
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
 
@@ -114,7 +114,7 @@ def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
         pass  # missing or damaged: decode again
     arrays = read()
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cache.parent)
         write_whole(cache, lambda path: _save(path, arrays), error=None)
     except OSError:
         pass  # a cache that cannot be written only costs time

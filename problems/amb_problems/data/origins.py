@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amb.errors import DataError
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 
 UInt8Array = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
@@ -77,7 +77,7 @@ def parse(name: str, files: list[Path]) -> Arrays:
 
 def _fetch_one(file: _File, path: Path) -> Path:
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, lambda place: _download(file.url, place), error=None)
     digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     if digest != file.md5:

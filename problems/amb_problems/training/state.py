@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from amb.errors import DataError
-from amb.study.durable import write_whole
+from amb.study.durable import make_folder, write_whole
 
 
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -27,7 +27,7 @@ def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     content = save(copies, metadata={"facts": json.dumps(dict(facts))})
     advice = "free space or choose another folder"
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     except OSError as error:
         raise DataError(f"cannot write {file}: {error.strerror}; {advice}") from error
     write_whole(file, content, error=DataError, advice=advice)

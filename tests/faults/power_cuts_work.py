@@ -1,0 +1,108 @@
+"""The commands whose power is cut; run as a script under strace: `power_cuts_work.py STAGE FOLDER MARKS`.
+
+A line in MARKS says what has been reported as done.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from amb import FunctionProblem, Space
+from amb.catalogue.reference_points import References
+from amb.catalogue.reference_points import save as save_references
+from amb.contracts.reference import Reference
+from amb.references.resume import Cache
+from amb.run.execute import execute
+from amb.run.progress import NoProgress, UnderWay
+from amb.study.manifest import Settings
+from amb.study.merge import merge
+from amb.study.published import publish
+from amb.study.runs import RunPlan, RunRecord
+from amb.study.study import Study
+
+SPACE = Space.uniform(4, 16)
+POINT = Reference("print", 0.1, 0.2, None, None, 0.5, (1, 2), "measured")
+
+
+def plans(budget: int) -> list[RunPlan]:
+    return [RunPlan("p/q/r/0", "print", "random[k=5]", "1", seed, budget) for seed in range(3)]
+
+
+def problem(count: Callable[[int], object] = lambda queries: None) -> Callable[[str], FunctionProblem]:
+    def respond(rows: np.ndarray) -> np.ndarray:
+        count(len(rows))
+        return np.sin(rows).mean(axis=1)
+
+    return lambda spec: FunctionProblem(respond, SPACE, id=spec)
+
+
+class Reporter(NoProgress):
+    def __init__(self, mark: Callable[[str], object]) -> None:
+        self._mark = mark
+
+    def finished(self, run: UnderWay, record: RunRecord) -> None:
+        self._mark(record.plan.run_id)
+
+
+def run(folder: Path, budget: int, mark: Callable[[str], object] = lambda text: None) -> None:
+    study = Study(folder)
+    study.describe(plans(budget), Settings(budget=budget))
+    execute(plans(budget), study, problem(), progress=Reporter(mark))
+
+
+def files(folder: Path, mark: Callable[[str], object]) -> None:
+    """Everything else that is written to stay."""
+    publish(Study(folder / "study"), folder / "published" / "deep")
+    mark("published/deep")
+    save_references(References("quick-1", {"p/q/r/0": POINT}), folder / "new" / "references.json")
+    mark("new/references.json")
+    Cache(folder / "state" / "deep").point("p/q/r/0", "print", 1, lambda: POINT)
+    mark("state/deep")
+
+
+def interrupt(folder: Path) -> None:
+    """Leave the journals of unfinished runs."""
+    seen = []
+
+    def count(queries: int) -> None:
+        seen.append(queries)
+        if len(seen) == 2:  # each serves the three runs together
+            os.kill(os.getpid(), signal.SIGINT)  # the batch under way is finished
+
+    try:
+        execute(plans(40), Study(folder), problem(count))
+    except KeyboardInterrupt:
+        return
+    raise AssertionError("it was not interrupted")
+
+
+def prepare(stage: str, folder: Path) -> None:
+    """What is on the disk before the command begins."""
+    if stage != "run":
+        run(folder / "study", 20)
+    if stage == "resume":
+        interrupt(folder / "study")
+
+
+def main() -> None:
+    stage, folder = sys.argv[1], Path(sys.argv[2])
+    descriptor = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def mark(text: str) -> None:
+        os.write(descriptor, text.encode() + b"\n")
+
+    if stage in ("run", "extend", "resume"):
+        run(folder / "study", 20 if stage == "run" else 40, mark)
+    elif stage == "merge":
+        merge(folder / "all", [folder / "study"])
+        mark("merged")
+    elif stage == "files":
+        files(folder, mark)
+
+
+if __name__ == "__main__":
+    main()
