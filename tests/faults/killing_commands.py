@@ -188,7 +188,7 @@ def outcome(command: Command, folder: Path) -> object:
     files = {}
     for name in command.writes:
         place = folder / name
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        for path in sorted(place.rglob("[!.]*")) if place.is_dir() else [place]:
             content = path.read_bytes() if path.is_file() else b""
             files[str(path.relative_to(folder))] = b"" if path.suffix in (".md", ".csv") and content else content
     return command.measured(folder), files
@@ -203,7 +203,7 @@ def torture(command: Command, base: Path, folder: Path, kills: int, rng: np.rand
     seconds = time.monotonic() - started
     assert status == 0, (command.name, (quiet / "stderr.txt").read_text())
     expected = outcome(command, quiet)
-    done, rounds, torn, faults = 0, 0, [], []
+    done, rounds, torn, faults, leftovers = 0, 0, [], [], []
     while done < kills:
         rough = folder / f"rough-{rounds}"
         shutil.copytree(base, rough)
@@ -227,7 +227,7 @@ def torture(command: Command, base: Path, folder: Path, kills: int, rng: np.rand
         elif outcome(command, rough) != expected:
             faults.append(f"{command.name}: the outcome differs in {rough}")
         left = [str(path.relative_to(rough)) for path in rough.rglob("*") if path.suffix in (".tmp", ".new")]
-        leftovers = [path for path in left if not path.startswith("damaged/")]
+        leftovers += [path for path in left if not path.startswith("damaged/")]
         journals = [str(path) for name in ("new", "one", "both") for path in find_journals(rough / name / "journal")]
         if journals:
             faults.append(f"{command.name}: unfinished journals {journals}")
