@@ -102,7 +102,7 @@ def test_a_problem_shows_the_cards_of_both_networks() -> None:
         (["show", "cifar10-sngan/snn-cmn"], "did you mean snn-cnn"),
         (["list", "*-sngam/snn-cnn/sn1/0"], "no generator matches '*-sngam'; did you mean mnist-sngan"),
         (["list", "mnist-sngan/snn-cnn/sn1/0"], "28x28x1, target snn-cnn takes 32x32x3"),
-        (["list", "toy/*/sn1/0..63"], "toy/snn-resnet18/sn1; its units are 0..31"),
+        (["list", "toy/*/sn1/0..63"], "toy/small-max-a/sn1; its units are 0..15"),
     ],
 )
 def test_errors_name_what_came_and_the_nearest(words: list[str], says: str) -> None:

@@ -30,6 +30,7 @@ from amb_problems.abilities import (
     SeesFrames,
 )
 from amb_problems.families import NetworkFamily
+from amb_problems.network_suites import UNITS
 from amb_problems.targets.plain.target import PlainTarget
 from amb_problems.targets.shipped import load
 from amb_problems.targets.spiking.exact_network import ExactNetwork
@@ -63,7 +64,7 @@ def retina() -> str:
 
 
 def test_every_generator_goes_with_every_target_of_its_size() -> None:
-    assert len(PAIRS) == 22
+    assert len(PAIRS) == 62
     assert set(PAIRS) <= set(family_names())
     assert list(plugins("families"))[:1] == ["network"]
     assert all(isinstance(family(pair), NetworkFamily) for pair in PAIRS)
@@ -216,7 +217,7 @@ def test_a_target_is_not_a_module_by_name() -> None:
 def test_globs_cover_every_pair_that_fits() -> None:
     assert expand("*/snn-cnn/sn1/3") == [f"{name}/snn-cnn/sn1/3" for name in ("cifar10-sngan", "cifar10-vqvae", "toy")]
     found = {name.split("/")[1] for name in expand("cifar10-sngan/*/sn1/0..7")}
-    assert found == {"snn-cnn", "snn-resnet18", "snn-resnet18-paper"}
+    assert found == {"snn-cnn", "snn-resnet18", "snn-resnet18-paper", *(name for name in UNITS if "small" in name)}
     assert expand("*/mnist-*/out/0") == ["mnist-sngan/mnist-snn/out/0"]
     assert expand("*/mnist-snn/out/0[grid=quantile]") == ["mnist-sngan/mnist-snn/out/0[grid=quantile]"]
 
