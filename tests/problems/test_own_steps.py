@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import amb
 from amb.contracts.target import Target
@@ -240,6 +241,37 @@ def test_what_may_be_steps_or_layers_must_be_stated() -> None:
         "output",
     ]
     assert list(amb.target(Repeated(), shape=SHAPE, steps=3).layers) == ["conv", "block", "output"]
+
+
+class WritesInPlace(nn.Module):
+    """What its convolution returns is written to, so it cannot be kept for the next step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lif = convolution(), snn.Leaky(beta=0.9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        memory, record = self.lif.init_leaky(), []
+        for step in range(STEPS):
+            spikes, memory = self.lif(self.conv(x).mul_(step), memory)
+            record.append(spikes)
+        return torch.stack(record)
+
+
+def test_a_convolution_of_the_image_is_computed_once_unless_it_is_written_to() -> None:
+    """Counted in calls of the kernel; values are those of a plain loop either way."""
+    check(amb.target(WritesInPlace(), shape=SHAPE), "lif", WritesInPlace()(INPUT).mean((0, 3, 4)))
+    target, counted = amb.target(Tutorial(), shape=SHAPE), []
+    check(target, "lif2", Tutorial()(INPUT)[0].mean(0))
+
+    class Counting(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            counted.append(func) if func is torch.conv2d else None
+            return func(*args, **(kwargs or {}))
+
+    with Counting():
+        target.activations(IMAGES, [("lif2", 1)] * len(IMAGES))
+    assert len(counted) == 1
 
 
 def test_equal_numbers_of_spikes_are_equal_activations() -> None:

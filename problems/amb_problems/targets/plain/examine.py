@@ -87,7 +87,10 @@ class _Examination:
         self._verify(responses)
         with self.plan.mode():
             self._set_passes(found, self._carried(found))
-        if self.plan.passes > 1:
+        repeats = self.plan.passes > 1 or any(len(layer.calls) > 1 for layer in found.layers.values())
+        if repeats and not self.plastic and self.plan.gradients != "on":
+            self.plan.once, self.plan.gradients = True, "off"  # tensors of inference mode do not count their changes
+        if repeats:
             self._verify(responses)
         if found.batches and self.plan.identity is None:
             self._find_order(responses)

@@ -1,13 +1,14 @@
 """Presentations: a module is brought to rest, shown an image, and the responses of some layers are averaged."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from amb.errors import SpecError
+from amb_problems.targets.plain.once import computed_once
 from amb_problems.targets.plain.outputs import Unreadable, chosen
 from amb_problems.targets.plain.survey import Layer
 from amb_problems.targets.plain.trace import Call, submodule
@@ -32,6 +33,7 @@ class Plan:
         best: the fastest of them.
         steps_first: layers whose axis of images also holds steps: whether it runs through the images of one step
             before the next step, or through the steps of one image before the next image.
+        once: whether layers that see the image itself in several steps are computed once.
         identity: set if the module draws random numbers, which are then seeded from the image and this text.
     """
 
@@ -43,6 +45,7 @@ class Plan:
     sizes: tuple[int, ...] = (1,)
     best: int = 1
     steps_first: dict[str, bool] = field(default_factory=dict)
+    once: bool = False
     identity: str | None = None
 
     def mode(self) -> AbstractContextManager[None]:
@@ -84,7 +87,8 @@ def means(
         SpecError: a layer does not respond as it did in the survey.
     """
     reader = _Reader(layers, wanted, plan)
-    reader.present(module, inputs, whole=whole)
+    with computed_once(module, inputs[0]) if plan.once else nullcontext():
+        reader.present(module, inputs, whole=whole)
     return {name: reader.mean(name) for name in wanted}
 
 

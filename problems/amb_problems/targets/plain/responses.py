@@ -7,7 +7,7 @@ shipped network sees one image at a time, its mean is taken in float32.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -170,7 +170,8 @@ class Responses:
         x = self.plan.input(self.source.prepare(pixels.clone()))  # it may change its argument in place
         # A used copy's buffers may be inference tensors, through which no gradient flows.
         with self.source.pool.fresh() as copy, self._seeds(pixels.round().to(torch.uint8)):
-            return means(copy.rest(), [x] * self.plan.passes, self.survey.layers, [layer], self.plan)[layer].float()
+            plan = replace(self.plan, once=False)  # the image may be on a graph of its own
+            return means(copy.rest(), [x] * plan.passes, self.survey.layers, [layer], plan)[layer].float()
 
     def shown(self, copy: Copy, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The layers' mean responses to images in one batch, `[n, units]` each, on a copy that is brought to rest."""
