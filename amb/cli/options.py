@@ -102,6 +102,10 @@ Control = Annotated[
     str | None, typer.Option("--control", help="Test every solver against this one only, instead of all pairs.")
 ]
 Metric = Annotated[str, typer.Option("--metric", help="What is compared: final, anytime, queries or seconds.")]
+Level = Annotated[
+    str,
+    typer.Option("--level", help="What the tests count as independent: problems, or the stricter layers or networks."),
+]
 Rope = Annotated[
     float,
     typer.Option("--rope", help="Differences below this share of a problem's range count as practically equal."),
@@ -109,7 +113,7 @@ Rope = Annotated[
 Alpha = Annotated[float, typer.Option("--alpha", help="Family-wise error rate of the tests.")]
 
 # As `amb.stats.Question` has them, which is too heavy to import for `amb --help`.
-DEFAULT_METRIC, DEFAULT_ALPHA, DEFAULT_ROPE = "final", 0.05, 0.01
+DEFAULT_METRIC, DEFAULT_ALPHA, DEFAULT_ROPE, DEFAULT_LEVEL = "final", 0.05, 0.01, "problems"
 DEFAULT_STUDY = Path("amb-study")
 DEFAULT_SOLVERS = "protes,tt-b,portfolio"
 

@@ -19,6 +19,7 @@ def report(
     metric: o.Metric = o.DEFAULT_METRIC,
     alpha: o.Alpha = o.DEFAULT_ALPHA,
     rope: o.Rope = o.DEFAULT_ROPE,
+    level: o.Level = o.DEFAULT_LEVEL,
     device: o.Device = "cpu",
     reference: o.ReferenceFolder = None,
     plugin: o.Plugins = None,
@@ -32,7 +33,7 @@ def report(
     o.load_plugins(plugin)
     comparison = reopen(
         study,
-        Question(metric, alpha, rope, control),
+        Question(metric, alpha, rope, control, level),
         solvers=solvers,
         problems=problems,
         budget=budget,

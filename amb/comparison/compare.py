@@ -39,6 +39,7 @@ def compare(
     metric: str = Question.metric,
     alpha: float = Question.alpha,
     rope: float = Question.rope,
+    level: str = Question.level,
     timing: bool = False,
     with_reference: bool | str | Path = False,
     limits: Limits | None = None,
@@ -70,6 +71,7 @@ def compare(
         metric: the primary metric, a name in `amb.stats.METRICS`, declared before the results are seen.
         alpha: family-wise error rate of the tests, after Holm's correction.
         rope: differences below this share of a problem's range count as practically equal.
+        level: what the tests count as independent: "problems", "layers" or "networks".
         timing: execute one run at a time, so that wall times can be compared.
         with_reference: include the published reference solvers (or those of the published study in that folder), on
             their problems, with their budget and seeds unless others are given; stored runs are not rerun.
@@ -88,7 +90,7 @@ def compare(
     _refuse_nothing(problems, "problems", "leave the argument out for the suite quick")
     names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names
-    question = Question(metric, alpha, rope, control_name)
+    question = Question(metric, alpha, rope, control_name, level)
     baseline = find_baseline(with_reference) if with_reference else None
     if baseline is not None:
         solver_names, problem_names, budget, seeds = baseline.complete(
@@ -231,7 +233,9 @@ def _analyse(
 ) -> Comparison:
     read = read_runs(plan, study, baseline)
     analysis = analyse(read.runs, read.traces, question)
-    return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline)
+    return Comparison(
+        plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, note=read.note
+    )
 
 
 def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:

@@ -30,6 +30,7 @@ class Comparison:
         traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
         analysis: the statistics, and the question that they answer.
         baseline: the published study whose runs are used as well.
+        note: what was cut so that only equal runs are compared; "" if nothing was.
     """
 
     plan: Plan
@@ -40,6 +41,7 @@ class Comparison:
     analysis: Analysis
     _recommended: Mapping[Cell, tuple[int, ...]] = field(repr=False)
     baseline: Baseline | None = field(default=None, repr=False)
+    note: str = ""
 
     @property
     def settings(self) -> dict[str, object]:
@@ -49,7 +51,8 @@ class Comparison:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the tables must know, such as a baseline from another machine; no full stops."""
-        return () if self.baseline is None else tuple(self.baseline.warnings(self.study))
+        others = () if self.baseline is None else tuple(self.baseline.warnings(self.study))
+        return (self.note, *others) if self.note else others
 
     @property
     def ranking(self) -> pd.DataFrame:

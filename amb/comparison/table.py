@@ -28,23 +28,29 @@ class Runs:
             solver's own values are not used: the best of them is the luckiest draw of the noise (COCO's noisy suite
             leaves them out for the same reason).
         recommended: the candidate that each run recommends, or () if it failed before.
+        note: what was cut so that only equal runs are compared, without a full stop; "" if nothing was.
     """
 
     runs: pd.DataFrame
     traces: Traces
     recommended: Mapping[Cell, tuple[int, ...]]
+    note: str = ""
 
 
 def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> Runs:
     """Read a plan's runs from a study and, if it lacks them, from the baseline.
 
+    An extension that was interrupted leaves shorter runs beside longer ones: all are then cut to the largest budget
+    that they have in common.
+
     Raises:
-        StudyError: a run is missing.
+        StudyError: a run is missing, or one that must be cut planned for its budget.
     """
     rows, traces, recommended = [], {}, {}
     white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
     fingerprints = {run.problem: run.fingerprint for run in plan.runs}
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
+    found = []
     for run in plan.runs:
         loaded = find_run(run, study, baseline)
         if loaded is None:
@@ -52,12 +58,39 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
                 "execute it with `amb run` or `amb compare`"
             )
-        record, trace = loaded
+        found.append((run, *loaded))
+    budget = min((min(record.plan.budget, run.budget) for run, record, _ in found), default=plan.budget)
+    shorter = sum(record.plan.budget < run.budget for run, record, _ in found)
+    note = ""
+    if shorter:
+        note = (
+            f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
+            f"{budget:,} queries, the largest that they have in common"
+        )
+    for run, record, trace in found:
+        if shorter:
+            record, trace = _cut(record, trace, budget)
         cell = (run.problem, run.solver, run.seed)
-        rows.append({**run_row(record, trace, run.budget, points[run.problem]), "white_box": run.solver in white_box})
+        asked = budget if shorter else run.budget
+        rows.append({**run_row(record, trace, asked, points[run.problem]), "white_box": run.solver in white_box})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         recommended[cell] = record.recommended
-    return Runs(pd.DataFrame(rows), traces, recommended)
+    return Runs(pd.DataFrame(rows), traces, recommended, note)
+
+
+def _cut(record: RunRecord, trace: Trace, budget: int) -> tuple[RunRecord, Trace]:
+    """The run at a smaller budget.
+
+    Raises:
+        StudyError: its solver plans for its budget.
+    """
+    try:
+        return record.at_budget(trace, budget)
+    except ValueError as cause:
+        raise StudyError(
+            f"the runs have different budgets, and {record.plan.name} cannot be cut to {budget} queries: {cause}; "
+            "finish the study, or leave this solver out"
+        ) from cause
 
 
 def find_run(run: RunPlan, study: AnyStudy, baseline: Baseline | None) -> tuple[RunRecord, Trace] | None:

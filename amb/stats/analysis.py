@@ -1,7 +1,8 @@
 """The whole comparison in one call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from amb.errors import AmbError
 from amb.stats.bayes import add_posteriors
 from amb.stats.effects import add_effects, score_intervals
+from amb.stats.equal import check_budgets, equal_seeds
 from amb.stats.exploratory import problem_tests
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
@@ -18,6 +20,7 @@ from amb.stats.panel import make_panel
 from amb.stats.queries import THRESHOLD, queries_to
 from amb.stats.question import DEFAULT, Question
 from amb.stats.ranking import ranking, unranked
+from amb.stats.runtimes import add_costs
 from amb.stats.scores import blocks, check_runs, competing, median_scores, score_runs, timed, white_box_runs
 from amb.stats.verdict import basis, verdict
 
@@ -67,57 +70,57 @@ def analyse(
     traces: Traces,
     question: Question = DEFAULT,
     *,
-    resamples: int = 2000,
+    resamples: int = 10_000,
     seed: int = 0,
+    **changes: Any,
 ) -> Analysis:
     """Score, test and rank the solvers of a runs table, and estimate how large the differences are.
 
     White-box runs do not affect the results of other solvers, not even what counts as the best known value.
 
+    Only equal things are compared: problems on which every solver has runs, and as many seeds of each solver there.
+
     Args:
         runs: one row per run, with the columns `amb.stats.scores.COLUMNS`; `white_box` is True where the solver sees
             gradients.
         traces: the values of each run in query order, by (problem, solver, seed).
-        question: the metric, the error rate, what counts as equal, and the control.
-        resamples: number of bootstrap replicates.
-        seed: seed of the bootstrap and the posterior draws; everything else is exact.
+        question: the metric, the error rate, what counts as equal, the control, and the level of the tests.
+        resamples, seed: number and seed of the draws of the Bayesian test's posterior; everything else is exact.
+        changes: fields of the question by name, such as ``control="tt-b"``.
 
     Raises:
-        AmbError: no runs, a run twice, missing columns, an unknown control, or a comparison by seconds of runs that
-            did not have the machine to themselves.
+        AmbError: no runs, a run twice, missing columns, runs of a problem that had different budgets, an unknown
+            control, or a comparison by seconds of runs that did not have the machine to themselves.
     """
+    question = replace(question, **changes)
     metric, control = question.metric, question.control
-    check_runs(runs)
+    runs = check_runs(runs)
     if metric == "seconds":
         _check_timed(runs)
-    intervals_rng, effects_rng, posterior_rng, white_box_rng = np.random.default_rng(seed).spawn(4)
     white_box, runs = runs[white_box_runs(runs)], competing(runs)
     if runs.empty and len(white_box):
         raise AmbError("white-box solvers alone cannot be ranked: add a solver that sees values only")
-    scored = score_runs(runs, traces, metric=metric)
+    check_budgets(runs)
+    known = ranges(runs, traces)
+    everything = score_runs(runs, traces, metric=metric, bounds=known)
+    scored = equal_seeds(everything)
     medians = median_scores(scored)
-    ordered = blocks(medians, "ordered")
+    ordered, plain = blocks(medians, "ordered"), blocks(medians, "score")
+    problems = medians.drop_duplicates("problem").set_index("problem")[["generator", "target", "layer"]]
     solvers = [str(solver) for solver in ordered.columns]
     scores = make_panel(scored, solvers, "score")
-    pairs = compare_pairs(ordered, alpha=question.alpha, control=control)
-    pairs = add_effects(pairs, scores, make_panel(scored, solvers, "ordered"), resamples=resamples, rng=effects_rng)
-    known = ranges(runs, traces)
+    hits = queries_to(scored, traces, fractions=[THRESHOLD], bounds=known)
+    pairs = compare_pairs(ordered, plain, problems, alpha=question.alpha, control=control, level=question.level)
+    pairs = add_effects(pairs, scores, make_panel(scored, solvers, "ordered"), problems, question)
+    pairs = add_costs(pairs, hits[hits["problem"].isin(ordered.index)])
     spans = known["best"] - known["start"] if metric in ("final", "anytime") else pd.Series(1.0, known.index)
-    pairs = add_posteriors(pairs, blocks(medians, "score"), spans, rope=question.rope, rng=posterior_rng)
+    pairs = add_posteriors(pairs, plain, spans, rope=question.rope, draws=resamples, rng=np.random.default_rng(seed))
     pairs["metric"] = metric
-    table = ranking(
-        scored,
-        ordered,
-        pairs,
-        score_intervals(scores, resamples=resamples, rng=intervals_rng),
-        queries_to(runs, traces, fractions=[THRESHOLD], bounds=known),
-        known["anchored"],
-        control=control,
-    )
+    table = ranking(scored, ordered, pairs, score_intervals(scores), hits, known["anchored"], control=control)
+    common = everything["problem"].isin(ordered.index)
+    aside = _white_box_table(white_box, traces, known, ordered.index, metric)
     words = verdict(table, pairs, question)
-    common = scored["problem"].isin(ordered.index)
-    aside = _white_box_table(white_box, traces, known, ordered.index, metric, resamples, white_box_rng)
-    facts = basis(table, pairs, scored[~common])
+    facts = basis(table, pairs, everything[~common], surplus=len(everything) - len(scored))
     return Analysis(question, scored, medians, omnibus(ordered), pairs, table, aside, words, facts)
 
 
@@ -137,8 +140,6 @@ def _white_box_table(
     known: pd.DataFrame,
     compared: pd.Index,
     metric: str,
-    resamples: int,
-    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """The rows below the ranking, on the compared problems and with the thresholds of the solvers in it."""
     covered = runs[runs["problem"].isin(known.index)].groupby("solver")["problem"].nunique()
@@ -147,7 +148,7 @@ def _white_box_table(
         return pd.DataFrame()
     scored = score_runs(runs, traces, metric=metric, bounds=bounds)
     panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
-    intervals = pd.concat([score_intervals(panel, resamples=resamples, rng=rng) for panel in panels])
+    intervals = pd.concat([score_intervals(panel) for panel in panels])
     hits = queries_to(runs, traces, fractions=[THRESHOLD], bounds=bounds)
     table = unranked(scored, intervals, hits)
     return table.assign(covered=table["solver"].map(covered), asked=len(known))

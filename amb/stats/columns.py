@@ -88,7 +88,7 @@ RANKING: Sequence[Column] = (
     ),
     Column(
         "low", "95% interval", "score interval",
-        "Nested bootstrap: generator-target pairs, then problems, then runs are drawn with replacement.",
+        "Of the median over problems like these: order statistics, interpolated; none for fewer than six.",
         fields=("low", "high"), priority=2, present="where known",
     ),
     Column(
@@ -149,7 +149,8 @@ PAIRS: Sequence[Column] = (
     ),
     Column("difference", "difference (HL)", "difference", "Hodges–Lehmann estimate over problems.", descending=True),
     Column(
-        "low", "95% interval", "difference interval", "Nested bootstrap of the difference.",
+        "low", "95% interval", "difference interval",
+        "The differences that the signed-rank test does not reject at 5%; none for fewer than six.",
         fields=("low", "high"), priority=2, present="where known",
     ),
     Column(

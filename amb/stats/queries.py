@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 
-FRACTIONS = tuple(i / 51 for i in range(1, 52))
-"""The 51 thresholds of a problem, as shares of the gap between chance and the best known value."""
+FRACTIONS = tuple(i / 52 for i in range(1, 53))
+"""The 52 thresholds of a problem, as shares of the gap from chance to the best known value; three quarters is one."""
 
 THRESHOLD = 0.75
 """The one threshold in tables: most runs are too short to close nine tenths of the gap (docs/statistics.md)."""

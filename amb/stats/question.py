@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any
 
-from amb.errors import SpecError
+from amb.errors import SpecError, unknown
+from amb.stats.levels import LEVELS
 from amb.stats.metrics import Metric, find_metric
 
 
@@ -18,25 +18,30 @@ class Question:
         alpha: family-wise error rate of the pairwise tests, after Holm's correction.
         rope: region of practical equivalence, as a share of each problem's range.
         control: the solver with which every other one is compared; None compares all pairs.
+        level: what the tests count as independent: "problems", or the stricter "layers" or "networks", whose problems
+            share weights: differences are then averaged within each.
 
     Raises:
-        SpecError: an unknown metric (the message gives the nearest name), alpha outside (0, 1), or a rope that is
-            negative or not finite.
+        SpecError: an unknown metric or level (the message gives the nearest name), alpha outside (0, 1), or a rope
+            outside [0, 1).
     """
 
     metric: str = "final"
     alpha: float = 0.05
     rope: float = 0.01
     control: str | None = None
+    level: str = "problems"
 
     def __post_init__(self) -> None:
         find_metric(self.metric)
         if not 0 < _number("alpha", self.alpha) < 1:
             raise SpecError(f"alpha must lie between 0 and 1, got {self.alpha}; the usual value is {Question.alpha}")
-        if not (isfinite(_number("rope", self.rope)) and self.rope >= 0):
+        if not 0 <= _number("rope", self.rope) < 1:
             raise SpecError(
-                f"rope must be a finite number of at least 0, got {self.rope}; {Question.rope} is 1% of the range"
+                f"rope is a share of the range, at least 0 and below 1, got {self.rope}; {Question.rope} is 1% of it"
             )
+        if self.level not in LEVELS:
+            raise unknown("level", str(self.level), LEVELS)
         if not (self.control is None or isinstance(self.control, str)):
             raise SpecError(f"control must be the spec of one of the solvers, got {self.control!r}")
 

@@ -33,13 +33,14 @@ def ranking(
         control: the solver that the others are compared with.
 
     Returns:
-        One column for every field of `amb.stats.columns.RANKING`, in its order, and place, problems (compared),
-        anchored (the share of these problems that have reference points; NaN if none is compared), timed (all runs had
-        the machine to themselves, so seconds are comparable) and budget. In particular: letters ("" with a control);
-        covered and asked (problems that the solver, or any solver, has a run on); normalized (0 at chance, 1 at the
-        best known value; NaN if no problem has reference points); wins, ties, losses (problems, against the control or
-        summed over all others); p_holm (against the control or the first; NaN for itself); hit_share (runs that reached
-        the threshold); ert (its expected runtime, inf if no run reached it); white_box (False).
+        One column for every field of `amb.stats.columns.RANKING`, in its order, and place, problems (compared), seeds
+        (the smallest number of runs on a compared problem), anchored (the share of these problems that have reference
+        points; NaN if none is compared), timed (all runs had the machine to themselves, so seconds are comparable) and
+        budget. In particular: letters ("" with a control); covered and asked (problems that the solver, or any solver,
+        has a run on); normalized (0 at chance, 1 at the best known value; NaN if no problem has reference points);
+        wins, ties, losses (problems, against the control or summed over all others); p_holm (against the control or the
+        first; NaN for itself); hit_share (runs that reached the threshold); ert (its expected runtime, inf if no run
+        reached it); white_box (False).
     """
     covered = scored.groupby("solver")["problem"].nunique()
     budgets = scored.groupby("solver")["budget"].max()
@@ -60,6 +61,8 @@ def ranking(
     groups = letters(order, pairs) if control is None and len(blocks) else dict.fromkeys(order, "")
     table["letters"] = [groups[solver] for solver in order]
     table["problems"] = len(blocks)
+    table["seeds"] = scored.groupby(["solver", "problem"]).size().groupby("solver").min()
+    table["seeds"] = table["seeds"].fillna(0).astype(int)
     table["anchored"] = anchored[blocks.index].mean()
     table["place"] = table["mean_rank"].rank(method="min").astype("Int64")
     return table.rename_axis("solver").reset_index()[_order()]
@@ -77,7 +80,7 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
     table["asked"] = scored["problem"].nunique()
     table["budget"] = scored.groupby("solver")["budget"].max()
     table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
-    table["anchored"] = np.nan
+    table["anchored"], table["seeds"] = np.nan, scored.groupby(["solver", "problem"]).size().groupby("solver").min()
     for column in ("place", "wins", "ties", "losses"):
         table[column] = pd.array([pd.NA] * len(table), dtype="Int64")
     return table.rename_axis("solver").reset_index()[_order()]
@@ -86,7 +89,7 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
 def _order() -> list[str]:
     """The ranking's columns: those that the declared columns read, and those that no table shows."""
     fields = [field for column in columns.RANKING for field in column.fields]
-    return list(dict.fromkeys(["place", *fields, "problems", "anchored", "timed", "budget"]))
+    return list(dict.fromkeys(["place", *fields, "problems", "seeds", "anchored", "timed", "budget"]))
 
 
 def _facts(scored: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,6 @@ COLUMNS = [
     "seed",
     "budget",
     "status",
-    "failed",
     "queries",
     "distinct",
     "final",
@@ -38,6 +37,8 @@ NUDGE = 1e-6
 def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs table, after checking that it has all columns, at least one row, and no run twice.
 
+    A table without the column `failed` gets it: a run failed if its status is not "ok" or it has no final value.
+
     Raises:
         AmbError: one of these does not hold; the message says which.
     """
@@ -46,6 +47,8 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
         raise AmbError(f"the runs table lacks the columns {', '.join(missing)}; it has {', '.join(map(str, runs))}")
     if runs.empty:
         raise AmbError("there are no runs to compare: the runs table is empty")
+    if "failed" not in runs:
+        runs = runs.assign(failed=(runs["status"] != "ok") | runs["final"].isna())
     twice = runs.duplicated(["problem", "solver", "seed"])
     if twice.any():
         problem, solver, seed = runs.loc[twice, ["problem", "solver", "seed"]].iloc[0]
@@ -81,8 +84,8 @@ def score_runs(
 
     `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken, for ranks
     and tests alone: of two runs at saturation the one that needed fewer queries is better, and a failed run is worse
-    than any other. A failed run is never dropped: it scores the problem's floor (see `ranges`) or, where costs are
-    scored, the worst cost on that problem; the thresholds that it reached before it failed count.
+    than any other. A failed run is never dropped: it scores the problem's floor (see `ranges`) or the lowest score on
+    that problem, if that is lower; where costs are scored, the worst cost.
 
     Args:
         runs: one row per run, with the columns `COLUMNS`.
@@ -95,9 +98,9 @@ def score_runs(
     """
     find_metric(metric)
     table = check_runs(runs).reset_index(drop=True).copy()
+    table["failed"] = table["failed"].astype(bool)
     known = ranges(table, traces) if bounds is None else bounds
     bounds = known.loc[table["problem"]].reset_index(drop=True)
-    table["failed"] = table["failed"].astype(bool)
     cells = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
     values = [traces.get(cell, np.empty(0)) for cell in cells]
     worst = bounds["floor"]
@@ -108,6 +111,7 @@ def score_runs(
         triples = zip(values, table["budget"], bounds["floor"], strict=True)
         score = pd.Series([anytime_area(v, int(budget), floor) for v, budget, floor in triples])
         nudge = pd.Series(0.0, index=table.index)
+        worst = np.minimum(worst, score.groupby(table["problem"]).transform("min"))
     elif metric == "queries":
         hits = queries_to(table, traces, fractions=[THRESHOLD], bounds=known)
         needed = hits.set_index(["problem", "solver", "seed"])["queries"]
@@ -119,9 +123,8 @@ def score_runs(
         score = -np.log10(table["solver_seconds"].clip(lower=1e-6))
         nudge = pd.Series(0.0, index=table.index)
         worst = score.groupby(table["problem"]).transform("min")
-    if metric != "queries":
-        score = score.where(~table["failed"], worst)
-        nudge = nudge.where(~table["failed"], -NUDGE)
+    score = score.where(~table["failed"], worst)
+    nudge = nudge.where(~table["failed"], -2 * NUDGE)  # worse than a run that missed
     table["score"] = score.astype(float)
     table["ordered"] = (score + nudge).astype(float)
     return table

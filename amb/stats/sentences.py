@@ -19,14 +19,29 @@ SENTENCES: Mapping[str, str] = {
         "solvers."
     ),
     "alone": "{solver} alone: {metric} {score}. There is no other solver to compare it with.",
-    "best of two": "{best} is best: it beats {second} by {effect}",
+    "all failed": "No verdict: all runs failed, so there is nothing to compare.",
+    "best of two": "On the {problems} problems run, {best} is best: it beats {second} by {effect}",
     "best of all": (
-        "{best} is best: it beats each of the {others} other solvers (largest Holm p {p}) and leads the runner-up, "
-        "{second}, by {effect}"
+        "On the {problems} problems run, {best} is best: it beats each of the {others} other solvers (largest Holm p "
+        "{p}) and leads the runner-up, {second}, by {effect}"
+    ),
+    "beats, interval with zero": (
+        "On the {problems} problems run, {best} ranks first and beats {beaten} (largest Holm p {p}), but the interval "
+        "of its difference from {unsure} includes zero, so it is not called best; its difference from {second} is "
+        "{effect}"
     ),
     "beats some": (
-        "{best} ranks first and beats {beaten} (largest Holm p {p}), but is not shown to be better than {equal}; its "
-        "difference from {second} is {effect}"
+        "On the {problems} problems run, {best} ranks first and beats {beaten} (largest Holm p {p}), but is not shown "
+        "to be better than {equal}; its difference from {second} is {effect}"
+    ),
+    "first by rank only": (
+        "No solver is best on the {problems} problems run: {best} has the best mean rank, since it wins more often, "
+        "but {worse} {worse|is|are} shown to be better, since {worse|it wins|they win} by more; the difference of "
+        "{best} from {rival} is {effect}"
+    ),
+    "too few seeds": (
+        "No claim is made with {seeds} {seeds|seed|seeds} per problem and solver; run at least three. {best} ranks "
+        "first, and its difference from {second} is {effect}"
     ),
     "all tied": "All solvers tie on every problem: these problems cannot tell them apart at this budget",
     "underpowered": (
@@ -34,7 +49,7 @@ SENTENCES: Mapping[str, str] = {
         "{effect}"
     ),
     "too few problems": (
-        "with {problems} {problems|problem|problems} and {comparisons} {comparisons|comparison|comparisons}, no Holm "
+        "with {problems} {units} and {comparisons} {comparisons|comparison|comparisons}, no Holm "
         "p can fall below {least}"
     ),
     "too many ties": "too many problems are tied for any difference to become significant",
@@ -55,7 +70,11 @@ SENTENCES: Mapping[str, str] = {
     "effect, tested": "{difference} in {quantity} (Holm p {p})",
     "cost in seconds": "a run of {first} takes {own} s of solver time, one of {second} {other} s",
     "cost in queries": (
-        "{solver} closes 75% of {gap} in {queries} queries (expected, all problems pooled; {share} of runs get there)"
+        "{first} closes 75% of {gap} on {own} of {problems} {problems|problem|problems}, {second} on {other}"
+    ),
+    "cost where both do": (
+        ", and where both do, in {queries} against {others} expected queries (medians over {both} "
+        "{both|problem|problems})"
     ),
     "the gap, with points": "the gap between chance and the best known value",
     "the gap, without points": "the gap between the floor and the best value of these runs",
@@ -67,23 +86,43 @@ SENTENCES: Mapping[str, str] = {
     "based on": "Based on {facts}.",
     "problems": "{problems} {problems|problem|problems}",
     "problems and networks": (
-        "{problems} {problems|problem|problems} from {networks} {networks|pair|pairs} of generator and target"
+        "{problems} {problems|problem|problems} of {networks} target {networks|network|networks}"
     ),
     "runs": "{runs} {runs|run|runs}, {failed} failed",
     "test": (
-        "exact Wilcoxon signed-rank tests over problems (Pratt), Holm-corrected over {comparisons} "
+        "exact Wilcoxon signed-rank tests over {level} (Pratt), Holm-corrected over {comparisons} "
         "{comparisons|comparison|comparisons}"
     ),
-    "intervals": "95% nested-bootstrap intervals in brackets",
+    "intervals": "95% intervals in brackets, for problems of {networks|this network|these networks}",
     "left out": (
         "Another {problems} {problems|problem|problems}, on which not every solver has a run, {problems|is|are} left "
         "out ({runs} {runs|run|runs}, {failed} failed)."
     ),
     "one run per problem": "With one run per problem and solver, chance within the runs is not averaged out.",
-    "one network": "With one pair of generator and target, nothing here speaks for other networks.",
+    "surplus seeds": (
+        "{runs} {runs|run|runs} of surplus seeds {runs|is|are} left out, so that every solver has as many on a problem."
+    ),
+    "few seeds": "With fewer than three seeds, chance within the runs is hardly averaged out.",
+    "one network": "With one target network, nothing here speaks for other networks.",
+    "generators": (
+        "With one target network, nothing here speaks for other networks; the difference between {first} and {second} "
+        "has the same direction behind {agree} of {generators} generators."
+    ),
+    "few networks": (
+        "The difference between {first} and {second} has the same direction on {agree} of {networks} networks, too few "
+        "to speak of networks in general."
+    ),
+    "networks shown": (
+        "The difference between {first} and {second} is shown for networks in general: the same direction on {agree} "
+        "of {networks}, signed-rank test over network means, Holm p {p}, mean on a network {interval}."
+    ),
+    "networks not shown": (
+        "The difference between {first} and {second} is not shown for networks in general: the same direction on "
+        "{agree} of {networks}, signed-rank test over network means, Holm p {p}, mean on a network {interval}."
+    ),
     "part of the study": (
-        "This is a part of the study. Bootstrap intervals are given for the whole only; best known values and "
-        "thresholds stay those of the whole."
+        "This is a part of the study, chosen after the results were seen: it is exploratory, and its p-values support "
+        "no claim. Best known values and thresholds stay those of the whole."
     ),
     "without a run": "Without a run here: {solvers}.",
     # Sentences of tables and captions.

@@ -37,6 +37,30 @@ def signed_rank(differences: NDArray[np.float64]) -> tuple[float, float, int]:
     return float(min(1.0, 2 * tail)), float(balance), informative
 
 
+def signed_rank_interval(differences: NDArray[np.float64], *, level: float = 0.95) -> tuple[float, float]:
+    """The interval of the Hodges–Lehmann estimate that belongs to the test: the shifts that it does not reject.
+
+    Its ends are order statistics of the Walsh averages (Hollander & Wolfe 1999, section 3.3), so for differences that
+    are symmetric around their pseudo-median it covers that with probability at least `level`, exactly, for any number
+    of them.
+
+    Args:
+        differences: float[n].
+        level: confidence level.
+
+    Returns:
+        (low, high); NaN for both if there are too few differences for an interval of this level.
+    """
+    n = len(differences)
+    chances = np.cumsum(_null(tuple(range(2, 2 * n + 1, 2))))[::2] if n else np.ones(1)
+    rejected = int(np.searchsorted(chances, (1 - level) / 2, side="right"))  # sums of ranks in the lower tail
+    if rejected == 0:
+        return np.nan, np.nan
+    i, j = np.triu_indices(n)
+    walsh = np.sort((differences[i] + differences[j]) / 2)
+    return float(walsh[rejected - 1]), float(walsh[-rejected])
+
+
 def smallest_p(informative: int) -> float:
     """The smallest two-sided p-value that this number of non-zero differences can give."""
     return min(1.0, 2.0 ** (1 - informative))

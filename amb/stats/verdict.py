@@ -19,16 +19,23 @@ from amb.stats.formats import (
     score_interval,
     seconds,
 )
+from amb.stats.metrics import find_metric
 from amb.stats.question import DEFAULT, Question
 from amb.stats.sentences import Value, sentence
 from amb.stats.signed_rank import smallest_p
+
+LEAST_SEEDS = 3
+"""With fewer runs per problem and solver no claim is made: a median of two is their mean, and one is itself."""
+
+NETWORK_ALPHA = 0.05
 
 
 def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEFAULT) -> str:
     """Which solver is best, by how much, with what confidence and at what cost; `basis` says what this rests on.
 
     It claims no more than the tests do: a solver "beats" another only if the Holm-corrected p-value is at most alpha.
-    If no number of wins could have been enough, it says "underpowered".
+    A solver is "best" only if it beats all others and no interval of these differences includes zero; with fewer than
+    three seeds no claim is made. If no number of wins could have been enough, it says "underpowered".
 
     Args:
         ranking: the table of `ranking`.
@@ -37,6 +44,8 @@ def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEF
     """
     if int(ranking["problems"].iloc[0]) == 0:
         return sentence("no common problem")
+    if int(ranking["failures"].sum()) == int(ranking["runs"].sum()):
+        return sentence("all failed")
     if len(ranking) == 1:
         row = ranking.iloc[0]
         ratio = question.scoring.logarithmic
@@ -45,64 +54,124 @@ def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEF
         )
         return sentence("alone", solver=str(row["solver"]), metric=question.scoring.label, score=text)
     lead = _against_control(pairs, question) if question.control else _best(ranking, pairs, question)
-    return f"{'; '.join([lead, *_costs(ranking)])}."
+    return f"{'; '.join([lead, *_costs(ranking, pairs)])}."
 
 
-def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame) -> str:
+def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame, *, surplus: int = 0) -> str:
     """What a verdict rests on: problems, networks, runs, failures, tests and intervals, and its limits.
 
     Args:
         ranking, pairs: as for `verdict`.
         elsewhere: scored runs that are left out because some solver has no run on their problems.
+        surplus: number of runs that are left out because other solvers have fewer seeds.
     """
     problems, comparisons = int(ranking["problems"].iloc[0]), len(pairs)
     left_out: dict[str, Value] = {"runs": len(elsewhere), "failed": _failed(int(elsewhere["failed"].sum()))}
     if problems == 0:
         return sentence("nothing compared", **left_out)
-    networks = int(pairs["clusters"].iloc[0]) if comparisons else 0
+    networks = int(pairs["networks"].iloc[0]) if comparisons else 0
     runs, failures = int(ranking["runs"].sum()), int(ranking["failures"].sum())
     facts = [
         sentence("problems and networks" if networks else "problems", problems=problems, networks=networks),
         sentence("runs", runs=runs, failed=_failed(failures)),
     ]
     if comparisons:
-        facts.append(sentence("test", comparisons=comparisons))
+        facts.append(sentence("test", level=_level(pairs), comparisons=comparisons))
         if pairs["low"].notna().any():
-            facts.append(sentence("intervals"))
+            facts.append(sentence("intervals", networks=networks))
     parts = [sentence("based on", facts="; ".join(facts))]
     if len(elsewhere):
         parts.append(sentence("left out", problems=int(elsewhere["problem"].nunique()), **left_out))
-    if int(ranking["runs"].max()) <= problems:
+    if surplus:
+        parts.append(sentence("surplus seeds", runs=surplus))
+    seeds = int(ranking["seeds"].min())
+    if seeds == 1:
         parts.append(sentence("one run per problem"))
-    if networks == 1:
-        parts.append(sentence("one network"))
+    elif seeds < LEAST_SEEDS:
+        parts.append(sentence("few seeds"))
+    if networks:
+        parts.append(_generality(ranking, pairs))
     return " ".join(parts)
+
+
+def _level(pairs: pd.DataFrame) -> str:
+    """What the tests are over: "problems", "layers" or "networks"."""
+    return str(pairs["method"].iloc[0]).removeprefix("exact Wilcoxon signed-rank test over ").split(" ")[0]
+
+
+def _generality(ranking: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """What the difference between the first two says about other networks."""
+    row = _leading(ranking, pairs)
+    networks, generators = int(row["networks"]), int(row["generators"])
+    words: dict[str, Value] = {"first": str(row["first"]), "second": str(row["second"]), "agree": int(row["agree"])}
+    if networks == 1:
+        return sentence("generators", generators=generators, **words) if generators > 1 else sentence("one network")
+    words["networks"] = networks
+    if np.isnan(row["p_networks"]):
+        return sentence("few networks", **words)
+    ratio = find_metric(str(row["metric"])).logarithmic
+    interval = difference_interval(row["network_low"], row["network_high"], logarithmic=ratio)
+    shown = bool(row["differs"]) and float(row["p_networks"]) <= NETWORK_ALPHA
+    return sentence(
+        "networks shown" if shown else "networks not shown", p=p_value(row["p_networks"]), interval=interval, **words
+    )
+
+
+def _leading(ranking: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
+    """The pair that the verdict is about: the first two, or the best challenger and the control."""
+    first, second = (str(solver) for solver in ranking["solver"].iloc[:2])
+    both = pairs[pairs["first"].isin([first, second]) & pairs["second"].isin([first, second])]
+    return pairs.iloc[0] if both.empty else both.iloc[0]
 
 
 def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:
     best, second = (str(solver) for solver in ranking["solver"].iloc[:2])
     own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
-    ahead = own["differs"] & (np.where(own["first"] == best, own["balance"], -own["balance"]) > 0)
+    sign = np.where(own["first"] == best, 1, -1)
+    ahead, behind = own["differs"] & (sign * own["balance"] > 0), own["differs"] & (sign * own["balance"] < 0)
+    sure = np.round(np.where(sign > 0, own["low"], -own["high"]), 12) > 0  # False where the interval is unknown
     rivals = own["second"].where(own["first"] == best, own["first"])
-    beaten, equal = rivals[ahead].tolist(), rivals[~ahead].tolist()
-    words = {"best": best, "second": second, "effect": _effect(pairs, best, second, question)}
-    if not equal and len(beaten) == 1:
-        return sentence("best of two", **words)
-    p = p_value(own.loc[ahead, "p_holm"].max())
-    if not equal:
-        return sentence("best of all", others=len(beaten), p=p, **words)
-    if beaten:
-        return sentence("beats some", beaten=beaten, equal=equal, p=p, **words)
+    beaten, equal, worse = rivals[ahead].tolist(), rivals[~ahead].tolist(), rivals[behind].tolist()
+    unsure = rivals[ahead & ~sure].tolist()
+    problems = int(ranking["problems"].iloc[0])
+    words: dict[str, Value] = {"best": best, "second": second, "effect": _effect(pairs, best, second, question)}
     if (pairs["note"] == "all tied").all():
         return sentence("all tied")
+    seeds = int(ranking["seeds"].min())
+    if seeds < LEAST_SEEDS:
+        return sentence("too few seeds", seeds=seeds, **words)
+    if worse:
+        effect = _effect(pairs, best, worse[0], question)
+        return sentence("first by rank only", problems=problems, best=best, worse=worse, rival=worse[0], effect=effect)
+    p = p_value(own.loc[ahead, "p_holm"].max())
+    if not equal and unsure:
+        return sentence("beats, interval with zero", problems=problems, beaten=beaten, unsure=unsure, p=p, **words)
+    if not equal and len(beaten) == 1:
+        return sentence("best of two", problems=problems, **words)
+    if not equal:
+        return sentence("best of all", problems=problems, others=len(beaten), p=p, **words)
+    if beaten:
+        return sentence("beats some", problems=problems, beaten=beaten, equal=equal, p=p, **words)
     if (pairs["note"] != "").all():
-        problems, comparisons = int(ranking["problems"].iloc[0]), len(pairs)
-        least = min(1.0, comparisons * smallest_p(problems))
-        few = sentence("too few problems", problems=problems, comparisons=comparisons, least=compact(least))
+        units, comparisons = int(pairs["units"].iloc[0]), len(pairs)
+        least = min(1.0, comparisons * smallest_p(units))
+        few = sentence(
+            "too few problems",
+            problems=units,
+            units=_units(pairs, units),
+            comparisons=comparisons,
+            least=compact(least),
+        )
         return sentence("underpowered", reason=few if least > question.alpha else sentence("too many ties"), **words)
     differ = int(pairs["differs"].sum())
     others = sentence("others differ", count=differ) if differ else ""
     return sentence("no winner", others=others, equal=_equal(pairs, best, second), **words)
+
+
+def _units(pairs: pd.DataFrame, count: int) -> str:
+    """The noun for what is tested: "problem", "layers", ..."""
+    level = _level(pairs)
+    return level.removesuffix("s") if count == 1 else level
 
 
 def _against_control(pairs: pd.DataFrame, question: Question) -> str:
@@ -149,19 +218,37 @@ def _pair(pairs: pd.DataFrame, first: str, second: str) -> pd.Series:
     return pairs[pairs["first"].isin([first, second]) & pairs["second"].isin([first, second])].iloc[0]
 
 
-def _costs(ranking: pd.DataFrame) -> list[str]:
-    """What the best solver costs; seconds only if every run of the first two had the machine to itself."""
+def _costs(ranking: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
+    """What the first two cost; seconds only if all of their runs had the machine to themselves."""
     first, second = ranking.iloc[0], ranking.iloc[1]
+    names = {"first": str(first["solver"]), "second": str(second["solver"])}
     costs = []
     if first["timed"] and second["timed"]:
         own, other = seconds(first["solver_seconds"]), seconds(second["solver_seconds"])
-        names = {"first": str(first["solver"]), "second": str(second["solver"])}
         costs.append(sentence("cost in seconds", own=own, other=other, **names))
-    if np.isfinite(first["ert"]):
-        queries, share = expected_queries(first["ert"]), percent(first["hit_share"])
-        words = {"gap": _gap(first["anchored"]), "queries": queries, "share": share}
-        costs.append(sentence("cost in queries", solver=str(first["solver"]), **words))
-    return costs
+    row = _leading(ranking, pairs)
+    swapped = row["first"] != first["solver"]
+    if not int(row["solvable"]) or {row["first"], row["second"]} != set(names.values()):
+        return costs
+    solved, queries = (["solved_first", "solved_second"], ["queries_first", "queries_second"])
+    own_count, other_count = (int(row[name]) for name in (reversed(solved) if swapped else solved))
+    own_queries, other_queries = (float(row[name]) for name in (reversed(queries) if swapped else queries))
+    text = sentence(
+        "cost in queries",
+        gap=_gap(first["anchored"]),
+        own=own_count,
+        other=other_count,
+        problems=int(row["solvable"]),
+        **names,
+    )
+    if int(row["solved_both"]):
+        text += sentence(
+            "cost where both do",
+            queries=expected_queries(own_queries),
+            others=expected_queries(other_queries),
+            both=int(row["solved_both"]),
+        )
+    return [*costs, text]
 
 
 def _gap(anchored: float) -> str:

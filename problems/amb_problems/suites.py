@@ -57,7 +57,7 @@ quick = Suite(
         *("out/3", "out/5", "out/9"),
     ),
     budget=500,
-    seeds=2,
+    seeds=3,
     description="Three units of every spiking layer of the convolutional network: minutes on two cores.",
 )
 

@@ -20,7 +20,7 @@ from amb.comparison.compare import compare
 from amb.contracts.reference import Reference
 from amb.errors import StudyError
 from amb.stats import Question, analyse
-from amb.stats.queries import FRACTIONS, THRESHOLD, queries_to
+from amb.stats.queries import FRACTIONS, queries_to
 from amb_reports.page.board import Evolution, budgets_to_show
 from amb_reports.page.curves import POINTS, SCALE, steps
 from amb_reports.page.evolutions import frames_of
@@ -169,17 +169,17 @@ def test_json_holds_what_numbers_json_lacks() -> None:
     st.integers(0, 3000),
 )
 def test_curves_keep_when_every_target_was_reached(told: np.ndarray, seed: int, chance: int) -> None:
-    """Thinned and rounded, a curve still says of all 51 targets, and of 75%, when they were first reached."""
+    """Thinned and rounded, a curve still says of all 52 thresholds when they were first reached."""
     if seed % 3 == 0:  # a long climb, which is thinned
         told = np.sort(told)
     start = chance / 6400
     best = start + max(round((float(told.max()) - start) * 6400), 1) / 6400
     runs = pd.DataFrame([("p", "s", 0, len(told))], columns=["problem", "solver", "seed", "budget"])
     bounds = pd.DataFrame({"start": [start], "best": [best]}, index=["p"])
-    wanted_hits = queries_to(runs, {("p", "s", 0): told}, fractions=[*FRACTIONS, THRESHOLD], bounds=bounds)["queries"]
+    wanted_hits = queries_to(runs, {("p", "s", 0): told}, fractions=FRACTIONS, bounds=bounds)["queries"]
     query, share = steps(told, start, best)
     assert len(query) <= POINTS + len(FRACTIONS) + 1
-    for fraction, expected in zip((*FRACTIONS, THRESHOLD), wanted_hits, strict=True):
+    for fraction, expected in zip(FRACTIONS, wanted_hits, strict=True):
         wanted = np.searchsorted(share, round(fraction * SCALE))
         found = float(query[wanted]) if wanted < len(query) else np.inf
         assert found == expected

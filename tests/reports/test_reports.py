@@ -144,10 +144,10 @@ def test_convergence_is_the_median_of_normalized_runs(comparison) -> None:  # ty
 
 
 def test_runtime_ends_at_the_share_of_thresholds_reached(comparison) -> None:  # type: ignore[no-untyped-def]
-    """By hand: for each run, 51 times its best over the problem's best, rounded down."""
+    """By hand: for each run, 52 times its best over the problem's best, rounded down."""
     table = runtime_table(comparison.runs, comparison.traces).groupby("solver")["share"].last()
     known = comparison.runs.groupby("problem")["best"].transform("max")
-    reached = np.floor(51 * comparison.runs["best"] / known + 1e-9) / 51
+    reached = np.floor(52 * comparison.runs["best"] / known + 1e-9) / 52
     expected = reached.groupby([comparison.runs["solver"], comparison.runs["problem"]]).mean()
     pd.testing.assert_series_equal(table, expected.groupby("solver").mean(), check_names=False)
 

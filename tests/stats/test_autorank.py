@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from amb.stats.bayes import signed_rank_posterior
+from amb.stats.bayes import posterior_weights, signed_rank_posterior
 from amb.stats.omnibus import mean_ranks, omnibus
 
 pytest.importorskip("autorank", exc_type=ImportError)
@@ -42,6 +42,7 @@ def test_posteriors_are_those_of_baycomp() -> None:
     blocks = study(14, 3, 9)
     first, second = blocks["solver-1"].to_numpy(), blocks["solver-0"].to_numpy()
     theirs = SignedRankTest.probs(first, second, rope=0.2, prior=1.0, nsamples=50_000, random_state=1)
-    ours = signed_rank_posterior(first - second, rope=0.2, rng=np.random.default_rng(0), draws=50_000)
+    weights = posterior_weights(len(first), draws=50_000, rng=np.random.default_rng(0))
+    ours = signed_rank_posterior(first - second, rope=0.2, weights=weights)
     assert max(ours) < 0.99  # else there is nothing to compare
     np.testing.assert_allclose(ours, theirs, atol=0.01)

@@ -35,9 +35,9 @@ def test_reference_points_set_the_thresholds_whichever_solvers_run(study) -> Non
     for shown in (runs[first], runs[first & (runs["solver"] == "b")]):
         hits = queries_to(shown, traces)
         assert hits["threshold"].max() == 0.8
-        assert hits["threshold"].min() == pytest.approx(0.2 + 0.6 / 51)
+        assert hits["threshold"].min() == pytest.approx(0.2 + 0.6 / 52)
     reached = queries_to(runs[first], traces).groupby("solver")["reached"].sum()
-    assert reached.to_dict() == {"a": 25, "b": 8}, "51 times 0.3/0.6 and 0.1/0.6, rounded down"
+    assert reached.to_dict() == {"a": 26, "b": 8}, "52 times 0.3/0.6 and 0.1/0.6, rounded down"
     assert gap_closed_on(runs["final"], runs["problem"], known)[first].tolist() == pytest.approx([1 / 2, 1 / 6])
 
 
@@ -52,4 +52,4 @@ def test_a_value_above_the_best_known_reaches_every_threshold(study) -> None:  #
     runs, traces = study(np.array([[[0.9], [0.3]]]))
     runs = runs.assign(chance=0.1, best_known=0.5)
     assert ranges(runs, traces)["best"].tolist() == [0.5]
-    assert queries_to(runs, traces).groupby("solver")["reached"].sum().tolist() == [51, 25]
+    assert queries_to(runs, traces).groupby("solver")["reached"].sum().tolist() == [52, 26]

@@ -12,12 +12,12 @@ def test_first_hits_counts_queries_from_one_and_skips_failed_ones() -> None:
 
 
 def test_thresholds_lie_between_floor_and_best_known(study) -> None:  # type: ignore[no-untyped-def]
-    """51 thresholds, the last the best value itself, and the run that found it reaches them all."""
+    """52 thresholds, the last the best value itself, and the run that found it reaches them all."""
     table = queries_to(*study(np.array([[[0.7], [0.35]]])))
-    assert len(FRACTIONS) == 51
+    assert len(FRACTIONS) == 52
     assert table["threshold"].max() == 0.7
     reached = table.groupby("solver")["reached"].sum()
-    assert list(reached) == [51, 25]
+    assert list(reached) == [52, 26]
 
 
 def test_a_problem_without_any_activation_has_no_thresholds(study) -> None:  # type: ignore[no-untyped-def]

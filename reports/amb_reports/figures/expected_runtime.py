@@ -58,7 +58,7 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
     axes.set_ylabel("expected queries", color=INK, fontsize=10)
     note = (
         "Expected runtime: queries of all runs divided by the number of runs that reached the threshold; ×: no run got "
-        f"further; bands: 95% nested bootstrap. {caption}."
+        f"further; bands: 95% bootstrap over problems. {caption}."
     )
     explain(figure, "Expected queries to a threshold", note)
     return figure

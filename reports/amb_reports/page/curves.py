@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from amb.contracts.space import FloatArray
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Traces
-from amb.stats.queries import FRACTIONS, SLACK, THRESHOLD
+from amb.stats.queries import FRACTIONS, SLACK
 
-SCALE = 51 * 1280
-"""Shares of the gap are stored as whole numbers of this size; the 51 thresholds, and 75%, are exact."""
+SCALE = 52 * 1260
+"""Shares of the gap are stored as whole numbers of this size; the 52 thresholds are exact."""
 
 POINTS = 40
 """A long curve keeps its values on a logarithmic grid of this many queries, and where it first reaches thresholds."""
@@ -77,7 +77,7 @@ def steps(values: FloatArray, start: float, best: float) -> tuple[NDArray[np.int
 def _thinned(rises: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.int64]:
     grid = np.unique(np.rint(np.geomspace(1, len(highest), POINTS)).astype(int)) - 1
     seen = np.searchsorted(rises, grid, side="right") - 1
-    thresholds: Sequence[float] = [*FRACTIONS, THRESHOLD]
+    thresholds: Sequence[float] = FRACTIONS
     hits = np.searchsorted(highest[rises], np.rint(np.array(thresholds) * SCALE), side="left")
     steps_kept = np.unique(np.concatenate([seen[seen >= 0], hits[hits < len(rises)]]))
     return rises[steps_kept]

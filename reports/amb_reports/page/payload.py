@@ -205,8 +205,7 @@ def _noise(problem: str) -> str:
 def _analysis(board: Board) -> dict[str, Any]:
     analysis = board.analysis
     return {
-        "ranking": analysis.table[["solver", "low", "high"]].to_dict("records"),
-        "pairs": _recorded(analysis.pairs, ["first", "second", "low", "high", "first_better", "equal"]),
+        "pairs": _recorded(analysis.pairs, ["first", "second", "first_better", "equal"]),
         "omnibus": analysis.omnibus.iloc[0].to_dict(),
         "runtimes": board.runtimes().to_dict("records"),
     }

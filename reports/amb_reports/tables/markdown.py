@@ -78,7 +78,7 @@ def _reading(data: ReportData) -> str:
     rows = data.analysis.ranking
     white_box = data.analysis.white_box
     text = (
-        "Brackets: 95% nested-bootstrap intervals. "
+        "Brackets: 95% intervals. "
         "Expected queries to 75%: queries of all runs divided by the number of runs that close 75% of their problem's "
         "gap, all problems pooled (ERT); never: no run does."
     )

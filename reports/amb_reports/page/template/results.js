@@ -22,7 +22,7 @@ function compute(data, asked) {
   // Only problems on which every solver has a run are compared; the heat map and the gallery show all.
   const common = selection.problems.map((_, p) => p).filter((p) => all.length && all.every((row) => row[p].length));
   const commonOf = (row) => common.map((p) => row[p]);
-  const cells = all.map(commonOf);
+  const cells = equalSeeds(all.map(commonOf), data.column.seed);
   const medians = (column) => cells.map((row) => row.map((cell) => median(cell.map((i) => view[column][i]))));
   const control = asked.whole || data.settings.control === null ? data.settings.control
     : selection.solvers.map((s) => data.solvers[s].name).find((name) => name === data.settings.control) ?? null;
@@ -38,7 +38,23 @@ function compute(data, asked) {
   result.pairs = tests.map((pair) => ({ ...pair, first: nameOf(pair.first), second: nameOf(pair.second) }));
   result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i], commonOf));
   result.elsewhere = elsewhereOf(result, common);
+  result.surplus = all.reduce((sum, row, s) => sum + common.reduce((n, p, k) => n + row[p].length - cells[s][k].length, 0), 0);
   return result;
+}
+
+// Cells without the runs that give a solver more seeds on a problem than another one has, as in amb.stats.equal.
+function equalSeeds(cells, seed) {
+  const kept = cells.map((row) => [...row]);
+  for (let k = 0; cells.length && k < cells[0].length; k++) {
+    const counts = cells.map((row) => row[k].length), fewest = Math.min(...counts);
+    if (counts.every((count) => count === fewest)) continue;
+    const common = cells.map((row) => new Set(row[k].map((run) => seed[run]))).reduce((a, b) => new Set([...a].filter((s) => b.has(s))));
+    cells.forEach((row, s) => {
+      const first = [...row[k]].sort((a, b) => seed[a] - seed[b]).slice(0, fewest);
+      kept[s][k] = common.size ? row[k].filter((run) => common.has(seed[run])) : row[k].filter((run) => first.includes(run));
+    });
+  }
+  return kept;
 }
 
 // The runs that are left out because not every solver has one on their problems.
@@ -48,24 +64,41 @@ function elsewhereOf({ all, view, selection }, common) {
   return { runs: runs.length, failed: runs.filter((run) => view.failed[run]).length, problems: places.length };
 }
 
-// Tests and effects of all pairs; intervals and probabilities are those of the whole study, and missing in a part of it.
+// Tests, effects, intervals and costs of all pairs; the probabilities are those of the whole study, and missing in a part of it.
 function pairsOf(result, control) {
   const { cells, ordered, scores, view, data, question, blocks, selection } = result;
   if (cells.length < 2) return [];
   const known = new Map(selection.whole ? data.whole.pairs.map((pair) => [`${pair.first}\n${pair.second}`, pair]) : []);
   const nameOf = (i) => data.solvers[selection.solvers[i]].name;
-  const clusters = new Set(blocks.map((p) => `${data.problems[p].generator}\n${data.problems[p].target}`)).size;
+  const problems = blocks.map((p) => data.problems[p]);
   const values = cells.map((row) => row.map((cell) => Float64Array.from(cell, (i) => round12(view.ordered[i])).sort()));
-  return comparePairs(ordered, question.alpha, control).map((pair) => {
+  const costs = cells.map((row) => row.map((cell, k) => expectedQueriesOf(view, cell, problems[k])));
+  return comparePairs(ordered, scores, problems, question, control).map((pair) => {
     const { first, second } = pair;
     const chances = blocks.map((_, k) => a12(values[first][k], values[second][k]));
     const whole = known.get(`${nameOf(first)}\n${nameOf(second)}`) ?? {};
+    const [difference, low, high] = blocks.length ? walsh(atLevel(blocks.map((_, k) => scores[first][k] - scores[second][k]), problems, question.level)) : [NaN, NaN, NaN];
     return {
-      ...pair, low: NaN, high: NaN, first_better: NaN, equal: NaN, ...pick(whole, ["low", "high", "first_better", "equal"]),
-      difference: hodgesLehmann(blocks.map((_, k) => scores[first][k] - scores[second][k])),
-      a12: chances.reduce((a, b) => a + b, 0) / chances.length, clusters, rope: question.rope,
+      ...pair, first_better: NaN, equal: NaN, ...pick(whole, ["first_better", "equal"]), difference, low, high,
+      a12: chances.reduce((a, b) => a + b, 0) / chances.length, rope: question.rope, ...solvedBy(costs[first], costs[second]),
     };
   });
+}
+
+// Queries of a solver's runs on a problem over the number of runs that reached the threshold; NaN without thresholds.
+function expectedQueriesOf(view, cell, { start, best }) {
+  if (!(best > start)) return NaN;
+  const sum = (name) => cell.reduce((total, run) => total + (isKnown(view[name][run]) ? view[name][run] : 0), 0), reached = sum("reached");
+  return reached ? sum("spent") / reached : Infinity;
+}
+
+// On which problems the first two reach the threshold, and what it costs where both do, as in amb.stats.runtimes.add_costs.
+function solvedBy(first, second) {
+  const solvable = first.filter((queries) => !Number.isNaN(queries)).length, both = first.map((_, k) => k).filter((k) => Number.isFinite(first[k]) && Number.isFinite(second[k]));
+  return {
+    solvable, solved_first: first.filter(Number.isFinite).length, solved_second: second.filter(Number.isFinite).length, solved_both: both.length,
+    queries_first: median(both.map((k) => first[k])), queries_second: median(both.map((k) => second[k])),
+  };
 }
 
 function rankingOf(result, tests) {
@@ -73,20 +106,18 @@ function rankingOf(result, tests) {
   const mean = meanRanks(ordered), anchored = blocks.filter((p) => data.problems[p].anchored).length / blocks.length;
   const rows = selection.solvers.map((number, i) => ({
     index: i, number, solver: data.solvers[number].name, white_box: false, mean_rank: mean[i], score: median(scores[i]),
-    low: NaN, high: NaN, problems: blocks.length, covered: all[i].filter((cell) => cell.length).length, asked: result.asked, anchored,
+    ...endsOf(medianInterval(scores[i])), problems: blocks.length, seeds: Math.min(...cells[i].map((cell) => cell.length)), covered: all[i].filter((cell) => cell.length).length, asked: result.asked, anchored,
     ...factsOf(result, cells[i], cells), ...tally(result, i),
   }));
   rows.sort((a, b) => (a.mean_rank - b.mean_rank) || (b.score - a.score) || 0);
   result.groups = question.control === null && blocks.length ? groups(rows.map((row) => row.index), tests) : [];
   const reference = question.control === null ? rows[0] : rows.find((row) => row.solver === question.control);
-  const whole = new Map(selection.whole ? data.whole.ranking.map((row) => [row.solver, row]) : []);
   for (const row of rows) {
     row.place = 1 + rows.filter((other) => other.mean_rank < row.mean_rank).length;
     row.letters = result.groups.map((group, k) => (group.includes(row.index) ? letter(k) : "")).join("");
     const pair = tests.find(({ first, second }) => row !== reference && [first, second].includes(row.index) && [first, second].includes(reference.index));
     row.p_holm = pair ? pair.p_holm : NaN;
     row.note = pair ? pair.note : "";
-    Object.assign(row, pick(whole.get(row.solver) ?? {}, ["low", "high"]));
   }
   return rows;
 }
@@ -94,13 +125,11 @@ function rankingOf(result, tests) {
 // A white-box solver: what it scored and cost, without rank or test.
 function asideRow(result, number, every, commonOf) {
   const { data, view } = result, cells = commonOf(every);
-  const filled = cells.filter((cell) => cell.length);
-  const whole = result.selection.whole ? data.whole.ranking.find((row) => row.solver === data.solvers[number].name) : null;
+  const filled = cells.filter((cell) => cell.length), medians = filled.map((cell) => median(cell.map((i) => view.score[i])));
   return {
     number, solver: data.solvers[number].name, white_box: true, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED,
-    wins: NaN, ties: NaN, losses: NaN, covered: every.filter((cell) => cell.length).length, asked: result.asked, low: NaN, high: NaN,
-    score: median(filled.map((cell) => median(cell.map((i) => view.score[i])))),
-    ...factsOf(result, cells, [cells]), ...pick(whole ?? {}, ["low", "high"]),
+    wins: NaN, ties: NaN, losses: NaN, covered: every.filter((cell) => cell.length).length, asked: result.asked,
+    ...endsOf(medianInterval(medians)), score: median(medians), ...factsOf(result, cells, [cells]),
   };
 }
 
@@ -166,6 +195,8 @@ const gapClosed = ({ start, best }, activation) => (best > start ? (activation -
 function finalGapClosed(result, run) {
   return result.view.failed[run] ? 0 : gapClosed(result.data.problems[result.data.column.problem[run]], result.view.final[run]);
 }
+
+const endsOf = ([low, high]) => ({ low, high });
 
 function pick(object, names) {
   return Object.fromEntries(names.filter((name) => typeof object[name] === "number").map((name) => [name, object[name]]));

@@ -72,13 +72,13 @@ FIGURES.push({
           ...curved.filter(({ rows }) => rows.length < THRESHOLDS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "times" })),
         ],
       }],
-      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% nested bootstrap." : "Bands are given for the whole study only."}`,
+      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% bootstrap over problems." : "Bands are given for the whole study only."}`,
     };
   },
 });
 
-// The thresholds of the table, of 51: about a quarter, a half, three quarters and nine tenths of the gap.
-const LISTED = [13, 26, 38, 46];
+// The thresholds of the table, of 52: a quarter, a half, three quarters and nine tenths of the gap.
+const LISTED = [13, 26, 39, 47];
 
 function drawRuntimes(result) {
   const rows = expectedRuntimes(result).map(({ solver, thresholds }) => ({ solver, thresholds: LISTED.map((t) => thresholds[t - 1]) }));
@@ -98,6 +98,6 @@ function drawRuntimes(result) {
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
     h("p", { class: "muted" }, "Expected queries to close a share of each problem's gap, if each run that misses is followed by a "
-      + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% nested bootstrap. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
+      + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% bootstrap over problems. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No selected run is on a problem with thresholds.")]));
 }

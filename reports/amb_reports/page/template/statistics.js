@@ -85,38 +85,90 @@ function signedRank(differences) {
 // The smallest two-sided p-value that this many non-zero differences can give.
 const smallestP = (informative) => Math.min(1, 2 ** (1 - informative));
 
-// P-values adjusted by Holm (1979).
+// P-values adjusted by Holm (1979); unknown ones stay unknown and do not count.
 function holm(p) {
-  const order = Array.from(p.keys()).sort((a, b) => p[a] - p[b]);
-  const adjusted = new Array(p.length);
+  const order = Array.from(p.keys()).filter((i) => isKnown(p[i])).sort((a, b) => p[a] - p[b]);
+  const adjusted = new Array(p.length).fill(NaN);
   let highest = 0;
   order.forEach((i, k) => {
-    highest = Math.max(highest, p[i] * (p.length - k));
+    highest = Math.max(highest, p[i] * (order.length - k));
     adjusted[i] = Math.min(1, highest);
   });
   return adjusted;
 }
 
-// Signed-rank tests of all pairs, or of all against a control; solvers are numbers into blocks.
-function comparePairs(blocks, alpha, control) {
-  const mean = meanRanks(blocks);
-  const order = Array.from(blocks.keys()).sort((a, b) => (mean[a] - mean[b]) || 0);
+// The smallest adjusted p-value that each test could have had, the others being as they are.
+function leastHolm(p, least) {
+  const ranked = p.filter(isKnown).sort((a, b) => a - b), n = ranked.length, before = [0];
+  ranked.forEach((value, k) => before.push(Math.max(before[k], value * (n - k))));
+  return least.map((value) => {
+    const found = ranked.findIndex((other) => other >= value), place = found < 0 ? n : found;
+    return Math.min(1, Math.max(before[place], value * Math.max(n - place, 1)));
+  });
+}
+
+// The mean of each group's values; groups in the order in which they first appear.
+function groupMeans(values, keys) {
+  const sums = new Map();
+  values.forEach((value, i) => {
+    const [sum, count] = sums.get(keys[i]) ?? [0, 0];
+    sums.set(keys[i], [sum + value, count + 1]);
+  });
+  return [...sums].map(([key, [sum, count]]) => [key, sum / count]);
+}
+
+// Mean difference on every target network; each generator in front of it counts alike.
+function networkMeans(differences, problems) {
+  const cells = groupMeans(differences, problems.map(({ target, generator }) => `${target}\n${generator}`));
+  return groupMeans(cells.map(([, mean]) => mean), cells.map(([key]) => key.split("\n")[0])).map(([, mean]) => mean);
+}
+
+// The differences that are exchangeable at a level, as in amb.stats.levels.
+function atLevel(differences, problems, level) {
+  if (level === "problems") return differences;
+  if (level === "networks") return networkMeans(differences, problems);
+  return groupMeans(differences, problems.map(({ target, layer }) => `${target}\n${layer}`)).map(([, mean]) => mean);
+}
+
+// Sign of the mean difference on every network or, if there is only one, behind every generator.
+function directions(differences, problems) {
+  const several = new Set(problems.map(({ target }) => target)).size > 1;
+  const means = several ? networkMeans(differences, problems)
+    : groupMeans(differences, problems.map(({ generator }) => generator)).map(([, mean]) => mean);
+  return means.map((mean) => Math.sign(round12(mean)));
+}
+
+const LEAST_NETWORKS = 6;
+
+// Signed-rank tests of all pairs, or of all against a control; solvers are numbers into ordered and scores.
+function comparePairs(ordered, scores, problems, { alpha, level }, control) {
+  const mean = meanRanks(ordered);
+  const order = Array.from(ordered.keys()).sort((a, b) => (mean[a] - mean[b]) || 0);
   const couples = [];
   order.forEach((first, i) => {
     if (control === null) for (const second of order.slice(i + 1)) couples.push([first, second]);
     else if (first !== control) couples.push([first, control]);
   });
+  const networks = new Set(problems.map(({ target }) => target)).size, generators = new Set(problems.map(({ generator }) => generator)).size;
   const pairs = couples.map(([first, second]) => {
-    const d = Array.from(blocks[first], (value, p) => round12(value - blocks[second][p]));
+    // Where scores are equal, the tie-break decides the sign; elsewhere it changes nothing.
+    const d = Array.from(scores[first], (value, p) => round12(value - scores[second][p]) || round12(ordered[first][p] - ordered[second][p]));
     const count = (sign) => d.filter((x) => Math.sign(x) === sign).length;
-    return { first, second, problems: d.length, wins: count(1), ties: count(0), losses: count(-1), ...signedRank(d) };
+    const tested = atLevel(d, problems, level), test = signedRank(tested), means = networkMeans(d, problems), enough = means.length >= LEAST_NETWORKS;
+    const [networkLow, networkHigh] = enough ? walsh(means).slice(1) : [NaN, NaN];
+    return {
+      first, second, problems: d.length, wins: count(1), ties: count(0), losses: count(-1), units: tested.length, ...test,
+      p: d.length > 1 ? test.p : NaN, networks, generators, agree: directions(d, problems).filter((sign) => sign === Math.sign(test.balance)).length,
+      p_networks: enough ? signedRank(means).p : NaN, network_low: networkLow, network_high: networkHigh,
+    };
   });
-  holm(pairs.map((pair) => pair.p)).forEach((p, i) => {
-    const pair = pairs[i];
-    pair.p_holm = p;
-    pair.differs = p <= alpha;
-    const reachable = pairs.length * smallestP(pair.informative) <= alpha;
-    pair.note = pair.informative === 0 ? "all tied" : !pair.differs && !reachable ? "underpowered" : "";
+  const corrected = holm(pairs.map((pair) => pair.p)), overNetworks = holm(pairs.map((pair) => pair.p_networks));
+  const least = leastHolm(pairs.map((pair) => pair.p), pairs.map((pair) => smallestP(pair.informative)));
+  pairs.forEach((pair, i) => {
+    pair.p_holm = corrected[i];
+    pair.p_networks = overNetworks[i];
+    pair.differs = pair.p_holm <= alpha;
+    pair.note = pair.informative === 0 ? "all tied" : !pair.differs && !(least[i] <= alpha) ? "underpowered" : "";
   });
   return pairs;
 }
@@ -142,14 +194,53 @@ function groups(order, pairs) {
   return listed.map((list) => list.map((i) => order[i]));
 }
 
-const letter = (i) => String.fromCharCode(i < 26 ? 97 + i : 65 + i - 26);
+const letter = (i) => (i < 52 ? String.fromCharCode(i < 26 ? 97 + i : 65 + i - 26) : `(${i + 1})`);
 
-// Median of the Walsh averages.
-function hodgesLehmann(d) {
-  const averages = new Float64Array(d.length * (d.length + 1) / 2);
+// Median of the Walsh averages, and the ends of the 95% interval that belongs to the signed-rank test; unknown for few values.
+function walsh(d) {
+  const n = d.length, averages = new Float64Array(n * (n + 1) / 2);
   let k = 0;
-  for (let i = 0; i < d.length; i++) for (let j = i; j < d.length; j++) averages[k++] = (d[i] + d[j]) / 2;
-  return median(averages);
+  for (let i = 0; i < n; i++) for (let j = i; j < n; j++) averages[k++] = (d[i] + d[j]) / 2;
+  averages.sort();
+  const centre = median(averages), rejected = rejectedSums(n);
+  return rejected ? [centre, averages[rejected - 1], averages[averages.length - rejected]] : [centre, NaN, NaN];
+}
+
+const rejectedCache = new Map();
+
+// How many sums of the ranks 1 to n lie in the lower 2.5% of their null distribution.
+function rejectedSums(n) {
+  if (!rejectedCache.has(n)) {
+    const chances = nullDistribution(Array.from({ length: n }, (_, i) => 2 * (i + 1)));
+    let sum = 0, count = 0;
+    for (let s = 0; s < chances.length; s += 2) {
+      sum += chances[s];
+      if (sum > LOWER_TAIL) break;
+      count++;
+    }
+    rejectedCache.set(n, n ? count : 0);
+  }
+  return rejectedCache.get(n);
+}
+
+const LOWER_TAIL = 0.025;
+
+// The 95% interval of a median: order statistics, interpolated (Hettmansperger & Sheather 1986).
+function medianInterval(values) {
+  const n = values.length, ranked = Float64Array.from(values).sort(), confidence = [1];
+  let term = -n * Math.LN2, below = 0;
+  for (let k = 1; k <= n >> 1; k++) {
+    below += Math.exp(term);
+    term += Math.log((n - k + 1) / k);
+    confidence.push(1 - 2 * below);
+  }
+  const depth = confidence.filter((value) => value >= 1 - 2 * LOWER_TAIL).length - 1;
+  if (depth < 1) return [NaN, NaN];
+  const next = confidence[depth + 1] ?? 0, share = (confidence[depth] - 1 + 2 * LOWER_TAIL) / (confidence[depth] - next);
+  const weight = (n - depth) * share / (depth + (n - 2 * depth) * share);
+  return [
+    (1 - weight) * ranked[depth - 1] + weight * ranked[depth], (1 - weight) * ranked[n - depth] + weight * ranked[n - depth - 1],
+  ];
 }
 
 // Chance that a value of the first exceeds one of the second, a tie counting half; both are rounded already, and sorted.

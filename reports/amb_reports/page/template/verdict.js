@@ -6,51 +6,75 @@
 function verdictOf({ ranking, pairs, question, metric }) {
   if (!ranking.length) return sentence("nothing selected");
   if (ranking[0].problems === 0) return sentence("no common problem");
+  if (ranking.every((row) => row.failures === row.runs)) return sentence("all failed");
   if (ranking.length === 1) {
     const [{ solver, low, high, score: value }] = ranking, { label, logarithmic } = metric;
     return sentence("alone", { solver, metric: label, score: withInterval(score(value, logarithmic), scoreInterval(low, high, logarithmic)) });
   }
   const lead = question.control ? againstControl(pairs, question, metric) : bestOf(ranking, pairs, question, metric);
-  return `${[lead, ...costsOf(ranking)].join("; ")}.`;
+  return `${[lead, ...costsOf(ranking, pairs)].join("; ")}.`;
 }
 
-// elsewhere: { runs, failed, problems } that are left out because not every solver has a run on those problems.
-function basisOf({ ranking, pairs, elsewhere }) {
+const LEAST_SEEDS = 3, NETWORK_ALPHA = 0.05;
+
+// elsewhere: { runs, failed, problems } that are left out because not every solver has a run on those problems; surplus: runs of surplus seeds.
+function basisOf({ ranking, pairs, elsewhere, surplus, question, metric }) {
   const [{ problems }] = ranking, comparisons = pairs.length;
   const leftOut = { runs: elsewhere.runs, failed: elsewhere.failed ? thousands(elsewhere.failed) : "none" };
   if (problems === 0) return sentence("nothing compared", leftOut);
-  const networks = comparisons ? pairs[0].clusters : 0, total = (name) => ranking.reduce((sum, row) => sum + row[name], 0);
+  const networks = comparisons ? pairs[0].networks : 0, total = (name) => ranking.reduce((sum, row) => sum + row[name], 0);
   const facts = [
     sentence(networks ? "problems and networks" : "problems", { problems, networks }),
     sentence("runs", { runs: total("runs"), failed: total("failures") ? thousands(total("failures")) : "none" }),
   ];
   if (comparisons) {
-    facts.push(sentence("test", { comparisons }));
-    if (pairs.some((pair) => isKnown(pair.low))) facts.push(sentence("intervals"));
+    facts.push(sentence("test", { level: question.level, comparisons }));
+    if (pairs.some((pair) => isKnown(pair.low))) facts.push(sentence("intervals", { networks }));
   }
   const parts = [sentence("based on", { facts: facts.join("; ") })];
   if (elsewhere.runs) parts.push(sentence("left out", { problems: elsewhere.problems, ...leftOut }));
-  if (Math.max(...ranking.map((row) => row.runs)) <= problems) parts.push(sentence("one run per problem"));
-  if (networks === 1) parts.push(sentence("one network"));
+  if (surplus) parts.push(sentence("surplus seeds", { runs: surplus }));
+  const seeds = Math.min(...ranking.map((row) => row.seeds));
+  if (seeds === 1) parts.push(sentence("one run per problem"));
+  else if (seeds < LEAST_SEEDS) parts.push(sentence("few seeds"));
+  if (networks) parts.push(generalityOf(ranking, pairs, metric));
   return parts.join(" ");
 }
 
+// What the difference between the first two says about other networks.
+function generalityOf(ranking, pairs, { logarithmic }) {
+  const pair = leadingPair(ranking, pairs), { first, second, agree, networks, generators, p_networks: p } = pair;
+  if (networks === 1) return generators > 1 ? sentence("generators", { first, second, agree, generators }) : sentence("one network");
+  if (!isKnown(p)) return sentence("few networks", { first, second, agree, networks });
+  const interval = differenceInterval(pair.network_low, pair.network_high, logarithmic);
+  return sentence(pair.differs && p <= NETWORK_ALPHA ? "networks shown" : "networks not shown", { first, second, agree, networks, p: pValue(p), interval });
+}
+
+// The pair that the verdict is about: the first two, or the best challenger and the control.
+const leadingPair = ([first, second], pairs) => pairs.find((pair) => [pair.first, pair.second].includes(first.solver) && [pair.first, pair.second].includes(second.solver)) ?? pairs[0];
+
 function bestOf(ranking, pairs, question, metric) {
-  const [best, second] = ranking.map((row) => row.solver);
+  const [best, second] = ranking.map((row) => row.solver), [{ problems }] = ranking;
   const own = pairs.filter((pair) => pair.first === best || pair.second === best);
-  const isAhead = (pair) => pair.differs && (pair.first === best ? pair.balance : -pair.balance) > 0;
-  const rival = (pair) => (pair.first === best ? pair.second : pair.first);
+  const sign = (pair) => (pair.first === best ? 1 : -1), rival = (pair) => (pair.first === best ? pair.second : pair.first);
+  const isAhead = (pair) => pair.differs && sign(pair) * pair.balance > 0, isBehind = (pair) => pair.differs && sign(pair) * pair.balance < 0;
+  const isSure = (pair) => round12(sign(pair) > 0 ? pair.low : -pair.high) > 0;
   const ahead = own.filter(isAhead), beaten = ahead.map(rival), equal = own.filter((pair) => !isAhead(pair)).map(rival);
+  const worse = own.filter(isBehind).map(rival), unsure = ahead.filter((pair) => !isSure(pair)).map(rival);
   const words = { best, second, effect: effectOf(pairs, best, second, metric) };
-  if (!equal.length && beaten.length === 1) return sentence("best of two", words);
-  const p = pValue(Math.max(...ahead.map((pair) => pair.p_holm)));
-  if (!equal.length) return sentence("best of all", { others: beaten.length, p, ...words });
-  if (beaten.length) return sentence("beats some", { beaten, equal, p, ...words });
   if (pairs.every((pair) => pair.note === "all tied")) return sentence("all tied");
+  const seeds = Math.min(...ranking.map((row) => row.seeds));
+  if (seeds < LEAST_SEEDS) return sentence("too few seeds", { seeds, ...words });
+  if (worse.length) return sentence("first by rank only", { problems, best, worse, rival: worse[0], effect: effectOf(pairs, best, worse[0], metric) });
+  const p = pValue(Math.max(...ahead.map((pair) => pair.p_holm)));
+  if (!equal.length && unsure.length) return sentence("beats, interval with zero", { problems, beaten, unsure, p, ...words });
+  if (!equal.length && beaten.length === 1) return sentence("best of two", { problems, ...words });
+  if (!equal.length) return sentence("best of all", { problems, others: beaten.length, p, ...words });
+  if (beaten.length) return sentence("beats some", { problems, beaten, equal, p, ...words });
   if (pairs.every((pair) => pair.note)) {
-    const [{ problems }] = ranking, comparisons = pairs.length;
-    const least = Math.min(1, comparisons * smallestP(problems));
-    const few = sentence("too few problems", { problems, comparisons, least: compact(least) });
+    const [{ units }] = pairs, { level } = question, comparisons = pairs.length;
+    const least = Math.min(1, comparisons * smallestP(units));
+    const few = sentence("too few problems", { problems: units, units: units === 1 ? level.replace(/s$/, "") : level, comparisons, least: compact(least) });
     return sentence("underpowered", { reason: least > question.alpha ? few : sentence("too many ties"), ...words });
   }
   const count = pairs.filter((pair) => pair.differs).length;
@@ -84,17 +108,16 @@ function equalOf(pairs, first, second) {
 
 const pairOf = (pairs, first, second) => pairs.find((pair) => [first, second].includes(pair.first) && [first, second].includes(pair.second));
 
-// What the best solver costs; seconds only if every run of the first two had the machine to itself.
-function costsOf([first, second]) {
-  const costs = [];
-  if (first.timed && second.timed) {
-    costs.push(sentence("cost in seconds", { first: first.solver, second: second.solver, own: seconds(first.solver_seconds), other: seconds(second.solver_seconds) }));
-  }
-  if (isKnown(first.ert) && Number.isFinite(first.ert)) {
-    const words = { gap: gapOf(first.anchored), queries: expectedQueries(first.ert), share: percent(first.hit_share) };
-    costs.push(sentence("cost in queries", { solver: first.solver, ...words }));
-  }
-  return costs;
+// What the first two cost; seconds only if all of their runs had the machine to themselves.
+function costsOf(ranking, pairs) {
+  const [first, second] = ranking, names = { first: first.solver, second: second.solver }, costs = [];
+  if (first.timed && second.timed) costs.push(sentence("cost in seconds", { ...names, own: seconds(first.solver_seconds), other: seconds(second.solver_seconds) }));
+  const pair = leadingPair(ranking, pairs);
+  if (!pair.solvable || ![pair.first, pair.second].every((name) => Object.values(names).includes(name))) return costs;
+  const swapped = pair.first !== first.solver, inOrder = (one, other) => (swapped ? [other, one] : [one, other]);
+  const [own, other] = inOrder(pair.solved_first, pair.solved_second), [queries, others] = inOrder(pair.queries_first, pair.queries_second).map(expectedQueries);
+  const text = sentence("cost in queries", { gap: gapOf(first.anchored), own, other, problems: pair.solvable, ...names });
+  return [...costs, text + (pair.solved_both ? sentence("cost where both do", { queries, others, both: pair.solved_both }) : "")];
 }
 
 // What a share of the gap is a share of, given the share of the problems that have reference points.

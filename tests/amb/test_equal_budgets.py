@@ -1,0 +1,47 @@
+"""Runs with different budgets are never compared as equal."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.errors import AmbError
+from amb.study.study import Study
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ASK = {"problems": "toy/snn-cnn/sn1/0..2", "seeds": 3}
+
+
+def interrupted(folder: Path, solver: str = "one-plus-lambda") -> None:
+    """A study of 5 queries whose extension to 30 has reached the runs of `random` only."""
+    amb.compare(["random", solver], budget=5, study=folder, **ASK)  # type: ignore[arg-type]
+    amb.compare("random", budget=30, study=folder, **ASK)  # type: ignore[arg-type]
+    study = Study(folder)
+    study.rewrite_manifest(lambda old: replace_settings(old, solvers=("random", solver)))
+
+
+def replace_settings(manifest, **changes):  # type: ignore[no-untyped-def]
+    from msgspec.structs import replace as changed
+
+    return changed(manifest, settings=changed(manifest.settings, **changes))
+
+
+def test_an_interrupted_extension_is_cut_to_what_all_runs_have(tmp_path: Path) -> None:
+    """Random search must not look better because it had six times the queries."""
+    interrupted(tmp_path / "study")
+    result = amb.open(tmp_path / "study")
+    assert set(result.runs["budget"]) == {5}
+    assert set(result.runs["queries"]) == {5}
+    assert any("all are compared at 5 queries" in warning for warning in result.warnings)
+    same = amb.open(tmp_path / "study", budget=5)
+    np.testing.assert_array_equal(result.runs["final"], same.runs["final"])
+    assert not same.warnings
+
+
+def test_a_budget_of_nothing_is_refused(tmp_path: Path) -> None:
+    """Zero once meant the study's own budget."""
+    amb.compare("random", budget=5, study=tmp_path / "study", **ASK)  # type: ignore[arg-type]
+    with pytest.raises(AmbError, match="budget"):
+        amb.open(tmp_path / "study", budget=0)
