@@ -22,7 +22,7 @@ import numpy as np
 
 from amb.errors import AmbError, SpecError, StudyError
 from amb.run.dask_worker import work
-from amb.run.execute import CROWD, is_finished, refuse_white_boxes
+from amb.run.execute import CROWD, is_finished, refuse_unstorable, refuse_white_boxes
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS
 from amb.run.progress import NoProgress, Progress
@@ -88,6 +88,7 @@ class DaskCluster:
         if timing:
             raise SpecError("wall times are never measured on a cluster: leave out --timing or --executor dask")
         refuse_white_boxes(plans, limits)
+        refuse_unstorable(plans)
         watch = Watch(progress or NoProgress(), study.log)
         with study.enter():
             waiting = [p for p in plans if not is_finished(study, p, timing=False, retry=retry, watch=watch)]

@@ -12,6 +12,7 @@ from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError
 from amb.foreign import from_user, in_a_line, same_directory
+from amb.run.descriptors import crowd_within
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS, LiveRun
 from amb.run.lockstep import advance
@@ -20,12 +21,16 @@ from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
+from amb.study.traces import check_size
 from amb.text import plural
 
 # Runs that advance together: enough to fill the network's batches, few enough that open journals and
 # solvers' memories stay small; fewer if each has a process.
 CROWD = 128
 ISOLATED_CROWD = 16
+# Files that a run under way keeps open: its lock and its journal; if it is isolated, also pipes and temporary files.
+DESCRIPTORS = 2
+ISOLATED_DESCRIPTORS = 10
 # How often to look whether another process has let go of a run.
 WAIT_SECONDS = 0.2
 
@@ -66,6 +71,7 @@ def execute(
         KeyboardInterrupt: after the first Ctrl-C, at the end of the batch under way; after the second, at once.
     """
     refuse_white_boxes(plans, limits, find_solver)
+    refuse_unstorable(plans)
     with study.enter(alone=timing):
         watch = Watch(progress or NoProgress(), study.log)
         execution = _Execution(study, make_problem, find_solver, watch, timing=timing, limits=limits, retry=retry)
@@ -95,7 +101,12 @@ class _Execution:
     ) -> None:
         self._study, self._find_solver, self._watch = study, find_solver, watch
         self._timing, self._limits, self._retry = timing, limits, retry
-        self._crowd = 1 if timing else ISOLATED_CROWD if limits.isolate else CROWD
+        if timing:
+            self._crowd = 1
+        elif limits.isolate:
+            self._crowd = crowd_within(ISOLATED_CROWD, descriptors=ISOLATED_DESCRIPTORS)
+        else:
+            self._crowd = crowd_within(CROWD, descriptors=DESCRIPTORS)
         self._waiting: deque[RunPlan] = deque()
         self._live: list[LiveRun] = []
         self._elsewhere: list[RunPlan] = []
@@ -162,6 +173,7 @@ class _Execution:
                 return
             try:
                 problem = self._problem(plan.problem)
+                check_size(problem.space.d, int(problem.space.levels.max()), plan.budget)
             except BaseException as cause:
                 if from_user(cause):
                     raise
@@ -221,6 +233,19 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
         return False
     # A failed run that spent its budget is retried like any other, unless the study holds a longer version of it.
     return not (retry and record.failed and study.stored_budget(plan) == plan.budget)
+
+
+def refuse_unstorable(plans: Sequence[RunPlan]) -> None:
+    """Refuse plans whose runs could be written, but not read.
+
+    Raises:
+        SpecError: a name is too long, or a number out of range.
+    """
+    for plan in plans:
+        try:
+            plan.check()
+        except ValueError as cause:
+            raise SpecError(f"{plan.name[:200]} cannot be stored: {cause}") from cause
 
 
 def refuse_white_boxes(

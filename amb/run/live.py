@@ -122,7 +122,7 @@ class LiveRun:
             generator, target: seconds of evaluation that these candidates cost.
         """
         # Copies: a problem may use its arrays again.
-        values, clean = np.where(np.isfinite(values), values, np.nan), np.array(clean, dtype=np.float64)
+        values, clean = (np.where(np.isfinite(part), part, np.nan) for part in (values, clean))
         self.seconds += Seconds(generator=generator, target=target)
         new: Rows = (candidates, values, clean)
         if self._journal is None:

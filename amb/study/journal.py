@@ -274,5 +274,6 @@ def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, Floa
         raise ValueError("a frame's seconds are not numbers")
     split = _NOTE.size + queries * 2 * d
     candidates = np.frombuffer(payload[_NOTE.size : split], "<u2").reshape(queries, d)
-    values, clean = np.frombuffer(payload[split:], "<f8").astype(np.float64).reshape(2, queries)
+    numbers = np.frombuffer(payload[split:], "<f8").reshape(2, queries)
+    values, clean = np.where(np.isfinite(numbers), numbers, np.nan)  # run files hold no infinities
     return (candidates, values, clean), Seconds(*seconds), bool(continues)

@@ -27,6 +27,9 @@ NO_SUCCESS = "no query succeeded"
 NO_ACTIVATION = "the recommended candidate has no activation"
 LONGEST_NAME = 1 << 12
 LONGEST_MESSAGE = 1 << 22
+"""Characters of a message that is read; today's are cut to `KEPT_MESSAGE`."""
+KEPT_MESSAGE = 1 << 15
+LONGEST_REASON = 1000
 LARGEST_COUNT = 1 << 48
 
 
@@ -69,6 +72,14 @@ class RunPlan:
         if not isinstance(entries.setdefault("anytime", True), bool):
             raise ValueError("anytime is neither true nor false")
         return cls(**cast(dict[str, Any], entries))
+
+    def check(self) -> None:
+        """Check that a run of this plan can be stored.
+
+        Raises:
+            ValueError: a name is too long, or a number out of range.
+        """
+        RunPlan.from_content(asdict(self))
 
     @cached_property
     def run_id(self) -> str:
@@ -151,6 +162,16 @@ class RunRecord:
     timing: bool = False
     message: str = ""
 
+    def __post_init__(self) -> None:
+        """What no reader takes is not kept: long messages are cut, and halves of characters in them (bytes of a file's
+        name, for instance) spelled out; an infinite activation is none."""
+        text = self.message.encode(errors="backslashreplace").decode()
+        if len(text) > KEPT_MESSAGE:
+            text = f"{text[: KEPT_MESSAGE // 2]} ... {text[-KEPT_MESSAGE // 2 + 5 :]}"
+        object.__setattr__(self, "message", text)
+        if np.isinf(self.final):
+            object.__setattr__(self, "final", np.nan)
+
     @property
     def seconds(self) -> Seconds:
         """The metered cost."""
@@ -175,7 +196,7 @@ class RunRecord:
         """What failed, without the traceback: the last line of the message. Empty if the run did not fail."""
         lines = self.message.strip().splitlines()
         if lines:
-            return lines[-1].strip()
+            return lines[-1].strip()[:LONGEST_REASON]
         return NO_ACTIVATION if self.outcome == "no activation" else ""
 
     def at_budget(self, trace: "Trace", budget: int) -> tuple["RunRecord", "Trace"]:
@@ -238,8 +259,6 @@ class RunRecord:
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         content["plan"] = asdict(self.plan)
         content["final"] = None if np.isnan(self.final) else self.final
-        # Undecodable bytes of a file's name, for instance, which no reader takes.
-        content["message"] = self.message.encode("utf-8", "backslashreplace").decode()
         return json.dumps(content)
 
     @classmethod

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study.durable import write_whole
-from amb.study.runs import DIMENSIONS, RunRecord, Trace
+from amb.study.runs import DIMENSIONS, LEVELS, RunRecord, Trace
 from amb.study.tables import read_table
 from amb.study.untrusted import MEBIBYTE, parse_json
 
@@ -63,12 +63,39 @@ def from_table(table: pa.Table, batches: IntArray) -> Trace:
     )
 
 
+def check_size(d: int, levels: int, queries: int) -> None:
+    """Check that a run can be stored and read again.
+
+    Args:
+        d: its dimensions; `levels`, the most that one of them has.
+        queries: its budget.
+
+    Raises:
+        ValueError: it has too many of them.
+    """
+    if d > DIMENSIONS or levels > LEVELS:
+        raise ValueError(f"its space has {d:,} dimensions of up to {levels:,} levels; the limits are 65,536 of each")
+    decoded, journalled = queries * (4 * d + 16), queries * (2 * d + 64)
+    if queries * d > MOST_NUMBERS or max(decoded, journalled) > LARGEST_DECODED - MEBIBYTE:
+        most = min(MOST_NUMBERS // d, (LARGEST_DECODED - MEBIBYTE) // max(4 * d + 16, 2 * d + 64))
+        raise ValueError(f"{queries:,} queries in {d:,} dimensions are too many to store; the limit is {most:,}")
+
+
 def write_run(path: Path, record: RunRecord, trace: Trace) -> None:
     """Write one run file, complete or not at all.
 
     Raises:
-        StudyError: the folder cannot be written.
+        StudyError: the folder cannot be written, or `read_run` would refuse the file.
     """
+    try:
+        low, high = int(trace.candidates.min(initial=0)), int(trace.candidates.max(initial=0))
+        if low < 0:
+            raise ValueError("it lacks candidates")
+        check_size(trace.candidates.shape[1], max(high, *record.recommended, 0) + 1, len(trace))
+        RunRecord.from_json(record.to_json())
+        record.check(trace)
+    except (ValueError, TypeError) as cause:
+        raise StudyError(f"the run {record.plan.name[:200]} cannot be stored: {cause}") from cause
     batch = to_batch(trace.candidates, trace.values, trace.clean)
     metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
     table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)

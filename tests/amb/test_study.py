@@ -27,7 +27,8 @@ def trace_of(sizes: list[int], d: int = 3, seed: int = 0) -> Trace:
 
 def record_of(trace: Trace, plan: RunPlan = PLAN) -> RunRecord:
     n = len(trace)
-    return RunRecord(plan, "ok", n, n, tuple(trace.candidates[1].tolist()), 0.5, 1.0, 2.0, 3.0)
+    final = np.nan_to_num(trace.clean[1], nan=0.5).item()
+    return RunRecord(plan, "ok", n, n, tuple(trace.candidates[1].tolist()), final, 1.0, 2.0, 3.0)
 
 
 def same(one: Trace, other: Trace) -> bool:

@@ -116,7 +116,9 @@ def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list
     columns.add("problem", runs["problem"].map(number["problem"]).to_numpy(np.uint16))
     columns.add("solver", runs["solver"].map(number["solver"]).to_numpy(np.uint16))
     for name in ("seed", "budget"):
-        columns.add(name, runs[name].to_numpy(np.uint32))
+        numbers = runs[name].to_numpy(np.uint64)
+        # A double, which is exact up to 2**53, beyond 32 bits.
+        columns.add(name, numbers.astype(np.uint32 if numbers.max(initial=0) < 1 << 32 else np.float64))
     columns.add("source", runs["source"].to_numpy(np.uint16))
     ids = b"".join(bytes.fromhex(run_id) if run_id else bytes(16) for run_id in runs["run_id"])
     columns.add("run_id", np.frombuffer(ids, dtype=np.uint8))

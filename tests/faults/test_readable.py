@@ -1,0 +1,154 @@
+"""Whatever is accepted for writing is read back equal; what is not is refused before the run begins."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amb import FunctionProblem, Space
+from amb.errors import SpecError, StudyError
+from amb.run.execute import execute
+from amb.study.runs import KEPT_MESSAGE, LARGEST_COUNT, RunPlan, RunRecord, Trace
+from amb.study.study import Study
+from amb.study.traces import check_size, read_run, write_run
+
+SPACE = Space.uniform(4, 16)
+PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 20)
+RECORD = RunRecord(PLAN, "ok", 0, 0, (), np.nan, 0.0, 0.0, 0.0)
+
+# Mostly what is accepted, and values around every limit.
+COUNTS = st.sampled_from([1, 2, 3, 5, 2**32 - 1, 2**32, LARGEST_COUNT, LARGEST_COUNT + 1, 0, -1])
+FLOATS = st.one_of(*[st.floats(0, 1e9)] * 5, st.floats(allow_nan=True, allow_infinity=True))
+NAMES = st.one_of(*[st.text(max_size=8)] * 4, st.sampled_from(["x" * 4096, "x" * 4097, "\ud800"]))
+MESSAGES = st.one_of(st.text(st.characters(exclude_categories=()), max_size=8), st.just("é" * 5_000_000))
+# Around the limits: a cheap array of one query has as many dimensions as a candidate may.
+SHAPES = st.sampled_from([(0, 3), (1, 1), (3, 2), (1, 1 << 16), (1, (1 << 16) + 1)])
+LEVEL = st.sampled_from([0, 1, 5, 63, (1 << 16) - 1, 1 << 16, -1])
+
+
+def same(a: object, b: object) -> bool:
+    return a == b or (a != a and b != b)
+
+
+accepted: list[int] = []
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=COUNTS, budget=COUNTS, names=st.tuples(NAMES, NAMES), message=MESSAGES, final=FLOATS,
+    seconds=FLOATS, shape=SHAPES, level=LEVEL, values=FLOATS, clean=FLOATS, recommend=st.booleans(),
+)  # fmt: skip
+def test_what_the_writer_accepts_the_reader_returns_equal(  # type: ignore[no-untyped-def]
+    tmp_path_factory, seed, budget, names, message, final, seconds, shape, level, values, clean, recommend
+) -> None:
+    n, d = shape
+    candidates = np.full((n, d), level, np.int64)
+    trace = Trace(candidates, np.full(n, values), np.full(n, clean), np.ones(n, np.int64))
+    record = RunRecord(
+        RunPlan(names[0], "print", names[1], "1", seed, budget), "ok", n, min(n, 1),
+        (level,) * d if recommend else (), final, seconds, 0.0, 0.0, message=message,
+    )  # fmt: skip
+    if recommend and n and not same(final, clean) and seed % 4:  # otherwise it contradicts its trace
+        record = replace(record, final=clean)
+    folder = tmp_path_factory.mktemp("runs")
+    try:
+        path = folder / f"{record.plan.run_id}.parquet"
+        write_run(path, record, trace)
+    except (StudyError, UnicodeEncodeError):
+        assert not list(folder.iterdir())
+        return
+    accepted.append(n)
+    back, rows = read_run(path)
+    assert all(same(getattr(back, name), getattr(record, name)) for name in record.__dataclass_fields__)
+    for name in ("candidates", "values", "clean", "batches"):
+        assert np.array_equal(getattr(rows, name), getattr(trace, name), equal_nan=True)
+
+
+def test_the_writer_accepted_enough_of_that() -> None:
+    if not accepted:
+        pytest.skip("the test above did not run")
+    assert len(accepted) > 20, len(accepted)
+    assert len(set(accepted)) > 1
+
+
+@pytest.mark.parametrize("length", [KEPT_MESSAGE, KEPT_MESSAGE + 1, 5_000_000])
+def test_a_message_of_megabytes_is_shortened_on_entry(length: int) -> None:
+    record = replace(RECORD, status="crash", message="x" * length + "\nValueError: the end")
+    assert len(record.message) <= KEPT_MESSAGE
+    assert record.reason == "ValueError: the end"
+    assert len(replace(RECORD, status="crash", message="x" * length).reason) <= 1000
+    assert replace(RECORD, message="half \ud800").message == "half \\ud800"
+    assert np.isnan(replace(RECORD, final=np.inf).final)
+
+
+def test_a_run_with_infinite_values_and_a_huge_message_is_stored_once(tmp_path: Path) -> None:
+    """Such runs were written, then refused, and repeated by every later command."""
+
+    def infinite(spec: str) -> FunctionProblem:
+        return FunctionProblem(lambda rows: np.where(rows[:, 0] > 7, np.inf, 1.0), SPACE, id=spec)
+
+    def raising(spec: str) -> FunctionProblem:
+        def respond(rows: np.ndarray) -> np.ndarray:
+            raise ValueError("word" * 1_500_000)
+
+        return FunctionProblem(respond, SPACE, id=spec)
+
+    for name, problem in (("a", infinite), ("b", raising)):
+        study = Study(tmp_path / name)
+        execute([PLAN], study, problem)
+        before = study.run_file(PLAN.run_id).stat().st_mtime_ns
+        record, trace = study.load(PLAN) or pytest.fail("it is not stored")
+        assert not np.isinf(trace.clean).any()
+        assert len(record.message) <= KEPT_MESSAGE
+        execute([PLAN], study, problem)
+        assert study.run_file(PLAN.run_id).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("change", [{"seed": LARGEST_COUNT + 1}, {"solver": "x" * 5000}, {"problem": "\ud800"}])
+def test_a_plan_that_cannot_be_stored_is_refused_before_anything_runs(tmp_path: Path, change: dict) -> None:
+    with pytest.raises(SpecError, match="cannot be stored"):
+        execute([replace(PLAN, **change)], Study(tmp_path), lambda spec: pytest.fail("it began"))
+
+
+@pytest.mark.parametrize(("d", "levels", "queries"), [(65_537, 2, 1), (2, 65_537, 1), (32, 64, 10_000_000)])
+def test_a_space_or_a_budget_beyond_the_limits_is_refused(d: int, levels: int, queries: int) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        check_size(d, levels, queries)
+
+
+def test_a_space_of_too_many_levels_skips_its_runs_before_they_begin(tmp_path: Path) -> None:
+    """Beyond 16 bits, levels would wrap around in silence."""
+    study, space = Study(tmp_path), Space(np.array([65_537, 2]))
+    execute([PLAN], study, lambda spec: FunctionProblem(lambda rows: pytest.fail("it began"), space, id=spec))
+    record, _ = study.load(PLAN) or pytest.fail("it has no record")
+    assert record.status == "skip"
+    assert "65,537 levels" in record.reason
+
+
+CROWD = """
+import resource
+import sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+import numpy as np
+from amb import FunctionProblem, Space
+from amb.run.execute import execute
+from amb.study.runs import RunPlan
+from amb.study.study import Study
+plans = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", seed, 15) for seed in range(300)]
+space = Space.uniform(4, 16)
+execute(plans, Study(sys.argv[1]), lambda spec: FunctionProblem(lambda rows: rows.mean(axis=1), space, id=spec))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on open files")
+def test_three_hundred_runs_advance_within_256_open_files(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROWD, str(tmp_path / "st")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(Study(tmp_path / "st").records())) == 300
