@@ -135,6 +135,7 @@ class LiveRun:
         start = perf_counter()
         self._learn(*new)
         self.seconds += Seconds(solver=perf_counter() - start)
+        self._batches = _tail(self._batches, self.problem.memory)  # the journal holds the others
 
     def fail(self, cause: BaseException) -> None:
         """End the run: its candidates could not be measured."""
@@ -142,7 +143,7 @@ class LiveRun:
 
     def finish(self) -> RunRecord:
         """Score the recommendation without metering it, write the run file and drop the journal."""
-        trace = self._trace(self._batches)
+        trace = self._trace(self._batches) if self._journal is None else self._journal.trace()
         recommended: IntArray | None = None
         final = np.nan
         if self.status is None:
@@ -317,12 +318,17 @@ def _explained(cause: BaseException) -> str:
 
 def _latest(batches: list[Rows], number: int) -> FloatArray:
     """The noise-free values of the latest queries, at least `number` of them if there are as many."""
-    taken: list[FloatArray] = []
-    for _, _, clean in reversed(batches):
-        if sum(map(len, taken)) >= number:
-            break
-        taken.append(clean)
-    return np.concatenate(taken[::-1]) if taken else np.empty(0)
+    taken = [clean for _, _, clean in _tail(batches, number)]
+    return np.concatenate(taken) if taken else np.empty(0)
+
+
+def _tail(batches: list[Rows], number: int) -> list[Rows]:
+    """The last batches that hold at least `number` queries, all if there are not as many."""
+    first, held = len(batches), 0
+    while first and held < number:
+        first -= 1
+        held += len(batches[first][1])
+    return batches[first:]
 
 
 def _joined(batches: list[Rows]) -> Rows:

@@ -55,6 +55,7 @@ class Journal:
 
     def __init__(self, path: Path, d: int, known: Known | None = None, *, plan: RunPlan | None = None) -> None:
         self.path = path
+        self._rows = 0
         temporary = path.with_suffix(".new")
         try:
             claim = held(temporary)
@@ -65,7 +66,7 @@ class Journal:
 
     def _begin(self, temporary: Path, d: int, known: Known | None, plan: RunPlan | None) -> None:
         try:
-            self._file = temporary.open("wb")
+            self._file = temporary.open("w+b")
             header = {"journal": FORMAT, "d": d, "plan": None if plan is None else asdict(plan)}
             line = json.dumps(header).encode() + b"\n"
             self._file.write(line)
@@ -110,6 +111,23 @@ class Journal:
         except OSError as cause:
             raise self._failed(cause) from cause
 
+    def trace(self) -> Trace:
+        """All that was appended, read back from the disk; afterwards the journal can only be closed or discarded.
+
+        Raises:
+            StudyError: it cannot be read, or another program has changed it.
+        """
+        try:
+            self._file.flush()
+            descriptor = self._file.fileno()
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            parsed = _parse(b"".join(iter(lambda: os.read(descriptor, MEBIBYTE), b"")))
+        except OSError as cause:
+            raise StudyError(f"cannot read the journal {self.path}: {cause.strerror or cause}") from cause
+        if parsed is None or not parsed[2] or len(parsed[0].trace) != self._rows:
+            raise StudyError(f"another program has changed the journal {self.path}; the same command resumes its run")
+        return parsed[0].trace
+
     def close(self) -> None:
         """Close the file; the journal stays until `discard`. A full disk is not an error here."""
         with suppress(OSError):
@@ -139,6 +157,7 @@ class Journal:
                 np.asarray(clean, "<f8").tobytes(),
             )
         )
+        self._rows += len(values)
         self._sum = zlib.crc32(payload, self._sum)
         self._file.write(_FRAME.pack(len(payload), self._sum) + payload)
 

@@ -1,7 +1,5 @@
 """Whatever is accepted for writing is read back equal; what is not is refused before the run begins."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,27 +126,3 @@ def test_a_space_of_too_many_levels_skips_its_runs_before_they_begin(tmp_path: P
     record, _ = study.load(PLAN) or pytest.fail("it has no record")
     assert record.status == "skip"
     assert "65,537 levels" in record.reason
-
-
-CROWD = """
-import resource
-import sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-import numpy as np
-from amb import FunctionProblem, Space
-from amb.run.execute import execute
-from amb.study.runs import RunPlan
-from amb.study.study import Study
-plans = [RunPlan("p/q/r/0", "print", "random[k=5]", "1", seed, 15) for seed in range(300)]
-space = Space.uniform(4, 16)
-execute(plans, Study(sys.argv[1]), lambda spec: FunctionProblem(lambda rows: rows.mean(axis=1), space, id=spec))
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on open files")
-def test_three_hundred_runs_advance_within_256_open_files(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CROWD, str(tmp_path / "st")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(list(Study(tmp_path / "st").records())) == 300
