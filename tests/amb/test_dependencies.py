@@ -44,6 +44,9 @@ def imported() -> dict[str, set[str]]:
     return files
 
 
+GIVEN = {"ipython", "pytest"}
+"""Imported only where they run already: in a notebook, and by the plug-in for pytest."""
+
 CORE = declared(PROJECT["dependencies"])
 EXTRAS = {
     name: declared(requirements)
@@ -54,8 +57,8 @@ ANY_EXTRA = set().union(*EXTRAS.values())
 
 
 def test_every_import_is_declared() -> None:
-    """By a dependency, or by the extra without which that code says what is missing; pytest runs `amb.testing`."""
-    undeclared = {name: files for name, files in imported().items() if name not in CORE | ANY_EXTRA | {"pytest"}}
+    """By a dependency, or by the extra without which that code says what is missing."""
+    undeclared = {name: files for name, files in imported().items() if name not in CORE | ANY_EXTRA | GIVEN}
     assert not undeclared
 
 

@@ -138,7 +138,7 @@ def test_a_shipped_target_is_described_by_its_card_and_hides_no_ability(name: st
         assert isinstance(target, PlainTarget)
         assert not isinstance(target, CountsSpikes | SeesFrames)
         responses = target.responses
-        assert responses.shape == target.shape
+        assert responses.source.shape == target.shape
         assert {layer: responses.layers[layer] for layer in target.scales} == {
             layer: units for layer, units in target.layers.items() if layer != "prob"
         }
