@@ -94,6 +94,7 @@ SENTENCES: Mapping[str, str] = {
         "{comparisons|comparison|comparisons}"
     ),
     "intervals": "95% intervals in brackets, for problems of {networks|this network|these networks}",
+    "intervals, level": "95% intervals in brackets, for {level} like these",
     "left out": (
         "Another {problems} {problems|problem|problems}, on which not every solver has a run, {problems|is|are} left "
         "out ({runs} {runs|run|runs}, {failed} failed)."

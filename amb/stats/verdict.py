@@ -78,7 +78,9 @@ def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame, *
     if comparisons:
         facts.append(sentence("test", level=_level(pairs), comparisons=comparisons))
         if pairs["low"].notna().any():
-            facts.append(sentence("intervals", networks=networks))
+            level = _level(pairs)
+            words = "intervals" if level == "problems" else "intervals, level"
+            facts.append(sentence(words, networks=networks, level=level))
     parts = [sentence("based on", facts="; ".join(facts))]
     if len(elsewhere):
         parts.append(sentence("left out", problems=int(elsewhere["problem"].nunique()), **left_out))

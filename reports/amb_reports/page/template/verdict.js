@@ -29,7 +29,7 @@ function basisOf({ ranking, pairs, elsewhere, surplus, question, metric }) {
   ];
   if (comparisons) {
     facts.push(sentence("test", { level: question.level, comparisons }));
-    if (pairs.some((pair) => isKnown(pair.low))) facts.push(sentence("intervals", { networks }));
+    if (pairs.some((pair) => isKnown(pair.low))) facts.push(sentence(question.level === "problems" ? "intervals" : "intervals, level", { networks, level: question.level }));
   }
   const parts = [sentence("based on", { facts: facts.join("; ") })];
   if (elsewhere.runs) parts.push(sentence("left out", { problems: elsewhere.problems, ...leftOut }));
