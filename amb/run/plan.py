@@ -15,7 +15,7 @@ from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, unknown
 from amb.foreign import from_user, same_directory
-from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess
+from amb.run.isolation.solver import IsolatedSolver, Refusal
 from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import split_specs, whole_number
 from amb.study.manifest import Settings
@@ -205,7 +205,9 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
                     candidates = solver.ask()
                     solver.tell(candidates, np.zeros(len(candidates)))
         except SolverError as refusal:
-            if solver is None and not isinstance(refusal, RaisedInProcess):
+            # In its own process it may also fail for other reasons, such as a memory limit: those end its runs.
+            isolated = limits.isolate and not spec.cls.white_box
+            if isinstance(refusal, Refusal) or (solver is None and not isolated):
                 refused[str(spec)] = str(refusal)
         except BaseException as cause:
             if from_user(cause) or (solver is None and isinstance(cause, AmbError)):
