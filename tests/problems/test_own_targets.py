@@ -242,6 +242,45 @@ def test_wrong_questions_are_answered_clearly(ask: Callable[[], object], says: s
         ask()
 
 
+class Viewing(nn.Module):
+    """Flattens its input with `view`, which needs the memory layout of a data loader's images."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(inputs, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.view(x.size(0), -1))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "variant"),
+    [
+        (3 * 32 * 32, {}, {}),
+        (3 * 8 * 8, {"size": 8, "mean": 0.5, "std": 0.25}, {}),
+        (3 * 32 * 32, {"frames": 2}, {"input": "bernoulli"}),
+    ],
+    ids=["images", "resized images", "noisy frames"],
+)
+def test_a_network_may_view_its_input(inputs: int, options: dict[str, object], variant: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    problem = amb.target(Viewing(inputs), layer="fc", **options).problem("toy", 1, **variant)  # type: ignore[arg-type]
+    dark, bright = problem.evaluate([[0] * 16, [63] * 16])
+    assert np.isfinite([dark, bright]).all()
+    assert dark != bright
+
+
+def test_an_encoder_may_view_its_input() -> None:
+    def encode(net: nn.Module, x: Tensor) -> Tensor:
+        return x.view(1, -1)[:, :16]
+
+    make = nn.Sequential(nn.Linear(16, 3 * 32 * 32), nn.Unflatten(1, (3, 32, 32)))
+    generator = amb.generator(make, latent_dim=16, name="linear", encode=encode)
+    problem = amb.target(Viewing(3 * 32 * 32), layer="fc").problem(generator, 1)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    assert problem.encode(images).shape == (2, 16)
+
+
 def fake_torchvision(monkeypatch: pytest.MonkeyPatch, get_model: Callable[..., nn.Module]) -> None:
     package, models = ModuleType("torchvision"), ModuleType("torchvision.models")
     models.get_model = get_model  # type: ignore[attr-defined]

@@ -131,7 +131,7 @@ class ModuleGenerator(TorchGenerator):
         check_images(images, self.shape, f"the encoder of {self.name}")
         black, white = self._scale
         with one_algorithm():
-            pixels = torch.from_numpy(images).to(self.device, torch.float32).permute(0, 3, 1, 2) / 255
+            pixels = torch.from_numpy(images).to(self.device, torch.float32).permute(0, 3, 1, 2).contiguous() / 255
             parts = [self._encode(self.network, each) for each in (pixels * (white - black) + black).split(1)]
             flat = [part.reshape(1, -1) for part in parts]
             found = torch.cat(flat) if flat else pixels.new_zeros(0, self.latent_dim)

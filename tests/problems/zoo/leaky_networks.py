@@ -22,8 +22,9 @@ class FullyConnected(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
         spikes, membranes = [], []
+        x = x.view(x.size(0), -1)
         for _ in range(T):
-            spk1, mem1 = self.lif1(self.fc1(x.flatten(1)), mem1)
+            spk1, mem1 = self.lif1(self.fc1(x), mem1)
             spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
             spikes.append(spk2)
             membranes.append(mem2)

@@ -85,7 +85,7 @@ class Specimen:
             for name, module in modules.items()
             if not isinstance(module, torch.jit.ScriptModule)
         ]
-        x = torch.from_numpy(image.astype(np.float32) / np.float32(255)).permute(2, 0, 1)[None]
+        x = torch.from_numpy(image.astype(np.float32) / np.float32(255)).permute(2, 0, 1)[None].contiguous()
         with torch.random.fork_rng(devices=[]):
             shown = self.show(network, x)
         for handle in handles:  # neurons of one library share parts, even between networks

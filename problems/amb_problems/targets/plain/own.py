@@ -188,7 +188,7 @@ class OwnTarget(ModuleTarget):
         from amb_problems.targets.plain.survey import Choices
 
         request = Request(
-            prepare=self._prepare,
+            prepare=self._contiguous,
             shape=self.shape,
             frames=self._frames,
             multistep=self._multistep,
@@ -260,6 +260,10 @@ class OwnTarget(ModuleTarget):
                 raise
             evaluate(module)
             return module
+
+    def _contiguous(self, pixels: "Tensor") -> "Tensor":
+        """The module's input as data loaders lay it out in memory: networks call `x.view` on it."""
+        return self._prepare(pixels).contiguous()
 
     def _prepare(self, pixels: "Tensor") -> "Tensor":
         from torch.nn.functional import interpolate

@@ -65,7 +65,17 @@ class Source:
 def fails(shape: Shape, error: Exception) -> SpecError:
     """The error for a module that cannot be shown an image."""
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return SpecError(f"the network fails on a grey image {list(shape)}: {reason}")
+    return SpecError(f"the network fails on a grey image {list(shape)}: {reason}{_likely_fix(reason)}")
+
+
+def _likely_fix(reason: str) -> str:
+    """What to state, where torch's or SpikingJelly's message shows that the network takes another shape."""
+    if "[T, N" in reason:
+        return "; if it takes all time steps in one call, state frames=N, multistep=True"
+    another = "for images of another size, state shape=(height, width, channels)"
+    if "cannot be multiplied" in reason:
+        return f"; {another}; for flattened images, pass nn.Sequential(nn.Flatten(), network)"
+    return f"; {another}" if "channels" in reason else ""
 
 
 class Responses:
