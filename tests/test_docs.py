@@ -36,7 +36,10 @@ def shell_lines(page: Path, start: str = "amb ") -> list[str]:
     return [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith(start)]
 
 
-@pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/studies.md", 9), ("docs/leaderboard.md", 4)])
+@pytest.mark.parametrize(
+    ("page", "fewest"),
+    [("README.md", 8), ("docs/studies.md", 9), ("docs/leaderboard.md", 4), ("docs/planning.md", 3)],
+)
 def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:
     lines = shell_lines(ROOT / page)
     assert len(lines) >= fewest

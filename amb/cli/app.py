@@ -14,6 +14,7 @@ from amb.cli import (
     lab,
     leaderboard,
     merge,
+    plan,
     problems,
     publish,
     references,
@@ -52,6 +53,7 @@ app.command("demo", rich_help_panel=START)(demo.demo)
 app.command("compare", rich_help_panel=START)(compare.compare)
 app.add_typer(solvers.app, name="solvers", rich_help_panel=CATALOGUE)
 app.add_typer(problems.app, name="problems", rich_help_panel=CATALOGUE)
+app.command("plan", rich_help_panel=STUDIES)(plan.plan)
 app.command("run", rich_help_panel=STUDIES)(run.run)
 app.command("report", rich_help_panel=STUDIES)(report.report)
 app.command("leaderboard", rich_help_panel=STUDIES)(leaderboard.leaderboard)

@@ -67,6 +67,17 @@ def smallest_p(informative: int) -> float:
 
 
 @lru_cache(maxsize=4096)
+def least_rank_sum(n: int, alpha: float) -> int:
+    """The least sum of positive ranks, the larger of the two, at which the test of n differences has p <= alpha.
+
+    For differences without zeros and ties. One more than the largest sum if no outcome is enough.
+    """
+    chances = _null(tuple(range(1, n + 1)))  # ranks are whole numbers, so they need not be doubled
+    tails = np.cumsum(chances[::-1])[::-1]
+    return int(np.count_nonzero(2 * tails > alpha))
+
+
+@lru_cache(maxsize=4096)
 def _null(doubled: tuple[int, ...]) -> NDArray[np.float64]:
     """Probability of each sum of a random subset of these integers, float[total + 1]."""
     chances = np.zeros(sum(doubled) + 1)

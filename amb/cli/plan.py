@@ -1,0 +1,159 @@
+"""`amb plan`: how large must a study be, and how long does it run?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amb.cli import options as o
+
+if TYPE_CHECKING:
+    from amb.comparison.pilot import Pilot
+    from amb.stats.sizes import Goal, Size
+
+PROBLEMS_PER_NETWORK = 5
+SEEDS = (3, 5, 10)
+
+_NO_VARIANCE = (
+    " Networks at 0 means that they disagree no more than their problems do in that study; plan with more networks if "
+    "yours are more different."
+)
+
+
+def plan(
+    difference: Annotated[
+        float, typer.Option("--difference", help="Difference in median final activation that should be shown.")
+    ],
+    power: Annotated[float, typer.Option("--power", help="Chance with which it should be shown.")] = 0.8,
+    solvers: Annotated[int, typer.Option("--solvers", help="Number of solvers, all compared in pairs.")] = 2,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", help="Runs of each solver on a problem; by default 3, 5 and 10.")
+    ] = None,
+    networks: Annotated[
+        int | None, typer.Option("--networks", help="Number of target networks; by default 1, and as many as needed.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", "-b", help="Queries per run; by default the earlier study's.", metavar="N")
+    ] = None,
+    alpha: o.Alpha = o.DEFAULT_ALPHA,
+    study: Annotated[
+        str,
+        typer.Option(
+            "--study",
+            help="The earlier study to plan from: a folder, or a published study, reference or reference-networks.",
+            metavar="<path>",
+        ),
+    ] = "reference-networks",
+    json: o.Json = False,
+) -> None:
+    """Plan a study: how many problems, networks, seeds and hours show a difference."""
+    from dataclasses import asdict
+
+    from amb.cli.show import print_facts, print_rows
+    from amb.comparison.pilot import find_pilot
+    from amb.errors import SpecError
+    from amb.stats.planning import MOST
+    from amb.stats.sizes import Goal, sizes
+
+    goal = Goal(difference, power, solvers, alpha)
+    if networks is not None and networks > MOST:
+        raise SpecError(f"--networks must be at most {MOST}, got {networks}")
+    for name, number, least, why in (
+        ("--seeds", seeds, 3, ": fewer earn no claim"),
+        ("--networks", networks, 1, ""),
+        ("--budget", budget, 1, ""),
+    ):
+        _require(name, number, least, why)
+    pilot = find_pilot(study)
+    queries = pilot.budget if budget is None else budget
+    each, basis = _seconds_per_query(pilot)
+    found = sizes(goal, pilot.parts, SEEDS if seeds is None else (seeds,), networks, PROBLEMS_PER_NETWORK)
+    rows = [
+        {**asdict(size), "runs": size.runs(solvers), "hours": size.runs(solvers) * queries * each / 3600}
+        for size in found
+    ]
+    sentence = _sentence(goal, found, queries, each)
+    if json:
+        variances = {name: value if value == value else None for name, value in asdict(pilot.parts).items()}
+        facts = {"sentence": sentence, "basis": basis, "seconds_per_query": each, "budget": queries, "sizes": rows}
+        print_facts({**facts, "components": variances}, as_json=True)
+        return
+    shown = [
+        {
+            "claim about": row["claim"],
+            "networks": f"{row['networks']:,}",
+            "problems": f"{row['problems']:,}",
+            "seeds": row["seeds"],
+            "runs": f"{row['runs']:,}",
+            "hours": _hours(float(row["hours"])),
+            "power": f"{row['power']:.2f}",
+        }
+        for row in rows
+    ]
+    print_rows(shown, as_json=False)
+    print()
+    print(_wrapped(sentence))
+    print()
+    print(_wrapped(basis))
+
+
+def _require(name: str, number: int | None, least: int, why: str) -> None:
+    from amb.errors import SpecError
+
+    if number is not None and number < least:
+        raise SpecError(f"{name} must be at least {least}, got {number}{why}")
+
+
+def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
+    """Seconds of a query, and what that and the variance components are based on."""
+    from amb.comparison.pilot import BATCH, measured_seconds
+    from amb.errors import AmbError
+
+    try:
+        evaluation = measured_seconds(pilot.typical)
+        source = f"measured here in a batch of {BATCH} on {pilot.typical}"
+    except AmbError:
+        evaluation, source = pilot.evaluation_seconds, f"as recorded, because {pilot.typical} is not installed here"
+    parts = pilot.parts
+    networks = "unknown (one network)" if parts.network != parts.network else f"{parts.network:.4f}"
+    return evaluation + pilot.solver_seconds, (
+        f"Variances from {pilot.name} ({pilot.solvers} solvers, {pilot.networks} networks, {pilot.problems} problems, "
+        f"{pilot.seeds} seeds, {pilot.budget:,} queries): seeds {parts.seed:.4f}, problems {parts.problem:.4f}, "
+        f"networks {networks}. Hours are of one process: {1000 * evaluation:.1f} ms per query for generator and target "
+        f"({source}) and {1000 * pilot.solver_seconds:.1f} ms for the solver, the mean of that study's records. Power "
+        "assumes normal differences and the strictest step of Holm's correction."
+        f"{_NO_VARIANCE if parts.network == 0 else ''}"
+    )
+
+
+def _sentence(goal: "Goal", found: "list[Size]", budget: int, each: float) -> str:
+    """The cheapest size for each claim."""
+    from amb.stats.sizes import HERE
+    from amb.text import duration, plural
+
+    claims = []
+    for claim in dict.fromkeys(size.claim for size in found):
+        best = min((s for s in found if s.claim == claim and s.enough), key=lambda s: s.runs(1), default=None)
+        about = "on the networks that are run" if claim == HERE else "on networks in general"
+        if best is None:
+            claims.append(f"{about}, no size that was tried is enough")
+            continue
+        runs = best.runs(goal.solvers)
+        claims.append(
+            f"{about}, run {plural(best.problems, 'problem')} of {plural(best.networks, 'network')} with {best.seeds} "
+            f"seeds: {plural(runs, 'run')} of {budget:,} queries, {duration(runs * budget * each)}"
+        )
+    return (
+        f"To show a difference of {goal.difference:g} between two of {goal.solvers} solvers with power {goal.power:g} "
+        f"at alpha {goal.alpha:g}: {'; '.join(claims)}."
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def _wrapped(text: str) -> str:
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    return fill(text, get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)

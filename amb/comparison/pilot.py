@@ -1,0 +1,117 @@
+"""What a finished study tells about the size and the cost of the next one.
+
+`python -m amb.comparison.pilot reports/reference reports/reference-networks` rewrites the table of published studies,
+`published_pilots.json`, which is part of the package where the studies themselves are not.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from amb.catalogue.problems import problem as find_problem
+from amb.comparison.compare import reopen
+from amb.errors import unknown
+from amb.stats.planning import Components, components
+
+TABLE = Path(__file__).with_name("published_pilots.json")
+
+DEFAULT = "reference-networks"
+"""The published study with enough networks to tell how much networks disagree."""
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A study that the next one is planned from.
+
+    Attributes:
+        name: the published study's name, or its folder.
+        parts: variance components of median final activation.
+        solvers, networks, problems, seeds, budget: its size.
+        typical: the problem whose queries took the time nearest to the mean of all.
+        evaluation_seconds: recorded seconds of generator and target per query, mean over runs.
+        solver_seconds: recorded seconds of solvers per query, mean over runs.
+    """
+
+    name: str
+    parts: Components
+    solvers: int
+    networks: int
+    problems: int
+    seeds: int
+    budget: int
+    typical: str
+    evaluation_seconds: float
+    solver_seconds: float
+
+
+def find_pilot(name: str = DEFAULT) -> Pilot:
+    """A published study by name, or a study by its folder.
+
+    Raises:
+        SpecError: neither a folder nor the name of a published study.
+        StudyError: the folder is not a study, or a run is missing.
+        AmbError: the study is too small for variance components.
+    """
+    if Path(name).is_dir():
+        return read_pilot(Path(name))
+    published = {row["name"]: row for row in json.loads(TABLE.read_text(encoding="utf-8"))}
+    if name not in published:
+        raise unknown("study (neither a folder nor a published study)", name, published)
+    row = published[name]
+    parts = {key: np.nan if value is None else value for key, value in row["parts"].items()}
+    return Pilot(**{**row, "parts": Components(**parts)})
+
+
+def read_pilot(folder: Path) -> Pilot:
+    """Variance components, size and recorded times of a study; raises as `find_pilot`."""
+    runs = reopen(folder).analysis.scored
+    parts = components(runs)
+    queries = runs["queries"].clip(lower=1)
+    evaluation = (runs["generator_seconds"] + runs["target_seconds"]) / queries
+    distance = (evaluation.groupby(runs["problem"], sort=False).mean() - evaluation.mean()).abs()
+    return Pilot(
+        str(folder),
+        parts,
+        solvers=runs["solver"].nunique(),
+        networks=runs["target"].nunique(),
+        problems=runs["problem"].nunique(),
+        seeds=runs["seed"].nunique(),
+        budget=int(runs["budget"].max()),
+        typical=str(distance.idxmin()),
+        evaluation_seconds=float(evaluation.mean()),
+        solver_seconds=float((runs["solver_seconds"] / queries).mean()),
+    )
+
+
+def measured_seconds(problem: str) -> float:
+    """Seconds of generator and target per query on this machine: a batch of 64, after one that warms up.
+
+    Raises:
+        SpecError: the problem is not installed.
+    """
+    found = find_problem(problem)
+    found.warm_up()
+    rng = np.random.default_rng(0)
+    found.evaluate(found.space.sample_prior(BATCH, rng))
+    candidates = found.space.sample_prior(BATCH, rng)
+    start = perf_counter()
+    found.evaluate(candidates)
+    return (perf_counter() - start) / BATCH
+
+
+def main(folders: list[str]) -> None:
+    """Write the table of published studies."""
+    rows = [asdict(replace(read_pilot(Path(folder)), name=Path(folder).name)) for folder in folders]
+    for row in rows:
+        row["parts"] = {key: None if np.isnan(value) else float(value) for key, value in row["parts"].items()}
+    TABLE.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,111 @@
+"""`amb plan` names a size that is large enough, says what it is based on, and refuses what cannot be planned."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from amb.cli.app import app
+from amb.comparison.pilot import find_pilot, read_pilot
+from amb.errors import AmbError, SpecError
+from amb.stats.planning import Components
+from amb.stats.sizes import GENERAL, HERE, Goal, sizes
+
+ROOT = Path(__file__).parents[2]
+PARTS = Components(seed=0.003, problem=0.008, network=0.001)
+
+
+def planned(*words: str) -> dict[str, object]:
+    shown = CliRunner().invoke(app, ["plan", *words, "--json"])
+    assert shown.exit_code == 0, shown.output
+    return json.loads(shown.stdout)
+
+
+def test_every_size_is_the_smallest_with_the_power_and_has_its_price() -> None:
+    plan = planned("--difference", "0.05", "--solvers", "3", "--budget", "500")
+    rows = plan["sizes"]
+    assert [(row["claim"], row["seeds"]) for row in rows] == [(c, s) for c in (HERE, GENERAL) for s in (3, 5, 10)]
+    for row in rows:
+        assert row["enough"]
+        assert row["power"] >= 0.8
+        assert row["runs"] == 3 * row["problems"] * row["seeds"]
+        assert row["hours"] == pytest.approx(row["runs"] * 500 * plan["seconds_per_query"] / 3600)
+
+
+def test_smaller_differences_more_solvers_and_more_power_need_more() -> None:
+    def needed(*goal: float) -> list[int]:
+        return [size.problems for size in sizes(Goal(*goal), PARTS, [5], None, 5)]
+
+    usual = needed(0.1, 0.8, 3)
+    for harder in (needed(0.07, 0.8, 3), needed(0.1, 0.8, 8), needed(0.1, 0.95, 3), needed(0.1, 0.8, 3, 0.01)):
+        assert all(more > fewer for more, fewer in zip(harder, usual, strict=True))
+
+
+def test_what_cannot_be_reached_is_said() -> None:
+    plan = planned("--difference", "0.001", "--seeds", "3")
+    assert not any(row["enough"] for row in plan["sizes"])
+    assert "no size that was tried is enough" in str(plan["sentence"])
+
+
+def test_more_problems_do_not_replace_networks() -> None:
+    """Six networks that disagree: a claim about networks in general is out of reach however many problems they have."""
+    parts = Components(seed=0.003, problem=0.008, network=0.01)
+    found = {size.claim: size for size in sizes(Goal(0.05), parts, [5], 6, 5)}
+    assert found[HERE].enough
+    assert not found[GENERAL].enough
+
+
+def test_one_network_says_nothing_about_others() -> None:
+    found = sizes(Goal(0.05), Components(0.003, 0.008, np.nan), [3, 5], None, 5)
+    assert {size.claim for size in found} == {HERE}
+
+
+def test_fewer_than_six_networks_are_planned_for_a_claim_about_themselves() -> None:
+    assert [size.claim for size in sizes(Goal(0.05), PARTS, [5], 2, 5)] == [HERE]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--difference", "0"], "above 0"),
+        (["--difference", "nan"], "above 0"),
+        (["--difference", "0.05", "--power", "1"], "power"),
+        (["--difference", "0.05", "--alpha", "2"], "alpha"),
+        (["--difference", "0.05", "--solvers", "1"], "at least 2 solvers"),
+        (["--difference", "0.05", "--seeds", "2"], "fewer earn no claim"),
+        (["--difference", "0.05", "--networks", "1000"], "at most"),
+        (["--difference", "0.05", "--budget", "0"], "--budget must be at least 1"),
+        (["--difference", "0.05", "--study", "referense"], "reference"),
+    ],
+)
+def test_impossible_requests_are_refused_in_a_line(words: list[str], message: str) -> None:
+    refused = CliRunner().invoke(app, ["plan", *words])
+    assert isinstance(refused.exception, AmbError)
+    assert message in str(refused.exception)
+    assert "\n" not in str(refused.exception)
+
+
+def test_the_plan_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, ["plan", "--difference", "0.02", "--solvers", "8"])
+    assert shown.exit_code == 0
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "measured here in a batch of 64" in " ".join(shown.stdout.split())
+
+
+def test_a_folder_that_is_not_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AmbError):
+        find_pilot(str(tmp_path))
+    with pytest.raises(SpecError):
+        find_pilot("no-such-study")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["reference", "reference-networks"])
+def test_the_stored_components_are_those_of_the_published_study(name: str) -> None:
+    stored, found = find_pilot(name), read_pilot(ROOT / "reports" / name)
+    for part in ("seed", "problem", "network"):
+        assert getattr(stored.parts, part) == pytest.approx(getattr(found.parts, part), abs=1e-9)
+    assert (stored.typical, stored.problems, stored.networks) == (found.typical, found.problems, found.networks)
