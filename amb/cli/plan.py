@@ -68,7 +68,12 @@ def plan(
     each, basis = _seconds_per_query(pilot)
     found = sizes(goal, pilot.parts, SEEDS if seeds is None else (seeds,), networks, PROBLEMS_PER_NETWORK)
     rows = [
-        {**asdict(size), "runs": size.runs(solvers), "hours": size.runs(solvers) * queries * each / 3600}
+        {
+            **asdict(size),
+            "runs": size.runs(solvers),
+            "queries": size.runs(solvers) * queries,
+            "hours": size.runs(solvers) * queries * each / 3600,
+        }
         for size in found
     ]
     sentence = _sentence(goal, found, queries, each)
@@ -84,6 +89,7 @@ def plan(
             "problems": f"{row['problems']:,}",
             "seeds": row["seeds"],
             "runs": f"{row['runs']:,}",
+            "queries": f"{row['queries']:,}",
             "hours": _hours(float(row["hours"])),
             "power": f"{row['power']:.2f}",
         }
@@ -107,6 +113,7 @@ def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
     """Seconds of a query, and what that and the variance components are based on."""
     from amb.comparison.pilot import BATCH, measured_seconds
     from amb.errors import AmbError
+    from amb.text import plural
 
     try:
         evaluation = measured_seconds(pilot.typical)
@@ -116,8 +123,9 @@ def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
     parts = pilot.parts
     networks = "unknown (one network)" if parts.network != parts.network else f"{parts.network:.4f}"
     return evaluation + pilot.solver_seconds, (
-        f"Variances from {pilot.name} ({pilot.solvers} solvers, {pilot.networks} networks, {pilot.problems} problems, "
-        f"{pilot.seeds} seeds, {pilot.budget:,} queries): seeds {parts.seed:.4f}, problems {parts.problem:.4f}, "
+        f"Variances from {pilot.name} ({pilot.solvers} solvers, {plural(pilot.networks, 'network')}, "
+        f"{plural(pilot.problems, 'problem')}, {pilot.seeds} seeds, {pilot.budget:,} queries): "
+        f"seeds {parts.seed:.4f}, problems {parts.problem:.4f}, "
         f"networks {networks}. Hours are of one process: {1000 * evaluation:.1f} ms per query for generator and target "
         f"({source}) and {1000 * pilot.solver_seconds:.1f} ms for the solver, the mean of that study's records. Power "
         "assumes normal differences and the strictest step of Holm's correction."

@@ -31,6 +31,7 @@ def test_every_size_is_the_smallest_with_the_power_and_has_its_price() -> None:
         assert row["enough"]
         assert row["power"] >= 0.8
         assert row["runs"] == 3 * row["problems"] * row["seeds"]
+        assert row["queries"] == 500 * row["runs"]
         assert row["hours"] == pytest.approx(row["runs"] * 500 * plan["seconds_per_query"] / 3600)
 
 
@@ -89,7 +90,7 @@ def test_impossible_requests_are_refused_in_a_line(words: list[str], message: st
 
 def test_the_plan_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    shown = CliRunner().invoke(app, ["plan", "--difference", "0.02", "--solvers", "8"])
+    shown = CliRunner().invoke(app, ["plan", "--difference", "0.02", "--solvers", "20", "--budget", "5000"])
     assert shown.exit_code == 0
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert "measured here in a batch of 64" in " ".join(shown.stdout.split())
