@@ -51,18 +51,19 @@ def write_reports(
     chosen = [*plugins("reports").values()] if names is None else [find("reports", name) for name in names]
     data = report_data(comparison)
     if folder is not None:
-        return _write_all(chosen, data, folder)
+        return _write_all(chosen, data, folder, folder)
     place = comparison.study.folder / "report"
     try:
         _refuse_links(place)
         with draft_of(place) as draft:
-            written = _write_all(chosen, data, draft)
+            written = _write_all(chosen, data, draft, place)
     except OSError as cause:
         raise _unwritable(place, cause) from cause
     return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
 
 
-def _write_all(chosen: Sequence[Plugin], data: ReportData, folder: Path) -> WrittenReports:
+def _write_all(chosen: Sequence[Plugin], data: ReportData, folder: Path, shown: Path) -> WrittenReports:
+    """Write into `folder`; messages name `shown`, where the files will be."""
     files: list[Path] = []
     failures: list[str] = []
     for plugin in chosen:
@@ -70,14 +71,14 @@ def _write_all(chosen: Sequence[Plugin], data: ReportData, folder: Path) -> Writ
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_links(folder)
         except OSError as cause:
-            raise _unwritable(folder, cause) from cause
+            raise _unwritable(shown, cause) from cause
         try:
             files += _write(plugin, data, folder)
         except BaseException as cause:
             if from_user(cause):
                 raise
             if isinstance(cause, OSError) and _concerns(folder, cause):
-                raise _unwritable(folder, cause) from cause
+                raise _unwritable(shown, cause) from cause
             failures.append(f"{plugin} failed: {in_a_line(cause)}")
     others = "; the others were written" * bool(files)
     return WrittenReports(tuple(files), tuple(failure + others for failure in failures))
