@@ -133,6 +133,9 @@ def make_plan(
     budget = DEFAULT_BUDGET if budget is None else budget
     budget = whole_number(budget, "the budget", 1, LARGEST_COUNT)
     numbers = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+    # A process of its own cannot find these solvers; `carry_out` refuses them, and says why.
+    lost = given.unnamed() if limits.isolate else ()
+    tryable = [spec for spec in specs if str(spec) not in lost]
     runs = []
     tried: dict[int, dict[str, str]] = {}
     skipped: dict[tuple[str, str], list[str]] = {}
@@ -140,7 +143,7 @@ def make_plan(
         problem = given.problem(problem_id, device=device)
         fingerprint = problem.fingerprint
         if id(problem.space) not in tried:
-            tried[id(problem.space)] = _try(specs, problem, budget, limits)
+            tried[id(problem.space)] = _try(tryable, problem, budget, limits)
         for refused, why in tried[id(problem.space)].items():
             skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:

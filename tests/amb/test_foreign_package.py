@@ -40,6 +40,8 @@ def test_it_is_listed_with_its_origin(site: Path, tmp_path: Path) -> None:
     rows = {row["solver"]: row for row in listed}
     assert rows["one-fifth"] == {
         "solver": "one-fifth",
+        "family": "one fifth",
+        "method": "One parent and one Gaussian child; the step grows after a success and shrinks after a failure",
         "from": "amb-one-fifth 0.3.0",
         "defined in": "one_fifth:OneFifth",
     }

@@ -64,7 +64,7 @@ def test_what_a_later_version_added_is_ignored(tmp_path: Path) -> None:
 def test_a_manifest_of_other_types_is_refused_and_the_place_named(
     tmp_path: Path, content: dict[str, object], words: str
 ) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 2, **content}))
     with pytest.raises(StudyError, match=words) as refused:
         Study(tmp_path)
     assert str(tmp_path) in str(refused.value)

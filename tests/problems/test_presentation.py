@@ -23,6 +23,7 @@ class Watched:
     def __init__(self, device: str = "cpu") -> None:
         self.generator, self.target = amb.generator("cifar10-sngan", device=device), load("snn-cnn")
         self.host: list[str] = []
+        self.name, self.shape = "watched", self.generator.shape
 
     def images(self, latents: np.ndarray) -> np.ndarray:
         self.host.append("images")
@@ -56,6 +57,8 @@ def test_away_from_the_cpu_images_do_not_pass_through_the_host() -> None:
 
 def test_a_target_that_wants_arrays_gets_arrays_on_any_device() -> None:
     class Plain:
+        name, shape = "plain", (32, 32, 3)
+
         def activations(self, images: np.ndarray, units: Sequence[tuple[str, int]]) -> np.ndarray:
             assert isinstance(images, np.ndarray)
             return images.mean(axis=(1, 2, 3)) / 255
