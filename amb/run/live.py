@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Callable
-from time import perf_counter
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
 from amb.foreign import from_user, in_a_line, same_directory
 from amb.run import answers
+from amb.run.clock import CLOCK
 from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal
 from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within
 from amb.study.journal import Journal
@@ -78,10 +78,10 @@ class LiveRun:
             known = Known(Trace.empty(problem.space.d))
         self.seconds = known.seconds
         self._replaying = True
-        start = perf_counter()
+        start = CLOCK.now()
         self._guard(self._make_solver)
         if not len(known.trace):  # otherwise it has been charged already
-            self.seconds += Seconds(solver=perf_counter() - start)
+            self.seconds += Seconds(solver=CLOCK.now() - start)
         self._replay(known.trace)
         self._replaying = False
         if self.status is not None:
@@ -107,9 +107,9 @@ class LiveRun:
                 self._guard(self._solver.start)  # no run is charged for imports
                 if self.done:
                     return None
-            start = perf_counter()
+            start = CLOCK.now()
             self._asked = self._guard(self._ask)
-            self.seconds += Seconds(solver=perf_counter() - start)
+            self.seconds += Seconds(solver=CLOCK.now() - start)
         known = len(self._head[1]) if self._head else 0
         return None if self._asked is None else self._asked[known:]
 
@@ -132,9 +132,9 @@ class LiveRun:
         self._journal.append(*new, self.seconds, continues=self._head is not None)
         if self._head is not None:
             new = _joined([self._head, new])
-        start = perf_counter()
+        start = CLOCK.now()
         self._learn(*new)
-        self.seconds += Seconds(solver=perf_counter() - start)
+        self.seconds += Seconds(solver=CLOCK.now() - start)
         self._batches = _tail(self._batches, self.problem.memory)  # the journal holds the others
 
     def fail(self, cause: BaseException) -> None:

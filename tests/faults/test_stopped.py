@@ -1,0 +1,78 @@
+"""A stopped process does not charge its solvers for the pause."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from amb.study.study import Study
+
+SLEEPY = """
+from time import sleep
+from amb import Solver
+
+class Sleepy(Solver):
+    "Sleeps half a second before its only question."
+    kinds = frozenset({"ordinal", "categorical"})
+
+    def _ask(self, limit):
+        open("asked", "w").close()
+        sleep(0.5)
+        return self.space.sample(limit, self.rng)
+
+    def _tell(self, candidates, values):
+        pass
+"""
+PAUSE = 4.0
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
+
+
+def test_a_solver_does_not_pay_for_a_pause(tmp_path: Path) -> None:
+    """Stopped while a solver thinks: what it is charged is far less than the pause."""
+    (tmp_path / "sleepy.py").write_text(SLEEPY)
+    words = ["run", "--solvers", "sleepy", "--plugin", "sleepy.py", "--problems", "toy/snn-cnn/sn1/0", "--budget", "5"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "amb", *words, "--seeds", "1", "--study", "st"], cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    try:
+        began, before = monotonic(), set()
+        while monotonic() - began < 120 and process.poll() is None:
+            asked = tmp_path / "asked"
+            # The first question is the trial before any run; the second is the run's.
+            if asked.exists():
+                before.add(asked.stat().st_mtime_ns)
+                if len(before) == 2:
+                    break
+            sleep(0.01)
+        os.kill(process.pid, signal.SIGSTOP)
+        sleep(PAUSE)
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.wait(120) == 0
+    finally:
+        process.kill()
+    ((record, _),) = Study(tmp_path / "st").records()
+    assert len(before) == 2, json.dumps(sorted(before))
+    assert 0 <= record.solver_seconds < PAUSE / 2
+
+
+def test_a_busy_solver_pays_for_all_of_its_time() -> None:
+    """Code that keeps the interpreter to itself delays the beats, too, but the processor was busy."""
+    from time import perf_counter, process_time
+
+    from amb.run.clock import STOPPED_SECONDS, Clock
+
+    clock = Clock()
+    start, wall = clock.now(), perf_counter()
+    clock._wall -= 3 * STOPPED_SECONDS  # as if the last beat was long ago ...
+    clock._busy = process_time() - 2 * STOPPED_SECONDS  # ... and the processor had worked since
+    passed = clock.now() - start
+    assert passed <= perf_counter() - wall + 0.01
+    clock._wall -= 3 * STOPPED_SECONDS
+    clock._busy = process_time()
+    assert clock.now() - start < passed - 2 * STOPPED_SECONDS, "an idle gap is taken off"
