@@ -16,6 +16,8 @@ def leaderboard(
     alpha: o.Alpha = o.DEFAULT_ALPHA,
     rope: o.Rope = o.DEFAULT_ROPE,
     level: o.Level = o.DEFAULT_LEVEL,
+    look: o.Look = 1,
+    looks: o.Looks = 1,
     plugin: o.Plugins = None,
 ) -> None:
     """Write one HTML page about all runs of one or several studies; it works offline, and nothing is run."""
@@ -23,5 +25,7 @@ def leaderboard(
     from amb.stats.question import Question
 
     o.load_plugins(plugin)
-    for file in write_leaderboard(studies, out, Question(metric, alpha, rope, level=level), title=title):
+    for file in write_leaderboard(
+        studies, out, Question(metric, alpha, rope, level=level, look=look, looks=looks), title=title
+    ):
         print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

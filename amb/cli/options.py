@@ -106,6 +106,10 @@ Level = Annotated[
     str,
     typer.Option("--level", help="What the tests count as independent: problems, or the stricter layers or networks."),
 ]
+Look = Annotated[
+    int, typer.Option("--look", help="For a study that grows: which of the planned looks at it this is.", min=1)
+]
+Looks = Annotated[int, typer.Option("--looks", help="How many looks are planned; together they keep --alpha.", min=1)]
 Rope = Annotated[
     float,
     typer.Option("--rope", help="Differences below this share of a problem's range count as practically equal."),

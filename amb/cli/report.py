@@ -20,6 +20,8 @@ def report(
     alpha: o.Alpha = o.DEFAULT_ALPHA,
     rope: o.Rope = o.DEFAULT_ROPE,
     level: o.Level = o.DEFAULT_LEVEL,
+    look: o.Look = 1,
+    looks: o.Looks = 1,
     device: o.Device = "cpu",
     reference: o.ReferenceFolder = None,
     plugin: o.Plugins = None,
@@ -33,7 +35,7 @@ def report(
     o.load_plugins(plugin)
     comparison = reopen(
         study,
-        Question(metric, alpha, rope, control, level),
+        Question(metric, alpha, rope, control, level, look, looks),
         solvers=solvers,
         problems=problems,
         budget=budget,

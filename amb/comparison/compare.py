@@ -40,6 +40,8 @@ def compare(
     alpha: float = Question.alpha,
     rope: float = Question.rope,
     level: str = Question.level,
+    look: int = Question.look,
+    looks: int = Question.looks,
     timing: bool = False,
     with_reference: bool | str | Path = False,
     limits: Limits | None = None,
@@ -72,6 +74,8 @@ def compare(
         alpha: family-wise error rate of the tests, after Holm's correction.
         rope: differences below this share of a problem's range count as practically equal.
         level: what the tests count as independent: "problems", "layers" or "networks".
+        look, looks: for a study that grows until a difference is shown: which of how many planned looks this is; all of
+            them together keep alpha.
         timing: execute one run at a time, so that wall times can be compared.
         with_reference: include the published reference solvers (or those of the published study in that folder), on
             their problems, with their budget and seeds unless others are given; stored runs are not rerun.
@@ -90,7 +94,7 @@ def compare(
     _refuse_nothing(problems, "problems", "leave the argument out for the suite quick")
     names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names
-    question = Question(metric, alpha, rope, control_name, level)
+    question = Question(metric, alpha, rope, control_name, level, look, looks)
     baseline = find_baseline(with_reference) if with_reference else None
     if baseline is not None:
         solver_names, problem_names, budget, seeds = baseline.complete(

@@ -110,7 +110,7 @@ def analyse(
     solvers = [str(solver) for solver in ordered.columns]
     scores = make_panel(scored, solvers, "score")
     hits = queries_to(scored, traces, fractions=[THRESHOLD], bounds=known)
-    pairs = compare_pairs(ordered, plain, problems, alpha=question.alpha, control=control, level=question.level)
+    pairs = compare_pairs(ordered, plain, problems, alpha=question.alpha_now, control=control, level=question.level)
     pairs = add_effects(pairs, scores, make_panel(scored, solvers, "ordered"), problems, question)
     pairs = add_costs(pairs, hits[hits["problem"].isin(ordered.index)])
     spans = known["best"] - known["start"] if metric in ("final", "anytime") else pd.Series(1.0, known.index)
@@ -120,7 +120,7 @@ def analyse(
     common = everything["problem"].isin(ordered.index)
     aside = _white_box_table(white_box, traces, known, ordered.index, metric)
     words = verdict(table, pairs, question)
-    facts = basis(table, pairs, everything[~common], surplus=len(everything) - len(scored))
+    facts = basis(table, pairs, everything[~common], question, surplus=len(everything) - len(scored))
     return Analysis(question, scored, medians, omnibus(ordered), pairs, table, aside, words, facts)
 
 

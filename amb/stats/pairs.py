@@ -56,11 +56,10 @@ def compare_pairs(
         ties, losses (problems that the first won, ...), units (problems, layers or networks that are tested), p,
         p_holm, balance (rank-biserial correlation, positive if the first is better), differs (p_holm <= alpha), method;
         networks and generators (numbers of them), agree (networks, or generators of the only network, on which the mean
-        difference has the sign of the balance),
-        p_networks (the same test over networks, Holm-corrected; NaN for fewer than six) and network_low, network_high
-        (interval of the mean difference on a network, NaN likewise); and note: "all tied", or "underpowered" if no
-        outcome of this pair could have come below alpha, given those of the others. P-values of a single problem are
-        NaN.
+        difference has the sign of the balance), p_networks (the same test over networks, Holm-corrected; NaN for fewer
+        than six), differs_networks (p_networks <= alpha), network_low and network_high (interval of the mean difference
+        on a network; NaN for fewer than six); and note: "all tied", or "underpowered" if no outcome of this pair could
+        have come below alpha, given those of the others. P-values of a single problem are NaN.
 
     Raises:
         SpecError: the control is not one of the solvers.
@@ -88,6 +87,7 @@ def compare_pairs(
     table["p_holm"] = holm(p)
     table["p_networks"] = holm(table["p_networks"].to_numpy(dtype=float))
     table["differs"] = table["p_holm"] <= alpha
+    table["differs_networks"] = table["p_networks"] <= alpha
     reachable = least_holm(p, np.array([smallest_p(int(m)) for m in table["informative"]])) <= alpha
     table["note"] = np.select(
         [table["informative"] == 0, ~table["differs"] & ~reachable], ["all tied", "underpowered"], default=""

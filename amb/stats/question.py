@@ -20,10 +20,12 @@ class Question:
         control: the solver with which every other one is compared; None compares all pairs.
         level: what the tests count as independent: "problems", or the stricter "layers" or "networks", whose problems
             share weights: differences are then averaged within each.
+        look, looks: for a study that grows until a difference is shown: which of how many planned looks this is. A look
+            spends part of alpha (`amb.stats.spending`), so that all of them together keep it.
 
     Raises:
-        SpecError: an unknown metric or level (the message gives the nearest name), alpha outside (0, 1), or a rope
-            outside [0, 1).
+        SpecError: an unknown metric or level (the message gives the nearest name), alpha outside (0, 1), a rope outside
+            [0, 1), or a look that is not one of the looks.
     """
 
     metric: str = "final"
@@ -31,6 +33,8 @@ class Question:
     rope: float = 0.01
     control: str | None = None
     level: str = "problems"
+    look: int = 1
+    looks: int = 1
 
     def __post_init__(self) -> None:
         find_metric(self.metric)
@@ -44,6 +48,20 @@ class Question:
             raise unknown("level", str(self.level), LEVELS)
         if not (self.control is None or isinstance(self.control, str)):
             raise SpecError(f"control must be the spec of one of the solvers, got {self.control!r}")
+
+        if not (_whole(self.look) and _whole(self.looks) and 1 <= self.look <= self.looks):
+            raise SpecError(
+                f"look must be a number from 1 to the number of planned looks, got look {self.look!r} of {self.looks!r}"
+            )
+
+    @property
+    def alpha_now(self) -> float:
+        """The family-wise error rate at this look: alpha, unless several looks share it."""
+        if self.looks == 1:
+            return self.alpha
+        from amb.stats.spending import alpha_at
+
+        return alpha_at(self.alpha, self.look, self.looks)
 
     @property
     def scoring(self) -> Metric:
@@ -60,13 +78,17 @@ class Question:
         return cls(**{f.name: settings[f.name] for f in fields(cls) if f.name in settings})
 
     def to_settings(self) -> dict[str, Any]:
-        """The question as plain settings, which `from_settings` reads back."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """The question as plain settings, which `from_settings` reads back, and the error rate at this look."""
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "alpha_now": self.alpha_now}
 
     def to_options(self) -> list[str]:
         """The command-line options that ask this question; those at their defaults are left out."""
         changed = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
         return [word for name, value in changed for word in (f"--{name}", str(value))]
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _number(name: str, value: object) -> float:

@@ -103,6 +103,10 @@ SENTENCES: Mapping[str, str] = {
     "surplus seeds": (
         "{runs} {runs|run|runs} of surplus seeds {runs|is|are} left out, so that every solver has as many on a problem."
     ),
+    "look": (
+        "This is look {look} of {looks} at a growing study: it claims differences at {alpha}, its part of the error "
+        "rate of {total} (O'Brien-Fleming spending)."
+    ),
     "few seeds": "With fewer than three seeds, chance within the runs is hardly averaged out.",
     "one network": "With one target network, nothing here speaks for other networks.",
     "generators": (

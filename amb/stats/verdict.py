@@ -27,8 +27,6 @@ from amb.stats.signed_rank import smallest_p
 LEAST_SEEDS = 3
 """With fewer runs per problem and solver no claim is made: a median of two is their mean, and one is itself."""
 
-NETWORK_ALPHA = 0.05
-
 
 def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEFAULT) -> str:
     """Which solver is best, by how much, with what confidence and at what cost; `basis` says what this rests on.
@@ -57,12 +55,20 @@ def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEF
     return f"{'; '.join([lead, *_costs(ranking, pairs)])}."
 
 
-def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame, *, surplus: int = 0) -> str:
+def basis(
+    ranking: pd.DataFrame,
+    pairs: pd.DataFrame,
+    elsewhere: pd.DataFrame,
+    question: Question = DEFAULT,
+    *,
+    surplus: int = 0,
+) -> str:
     """What a verdict rests on: problems, networks, runs, failures, tests and intervals, and its limits.
 
     Args:
         ranking, pairs: as for `verdict`.
         elsewhere: scored runs that are left out because some solver has no run on their problems.
+        question: what was asked.
         surplus: number of runs that are left out because other solvers have fewer seeds.
     """
     problems, comparisons = int(ranking["problems"].iloc[0]), len(pairs)
@@ -86,6 +92,9 @@ def basis(ranking: pd.DataFrame, pairs: pd.DataFrame, elsewhere: pd.DataFrame, *
         parts.append(sentence("left out", problems=int(elsewhere["problem"].nunique()), **left_out))
     if surplus:
         parts.append(sentence("surplus seeds", runs=surplus))
+    if question.looks > 1:
+        rates = {"alpha": p_value(question.alpha_now), "total": compact(question.alpha)}
+        parts.append(sentence("look", look=question.look, looks=question.looks, **rates))
     seeds = int(ranking["seeds"].min())
     if seeds == 1:
         parts.append(sentence("one run per problem"))
@@ -113,7 +122,7 @@ def _generality(ranking: pd.DataFrame, pairs: pd.DataFrame) -> str:
         return sentence("few networks", **words)
     ratio = find_metric(str(row["metric"])).logarithmic
     interval = difference_interval(row["network_low"], row["network_high"], logarithmic=ratio)
-    shown = bool(row["differs"]) and float(row["p_networks"]) <= NETWORK_ALPHA
+    shown = bool(row["differs"]) and bool(row["differs_networks"])
     return sentence(
         "networks shown" if shown else "networks not shown", p=p_value(row["p_networks"]), interval=interval, **words
     )
@@ -164,7 +173,9 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str
             comparisons=comparisons,
             least=compact(least),
         )
-        return sentence("underpowered", reason=few if least > question.alpha else sentence("too many ties"), **words)
+        return sentence(
+            "underpowered", reason=few if least > question.alpha_now else sentence("too many ties"), **words
+        )
     differ = int(pairs["differs"].sum())
     others = sentence("others differ", count=differ) if differ else ""
     return sentence("no winner", others=others, equal=_equal(pairs, best, second), **words)

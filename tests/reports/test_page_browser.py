@@ -399,6 +399,8 @@ def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str,
     generators, lacking = int(more.choice([1, 1, 2])), more.choice([0, 0, 0.2])
     failing = more.choice([failing] * 12 + [1.0])
     tested = str(more.choice(["problems", "problems", "layers", "networks"]))
+    looks = int(more.choice([1, 1, 1, 3]))
+    look = int(more.integers(1, looks + 1))
     anchored = points.uniform(size=problems) < points.choice([0, 0.5, 1])
     best_known = np.where(anchored, points.uniform(0.5, 1, problems), np.nan)
     rows, traces = [], {}
@@ -438,7 +440,11 @@ def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str,
         str(rng.choice(sorted(set(runs["solver"])))) if rng.integers(3) == 0 and len(set(runs["solver"])) > 1 else None
     )
     metric = str(rng.choice([name for name in METRICS if name != "seconds" or timing == "all"]))
-    return runs, traces, Question(metric, float(rng.choice([0.05, 0.2])), control=control, level=tested)
+    return (
+        runs,
+        traces,
+        Question(metric, float(rng.choice([0.05, 0.2])), control=control, level=tested, look=look, looks=looks),
+    )
 
 
 def test_page_and_terminal_say_the_same_of_random_tables(browser: Browser, small: SimpleNamespace) -> None:

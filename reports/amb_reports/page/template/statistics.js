@@ -141,7 +141,7 @@ function directions(differences, problems) {
 const LEAST_NETWORKS = 6;
 
 // Signed-rank tests of all pairs, or of all against a control; solvers are numbers into ordered and scores.
-function comparePairs(ordered, scores, problems, { alpha, level }, control) {
+function comparePairs(ordered, scores, problems, { alpha_now: alpha, level }, control) {
   const mean = meanRanks(ordered);
   const order = Array.from(ordered.keys()).sort((a, b) => (mean[a] - mean[b]) || 0);
   const couples = [];
@@ -168,6 +168,7 @@ function comparePairs(ordered, scores, problems, { alpha, level }, control) {
     pair.p_holm = corrected[i];
     pair.p_networks = overNetworks[i];
     pair.differs = pair.p_holm <= alpha;
+    pair.differs_networks = pair.p_networks <= alpha;
     pair.note = pair.informative === 0 ? "all tied" : !pair.differs && !(least[i] <= alpha) ? "underpowered" : "";
   });
   return pairs;

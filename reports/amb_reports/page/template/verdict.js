@@ -15,7 +15,7 @@ function verdictOf({ ranking, pairs, question, metric }) {
   return `${[lead, ...costsOf(ranking, pairs)].join("; ")}.`;
 }
 
-const LEAST_SEEDS = 3, NETWORK_ALPHA = 0.05;
+const LEAST_SEEDS = 3;
 
 // elsewhere: { runs, failed, problems } that are left out because not every solver has a run on those problems; surplus: runs of surplus seeds.
 function basisOf({ ranking, pairs, elsewhere, surplus, question, metric }) {
@@ -34,6 +34,10 @@ function basisOf({ ranking, pairs, elsewhere, surplus, question, metric }) {
   const parts = [sentence("based on", { facts: facts.join("; ") })];
   if (elsewhere.runs) parts.push(sentence("left out", { problems: elsewhere.problems, ...leftOut }));
   if (surplus) parts.push(sentence("surplus seeds", { runs: surplus }));
+  if (question.looks > 1) {
+    const { look, looks, alpha_now: alpha, alpha: total } = question;
+    parts.push(sentence("look", { look, looks, alpha: pValue(alpha), total: compact(total) }));
+  }
   const seeds = Math.min(...ranking.map((row) => row.seeds));
   if (seeds === 1) parts.push(sentence("one run per problem"));
   else if (seeds < LEAST_SEEDS) parts.push(sentence("few seeds"));
@@ -47,7 +51,7 @@ function generalityOf(ranking, pairs, { logarithmic }) {
   if (networks === 1) return generators > 1 ? sentence("generators", { first, second, agree, generators }) : sentence("one network");
   if (!isKnown(p)) return sentence("few networks", { first, second, agree, networks });
   const interval = differenceInterval(pair.network_low, pair.network_high, logarithmic);
-  return sentence(pair.differs && p <= NETWORK_ALPHA ? "networks shown" : "networks not shown", { first, second, agree, networks, p: pValue(p), interval });
+  return sentence(pair.differs && pair.differs_networks ? "networks shown" : "networks not shown", { first, second, agree, networks, p: pValue(p), interval });
 }
 
 // The pair that the verdict is about: the first two, or the best challenger and the control.
@@ -75,7 +79,7 @@ function bestOf(ranking, pairs, question, metric) {
     const [{ units }] = pairs, { level } = question, comparisons = pairs.length;
     const least = Math.min(1, comparisons * smallestP(units));
     const few = sentence("too few problems", { problems: units, units: units === 1 ? level.replace(/s$/, "") : level, comparisons, least: compact(least) });
-    return sentence("underpowered", { reason: least > question.alpha ? few : sentence("too many ties"), ...words });
+    return sentence("underpowered", { reason: least > question.alpha_now ? few : sentence("too many ties"), ...words });
   }
   const count = pairs.filter((pair) => pair.differs).length;
   const others = count ? sentence("others differ", { count }) : "";
