@@ -89,6 +89,9 @@ def prepare(stage: str, folder: Path) -> None:
 
 
 def main() -> None:
+    if sys.argv[1] == "prepare":
+        prepare(sys.argv[2], Path(sys.argv[3]))
+        return
     stage, folder = sys.argv[1], Path(sys.argv[2])
     descriptor = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -90,9 +91,10 @@ def survive(stage: str, folder: Path, more: int, every: int) -> int:
     """Cut the power at moments of a command; how many different states of the disk were resumed."""
     root, marks = folder / "disk", folder / "marks"
     root.mkdir()
-    work.prepare(stage, root)
-    expected, disk = Expected(stage, folder), Disk(root, marks)
     script = Path(work.__file__)
+    # In a process of its own: it is interrupted, which must not reach the process that runs the tests.
+    subprocess.run([sys.executable, str(script), "prepare", stage, str(root)], check=True)
+    expected, disk = Expected(stage, folder), Disk(root, marks)
     calls = record(
         [sys.executable, str(script), stage, str(root), str(marks)],
         folder / "calls",

@@ -215,7 +215,9 @@ def test_a_target_is_not_a_module_by_name() -> None:
 
 
 def test_globs_cover_every_pair_that_fits() -> None:
-    assert expand("*/snn-cnn/sn1/3") == [f"{name}/snn-cnn/sn1/3" for name in ("cifar10-sngan", "cifar10-vqvae", "toy")]
+    # Other tests may have registered generators of their own.
+    shipped = [f"{name}/snn-cnn/sn1/3" for name in ("cifar10-sngan", "cifar10-vqvae", "toy")]
+    assert [name for name in expand("*/snn-cnn/sn1/3") if name in shipped] == shipped
     found = {name.split("/")[1] for name in expand("cifar10-sngan/*/sn1/0..7")}
     assert found == {"snn-cnn", "snn-resnet18", "snn-resnet18-paper", *(name for name in UNITS if "small" in name)}
     assert expand("*/mnist-*/out/0") == ["mnist-sngan/mnist-snn/out/0"]
