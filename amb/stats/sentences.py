@@ -65,6 +65,9 @@ SENTENCES: Mapping[str, str] = {
         "{solvers} {solvers|is|are} not shown to differ from the control {control} (underpowered: no outcome could "
         "have shown a difference)"
     ),
+    "too few seeds, control": (
+        "No claim is made with {seeds} {seeds|seed|seeds} per problem and solver; run at least three"
+    ),
     "challenger": "the best-ranked challenger is {solver}, whose difference from the control is {effect}",
     "effect": "{difference} in {quantity}",
     "effect, tested": "{difference} in {quantity} (Holm p {p})",

@@ -51,7 +51,7 @@ def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEF
             score(row["score"], logarithmic=ratio), score_interval(row["low"], row["high"], logarithmic=ratio)
         )
         return sentence("alone", solver=str(row["solver"]), metric=question.scoring.label, score=text)
-    lead = _against_control(pairs, question) if question.control else _best(ranking, pairs, question)
+    lead = _against_control(ranking, pairs, question) if question.control else _best(ranking, pairs, question)
     return f"{'; '.join([lead, *_costs(ranking, pairs)])}."
 
 
@@ -187,7 +187,7 @@ def _units(pairs: pd.DataFrame, count: int) -> str:
     return level.removesuffix("s") if count == 1 else level
 
 
-def _against_control(pairs: pd.DataFrame, question: Question) -> str:
+def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:
     control = str(question.control)
     better = pairs["differs"] & (pairs["balance"] > 0)
     worse = pairs["differs"] & (pairs["balance"] < 0)
@@ -202,6 +202,9 @@ def _against_control(pairs: pd.DataFrame, question: Question) -> str:
         )
         if chosen.any()
     ]
+    seeds = int(ranking["seeds"].min())
+    if seeds < LEAST_SEEDS:
+        parts = [sentence("too few seeds, control", seeds=seeds)]
     challenger = str(pairs["first"].iloc[0])
     effect = _effect(pairs, challenger, control, question)
     return "; ".join([*parts, sentence("challenger", solver=challenger, effect=effect)])

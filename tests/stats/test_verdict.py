@@ -64,6 +64,9 @@ def test_fewer_than_three_seeds_earn_no_claim(study, seeds: int) -> None:  # typ
     finals = np.stack([np.linspace(0.5, 0.9, 12), np.linspace(0.1, 0.2, 12)], axis=1)[:, :, None].repeat(seeds, axis=2)
     found = analyse(*study(finals))
     assert found.verdict.startswith(f"No claim is made with {seeds} seed")
+    against = analyse(*study(finals), control="b").verdict
+    assert against.startswith(f"No claim is made with {seeds} seed")
+    assert " beats " not in against
     assert " beats " not in found.verdict
     assert ("one run per problem" if seeds == 1 else "fewer than three seeds") in found.basis.replace("With ", "")
 

@@ -11,7 +11,7 @@ function verdictOf({ ranking, pairs, question, metric }) {
     const [{ solver, low, high, score: value }] = ranking, { label, logarithmic } = metric;
     return sentence("alone", { solver, metric: label, score: withInterval(score(value, logarithmic), scoreInterval(low, high, logarithmic)) });
   }
-  const lead = question.control ? againstControl(pairs, question, metric) : bestOf(ranking, pairs, question, metric);
+  const lead = question.control ? againstControl(ranking, pairs, question, metric) : bestOf(ranking, pairs, question, metric);
   return `${[lead, ...costsOf(ranking, pairs)].join("; ")}.`;
 }
 
@@ -86,15 +86,16 @@ function bestOf(ranking, pairs, question, metric) {
   return sentence("no winner", { others, equal: equalOf(pairs, best, second), ...words });
 }
 
-function againstControl(pairs, { control }, metric) {
+function againstControl(ranking, pairs, { control }, metric) {
   const better = pairs.filter((pair) => pair.differs && pair.balance > 0), worse = pairs.filter((pair) => pair.differs && pair.balance < 0);
   const alike = pairs.filter((pair) => !better.includes(pair) && !worse.includes(pair));
   const underpowered = alike.every((pair) => pair.note === "underpowered");
   const parts = [
     ["better than control", better], ["worse than control", worse], [underpowered ? "like control, underpowered" : "like control", alike],
   ].filter(([, chosen]) => chosen.length).map(([name, chosen]) => sentence(name, { solvers: chosen.map((pair) => pair.first), control }));
-  const [{ first: challenger }] = pairs;
-  return [...parts, sentence("challenger", { solver: challenger, effect: effectOf(pairs, challenger, control, metric) })].join("; ");
+  const [{ first: challenger }] = pairs, seeds = Math.min(...ranking.map((row) => row.seeds));
+  const claims = seeds < LEAST_SEEDS ? [sentence("too few seeds, control", { seeds })] : parts;
+  return [...claims, sentence("challenger", { solver: challenger, effect: effectOf(pairs, challenger, control, metric) })].join("; ");
 }
 
 function effectOf(pairs, first, second, { logarithmic, noun: quantity }) {
