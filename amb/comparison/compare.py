@@ -51,7 +51,7 @@ def compare(
 ) -> Comparison:
     """Run what is missing in the study and compare the solvers.
 
-    Solvers and problems of your own may be given as objects or classes, beside names. The study knows a class as
+    Solvers and problems of your own may be given as objects or classes, as well as by name. The study knows a class as
     ``module:Class`` and a problem by its id. Where another process cannot find the same under that name (a class of a
     script or notebook, a network that is not registered), stored runs are found again only by a call with the object.
 

@@ -40,7 +40,7 @@ class Runs:
 def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> Runs:
     """Read a plan's runs from a study and, if it lacks them, from the baseline.
 
-    An extension that was interrupted leaves shorter runs beside longer ones: all are then cut to the largest budget
+    An extension that was interrupted leaves shorter runs next to longer ones: all are then cut to the largest budget
     that they have in common.
 
     Raises:

@@ -37,7 +37,7 @@ def objective(
             an edited function is evaluated again; code of installed packages counts with its name only.
 
     Raises:
-        SpecError: bounds or levels that are none, or a function whose name or content cannot be told.
+        SpecError: invalid bounds or levels, or a function without a name or content to identify it by.
     """
     box = _box(bounds)
     counts = np.broadcast_to(np.asarray(levels), len(box)) if np.ndim(levels) == 0 else np.asarray(levels)

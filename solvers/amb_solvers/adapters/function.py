@@ -40,7 +40,7 @@ def from_function(
 
     It runs in a thread, one evaluation at a time, on private global random states. If it returns before the budget is
     spent, it is called again with another seed; when the budget is spent, its next evaluation raises `Stopped`. An
-    exception of its own ends the run. A function that computes for ever without evaluating is ended by
+    exception of its own ends the run. A function that never stops computing and never evaluates is ended by
     `--isolate --timeout` only.
 
     Args:
@@ -130,7 +130,7 @@ class FunctionSolver(Replayed, BatchSolver):
         return self._box.rows(points)
 
     def _next(self) -> FloatArray | None:
-        """The next points of the function, which is called anew if it has returned; None if it returns now."""
+        """The next points of the function, which is called again if it has returned; None if it returns now."""
         if self._conversation is None:
             offer = Offer(self._box, self.seed, self._passes, self.remaining)
             call = type(self).call  # the thread must not keep this solver alive

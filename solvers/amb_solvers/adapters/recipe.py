@@ -17,7 +17,7 @@ from amb.fingerprint import fingerprint
 
 @dataclass(frozen=True)
 class Recipe:
-    """The call of an adapter that made a solver class, so that the class can be made again elsewhere.
+    """The call of an adapter that made a solver class, so that another process can make the class, too.
 
     Attributes:
         adapter: the function that was called.

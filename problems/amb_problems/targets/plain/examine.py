@@ -219,7 +219,7 @@ class _Examination:
                             self._refuse(name)
 
     def _verify_neighbours(self, responses: Responses) -> None:
-        """An image's values beside others may round otherwise, but must be of the same size."""
+        """In a batch an image's values may round differently, but must be of the same size."""
         names = tuple(responses.layers)
         with self.source.pool.fresh() as copy:
             together = responses.shown(copy, self.source.probes("random", 2), names)
