@@ -278,7 +278,7 @@ def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: Si
     agree(shown, runs, traces, hits=True, whole=True)
     runtimes = browser.run(RUNTIMES)
     agree_on_runtimes(runtimes, small.board, runs, traces)
-    pooled = pooled_runtimes(runs, traces, rng=np.random.default_rng(0)).set_index("solver")
+    pooled = pooled_runtimes(runs, traces).set_index("solver")
     for solver, rows in runtimes.items():
         own = pooled.loc[solver]
         known = np.isfinite(own["low"]).to_numpy()

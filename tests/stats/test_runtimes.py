@@ -39,22 +39,24 @@ def test_ert_counts_the_queries_of_misses() -> None:
 
 
 def test_pooled_ert_sums_over_problems_and_brackets_itself() -> None:
-    """All queries over all successes; the interval holds the value; one that can fail everywhere has no upper end."""
+    """All queries over all successes; the interval holds the value; a single problem has none."""
     runs, traces = study(VALUES, budget=4)
-    table = pooled_runtimes(runs, traces, fractions=[0.5, 1.0], resamples=300, rng=np.random.default_rng(1))
+    table = pooled_runtimes(runs, traces, fractions=[0.5, 1.0])
     fast = table[table["solver"] == "fast"].set_index("fraction")
     assert fast["ert"].tolist() == [7 / 2, 7 / 2]
     assert fast["reached"].tolist() == [pytest.approx(2 / 3)] * 2
     assert (table["low"] <= table["ert"]).all()
     assert (table["ert"] <= table["high"]).all()
-    assert table.loc[table["solver"] == "slow", "high"].iloc[-1] == np.inf
+    assert table["high"].max() / table["ert"].max() > 1, "two problems say little"
+    alone = pooled_runtimes(runs[runs["problem"] == "b"], traces, fractions=[0.5])
+    assert alone[["low", "high"]].isna().all(axis=None), "one run of one problem"
 
 
 def test_the_interval_covers_the_expectation() -> None:
     """Geometric runtimes with restarts: ERT is 1/p, and 95% intervals hold it about that often."""
     rng = np.random.default_rng(0)
     p, budget, inside = 0.02, 60, 0
-    for _ in range(25):
+    for _ in range(100):
         hits = rng.geometric(p, size=(12, 8))
         values = {
             (f"{problem}", "one", seed): (np.arange(1, budget + 1) >= hits[problem, seed]).astype(float).tolist()
@@ -63,6 +65,6 @@ def test_the_interval_covers_the_expectation() -> None:
         }
         runs, traces = study(values, budget)
         runs["target"] = runs["problem"]  # every problem its own network
-        row = pooled_runtimes(runs, traces, fractions=[1.0], resamples=100, rng=rng).iloc[0]
+        row = pooled_runtimes(runs, traces, fractions=[1.0]).iloc[0]
         inside += row["low"] <= 1 / p <= row["high"]
-    assert inside >= 20
+    assert 89 <= inside <= 99

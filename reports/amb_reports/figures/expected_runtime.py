@@ -20,7 +20,7 @@ class ExpectedRuntime(Drawn):
 
     def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
-        table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, rng=np.random.default_rng(0))
+        table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces)
         return {} if table.empty else {self.name: draw_runtimes(table, scale_and_scope(runs, traces))}
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
@@ -58,7 +58,7 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
     axes.set_ylabel("expected queries", color=INK, fontsize=10)
     note = (
         "Expected runtime: queries of all runs divided by the number of runs that reached the threshold; ×: no run got "
-        f"further; bands: 95% bootstrap over problems. {caption}."
+        f"further; bands: 95% intervals over problems. {caption}."
     )
     explain(figure, "Expected queries to a threshold", note)
     return figure

@@ -72,6 +72,6 @@ def draw_runtime(table: pd.DataFrame, caption: str) -> Figure:
     label_ends(axes, last, float(table["query"].max()), styles)
     axes.set_xlabel("queries", color=INK, fontsize=10)
     axes.set_ylabel("share of thresholds reached", color=INK, fontsize=10)
-    note = f"51 thresholds per problem; ×: budget; bands: 95% bootstrap over problems. {caption}."
+    note = f"{len(FRACTIONS)} thresholds per problem; ×: budget; bands: 95% bootstrap over problems. {caption}."
     explain(figure, "Thresholds reached", note)
     return figure

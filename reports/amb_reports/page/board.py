@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from amb.contracts.problem import UInt8Array
@@ -102,7 +101,7 @@ class Board:
     def runtimes(self) -> pd.DataFrame:
         """Expected runtimes of all problems at that budget: solver, fraction, low, high, of `pooled_runtimes`."""
         first = self.views[0]
-        table = pooled_runtimes(common(competing(first.runs)), first.traces, rng=np.random.default_rng(0))
+        table = pooled_runtimes(common(competing(first.runs)), first.traces)
         return table[["solver", "fraction", "low", "high"]] if len(table) else table
 
 

@@ -72,7 +72,7 @@ FIGURES.push({
           ...curved.filter(({ rows }) => rows.length < THRESHOLDS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "times" })),
         ],
       }],
-      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% bootstrap over problems." : "Bands are given for the whole study only."}`,
+      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% intervals over problems." : "Bands are given for the whole study only."}`,
     };
   },
 });
@@ -98,6 +98,6 @@ function drawRuntimes(result) {
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
     ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
     h("p", { class: "muted" }, "Expected queries to close a share of each problem's gap, if each run that misses is followed by a "
-      + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% bootstrap over problems. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
+      + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% intervals over problems. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No selected run is on a problem with thresholds.")]));
 }
