@@ -47,7 +47,8 @@ def draw_runtimes(table: pd.DataFrame, caption: str) -> Figure:
         if len(part) < len(table[table["solver"] == solver]):
             axes.plot(share.iloc[-1], part["ert"].iloc[-1], "x", color=style.colour, clip_on=False, zorder=5)
     axes.set_yscale("log")
-    axes.set_ylim(max(float(finite["low"].min()) * 0.8, 0.8) if len(finite) else 0.8, top)
+    least = float(finite["low"].fillna(finite["ert"]).min()) if len(finite) else 1.0  # one problem has no interval
+    axes.set_ylim(max(least * 0.8, 0.8), top)
     axes.set_xlim(0, 1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     tidy(axes)
