@@ -1,4 +1,4 @@
-"""Calling the code of plug-ins: one rule for what it may raise, and how that is told in one line.
+"""Calling the code of plug-ins: one rule for what it may raise, and how it is reported in one line.
 
 Whatever a plug-in raises ends what it was called for (a run, a report, a command that needs the plug-in) and nothing
 else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generator's exit. Only the user ends a command.

@@ -25,13 +25,10 @@ class Conditions:
 
     Attributes:
         effects: drift, adaptation, bursts and lost trials.
-        references: before every so many queries a reference image is shown, with as many repeats as a query, and values
-            are divided by the gain that the latest of these responses show. 0: there are no references, and values are
-            not corrected. The reference image drives the neuron at half of `effects.strong` and is shown after a pause,
-            without adaptation. Reference trials are not queries of the budget.
-
-    Raises:
-        SpecError: a number out of range.
+        references: number of queries between presentations of a reference image, which has as many repeats as a query.
+            Values are divided by the gain that the latest of these responses show. 0: there are no references, and
+            values are not corrected. The reference image drives the neuron at half of `effects.strong` and is shown
+            after a pause, without adaptation. Reference trials are not queries of the budget.
     """
 
     effects: TrialEffects

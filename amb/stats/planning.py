@@ -37,7 +37,7 @@ class Components:
     network: float
 
     def of_problem(self, seeds: int) -> float:
-        """Variance, within a network, of the difference between two medians of so many seeds."""
+        """Variance, within a network, of the difference between two medians over this number of seeds."""
         return self.problem + 2 * self.seed * median_variance(seeds)
 
 
@@ -108,7 +108,7 @@ def _projection(columns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=128)
 def median_variance(seeds: int) -> float:
-    """Variance of the median of so many standard normal numbers, by a simulation that is always the same."""
+    """Variance of the median of this number of standard normal values, from a simulation with a fixed seed."""
     if seeds == 1:
         return 1.0
     if seeds > 50:

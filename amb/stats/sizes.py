@@ -61,7 +61,7 @@ class Size:
     enough: bool
 
     def runs(self, solvers: int) -> int:
-        """Number of runs of a study with so many solvers."""
+        """Number of runs of a study with this number of solvers."""
         return self.problems * self.seeds * solvers
 
 

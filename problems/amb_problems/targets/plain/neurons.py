@@ -108,7 +108,7 @@ _swap = threading.Lock()
 
 
 class _ThreadsOwn:
-    """Stands in for a list of neurons: a thread that measures sees its own copy's neurons, other threads the list."""
+    """Replaces a list of neurons: a thread that measures sees its own copy's neurons, other threads the list."""
 
     def __init__(self, shared: list[object]) -> None:
         self.shared, self._own, self._inside = shared, threading.local(), 0

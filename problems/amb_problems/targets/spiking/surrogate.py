@@ -52,7 +52,7 @@ class _LIFSteps(torch.autograd.Function):
         for g, s in reversed(list(steps)):
             if after is not None and reset == "subtract":  # the gradient through this frame's potential to the next
                 g.add_(after, alpha=decay)
-            elif after is not None:  # likewise, unless the potential was reset to zero
+            elif after is not None:  # the same, unless the potential was reset to zero
                 g.add_(torch.addcmul(after, after, s, value=-1), alpha=decay)
             after = g
         return slope, None, None, None, None, None, None

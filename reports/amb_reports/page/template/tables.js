@@ -104,7 +104,7 @@ function drawRanking(result) {
     h("p", { class: "muted" }, [
       `${scopeWords(result)}.`,
       result.groups.length ? sentence("letters") : "",
-      "Brackets: 95% intervals, exact, for problems like these.",
+      "Brackets: 95% intervals, for problems like these.",
       allTimed(rows) ? "Runs were timed alone." : "Seconds are shares of joint batches and support no claim about wall time.",
     ].filter((words) => words).join(" ")),
   );
