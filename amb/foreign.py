@@ -33,13 +33,14 @@ class RaisesInterrupted:
 def from_user(error: BaseException) -> bool:
     """Whether an exception comes from the user's Ctrl-C rather than from the plug-in that was called.
 
-    While a `RaisesInterrupted` handles SIGINT, and outside the main thread, a plain KeyboardInterrupt can only be the
-    plug-in's.
+    While a `RaisesInterrupted` handles SIGINT, where SIGINT is ignored (as in a shell's background jobs), and outside
+    the main thread, a plain KeyboardInterrupt can only be the plug-in's.
     """
     if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
         return False
-    owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
-    return isinstance(error, Interrupted) or not isinstance(owner, RaisesInterrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    raises_plain = callable(handler) and not isinstance(getattr(handler, "__self__", None), RaisesInterrupted)
+    return isinstance(error, Interrupted) or raises_plain
 
 
 def in_a_line(error: BaseException) -> str:

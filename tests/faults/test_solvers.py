@@ -166,6 +166,19 @@ def test_one_rule_ends_a_run_in_process_and_isolated(tmp_path: Path) -> None:
         assert here == isolated
 
 
+def test_a_solver_s_own_interrupt_ends_its_run_where_sigint_is_ignored(tmp_path: Path) -> None:
+    """As in a background job of a shell: nothing that the user presses can raise it there."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        plan = RunPlan("p/q/r/0", "print", "presses-ctrl-c", "1", 0, 60)
+        study = Study(tmp_path)
+        execute([plan, GOOD], study, problem)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert study.load(plan)[0].status == "crash"  # type: ignore[index]
+    assert study.load(GOOD)[0].status == "ok"  # type: ignore[index]
+
+
 @pytest.mark.parametrize("isolate", [False, True])
 @pytest.mark.parametrize("solver", ["changes-what-it-is-told", "changes-what-it-asked", "changes-directory", "rogue"])
 def test_what_a_solver_changes_changes_nothing_here(
