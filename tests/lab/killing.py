@@ -66,8 +66,8 @@ def ending(folder: Path) -> tuple:
     )
 
 
-def disturb(folder: Path, rng: np.random.Generator) -> Counter:
-    """Kill workers until one ends by itself; how often each activity was hit."""
+def disturb(folder: Path, rng: np.random.Generator, mean: float) -> Counter:
+    """Kill workers until one ends by itself, each after `mean` seconds on average; how often each activity was hit."""
     kills: Counter = Counter()
     doing = folder.parent / "doing"
     while True:
@@ -80,7 +80,7 @@ def disturb(folder: Path, rng: np.random.Generator) -> Counter:
                 status = 0
             finally:
                 os._exit(status)
-        time.sleep(rng.exponential(0.2))
+        time.sleep(rng.exponential(mean))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         what = os.pread(descriptor, 1, 0).decode()
@@ -100,9 +100,15 @@ def main() -> None:
     torch.set_num_threads(1)  # a fork must not inherit threads
     quiet, rough = asked.folder / "quiet", asked.folder / "rough"
     experiment(quiet, asked.trials)
-    work(quiet, lambda what: None)
+    work(quiet, lambda what: None)  # the first one also imports and compiles
+    timed = asked.folder / "timed"
+    experiment(timed, asked.trials)
+    began = time.monotonic()
+    work(timed, lambda what: None)
+    # So that a fast machine does not finish before it is killed, nor a slow one never get anywhere.
+    mean = min(0.2, (time.monotonic() - began) * 20 / asked.trials)
     experiment(rough, asked.trials)
-    kills = disturb(rough, np.random.default_rng(asked.seed))
+    kills = disturb(rough, np.random.default_rng(asked.seed), mean)
     same = ending(quiet) == ending(rough)
     print(json.dumps({"kills": sum(kills.values()), "hit": dict(kills), "same": same, "blocks": len(ending(quiet)[3])}))
     sys.exit(0 if same else 1)
