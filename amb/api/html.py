@@ -9,7 +9,7 @@ import numpy as np
 from amb.comparison.result import Comparison
 from amb.contracts.problem import UInt8Array
 from amb.errors import AmbError
-from amb.reports.images import as_rgb
+from amb.reports.images import as_picture
 from amb.spec import ProblemId
 from amb.stats import ranking_columns, shown
 from amb.study.untrusted import plain
@@ -61,8 +61,6 @@ def images_html(comparison: Comparison) -> str:
 
 
 def _data_uri(image: UInt8Array) -> str:
-    from PIL import Image
-
     buffer = BytesIO()
-    Image.fromarray(as_rgb(image), "RGB").save(buffer, "PNG")
+    as_picture(image).save(buffer, "PNG")
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"

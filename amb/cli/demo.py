@@ -88,9 +88,9 @@ def _save(image: "UInt8Array", file: Path) -> None:
     from PIL import Image
 
     from amb.errors import DataError
-    from amb.reports.images import as_rgb
+    from amb.reports.images import as_picture
 
-    picture = Image.fromarray(as_rgb(image), "RGB")
+    picture = as_picture(image)
     try:
         picture.resize((8 * picture.width, 8 * picture.height), Image.Resampling.NEAREST).save(file)
     except (OSError, ValueError) as cause:

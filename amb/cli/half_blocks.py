@@ -15,14 +15,13 @@ GAP = 2
 def side_by_side(images: "Sequence[UInt8Array]", *, side: int) -> "Text":
     """Images next to each other, each `side` characters wide and half as many lines high."""
     import numpy as np
-    from PIL import Image
     from rich.color import Color
     from rich.style import Style
     from rich.text import Text
 
-    from amb.reports.images import as_rgb
+    from amb.reports.images import as_picture
 
-    small = [np.asarray(Image.fromarray(as_rgb(image), "RGB").resize((side, side))) for image in images]
+    small = [np.asarray(as_picture(image).resize((side, side))) for image in images]
     text = Text(no_wrap=True)
     for y in range(0, side - 1, 2):
         for number, image in enumerate(small):

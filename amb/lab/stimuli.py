@@ -13,7 +13,7 @@ from amb.contracts.generator import Generator, Grid
 from amb.errors import LabError
 from amb.lab.experiment import Screen
 from amb.lab.history import BLANK, History, reference_name
-from amb.reports.images import as_rgb
+from amb.reports.images import as_picture
 
 FOLDER = "references"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -98,7 +98,7 @@ class Pictures:
         return pictures
 
     def _framed(self, image: Picture) -> Picture:
-        return self._placed(Image.fromarray(as_rgb(image), "RGB"))
+        return self._placed(as_picture(image))
 
     def _placed(self, picture: Image.Image) -> Picture:
         """A picture, its central square enlarged to the size of the stimulus, on the background."""

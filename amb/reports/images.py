@@ -1,9 +1,14 @@
 """Images prepared for pictures."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amb.contracts.problem import UInt8Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def as_rgb(image: ArrayLike) -> UInt8Array:
@@ -16,3 +21,10 @@ def as_rgb(image: ArrayLike) -> UInt8Array:
     pixels = np.asarray(image, dtype=np.uint8)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+
+
+def as_picture(image: ArrayLike) -> "Image":
+    """An image as Pillow's, in RGB; `image` as in `as_rgb`."""
+    from PIL import Image
+
+    return Image.fromarray(as_rgb(image), "RGB")

@@ -27,7 +27,7 @@ COLUMNS = ("solver", "runs", "queries", "best", "score")
 
 def display(console: "Console") -> Progress:
     """The display that fits a console: a live table in a terminal, lines every ten seconds in a pipe."""
-    return TerminalTable(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+    return TerminalTable(console) if _is_live(console) else Lines(console)
 
 
 def default_display() -> Progress:
@@ -37,7 +37,12 @@ def default_display() -> Progress:
     from rich.console import Console
 
     console = Console(stderr=True)
-    return TerminalTable(console) if console.is_terminal and not console.is_dumb_terminal else Progress()
+    return TerminalTable(console) if _is_live(console) else Progress()
+
+
+def _is_live(console: "Console") -> bool:
+    """Whether what is drawn can be replaced in place."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 class _Display(Progress):

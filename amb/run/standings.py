@@ -97,7 +97,7 @@ class Standings:
     def solvers(self) -> list[Standing]:
         """One record per solver, in the order of the plan."""
         standings: dict[str, Standing] = {}
-        values: dict[str, list[float]] = {}
+        values: dict[str, list[tuple[float, float]]] = {}
         for plan in self._plans:
             run, one = self._progress(plan), standings.setdefault(plan.solver, Standing(plan.solver))
             record = self._ended.get(plan.run_id)
@@ -109,13 +109,10 @@ class Standings:
             one.fresh += run.fresh
             one.seconds += run.seconds
             if np.isfinite(run.best):
-                values.setdefault(plan.solver, []).append(run.best)
-                values.setdefault(f"{plan.solver} score", []).append(self._scale(plan, run.best))
-        for one in standings.values():
-            if one.solver in values:
-                scores = np.array(values[f"{one.solver} score"])
-                one.best = float(np.mean(values[one.solver]))
-                one.score = float(np.mean(scores)) if np.isfinite(scores).all() else np.nan
+                values.setdefault(plan.solver, []).append((run.best, self._scale(plan, run.best)))
+        for solver, pairs in values.items():
+            best, score = np.mean(pairs, axis=0)  # NaN if any score is unknown
+            standings[solver].best, standings[solver].score = float(best), float(score)
         return list(standings.values())
 
     @property

@@ -53,7 +53,8 @@ def ranking(
     table = table.assign(white_box=False, covered=covered, asked=asked)
     table = table.join(_facts(scored, hits)).join(_tallies(blocks, control))
     # If no problem is common, nothing was joined.
-    table = table.fillna({"runs": 0, "failures": 0}).astype({"runs": int, "failures": int})
+    counts = ["runs", "failures", "seeds"]
+    table[counts] = table[counts].fillna(0).astype(int)
     table["timed"] = table["timed"].eq(True)
     table["budget"] = budgets
     reference = control if control is not None else order[0]
@@ -61,8 +62,6 @@ def ranking(
     groups = letters(order, pairs) if control is None and len(blocks) else dict.fromkeys(order, "")
     table["letters"] = [groups[solver] for solver in order]
     table["problems"] = len(blocks)
-    table["seeds"] = scored.groupby(["solver", "problem"]).size().groupby("solver").min()
-    table["seeds"] = table["seeds"].fillna(0).astype(int)
     table["anchored"] = anchored[blocks.index].mean()
     table["place"] = table["mean_rank"].rank(method="min").astype("Int64")
     return table.rename_axis("solver").reset_index()[_order()]
@@ -80,7 +79,7 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
     table["asked"] = scored["problem"].nunique()
     table["budget"] = scored.groupby("solver")["budget"].max()
     table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
-    table["anchored"], table["seeds"] = np.nan, scored.groupby(["solver", "problem"]).size().groupby("solver").min()
+    table["anchored"] = np.nan
     for column in ("place", "wins", "ties", "losses"):
         table[column] = pd.array([pd.NA] * len(table), dtype="Int64")
     return table.rename_axis("solver").reset_index()[_order()]
@@ -97,6 +96,7 @@ def _facts(scored: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
     cells = ["problem", "solver", "seed"]
     runs = scored.assign(timed=timed(scored)).merge(hits[[*cells, "reached", "spent"]], on=cells, how="left")
     tally = runs.groupby("solver").agg(runs=("score", "size"), failures=("failed", "sum"), timed=("timed", "all"))
+    tally["seeds"] = runs.groupby(["solver", "problem"]).size().groupby("solver").min()
     rules = {column.name: column.aggregate for column in columns.RANKING if column.aggregate}
     return tally.assign(**{name: aggregate(runs, rule) for name, rule in rules.items()})
 

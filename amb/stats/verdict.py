@@ -82,11 +82,10 @@ def basis(
         sentence("runs", runs=runs, failed=_failed(failures)),
     ]
     if comparisons:
-        facts.append(sentence("test", level=_level(pairs), comparisons=comparisons))
+        facts.append(sentence("test", level=question.level, comparisons=comparisons))
         if pairs["low"].notna().any():
-            level = _level(pairs)
-            words = "intervals" if level == "problems" else "intervals, level"
-            facts.append(sentence(words, networks=networks, level=level))
+            words = "intervals" if question.level == "problems" else "intervals, level"
+            facts.append(sentence(words, networks=networks, level=question.level))
     parts = [sentence("based on", facts="; ".join(facts))]
     if len(elsewhere):
         parts.append(sentence("left out", problems=int(elsewhere["problem"].nunique()), **left_out))
@@ -103,11 +102,6 @@ def basis(
     if networks:
         parts.append(_generality(ranking, pairs))
     return " ".join(parts)
-
-
-def _level(pairs: pd.DataFrame) -> str:
-    """What the tests are over: "problems", "layers" or "networks"."""
-    return str(pairs["method"].iloc[0]).removeprefix("exact Wilcoxon signed-rank test over ").split(" ")[0]
 
 
 def _generality(ranking: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -169,7 +163,7 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str
         few = sentence(
             "too few problems",
             problems=units,
-            units=_units(pairs, units),
+            units=question.level.removesuffix("s") if units == 1 else question.level,
             comparisons=comparisons,
             least=compact(least),
         )
@@ -179,12 +173,6 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str
     differ = int(pairs["differs"].sum())
     others = sentence("others differ", count=differ) if differ else ""
     return sentence("no winner", others=others, equal=_equal(pairs, best, second), **words)
-
-
-def _units(pairs: pd.DataFrame, count: int) -> str:
-    """The noun for what is tested: "problem", "layers", ..."""
-    level = _level(pairs)
-    return level.removesuffix("s") if count == 1 else level
 
 
 def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
@@ -18,7 +17,7 @@ from amb.lab.stimuli import Picture
 from amb.study.durable import write_whole
 from amb_reports.figures.palette import COLOURS
 from amb_reports.laboratory.charts import Point, Series, chart
-from amb_reports.page.html import DARK_COLOURS
+from amb_reports.page.html import DARK_COLOURS, environment
 
 KINDS = {"candidate": "new stimuli", "best": "best so far", "reference": "references", "blank": "blanks"}
 """Kinds of presentations and what the page calls them."""
@@ -40,17 +39,11 @@ class Page(LabReport):
 
 def render(data: LabData) -> str:
     """The page."""
-    environment = Environment(
-        loader=PackageLoader("amb_reports.laboratory", "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
+    templates = environment("amb_reports.laboratory")
+    templates.filters["number"] = number
     names = [str(n) for column in ("stimulus", "reference") for n in data.best[column] if isinstance(n, str)]
     pictures = data.draw(list(dict.fromkeys(names)))
-    return environment.get_template("laboratory.html.j2").render(
+    return templates.get_template("laboratory.html.j2").render(
         data=data,
         amb=version("amb"),
         colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),

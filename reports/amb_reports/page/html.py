@@ -54,32 +54,40 @@ class Html(StudyReport):
         return [file]
 
 
-def render(board: Board, *, title: str) -> str:
-    """The page, a single file that refers to no others."""
-    data = payload(board, title=title)
-    environment = Environment(
-        loader=PackageLoader("amb_reports.page", "template"),
+def environment(package: str) -> Environment:
+    """Jinja for the folder `template` of a package: escapes everything, and refuses a name that is not given."""
+    return Environment(
+        loader=PackageLoader(package, "template"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(board: Board, *, title: str) -> str:
+    """The page, a single file that refers to no others."""
+    data = payload(board, title=title)
     columns = ranking_columns(board.analysis.question)
     first = board.views[0]
-    return environment.get_template("page.html.j2").render(
-        title=title,
-        verdict=board.analysis.verdict,
-        basis=board.analysis.basis,
-        scope=scope(first.runs),
-        ranking=shown(board.analysis.table, columns),
-        columns={column.title: column for column in columns.values()},
-        notes=board.notes,
-        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
-        style=_asset("style.css"),
-        licences=_asset("vendor/LICENSES.txt"),
-        scripts=[_asset(name) for name in SCRIPTS],
-        data=Markup(to_json(data)),
-        amb=data["amb"],
+    return (
+        environment("amb_reports.page")
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            verdict=board.analysis.verdict,
+            basis=board.analysis.basis,
+            scope=scope(first.runs),
+            ranking=shown(board.analysis.table, columns),
+            columns={column.title: column for column in columns.values()},
+            notes=board.notes,
+            colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+            style=_asset("style.css"),
+            licences=_asset("vendor/LICENSES.txt"),
+            scripts=[_asset(name) for name in SCRIPTS],
+            data=Markup(to_json(data)),
+            amb=data["amb"],
+        )
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from amb.contracts.problem import UInt8Array
-from amb.reports.images import as_rgb
+from amb.reports.images import as_picture
 from amb_reports.page.board import Evolution
 
 MOST_BYTES = 1_800_000
@@ -80,7 +80,7 @@ def _chosen(count: int, wanted: int) -> tuple[int, ...]:
 
 
 def _small(image: UInt8Array, side: int) -> Image.Image:
-    picture = Image.fromarray(as_rgb(image), "RGB")
+    picture = as_picture(image)
     if picture.size == (side, side):
         return picture
     smaller = max(picture.size) > side
