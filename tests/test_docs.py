@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 PICTURE = ROOT / "docs" / "images" / "architecture.py"
 
 
@@ -38,7 +38,12 @@ def shell_lines(page: Path, start: str = "amb ") -> list[str]:
 
 @pytest.mark.parametrize(
     ("page", "fewest"),
-    [("README.md", 8), ("docs/studies.md", 9), ("docs/leaderboard.md", 4), ("docs/planning.md", 3)],
+    [
+        ("README.md", 8),
+        ("docs/guides/studies.md", 9),
+        ("docs/guides/leaderboard.md", 4),
+        ("docs/guides/planning.md", 3),
+    ],
 )
 def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:
     lines = shell_lines(ROOT / page)

@@ -26,7 +26,7 @@ class Comparison:
         plan: solvers, problems, budget and seeds.
         requested: the same, and how the runs were to be executed, as the study's manifest records it.
         study: where the runs are.
-        runs: one row per run (docs/statistics.md lists the columns).
+        runs: one row per run (docs/notes/statistics.md lists the columns).
         traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
         analysis: the statistics, and the question that they answer.
         baseline: the published study whose runs are used as well.

@@ -25,7 +25,7 @@ class ReportData:
     """What a report is made from: the runs of several solvers on several problems, and their statistics.
 
     Attributes:
-        runs: one row per run (docs/statistics.md lists the columns).
+        runs: one row per run (docs/notes/statistics.md lists the columns).
         traces: float64[queries] of every run: its values without noise, in query order, NaN where a query failed.
         analysis: every table of the statistics, the verdict, and the question that was asked.
         settings: everything needed to repeat the comparison.

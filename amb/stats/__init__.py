@@ -1,6 +1,6 @@
 """Comparing solvers, one module for each step; a step takes DataFrames and returns one.
 
-`analyse` runs the whole pipeline; docs/statistics.md explains the steps and gives their sources.
+`analyse` runs the whole pipeline; docs/notes/statistics.md explains the steps and gives their sources.
 """
 
 from amb.stats.analysis import Analysis, analyse

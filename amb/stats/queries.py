@@ -13,7 +13,7 @@ FRACTIONS = tuple(i / 52 for i in range(1, 53))
 """The 52 thresholds of a problem, as shares of the gap from chance to the best known value; three quarters is one."""
 
 THRESHOLD = 0.75
-"""The one threshold in tables: most runs are too short to close nine tenths of the gap (docs/statistics.md)."""
+"""The one threshold in tables: most runs are too short to close nine tenths of the gap (docs/notes/statistics.md)."""
 
 SLACK = 1e-11
 """A share of the gap: a value that equals a threshold up to rounding has reached it."""

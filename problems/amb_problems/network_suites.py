@@ -2,7 +2,7 @@
 
 Sixteen small spiking networks, two of each kind. Which of the two is held out, and which units are searched, is drawn
 by `split` and `unit_layers` with stated seeds, before any solver was run; tests repeat both draws. Nothing may be tuned
-on the held-out half: see `docs/protocol.md`.
+on the held-out half: see `docs/guides/protocol.md`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

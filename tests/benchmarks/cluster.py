@@ -1,4 +1,4 @@
-"""What a cluster costs beyond its work: `python tests/benchmarks/cluster.py` prints what docs/studies.md quotes.
+"""What a cluster costs beyond its work: `python tests/benchmarks/cluster.py` prints what docs/guides/studies.md quotes.
 
 The network is a stand-in that waits 50 ms a batch and leaves the processor alone, so that many workers can be measured
 on few cores: what is measured is the bench's and Dask's share, not the network's.

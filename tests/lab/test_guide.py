@@ -1,4 +1,4 @@
-"""docs/lab.md works as written: the rehearsal, and the rig loops against a server."""
+"""docs/guides/lab.md works as written: the rehearsal, and the rig loops against a server."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from .conftest import new_experiment
 from .test_server import TOKEN, serving
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "lab.md").read_text(encoding="utf-8")
 
 
 def block(language: str, containing: str) -> str:

@@ -16,7 +16,7 @@ from amb_problems.cards import SpikingTargetCard
 from amb_problems.network_suites import KINDS, SPLIT_SEED, UNITS, UNITS_SEED, split, unit_layers
 from amb_problems.suites import ANN_SEED, DEAD, LAYERS_SEED, MNIST_SEED, QUICK_SEED, draw
 
-PROBLEMS_PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
+PROBLEMS_PAGE = Path(__file__).parents[2] / "docs" / "guides" / "problems.md"
 
 
 def test_units_of_quick_are_drawn_by_the_stated_rule() -> None:
@@ -156,7 +156,7 @@ def test_suites_expand_and_ids_are_problems() -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_the_table_of_networks_says_what_the_cards_say(name: str) -> None:
-    """Layers, frames, accuracy and half of each small network in docs/problems.md."""
+    """Layers, frames, accuracy and half of each small network in docs/guides/problems.md."""
     card = checkpoint.read_card(name, SpikingTargetCard)
     (row,) = [line for line in PROBLEMS_PAGE.read_text().splitlines() if line.startswith(f"| `{name}` |")]
     layers, neuron, frames, accuracy, half = (cell.strip() for cell in row.split("|")[2:-1])

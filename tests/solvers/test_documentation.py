@@ -8,7 +8,7 @@ from amb.catalogue.plugins import plugins
 from amb.catalogue.solvers import resolve
 from amb_solvers.tables.costs import HEADER, facts, main
 
-DOCS = Path(__file__).parents[2] / "docs" / "solvers.md"
+DOCS = Path(__file__).parents[2] / "docs" / "guides" / "solvers.md"
 BUILT_IN = [name for name, plugin in plugins("solvers").items() if plugin.location.startswith("amb_solvers.")]
 
 

@@ -1,4 +1,4 @@
-"""Facts about Nevergrad's optimizers that docs/solvers.md states."""
+"""Facts about Nevergrad's optimizers that docs/guides/solvers.md states."""
 
 import sys
 from collections.abc import Callable

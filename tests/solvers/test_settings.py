@@ -30,6 +30,6 @@ def test_a_batch_is_k(name: str, batch: int) -> None:
 
 
 def test_xdream_s_published_settings() -> None:
-    """Those of XDream's experiments, as docs/solvers.md says."""
+    """Those of XDream's experiments, as docs/guides/solvers.md says."""
     published = {"k": 20, "selectivity": 2.0, "mutation_rate": 0.5, "mutation_size": 0.5, "heritability": 0.5}
     assert dict(resolve("xdream-ga").options) == {**published, "keep": 0}

@@ -1,4 +1,4 @@
-"""autorank's reading of Demšar (2006), where it is installed; docs/statistics.md says why it is optional."""
+"""autorank's reading of Demšar (2006), where it is installed; docs/notes/statistics.md says why it is optional."""
 
 import numpy as np
 import pandas as pd

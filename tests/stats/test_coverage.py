@@ -49,7 +49,7 @@ def test_intervals_cover_the_truth() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_the_truth_in_the_long_run() -> None:
-    """The table in docs/statistics.md: 20,000 studies of each kind, 93 to 97%."""
+    """The table in docs/notes/statistics.md: 20,000 studies of each kind, 93 to 97%."""
     for (name, n, kind), share in check_coverage(20_000, 0.005).items():
         print(f"{name:12} {n:3} {kind:10} {share:.3f}")
 
@@ -110,7 +110,7 @@ def test_claims_about_layers_hold_their_error() -> None:
 @pytest.mark.parametrize("level", ["problems", "networks", "layers"])
 @pytest.mark.parametrize("effect", [0.0, 0.15, 0.3, 0.375, 0.75])
 def test_claims_hold_their_error_in_the_long_run(level: str, effect: float) -> None:
-    """The table in docs/statistics.md: 5,000 studies each of 8 networks, or of 12 layers of one."""
+    """The table in docs/notes/statistics.md: 5,000 studies each of 8 networks, or of 12 layers of one."""
     by, groups = ("layer", 12) if level == "layers" else ("target", 8)
     share = false_claims(level, groups, effect, 5_000, by)
     print(f"{level:10} {effect:.2f} {share:.3f}")

@@ -1,8 +1,8 @@
 """Speed of the engine on this machine, and its processor utilization: `python -m amb_problems.tables.engine_speed`.
 
-Prints, as the Markdown of `docs/performance.md`, the machine's measured peaks and, for each target and layer, images
-per second on one thread, the ratio to the framework's own forward pass through the whole network, and where the time
-goes. The best of several repetitions counts, since other processes can only slow one down.
+Prints, as the Markdown of `docs/notes/performance.md`, the machine's measured peaks and, for each target and layer,
+images per second on one thread, the ratio to the framework's own forward pass through the whole network, and where the
+time goes. The best of several repetitions counts, since other processes can only slow one down.
 """
 
 from collections import defaultdict

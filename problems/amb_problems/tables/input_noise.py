@@ -1,7 +1,7 @@
 """How many images spiking networks still recognise when every frame has different noise.
 
-`python -m amb_problems.tables.input_noise --data DIR` prints the table of `docs/problems.md`. The predicted class is
-the one whose unit fires most, or whose readout is highest; ties go to the lower class.
+`python -m amb_problems.tables.input_noise --data DIR` prints the table of `docs/guides/problems.md`. The predicted
+class is the one whose unit fires most, or whose readout is highest; ties go to the lower class.
 """
 
 import argparse

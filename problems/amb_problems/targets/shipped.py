@@ -1,7 +1,7 @@
 """The targets whose checkpoints are in the package, as the entry-point group `amb.targets` names them.
 
 A new target of an existing architecture needs no code besides its recipe: see "Adding a target" in
-`docs/problems.md`.
+`docs/guides/problems.md`.
 """
 
 from amb_problems import checkpoint

@@ -1,4 +1,4 @@
-"""The table of solvers in docs/solvers.md, written by ``python -m amb_solvers.tables.costs``.
+"""The table of solvers in docs/guides/solvers.md, written by ``python -m amb_solvers.tables.costs``.
 
 All columns except the last are read from the code. The last one is measured on this machine: the processor time per
 query that ask and tell take, on a grid of 128 dimensions with 64 levels.

@@ -1,6 +1,6 @@
 """Two synthetic neurons, and the performance of the solvers on them.
 
-``python -m amb_solvers.tables.synthetic`` writes the table in docs/solvers.md.
+``python -m amb_solvers.tables.synthetic`` writes the table in docs/guides/solvers.md.
 
 They need no network and take almost no time, so a method can be tried on tens of thousands of queries. The best solver
 on them need not be the best on networks.

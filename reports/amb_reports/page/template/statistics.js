@@ -1,5 +1,5 @@
 "use strict";
-// The statistics of a selection, as amb.stats computes them (docs/statistics.md); intervals are not computed here.
+// The statistics of a selection, as amb.stats computes them (docs/notes/statistics.md); intervals are not computed here.
 
 const round12 = (x) => Math.round(x * 1e12) / 1e12;
 
