@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb_solvers.evolution.cholesky_cma import CholeskyCMA, rank_one
 from amb_solvers.evolution.cma_margin import CMAMargin
+from amb_solvers.evolution.snes import SNES
 from amb_solvers.evolution.xdream_ga import XDreamGA, fitness
 
 SPACE = Space.uniform(12, 16)
@@ -33,6 +35,32 @@ def test_cholesky_cma_has_the_published_rates() -> None:
     assert solver._c_one == pytest.approx(1.19127e-07, rel=1e-3)
     assert solver._c_sigma == pytest.approx(0.0499, abs=6e-3)
     assert solver._damping == pytest.approx(1 + solver._c_sigma)
+
+
+def test_cholesky_cma_measures_its_start_and_updates_every_eleventh_generation() -> None:
+    """As in the authors' experiments: the prior's mean alone, then populations; their setting of 10 means 11."""
+    solver = CholeskyCMA(SPACE, budget=2000, seed=0)
+    first = solver.ask()
+    np.testing.assert_array_equal(first, SPACE.nearest(np.zeros((1, SPACE.d))))
+    solver.tell(first, [0.5])
+    for generation in range(1, 23):
+        rows = solver.ask()
+        assert len(rows) == 40
+        before = solver._factor
+        solver.tell(rows, np.arange(40) / 40)
+        assert np.array_equal(before, solver._factor) == (generation % 11 != 0)
+
+
+@pytest.mark.parametrize("method", [CholeskyCMA, SNES, XDreamGA])
+def test_a_search_may_leave_the_box(method: type[Solver]) -> None:
+    """Where more is always better, the search goes on beyond the highest level, as in the sources; it was clipped."""
+    search = method(SPACE, budget=4000, seed=0)
+    while search.remaining:
+        rows = search.ask()
+        latents = search._proposed
+        assert latents is not None
+        search.tell(rows, latents.sum(axis=1))
+    assert latents.mean() > SPACE.high
 
 
 def test_xdream_fitness_is_a_softmax_at_the_deviation_over_the_selectivity() -> None:

@@ -13,13 +13,15 @@ class SNES(BoxSolver):
     """Separable natural evolution strategy: one mean and one step size for every coordinate.
 
     It starts at the prior's mean with the prior's standard deviation, so that the first population is a draw from
-    the prior. Failed queries share the lowest utilities; if a whole population fails, nothing changes.
+    the prior. The mean may leave the box of the levels; what is measured is rounded to the nearest level. Failed
+    queries share the lowest utilities; if a whole population fails, nothing changes.
 
     Args:
         k: population size; 0 means ``4 + 3 log d``.
         scale: initial step size in standard deviations of the prior.
     """
 
+    version = "2"
     failed_queries = "shares the lowest utilities"
     source = "Schaul, Glasmachers & Schmidhuber 2011, GECCO; Wierstra et al. 2014, JMLR 15, 949-980"
 
@@ -53,4 +55,3 @@ class SNES(BoxSolver):
         # On a plateau the step sizes are random walks; no step needs to be wider than the box.
         width = self.space.high - self.space.low
         self._sigma = np.clip(self._sigma, 1e-6 * width, width)
-        self._mean = np.clip(self._mean, self.space.low, self.space.high)

@@ -24,25 +24,27 @@ class SphereCMA(BoxSolver):
     great circle towards that direction and past it, and draws tangent vectors at the mean, which are mapped onto the
     sphere. There is no covariance to adapt, so a step costs O(k d).
 
-    Differences from the authors' code: theirs also queries the mean once per generation without using the value; that
-    query is saved here. The angle depends on the number of queries, so that every population size has the same
-    schedule. The first generation is drawn from the whole sphere and counts in the schedule: the second explores at
-    48.7°, where theirs starts at 50°. After the end of the exponential schedule the angle stays at `last_angle`.
+    From the second generation on, the mean itself is the first candidate: its value takes no part in the ranking, but
+    the mean is often the best point that there is, and what is recommended is the best point that was measured.
+
+    The schedules are those of the authors' code at its population of 40; with another population the angle is the
+    same after as many queries. After the end of the schedule the angle stays as it is.
 
     Failed queries take no part in the recombination; if a whole generation fails, a new one is drawn around the
     same mean.
 
     Args:
-        k: population size; the better half is recombined.
+        k: population size without the mean; the better half is recombined.
         rate: how far the mean moves: 1 goes to the recombined direction, more goes past it.
         norm: norm of the latents; 0 means that of the prior's latents, about sqrt(d) for a normal prior.
-        angle: typical angle in degrees between the mean and its samples in the first generation.
+        angle: typical angle in degrees between the mean and its samples in the first generation around a mean.
         last_angle: the angle in degrees at the end of the exponential schedule, and after it.
         decay: queries over which the angle shrinks; 3000 are the authors' 75 generations of 40.
-        schedule: "exponential", or "inverse": 15 + 1 / (0.0017 g + 0.0146) degrees in generation g of 40 queries,
-            which ignores `angle`, `last_angle` and `decay`.
+        schedule: "exponential", or "inverse": 15 + 1 / (0.0017 g + 0.0146) degrees in the g-th generation around a
+            mean, which ignores `angle` and `last_angle`.
     """
 
+    version = "2"
     failed_queries = "takes no part in the recombination"
     source = "Wang & Ponce 2022, GECCO (arXiv:2204.06765)"
 
@@ -72,17 +74,18 @@ class SphereCMA(BoxSolver):
         self.schedule = schedule
         self.rate, self.angle, self.last_angle, self.decay = rate, angle, last_angle, decay
         self.norm = norm or prior_norm(space)
-        self._queries = 0  # whose values are known
+        self._explored = 0  # generations around a mean
         self._mean: FloatArray | None = None  # a unit vector
         self._units: FloatArray = np.empty((0, space.d))
 
     @property
     def current_angle(self) -> float:
-        """Angle of exploration in the next generation, in degrees."""
+        """Angle of exploration in the next generation around a mean, in degrees."""
+        last = max(self.decay / GENERATION - 1, 1e-9)
+        generation = min(self._explored * self.k / GENERATION, last)
         if self.schedule == "inverse":
-            return float(15 + 1 / (0.0017 * self._queries / GENERATION + 0.0146))
-        progress = min(1.0, self._queries / self.decay)
-        return float(self.angle * (self.last_angle / self.angle) ** progress)
+            return float(15 + 1 / (0.0017 * (generation + 1) + 0.0146))
+        return float(self.angle * (self.last_angle / self.angle) ** (generation / last))
 
     def _generate(self) -> FloatArray:
         normal = self.rng.standard_normal((self.k, self.space.d))
@@ -90,15 +93,15 @@ class SphereCMA(BoxSolver):
             self._units = unit(normal)
         else:
             tangents = normal - np.outer(normal @ self._mean, self._mean)
-            # A normal vector in d - 1 dimensions has length about sqrt(d - 1): its angle is then `angle`.
-            tangents *= np.radians(self.current_angle) / np.sqrt(max(self.space.d - 1, 1))
-            self._units = follow(self._mean, tangents)
+            tangents *= np.radians(self.current_angle) / np.sqrt(self.space.d)
+            self._units = np.vstack([self._mean, follow(self._mean, tangents)])
+            self._explored += 1
         return self.norm * self._units
 
     def _learn(self, values: FloatArray) -> None:
-        self._queries += len(values)
-        best = best_first(values)[: max(1, self.k // 2)]
+        samples = slice(len(self._units) - self.k, None)  # without the mean
+        best = best_first(values[samples])[: max(1, self.k // 2)]
         if not len(best):
             return
-        direction = unit(log_weights(len(best)) @ self._units[best])
+        direction = unit(log_weights(len(best)) @ self._units[samples][best])
         self._mean = direction if self._mean is None else great_circle(self._mean, direction, self.rate)

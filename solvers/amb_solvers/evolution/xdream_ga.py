@@ -13,7 +13,8 @@ class XDreamGA(BoxSolver):
     Fitness is ``exp((y - max y) / T)`` with ``T = std(y) / selectivity``; values above the 95% quantile are clipped to
     it. Two parents are drawn by fitness, with replacement. Every gene comes from the first parent with probability
     `heritability`, and mutates with probability `mutation_rate` by a normal random number with standard deviation
-    `mutation_size`. Candidates whose query failed stay in the next population and are measured again, as in the
+    `mutation_size`; genes may leave the box of the levels, and what is measured is rounded to the nearest level.
+    Candidates whose query failed stay in the next population and are measured again, as in the
     authors' code. If all values are equal, selection is uniform.
 
     Args:
@@ -26,6 +27,7 @@ class XDreamGA(BoxSolver):
     """
 
     foreign = True  # the best of them and of the population are the next parents
+    version = "2"
     failed_queries = "is measured again in the next generation"
     source = "Xiao & Kreiman 2020, PLoS Comput. Biol. 16, e1007973"
 
@@ -92,7 +94,7 @@ class XDreamGA(BoxSolver):
     def _mutate(self, rows: FloatArray) -> FloatArray:
         mutates = self.rng.random(rows.shape) < self.mutation_rate
         steps = self.mutation_size * self._deviation * self.rng.standard_normal(rows.shape)
-        return np.clip(np.where(mutates, rows + steps, rows), self.space.low, self.space.high)
+        return np.where(mutates, rows + steps, rows)
 
 
 def fitness(values: FloatArray, selectivity: float) -> FloatArray:

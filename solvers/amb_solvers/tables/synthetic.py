@@ -30,6 +30,7 @@ SOLVERS = (
     "local-search",
     "xdream-ga",
     "sphere-cma",
+    "cholesky-cma",
     "cma",
     "cma-diagonal",
     "snes",
