@@ -18,6 +18,10 @@ def train(
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="Time limit in minutes; the next call resumes.")
     ] = None,
+    keep: Annotated[
+        int,
+        typer.Option("--keep", help="Store this many states of a target, evenly in the log of steps.", min=0),
+    ] = 0,
     device: o.Device = "cpu",
     resume: Annotated[
         bool, typer.Option("--resume/--restart", help="Resume from the state in --out, or restart.")
@@ -26,4 +30,4 @@ def train(
     """Train a generator or target; writes a checkpoint and its model card."""
     from amb.cli.training import run_recipe
 
-    run_recipe(name, data=data, out=out, seed=seed, minutes=minutes, device=device, resume=resume)
+    run_recipe(name, data=data, out=out, seed=seed, minutes=minutes, device=device, resume=resume, keep=keep)

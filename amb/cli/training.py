@@ -1,6 +1,7 @@
 """Run a training recipe and show its progress in the terminal."""
 
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import cast
 
@@ -8,11 +9,12 @@ from amb.catalogue.plugins import find, load_function
 from amb.cli.running import interrupted_status
 from amb.contracts.device import check_device
 from amb.contracts.recipe import Recipe, TrainingProgress
+from amb.errors import SpecError
 from amb.spec import user_path
 
 
 def run_recipe(
-    name: str, *, data: Path, out: Path, seed: int, minutes: float | None, device: str, resume: bool
+    name: str, *, data: Path, out: Path, seed: int, minutes: float | None, device: str, resume: bool, keep: int = 0
 ) -> None:
     """Find the recipe called `name`, run it, and show its progress."""
     from rich.console import Console
@@ -21,6 +23,8 @@ def run_recipe(
     data, out = user_path(data), user_path(out)
     device = check_device(device)
     recipe = load_function(find("recipes", name))
+    if keep and "keep" not in signature(recipe).parameters:
+        raise SpecError(f"the recipe of {name} stores no states in between; leave out --keep, which is for targets")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -45,6 +49,7 @@ def run_recipe(
                 minutes=minutes,
                 resume=resume,
                 progress=show,
+                **({"keep": keep} if keep else {}),
             )
         except KeyboardInterrupt as error:
             bars.stop()

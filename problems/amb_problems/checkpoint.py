@@ -117,6 +117,22 @@ def fingerprint(name_or_path: str | Path) -> str:
     return read_card(name_or_path).sha256
 
 
+def state_name(name: str, step: int) -> str:
+    """The name of the network `name` as it was after `step` steps of its training."""
+    return f"{name}-step-{step:06d}"
+
+
+def states(name: str, folder: Path | None = None) -> tuple[Path, ...]:
+    """The states of a network that were kept in the course of its training, oldest first, as paths without suffix.
+
+    Args:
+        name: the network's name.
+        folder: where; by default those in the package.
+    """
+    folder = _package_folder() / "states" if folder is None else folder
+    return tuple(_base(file) for file in sorted(folder.glob(f"{name}-step-[0-9]*{_CARD}")))
+
+
 def shipped() -> tuple[str, ...]:
     """The names of the checkpoints in the package, sorted."""
     folder = _package_folder()

@@ -279,6 +279,23 @@ def test_milestones_and_minutes_cause_exports(tmp_path: Path, monkeypatch: pytes
     assert exports(export_minutes=2.5 / 60) == [(3, False), (6, False), (9, False), (10, True)]
 
 
+def test_states_are_kept_evenly_in_the_logarithm_of_the_steps(kind: str, train: Train, tmp_path: Path) -> None:
+    """`--keep` stores networks under names of their own, also across sessions; each can be driven like any target."""
+    assert session.kept_steps(10_000, 5) == (1, 10, 100, 1000, 10_000)
+    assert session.kept_steps(3, 8) == (1, 2, 3)
+    assert session.kept_steps(50, 1) == (50,)
+    assert session.kept_steps(50, 0) == ()
+    if kind not in ("spiking", "plain"):
+        return
+    while (last := train(tmp_path, minutes=0.0, keep=3)[-1]).step < last.steps:
+        pass
+    kept = checkpoint.states("tiny", tmp_path)
+    assert [path.name for path in kept] == [f"tiny-step-{step:06d}" for step in session.kept_steps(last.steps, 3)]
+    cards = [checkpoint.read_card(path) for path in kept]
+    assert [card.training["steps"] for card in cards] == list(session.kept_steps(last.steps, 3))
+    assert len({card.sha256 for card in cards}) == len(kept)
+
+
 def test_the_card_of_a_classifier_states_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipe, precision, seed, steps and date, under the names of version 0.1."""
     monkeypatch.setattr(spiking, "RECIPES", {"tiny": SPIKING})

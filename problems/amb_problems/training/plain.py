@@ -68,6 +68,7 @@ def train(
     minutes: float | None,
     resume: bool = True,
     progress: Callable[[TrainingProgress], None],
+    keep: int = 0,
 ) -> None:
     """Train the target `name` and write its checkpoint and card into `out`, at the end of every phase; see `Session`.
 
@@ -75,7 +76,7 @@ def train(
         SpecError: no such target.
         DataError: the images or the saved state cannot be read, or the state belongs to another training.
     """
-    session = Session(name, data, out, seed, device, minutes, resume, progress)
+    session = Session(name, data, out, seed, device, minutes, resume, progress, keep)
     recipe = session.recipe("target", RECIPES)
     images = session.images(recipe.dataset)
     network = new_network(recipe, seed=seed)
@@ -88,8 +89,10 @@ def train(
         device=device,
     )
 
-    def write(ends: bool) -> None:
+    def write(path: Path) -> None:
         trained = copy.deepcopy(network).cpu()  # a copy, since the export rounds the weights
-        export(trained, recipe.network, recipe.arguments, images, session.checkpoint, training.provenance())
+        export(trained, recipe.network, recipe.arguments, images, path, training.provenance())
 
-    session.run(training, write, milestones=training.phase_ends)
+    session.run(
+        training, lambda ends: write(session.checkpoint), milestones=training.phase_ends, export_state=write
+    )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, unknown
+from amb_problems.checkpoint import state_name
 from amb_problems.data import image_sets
 from amb_problems.training import state
 
@@ -62,6 +63,7 @@ class Session:
         minutes: time limit; None: until all steps are taken.
         resume: continue from the state in `out`, if there is one.
         progress: called every few steps.
+        keep: how many states of the network to store in the course of the training.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Session:
     minutes: float | None
     resume: bool
     progress: Callable[[TrainingProgress], None]
+    keep: int = 0
     _earlier_seconds: float = field(default=0.0, init=False)
     _started: float = field(default_factory=lambda: time.monotonic(), init=False)
 
@@ -84,6 +87,10 @@ class Session:
     def state_file(self) -> Path:
         """The file of the saved state."""
         return self.out / f"{self.name}.state.safetensors"
+
+    def kept(self, step: int) -> Path:
+        """The path of the network as it was after `step` steps, without suffix."""
+        return self.out / state_name(self.name, step)
 
     def sheet(self, step: int) -> Path:
         """The file of the sheet of images drawn after `step` steps."""
@@ -119,6 +126,7 @@ class Session:
         *,
         milestones: Collection[int] = (),
         export_minutes: float = math.inf,
+        export_state: Callable[[Path], object] | None = None,
     ) -> None:
         """Take the remaining steps, at least one, until time is up.
 
@@ -130,6 +138,7 @@ class Session:
             export: writes checkpoint and card; receives whether the session ends.
             milestones: numbers of steps after which the state is saved and exported.
             export_minutes: longest time between two exports.
+            export_state: writes the network as it is to a path, at the steps of `kept_steps`.
 
         Raises:
             DataError: the saved state cannot be read or has a different seed.
@@ -140,12 +149,14 @@ class Session:
             self._report(training, {})
             export(True)
             return
-        ends = False
+        ends, states = False, kept_steps(training.steps, self.keep)
         saved = exported = time.monotonic()
         while not ends:
             metrics = training.advance()
             now = time.monotonic()
             milestone = training.done in milestones
+            if training.done in states and export_state is not None:
+                export_state(self.kept(training.done))
             ends = training.done >= training.steps or self._time_is_up(now)
             if ends or milestone or training.done % _REPORT_STEPS == 0:
                 self._report(training, metrics)
@@ -189,6 +200,16 @@ class Session:
     def _save(self, training: Training) -> None:
         facts = {**training.position(), "seconds": self.seconds, "seed": self.seed}
         state.save_state(self.state_file, training.tensors(), facts)
+
+
+def kept_steps(steps: int, keep: int) -> tuple[int, ...]:
+    """The steps after which the network is stored: `keep` of them, evenly in the logarithm, first and last included.
+
+    Early steps change a network most. Where two fall on one step, there are fewer.
+    """
+    if keep < 1:
+        return ()
+    return tuple(sorted({round(steps ** (i / max(keep - 1, 1))) for i in range(keep - 1)} | {steps}))
 
 
 def generator_provenance(session: Session, training: Training) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def train(
     minutes: float | None,
     resume: bool = True,
     progress: Callable[[TrainingProgress], None],
+    keep: int = 0,
 ) -> None:
     """Train the target `name` and write its exact checkpoint and card into `out`; see `Session`.
 
@@ -49,7 +50,7 @@ def train(
         SpecError: no such target.
         DataError: the images or the saved state cannot be read, or the state belongs to another training.
     """
-    session = Session(name, data, out, seed, device, minutes, resume, progress)
+    session = Session(name, data, out, seed, device, minutes, resume, progress, keep)
     recipe = session.recipe("target", RECIPES)
     images = session.images(recipe.dataset)
     network = new_network(recipe.model, seed=seed, relaxation=recipe.relaxation)
@@ -63,11 +64,13 @@ def train(
     )
 
     def write(ends: bool) -> None:
-        if training.frames == 0:  # the rate relaxation has no spikes to export
-            return
+        if training.frames > 0:  # the rate relaxation is not a result: its spikes are not trained yet
+            write_state(session.checkpoint)
+
+    def write_state(path: Path) -> None:
         # A copy: the statistics re-estimated for the export must not reach the training.
         trained = copy.deepcopy(network).cpu()
         provenance = training.provenance(**{"rate relaxation": recipe.relaxation})
-        export(trained, recipe.model, images, session.checkpoint, provenance)
+        export(trained, recipe.model, images, path, provenance)
 
-    session.run(training, write, milestones=training.phase_ends)
+    session.run(training, write, milestones=training.phase_ends, export_state=write_state)
