@@ -93,6 +93,4 @@ def train(
         trained = copy.deepcopy(network).cpu()  # a copy, since the export rounds the weights
         export(trained, recipe.network, recipe.arguments, images, path, training.provenance())
 
-    session.run(
-        training, lambda ends: write(session.checkpoint), milestones=training.phase_ends, export_state=write
-    )
+    session.run(training, lambda ends: write(session.checkpoint), milestones=training.phase_ends, export_state=write)
