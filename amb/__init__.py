@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from amb.api.compare import compare as compare
     from amb.api.compare import open as open
+    from amb.api.meis import analyse as analyse
     from amb.api.result import Result as Result
     from amb.catalogue.generators import generator as generator
     from amb.catalogue.problems import problem as problem
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from amb.contracts.suite import Suite as Suite
     from amb.contracts.target import Target as Target
     from amb.errors import AmbError as AmbError
+    from amb.meis.measure import Measures as Measures
+    from amb.meis.units import histogram as histogram
+    from amb.meis.units import layer_activations as layer_activations
+    from amb.meis.units import layer_scan as layer_scan
     from amb.reports.contract import FigureReport as FigureReport
     from amb.reports.contract import Report as Report
     from amb.reports.contract import ReportData as ReportData
@@ -47,8 +52,13 @@ _MODULES = {
     "Solver": "amb.contracts.solver",
     "Space": "amb.contracts.space",
     "Suite": "amb.contracts.suite",
+    "Measures": "amb.meis.measure",
+    "analyse": "amb.api.meis",
     "compare": "amb.api.compare",
     "generator": "amb.catalogue.generators",
+    "histogram": "amb.meis.units",
+    "layer_activations": "amb.meis.units",
+    "layer_scan": "amb.meis.units",
     "objective": "amb.contracts.objective",
     "open": "amb.api.compare",
     "problem": "amb.catalogue.problems",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from amb.cli import (
+    analyse,
     check,
     compare,
     demo,
@@ -59,6 +60,7 @@ app.command("report", rich_help_panel=STUDIES)(report.report)
 app.command("leaderboard", rich_help_panel=STUDIES)(leaderboard.leaderboard)
 app.add_typer(study.app, name="study", rich_help_panel=STUDIES)
 app.command("merge", rich_help_panel=STUDIES)(merge.merge)
+app.command("analyse", rich_help_panel=STUDIES)(analyse.analyse)
 app.command("publish", rich_help_panel=STUDIES)(publish.publish)
 app.command("check", rich_help_panel=OWN)(check.check)
 app.add_typer(lab.app, name="lab", rich_help_panel=OWN)

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.errors import SpecError
 from amb.spec import Value
@@ -52,6 +56,14 @@ class Family(ABC):
         Raises:
             DataError: they can be neither read nor downloaded.
         """
+        return None
+
+    def natural_labels(self, data: Path | None) -> NDArray[np.int64] | None:
+        """The classes of `natural_images`, int64[n], by the numbers of `Problem.classes`; None: they have none."""
+        return None
+
+    def natural_responses(self) -> NaturalResponses | None:
+        """How the target's units respond to its data set, as shipped with it; None if that is not shipped. Optional."""
         return None
 
     def cards(self) -> Mapping[str, Mapping[str, object]]:

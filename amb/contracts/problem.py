@@ -63,6 +63,8 @@ class Problem(ABC):
         noise: the noise in what solvers observe; None if they observe the activation itself.
         conditions: what else distinguishes a trial from the activation (drift, adaptation, ...); None if nothing does.
         spikes: how many spikes an activation of 1 stands for; None if the problem counts none.
+        classes: names of the classes that the network tells apart; () if it is not known to be a classifier.
+        layers: the network's layers in its order; () if they are not known.
     """
 
     id: str
@@ -71,6 +73,8 @@ class Problem(ABC):
     noise: Noise | None = None
     conditions: Conditions | None = None
     spikes: int | None = None
+    classes: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
     _shown: int = 0
     _before: FloatArray = np.empty(0)
 
@@ -178,6 +182,20 @@ class Problem(ABC):
             SpecError: these problems respond to their own candidates only.
         """
         raise SpecError(f"{problems[0].id} responds to its own candidates only, not to other images")
+
+    def classify(self, images: UInt8Array, *, presentations: int = 1, seed: int = 0) -> FloatArray:
+        """The network's class probabilities for images from anywhere, float64[n, classes]. Optional.
+
+        Args:
+            images: uint8[n, h, w, c].
+            presentations: how often each image is shown where the problem's input is noisy (`[input=bernoulli]`);
+                probabilities are averaged over them. Without noise, one presentation says it all.
+            seed: of the noise.
+
+        Raises:
+            SpecError: the network is not a classifier.
+        """
+        raise SpecError(f"{self.id}: the network is not known to be a classifier, so it has no class probabilities")
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Relaxed activations of latents, and their gradients: for white-box solvers and reference points.

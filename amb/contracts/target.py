@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from amb.contracts import returned
 from amb.contracts.family import Family
 from amb.contracts.images import Shape, size
+from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, unknown
@@ -48,6 +50,8 @@ class Target(ABC):
     """A description of what is maximized."""
     device: str = "cpu"
     """Where it runs, "cpu" or "cuda"."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes that the network tells apart; () if it is not known to be a classifier."""
     layer: str | None = None
     """The layer of problems that do not name one; None: every problem must name one."""
     composer: Composer | None = None
@@ -67,6 +71,26 @@ class Target(ABC):
         Raises:
             SpecError: no such layer or unit, or images of the wrong shape or type.
         """
+
+    def classify(self, images: UInt8Array) -> FloatArray:
+        """The network's class probabilities, uint8[n, h, w, c] -> float64[n, len(classes)]. Optional.
+
+        Raises:
+            SpecError: it is not a classifier.
+        """
+        raise SpecError(f"target {self.name} is not known to be a classifier, so it has no class probabilities")
+
+    def natural_responses(self) -> NaturalResponses | None:
+        """How its units respond to its data set, as shipped with it; None if that is not shipped. Optional."""
+        return None
+
+    def states(self, folder: Path | None = None) -> "Sequence[Target]":
+        """The network as it was in the course of its training, oldest first. Optional.
+
+        Args:
+            folder: where `amb train --keep` stored them; by default those that are shipped.
+        """
+        return ()
 
     def on(self, device: str) -> "Target":
         """The same target on a device, loaded; by default itself."""

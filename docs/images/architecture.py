@@ -13,6 +13,7 @@ CAPTIONS = {
     "api": "amb.compare, amb.open, results in a notebook",
     "testing": "the rules that every solver must pass",
     "lab": "experiments on living neurons: blocks of stimuli out, responses in",
+    "meis": "most exciting inputs: what is measured for every one",
     "reports": "the report contract, and writing reports",
     "comparison": "compare: runs, tables, verdict; the published reference study",
     "run": "from a plan to finished runs: lockstep, limits, isolation, Dask",

@@ -66,6 +66,18 @@ class CountsSpikes(Protocol):
 
 
 @runtime_checkable
+class ClassifiesFrames(Protocol):
+    """A classifier that can be shown a different image in every frame."""
+
+    @property
+    def frames(self) -> int | None:
+        """Number of frames per stimulus."""
+
+    def classify_frames(self, n: int, frames: Callable[[int], UInt8Array]) -> FloatArray:
+        """Class probabilities for stimulus i's frames, uint8[frames, h, w, c]: float64[n, classes]."""
+
+
+@runtime_checkable
 class SeesFrames(Protocol):
     """A target that can be shown a different image in every frame."""
 

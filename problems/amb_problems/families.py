@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
+from amb.contracts.natural import NaturalResponses
 from amb.contracts.target import Target
 from amb.errors import unknown
 from amb.spec import MEASUREMENT_OPTIONS, Spec, Value
@@ -15,7 +16,11 @@ from amb_problems.problem import NetworkProblem, Pair
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from amb.contracts.problem import UInt8Array
+    from amb_problems.data.image_sets import Dataset
 
 
 class NetworkFamily(Family):
@@ -49,12 +54,25 @@ class NetworkFamily(Family):
 
     def natural_images(self, data: "Path | None") -> "UInt8Array | None":
         """The test half of the data set whose name begins the generator's name; None if there is no such data set."""
+        data_set = self._data_set(data)
+        return None if data_set is None else data_set.test_images
+
+    def natural_labels(self, data: "Path | None") -> "NDArray[np.int64] | None":
+        """The classes of these images."""
+        data_set = self._data_set(data)
+        return None if data_set is None else data_set.test_labels
+
+    def natural_responses(self) -> NaturalResponses | None:
+        """The target's own."""
+        return self.target.natural_responses()
+
+    def _data_set(self, data: "Path | None") -> "Dataset | None":
         from amb_problems.data import image_sets
 
         name = self.generator.name.split("-")[0]
         if name not in image_sets.CLASSES:
             return None
-        return image_sets.load(cast(image_sets.DatasetName, name), data).test_images
+        return image_sets.load(cast(image_sets.DatasetName, name), data)
 
     def pair(self, device: str) -> Pair:
         """Generator and target on a device, loaded."""

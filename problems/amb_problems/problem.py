@@ -16,6 +16,7 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.contracts.target import Target
 from amb.errors import SpecError
 from amb_problems.abilities import (
+    ClassifiesFrames,
     CountsSpikes,
     DifferentiableGenerator,
     DifferentiableTarget,
@@ -88,6 +89,8 @@ class NetworkProblem(Problem):
         self.space = space = grid.space
         self.id = id
         self.encoding = encoding
+        self.classes = pair.target.classes
+        self.layers = tuple(pair.target.layers)
         if encoding is not None and (not isinstance(pair.target, SeesFrames) or pair.target.frames is None):
             raise SpecError(
                 f"{id}: target {pair.target.name} does not take single frames, so it has no option "
@@ -188,6 +191,24 @@ class NetworkProblem(Problem):
         responses, column = _responses(members[0].pair.target, images, units), {unit: i for i, unit in enumerate(units)}
         means = [_mean(responses[:, [column[p.layer, unit] for unit in p.units]]) for p in members]
         return np.stack(means, axis=1)
+
+    def classify(self, images: UInt8Array, *, presentations: int = 1, seed: int = 0) -> FloatArray:
+        """The target's class probabilities; averaged over presentations if the frames are random."""
+        target, encoding = self.pair.target, self.encoding
+        expected = len(images), len(self.classes)
+        if encoding is None:
+            return returned.numbers(target.classify(images), expected, f"target {target.name}")
+        if not isinstance(target, ClassifiesFrames):
+            raise SpecError(f"target {target.name} has no class probabilities for single frames; leave out the input")
+        total = np.zeros(expected)
+        for presentation in range(presentations):
+
+            def frames(row: int, presentation: int = presentation) -> UInt8Array:
+                rng = np.random.default_rng([seed, presentation, row])
+                return encoding.frames(images[row], target.frames or 1, rng)
+
+            total += returned.numbers(target.classify_frames(len(images), frames), expected, f"target {target.name}")
+        return total / presentations
 
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Gradients through generator and target; for spiking networks, of surrogate spikes over at most 20 frames."""

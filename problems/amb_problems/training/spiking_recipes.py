@@ -7,6 +7,7 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from amb_problems.data import image_sets
+from amb_problems.targets.softmax import RATE_SCALE
 from amb_problems.targets.spiking.architectures import TargetNetwork
 from amb_problems.targets.spiking.lif import LIF
 from amb_problems.targets.spiking.surrogate import Relaxation
@@ -24,9 +25,9 @@ def rate_loss(network: TargetNetwork, images: Tensor, labels: Tensor, frames: in
     """
     *_, last = network.walk(images)
     currents, rates = (x.float().unflatten(0, (max(frames, 1), -1)).mean(0) for x in (last.currents, last.spikes))
-    loss = nn.functional.cross_entropy(8 * currents, labels, label_smoothing=SMOOTHING)
+    loss = nn.functional.cross_entropy(RATE_SCALE * currents, labels, label_smoothing=SMOOTHING)
     if frames:
-        loss = loss + nn.functional.cross_entropy(8 * rates, labels, label_smoothing=SMOOTHING)
+        loss = loss + nn.functional.cross_entropy(RATE_SCALE * rates, labels, label_smoothing=SMOOTHING)
     return loss, (rates + 1e-3 * currents).detach()
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
 from amb.contracts.problem import Problem
-from amb.contracts.space import IntArray
 from amb.errors import AmbError
+from amb.meis.evolution import frames_of
 from amb.stats.metrics import Cell
-from amb.study.runs import RunRecord, Trace, improvements
+from amb.study.runs import RunRecord, Trace
 from amb_reports.page.board import Evolution
 
 FRAMES = 8
@@ -50,18 +50,6 @@ def best_evolutions(
     if len(notes) > 3:
         notes = [*notes[:2], f"no images of {len(notes) - 2} more problems"]
     return tuple(evolutions), notes
-
-
-def frames_of(trace: Trace, most: int) -> IntArray:
-    """Queries, from 0, at which a trace improved and whose candidates are known: at most `most`, evenly chosen.
-
-    The first and the last improvement are among them.
-    """
-    rows = improvements(trace.values)
-    rows = rows[trace.kept[rows]]
-    if len(rows) > most:
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
-    return rows
 
 
 def _of_problem(problem: Problem, stored: list[Stored], frames: int) -> list[Evolution]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from amb.contracts.space import FloatArray
 from amb.contracts.target import Target
-from amb.errors import unknown
+from amb.errors import SpecError, unknown
+from amb_problems.targets.softmax import softmax
 
 if TYPE_CHECKING:  # heavy imports wait until the module is needed
     from torch import Tensor
@@ -113,6 +114,16 @@ class ModuleTarget(Target):
         assert self.output is not None
         return self.responses.means(images, [self.output])[self.output].astype(np.float64)
 
+    def classify(self, images: "Images") -> FloatArray:
+        """The softmax of the class output.
+
+        Raises:
+            SpecError: no layer is known to be the class output.
+        """
+        if self.output is None or not self.classes:
+            raise SpecError(f"target {self.name} is not known to be a classifier, so it has no class probabilities")
+        return softmax(self.class_scores(images))
+
     def _source_of(self, layer: str) -> str:
         """The module's layer behind a target's layer: of `prob`, the class output."""
         return self.output if layer == PROBABILITY and self.output is not None else layer
@@ -121,9 +132,3 @@ class ModuleTarget(Target):
         for layer, _ in units:
             if layer not in self.layers:
                 raise unknown(f"layer of {self.name}", layer, self.layers)
-
-
-def softmax(scores: FloatArray) -> FloatArray:
-    """Probabilities of the classes, `[n, classes]`, each row from its own scores alone."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

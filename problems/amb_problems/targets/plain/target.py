@@ -1,17 +1,18 @@
 """The shipped plain networks as targets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amb.errors import CheckpointError, unknown
-from amb_problems import checkpoint
+from amb_problems import checkpoint, natural
 from amb_problems.cards import PlainTargetCard
 from amb_problems.targets.plain.module import ModuleTarget
 
 if TYPE_CHECKING:
+    from amb.contracts.natural import NaturalResponses
     from amb_problems.targets.plain.responses import Responses
     from amb_problems.targets.scale import Scale
 
@@ -34,12 +35,21 @@ class PlainTarget(ModuleTarget):
         card = checkpoint.read_card(name_or_path, PlainTargetCard)
         self.name, self.fingerprint, self.device = card.name, card.sha256, device
         self.shape, self.activation, self.output = card.image_shape, card.activation, card.output
+        self.classes = card.classes
         self._source, self._card = name_or_path, card
 
     @property
     def layers(self) -> Mapping[str, int]:
         """Units of every layer, and of `prob`."""
         return self._card.units
+
+    def natural_responses(self) -> "NaturalResponses | None":
+        """Those that are shipped for these weights."""
+        return natural.load(self.name, self.fingerprint)
+
+    def states(self, folder: Path | None = None) -> "Sequence[PlainTarget]":
+        """The network in the course of its training, from checkpoints that `amb train --keep` wrote."""
+        return [PlainTarget(path, device=self.device) for path in checkpoint.states(self.name, folder)]
 
     def facts(self) -> Mapping[str, object]:
         """Network, weights, data and accuracy, from the card."""

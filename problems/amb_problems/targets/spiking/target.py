@@ -12,12 +12,15 @@ from amb.contracts.images import check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import Target, check_unit
-from amb_problems import checkpoint
+from amb_problems import checkpoint, natural
 from amb_problems.cards import SpikingTargetCard
+from amb_problems.targets.softmax import RATE_SCALE, softmax
 
 if TYPE_CHECKING:  # heavy imports wait until the network is needed
+    from numpy.typing import NDArray
     from torch import Tensor
 
+    from amb.contracts.natural import NaturalResponses
     from amb_problems.engine.evaluator import Evaluator, Images
     from amb_problems.targets.spiking.exact_network import ExactNetwork
 
@@ -48,12 +51,21 @@ class SpikingTarget(Target):
         self.name, self.fingerprint, self.device = card.name, card.sha256, device
         self.shape, self.activation, self.frames = card.image_shape, card.activation, card.frames
         self.spikes = {layer: card.frames * y * x for layer, (_, y, x) in card.layers.items()}
+        self.classes = card.classes
         self._source, self._card = name_or_path, card
 
     @property
     def layers(self) -> Mapping[str, int]:
         """Units of every spiking layer, and of the class output where it is offered."""
         return self._card.units
+
+    def natural_responses(self) -> "NaturalResponses | None":
+        """Those that are shipped for these weights."""
+        return natural.load(self.name, self.fingerprint)
+
+    def states(self, folder: Path | None = None) -> "Sequence[SpikingTarget]":
+        """The network in the course of its training, from checkpoints that `amb train --keep` wrote."""
+        return [SpikingTarget(path, device=self.device) for path in checkpoint.states(self.name, folder)]
 
     def facts(self) -> Mapping[str, object]:
         """Network, neuron, frames, weights, data and accuracy, from the card."""
@@ -161,6 +173,24 @@ class SpikingTarget(Target):
         """
         counts = self.evaluator.frame_counts(n, frames, self._last, self._last_units)
         return self.network.readouts(counts) if self.network.scales else counts.astype(np.float64)
+
+    def classify(self, images: UInt8Array) -> FloatArray:
+        """Class probabilities, float64 `[n, classes]`: softmax of the readout, or of the spike rates of `out`.
+
+        Raises:
+            SpecError: images of the wrong shape or type.
+        """
+        self._check(images, [])
+        return self._probabilities(self.evaluator.unit_counts(images, self._last, self._last_units))
+
+    def classify_frames(self, n: int, frames: Callable[[int], UInt8Array]) -> FloatArray:
+        """The same for stimuli whose frames differ, uint8 `[frames, h, w, c]` each."""
+        return self._probabilities(self.evaluator.frame_counts(n, frames, self._last, self._last_units))
+
+    def _probabilities(self, counts: "NDArray[np.int64]") -> FloatArray:
+        if self.network.scales:
+            return softmax(self.network.readouts(counts))
+        return softmax(RATE_SCALE * counts / self.spikes[self._last])
 
     def relaxed(self, pixels: "Tensor", layer: str) -> "Tensor":
         """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.

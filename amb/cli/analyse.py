@@ -1,0 +1,97 @@
+"""`amb analyse`: what is measured for the most exciting inputs of a study."""
+
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amb.cli import options as o
+from amb.spec import user_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from amb.meis.measure import Measures
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Folder of the data sets, for networks whose responses to natural images are not shipped.",
+        parser=user_path,
+        metavar="<path>",
+    ),
+]
+Noise = Annotated[
+    str | None,
+    typer.Option("--noise", help="Input noise under which the network classifies: bernoulli or gaussian."),
+]
+Presentations = Annotated[
+    int, typer.Option("--presentations", help="Noisy presentations that are averaged.", min=1, metavar="N")
+]
+
+
+def analyse(
+    study: Annotated[Path, typer.Argument(help="The study's folder.", parser=user_path)] = o.DEFAULT_STUDY,
+    data: Data = None,
+    noise: Noise = None,
+    presentations: Presentations = 100,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the tables; by default analysis/ in the study.", parser=user_path),
+    ] = None,
+    device: o.Device = "cpu",
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Measure a study's most exciting inputs: percentiles, classes, entropy, distances, by layer; nothing is run."""
+    from rich.console import Console
+
+    import amb
+    from amb.meis.write import write_tables
+
+    o.load_plugins(plugin)
+    with Console(stderr=True).status("Measuring the inputs ..."):
+        measures = amb.analyse(study, data=data, noise=noise, presentations=presentations, device=device)
+    files = write_tables(measures, out or study / "analysis")
+    if json:
+        tables = {"layers": measures.layers, "ratios": measures.ratios, "yardsticks": measures.yardsticks}
+        content = {name: plain_rows(table) for name, table in tables.items()}
+        print(dumps({**content, "notes": measures.notes, "files": [str(file) for file in files]}, indent=1))
+        return
+    print_measures(measures)
+    for note in measures.notes:
+        print(f"Note: {note}.")
+    print("\n".join(str(file) for file in files))
+
+
+def print_measures(measures: "Measures") -> None:
+    """Print the measures by layer, one table for each generator, and what one generator reaches of another's."""
+    from amb.cli.show import print_rows
+
+    for generator, table in measures.layers.groupby("generator", sort=False):
+        apart = measures.yardsticks.set_index("generator")["latent"][generator]
+        shown = table.assign(apart=table["latent"] / apart)
+        columns = ["layer", "units", "activation", "entropy", "selectivity", "apart", "similarity"]
+        known = [name for name in columns if name in ("layer", "units") or shown[name].notna().any()]
+        print_rows(
+            [{str(name): _short(value) for name, value in row.items()} for row in shown[known].to_dict("records")],
+            as_json=False,
+            caption=f"{generator}: means over units; apart: distance of a unit's inputs, random pairs are 1",
+        )
+    for row in measures.ratios.itertuples():
+        print(
+            f"{row.layer}: {row.second} reaches {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}) of the activation by "
+            f"{row.first}, {row.units} units"
+        )
+
+
+def plain_rows(table: "pd.DataFrame") -> list[dict[str, object]]:
+    """The rows of a table for JSON: a missing number is null."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _short(value: object) -> object:
+    return f"{value:.3f}" if isinstance(value, float) else value

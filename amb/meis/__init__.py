@@ -1,0 +1,1 @@
+"""Most exciting inputs: what a study found, and what is measured for every one of them."""

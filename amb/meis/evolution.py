@@ -1,0 +1,88 @@
+"""How a most exciting input evolved during its search: frames, and a GIF or MP4 of them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from amb.contracts.problem import Problem, UInt8Array
+from amb.contracts.space import IntArray
+from amb.errors import DataError, StudyError
+from amb.reports.images import as_picture
+from amb.study.runs import RunRecord, Trace, improvements
+
+SIDE = 256
+"""Side of a frame in a file, in pixels: images are enlarged without smoothing."""
+STILL = 6
+"""How many frames the last image stays."""
+
+
+def frames_of(trace: Trace, most: int) -> IntArray:
+    """Queries, from 0, at which a trace improved and whose candidates are known: at most `most`, evenly chosen.
+
+    The first and the last improvement are among them.
+    """
+    rows = improvements(trace.values)
+    rows = rows[trace.kept[rows]]
+    if len(rows) > most:
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
+    return rows
+
+
+def evolution_of(problem: Problem, record: RunRecord, trace: Trace, most: int = 24) -> tuple[IntArray, UInt8Array]:
+    """Queries, from 1, at which a run improved, and their images, uint8[frames, h, w, c]; the last is its result.
+
+    Raises:
+        StudyError: the run recommends nothing.
+    """
+    if not record.recommended:
+        raise StudyError(f"{record.plan.name} recommends nothing, so there is no evolution to show")
+    rows = frames_of(trace, most - 1)
+    candidates = np.concatenate([trace.candidates[rows], np.array([record.recommended], np.int64)])
+    return np.append(rows + 1, record.queries), problem.images(candidates)
+
+
+def animate(images: UInt8Array, file: str | Path, *, seconds: float = 0.25) -> Path:
+    """Write images as an animation: a GIF, or an MP4 where matplotlib finds ffmpeg.
+
+    Args:
+        images: uint8[frames, h, w, c].
+        file: its suffix, .gif or .mp4, chooses the format.
+        seconds: for each frame; the last one stays longer.
+
+    Raises:
+        DataError: another suffix, no ffmpeg, or the file cannot be written.
+    """
+    file = Path(file).expanduser()
+    pictures = [as_picture(image) for image in images]
+    scale = max(1, SIDE // max(pictures[0].size))
+    large = [picture.resize((scale * picture.width, scale * picture.height), 0) for picture in pictures]
+    large += [large[-1]] * STILL
+    try:
+        if file.suffix == ".gif":
+            large[0].save(
+                file, save_all=True, append_images=large[1:], duration=round(1000 * seconds), loop=0, optimize=False
+            )
+        elif file.suffix == ".mp4":
+            _write_mp4([np.asarray(picture) for picture in large], file, 1 / seconds)
+        else:
+            raise DataError(f"cannot write {file}: an animation is a .gif or an .mp4 file")
+    except OSError as cause:
+        raise DataError(f"cannot write {file}: {cause.strerror or cause}") from cause
+    return file
+
+
+def _write_mp4(frames: list[np.ndarray], file: Path, rate: float) -> None:
+    from matplotlib.animation import FFMpegWriter
+    from matplotlib.figure import Figure
+
+    if not FFMpegWriter.isAvailable():
+        raise DataError(f"cannot write {file}: ffmpeg is not installed; install it, or write a .gif")
+    figure = Figure(figsize=(frames[0].shape[1] / 100, frames[0].shape[0] / 100), dpi=100)
+    shown = figure.add_axes((0, 0, 1, 1))
+    shown.axis("off")
+    artist = shown.imshow(frames[0])
+    writer = FFMpegWriter(fps=round(rate))
+    with writer.saving(figure, str(file), 100):
+        for frame in frames:
+            artist.set_data(frame)
+            writer.grab_frame()

@@ -1,0 +1,166 @@
+"""The most exciting inputs that a study holds: one for each finished run."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from amb.catalogue.problems import problem as find_problem
+from amb.contracts.problem import Problem, UInt8Array
+from amb.contracts.space import FloatArray
+from amb.errors import StudyError
+from amb.meis.columns import MEIS
+from amb.meis.evolution import animate, evolution_of
+from amb.spec import ProblemId
+from amb.study.published import AnyStudy
+from amb.study.runs import RunRecord, Trace
+
+
+@dataclass(frozen=True)
+class Found:
+    """Most exciting inputs and the problems that they solve.
+
+    Attributes:
+        table: one row for each input; `amb.meis.columns.MEIS` says what its columns hold.
+        problem: a problem by its id.
+        load: record and trace of the run behind a row of the table.
+    """
+
+    table: pd.DataFrame
+    problem: Callable[[str], Problem]
+    load: Callable[[str], tuple[RunRecord, Trace]]
+
+    def groups(self) -> Iterator[tuple[list[str], pd.DataFrame]]:
+        """Problems that share generator and target, which can be measured together, and their rows."""
+        rows: dict[str, list[str]] = {}
+        for name in self.table["problem"].unique():
+            rows.setdefault(self.problem(name).group, []).append(name)
+        for names in rows.values():
+            yield names, self.table[self.table["problem"].isin(names)]
+
+    def images(self, table: pd.DataFrame | None = None) -> UInt8Array:
+        """The inputs of the rows as images of one generator, uint8[n, h, w, c], in their order.
+
+        Raises:
+            StudyError: the rows are of several generators, whose images may differ in size.
+        """
+        rows = self.table if table is None else table
+        if rows["generator"].nunique() > 1:
+            raise StudyError(
+                "images of several generators may differ in size; choose one: found.table[found.table.generator == ...]"
+            )
+        if rows.empty:
+            return np.empty((0, 0, 0, 0), np.uint8)
+        # A generator's images depend on the latent only, so one problem renders all candidates of its grid.
+        candidates = np.stack(rows["candidate"].tolist())
+        return self.problem(str(rows["problem"].iloc[0])).images(candidates)
+
+    def latents(self, table: pd.DataFrame | None = None) -> FloatArray:
+        """The inputs of the rows as coordinates in latent space, float64[n, d]; rows of one generator, as `images`."""
+        rows = self.table if table is None else table
+        candidates = np.stack(rows["candidate"].tolist())
+        return self.problem(str(rows["problem"].iloc[0])).space.decode(candidates)
+
+    def traces(self) -> pd.DataFrame:
+        """Queries of all runs: problem, solver, seed, query from 1, value, clean (without noise), best so far."""
+        parts = []
+        for row in self.table.itertuples():
+            _, trace = self.load(str(row.run_id))
+            best = np.fmax.accumulate(trace.clean)
+            part = pd.DataFrame(
+                {"query": np.arange(1, len(trace) + 1), "value": trace.values, "clean": trace.clean, "best": best}
+            )
+            parts.append(part.assign(problem=row.problem, solver=row.solver, seed=row.seed))
+        columns = ["problem", "solver", "seed", "query", "value", "clean", "best"]
+        return pd.concat(parts, ignore_index=True)[columns]
+
+    def evolution(self, row: "int | pd.Series", file: str | Path | None = None) -> UInt8Array:
+        """The images at which a run improved, uint8[frames, h, w, c]; the last is its result.
+
+        Args:
+            row: a row of the table, or its index.
+            file: where the animation is written, a .gif or an .mp4; None: nowhere.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        chosen = self.table.loc[row] if isinstance(row, int) else row
+        _, images = evolution_of(self.problem(str(chosen["problem"])), *self.load(str(chosen["run_id"])))
+        if file is not None:
+            animate(images, file)
+        return images
+
+
+def found_in(study: AnyStudy, problem: Callable[[str], Problem] = find_problem) -> Found:
+    """The most exciting inputs of all finished runs of a study.
+
+    Args:
+        study: the study, published or not.
+        problem: a problem by its id; for those that were given as objects, the caller's own.
+
+    Raises:
+        StudyError: no run has recommended anything, or the weights or the grid of a problem have changed.
+    """
+    records = {record.plan.run_id: record for record, _ in study.records() if record.recommended}
+    if not records:
+        raise StudyError(f"{study.folder} holds no finished run that recommends an input; `amb run` makes some")
+    table = pd.DataFrame([{"run_id": key, **_row(record)} for key, record in records.items()])
+    table = _sorted(table, problem)
+    best = table.sort_values("activation", ascending=False, kind="stable").drop_duplicates("problem").index
+    table["best"] = table.index.isin(best)
+    for row in table.drop_duplicates("problem").itertuples():
+        now = problem(str(row.problem))
+        if records[str(row.run_id)].plan.fingerprint != now.fingerprint:
+            raise StudyError(
+                f"the weights or the grid of {row.problem} have changed since its runs, so its inputs cannot be drawn; "
+                "run it again in a new study"
+            )
+    full = _full(table, problem)
+    plans = {key: record.plan for key, record in records.items()}
+
+    def load(run_id: str) -> tuple[RunRecord, Trace]:
+        stored = study.load(plans[run_id])
+        if stored is None:
+            raise StudyError(f"{study.folder} has lost a run of {plans[run_id].problem}")
+        return stored
+
+    return Found(full, problem, load)
+
+
+def _row(record: RunRecord) -> dict[str, object]:
+    parts = ProblemId.parse(record.plan.problem)
+    return {
+        "problem": record.plan.problem,
+        "generator": parts.generator,
+        "target": parts.target,
+        "layer": parts.layer,
+        "unit": parts.unit,
+        "solver": record.plan.solver,
+        "seed": record.plan.seed,
+        "budget": record.plan.budget,
+        "activation": record.final,
+        "candidate": np.array(record.recommended, np.int64),
+    }
+
+
+def _sorted(table: pd.DataFrame, problem: Callable[[str], Problem]) -> pd.DataFrame:
+    """Rows by generator, target, layer in the network's order, unit as a number, solver and seed."""
+    depth = {}
+    for row in table.drop_duplicates(["generator", "target", "layer"]).itertuples():
+        layers = problem(str(row.problem)).layers
+        depth[row.target, row.layer] = layers.index(row.layer) if row.layer in layers else len(layers)
+    number = pd.to_numeric(table["unit"].str.split("+").str[0], errors="coerce").fillna(0)
+    order = [depth[pair] for pair in zip(table["target"], table["layer"], strict=True)]
+    keys = ["generator", "target", "order", "layer", "number", "unit", "solver", "seed", "budget"]
+    ordered = table.assign(number=number, order=order).sort_values(keys, kind="stable")
+    return ordered.drop(columns=["number", "order"]).reset_index(drop=True)
+
+
+def _full(table: pd.DataFrame, problem: Callable[[str], Problem]) -> pd.DataFrame:
+    counts = {name: problem(str(name)).spikes is not None for name in table["problem"].unique()}
+    spiking = table["problem"].map(counts).astype(bool)
+    table["saturated"] = spiking & (table["activation"] >= 1)
+    table["silent"] = table["activation"] == 0
+    return table[["run_id", *MEIS]]

@@ -1,0 +1,75 @@
+"""Inputs summarized by layer, and one generator's against another's."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from amb.meis.columns import LAYERS, RATIOS
+from amb.stats.resampling import ratio_interval
+
+
+def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
+    """One row for each generator, network and layer, in the order of the inputs; see `LAYERS`.
+
+    Args:
+        meis: all inputs with their measures.
+        distances: see `amb.meis.columns.DISTANCES`.
+    """
+    best = meis[meis["best"]]
+    rows = []
+    for (generator, target, layer), group in best.groupby(["generator", "target", "layer"], sort=False):
+        apart = distances[(distances["generator"] == generator) & (distances["problem"].isin(group["problem"]))]
+        values = group["activation"]
+        rows.append(
+            {
+                "generator": generator,
+                "target": target,
+                "layer": layer,
+                "units": len(group),
+                "silent": int(group["silent"].sum()),
+                "saturated": int(group["saturated"].sum()),
+                "activation": values.mean(),
+                "low": values.quantile(0.25),
+                "median": values.median(),
+                "high": values.quantile(0.75),
+                "entropy": _mean(group.get("entropy")),
+                "selectivity": _mean(group.get("selectivity")),
+                "latent": _mean(apart["latent"]),
+                "similarity": _mean(apart["similarity"]),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(LAYERS))
+
+
+def ratio_table(meis: pd.DataFrame, generators: Sequence[str] | None = None) -> pd.DataFrame:
+    """Activation by one generator over that by another, by layer, for units that both have; see `RATIOS`.
+
+    Args:
+        meis: all inputs.
+        generators: in this order; by default as met.
+    """
+    best = meis[meis["best"]]
+    names = list(best["generator"].unique()) if generators is None else list(generators)
+    rows = []
+    for first, second in combinations(names, 2):
+        for (target, layer), group in best.groupby(["target", "layer"], sort=False):
+            # Two problems of one unit and generator, as with different grids: the better one counts.
+            values = group.pivot_table(index="unit", columns="generator", values="activation", aggfunc="max")
+            if not {first, second} <= set(values.columns):
+                continue
+            both = values[[first, second]].dropna()
+            if both.empty or not both[first].mean() > 0:
+                continue
+            low, high = ratio_interval(both[second].to_numpy(), both[first].to_numpy())
+            ratio = both[second].mean() / both[first].mean()
+            rows.append((first, second, target, layer, len(both), ratio, low, high))
+    return pd.DataFrame(rows, columns=list(RATIOS))
+
+
+def _mean(values: pd.Series | None) -> float:
+    if values is None:
+        return np.nan
+    known = pd.to_numeric(values, errors="coerce").dropna()
+    return float(known.mean()) if len(known) else np.nan

@@ -1,0 +1,161 @@
+"""All measures of most exciting inputs: the tables behind `amb analyse`, the atlas and the report on the paper."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from amb.catalogue.problems import family as find_family
+from amb.catalogue.problems import problem as find_problem
+from amb.contracts.family import Family
+from amb.contracts.natural import NaturalResponses
+from amb.errors import AmbError, DataError, SpecError
+from amb.meis.classes import agreement, class_table, empty
+from amb.meis.columns import CLASSES, DISTANCES, MEIS, NATURAL, YARDSTICKS
+from amb.meis.distances import distance_table, yardstick
+from amb.meis.found import Found
+from amb.meis.layers import layer_table, ratio_table
+from amb.meis.natural import WITHOUT_DATA, measure, placed
+from amb.spec import Spec, without_noise
+
+PRESENTATIONS = 100
+"""Noisy presentations over which class probabilities are averaged (section 4.3 of the paper)."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured for most exciting inputs; `amb.meis.columns` says what the columns of each table hold.
+
+    Attributes:
+        found: the inputs themselves: images, latents, traces, evolutions.
+        meis: one row for each input.
+        distances: one row for each pair of inputs of a problem.
+        yardsticks: one row for each generator: random pairs.
+        layers: one row for each generator and layer.
+        ratios: one row for each layer and two generators.
+        natural: how each network responds to its data set, by the network's name; None where that is unknown.
+        notes: what could not be measured and why, in sentences without a full stop.
+    """
+
+    found: Found
+    meis: pd.DataFrame
+    distances: pd.DataFrame
+    yardsticks: pd.DataFrame
+    layers: pd.DataFrame
+    ratios: pd.DataFrame
+    natural: Mapping[str, NaturalResponses | None]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The tables by name."""
+        return {
+            "meis": self.meis,
+            "distances": self.distances,
+            "yardsticks": self.yardsticks,
+            "layers": self.layers,
+            "ratios": self.ratios,
+        }
+
+
+def measure_all(
+    found: Found,
+    *,
+    data: Path | None = None,
+    noise: str | None = None,
+    presentations: int = PRESENTATIONS,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Measures:
+    """Measure the inputs that a study found.
+
+    Args:
+        found: the inputs.
+        data: folder of the data sets, for networks whose responses to their data set are not shipped.
+        noise: the input noise under which the network classifies inputs, "bernoulli" or "gaussian"; None: no noise.
+        presentations: how often each input is shown under noise.
+        progress: receives a line for each step.
+
+    Raises:
+        SpecError: no such noise.
+        DataError: `data` was given and cannot be read.
+    """
+    if noise not in (None, "bernoulli", "gaussian"):
+        raise SpecError(f"noise of the input must be bernoulli or gaussian, got {noise!r}")
+    notes: list[str] = []
+    table = found.table
+    natural = {str(name): _natural(found, str(name), data, notes, progress) for name in table["target"].unique()}
+    seen, apart, random = [], [], []
+    for generator, rows in table.groupby("generator", sort=False):
+        progress(f"images of {len(rows):,} inputs of {generator}")
+        images = found.images(rows)
+        for _, group in rows.groupby("target", sort=False):
+            own = images[rows.index.get_indexer(group.index)]
+            seen.append(_classes(found, group, own, noise, presentations, notes))
+        stick = yardstick(found.problem(str(rows["problem"].iloc[0])))
+        random.append({"generator": generator, **stick})
+        apart.append(distance_table(rows, images, found.problem, stick))
+    meis = pd.concat([table, placed(table, natural), pd.concat(seen).reindex(table.index)], axis=1)
+    meis["agrees"] = agreement(meis["class"], meis["natural_class"])
+    known = [one for one in apart if len(one)]
+    distances = pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=list(DISTANCES))
+    return Measures(
+        found,
+        meis[["run_id", *MEIS, *NATURAL, *CLASSES]],
+        distances,
+        pd.DataFrame(random, columns=list(YARDSTICKS)),
+        layer_table(meis, distances),
+        ratio_table(meis),
+        natural,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _natural(
+    found: Found, target: str, data: Path | None, notes: list[str], progress: Callable[[str], None]
+) -> NaturalResponses | None:
+    """The shipped responses of a network to its data set; with `data`, measured if they are not shipped."""
+    rows = found.table[found.table["target"] == target]
+    family = _family(rows)
+    shipped = None if family is None else family.natural_responses()
+    if shipped is not None:
+        return shipped
+    if data is None or family is None:
+        notes.append(f"{target}: {WITHOUT_DATA}")
+        return None
+    names = [name for name in dict.fromkeys(map(without_noise, rows["problem"])) if "+" not in name]
+    units = list({tuple(name.split("[")[0].split("/")[-2:]): name for name in names}.values())
+    try:
+        return measure([found.problem(name) for name in units], family, data, progress=progress)
+    except DataError:
+        raise
+    except AmbError as cause:
+        notes.append(str(cause))
+        return None
+
+
+def _family(rows: pd.DataFrame) -> Family | None:
+    """The family of the first row's problem; None for a network that was given as an object."""
+    try:
+        return find_family(f"{rows['generator'].iloc[0]}/{rows['target'].iloc[0]}")
+    except AmbError:
+        return None
+
+
+def _classes(
+    found: Found, rows: pd.DataFrame, images: np.ndarray, noise: str | None, presentations: int, notes: list[str]
+) -> pd.DataFrame:
+    """What the network sees in the inputs of some rows, all of one generator and network."""
+    name = str(rows["problem"].iloc[0])
+    problem = found.problem(name)
+    if noise is not None and problem.classes:
+        spec = Spec.parse(without_noise(name))
+        noisy = Spec(spec.name, tuple(sorted({**dict(spec.options), "input": noise}.items())))
+        problem = find_problem(str(noisy))
+    try:
+        probabilities = problem.classify(images, presentations=presentations)
+    except SpecError as cause:
+        notes.append(f"no class probabilities: {cause}")
+        return empty(rows.index)
+    return class_table(probabilities, problem.classes).set_index(rows.index)

@@ -1,0 +1,45 @@
+"""Bootstrap intervals of means, differences and ratios over units."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+RESAMPLES = 2000
+
+
+def interval(
+    values: FloatArray, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean, float64[n] (Efron and Tibshirani 1993, chapter 13); NaN for none."""
+    return ratio_interval(values, np.ones(len(values)), confidence=confidence, resamples=resamples, seed=seed)
+
+
+def ratio_interval(
+    above: FloatArray, below: FloatArray, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """The same of a ratio of means of pairs, float64[n] each; pairs are drawn together."""
+    if not len(above):
+        return np.nan, np.nan
+    rows = np.random.default_rng(seed).integers(0, len(above), (resamples, len(above)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = above[rows].mean(axis=1) / below[rows].mean(axis=1)
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.nanpercentile(ratios, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def ratio_of_groups(
+    above: FloatArray, below: FloatArray, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float, float]:
+    """The ratio of the means of two independent groups, float64[n] and float64[m], and its bootstrap interval."""
+    if not len(above) or not len(below):
+        return np.nan, np.nan, np.nan
+    rng = np.random.default_rng(seed)
+    tops = above[rng.integers(0, len(above), (resamples, len(above)))].mean(axis=1)
+    bottoms = below[rng.integers(0, len(below), (resamples, len(below)))].mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = tops / bottoms
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.nanpercentile(ratios, [tail, 100 - tail])
+    return float(above.mean() / below.mean()), float(low), float(high)

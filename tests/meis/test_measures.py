@@ -1,0 +1,220 @@
+"""What is measured for most exciting inputs, on a study of two solvers, two seeds and two layers of a small network."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import amb
+from amb.contracts.natural import SHARES, NaturalResponses
+from amb.contracts.space import Space
+from amb.errors import AmbError, DataError, SpecError, StudyError
+from amb.meis import columns
+from amb.meis.classes import normalized_entropy
+from amb.meis.distances import latent_distances, similarities, yardstick
+from amb.meis.evolution import animate
+from amb.meis.layers import ratio_table
+from amb.meis.measure import Measures
+from amb.meis.units import histogram, layer_activations, layer_scan, natural_responses, shares_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+PROBLEMS = "mnist-sngan/mnist-snn/sn1/10..11,mnist-sngan/mnist-snn/out/8"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("meis") / "study"
+    amb.compare("random,one-plus-lambda", PROBLEMS, budget=30, seeds=2, study=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measures(study: Path) -> Measures:
+    return amb.analyse(study)
+
+
+def test_there_is_one_input_for_each_run_and_every_column_is_documented(measures: Measures) -> None:
+    assert len(measures.meis) == 3 * 2 * 2
+    assert [*measures.meis.columns] == ["run_id", *columns.MEIS, *columns.NATURAL, *columns.CLASSES]
+    assert [*measures.distances.columns] == [*columns.DISTANCES]
+    assert [*measures.layers.columns] == [*columns.LAYERS]
+    assert measures.meis.groupby("problem")["best"].sum().tolist() == [1, 1, 1]
+    assert [*measures.layers["layer"]] == ["sn1", "out"], "layers are in the network's order"
+
+
+def test_the_guide_lists_every_column() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "atlas.md").read_text(encoding="utf-8")
+    tables = (columns.MEIS, columns.NATURAL, columns.CLASSES, columns.DISTANCES, columns.YARDSTICKS, columns.LAYERS)
+    for table in (*tables, columns.RATIOS):
+        for name, meaning in table.items():
+            assert f"| `{name}` | {meaning} |" in guide
+
+
+def test_the_activation_is_that_of_the_image(measures: Measures) -> None:
+    """The recommended input, drawn again and shown again, gives the activation in the table."""
+    images = measures.found.images()
+    for (layer, unit), rows in measures.meis.groupby(["layer", "unit"]):
+        seen = layer_activations("mnist-sngan/mnist-snn", layer, images[rows.index])
+        assert seen[:, int(unit)] == pytest.approx(rows["activation"].to_numpy())
+
+
+def test_the_percentile_is_the_share_of_images_with_a_lower_activation() -> None:
+    """Of the reduced responses, within the distance of two quantiles; above every image it is 100."""
+    rng = np.random.default_rng(0)
+    responses = rng.gamma(2.0, size=(5000, 3))
+    labels = rng.integers(0, 2, 5000)
+    known = NaturalResponses.measured("f", [("a", 0), ("a", 1), ("b", 0)], responses, labels, ("x", "y"))
+    for row in range(3):
+        for activation in (0.5, 2.0, 5.0):
+            exact = 100 * (responses[:, row] < activation).mean()
+            assert known.percentile(row, activation) == pytest.approx(exact, abs=0.3)
+        assert known.percentile(row, responses[:, row].max()) == 100
+        assert known.percentile(row, -1.0) == 0
+        assert known.best[row] == responses[:, row].argmax()
+        assert known.mean(row) == pytest.approx(responses[:, row].mean(), rel=0.02)
+
+
+def test_the_stored_responses_survive_a_file(tmp_path: Path) -> None:
+    responses = np.random.default_rng(0).random((100, 2))
+    known = NaturalResponses.measured("f", [("a", 0), ("a", 1)], responses, np.arange(100) % 2, ("x", "y"))
+    np.savez(tmp_path / "r.npz", **known.arrays())
+    with np.load(tmp_path / "r.npz", allow_pickle=False) as arrays:
+        again = NaturalResponses.from_arrays(dict(arrays))
+    assert again.units == known.units
+    assert (again.quantiles == known.quantiles).all()
+    with pytest.raises(ValueError, match="shapes"):
+        NaturalResponses.from_arrays({**known.arrays(), "best": known.best[:1]})
+
+
+def test_selectivity_and_preferred_class() -> None:
+    """1 for a unit that a single class drives, 0 for one that all drive alike, none for a dead one."""
+    labels = np.arange(90) % 3
+    responses = np.stack([(labels == 1) * 1.0, np.ones(90) + (np.arange(90) < 45), np.zeros(90)], axis=1)
+    known = NaturalResponses.measured("f", [("a", i) for i in range(3)], responses, labels, ("x", "y", "z"))
+    assert known.preferred(0) == 1
+    assert known.selectivity(0) == 1
+    assert known.selectivity(1) == 0
+    assert known.preferred(2) is None
+    assert np.isnan(known.selectivity(2))
+    assert [known.dead(row) for row in range(3)] == [False, False, True]
+
+
+def test_the_shipped_responses_belong_to_the_shipped_weights(measures: Measures) -> None:
+    """Every unit of the network has them, and class units prefer their own class."""
+    responses = natural_responses("mnist-sngan/mnist-snn/out/8")
+    assert {unit for unit in responses.units if unit[0] == "out"} == {("out", i) for i in range(10)}
+    assert len(responses.units) == sum(amb.target("mnist-snn").layers.values())
+    assert [responses.preferred(responses.row["out", i]) for i in range(10)] == list(range(10))
+    shares, edges = histogram("mnist-sngan/mnist-snn/out/8", bins=20)
+    assert shares.sum() == pytest.approx(1)
+    assert len(edges) == 21
+    assert measures.meis["percentile"].between(0, 100).all()
+    assert measures.meis.loc[measures.meis["layer"] == "out", "natural_class"].unique() == ["8"]
+
+
+def test_shares_of_a_histogram_come_back_from_the_quantiles() -> None:
+    values = np.random.default_rng(1).normal(size=10_000)
+    shares, edges = shares_of(np.quantile(values, SHARES), 10)
+    expected = np.histogram(values, edges)[0] / len(values)
+    assert shares == pytest.approx(expected, abs=0.02)
+
+
+def test_entropy_is_0_for_a_certain_class_and_1_for_the_uniform_distribution() -> None:
+    probabilities = np.array([[1.0, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]])
+    assert normalized_entropy(probabilities) == pytest.approx([0, 1, 0.5])
+
+
+def test_class_probabilities_are_averaged_over_noisy_presentations() -> None:
+    """Under noise a presentation differs from the next; their mean is what is returned, and the seed fixes it."""
+    clean, noisy = (amb.problem(f"mnist-sngan/mnist-snn/out/8{noise}") for noise in ("", "[input=bernoulli]"))
+    images = clean.images(clean.space.sample_prior(3, np.random.default_rng(0)))
+    assert clean.classify(images).sum(axis=1) == pytest.approx([1, 1, 1])
+    one, mean = noisy.classify(images), noisy.classify(images, presentations=4)
+    assert (one != mean).any()
+    assert (noisy.classify(images, presentations=4) == mean).all()
+    assert mean.sum(axis=1) == pytest.approx([1, 1, 1])
+
+
+def test_every_pair_of_inputs_has_a_distance_and_random_pairs_are_its_yardstick(measures: Measures) -> None:
+    assert len(measures.distances) == 3 * 6
+    assert measures.distances.groupby("between").size().to_dict() == {"seeds": 6, "solvers": 12}
+    stick = measures.yardsticks.iloc[0]
+    shares = measures.distances["latent"] / stick["latent"]
+    assert measures.distances["latent_share"].to_numpy() == pytest.approx(shares.to_numpy())
+    # Two draws of a standard normal in 128 dimensions are 16 apart.
+    assert stick["latent"] == pytest.approx(16, rel=0.02)
+
+
+def test_distances_of_codes_without_order_count_those_that_differ() -> None:
+    space = Space(np.full(4, 8, np.int64), kind="categorical")
+    assert latent_distances(space, np.array([[0, 1, 2, 3]]), np.array([[0, 7, 2, 0]])) == [2]
+
+
+def test_equal_images_have_similarity_1_also_flat_ones() -> None:
+    rng = np.random.default_rng(0)
+    images = np.concatenate([rng.integers(0, 256, (2, 4, 4, 3)), np.full((1, 4, 4, 3), 7)]).astype(np.uint8)
+    assert similarities(images, images) == pytest.approx([1, 1, 1])
+    assert similarities(images[:1], 255 - images[:1]) == pytest.approx([-1])
+
+
+def test_ratios_compare_units_that_both_generators_have() -> None:
+    rows = [("a", 0, 1.0), ("a", 1, 3.0), ("b", 0, 0.5), ("b", 1, 1.5), ("b", 2, 9.0)]
+    table = pd.DataFrame(rows, columns=["generator", "unit", "activation"]).assign(target="t", layer="l", best=True)
+    ratio = ratio_table(table).iloc[0]
+    assert (ratio["units"], ratio["ratio"]) == (2, 0.5)
+    assert ratio["low"] == pytest.approx(0.5)
+
+
+def test_what_the_issue_promises_takes_at_most_three_lines(study: Path, measures: Measures, tmp_path: Path) -> None:
+    images = measures.found.images()
+    assert images.shape == (12, 28, 28, 1)
+    assert measures.found.latents().shape == (12, 128)
+    traces = measures.found.traces()
+    assert [*traces.columns] == ["problem", "solver", "seed", "query", "value", "clean", "best"]
+    assert len(traces) == 12 * 30
+    best = traces.groupby(["problem", "solver", "seed"], sort=False)["best"].last()
+    assert (best.to_numpy() <= measures.meis["activation"].to_numpy() + 1e-12).all()
+    assert Image.open(tmp_path / "e.gif" if measures.found.evolution(0, tmp_path / "e.gif").any() else "").n_frames > 1
+    candidates = amb.problem("mnist-sngan/mnist-snn/out/8").space.sample_prior(2, np.random.default_rng(0))
+    scan = layer_scan("mnist-sngan/mnist-snn", candidates)
+    assert scan.shape == (158, 4)
+
+
+def test_a_bad_request_is_one_line(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="bernoulli or gaussian"):
+        amb.analyse(study, noise="salt")
+    with pytest.raises(StudyError, match="is not a study"):
+        amb.analyse(tmp_path)
+    with pytest.raises(DataError, match=r"\.gif or an \.mp4"):
+        animate(np.zeros((2, 4, 4, 1), np.uint8), tmp_path / "x.avi")
+    with pytest.raises(AmbError, match="no class probabilities"):
+        amb.objective(lambda point: 0.0, [(0, 1)] * 2).classify(np.zeros((1, 2, 2, 1), np.uint8))
+
+
+def test_without_responses_to_the_data_set_the_note_says_what_to_do(tmp_path: Path) -> None:
+    """Networks for which nothing is shipped: the other measures stand, and one line names the option."""
+    amb.compare("random", "cifar10-sngan/small-patch-a/out/1", budget=5, seeds=1, study=tmp_path / "s")
+    found = amb.analyse(tmp_path / "s")
+    assert found.meis["percentile"].isna().all()
+    assert "name the folder of the data set with --data" in found.notes[0]
+    assert found.meis["entropy"].notna().all()
+
+
+def test_the_command_writes_tables_and_valid_json(study: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "amb", "analyse", str(study), "--out", str(tmp_path / "o"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    content = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert [row["layer"] for row in content["layers"]] == ["sn1", "out"]
+    assert len(pd.read_csv(tmp_path / "o" / "meis.csv")) == 12
+    assert len(pd.read_parquet(tmp_path / "o" / "meis.parquet")["candidate"][0]) == 128
+
+
+def test_random_pairs_are_measured_reproducibly() -> None:
+    problem = amb.problem("mnist-sngan/mnist-snn/out/8")
+    assert yardstick(problem, pairs=20) == yardstick(problem, pairs=20)
