@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from amb.errors import SpecError
 from amb_problems import checkpoint
 from amb_problems.engine.convolution import Convolution, as_matrix
+from amb_problems.engine.eager_kernels import EagerKernels, max_pool
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.firing_periods import period_edges
-from amb_problems.engine.stages import Affine, Neuron
+from amb_problems.engine.stages import Affine, Neuron, Pool, Stage
+from amb_problems.engine.superposition import Superposition
 from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.stages import network_of
 from amb_problems.training.spiking_recipes import SMALL_RECIPES
@@ -180,6 +182,49 @@ def test_adding_the_rows_of_spikes_is_the_convolution(
     assert EventConvolution.fits(affine)  # up to 5 x 40 weights of at least -128
     assert torch.equal(plain.float(), EventConvolution(affine, side)(spikes))
     assert torch.equal(plain.float(), Convolution(affine, side, arithmetic="products")(spikes))
+
+
+@given(
+    side=st.integers(1, 9),
+    inputs=st.integers(1, 12),
+    outputs=st.sampled_from([1, 2, 5, 8, 16, 40]),
+    shape=st.sampled_from([(1, 0), (3, 0), (3, 1), (5, 2), (2, 1)]),
+    pool=st.sampled_from([None, Pool(1, 1), Pool(2, 2), Pool(3, 2), Pool(2, 1)]),
+    silent=st.sampled_from([0.0, 0.6, 1.0]),
+    extreme=st.booleans(),
+    frames=st.sampled_from([1, 20, 100]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_adding_each_periodic_neuron_once_is_the_convolution_of_every_frame(
+    side: int,
+    inputs: int,
+    outputs: int,
+    shape: tuple[int, int],
+    pool: Pool | None,
+    silent: float,
+    extreme: bool,
+    frames: int,
+    seed: int,
+) -> None:
+    """Any map, kernel, padding, pool and number of units; also with sums that overflow 16 bits."""
+    kernel, padding = shape
+    assume(side + 2 * padding >= kernel + (pool.kernel - 1 if pool else 0))
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randint(-128, 128, (outputs, inputs, kernel, kernel), generator=generator, dtype=torch.int8)
+    if extreme:
+        weight[:] = -128
+        weight[::2] = 127
+    affine = Affine(weight, torch.full((outputs,), 2.0**-9), torch.arange(float(outputs)) / 64, 1, padding)
+    stage, neuron = Stage("second", affine, pool), Neuron(0.9, 1.0, True)
+    periods = torch.randint(0, frames + 1, (2, side, side, inputs), generator=generator).to(torch.uint8)
+    periods[torch.rand(periods.shape, generator=generator) < silent] = 0
+    plain = EagerKernels(neuron, frames)
+    spikes = plain.trains(periods, None).flatten(0, 1)
+    current = max_pool(Convolution(affine, side, arithmetic="floats")(spikes), pool)
+    expected = plain.fire(current.view(frames, 2, *current.shape[1:]), None)
+    assert Superposition.fits(stage)
+    assert torch.equal(expected, Superposition(stage, side, neuron, frames)(periods))
 
 
 def test_a_line_of_weights_that_16_bits_do_not_hold_is_left_to_dense_arithmetic() -> None:

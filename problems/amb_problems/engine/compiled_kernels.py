@@ -10,11 +10,9 @@ from torch import Tensor
 from amb_problems.engine import neuron_loops
 from amb_problems.engine.eager_kernels import max_pool
 from amb_problems.engine.firing_periods import period_edges
-from amb_problems.engine.kernels import PeriodClasses
 from amb_problems.engine.stages import Neuron, Pool
 
 _NO_POOL = Pool(1, 1)
-_ROWS = 32  # rows are padded to a multiple, since a convolution is compiled for every new number of rows
 
 
 @dataclass(frozen=True)
@@ -48,33 +46,6 @@ class CompiledKernels:
         shape = (self.frames, n, pool.output_side(height), pool.output_side(width), units)
         out = torch.empty(shape, dtype=torch.uint8)
         neuron_loops.trains(periods.numpy(), pool.kernel, pool.stride, pool.padding, out.numpy())
-        return out
-
-    def classes(self, periods: Tensor) -> PeriodClasses:
-        """See `Kernels`."""
-        n = periods.shape[0]
-        flat = periods.view(n, -1).numpy()
-        present = np.zeros((n, 256), np.int32)
-        neuron_loops.class_counts(flat, present)
-        image, period = np.nonzero(present[:, 1:])
-        period += 1
-        padded = max(-(-image.size // _ROWS), 1) * _ROWS
-        rows = torch.empty((padded, *periods.shape[1:]), dtype=torch.uint8)
-        neuron_loops.class_rows(flat, image, period, rows.view(padded, -1).numpy())
-        return PeriodClasses(rows, torch.from_numpy(image), torch.from_numpy(period), n)
-
-    def superpose(self, current: Tensor, bias: Tensor, classes: PeriodClasses, pool: Pool | None) -> Tensor:
-        """See `Kernels`."""
-        pool = pool or _NO_POOL
-        _, height, width, units = current.shape
-        n = classes.images
-        shape = (self.frames, n, pool.output_side(height), pool.output_side(width), units)
-        out = torch.empty(shape, dtype=torch.uint8)
-        first = np.searchsorted(classes.image.numpy(), np.arange(n + 1))
-        neuron_loops.superpose(
-            current.view(len(current), height, -1).numpy(), bias.numpy(), first, classes.period.numpy(),
-            pool.kernel, pool.stride, np.float32(self.neuron.decay), self.neuron.level, out.numpy(),
-        )  # fmt: skip
         return out
 
     def hold(self, current: Tensor, pool: Pool | None) -> Tensor:

@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from amb_problems.engine.firing_periods import period_edges
-from amb_problems.engine.kernels import PeriodClasses
 from amb_problems.engine.stages import Neuron, Pool
 
 
@@ -42,14 +41,6 @@ class EagerKernels:
             return spikes
         pooled = max_pool(spikes.flatten(0, 1).float(), pool).to(torch.uint8)
         return pooled.view(self.frames, -1, *pooled.shape[1:])
-
-    def classes(self, periods: Tensor) -> PeriodClasses:
-        """Not available: see `superposes`."""
-        raise NotImplementedError("plain tensor operations run the second layer frame by frame")
-
-    def superpose(self, current: Tensor, bias: Tensor, classes: PeriodClasses, pool: Pool | None) -> Tensor:
-        """Not available: see `superposes`."""
-        raise NotImplementedError("plain tensor operations run the second layer frame by frame")
 
     def hold(self, current: Tensor, pool: Pool | None) -> Tensor:
         """See `Kernels`."""

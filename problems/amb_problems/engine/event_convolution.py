@@ -39,14 +39,14 @@ class EventConvolution:
         outputs, inputs = affine.weight.shape[:2]
         padded = -(-outputs // event_loops.LANES) * event_loops.LANES
         self._quartets = inputs % 4 == 0 and affine.kernel * inputs * 4 * padded * 2 <= _CACHED
-        self._spill = not _holds(affine.weight.long().flatten(1))
+        self._spill = not holds_subsets(affine.weight.long().flatten(1))
         self._rows = _patterns(_rows(affine, padded)) if self._quartets else _rows(affine, padded)
         self._scale, self._bias = affine.scale.numpy(), affine.bias.numpy()
 
     @staticmethod
     def fits(affine: Affine) -> bool:
         """Whether 16 bits hold every sum of weights in a line of the kernel, as this algorithm requires."""
-        return _holds(affine.weight.long().permute(0, 2, 1, 3).flatten(2))
+        return holds_subsets(affine.weight.long().permute(0, 2, 1, 3).flatten(2))
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Currents float32 `[rows, side, side, outputs]` of uint8 maps `[rows, side, side, inputs]`, 0 or 1."""
@@ -63,7 +63,7 @@ class EventConvolution:
         return 2 * rows * self._output[0] ** 2 * self._affine.weight.numel()
 
 
-def _holds(weights: Tensor) -> bool:
+def holds_subsets(weights: Tensor) -> bool:
     """Whether 16 bits hold the sum of any subset of the weights along the last dimension."""
     return bool(weights.clamp(min=0).sum(-1).max() <= _SHORTS.max and weights.clamp(max=0).sum(-1).min() >= _SHORTS.min)
 

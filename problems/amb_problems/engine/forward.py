@@ -1,6 +1,7 @@
 """One chunk of images through the stages, only as far as the probed units need it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -14,6 +15,7 @@ from amb_problems.engine.eager_kernels import max_pool
 from amb_problems.engine.event_convolution import EventConvolution
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.stages import Network, Pool
+from amb_problems.engine.superposition import Superposition
 
 Units = tuple[int, ...]
 Algorithm = Arithmetic | Literal["events"]
@@ -39,6 +41,7 @@ class Forward:
         self._depth = {name: index for index, name in enumerate(network.names)}
         self._sides = self._input_sides()
         self.convolution = lru_cache(maxsize=512)(self._prepare)
+        self.superposition = lru_cache(maxsize=512)(self._superposition)
 
     def counts(self, images: NDArray[np.uint8] | Tensor, layer: str, units: Units) -> NDArray[np.int64]:
         """Spikes of some units of one layer for every image: int64 `[n, units]`."""
@@ -146,7 +149,7 @@ class Forward:
         if not self._periodic:
             return {first.name: _pool_spikes(firing, first.spike_pool)}
         if self._superposes():
-            return {self.network.stages[1].name: self._superpose(firing, units)}
+            return {self.network.stages[1].name: self.superposition(units)(firing)}
         return {first.name: self.kernels.trains(firing, first.spike_pool)}
 
     def _walk(self, spikes: dict[str, Tensor], end: int) -> Iterator[tuple[str, Tensor]]:
@@ -164,15 +167,14 @@ class Forward:
         """Whether the second stage can be computed from the first one's periods instead of its frames."""
         first, second = self.network.stages[0], self.network.stages[1]
         needed = first.name in (stage.shortcut for stage in self.network.stages)  # itself, not only its convolution
-        return self.kernels.superposes and first.spike_pool is None and second.shortcut is None and not needed
+        return self.kernels.superposes and first.spike_pool is None and not needed and Superposition.fits(second)
 
-    def _superpose(self, periods: Tensor, units: Units | None) -> Tensor:
-        """Convolve each class of neurons of one period once, instead of every frame; sums are exact."""
+    def _superposition(self, units: Units | None) -> Superposition:
+        """The second stage, reduced to some units."""
         stage = self.network.stages[1]
-        classes = self.kernels.classes(periods)
-        current = self.convolution(1, units, biased=False)(classes.rows)
-        bias = stage.affine.bias if units is None else stage.affine.bias[list(units)]
-        return self.kernels.superpose(current, bias, classes, stage.pool)
+        if units is not None:
+            stage = replace(stage, affine=stage.affine.select(torch.tensor(units)))
+        return Superposition(stage, self._sides[self.network.names[0]], self.network.neuron, self.network.frames)
 
     def _currents(self, index: int, spikes: Tensor, units: Units | None) -> Tensor:
         frames, n = spikes.shape[:2]
@@ -198,21 +200,16 @@ class Forward:
         for name in [name for name in spikes if name not in needed]:
             del spikes[name]
 
-    def _prepare(
-        self, index: int, units: Units | None, *, downsample: bool = False, biased: bool = True
-    ) -> Convolution | EventConvolution:
+    def _prepare(self, index: int, units: Units | None, *, downsample: bool = False) -> Convolution | EventConvolution:
         stage = self.network.stages[index]
         affine = stage.downsample if downsample else stage.affine
         assert affine is not None
         if units is not None:
             affine = affine.select(torch.tensor(units))
-        if not biased:
-            affine = affine.without_bias()
         source = stage.shortcut if downsample else self.network.names[index - 1]
         side = self._sides[str(source)] if index else self.network.side
         pixels = index == 0
-        # The rows of period classes are nearly empty (see `_superpose`): there, events are always faster.
-        few = biased and len(affine.weight) < _FEW_OUTPUTS
+        few = len(affine.weight) < _FEW_OUTPUTS
         if self._algorithm == "events" and not pixels and not few and EventConvolution.fits(affine):
             return EventConvolution(affine, side)
         return Convolution(affine, side, arithmetic=self._dense_arithmetic(pixels), pixels=pixels, device=self.device)

@@ -5,7 +5,6 @@ uint8 `[n, h, w, units]` (0: never fires). Two implementations give the same bit
 `EagerKernels` on any device.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -13,26 +12,12 @@ from torch import Tensor
 from amb_problems.engine.stages import Pool
 
 
-@dataclass(frozen=True, eq=False)
-class PeriodClasses:
-    """The neurons of a batch by period: row r holds the neurons of image `image[r]` that fire every `period[r]`."""
-
-    rows: Tensor
-    """uint8 `[r, h, w, units]`, padded with empty rows."""
-    image: Tensor
-    """int64 `[rows in use]`, ascending."""
-    period: Tensor
-    """int64 `[rows in use]`."""
-    images: int
-    """Number of images."""
-
-
 class Kernels(Protocol):
     """Neuron kernels for one neuron model and number of frames."""
 
     @property
     def superposes(self) -> bool:
-        """Whether `classes` and `superpose` are available; if not, the second layer runs on `trains`."""
+        """Whether `Superposition` can follow; if not, the second layer runs on `trains`."""
 
     def hold(self, current: Tensor, pool: Pool | None) -> Tensor:
         """Spikes under constant currents `[n, h, w, units]`, max-pooled first by `pool`; for any neuron."""
@@ -45,12 +30,6 @@ class Kernels(Protocol):
 
     def trains(self, periods: Tensor, pool: Pool | None) -> Tensor:
         """The spikes of periodic neurons, max-pooled afterwards by `pool`."""
-
-    def classes(self, periods: Tensor) -> PeriodClasses:
-        """The periodic neurons sorted by period."""
-
-    def superpose(self, current: Tensor, bias: Tensor, classes: PeriodClasses, pool: Pool | None) -> Tensor:
-        """Spikes of neurons that receive, in frame t, the currents of all classes whose period divides t + 1."""
 
     def fire(self, current: Tensor, shortcut: Tensor | None) -> Tensor:
         """Spikes of neurons that receive a current, plus a shortcut's spikes (uint8) or currents (float32)."""

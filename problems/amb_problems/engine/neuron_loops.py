@@ -92,68 +92,6 @@ def trains(periods, kernel, stride, padding, out):  # type: ignore[no-untyped-de
 
 
 @compiled(nogil=True)
-def class_counts(periods, out):  # type: ignore[no-untyped-def]
-    """Neurons `[n, neurons]` of each image by period."""
-    for i in range(periods.shape[0]):
-        for j in range(periods.shape[1]):
-            out[i, periods[i, j]] += 1
-
-
-@compiled(nogil=True)
-def class_rows(periods, image, period, out):  # type: ignore[no-untyped-def]
-    """Row r marks the neurons of image `image[r]` with period `period[r]`; both flat."""
-    for r in range(image.size):
-        wanted = np.uint8(period[r])
-        source = periods[image[r]]
-        row = out[r]
-        for j in range(source.size):
-            row[j] = source[j] == wanted
-    out[image.size :] = 0
-
-
-@compiled(nogil=True)
-def superpose(current, bias, first, period, kernel, stride, decay, level, out):  # type: ignore[no-untyped-def]
-    """Frame t of image i receives the currents of its rows whose period divides t + 1; pool, add the bias, fire.
-
-    `current` `[rows, h, w * units]`; the rows of image i are `first[i]` to `first[i + 1]`. Time runs inside each row
-    of the map, so that its sums and potentials stay in the first-level cache.
-    """
-    frames, images, tall, wide, units = out.shape
-    total = np.empty(current.shape[2], np.float32)
-    best = np.empty((wide, units), np.float32)
-    potential = np.empty((wide, units), np.float32)
-    firing = np.empty((frames, frames), np.int64)
-    size = np.empty(frames, np.int64)
-    for i in range(images):
-        size[:] = 0
-        for r in range(first[i], first[i + 1]):
-            for t in range(period[r] - 1, frames, period[r]):
-                firing[t, size[t]] = r
-                size[t] += 1
-        for y in range(tall):
-            potential[:] = _ZERO
-            for t in range(frames):
-                best[:] = -np.inf
-                for a in range(y * stride, y * stride + kernel):
-                    total[:] = _ZERO
-                    for k in range(size[t]):
-                        row = current[firing[t, k], a]
-                        for j in range(total.size):
-                            total[j] += row[j]
-                    for x in range(wide):
-                        for b in range(x * stride, x * stride + kernel):
-                            column = total[b * units : (b + 1) * units]
-                            for u in range(units):
-                                best[x, u] = max(best[x, u], column[u])
-                for x in range(wide):
-                    for u in range(units):
-                        v = potential[x, u] * decay + (best[x, u] + bias[u])
-                        fires = v >= level
-                        out[t, i, y, x, u] = fires
-                        potential[x, u] = _ZERO if fires else v
-
-
-@compiled(nogil=True)
 def hold(current, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
     """Spikes `[frames, neurons]` under constant currents `[neurons]`."""
     frames, neurons = out.shape

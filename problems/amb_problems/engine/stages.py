@@ -61,10 +61,6 @@ class Affine:
         """The layer reduced to some output channels."""
         return replace(self, weight=self.weight[units], scale=self.scale[units], bias=self.bias[units])
 
-    def without_bias(self) -> "Affine":
-        """The layer with biases of zero."""
-        return replace(self, bias=torch.zeros_like(self.bias))
-
     def limit(self, largest_input: int) -> tuple[Tensor, Tensor]:
         """The grid on which each output channel lies, and the largest magnitude that any partial sum can have."""
         reach = self.weight.double().abs().flatten(1).sum(1) * largest_input * self.scale.double()

@@ -31,7 +31,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "snn-cnn": ("sn1", "sn2", "sn3", "out"),
     "snn-resnet18": ("sn1", "layer1.0.sn1", "layer1.0.sn2", "layer2.1.sn2", "layer3.1.sn2", "layer4.1.sn2"),
 }
-_KERNELS = ("periods", "period_counts", "trains", "classes", "superpose", "fire", "fire_counts", "counts")
+_KERNELS = ("periods", "period_counts", "trains", "fire", "fire_counts", "counts")
 
 
 @dataclass(frozen=True)
