@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from amb.contracts.space import Space as Space
     from amb.contracts.suite import Suite as Suite
     from amb.contracts.target import Target as Target
+    from amb.contracts.view import View as View
     from amb.errors import AmbError as AmbError
     from amb.meis.measure import Measures as Measures
     from amb.meis.units import histogram as histogram
@@ -54,6 +55,7 @@ _MODULES = {
     "Suite": "amb.contracts.suite",
     "Measures": "amb.meis.measure",
     "analyse": "amb.api.meis",
+    "View": "amb.contracts.view",
     "compare": "amb.api.compare",
     "generator": "amb.catalogue.generators",
     "histogram": "amb.meis.units",

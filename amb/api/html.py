@@ -30,6 +30,7 @@ def comparison_html(comparison: Comparison) -> str:
         table.to_html(index=False, border=0, escape=False, justify="left"),
         f"<p><b>{escape(plain(comparison.verdict))}</b></p>",
         f"<p>{escape(plain(comparison.basis))}</p>",
+        *(f"<p>{escape(plain(words))}</p>" for words in [analysis.across_words] if words),
         *(f"<p>Note: {escape(plain(warning))}.</p>" for warning in comparison.warnings),
         images_html(comparison),
     ]

@@ -12,8 +12,9 @@ from amb.catalogue.plugins import Plugin, find, load_class, registered, require_
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
-from amb.errors import SpecError, suggestion
-from amb.spec import Spec, Value, format_value, parse_value
+from amb.contracts.view import View
+from amb.errors import SolverError, SpecError, suggestion
+from amb.spec import ProblemId, Spec, Value, format_value, parse_value
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,44 @@ class SolverSpec:
         return self.cls(space, budget=budget, seed=seed, **dict(self.spec.options))
 
     def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
-        """A fresh solver for a problem; only a white-box solver receives the problem itself."""
+        """A fresh solver for a problem, which receives no more of it than its class may see (`Solver.sees`).
+
+        Raises:
+            SolverError: it refuses the problem, or uses the weights of the network that is searched.
+        """
         solver = self.make(problem.space, budget=budget, seed=seed)
-        if self.cls.white_box:
+        if self.cls.sees == "gradients":
             solver.attach(problem)
+        elif self.cls.sees == "images":
+            refuse_own_weights(str(self), solver.networks, problem.id)
+            solver.look(view_of(problem))
         return solver
+
+
+def view_of(problem: Problem) -> View:
+    """What an image-seeing solver may see of a problem.
+
+    Raises:
+        SolverError: the problem offers no view.
+    """
+    try:
+        return problem.view()
+    except SpecError as refusal:
+        raise SolverError(str(refusal)) from refusal
+
+
+def refuse_own_weights(solver: str, networks: Iterable[str], problem_id: str) -> None:
+    """Refuse to search a network with features of its own weights.
+
+    Raises:
+        SolverError: one of the solver's networks is the target of the problem.
+    """
+    target = ProblemId.parse(problem_id).target
+    if target in networks:
+        raise SolverError(
+            f"{solver} uses the weights of {target}, which is the network that {problem_id} is about: choose features "
+            "of another network"
+        )
 
 
 def options(cls: type[Solver]) -> dict[str, Value]:

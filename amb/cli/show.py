@@ -73,6 +73,8 @@ def print_comparison(comparison: "Comparison") -> None:
     console.print()
     console.print(plain(comparison.verdict), style="bold", markup=False, highlight=False)
     console.print(plain(comparison.basis), style="dim", markup=False, highlight=False)
+    if comparison.analysis.across_words:
+        console.print(plain(comparison.analysis.across_words), markup=False, highlight=False)
     for warning in comparison.warnings:
         console.print(plain(f"Note: {warning}."), style="yellow", markup=False, highlight=False)
 
@@ -102,6 +104,7 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
     return {
         "verdict": comparison.verdict,
         "basis": comparison.basis,
+        "across": comparison.analysis.across_words,
         "ranking": _records(comparison.analysis.table),
         "pairs": _records(comparison.pairs),
         "runs": _records(comparison.runs),

@@ -1,10 +1,13 @@
 """`amb solvers`: which solvers there are, and what one of them does."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amb.cli import options as o
+
+if TYPE_CHECKING:
+    from amb.contracts.solver import Solver
 
 app = typer.Typer(help="List and show solvers.", no_args_is_help=True)
 
@@ -51,10 +54,20 @@ def show_solver(
         "candidates": "do not depend on the budget (anytime)" if cls.anytime else "depend on the budget",
         "foreign candidates": "searches by them (foreign)" if cls.foreign else "may be recommended",
         "noise": "averages or repeats measurements (noisy)" if cls.noisy else "recommends the best single measurement",
-        "sees": "gradients (white-box, never ranked)" if cls.white_box else "values only",
+        "sees": sees(cls),
         "failed query": cls.failed_queries or "not documented",
         "source": cls.source or "not documented",
         "version": cls.version,
         "from": f"{solver.plugin.origin} ({solver.plugin.location})",
     }
     print_facts(facts, as_json=json)
+
+
+def sees(cls: "type[Solver]") -> str:
+    """What a solver knows, and where it is ranked."""
+    from amb.sight import CLASSES
+
+    kind = CLASSES[cls.sees]
+    if not kind.name:
+        return kind.knows
+    return f"{kind.knows} ({kind.name}, {'ranked apart' if kind.ranked else 'never ranked'})"

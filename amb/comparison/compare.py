@@ -16,6 +16,7 @@ from amb.run.display import default_display
 from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import NoProgress, Progress
+from amb.sight import CLASSES, leading_of
 from amb.spec import Spec
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question
@@ -261,15 +262,21 @@ def _for_ranked(question: Question, plan: Plan) -> Question:
     Raises:
         SpecError: the plan has no solver that is ranked, or the control is not one of those.
     """
-    ranked = [str(spec) for spec in plan.solvers if not spec.cls.white_box]
+    lead = leading_of(spec.cls.sees for spec in plan.solvers)
+    ranked = [str(spec) for spec in plan.solvers if spec.cls.sees == lead]
     if not ranked:
         raise SpecError(
-            f"{plan.solvers[0]} sees gradients and is never ranked; add a solver that sees values only, "
+            f"{plan.solvers[0]} sees gradients and is never ranked; add a solver that sees values or images, "
             "or run it alone with `amb run`"
         )
     if question.control is None:
         return question
     control = plan.canonical_solver(question.control)
     if control not in ranked:
-        raise SpecError(f"{control} sees gradients and is never ranked; the control must be one of {', '.join(ranked)}")
+        kind = CLASSES[plan.solver(control).cls.sees]
+        how = "ranked apart" if kind.ranked else "never ranked"
+        raise SpecError(
+            f"{control} is {kind.name}: it sees {kind.knows}, and is {how}; the control must be one of "
+            f"{', '.join(ranked)}"
+        )
     return replace(question, control=control)

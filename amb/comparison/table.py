@@ -47,7 +47,7 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
         StudyError: a run is missing, or one that must be cut planned for its budget.
     """
     rows, traces, recommended = [], {}, {}
-    white_box = {str(spec) for spec in plan.solvers if spec.cls.white_box}
+    sees = {str(spec): spec.cls.sees for spec in plan.solvers}
     fingerprints = {run.problem: run.fingerprint for run in plan.runs}
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     found = []
@@ -72,7 +72,7 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
             record, trace = _cut(record, trace, budget)
         cell = (run.problem, run.solver, run.seed)
         asked = budget if shorter else run.budget
-        rows.append({**run_row(record, trace, asked, points[run.problem]), "white_box": run.solver in white_box})
+        rows.append({**run_row(record, trace, asked, points[run.problem]), "sees": sees[run.solver]})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         recommended[cell] = record.recommended
     return Runs(pd.DataFrame(rows), traces, recommended, note)

@@ -1,8 +1,9 @@
 """The problem contract: a stimulus space and a neuron's response to it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from time import perf_counter
 
@@ -11,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.conditions import Conditions
 from amb.contracts.noise import Noise, Queries
-from amb.contracts.returned import Attribute, images, is_text, numbers
+from amb.contracts.returned import Attribute, is_text, numbers
 from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.view import RenderedView, View, draw_levels, drawn
 from amb.errors import PluginError, SpecError
 
 UInt8Array = NDArray[np.uint8]
@@ -216,6 +218,18 @@ class Problem(ABC):
         """
         raise SpecError(f"{self.id} has no gradients, so a white-box solver cannot search it")
 
+    def view(self) -> View:
+        """What an image-seeing solver may see: the generator behind this problem's grid. Optional.
+
+        The view must not lead to the target: it holds the generator, never `self`.
+
+        Raises:
+            SpecError: the problem offers no view.
+        """
+        raise SpecError(
+            f"{self.id} offers no view of its images, so an image-seeing solver cannot search it: override Problem.view"
+        )
+
     def facts(self) -> Mapping[str, object]:
         """Names and numbers for `amb problems show`."""
         return {"id": self.id, "dimensions": self.space.d, "levels": int(self.space.levels.max())}
@@ -249,14 +263,16 @@ class FunctionProblem(Problem):
         return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
-        index = self.space.check(candidates)
+        return drawn(self._renderer(), self.space.check(candidates), f"render of {self.id}")
+
+    def view(self) -> View:
+        """What the render function draws; the problem's own function is out of reach."""
+        return RenderedView(self.space, self._renderer(), source=f"render of {self.id}")
+
+    def _renderer(self) -> Callable[[IntArray], UInt8Array]:
         if self.render is not None:
-            drawn: UInt8Array = images(self.render(index), (len(index), "h", "w", "c"), f"render of {self.id}")
-            return drawn
-        side = int(np.ceil(np.sqrt(self.space.d)))
-        grey = np.zeros((len(index), side * side), dtype=np.uint8)
-        grey[:, : self.space.d] = np.rint(index * (255 / np.maximum(self.space.levels - 1, 1)))
-        return grey.reshape(-1, side, side, 1)
+            return self.render
+        return partial(draw_levels, space=self.space)
 
 
 REQUIRED = {

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
+from amb.sight import Sight
 from amb.spec import whole_number
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem
+    from amb.contracts.view import View
 
 START = frozenset({"space", "budget", "seed"})
 """The arguments of a solver that are not options."""
@@ -47,7 +49,7 @@ Rows = NDArray[Any]  # grid points, int64[n, d], or latents, float64[n, d]
 
 
 class Solver(metaclass=SolverType):
-    """An optimizer that sees nothing but the values of the candidates that it asked for.
+    """An optimizer that sees the values of the candidates that it asked for, and no more than `sees` says.
 
     Life cycle::
 
@@ -78,8 +80,11 @@ class Solver(metaclass=SolverType):
         noisy: whether the method handles noise: it averages or repeats measurements, within its budget, and bases
             its recommendation on them instead of on the luckiest value.
         foreign: whether the method searches by what it learns of candidates that it did not ask for (`learn`).
-        white_box: whether the method sees gradients: it receives the problem before its first ask, and is never
-            ranked among solvers that see values only.
+        sees: what the method sees besides values, which decides its class (`amb.sight`); classes are ranked apart.
+            "values": nothing else. "images": it receives a `View` of the generator before its first ask. "gradients":
+            it receives the problem itself and is never ranked.
+        networks: names of the targets whose weights an image-seeing method uses; it is refused where one of them is
+            the network that is searched.
         failed_queries: what the method does with a failed query (NaN), in a few words.
         source: where the method comes from, as a citation.
         given_options: the options that an object was created with.
@@ -92,7 +97,8 @@ class Solver(metaclass=SolverType):
     anytime: ClassVar[bool] = True
     noisy: ClassVar[bool] = False
     foreign: ClassVar[bool] = False
-    white_box: ClassVar[bool] = False
+    sees: ClassVar[Sight] = "values"
+    networks: tuple[str, ...] = ()  # an option may name them
     failed_queries: ClassVar[str] = ""
     source: ClassVar[str] = ""
 
@@ -122,13 +128,27 @@ class Solver(metaclass=SolverType):
         """Queries that may still be asked."""
         return self.budget - self.asked
 
+    def __init_subclass__(cls) -> None:
+        """A class written for amb 0.1 declares `white_box = True`: it must not be ranked among black boxes."""
+        super().__init_subclass__()
+        if cls.__dict__.get("white_box") and "sees" not in cls.__dict__:
+            cls.sees = "gradients"
+
     def attach(self, problem: "Problem") -> None:
         """Give a white-box solver the problem whose gradients it may see, once, before its first ask.
 
         Raises:
             SolverError: this is not a white-box solver, or the problem has no gradients.
         """
-        raise SolverError(f"{type(self).__name__} sees values only (white_box = False) and takes no problem")
+        raise SolverError(f"{type(self).__name__} does not see gradients (sees = {self.sees!r}) and takes no problem")
+
+    def look(self, view: "View") -> None:
+        """Give an image-seeing solver its view of the generator, once, before its first ask.
+
+        Raises:
+            SolverError: this is not an image-seeing solver, or it cannot work with these images.
+        """
+        raise SolverError(f"{type(self).__name__} does not see images (sees = {self.sees!r}) and takes no view")
 
     def ask(self, limit: int | None = None) -> IntArray:
         """Candidates to measure next.

@@ -34,7 +34,7 @@ def resolve_solver(search: Search) -> SolverSpec:
         SpecError: no such solver or option.
     """
     spec = resolve(search.solver)
-    if spec.cls.white_box:
+    if spec.cls.sees == "gradients":
         raise LabError(f"search {search.name}: {spec} needs the gradients of the neuron; choose one that sees values")
     return spec
 

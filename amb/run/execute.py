@@ -258,7 +258,7 @@ def refuse_white_boxes(
     """
     if limits.isolate:
         for solver in {plan.solver for plan in plans}:
-            if find_solver(solver).cls.white_box:
+            if find_solver(solver).cls.sees == "gradients":
                 raise SpecError(
                     f"{solver} is given the problem itself, so it cannot run in a process of its own; "
                     "leave --isolate out, or the solver"

@@ -15,7 +15,7 @@ from amb.errors import SolverError
 from amb.foreign import from_user, in_a_line, same_directory
 from amb.run import answers
 from amb.run.clock import CLOCK
-from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal
+from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within
 from amb.study.journal import Journal
 from amb.study.lock import Claim
@@ -194,7 +194,7 @@ class LiveRun:
         if isinstance(self._solver, IsolatedSolver):
             self._solver.close()
         if self._limits.isolate:
-            self._solver = IsolatedSolver(spec, self.problem.space, self.plan, memory=self._limits.memory)
+            self._solver = isolated(spec, self.problem, self.plan, memory=self._limits.memory)
         else:
             self._solver = spec.start(self.problem, budget=self.plan.budget, seed=self.plan.stream)
 

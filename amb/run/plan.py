@@ -15,7 +15,7 @@ from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, unknown
 from amb.foreign import from_user, same_directory
-from amb.run.isolation.solver import IsolatedSolver, Refusal
+from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import split_specs, whole_number
 from amb.study.manifest import Settings
@@ -201,7 +201,7 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
         solver = None
         try:
             with same_directory():
-                if limits.isolate and not spec.cls.white_box:
+                if limits.isolate and spec.cls.sees != "gradients":
                     _try_isolated(spec, problem, budget, limits)
                 else:
                     solver = spec.start(problem, budget=budget, seed=0)
@@ -209,8 +209,8 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
                     solver.tell(candidates, np.zeros(len(candidates)))
         except SolverError as refusal:
             # In its own process it may also fail for other reasons, such as a memory limit: those end its runs.
-            isolated = limits.isolate and not spec.cls.white_box
-            if isinstance(refusal, Refusal) or (solver is None and not isolated):
+            alone = limits.isolate and spec.cls.sees != "gradients"
+            if isinstance(refusal, Refusal) or (solver is None and not alone):
                 refused[str(spec)] = str(refusal)
         except BaseException as cause:
             if from_user(cause) or (solver is None and isinstance(cause, AmbError)):
@@ -221,12 +221,12 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
 
 def _try_isolated(spec: SolverSpec, problem: Problem, budget: int, limits: Limits) -> None:
     plan = RunPlan(problem.id, problem.fingerprint, str(spec), spec.cls.version, 0, budget)
-    isolated = IsolatedSolver(spec, problem.space, plan, memory=limits.memory)
+    solver = isolated(spec, problem, plan, memory=limits.memory)
     try:
-        isolated.patience = limits.timeout
-        isolated.start()
+        solver.patience = limits.timeout
+        solver.start()
     finally:
-        isolated.close()
+        solver.close()
 
 
 def _refusals(skipped: dict[tuple[str, str], list[str]], problems: Sequence[str]) -> tuple[str, ...]:

@@ -4,10 +4,11 @@
 """
 
 from amb.stats.analysis import Analysis, analyse
+from amb.stats.classes import competing
 from amb.stats.columns import Column, known, pair_columns, ranking_columns, shown
 from amb.stats.metrics import METRICS, Metric
 from amb.stats.question import Question
-from amb.stats.scores import common, competing
+from amb.stats.scores import common
 
 __all__ = [
     "METRICS",

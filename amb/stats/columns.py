@@ -72,7 +72,7 @@ class Column:
 RANKING: Sequence[Column] = (
     Column(
         "solver", "solver", "solver", "The solver's spec: its name and the options that differ from their defaults.",
-        fields=("solver", "white_box"), align="left",
+        fields=("solver", "solver_class"), align="left",
     ),
     Column(
         "letters", "group", "text", "Solvers that share a letter are not shown to differ.",

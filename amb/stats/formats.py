@@ -119,7 +119,7 @@ def _interval(low: str, high: str) -> str:
 
 FORMATS: Mapping[Format, Callable[[Sequence[Any], Style], str]] = {
     "text": lambda v, _: str(v[0]),
-    "solver": lambda v, _: f"{v[0]} (white-box)" if v[1] else str(v[0]),
+    "solver": lambda v, _: f"{v[0]} ({v[1]})" if v[1] else str(v[0]),
     "score": lambda v, style: score(v[0], logarithmic=style.logarithmic),
     "difference": lambda v, style: difference(v[0], logarithmic=style.logarithmic),
     "score interval": lambda v, style: score_interval(v[0], v[1], logarithmic=style.logarithmic),

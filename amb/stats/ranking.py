@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from amb.sight import CLASSES
 from amb.stats import columns
 from amb.stats.aggregates import aggregate
 from amb.stats.formats import NOT_RANKED
@@ -40,7 +41,7 @@ def ranking(
         has a run on); normalized (0 at chance, 1 at the best known value; NaN if no problem has reference points);
         wins, ties, losses (problems, against the control or summed over all others); p_holm (against the control or the
         first; NaN for itself); hit_share (runs that reached the threshold); ert (its expected runtime, inf if no run
-        reached it); white_box (False).
+        reached it); solver_class ("": the class that the comparison is about).
     """
     covered = scored.groupby("solver")["problem"].nunique()
     budgets = scored.groupby("solver")["budget"].max()
@@ -50,7 +51,7 @@ def ranking(
     table = intervals.set_index("solver")[["score", "low", "high"]].assign(mean_rank=ranks)
     table = table.sort_values(["mean_rank", "score"], ascending=[True, False], kind="stable")
     order = [str(solver) for solver in table.index]
-    table = table.assign(white_box=False, covered=covered, asked=asked)
+    table = table.assign(solver_class="", covered=covered, asked=asked)
     table = table.join(_facts(scored, hits)).join(_tallies(blocks, control))
     # If no problem is common, nothing was joined.
     counts = ["runs", "failures", "seeds"]
@@ -67,6 +68,17 @@ def ranking(
     return table.rename_axis("solver").reset_index()[_order()]
 
 
+def apart(ranking: pd.DataFrame, name: str, asked: int) -> pd.DataFrame:
+    """A ranking of another class, to be shown below: places and tests are within the class, letters are capitals.
+
+    Args:
+        ranking: the table of `ranking`.
+        name: of the class.
+        asked: number of problems on which any solver of the leading class has a run.
+    """
+    return ranking.assign(solver_class=name, letters=ranking["letters"].str.upper(), asked=asked)
+
+
 def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
     """Rows of white-box solvers in the columns of `ranking`, to be shown below it: no place, rank, letter or test.
 
@@ -78,7 +90,8 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
     table["problems"] = table["covered"] = scored.groupby("solver")["problem"].nunique()
     table["asked"] = scored["problem"].nunique()
     table["budget"] = scored.groupby("solver")["budget"].max()
-    table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED, white_box=True)
+    table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED)
+    table["solver_class"] = CLASSES["gradients"].name
     table["anchored"] = np.nan
     for column in ("place", "wins", "ties", "losses"):
         table[column] = pd.array([pd.NA] * len(table), dtype="Int64")

@@ -56,16 +56,6 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     return runs
 
 
-def white_box_runs(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run's solver sees gradients; False if the table has no such column."""
-    return runs["white_box"].astype(bool) if "white_box" in runs else pd.Series(False, index=runs.index)
-
-
-def competing(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of solvers that see values only, which are ranked, tested and drawn in figures."""
-    return runs[~white_box_runs(runs)]
-
-
 def timed(runs: pd.DataFrame) -> pd.Series:
     """Whether each run had the machine to itself, so that seconds are comparable; False if the table does not say."""
     return runs["timing"].astype(bool) if "timing" in runs else pd.Series(False, index=runs.index)

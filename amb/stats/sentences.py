@@ -82,6 +82,15 @@ SENTENCES: Mapping[str, str] = {
     "the gap, with points": "the gap between chance and the best known value",
     "the gap, without points": "the gap between the floor and the best value of these runs",
     "the gap, mixed": "each problem's gap",
+    # Solvers of another class, which are ranked apart.
+    "across classes": (
+        "Across classes, which are ranked apart: {solver}, which sees {knows}, differs from {best}, which sees {less}, "
+        "by {difference} in {quantity} (Holm p {p})"
+    ),
+    "across classes, queries": (
+        "it closes 75% of the gap on {own} of {problems} {problems|problem|problems}, {best} on {other}"
+    ),
+    "no class to rank": "{solvers} {solvers|is|are} never ranked; add a solver that sees values or images",
     # What the verdict rests on.
     "nothing compared": (
         "No problem is common to all solvers, so none of the {runs} {runs|run|runs} ({failed} failed) is compared."
@@ -144,6 +153,7 @@ SENTENCES: Mapping[str, str] = {
         "{these} (1)."
     ),
     "letters": "Solvers that share a letter are not shown to differ.",
+    "letters, classes": "Capital letters compare {kind} solvers with each other only.",
     "omnibus": "Omnibus test ({method}): F({df1}, {df2}) = {f}, p {p}{note}.",
     "no omnibus": "Omnibus test: {note}.",
 }

@@ -11,7 +11,7 @@ from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
 from amb.errors import BudgetExhausted, SolverError
 from amb.foreign import from_user, in_a_line
-from amb.testing.grid import NEURONS, PLAIN, SPACES, Noisy, Slope, near, sometimes_failing
+from amb.testing.grid import NEURONS, PLAIN, SPACES, Drawn, Noisy, Slope, near, sometimes_failing
 from amb.testing.states import GlobalStates
 from amb.testing.subject import NotApplicable, Subject, Violation, drive, first_difference, rows
 
@@ -324,10 +324,10 @@ def _with_foreign(solver: Solver, stranger: IntArray) -> IntArray:
 
 @rule("gradients as claimed")
 def gradients_as_claimed(subject: Subject) -> None:
-    """A solver that declares `white_box` refuses a problem without gradients and survives a unit without slope; any
-    other solver refuses to take a problem."""
+    """A solver that sees gradients refuses a problem without them and survives a unit without slope; any other solver
+    refuses to take a problem."""
     blind = FunctionProblem(near, subject.space, id="kit/blind")
-    if not subject.cls.white_box:
+    if subject.cls.sees != "gradients":
         problem = Slope(subject.space)
         _refuses(lambda: subject.make().attach(problem), "a problem, whose gradients it declares not to see,")
         return
@@ -338,6 +338,31 @@ def gradients_as_claimed(subject: Subject) -> None:
             len(asked) == subject.budget,
             f"gradients of {steepness}: asked for {len(asked)} queries of a budget of {subject.budget}",
         )
+
+
+@rule("images as claimed")
+def images_as_claimed(subject: Subject) -> None:
+    """A solver that sees images waits for its view, works with and without gradients of the generator, and survives a
+    generator whose images are all alike; any other solver refuses a view."""
+    view = Drawn(subject.space, differentiable=True)
+    if subject.cls.sees != "images":
+        _refuses(lambda: subject.make().look(view), "a view of the images, which it declares not to see,")
+        return
+    _refuses(lambda: subject.spec.make(subject.space, budget=subject.budget, seed=3).ask(), "an ask before its view")
+    for what, seen in {
+        "without gradients": Drawn(subject.space),
+        "with images that are all alike": Drawn(subject.space, differentiable=True, blank=True),
+    }.items():
+        asked = []
+        for _ in range(2):
+            solver = subject.spec.make(subject.space, budget=subject.budget, seed=3)
+            solver.look(seen)
+            asked.append(rows(drive(solver)))
+        demand(
+            len(asked[0]) == subject.budget,
+            f"{what}: asked for {len(asked[0])} queries of a budget of {subject.budget}",
+        )
+        demand_same(asked[0], asked[1], f"{what}: two runs with the same seed")
 
 
 def _searches(name: str) -> Callable[[Subject], None]:

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from amb.contracts.problem import FunctionProblem
 from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.view import Slope as PixelSlope
+from amb.contracts.view import UInt8Array, View
 
 Objective = Callable[[IntArray], FloatArray]
 
@@ -44,8 +46,40 @@ NEURONS: dict[str, Objective] = {
 }
 
 
+class Drawn(View):
+    """A view for image-seeing solvers: every coordinate is the brightness of a pixel of a small grey square.
+
+    Args:
+        space: the grid.
+        differentiable: whether it has gradients.
+        blank: whether all images are alike, as those of a generator that ignores its latents.
+    """
+
+    def __init__(self, space: Space, *, differentiable: bool = False, blank: bool = False) -> None:
+        self.space, self.differentiable, self._blank = space, differentiable and space.ordinal, blank
+        side = int(np.ceil(np.sqrt(space.d)))
+        self.shape = (side, side, 1)
+        self._low, self._high = (space.low, space.high) if space.ordinal else (0.0, float(space.levels.max()))
+
+    def images(self, candidates: ArrayLike) -> UInt8Array:
+        return np.rint(self._pixels(self.space.decode(candidates))).astype(np.uint8)
+
+    def gradient(self, latents: ArrayLike, slope: PixelSlope) -> FloatArray:
+        points = np.asarray(latents, dtype=np.float64)
+        if not self.differentiable:
+            return super().gradient(points, slope)
+        slopes = slope(self._pixels(points).astype(np.float32)).reshape(len(points), -1)[:, : self.space.d]
+        return slopes.astype(np.float64) * (0.0 if self._blank else 255 / (self._high - self._low))
+
+    def _pixels(self, latents: FloatArray) -> FloatArray:
+        flat = np.zeros((len(latents), self.shape[0] ** 2))
+        if not self._blank:
+            flat[:, : self.space.d] = (latents - self._low) * (255 / (self._high - self._low))
+        return flat.reshape(-1, *self.shape)
+
+
 class Slope(FunctionProblem):
-    """A problem with gradients, for white-box solvers: a peak at level 2 of every dimension, or at its last level.
+    """A problem with gradients and a view: a peak at level 2 of every dimension, or at its last level.
 
     Args:
         steepness: factor of the gradient; 0 stands for a silent unit, NaN for a gradient that overflows.
@@ -60,6 +94,9 @@ class Slope(FunctionProblem):
         away = np.asarray(latents, dtype=np.float64) - self._peak
         values = np.exp(-np.square(away).mean(axis=1))
         return values, -2 * self.steepness / self.space.d * away * values[:, None]
+
+    def view(self) -> View:
+        return Drawn(self.space, differentiable=True)
 
 
 class Noisy:

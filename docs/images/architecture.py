@@ -27,6 +27,7 @@ CAPTIONS = {
     "compiling": "numba's cache",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
+    "sight": "the classes of solvers",
     "text": "small pieces of text",
 }
 INK, MUTED, LINE = "#1b1f24", "#57606a", "#8c959f"

@@ -26,6 +26,7 @@ from amb_problems.abilities import (
 )
 from amb_problems.encoding import Encoding
 from amb_problems.presentation import present
+from amb_problems.view import GeneratorView
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,11 +170,11 @@ class NetworkProblem(Problem):
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown, uint8[n, h, w, c]."""
-        generator, latents = self.pair.generator, self.grid.latents(candidates)
-        pixels: UInt8Array = returned.images(
-            generator.images(latents), (len(latents), *generator.shape), f"generator {generator.name}"
-        )
-        return pixels
+        return self.view().images(candidates)
+
+    def view(self) -> GeneratorView:
+        """The generator on its grid, without the target."""
+        return GeneratorView(self.pair.generator, self.grid, device=self.pair.device)
 
     def encode(self, images: UInt8Array) -> IntArray:
         """Candidates int64[n, d] whose stimuli are near the given images, uint8[n, h, w, c]."""

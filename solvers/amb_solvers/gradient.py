@@ -29,7 +29,7 @@ class Gradient(BoxSolver):
         rate: Adam's step size, in latent units.
     """
 
-    white_box = True
+    sees = "gradients"
     failed_queries = "is not climbed from; a climber continues"
     source = "Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034; Neftci, Mostafa & Zenke 2019, arXiv:1901.09948"
 

@@ -249,10 +249,42 @@ class Lucky(Honest):
 
 
 class Peeping(Honest):
-    """Takes the problem without declaring `white_box`."""
+    """Takes the problem without declaring that it sees gradients."""
 
     def attach(self, problem: Problem) -> None:
         self.problem = problem
+
+
+class Staring(Honest):
+    """Takes a view without declaring that it sees images."""
+
+    def look(self, view: Any) -> None:
+        self.view = view
+
+
+class Unseeing(Honest):
+    """Declares that it sees images, and does not wait for them."""
+
+    sees = "images"
+
+    def look(self, view: Any) -> None:
+        self.view = view
+
+
+class Short(Honest):
+    """Cannot do without gradients of the generator."""
+
+    sees = "images"
+    view = None
+
+    def look(self, view: Any) -> None:
+        self.view = view
+
+    def _ask(self, limit: int) -> Any:
+        if self.view is None:
+            raise SolverError("no view")
+        self.view.gradient(np.zeros((1, self.space.d)), lambda pixels: pixels)
+        return super()._ask(limit)
 
 
 class Fickle(Honest):
@@ -348,6 +380,9 @@ BAD = [
     (Refuser, "spaces as claimed", "not today"),
     (Lucky, "noise as claimed", "luckiest"),
     (Peeping, "gradients as claimed", "accepted"),
+    (Staring, "images as claimed", "declares not to see"),
+    (Unseeing, "images as claimed", "an ask before its view is accepted"),
+    (Short, "images as claimed", "not differentiable"),
     (Aloof, "foreign candidates as claimed", "changes nothing"),
     (Eavesdropping, "foreign candidates as claimed", "does not declare `foreign`"),
     (Fickle, "recommendation", "between batches"),
@@ -463,7 +498,7 @@ def test_amb_check_at_the_command_line(folder: Path) -> None:
     """Files, module:Class and names are checked; a broken rule makes the exit status 1."""
     good = amb("good.py", "good:GoodOne", cwd=folder)
     assert good.returncode == 0, good.stdout + good.stderr
-    assert "good-one conforms: 30 held, 1 skipped" in good.stdout
+    assert "good-one conforms: 31 held, 1 skipped" in good.stdout
     assert "good:GoodOne conforms" in good.stdout
     bad = amb("bad-one", "random", "--plugin", "bad.py", cwd=folder)
     assert bad.returncode == 1

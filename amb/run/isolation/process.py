@@ -3,19 +3,22 @@
 import faulthandler
 import os
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from amb.catalogue.plugins import load_file
-from amb.catalogue.solvers import resolve
+from amb.catalogue.solvers import refuse_own_weights, resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError
 from amb.foreign import in_a_line
 from amb.run import answers
 from amb.run.isolation.messages import pack, unpack
+from amb.run.isolation.view import Exchange, RemoteView
 
 # A solver that never stops printing must not fill the disk: beyond this size a write fails.
 LARGEST_FILE = 1 << 30
@@ -42,7 +45,7 @@ def main() -> None:
         try:
             if solver is None:
                 space = Space(**message["space"])  # type: ignore[arg-type]
-                solver = _make_solver(message, space)
+                solver = _make_solver(message, space, partial(ask_bench, source, sink))
             elif message["do"] == "ask":
                 answer = candidates = answers.ask(solver, space, int(str(message["limit"])))
             elif message["do"] == "tell":
@@ -58,11 +61,25 @@ def main() -> None:
         sink.flush()
 
 
-def _make_solver(message: dict[str, object], space: Space) -> Solver:
+def ask_bench(
+    source: BinaryIO, sink: BinaryIO, request: Mapping[str, object], content: bytes
+) -> tuple[dict[str, object], bytes]:
+    """Ask the bench for something in the middle of an answer."""
+    sink.write(pack(request, content))
+    sink.flush()
+    return unpack(lambda n: _exactly(source, n), 1 << 40)
+
+
+def _make_solver(message: dict[str, object], space: Space, exchange: Exchange) -> Solver:
     for file in message["files"]:  # type: ignore[attr-defined]
         load_file(str(file))
     budget, seed = int(str(message["budget"])), int(str(message["seed"]))
-    return resolve(str(message["solver"])).make(space, budget=budget, seed=seed)
+    spec = resolve(str(message["solver"]))
+    solver = spec.make(space, budget=budget, seed=seed)
+    if message["view"] is not None:
+        refuse_own_weights(str(spec), solver.networks, str(message["problem"]))
+        solver.look(RemoteView(space, message["view"], exchange))  # type: ignore[arg-type]
+    return solver
 
 
 def _exactly(source: BinaryIO, count: int) -> bytes:

@@ -13,13 +13,18 @@ from time import monotonic
 
 import numpy as np
 
-from amb.catalogue.solvers import SolverSpec
+from amb.catalogue.solvers import SolverSpec, view_of
+from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.errors import SolverError, SpecError
+from amb.contracts.view import View
+from amb.errors import AmbError, SolverError, SpecError
 from amb.run.isolation.descendants import resident_bytes
 from amb.run.isolation.messages import BadMessage, pack, unpack
+from amb.run.isolation.view import LARGEST, described
+from amb.run.isolation.view import answer as answer_view
 from amb.run.limits import OutOfTime
+from amb.sight import CLASSES
 from amb.study.runs import RunPlan
 
 # How often a busy process is checked, and how much of its stderr a failure's message quotes.
@@ -53,6 +58,8 @@ class IsolatedSolver(Solver):
 
     Args:
         spec: the actual solver.
+        view: what it may see of the problem if it is image-seeing; it stays in this process, and only pixels and slopes
+            go through the pipe. None for any other solver.
         memory: bytes of resident memory that its process and those it starts may use; None for no limit.
 
     Attributes:
@@ -64,10 +71,15 @@ class IsolatedSolver(Solver):
 
     kinds = frozenset({"ordinal", "categorical"})
 
-    def __init__(self, spec: SolverSpec, space: Space, plan: RunPlan, *, memory: int | None = None) -> None:
+    def __init__(
+        self, spec: SolverSpec, space: Space, plan: RunPlan, *, view: View | None = None, memory: int | None = None
+    ) -> None:
         super().__init__(space, budget=plan.budget, seed=plan.stream)
-        if spec.cls.white_box:
+        if spec.cls.sees == "gradients":
             raise SolverError(f"{spec} is given the problem itself, so it cannot run isolated; leave --isolate out")
+        if (spec.cls.sees == "images") != (view is not None):
+            raise SolverError(f"{spec} sees {CLASSES[spec.cls.sees].knows}")
+        self._view = view
         self.patience: float | None = None
         self._memory = memory
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -93,6 +105,8 @@ class IsolatedSolver(Solver):
             "space": _plain(space),
             "budget": plan.budget,
             "seed": plan.stream,
+            "view": None if view is None else described(view),
+            "problem": "" if view is None else plan.problem,
         }
 
     def close(self) -> None:
@@ -135,10 +149,10 @@ class IsolatedSolver(Solver):
     def _exchange(self, message: bytes, *, rows: int) -> IntArray:
         end = None if self.patience is None else monotonic() + self.patience
         self._send(message, end)
-        try:
-            answer, content = unpack(lambda n: self._receive(n, end), rows * self.space.d * 8)
-        except BadMessage as cause:
-            raise SolverError(f"the solver's process sent {cause}") from cause
+        answer, content = self._unpack(rows, end)
+        while self._view is not None and "view" in answer:
+            self._serve(self._view, answer, content, rows, end)
+            answer, content = self._unpack(rows, end)
         if "refusal" in answer:
             raise Refusal(str(answer["refusal"]))
         if "wrong option" in answer:
@@ -148,6 +162,32 @@ class IsolatedSolver(Solver):
         if len(content) % (self.space.d * 8):
             raise SolverError(f"the solver's process sent {len(content)} bytes, not rows of {self.space.d} levels")
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
+
+    def _unpack(self, rows: int, end: float | None) -> tuple[dict[str, object], bytes]:
+        longest = rows * self.space.d * 8
+        if self._view is not None:
+            longest = max(longest, LARGEST)
+        try:
+            return unpack(lambda n: self._receive(n, end), longest)
+        except BadMessage as cause:
+            raise SolverError(f"the solver's process sent {cause}") from cause
+
+    def _serve(self, view: View, request: Mapping[str, object], body: bytes, rows: int, end: float | None) -> None:
+        """Answer a request for images or slopes."""
+
+        def exchange(message: Mapping[str, object], content: bytes) -> tuple[dict[str, object], bytes]:
+            self._send(pack(message, content), end)
+            reply, back = self._unpack(rows, end)
+            if "error" in reply:
+                raise RaisedInProcess(str(reply.get("line")), str(reply["error"]))
+            return reply, back
+
+        try:
+            self._send(pack({}, answer_view(view, request, body, exchange)), end)
+        except SolverError:
+            raise
+        except AmbError as refusal:
+            self._send(pack({"failure": str(refusal)}), end)
 
     def _send(self, message: bytes, end: float | None) -> None:
         rest = memoryview(message)
@@ -201,3 +241,13 @@ class IsolatedSolver(Solver):
 def _plain(space: Space) -> dict[str, object]:
     content = {f.name: getattr(space, f.name) for f in fields(space) if f.init}
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in content.items()}
+
+
+def isolated(spec: SolverSpec, problem: Problem, plan: RunPlan, *, memory: int | None = None) -> IsolatedSolver:
+    """A solver in a process of its own, with no more of the problem than its class may see.
+
+    Raises:
+        SolverError: a white-box solver; or an image-seeing one, and the problem offers no view.
+    """
+    view = view_of(problem) if spec.cls.sees == "images" else None
+    return IsolatedSolver(spec, problem.space, plan, view=view, memory=memory)

@@ -58,6 +58,15 @@ class VQVAEGenerator(TorchGenerator):
         _ = self.network  # loaded once, before the threads begin
         return np.concatenate(one_thread_each(self._codes, chunks(images, self.CHUNK)))[: len(images)]
 
+    def code_pixels(self, weights: "Tensor") -> "Tensor":
+        """Pixels float32 [n, h, w, c] in 0..255 of weights of codes float32 [n, positions, codes].
+
+        They are rounded and clipped, as a screen would show them; the gradient ignores both.
+        """
+        mixed = (weights @ self.network.codebook).view(len(weights), self._sizes.side, self._sizes.side, -1)
+        smooth = (self.network.decoder(mixed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) + 1) * 127.5
+        return smooth + (smooth.round().clamp(0, 255) - smooth).detach()
+
     def _load(self) -> "VQVAE":
         import torch
 

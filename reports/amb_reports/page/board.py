@@ -72,7 +72,7 @@ class Board:
     """Everything that a page shows.
 
     Attributes:
-        runs: one row per run at its own budget: the columns of `amb.stats.scores.COLUMNS`, `timing`, `white_box`,
+        runs: one row per run at its own budget: the columns of `amb.stats.scores.COLUMNS`, `timing`, `sees`,
             `run_id`, `message` (why it failed), `version` (of the solver) and `source` (number of its study).
         traces: values without noise, NaN where a query failed, by (problem, solver, seed), as in
             `amb.comparison.table.Runs`.
@@ -106,7 +106,7 @@ class Board:
 
 
 def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
-    """The range of each problem, from ranked solvers' runs; white-box runs count only on problems without others."""
+    """The range of each problem, from the leading class's runs; others count only on problems without these."""
     return ranges(competing(runs), traces).combine_first(ranges(runs, traces)).astype({"anchored": bool})
 
 

@@ -14,6 +14,7 @@ from amb.contracts.space import IntArray
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
 from amb.reports.contract import ReportData
+from amb.sight import Sight
 from amb.stats import Question, analyse
 from amb.stats.metrics import Cell
 from amb.study.manifest import Environment, Manifest
@@ -92,7 +93,7 @@ def board_of_comparison(data: ReportData) -> Board:
         "version": "",
         "source": 0,
         "anytime": True,
-        "white_box": False,
+        "sees": "values",
     }
     runs = data.runs.assign(**{k: v for k, v in defaults.items() if k not in data.runs})
     budget = int(runs["budget"].max())
@@ -135,7 +136,7 @@ class _StoredRun:
         budget = plan.budget if budget is None else budget
         record, trace = self.record.at_budget(self.trace, budget)
         return run_row(record, trace, budget, self.point) | {
-            "run_id": plan.run_id, "white_box": _sees_gradients(plan.solver), "message": record.reason,
+            "run_id": plan.run_id, "sees": _sees(plan.solver), "message": record.reason,
             "version": plan.version, "source": self.source, "anytime": plan.anytime,
         }  # fmt: skip
 
@@ -168,15 +169,15 @@ def _point(problem: str, fingerprint: str) -> Reference | None:
 
 
 @cache
-def _sees_gradients(solver: str) -> bool:
-    """Whether a solver is white-box; one that is not installed here counts as any other.
+def _sees(solver: str) -> Sight:
+    """What a solver sees besides values; one that is not installed here counts as a black box.
 
     A solver that is named by its module is not imported: a study must not make its reader run code.
     """
     try:
-        return ":" not in solver and resolve(solver).cls.white_box
+        return "values" if ":" in solver else resolve(solver).cls.sees
     except AmbError:
-        return False
+        return "values"
 
 
 def _current(study: AnyStudy, record: RunRecord) -> bool:

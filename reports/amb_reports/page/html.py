@@ -76,7 +76,7 @@ def render(board: Board, *, title: str) -> str:
         .render(
             title=title,
             verdict=board.analysis.verdict,
-            basis=board.analysis.basis,
+            basis=" ".join(filter(None, (board.analysis.basis, board.analysis.across_words))),
             scope=scope(first.runs),
             ranking=shown(board.analysis.table, columns),
             columns={column.title: column for column in columns.values()},

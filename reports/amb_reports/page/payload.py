@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from amb.catalogue.suites import suite, suite_names
 from amb.errors import AmbError
+from amb.sight import CLASSES
 from amb.spec import Spec
 from amb.stats import columns as tables
+from amb.stats.classes import leading
 from amb.stats.columns import declared
 from amb.stats.queries import THRESHOLD
 from amb.stats.sentences import SENTENCES
@@ -65,7 +67,8 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         columns.add(f"curve.{name}", getattr(curves, name))
     metric = board.analysis.question.scoring
     versions = runs.groupby("solver", sort=False)["version"].agg(lambda column: str(column.iloc[-1]))
-    white_box = set(runs.loc[runs["white_box"].astype(bool), "solver"])
+    sees = dict(zip(runs["solver"], runs["sees"], strict=True))
+    lead = leading(runs)
     return {
         "title": title,
         "amb": version("amb"),
@@ -80,7 +83,8 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
             {
                 "name": name,
                 "version": versions[name],
-                "white_box": name in white_box,
+                "class": "" if sees[name] == lead else CLASSES[sees[name]].name,
+                "ranked": CLASSES[sees[name]].ranked,
                 "colour": i % len(COLOURS),
                 "dash": DASHES[i // len(COLOURS) % len(DASHES)],
             }
@@ -209,6 +213,7 @@ def _analysis(board: Board) -> dict[str, Any]:
     return {
         "pairs": _recorded(analysis.pairs, ["first", "second", "first_better", "equal"]),
         "omnibus": analysis.omnibus.iloc[0].to_dict(),
+        "across": analysis.across_words,
         "runtimes": board.runtimes().to_dict("records"),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from amb.reports.contract import Report, ReportData
+from amb.sight import CLASSES
 from amb.stats import Column, pair_columns, ranking_columns, shown
 from amb.stats.formats import number, p_value
 from amb.stats.gap import ranges
@@ -38,7 +39,9 @@ def render(data: ReportData, folder: Path) -> str:
     """The text of the report."""
     settings = data.settings
     question = data.analysis.question
-    parts = ["# Comparison of solvers", escape(data.analysis.verdict), escape(data.analysis.basis), "## Ranking"]
+    parts = ["# Comparison of solvers", escape(data.analysis.verdict), escape(data.analysis.basis)]
+    parts += [escape(data.analysis.across_words)] if data.analysis.across_words else []
+    parts += ["## Ranking"]
     parts += [table(data.analysis.table, ranking_columns(question)), _reading(data)]
     parts += [f"Note: {escape(warning)}." for warning in data.warnings]
     shown_figures = [(name, words) for name, words in FIGURES.items() if (folder / name).is_file()]
@@ -76,7 +79,7 @@ def _fenced(words: str) -> str:
 
 def _reading(data: ReportData) -> str:
     rows = data.analysis.ranking
-    white_box = data.analysis.white_box
+    below = data.analysis.aside
     text = (
         "Brackets: 95% intervals. "
         "Expected queries to 75%: queries of all runs divided by the number of runs that close 75% of their problem's "
@@ -86,8 +89,12 @@ def _reading(data: ReportData) -> str:
         text += f" {scale(ranges(data.common, data.traces)['anchored'])}"
     if rows["letters"].any():
         text += f" {sentence('letters')}"
-    if len(white_box):
-        text += " White-box solvers see gradients: they are shown for reference, and neither ranked nor tested."
+    for kind in CLASSES.values() if len(below) else ():
+        if kind.name in set(below["solver_class"]):
+            how = "ranked among themselves only" if kind.ranked else "shown for reference, neither ranked nor tested"
+            text += f" {kind.name.capitalize()} solvers see {kind.knows}: they are {how}."
+            if kind.ranked and below["letters"].any():
+                text += f" {sentence('letters, classes', kind=kind.name)}"
     return text
 
 

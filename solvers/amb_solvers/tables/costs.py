@@ -12,6 +12,7 @@ from amb.catalogue.plugins import plugins
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.space import Space
 from amb.errors import AmbError
+from amb.sight import CLASSES
 from amb.spec import format_value
 from amb.testing.grid import Slope
 
@@ -24,7 +25,7 @@ HEADER = (
     "searches",
     "anytime",
     "noisy",
-    "white-box",
+    "class",
     "failed query",
     "ms per query",
 )
@@ -61,7 +62,8 @@ def facts(spec: SolverSpec) -> tuple[str, ...]:
         first,
         ", ".join(sorted(cls.kinds, reverse=True)),
         "the latent box, rounded" if cls.continuous else "the grid",
-        *("yes" if claim else "no" for claim in (cls.anytime, cls.noisy, cls.white_box)),
+        *("yes" if claim else "no" for claim in (cls.anytime, cls.noisy)),
+        CLASSES[cls.sees].name or "black box",
         cls.failed_queries,
     )
 

@@ -28,6 +28,7 @@ function basisWords(result) {
   const { data, ranking, selection: { whole, absent } } = result;
   return [
     ranking.length ? basisOf(result) : null,
+    whole && ranking.length ? data.whole.across : null,
     whole || !ranking.length ? null : sentence("part of the study"),
     absent.length ? sentence("without a run", { solvers: absent.map((s) => data.solvers[s].name) }) : null,
   ].filter((words) => words).join(" ");

@@ -55,7 +55,7 @@ const differenceInterval = (low, high, logarithmic = false) => interval(...[low,
 
 const FORMATS = {
   text: ([text]) => text,
-  solver: ([name, whiteBox]) => (whiteBox ? `${name} (white-box)` : name),
+  solver: ([name, kind]) => (kind ? `${name} (${kind})` : name),
   score: ([x], { logarithmic }) => score(x, logarithmic),
   difference: ([x], { logarithmic }) => difference(x, logarithmic),
   "score interval": ([low, high], { logarithmic }) => scoreInterval(low, high, logarithmic),

@@ -36,7 +36,9 @@ function compute(data, asked) {
   const tests = pairsOf(result, control === null ? null : selection.solvers.findIndex((s) => data.solvers[s].name === control));
   result.ranking = rankingOf(result, tests);
   result.pairs = tests.map((pair) => ({ ...pair, first: nameOf(pair.first), second: nameOf(pair.second) }));
-  result.aside = selection.aside.map((number, i) => asideRow(result, number, every[asked.solvers.length + i], commonOf));
+  const isRanked = (number) => data.solvers[number].ranked;
+  const plainRow = (number, i) => (isRanked(number) ? null : asideRow(result, number, every[asked.solvers.length + i], commonOf));
+  result.aside = [...rankedApart(data, result, selection.aside.filter(isRanked)), ...selection.aside.map(plainRow).filter((row) => row)];
   result.elsewhere = elsewhereOf(result, common);
   result.surplus = all.reduce((sum, row, s) => sum + common.reduce((n, p, k) => n + row[p].length - cells[s][k].length, 0), 0);
   return result;
@@ -105,7 +107,7 @@ function rankingOf(result, tests) {
   const { data, selection, cells, all, ordered, scores, question, blocks } = result;
   const mean = meanRanks(ordered), anchored = blocks.filter((p) => data.problems[p].anchored).length / blocks.length;
   const rows = selection.solvers.map((number, i) => ({
-    index: i, number, solver: data.solvers[number].name, white_box: false, mean_rank: mean[i], score: median(scores[i]),
+    index: i, number, solver: data.solvers[number].name, solver_class: "", mean_rank: mean[i], score: median(scores[i]),
     ...endsOf(medianInterval(scores[i])), problems: blocks.length, seeds: Math.min(...cells[i].map((cell) => cell.length)), covered: all[i].filter((cell) => cell.length).length, asked: result.asked, anchored,
     ...factsOf(result, cells[i], cells), ...tally(result, i),
   }));
@@ -122,12 +124,22 @@ function rankingOf(result, tests) {
   return rows;
 }
 
+// Solvers of another class that is ranked: among themselves, on the problems that are compared, with capital letters.
+function rankedApart(data, result, numbers) {
+  const kinds = [...new Set(numbers.map((number) => data.solvers[number].class))];
+  return kinds.flatMap((kind) => {
+    const solvers = numbers.filter((number) => data.solvers[number].class === kind);
+    const own = compute(data, { ...result.selection, solvers, aside: [], problems: result.blocks, whole: false });
+    return own.ranking.map((row) => ({ ...row, solver_class: kind, letters: row.letters.toUpperCase(), asked: result.asked }));
+  });
+}
+
 // A white-box solver: what it scored and cost, without rank or test.
 function asideRow(result, number, every, commonOf) {
   const { data, view } = result, cells = commonOf(every);
   const filled = cells.filter((cell) => cell.length), medians = filled.map((cell) => median(cell.map((i) => view.score[i])));
   return {
-    number, solver: data.solvers[number].name, white_box: true, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED,
+    number, solver: data.solvers[number].name, solver_class: data.solvers[number].class, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED,
     wins: NaN, ties: NaN, losses: NaN, covered: every.filter((cell) => cell.length).length, asked: result.asked,
     ...endsOf(medianInterval(medians)), score: median(medians), ...factsOf(result, cells, [cells]),
   };

@@ -27,12 +27,12 @@ function readSelection(data) {
     if (facets[facet] === null) return true;
     return facet === "suite" ? problem.suites.some((s) => facets.suite.has(s)) : facets[facet].has(problem[facet]);
   });
-  const chosenSolvers = (whiteBox) => [...data.solvers.keys()].filter((i) => data.solvers[i].white_box === whiteBox
+  const chosenSolvers = (aside) => [...data.solvers.keys()].filter((i) => (data.solvers[i].class !== "") === aside
     && (solvers === null || solvers.has(data.solvers[i].name)));
   const selection = {
     facets, budget, chosenSolvers: solvers,
     solvers: chosenSolvers(false),
-    aside: chosenSolvers(true),  // white-box solvers: shown below the ranking, in no test and no figure
+    aside: chosenSolvers(true),  // solvers of other classes: shown below the ranking, in none of its tests and in no figure
     problems: [...data.problems.keys()].filter((i) => passes(data.problems[i])),
   };
   selection.whole = budget === data.budgets[0]

@@ -94,7 +94,7 @@ function drawRanking(result) {
   const { data, selection } = result, rows = [...result.ranking, ...result.aside];
   const link = (row, text) => rowsLink(text, row.solver);
   const columns = declaredColumns(result, data.tables.ranking, rows, link, {
-    solver: (row) => [swatch(data.solvers[row.number]), " ", rowsLink(row.solver, row.solver), row.white_box ? " (white-box)" : ""],
+    solver: (row) => [swatch(data.solvers[row.number]), " ", rowsLink(row.solver, row.solver), row.solver_class ? ` (${row.solver_class})` : ""],
     letters: (_, text) => text,
     low: (row, text) => [intervalBar(result, row), text],
     p_holm: (_, text) => hashLink({ section: "pairs" }, {}, text),
