@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, unknown
 from amb.spec import Value
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Composer(Protocol):
@@ -71,6 +74,20 @@ class Target(ABC):
         Raises:
             SpecError: no such layer or unit, or images of the wrong shape or type.
         """
+
+    def maps(self, pixels: "Tensor") -> "list[Tensor]":
+        """Maps of its rectifiers, through which gradients flow: features of images for image-seeing solvers. Optional.
+
+        Args:
+            pixels: float32[n, h, w, c] in 0..255, on its device.
+
+        Returns:
+            float32[n, channels, h', w'] or float32[n, units] of each, in the order of the network.
+
+        Raises:
+            SpecError: it offers none.
+        """
+        raise SpecError(f"target {self.name} offers no differentiable maps; a plain network does")
 
     def classify(self, images: UInt8Array) -> FloatArray:
         """The network's class probabilities, uint8[n, h, w, c] -> float64[n, len(classes)]. Optional.

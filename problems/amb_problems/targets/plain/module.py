@@ -109,6 +109,10 @@ class ModuleTarget(Target):
         low, high = (torch.from_numpy(end).to(means) for end in (self.scales[layer].low, self.scales[layer].high))
         return (means - low) / torch.where(high > low, high - low, torch.ones_like(high))
 
+    def maps(self, pixels: "Tensor") -> "list[Tensor]":
+        """Maps of the module's rectifiers or, if it has none, of all its layers, through which gradients flow."""
+        return self.responses.maps(pixels)
+
     def class_scores(self, images: "Images") -> FloatArray:
         """The raw class output, float64 `[n, classes]`."""
         assert self.output is not None

@@ -183,6 +183,34 @@ class Responses:
             plan = replace(self.plan, once=False)  # the image may be on a graph of its own
             return means(copy.rest(), [x] * plan.passes, self.survey.layers, [layer], plan)[layer].float()
 
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        """Outputs of the module's rectifiers, float32 `[n, ...]` each, through which gradients flow.
+
+        Args:
+            pixels: float32 `[n, h, w, c]` in 0..255, on the device.
+
+        Raises:
+            SpecError: the module is presented in several steps or passes, or gives no outputs of `[n, ...]`.
+        """
+        if self.plan.passes > 1 or self.plan.multistep is not None:
+            raise SpecError(f"{self.source.name} is shown an image over several steps, so it has no single maps")
+        found: list[Tensor] = []
+        with self.source.pool.fresh() as copy:
+            network = copy.rest()
+            parts = list(network.modules())
+            rectifiers: list[nn.Module] = [part for part in parts if isinstance(part, nn.ReLU)]
+            layers = rectifiers or [part for part in parts if not list(part.children())]
+            hooks = [part.register_forward_hook(lambda _, __, output: found.append(output)) for part in layers]
+            try:
+                network(self.plan.input(self.source.prepare(pixels.clone())))
+            finally:
+                for hook in hooks:
+                    hook.remove()
+        maps = [part for part in found if isinstance(part, Tensor) and part.ndim in (2, 4) and len(part) == len(pixels)]
+        if not maps:
+            raise SpecError(f"{self.source.name} has no layer whose output is maps of every image")
+        return maps
+
     def shown(self, copy: Copy, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The layers' mean responses to images in one batch, `[n, units]` each, on a copy that is brought to rest."""
         with self.plan.mode(), self._seeds(images):

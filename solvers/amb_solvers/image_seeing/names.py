@@ -1,0 +1,3 @@
+"""Names of features that need no network."""
+
+UNTRAINED = ("random", "gabor")

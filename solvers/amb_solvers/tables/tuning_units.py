@@ -1,0 +1,57 @@
+"""The units on which solvers are tuned, and those on which the choice is validated: drawn by rule, in no suite.
+
+The networks are those of `networks-development`, the two larger spiking networks and the one for digits; none is held
+out. Of each network's first, middle and last layer two units are drawn that no suite contains, and a generator for
+each: the first is for development, the second for validation.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from amb.catalogue.problems import expand
+from amb.catalogue.suites import suite
+from amb.catalogue.targets import described
+from amb.spec import ProblemId, Spec
+
+SEED = 18
+LARGER = ("snn-cnn", "snn-resnet18", "mnist-snn")
+DEVELOPMENT_SUITE = "networks-development"
+SUITES = ("full", "networks")
+"""All units of all shipped suites."""
+ORDERED = {"cifar10-vqvae": "[codes=principal]"}
+"""An order of the codes, so that every solver can search them."""
+
+
+def tuning_units() -> tuple[list[str], list[str]]:
+    """Problem ids for development and for validation, one of each for every layer."""
+    known = [ProblemId.parse(problem) for problem in expand(DEVELOPMENT_SUITE)]
+    networks = [*dict.fromkeys(part.target for part in known), *LARGER]
+    taken = {_unit(problem) for name in SUITES for problem in suite(name).problems}
+    rng = np.random.default_rng(SEED)
+    drawn: tuple[list[str], list[str]] = ([], [])
+    for network in networks:
+        layers = described(network).layers
+        names = list(layers)
+        generators = _generators(network, known)
+        for layer in (names[0], names[len(names) // 2], names[-1]):
+            free = [unit for unit in range(layers[layer]) if f"{network}/{layer}/{unit}" not in taken]
+            units = rng.permutation(free)[: len(drawn)]
+            chosen = [generators[number] for number in rng.integers(len(generators), size=len(drawn))]
+            for part, unit, generator in zip(drawn, units, chosen, strict=True):
+                part.append(f"{generator}/{network}/{layer}/{unit}{ORDERED.get(generator, '')}")
+    return drawn
+
+
+def _generators(network: str, known: Sequence[ProblemId]) -> list[str]:
+    """The generators of the network in the suite; of another one, those that make images of its size."""
+    own = list(dict.fromkeys(part.generator for part in known if part.target == network))
+    if own:
+        return own
+    return ["mnist-sngan"] if described(network).shape[2] == 1 else ["cifar10-sngan", "cifar10-vqvae"]
+
+
+def _unit(problem: str) -> str:
+    """``<target>/<layer>/<unit>``, whatever the generator."""
+    part = ProblemId.parse(str(Spec.parse(problem).name))
+    return f"{part.target}/{part.layer}/{part.unit}"
