@@ -26,9 +26,10 @@ class InceptionLoop(BatchSolver):
     generator and some feature extractor. Here the features need no training by default. After `start` draws of the
     prior, most of a batch comes from draws of the regression's posterior (Matheron's rule), each climbed from the best
     of a pool of rendered draws of the prior and of what was shown; the last candidates of the batch come from its mean,
-    climbed from the best candidates so far. A climb goes through features and generator: by Adam on the latents, by
-    exchanging codes where the generator has a codebook, or by screening mutants where it has no slopes. The variances
-    of the groups of features and of the noise are those of the highest marginal likelihood, and the candidate with the
+    climbed from the best candidates so far. When better values no longer come, up to half of the batch is offspring of
+    the best candidates. A climb goes through features and generator: by Adam on the latents, by exchanging codes where
+    the generator has a codebook, or by screening mutants where it has no slopes. The variances of the groups of
+    features and of the noise are those of the highest marginal likelihood, and under noise the candidate with the
     highest posterior mean is recommended. As long as all values are equal, climbs follow draws of the prior over
     features: strong images of every kind.
 
@@ -66,7 +67,7 @@ class InceptionLoop(BatchSolver):
         means: int = 1,
         steps: int = 8,
         rate: float = 0.4,
-        pool: int = 1024,
+        pool: int = 512,
     ) -> None:
         super().__init__(space, budget=budget, seed=seed)
         if not 0 <= means < k or steps < 1 or not rate > 0 or not 1 <= start <= pool:

@@ -18,6 +18,8 @@ INCUMBENTS = 3
 """The best candidates so far, at which climbs of the posterior mean start."""
 MOST_ROWS = 600
 """Rows of the regression; of more, the best and the latest halves are kept."""
+PARENTS = 16
+"""The best candidates so far, whose offspring are shown when the climbs no longer find better ones."""
 QUIET = 0.02
 """Noise of a smaller share of the values' variance is taken for misfit of the features, and values for exact."""
 NEIGHBOUR = 1 / 16
@@ -45,6 +47,7 @@ class Model:
         self._shown_features: Matrix = np.empty((0, self._pool.shape[1]), np.float32)
         self._values: FloatArray = np.empty(0)
         self._fitted = False
+        self._stalled = 0  # batches since the best value rose
 
     @property
     def queries(self) -> int:
@@ -58,13 +61,20 @@ class Model:
         self._shown_features = np.concatenate([self._shown_features, features])
         self._values = np.concatenate([self._values, values])
         known = ~np.isnan(values)
+        before = self._regression.values.max(initial=-np.inf)
+        self._stalled = 0 if values[known].max(initial=-np.inf) > before else self._stalled + 1
         self._regression.add(features[known], values[known])
         if len(self._regression.values) > MOST_ROWS:
             self._regression.keep(_best_and_latest(self._regression.values, MOST_ROWS))
         self._fitted = False
 
     def propose(self, number: int, means: int, rng: np.random.Generator) -> IntArray:
-        """Candidates int64[number, d]: `means` from the posterior mean, the others each from a draw of its own."""
+        """Candidates int64[number, d]: `means` from the posterior mean, the others each from a draw of its own.
+
+        Features that tell what excites a neuron may not tell what excites it still more. So each batch without a better
+        value hands one eighth of the next over to a local search that needs no features, up to a half: offspring of the
+        best candidates so far.
+        """
         self._fit()
         weights = self._regression.draws(number, rng)
         starts = self._starts(weights)
@@ -72,7 +82,16 @@ class Model:
             weights[-means:] = self._regression.mean()
             leaders = np.argsort(-np.nan_to_num(self._values, nan=-np.inf), kind="stable")[:INCUMBENTS]
             starts[-means:] = self._shown[np.resize(leaders, means)]
-        return self._unseen(self._ascent.climb(starts, weights, rng), rng)
+        local = 0 if self._regression.flat else min(number // 2, self._stalled * number // 8)
+        climbed = self._ascent.climb(starts[local:], weights[local:], rng)
+        return self._unseen(np.concatenate([self._offspring(local, rng), climbed]), rng)
+
+    def _offspring(self, number: int, rng: np.random.Generator) -> IntArray:
+        """Uniform crossovers of two of the best candidates, int64[number, d]."""
+        order = np.argsort(-np.nan_to_num(self._values, nan=-np.inf), kind="stable")
+        first = self._shown[order[rng.integers(min(INCUMBENTS, len(order)), size=number)]]
+        second = self._shown[order[rng.integers(min(PARENTS, len(order)), size=number)]]
+        return np.where(rng.random(first.shape) < 0.5, first, second)
 
     def recommended(self) -> IntArray | None:
         """The candidate shown whose noise-free value is predicted to be highest; None where values are exact."""
