@@ -16,7 +16,18 @@ from amb.errors import AmbError, PluginError, unknown
 from amb.foreign import from_user, in_a_line, same_directory
 from amb.spec import user_path
 
-Kind = Literal["suites", "families", "generators", "targets", "solvers", "reports", "lab_reports", "recipes", "studies"]
+Kind = Literal[
+    "suites",
+    "families",
+    "generators",
+    "targets",
+    "solvers",
+    "reports",
+    "lab_reports",
+    "atlas_reports",
+    "recipes",
+    "studies",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _ONE: dict[Kind, str] = {
@@ -27,6 +38,7 @@ _ONE: dict[Kind, str] = {
     "solvers": "solver",
     "reports": "report",
     "lab_reports": "laboratory report",
+    "atlas_reports": "report on an atlas",
     "recipes": "recipe",
     "studies": "study",
 }

@@ -9,6 +9,7 @@ import typer
 
 from amb.cli import (
     analyse,
+    atlas,
     check,
     compare,
     demo,
@@ -64,5 +65,6 @@ app.command("analyse", rich_help_panel=STUDIES)(analyse.analyse)
 app.command("publish", rich_help_panel=STUDIES)(publish.publish)
 app.command("check", rich_help_panel=OWN)(check.check)
 app.add_typer(lab.app, name="lab", rich_help_panel=OWN)
+app.command("atlas", rich_help_panel=NETWORKS)(atlas.atlas)
 app.command("references", rich_help_panel=NETWORKS)(references.references)
 app.command("train", rich_help_panel=NETWORKS)(train.train)

@@ -1,6 +1,6 @@
 """The most exciting inputs that a study holds: one for each finished run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,17 +93,24 @@ class Found:
         return images
 
 
-def found_in(study: AnyStudy, problem: Callable[[str], Problem] = find_problem) -> Found:
+def found_in(
+    study: AnyStudy, problem: Callable[[str], Problem] = find_problem, *, only: Collection[str] | None = None
+) -> Found:
     """The most exciting inputs of all finished runs of a study.
 
     Args:
         study: the study, published or not.
         problem: a problem by its id; for those that were given as objects, the caller's own.
+        only: names of networks; None: all.
 
     Raises:
         StudyError: no run has recommended anything, or the weights or the grid of a problem have changed.
     """
-    records = {record.plan.run_id: record for record, _ in study.records() if record.recommended}
+    records = {
+        record.plan.run_id: record
+        for record, _ in study.records()
+        if record.recommended and (only is None or ProblemId.parse(record.plan.problem).target in only)
+    }
     if not records:
         raise StudyError(f"{study.folder} holds no finished run that recommends an input; `amb run` makes some")
     table = pd.DataFrame([{"run_id": key, **_row(record)} for key, record in records.items()])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,7 @@ def measure_all(
     data: Path | None = None,
     noise: str | None = None,
     presentations: int = PRESENTATIONS,
+    families: Mapping[str, Family] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda line: None,
 ) -> Measures:
     """Measure the inputs that a study found.
@@ -75,6 +77,7 @@ def measure_all(
         data: folder of the data sets, for networks whose responses to their data set are not shipped.
         noise: the input noise under which the network classifies inputs, "bernoulli" or "gaussian"; None: no noise.
         presentations: how often each input is shown under noise.
+        families: families that no name finds, by ``<generator>/<target>``.
         progress: receives a line for each step.
 
     Raises:
@@ -85,7 +88,9 @@ def measure_all(
         raise SpecError(f"noise of the input must be bernoulli or gaussian, got {noise!r}")
     notes: list[str] = []
     table = found.table
-    natural = {str(name): _natural(found, str(name), data, notes, progress) for name in table["target"].unique()}
+    natural = {
+        str(name): _natural(found, str(name), data, families, notes, progress) for name in table["target"].unique()
+    }
     seen, apart, random = [], [], []
     for generator, rows in table.groupby("generator", sort=False):
         progress(f"images of {len(rows):,} inputs of {generator}")
@@ -113,11 +118,16 @@ def measure_all(
 
 
 def _natural(
-    found: Found, target: str, data: Path | None, notes: list[str], progress: Callable[[str], None]
+    found: Found,
+    target: str,
+    data: Path | None,
+    families: Mapping[str, Family],
+    notes: list[str],
+    progress: Callable[[str], None],
 ) -> NaturalResponses | None:
     """The shipped responses of a network to its data set; with `data`, measured if they are not shipped."""
     rows = found.table[found.table["target"] == target]
-    family = _family(rows)
+    family = _family(rows, families)
     shipped = None if family is None else family.natural_responses()
     if shipped is not None:
         return shipped
@@ -135,10 +145,11 @@ def _natural(
         return None
 
 
-def _family(rows: pd.DataFrame) -> Family | None:
+def _family(rows: pd.DataFrame, families: Mapping[str, Family]) -> Family | None:
     """The family of the first row's problem; None for a network that was given as an object."""
+    name = f"{rows['generator'].iloc[0]}/{rows['target'].iloc[0]}"
     try:
-        return find_family(f"{rows['generator'].iloc[0]}/{rows['target'].iloc[0]}")
+        return families[name] if name in families else find_family(name)
     except AmbError:
         return None
 

@@ -1,0 +1,1 @@
+"""The atlas of a network as one page that opens offline."""

@@ -1,0 +1,105 @@
+"""`amb atlas`: which units, an ordinary study underneath, and the same traces as single runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.atlas.make import atlas_of, plan_of, run
+from amb.atlas.request import Request, drawn, fitting, make_request
+from amb.errors import SpecError
+from amb.study.published import open_study
+from amb.study.study import Study
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Request, Study]:
+    request = make_request("mnist-snn", layers=["sn1", "out"], units=3)
+    plan = plan_of(request, solvers="random,one-plus-lambda", budget=25, seeds=1)
+    return request, run(plan, tmp_path_factory.mktemp("atlas") / "study")
+
+
+def test_a_larger_number_of_units_contains_a_smaller_one() -> None:
+    """So an atlas grows without losing a run; the rule knows no result."""
+    target = amb.target("mnist-snn")
+    few, more = drawn(target, "sn3", 5), drawn(target, "sn3", 20)
+    assert set(few) < set(more)
+    assert len(set(more)) == 20
+    assert drawn(target, "sn3", None) == drawn(target, "sn3", 1000) == tuple(range(100))
+
+
+def test_units_that_never_respond_are_drawn_last() -> None:
+    target = amb.target("snn-resnet18")
+    known = target.natural_responses()
+    assert known is not None
+    dead = {unit for (layer, unit), row in known.row.items() if layer == "layer4.1.sn2" and known.dead(row)}
+    alive = target.layers["layer4.1.sn2"] - len(dead)
+    assert not dead & set(drawn(target, "layer4.1.sn2", alive))
+
+
+def test_generators_that_fit_are_found_and_others_refused() -> None:
+    assert fitting(amb.target("mnist-snn")) == ["mnist-sngan"]
+    assert make_request("snn-cnn", units=1).generators == ("cifar10-sngan",)
+    with pytest.raises(SpecError, match="28x28"):
+        make_request("mnist-snn", generators=["cifar10-sngan"])
+    with pytest.raises(SpecError, match="layer"):
+        make_request("mnist-snn", layers=["sn9"])
+    with pytest.raises(SpecError, match="at least one unit"):
+        make_request("mnist-snn", units=0)
+
+
+def test_layers_are_chosen_by_globs_and_keep_the_order_of_the_network() -> None:
+    request = make_request("mnist-snn", layers=["out", "sn?"], units=1)
+    assert [*request.units] == ["sn1", "sn2", "sn3", "out"]
+    assert len(request.problems) == 4
+
+
+def test_traces_are_those_of_single_runs_bit_for_bit(small: tuple[Request, Study], tmp_path: Path) -> None:
+    """Units that are searched together, in one pass, find what each finds alone."""
+    _, study = small
+    for record, trace in study.records():
+        alone = amb.compare(
+            record.plan.solver, record.plan.problem, budget=25, seeds=1, study=tmp_path / record.plan.run_id
+        )
+        stored = alone.load((record.plan.problem, record.plan.solver, record.plan.seed))
+        assert stored is not None
+        assert (stored[1].candidates == trace.candidates).all()
+        assert (stored[1].values == trace.values).all()
+        assert stored[0].plan.run_id == record.plan.run_id
+
+
+def test_an_atlas_grows_within_its_study(small: tuple[Request, Study]) -> None:
+    """More units and solvers join; what is stored is not run again."""
+    _, study = small
+    before = {path.name: path.stat().st_mtime_ns for path in (study.folder / "runs").glob("*.parquet")}
+    larger = make_request("mnist-snn", layers=["sn1", "out"], units=4)
+    run(plan_of(larger, solvers="random,one-plus-lambda", budget=25, seeds=1), study.folder)
+    after = {path.name: path.stat().st_mtime_ns for path in (study.folder / "runs").glob("*.parquet")}
+    assert len(after) == len(before) + 4
+    assert before.items() <= after.items()
+    measures = atlas_of(larger, open_study(study.folder)).measures
+    assert measures.layers["units"].tolist() == [4, 4]
+    assert np.isfinite(measures.meis["percentile"].astype(float)).all()
+
+
+def test_the_command_writes_a_page_that_needs_no_network(tmp_path: Path) -> None:
+    words = "atlas mnist-snn --layers sn1,out --units 2 --solvers random --budget 20 --study s --json"
+    command = [sys.executable, "-m", "amb", *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    content = json.loads(done.stdout)
+    page = (tmp_path / content["page"]).read_text(encoding="utf-8")
+    assert "default-src 'none'" in page
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+    assert "https://" not in page
+    assert [row["layer"] for row in content["layers"]] == ["sn1", "out"]
+
+
+def test_without_stored_states_a_history_is_refused_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="--keep"):
+        make_request("mnist-snn", units=1, history=tmp_path)
