@@ -49,12 +49,24 @@ class SolverSpec:
         Raises:
             SolverError: it refuses the problem, or uses the weights of the network that is searched.
         """
+        if self.cls.sees == "images":
+            solver = self.start_with(view_of(problem), budget=budget, seed=seed)
+            refuse_own_weights(str(self), solver.networks, problem.id)
+            return solver
         solver = self.make(problem.space, budget=budget, seed=seed)
         if self.cls.sees == "gradients":
             solver.attach(problem)
-        elif self.cls.sees == "images":
-            refuse_own_weights(str(self), solver.networks, problem.id)
-            solver.look(view_of(problem))
+        return solver
+
+    def start_with(self, view: View, *, budget: int, seed: int) -> Solver:
+        """A fresh solver for a neuron of which nothing is known but the generator, such as a living one.
+
+        Raises:
+            SolverError: it refuses the space or the view.
+        """
+        solver = self.make(view.space, budget=budget, seed=seed)
+        if self.cls.sees == "images":
+            solver.look(view)
         return solver
 
 

@@ -14,6 +14,7 @@ from amb.contracts import returned
 from amb.contracts.images import Shape, size
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import IntArray, Space
+from amb.contracts.view import RenderedView, View
 from amb.errors import CandidateError, PluginError, SpecError, unknown
 from amb.spec import Value
 
@@ -136,6 +137,16 @@ class Generator(ABC):
                 f"generator {self.name} needs a Grid of {self.latent_dim} dimensions; _grid returned {got}"
             )
         return grid
+
+    def view(self, grid: Grid) -> View:
+        """What an image-seeing solver may see: its images on a grid and, in a generator with slopes, these. Optional.
+
+        Args:
+            grid: one that `grid` returned.
+        """
+        return RenderedView(
+            grid.space, lambda candidates: self.images(grid.latents(candidates)), source=f"generator {self.name}"
+        )
 
     def on(self, device: str) -> "Generator":
         """The same generator on a device, loaded; by default itself."""

@@ -176,7 +176,7 @@ class Laboratory:
                     f"the image of {name} in {FOLDER}/ is not the one that was presented before; give the new one "
                     "another name"
                 )
-        _, grid = resolve_generator(self.experiment.generator)
+        generator, grid = resolve_generator(self.experiment.generator)
         start = self.history.start
         if start is None:
             start = start_of(self.experiment, references=len(references))
@@ -185,7 +185,7 @@ class Laboratory:
             refuse_another_generator(start)
         searches, self._searches = self._searches, None
         if searches is None:
-            searches, self._replayed = Searches(start, grid, trials=self.experiment.trials), 0
+            searches, self._replayed = Searches(start, generator.view(grid), trials=self.experiment.trials), 0
         for event in self._content.events[self._replayed :]:
             for ask in event.asks if isinstance(event, BlockPlanned) else ():
                 searches.replay(ask)

@@ -9,6 +9,7 @@ from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.generator import Generator, Grid
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
+from amb.contracts.view import View
 from amb.errors import AmbError, LabError
 from amb.lab.experiment import Experiment, Search
 from amb.lab.journal import Ask, Start
@@ -46,12 +47,12 @@ class Searches:
     the values in the journal; what it asks for is checked against the journal.
     """
 
-    def __init__(self, start: Start, grid: Grid, *, trials: int) -> None:
+    def __init__(self, start: Start, view: View, *, trials: int) -> None:
         """Fresh solvers.
 
         Args:
             start: what the journal begins with.
-            grid: what is searched.
+            view: the generator and the grid that is searched.
             trials: the budget of today's settings, which may be larger than at the start.
 
         Raises:
@@ -73,8 +74,8 @@ class Searches:
                     f"trials was {start.experiment.trials} at the start, and {spec} plans with its whole budget: "
                     "put it back"
                 )
-            self._solvers[search.name] = spec.make(
-                grid.space,
+            self._solvers[search.name] = spec.start_with(
+                view,
                 budget=trials if spec.cls.anytime else budget,
                 seed=stream(start.experiment.seed, search.name),
             )
@@ -116,10 +117,11 @@ class Searches:
 
 def batch_sizes(experiment: Experiment) -> dict[str, int]:
     """How many stimuli each search's solver asks for at a time at first, at most `block.candidates`."""
-    _, grid = resolve_generator(experiment.generator)
+    generator, grid = resolve_generator(experiment.generator)
+    view = generator.view(grid)
     limit = experiment.block.candidates
     solvers = {
-        s.name: resolve_solver(s).make(grid.space, budget=experiment.trials, seed=0) for s in experiment.searches
+        s.name: resolve_solver(s).start_with(view, budget=experiment.trials, seed=0) for s in experiment.searches
     }
     return {name: len(solver.ask(min(limit, solver.remaining))) for name, solver in solvers.items()}
 

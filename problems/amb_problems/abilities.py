@@ -33,17 +33,6 @@ class DifferentiableGenerator(Protocol):
 
 
 @runtime_checkable
-class CodeGenerator(Protocol):
-    """A generator whose latents are numbers of codes, through whose codebook gradients flow."""
-
-    def code_pixels(self, weights: "Tensor") -> "Tensor":
-        """Weights of codes float32[n, positions, codes], one-hot for codes -> pixels float32[n, h, w, c] in 0..255.
-
-        They are rounded and clipped, with the gradient of the pixels before.
-        """
-
-
-@runtime_checkable
 class DeviceTarget(Protocol):
     """A target that takes images on its device."""
 

@@ -25,8 +25,8 @@ from amb_problems.abilities import (
     Units,
 )
 from amb_problems.encoding import Encoding
+from amb_problems.generators.view import GeneratorView
 from amb_problems.presentation import present
-from amb_problems.view import GeneratorView
 
 
 @dataclass(frozen=True, eq=False)

@@ -268,6 +268,16 @@ def test_a_resumed_experiment_asks_for_the_same_stimuli(folder: Path, tmp_path: 
     assert [b.order for b in again.history.blocks] == [b.order for b in steady.history.blocks]
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_solver_that_sees_images_is_shown_those_of_the_generator(folder: Path) -> None:
+    """A living neuron has no other view; reopened, the search continues where it was."""
+    lab = new_experiment(folder, solver="inception-loop[pool=32,steps=2,k=4]", trials=150)
+    assert finish(lab, blocks=3) == 3
+    block = Laboratory(folder).next_block()
+    assert block is not None
+    assert block.number == 4
+
+
 def test_a_solver_that_changed_is_refused(folder: Path) -> None:
     lab = new_experiment(folder)
     finish(lab, blocks=1)

@@ -285,6 +285,35 @@ def test_the_whole_view_says_what_the_statistics_say(browser: Browser, small: Si
         assert np.array([row["low"] for row in rows])[known].tolist() == own["low"][known].tolist()
 
 
+def test_other_classes_are_ranked_apart_on_the_page_as_in_the_statistics(
+    browser: Browser,
+    make_study,
+    tmp_path: Path,  # type: ignore[no-untyped-def]
+) -> None:
+    """Image-seeing solvers have places and capital letters of their own, white boxes none, and a sentence compares."""
+    load_file(Path(__file__).parents[1] / "plugins" / "painted.py")
+    names = [f"painted/net/conv1/{unit}" for unit in range(12)]
+    solvers = ("random", "tt-b", "inception-loop", "inception-loop[k=6]", "gradient")
+    page = make(make_study(problems=names, solvers=solvers, seeds=3), tmp_path / "page.html")
+    browser.size(*DESKTOP)
+    browser.open(page.file)
+    analysis = page.board.analysis
+    shown = browser.run(RESULT)
+    assert shown["verdict"] == analysis.verdict
+    assert shown["basis"] == f"{analysis.basis} {analysis.across_words}"
+    assert {row["solver"] for row in shown["ranking"]} == {"random", "tt-b"}
+    rows = browser.run(
+        "return page.result.aside.map((row) => [row.solver, row.solver_class, row.letters, row.place ?? null])"
+    )
+    expected = analysis.aside
+    for (solver, kind, letters, place), (_, wanted) in zip(rows, expected.iterrows(), strict=True):
+        assert (solver, kind, letters) == (wanted["solver"], wanted["solver_class"], wanted["letters"])
+        assert place == (None if pd.isna(wanted["place"]) else wanted["place"])
+    text = browser.run("return document.getElementById('ranking-table').textContent")
+    assert "inception-loop[k=6] (image-seeing)" in text
+    assert "gradient (white-box)" in text
+
+
 def test_a_study_half_way_is_judged_by_what_all_have_run(browser: Browser, uneven: SimpleNamespace) -> None:
     """Every column, target and figure is of the common problems, between chance and best known where there are such."""
     browser.size(*DESKTOP)
@@ -335,7 +364,7 @@ def values_of(name: str, rng: np.random.Generator, logarithmic: bool) -> list[ob
     if name == "text":
         return ["tt-b[k=50,lr=0.1]"]
     if name == "solver":
-        return ["tt-b", bool(rng.integers(2))]
+        return ["tt-b", str(rng.choice(["", "white-box", "image-seeing"]))]
     if name == "p-value":
         p = float(rng.choice([0.0625, 0.03125, 0.0009765625, *rng.uniform(0, 1, 3), np.nan]))
         return [p, str(rng.choice(["", "", "underpowered", "all tied", NOT_RANKED]))]
@@ -497,7 +526,8 @@ def unsaid(said: list[str]) -> list[str]:
 
 NOT_OF_TABLES = {
     "nothing selected", "part of the study", "without a run", "gap with points", "gap without points",
-    "gap mixed", "letters", "omnibus", "no omnibus",
+    "gap mixed", "letters", "omnibus", "no omnibus", "letters, classes", "across classes",
+    "across classes, queries", "no class to rank",
 }  # fmt: skip
 """What only views and captions say."""
 

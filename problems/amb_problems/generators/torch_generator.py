@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amb.contracts.generator import Generator, Latents
+from amb.contracts.generator import Generator, Grid, Latents
 from amb.contracts.problem import UInt8Array
+from amb.contracts.view import View
 from amb_problems import checkpoint
 from amb_problems.cards import Card, SNGANCard
 from amb_problems.generators.padding import Padding
@@ -54,6 +55,12 @@ class TorchGenerator(Generator):
     def facts(self) -> Mapping[str, object]:
         """The facts of the card for people."""
         return self._card.summary
+
+    def view(self, grid: Grid) -> View:
+        """Its images on a grid, and slopes through the network."""
+        from amb_problems.generators.view import GeneratorView
+
+        return GeneratorView(self, grid, device=self.device)
 
     def device_images(self, latents: Latents) -> "Tensor":
         """The same images, uint8 [n, h, w, c], left on the device."""

@@ -11,7 +11,6 @@ from amb.contracts.generator import Generator, Grid, chunks
 from amb.contracts.space import FloatArray
 from amb.contracts.view import Slope, UInt8Array, View
 from amb.errors import CandidateError
-from amb_problems.abilities import CodeGenerator, DifferentiableGenerator
 from amb_problems.threads import one_thread_each
 
 if TYPE_CHECKING:
@@ -25,7 +24,9 @@ class GeneratorView(View):
     """A generator's images and, where it is differentiable and its latents are continuous, its slopes.
 
     Args:
-        generator: on `device`.
+        generator: on `device`. One with `pixels` (see `amb_problems.abilities.DifferentiableGenerator`) is
+            differentiable; one with `code_pixels`, from weights of codes float32[n, positions, codes] to pixels, has a
+            differentiable codebook.
         grid: its latents as a grid.
         device: "cpu" or "cuda".
     """
@@ -34,8 +35,8 @@ class GeneratorView(View):
         self.space, self.shape = grid.space, generator.shape
         self._generator, self._grid, self._device = generator, grid, device
         codes = not grid.space.ordinal or grid.numbering is not None
-        self.differentiable = isinstance(generator, DifferentiableGenerator) and not codes
-        self.substitutable = isinstance(generator, CodeGenerator) and codes
+        self.differentiable = hasattr(generator, "pixels") and not codes
+        self.substitutable = hasattr(generator, "code_pixels") and codes
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown."""
