@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from amb.catalogue.problems import problem as problem
     from amb.catalogue.solvers import solver as solver
     from amb.catalogue.targets import target as target
+    from amb.comparison.population import Population as Population
+    from amb.comparison.population import population as population
     from amb.comparison.result import Comparison as Comparison
     from amb.contracts.batches import BatchSolver as BatchSolver
     from amb.contracts.family import Family as Family
@@ -46,6 +48,7 @@ _MODULES = {
     "FunctionProblem": "amb.contracts.problem",
     "Generator": "amb.contracts.generator",
     "Grid": "amb.contracts.generator",
+    "Population": "amb.comparison.population",
     "Problem": "amb.contracts.problem",
     "Report": "amb.reports.contract",
     "ReportData": "amb.reports.contract",
@@ -63,6 +66,7 @@ _MODULES = {
     "layer_scan": "amb.meis.units",
     "objective": "amb.contracts.objective",
     "open": "amb.api.compare",
+    "population": "amb.comparison.population",
     "problem": "amb.catalogue.problems",
     "Target": "amb.contracts.target",
     "solver": "amb.catalogue.solvers",

@@ -17,6 +17,7 @@ from amb.cli import (
     leaderboard,
     merge,
     plan,
+    population,
     problems,
     publish,
     references,
@@ -57,6 +58,7 @@ app.add_typer(solvers.app, name="solvers", rich_help_panel=CATALOGUE)
 app.add_typer(problems.app, name="problems", rich_help_panel=CATALOGUE)
 app.command("plan", rich_help_panel=STUDIES)(plan.plan)
 app.command("run", rich_help_panel=STUDIES)(run.run)
+app.command("population", rich_help_panel=STUDIES)(population.population)
 app.command("report", rich_help_panel=STUDIES)(report.report)
 app.command("leaderboard", rich_help_panel=STUDIES)(leaderboard.leaderboard)
 app.add_typer(study.app, name="study", rich_help_panel=STUDIES)

@@ -34,15 +34,18 @@ def evolution(history: History, search: Search) -> pd.DataFrame:
 
     Candidates and references count once per block, with the mean of their valid trials, and the interval is over
     stimuli; blanks and the best so far, one stimulus each, count by trial. See `pooled` for the interval. Of
-    candidates, only the search's own count.
+    candidates, only the search's own count, and of the best, only its own leader.
     """
     table = trial_table(history)
     table["response"] = [history.response(number, search.neurons) for number in table["trial"]]
-    foreign = [
-        kind in ("candidate", "best") and history.candidates[name].search != search.name
-        for kind, name in zip(table["kind"], table["stimulus"], strict=True)
+    leaders = {planned.block: planned.leaders.get(search.name) for planned in history.blocks}
+    counts = [
+        history.candidates[name].search == search.name
+        if kind == "candidate"
+        else kind != "best" or name == leaders[block]
+        for block, kind, name in zip(table["block"], table["kind"], table["stimulus"], strict=True)
     ]
-    valid = table[~np.array(foreign, dtype=bool) & table["response"].notna()]
+    valid = table[np.array(counts, dtype=bool) & table["response"].notna()]
     parts = []
     for kind, of_kind in valid.groupby("kind", sort=True):
         blocks = list(of_kind.groupby("block", sort=True))
@@ -138,7 +141,7 @@ def stopping(history: History, search: Search) -> tuple[str, str]:
     after = np.array([value for block, value in rows if block in late])
     before = np.array([value for block, value in rows if block in middle])
     difference, low, high = welch(after, before)
-    best = history.best(search.neurons, search.name)
+    best = history.leader(search)
     assert best is not None
     scale = abs(float(history.responses(best, search.neurons).mean()))
     since = history.candidates[best].block
@@ -157,7 +160,7 @@ def advantage(history: History, search: Search) -> dict[str, object]:
     Only presentations as "best", which came after a stimulus was chosen, count for it: the responses by which it was
     chosen are too high on average. Values are None or NaN if there are none.
     """
-    best = history.best(search.neurons, search.name)
+    best = history.leader(search)
     names = list(history.references)
     means = {n: v.mean() for n in names if len(v := history.responses(n, search.neurons))}
     reference = max(means, key=means.__getitem__) if means else None

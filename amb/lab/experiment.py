@@ -103,6 +103,8 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
         trials: the budget in presentations: references, the best so far and blanks count too.
         search: the searches.
         seed: of solvers and presentation order.
+        share: whether each search also learns from its neurons' responses to the other searches' stimuli, as far as its
+            solver can, and counts them among its own when it looks for the best so far.
         block, screen, response: see these classes.
     """
 
@@ -111,6 +113,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
     trials: Annotated[int, Meta(ge=1, le=1_000_000)]
     search: Annotated[tuple[Search, ...], Meta(min_length=1)]
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    share: bool = True
     block: BlockSettings = BlockSettings()
     screen: Screen = Screen()
     response: ResponseSettings = ResponseSettings()
@@ -190,6 +193,7 @@ generator = {generator}
 neurons = {neurons}
 trials = {trials}  # budget in presentations, those of references and blanks included
 seed = {seed}
+share = true  # searches also learn from responses to each other's stimuli, which all neurons see
 
 [block]
 candidates = 20  # new stimuli of each search, at most: a solver that asks for fewer at a time gets fewer

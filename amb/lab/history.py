@@ -8,7 +8,7 @@ import numpy as np
 
 from amb.contracts.space import FloatArray
 from amb.lab.experiment import Experiment, Search
-from amb.lab.journal import Ask, BlockPlanned, Closed, Event, Presentation, Responses, Start
+from amb.lab.journal import Ask, BlockPlanned, Closed, Event, Learned, Presentation, Responses, Start
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class History:
     Attributes:
         trials: all trials planned; trial n is `trials[n - 1]`.
         candidates: all candidates by stimulus name, in the order asked.
+        learned: stimuli of other searches that each search has learned.
         generation: the candidates that each search asked for last and that its solver awaits values for.
         references: hash of every reference image presented so far, by stimulus name.
         closed: blocks whose missing trials are lost.
@@ -61,6 +62,7 @@ class History:
     start: Start | None = None
     trials: list[Trial] = field(default_factory=list)
     candidates: dict[str, Candidate] = field(default_factory=dict)
+    learned: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     generation: dict[str, tuple[str, ...]] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
@@ -96,6 +98,7 @@ class History:
         for name, levels in zip(names, ask.candidates, strict=True):
             self.candidates[name] = Candidate(name, ask.search, levels, block)
         self.generation[ask.search] = tuple(names)
+        self.learned[ask.search] |= {learned.stimulus for learned in ask.learned}
 
     @property
     def experiment(self) -> Experiment:
@@ -157,6 +160,20 @@ class History:
         """Values of the candidates that a search awaits: means of their valid trials, None where there are none."""
         means = (self.responses(s, search.neurons, kinds=("candidate",)) for s in self.generation[search.name])
         return tuple(float(v.mean()) if len(v) else None for v in means)
+
+    def to_learn(self, search: Search) -> tuple[Learned, ...]:
+        """Stimuli of other searches, with valid responses of this one's neurons, that it has not learned yet."""
+        found = []
+        for stimulus, candidate in self.candidates.items():
+            if candidate.search != search.name and stimulus not in self.learned[search.name]:
+                values = self.responses(stimulus, search.neurons, kinds=("candidate",))
+                if len(values):
+                    found.append(Learned(stimulus, float(values.mean())))
+        return tuple(found)
+
+    def leader(self, search: Search) -> str | None:
+        """The best stimulus so far of a search; among those of all searches, if they share them."""
+        return self.best(search.neurons, None if self.start and self.experiment.share else search.name)
 
     def best(self, neurons: Sequence[str], search: str | None = None) -> str | None:
         """The stimulus that drives some neurons most; None before the first valid response to a candidate.

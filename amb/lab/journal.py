@@ -52,6 +52,13 @@ class Start(Struct, frozen=True, tag="start", tag_field="type"):
     format: int = FORMAT
 
 
+class Learned(Struct, frozen=True, array_like=True):
+    """A stimulus of another search, and the mean response to it of the neurons of the search that learns it."""
+
+    stimulus: str
+    value: float
+
+
 class Ask(Struct, frozen=True):
     """What one solver did at the beginning of a block.
 
@@ -60,12 +67,14 @@ class Ask(Struct, frozen=True):
         told: values of the candidates that it had asked for last, in order, None for failed queries; empty at first.
         limit: how many candidates it was asked for at most.
         candidates: what it asked for.
+        learned: what it was told, before it was asked, of the stimuli of other searches.
     """
 
     search: str
     told: tuple[float | None, ...]
     limit: int
     candidates: tuple[tuple[int, ...], ...]
+    learned: tuple[Learned, ...] = ()
 
 
 class Presentation(Struct, frozen=True, array_like=True):
@@ -85,6 +94,7 @@ class BlockPlanned(Struct, frozen=True, tag="block", tag_field="type"):
         order: the presentations.
         references: a hash of every reference image in it, by its stimulus' name.
         time: UTC.
+        leaders: the best stimulus so far of each search, which it presents as such.
     """
 
     block: int
@@ -93,6 +103,7 @@ class BlockPlanned(Struct, frozen=True, tag="block", tag_field="type"):
     order: tuple[Presentation, ...]
     references: dict[str, str]
     time: str
+    leaders: dict[str, str] = {}
 
 
 class Responses(Struct, frozen=True, tag="responses", tag_field="type"):

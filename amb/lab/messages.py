@@ -85,7 +85,7 @@ def status_message(lab: Laboratory) -> StatusMessage:
     """How far an experiment is."""
     history, searches = lab.history, []
     for search in lab.experiment.searches:
-        best = history.best(search.neurons, search.name)
+        best = history.leader(search)
         values = history.responses(best, search.neurons) if best else ()
         mean = float(sum(values) / len(values)) if len(values) else None
         searches.append(SearchMessage(search.name, best, mean, len(values)))

@@ -27,10 +27,10 @@ def plan_block(
     """
     settings, left = experiment.block, experiment.trials - len(history.trials)
     again = {s.name: history.unanswered(s, retries=settings.retries) for s in experiment.searches}
-    leaders = {s.name: history.best(s.neurons, s.name) for s in experiment.searches} if settings.best else {}
+    leaders = {s.name: best for s in experiment.searches if settings.best and (best := history.leader(s))}
     fixed = [
         *[Presentation(name, "reference") for name in references for _ in range(settings.references)],
-        *[Presentation(name, "best") for name in leaders.values() if name for _ in range(settings.best)],
+        *[Presentation(name, "best") for name in leaders.values() for _ in range(settings.best)],
         *[BLANK] * settings.blanks,
     ]
     repeated = sum(map(len, again.values()))
@@ -43,7 +43,8 @@ def plan_block(
     stimuli = [name for names in again.values() for name in names]
     for search in asking:
         told = history.told(search) if search.name in history.generation else ()
-        ask = searches.ask(search.name, told, limit)
+        learned = history.to_learn(search) if experiment.share else ()
+        ask = searches.ask(search.name, told, limit, learned)
         asks.append(ask)
         first = 1 + sum(c.search == search.name for c in history.candidates.values())
         stimuli += [stimulus_name(search.name, number) for number in range(first, first + len(ask.candidates))]
@@ -53,7 +54,7 @@ def plan_block(
     shown = [Presentation(name, "candidate") for name in stimuli for _ in range(settings.repeats)] + fixed
     order = spread(shown, np.random.default_rng(stream(experiment.seed, f"order of block {block}")))
     used = {p.stimulus: references[p.stimulus] for p in order if p.kind == "reference"}
-    return BlockPlanned(block, len(history.trials) + 1, tuple(asks), tuple(order), used, now())
+    return BlockPlanned(block, len(history.trials) + 1, tuple(asks), tuple(order), used, now(), leaders)
 
 
 def spread(presentations: list[Presentation], rng: np.random.Generator) -> list[Presentation]:

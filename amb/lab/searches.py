@@ -12,7 +12,8 @@ from amb.contracts.space import IntArray
 from amb.contracts.view import View
 from amb.errors import AmbError, LabError
 from amb.lab.experiment import Experiment, Search
-from amb.lab.journal import Ask, Start
+from amb.lab.history import stimulus_name
+from amb.lab.journal import Ask, Learned, Start
 from amb.spec import Spec
 
 
@@ -61,6 +62,8 @@ class Searches:
         """
         self._solvers: dict[str, Solver] = {}
         self._asked: dict[str, IntArray] = {}
+        self._levels: dict[str, IntArray] = {}  # of every stimulus
+        self._counts: dict[str, int] = {}  # stimuli of each search
         for search in start.experiment.searches:
             spec = resolve_solver(search)
             if spec.cls.version != start.solvers[search.name]:
@@ -80,8 +83,8 @@ class Searches:
                 seed=stream(start.experiment.seed, search.name),
             )
 
-    def ask(self, search: str, told: tuple[float | None, ...], limit: int) -> Ask:
-        """Tell a solver the values of its last candidates, if it has any, and ask it for the next.
+    def ask(self, search: str, told: tuple[float | None, ...], limit: int, learned: tuple[Learned, ...] = ()) -> Ask:
+        """Tell a solver the values of its last candidates, if it has any, and of others', and ask it for the next.
 
         Raises:
             LabError: the solver broke its contract.
@@ -91,6 +94,9 @@ class Searches:
             if told:
                 values = np.array([np.nan if value is None else value for value in told], dtype=np.float64)
                 solver.tell(self._asked[search], values)
+            if learned:
+                rows = np.stack([self._levels[one.stimulus] for one in learned])
+                solver.learn(rows, np.array([one.value for one in learned]))
             limit = min(limit, solver.remaining)
             rows = solver.ask(limit) if limit else np.empty((0, solver.space.d), np.int64)
             candidates = self._asked[search] = solver.space.check(rows)
@@ -100,7 +106,10 @@ class Searches:
             raise LabError(
                 f"the solver of search {search} failed: {type(cause).__name__}: {cause}; all responses are kept"
             ) from cause
-        return Ask(search, told, limit, tuple(tuple(row) for row in candidates.tolist()))
+        first = 1 + self._counts.get(search, 0)
+        self._counts[search] = first - 1 + len(candidates)
+        self._levels |= {stimulus_name(search, number): row for number, row in enumerate(candidates, first)}
+        return Ask(search, told, limit, tuple(tuple(row) for row in candidates.tolist()), learned)
 
     def replay(self, ask: Ask) -> None:
         """Repeat what the journal says a solver did.
@@ -108,7 +117,7 @@ class Searches:
         Raises:
             LabError: the solver asks for other candidates now.
         """
-        if self.ask(ask.search, ask.told, ask.limit) != ask:
+        if self.ask(ask.search, ask.told, ask.limit, ask.learned) != ask:
             raise LabError(
                 f"the solver of search {ask.search} asks for other stimuli than it did before: a package that it uses "
                 "has changed; install the versions that the experiment was started with"

@@ -28,7 +28,7 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
 
 def refuse_changes(start: Experiment, today: Experiment) -> None:
     """Refuse settings on which the recorded past depends."""
-    for name in ("generator", "neurons", "seed", "searches", "screen", "response"):
+    for name in ("generator", "neurons", "seed", "share", "searches", "screen", "response"):
         for field, before, after in _differences(
             "search" if name == "searches" else name, getattr(start, name), getattr(today, name)
         ):

@@ -23,7 +23,7 @@ def facts(lab: Laboratory) -> dict[str, object]:
         missing = history.missing(block)
         state["open block"] = f"{block}, which lacks {plural(len(missing), 'trial')}: {ranges(missing)}"
     for search in experiment.searches:
-        best = history.best(search.neurons, search.name)
+        best = history.leader(search)
         values = history.responses(best, search.neurons) if best else np.zeros(0)
         state[f"search {search.name}"] = (
             f"{best}, mean response {values.mean():.4g} in {plural(len(values), 'trial')}{_references(history, search)}"

@@ -17,7 +17,7 @@ from amb.errors import AmbError, SolverError, SpecError, unknown
 from amb.foreign import from_user, same_directory
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits
-from amb.spec import split_specs, whole_number
+from amb.spec import Spec, split_specs, whole_number
 from amb.study.manifest import Settings
 from amb.study.runs import LARGEST_COUNT, RunPlan
 
@@ -126,8 +126,9 @@ def make_plan(
     ids = list(dict.fromkeys(name for part in parts for name in part))
     suite = None
     if len(wanted) == 1 and "/" not in wanted[0] and wanted[0] not in given.problems:
-        chosen = suite_by_name(wanted[0])
-        suite = f"{chosen.name}-{chosen.version}"
+        named = Spec.parse(wanted[0])
+        chosen = suite_by_name(named.name)
+        suite = None if named.options else f"{chosen.name}-{chosen.version}"
         budget = chosen.budget if budget is None else budget
         seeds = chosen.seeds if seeds is None else seeds
     budget = DEFAULT_BUDGET if budget is None else budget

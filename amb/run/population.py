@@ -1,108 +1,154 @@
-"""Several neurons at once: every presentation is answered by all recorded neurons, and each has a search of its own."""
+"""Several neurons at once: recordings in which every presentation is answered by all neurons, as runs of a study."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from time import sleep
 
 import numpy as np
 
-from amb.catalogue.solvers import resolve
-from amb.contracts.noise import Queries
+from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem
-from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SpecError
+from amb.run.execute import WAIT_SECONDS, is_finished, refuse_unstorable
+from amb.run.plan import Plan
+from amb.run.progress import NoProgress, Progress
+from amb.run.recording import LiveRecording
+from amb.run.stop import Stop
+from amb.run.watch import Watch
+from amb.study.recording import Recording, Sharing
 from amb.study.runs import RunPlan
+from amb.study.study import Study
+from amb.text import plural
 
 
-@dataclass(frozen=True)
-class PopulationRun:
-    """What a recording of M neurons showed and found.
-
-    Attributes:
-        candidates: the presentations in order, int64[n, d].
-        owner: the neuron whose search asked for each, int64[n].
-        values: what was observed of every neuron, float64[n, M]; NaN where it failed.
-        clean: the same without noise and effects.
-        recommended: the candidate that each neuron's solver recommends, int64[M, d].
-        final: its noise-free activation, float64[M].
-    """
-
-    candidates: IntArray
-    owner: IntArray
-    values: FloatArray
-    clean: FloatArray
-    recommended: IntArray
-    final: FloatArray
-
-
-def search_population(
-    problems: Sequence[Problem], solver: str, *, budget: int, seed: int = 0, share: bool = True
-) -> PopulationRun:
-    """Search for the best stimulus of each of several neurons that are recorded together.
-
-    The searches take turns: each asks for one batch, all are shown as one block, and every neuron answers every
-    presentation. If they share, each solver also receives its own neuron's answers to the other searches' presentations
-    (`Solver.learn`). What is observed depends on the neuron, the seed and the presentation's number.
+def recordings(plan: Plan, sharing: Sharing) -> list[tuple[RunPlan, ...]]:
+    """The recordings that give every search the budget that it has in a plan: one for each solver and seed.
 
     Args:
-        problems: one per neuron, on one grid, evaluated together (of one `group`).
-        solver: the spec of every neuron's solver; budgets are divided evenly.
-        budget: presentations in total.
-        seed: replicate; solvers and noise of neurons have streams of their own.
-        share: whether searches share what is shown.
+        plan: separate searches, one for each neuron.
+        sharing: what the searches of a recording do with responses to each other's stimuli. `learn` differs from
+            `recommend` only for solvers that declare `foreign`, so there are no recordings of others.
+
+    Returns:
+        For each recording, the run of each neuron, in the order of the plan's problems.
 
     Raises:
-        SpecError: fewer presentations than neurons, or neurons that cannot be recorded together.
-        SolverError: the solver refuses the problems.
+        SpecError: the neurons cannot be recorded together, or a solver needs gradients.
     """
-    _check(problems, budget)
-    spec, number = resolve(solver), len(problems)
-    plans = [RunPlan(p.id, p.fingerprint, str(spec), spec.cls.version, seed, budget) for p in problems]
-    shares = [budget // number + (neuron < budget % number) for neuron in range(number)]
-    searches = [
-        spec.start(problem, budget=own, seed=plan.stream)
-        for problem, own, plan in zip(problems, shares, plans, strict=True)
-    ]
-    d, shown = problems[0].space.d, 0
-    candidates, owner = [np.empty((0, d), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    values, clean = [np.empty((0, number))], [np.empty((0, number))]
-    while any(search.remaining for search in searches):
-        asked = [search.ask() if search.remaining else np.empty((0, d), dtype=np.int64) for search in searches]
-        block, owners = np.concatenate(asked), np.repeat(np.arange(number), [len(rows) for rows in asked])
-        before = np.concatenate(clean)
-        queries = [
-            Queries(plan.noise_stream, shown, before[max(0, shown - problem.memory) :, neuron])
-            for neuron, (plan, problem) in enumerate(zip(plans, problems, strict=True))
-        ]
-        observed = type(problems[0]).observe_together(problems, [block] * number, queries)
-        answers = np.stack(observed.values, axis=1)
-        answers[~np.isfinite(answers)] = np.nan
-        for neuron, search in enumerate(searches):
-            own = owners == neuron
-            if own.any():
-                search.tell(block[own], answers[own, neuron])
-            if share:
-                search.learn(block[~own], answers[~own, neuron])
-        candidates.append(block)
-        owner.append(owners)
-        values.append(answers)
-        clean.append(np.stack(observed.clean, axis=1))
-        shown += len(block)
-    recommended = np.stack([search.recommend() for search in searches])
-    final = type(problems[0]).evaluate_together(problems, [row[None] for row in recommended]).clean
-    return PopulationRun(
-        np.concatenate(candidates),
-        np.concatenate(owner),
-        np.concatenate(values),
-        np.concatenate(clean),
-        recommended,
-        np.concatenate(final),
-    )
+    problems = [plan.problem(name) for name in plan.problems]
+    _refuse_apart(problems)
+    recording = Recording(plan.problems, tuple(one.fingerprint for one in problems), sharing)
+    found: dict[tuple[str, int], list[RunPlan]] = {}
+    for spec in plan.solvers:
+        if spec.cls.white_box:
+            raise SpecError(f"{spec} sees gradients, which no recording of neurons gives; leave it out")
+    learning = {str(spec) for spec in plan.solvers if spec.cls.foreign}
+    for run in plan.runs:
+        if sharing == "recommend" or run.solver in learning:
+            budget = run.budget * len(problems)
+            # Not anytime: a larger budget gives each search a larger last batch, and the turns change with it.
+            together = replace(run, budget=budget, anytime=False, recording=recording)
+            found.setdefault((run.solver, run.seed), []).append(together)
+    return [tuple(runs) for runs in found.values()]
 
 
-def _check(problems: Sequence[Problem], budget: int) -> None:
-    if not problems or budget < len(problems):
-        raise SpecError(f"{budget} presentations are too few for {len(problems)} neurons: each needs at least one")
+def record(
+    wanted: Sequence[Sequence[RunPlan]],
+    study: Study,
+    make_problem: Callable[[str], Problem],
+    *,
+    find_solver: Callable[[str], SolverSpec] = resolve,
+    retry: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Make every recording that the study does not hold yet.
+
+    Responses are on the disk before a solver receives them. If interrupted, the next call resumes; several processes
+    may do this at once.
+
+    Args:
+        wanted: recordings, each with the runs of its neurons.
+        study: where runs go.
+        make_problem, find_solver: a problem and a solver by its spec.
+        retry: resume recordings in which a search failed.
+        progress: receives all events.
+
+    Raises:
+        StudyError: the study cannot be written; nothing that was observed is lost.
+        KeyboardInterrupt: after the first Ctrl-C, at the end of the block under way; after the second, at once.
+    """
+    refuse_unstorable([run for runs in wanted for run in runs])
+    with study.enter():
+        watch = Watch(progress or NoProgress(), study.log)
+
+        def finished(runs: Sequence[RunPlan]) -> bool:
+            return all(is_finished(study, run, timing=False, retry=retry, watch=watch) for run in runs)
+
+        waiting = [runs for runs in wanted if not finished(runs)]
+        watch.begin(sum(map(len, wanted)), [run for runs in waiting for run in runs])
+        try:
+            with Stop(watch.note) as stop:
+                while waiting:
+                    elsewhere = [
+                        runs
+                        for runs in waiting
+                        if not _carry_out(runs, study, make_problem, find_solver, finished, watch, stop)
+                    ]
+                    if len(elsewhere) == len(waiting):
+                        sleep(WAIT_SECONDS)
+                    waiting = elsewhere
+        finally:
+            watch.end()
+        for runs in wanted:
+            for run in runs:
+                study.tidy(run)
+
+
+def _carry_out(
+    runs: Sequence[RunPlan],
+    study: Study,
+    make_problem: Callable[[str], Problem],
+    find_solver: Callable[[str], SolverSpec],
+    finished: Callable[[Sequence[RunPlan]], bool],
+    watch: Watch,
+    stop: Stop,
+) -> bool:
+    """Make one recording, or find that another process has made it; False if another process is at work on it."""
+    stop.check()
+    with ExitStack() as stack:
+        claims = []
+        for run in runs:
+            owned = study.claim(run)
+            if owned is None:
+                return False
+            claims.append(stack.enter_context(owned))
+        if finished(runs):  # by another process, meanwhile
+            return True
+        problems = [make_problem(run.problem) for run in runs]
+        problems[0].warm_up()
+        live = LiveRecording(runs, problems, find_solver(runs[0].solver), study)
+        try:
+            while not live.done:
+                live.advance()
+                watch.update(live.searches)
+                stop.check()
+            for search, ended in zip(live.searches, live.finish(), strict=True):
+                watch.finished(search, ended)
+        finally:
+            live.close()
+    return True
+
+
+def _refuse_apart(problems: Sequence[Problem]) -> None:
+    """Refuse neurons that no recording can have together.
+
+    Raises:
+        SpecError: a single neuron, or neurons with different images.
+    """
     first = problems[0]
+    if len(problems) < 2:
+        raise SpecError(f"a recording of several neurons needs at least two, and {first.id} is one")
     for other in problems[1:]:
         alike = other.group == first.group and np.array_equal(other.space.levels, first.space.levels)
         if not alike or (other.space.kind, other.space.grid) != (first.space.kind, first.space.grid):
@@ -110,3 +156,5 @@ def _check(problems: Sequence[Problem], budget: int) -> None:
                 f"{first.id} and {other.id} cannot be recorded together: neurons of one recording see the same images, "
                 "so they share generator, target and grid"
             )
+    if len({problem.id for problem in problems}) < len(problems):
+        raise SpecError(f"{plural(len(problems), 'neuron')} with repeats: each is recorded once")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray, IntArray
+from amb.study.recording import Recording
 from amb.study.untrusted import json_object
 
 Status = Literal["ok", "timeout", "crash", "skip"]
@@ -45,6 +46,8 @@ class RunPlan:
         seed: the number of the replicate, from 0, as the user gave it.
         budget: queries that may be spent.
         anytime: whether a longer run of this solver contains the shorter ones.
+        recording: the neurons that were recorded together with this one; None for a neuron that is searched alone. The
+            run then holds the neuron's responses to the presentations of all their searches, and the budget is theirs.
     """
 
     problem: str
@@ -54,6 +57,7 @@ class RunPlan:
     seed: int
     budget: int
     anytime: bool = True
+    recording: Recording | None = None
 
     @classmethod
     def from_content(cls, content: object) -> "RunPlan":
@@ -71,6 +75,8 @@ class RunPlan:
         _whole(entries, "budget", 1)
         if not isinstance(entries.setdefault("anytime", True), bool):
             raise ValueError("anytime is neither true nor false")
+        if entries.get("recording") is not None:
+            entries["recording"] = Recording.from_content(entries["recording"])
         return cls(**cast(dict[str, Any], entries))
 
     def check(self) -> None:
@@ -87,15 +93,18 @@ class RunPlan:
 
         The budget is part of it only if the solver is not anytime; otherwise a larger budget extends the run.
         """
-        parts = [self.problem, self.fingerprint, self.solver, self.version, self.seed]
+        parts: list[object] = [self.problem, self.fingerprint, self.solver, self.version, self.seed]
         if not self.anytime:
             parts.append(self.budget)
+        if self.recording is not None:
+            parts.append(asdict(self.recording))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     @property
     def name(self) -> str:
         """Problem, solver and seed, for people."""
-        return f"{self.problem} {self.solver} #{self.seed}"
+        together = f" in a recording ({self.recording.sharing})" if self.recording else ""
+        return f"{self.problem} {self.solver} #{self.seed}{together}"
 
     @property
     def stream(self) -> int:

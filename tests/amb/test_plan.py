@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from amb.cli.app import app
 from amb.comparison.pilot import find_pilot, read_pilot
 from amb.errors import AmbError, SpecError
+from amb.run.plan import make_plan
 from amb.stats.planning import Components
 from amb.stats.sizes import GENERAL, HERE, Goal, sizes
 
@@ -110,3 +111,11 @@ def test_the_stored_components_are_those_of_the_published_study(name: str) -> No
     for part in ("seed", "problem", "network"):
         assert getattr(stored.parts, part) == pytest.approx(getattr(found.parts, part), abs=1e-9)
     assert (stored.typical, stored.problems, stored.networks) == (found.typical, found.problems, found.networks)
+
+
+def test_a_suite_with_options_keeps_its_budget_and_seeds_but_is_not_that_suite() -> None:
+    plan, usual = (make_plan("random", name) for name in ("quick[noise=poisson]", "quick"))
+    assert (plan.budget, plan.seeds) == (usual.budget, usual.seeds)
+    assert plan.problems == tuple(f"{name}[noise=poisson]" for name in usual.problems)
+    assert plan.suite is None
+    assert usual.suite == "quick-1"

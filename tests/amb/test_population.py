@@ -1,89 +1,227 @@
-"""Neurons that are recorded together: one presentation answers for all, and searches may learn from all of them."""
+"""Neurons that are recorded together: one presentation answers for all, runs of a study like any others."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import amb
 from amb import FunctionProblem, Space
+from amb.catalogue.given import Given, name_solvers
 from amb.catalogue.noise import observed_with
 from amb.catalogue.solvers import resolve
+from amb.comparison.population import WAYS, Population
 from amb.contracts.problem import Problem
-from amb.errors import CandidateError, SolverError, SpecError
-from amb.run.population import search_population
+from amb.errors import CandidateError, SolverError, SpecError, StudyError
+from amb.run.plan import make_plan
+from amb.run.population import record, recordings
+from amb.study.journal import Journal, find_journals, read_journal
+from amb.study.runs import RunPlan, RunRecord, Trace
+from amb.study.study import Study
 
 SPACE = Space.uniform(20, 16)
 
 
-def neuron(unit: int, **options: object) -> Problem:
+class Neuron(FunctionProblem):
     """Neurons with neighbouring peaks, so that what drives one is worth knowing for the next."""
 
+    group = "recording"  # type: ignore[assignment]
+
+
+def neuron(unit: int, **options: object) -> Problem:
     def response(candidates: np.ndarray) -> np.ndarray:
         return np.exp(-np.abs(candidates - 7 - unit).mean(axis=1) / 3)
 
-    problem = FunctionProblem(response, SPACE, id=f"p/q/r/{unit}")
-    return observed_with(problem, options)  # type: ignore[arg-type]
+    return observed_with(Neuron(response, SPACE, id=f"p/q/r/{unit}"), options)  # type: ignore[arg-type]
 
 
-@pytest.fixture(autouse=True)
-def one_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FunctionProblem, "group", "recording")
+def plans(
+    neurons: list[Problem], solver: str | type[amb.Solver], budget: int, seed: int = 0, sharing: str = "learn"
+) -> tuple[list[tuple[RunPlan, ...]], Given]:
+    names, objects = name_solvers(solver)
+    given = Given(objects, {one.id: one for one in neurons})
+    plan = make_plan(names, [n.id for n in neurons], budget=budget, seeds=[seed], given=given)
+    return recordings(plan, sharing), given  # type: ignore[arg-type]
 
 
-def test_every_presentation_is_answered_by_every_neuron() -> None:
+def recorded(
+    folder: Path,
+    neurons: list[Problem],
+    solver: str | type[amb.Solver],
+    budget: int,
+    seed: int = 0,
+    sharing: str = "learn",
+) -> list[tuple[RunRecord, Trace]]:
+    """One recording; the budget is each search's."""
+    wanted, given = plans(neurons, solver, budget, seed, sharing)
+    study = Study(folder)
+    record(wanted, study, lambda spec: given.problem(spec, device="cpu"), find_solver=given.solver)
+    assert len(wanted) == 1
+    found = [study.load(run) for run in wanted[0]]
+    assert all(found)
+    return found  # type: ignore[return-value]
+
+
+def test_every_presentation_is_answered_by_every_neuron(tmp_path: Path) -> None:
+    """Each neuron has a run, with the same candidates and its own responses."""
     neurons = [neuron(unit) for unit in range(3)]
-    run = search_population(neurons, "one-plus-lambda", budget=100)
-    assert run.candidates.shape == (100, 20)
-    assert run.values.shape == run.clean.shape == (100, 3)
-    assert np.bincount(run.owner).tolist() == [34, 33, 33]
-    for column, one in enumerate(neurons):
-        np.testing.assert_array_equal(run.clean[:, column], one.evaluate(run.candidates))
+    runs = recorded(tmp_path, neurons, "one-plus-lambda", 30)
+    for one, (ended, trace) in zip(neurons, runs, strict=True):
+        assert ended.status == "ok"
+        assert ended.queries == len(trace) == 90
+        np.testing.assert_array_equal(trace.candidates, runs[0][1].candidates)
+        np.testing.assert_array_equal(trace.clean, one.evaluate(trace.candidates))
+        assert ended.final == trace.clean.max()
+    assert not list((tmp_path / "journal").iterdir())
 
 
-def test_without_sharing_each_search_is_what_it_is_alone() -> None:
-    """Its candidates do not depend on the neurons that are recorded with it."""
-    for unit in range(2):
-        together = search_population([neuron(0), neuron(1)], "xdream-ga", budget=120, share=False)
-        alone = search_population([neuron(unit)], "xdream-ga", budget=60, share=False)
-        np.testing.assert_array_equal(together.candidates[together.owner == unit], alone.candidates)
+def test_without_learning_each_search_asks_for_what_it_asks_for_alone(tmp_path: Path) -> None:
+    """So the three ways differ in nothing but what is shared."""
+    neurons = [neuron(0), neuron(1)]
+    amb.population("xdream-ga", neurons, budget=120, seeds=1, study=tmp_path, progress=False)
+    wanted, _ = plans(neurons, "xdream-ga", 60, sharing="recommend")
+    study = Study(tmp_path)
+    for run in wanted[0]:
+        together = study.load(run)
+        alone = study.load(RunPlan(run.problem, run.fingerprint, run.solver, run.version, run.seed, 60))
+        assert together is not None
+        assert alone is not None
+        shown = {row.tobytes() for row in together[1].candidates}
+        assert {row.tobytes() for row in alone[1].candidates} <= shown
+        assert together[0].final >= alone[0].final
 
 
-def test_sharing_saves_presentations() -> None:
-    """Neighbours that learn from each other get further with as many presentations, averaged over seeds."""
+def test_learning_from_neighbours_finds_better_stimuli(tmp_path: Path) -> None:
+    """Averaged over seeds, with as many presentations."""
     neurons = [neuron(unit) for unit in range(4)]
+    found = amb.population(
+        "one-plus-lambda,xdream-ga,cma", neurons, budget=240, seeds=4, study=tmp_path, progress=False
+    )
+    means = found.runs.groupby(["solver", "searches"])["final"].mean()
     for solver in ("one-plus-lambda", "xdream-ga", "cma"):
-        final = {
-            share: np.mean(
-                [search_population(neurons, solver, budget=240, seed=s, share=share).final.mean() for s in range(4)]
-            )
-            for share in (False, True)
-        }
-        assert final[True] > final[False] + 0.02, solver
+        assert means[solver, "learn from all"] > means[solver, "recommend all"] > means[solver, "separate"], solver
 
 
-def test_a_method_that_learns_nothing_still_recommends_what_others_showed() -> None:
+def test_the_same_call_again_runs_nothing_and_finds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     neurons = [neuron(unit) for unit in range(3)]
-    run = search_population(neurons, "random", budget=90)
-    np.testing.assert_array_equal(run.final, run.clean.max(axis=0))
+
+    def once() -> Population:
+        return amb.population("random,one-plus-lambda", neurons, budget=100, seeds=2, study=tmp_path, progress=False)
+
+    first = once()
+    assert first.budget == 99
+    assert set(first.runs["searches"]) == {"separate", *(way for way, _ in WAYS)}
+    assert len(first.runs) == 3 * 2 * (3 + 2)  # `random` does not learn, so it has no third way
+    monkeypatch.setattr(Neuron, "evaluate_together", lambda *_: pytest.fail("evaluated again"))
+    again = once()
+    assert again.runs.equals(first.runs)
+    assert again.savings.equals(first.savings)
 
 
-def test_the_same_seed_gives_the_same_recording_under_conditions() -> None:
-    """Every neuron has noise of its own, and is adapted by all presentations."""
+def test_conditions_act_on_every_neuron_by_itself(tmp_path: Path) -> None:
+    """Noise and lost trials are its own, and all presentations adapt it; the same seed gives the same recording."""
     options = {"noise": "poisson", "spikes": 20, "adaptation": 1.0, "strong": 1.0, "drift": 0.3, "lost": 0.1}
     one, other = (
-        search_population([neuron(0, **options), neuron(1, **options)], "cma", budget=80, seed=3) for _ in range(2)
+        recorded(tmp_path / name, [neuron(0, **options), neuron(1, **options)], "cma", 40, seed=3) for name in "ab"
     )
-    np.testing.assert_array_equal(one.candidates, other.candidates)
-    np.testing.assert_array_equal(one.values, other.values)
-    assert np.isnan(one.values).any()
-    assert not np.isnan(one.clean).any()
-    assert (np.isnan(one.values[:, 0]) != np.isnan(one.values[:, 1])).any()
+    for (_, trace), (_, same) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(trace.candidates, same.candidates)
+        np.testing.assert_array_equal(trace.values, same.values)
+        assert np.isnan(trace.values).any()
+        assert not np.isnan(trace.clean).any()
+    assert (np.isnan(one[0][1].values) != np.isnan(one[1][1].values)).any()
 
 
-def test_what_cannot_be_recorded_together_is_refused() -> None:
+class Wary(amb.Solver):
+    """Looks at the disk whenever it receives values."""
+
+    foreign = True
+    folder: Path
+
+    def _ask(self, limit: int) -> np.ndarray:
+        return self.space.sample(1, self.rng)
+
+    def _tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
+        contents = [read_journal(path) for path in find_journals(self.folder / "journal")]
+        assert len(contents) == 2
+        for content in contents:
+            assert content is not None
+            assert (content.known.trace.candidates == candidates[0]).all(axis=1).any()
+
+    _learn_foreign = _tell
+
+
+def test_responses_of_all_neurons_are_on_the_disk_before_a_solver_receives_one(tmp_path: Path) -> None:
+    Wary.folder = tmp_path
+    assert all(not ended.failed for ended, _ in recorded(tmp_path, [neuron(0), neuron(1)], Wary, 10))
+
+
+def test_a_disk_that_fills_up_within_a_block_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some neurons' journals hold the block, others do not: those alone are measured again when it resumes."""
+    neurons = [neuron(unit) for unit in range(3)]
+    quiet = recorded(tmp_path / "quiet", neurons, "cma", 60)
+    append, calls = Journal.append, iter(range(100))
+
+    def failing(self: Journal, *block: object, **options: object) -> None:
+        if next(calls) == 7:
+            raise StudyError("the disk is full")
+        append(self, *block, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "append", failing)
+    with pytest.raises(StudyError, match="disk is full"):
+        recorded(tmp_path / "rough", neurons, "cma", 60)
+    monkeypatch.undo()
+    kept = [read_journal(path) for path in find_journals(tmp_path / "rough" / "journal")]
+    assert len({len(content.known.trace) for content in kept if content}) == 2
+    rough = recorded(tmp_path / "rough", neurons, "cma", 60)
+    for (ended, trace), (same, again) in zip(quiet, rough, strict=True):
+        assert (ended.final, ended.recommended) == (same.final, same.recommended)
+        np.testing.assert_array_equal(trace.candidates, again.candidates)
+        np.testing.assert_array_equal(trace.values, again.values)
+
+
+class Fragile(amb.Solver):
+    """Fails on the second neuron after some queries, unless it has been repaired."""
+
+    broken = True
+
+    def _ask(self, limit: int) -> np.ndarray:
+        return self.space.sample(1, self.rng)
+
+    def _tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
+        if self.broken and self.asked == 5 and values[0] < 1e-3:
+            raise RuntimeError("the solver is broken")
+
+
+def test_a_search_that_fails_ends_alone_and_is_resumed_with_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neurons = [neuron(-60), neuron(0)]  # nothing drives the first
+
+    def once(**options: bool) -> Population:
+        return amb.population(Fragile, neurons, budget=20, seeds=1, study=tmp_path, progress=False, **options)
+
+    first = once().runs.set_index(["searches", "problem"])["status"]
+    assert first["recommend all", neurons[0].id] == "crash"
+    assert first["recommend all", neurons[1].id] == "ok"
+    monkeypatch.setattr(Fragile, "broken", False)
+    assert (once().runs["status"] == "crash").any()
+    repaired = once(retry=True).runs
+    assert (repaired["status"] == "ok").all()
+    assert (repaired["queries"] == 20).all()
+
+
+def test_what_cannot_be_recorded_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="too few for 3 neurons"):
-        search_population([neuron(unit) for unit in range(3)], "random", budget=2)
-    other = FunctionProblem(lambda x: x.mean(axis=1), Space.uniform(4, 16), id="p/q/r/9")
+        amb.population("random", [neuron(unit) for unit in range(3)], budget=2, study=tmp_path, progress=False)
+    other = Neuron(lambda x: x.mean(axis=1), Space.uniform(4, 16), id="p/q/r/9")
     with pytest.raises(SpecError, match="cannot be recorded together"):
-        search_population([neuron(0), other], "random", budget=20)
+        amb.population("random", [neuron(0), other], study=tmp_path, progress=False)
+    with pytest.raises(SpecError, match="at least two"):
+        amb.population("random", [neuron(0)], study=tmp_path, progress=False)
 
 
 def test_foreign_candidates_are_checked() -> None:
@@ -95,3 +233,17 @@ def test_foreign_candidates_are_checked() -> None:
     solver.ask(2)
     with pytest.raises(SolverError, match="before learn"):
         solver.learn(np.zeros((1, 20), int), [1.0])
+
+
+def test_the_command_prints_what_sharing_saves(tmp_path: Path) -> None:
+    """On a real network, as a table and as JSON; the second call runs nothing."""
+    command = [sys.executable, "-m", "amb", "population", "-s", "one-plus-lambda", "-p", "quick", "-b", "48"]
+    command += ["--seeds", "1", "--study", str(tmp_path)]
+    table = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "learn from all" in table.stdout
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    assert len(files) == 36
+    printed = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == files
+    gain = {row["searches"]: row["gain"] for row in printed["gains"]}
+    assert gain["recommend all"] > 0.05

@@ -31,7 +31,8 @@ def experiment(
         order += [Presentation(best, "best")] * 2 if best else []
         ask = Ask("s", (), candidates, tuple((i,) for i in range(candidates)))
         hashes = {f"ref-{i}": "" for i in range(references)}
-        history.add(BlockPlanned(block, number, (ask,), tuple(order), hashes, ""))
+        leaders = {"s": best} if best else {}
+        history.add(BlockPlanned(block, number, (ask,), tuple(order), hashes, "", leaders))
         trials = range(number, number + len(order))
         values = tuple(respond(p.stimulus, block, n) for p, n in zip(order, trials, strict=True))
         history.add(Responses("", tuple(trials), ("n",) * len(order), values, ""))

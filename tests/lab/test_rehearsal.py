@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,54 @@ def test_a_rehearsal_that_is_killed_again_and_again_ends_like_an_undisturbed_one
     found = kill(tmp_path, 100)
     assert found["same"]
     assert found["kills"] >= 3
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "amb", "lab", *map(str, words)]
+
+
+def choices(folder: Path) -> tuple:
+    """Everything that was presented, recorded and chosen, without times of day."""
+    history = Laboratory(folder).history
+    names = history.experiment.neurons
+    values = [history.value(trial.number, neuron) for trial in history.trials for neuron in names]
+    best = [history.best([neuron]) for neuron in names]
+    return history.trials, list(history.candidates.values()), values, [b.asks for b in history.blocks], best
+
+
+@pytest.mark.slow
+def test_the_guides_evening_is_the_same_if_its_command_is_killed(tmp_path: Path) -> None:
+    """`amb lab simulate --all` with the guide's network, 400 trials of three neurons, 10% lost: kill -9 hits the command
+    itself, a fresh interpreter each time, whenever the journal has grown by some random amount."""
+    quiet, rough = tmp_path / "quiet", tmp_path / "rough"
+    for folder in (quiet, rough):
+        subprocess.run(command("new", folder, "--neurons", "n1,n2,n3", "--trials", 400), check=True)
+    problems = ["--problems", "cifar10-sngan/snn-cnn/sn1/0..2", "--lost", "0.1"]
+    subprocess.run(command("simulate", quiet, *problems, "--all"), check=True, stdout=subprocess.DEVNULL)
+    whole = (quiet / "journal.jsonl").stat().st_size
+    rng = np.random.default_rng(0)
+    kills = 0
+
+    def size() -> int:
+        journal = rough / "journal.jsonl"
+        return journal.stat().st_size if journal.exists() else 0
+
+    while True:
+        enough = size() + int(rng.integers(1, whole // 6))
+        process = subprocess.Popen(command("simulate", rough, *problems, "--all"), stdout=subprocess.DEVNULL)
+        while process.poll() is None and size() < enough:
+            time.sleep(0.002)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    print(f"\n{kills} kills")
+    assert kills >= 5
+    assert choices(rough) == choices(quiet)
+    lost = sum(value is None for value in choices(quiet)[2])
+    assert 0.05 < lost / len(choices(quiet)[2]) < 0.15
 
 
 @pytest.mark.slow

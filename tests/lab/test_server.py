@@ -169,6 +169,26 @@ def test_no_request_without_its_token_is_answered_beyond_the_loopback_interface(
             assert ask(f"http://{host}:{port}/next", token=token[1])[0] == 200
 
 
+def test_a_server_at_an_address_of_the_network_answers_nobody_without_its_token(folder: Path) -> None:
+    """It listens at the very address by which other computers reach this one."""
+    own = own_address()
+    if own is None:
+        pytest.skip("this computer has no address but the loopback interface's")
+    new_experiment(folder)
+    with serving(folder, "--host", own) as (address, printed):
+        token = re.search(r"^Token: (\S+)$", printed, re.MULTILINE)
+        assert token is not None, "no token was made up"
+        assert address.startswith(own)
+        for path in PATHS:
+            for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE"):
+                for wrong in (None, "", token[1][1:]):
+                    status, content = ask(f"http://{address}{path}", token=wrong, method=method)
+                    assert status == 401, (path, method, wrong)
+                    assert b"trial" not in content
+        assert not (folder / "journal.jsonl").exists()
+        assert ask(f"http://{address}/next", token=token[1])[0] == 200
+
+
 def test_a_given_token_is_needed_on_the_loopback_interface_too(folder: Path) -> None:
     new_experiment(folder)
     with serving(folder, "--token", TOKEN) as (address, printed):

@@ -26,6 +26,17 @@ def test_a_value_does_not_depend_on_the_batch() -> None:
     assert crowd.target_seconds > 0
 
 
+def test_neurons_of_a_recording_respond_as_each_does_alone() -> None:
+    """All see the same images, which are made and shown once: the values are the same, bit for bit."""
+    names = ("cifar10-sngan/snn-cnn/sn1/29", "cifar10-sngan/snn-cnn/sn2/8", "cifar10-sngan/snn-cnn/sn1/29+32")
+    neurons = [problem(name) for name in names]
+    batch = neurons[0].space.sample(5, np.random.default_rng(0))
+    together = type(neurons[0]).evaluate_together(neurons, [batch] * 3)
+    for one, values, clean in zip(neurons, together.values, together.clean, strict=True):
+        np.testing.assert_array_equal(values, one.evaluate(batch))
+        np.testing.assert_array_equal(clean, values)
+
+
 def test_evaluating_again_gives_the_same_as_networks_start_from_rest() -> None:
     one = problem(IDS[2])
     batch = candidates(8)

@@ -181,7 +181,10 @@ def _sees(solver: str) -> Sight:
 
 
 def _current(study: AnyStudy, record: RunRecord) -> bool:
+    """Whether a run is compared: its solver and problem are the study's, and its neuron was searched alone."""
     plan = record.plan
+    if plan.recording is not None:
+        return False
     problems, solvers = study.manifest.problems, study.manifest.solvers
     return problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
         solvers.get(plan.solver, plan.version) == plan.version
@@ -225,7 +228,8 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
 
 def _left_out(sources: Sequence[Source]) -> list[str]:
     return [
-        f"{s.name} also holds {plural(s.left_out, 'run')} of earlier solver versions or other weights, left out here"
+        f"{s.name} also holds {plural(s.left_out, 'run')} of earlier solver versions, other weights, or several "
+        "neurons at once, left out here"
         for s in sources
         if s.left_out
     ]

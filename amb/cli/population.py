@@ -1,0 +1,103 @@
+"""`amb population`: neurons that are recorded together, and what sharing presentations saves."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amb.cli import options as o
+
+if TYPE_CHECKING:
+    from amb.comparison.population import Population
+
+Total = Annotated[
+    int,
+    typer.Option("--budget", "-b", help="Presentations in total, divided between the neurons' searches.", metavar="N"),
+]
+
+
+def population(
+    solvers: o.Solvers = "cma,xdream-ga",
+    problems: o.Problems = "quick",
+    budget: Total = 1200,
+    seeds: o.Seeds = None,
+    study: o.StudyFolder = o.DEFAULT_STUDY,
+    device: o.Device = "cpu",
+    retry: o.Retry = False,
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Record neurons together: a search for each, every presentation answered by all; what does sharing save?
+
+    The recordings are runs of a study: stored ones are not repeated, interrupted ones are resumed.
+    """
+    from rich.console import Console
+
+    from amb.cli.running import interruptible
+    from amb.comparison.population import population as run_population
+    from amb.run.display import display
+
+    o.load_plugins(plugin)
+    with interruptible(study):
+        found = run_population(
+            solvers,
+            problems,
+            budget=budget,
+            seeds=seeds,
+            study=study,
+            device=device,
+            retry=retry,
+            progress=display(Console(stderr=json)),
+        )
+    _print(found, as_json=json)
+
+
+def _print(found: "Population", *, as_json: bool) -> None:
+    from math import isinf, isnan
+
+    from amb.cli.show import print_rows
+    from amb.text import plural
+
+    if as_json:
+        import json
+
+        tables = {"gains": found.gains, "savings": found.savings, "runs": found.runs}
+        records = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        print(json.dumps({"neurons": found.neurons, "presentations": found.budget, **records}, indent=1))
+        return
+    share = found.budget // len(found.neurons)
+    print()
+    print_rows(
+        [
+            {
+                "solver": row.solver,
+                "searches": row.searches,
+                "gap closed": "-" if isnan(row.closed) else f"{row.closed:.3f}",
+                "more than separate": "" if isnan(row.gain) else f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})",
+            }
+            for row in found.gains.itertuples()
+        ],
+        as_json=False,
+        caption=f"{len(found.neurons)} neurons, {found.budget:,} presentations: {share:,} of each neuron's search. "
+        "Gap closed: between chance and the best known value, mean over neurons.",
+    )
+    print()
+    print_rows(
+        [
+            {
+                "solver": row.solver,
+                "searches": row.searches,
+                "to": f"{row.fraction:.0%}",
+                "presentations": "never" if isinf(row.presentations) else f"{row.presentations:,.0f}",
+                "reached": f"{row.reached:.0%}",
+                "times fewer": "" if isnan(row.saving) else f"{row.saving:.2f} ({row.low:.2f} to {row.high:.2f})",
+            }
+            for row in found.savings.itertuples()
+        ],
+        as_json=False,
+        caption="Presentations of all searches until a neuron has closed this share of the gap (expected runtime), the "
+        "share of neurons and seeds that did, and how many times fewer they are than with separate searches; "
+        "95% intervals, paired over neurons.",
+    )
+    failed = int(found.runs["failed"].sum())
+    if failed:
+        print(f"{plural(failed, 'run')} failed; `amb study status {found.study.folder}` says why")
