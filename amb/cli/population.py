@@ -89,7 +89,11 @@ def _print(found: "Population", *, as_json: bool) -> None:
                 "to": f"{row.fraction:.0%}",
                 "presentations": "never" if isinf(row.presentations) else f"{row.presentations:,.0f}",
                 "reached": f"{row.reached:.0%}",
-                "times fewer": "" if isnan(row.saving) else f"{row.saving:.2f} ({row.low:.2f} to {row.high:.2f})",
+                "times fewer": ""
+                if isnan(row.saving)
+                else f"{row.saving:.2f} (a single neuron)"
+                if isinf(row.high)
+                else f"{row.saving:.2f} ({row.low:.2f} to {row.high:.2f})",
             }
             for row in found.savings.itertuples()
         ],
