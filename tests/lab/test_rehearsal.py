@@ -151,8 +151,10 @@ def choices(folder: Path) -> tuple:
 
 @pytest.mark.slow
 def test_the_guides_evening_is_the_same_if_its_command_is_killed(tmp_path: Path) -> None:
-    """`amb lab simulate --all` with the guide's network, 400 trials of three neurons, 10% lost: kill -9 hits the command
-    itself, a fresh interpreter each time, whenever the journal has grown by some random amount."""
+    """`amb lab simulate --all` with the guide's network, 400 trials of three neurons, 10% of them lost.
+
+    kill -9 hits the command itself, a fresh interpreter each time, when the journal has grown by some random amount.
+    """
     quiet, rough = tmp_path / "quiet", tmp_path / "rough"
     for folder in (quiet, rough):
         subprocess.run(command("new", folder, "--neurons", "n1,n2,n3", "--trials", 400), check=True)
