@@ -41,7 +41,7 @@ def recordings(plan: Plan, sharing: Sharing) -> list[tuple[RunPlan, ...]]:
     recording = Recording(plan.problems, tuple(one.fingerprint for one in problems), sharing)
     found: dict[tuple[str, int], list[RunPlan]] = {}
     for spec in plan.solvers:
-        if spec.cls.white_box:
+        if spec.cls.sees == "gradients":
             raise SpecError(f"{spec} sees gradients, which no recording of neurons gives; leave it out")
     learning = {str(spec) for spec in plan.solvers if spec.cls.foreign}
     for run in plan.runs:

@@ -46,7 +46,7 @@ class NeuronSearch:
         self._journal: Journal | None = None
         self._blocks: list[Rows] = []
         self._asked = 0
-        self._solver = self._timed(lambda: spec.make(problem.space, budget=share, seed=plan.stream))
+        self._solver = self._timed(lambda: spec.start(problem, budget=share, seed=plan.stream))
 
     @property
     def over(self) -> bool:
