@@ -14,12 +14,12 @@ from amb_solvers.image_seeing.regression import Regression
 
 Matrix = NDArray[np.float32]
 
-INCUMBENTS = 3
-"""The best candidates so far, at which climbs of the posterior mean start."""
 MOST_ROWS = 600
 """Rows of the regression; of more, the best and the latest halves are kept."""
+INCUMBENTS = 3
+"""The best rows, at which climbs of the posterior mean start."""
 PARENTS = 16
-"""The best candidates so far, whose offspring are shown when the climbs no longer find better ones."""
+"""The best rows, whose offspring are shown when climbs no longer find better ones."""
 QUIET = 0.02
 """Noise of a smaller share of the values' variance is taken for misfit of the features, and values for exact."""
 NEIGHBOUR = 1 / 16
@@ -27,7 +27,7 @@ NEIGHBOUR = 1 / 16
 
 
 class Model:
-    """The state of a search.
+    """The state of a search. Its rows are candidates whose values are known.
 
     Args:
         view: the generator.
@@ -43,29 +43,26 @@ class Model:
         self._ascent = Ascent(view, self._features, steps=steps, rate=rate)
         self._regression = Regression(self._features.groups)
         self.pool_candidates, self._pool = pool_candidates, self._features.sample
-        self._shown: IntArray = np.empty((0, pool_candidates.shape[1]), np.int64)
-        self._shown_features: Matrix = np.empty((0, self._pool.shape[1]), np.float32)
-        self._values: FloatArray = np.empty(0)
+        self._rows: IntArray = pool_candidates[:0]
+        self._seen: set[bytes] = set()
         self._fitted = False
         self._stalled = 0  # batches since the best value rose
-
-    @property
-    def queries(self) -> int:
+        self.queries = 0
         """Candidates shown so far, failed ones included."""
-        return len(self._values)
 
     def add(self, candidates: IntArray, values: FloatArray) -> None:
         """Take the values of candidates, NaN for those that failed."""
-        features = self._features(self._view.images(candidates))
-        self._shown = np.concatenate([self._shown, candidates])
-        self._shown_features = np.concatenate([self._shown_features, features])
-        self._values = np.concatenate([self._values, values])
         known = ~np.isnan(values)
         before = self._regression.values.max(initial=-np.inf)
         self._stalled = 0 if values[known].max(initial=-np.inf) > before else self._stalled + 1
-        self._regression.add(features[known], values[known])
-        if len(self._regression.values) > MOST_ROWS:
-            self._regression.keep(_best_and_latest(self._regression.values, MOST_ROWS))
+        self._seen.update(row.tobytes() for row in candidates)
+        self.queries += len(candidates)
+        self._rows = np.concatenate([self._rows, candidates[known]])
+        self._regression.add(self._features(self._view.images(candidates))[known], values[known])
+        if len(self._rows) > MOST_ROWS:
+            kept = _best_and_latest(self._regression.values, MOST_ROWS)
+            self._rows = self._rows[kept]
+            self._regression.keep(kept)
         self._fitted = False
 
     def propose(self, number: int, means: int, rng: np.random.Generator) -> IntArray:
@@ -77,48 +74,49 @@ class Model:
         """
         self._fit()
         weights = self._regression.draws(number, rng)
-        starts = self._starts(weights)
-        if means and not self._regression.flat:
+        starts, flat = self._starts(weights), self._regression.flat
+        if means and not flat:
             weights[-means:] = self._regression.mean()
-            leaders = np.argsort(-np.nan_to_num(self._values, nan=-np.inf), kind="stable")[:INCUMBENTS]
-            starts[-means:] = self._shown[np.resize(leaders, means)]
-        local = 0 if self._regression.flat else min(number // 2, self._stalled * number // 8)
+            starts[-means:] = self._rows[np.resize(self._leaders(INCUMBENTS), means)]
+        local = 0 if flat else min(number // 2, self._stalled * number // 8)
         climbed = self._ascent.climb(starts[local:], weights[local:], rng)
         return self._unseen(np.concatenate([self._offspring(local, rng), climbed]), rng)
 
-    def _offspring(self, number: int, rng: np.random.Generator) -> IntArray:
-        """Uniform crossovers of two of the best candidates, int64[number, d]."""
-        order = np.argsort(-np.nan_to_num(self._values, nan=-np.inf), kind="stable")
-        first = self._shown[order[rng.integers(min(INCUMBENTS, len(order)), size=number)]]
-        second = self._shown[order[rng.integers(min(PARENTS, len(order)), size=number)]]
-        return np.where(rng.random(first.shape) < 0.5, first, second)
-
     def recommended(self) -> IntArray | None:
-        """The candidate shown whose noise-free value is predicted to be highest; None where values are exact."""
+        """The row whose noise-free value is predicted to be highest; None where values are exact."""
         self._fit()
         if self._regression.flat or self._regression.noise < QUIET:
             return None
-        smooth = self._shown_features @ self._regression.mean()
-        smooth = np.where(np.isnan(self._values), -np.inf, smooth)
-        best: IntArray = self._shown[int(smooth.argmax())].copy()
+        best: IntArray = self._rows[int((self._regression.features @ self._regression.mean()).argmax())].copy()
         return best
 
     def _fit(self) -> None:
-        if not self._fitted and len(self._regression.values):
+        if not self._fitted and len(self._rows):
             self._regression.fit()
             self._fitted = True
 
+    def _leaders(self, number: int) -> NDArray[np.intp]:
+        """The best rows, the best first."""
+        return np.argsort(-self._regression.values, kind="stable")[:number]
+
     def _starts(self, weights: Matrix) -> IntArray:
         """For each row of weights the best of the pool and of what was shown."""
-        pool, shown = self._pool @ weights.T, self._shown_features @ weights.T
-        candidates = np.concatenate([self.pool_candidates, self._shown])
-        starts: IntArray = candidates[np.concatenate([pool, shown]).argmax(axis=0)]
+        scores = np.concatenate([self._pool @ weights.T, self._regression.features @ weights.T])
+        starts: IntArray = np.concatenate([self.pool_candidates, self._rows])[scores.argmax(axis=0)]
         return starts
+
+    def _offspring(self, number: int, rng: np.random.Generator) -> IntArray:
+        """Uniform crossovers of two of the best candidates, int64[number, d]."""
+        if not number:
+            return self._rows[:0]
+        parents = self._leaders(PARENTS)
+        first = self._rows[parents[rng.integers(min(INCUMBENTS, len(parents)), size=number)]]
+        second = self._rows[parents[rng.integers(len(parents), size=number)]]
+        return np.where(rng.random(first.shape) < 0.5, first, second)
 
     def _unseen(self, candidates: IntArray, rng: np.random.Generator) -> IntArray:
         """The candidates, those that were shown before or occur twice changed a little."""
-        seen = {row.tobytes() for row in self._shown}
-        result = candidates.copy()
+        seen, result = set(self._seen), candidates.copy()
         for row in range(len(result)):
             if result[row].tobytes() in seen:
                 result[row] = mutated(self._view.space, result[row : row + 1], NEIGHBOUR, rng)[0]

@@ -38,7 +38,7 @@ def _bank(name: str, shape: Shape, images: NDArray[np.uint8]) -> Bank:
     if name == "random":
         return RandomConvolutions(torch.from_numpy(images[:SAMPLE].copy()).float())
     try:
-        network = target(_own(name), shape=shape, name="features") if "." in name else target(name)
+        network = _network(name, shape)
         if tuple(network.shape) != tuple(shape):
             raise SolverError(f"it takes images {list(network.shape)}, and the generator makes {list(shape)}")
         bank = NetworkMaps(network)
@@ -48,10 +48,13 @@ def _bank(name: str, shape: Shape, images: NDArray[np.uint8]) -> Bank:
     return bank
 
 
-def _own(name: str) -> object:
-    """What ``module.function`` names: a torch module, or a function that returns one."""
-    module, _, attribute = name.rpartition(".")
-    return find("targets", f"{module}:{attribute}").load()
+def _network(name: str, shape: Shape) -> Target:
+    """A target by its name, or of what ``module.function`` names: a torch module, or a function that returns one."""
+    if "." in name:
+        module, _, attribute = name.rpartition(".")
+        return target(find("targets", f"{module}:{attribute}").load(), shape=shape, name="features")
+    # ImageNet's networks enlarge images of any size.
+    return target(name, shape=shape) if name.startswith("imagenet-") else target(name)
 
 
 class NetworkMaps:
