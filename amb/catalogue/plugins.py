@@ -25,6 +25,7 @@ Kind = Literal[
     "reports",
     "lab_reports",
     "atlas_reports",
+    "paper_reports",
     "recipes",
     "studies",
 ]
@@ -39,6 +40,7 @@ _ONE: dict[Kind, str] = {
     "reports": "report",
     "lab_reports": "laboratory report",
     "atlas_reports": "report on an atlas",
+    "paper_reports": "report on the paper",
     "recipes": "recipe",
     "studies": "study",
 }

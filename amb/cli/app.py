@@ -16,6 +16,7 @@ from amb.cli import (
     lab,
     leaderboard,
     merge,
+    paper,
     plan,
     population,
     problems,
@@ -68,5 +69,6 @@ app.command("publish", rich_help_panel=STUDIES)(publish.publish)
 app.command("check", rich_help_panel=OWN)(check.check)
 app.add_typer(lab.app, name="lab", rich_help_panel=OWN)
 app.command("atlas", rich_help_panel=NETWORKS)(atlas.atlas)
+app.command("paper", rich_help_panel=NETWORKS)(paper.paper)
 app.command("references", rich_help_panel=NETWORKS)(references.references)
 app.command("train", rich_help_panel=NETWORKS)(train.train)

@@ -6,12 +6,14 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 RESAMPLES = 2000
+FEWEST = 5
+"""Fewer values than this have no interval: a bootstrap of so few claims more than they show."""
 
 
 def interval(
     values: FloatArray, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean, float64[n] (Efron and Tibshirani 1993, chapter 13); NaN for none."""
+    """Percentile bootstrap interval of a mean, float64[n] (Efron and Tibshirani 1993, chapter 13); NaN for few."""
     return ratio_interval(values, np.ones(len(values)), confidence=confidence, resamples=resamples, seed=seed)
 
 
@@ -19,7 +21,7 @@ def ratio_interval(
     above: FloatArray, below: FloatArray, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
     """The same of a ratio of means of pairs, float64[n] each; pairs are drawn together."""
-    if not len(above):
+    if len(above) < FEWEST:
         return np.nan, np.nan
     rows = np.random.default_rng(seed).integers(0, len(above), (resamples, len(above)))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -35,6 +37,8 @@ def ratio_of_groups(
     """The ratio of the means of two independent groups, float64[n] and float64[m], and its bootstrap interval."""
     if not len(above) or not len(below):
         return np.nan, np.nan, np.nan
+    if min(len(above), len(below)) < FEWEST:
+        return float(above.mean() / below.mean()) if below.mean() else np.nan, np.nan, np.nan
     rng = np.random.default_rng(seed)
     tops = above[rng.integers(0, len(above), (resamples, len(above)))].mean(axis=1)
     bottoms = below[rng.integers(0, len(below), (resamples, len(below)))].mean(axis=1)
@@ -43,3 +47,19 @@ def ratio_of_groups(
     tail = 100 * (1 - confidence) / 2
     low, high = np.nanpercentile(ratios, [tail, 100 - tail])
     return float(above.mean() / below.mean()), float(low), float(high)
+
+
+def difference_of_groups(
+    first: FloatArray, second: FloatArray, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float, float]:
+    """The difference of the means of two independent groups, float64[n] and float64[m], and its bootstrap interval."""
+    if not len(first) or not len(second):
+        return np.nan, np.nan, np.nan
+    difference = float(first.mean() - second.mean())
+    if min(len(first), len(second)) < FEWEST:
+        return difference, np.nan, np.nan
+    rng = np.random.default_rng(seed)
+    one, two = (group[rng.integers(0, len(group), (resamples, len(group)))].mean(axis=1) for group in (first, second))
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(one - two, [tail, 100 - tail])
+    return difference, float(low), float(high)

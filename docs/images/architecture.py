@@ -13,6 +13,7 @@ CAPTIONS = {
     "api": "amb.compare, amb.open, results in a notebook",
     "testing": "the rules that every solver must pass",
     "lab": "experiments on living neurons: blocks of stimuli out, responses in",
+    "paper": "the paper's claims, measured again and judged",
     "atlas": "all units of a network: an ordinary study, and a page",
     "meis": "most exciting inputs: what is measured for every one",
     "reports": "the report contract, and writing reports",

@@ -1,0 +1,116 @@
+"""The verdicts on the paper's claims follow from intervals alone, and find the truth where it is known."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amb.paper.effort import EFFORTS
+from amb.paper.solver_claims import final, steps
+from amb.paper.verdict import Claim
+from amb.stats.resampling import difference_of_groups, interval, ratio_interval, ratio_of_groups
+
+WORDS = ("4.1", "claim", "how", "figure")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (1.2, 1.8, "holds"),
+        (1.0, 2.0, "holds"),
+        (0.9, 1.5, "cannot be decided"),
+        (1.5, 2.5, "cannot be decided"),
+        (0.1, 0.9, "does not hold"),
+        (2.1, 3.0, "does not hold"),
+        (np.nan, np.nan, "cannot be decided"),
+        (0.5, 3.0, "cannot be decided"),
+    ],
+)
+def test_the_verdict_follows_from_the_interval_and_the_claimed_range(low: float, high: float, verdict: str) -> None:
+    assert Claim(*WORDS, (low + high) / 2, low, high, 1.0, 2.0).verdict == verdict
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+    """95% intervals of a mean, a ratio and a difference, for 30 values: between 90 and 98% of 200 samples."""
+    rng = np.random.default_rng(0)
+    hits = np.zeros(4)
+    for _ in range(200):
+        a, b = rng.gamma(4, 0.25, 30), rng.gamma(4, 0.5, 30)
+        hits += [
+            interval(a, resamples=300)[0] <= 1 <= interval(a, resamples=300)[1],
+            (lambda r: r[0] <= 2 <= r[1])(ratio_interval(b, a, resamples=300)),
+            (lambda r: r[1] <= 2 <= r[2])(ratio_of_groups(b, a, resamples=300)),
+            (lambda r: r[1] <= 1 <= r[2])(difference_of_groups(b, a, resamples=300)),
+        ]
+    assert (hits / 200 >= 0.89).all()
+    assert (hits / 200 <= 0.985).all()
+
+
+def test_few_values_have_no_interval() -> None:
+    """A bootstrap of four values claims more than they show."""
+    assert np.isnan(interval(np.ones(4))).all()
+    value, low, high = ratio_of_groups(np.full(9, 2.0), np.ones(4))
+    assert value == 2
+    assert np.isnan([low, high]).all()
+
+
+def made_up(gain: float, units: int = 12, status: str = "ok") -> SimpleNamespace:
+    """Runs in which tensor trains reach `gain` times Portfolio's activation, in half the queries."""
+    rng = np.random.default_rng(1)
+    rows, traces = [], {}
+    for unit in range(units):
+        top = rng.uniform(0.3, 0.5)
+        for solver, factor, half in (("protes", gain, 20), ("tt-b", gain, 20), ("portfolio", 1.0, 40)):
+            problem = f"g/n/l/{unit}"
+            trace = np.minimum(np.arange(1, 101) / half, 1) * top * factor
+            traces[problem, solver, 0] = trace
+            rows.append((problem, solver, 0, 100, status if solver == "portfolio" else "ok", trace[-1], trace.max()))
+    columns = ["problem", "solver", "seed", "budget", "status", "final", "best"]
+    runs = SimpleNamespace(runs=pd.DataFrame(rows, columns=columns), traces=traces)
+    return SimpleNamespace(effort=EFFORTS["quick"], runs=runs)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.15, "holds"), (1.0, "holds"), (0.8, "does not hold")])
+def test_better_equal_and_worse_tensor_trains_are_told_apart(gain: float, verdict: str) -> None:
+    claim = final(made_up(gain))
+    assert claim.verdict == verdict
+    assert claim.value == pytest.approx(gain)
+
+
+def test_faster_climbs_need_fewer_queries() -> None:
+    claim = steps(made_up(1.0))
+    assert claim.verdict == "holds"
+    assert claim.value == pytest.approx(0.5, rel=0.05)
+
+
+def test_runs_that_a_solver_refused_are_not_counted_as_slow() -> None:
+    """Portfolio refuses codes without order: its skipped runs say nothing about queries."""
+    assert steps(made_up(1.0, status="skip")).verdict == "cannot be decided"
+
+
+@pytest.mark.browser
+def test_the_command_ends_with_a_page_that_a_browser_shows(tmp_path: Path) -> None:
+    """`amb paper --effort quick`, with fewer units and queries, writes verdicts and figures 5 to 11."""
+    words = "paper --effort quick --network snn-cnn --units 5 --budget 20 --curve-budget 30 --study p --json"
+    command = [sys.executable, "-m", "amb", *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    content = json.loads(done.stdout)
+    verdicts = [row["verdict"] for row in content["claims"]]
+    assert len(verdicts) == 13
+    assert set(verdicts) <= {"holds", "does not hold", "cannot be decided"}
+    page = tmp_path / "p" / "paper.html"
+    shot = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    assert [f'id="figure-{number}"' in shot for number in (5, 6, 7, 8, 9, 10, 11)] == [True] * 7
+    assert shot.count("<article") == 13
+    assert sum(verdict in shot for verdict in set(verdicts)) == len(set(verdicts))
