@@ -66,6 +66,21 @@ def test_the_smallest_comparison_can_be_reported(make_comparison, tmp_path: Path
     assert (tmp_path / "report.md").is_file()
 
 
+def test_a_comparison_across_classes_is_in_files_of_its_own(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The ranking marks the other class, the report says what it knew, and a table holds it against the best."""
+    plain = make_comparison(8, ("random", "tt-b", "seeing"), crash=False)
+    runs = plain.runs.assign(sees=np.where(plain.runs["solver"] == "seeing", "images", "values"))
+    analysis = analyse(runs, plain.traces, resamples=20)
+    assert "across.csv" in write_all(replace(plain, runs=runs, analysis=analysis), tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "seeing (image-seeing)" in text
+    assert "Across classes, which are ranked apart: seeing, which sees the images" in text
+    assert "Image-seeing solvers see the images" in text
+    across = pd.read_csv(tmp_path / "across.csv")
+    assert across["first"].tolist() == ["seeing"]
+    assert across["second"].tolist() == [analysis.ranking["solver"].iloc[0]]
+
+
 def test_a_problem_that_never_fires_can_be_reported(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Best known 0: no thresholds, no division by zero."""
     dead = make_comparison(2, crash=False)

@@ -6,11 +6,16 @@ from amb.reports.contract import Report, ReportData
 
 
 class Csv(Report):
-    """`ranking.csv`, `pairs.csv`, `problem_tests.csv` and `runs.csv`: all columns, all digits, UTF-8."""
+    """`ranking.csv`, `pairs.csv`, `problem_tests.csv` and `runs.csv`: all columns, all digits, UTF-8.
+
+    With solvers of another ranked class, `across.csv` holds each of them against the best of the ranking.
+    """
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         tables = {"ranking": data.analysis.table, "pairs": data.analysis.pairs, "runs": data.runs}
         tables["problem_tests"] = data.analysis.problem_tests
+        if len(data.analysis.across):
+            tables["across"] = data.analysis.across
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")
