@@ -43,7 +43,7 @@ def shell_lines(page: Path, start: str = "amb ") -> list[str]:
         ("docs/guides/studies.md", 9),
         ("docs/guides/leaderboard.md", 4),
         ("docs/guides/planning.md", 3),
-        ("docs/guides/atlas.md", 3),
+        ("docs/guides/atlas.md", 4),
     ],
 )
 def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:

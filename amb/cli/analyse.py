@@ -66,11 +66,19 @@ def analyse(
     print("\n".join(str(file) for file in files))
 
 
-def print_measures(measures: "Measures") -> None:
-    """Print the measures by layer, one table for each generator, and what one generator reaches of another's."""
+def print_measures(measures: "Measures", network: str | None = None) -> None:
+    """Print the measures by layer, one table for each generator, and what one generator reaches of another's.
+
+    Args:
+        measures: the measures.
+        network: only those of this network; None: of all.
+    """
     from amb.cli.show import print_rows
 
-    for generator, table in measures.layers.groupby("generator", sort=False):
+    layers, ratios = (
+        table if network is None else table[table["target"] == network] for table in (measures.layers, measures.ratios)
+    )
+    for (generator, target), table in layers.groupby(["generator", "target"], sort=False):
         apart = measures.yardsticks.set_index("generator")["latent"][generator]
         shown = table.assign(apart=table["latent"] / apart)
         columns = ["layer", "units", "activation", "entropy", "selectivity", "apart", "similarity"]
@@ -78,9 +86,9 @@ def print_measures(measures: "Measures") -> None:
         print_rows(
             [{str(name): _short(value) for name, value in row.items()} for row in shown[known].to_dict("records")],
             as_json=False,
-            caption=f"{generator}: means over units; apart: distance of a unit's inputs, random pairs are 1",
+            caption=f"{target} through {generator}, means over units; apart: distance of a unit's inputs (random: 1)",
         )
-    for row in measures.ratios.itertuples():
+    for row in ratios.itertuples():
         print(
             f"{row.layer}: {row.second} reaches {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}) of the activation by "
             f"{row.first}, {row.units} units"

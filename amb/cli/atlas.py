@@ -73,6 +73,7 @@ def atlas(
     from amb.cli.running import interruptible
     from amb.meis.write import write_tables
     from amb.run.display import display
+    from amb.text import plural
 
     o.load_plugins(plugin)
     limits, cluster = o.limits(timeout, False, None), o.cluster(executor, scheduler, workers, plugin)
@@ -108,7 +109,9 @@ def atlas(
         content = {"page": str(page), "tables": [str(file) for file in tables], "notes": notes}
         print(dumps({**content, "layers": plain_rows(made.measures.layers)}, indent=1))
         return
-    print_measures(made.measures)
+    print_measures(made.measures, request.target.name)
+    if request.states:
+        print(f"The page follows the units through {plural(len(request.states), 'state')} of the training.")
     for note in notes:
         print(f"Note: {note}.")
     print(f"Tables: {folder / 'analysis'}")

@@ -20,6 +20,7 @@ from amb.meis.found import Found
 from amb.meis.layers import layer_table, ratio_table
 from amb.meis.natural import WITHOUT_DATA, measure, placed
 from amb.spec import Spec, without_noise
+from amb.text import plural
 
 PRESENTATIONS = 100
 """Noisy presentations over which class probabilities are averaged (section 4.3 of the paper)."""
@@ -88,9 +89,12 @@ def measure_all(
         raise SpecError(f"noise of the input must be bernoulli or gaussian, got {noise!r}")
     notes: list[str] = []
     table = found.table
-    natural = {
-        str(name): _natural(found, str(name), data, families, notes, progress) for name in table["target"].unique()
-    }
+    networks = [str(name) for name in table["target"].unique()]
+    natural = {name: _natural(found, name, data, families, notes, progress) for name in networks}
+    unknown = [name for name in networks if natural[name] is None]
+    if unknown and not notes:
+        others = f" and {plural(len(unknown) - 1, 'more network')}" if len(unknown) > 1 else ""
+        notes.append(f"{unknown[0]}{others}: {WITHOUT_DATA}")
     seen, apart, random = [], [], []
     for generator, rows in table.groupby("generator", sort=False):
         progress(f"images of {len(rows):,} inputs of {generator}")
@@ -132,7 +136,6 @@ def _natural(
     if shipped is not None:
         return shipped
     if data is None or family is None:
-        notes.append(f"{target}: {WITHOUT_DATA}")
         return None
     names = [name for name in dict.fromkeys(map(without_noise, rows["problem"])) if "+" not in name]
     units = list({tuple(name.split("[")[0].split("/")[-2:]): name for name in names}.values())

@@ -103,3 +103,19 @@ def test_the_command_writes_a_page_that_needs_no_network(tmp_path: Path) -> None
 def test_without_stored_states_a_history_is_refused_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="--keep"):
         make_request("mnist-snn", units=1, history=tmp_path)
+
+
+def test_units_are_followed_through_the_training(tmp_path: Path) -> None:
+    """The shipped states are searched in the same study, and their responses to natural images are shipped, too."""
+    words = "atlas mnist-snn --layers out --units 1 --solvers random --budget 10 --history --study s --json"
+    command = [sys.executable, "-m", "amb", *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    layers = json.loads(done.stdout)["layers"]
+    states = amb.target("mnist-snn").states()
+    assert [row["target"] for row in layers] == ["mnist-snn", *(state.name for state in states)]
+    steps = [int(state.name.rsplit("-", 1)[1]) for state in states]
+    assert steps == sorted(steps)
+    assert len(steps) == 8
+    selectivity = [row["selectivity"] for row in layers]
+    assert all(value is not None for value in selectivity)
+    assert selectivity[-1] > selectivity[1], "class units become selective in the course of the training"

@@ -164,10 +164,11 @@ def test_equal_images_have_similarity_1_also_flat_ones() -> None:
 
 
 def test_ratios_compare_units_that_both_generators_have() -> None:
-    rows = [("a", 0, 1.0), ("a", 1, 3.0), ("b", 0, 0.5), ("b", 1, 1.5), ("b", 2, 9.0)]
+    rows = [("a", unit, 1.0 + unit) for unit in range(6)] + [("b", unit, 0.5 + unit / 2) for unit in range(6)]
+    rows.append(("b", 6, 9.0))
     table = pd.DataFrame(rows, columns=["generator", "unit", "activation"]).assign(target="t", layer="l", best=True)
     ratio = ratio_table(table).iloc[0]
-    assert (ratio["units"], ratio["ratio"]) == (2, 0.5)
+    assert (ratio["units"], ratio["ratio"]) == (6, 0.5)
     assert ratio["low"] == pytest.approx(0.5)
 
 

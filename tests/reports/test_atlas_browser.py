@@ -184,3 +184,18 @@ def test_the_page_stays_small_where_there_are_many_images(atlas: Atlas, monkeypa
     assert full.notes == []
     assert size(small.data) < size(full.data)
     assert "images of each evolution" in small.notes[0]
+
+
+def test_the_history_of_a_unit_is_a_strip_that_plays(driver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The sheet shows the unit's input of every state of the training; Play shows them in the large image."""
+    request = make_request("mnist-snn", layers=["out"], units=1, history=True)
+    plan = plan_of(request, solvers="random", budget=10, seeds=1)
+    file = tmp_path / "history.html"
+    write_page(atlas_of(request, run(plan, tmp_path / "study")), file)
+    show(driver, file)
+    assert driver.execute_script("return document.querySelectorAll('.tile').length") == 1
+    driver.execute_script("document.querySelector('.tile').click()")
+    until(driver, "return document.querySelectorAll('#history .choice').length === 8")
+    driver.execute_script("document.getElementById('play-history').click()")
+    until(driver, "return document.querySelector('#sheet .words').textContent.startsWith('step 1 of')")
+    until(driver, "return document.querySelector('#sheet .words').textContent.startsWith('step 2,808 of')")

@@ -105,7 +105,8 @@ function stepChart(steps, lines, description) {
     points.forEach(([px, value]) => root.append(svg("circle", { cx: px, cy: y(value), r: 2.6, fill: line.colour }, svg("title", {}, `${line.name}: ${shown(value)}`))));
   }
   steps.forEach((step, i) => {
-    if (i % Math.ceil(steps.length / 5) === 0 || i === steps.length - 1) root.append(svg("text", { x: x(step), y: bottom + 15, "text-anchor": i === steps.length - 1 ? "end" : "middle" }, step.toLocaleString("en")));
+    const every = Math.ceil(steps.length / 5), last = steps.length - 1;
+    if (i === last || (i % every === 0 && last - i >= every)) root.append(svg("text", { x: x(step), y: bottom + 15, "text-anchor": i === steps.length - 1 ? "end" : "middle" }, step.toLocaleString("en")));
   });
   return root;
 }

@@ -34,16 +34,19 @@ function drawFigures(data) {
     ["Entropy of the classes seen", "1: no class is more likely than another", layerChart(data.layers, byLayer("entropy"), "Entropy by layer", 0, 1)],
     ["Distance of a unit's inputs", "in latent space; 1: as far apart as random images", layerChart(data.layers, apart("latent"), "Distance by layer", 0)],
   ];
-  if (data.steps.length) figures.push(["In the course of the training", "mean activation by layer, at steps of the training", historyChart(data)]);
+  if (data.steps.length) {
+    figures.push(["In the course of the training: activation", "mean by layer, at steps of the training", historyChart(data, "activation")]);
+    figures.push(["In the course of the training: selectivity", "mean by layer, on natural images", historyChart(data, "selectivity")]);
+  }
   const drawn = figures.filter(([, , chart]) => chart !== null);
   const keys = data.generators.length > 1 ? key(data.generators.map((name, g) => [name, colourOf(g)])) : null;
   place.replaceChildren(h("div", { class: "figures" }, drawn.map(([title, words, chart]) => h("figure", {}, h("figcaption", {}, title, h("small", {}, words)), chart,
     title.startsWith("In the") ? key(data.layers.map((name, k) => [name, colourOf(k)])) : title === "Class selectivity" ? null : keys?.cloneNode(true) ?? null))));
 }
 
-function historyChart(data) {
+function historyChart(data, name) {
   const { of } = data, mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : NaN);
   const rows = data.steps.map((_, k) => bestInputs(data, 0, k + 1));
-  const lines = data.layers.map((name, layer) => ({ name, colour: colourOf(layer), values: rows.map((all) => mean(all.filter((i) => of.layer[i] === layer).map((i) => of.activation[i]))) }));
-  return stepChart(data.steps, lines, "Mean activation by layer in the course of the training");
+  const lines = data.layers.map((title, layer) => ({ name: title, colour: colourOf(layer), values: rows.map((all) => mean(all.filter((i) => of.layer[i] === layer).map((i) => of[name][i]).filter((value) => !Number.isNaN(value)))) }));
+  return stepChart(data.steps, lines, `Mean ${name} by layer in the course of the training`);
 }

@@ -11,7 +11,7 @@ function openSheet(data, i, order) {
   const go = (step) => () => { if (order[at + step] !== undefined) showUnit(order[at + step]); };
   place.replaceChildren(
     h("div", { class: "head" },
-      h("h2", { id: "sheet-title" }, `${data.layers[data.of.layer[i]]} `, h("small", {}, "unit "), String(data.of.unit[i])),
+      h("h2", { id: "sheet-title" }, `${data.layers[data.of.layer[i]]} `, h("small", {}, "unit "), String(data.of.unit[i]), data.of.target[i] ? h("small", {}, ` at step ${data.steps[data.of.target[i] - 1].toLocaleString("en")} of the training`) : null),
       h("button", { type: "button", id: "previous", "aria-label": "Previous unit", disabled: at <= 0, onclick: go(-1) }, "←"),
       h("button", { type: "button", id: "next", "aria-label": "Next unit", disabled: at < 0 || at === order.length - 1, onclick: go(1) }, "→"),
       h("button", { type: "button", id: "close", "aria-label": "Close", onclick: () => place.close() }, "✕"),
@@ -71,7 +71,7 @@ function factsPart(data, i) {
     fact("seen as", of.class[i] === NONE ? "–" : `${className(data, of.class[i])} ${Math.round(100 * of.probability[i])}%`),
     fact("entropy of classes", shown(of.entropy[i], 2)),
   )));
-  const own = inputsOf(data, layer, unit);
+  const own = inputsOf(data, layer, unit, of.target[i]);
   parts.push(h("section", {}, h("h3", {}, own.length > 1 ? "Its inputs by generator, solver and seed" : "Its input"), h("div", { class: "row", id: "inputs" },
     own.map((j) => choice(data, j, i, h("b", {}, shown(of.activation[j])), h("br"), data.generators.length > 1 ? [data.generators[of.generator[j]], h("br")] : [], `${data.solvers[of.solver[j]]}, seed ${of.seed[j]}`)))));
   if (data.steps.length) parts.push(...historyPart(data, i));
@@ -97,7 +97,24 @@ function historyPart(data, i) {
   const strip = h("div", { class: "row strip", id: "history" }, states.map((j, k) => (j === null ? null : choice(data, j, i, h("b", {}, shown(of.activation[j])), h("br"), `step ${data.steps[k].toLocaleString("en")}`))));
   const of_ = (name) => states.map((j) => (j === null ? NaN : of[name][j]));
   const chart = stepChart(data.steps, [{ name: "activation", colour: "var(--c0)", values: of_("activation") }, { name: "selectivity", colour: "var(--c1)", values: of_("selectivity") }], "Activation and selectivity of the unit in the course of the training");
-  return [h("section", {}, h("h3", {}, "In the course of the training"), strip, chart, key([["activation", "var(--c0)"], ["selectivity", "var(--c1)"]]))];
+  const play = h("button", { type: "button", id: "play-history", onclick: () => playHistory(data, states.filter((j) => j !== null)) }, "▶ Play");
+  return [h("section", {}, h("h3", {}, "In the course of the training ", play), strip, chart, key([["activation", "var(--c0)"], ["selectivity", "var(--c1)"]]))];
+}
+
+// Shows the inputs of the states one after the other in the large image.
+function playHistory(data, inputs) {
+  const image = document.querySelector("#sheet .large"), words = document.querySelector("#sheet .words");
+  let at = 0;
+  const show = () => {
+    const i = inputs[at], step = data.steps[data.of.target[i] - 1];
+    showInput(image, data, i);
+    words.textContent = `step ${step.toLocaleString("en")} of the training: ${describe(data, i)}`;
+    at += 1;
+    if (at >= inputs.length) clearInterval(sheetState.timer);
+  };
+  clearInterval(sheetState.timer);
+  sheetState.timer = setInterval(show, 500);
+  show();
 }
 
 const key = (entries) => h("div", { class: "key" }, entries.map(([name, colour]) => h("span", {}, h("i", { style: `background:${colour}` }), name)));
