@@ -70,7 +70,10 @@ def next_(folder: Folder, close: Close = None, plugin: o.Plugins = None, json: o
     from amb.lab.laboratory import Laboratory
 
     o.load_plugins(plugin)
-    _print_block(Laboratory(folder).next_block(close=close), as_json=json)
+    block = Laboratory(folder).next_block(close=close)
+    _print_block(block, as_json=json)
+    if block is not None and not json:
+        print(f"Present the pictures in the order of presentations.csv, then: amb lab tell {folder} FILE")
 
 
 @app.command("tell")
@@ -87,7 +90,10 @@ def tell(
 
     lab = Laboratory(folder)
     for file in files:
-        _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=json)
+        receipt = lab.tell(read_responses(file, lab.experiment), source=file.name)
+        _print_receipt(receipt, file, as_json=json)
+    if receipt.block is None and not json:
+        print(f"Go on: amb lab next {folder}")
 
 
 @app.command("report")

@@ -186,6 +186,17 @@ class Subject:
             raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause
 
 
+HEADER = """\
+# A simulated subject for `amb lab simulate`. Each [[neuron]] responds as the unit of a network, `problem`.
+# rate: spikes per second at the activation `strong`; baseline: spontaneous spikes per second.
+# latency, duration: of the response, in milliseconds after stimulus onset.
+# drift: standard deviation of the log gain, over drift_trials trials.
+# adaptation: how much a stimulus of activation `strong` suppresses the next responses, over adaptation_trials trials.
+# burst: mean spikes per burst; 1 for none. lost: probability that a trial is lost.
+
+"""
+
+
 def new_settings(neurons: Sequence[str], problems: Sequence[str], *, seed: int, lost: float | None) -> str:
     """The text of a `subject.toml`, one problem for each neuron.
 
@@ -205,7 +216,7 @@ def new_settings(neurons: Sequence[str], problems: Sequence[str], *, seed: int, 
         effects=Effects() if lost is None else Effects(lost=lost),
     )
     TrialEffects(lost=settings.effects.lost)
-    return "# A simulated subject for `amb lab simulate`.\n" + toml_text(settings)
+    return HEADER + toml_text(settings)
 
 
 def read_subject(path: Path) -> SubjectSettings:

@@ -35,7 +35,9 @@ def test_from_new_to_report(folder: Path) -> None:
     for _ in range(2):  # every command is idempotent
         assert "400 trials, searches a (cma), b (cma)" in amb("new", folder, "-g", "toy", "-n", "a,b").stdout
     for _ in range(2):
-        assert "block 1, trials 1 to 50" in amb("next", folder).stdout
+        printed = amb("next", folder).stdout
+        assert "block 1, trials 1 to 50" in printed
+        assert f"then: amb lab tell {folder} FILE" in " ".join(printed.split())
     file = responses(folder)
     assert "100 new responses; the block is complete" in amb("tell", folder, file).stdout
     assert "0 new responses, 100 known before" in amb("tell", folder, file).stdout
@@ -84,6 +86,7 @@ def test_the_status_compares_with_the_references(folder: Path) -> None:
         (["new", "{none}", "-g", "toy", "-n", "trial"], "a neuron cannot be called 'trial'"),
         (["new", "{none}", "-g", "toy", "-n", "a,a"], "neuron 'a' is listed twice"),
         (["new", "{none}", "-g", "toy", "-r", "/nowhere.png"], "/nowhere.png does not exist"),
+        (["new", "{none}", "-g", "toy", "-s", "inception-loop"], "choose one that sees values"),
         (["new", "{folder}", "-g", "toy", "-n", "x"], "holds another experiment already"),
         (["tell", "{folder}", "{none}.csv"], "there is no file"),
         (["next", "{folder}", "--close", "4"], "there is no block 4 to close; blocks so far: 0"),
