@@ -18,6 +18,7 @@ from amb.errors import StudyError
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest
+from amb.study.recording import Recording
 from amb.study.runs import DIMENSIONS, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import Study
 from amb.study.tables import read_table
@@ -49,10 +50,10 @@ def publish(study: Study, folder: Path) -> list[Path]:
         StudyError: the study holds no finished run, or the folder cannot be written.
     """
     folder = user_path(folder)
-    best: dict[tuple[str, str], tuple[float, str]] = {}
+    best: dict[tuple[str, str, Recording | None], tuple[float, str]] = {}
     for record, _ in study.records():
-        pair = record.plan.problem, record.plan.solver
-        best[pair] = max(best.get(pair, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), record.plan.run_id))
+        kind = record.plan.problem, record.plan.solver, record.plan.recording
+        best[kind] = max(best.get(kind, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), record.plan.run_id))
     if not best:
         raise StudyError(f"{study.folder} holds no finished run to publish; `amb run --study` makes some")
     winners = {run_id for _, run_id in best.values()}

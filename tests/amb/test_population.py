@@ -18,7 +18,9 @@ from amb.contracts.problem import Problem
 from amb.errors import CandidateError, SolverError, SpecError, StudyError
 from amb.run.plan import make_plan
 from amb.run.population import record, recordings
+from amb.stats.question import DEFAULT
 from amb.study.journal import Journal, find_journals, read_journal
+from amb.study.published import open_study, publish
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
 
@@ -212,6 +214,20 @@ def test_a_search_that_fails_ends_alone_and_is_resumed_with_retry(
     repaired = once(retry=True).runs
     assert (repaired["status"] == "ok").all()
     assert (repaired["queries"] == 20).all()
+
+
+def test_recordings_are_not_ranked_among_separate_searches(tmp_path: Path) -> None:
+    """A leaderboard has the separate searches only, and says so; published, the study keeps all runs."""
+    from amb_reports.page.gather import board_of_studies
+
+    neurons = [neuron(0), neuron(1)]
+    found = amb.population("random,one-plus-lambda", neurons, budget=40, seeds=2, study=tmp_path / "s", progress=False)
+    board = board_of_studies([Study(tmp_path / "s")], DEFAULT, command="")
+    assert len(board.runs) == (found.runs["searches"] == "separate").sum() == 8
+    assert any("several neurons at once, left out" in note for note in board.notes)
+    publish(Study(tmp_path / "s"), tmp_path / "p")
+    published = {record.plan.run_id: record for record, _ in open_study(tmp_path / "p").records()}
+    assert set(published) == set(found.runs["run_id"])
 
 
 def test_what_cannot_be_recorded_together_is_refused(tmp_path: Path) -> None:
