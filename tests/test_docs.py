@@ -57,6 +57,17 @@ def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
+def test_the_recording_of_several_neurons_runs(tmp_path: Path) -> None:
+    """The one command of its page that takes no data and no hours."""
+    (line,) = shell_lines(ROOT / "docs" / "guides" / "problems.md", "amb population ")
+    words = shlex.split(line)[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "learn from all" in done.stdout
+
+
 @pytest.mark.slow
 def test_the_first_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """Table and verdict in the README's words; the numbers may differ on another kind of processor.
