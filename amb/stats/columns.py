@@ -98,6 +98,12 @@ RANKING: Sequence[Column] = (
         priority=3, present="where known", digits=2, descending=True,
         aggregate=Aggregate("median", ("normalized",), failed=0.0),
     ),
+    Column(
+        "difference", "difference from {reference}", "difference with interval",
+        "Paired: Hodges–Lehmann estimate of the differences on the same problems, and the 95% interval that belongs to "
+        "the test. Intervals of two medians may overlap although the solvers differ on nearly every problem.",
+        fields=("difference", "difference_low", "difference_high"), priority=4, present="where known", descending=True,
+    ),
     Column("mean_rank", "mean rank", "number", "Mean over problems of the solver's rank, 1 is best.", digits=2),
     Column(
         "wins", "wins/ties/losses", "tally",

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pandas as pd
 
 Format = Literal[
-    "text", "solver", "score", "difference", "score interval", "difference interval", "number", "p-value",
-    "percent", "seconds", "expected queries", "tally", "count",
+    "text", "solver", "score", "difference", "score interval", "difference interval", "difference with interval",
+    "number", "p-value", "percent", "seconds", "expected queries", "tally", "count",
 ]  # fmt: skip
 
 UNKNOWN = "–"
@@ -113,6 +113,12 @@ def difference_interval(low: float, high: float, *, logarithmic: bool = False) -
     return _interval(*(difference(end, logarithmic=logarithmic) for end in (low, high)))
 
 
+def difference_with_interval(value: float, low: float, high: float, *, logarithmic: bool = False) -> str:
+    """A difference and, if it is known, its interval."""
+    text, ends = difference(value, logarithmic=logarithmic), difference_interval(low, high, logarithmic=logarithmic)
+    return text if ends == UNKNOWN else f"{text} {ends}"
+
+
 def _interval(low: str, high: str) -> str:
     return UNKNOWN if UNKNOWN in (low, high) else f"[{low}, {high}]"
 
@@ -124,6 +130,7 @@ FORMATS: Mapping[Format, Callable[[Sequence[Any], Style], str]] = {
     "difference": lambda v, style: difference(v[0], logarithmic=style.logarithmic),
     "score interval": lambda v, style: score_interval(v[0], v[1], logarithmic=style.logarithmic),
     "difference interval": lambda v, style: difference_interval(v[0], v[1], logarithmic=style.logarithmic),
+    "difference with interval": lambda v, style: difference_with_interval(*v, logarithmic=style.logarithmic),
     "number": lambda v, style: number(v[0], style.digits),
     "p-value": lambda v, _: p_value(*v),
     "percent": lambda v, _: percent(v[0]),

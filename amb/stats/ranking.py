@@ -39,9 +39,10 @@ def ranking(
         points; NaN if none is compared), timed (all runs had the machine to themselves, so seconds are comparable) and
         budget. In particular: letters ("" with a control); covered and asked (problems that the solver, or any solver,
         has a run on); normalized (0 at chance, 1 at the best known value; NaN if no problem has reference points);
-        wins, ties, losses (problems, against the control or summed over all others); p_holm (against the control or the
-        first; NaN for itself); hit_share (runs that reached the threshold); ert (its expected runtime, inf if no run
-        reached it); solver_class ("": the class that the comparison is about).
+        difference, difference_low, difference_high (paired, from the control or the first; NaN for itself); wins, ties,
+        losses (problems, against the control or summed over all others); p_holm (of the same pair); hit_share (runs that
+        reached the threshold); ert (its expected runtime, inf if no run reached it); solver_class ("": the class that the
+        comparison is about).
     """
     covered = scored.groupby("solver")["problem"].nunique()
     budgets = scored.groupby("solver")["budget"].max()
@@ -59,7 +60,7 @@ def ranking(
     table["timed"] = table["timed"].eq(True)
     table["budget"] = budgets
     reference = control if control is not None else order[0]
-    table["p_holm"], table["note"] = zip(*(_against(pairs, solver, reference) for solver in order), strict=True)
+    table = table.join(pd.DataFrame([_against(pairs, solver, reference) for solver in order], index=order))
     groups = letters(order, pairs) if control is None and len(blocks) else dict.fromkeys(order, "")
     table["letters"] = [groups[solver] for solver in order]
     table["problems"] = len(blocks)
@@ -92,6 +93,7 @@ def unranked(scored: pd.DataFrame, intervals: pd.DataFrame, hits: pd.DataFrame) 
     table["budget"] = scored.groupby("solver")["budget"].max()
     table = table.assign(letters="", mean_rank=np.nan, p_holm=np.nan, note=NOT_RANKED)
     table["solver_class"] = CLASSES["gradients"].name
+    table[["difference", "difference_low", "difference_high"]] = np.nan
     table["anchored"] = np.nan
     for column in ("place", "wins", "ties", "losses"):
         table[column] = pd.array([pd.NA] * len(table), dtype="Int64")
@@ -128,9 +130,19 @@ def _tallies(blocks: pd.DataFrame, control: str | None) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["wins", "ties", "losses"])
 
 
-def _against(pairs: pd.DataFrame, solver: str, reference: str) -> tuple[float, str]:
+def _against(pairs: pd.DataFrame, solver: str, reference: str) -> dict[str, object]:
+    """The pair of a solver and the one that all are compared with: test and difference, as seen from the solver."""
     both = pairs["first"].isin([solver, reference]) & pairs["second"].isin([solver, reference])
     if solver == reference or not both.any():
-        return np.nan, ""
+        unknown = dict.fromkeys(("p_holm", "difference", "difference_low", "difference_high"), np.nan)
+        return {**unknown, "note": ""}
     row = pairs[both].iloc[0]
-    return float(row["p_holm"]), str(row["note"])
+    sign = 1.0 if row["first"] == solver else -1.0
+    low, high = (row["low"], row["high"]) if sign > 0 else (row["high"], row["low"])
+    return {
+        "p_holm": float(row["p_holm"]),
+        "note": str(row["note"]),
+        "difference": sign * float(row["difference"]),
+        "difference_low": sign * float(low),
+        "difference_high": sign * float(high),
+    }

@@ -54,7 +54,8 @@ SENTENCES: Mapping[str, str] = {
     ),
     "too many ties": "too many problems are tied for any difference to become significant",
     "no winner": (
-        "No solver is shown to be best{others}: {best} ranks first, and its difference from {second} is {effect}{equal}"
+        "No solver is shown to be best{others}: {best} ranks first, and its difference from {second} is {effect}"
+        "{practically}"
     ),
     "others differ": ", although {count} {count|pair|pairs} of the others {count|differs|differ}",
     "practically equal": "; the two are practically equal (within {rope} of the range) with probability {probability}",
@@ -69,6 +70,36 @@ SENTENCES: Mapping[str, str] = {
         "No claim is made with {seeds} {seeds|seed|seeds} per problem and solver; run at least three"
     ),
     "challenger": "the best-ranked challenger is {solver}, whose difference from the control is {effect}",
+    # The verdict in plain words.
+    "best of two, in short": "{best} is best: it beats {second} on the {problems} problems run.",
+    "best of all, in short": (
+        "{best} is best: it beats each of the {others} other solvers on the {problems} problems run."
+    ),
+    "beats, interval with zero, in short": (
+        "{best} ranks first and beats {beaten}, but is not called best: its lead over {unsure} could be zero."
+    ),
+    "beats some, in short": "{best} ranks first and beats {beaten}, but is not shown to be better than {equal}.",
+    "first by rank only, in short": (
+        "No solver is best: {best} wins on most problems, but {worse} {worse|wins|win} by more."
+    ),
+    "too few seeds, in short": (
+        "{best} ranks first, but {seeds} {seeds|seed|seeds} per problem are too few for a claim."
+    ),
+    "all tied, in short": "All solvers tie on every problem.",
+    "underpowered, in short": "{best} ranks first, but the problems are too few, or too often tied, to name a winner.",
+    "no winner, in short": (
+        "No solver is shown to be best: {best} ranks first and {second} second, and chance could explain the order."
+    ),
+    "better than control, in short": "{solvers} {solvers|beats|beat} the control {control}.",
+    "worse than control, in short": "{solvers} {solvers|is|are} worse than the control {control}.",
+    "like control, in short": "{solvers} {solvers|is|are} not shown to differ from the control {control}.",
+    "like control, underpowered, in short": (
+        "{solvers} {solvers|is|are} not shown to differ from the control {control}, and could not have been."
+    ),
+    "too few seeds, control, in short": (
+        "{seeds} {seeds|seed|seeds} per problem are too few for a claim about the control."
+    ),
+    "alone, in short": "{solver} is alone here: there is no other solver to compare it with.",
     "effect": "{difference} in {quantity}",
     "effect, tested": "{difference} in {quantity} (Holm p {p})",
     "cost in seconds": "a run of {first} takes {own} s of solver time, one of {second} {other} s",

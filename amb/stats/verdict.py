@@ -3,6 +3,8 @@
 The page makes the same choices in `template/verdict.js`, from the same tables; a test compares the two.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -21,11 +23,15 @@ from amb.stats.formats import (
 )
 from amb.stats.metrics import find_metric
 from amb.stats.question import DEFAULT, Question
-from amb.stats.sentences import Value, sentence
+from amb.stats.sentences import SENTENCES, Value, sentence
 from amb.stats.signed_rank import smallest_p
 
 LEAST_SEEDS = 3
 """With fewer runs per problem and solver no claim is made: a median of two is their mean, and one is itself."""
+
+
+Claim = tuple[str, Mapping[str, Value]]
+"""Name of a sentence, and the values that fill it."""
 
 
 def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEFAULT) -> str:
@@ -40,19 +46,56 @@ def verdict(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEF
         pairs: the table of `compare_pairs` with `add_effects` (and, if wanted, `add_posteriors`).
         question: what was asked.
     """
+    silent = _silent(ranking, question)
+    if silent:
+        name, words = silent
+        return sentence(name, **words)
+    parts = [sentence(name, **words) for name, words in _claims(ranking, pairs, question)]
+    if question.control:
+        challenger = str(pairs["first"].iloc[0])
+        effect = _effect(pairs, challenger, str(question.control), question)
+        parts.append(sentence("challenger", solver=challenger, effect=effect))
+    return f"{'; '.join([*parts, *_costs(ranking, pairs)])}."
+
+
+def headline(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question = DEFAULT) -> str:
+    """The verdict in plain words, without its numbers; the same claims from the same tables."""
+    silent = _silent(ranking, question)
+    if silent:
+        name, words = silent
+        return sentence(f"{name}, in short" if f"{name}, in short" in SENTENCES else name, **words)
+    return " ".join(
+        sentence(f"{name}, in short", **{**words, **{key: _few(words[key]) for key in LISTS if key in words}})
+        for name, words in _claims(ranking, pairs, question)
+    )
+
+
+LISTS = ("beaten", "equal", "worse", "unsure", "solvers")
+"""Values that name solvers; a headline counts them where they are more than two."""
+
+
+def _few(names: Value) -> Value:
+    return names if isinstance(names, str | int) or len(names) <= 2 else f"{len(names)} other solvers"
+
+
+def _silent(ranking: pd.DataFrame, question: Question) -> Claim | None:
+    """Why nothing can be compared, if so."""
     if int(ranking["problems"].iloc[0]) == 0:
-        return sentence("no common problem")
+        return "no common problem", {}
     if int(ranking["failures"].sum()) == int(ranking["runs"].sum()):
-        return sentence("all failed")
-    if len(ranking) == 1:
-        row = ranking.iloc[0]
-        ratio = question.scoring.logarithmic
-        text = _with_interval(
-            score(row["score"], logarithmic=ratio), score_interval(row["low"], row["high"], logarithmic=ratio)
-        )
-        return sentence("alone", solver=str(row["solver"]), metric=question.scoring.label, score=text)
-    lead = _against_control(ranking, pairs, question) if question.control else _best(ranking, pairs, question)
-    return f"{'; '.join([lead, *_costs(ranking, pairs)])}."
+        return "all failed", {}
+    if len(ranking) > 1:
+        return None
+    row = ranking.iloc[0]
+    ratio = question.scoring.logarithmic
+    text = _with_interval(
+        score(row["score"], logarithmic=ratio), score_interval(row["low"], row["high"], logarithmic=ratio)
+    )
+    return "alone", {"solver": str(row["solver"]), "metric": question.scoring.label, "score": text}
+
+
+def _claims(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> list[Claim]:
+    return _against_control(pairs, ranking, question) if question.control else [_best(ranking, pairs, question)]
 
 
 def basis(
@@ -129,7 +172,7 @@ def _leading(ranking: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
     return pairs.iloc[0] if both.empty else both.iloc[0]
 
 
-def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:
+def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> Claim:
     best, second = (str(solver) for solver in ranking["solver"].iloc[:2])
     own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
     sign = np.where(own["first"] == best, 1, -1)
@@ -141,22 +184,23 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str
     problems = int(ranking["problems"].iloc[0])
     words: dict[str, Value] = {"best": best, "second": second, "effect": _effect(pairs, best, second, question)}
     if (pairs["note"] == "all tied").all():
-        return sentence("all tied")
+        return "all tied", {}
     seeds = int(ranking["seeds"].min())
     if seeds < LEAST_SEEDS:
-        return sentence("too few seeds", seeds=seeds, **words)
+        return "too few seeds", {"seeds": seeds, **words}
     if worse:
         effect = _effect(pairs, best, worse[0], question)
-        return sentence("first by rank only", problems=problems, best=best, worse=worse, rival=worse[0], effect=effect)
+        rival: dict[str, Value] = {"worse": worse, "rival": worse[0], "effect": effect}
+        return "first by rank only", {"problems": problems, "best": best, **rival}
     p = p_value(own.loc[ahead, "p_holm"].max())
     if not equal and unsure:
-        return sentence("beats, interval with zero", problems=problems, beaten=beaten, unsure=unsure, p=p, **words)
+        return "beats, interval with zero", {"problems": problems, "beaten": beaten, "unsure": unsure, "p": p, **words}
     if not equal and len(beaten) == 1:
-        return sentence("best of two", problems=problems, **words)
+        return "best of two", {"problems": problems, **words}
     if not equal:
-        return sentence("best of all", problems=problems, others=len(beaten), p=p, **words)
+        return "best of all", {"problems": problems, "others": len(beaten), "p": p, **words}
     if beaten:
-        return sentence("beats some", problems=problems, beaten=beaten, equal=equal, p=p, **words)
+        return "beats some", {"problems": problems, "beaten": beaten, "equal": equal, "p": p, **words}
     if (pairs["note"] != "").all():
         units, comparisons = int(pairs["units"].iloc[0]), len(pairs)
         least = min(1.0, comparisons * smallest_p(units))
@@ -167,22 +211,24 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str
             comparisons=comparisons,
             least=compact(least),
         )
-        return sentence(
-            "underpowered", reason=few if least > question.alpha_now else sentence("too many ties"), **words
-        )
+        reason = few if least > question.alpha_now else sentence("too many ties")
+        return "underpowered", {"reason": reason, **words}
     differ = int(pairs["differs"].sum())
     others = sentence("others differ", count=differ) if differ else ""
-    return sentence("no winner", others=others, equal=_equal(pairs, best, second), **words)
+    return "no winner", {"others": others, "practically": _equal(pairs, best, second), **words}
 
 
-def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> str:
+def _against_control(pairs: pd.DataFrame, ranking: pd.DataFrame, question: Question) -> list[Claim]:
     control = str(question.control)
+    seeds = int(ranking["seeds"].min())
+    if seeds < LEAST_SEEDS:
+        return [("too few seeds, control", {"seeds": seeds})]
     better = pairs["differs"] & (pairs["balance"] > 0)
     worse = pairs["differs"] & (pairs["balance"] < 0)
     alike = ~(better | worse)
     underpowered = (pairs.loc[alike, "note"] == "underpowered").all()
-    parts = [
-        sentence(name, solvers=pairs.loc[chosen, "first"].tolist(), control=control)
+    return [
+        (name, {"solvers": pairs.loc[chosen, "first"].tolist(), "control": control})
         for name, chosen in (
             ("better than control", better),
             ("worse than control", worse),
@@ -190,12 +236,6 @@ def _against_control(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Quest
         )
         if chosen.any()
     ]
-    seeds = int(ranking["seeds"].min())
-    if seeds < LEAST_SEEDS:
-        parts = [sentence("too few seeds, control", seeds=seeds)]
-    challenger = str(pairs["first"].iloc[0])
-    effect = _effect(pairs, challenger, control, question)
-    return "; ".join([*parts, sentence("challenger", solver=challenger, effect=effect)])
 
 
 def _effect(pairs: pd.DataFrame, first: str, second: str, question: Question) -> str:

@@ -211,13 +211,13 @@ def test_reports_show_what_excites_a_unit_of_your_own_network(tmp_path: Path) ->
     import torch
 
     from amb.reports.write import report_data
-    from amb_reports.page.evolutions import best_evolutions
+    from amb_reports.page.evolutions import best_images
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 5))
     problem = amb.target(network, layer="0", name="mine").problem("toy", 1)
     data = report_data(compare("random", [problem], budget=10, seeds=1, study=tmp_path))
-    evolutions, notes = best_evolutions(data.runs, data.load, data.problem)
-    assert not notes
-    assert [evolution.problem for evolution in evolutions] == ["toy/mine/0/1"]
+    images = best_images(data.runs, data.traces, data.load, lambda name, fingerprint: None, data.problem)
+    assert not images.notes
+    assert [evolution.problem for evolution in images.evolutions] == ["toy/mine/0/1"]

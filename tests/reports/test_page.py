@@ -138,9 +138,11 @@ def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # 
     parser.feed(page)
     assert sum(tag == "script" for tag, _ in tags) == 1 + len(SCRIPTS)
     assert not any(tag in ("b", "img", "iframe", "object", "embed") for tag, _ in tags)
-    addresses = [a.get(name) for tag, a in tags for name in ("src", "href") if a.get(name)]
-    assert addresses
-    assert all(str(address).startswith(("#", "data:")) for address in addresses)
+    links = [str(a["href"]) for tag, a in tags if tag == "a"]
+    assert all(address.startswith(("#", "https://")) for address in links), "links lead out, and load nothing"
+    loaded = [a.get(name) for tag, a in tags for name in ("src", "href") if tag != "a" and a.get(name)]
+    assert loaded
+    assert all(str(address).startswith("data:") for address in loaded)
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert data is not None
     assert json.loads(data[1])["solvers"][1]["name"] == HOSTILE

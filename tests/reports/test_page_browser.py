@@ -6,6 +6,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +24,8 @@ from amb.stats.queries import queries_to
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.sentences import SENTENCES, fill
 from amb.stats.signed_rank import signed_rank
-from amb.stats.verdict import basis, verdict
+from amb.stats.verdict import basis, headline, verdict
+from amb_reports.figures.colours import PAIRS, slots
 from amb_reports.page.board import Board
 from amb_reports.page.gather import board_of_studies
 from amb_reports.page.html import render
@@ -199,6 +202,9 @@ def agree(shown: dict, runs: pd.DataFrame, traces: dict, *, hits: bool, whole: b
             "high",
             "seeds",
             "mean_rank",
+            "difference",
+            "difference_low",
+            "difference_high",
             "wins",
             "ties",
             "losses",
@@ -371,7 +377,7 @@ def values_of(name: str, rng: np.random.Generator, logarithmic: bool) -> list[ob
     kinds = {"seconds": positive, "expected queries": [*positive, float("inf")], "tally": counts, "count": counts}
     if logarithmic:  # costs between a microsecond and a million queries
         number = [x for x in number if not abs(x) > 6]
-    many = {"tally": 3, "count": 2, "score interval": 2, "difference interval": 2}
+    many = {"tally": 3, "count": 2, "score interval": 2, "difference interval": 2, "difference with interval": 3}
     return [kinds.get(name, number)[i] for i in rng.integers(0, len(kinds.get(name, number)), many.get(name, 1))]
 
 
@@ -505,10 +511,10 @@ def test_page_and_terminal_say_the_same_of_random_tables(browser: Browser, small
         }
         shown = browser.run(
             'const table = JSON.parse(arguments[0], (_, x) => (x === "inf" ? Infinity : x));'
-            "return [verdictOf(table), basisOf(table)];",
+            "return [verdictOf(table), basisOf(table), headlineOf(table)];",
             to_json(table),
         )
-        assert shown == [found.verdict, found.basis]
+        assert shown == [found.verdict, found.basis, headline(found.ranking, found.pairs, question)]
         said += shown
     assert unsaid(said) == [], "no random table calls for these sentences"
 
@@ -542,12 +548,14 @@ def test_a_column_is_added_in_one_place(browser: Browser, make_study, tmp_path: 
         patch.setattr(columns, "RANKING", (*columns.RANKING, added))
         page = make(make_study(), tmp_path / "page.html")
         browser.size(*DESKTOP)
-        for view, keep in (("", slice(None)), ("#layer=near", page.board.runs["layer"] == "near")):
-            browser.open(page.file, view)
+        for view, keep in (("", slice(None)), ("&layer=near", page.board.runs["layer"] == "near")):
+            browser.open(page.file, f"#columns=all{view}")
             runs, traces = at(page.board, 200)
             table = analyse(runs[keep], traces, resamples=20).ranking
             assert (table["mean_best"] > 0.4).all()
-            head = browser.run("return [...document.querySelectorAll('#ranking-table th')].map((th) => th.textContent)")
+            head = browser.run(
+                "return [...document.querySelectorAll('#ranking-table thead th')].map((th) => th.textContent)"
+            )
             cells = browser.run(
                 "return [...document.querySelectorAll('#ranking-table tbody tr')]"
                 ".map((tr) => [...tr.cells].map((td) => td.textContent))"
@@ -624,8 +632,9 @@ def test_a_person_filters_sorts_follows_a_number_and_downloads(browser: Browser,
     click(browser, "[data-facet=layer][data-choice='layer conv1']")
     assert "layer=conv2" in browser.run("return location.hash")
     assert browser.run("return document.getElementById('verdict').textContent") != whole
-    assert "12 problems" in browser.run("return document.getElementById('ranking-table').textContent")
+    assert "12 problems" in browser.run("return document.getElementById('scope').textContent")
 
+    browser.run("Hash.change({ columns: 'all' })")
     click(browser, "#ranking-table [data-sort=solver_seconds]")
     first = "return document.querySelector('#ranking-table tbody tr').textContent"
     assert "random" in browser.run(first)
@@ -684,6 +693,10 @@ def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleName
     for name in names:
         browser.run("document.getElementById(arguments[0]).scrollIntoView()", f"figure-{name}")
         browser.until(f"return document.querySelector('#figure-{name} .chart :is(path, circle, rect)') !== null")
+        browser.until(f"return !drawn.get('{name}').stale")
+        assert (
+            browser.run(f"return document.querySelector('#figure-{name} .plot').getAttribute('aria-label').length") > 60
+        )
         assert "24 problems, 4 solvers, 4 seeds, 200 queries" in browser.run(
             f"return document.querySelector('#figure-{name} figcaption').textContent"
         )
@@ -697,7 +710,7 @@ def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleName
     words = "return document.querySelector('#gallery .cell .value').textContent"
     last = browser.run(words)
     browser.run("showFrame(0)")
-    assert browser.run(words).endswith("at 1")
+    assert browser.run(words).endswith("at query 1")
     click(browser, "#play")
     browser.until(f"return (() => {{ {words} }})() === {json.dumps(last)}")
 
@@ -762,7 +775,7 @@ def test_the_keyboard_suffices(browser: Browser, small: SimpleNamespace) -> None
 
     focus("#ranking-table [data-sort=mean_rank]")
     press(Keys.ENTER)
-    assert "sort=mean_rank" in browser.run("return location.hash")
+    assert "sort=-mean_rank" in browser.run("return location.hash"), "it was sorted by mean rank, the best first"
     assert browser.run("return document.activeElement.dataset.sort") == "mean_rank"
     focus("#ranking-table tbody tr:nth-child(2) a")
     solver = browser.run("return document.activeElement.textContent")
@@ -812,6 +825,193 @@ def test_a_link_to_a_section_lands_there(browser: Browser, small: SimpleNamespac
     top = browser.run("return document.getElementById(arguments[0]).getBoundingClientRect().top", section)
     bottom = browser.run("return document.documentElement.getBoundingClientRect().bottom")
     assert 0 <= top < 100 or bottom == pytest.approx(2000, abs=2), "at the top, or as near as the page's end allows"
+
+
+@pytest.mark.parametrize("section", ["figures", "figure-heatmap", "gallery", "compare", "pairs", "runtimes"])
+@pytest.mark.parametrize("size", [(1280, 900), PHONE], ids=["desktop", "phone"])
+def test_nothing_moves_after_a_link_has_landed(
+    browser: Browser, large: SimpleNamespace, size: tuple[int, int], section: str
+) -> None:
+    """A large study, whose figures are drawn late: they have their height before that."""
+    browser.size(*size)
+    browser.open(large.file, f"#section={section}")
+    top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
+    landed = browser.run(top, section)
+    assert 0 <= landed <= 110
+    browser.run("drawStale(true)")
+    time.sleep(0.5)
+    assert browser.run(top, section) == pytest.approx(landed, abs=1)
+    browser.run("scrollTo(0, 0)")
+    click(browser, "nav a[href='#gallery']")
+    assert 0 <= browser.run(top, "gallery") <= 110
+
+
+AXE = """
+const done = arguments[0];
+axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done(
+  violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))));
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_no_violation(browser: Browser, small: SimpleNamespace, size: tuple[int, int], theme: str) -> None:
+    """Every rule of axe-core, with all disclosures closed and open, with a filter, an explanation and runs open."""
+    if find_spec("axe_playwright_python") is None:
+        pytest.skip("needs the package axe-playwright-python, which carries axe-core")
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    browser.size(*size)
+    browser.open(small.file, f"#theme={theme}")
+    browser.run("drawStale(true)")
+    browser.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+    for state in (
+        "",
+        "for (const part of document.querySelectorAll('details')) part.open = true; Hash.change({ columns: 'all' })",
+        "Hash.change({ layer: 'conv1', row: 'tt-b', a: 'tt-b', b: 'random' })",
+        "document.querySelector('#ranking-table .help').click()",
+        "document.getElementById('help').hidePopover(); Hash.change({ of: 'tt-b', rows: '1' })",
+    ):
+        browser.run(state)
+        time.sleep(0.3)
+        assert browser.driver.execute_async_script(AXE) == [], state
+
+
+def test_tables_have_one_tab_stop_and_say_what_they_hold(browser: Browser, small: SimpleNamespace) -> None:
+    """Captions, row headers, one sorted column that says so, and the arrow keys instead of hundreds of tab stops."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    assert browser.run("return [...document.querySelectorAll('table')].every((table) => table.caption?.textContent)")
+    assert browser.run("return [...document.querySelectorAll('tbody tr')].every((row) => row.cells[0].scope === 'row')")
+    assert browser.run("return document.querySelector('#ranking-table [aria-sort]').textContent") == "mean rank"
+    for place in ("#ranking-table table", "#strip table", "#pairs table", "#gallery .images"):
+        stops = f"return document.querySelectorAll('{place} :is(a, button)[tabindex=\"0\"]').length"
+        assert browser.run(stops) == 1, place
+    assert browser.run("return document.querySelectorAll('a, button, input, select, summary').length") > 300
+    stops = (
+        "[...document.querySelectorAll('a, button, input, select, summary, [tabindex]')].filter((e) => e.tabIndex >= 0)"
+    )
+    assert browser.run(f"return {stops}.length") < 100
+    browser.run("document.querySelector('#ranking-table [data-sort=score]').focus()")
+    for key, expected in ((Keys.ARROW_DOWN, 1), (Keys.ARROW_DOWN, 2), (Keys.ARROW_UP, 1)):
+        ActionChains(browser.driver).send_keys(key).perform()
+        assert browser.run("return document.activeElement.closest('tr').rowIndex") == expected
+    assert browser.run("return document.querySelector('.skip').hash") == "#ranking"
+    assert browser.run("return document.getElementById('ranking') !== null")
+
+
+def test_a_term_is_explained_where_it_stands(browser: Browser, small: SimpleNamespace) -> None:
+    """By a button that a finger can tap too; the explanation is the column's own."""
+    browser.size(*PHONE)
+    browser.open(small.file, "#columns=all")
+    explained = browser.run(
+        "return [...document.querySelectorAll('#ranking-table .help')].map((button) => {"
+        " button.click(); return document.getElementById('help').textContent; })"
+    )
+    for column in columns.ranking_columns().values():
+        if column.name not in ("covered", "normalized"):
+            assert any(column.help in text for text in explained), column.name
+    assert browser.run("return document.getElementById('help').matches(':popover-open')")
+
+
+@pytest.mark.parametrize("size", [(360, 740), (768, 1000), DESKTOP, (1920, 1000)])
+def test_intervals_and_paired_differences_are_seen_at_every_width(
+    browser: Browser, small: SimpleNamespace, size: tuple[int, int]
+) -> None:
+    browser.size(*size)
+    browser.open(small.file)
+    assert browser.run("return document.querySelector('#ranking-table .interval').getBoundingClientRect().width") > 0
+    assert browser.run("return document.querySelector('#ranking-table [data-sort=difference]') !== null")
+    cut = browser.run(
+        "const box = document.querySelector('#ranking-table .scroll'); return box.scrollWidth > box.clientWidth"
+    )
+    hint = "getComputedStyle(document.querySelector('#ranking-table .cue')).visibility"
+    browser.until(f"return ({hint} === 'visible') === {str(cut).lower()}")
+
+
+def test_every_solver_has_its_own_colour_everywhere(browser: Browser, small: SimpleNamespace) -> None:
+    """On this page and on any other, whatever else is on it."""
+    browser.open(small.file, "#theme=light")
+    shown = browser.run(
+        "const style = getComputedStyle(document.documentElement);"
+        "const colourOf = (solver) => style.getPropertyValue(`--c${solver.colour}`).trim();"
+        "return Object.fromEntries(page.data.solvers.map((solver) => [solver.name, colourOf(solver)]))"
+    )
+    assert len(set(shown.values())) == len(shown) == 4
+    alone = slots(["portfolio", "zebra"])
+    assert shown["portfolio"] == PAIRS[alone["portfolio"]][0]
+
+
+def test_two_solvers_are_compared_with_the_numbers_of_the_statistics(browser: Browser, small: SimpleNamespace) -> None:
+    """Problem by problem, in either order; the pair's test and estimate are those of the table of pairs."""
+    browser.size(*DESKTOP)
+    found = small.board.analysis
+    medians = found.medians.pivot_table(index="problem", columns="solver", values="score")
+    for first, second in (("tt-b", "random"), ("random", "tt-b"), (HOSTILE, "portfolio")):
+        browser.open(small.file)
+        browser.run("Hash.change({ a: arguments[0], b: arguments[1], section: 'compare' })", first, second)
+        rows = browser.run(
+            "return pairedRows(page.result, ...arguments)"
+            ".map((row) => [row.problem.id, row.first, row.second, row.difference])",
+            first, second,
+        )  # fmt: skip
+        assert len(rows) == len(medians) == 24
+        for problem, own, other, difference in rows:
+            expected = medians.loc[problem, [first, second]].tolist()
+            assert [own, other] == pytest.approx(expected, rel=1e-12)
+            assert difference == pytest.approx(expected[0] - expected[1], abs=1e-12)
+        pair = found.pairs[
+            found.pairs["first"].isin([first, second]) & found.pairs["second"].isin([first, second])
+        ].iloc[0]
+        sign = 1 if pair["first"] == first else -1
+        shown = browser.run("return pairSeen(page.result, ...arguments)", first, second)
+        assert shown["difference"] == pytest.approx(sign * pair["difference"], rel=1e-12)
+        assert [shown["low"], shown["high"]] == pytest.approx(sorted(sign * pair[["low", "high"]].to_numpy(float)))
+        better = pair["first_better"] if sign > 0 else 1 - pair["first_better"] - pair["equal"]
+        assert shown["first_better"] == pytest.approx(better)
+        words = browser.run("return document.getElementById('compared').textContent")
+        wins = pair["wins"] if sign > 0 else pair["losses"]
+        assert f"{first} wins on {wins} of 24 problems" in words
+        assert browser.run("return document.querySelector('#figure-compare svg') !== null")
+
+
+def test_a_row_has_a_permanent_link(browser: Browser, small: SimpleNamespace) -> None:
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    click(browser, "#ranking-table tbody tr:nth-child(3) .permalink")
+    address = browser.run("return location.hash")
+    solver = browser.run("return page.result.ranking[2].solver")
+    browser.open(small.file, address)
+    marked = browser.run(
+        "return [...document.querySelectorAll('#ranking-table .marked')].map((row) => row.textContent)"
+    )
+    assert len(marked) == 1
+    assert solver in marked[0]
+
+
+def test_the_strip_shows_the_best_image_of_every_layer(browser: Browser, small: SimpleNamespace) -> None:
+    """Of the selected solvers; a filter that removes the finder shows the next best."""
+    browser.size(*DESKTOP)
+    browser.open(small.file)
+    runs = small.board.runs
+    for view, kept in (
+        ("", runs),
+        ("#solver=random&solver=portfolio", runs[runs["solver"].isin(["random", "portfolio"])]),
+    ):
+        browser.open(small.file, view)
+        shown = browser.run("return stripOf(page.result).map((c) => [c.name, c.activation, c.solver.name, c.query])")
+        assert [row[0] for row in shown] == ["conv1", "conv2"]
+        for layer, activation, solver, query in shown:
+            best = kept[kept["layer"] == layer]["final"].max()
+            assert activation == pytest.approx(best, abs=1e-12)
+            traces = [
+                values for (problem, name, _), values in small.board.traces.items()
+                if f"/{layer}/" in problem and name == solver and np.nanmax(values) >= best - 1e-12
+            ]  # fmt: skip
+            assert query == min(int(np.flatnonzero(values >= best - 1e-12)[0]) + 1 for values in traces)
+        assert len(browser.run("return [...document.querySelectorAll('#strip .found')].map((a) => a.textContent)")) == 2
 
 
 PLACES = ("ranking", "figures", "figure-layers", "figure-heatmap", "gallery", "pairs")

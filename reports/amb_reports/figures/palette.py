@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-# Okabe & Ito 2008, which colour-blind people can tell apart; without their yellow, which is too faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from amb_reports.figures.colours import PAIRS, slots
+
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 INK, MUTED, GRID = "#222222", "#666666", "#e4e4e4"
 DPI = 160
@@ -28,11 +28,13 @@ class Line:
 
 
 def lines(solvers: Sequence[str]) -> dict[str, Line]:
-    """A colour for each solver; from the eighth on, colours are repeated with another dash."""
-    return {
-        solver: Line(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)])
-        for i, solver in enumerate(solvers)
-    }
+    """Each solver's own colour, and a dash, so that similar colours can be told apart."""
+    return {solver: Line(PAIRS[slot][0], DASHES[dash_of(slot)]) for solver, slot in slots(solvers).items()}
+
+
+def dash_of(slot: int) -> int:
+    """The number in `DASHES` of the dash that belongs to a colour: none for the first nine."""
+    return slot // 9 % len(DASHES)
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:

@@ -15,9 +15,9 @@ from amb.lab.report import LabData, LabReport
 from amb.lab.status import lost
 from amb.lab.stimuli import Picture
 from amb.study.durable import write_whole
-from amb_reports.figures.palette import COLOURS
+from amb_reports.figures.colours import PAIRS
 from amb_reports.laboratory.charts import Point, Series, chart
-from amb_reports.page.html import DARK_COLOURS, environment
+from amb_reports.page.html import environment
 
 KINDS = {"candidate": "new stimuli", "best": "best so far", "reference": "references", "blank": "blanks"}
 """Kinds of presentations and what the page calls them."""
@@ -46,7 +46,7 @@ def render(data: LabData) -> str:
     return templates.get_template("laboratory.html.j2").render(
         data=data,
         amb=version("amb"),
-        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+        colours=PAIRS[:7],
         style=_text("amb_reports.page", "style.css") + _text("amb_reports.laboratory", "laboratory.css"),
         kinds=KINDS,
         advice=ADVICE,

@@ -38,7 +38,8 @@ class Evolution:
     """How the most exciting input of a problem and solver evolved in its best run.
 
     Attributes:
-        queries: int[frames], after how many queries each image was the best so far; the last is the recommended one.
+        queries: int[frames], after how many queries each image was the best so far; the last image is the recommended
+            one, and its number the first query that reached its activation.
         activations: float[frames], the value observed then, and for the last the noise-free activation.
         images: uint8[frames, h, w, c].
     """
@@ -49,6 +50,26 @@ class Evolution:
     queries: IntArray
     activations: FloatArray
     images: UInt8Array
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """What the images that solvers find on a problem are seen next to; None where it is not known.
+
+    Attributes:
+        chance: activation of an image at chance level: of all runs' first queries, the one closest to chance.
+        chance_image: that image, uint8[h, w, c].
+        natural: activation of the best natural image. The image itself belongs to a data set, not to a study.
+        natural_image: the best natural image as the generator shows it, where the reference points have one.
+        natural_shown: activation of that image.
+    """
+
+    problem: str
+    chance: float | None = None
+    chance_image: UInt8Array | None = None
+    natural: float | None = None
+    natural_image: UInt8Array | None = None
+    natural_shown: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,7 @@ class Board:
         settings: those of the question, and `command`, which writes the page again.
         sources: the studies.
         evolutions: how the MEIs evolved.
+        landmarks: what they are seen next to.
         notes: what a reader must know, in sentences.
     """
 
@@ -91,6 +113,7 @@ class Board:
     settings: Mapping[str, object]
     sources: tuple[Source, ...]
     evolutions: tuple[Evolution, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def bounds(self) -> pd.DataFrame:

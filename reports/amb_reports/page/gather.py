@@ -23,7 +23,7 @@ from amb.study.runs import RunRecord, Trace
 from amb.text import plural
 from amb_reports.captions import command
 from amb_reports.page.board import Board, Source, budgets_to_show, present, view
-from amb_reports.page.evolutions import best_evolutions
+from amb_reports.page.evolutions import best_images
 
 Studies = Sequence[AnyStudy]
 
@@ -77,10 +77,11 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
         run = by_cell[cell]
         return studies[run.source].load(run.record.plan)
 
-    evolutions, notes = best_evolutions(table, read)
+    images = best_images(table, traces, read, _point)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
-    return Board(table, traces, tuple(views), analysis, settings, sources, evolutions, (*notes, *_left_out(sources)))
+    notes = (*images.notes, *_left_out(sources))
+    return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
 def board_of_comparison(data: ReportData) -> Board:
@@ -101,8 +102,9 @@ def board_of_comparison(data: ReportData) -> Board:
     views = (view(runs, data.traces, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(requested)}
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
-    evolutions, notes = best_evolutions(runs, data.load, data.problem)
-    return Board(runs, data.traces, views, data.analysis, settings, sources, evolutions, (*data.warnings, *notes))
+    images = best_images(runs, data.traces, data.load, _point, data.problem)
+    notes = (*data.warnings, *images.notes)
+    return Board(runs, data.traces, views, data.analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
 class _StoredRun:

@@ -1,6 +1,7 @@
 """The page as a file, and the report that writes it."""
 
 from collections.abc import Sequence
+from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,24 +11,23 @@ from markupsafe import Markup
 
 from amb.reports.contract import ReportData, StudyReport
 from amb.stats import Question, ranking_columns, shown
+from amb.stats.verdict import headline
 from amb.study.durable import write_whole
 from amb.study.published import AnyStudy
 from amb_reports.captions import scope
-from amb_reports.figures.palette import COLOURS
+from amb_reports.figures.colours import PAIRS, slots
 from amb_reports.page.board import Board
 from amb_reports.page.gather import board_of_comparison, board_of_studies
 from amb_reports.page.payload import payload, to_json
 
 SCRIPTS = (
     "vendor/d3.min.js", "vendor/plot.umd.min.js", "formats.js", "sentences.js", "data.js", "statistics.js", "hash.js",
-    "selection.js", "results.js", "verdict.js", "captions.js", "dom.js", "tables.js", "rows.js", "chart.js", "hover.js",
-    "plots.js", "figures.js", "runtimes.js", "costs.js", "layers.js", "heatmap.js", "gallery.js", "environment.js",
+    "selection.js", "results.js", "verdict.js", "captions.js", "dom.js", "roving.js", "help.js", "tables.js",
+    "sprites.js", "strip.js", "ranking.js", "pairs.js", "rows.js", "chart.js", "hover.js", "plots.js", "figures.js",
+    "runtimes.js", "costs.js", "layers.js", "heatmap.js", "compare.js", "gallery.js", "environment.js", "submit.js",
     "filters.js", "main.js",
 )  # fmt: skip
 """Scripts in loading order."""
-
-DARK_COLOURS = ("#56a8e8", "#ff8a3d", "#2fc79a", "#e79ac6", "#f0b429", "#8fd3ff", "#e8e8e8")
-"""The palette for a dark background: the same hues, lighter, each with a contrast of at least 6 to 1."""
 
 
 class Html(StudyReport):
@@ -75,13 +75,15 @@ def render(board: Board, *, title: str) -> str:
         .get_template("page.html.j2")
         .render(
             title=title,
+            headline=headline(board.analysis.ranking, board.analysis.pairs, board.analysis.question),
             verdict=board.analysis.verdict,
             basis=" ".join(filter(None, (board.analysis.basis, board.analysis.across_words))),
             scope=scope(first.runs),
             ranking=shown(board.analysis.table, columns),
             columns={column.title: column for column in columns.values()},
             notes=board.notes,
-            colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+            colours=[PAIRS[slot] for slot in slots([solver["name"] for solver in data["solvers"]]).values()],
+            links=links(),
             style=_asset("style.css"),
             licences=_asset("vendor/LICENSES.txt"),
             scripts=[_asset(name) for name in SCRIPTS],
@@ -89,6 +91,13 @@ def render(board: Board, *, title: str) -> str:
             amb=data["amb"],
         )
     )
+
+
+def links() -> list[tuple[str, str]]:
+    """Where to read more, by name: the addresses that the distribution declares under `[project.urls]`."""
+    declared = metadata("amb").get_all("Project-URL") or []
+    pairs = [entry.partition(", ") for entry in declared]
+    return [(name, address) for name, _, address in pairs if address.startswith("https://")]
 
 
 def _asset(name: str) -> Markup:

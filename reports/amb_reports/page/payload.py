@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from amb.catalogue.suites import suite, suite_names
+from amb.contracts.problem import UInt8Array
 from amb.errors import AmbError
 from amb.sight import CLASSES
 from amb.spec import Spec
@@ -23,10 +24,11 @@ from amb.stats.queries import THRESHOLD
 from amb.stats.sentences import SENTENCES
 from amb.study.runs import Status
 from amb_reports.captions import short
-from amb_reports.figures.palette import COLOURS
+from amb_reports.figures.colours import slots
+from amb_reports.figures.palette import dash_of
 from amb_reports.page.board import Board, View
 from amb_reports.page.curves import SCALE, pack
-from amb_reports.page.sprites import sprite_sheets
+from amb_reports.page.sprites import contact_sheet, sprite_sheets
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 NOISE_FREE = "none"
@@ -85,10 +87,11 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
                 "version": versions[name],
                 "class": "" if sees[name] == lead else CLASSES[sees[name]].name,
                 "ranked": CLASSES[sees[name]].ranked,
-                "colour": i % len(COLOURS),
-                "dash": DASHES[i // len(COLOURS) % len(DASHES)],
+                "colour": i,
+                "dash": DASHES[dash_of(slot)],
+                "symbol": slot,
             }
-            for i, name in enumerate(solvers)
+            for i, (name, slot) in enumerate(slots(solvers).items())
         ],
         "problems": _problems(runs, bounds, problems),
         "sources": [
@@ -102,6 +105,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         "budgets": [v.budget for v in board.views],
         "whole": _analysis(board),
         "gallery": _gallery(board, solvers, problems),
+        "landmarks": _landmarks(board, problems),
         "notes": list(board.notes),
         "columns": columns.places,
         "block": columns.packed(),
@@ -241,6 +245,38 @@ def _gallery(board: Board, solvers: list[str], problems: list[str]) -> list[dict
         }
         for sheet in sprite_sheets(board.evolutions)
     ]
+
+
+LANDMARK_SIDE = 48
+"""Width and height in pixels of the images that MEIs are seen next to."""
+
+
+def _landmarks(board: Board, problems: list[str]) -> dict[str, Any]:
+    """The activations by problem, and all images in one sheet, found by their number."""
+    images: list[UInt8Array] = []
+
+    def place(image: UInt8Array | None) -> int | None:
+        if image is None:
+            return None
+        images.append(image)
+        return len(images) - 1
+
+    found = {
+        problems.index(mark.problem): {
+            "chance": mark.chance,
+            "chance_image": place(mark.chance_image),
+            "natural": mark.natural,
+            "natural_shown": mark.natural_shown,
+            "natural_image": place(mark.natural_image),
+        }
+        for mark in board.landmarks
+    }
+    sheet = contact_sheet(images, LANDMARK_SIDE, across=ACROSS)
+    return {"sheet": b64encode(sheet).decode(), "count": len(images), "across": ACROSS, "problems": found}
+
+
+ACROSS = 32
+"""Images in a row of that sheet."""
 
 
 def _plain(value: Any) -> Any:

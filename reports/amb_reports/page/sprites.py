@@ -67,9 +67,24 @@ def _sheet(problem: str, evolutions: Sequence[Evolution], fit: Fit) -> SpriteShe
     for i, (evolution, frames) in enumerate(zip(evolutions, chosen, strict=True)):
         for j, frame in enumerate(frames):
             picture.paste(_small(evolution.images[frame], side), (j * side, i * side))
+    webp = _webp(picture, fit.quality)
+    return SpriteSheet(problem, tuple(evolutions), Fit(side, fit.frames, fit.quality), webp, tuple(chosen))
+
+
+def contact_sheet(images: Sequence[UInt8Array], side: int, *, across: int = 32) -> bytes:
+    """Images in rows of `across`, each `side` pixels wide and high, as a WebP file; empty without images."""
+    if not images:
+        return b""
+    picture = Image.new("RGB", (side * min(across, len(images)), side * -(-len(images) // across)))
+    for i, image in enumerate(images):
+        picture.paste(_small(image, side), (i % across * side, i // across * side))
+    return _webp(picture, 80)
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, "WEBP", quality=fit.quality, method=4)
-    return SpriteSheet(problem, tuple(evolutions), Fit(side, fit.frames, fit.quality), buffer.getvalue(), tuple(chosen))
+    picture.save(buffer, "WEBP", quality=quality, method=4)
+    return buffer.getvalue()
 
 
 def _chosen(count: int, wanted: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@
 // A panel: { x, y, marks, place, pick, steps }; place is its part of the figure [left, top, right, bottom] as shares.
 // An axis: { range, log, ticks: [[value, text]], text(value), title, top, angle, grid }; ticks are chosen if none are given.
 // A mark: { line: true, x, y, step } or { band: true, x, low, high, step } or { dots: true, x, y, low, high, labels, symbol } or
-// { cells: true, shades, texts }, each with a solver or a style, and say(i) for the text under the pointer.
+// { cells: true, shades, texts } or { box: true, x, y } (a band from x to x), each with a solver or a style, and say(i) for the text under the pointer.
 
 const MARGIN = { left: 56, right: 18, top: 12, bottom: 48 };
 const HEIGHT = 340;
@@ -13,12 +13,12 @@ const LETTERS = "system-ui, 'DejaVu Sans', sans-serif";
 
 const strokeOf = (solver) => `var(--c${solver.colour})`;
 const MARKERS = ["circle", "square", "diamond", "triangle", "cross", "star", "wye", "hexagon", "times", "asterisk"];
-const symbolOf = (number) => MARKERS[number % MARKERS.length];
+const symbolOf = (solver) => MARKERS[solver.symbol % MARKERS.length];
 
 function chart(drawing, width) {
   const height = drawing.height ?? HEIGHT;
   const margin = { ...MARGIN, ...drawing.margin };
-  const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "chart", color: "var(--ink)" });
+  const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "chart", "aria-hidden": "true", color: "var(--ink)" });
   const across = width - margin.left - margin.right, down = height - margin.top - margin.bottom;
   root.panels = drawing.panels.map((panel) => {
     const [left, top, right, bottom] = panel.place ?? [0, 0, 1, 1];
@@ -28,6 +28,11 @@ function chart(drawing, width) {
     };
     const corner = { x: box.left - margin.left, y: box.top - margin.top };
     const plot = plotOf(panel, box, margin);
+    // Plot labels its groups, which say nothing to a reader: the figure's own label says the result.
+    for (const part of plot.querySelectorAll("[aria-label]")) {
+      part.dataset.part = part.getAttribute("aria-label");
+      part.removeAttribute("aria-label");
+    }
     setAttributes(plot, corner);
     root.append(plot);
     const [x, y] = [plot.scale("x"), plot.scale("y")];
@@ -84,10 +89,11 @@ function markOf(mark) {
   }
   if (mark.band) return Plot.areaY(x, { x, y1: low, y2: high, curve, fill: colour, fillOpacity: 0.12 });
   if (mark.cells) return cellsOf(mark);
-  const { symbol = "circle", size = 4.5, labels } = mark;
+  if (mark.box) return Plot.rect([0], { x1: [x[0]], x2: [x[1]], y1: [y[0]], y2: [y[1]], fill: "var(--focus)", fillOpacity: 0.15 });
+  const { symbol = "circle", size = 4.5, labels, faint } = mark;
   return [
     low && Plot.ruleY(x, { x1: low, x2: high, y, stroke: colour, strokeWidth: 1.2 }),
-    Plot.dot(x, { x, y, symbol, r: size, ...(OUTLINES.has(symbol) ? { stroke: colour, strokeWidth: 2 } : { fill: colour, stroke: "none" }) }),
+    Plot.dot(x, { x, y, symbol, r: size, ...(OUTLINES.has(symbol) ? { stroke: colour, strokeWidth: 2 } : { fill: colour, fillOpacity: faint ? 0.75 : 1, stroke: "none" }) }),
     labels && Plot.text(x, { x, y, text: labels, dy: -8, lineAnchor: "bottom", fontSize: 11 }),
   ];
 }

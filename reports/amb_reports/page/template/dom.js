@@ -63,5 +63,15 @@ const quote = (word) => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word
 
 function commandBox(words, command) {
   const copy = h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(command) }, "Copy");
-  return h("div", {}, h("div", { class: "muted" }, words), h("div", { class: "command" }, h("code", {}, command), copy));
+  return h("div", {}, h("div", { class: "muted" }, words), h("div", { class: "command" }, h("code", { tabindex: 0 }, command), copy));
 }
+
+// A part that opens on a click, and stays as the reader left it when the page is redrawn.
+const opened = new Set();
+
+function disclosure(id, summary, attributes, ...children) {
+  const note = ({ target }) => { if (target.open) opened.add(id); else opened.delete(id); };
+  return h("details", { open: opened.has(id), ...attributes, ontoggle: note }, h("summary", {}, summary), ...children);
+}
+
+const howTo = (id, ...words) => disclosure(`how ${id}`, "How to read this", { class: "how" }, h("p", {}, ...words));

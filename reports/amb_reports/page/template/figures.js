@@ -50,6 +50,8 @@ function cached(figure, { selection, blocks }, solver, compute) {
 FIGURES.push({
   name: "convergence",
   title: "Best activation found so far",
+  caption: "The higher and the further left a line, the fewer queries a solver needs.",
+  how: (result) => `Best activation found so far against queries. ${gapWords(result, result.blocks)} Lines: median over runs; bands: middle half of the runs.`,
   draw(result) {
     const { data, selection } = result;
     const { grid, curves } = curvesAt(data, selection.budget);
@@ -75,7 +77,7 @@ FIGURES.push({
           ...curved.map(({ solver, middle }) => ({ line: true, step: true, solver, x: grid, y: middle, head, say: (g) => fixed(middle[g], 3) })),
         ],
       }],
-      caption: `Best activation found so far against queries. ${gapWords(result, result.blocks)} Lines: median over runs; bands: middle half of the runs.`,
+      says: `After ${thousands(selection.budget)} queries the median run has closed ${ordered(curved.map(({ solver, middle }) => [solver.name, middle.at(-1)]), (x) => fixed(x, 2))} of the gap.`,
     };
   },
 });
@@ -88,6 +90,9 @@ function randomNumbers(seed) {
     return state / 2 ** 32;
   };
 }
+
+// Names with their values, the largest first, for a figure's label.
+const ordered = (pairs, text) => pairs.filter(([, x]) => isKnown(x)).sort((a, b) => b[1] - a[1]).map(([name, x]) => `${name} ${text(x)}`).join(", ");
 
 const DRAWS = 200;
 
@@ -116,6 +121,8 @@ function resampled(shares, problems, points) {
 FIGURES.push({
   name: "runtime",
   title: "Thresholds reached",
+  caption: "How many of many thresholds, easy and hard, a run has reached after so many queries.",
+  how: (result) => `Share reached of ${THRESHOLDS} thresholds per problem, evenly spaced over the gap (empirical distribution of runtimes). ${gapWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
   draw(result) {
     const { data, selection } = result;
     const { grid, curves } = curvesAt(data, selection.budget);
@@ -142,7 +149,7 @@ FIGURES.push({
           ...curved.map(({ solver, mean }) => ({ dots: true, solver, x: [selection.budget], y: [mean.at(-1)], symbol: "times" })),
         ],
       }],
-      caption: `Share reached of ${THRESHOLDS} thresholds per problem, evenly spaced over the gap (empirical distribution of runtimes). ${gapWords(result, result.blocks)} Bands: 95% bootstrap over problems; × marks the budget.`,
+      says: `Share of thresholds reached within the budget: ${ordered(curved.map(({ solver, mean }) => [solver.name, mean.at(-1)]), percent)}.`,
     };
   },
 });
@@ -150,6 +157,8 @@ FIGURES.push({
 FIGURES.push({
   name: "profile",
   title: "Final activation of the runs",
+  caption: "Share of a solver's runs that end at or above a value: the further up a line, the better.",
+  how: (result) => `Performance profile: share of runs whose final noise-free activation is at or above a value; every problem has the same weight. ${gapWords(result, result.blocks)}`,
   draw(result) {
     const fractions = Array.from({ length: 201 }, (_, i) => 1 - i / 200);
     const curved = solversOf(result).map(({ cells, solver }) => {
@@ -177,7 +186,7 @@ FIGURES.push({
         y: shareAxis("runs at or above it", { text: wholePercent }),
         marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${fixed(100 * share[i], 0)}% of runs` })),
       }],
-      caption: `Performance profile: share of runs whose final noise-free activation is at or above a value; every problem has the same weight. ${gapWords(result, result.blocks)}`,
+      says: `Share of runs that close at least three quarters of the gap: ${ordered(curved.map(({ solver, share }) => [solver.name, share[50]]), percent)}.`,
     };
   },
 });
@@ -192,6 +201,9 @@ function fitted(name, pixels) {
 FIGURES.push({
   name: "ranks",
   title: "Mean rank over problems",
+  caption: "1 is best. A bar on the right joins solvers that the tests do not tell apart.",
+  how: () => "On every problem the solvers are ranked by their median over seeds; the dots are the means of these ranks. The tests are Holm-corrected signed-rank tests.",
+  height: ({ ranking }) => 90 + 30 * ranking.length,
   draw(result, width) {
     const { data, ranking } = result;
     const place = new Map(ranking.map((row, i) => [row.index, i]));
@@ -199,7 +211,6 @@ FIGURES.push({
     const joined = result.groups.filter((group) => group.length > 1);
     return {
       unnamed: true,
-      height: 90 + 30 * ranking.length,
       margin: { left },
       panels: [{
         x: {
@@ -216,7 +227,7 @@ FIGURES.push({
           }),
         ],
       }],
-      caption: "Mean rank over problems, 1 is best. A bar on the right joins solvers that the Holm-corrected signed-rank tests do not tell apart.",
+      says: `${ranking.map((row) => `${row.solver} ${fixed(row.mean_rank, 2)}`).join(", ")}. ${joined.length ? `Not told apart: ${joined.map((group) => listed(group.map((index) => ranking[place.get(index)].solver))).join("; ")}.` : "The tests tell all of them apart."}`,
     };
   },
 });

@@ -24,9 +24,9 @@ function drawFilters(data, selection) {
 function choices(name, words, values, chosen, sign = () => null) {
   const change = (set) => Hash.change({ [name]: set.size === values.length ? null : set.size ? [...set] : NOTHING });
   const now = () => new Set(chosen ?? values);
-  return h("fieldset", {}, h("legend", {}, words,
-    h("button", { type: "button", class: "plain", "data-choice": `${name} all`, "aria-label": `All of ${words}`, onclick: () => change(new Set(values)) }, "all"),
-    h("button", { type: "button", class: "plain", "data-choice": `${name} none`, "aria-label": `None of ${words}`, onclick: () => change(new Set()) }, "none")),
+  const boxes = h("fieldset", {}, h("legend", {}, words,
+    h("button", { type: "button", class: "plain", "data-choice": `${name} all`, "aria-label": `all: ${words}`, onclick: () => change(new Set(values)) }, "all"),
+    h("button", { type: "button", class: "plain", "data-choice": `${name} none`, "aria-label": `none: ${words}`, onclick: () => change(new Set()) }, "none")),
   values.map((value, i) => {
     const box = h("input", {
       type: "checkbox", checked: chosen === null || chosen.has(value), "data-choice": `${name} ${value}`, "data-facet": name,
@@ -34,4 +34,9 @@ function choices(name, words, values, chosen, sign = () => null) {
     });
     return h("label", { class: "choice" }, box, sign(value, i), h("span", { class: "name" }, value));
   }));
+  if (values.length <= LONG || name === "solver") return boxes;
+  return disclosure(`filter ${name}`, `${words} (${chosen === null ? values.length : `${chosen.size} of ${values.length}`})`, { class: "facet" }, boxes);
 }
+
+// A longer list opens on a click.
+const LONG = 8;

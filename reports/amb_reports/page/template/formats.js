@@ -52,6 +52,8 @@ function difference(x, logarithmic = false) {
 const interval = (...ends) => (ends.includes(UNKNOWN) ? UNKNOWN : `[${ends.join(", ")}]`);
 const scoreInterval = (low, high, logarithmic = false) => interval(...(logarithmic ? [high, low] : [low, high]).map((end) => score(end, logarithmic)));
 const differenceInterval = (low, high, logarithmic = false) => interval(...[low, high].map((end) => difference(end, logarithmic)));
+const differenceWithInterval = (x, low, high, logarithmic = false) => [difference(x, logarithmic), differenceInterval(low, high, logarithmic)]
+  .filter((text, i) => i === 0 || text !== UNKNOWN).join(" ");
 
 const FORMATS = {
   text: ([text]) => text,
@@ -60,6 +62,7 @@ const FORMATS = {
   difference: ([x], { logarithmic }) => difference(x, logarithmic),
   "score interval": ([low, high], { logarithmic }) => scoreInterval(low, high, logarithmic),
   "difference interval": ([low, high], { logarithmic }) => differenceInterval(low, high, logarithmic),
+  "difference with interval": ([x, low, high], { logarithmic }) => differenceWithInterval(x, low, high, logarithmic),
   number: ([x], { digits }) => fixed(x, digits),
   "p-value": ([p, note]) => pValue(p, note),
   percent: ([share]) => percent(share),

@@ -22,23 +22,16 @@ function drawGallery(result) {
   const more = sheets.length > gallery.shown ? h("button", { type: "button", onclick: () => { gallery.shown += PAGE; redraw(place, () => drawGallery(result)); } }, `Show ${Math.min(PAGE, sheets.length - gallery.shown)} more of ${sheets.length} problems`) : null;
   place.replaceChildren(
     h("h2", {}, "Most exciting inputs"),
-    h("p", { class: "muted" }, "The best run of each solver at its full budget; below each image its activation and the query that found it. "
-      + "The slider goes from the run's first candidate through its improvements to the recommended one. A frame marks the best image of a problem."),
+    h("p", { class: "muted" }, "The best run of each solver on each problem, with its activation and the query that first reached it."),
+    howTo("gallery", "Of a solver's runs on a problem, at their full budget, the one with the highest activation is shown, and of equal ones the one that "
+      + "reached it first. The slider goes from the run's first candidate through its improvements to the recommended one. A frame marks the best image of a problem."),
     h("div", { class: "tools" }, play, slider, h("span", { id: "frame-words", class: "muted" })),
-    h("div", { class: "images" }, rows), h("div", { class: "tools" }, more),
+    roving(h("div", { class: "images" }, rows), imageRows), h("div", { class: "tools" }, more),
   );
   showFrame(gallery.frame);
 }
 
-// A sprite sheet is decoded once, though many cells show a part of it.
-const sheetAddresses = new Map();
-
-function addressOf(sheet) {
-  if (!sheetAddresses.has(sheet)) {
-    sheetAddresses.set(sheet, URL.createObjectURL(new Blob([bytesOf(sheet.sheet)], { type: "image/webp" })));
-  }
-  return sheetAddresses.get(sheet);
-}
+const imageRows = (place) => [...place.querySelectorAll(".row")].map((row) => [...row.querySelectorAll(FOCUSABLE)]);
 
 function galleryRow(result, sheet, solvers) {
   const { data } = result;
@@ -46,13 +39,9 @@ function galleryRow(result, sheet, solvers) {
   const cells = sheet.cells.map((cell, row) => ({ ...cell, row })).filter((cell) => solvers.has(cell.solver))
     .sort((a, b) => solvers.get(a.solver) - solvers.get(b.solver));
   const best = Math.max(...cells.map((cell) => cell.activations.at(-1)));
-  const rows = sheet.cells.length;
   return h("div", {}, h("h3", {}, problem.label, " ", h("span", { class: "muted" }, problem.label === problem.id ? "" : problem.id)),
     h("div", { class: "row" }, cells.map((cell) => {
-      const image = h("div", {
-        class: "image", role: "img", "aria-label": `Most exciting input found by ${data.solvers[cell.solver].name}`,
-        style: `background-image:url(${addressOf(sheet)});background-size:${100 * sheet.frames}% ${100 * rows}%;background-position-y:${rows > 1 ? 100 * cell.row / (rows - 1) : 0}%`,
-      });
+      const image = frameOf(sheet, cell.row, null);
       const value = h("span", { class: "value" });
       const element = hashLink({ of: data.solvers[cell.solver].name, on: problem.id, rows: "1" }, {
         class: `cell${cell.activations.at(-1) >= best - 1e-9 ? " best" : ""}`,
@@ -66,7 +55,7 @@ function showFrame(frame) {
   gallery.frame = frame;
   for (const { frames: { image, value, cell, count } } of document.querySelectorAll("#gallery .cell")) {
     image.style.backgroundPositionX = `${count > 1 ? 100 * frame / (count - 1) : 0}%`;
-    value.textContent = `${cell.activations[frame].toFixed(3)} at ${thousands(cell.queries[frame])}`;
+    value.textContent = `${fixed(cell.activations[frame], 3)} ${frame === count - 1 ? "first at" : "at"} query ${thousands(cell.queries[frame])}`;
   }
   const slider = document.getElementById("frame");
   if (slider) {

@@ -16,8 +16,11 @@ const Hash = {
   },
   // Changes the address in place, without an entry in the history for every click on a filter.
   change(changes) {
-    history.replaceState(null, "", Hash.with(changes));
+    Hash.replace(Hash.with(changes));
     Hash.listeners.forEach((listener) => listener());
+  },
+  replace(address) {
+    history.replaceState(null, "", address);
   },
   listeners: [],
 };

@@ -16,10 +16,14 @@ FIGURES.push({
   title: "Median activation by problem",
   wide: true,
   every: true,
+  caption: "Each cell is a solver's median final activation on a problem; the deeper the colour, the more of the gap it closes.",
+  how: (result) => `Median over seeds of the final noise-free activation, coloured by the share of the gap that it closes, up to 1 (strongest). ${gapWords(result, result.selection.problems)}`,
+  problems: (result) => result.selection.problems,
+  height: ({ selection }) => 96 + 20 * selection.problems.length,
   draw(result, width) {
     const { data, selection, ranking, all, view } = result;
     const { problems } = selection;
-    if (!ranking.length || !problems.length) return { panels: [], caption: "Nothing is selected." };
+    if (!ranking.length || !problems.length) return { panels: [], why: "Nothing is selected." };
     const activation = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
     const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(activation))));
     const shares = problems.map((p, k) => values[k].map((v) => gapClosed(data.problems[p], v)));
@@ -43,7 +47,7 @@ FIGURES.push({
     };
     return {
       unnamed: true,
-      height: 96 + 20 * problems.length,
+      keepTop: true,
       margin: { left, right, top: 84, bottom: 12 },
       panels: [{
         x: { range: [-0.5, ranking.length - 0.5], ticks: names.map((name, i) => [i, name]), top: true, angle: -35, grid: false },
@@ -55,8 +59,7 @@ FIGURES.push({
         }],
         pick,
       }],
-      caption: `Median over seeds of the final noise-free activation, coloured by the share of the gap that it closes, from ${fixed(least, 1)} (weakest) to 1 (strongest). ${gapWords(result, problems)}`,
-      problems,
+      says: `Solvers with the highest median: ${ordered(ranking.map((row, i) => [row.solver, shares.filter((own) => own[i] >= Math.max(...own.filter(isKnown)) - 1e-9).length]), (n) => `on ${plural(n, "problem")}`)}, ties counted for each.`,
     };
   },
 });

@@ -47,7 +47,7 @@ function showTip(root, x, y) {
   tip.replaceChildren(...(here.head ? [h("div", { class: "muted" }, here.head)] : []),
     ...here.rows.map(({ solver, text }) => h("div", {}, solver ? [swatch(solver), " ", h("b", {}, solver.name), " "] : null, text)));
   const place = root.getBoundingClientRect();
-  const left = place.left + x + 14, top = place.top + y + 14;
+  const left = place.left + x + 14, top = place.top + y - (root.cut ?? 0) + 14;
   tip.style.left = `${Math.max(4, left + tip.offsetWidth > innerWidth ? left - tip.offsetWidth - 28 : left)}px`;
   tip.style.top = `${Math.max(4, top + tip.offsetHeight > innerHeight ? top - tip.offsetHeight - 28 : top)}px`;
   return here;
@@ -63,7 +63,7 @@ function watchPlot(plot) {
   const root = () => plot.querySelector("svg");
   const at = (event) => {
     const place = root().getBoundingClientRect();
-    return [event.clientX - place.left, event.clientY - place.top];
+    return [event.clientX - place.left, event.clientY - place.top + (root().cut ?? 0)];
   };
   const keys = { x: 0, y: 0 };
   for (const name of ["pointermove", "pointerdown"]) plot.addEventListener(name, (event) => root() && showTip(root(), ...at(event)));

@@ -14,67 +14,54 @@ function applyTheme() {
 }
 applyTheme();
 
-const page = { data: null, result: null, drawnFor: "", section: null, milliseconds: NaN };
+// Parts of the address that select nothing: a change of these alone computes no statistics.
+const VIEW_ONLY = ["rows", "of", "on", "by", "sort", "columns", "row", "pairs", "ert", "a", "b", "problems", "section", "theme"];
+
+const page = { data: null, result: null, drawnFor: "", section: null, row: null, milliseconds: NaN };
 
 function draw() {
   const began = performance.now();
   const { data } = page;
   const recoloured = applyTheme();
   const parts = Hash.read();
-  for (const name of ["rows", "of", "on", "by", "sort", "pairs", "ert", "section", "theme"]) parts.delete(name);
+  for (const name of VIEW_ONLY) parts.delete(name);
   const filtered = !page.result || page.drawnFor !== parts.toString();
   if (filtered) {
     page.drawnFor = parts.toString();
     const selection = readSelection(data);
     page.result = compute(data, selection);
-    document.getElementById("verdict").textContent = verdictOf(page.result);
-    document.getElementById("basis").textContent = basisWords(page.result);
+    drawVerdict(page.result);
+    redraw(document.getElementById("strip"), () => drawStrip(page.result));
     redraw(document.getElementById("filters"), () => drawFilters(data, selection));
   }
   redraw(document.getElementById("ranking"), () => drawRanking(page.result));
   whenFree("pairs", () => drawPairs(page.result));
   whenFree("runtimes", () => drawRuntimes(page.result));
   if (filtered || recoloured) drawFigures(page.result);
-  if (filtered) whenSeen("gallery", () => drawGallery(page.result));
+  if (filtered) whenFree("gallery", () => drawGallery(page.result));
+  whenFree("compare", () => drawCompare(page.result));
   redraw(document.getElementById("rows"), () => drawRows(page.result));
   const section = Hash.read().get("section");
   if (section !== page.section) {
     page.section = section;
     drawLater();
     const place = document.getElementById(section ?? "");
-    if (place?.tagName === "SECTION") {
-      if (place.matches("#figures ~ section")) drawEverything();  // a section has its final place only once all above it is drawn
+    if (place?.matches("section, figure")) {
       place.scrollIntoView();
       place.focus({ preventScroll: true });
     }
   }
+  const row = Hash.read().get("row");
+  if (row !== page.row) {
+    page.row = row;
+    document.querySelector("#ranking-table .marked")?.scrollIntoView({ block: "center" });
+  }
   page.milliseconds = performance.now() - began;
 }
 
-// Draws a section now if it is visible, else when it becomes visible.
-const waiting = new Map();
 const watch = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    target.inSight = isIntersecting;
-    if (isIntersecting && waiting.has(target.id)) {
-      waiting.get(target.id)();
-      waiting.delete(target.id);
-    }
-  }
+  for (const { target, isIntersecting } of entries) target.inSight = isIntersecting;
 });
-
-function whenSeen(id, action) {
-  const place = document.getElementById(id);
-  watch.observe(place);
-  if (place.inSight) action();
-  else waiting.set(id, action);
-}
-
-function drawEverything() {
-  drawStale(true);
-  for (const action of waiting.values()) action();
-  waiting.clear();
-}
 
 // Draws a section now if it is visible, else after the visible ones have been painted.
 const later = new Map();
@@ -98,6 +85,7 @@ function drawLater() {
 
 async function start() {
   page.data = await readData();
+  if (document.getElementById(location.hash.slice(1))?.tagName === "SECTION") Hash.replace(`#section=${location.hash.slice(1)}`);
   document.getElementById("theme").addEventListener("click", () => {
     const now = THEMES.findIndex(([name]) => name === (Hash.read().get("theme") ?? ""));
     const [next] = THEMES[(now + 1) % THEMES.length];
@@ -108,7 +96,7 @@ async function start() {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       page.section = null;
-      Hash.change({ section: new URLSearchParams(link.hash.slice(1)).get("section") });
+      Hash.change({ section: link.hash.slice(1) });
     });
   }
   document.getElementById("rows").addEventListener("close", () => {
@@ -116,6 +104,7 @@ async function start() {
   });
   makeFigures(document.getElementById("figures"));
   drawEnvironment(page.data);
+  drawSubmit(page);
   Hash.listeners.push(draw);
   draw();
   drawLater();

@@ -120,6 +120,7 @@ function rankingOf(result, tests) {
     const pair = tests.find(({ first, second }) => row !== reference && [first, second].includes(row.index) && [first, second].includes(reference.index));
     row.p_holm = pair ? pair.p_holm : NaN;
     row.note = pair ? pair.note : "";
+    Object.assign(row, differenceFrom(pair, row.index));
   }
   return rows;
 }
@@ -134,12 +135,19 @@ function rankedApart(data, result, numbers) {
   });
 }
 
+// A pair's difference and interval as seen from one of its two solvers.
+function differenceFrom(pair, index) {
+  if (!pair) return { difference: NaN, difference_low: NaN, difference_high: NaN };
+  const sign = pair.first === index ? 1 : -1, [low, high] = sign > 0 ? [pair.low, pair.high] : [-pair.high, -pair.low];
+  return { difference: sign * pair.difference, difference_low: low, difference_high: high };
+}
+
 // A white-box solver: what it scored and cost, without rank or test.
 function asideRow(result, number, every, commonOf) {
   const { data, view } = result, cells = commonOf(every);
   const filled = cells.filter((cell) => cell.length), medians = filled.map((cell) => median(cell.map((i) => view.score[i])));
   return {
-    number, solver: data.solvers[number].name, solver_class: data.solvers[number].class, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED,
+    number, solver: data.solvers[number].name, solver_class: data.solvers[number].class, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED, ...differenceFrom(null),
     wins: NaN, ties: NaN, losses: NaN, covered: every.filter((cell) => cell.length).length, asked: result.asked,
     ...endsOf(medianInterval(medians)), score: median(medians), ...factsOf(result, cells, [cells]),
   };

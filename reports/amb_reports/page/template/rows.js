@@ -29,6 +29,7 @@ function drawRows(result) {
   }));
   const column = (key, header, text, more = {}) => ({ key, header, text, value: (row) => row[key], ...more });
   const columns = [
+    column("run_id", "run", (row) => row.run_id.slice(0, 8), { left: true, cell: (row) => h("code", { title: row.run_id }, row.run_id.slice(0, 8)) }),
     column("problem", "problem", (row) => row.problem.label, { left: true, value: (row) => row.problem.id }),
     column("solver", "solver", (row) => row.solver, { left: true }),
     column("seed", "seed", (row) => String(row.seed)),
@@ -41,13 +42,12 @@ function drawRows(result) {
     column("target", "target time, s", (row) => seconds(row.target)),
     ...(data.sources.length > 1 ? [column("source", "study", (row) => row.source, { left: true })] : []),
     ...(rows.some((row) => row.message) ? [column("message", "reason", (row) => row.message, { left: true })] : []),
-    column("run_id", "run", (row) => row.run_id.slice(0, 8), { left: true, cell: (row) => h("code", { title: row.run_id }, row.run_id.slice(0, 8)) }),
   ];
   const title = [listed(named), problem < 0 ? "" : data.problems[problem].id].filter((x) => x).join(" on ") || "All runs in this view";
   dialog.replaceChildren(
     h("div", { class: "head" }, h("h3", {}, `${title}: ${plural(rows.length, "run")}`),
       h("form", { method: "dialog" }, h("button", { "aria-label": "Close" }, "Close"))),
-    ...sortedTable({ name: "runs", columns, rows, sort: sortOf("by"), onsort: keepSort("by"), most: MOST_ROWS }),
+    ...sortedTable({ name: "runs", caption: title, columns, rows, sort: sortOf("by"), onsort: keepSort("by"), most: MOST_ROWS }),
     ...commands(result, runs).map(([words, command]) => commandBox(words, command)),
   );
   if (!dialog.open) dialog.showModal();

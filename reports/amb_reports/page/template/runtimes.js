@@ -52,11 +52,13 @@ const intervalOf = ({ low, high }) => (isKnown(low) ? `[${[low, high].map((x) =>
 FIGURES.push({
   name: "ert",
   title: "Expected queries to a threshold",
+  caption: "The lower a line, the fewer queries it takes to close that share of the gap.",
+  how: (result) => `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% intervals over problems." : "Bands are given for the whole study only."}`,
   draw(result) {
     const curved = expectedRuntimes(result).map(({ solver, thresholds }) => ({ solver, rows: thresholds.filter((row) => Number.isFinite(row.ert)) }))
       .filter(({ rows }) => rows.length);
     const all = curved.flatMap(({ rows }) => rows.flatMap((row) => [row.ert, isKnown(row.low) ? row.low : row.ert]));
-    if (!all.length) return { panels: [], caption: "No run reached any threshold." };
+    if (!all.length) return { panels: [], why: "No run reached any threshold." };
     const x = (rows) => rows.map((row) => row.fraction);
     return {
       margin: { left: 66 },
@@ -72,7 +74,7 @@ FIGURES.push({
           ...curved.filter(({ rows }) => rows.length < THRESHOLDS).map(({ solver, rows }) => ({ dots: true, solver, x: [rows.at(-1).fraction], y: [rows.at(-1).ert], symbol: "times" })),
         ],
       }],
-      caption: `Expected queries: those of all runs over the runs that reached the threshold; × where no run got further. ${gapWords(result, result.blocks)} ${result.selection.whole ? "Bands: 95% intervals over problems." : "Bands are given for the whole study only."}`,
+      says: `Expected queries to close three quarters of the gap: ${expectedRuntimes(result).map(({ solver, thresholds }) => [solver.name, thresholds[38].ert]).sort((a, b) => a[1] - b[1]).map(([name, ert]) => `${name} ${expectedQueries(ert)}`).join(", ")}.`,
     };
   },
 });
@@ -96,8 +98,8 @@ function drawRuntimes(result) {
     ...LISTED.flatMap((_, i) => [threshold(i), { key: `reached_${LISTED[i]}`, header: "runs that get there", text: (row) => percent(row.thresholds[i].reached), cell: (row) => rowsLink(percent(row.thresholds[i].reached), row.solver.name), value: (row) => row.thresholds[i].reached, descending: true, keys: [], values: () => [] }]),
   ];
   document.getElementById("runtimes").replaceChildren(h("h2", {}, "Expected runtimes"), ...(rows.length ? [
-    ...sortedTable({ name: "runtimes", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
-    h("p", { class: "muted" }, "Expected queries to close a share of each problem's gap, if each run that misses is followed by a "
+    ...sortedTable({ name: "runtimes", caption: "Expected queries to close a share of the gap", columns, rows, sort: sortOf("ert"), onsort: keepSort("ert") }),
+    howTo("runtimes", "Expected queries to close a share of each problem's gap, if each run that misses is followed by a "
       + `new one: queries of all runs over the runs that get there (ERT). ${gapWords(result, result.blocks)} ${result.selection.whole ? "Brackets: 95% intervals over problems. " : "Intervals are given for the whole study only. "}${scopeWords(result)}.`),
   ] : [h("p", {}, "No selected run is on a problem with thresholds.")]));
 }

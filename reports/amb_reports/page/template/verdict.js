@@ -1,19 +1,38 @@
 "use strict";
 // Which sentences a comparison calls for: the same choices, from the same tables, as in amb.stats.verdict.
 //
-// Both functions take { ranking, pairs, question, metric }: rows as in the tables of amb.stats, the solvers of pairs by name.
+// All take { ranking, pairs, question, metric }: rows as in the tables of amb.stats, the solvers of pairs by name.
 
-function verdictOf({ ranking, pairs, question, metric }) {
-  if (!ranking.length) return sentence("nothing selected");
-  if (ranking[0].problems === 0) return sentence("no common problem");
-  if (ranking.every((row) => row.failures === row.runs)) return sentence("all failed");
-  if (ranking.length === 1) {
-    const [{ solver, low, high, score: value }] = ranking, { label, logarithmic } = metric;
-    return sentence("alone", { solver, metric: label, score: withInterval(score(value, logarithmic), scoreInterval(low, high, logarithmic)) });
+function verdictOf(result) {
+  const silent = silentOf(result), { ranking, pairs, question, metric } = result;
+  if (silent) return sentence(...silent);
+  const parts = claimsOf(result).map((claim) => sentence(...claim));
+  if (question.control) {
+    const [{ first: solver }] = pairs;
+    parts.push(sentence("challenger", { solver, effect: effectOf(pairs, solver, question.control, metric) }));
   }
-  const lead = question.control ? againstControl(ranking, pairs, question, metric) : bestOf(ranking, pairs, question, metric);
-  return `${[lead, ...costsOf(ranking, pairs)].join("; ")}.`;
+  return `${[...parts, ...costsOf(ranking, pairs)].join("; ")}.`;
 }
+
+// The verdict in plain words: the same claims, without the numbers, and with solvers counted where they are more than two.
+function headlineOf(result) {
+  const silent = silentOf(result);
+  if (silent) return sentence(templates[`${silent[0]}, in short`] ? `${silent[0]}, in short` : silent[0], silent[1]);
+  const few = ([key, names]) => [key, Array.isArray(names) && names.length > 2 ? `${names.length} other solvers` : names];
+  return claimsOf(result).map(([name, words]) => sentence(`${name}, in short`, Object.fromEntries(Object.entries(words).map(few)))).join(" ");
+}
+
+// Why nothing can be compared, if so. A claim is [name of a sentence, the values that fill it].
+function silentOf({ ranking, metric: { label, logarithmic } }) {
+  if (!ranking.length) return ["nothing selected", {}];
+  if (ranking[0].problems === 0) return ["no common problem", {}];
+  if (ranking.every((row) => row.failures === row.runs)) return ["all failed", {}];
+  if (ranking.length > 1) return null;
+  const [{ solver, low, high, score: value }] = ranking;
+  return ["alone", { solver, metric: label, score: withInterval(score(value, logarithmic), scoreInterval(low, high, logarithmic)) }];
+}
+
+const claimsOf = ({ ranking, pairs, question, metric }) => (question.control ? againstControl(ranking, pairs, question) : [bestOf(ranking, pairs, question, metric)]);
 
 const LEAST_SEEDS = 3;
 
@@ -66,36 +85,35 @@ function bestOf(ranking, pairs, question, metric) {
   const ahead = own.filter(isAhead), beaten = ahead.map(rival), equal = own.filter((pair) => !isAhead(pair)).map(rival);
   const worse = own.filter(isBehind).map(rival), unsure = ahead.filter((pair) => !isSure(pair)).map(rival);
   const words = { best, second, effect: effectOf(pairs, best, second, metric) };
-  if (pairs.every((pair) => pair.note === "all tied")) return sentence("all tied");
+  if (pairs.every((pair) => pair.note === "all tied")) return ["all tied", {}];
   const seeds = Math.min(...ranking.map((row) => row.seeds));
-  if (seeds < LEAST_SEEDS) return sentence("too few seeds", { seeds, ...words });
-  if (worse.length) return sentence("first by rank only", { problems, best, worse, rival: worse[0], effect: effectOf(pairs, best, worse[0], metric) });
+  if (seeds < LEAST_SEEDS) return ["too few seeds", { seeds, ...words }];
+  if (worse.length) return ["first by rank only", { problems, best, worse, rival: worse[0], effect: effectOf(pairs, best, worse[0], metric) }];
   const p = pValue(Math.max(...ahead.map((pair) => pair.p_holm)));
-  if (!equal.length && unsure.length) return sentence("beats, interval with zero", { problems, beaten, unsure, p, ...words });
-  if (!equal.length && beaten.length === 1) return sentence("best of two", { problems, ...words });
-  if (!equal.length) return sentence("best of all", { problems, others: beaten.length, p, ...words });
-  if (beaten.length) return sentence("beats some", { problems, beaten, equal, p, ...words });
+  if (!equal.length && unsure.length) return ["beats, interval with zero", { problems, beaten, unsure, p, ...words }];
+  if (!equal.length && beaten.length === 1) return ["best of two", { problems, ...words }];
+  if (!equal.length) return ["best of all", { problems, others: beaten.length, p, ...words }];
+  if (beaten.length) return ["beats some", { problems, beaten, equal, p, ...words }];
   if (pairs.every((pair) => pair.note)) {
     const [{ units }] = pairs, { level } = question, comparisons = pairs.length;
     const least = Math.min(1, comparisons * smallestP(units));
     const few = sentence("too few problems", { problems: units, units: units === 1 ? level.replace(/s$/, "") : level, comparisons, least: compact(least) });
-    return sentence("underpowered", { reason: least > question.alpha_now ? few : sentence("too many ties"), ...words });
+    return ["underpowered", { reason: least > question.alpha_now ? few : sentence("too many ties"), ...words }];
   }
   const count = pairs.filter((pair) => pair.differs).length;
   const others = count ? sentence("others differ", { count }) : "";
-  return sentence("no winner", { others, equal: equalOf(pairs, best, second), ...words });
+  return ["no winner", { others, practically: equalOf(pairs, best, second), ...words }];
 }
 
-function againstControl(ranking, pairs, { control }, metric) {
+function againstControl(ranking, pairs, { control }) {
+  const seeds = Math.min(...ranking.map((row) => row.seeds));
+  if (seeds < LEAST_SEEDS) return [["too few seeds, control", { seeds }]];
   const better = pairs.filter((pair) => pair.differs && pair.balance > 0), worse = pairs.filter((pair) => pair.differs && pair.balance < 0);
   const alike = pairs.filter((pair) => !better.includes(pair) && !worse.includes(pair));
   const underpowered = alike.every((pair) => pair.note === "underpowered");
-  const parts = [
+  return [
     ["better than control", better], ["worse than control", worse], [underpowered ? "like control, underpowered" : "like control", alike],
-  ].filter(([, chosen]) => chosen.length).map(([name, chosen]) => sentence(name, { solvers: chosen.map((pair) => pair.first), control }));
-  const [{ first: challenger }] = pairs, seeds = Math.min(...ranking.map((row) => row.seeds));
-  const claims = seeds < LEAST_SEEDS ? [sentence("too few seeds, control", { seeds })] : parts;
-  return [...claims, sentence("challenger", { solver: challenger, effect: effectOf(pairs, challenger, control, metric) })].join("; ");
+  ].filter(([, chosen]) => chosen.length).map(([name, chosen]) => [name, { solvers: chosen.map((pair) => pair.first), control }]);
 }
 
 function effectOf(pairs, first, second, { logarithmic, noun: quantity }) {
