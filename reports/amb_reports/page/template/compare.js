@@ -26,8 +26,8 @@ function drawCompare(result) {
     h("div", { class: "versus" }, choice("a", "Solver", first, (a) => ({ a, b: a === second ? first : second })),
       choice("b", "against", second, (b) => ({ a: b === first ? second : first, b }))),
     h("p", { id: "compared" }, ...comparedWords(result, first, second)),
-    h("figure", { id: "figure-compare" }, plot, h("figcaption", {}, `Each dot is a problem: ${first} minus ${second}, medians over seeds. Click to see the runs.`)),
-    howTo("compare", `Right of zero, ${first} is better. The line and the band are the Hodges–Lehmann estimate and its 95% interval, those of the test above. `
+    h("figure", { id: "figure-compare" }, plot, h("figcaption", {}, `Each dot is a problem, in the colour of the solver that wins it: ${first} minus ${second}, medians over seeds.`)),
+    howTo("compare", `Click a dot to see its runs. Right of zero, ${first} is better. The line and the band are the Hodges–Lehmann estimate and its 95% interval, those of the test above. `
       + "They are of paired differences: on each problem both solvers see the same unit, so that easy and hard problems cancel out. The tests stay Holm-corrected over all pairs of the table below, whichever two are looked at."),
     disclosure("compared problems", `All ${plural(rows.length, "problem")} as a table`, {}, ...sortedTable({
       name: "compared", caption: `${first} against ${second} by problem`, columns, rows, sort: sortOf("problems"), onsort: keepSort("problems"),
@@ -73,7 +73,7 @@ function comparison(result, rows, pair, first, second, width) {
   const { data } = result, { layers, nameOf } = layersOf(result), left = nameMargin(width, layers);
   const values = [...rows.map((row) => row.difference), 0, pair?.low, pair?.high].filter((x) => Number.isFinite(x));
   const low = Math.min(...values), high = Math.max(...values), pad = 0.06 * (high - low) || 0.01, y = [-0.5, layers.length - 0.5];
-  const winner = (row) => data.solvers.find((solver) => solver.name === (row.difference > 0 ? first : second));
+  const winner = (sign) => data.solvers.find(({ name }) => name === { 1: first, [-1]: second }[sign]);
   const at = rows.map((row) => layers.indexOf(nameOf(data.problems.indexOf(row.problem))));
   const level = { style: { stroke: "var(--ink)", strokeWidth: 1 } };
   return {
@@ -85,9 +85,9 @@ function comparison(result, rows, pair, first, second, width) {
         ...(pair && isKnown(pair.low) && Number.isFinite(pair.low) && Number.isFinite(pair.high) ? [{ box: true, x: [pair.low, pair.high], y }] : []),
         { line: true, x: [0, 0], y, ...level },
         ...(pair && isKnown(pair.difference) ? [{ line: true, x: [pair.difference, pair.difference], y, style: { stroke: "var(--focus)", strokeWidth: 2 } }] : []),
-        ...[true, false].flatMap((positive) => {
-          const own = [...rows.keys()].filter((i) => (rows[i].difference > 0) === positive);
-          return own.length ? [{ dots: true, solver: winner(rows[own[0]]), x: own.map((i) => rows[i].difference), y: own.map((i) => at[i]), size: 4.5, faint: true }] : [];
+        ...[0, -1, 1].flatMap((sign) => {
+          const own = [...rows.keys()].filter((i) => Math.sign(round12(rows[i].difference)) === sign);
+          return own.length ? [{ dots: true, solver: winner(sign), x: own.map((i) => rows[i].difference), y: own.map((i) => at[i]), size: 4.5, faint: true }] : [];
         }),
       ],
       pick: ({ toX, toY }, x, y0) => {
