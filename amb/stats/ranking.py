@@ -40,9 +40,9 @@ def ranking(
         budget. In particular: letters ("" with a control); covered and asked (problems that the solver, or any solver,
         has a run on); normalized (0 at chance, 1 at the best known value; NaN if no problem has reference points);
         difference, difference_low, difference_high (paired, from the control or the first; NaN for itself); wins, ties,
-        losses (problems, against the control or summed over all others); p_holm (of the same pair); hit_share (runs that
-        reached the threshold); ert (its expected runtime, inf if no run reached it); solver_class ("": the class that the
-        comparison is about).
+        losses (problems, against the control or summed over all others); p_holm (of the same pair); hit_share (runs
+        that reached the threshold); ert (its expected runtime, inf if no run reached it); solver_class ("": the class
+        that the comparison is about).
     """
     covered = scored.groupby("solver")["problem"].nunique()
     budgets = scored.groupby("solver")["budget"].max()

@@ -10,8 +10,8 @@ from amb.atlas.make import Atlas
 from amb.atlas.report import AtlasReport
 from amb.study.durable import write_whole
 from amb_reports.atlas.payload import payload
-from amb_reports.figures.palette import COLOURS
-from amb_reports.page.html import DARK_COLOURS, environment
+from amb_reports.figures.colours import PAIRS
+from amb_reports.page.html import environment
 from amb_reports.page.payload import to_json
 
 SHARED = ("dom.js", "hash.js")
@@ -41,7 +41,7 @@ def render(data: dict[str, object], notes: list[str]) -> str:
             layers=data["layers"],
             notes=notes,
             amb=version("amb"),
-            colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+            colours=PAIRS[:7],
             style=_text("amb_reports.atlas", "atlas.css"),
             scripts=scripts,
             data=Markup(to_json(data)),

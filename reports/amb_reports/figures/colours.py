@@ -117,7 +117,7 @@ SHIPPED = (
     "portfolio", "tt-s", "tt", "protes", "cma", "natural", "snes", "local-search", "annealing", "ttopt", "optima-tt",
     "tt-exp", "gradient", "evosax", "nevergrad", "optuna", "cholesky-cma", "cma-margin", "cma-mean",
     "one-plus-lambda-resampling", "portfolio-transition", "protes-reference", "ttopt-quantized",
-    "optima-tt-quantized",
+    "optima-tt-quantized", "inception-loop",
 )  # fmt: skip
 """Solvers with a colour of their own, in the order of `PAIRS`. Add new ones at the end, so that none changes."""
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from amb.paper.layer_claims import activations_of, distances_of
 from amb.paper.studies import PaperData
 from amb.reports.images import as_rgb
-from amb_reports.figures.palette import COLOURS
+from amb_reports.figures.colours import PAIRS
+from amb_reports.figures.palette import lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,15 +25,16 @@ def curves(data: PaperData) -> Figure:
     left, right = figure.subplots(1, 2)
     runs = data.curves.runs
     start = min(INSET, data.effort.curve_budget // 4)
-    for number, (solver, group) in enumerate(runs.groupby("solver", sort=False)):
+    styles = lines(list(dict.fromkeys(runs["solver"])))
+    for solver, group in runs.groupby("solver", sort=False):
         traces = [
             np.fmax.accumulate(data.curves.traces[row.problem, row.solver, row.seed]) for row in group.itertuples()
         ]
         length = min(map(len, traces))
         median = np.median([trace[:length] for trace in traces], axis=0)
         queries = np.arange(1, length + 1)
-        left.plot(queries, median, color=COLOURS[number % len(COLOURS)], label=str(solver))
-        right.plot(queries[start:], median[start:], color=COLOURS[number % len(COLOURS)])
+        left.plot(queries, median, color=styles[str(solver)].colour, label=str(solver))
+        right.plot(queries[start:], median[start:], color=styles[str(solver)].colour)
     left.set(xlabel="queries", ylabel="activation", title="whole search")
     right.set(xlabel="queries", title=f"from query {start:,} on")
     left.legend(frameon=False)
@@ -75,7 +77,7 @@ def entropies(data: PaperData) -> Figure | None:
     axes = figure.subplots(-(-len(layers) // 5), min(5, len(layers)), sharex=True, squeeze=False).ravel()
     for axis, layer in zip(axes, layers, strict=False):
         values = best[best["layer"] == layer]["entropy"].astype(float)
-        axis.hist(values, bins=np.linspace(0, 1, 13), color=COLOURS[0], alpha=0.8)
+        axis.hist(values, bins=np.linspace(0, 1, 13), color=PAIRS[0][0], alpha=0.8)
         axis.set_title(layer, fontsize=9)
         axis.yaxis.get_major_locator().set_params(integer=True)
     for axis in axes[len(layers) :]:
@@ -93,7 +95,7 @@ def distances(data: PaperData) -> Figure | None:
     figure = Figure(figsize=(5, 3.2), layout="constrained")
     axis = figure.subplots()
     bins = np.histogram_bin_edges(np.concatenate([first, last]), 15).tolist()
-    for values, colour, layer in ((first, COLOURS[0], data.layers[0]), (last, COLOURS[1], data.layers[-1])):
+    for values, colour, layer in ((first, PAIRS[0][0], data.layers[0]), (last, PAIRS[1][0], data.layers[-1])):
         axis.hist(values, bins=bins, color=colour, alpha=0.6, label=layer)
     random = float(data.atlas.measures.yardsticks["latent"].iloc[0])
     axis.axvline(random, color="grey", linestyle="--", label="random pairs, mean")
