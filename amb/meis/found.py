@@ -13,9 +13,12 @@ from amb.contracts.space import FloatArray
 from amb.errors import StudyError
 from amb.meis.columns import MEIS
 from amb.meis.evolution import animate, evolution_of
-from amb.spec import ProblemId
+from amb.spec import ProblemId, Spec, without_noise
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
+
+INPUT_OPTIONS = ("input", "deviation")
+"""Options of a problem that change how its image is shown, not which image it is."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Found:
             )
         if rows.empty:
             return np.empty((0, 0, 0, 0), np.uint8)
+        if rows["candidate"].map(len).nunique() > 1:
+            raise StudyError("inputs of different dimensions cannot be drawn together; choose one problem")
         # A generator's images depend on the latent only, so one problem renders all candidates of its grid.
         candidates = np.stack(rows["candidate"].tolist())
         return self.problem(str(rows["problem"].iloc[0])).images(candidates)
@@ -136,11 +141,21 @@ def found_in(
     return Found(full, problem, load)
 
 
+def generator_of(problem: str) -> str:
+    """The generator of a problem with the options that choose its grid: two grids are two generators here.
+
+    Candidates of different grids mean different images, so they are never rendered or compared together.
+    """
+    spec = Spec.parse(without_noise(problem))
+    options = tuple((name, value) for name, value in spec.options if name not in INPUT_OPTIONS)
+    return str(Spec(ProblemId.parse(problem).generator, options))
+
+
 def _row(record: RunRecord) -> dict[str, object]:
     parts = ProblemId.parse(record.plan.problem)
     return {
         "problem": record.plan.problem,
-        "generator": parts.generator,
+        "generator": generator_of(record.plan.problem),
         "target": parts.target,
         "layer": parts.layer,
         "unit": parts.unit,

@@ -19,7 +19,7 @@ from amb.meis.distances import distance_table, yardstick
 from amb.meis.found import Found
 from amb.meis.layers import layer_table, ratio_table
 from amb.meis.natural import WITHOUT_DATA, measure, placed
-from amb.spec import Spec, without_noise
+from amb.spec import ProblemId, Spec, without_noise
 from amb.text import plural
 
 PRESENTATIONS = 100
@@ -91,7 +91,8 @@ def measure_all(
     table = found.table
     networks = [str(name) for name in table["target"].unique()]
     natural = {name: _natural(found, name, data, families, notes, progress) for name in networks}
-    unknown = [name for name in networks if natural[name] is None]
+    known = {name: _family(table[table["target"] == name], families) is not None for name in networks}
+    unknown = [name for name in networks if natural[name] is None and known[name]]
     if unknown and not notes:
         others = f" and {plural(len(unknown) - 1, 'more network')}" if len(unknown) > 1 else ""
         notes.append(f"{unknown[0]}{others}: {WITHOUT_DATA}")
@@ -107,8 +108,8 @@ def measure_all(
         apart.append(distance_table(rows, images, found.problem, stick))
     meis = pd.concat([table, placed(table, natural), pd.concat(seen).reindex(table.index)], axis=1)
     meis["agrees"] = agreement(meis["class"], meis["natural_class"])
-    known = [one for one in apart if len(one)]
-    distances = pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=list(DISTANCES))
+    measured = [one for one in apart if len(one)]
+    distances = pd.concat(measured, ignore_index=True) if measured else pd.DataFrame(columns=list(DISTANCES))
     return Measures(
         found,
         meis[["run_id", *MEIS, *NATURAL, *CLASSES]],
@@ -150,7 +151,7 @@ def _natural(
 
 def _family(rows: pd.DataFrame, families: Mapping[str, Family]) -> Family | None:
     """The family of the first row's problem; None for a network that was given as an object."""
-    name = f"{rows['generator'].iloc[0]}/{rows['target'].iloc[0]}"
+    name = ProblemId.parse(str(rows["problem"].iloc[0])).pair
     try:
         return families[name] if name in families else find_family(name)
     except AmbError:

@@ -18,9 +18,11 @@ from amb.meis import columns
 from amb.meis.classes import normalized_entropy
 from amb.meis.distances import latent_distances, similarities, yardstick
 from amb.meis.evolution import animate
+from amb.meis.found import found_in
 from amb.meis.layers import ratio_table
-from amb.meis.measure import Measures
+from amb.meis.measure import Measures, measure_all
 from amb.meis.units import histogram, layer_activations, layer_scan, natural_responses, shares_of
+from amb.study.published import open_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -219,3 +221,25 @@ def test_the_command_writes_tables_and_valid_json(study: Path, tmp_path: Path) -
 def test_random_pairs_are_measured_reproducibly() -> None:
     problem = amb.problem("mnist-sngan/mnist-snn/out/8")
     assert yardstick(problem, pairs=20) == yardstick(problem, pairs=20)
+
+
+def test_candidates_of_two_grids_are_never_drawn_or_compared_together(tmp_path: Path) -> None:
+    """A level means another latent on another grid, so the inputs count as those of two generators."""
+    problems = ["mnist-sngan/mnist-snn/out/1", "mnist-sngan/mnist-snn/out/1[grid=quantile]"]
+    amb.compare("random,one-plus-lambda", problems, budget=10, seeds=1, study=tmp_path / "s")
+    measures = amb.analyse(tmp_path / "s")
+    assert sorted(measures.layers["generator"]) == ["mnist-sngan", "mnist-sngan[grid=quantile]"]
+    assert len(measures.distances) == 2
+    for name, rows in measures.meis.groupby("problem"):
+        seen = amb.layer_activations("mnist-sngan/mnist-snn", "out", measures.found.images(rows))[:, 1]
+        assert seen == pytest.approx(rows["activation"].to_numpy()), name
+
+
+def test_functions_without_a_network_have_distances_and_nothing_else(tmp_path: Path) -> None:
+    """What cannot be measured is missing, and no data set is asked for."""
+    bowl = amb.objective(lambda point: -float((point**2).sum()), [(-1, 1)] * 3)
+    result = amb.compare("random,one-plus-lambda", bowl, budget=10, seeds=1, study=tmp_path / "s")
+    measures = measure_all(found_in(open_study(tmp_path / "s"), result.plan.problem))
+    assert len(measures.distances) == 1
+    assert measures.meis["percentile"].isna().all()
+    assert not any("data set" in note for note in measures.notes)
