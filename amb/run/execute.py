@@ -153,6 +153,7 @@ class _Execution:
                 self._study.tidy(plan)
             else:
                 waiting.append(plan)
+        self._study.index.save()
         # Solvers take turns, seed by seed: drift of the machine affects all of them equally.
         return sorted(waiting, key=lambda plan: plan.seed) if self._timing else waiting
 
@@ -219,20 +220,25 @@ class _Execution:
 def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
     """Whether the study holds the run of a plan; a damaged run file is moved to ``damaged/``."""
     try:
-        loaded = study.load(plan)
+        ending = study.ending(plan)
+        if ending is None:
+            return False
+        status, timed = ending.status, ending.timing
+        if ending.budget > plan.budget:
+            loaded = study.load(plan)
+            if loaded is None:  # another process has just moved it away
+                return False
+            status, timed = loaded[0].status, loaded[0].timing
     except StudyError as cause:
         destination = study.set_aside(study.run_file(plan.run_id), str(cause))
         watch.note(f"{cause}: moved to {destination}; the run is repeated", event="damaged run", run_id=plan.run_id)
         return False
-    if loaded is None:
-        return False
-    record, _ = loaded
-    if record.status != "ok":
+    if status != "ok":
         return not retry
-    if record.plan.budget < plan.budget or (timing and not record.timing):
+    if ending.budget < plan.budget or (timing and not timed):
         return False
     # A failed run that spent its budget is retried like any other, unless the study holds a longer version of it.
-    return not (retry and record.failed and study.stored_budget(plan) == plan.budget)
+    return not (retry and ending.failed and ending.budget == plan.budget)
 
 
 def refuse_unstorable(plans: Sequence[RunPlan]) -> None:

@@ -70,7 +70,14 @@ class StudyStatus:
 
 def study_status(study: Study) -> StudyStatus:
     """Read the state of a study, even while another process works on it."""
-    records = [record for path in sorted((study.folder / "runs").glob("*.parquet")) if (record := _peek(path))]
+    finished, failures = 0, []
+    for path in sorted((study.folder / "runs").glob("*.parquet")):
+        entry = study.index.find(path)
+        if entry is not None and not entry.failed:
+            finished += 1
+        elif record := _peek(path):
+            finished += not record.failed
+            failures += [record] * record.failed
     under_way = []
     for path, content in _journals(study):
         if content is not None and content.plan is not None:
@@ -92,8 +99,8 @@ def study_status(study: Study) -> StudyStatus:
         elif line.get("level") != "info" and event != "run ended":
             warnings.append(str(line.get("message", event)))
     return StudyStatus(
-        sum(not record.failed for record in records),
-        tuple(record for record in records if record.failed),
+        finished,
+        tuple(failures),
         tuple(under_way),
         session,
         rate,

@@ -342,7 +342,9 @@ class Trace:
 
 def distinct(candidates: IntArray) -> int | None:
     """How many of the candidates differ; None if some are unknown."""
-    return None if (candidates < 0).any() else len(np.unique(candidates, axis=0))
+    if (candidates < 0).any():
+        return None
+    return len(np.unique(candidates.ravel() if candidates.shape[1] == 1 else candidates, axis=0))
 
 
 def improvements(values: FloatArray) -> IntArray:

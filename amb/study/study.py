@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
 from amb.study.environment import environment
+from amb.study.index import Entry, Identity, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import StudyLog
@@ -120,9 +122,27 @@ class Study:
         record, trace = read_run(path)
         return record.at_budget(trace, plan.budget)
 
-    def stored_budget(self, plan: RunPlan) -> int:
-        """The budget of the run file that answers for a plan, which may be larger than the plan's."""
-        return read_run(self.run_file(plan.run_id))[0].plan.budget
+    @cached_property
+    def index(self) -> Index:
+        """How the runs ended that were read before."""
+        return Index(self.folder)
+
+    def ending(self, plan: RunPlan) -> Entry | None:
+        """How the finished run of a plan ended, whatever its budget; None without one. See `amb.study.index`.
+
+        Raises:
+            StudyError: the run's file is damaged.
+        """
+        path = self.run_file(plan.run_id)
+        if (entry := self.index.find(path)) is not None:
+            return entry
+        try:
+            file = Identity.of(path)
+        except OSError:
+            return None
+        record, _ = read_run(path)
+        self.index.add(path, file, record)
+        return Entry(file, record.status, record.failed, record.plan.budget, record.timing)
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """All finished runs, in the order of their run ids."""

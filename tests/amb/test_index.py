@@ -1,0 +1,184 @@
+"""The index of a study's runs never changes an answer: whatever happens to it or to the files, they decide."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb.run.execute import is_finished
+from amb.run.progress import NoProgress
+from amb.run.watch import Watch
+from amb.study import index
+from amb.study.health import study_status
+from amb.study.manifest import Settings
+from amb.study.runs import RunPlan, RunRecord, Status, Trace
+from amb.study.study import Study
+
+PLANS = [RunPlan("p/q/r/0", "print", "random", "1", seed, 4) for seed in range(6)]
+OUTCOMES: list[tuple[Status, float]] = [
+    ("ok", 1.0), ("crash", 1.0), ("ok", np.nan), ("timeout", np.nan), ("ok", 0.5), ("ok", 0.25)
+]  # fmt: skip
+
+
+def save(study: Study, plan: RunPlan, status: Status = "ok", final: float = 1.0, *, timing: bool = False) -> None:
+    trace = Trace(np.arange(8).reshape(4, 2), np.arange(4.0), np.arange(4.0), np.array([4]))
+    study.save(RunRecord(plan, status, 4, 4, (), final, 0.0, 0.0, 0.0, timing=timing), trace)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of six runs with its index."""
+    monkeypatch.setattr(index, "SETTLED_SECONDS", -1.0)
+    study = Study(tmp_path / "study")
+    study.describe(PLANS, Settings())
+    for number, (plan, (status, final)) in enumerate(zip(PLANS, OUTCOMES, strict=True)):
+        save(study, plan, status, final, timing=number % 2 == 0)
+    answers(study.folder)
+    study = Study(study.folder)
+    assert all(study.index.find(study.run_file(plan.run_id)) for plan in PLANS)
+    return study.folder
+
+
+def answers(folder: Path) -> list[object]:
+    """What a start and the status say, for every kind of question; the index is written again."""
+    study = Study(folder)
+    watch = Watch(NoProgress(), study.log)
+    found: list[object] = [
+        is_finished(study, replace(plan, budget=budget), timing=timing, retry=retry, watch=watch)
+        for plan in PLANS
+        for budget in (3, 4, 5)
+        for timing in (False, True)
+        for retry in (False, True)
+    ]
+    study.index.save()
+    state = study_status(study)
+    return [*found, state.finished, state.failed]
+
+
+def without_index(folder: Path) -> list[object]:
+    """The same from the run files alone, in a copy."""
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(index.NAME))
+    found = answers(copy)
+    shutil.rmtree(copy)
+    return found
+
+
+def rewrite(folder: Path) -> None:
+    save(Study(folder), PLANS[0], "crash", np.nan)
+
+
+def overwrite_in_place(folder: Path) -> None:
+    """Of the same size, with the old times."""
+    path = Study(folder).run_file(PLANS[0].run_id)
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[60] ^= 1
+    time.sleep(0.02)
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def swap(folder: Path) -> None:
+    """The index of a different study."""
+    other = folder.with_name("other")
+    for plan in PLANS:
+        save(Study(other), plan, "crash", np.nan)
+    answers(other)
+    shutil.copy(other / index.NAME, folder / index.NAME)
+
+
+def claim_success(folder: Path) -> None:
+    """An index with every identity wrong that says that all runs went well."""
+    path = folder / index.NAME
+    entries = index._read(path)
+    forged = {
+        name: index.Entry(index.Identity(1, 2, 3, entry.file.inode), "ok", False, 4, True)
+        for name, entry in entries.items()
+    }
+    path.write_bytes(index.msgspec.json.encode(index._Content(index.FORMAT, forged)))
+
+
+def link(folder: Path) -> None:
+    (folder / index.NAME).unlink()
+    (folder / index.NAME).symlink_to(folder / "manifest.json")
+
+
+CHANGES: list[Callable[[Path], object]] = [
+    lambda folder: None,
+    rewrite,
+    overwrite_in_place,
+    swap,
+    claim_success,
+    link,
+    lambda folder: Study(folder).run_file(PLANS[0].run_id).unlink(),
+    lambda folder: (folder / index.NAME).unlink(),
+    lambda folder: (folder / index.NAME).write_bytes((folder / index.NAME).read_bytes()[:-9]),
+    lambda folder: (folder / index.NAME).write_text("[" * 100_000),
+    lambda folder: (folder / index.NAME).write_text('{"index": 1, "runs": {"x": [[1, 2, 3, 4], "great", 0, 1, 2]}}'),
+    lambda folder: (folder / index.NAME).write_text('{"index": 99, "runs": {}}'),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_index_that_is_stale_damaged_foreign_or_missing_changes_no_answer(
+    folder: Path, change: Callable[[Path], object]
+) -> None:
+    change(folder)
+    expected = without_index(folder)
+    assert answers(folder) == expected
+
+
+def test_a_copied_study_is_read_again(folder: Path) -> None:
+    copy = folder.with_name("copied")
+    shutil.copytree(folder, copy)
+    study = Study(copy)
+    assert [study.index.find(study.run_file(plan.run_id)) for plan in PLANS] == [None] * len(PLANS)
+
+
+def test_a_file_that_may_still_change_is_not_noted(tmp_path: Path) -> None:
+    """Two writes within one tick of the clock have the same times."""
+    study = Study(tmp_path)
+    save(study, PLANS[0])
+    assert study.ending(PLANS[0]) is not None
+    study.index.save()
+    assert not (tmp_path / index.NAME).exists()
+
+
+def test_with_an_index_nothing_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amb.study.study.read_run", lambda path: pytest.fail(f"{path} was opened"))
+    study = Study(folder)
+    assert all(is_finished(study, p, timing=False, retry=False, watch=Watch(NoProgress(), study.log)) for p in PLANS)
+    assert study_status(study).finished == 3
+
+
+def test_an_index_that_cannot_be_written_is_no_error(folder: Path) -> None:
+    expected = answers(folder)
+    (folder / index.NAME).unlink()
+    (folder / index.NAME).mkdir()
+    assert answers(folder) == expected
+
+
+def test_processes_that_write_it_together_leave_a_whole_one(folder: Path) -> None:
+    expected = answers(folder)
+    children = []
+    for _ in range(4):
+        if (child := os.fork()) == 0:
+            status = 1
+            try:
+                for _ in range(10):
+                    (folder / index.NAME).unlink(missing_ok=True)
+                    assert answers(folder) == expected
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert answers(folder) == expected
+    assert len(index._read(folder / index.NAME)) == len(PLANS)
+    assert not list(folder.glob(".*.tmp"))
