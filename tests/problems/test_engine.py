@@ -180,7 +180,8 @@ def test_adding_the_rows_of_spikes_is_the_convolution(
         spikes.permute(0, 3, 1, 2).double(), weight.double() * 0.25, affine.bias.double(), stride, padding
     ).permute(0, 2, 3, 1)
     assert EventConvolution.fits(affine)  # up to 5 x 40 weights of at least -128
-    assert torch.equal(plain.float(), EventConvolution(affine, side)(spikes))
+    convolution = EventConvolution(affine, side)
+    assert torch.equal(plain.float(), convolution(spikes))
     assert torch.equal(plain.float(), Convolution(affine, side, arithmetic="products")(spikes))
 
 
@@ -237,6 +238,48 @@ def test_a_line_of_weights_that_16_bits_do_not_hold_is_left_to_dense_arithmetic(
     assert EventConvolution.fits(Affine(weight, scale, bias)) == (3 * 86 * 127 <= 32767)
     assert not EventConvolution.fits(Affine(torch.full((16, 87, 3, 3), 127, dtype=torch.int8), scale, bias))
     assert not EventConvolution.fits(Affine(torch.full((16, 86, 3, 3), -128, dtype=torch.int8), scale, bias))
+
+
+@given(
+    side=st.integers(1, 5),
+    inputs=st.sampled_from([3, 8, 32, 64]),
+    outputs=st.sampled_from([32, 64]),
+    shape=st.sampled_from([(1, 2, 0), (3, 1, 1), (3, 2, 1)]),
+    shortcut=st.sampled_from([None, "spikes", "currents"]),
+    reset=st.sampled_from(["zero", "subtract"]),
+    extreme=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_firing_without_storing_the_currents_gives_the_same_spikes(
+    side: int,
+    inputs: int,
+    outputs: int,
+    shape: tuple[int, int, int],
+    shortcut: str | None,
+    reset: str,
+    extreme: bool,
+    seed: int,
+) -> None:
+    kernel, stride, padding = shape
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randint(-128, 128, (outputs, inputs, kernel, kernel), generator=generator, dtype=torch.int8)
+    if extreme:
+        weight[:] = 127  # 576 inputs overflow 16 bits
+    affine = Affine(weight, torch.full((outputs,), 2.0**-9), torch.arange(float(outputs)) / 64, stride, padding)
+    assume(EventConvolution.fits(affine))
+    neuron, frames = Neuron(0.5, 0.75, False, reset), 6
+    spikes = (torch.rand((frames, 2, side, side, inputs), generator=generator) < 0.2).to(torch.uint8)
+    current = Convolution(affine, side, arithmetic="floats")(spikes.flatten(0, 1))
+    current = current.view(frames, 2, *current.shape[1:])
+    added = {
+        None: None,
+        "spikes": torch.randint(0, 2, current.shape, generator=generator, dtype=torch.uint8),
+        "currents": torch.randint(-9, 9, current.shape, generator=generator) / 8,
+    }[shortcut]
+    convolution = EventConvolution(affine, side)
+    assert convolution.fires
+    assert torch.equal(EagerKernels(neuron, frames).fire(current, added), convolution.fire(spikes, added, neuron))
 
 
 def test_all_targets_are_shipped() -> None:

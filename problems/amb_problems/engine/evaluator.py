@@ -11,6 +11,7 @@ from torch import Tensor
 
 from amb.contracts.target import check_unit
 from amb.errors import SpecError
+from amb_problems.engine.allocator import keep_memory
 from amb_problems.engine.compiled_kernels import CompiledKernels
 from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.eager_kernels import EagerKernels
@@ -25,8 +26,7 @@ Images = NDArray[np.uint8] | Tensor
 """uint8 `[n, side, side, channels]`; a tensor must already be on the evaluator's device."""
 
 _CHUNK = 16
-"""Images per chunk: enough to fill the arithmetic units. From 32 on, malloc returns the memory of the currents to the
-system after every layer, and allocating it again halves the speed."""
+"""Images per chunk: enough to fill the arithmetic units, few enough for the caches."""
 _FIRST_LAYER_CHUNK = 128
 """The first layer takes so little time per image that the overhead of calls would dominate."""
 _ACCELERATOR_CHUNK = 256
@@ -50,6 +50,8 @@ class Evaluator:
         self.network = network
         self.device = torch.device(device)
         on_cpu = self.device.type == "cpu"
+        if on_cpu:
+            keep_memory()
         make: Callable[[Neuron, int], Kernels] = CompiledKernels if on_cpu and backend != "eager" else EagerKernels
         self.algorithm = _choose_algorithm(backend, self.device)
         kernels = make(network.neuron, network.frames)

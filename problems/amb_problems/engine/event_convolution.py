@@ -15,7 +15,8 @@ from torch import Tensor
 
 from amb_problems.engine import event_loops
 from amb_problems.engine.convolution import Convolution, has_integers
-from amb_problems.engine.stages import Affine
+from amb_problems.engine.stages import Affine, Neuron
+from amb_problems.engine.vector_sums import aligned
 
 _CACHED = 48 << 10
 """Size in bytes of one kernel line of weights, below which four neurons are looked up at once."""
@@ -40,7 +41,8 @@ class EventConvolution:
         padded = -(-outputs // event_loops.LANES) * event_loops.LANES
         self._quartets = inputs % 4 == 0 and affine.kernel * inputs * 4 * padded * 2 <= _CACHED
         self._spill = not holds_subsets(affine.weight.long().flatten(1))
-        self._rows = _patterns(_rows(affine, padded)) if self._quartets else _rows(affine, padded)
+        rows = _rows(affine, padded)
+        self._rows = aligned(_patterns(rows) if self._quartets else rows)
         self._scale, self._bias = affine.scale.numpy(), affine.bias.numpy()
 
     @staticmethod
@@ -57,6 +59,31 @@ class EventConvolution:
             a.kernel, a.stride, a.padding, currents.numpy(),
         )  # fmt: skip
         return currents
+
+    @property
+    def fires(self) -> bool:
+        """Whether `fire` is available: rows of weights fill the lines of the cache without padding."""
+        return self._rows.shape[1] == self._affine.outputs
+
+    def fire(self, spikes: Tensor, shortcut: Tensor | None, neuron: Neuron) -> Tensor:
+        """Spikes of neurons under the currents of spikes, both uint8 `[frames, n, side, side, channels]`.
+
+        The currents are not stored, so that neither memory nor its allocation limits the speed.
+
+        Args:
+            spikes: what the layer receives.
+            shortcut: spikes (uint8) or currents (float32) of the shape of the result, added to the currents.
+            neuron: the neuron model.
+        """
+        a, (side, outputs), (frames, n) = self._affine, self._output, spikes.shape[:2]
+        out = torch.empty((frames, n, side, side, outputs), dtype=torch.uint8)
+        added = torch.empty((frames, n, 0), dtype=torch.uint8) if shortcut is None else shortcut.view(frames, n, -1)
+        event_loops.fire(
+            spikes.contiguous().numpy(), self._rows, self._quartets, self._spill, self._scale, self._bias,
+            a.kernel, a.stride, a.padding, added.numpy(),
+            np.float32(neuron.decay), neuron.level, neuron.kept, neuron.taken, out.numpy(),
+        )  # fmt: skip
+        return out
 
     def operations(self, rows: int) -> int:
         """Multiplications and additions of the dense convolution for `rows` maps, including taps that see padding."""

@@ -157,11 +157,17 @@ class Forward:
         for index in range(1, end):
             stage = self.network.stages[index]
             if stage.name not in spikes:
-                received = spikes[self.network.stages[index - 1].name]
-                current, shortcut = self._currents(index, received, None), self._shortcut(index, spikes, None)
-                spikes[stage.name] = self.kernels.fire(current, shortcut)
+                spikes[stage.name] = self._fire(index, spikes)
             yield stage.name, spikes[stage.name]
             self._forget(spikes, index)
+
+    def _fire(self, index: int, spikes: dict[str, Tensor]) -> Tensor:
+        """Spikes of all units of a stage."""
+        stage, received = self.network.stages[index], spikes[self.network.stages[index - 1].name]
+        convolution, shortcut = self.convolution(index, None), self._shortcut(index, spikes, None)
+        if isinstance(convolution, EventConvolution) and convolution.fires and stage.pool is None:
+            return convolution.fire(received, shortcut, self.network.neuron)
+        return self.kernels.fire(self._currents(index, received, None), shortcut)
 
     def _superposes(self) -> bool:
         """Whether the second stage can be computed from the first one's periods instead of its frames."""

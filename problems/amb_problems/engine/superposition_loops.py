@@ -78,7 +78,7 @@ def superpose(periods, weight, kernel, padding, pool, stride, scale, bias, decay
     for x in range(tall):
         factor[x * units : (x + 1) * units] = scale
         offset[x * units : (x + 1) * units] = bias
-    firing = np.empty((frames, frames), np.int32)
+    firing = np.empty(frames * frames, np.int32)
     size = np.empty(frames, np.int64)
     for i in range(n):
         _sort(periods[i], begin, position, channel)
@@ -87,7 +87,7 @@ def superpose(periods, weight, kernel, padding, pool, stride, scale, bias, decay
         for p in range(1, frames + 1):
             if begin[p, side] > begin[p, 0]:
                 for t in range(p - 1, frames, p):
-                    firing[t, size[t]] = present * block
+                    firing[t * frames + size[t]] = present * block
                     size[t] += 1
                 present += 1
         for start in range(0, tall, lines):
@@ -117,7 +117,7 @@ def superpose(periods, weight, kernel, padding, pool, stride, scale, bias, decay
             potential[:] = _ZERO
             for t in range(frames):
                 total[:] = 0
-                sum_rows(current, firing[t], 0, size[t], 0, total)
+                sum_rows(current, firing, t * frames, t * frames + size[t], 0, block, total, 0)
                 for y in range(end - start):
                     for a in range(pool):
                         summed = total[(y * stride + a) * line + begun :]

@@ -4,6 +4,8 @@ numba does not expose vector registers: through memory, the same loop takes thre
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ from amb.compiling import compiled
 LINE = 64
 """Bytes in a line of the cache: a vector that crosses from one line into the next takes twice the time to load."""
 _UNROLLED = 4
+_CHAINS = 4
 _WORD = ir.IntType(64)
+_Vectors = list[ir.Value]
 
 
 def aligned(values: NDArray[Any]) -> NDArray[Any]:
@@ -64,47 +68,51 @@ class _Memory:
 
 
 def _summer(vectors: int, lanes: int) -> Callable[..., None]:
-    """Compiles `total[o:] += sum(weight[base + row[j] + o:] for j in range(first, last))` for a number of vectors."""
+    """Compiles `total[at:] += sum(weight[base + row[j] :] for j in range(first, last))` for a number of vectors.
+
+    Few vectors are summed in several chains, since an addition waits for the one before.
+    """
+    chains = max(1, _CHAINS // vectors)
 
     @intrinsic
-    def add(typing, weight, row, first, last, base, o, total):  # type: ignore[no-untyped-def]
-        signature = types.void(weight, row, first, last, base, o, total)
+    def add(typing, weight, row, first, last, base, total, at):  # type: ignore[no-untyped-def]
+        signature = types.void(weight, row, first, last, base, total, at)
 
         def code(context, builder, signature, arguments: Sequence[ir.Value]):  # type: ignore[no-untyped-def]
             memory = _Memory(context, builder, signature, arguments, lanes)
-            first, last, base, o = arguments[2:6]
-            own, origin = memory.place(6, o), memory.place(0, builder.add(base, o))
+            first, last, base = arguments[2:5]
+            own, origin = memory.place(5, arguments[6]), memory.place(0, base)
 
-            def loop(step: int, start: ir.Value, sums: Sequence[ir.Value]) -> tuple[ir.Value, list[ir.Value]]:
+            def loop(step: int, start: ir.Value, sums: Sequence[_Vectors]) -> tuple[ir.Value, list[_Vectors]]:
                 """Add `step` rows at a time while enough remain; returns where it stopped, and the sums."""
                 before = builder.block
                 head, body, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
                 builder.branch(head)
                 builder.position_at_end(head)
-                j, olds = builder.phi(_WORD), [builder.phi(old.type) for old in sums]
+                j, olds = builder.phi(_WORD), [[builder.phi(old.type) for old in group] for group in sums]
                 following = builder.add(j, ir.Constant(_WORD, step))
                 builder.cbranch(builder.icmp_signed("<=", following, last), body, done)
                 builder.position_at_end(body)
-                news: list[ir.Value] = list(olds)
-                for pair in range(0, step, 2):  # of each two rows, so that half of the additions wait for no other
-                    loaded = []
-                    for i in range(pair, min(pair + 2, step)):
-                        number = builder.load(memory.place(1, builder.add(j, ir.Constant(_WORD, i))))
-                        place = builder.gep(origin, [builder.sext(number, _WORD)])
-                        loaded.append([memory.load(place, v) for v in range(vectors)])
-                    both = [builder.add(*two) for two in zip(*loaded, strict=True)] if len(loaded) > 1 else loaded[0]
-                    news = [builder.add(new, more) for new, more in zip(news, both, strict=True)]
+                news: list[_Vectors] = [list(group) for group in olds]
+                for i in range(step):
+                    number = builder.load(memory.place(1, builder.add(j, ir.Constant(_WORD, i))))
+                    place = builder.gep(origin, [builder.sext(number, _WORD)])
+                    group = news[i % len(news)]
+                    news[i % len(news)] = [builder.add(new, memory.load(place, v)) for v, new in enumerate(group)]
                 builder.branch(head)
-                for phi, old, new in [(j, start, following), *zip(olds, sums, news, strict=True)]:
+                phis, befores, afters = (chain.from_iterable(groups) for groups in (olds, sums, news))
+                for phi, old, new in [(j, start, following), *zip(phis, befores, afters, strict=True)]:
                     phi.add_incoming(old, before)
                     phi.add_incoming(new, body)
                 builder.position_at_end(done)
                 return j, olds
 
-            j, news = loop(_UNROLLED, first, [memory.load(own, v) for v in range(vectors)])
-            j, news = loop(1, j, news)
-            for v, new in enumerate(news):
-                memory.store(new, own, v)
+            zero = ir.Constant(memory.load(own, 0).type, None)
+            sums = [[memory.load(own, v) for v in range(vectors)], *[[zero] * vectors for _ in range(chains - 1)]]
+            j, sums = loop(_UNROLLED, first, sums)
+            j, sums = loop(1, j, sums)
+            for v, parts in enumerate(zip(*sums, strict=True)):
+                memory.store(reduce(builder.add, parts), own, v)
             return context.get_dummy_value()
 
         return signature, code
@@ -131,6 +139,24 @@ def _adder(vectors: int, lanes: int) -> Callable[..., None]:
     return add
 
 
+@intrinsic
+def shift_8(typing, source, first, shift, target, at):  # type: ignore[no-untyped-def]
+    """Compiles `target[at : at + 8] = source[first : first + 8] + shift`; arrays are flat, of int32."""
+    signature = types.void(source, types.int64, types.int64, target, types.int64)
+
+    def code(context, builder, signature, arguments: Sequence[ir.Value]):  # type: ignore[no-untyped-def]
+        memory = _Memory(context, builder, signature, arguments, 8)
+        values = memory.load(memory.place(0, arguments[1]), 0)
+        element, number = values.type.element, arguments[2]
+        spread = ir.Constant(values.type, ir.Undefined)
+        for i in range(8):
+            spread = builder.insert_element(spread, builder.trunc(number, element), ir.Constant(element, i))
+        memory.store(builder.add(values, spread), memory.place(3, arguments[4]), 0)
+        return context.get_dummy_value()
+
+    return signature, code
+
+
 _sum_8, _sum_16, _sum_32, _sum_64, _sum_128 = (
     _summer(1, 8), _summer(1, 16), _summer(1, 32), _summer(2, 32), _summer(4, 32)
 )  # fmt: skip
@@ -140,28 +166,31 @@ _add_8, _add_16, _add_32, _add_64, _add_128 = (
 
 
 @compiled(nogil=True)
-def sum_rows(weight, row, first, last, base, total):  # type: ignore[no-untyped-def]
-    """Add the rows of weights that begin at `base + row[first:last]` to `total`, in the widest possible pieces."""
+def sum_rows(weight, row, first, last, base, size, total, at):  # type: ignore[no-untyped-def]
+    """Add rows of `size` weights, which begin at `base + row[first:last]`, to `total` from `at` on.
+
+    Arrays are flat, `row` is int32, and `size` is a multiple of 8.
+    """
     o = 0
-    while o + 128 <= total.size:
-        _sum_128(weight, row, first, last, base, o, total)
+    while o + 128 <= size:
+        _sum_128(weight, row, first, last, base + o, total, at + o)
         o += 128
-    if o + 64 <= total.size:
-        _sum_64(weight, row, first, last, base, o, total)
+    if o + 64 <= size:
+        _sum_64(weight, row, first, last, base + o, total, at + o)
         o += 64
-    if o + 32 <= total.size:
-        _sum_32(weight, row, first, last, base, o, total)
+    if o + 32 <= size:
+        _sum_32(weight, row, first, last, base + o, total, at + o)
         o += 32
-    if o + 16 <= total.size:
-        _sum_16(weight, row, first, last, base, o, total)
+    if o + 16 <= size:
+        _sum_16(weight, row, first, last, base + o, total, at + o)
         o += 16
-    if o + 8 <= total.size:
-        _sum_8(weight, row, first, last, base, o, total)
+    if o + 8 <= size:
+        _sum_8(weight, row, first, last, base + o, total, at + o)
 
 
 @compiled(nogil=True)
 def add_row(weight, row, size, total, at):  # type: ignore[no-untyped-def]
-    """Add `size` weights from `row` on to `total` from `at` on; a multiple of 8."""
+    """Add `size` weights from `row` on to `total` from `at` on; arrays are flat, `size` is a multiple of 8."""
     o = 0
     while o + 128 <= size:
         _add_128(weight, row + o, total, at + o)
