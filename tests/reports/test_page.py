@@ -1,7 +1,9 @@
 """The data of the leaderboard page; what the browser makes of it is tested in test_page_browser.py."""
 
+import gzip
 import json
 import re
+from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -21,6 +23,7 @@ from amb.contracts.reference import Reference
 from amb.errors import StudyError
 from amb.stats import Question, analyse
 from amb.stats.queries import FRACTIONS, queries_to
+from amb.study.runs import LARGEST_COUNT
 from amb_reports.page.board import Evolution, budgets_to_show
 from amb_reports.page.curves import POINTS, SCALE, steps
 from amb_reports.page.evolutions import frames_of
@@ -119,6 +122,17 @@ def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, t
     for stranger in (names[1], "gone/net/only/0[noise=gaussian,std=0.1]"):
         study = make_study(problems=[stranger], fingerprint=lambda name: "of other weights")
         assert board(study).runs["normalized"].isna().all()
+
+
+@pytest.mark.parametrize("large", [2**32 - 1, 2**32, 2**32 + 5, LARGEST_COUNT])
+def test_no_seed_or_budget_wraps_on_the_page(small, large: int) -> None:  # type: ignore[no-untyped-def]
+    """The page's scripts read the columns as the types that are stated next to them."""
+    seeds = [large - i % 3 for i in range(len(small.runs))]
+    data = payload(replace(small, runs=small.runs.assign(seed=seeds, budget=large)), title="x")
+    block = gzip.decompress(b64decode(data["block"]))
+    for name, expected in (("seed", seeds), ("budget", [large] * len(seeds))):
+        kind, offset, length = data["columns"][name]
+        assert [int(x) for x in np.frombuffer(block, f"<{kind}", length, offset)] == expected
 
 
 def test_nothing_to_show_is_said(make_study) -> None:  # type: ignore[no-untyped-def]
