@@ -9,6 +9,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from amb_problems.engine.allocator import keep_memory
 from amb_problems.engine.convolution import has_integers
 from amb_problems.engine.evaluator import Evaluator
 from amb_problems.tables import engine_speed
@@ -112,3 +113,41 @@ def test_memory_does_not_grow_with_the_batch(benchmark: BenchmarkFixture, name: 
     chunk, batch = map(float, run.stdout.split())
     benchmark.extra_info["MB for one chunk, for twenty"] = (round(chunk), round(batch))
     assert batch - chunk < 64
+
+
+PAGE_FAULTS = """
+import resource, sys, torch
+from amb_problems.engine import evaluator
+from amb_problems.tables import engine_speed
+from amb_problems.targets.spiking.exact_network import ExactNetwork
+from amb_problems.targets.spiking.stages import network_of
+
+torch.set_num_threads(1)
+if sys.argv[1] == "returned":
+    evaluator.keep_memory = lambda: False
+engine = evaluator.Evaluator(network_of(ExactNetwork.load("snn-resnet18")), backend="integers")
+images = engine_speed.stimuli(64)
+def count():
+    engine.counts(images, [("layer4.1.sn2", 0)] * 64)
+for _ in range(3):
+    count()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+count()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 64)
+"""
+
+
+def test_memory_of_a_layer_is_reused_by_the_next(benchmark: BenchmarkFixture) -> None:
+    """Page faults an image of a deep probe in steady state: nearly none, and less than where memory is returned."""
+    if not has_integers() or not keep_memory():
+        pytest.skip("no integer convolution here, or another C library than glibc")
+
+    def faults(what: str) -> float:
+        command = [sys.executable, "-c", PAGE_FAULTS, what]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    returned = faults("returned")
+    kept = benchmark.pedantic(faults, args=("kept",), rounds=1)
+    benchmark.extra_info["page faults an image, before and now"] = (round(returned), round(kept))
+    assert kept < 20
+    assert kept <= returned
