@@ -231,11 +231,24 @@ class VQVAECard(GeneratorCard, frozen=True, kw_only=True, omit_defaults=True, ta
     shape: VQVAEShape
 
 
+class ExactSNGANCard(GeneratorCard, frozen=True, kw_only=True, omit_defaults=True, tag="exact sngan"):
+    """An SN-GAN with int8 weights, whose images have the same bits on any processor.
+
+    Attributes:
+        shape: sizes of the network.
+        source: the float32 generator that was rounded.
+    """
+
+    shape: SNGANShape
+    source: str = ""
+
+
 KINDS: Mapping[str, type[Card]] = {
     "spiking target": SpikingTargetCard,
     "plain target": PlainTargetCard,
     "sngan": SNGANCard,
     "vqvae": VQVAECard,
+    "exact sngan": ExactSNGANCard,
 }
 """The record of each `kind`."""
 

@@ -131,18 +131,18 @@ def as_matrix(affine: Affine, side: int) -> Affine:
 
 
 @lru_cache(maxsize=4)
-def has_integers(*, pixels: bool = False) -> bool:
+def has_integers(*, pixels: bool = False, largest: int = 1) -> bool:
     """Whether this build of torch, on this processor, convolves bytes with int8 weights exactly.
 
-    Spikes are 0 or 1, pixels any byte. Tested once on small convolutions with the largest weights and bytes, since
-    neither version numbers nor processor flags are reliable: without the VNNI instructions, oneDNN saturates sums of
-    two products at 16 bits, which two spikes never reach and two pixels do.
+    Spikes are 0 or 1, pixels any byte, other inputs at most `largest`. Tested once on small convolutions with the
+    largest weights and bytes, since neither version numbers nor processor flags are reliable: without the VNNI
+    instructions, oneDNN saturates sums of two products at 16 bits, which two spikes never reach and two pixels do.
     """
     weight = torch.arange(-108, 108, dtype=torch.int8).view(3, 8, 3, 3)
     affine = Affine(weight, torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.75, -3.0, 0.5]), padding=1)
     extremes = [replace(affine, weight=torch.full_like(weight, end)) for end in (127, -128)]
     mixed = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
-    brightest = 255 if pixels else 1
+    brightest = 255 if pixels else largest
     try:
         return all(
             torch.equal(

@@ -5,7 +5,7 @@ them. With int8 weights and inputs that are spikes or pixels this holds for ever
 weights are created and when they are loaded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -151,6 +151,27 @@ def check_exact(layers: Mapping[str, ExactLayer]) -> None:
             )
 
 
+def check_sums(layers: Mapping[str, ExactLayer], sums: Sequence[Sequence[str]]) -> None:
+    """Refuse layers whose outputs, added to each other, could be rounded in float32.
+
+    Args:
+        layers: the layers by name.
+        sums: the names of layers that are added; all have the same number of outputs.
+
+    Raises:
+        CheckpointError: a sum that is not exact.
+    """
+    for names in sums:
+        steps = {name: layers[name].shift.long() + layers[name].grid.bits for name in names}
+        finest = torch.stack(list(steps.values())).amax(0)
+        reach = sum((layers[name].bound() << (finest - steps[name]) for name in names), torch.zeros_like(finest))
+        if int(reach.max()) >= EXACT_UNITS:
+            raise CheckpointError(
+                f"the sum of {', '.join(names)}, channel {int(reach.argmax())}, can reach {int(reach.max())} units, but"
+                f" only sums below {EXACT_UNITS} are exact; train it with a smaller learning rate"
+            )
+
+
 def to_tensors(layers: Mapping[str, ExactLayer]) -> dict[str, Tensor]:
     """The layers as a checkpoint's tensors: `<layer>.weight`, `<layer>.shift`, `<layer>.bias`."""
     return {
@@ -178,11 +199,11 @@ def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> di
     return layers
 
 
-def load_weights(network: TargetNetwork, layers: Mapping[str, ExactLayer]) -> None:
-    """Put exact weights, as float32, into a `folded` network."""
+def load_weights(network: nn.Module, layers: Mapping[str, ExactLayer]) -> None:
+    """Put exact weights, as float32, into a network whose layers have the same names."""
     for name, layer in layers.items():
         module = network.get_submodule(name)
-        assert isinstance(module, nn.Conv2d | nn.Linear)
+        assert isinstance(module.weight, Tensor)
+        assert isinstance(module.bias, Tensor)
         module.weight.data.copy_(layer.float_weight())
-        assert module.bias is not None
         module.bias.data.copy_(layer.float_bias())

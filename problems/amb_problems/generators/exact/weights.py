@@ -1,0 +1,57 @@
+"""The tensors of an exact generator's checkpoint, read and checked."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from amb.errors import CheckpointError
+from amb_problems.generators.exact.screen import HALF
+from amb_problems.targets.spiking.exact import ExactLayer, Grid, check_sums, from_tensors, load_weights
+
+TABLE = "screen"
+"""The tensor that holds the pixel of every tone."""
+
+
+class ExactModule(nn.Module):
+    """A network of exact layers: linear ones, convolutions and up-convolutions."""
+
+    @abstractmethod
+    def grids(self) -> dict[str, Grid]:
+        """The input grid of every layer, by the layer's name."""
+
+    @abstractmethod
+    def sums(self) -> list[tuple[str, ...]]:
+        """The layers whose outputs are added to each other."""
+
+
+def read_layers(network: ExactModule, tensors: Mapping[str, Tensor]) -> dict[str, ExactLayer]:
+    """The layers in `tensors`, also put into `network` as float32.
+
+    Raises:
+        CheckpointError: tensors are missing, of another type or size, or sums might be rounded in float32.
+    """
+    layers = from_tensors(tensors, network.grids())
+    check_sums(layers, network.sums())
+    for name, layer in layers.items():
+        weight, found = network.get_submodule(name).weight, layer.weight.shape
+        assert isinstance(weight, Tensor)
+        expected = weight.shape
+        if expected != found:
+            raise CheckpointError(f"{name}.weight is {list(found)}, the card's shape gives {list(expected)}")
+    load_weights(network, layers)
+    return layers
+
+
+def read_table(tensors: Mapping[str, Tensor]) -> Tensor:
+    """The pixel of every tone.
+
+    Raises:
+        CheckpointError: it is missing, or of another type or size.
+    """
+    table = tensors.get(TABLE)
+    if table is None or table.dtype != torch.uint8 or table.shape != (2 * HALF,):
+        found = "nothing" if table is None else f"{table.dtype} {list(table.shape)}"
+        raise CheckpointError(f"an exact generator needs {TABLE} as torch.uint8 [{2 * HALF}], found {found}")
+    return table
