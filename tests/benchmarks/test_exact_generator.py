@@ -5,6 +5,7 @@ from time import process_time
 
 import numpy as np
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import amb
@@ -12,6 +13,7 @@ import amb
 pytestmark = [pytest.mark.benchmark_ratio, pytest.mark.usefixtures("one_thread")]
 
 
+@pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="without dot products of bytes integers gain less")
 @pytest.mark.parametrize(("rows", "least"), [(1, 3.0), (5, 2.5), (18, 2.5), (160, 2.5)])
 def test_integers_are_faster(benchmark: BenchmarkFixture, rows: int, least: float) -> None:
     """On a processor with dot products of bytes; CPU time, both generators in turn."""
