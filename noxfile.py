@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "tests", "types", "imports", "browser", "core"]
+nox.options.sessions = ["lint", "tests", "types", "imports", "browser", "site", "core"]
 
 
 @cache
@@ -42,7 +42,7 @@ def checkout() -> Path:
 def not_copied(folder: str, names: list[str]) -> set[str]:
     """What `.gitignore` names, for a folder that git does not know."""
     ignored = {name for name in names if name == "__pycache__" or name.startswith(".venv") or name.endswith("_cache")}
-    return ignored | {".git", ".nox", "build", "dist", "studies", "study"} if Path(folder) == ROOT else ignored
+    return ignored | {".git", ".nox", "build", "dist", "site", "studies", "study"} if Path(folder) == ROOT else ignored
 
 
 def readme_command() -> str:
@@ -108,6 +108,14 @@ def docs(session: nox.Session) -> None:
     """Every command and code block of the documentation, the README's first command included: some minutes."""
     words = ("-m", "pytest", "-q", "-m", "slow or not slow", "tests/test_docs.py")
     session.run(python(session), *words, *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
+def site(session: nox.Session) -> None:
+    """The documentation site, notebooks included: no warning, no dead link, nothing from the network; a minute."""
+    interpreter = python(session)
+    session.run(interpreter, "-m", "pip", "install", "-q", *CONSTRAINTS, "-e", ".[docs]", external=True)
+    session.run(interpreter, "-m", "pytest", "-q", "-m", "site", "tests/site", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none")

@@ -1,5 +1,6 @@
 """What the documentation shows is run here, as a newcomer would."""
 
+import json
 import os
 import re
 import runpy
@@ -13,6 +14,8 @@ from typing import Any
 
 import nox
 import pytest
+
+import amb
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -168,6 +171,20 @@ def test_the_citation_is_of_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^## \d+\.\d+\.\d+", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_reference_describes_every_public_name() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    described = set(re.findall(r"heading: amb\.(\w+)$", pages, re.MULTILINE))
+    described |= set(re.findall(r"^::: amb\.errors\.(\w+)$", pages, re.MULTILINE))
+    assert set(amb.__all__) - described == set()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_stored_without_outputs(path: Path) -> None:
+    """So that no output is older than the code; tests/site runs them, and the site shows what they answer."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)
 
 
 @pytest.fixture(scope="module")

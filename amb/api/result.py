@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ class Result(Comparison):
         figures = list(report.figures(self._data).values())
         if not figures:
             raise SpecError(f"there is nothing to draw in {kind}: this comparison lacks what the figure shows")
-        return figures[0]
+        return _with_a_face(figures[0])
 
     def save(self, folder: str | Path, reports: Sequence[str] | None = None) -> list[Path]:
         """Write reports into a folder: tables, figures, the page.
@@ -92,3 +93,15 @@ class Result(Comparison):
     @cached_property
     def _data(self) -> ReportData:
         return report_data(self)
+
+
+def _with_a_face(figure: "Figure") -> "Figure":
+    """The figure, as a notebook shows it: notebooks know by themselves only figures that pyplot made."""
+
+    def png() -> bytes:
+        stream = BytesIO()
+        figure.savefig(stream, format="png", bbox_inches="tight")
+        return stream.getvalue()
+
+    vars(figure)["_repr_png_"] = png
+    return figure

@@ -75,8 +75,8 @@ def compare(
         alpha: family-wise error rate of the tests, after Holm's correction.
         rope: differences below this share of a problem's range count as practically equal.
         level: what the tests count as independent: "problems", "layers" or "networks".
-        look, looks: for a study that grows until a difference is shown: which of how many planned looks this is; all of
-            them together keep alpha.
+        look: for a study that grows until a difference is shown: which of the planned looks this is.
+        looks: how many looks are planned; all of them together keep alpha.
         timing: execute one run at a time, so that wall times can be compared.
         with_reference: include the published reference solvers (or those of the published study in that folder), on
             their problems, with their budget and seeds unless others are given; stored runs are not rerun.
@@ -146,7 +146,10 @@ def reopen(
     Args:
         study: its folder.
         question: the metric, the error rate, what counts as equal, and the control.
-        solvers, problems, budget, seeds: as in `compare`; by default those of the study's last request.
+        solvers: as in `compare`; by default those of the study's last request.
+        problems: as in `compare`; by default those of the last request.
+        budget: as in `compare`; by default that of the last request.
+        seeds: as in `compare`; by default those of the last request.
         device: as in `compare`.
         reference: folder of the published study that it was compared with, unless that was the installed one.
 

@@ -246,7 +246,15 @@ class FunctionProblem(Problem):
         version: change it when the function changes.
     """
 
-    def __init__(self, function, space: Space, *, id: str, render=None, version: str = "1") -> None:  # type: ignore[no-untyped-def]
+    def __init__(
+        self,
+        function: Callable[[IntArray], ArrayLike],
+        space: Space,
+        *,
+        id: str,
+        render: Callable[[IntArray], UInt8Array] | None = None,
+        version: str = "1",
+    ) -> None:
         self.function = function
         self.space = space
         self.id = id

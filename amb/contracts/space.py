@@ -26,7 +26,8 @@ class Space:
     Args:
         levels: number of levels of each dimension, int[d], all at least 1.
         kind: "ordinal" or "categorical".
-        low, high: the ends of every axis of an ordinal space, in the latent's own units.
+        low: the lower end of every axis of an ordinal space, in the latent's own units.
+        high: the upper end.
         prior: the distribution from which the generator's latents come, independent for each dimension:
             "normal" is N(0, 1), "uniform" is uniform over the box (over the codes, if categorical).
         grid: "even" places levels evenly from `low` to `high` (the paper, section 3.2.2: 64 in [-4, 4]);

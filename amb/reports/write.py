@@ -113,7 +113,8 @@ def write_leaderboard(
     Args:
         studies: their folders, including published ones.
         file: the page.
-        question, title: see `amb.reports.contract.StudyReport`.
+        question: see `amb.reports.contract.StudyReport`.
+        title: of the page.
         report: the plug-in that writes the page.
 
     Raises:

@@ -105,7 +105,8 @@ def analyse(
             values (`amb.sight`), "values" if there is no such column.
         traces: the values of each run in query order, by (problem, solver, seed).
         question: the metric, the error rate, what counts as equal, the control, and the level of the tests.
-        resamples, seed: number and seed of the draws of the Bayesian test's posterior; everything else is exact.
+        resamples: number of draws of the Bayesian test's posterior; everything else is exact.
+        seed: seed of these draws.
         changes: fields of the question by name, such as ``control="tt-b"``.
 
     Raises:

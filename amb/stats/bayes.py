@@ -77,7 +77,8 @@ def add_posteriors(
         scores: problem × solver, medians.
         spans: problem -> the width of its range (see `ranges`).
         rope: region of practical equivalence, as a share of the range.
-        draws, rng: number of posterior draws, and their random generator.
+        draws: number of posterior draws.
+        rng: their random generator.
     """
     widths = spans.reindex(scores.index).to_numpy(dtype=float)
     widths = np.where(widths > 0, widths, 1.0)

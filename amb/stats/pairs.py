@@ -24,8 +24,10 @@ def differences(
     other; where they are not, it changes nothing.
 
     Args:
-        scores, ordered: float[problems, solvers].
-        first, second: numbers of two solvers.
+        scores: float[problems, solvers].
+        ordered: the scores with ties broken, float[problems, solvers].
+        first: number of a solver.
+        second: number of another.
     """
     plain = np.round(scores[:, first] - scores[:, second], 12)
     broken = np.round(ordered[:, first] - ordered[:, second], 12)

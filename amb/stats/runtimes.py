@@ -115,7 +115,8 @@ def ratio_interval(
     problems covers 88 to 92% where this covers 96%.
 
     Args:
-        queries, successes: float[problems, thresholds].
+        queries: queries spent, float[problems, thresholds].
+        successes: runs that got there, float[problems, thresholds].
         level: confidence level.
 
     Returns:

@@ -51,7 +51,10 @@ def test_a_notebook_shows_names_and_messages_as_text(result: amb.Result) -> None
 
 @pytest.mark.parametrize("kind", ["convergence", "figure-convergence", "heatmap", "gallery", "profile"])
 def test_every_figure_is_one_call(result: amb.Result, kind: str) -> None:
-    assert isinstance(result.plot(kind), Figure)
+    figure = result.plot(kind)
+    assert isinstance(figure, Figure)
+    # Notebooks show by themselves only figures that pyplot made; others need a face of their own.
+    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
 def test_an_unknown_figure_names_the_nearest(result: amb.Result) -> None:

@@ -107,7 +107,8 @@ def as_callable(problem: Problem | str, *, minimize: bool = False, budget: int |
 
     Args:
         problem: the problem, or its id.
-        minimize, budget: see `ProblemFunction`.
+        minimize: see `ProblemFunction`.
+        budget: see `ProblemFunction`.
 
     Raises:
         SpecError: no such problem, or a budget below 1.

@@ -22,7 +22,8 @@ def from_nevergrad(
 
     Args:
         optimizer: a class or a configured optimizer, called with `parametrization`, `budget` and `num_workers`.
-        parametrization, workers: as for the solver `nevergrad`.
+        parametrization: as for the solver `nevergrad`.
+        workers: as for the solver `nevergrad`.
         name: its name in tables; by default that of the class.
         version: by default a hash of the optimizer's configuration.
 
