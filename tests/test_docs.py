@@ -173,6 +173,14 @@ def test_the_citation_is_of_this_version() -> None:
     assert re.search(r"^## \d+\.\d+\.\d+", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
+def test_every_page_is_in_the_contents_of_the_site() -> None:
+    """In `nav` of mkdocs.yml; otherwise the site does not build."""
+    contents = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"- (?:.+: )?(\S+\.md)$", contents, re.MULTILINE))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - named == set()
+
+
 def test_the_reference_describes_every_public_name() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
     described = set(re.findall(r"heading: amb\.(\w+)$", pages, re.MULTILINE))

@@ -16,7 +16,6 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-pytestmark = pytest.mark.site
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ("reference.html", "reference-codes.html", "reference-networks.html")
 
@@ -91,6 +90,7 @@ def external(address: str) -> bool:
     return bool(urlsplit(address).scheme or address.startswith("//"))
 
 
+@pytest.mark.site
 def test_every_link_leads_to_a_page_and_a_heading(site: Path) -> None:
     dead = []
     for page in pages(site):
@@ -106,6 +106,7 @@ def test_every_link_leads_to_a_page_and_a_heading(site: Path) -> None:
     assert dead == []
 
 
+@pytest.mark.site
 def test_no_page_loads_anything_from_the_network(site: Path) -> None:
     """So that a copy on a disk, without a connection, looks and searches as the site does."""
     for page in pages(site):
@@ -117,6 +118,7 @@ def test_no_page_loads_anything_from_the_network(site: Path) -> None:
         assert found == [], sheet
 
 
+@pytest.mark.site
 def test_no_markdown_is_left_in_the_prose(site: Path) -> None:
     """The repository's browser and the site read lists, tables and links slightly differently; both must understand."""
     left = re.compile(r"```|^\s*(?:[-*]|\d+\.) |\|---|\]\(|\*\*", re.MULTILINE)
@@ -124,12 +126,14 @@ def test_no_markdown_is_left_in_the_prose(site: Path) -> None:
         assert [text for text in markup(page).paragraphs if left.search(text)] == [], page.relative_to(site)
 
 
+@pytest.mark.site
 def test_every_command_is_described(site: Path) -> None:
     described = markup(site / "commands.html").ids
     for name in ("amb-demo", "amb-compare", "amb-problems-list", "amb-lab-next"):
         assert name in described
 
 
+@pytest.mark.site
 def test_notebooks_show_what_this_version_answers(site: Path) -> None:
     for name in ("compare-solvers", "your-network", "your-solver", "laboratory"):
         page = markup(site / "notebooks" / f"{name}.html")
