@@ -10,8 +10,6 @@ from amb.cli import options as o
 from amb.spec import user_path
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from amb.meis.measure import Measures
 
 Data = Annotated[
@@ -49,7 +47,7 @@ def analyse(
     from rich.console import Console
 
     import amb
-    from amb.meis.write import write_tables
+    from amb.meis.write import plain_rows, write_tables
 
     o.load_plugins(plugin)
     with Console(stderr=True).status("Measuring the inputs ..."):
@@ -93,12 +91,6 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
             f"{row.layer}: {row.second} reaches {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}) of the activation by "
             f"{row.first}, {row.units} units"
         )
-
-
-def plain_rows(table: "pd.DataFrame") -> list[dict[str, object]]:
-    """The rows of a table for JSON: a missing number is null."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _short(value: object) -> object:

@@ -69,9 +69,9 @@ def atlas(
     from amb.atlas.make import atlas_of, plan_of, run
     from amb.atlas.report import write_page
     from amb.atlas.request import make_request
-    from amb.cli.analyse import plain_rows, print_measures
+    from amb.cli.analyse import print_measures
     from amb.cli.running import interruptible
-    from amb.meis.write import write_tables
+    from amb.meis.write import plain_rows, write_tables
     from amb.run.display import display
     from amb.text import plural
 

@@ -33,10 +33,10 @@ def paper(
 
     from rich.console import Console
 
-    from amb.cli.analyse import plain_rows
     from amb.cli.running import interruptible
     from amb.cli.show import print_rows
     from amb.errors import unknown
+    from amb.meis.write import plain_rows
     from amb.paper.claims import claim_table, judge
     from amb.paper.effort import EFFORTS
     from amb.paper.report import write_paper

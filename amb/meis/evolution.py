@@ -37,8 +37,12 @@ def evolution_of(problem: Problem, record: RunRecord, trace: Trace, most: int = 
     if not record.recommended:
         raise StudyError(f"{record.plan.name} recommends nothing, so there is no evolution to show")
     rows = frames_of(trace, most - 1)
-    candidates = np.concatenate([trace.candidates[rows], np.array([record.recommended], np.int64)])
-    return np.append(rows + 1, record.queries), problem.images(candidates)
+    return np.append(rows + 1, record.queries), problem.images(candidates_of(record, trace, rows))
+
+
+def candidates_of(record: RunRecord, trace: Trace, rows: IntArray) -> IntArray:
+    """The candidates of an evolution, int64[rows + 1, d]: those of queries of its run, from 0, then its result."""
+    return np.concatenate([trace.candidates[rows], np.array([record.recommended], np.int64)])
 
 
 def animate(images: UInt8Array, file: str | Path, *, seconds: float = 0.25) -> Path:

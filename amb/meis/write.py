@@ -35,6 +35,12 @@ def write_tables(measures: Measures, folder: Path) -> list[Path]:
     return files
 
 
+def plain_rows(table: pd.DataFrame) -> list[dict[str, object]]:
+    """The rows of a table for JSON: a missing number is null."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
 def _parquet(table: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)

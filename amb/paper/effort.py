@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-TENSOR_TRAINS = ("protes", "tt-s", "tt-b", "tt-exp")
-"""The paper's tensor-train methods; those of an effort are among them."""
 BENCHMARK = "portfolio"
 """The benchmark that the paper compares them with."""
 GAN, VQVAE = "cifar10-sngan", "cifar10-vqvae"

@@ -15,11 +15,12 @@ from amb.errors import SolverError
 from amb.foreign import from_user, in_a_line, same_directory
 from amb.run import answers
 from amb.run.clock import CLOCK
+from amb.run.ending import clean_value, store, without_activation
 from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within
 from amb.study.journal import Journal
 from amb.study.lock import Claim
-from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace, distinct
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.study.study import Study
 
 T = TypeVar("T")
@@ -151,31 +152,25 @@ class LiveRun:
         if recommended is not None:
             try:
                 with same_directory():
-                    final = self._clean_value(recommended, trace)
+                    final = clean_value(self.problem, recommended, trace)
                 if np.isnan(final):
-                    self.message = NO_SUCCESS if np.isnan(trace.values).all() else NO_ACTIVATION
+                    self.message = without_activation(trace)
             except BaseException as cause:
                 if from_user(cause):
                     raise
                 self.fail(cause)
-        record = RunRecord(
-            plan=self.plan,
+        record = store(
+            self._study,
+            self.plan,
+            trace,
+            self._journal,
             status=self.status or "ok",
-            queries=len(trace),
-            distinct=distinct(trace.candidates),
-            recommended=() if recommended is None else tuple(recommended.tolist()),
+            recommended=recommended,
             final=final,
-            solver_seconds=self.seconds.solver,
-            generator_seconds=self.seconds.generator,
-            target_seconds=self.seconds.target,
-            timing=self._timing,
+            seconds=self.seconds,
             message=self.message,
+            timing=self._timing,
         )
-        self._study.save(record, trace)
-        if self._journal is not None:
-            self._journal.discard()
-        else:
-            self._study.drop_journal(self.plan, len(trace))
         self.abandon()
         return record
 
@@ -262,12 +257,6 @@ class LiveRun:
             if self.done or self._guard(self._live().ask) is None:
                 return
             self._learn(candidates, values, clean)
-
-    def _clean_value(self, recommended: IntArray, trace: Trace) -> float:
-        seen = np.flatnonzero((trace.candidates == recommended).all(axis=1))
-        if seen.size and np.isfinite(trace.clean[seen[0]]):
-            return float(trace.clean[seen[0]])
-        return float(type(self.problem).evaluate_together([self.problem], [recommended[None]]).clean[0][0])
 
     def _trace(self, batches: list[Rows]) -> Trace:
         if not batches:

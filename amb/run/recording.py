@@ -13,8 +13,9 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.foreign import from_user, same_directory
 from amb.run import answers
 from amb.run.clock import CLOCK
+from amb.run.ending import clean_value, store, without_activation
 from amb.study.journal import Journal
-from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace, distinct
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.study.study import Study
 
 T = TypeVar("T")
@@ -130,28 +131,21 @@ class NeuronSearch:
                 self._guard(lambda: solver.learn(trace.candidates[foreign], trace.values[foreign]))
             recommended = self._guard(lambda: answers.recommend(solver, space)) if self._status == "ok" else None
         if recommended is not None:
-            measured = self._guard(lambda: self._clean_value(recommended, trace))
+            measured = self._guard(lambda: clean_value(self.problem, recommended, trace))
             final = np.nan if measured is None else measured
             if self._status == "ok" and np.isnan(final):
-                self._message = NO_SUCCESS if np.isnan(trace.values).all() else NO_ACTIVATION
-        record = RunRecord(
-            plan=self.plan,
+                self._message = without_activation(trace)
+        return store(
+            self._study,
+            self.plan,
+            trace,
+            self._journal,
             status=self._status,
-            queries=len(trace),
-            distinct=distinct(trace.candidates),
-            recommended=() if recommended is None else tuple(recommended.tolist()),
+            recommended=recommended,
             final=final,
-            solver_seconds=self.seconds.solver,
-            generator_seconds=self.seconds.generator,
-            target_seconds=self.seconds.target,
+            seconds=self.seconds,
             message=self._message,
         )
-        self._study.save(record, trace)
-        if self._journal is not None:
-            self._journal.discard()
-        else:
-            self._study.drop_journal(self.plan, len(trace))
-        return record
 
     def fail(self, cause: BaseException) -> None:
         """End the search."""
@@ -202,12 +196,6 @@ class NeuronSearch:
         candidates, values, clean = (np.concatenate(column) for column in zip(*self._blocks, strict=True))
         sizes = np.array([len(values) for _, values, _ in self._blocks], dtype=np.int64)
         return Trace(candidates, values, clean, sizes)
-
-    def _clean_value(self, recommended: IntArray, trace: Trace) -> float:
-        seen = np.flatnonzero((trace.candidates == recommended).all(axis=1))
-        if seen.size and np.isfinite(trace.clean[seen[0]]):
-            return float(trace.clean[seen[0]])
-        return float(type(self.problem).evaluate_together([self.problem], [recommended[None]]).clean[0][0])
 
 
 class LiveRecording:

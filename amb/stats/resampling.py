@@ -26,9 +26,7 @@ def ratio_interval(
     rows = np.random.default_rng(seed).integers(0, len(above), (resamples, len(above)))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = above[rows].mean(axis=1) / below[rows].mean(axis=1)
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.nanpercentile(ratios, [tail, 100 - tail])
-    return float(low), float(high)
+    return _ends(ratios, confidence)
 
 
 def ratio_of_groups(
@@ -39,14 +37,10 @@ def ratio_of_groups(
         return np.nan, np.nan, np.nan
     if min(len(above), len(below)) < FEWEST:
         return float(above.mean() / below.mean()) if below.mean() else np.nan, np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    tops = above[rng.integers(0, len(above), (resamples, len(above)))].mean(axis=1)
-    bottoms = below[rng.integers(0, len(below), (resamples, len(below)))].mean(axis=1)
+    tops, bottoms = _resampled_means(above, below, resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = tops / bottoms
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.nanpercentile(ratios, [tail, 100 - tail])
-    return float(above.mean() / below.mean()), float(low), float(high)
+    return float(above.mean() / below.mean()), *_ends(ratios, confidence)
 
 
 def difference_of_groups(
@@ -56,10 +50,21 @@ def difference_of_groups(
     if not len(first) or not len(second):
         return np.nan, np.nan, np.nan
     difference = float(first.mean() - second.mean())
-    if min(len(first), len(second)) < FEWEST:
+    if min(len(first), len(second)) < FEWEST or np.isnan(difference):
         return difference, np.nan, np.nan
+    one, two = _resampled_means(first, second, resamples, seed)
+    return difference, *_ends(one - two, confidence)
+
+
+def _resampled_means(first: FloatArray, second: FloatArray, resamples: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Means of two groups, each resampled by itself, float64[resamples] each."""
     rng = np.random.default_rng(seed)
     one, two = (group[rng.integers(0, len(group), (resamples, len(group)))].mean(axis=1) for group in (first, second))
+    return one, two
+
+
+def _ends(drawn: FloatArray, confidence: float) -> tuple[float, float]:
+    """The percentile interval of resampled statistics; ratios without a value, 0 / 0, are left out."""
     tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(one - two, [tail, 100 - tail])
-    return difference, float(low), float(high)
+    low, high = np.nanpercentile(drawn, [tail, 100 - tail])
+    return float(low), float(high)

@@ -81,11 +81,13 @@ class Index:
         except OSError:
             return None
 
-    def add(self, run_file: Path, file: Identity, record: RunRecord) -> None:
+    def add(self, run_file: Path, file: Identity, record: RunRecord) -> Entry:
         """Note what a run file holds that was read to its end; `file` is its identity before it was read."""
+        entry = Entry(file, record.status, record.failed, record.plan.budget, record.timing)
         if file.settled:
-            self._entries[run_file.stem] = Entry(file, record.status, record.failed, record.plan.budget, record.timing)
+            self._entries[run_file.stem] = entry
             self._grown = True
+        return entry
 
     def save(self) -> None:
         """Write the index if it has grown; one that cannot be written is not an error."""

@@ -141,8 +141,7 @@ class Study:
         except OSError:
             return None
         record, _ = read_run(path)
-        self.index.add(path, file, record)
-        return Entry(file, record.status, record.failed, record.plan.budget, record.timing)
+        return self.index.add(path, file, record)
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """All finished runs, in the order of their run ids."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from amb.contracts.problem import UInt8Array
-from amb.meis.evolution import frames_of
+from amb.meis.evolution import candidates_of, frames_of
 from amb.meis.found import Found
 
 MOST = 8
@@ -33,12 +33,11 @@ def evolutions(found: Found, rows: pd.DataFrame) -> Evolutions:
     for row in rows.itertuples():
         record, trace = found.load(str(row.run_id))
         improved = frames_of(trace, MOST - 1)
-        last = np.array(record.recommended, np.int64)
         asked = [*(improved + 1).tolist(), record.queries]
         values = [*trace.clean[improved].tolist(), record.final]
-        frames = [*trace.candidates[improved], last]
+        frames = [*candidates_of(record, trace, improved)]
         missing = MOST - len(frames)
-        candidates += frames + [last] * missing
+        candidates += frames + [frames[-1]] * missing
         queries.append(asked + [asked[-1]] * missing)
         activations.append(values + [values[-1]] * missing)
     images = found.problem(str(rows["problem"].iloc[0])).images(np.stack(candidates))

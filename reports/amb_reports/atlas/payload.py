@@ -9,6 +9,7 @@ import pandas as pd
 
 from amb.atlas.make import Atlas
 from amb.contracts.natural import SHARES, NaturalResponses
+from amb.meis.write import plain_rows
 from amb_reports.atlas.evolutions import Evolutions, chosen_frames, evolutions
 from amb_reports.atlas.neighbours import nearest
 from amb_reports.atlas.sprites import FITS, MOST_BYTES, Fit, sheet_of
@@ -71,9 +72,9 @@ def payload(atlas: Atlas) -> Payload:
         "shares": SHARES.tolist(),
         "measured": measured,
         "budget": int(meis["budget"].max()),
-        "yardsticks": _records(measures.yardsticks),
-        "summaries": _records(measures.layers[measures.layers["target"] == target.name]),
-        "ratios": _records(measures.ratios[measures.ratios["target"] == target.name]),
+        "yardsticks": plain_rows(measures.yardsticks),
+        "summaries": plain_rows(measures.layers[measures.layers["target"] == target.name]),
+        "ratios": plain_rows(measures.ratios[measures.ratios["target"] == target.name]),
         "count": len(meis),
         "sheets": sheets,
         "frames": frames,
@@ -85,13 +86,6 @@ def payload(atlas: Atlas) -> Payload:
 
 def _step(name: str) -> int:
     return int(name.rsplit("-", 1)[1])
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(k): v for k, v in row.items()}
-        for row in table.astype(object).where(table.notna(), None).to_dict("records")
-    ]
 
 
 def _add_quantiles(columns: Columns, meis: pd.DataFrame, natural: NaturalResponses | None) -> list[str]:

@@ -11,7 +11,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import AmbError
-from amb.meis.evolution import frames_of
+from amb.meis.evolution import candidates_of, frames_of
 from amb.stats.metrics import Cell, Traces
 from amb.study.runs import RunRecord, Trace
 from amb_reports.page.board import Evolution, Landmark
@@ -116,10 +116,7 @@ def _of_problem(problem: Problem, stored: list[Stored], frames: int) -> list[Evo
     if problem.fingerprint != stored[0][0].plan.fingerprint:
         raise AmbError("its weights or grid have changed since it was measured")
     rows = [frames_of(trace, frames - 1) for _, trace in stored]
-    candidates = [
-        np.concatenate([trace.candidates[row], np.array([record.recommended], dtype=np.int64)])
-        for row, (record, trace) in zip(rows, stored, strict=True)
-    ]
+    candidates = [candidates_of(record, trace, row) for row, (record, trace) in zip(rows, stored, strict=True)]
     images = problem.images(np.concatenate(candidates))
     split = np.split(images, np.cumsum([len(part) for part in candidates])[:-1])
     return [

@@ -39,10 +39,3 @@ def phases_of_doubled(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     taps = torch.stack([near, far]).to(weight)  # [phase, tap, kernel row]
     phases = torch.einsum("aky,blx,oiyx->aboikl", taps, taps, weight)
     return phases.flatten(0, 2), bias.repeat(4)
-
-
-def phases_of_transposed(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the `UpConv2d` that equals a transposed convolution [in, out, 4, 4] of stride 2, padding 1."""
-    rows = [[3, 1], [2, 0]]  # the kernel's rows that meet the two pixels, by phase
-    phases = torch.stack([weight[:, :, rows[a]][:, :, :, rows[b]] for a in (0, 1) for b in (0, 1)])
-    return phases.transpose(1, 2).flatten(0, 1), bias.repeat(4)

@@ -1,0 +1,57 @@
+"""How a run ends: what it recommends is scored, and its record and trace are stored."""
+
+import numpy as np
+
+from amb.contracts.problem import Problem
+from amb.contracts.space import IntArray
+from amb.study.journal import Journal
+from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, RunPlan, RunRecord, Seconds, Status, Trace, distinct
+from amb.study.study import Study
+
+
+def clean_value(problem: Problem, recommended: IntArray, trace: Trace) -> float:
+    """A recommended candidate's noise-free activation: the one in the trace or, if it was never asked, a new one."""
+    seen = np.flatnonzero((trace.candidates == recommended).all(axis=1))
+    if seen.size and np.isfinite(trace.clean[seen[0]]):
+        return float(trace.clean[seen[0]])
+    return float(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0])
+
+
+def without_activation(trace: Trace) -> str:
+    """Why a recommended candidate has no activation."""
+    return NO_SUCCESS if np.isnan(trace.values).all() else NO_ACTIVATION
+
+
+def store(
+    study: Study,
+    plan: RunPlan,
+    trace: Trace,
+    journal: Journal | None,
+    *,
+    status: Status,
+    recommended: IntArray | None,
+    final: float,
+    seconds: Seconds,
+    message: str,
+    timing: bool = False,
+) -> RunRecord:
+    """Write the run file, drop the run's journal, and return the record; see `RunRecord` for the arguments."""
+    record = RunRecord(
+        plan=plan,
+        status=status,
+        queries=len(trace),
+        distinct=distinct(trace.candidates),
+        recommended=() if recommended is None else tuple(recommended.tolist()),
+        final=final,
+        solver_seconds=seconds.solver,
+        generator_seconds=seconds.generator,
+        target_seconds=seconds.target,
+        timing=timing,
+        message=message,
+    )
+    study.save(record, trace)
+    if journal is not None:
+        journal.discard()
+    else:
+        study.drop_journal(plan, len(trace))
+    return record
