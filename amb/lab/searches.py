@@ -32,17 +32,12 @@ def resolve_solver(search: Search) -> SolverSpec:
     """The solver of a search.
 
     Raises:
-        LabError: it needs gradients, which no neuron has, or images, which it is not given here.
+        LabError: it needs gradients, which no neuron has.
         SpecError: no such solver or option.
     """
     spec = resolve(search.solver)
     if spec.cls.sees == "gradients":
         raise LabError(f"search {search.name}: {spec} needs the gradients of the neuron; choose one that sees values")
-    if spec.cls.sees == "images":
-        raise LabError(
-            f"search {search.name}: {spec} looks at the images, which an experiment does not give to solvers yet; "
-            "choose one that sees values"
-        )
     return spec
 
 

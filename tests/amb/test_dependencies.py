@@ -51,7 +51,7 @@ CORE = declared(PROJECT["dependencies"])
 EXTRAS = {
     name: declared(requirements)
     for name, requirements in PROJECT["optional-dependencies"].items()
-    if name not in ("test", "test-core")
+    if name not in ("test", "test-core", "docs")
 }
 ANY_EXTRA = set().union(*EXTRAS.values())
 
@@ -66,6 +66,18 @@ def test_every_dependency_is_imported() -> None:
     """Nothing is installed for every user that no code of ours asks for."""
     assert CORE - imported().keys() == set()
     assert ANY_EXTRA - imported().keys() - BY_NAME - OTHERS == set()
+
+
+def test_what_builds_the_documentation_is_used() -> None:
+    """By the site's hooks, by its settings, or, as the notebooks' kernel, by their metadata."""
+    hooks = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "site").glob("*.py"))
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    used = {name for name in ("mkdocs", "nbclient", "nbconvert") if re.search(rf"^from {name}\b", hooks, re.M)}
+    used |= {"mkdocs-material"} if "name: material" in settings else set()
+    used |= {"mkdocstrings-python"} if "default_handler: python" in settings else set()
+    notebooks = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")]
+    used |= {"ipykernel"} if notebooks and all('"python3"' in text for text in notebooks) else set()
+    assert declared(PROJECT["optional-dependencies"]["docs"]) == used
 
 
 def test_extras_are_imported_where_their_absence_is_handled() -> None:

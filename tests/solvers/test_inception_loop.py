@@ -14,7 +14,7 @@ from amb_solvers.image_seeing.ascent import within
 from amb_solvers.image_seeing.banks import GaborColour, RandomConvolutions, gabor_filters
 from amb_solvers.image_seeing.features import Features
 from amb_solvers.image_seeing.regression import Regression
-from amb_solvers.tables.tuning_units import SUITES, tuning_units
+from amb_solvers.shared.tuning_units import SUITES, tuning_units
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = Space.uniform(64, 16)

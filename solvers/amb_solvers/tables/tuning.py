@@ -15,7 +15,7 @@ import amb
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Traces
 from amb.stats.queries import best_so_far
-from amb_solvers.tables.tuning_units import tuning_units
+from amb_solvers.shared.tuning_units import tuning_units
 
 SOLVERS = ("inception-loop", "cma-diagonal", "xdream-ga", "sphere-cma", "random-prior")
 AFTER = (50, 100, 200)

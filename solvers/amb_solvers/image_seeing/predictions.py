@@ -1,4 +1,4 @@
-"""What features of images tell about responses: `python -m amb_solvers.tables.image_features`.
+"""What features of images tell about responses: `python -m amb_solvers.image_seeing.predictions`.
 
 For every unit for development, draws of the prior are shown, the inception loop's regression is fitted to the first of
 them, and its prediction is correlated with the responses to the others. Prints the median over units for each choice of
@@ -16,7 +16,7 @@ from amb.contracts.space import FloatArray
 from amb_solvers.image_seeing.features import Features
 from amb_solvers.image_seeing.networks import banks
 from amb_solvers.image_seeing.regression import Regression
-from amb_solvers.tables.tuning_units import tuning_units
+from amb_solvers.shared.tuning_units import tuning_units
 
 CHOICES = ("latents", "gabor", "random", "random+gabor", "ann-resnet+ann-vgg")
 FITTED = (50, 200)
