@@ -86,7 +86,7 @@ def test_the_status_compares_with_the_references(folder: Path) -> None:
         (["new", "{none}", "-g", "toy", "-n", "trial"], "a neuron cannot be called 'trial'"),
         (["new", "{none}", "-g", "toy", "-n", "a,a"], "neuron 'a' is listed twice"),
         (["new", "{none}", "-g", "toy", "-r", "/nowhere.png"], "/nowhere.png does not exist"),
-        (["new", "{none}", "-g", "toy", "-s", "inception-loop"], "choose one that sees values"),
+        (["new", "{none}", "-g", "toy", "-s", "gradient"], "choose one that sees values"),
         (["new", "{folder}", "-g", "toy", "-n", "x"], "holds another experiment already"),
         (["tell", "{folder}", "{none}.csv"], "there is no file"),
         (["next", "{folder}", "--close", "4"], "there is no block 4 to close; blocks so far: 0"),
