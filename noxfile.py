@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "tests", "types", "imports", "browser", "site", "core"]
+nox.options.sessions = ["lint", "tests", "types", "imports", "browser", "site", "package", "core"]
 
 
 @cache
@@ -116,6 +116,15 @@ def site(session: nox.Session) -> None:
     interpreter = python(session)
     session.run(interpreter, "-m", "pip", "install", "-q", *CONSTRAINTS, "-e", ".[docs]", external=True)
     session.run(interpreter, "-m", "pytest", "-q", "-m", "site", "tests/site", *session.posargs, external=True)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Sdist and wheel as a release builds them: complete, small, and shown well on an index of packages."""
+    session.install(*CONSTRAINTS, "build", "twine", "check-wheel-contents", "pytest")
+    session.chdir(checkout())
+    words = ("-q", "-m", "package", "-p", "no:cacheprovider", "--noconftest", "-o", "addopts=--import-mode=importlib")
+    session.run("pytest", *words, "tests/package", *session.posargs)
 
 
 @nox.session(venv_backend="none")

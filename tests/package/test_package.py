@@ -1,0 +1,69 @@
+"""What is uploaded: sdist and wheel, built as a release builds them, are complete, small and shown well.
+
+`nox -s package` runs these tests; they build both files once, from a copy without git.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from email.message import Message
+from email.parser import BytesParser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+pytestmark = pytest.mark.package
+ROOT = Path(__file__).parents[2]
+LARGEST = 25_000_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel made from the sdist: a file missing from the sdist is missed."""
+    folder = tmp_path_factory.mktemp("dist")
+    environment = {**os.environ, "GIT_DIR": str(folder / "none")}  # as in a checkout without git
+    subprocess.run([sys.executable, "-m", "build", "-o", str(folder), str(ROOT)], env=environment, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def metadata(built: Path) -> Message:
+    (wheel,) = built.glob("*.whl")
+    with ZipFile(wheel) as files:
+        name = next(name for name in files.namelist() if name.endswith(".dist-info/METADATA"))
+        return BytesParser().parsebytes(files.read(name))
+
+
+def test_both_files_are_small_enough(built: Path) -> None:
+    sizes = {file.name: file.stat().st_size for file in built.iterdir()}
+    assert len(sizes) == 2
+    assert {name: size for name, size in sizes.items() if size >= LARGEST} == {}
+
+
+def test_twine_accepts_both(built: Path) -> None:
+    files = sorted(str(file) for file in built.iterdir())
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *files], check=True)
+
+
+def test_the_wheel_has_what_it_should_and_nothing_else(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "check_wheel_contents", str(wheel)], check=True, cwd=ROOT)
+
+
+def test_the_description_has_no_link_that_breaks_outside_the_repository(metadata: Message) -> None:
+    """Relative links and images lead nowhere on an index of packages."""
+    text = str(metadata.get_payload())
+    assert "# amb" in text
+    assert re.findall(r"\]\((?!https?:|#)([^)]*)\)", text) == []
+
+
+def test_the_version_is_that_of_the_project_and_of_its_tag(metadata: Message) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert metadata["Version"] == version
+    tags = subprocess.run(
+        ["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()  # none outside a repository
+    assert [tag for tag in tags if re.fullmatch(r"v\d.*", tag)] in ([], [f"v{version}"])
