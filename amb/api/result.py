@@ -13,6 +13,7 @@ from amb.comparison.result import Comparison
 from amb.errors import SpecError, unknown
 from amb.reports.contract import FigureReport, Report, ReportData
 from amb.reports.write import report_data, write_reports
+from amb.spec import user_path
 from amb.text import plural
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Result(Comparison):
         """
         from amb.errors import StudyError
 
-        written = write_reports(self, reports, folder=Path(folder).expanduser())
+        written = write_reports(self, reports, folder=user_path(folder))
         if written.failures:
             raise StudyError("; ".join(written.failures))
         return list(written.files)

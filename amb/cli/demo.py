@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amb.spec import user_path
+
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem, UInt8Array
     from amb.contracts.space import FloatArray, IntArray
@@ -26,6 +28,7 @@ def demo(
     """Find the image that excites one neuron most, in seconds: a first look at what amb does."""
     from rich.console import Console
 
+    out = user_path(out)
     console = Console(highlight=False)
     console.print(f"Which image drives {NEURON} hardest?", markup=False)
     with console.status("Loading the networks ..."):
@@ -88,10 +91,14 @@ def _save(image: "UInt8Array", file: Path) -> None:
     from PIL import Image
 
     from amb.errors import DataError
-    from amb.reports.images import as_picture
+    from amb.reports.images import as_picture, encoded
+    from amb.study.durable import write_whole
 
+    advice = "choose another file with --out, such as image.png"
     picture = as_picture(image)
+    large = picture.resize((8 * picture.width, 8 * picture.height), Image.Resampling.NEAREST)
     try:
-        picture.resize((8 * picture.width, 8 * picture.height), Image.Resampling.NEAREST).save(file)
-    except (OSError, ValueError) as cause:
-        raise DataError(f"cannot write {file}: {cause}; choose another file with --out, such as image.png") from cause
+        content = encoded(large, file)
+    except ValueError as cause:
+        raise DataError(f"cannot write {file}: {cause}; {advice}") from cause
+    write_whole(file, content, error=DataError, advice=advice)

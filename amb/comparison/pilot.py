@@ -16,6 +16,7 @@ from amb.catalogue.problems import problem as find_problem
 from amb.comparison.compare import reopen
 from amb.errors import unknown
 from amb.stats.planning import Components, components
+from amb.study.durable import write_json
 
 TABLE = Path(__file__).with_name("published_pilots.json")
 
@@ -110,7 +111,7 @@ def main(folders: list[str]) -> None:
     rows = [asdict(replace(read_pilot(Path(folder)), name=Path(folder).name)) for folder in folders]
     for row in rows:
         row["parts"] = {key: None if np.isnan(value) else float(value) for key, value in row["parts"].items()}
-    TABLE.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_json(TABLE, rows)
 
 
 if __name__ == "__main__":

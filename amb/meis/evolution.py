@@ -7,7 +7,9 @@ import numpy as np
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import IntArray
 from amb.errors import DataError, StudyError
-from amb.reports.images import as_picture
+from amb.reports.images import as_picture, encoded
+from amb.spec import user_path
+from amb.study.durable import write_whole
 from amb.study.runs import RunRecord, Trace, improvements
 
 SIDE = 256
@@ -56,18 +58,19 @@ def animate(images: UInt8Array, file: str | Path, *, seconds: float = 0.25) -> P
     Raises:
         DataError: another suffix, no ffmpeg, or the file cannot be written.
     """
-    file = Path(file).expanduser()
+    file = user_path(file)
     pictures = [as_picture(image) for image in images]
     scale = max(1, SIDE // max(pictures[0].size))
     large = [picture.resize((scale * picture.width, scale * picture.height), 0) for picture in pictures]
     large += [large[-1]] * STILL
     try:
         if file.suffix == ".gif":
-            large[0].save(
-                file, save_all=True, append_images=large[1:], duration=round(1000 * seconds), loop=0, optimize=False
-            )
+            options = {"duration": round(1000 * seconds), "loop": 0, "optimize": False}
+            content = encoded(large[0], file, save_all=True, append_images=large[1:], **options)
+            write_whole(file, content, error=None)
         elif file.suffix == ".mp4":
-            _write_mp4([np.asarray(picture) for picture in large], file, 1 / seconds)
+            frames = [np.asarray(picture) for picture in large]
+            write_whole(file, lambda place: _write_mp4(frames, place, 1 / seconds), error=None)
         else:
             raise DataError(f"cannot write {file}: an animation is a .gif or an .mp4 file")
     except OSError as cause:
@@ -80,12 +83,12 @@ def _write_mp4(frames: list[np.ndarray], file: Path, rate: float) -> None:
     from matplotlib.figure import Figure
 
     if not FFMpegWriter.isAvailable():
-        raise DataError(f"cannot write {file}: ffmpeg is not installed; install it, or write a .gif")
+        raise DataError("cannot write an .mp4: ffmpeg is not installed; install it, or write a .gif")
     figure = Figure(figsize=(frames[0].shape[1] / 100, frames[0].shape[0] / 100), dpi=100)
     shown = figure.add_axes((0, 0, 1, 1))
     shown.axis("off")
     artist = shown.imshow(frames[0])
-    writer = FFMpegWriter(fps=round(rate))
+    writer = FFMpegWriter(fps=round(rate), extra_args=["-f", "mp4"])  # the name does not say it
     with writer.saving(figure, str(file), 100):
         for frame in frames:
             artist.set_data(frame)

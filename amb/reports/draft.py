@@ -1,4 +1,4 @@
-"""Replacing the folder of a study's report as a whole, so that readers never see half of one."""
+"""Replacing a folder that reports are written into as a whole, so that readers never see half of one."""
 
 import os
 import shutil
@@ -6,50 +6,94 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from amb.study.durable import flush_file, flush_folder, make_folder
+from amb.study.durable import exchange, flush_file, flush_folder, make_folder, rename
+from amb.study.lock import Claim, enter, hold, is_abandoned, unlocked
 
-_ATTEMPTS = 100
+Stamps = dict[Path, tuple[int, int]]
 
 
 @contextmanager
-def draft_of(folder: Path) -> Iterator[Path]:
+def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
     """A copy of a folder, which takes the folder's place when the block ends without an error.
 
-    If the process is killed, or the disk is full, the folder stays as it was. Of several processes that do this at
-    once, the last one's folder remains. Copies that killed processes left are deleted.
+    If the process is killed, or the disk is full, the folder stays as it was, and the next draft deletes what is left.
+    Several processes may do this at once: a file that another one has written in the meantime is kept, unless this one
+    has written it, too.
+
+    Args:
+        folder: made if missing; nobody else writes into it directly.
+        empty: begin with an empty folder, so that nothing of the old one is kept.
 
     Raises:
         OSError: the folder, or the one above it, cannot be written.
     """
     make_folder(folder.parent)
-    _delete_leftovers(folder)
-    draft = _beside(folder, "draft")
-    try:
-        if folder.is_dir():
-            shutil.copytree(folder, draft)
-        else:
+    with _turn(folder):
+        _delete_leftovers(folder)
+        draft, claim = _new_draft(folder)
+    with claim:
+        try:
+            seen: Stamps = {}
+            if not empty:
+                with _turn(folder):
+                    seen = _copy(folder, draft)
+            yield draft
+            with _turn(folder):
+                if not empty:
+                    _take_over(folder, draft, seen)
+                _flush(draft)
+                _replace(folder, draft)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _turn(folder: Path) -> Claim:
+    """Keep other processes from looking at the folder and from replacing it, for a moment."""
+    return hold(folder.with_name(f".{folder.name}.lock"), wait=True) or unlocked()
+
+
+def _new_draft(folder: Path) -> tuple[Path, Claim]:
+    number = 0
+    while True:
+        draft = folder.with_name(f".{folder.name}-draft-{number}")
+        try:
             draft.mkdir()
-        yield draft
-        _flush(draft)
-        _replace(folder, draft)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return draft, enter(draft, alone=True) or unlocked()
+
+
+def _copy(folder: Path, draft: Path) -> Stamps:
+    """Copy the folder, if there is one; returns what its files were."""
+    if folder.is_dir():
+        shutil.copytree(folder, draft, dirs_exist_ok=True)
+    return _stamps(draft)
+
+
+def _stamps(folder: Path) -> Stamps:
+    """Time and size of every file, which a copy keeps and a writer changes."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {path.relative_to(folder): (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+
+
+def _take_over(folder: Path, draft: Path, seen: Stamps) -> None:
+    """Copy what others have written into the folder since it was copied, unless it was written here, too."""
+    here = _stamps(draft)
+    for file, stamp in _stamps(folder).items():
+        if stamp != seen.get(file) and here.get(file) == seen.get(file):
+            (draft / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(folder / file, draft / file)
 
 
 def _replace(folder: Path, draft: Path) -> None:
-    old = _beside(folder, "old")
-    for attempt in range(_ATTEMPTS):
-        with suppress(FileNotFoundError):  # there was none, or another process has moved it away
-            os.replace(folder, old)
-        try:
-            os.replace(draft, folder)
-            break
-        except OSError:  # another process has put its own there
-            shutil.rmtree(old, ignore_errors=True)
-            if attempt == _ATTEMPTS - 1:
-                raise
-    flush_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    if not folder.exists():
+        rename(draft, folder)
+    elif not exchange(draft, folder):
+        old = folder.with_name(f".{folder.name}-old")
+        os.replace(folder, old)
+        rename(draft, folder)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:
@@ -61,26 +105,11 @@ def _flush(folder: Path) -> None:
     flush_folder(folder)
 
 
-def _beside(folder: Path, what: str) -> Path:
-    return folder.with_name(f".{folder.name}-{what}-{os.getpid()}")
-
-
 def _delete_leftovers(folder: Path) -> None:
-    for what in ("draft", "old"):
-        for path in folder.parent.glob(f".{folder.name}-{what}-*"):
-            number = path.name.rpartition("-")[2]
-            if not number.isdigit() or int(number) == os.getpid() or not _lives(int(number)):
-                if what == "old" and not folder.exists():  # its process died between the two renames
-                    os.replace(path, folder)
-                    continue
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    old = folder.with_name(f".{folder.name}-old")
+    if old.is_dir() and not folder.exists():  # its process died between the two renames
+        with suppress(OSError):
+            os.replace(old, folder)
+    for path in folder.parent.glob(f".{folder.name}-*"):
+        if path == old or (path.name.startswith(f".{folder.name}-draft-") and is_abandoned(path)):
+            shutil.rmtree(path, ignore_errors=True)

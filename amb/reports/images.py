@@ -1,5 +1,7 @@
 """Images prepared for pictures."""
 
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,3 +30,19 @@ def as_picture(image: ArrayLike) -> "Image":
     from PIL import Image
 
     return Image.fromarray(as_rgb(image), "RGB")
+
+
+def encoded(picture: "Image", file: Path, **options: object) -> bytes:
+    """A picture in the format that a file's name says; options are those of Pillow's `save`.
+
+    Raises:
+        ValueError: the name says no format that Pillow writes.
+    """
+    from PIL import Image
+
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    if kind not in Image.SAVE:
+        raise ValueError(f"unknown file extension {file.suffix!r}")
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind, **options)
+    return buffer.getvalue()

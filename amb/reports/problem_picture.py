@@ -1,5 +1,6 @@
 """A picture of a problem: images of its generator, the activations of its unit, and its reference points."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.reports.images import as_rgb
 from amb.spec import user_path
+from amb.study.durable import make_folder, write_whole
 
 SAMPLES = 12
 """Prior samples shown, from the lowest activation to the highest."""
@@ -72,7 +74,13 @@ def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> N
 
 
 def save_picture(figure: Figure, file: Path) -> None:
-    """Write the figure in the format that the file's name says."""
+    """Write the figure in the format that the file's name says.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: the name says no format, or one that is not known.
+    """
     file = user_path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=160, facecolor="white")
+    make_folder(file.parent)
+    draw = partial(figure.savefig, format=file.suffix.removeprefix("."), dpi=160, facecolor="white")
+    write_whole(file, draw, error=None)

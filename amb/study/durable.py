@@ -1,8 +1,11 @@
 """Durable files: a reader never sees half of one, and a power failure leaves the old file or the new one."""
 
+import ctypes
 import errno
 import json
 import os
+import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +16,10 @@ from amb.study.lock import Claim, fcntl, hold, unlocked
 # Files on their way: a neighbour of the file that it will replace. Its writer holds a lock on it.
 TEMPORARY = (".tmp", ".new")
 
-# What a file system that cannot flush a folder answers.
+# What a file system that cannot flush a folder, or swap two, answers.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
+# Of linux/fcntl.h and linux/fs.h.
+_HERE, _EXCHANGE = -100, 2
 
 
 def write_whole(
@@ -75,6 +80,24 @@ def rename(old: Path, new: Path) -> None:
         flush_folder(old.parent)
 
 
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two files or folders in one step and flush the folder that they are in; False if the system cannot.
+
+    Raises:
+        OSError: they cannot be moved.
+    """
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    if swap is None:
+        return False
+    if swap(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) != 0:
+        error = ctypes.get_errno()
+        if error in _UNSUPPORTED:
+            return False
+        raise OSError(error, os.strerror(error), str(one), None, str(other))
+    flush_folder(other.parent)
+    return True
+
+
 def held(temporary: Path) -> Claim:
     """Make a temporary file and hold it, so that no other process clears it away; released, it is gone.
 
@@ -107,6 +130,9 @@ def flush_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISLNK(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))  # a device would be replaced
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with held(temporary):
         try:

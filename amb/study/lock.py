@@ -134,6 +134,23 @@ def enter(folder: Path, *, alone: bool) -> Claim | None:
     return Claim(None, descriptor)
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Whether no living process uses a folder (see `enter`); False if that cannot be found out."""
+    if fcntl is None:
+        return False
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | _NO_LINK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def unlocked() -> Claim:
     """A claim that locks nothing."""
     return Claim(None, None)

@@ -5,6 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from amb.errors import DataError
+from amb.reports.images import encoded
+from amb.study.durable import write_whole
+
 
 def write_sheet(file: Path, images: npt.NDArray[np.uint8], *, columns: int = 16, scale: int = 2) -> None:
     """Write images uint8 [n, h, w, c] of one or three channels as one PNG, `columns` per row, enlarged `scale` times.
@@ -19,4 +23,5 @@ def write_sheet(file: Path, images: npt.NDArray[np.uint8], *, columns: int = 16,
     grid = framed[: rows * columns].reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     pixels = grid.reshape(rows * height, columns * width, channels)
     picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
-    picture.resize((scale * picture.width, scale * picture.height), Image.Resampling.NEAREST).save(file)
+    large = picture.resize((scale * picture.width, scale * picture.height), Image.Resampling.NEAREST)
+    write_whole(file, encoded(large, file), error=DataError)

@@ -1,6 +1,5 @@
 """Export to COCO's format, which `cocopp` and IOHinspector read."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amb.reports.contract import Report, ReportData
+from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
 from amb_reports.exports.series import Series, file_name, series
@@ -32,16 +32,15 @@ class Coco(Report):
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         exported = folder / "coco"
-        shutil.rmtree(exported, ignore_errors=True)  # files of an earlier comparison would be read as well
         names, written = {}, []
-        for one in series(data):
-            names[one.number] = (one.number, one.problem, one.best)
-            written.append(_write_series(one, exported / file_name(one.solver)))
-        index = exported / "problems.csv"
-        exported.mkdir(parents=True, exist_ok=True)
-        table = pd.DataFrame(names.values(), columns=["function", "problem", "best_known"])
-        table.to_csv(index, index=False, lineterminator="\n")
-        return [index, *written]
+        with draft_of(exported, empty=True) as draft:  # files of an earlier comparison would be read as well
+            for one in series(data):
+                names[one.number] = (one.number, one.problem, one.best)
+                written.append(_write_series(one, draft / file_name(one.solver)))
+            index = draft / "problems.csv"
+            table = pd.DataFrame(names.values(), columns=["function", "problem", "best_known"])
+            index.write_text(table.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+        return [exported / path.relative_to(draft) for path in (index, *written)]
 
 
 def _write_series(one: Series, folder: Path) -> Path:

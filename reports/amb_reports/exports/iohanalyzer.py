@@ -1,12 +1,12 @@
 """Export to IOHprofiler's format, which IOHanalyzer and IOHinspector read."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from amb.reports.contract import Report, ReportData
+from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
 from amb_reports.exports.series import Series, file_name, series
@@ -17,9 +17,10 @@ class IOHanalyzer(Report):
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         exported = folder / "ioh"
-        shutil.rmtree(exported, ignore_errors=True)  # files of an earlier comparison would be read as well
         suite = str(data.settings.get("suite") or "amb")
-        return [_write_series(one, exported / file_name(one.solver), suite) for one in series(data)]
+        with draft_of(exported, empty=True) as draft:  # files of an earlier comparison would be read as well
+            written = [_write_series(one, draft / file_name(one.solver), suite) for one in series(data)]
+        return [exported / path.relative_to(draft) for path in written]
 
 
 def _write_series(one: Series, folder: Path, suite: str) -> Path:

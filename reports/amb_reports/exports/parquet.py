@@ -1,10 +1,12 @@
 """The tables as Parquet: types kept, traces included."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from amb.reports.contract import Report, ReportData
+from amb.study.durable import write_whole
 
 
 class Parquet(Report):
@@ -12,8 +14,8 @@ class Parquet(Report):
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         paths = [folder / "runs.parquet", folder / "traces.parquet"]
-        data.runs.to_parquet(paths[0], index=False)
+        write_whole(paths[0], partial(data.runs.to_parquet, index=False), error=None)
         rows = [(*cell, values) for cell, values in data.traces.items()]
         traces = pd.DataFrame(rows, columns=["problem", "solver", "seed", "values"])
-        traces.to_parquet(paths[1], index=False, compression="zstd")
+        write_whole(paths[1], partial(traces.to_parquet, index=False, compression="zstd"), error=None)
         return paths

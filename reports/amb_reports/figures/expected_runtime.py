@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from amb.reports.contract import ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
+from amb.study.durable import write_whole
 from amb_reports.captions import scale_and_scope
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import INK, explain, label_ends, lines, tidy
@@ -28,7 +29,8 @@ class ExpectedRuntime(Drawn):
         paths = super().write(data, folder)
         if paths:
             paths.append(folder / "ert.csv")
-            expected_runtimes(data.competing, data.traces).to_csv(paths[-1], index=False, lineterminator="\n")
+            table = expected_runtimes(data.competing, data.traces)
+            write_whole(paths[-1], table.to_csv(index=False, lineterminator="\n"), error=None)
         return paths
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from amb.study.durable import write_whole
 from amb_reports.figures.colours import PAIRS, slots
 
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
@@ -124,6 +126,8 @@ def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("pn
     """Write the figure as `<name>.<kind>`, without a date, so that the same figure gives the same bytes."""
     paths = [folder / f"{name}.{kind}" for kind in kinds]
     for path in paths:
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, dpi=DPI, metadata=metadata, facecolor="white")
+        kind = path.suffix.removeprefix(".")
+        metadata = {"Date": None} if kind == "svg" else None
+        draw = partial(figure.savefig, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
+        write_whole(path, draw, error=None)
     return paths

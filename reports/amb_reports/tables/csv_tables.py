@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from amb.reports.contract import Report, ReportData
+from amb.study.durable import write_whole
 
 
 class Csv(Report):
@@ -19,7 +20,7 @@ class Csv(Report):
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")
-            table.map(_inert).to_csv(paths[-1], index=False, lineterminator="\n")
+            write_whole(paths[-1], table.map(_inert).to_csv(index=False, lineterminator="\n"), error=None)
         return paths
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from amb.reports.contract import Report, ReportData
 from amb.stats import Column, pair_columns, ranking_columns, shown
+from amb.study.durable import write_whole
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
@@ -34,7 +35,7 @@ class Latex(Report):
             caption = f"{head} {scope(data.common)}."
             text = table(rows, chosen, caption=caption, label=f"tab:{path.stem}")
             repeat = plain(command(data.settings))
-            path.write_text(f"% Needs \\usepackage{{booktabs}}. Made by: {repeat}\n{text}", encoding="utf-8")
+            write_whole(path, f"% Needs \\usepackage{{booktabs}}. Made by: {repeat}\n{text}", error=None)
         return paths
 
 

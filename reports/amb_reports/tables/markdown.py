@@ -12,6 +12,7 @@ from amb.stats import Column, pair_columns, ranking_columns, shown
 from amb.stats.formats import number, p_value
 from amb.stats.gap import ranges
 from amb.stats.sentences import sentence
+from amb.study.durable import write_whole
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scale, scope
 
@@ -31,7 +32,7 @@ class Markdown(Report):
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         path = folder / "report.md"
-        path.write_text(render(data, folder), encoding="utf-8")
+        write_whole(path, render(data, folder), error=None)
         return [path]
 
 

@@ -1,0 +1,167 @@
+"""A report is written whole or not at all, alone and in a crowd, and leaves nothing else behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amb.reports.draft import draft_of
+from amb.study.durable import exchange, write_whole
+
+TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_draft_takes_the_folders_place_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    with draft_of(folder) as draft:
+        (draft / "a").write_text("1")
+        assert not folder.exists()
+    with draft_of(folder) as draft:
+        (draft / "b").write_text("2")
+        assert files(folder) == {"a": "1"}
+    assert files(folder) == {"a": "1", "b": "2"}
+    with draft_of(folder, empty=True) as draft:
+        (draft / "c").write_text("3")
+    assert files(tmp_path) == {"report/c": "3"}
+
+
+def test_a_draft_that_fails_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    with draft_of(folder) as draft:
+        (draft / "a").write_text("1")
+
+    def stopped() -> None:
+        with draft_of(folder) as draft:
+            (draft / "a").write_text("2")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert files(tmp_path) == {"report/a": "1"}
+
+
+def test_a_file_that_another_process_writes_meanwhile_is_kept(tmp_path: Path) -> None:
+    """Both began with the same folder; each wrote one file of its own, and both wrote the third."""
+    folder = tmp_path / "report"
+    with draft_of(folder) as draft:
+        for name in "abc":
+            (draft / name).write_text("old")
+    with draft_of(folder) as slow:
+        (slow / "a").write_text("slow one")
+        (slow / "c").write_text("slow one")
+        with draft_of(folder) as fast:
+            (fast / "b").write_text("fast")
+            (fast / "c").write_text("fast")
+            (fast / "d").write_text("fast")
+    assert files(tmp_path) == {
+        "report/a": "slow one", "report/b": "fast", "report/c": "slow one", "report/d": "fast"
+    }  # fmt: skip
+
+
+def test_drafts_of_dead_processes_are_deleted_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
+    """Whatever number a dead process had: a living one may have it now, and the folder may come from another host."""
+    folder = tmp_path / "report"
+    for name in (f".report-draft-{os.getpid()}", ".report-draft-x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_text("half")
+    with draft_of(folder) as one:
+        (one / "a").write_text("1")
+        with draft_of(folder) as other:
+            assert one.exists()
+            (other / "b").write_text("2")
+    assert files(tmp_path) == {"report/a": "1", "report/b": "2"}
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_without_an_exchange_in_one_step_a_killed_process_loses_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On other systems, the old folder is moved away first; if the process dies then, the next one moves it back."""
+    monkeypatch.setattr("amb.reports.draft.exchange", lambda one, other: False)
+    folder = tmp_path / "report"
+    with draft_of(folder) as draft:
+        (draft / "a").write_text("1")
+    if os.fork() == 0:
+        monkeypatch.setattr("amb.reports.draft.rename", lambda old, new: os.kill(os.getpid(), signal.SIGKILL))
+        with draft_of(folder) as draft:
+            (draft / "a").write_text("2")
+        os._exit(0)
+    assert os.WIFSIGNALED(os.wait()[1])
+    assert not folder.exists()
+    with draft_of(folder) as draft:
+        assert files(draft) == {"a": "1"}
+        (draft / "b").write_text("2")
+    assert files(tmp_path) == {"report/a": "1", "report/b": "2"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")
+def test_an_exchange_is_one_step(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    (one / "file").write_text("1")
+    other.write_text("2")
+    assert exchange(one, other)
+    assert files(tmp_path) == {"one": "2", "other/file": "1"}
+    with pytest.raises(FileNotFoundError):
+        exchange(one, tmp_path / "missing")
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    """As the superuser, a device would be."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        write_whole(tmp_path / "pipe", "text", error=None)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+CROWD = """
+import sys
+from amb.catalogue.plugins import load_file
+load_file(sys.argv[1])
+import amb
+result = amb.compare("random,climber", "toy/bowl/near/0..1", budget=40, seeds=3, study=sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+from amb.reports.write import write_reports
+for _ in range(3):
+    written = write_reports(result, sys.argv[3].split(","))
+    assert not written.failures, written.failures
+"""
+
+
+def test_processes_that_finish_one_study_together_leave_one_good_report(tmp_path: Path) -> None:
+    """Five of them make the report, three times each; two make other files only, which are kept, too."""
+    study = tmp_path / "study"
+    every = "csv,markdown,latex,parquet,coco,iohanalyzer"
+    chosen = [every] * 3 + ["parquet", "latex"]
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", CROWD, str(TOY), str(study), names],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for names in chosen
+    ]  # fmt: skip
+    for process in crowd:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()  # type: ignore[union-attr]
+    for process in crowd:
+        process.stdin.write("\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+    for process in crowd:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    alone = tmp_path / "alone"
+    subprocess.run([sys.executable, "-c", CROWD, str(TOY), str(alone), every], input="\n", text=True, check=True,
+                   stdout=subprocess.DEVNULL)  # fmt: skip
+    made = {str(path.relative_to(study / "report")) for path in (study / "report").rglob("*")}
+    assert made == {str(path.relative_to(alone / "report")) for path in (alone / "report").rglob("*")}
+    for name in ("pairs.csv", "pairs.tex", "coco/problems.csv"):  # without seconds
+        assert (study / "report" / name).read_bytes() == (alone / "report" / name).read_bytes()
+    assert {path.name for path in study.iterdir()} == {path.name for path in alone.iterdir()}
+    assert not [path for path in study.rglob(".*") if path.name != ".gitignore"]
