@@ -52,4 +52,4 @@ def run(
             notes=notes,
             progress=progress,
         )
-    print_runs(read_runs(plan, opened).runs, as_json=json)
+    print_runs(read_runs(plan, opened).runs, opened.folder, as_json=json)

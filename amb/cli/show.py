@@ -1,6 +1,7 @@
 """Printing tables and facts, as text for people or as JSON for programs."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from amb.study.untrusted import plain
+from amb.text import duration
 
 if TYPE_CHECKING:  # listing and status commands run without pandas
     import pandas as pd
 
     from amb.comparison.result import Comparison
+
+
+MOST_LINES = 100
+"""Runs that are printed one by one. Nobody reads more, and ten thousand would take ten seconds."""
 
 
 def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: str = "") -> None:
@@ -47,11 +53,17 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     Console().print(table)
 
 
-def print_runs(runs: "pd.DataFrame", *, as_json: bool) -> None:
-    """Print one line per run."""
+def print_runs(runs: "pd.DataFrame", study: Path, *, as_json: bool) -> None:
+    """Print one line per run, or per solver if there are more than `MOST_LINES`; as JSON always every run."""
     if as_json:
         print(runs.to_json(orient="records", indent=1))
-        return
+    elif len(runs) <= MOST_LINES:
+        _print_each(runs)
+    else:
+        _print_by_solver(runs, study)
+
+
+def _print_each(runs: "pd.DataFrame") -> None:
     columns = ["problem", "solver", "seed", "status", "queries", "final"]
     table = runs[columns].assign(
         evaluation=(runs["generator_seconds"] + runs["target_seconds"]).map("{:.1f} s".format),
@@ -60,6 +72,33 @@ def print_runs(runs: "pd.DataFrame", *, as_json: bool) -> None:
     )
     names = {"final": "activation", "own": "solver time", "evaluation": "evaluation time"}
     print_rows(table.rename(columns=names).to_dict("records"), as_json=False)
+
+
+def _print_by_solver(runs: "pd.DataFrame", study: Path) -> None:
+    evaluation = runs["generator_seconds"] + runs["target_seconds"]
+    table = runs.assign(evaluation=evaluation).groupby("solver", sort=False).agg(
+        problems=("problem", "nunique"),
+        runs=("problem", "size"),
+        failed=("failed", "sum"),
+        final=("final", "median"),
+        evaluation=("evaluation", "sum"),
+        own=("solver_seconds", "sum"),
+    )  # fmt: skip
+    rows = [
+        {
+            "solver": row.Index,
+            "problems": row.problems,
+            "runs": row.runs,
+            "failed": row.failed,
+            "activation": f"{row.final:.4f}",
+            "evaluation": duration(row.evaluation),
+            "solver time": duration(row.own),
+        }
+        for row in table.itertuples()
+    ]
+    name = shlex.quote(str(study))
+    more = f"`amb report {name}` writes all {len(runs):,} runs to report/runs.csv; --json prints them."
+    print_rows(rows, as_json=False, caption=f"Activations are medians, times are sums. {more}")
 
 
 def print_comparison(comparison: "Comparison") -> None:

@@ -76,8 +76,11 @@ class Comparison:
 
     def dimensions(self, problem: str) -> int:
         """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
-        sizes = (len(best) for cell, best in self._recommended.items() if cell[0] == problem and best)
-        return next(sizes, 0) or self.plan.problem(problem).space.d
+        return self._dimensions.get(problem) or self.plan.problem(problem).space.d
+
+    @cached_property
+    def _dimensions(self) -> Mapping[str, int]:
+        return {problem: len(best) for (problem, *_), best in self._recommended.items() if best}
 
     def load(self, cell: Cell) -> tuple[RunRecord, Trace] | None:
         """Record and whole trace of a run, from the study or the baseline; None if neither has it."""

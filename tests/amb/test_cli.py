@@ -51,6 +51,21 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -
     assert json.loads(first.stdout) == json.loads(second.stdout)
 
 
+def test_many_runs_are_summed_up_by_solver_and_json_has_them_all(tmp_path: Path) -> None:
+    words = ["run", *SMALL[:5], "5", "--seeds", "13", "--plugin", str(TOY), "--study", "st"]
+    shown = amb(*words, cwd=tmp_path, width=80)
+    assert shown.returncode == 0, shown.stderr
+    assert [line.split()[:4] for line in shown.stdout.splitlines() if line.startswith(("random", "climber"))] == [
+        ["random", "4", "52", "0"],
+        ["climber", "4", "52", "0"],
+    ]
+    assert "`amb report st` writes all 104 runs" in shown.stdout
+    every = json.loads(amb(*words, "--json", cwd=tmp_path).stdout)
+    assert len(every) == 104
+    amb("report", "st", "--plugin", str(TOY), cwd=tmp_path)
+    assert len((tmp_path / "st" / "report" / "runs.csv").read_text().splitlines()) == 1 + 104
+
+
 def test_two_executions_give_identical_traces(tmp_path: Path) -> None:
     from amb.study.study import Study
 

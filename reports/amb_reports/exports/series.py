@@ -39,10 +39,13 @@ class Series:
 def series(data: ReportData) -> Iterator[Series]:
     """All problems and solvers of a comparison, in its order; a run without queries is left out."""
     points = data.runs.drop_duplicates("problem").set_index("problem").get("best_known", pd.Series(dtype=float))
+    by_problem: dict[str, list[NDArray[np.float64]]] = {}
+    for (problem, *_), trace in data.traces.items():
+        by_problem.setdefault(problem, []).append(trace)
     known = {
-        problem: float(np.nanmax(np.concatenate([*traces, [0.0, points.get(problem, np.nan)]])))
+        problem: float(np.nanmax(np.concatenate([*by_problem[problem], [0.0, points.get(problem, np.nan)]])))
         for problem in dict.fromkeys(data.runs["problem"])
-        if (traces := [values for cell, values in data.traces.items() if cell[0] == problem])
+        if problem in by_problem
     }
     for number, (problem, best) in enumerate(known.items(), start=1):
         part = data.runs[data.runs["problem"] == problem]

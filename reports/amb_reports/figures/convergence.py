@@ -44,10 +44,11 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     longest = int(runs["budget"].max())
     queries = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
     bounds = ranges(runs, traces)
+    ends = {problem: row for problem, *row in bounds[["floor", "start", "best"]].itertuples()}
     curves = np.full((len(runs), len(queries)), np.nan)
     cells = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
     for i, (problem, solver, seed) in enumerate(cells):
-        floor, start, best = bounds.loc[problem, ["floor", "start", "best"]]
+        floor, start, best = ends[problem]
         values = traces.get((problem, solver, seed), np.empty(0))
         curve = best_so_far(values, floor=floor) if len(values) else np.array([floor])
         reached = curve[np.minimum(queries, len(curve)) - 1]

@@ -48,8 +48,9 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     point = cache(_point)
     left_out = [0] * len(studies)
     for number, study in enumerate(studies):
+        manifest = study.manifest
         for record, trace in study.records():
-            if _current(study, record):
+            if _current(manifest, record):
                 run = _StoredRun(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
                 known = stored.get(record.plan.run_id)
                 stored[record.plan.run_id] = run if known is None else known.united(run, studies)
@@ -182,14 +183,13 @@ def _sees(solver: str) -> Sight:
         return "values"
 
 
-def _current(study: AnyStudy, record: RunRecord) -> bool:
+def _current(manifest: Manifest, record: RunRecord) -> bool:
     """Whether a run is compared: its solver and problem are the study's, and its neuron was searched alone."""
     plan = record.plan
     if plan.recording is not None:
         return False
-    problems, solvers = study.manifest.problems, study.manifest.solvers
-    return problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
-        solvers.get(plan.solver, plan.version) == plan.version
+    return manifest.problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
+        manifest.solvers.get(plan.solver, plan.version) == plan.version
     )
 
 

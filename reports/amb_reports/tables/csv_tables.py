@@ -20,7 +20,9 @@ class Csv(Report):
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")
-            write_whole(paths[-1], table.map(_inert).to_csv(index=False, lineterminator="\n"), error=None)
+            texts = table.select_dtypes(exclude=["number", "bool"])
+            content = table.assign(**texts.map(_inert)).to_csv(index=False, lineterminator="\n")
+            write_whole(paths[-1], content, error=None)
         return paths
 
 
