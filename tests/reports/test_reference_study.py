@@ -10,9 +10,6 @@ from amb_reports.reference import folder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-OLDER = {"sphere-cma": "1", "xdream-ga": "1"}
-"""Solvers whose published runs are of an earlier version, until the studies are run again."""
-
 
 @pytest.fixture(scope="module")
 def reference() -> Baseline:
@@ -30,7 +27,7 @@ def test_it_matches_the_current_networks_and_solvers(reference: Baseline) -> Non
         assert problem(name).fingerprint == fingerprint, name
     versions = manifest.solvers
     for spec in reference.solvers:
-        assert versions[spec] == OLDER.get(spec, resolve(spec).cls.version), spec
+        assert versions[spec] == resolve(spec).cls.version, spec
 
 
 def test_no_run_is_missing_and_none_failed(reference: Baseline) -> None:
