@@ -72,6 +72,7 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
         network: only those of this network; None: of all.
     """
     from amb.cli.show import print_rows
+    from amb.text import plural
 
     layers, ratios = (
         table if network is None else table[table["target"] == network] for table in (measures.layers, measures.ratios)
@@ -87,9 +88,10 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
             caption=f"{target} through {generator}, means over units; apart: distance of a unit's inputs (random: 1)",
         )
     for row in ratios.itertuples():
+        interval = "" if row.low != row.low else f" ({row.low:.2f} to {row.high:.2f})"  # NaN: too few units
         print(
-            f"{row.layer}: {row.second} reaches {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}) of the activation by "
-            f"{row.first}, {row.units} units"
+            f"{row.layer}: {row.second} reaches {row.ratio:.2f}{interval} of the activation by {row.first}, "
+            f"{plural(row.units, 'unit')}"
         )
 
 

@@ -9,6 +9,9 @@ import pandas as pd
 from amb.meis.columns import LAYERS, RATIOS
 from amb.stats.resampling import ratio_interval
 
+SEARCH = ["target", "layer", "unit", "solver", "seed", "budget"]
+"""What a search of one generator's images has in common with the same search of another's."""
+
 
 def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
     """One row for each generator, network and layer, in the order of the inputs; see `LAYERS`.
@@ -46,26 +49,34 @@ def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
 def ratio_table(meis: pd.DataFrame, generators: Sequence[str] | None = None) -> pd.DataFrame:
     """Activation by one generator over that by another, by layer, for units that both have; see `RATIOS`.
 
+    Only the best of the searches that both generators had counts; see `shared`.
+
     Args:
         meis: all inputs.
         generators: in this order; by default as met.
     """
-    best = meis[meis["best"]]
-    names = list(best["generator"].unique()) if generators is None else list(generators)
+    names = list(meis["generator"].unique()) if generators is None else list(generators)
     rows = []
     for first, second in combinations(names, 2):
-        for (target, layer), group in best.groupby(["target", "layer"], sort=False):
-            # Two problems of one unit and generator, as with different grids: the better one counts.
-            values = group.pivot_table(index="unit", columns="generator", values="activation", aggfunc="max")
-            if not {first, second} <= set(values.columns):
-                continue
-            both = values[[first, second]].dropna()
-            if both.empty or not both[first].mean() > 0:
+        for (target, layer), group in shared(meis, (first, second)).groupby(["target", "layer"], sort=False):
+            # Two problems of one unit and generator, as with different input noise: the better one counts.
+            both = group.pivot_table(index="unit", columns="generator", values="activation", aggfunc="max")
+            if not both[first].mean() > 0:
                 continue
             low, high = ratio_interval(both[second].to_numpy(), both[first].to_numpy())
             ratio = both[second].mean() / both[first].mean()
-            rows.append((first, second, target, layer, len(both), ratio, low, high))
+            solvers = ", ".join(group["solver"].unique())
+            rows.append((first, second, target, layer, len(both), solvers, ratio, low, high))
     return pd.DataFrame(rows, columns=list(RATIOS))
+
+
+def shared(meis: pd.DataFrame, generators: Sequence[str]) -> pd.DataFrame:
+    """The inputs whose search every one of some generators had: the same unit, solver, seed and budget.
+
+    Only these compare generators: one that more solvers can search would otherwise have the best of more runs.
+    """
+    known = meis[meis["generator"].isin(generators) & meis["activation"].notna()]
+    return known[known.groupby(SEARCH)["generator"].transform("nunique") == len(generators)]
 
 
 def _mean(values: pd.Series | None) -> float:

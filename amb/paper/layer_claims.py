@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from amb.contracts.space import FloatArray
+from amb.meis.layers import shared
 from amb.paper.studies import PaperData
 from amb.paper.verdict import Claim
 from amb.stats.resampling import FEWEST, RESAMPLES, difference_of_groups, interval, ratio_of_groups
@@ -15,6 +16,7 @@ SELECTIVE = 0.5
 THIRD = 3
 MIDDLE = "layer2.1"
 """From this block on, the paper finds most units tied to a class."""
+NO_RATIO = {"ratio": np.nan, "low": np.nan, "high": np.nan, "units": 0, "solvers": "none"}
 TIED = 0.5
 """Below this normalized entropy, an input is tied to few classes: less than half of the greatest uncertainty."""
 
@@ -30,12 +32,13 @@ def gap(data: PaperData, layer: str, depth: str, least: float, most: float) -> C
     """How far activations by the VQ-VAE's images are below those by the GAN's."""
     ratios = data.atlas.measures.ratios
     row = ratios[ratios["layer"] == layer]
-    found = row.iloc[0] if len(row) else pd.Series({"ratio": np.nan, "low": np.nan, "high": np.nan, "units": 0})
+    found = row.iloc[0] if len(row) else pd.Series(NO_RATIO)
     claimed = "about half" if depth == "early" else "about 5%"
     return Claim(
         "4.2, figure 11",
         f"In {depth} layers, activations by the VQ-VAE's images are {claimed} lower than by the GAN's.",
-        f"The best activation of each unit of {layer} through either generator; the mean over units that have both.",
+        f"The best activation of each unit of {layer} through either generator, by the solvers that search both "
+        f"({found['solvers']}); the mean over units.",
         f"gap in {layer}, as a share of the GAN's activation",
         1 - float(found["ratio"]),
         1 - float(found["high"]),
@@ -191,10 +194,18 @@ def distances_of(data: PaperData, layer: str) -> FloatArray:
     return values
 
 
-def activations_of(data: PaperData, layer: str, generator: int = 0) -> FloatArray:
-    """Activations by the best input of each unit of a layer, through a generator."""
-    values: FloatArray = _best(data, generator).query("layer == @layer")["activation"].to_numpy(np.float64)
+def activations_of(data: PaperData, layer: str) -> FloatArray:
+    """Activations by the best input of each unit of a layer, the GAN's."""
+    values: FloatArray = _best(data).query("layer == @layer")["activation"].to_numpy(np.float64)
     return values
+
+
+def activations_by_generator(data: PaperData, layer: str) -> list[FloatArray]:
+    """The same through each generator, by the searches that all generators had."""
+    names = data.atlas.request.generators
+    fair = shared(data.meis[data.meis["layer"] == layer], names)
+    best = fair.groupby(["generator", "unit"], sort=False)["activation"].max()
+    return [best[best.index.get_level_values("generator") == name].to_numpy(np.float64) for name in names]
 
 
 def _pooled(data: PaperData, blocks: tuple[str, ...]) -> FloatArray:
@@ -204,16 +215,13 @@ def _pooled(data: PaperData, blocks: tuple[str, ...]) -> FloatArray:
 
 
 def _entropy(data: PaperData, layers: list[str]) -> FloatArray:
-    best = _best(data, 0)
+    best = _best(data)
     values: FloatArray = best[best["layer"].isin(layers)]["entropy"].dropna().to_numpy(np.float64)
     return values
 
 
-def _best(data: PaperData, generator: int) -> pd.DataFrame:
-    names = data.atlas.request.generators
-    if generator >= len(names):
-        return data.meis.iloc[:0]
-    return data.meis[data.meis["best"] & (data.meis["generator"] == names[generator])]
+def _best(data: PaperData) -> pd.DataFrame:
+    return data.meis[data.meis["best"] & (data.meis["generator"] == data.atlas.request.generators[0])]
 
 
 def _from(layers: tuple[str, ...], block: str) -> list[str]:

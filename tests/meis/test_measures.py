@@ -165,13 +165,40 @@ def test_equal_images_have_similarity_1_also_flat_ones() -> None:
     assert similarities(images[:1], 255 - images[:1]) == pytest.approx([-1])
 
 
+def searches(rows: list[tuple[str, str, int, float]]) -> pd.DataFrame:
+    """Inputs of one layer by generator, solver, unit and activation."""
+    table = pd.DataFrame(rows, columns=["generator", "solver", "unit", "activation"])
+    return table.assign(target="t", layer="l", seed=0, budget=9)
+
+
 def test_ratios_compare_units_that_both_generators_have() -> None:
-    rows = [("a", unit, 1.0 + unit) for unit in range(6)] + [("b", unit, 0.5 + unit / 2) for unit in range(6)]
-    rows.append(("b", 6, 9.0))
-    table = pd.DataFrame(rows, columns=["generator", "unit", "activation"]).assign(target="t", layer="l", best=True)
-    ratio = ratio_table(table).iloc[0]
+    rows = [("a", "s", unit, 1.0 + unit) for unit in range(6)] + [("b", "s", unit, 0.5 + unit / 2) for unit in range(6)]
+    rows.append(("b", "s", 6, 9.0))
+    ratio = ratio_table(searches(rows)).iloc[0]
     assert (ratio["units"], ratio["ratio"]) == (6, 0.5)
     assert ratio["low"] == pytest.approx(0.5)
+
+
+def test_ratios_compare_generators_by_the_solvers_that_search_both() -> None:
+    """A third solver that refuses one generator's codes does not raise the other's activations.
+
+    Nor does one with more seeds or more queries on one side.
+    """
+    equal = [(generator, solver, unit, 1.0) for generator in "ab" for solver in "st" for unit in range(6)]
+    only_first = searches([("a", "u", unit, 3.0) for unit in range(6)])
+    more_seeds = searches([("a", "s", unit, 3.0) for unit in range(6)]).assign(seed=1)
+    more_queries = searches([("a", "s", unit, 3.0) for unit in range(6)]).assign(budget=99)
+    fair, *unfair = (
+        ratio_table(pd.concat([searches(equal), more])).iloc[0].to_dict()
+        for more in (searches([]), only_first, more_seeds, more_queries)
+    )
+    assert (fair["ratio"], fair["solvers"]) == (1, "s, t")
+    assert unfair == [fair, fair, fair]
+
+
+def test_generators_without_a_common_solver_are_not_compared() -> None:
+    rows = [(generator, solver, unit, 1.0) for generator, solver in ("as", "bt") for unit in range(6)]
+    assert ratio_table(searches(rows)).empty
 
 
 def test_what_the_issue_promises_takes_at_most_three_lines(study: Path, measures: Measures, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from amb.paper.layer_claims import activations_of, distances_of
+from amb.paper.layer_claims import activations_by_generator, distances_of
 from amb.paper.studies import PaperData
 from amb.reports.images import as_rgb
 from amb_reports.figures.colours import PAIRS
@@ -105,13 +105,17 @@ def distances(data: PaperData) -> Figure | None:
 
 
 def activations(data: PaperData) -> Figure | None:
-    """Figure 11: activations by inputs, every second spiking layer; left the VQ-VAE's images, right the GAN's."""
+    """Figure 11: activations by inputs, every second spiking layer; left the VQ-VAE's images, right the GAN's.
+
+    Both show the best by the solvers that search both.
+    """
     generators = data.atlas.request.generators
     layers = _every_second(data.layers)
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     axes = figure.subplots(1, len(generators), sharey=True, squeeze=False)[0]
+    by_layer = [(layer, activations_by_generator(data, layer)) for layer in layers]
     for axis, number in zip(axes, reversed(range(len(generators))), strict=True):
-        known = [(layer, activations_of(data, layer, number)) for layer in layers]
+        known = [(layer, values[number]) for layer, values in by_layer]
         known = [(layer, values) for layer, values in known if len(values)]
         if not known:
             return None

@@ -63,7 +63,7 @@ def _figures(data: PaperData) -> list[tuple[str, str, Figure | None]]:
         ),
         ("9", "Entropy of the class probabilities at the GAN's inputs, by layer.", figures.entropies(data)),
         ("10", "Distances of a unit's inputs in the GAN's latent space.", figures.distances(data)),
-        ("11", "Activations by the best inputs, by layer and generator.", figures.activations(data)),
+        ("11", "Activations by the best inputs of the solvers that search both generators.", figures.activations(data)),
     ]
 
 
