@@ -92,6 +92,8 @@ class Generator(ABC):
     """Identifies what the images depend on besides the latent: the checkpoint's sha256, or a version."""
     options: Mapping[str, tuple[str, ...]] = MappingProxyType({"grid": ("even", "quantile")})
     """Options of a problem's spec that choose the grid, with their values, the default first."""
+    threaded: bool = False
+    """Whether it may render in another thread while solvers think; see `Problem.threaded`."""
 
     def images(self, latents: ArrayLike) -> UInt8Array:
         """Images uint8 [n, h, w, c] of latents float32 [n, latent_dim].

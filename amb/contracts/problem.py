@@ -67,6 +67,10 @@ class Problem(ABC):
         spikes: how many spikes an activation of 1 stands for; None if the problem counts none.
         classes: names of the classes that the network tells apart; () if it is not known to be a classifier.
         layers: the network's layers in its order; () if they are not known.
+        threaded: whether a batch may be evaluated in another thread while solvers think. That saves time if most of the
+            evaluation is compiled code which releases the interpreter's lock. The problem must then neither need the
+            thread in which it was created nor use what belongs to the process as a whole: global random generators,
+            the working directory.
     """
 
     id: str
@@ -77,6 +81,7 @@ class Problem(ABC):
     spikes: int | None = None
     classes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+    threaded: bool = False
     _shown: int = 0
     _before: FloatArray = np.empty(0)
 

@@ -57,6 +57,8 @@ class Target(ABC):
     """Names of the classes that the network tells apart; () if it is not known to be a classifier."""
     layer: str | None = None
     """The layer of problems that do not name one; None: every problem must name one."""
+    threaded: bool = False
+    """Whether it may respond in another thread while solvers think; see `Problem.threaded`."""
     composer: Composer | None = None
     """Creates problems; `amb.target` sets it on the target that it returns."""
 

@@ -1,6 +1,8 @@
-"""A clock for solvers' seconds that stands still while the process is stopped."""
+"""A clock for solvers' seconds that stands still while the process is stopped or waits for a processor."""
 
-from threading import Lock, Thread
+import os
+from contextlib import suppress
+from threading import Lock, Thread, local
 from time import perf_counter, process_time, sleep
 
 BEAT_SECONDS = 0.1
@@ -10,7 +12,10 @@ IDLE_SHARE = 0.1
 
 
 class Clock:
-    """Seconds without those in which the process was stopped, by Ctrl-Z, SIGSTOP or a suspended machine.
+    """Seconds of the calling thread, without those in which it was ready to run but had no processor.
+
+    Either the process was stopped, by Ctrl-Z, SIGSTOP or a suspended machine, or other threads and processes had the
+    processors: a solver does not pay for the network that is evaluated meanwhile.
 
     A thread beats ten times a second, also while a solver sleeps or waits. If a beat is late although the processor was
     idle, the process was stopped; if the processor was busy, a solver kept the interpreter to itself, and that is its
@@ -22,15 +27,20 @@ class Clock:
         self._stopped = 0.0
         self._wall, self._busy = perf_counter(), process_time()
         self._thread: Thread | None = None
+        self._queue = _Queue()
 
     def now(self) -> float:
-        """Seconds since some moment; only differences mean anything."""
+        """Seconds since some moment, for `since` in the same thread."""
         with self._lock:
             if self._thread is None:
                 self._wall, self._busy = perf_counter(), process_time()
                 self._thread = Thread(target=self._keep_beating, name="amb-clock", daemon=True)
                 self._thread.start()
-            return self._beat() - self._stopped
+            return self._beat() - self._stopped - self._queue.seconds()
+
+    def since(self, start: float) -> float:
+        """Seconds since `now` returned `start`, at least 0."""
+        return max(0.0, self.now() - start)
 
     def _beat(self) -> float:
         wall, busy = perf_counter(), process_time()
@@ -45,6 +55,27 @@ class Clock:
             sleep(BEAT_SECONDS)
             with self._lock:
                 self._beat()
+
+
+class _Queue(local):
+    """How long a thread has waited for a processor; Linux counts it, elsewhere it is taken for 0."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._file = None
+        with suppress(OSError):
+            self._file = open("/proc/thread-self/schedstat", "rb", buffering=0)  # noqa: SIM115 - read again and again
+
+    def seconds(self) -> float:
+        if self._process != os.getpid():  # the file is still that of the parent's thread
+            self.__init__()  # type: ignore[misc]
+        if self._file is None:
+            return 0.0
+        try:
+            return int(os.pread(self._file.fileno(), 100, 0).split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            self._file = None
+            return 0.0
 
 
 CLOCK = Clock()

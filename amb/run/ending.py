@@ -1,5 +1,7 @@
 """How a run ends: what it recommends is scored, and its record and trace are stored."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from amb.contracts.problem import Problem
@@ -9,11 +11,18 @@ from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, RunPlan, RunRecord, Second
 from amb.study.study import Study
 
 
-def clean_value(problem: Problem, recommended: IntArray, trace: Trace) -> float:
-    """A recommended candidate's noise-free activation: the one in the trace or, if it was never asked, a new one."""
+def clean_value(
+    problem: Problem, recommended: IntArray, trace: Trace, settle: Callable[[], None] = lambda: None
+) -> float:
+    """A recommended candidate's noise-free activation: the one in the trace or, if it was never asked, a new one.
+
+    Args:
+        settle: called before a new one is measured.
+    """
     seen = np.flatnonzero((trace.candidates == recommended).all(axis=1))
     if seen.size and np.isfinite(trace.clean[seen[0]]):
         return float(trace.clean[seen[0]])
+    settle()
     return float(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0])
 
 

@@ -15,7 +15,7 @@ from amb.foreign import from_user, in_a_line, same_directory
 from amb.run.descriptors import crowd_within
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS, LiveRun
-from amb.run.lockstep import advance
+from amb.run.lockstep import Lockstep
 from amb.run.progress import NoProgress, Progress
 from amb.run.stop import Stop
 from amb.run.watch import Watch
@@ -42,6 +42,7 @@ def execute(
     *,
     find_solver: Callable[[str], SolverSpec] = resolve,
     timing: bool = False,
+    overlap: bool = True,
     limits: Limits = NO_LIMITS,
     retry: bool = False,
     notes: Sequence[str] = (),
@@ -60,6 +61,8 @@ def execute(
         find_solver: a solver by its spec.
         timing: one run at a time and no other process on the study, so that wall-time claims are allowed; otherwise in
             lockstep.
+        overlap: evaluate one half of the runs while the solvers of the other half think. Never done with `timing`, nor
+            if a solver sees the generator or the network: it would use them at the same time.
         limits: time and memory limits of each run.
         retry: resume failed runs, from what they observed.
         notes: messages for the user before the runs begin.
@@ -74,7 +77,16 @@ def execute(
     refuse_unstorable(plans)
     with study.enter(alone=timing):
         watch = Watch(progress or NoProgress(), study.log)
-        execution = _Execution(study, make_problem, find_solver, watch, timing=timing, limits=limits, retry=retry)
+        execution = _Execution(
+            study,
+            make_problem,
+            find_solver,
+            watch,
+            timing=timing,
+            overlap=overlap and not timing and _see_values_only(plans, find_solver),
+            limits=limits,
+            retry=retry,
+        )
         execution.carry_out(plans, notes)
 
 
@@ -96,6 +108,7 @@ class _Execution:
         watch: Watch,
         *,
         timing: bool,
+        overlap: bool,
         limits: Limits,
         retry: bool,
     ) -> None:
@@ -108,13 +121,14 @@ class _Execution:
         else:
             self._crowd = crowd_within(CROWD, descriptors=DESCRIPTORS)
         self._waiting: deque[RunPlan] = deque()
-        self._live: list[LiveRun] = []
+        self._live = Lockstep(overlap=overlap)
         self._elsewhere: list[RunPlan] = []
         self._unavailable: set[str] = set()
         self._said_elsewhere = False
 
         @cache
         def prepared(spec: str) -> Problem:
+            self._live.settle()
             with same_directory():
                 problem = make_problem(spec)
                 problem.warm_up()
@@ -128,23 +142,32 @@ class _Execution:
         self._watch.begin(len(plans), self._waiting)
         for note in notes:
             self._watch.note(note)
+        at_once = False
         try:
             with Stop(self._watch.note) as stop:
-                while self._waiting or self._live or self._elsewhere:
-                    while self._waiting and len(self._live) < self._crowd:
-                        stop.check()
+                while self._waiting or self._live.runs or self._elsewhere:
+                    while self._waiting and len(self._live.runs) < self._crowd:
+                        self._check(stop)
                         self._claim(self._waiting.popleft())
-                    self._live = advance(self._live, self._finish)
-                    self._watch.update(self._live)
-                    stop.check()
+                    self._live.advance(self._finish)
+                    self._watch.update(self._live.runs)
+                    self._check(stop)
                     self._look_elsewhere()
         except StudyError as cause:
             self._study.log.write("error", "stopped", message=str(cause))
             raise
+        except KeyboardInterrupt:
+            at_once = True
+            raise
         finally:
-            for run in self._live:
-                run.abandon()
+            self._live.close(at_once=at_once)
             self._watch.end()
+
+    def _check(self, stop: Stop) -> None:
+        """Raise if a stop was requested; what is evaluated is kept."""
+        if stop.requested:
+            self._live.land_all(self._finish)
+            stop.check()
 
     def _unfinished(self, plans: Sequence[RunPlan]) -> list[RunPlan]:
         waiting = []
@@ -189,12 +212,12 @@ class _Execution:
                 limits=self._limits,
                 claim=claim,
             )
-            self._live.append(run)
+            self._live.add(run)
             stack.pop_all()
 
     def _finish(self, run: LiveRun) -> None:
         """From live to finished."""
-        self._watch.finished(run, run.finish())
+        self._watch.finished(run, run.finish(self._live.settle))
 
     def _skip(self, plan: RunPlan, reason: str) -> None:
         """From claimed to finished: record a run that cannot begin, since its problem cannot be created."""
@@ -207,7 +230,7 @@ class _Execution:
 
     def _look_elsewhere(self) -> None:
         """From elsewhere to waiting, once nothing else is left to do."""
-        if not self._elsewhere or self._live or self._waiting:
+        if not self._elsewhere or self._live.runs or self._waiting:
             return
         if not self._said_elsewhere:
             self._watch.note(f"waiting for {plural(len(self._elsewhere), 'run')} of another process")
@@ -239,6 +262,14 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
         return False
     # A failed run that spent its budget is retried like any other, unless the study holds a longer version of it.
     return not (retry and ending.failed and ending.budget == plan.budget)
+
+
+def _see_values_only(plans: Sequence[RunPlan], find_solver: Callable[[str], SolverSpec]) -> bool:
+    """Whether no solver sees the generator or the network, which it would use while they are evaluated."""
+    try:
+        return all(find_solver(solver).cls.sees == "values" for solver in {plan.solver for plan in plans})
+    except AmbError:  # its runs say why
+        return False
 
 
 def refuse_unstorable(plans: Sequence[RunPlan]) -> None:

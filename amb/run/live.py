@@ -82,7 +82,7 @@ class LiveRun:
         start = CLOCK.now()
         self._guard(self._make_solver)
         if not len(known.trace):  # otherwise it has been charged already
-            self.seconds += Seconds(solver=CLOCK.now() - start)
+            self.seconds += Seconds(solver=CLOCK.since(start))
         self._replay(known.trace)
         self._replaying = False
         if self.status is not None:
@@ -110,7 +110,7 @@ class LiveRun:
                     return None
             start = CLOCK.now()
             self._asked = self._guard(self._ask)
-            self.seconds += Seconds(solver=CLOCK.now() - start)
+            self.seconds += Seconds(solver=CLOCK.since(start))
         known = len(self._head[1]) if self._head else 0
         return None if self._asked is None else self._asked[known:]
 
@@ -135,15 +135,19 @@ class LiveRun:
             new = _joined([self._head, new])
         start = CLOCK.now()
         self._learn(*new)
-        self.seconds += Seconds(solver=CLOCK.now() - start)
+        self.seconds += Seconds(solver=CLOCK.since(start))
         self._batches = _tail(self._batches, self.problem.memory)  # the journal holds the others
 
     def fail(self, cause: BaseException) -> None:
         """End the run: its candidates could not be measured."""
         self._end("crash", cause)
 
-    def finish(self) -> RunRecord:
-        """Score the recommendation without metering it, write the run file and drop the journal."""
+    def finish(self, settle: Callable[[], None] = lambda: None) -> RunRecord:
+        """Score the recommendation without metering it, write the run file and drop the journal.
+
+        Args:
+            settle: called before the problem is used, if it is.
+        """
         trace = self._trace(self._batches) if self._journal is None else self._journal.trace()
         recommended: IntArray | None = None
         final = np.nan
@@ -152,7 +156,7 @@ class LiveRun:
         if recommended is not None:
             try:
                 with same_directory():
-                    final = clean_value(self.problem, recommended, trace)
+                    final = clean_value(self.problem, recommended, trace, settle)
                 if np.isnan(final):
                     self.message = without_activation(trace)
             except BaseException as cause:

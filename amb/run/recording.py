@@ -163,7 +163,7 @@ class NeuronSearch:
         start = CLOCK.now()
         result = self._guard(call)
         if self.queries >= len(self._known):
-            self.seconds += Seconds(solver=CLOCK.now() - start)
+            self.seconds += Seconds(solver=CLOCK.since(start))
         return result
 
     def _guard(self, call: Callable[[], T]) -> T | None:

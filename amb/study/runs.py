@@ -124,7 +124,15 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Metered cost of a run, by its source."""
+    """Metered cost of a run: the wall time for which each stage was under way on its behalf.
+
+    Attributes:
+        solver: from a call of the solver to its return, without the time in which the calling thread was ready to run
+            but had no processor (`amb.run.clock`). What the solver itself waits for, such as a process of its own,
+            counts.
+        generator, target: this run's share, by candidates, of the seconds of its batches. Solvers may think meanwhile;
+            then the three add up to more than the study took.
+    """
 
     solver: float = 0.0
     generator: float = 0.0
@@ -153,8 +161,7 @@ class RunRecord:
         queries: candidates evaluated; `distinct`, how many of them differ, None where candidates were not kept.
         recommended: the candidate that the solver recommends, or () if it never got that far or it was not kept.
         final: the recommended candidate's noise-free activation, or NaN.
-        solver_seconds, generator_seconds, target_seconds: metered cost; in lockstep, generator and target
-            seconds are this run's share of each batch, by candidates.
+        solver_seconds, generator_seconds, target_seconds: metered cost, see `Seconds`.
         timing: True if the run had the machine to itself, so that it supports wall-time claims.
         message: the reason for a failure, with its traceback.
     """

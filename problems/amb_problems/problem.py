@@ -92,6 +92,7 @@ class NetworkProblem(Problem):
         self.encoding = encoding
         self.classes = pair.target.classes
         self.layers = tuple(pair.target.layers)
+        self.threaded = pair.generator.threaded and pair.target.threaded
         if encoding is not None and (not isinstance(pair.target, SeesFrames) or pair.target.frames is None):
             raise SpecError(
                 f"{id}: target {pair.target.name} does not take single frames, so it has no option "

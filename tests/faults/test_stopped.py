@@ -76,3 +76,29 @@ def test_a_busy_solver_pays_for_all_of_its_time() -> None:
     clock._wall -= 3 * STOPPED_SECONDS
     clock._busy = process_time()
     assert clock.now() - start < passed - 2 * STOPPED_SECONDS, "an idle gap is taken off"
+
+
+def test_a_solver_does_not_pay_for_a_processor_that_others_have() -> None:
+    """Two busy processes on one processor: the clock shows the thread's own half, not the wall's seconds."""
+    if not hasattr(os, "sched_setaffinity") or not os.path.exists("/proc/thread-self/schedstat"):
+        pytest.skip("this system does not say how long a thread waits for a processor")
+    script = (
+        "import os\n"
+        "from time import monotonic, perf_counter, thread_time\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    end = monotonic() + 60\n"
+        "    while monotonic() < end: pass\n"
+        "    os._exit(0)\n"
+        "from amb.run.clock import CLOCK\n"
+        "start, wall, own = CLOCK.now(), perf_counter(), thread_time()\n"
+        "while thread_time() - own < 0.5: pass\n"
+        "passed, wall, own = CLOCK.since(start), perf_counter() - wall, thread_time() - own\n"
+        "os.kill(child, 9)\n"
+        "print(passed, wall, own)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    passed, wall, own = map(float, run.stdout.split())
+    assert wall > 1.2 * own, "the other process took no time"
+    assert passed < own + (wall - own) / 4

@@ -129,6 +129,8 @@ class SNGANGenerator(TorchGenerator):
             use.
     """
 
+    threaded = True
+
     def __init__(self, name_or_path: str | Path) -> None:
         card = checkpoint.read_card(name_or_path, SNGANCard)
         sizes = card.shape

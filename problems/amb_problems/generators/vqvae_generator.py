@@ -40,6 +40,8 @@ class VQVAEGenerator(TorchGenerator):
 
     options = MappingProxyType({"codes": ("unordered", "principal", "index")})
 
+    threaded = True
+
     def __init__(self, name_or_path: str | Path) -> None:
         card = checkpoint.read_card(name_or_path, VQVAECard)
         self._sizes = sizes = card.shape

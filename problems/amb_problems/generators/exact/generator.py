@@ -38,6 +38,8 @@ class ExactSNGANGenerator(TorchGenerator):
             first use.
     """
 
+    threaded = True
+
     def __init__(self, name_or_path: str | Path) -> None:
         card = checkpoint.read_card(name_or_path, ExactSNGANCard)
         self._sizes = sizes = card.shape

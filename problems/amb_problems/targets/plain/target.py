@@ -31,6 +31,8 @@ class PlainTarget(ModuleTarget):
         CheckpointError: the card is missing, damaged or not a plain target's; the weights are read on first use.
     """
 
+    threaded = True
+
     def __init__(self, name_or_path: str | Path, *, device: str = "cpu") -> None:
         card = checkpoint.read_card(name_or_path, PlainTargetCard)
         self.name, self.fingerprint, self.device = card.name, card.sha256, device
