@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
 import amb
@@ -17,7 +18,7 @@ from amb.errors import AmbError, DataError, SpecError, StudyError
 from amb.meis import columns
 from amb.meis.classes import normalized_entropy
 from amb.meis.distances import latent_distances, similarities, yardstick
-from amb.meis.evolution import animate
+from amb.meis.evolution import STILL, animate
 from amb.meis.found import found_in
 from amb.meis.layers import ratio_table
 from amb.meis.measure import Measures, measure_all
@@ -214,6 +215,25 @@ def test_what_the_issue_promises_takes_at_most_three_lines(study: Path, measures
     candidates = amb.problem("mnist-sngan/mnist-snn/out/8").space.sample_prior(2, np.random.default_rng(0))
     scan = layer_scan("mnist-sngan/mnist-snn", candidates)
     assert scan.shape == (158, 4)
+
+
+@pytest.mark.skipif(not FFMpegWriter.isAvailable(), reason="no ffmpeg on the path, which MP4 files need")
+def test_an_mp4_shows_every_image(tmp_path: Path) -> None:
+    """The file is read again by ffmpeg itself: as many frames as images, and the last one stays for a while."""
+    images = np.stack([np.full((28, 28, 1), level, np.uint8) for level in (0, 80, 160, 240)])
+    film = animate(images, tmp_path / "evolution.mp4")
+    ffmpeg = [FFMpegWriter.bin_path(), "-loglevel", "error", "-i", str(film)]
+    raw = subprocess.run([*ffmpeg, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True).stdout
+    frames = np.frombuffer(raw, np.uint8).reshape(len(images) + STILL, -1)
+    assert np.abs(frames.mean(axis=1)[:4] - [0, 80, 160, 240]).max() < 12
+    assert np.ptp(frames.mean(axis=1)[3:]) < 4
+
+
+def test_without_ffmpeg_an_mp4_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FFMpegWriter, "isAvailable", lambda: False)
+    with pytest.raises(DataError, match="ffmpeg is not installed"):
+        animate(np.zeros((2, 4, 4, 1), np.uint8), tmp_path / "x.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bad_request_is_one_line(study: Path, tmp_path: Path) -> None:
