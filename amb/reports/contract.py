@@ -13,6 +13,7 @@ from amb.catalogue.problems import problem as find_problem
 from amb.contracts.problem import Problem
 from amb.stats import Analysis, Question, common, competing
 from amb.stats.metrics import Cell, Traces
+from amb.stats.trials import trials_needed
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 
@@ -53,6 +54,11 @@ class ReportData:
     def competing(self) -> pd.DataFrame:
         """The runs of solvers that see values only: all that figures show."""
         return competing(self.runs)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """Queries that every solver, of any class, needs to thresholds, against the best ranked (`trials_needed`)."""
+        return trials_needed(self.runs, self.traces, str(self.analysis.ranking["solver"].iloc[0]))
 
     @cached_property
     def common(self) -> pd.DataFrame:

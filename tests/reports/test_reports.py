@@ -54,7 +54,16 @@ def test_every_report_writes_what_it_says(comparison, tmp_path: Path) -> None:  
     names = write_all(comparison, tmp_path)
     tables = {"runs.csv", "ranking.csv", "pairs.csv", "report.md", "ranking.tex", "pairs.tex"}
     figures = {"convergence", "runtime", "profile", "ranks", "heatmap"}
-    tables |= {"leaderboard.html", "problem_tests.csv", "ert.csv", "runs.parquet", "traces.parquet", "coco", "ioh"}
+    tables |= {
+        "leaderboard.html",
+        "problem_tests.csv",
+        "trials.csv",
+        "ert.csv",
+        "runs.parquet",
+        "traces.parquet",
+        "coco",
+        "ioh",
+    }
     figures |= {"ert"}
     assert names == tables | {f"{f}.{kind}" for f in figures for kind in ("png", "svg")} | {"gallery.png"}
     assert dict(mpl.rcParams) == before

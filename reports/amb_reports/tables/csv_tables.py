@@ -9,14 +9,16 @@ from amb.study.durable import write_whole
 class Csv(Report):
     """`ranking.csv`, `pairs.csv`, `problem_tests.csv` and `runs.csv`: all columns, all digits, UTF-8.
 
+    `trials.csv` holds the queries that each solver needs to thresholds, against the best ranked.
     With solvers of another ranked class, `across.csv` holds each of them against the best of the ranking.
     """
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         tables = {"ranking": data.analysis.table, "pairs": data.analysis.pairs, "runs": data.runs}
         tables["problem_tests"] = data.analysis.problem_tests
-        if len(data.analysis.across):
-            tables["across"] = data.analysis.across
+        tables |= {
+            name: more for name, more in (("across", data.analysis.across), ("trials", data.trials)) if len(more)
+        }
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")

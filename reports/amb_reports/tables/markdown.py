@@ -52,6 +52,8 @@ def render(data: ReportData, folder: Path) -> str:
         parts.append(f"![{escape(words)}]({name})\n\n*{escape(words)}.*")
     if len(data.analysis.pairs):
         parts += ["## Pairs", table(data.analysis.pairs, pair_columns(question)), _omnibus(data)]
+    if len(data.trials):
+        parts += ["## Trials to a threshold", _trials(data.trials), _reading_trials(str(data.trials["base"].iloc[0]))]
     parts += ["## Settings", _settings(data), "Repeat it with:", _fenced(plain(command(settings)))]
     return "\n\n".join(parts) + "\n"
 
@@ -97,6 +99,34 @@ def _reading(data: ReportData) -> str:
             if kind.ranked and below["letters"].any():
                 text += f" {sentence('letters, classes', kind=kind.name)}"
     return text
+
+
+def _trials(trials: pd.DataFrame) -> str:
+    """Expected queries to thresholds, relative to the best ranked: fewest first."""
+    head = ["solver", "to", "reached on", "share of the queries", "Holm p", "Holm p, half", "networks with fewer"]
+    lines = [f"| {' | '.join(head)} |", "| :--- |" + " ---: |" * (len(head) - 1)]
+    for row in trials.sort_values(["fraction", "ratio"], kind="stable").to_dict("records"):
+        interval = "" if pd.isna(row["low"]) else f" [{number(row['low'], 2)}, {number(row['high'], 2)}]"
+        cells = [
+            escape(str(row["solver"])),
+            f"{row['fraction']:.0%}",
+            f"{row['reached']:.0%} of {row['problems']}",
+            f"{number(row['ratio'], 2)}{interval}",
+            p_value(row["p_holm"]),
+            p_value(row["p_half"]),
+            f"{row['fewer_on']} of {row['networks']}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _reading_trials(base: str) -> str:
+    return (
+        f"Expected queries divided by those of {escape(base)}, on problems on which either got there; where one of "
+        "them never did, it counts as if it had with its last query. Hodges–Lehmann estimate and 95% interval; exact "
+        "signed-rank tests over problems of a ratio of 1 and of a half, Holm-corrected over the solvers; and networks "
+        "whose median problem needs fewer."
+    )
 
 
 def _omnibus(data: ReportData) -> str:
