@@ -1,6 +1,6 @@
 """Making an atlas: an ordinary study of the units, then what is measured for their inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import NoProgress, Progress
 from amb.study.published import AnyStudy
+from amb.study.runs import RunPlan
 from amb.study.study import Study
 
 
@@ -68,6 +69,7 @@ def atlas_of(
     request: Request,
     study: AnyStudy,
     *,
+    runs: Sequence[RunPlan] | None = None,
     data: Path | None = None,
     noise: str | None = None,
     presentations: int = PRESENTATIONS,
@@ -75,6 +77,8 @@ def atlas_of(
     progress: Callable[[str], None] = lambda line: None,
 ) -> Atlas:
     """Measure what a study holds about the requested network, also from earlier and larger requests.
+
+    With `runs`, only these are measured, as they stood at these budgets.
 
     Raises:
         StudyError: it holds nothing about the network, or weights have changed.
@@ -86,7 +90,7 @@ def atlas_of(
         return given[name] if name in given else find_problem(name, device=device)
 
     networks = {request.target.name, *(state.name for state in request.states)}
-    found = found_in(study, problem, only=networks)
+    found = found_in(study, problem, only=networks, runs=runs)
     families: dict[str, Family] = request.state_families
     measures = measure_all(
         found, data=data, noise=noise, presentations=presentations, families=families, progress=progress

@@ -1,6 +1,6 @@
 """The most exciting inputs that a study holds: one for each finished run."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from amb.meis.columns import MEIS
 from amb.meis.evolution import animate, evolution_of
 from amb.spec import ProblemId, Spec, without_noise
 from amb.study.published import AnyStudy
-from amb.study.runs import RunRecord, Trace
+from amb.study.runs import RunPlan, RunRecord, Trace
 
 INPUT_OPTIONS = ("input", "deviation")
 """Options of a problem that change how its image is shown, not which image it is."""
@@ -99,7 +99,11 @@ class Found:
 
 
 def found_in(
-    study: AnyStudy, problem: Callable[[str], Problem] = find_problem, *, only: Collection[str] | None = None
+    study: AnyStudy,
+    problem: Callable[[str], Problem] = find_problem,
+    *,
+    only: Collection[str] | None = None,
+    runs: Sequence[RunPlan] | None = None,
 ) -> Found:
     """The most exciting inputs of all finished runs of a study.
 
@@ -107,13 +111,14 @@ def found_in(
         study: the study, published or not.
         problem: a problem by its id; for those that were given as objects, the caller's own.
         only: names of networks; None: all.
+        runs: these runs only, as they stood at these budgets; None: all, with the budgets that they have now.
 
     Raises:
         StudyError: no run has recommended anything, or the weights or the grid of a problem have changed.
     """
     records = {
         record.plan.run_id: record
-        for record, _ in study.records()
+        for record, _ in (study.records() if runs is None else filter(None, map(study.load, runs)))
         if record.recommended and (only is None or ProblemId.parse(record.plan.problem).target in only)
     }
     if not records:

@@ -90,7 +90,15 @@ def run_studies(
     )
     timed = _timed(curves, folder / "curves", progress)
     say("measuring the inputs")
-    atlas = atlas_of(request, units, noise=noise, presentations=effort.presentations, device=device, progress=say)
+    atlas = atlas_of(
+        request,
+        units,
+        runs=plan.runs,  # the folder may also hold those of other efforts, with more queries or other solvers
+        noise=noise,
+        presentations=effort.presentations,
+        device=device,
+        progress=say,
+    )
     return PaperData(
         effort,
         network,

@@ -51,6 +51,17 @@ def test_there_is_one_input_for_each_run_and_every_column_is_documented(measures
     assert [*measures.layers["layer"]] == ["sn1", "out"], "layers are in the network's order"
 
 
+def test_runs_asked_for_with_fewer_queries_are_measured_as_they_stood_then(tmp_path: Path) -> None:
+    """A folder that served a larger effort and other solvers gives the same measures of the smaller effort."""
+    problem = "mnist-sngan/mnist-snn/out/8"
+    small = amb.compare("random", problem, budget=10, study=tmp_path / "small")
+    amb.compare("random,one-plus-lambda", problem, budget=40, study=tmp_path / "large")
+    alone = found_in(open_study(tmp_path / "small"), runs=small.plan.runs)
+    among = found_in(open_study(tmp_path / "large"), runs=small.plan.runs)
+    pd.testing.assert_frame_equal(alone.table, among.table)
+    pd.testing.assert_frame_equal(alone.traces(), among.traces())
+
+
 def test_the_guide_lists_every_column() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guides" / "atlas.md").read_text(encoding="utf-8")
     tables = (columns.MEIS, columns.NATURAL, columns.CLASSES, columns.DISTANCES, columns.YARDSTICKS, columns.LAYERS)
