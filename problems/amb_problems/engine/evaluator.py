@@ -1,7 +1,6 @@
 """Spike counts of single units, without computing layers, channels or frames that do not matter to them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from amb_problems.engine.forward import Algorithm, Forward
 from amb_problems.engine.kernels import Kernels
 from amb_problems.engine.matrix_products import has_products
 from amb_problems.engine.stages import Network, Neuron
+from amb_problems.threads import one_thread_each
 
 Backend = Literal["auto", "events", "integers", "products", "floats", "eager"]
 Images = NDArray[np.uint8] | Tensor
@@ -145,19 +145,11 @@ class Evaluator:
         return _FIRST_LAYER_CHUNK if layer == self.network.names[0] else _CHUNK
 
     def _each(self, compute, chunks) -> None:  # type: ignore[no-untyped-def]
-        threads = torch.get_num_threads()
-        workers = min(threads, len(chunks))
-        if self.device.type != "cpu" or workers < 2:
-            for arguments in chunks:
+        if self.device.type != "cpu" or len(chunks) < 2:
+            for arguments in chunks:  # a lone chunk has all threads
                 compute(*arguments)
-            return
-        try:
-            # OpenMP stores the number of threads per calling thread, so every worker has to set it.
-            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                for future in [pool.submit(compute, *arguments) for arguments in chunks]:
-                    future.result()
-        finally:
-            torch.set_num_threads(threads)
+        else:
+            one_thread_each(lambda arguments: compute(*arguments), chunks)
 
     def _by_layer(self, probes: Sequence[tuple[str, int]]) -> dict[str, NDArray[np.int64]]:
         """Rows by the layer that they probe; within a layer, rows that probe the same unit are adjacent."""
