@@ -22,11 +22,15 @@ import numpy as np
 
 from amb.errors import LabError, suggestion
 from amb.lab.experiment import COLUMNS, Experiment
+from amb.lab.matlab import read_mat
 from amb.lab.responses import Row
 from amb.study.untrusted import MEBIBYTE, read_bytes
 
 SUFFIXES = (".csv", ".parquet", ".mat")
 LARGEST = 1024 * MEBIBYTE
+LARGEST_DECODED = 512 * MEBIBYTE
+MOST = 1 << 26
+"""Numbers that a column of a Parquet file may hold."""
 NOTHING = ("", "nan", "na", "null", "none")
 YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
 
@@ -247,50 +251,18 @@ def _read_csv(path: Path) -> dict[str, list[Any]]:
 
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:
-    import io
-
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from amb.study.tables import read_columns
 
     try:
-        return dict(pq.read_table(io.BytesIO(read_bytes(path, LARGEST, links=True))).to_pydict())
+        return read_columns(read_bytes(path, LARGEST, links=True), most=MOST, decoded=LARGEST_DECODED)
     except pa.ArrowException as cause:
-        raise LabError(f"cannot read {path}: {cause}") from cause
+        raise ValueError(str(cause)) from cause
 
 
 def _read_mat(path: Path) -> dict[str, list[Any]]:
-    import io
-
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(io.BytesIO(read_bytes(path, LARGEST, links=True)))
-    except MatReadError as cause:
-        raise LabError(f"cannot read {path}: {cause}{_advice(path)}") from cause
-    variables = {name: value for name, value in content.items() if not name.startswith("__")}
-    return {name: _plain(np.asarray(value)) for name, value in variables.items()}
-
-
-def _plain(value: np.ndarray) -> list[Any]:
-    """A MATLAB matrix as a column: a vector as a list of cells, a matrix as a list of rows.
-
-    Cells of spike times become lists of numbers, cells of text become text.
-    """
-    if value.dtype.kind == "U":
-        return [str(text) for text in value.ravel()]
-    if value.dtype == object:
-        cells: Any = [[_cell(cell) for cell in row] for row in np.atleast_2d(value)]
-    else:
-        cells = np.atleast_2d(value).tolist()
-    if value.ndim == 2 and 1 in value.shape:
-        return [cell for row in cells for cell in row]
-    return list(cells)
-
-
-def _cell(cell: np.ndarray) -> Any:
-    array = np.asarray(cell)
-    return str(array.ravel()[0]) if array.dtype.kind == "U" and array.size else array.ravel().tolist()
+    return read_mat(read_bytes(path, LARGEST, links=True), decoded=LARGEST_DECODED)
 
 
 def _advice(path: Path) -> str:

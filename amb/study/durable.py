@@ -133,21 +133,28 @@ def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISLNK(mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))  # a device would be replaced
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with held(temporary):
-        try:
-            if isinstance(content, str):
-                temporary.write_bytes(content.encode())
-            elif isinstance(content, bytes):
-                temporary.write_bytes(content)
-            else:
-                content(temporary)
-            flush_file(temporary)
-            rename(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+    # One name for all processes: what a dead one left is overwritten, and a living one is waited for.
+    temporary = path.with_name(f".{path.name}.tmp")
+    claim = held(temporary)
+    if not claim.certain:  # nothing would keep two processes from writing into one file
+        claim.release()
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        claim = unlocked()
+    try:
+        if isinstance(content, str):
+            temporary.write_bytes(content.encode())
+        elif isinstance(content, bytes):
+            temporary.write_bytes(content)
+        else:
+            content(temporary)
+        flush_file(temporary)
+        rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        claim.leave()  # another process may have a file of the temporary name by now
 
 
 def flush_file(path: Path) -> None:

@@ -15,11 +15,16 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Claim:
-    """A lock on a file, which the system releases when the process dies, however it dies."""
+    """A lock on a file, which the system releases when the process dies, however it dies.
 
-    def __init__(self, path: Path | None, descriptor: int | None) -> None:
+    Attributes:
+        certain: whether it keeps other processes out; some systems and file systems have no locks.
+    """
+
+    def __init__(self, path: Path | None, descriptor: int | None, *, certain: bool = True) -> None:
         self._path = path
         self._descriptor = descriptor
+        self.certain = certain
 
     def release(self) -> None:
         """Give the claim up and remove its own file, if it has one; idempotent."""
@@ -29,6 +34,11 @@ class Claim:
                     self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+    def leave(self) -> None:
+        """Give the claim up, but leave its file, which has another name by now."""
+        self._path = None
+        self.release()
 
     def __enter__(self) -> "Claim":
         return self
@@ -62,14 +72,14 @@ def hold(path: Path, *, wait: bool = False) -> Claim | None:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NO_LINK, 0o666)
         if fcntl is None:
-            return Claim(path, descriptor)
+            return Claim(path, descriptor, certain=False)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(descriptor)
             return None
         except OSError:  # a file system without locks
-            return Claim(path, descriptor)
+            return Claim(path, descriptor, certain=False)
         # The file may have been removed by its last owner between opening and locking.
         with suppress(OSError):
             if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
@@ -153,7 +163,7 @@ def is_abandoned(folder: Path) -> bool:
 
 def unlocked() -> Claim:
     """A claim that locks nothing."""
-    return Claim(None, None)
+    return Claim(None, None, certain=False)
 
 
 def is_claimed(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """Parquet files of third parties: columns and sizes in the footer are checked before data are read."""
 
-from collections.abc import Callable, Sequence
+import io
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +14,8 @@ from amb.study.untrusted import MEBIBYTE, check_file
 LONGEST_STRING = 64 * MEBIBYTE
 LONGEST_LIST = 1_000_000
 # Bytes of a number as Parquet counts it; numbers of 16 bits are stored as 32.
-WIDTHS = {"DOUBLE": 8, "INT32": 4}
+WIDTHS = {"DOUBLE": 8, "INT64": 8, "INT96": 12, "FLOAT": 4, "INT32": 4, "BOOLEAN": 1}
+TEXT, FIXED_TEXT = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
 
 
 def read_table(
@@ -48,32 +51,77 @@ def read_table(
     except KeyError as cause:  # it has no such column
         raise ValueError(f"it has no column {cause}") from cause
     with opened as file:
-        metadata = file.metadata
         schema = _with_texts(file.schema_arrow, texts)
         if not schema.equals(expected(schema)):
             raise ValueError("its columns are not those of such a file")
-        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        if sum(group.num_rows for group in groups) != metadata.num_rows or metadata.num_rows > most:
-            raise ValueError(f"it declares {metadata.num_rows:,} rows; the limit is {most:,}")
-        unpacked = sum(group.total_byte_size for group in groups)
-        if not 0 <= unpacked <= decoded:
-            raise ValueError(_too_large(unpacked, decoded))
-        # Decodes block by block and keeps nothing. This comes first, since pyarrow 26 aborts the process if it is asked
-        # for the metadata of a column chunk that makes no sense.
-        if file.scan_contents() != metadata.num_rows:
-            raise ValueError("its columns do not hold as many rows as it declares")
-        needed = 0
-        for i in range(metadata.num_columns):
-            chunks = [group.column(i) for group in groups]
-            declared = sum(chunk.num_values for chunk in chunks)
-            if not 0 <= declared <= most:
-                raise ValueError(f"it declares {declared:,} numbers; the limit is {most:,}")
-            # Texts take no more than their pages, and a number in each row.
-            needed += sum(WIDTHS.get(chunk.physical_type, 4) * chunk.num_values for chunk in chunks)
-            needed += sum(chunk.total_uncompressed_size for chunk in chunks if chunk.physical_type not in WIDTHS)
-        if not 0 <= needed <= decoded:
-            raise ValueError(_too_large(needed, decoded))
+        _check_sizes(file, most, decoded)
         return file.read(use_threads=False)  # threads cost more than they save on thousands of small files
+
+
+def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[Any]]:
+    """The columns of a table of any schema, as lists of Python's own values.
+
+    Args:
+        content: of a Parquet file.
+        most, decoded: see `read_table`.
+
+    Raises:
+        ValueError, pyarrow.ArrowException: it is not such a table, declares more than it may, or has two columns of one
+            name or lists of texts.
+    """
+    limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
+    with pq.ParquetFile(io.BytesIO(content), **limits) as file:
+        columns = [file.schema.column(i) for i in range(len(file.schema))]
+        texts = [column.path for column in columns if column.physical_type == TEXT]
+        if nested := [path for path in texts if path not in file.schema_arrow.names]:
+            raise ValueError(f"{nested[0]} holds texts within lists; expected numbers")
+        names = file.schema_arrow.names
+        if len(set(names)) < len(names):
+            raise ValueError(f"it has two columns of one name: {', '.join(names)}")
+    with pq.ParquetFile(io.BytesIO(content), read_dictionary=texts, **limits) as file:
+        _check_sizes(file, most, decoded)
+        table = file.read(use_threads=False)
+    return {name: [cell for chunk in table[name].chunks for cell in _cells(chunk)] for name in names}
+
+
+def _cells(chunk: pa.Array) -> Iterable[Any]:
+    """The values of a column, in which equal texts are one object."""
+    if not pa.types.is_dictionary(chunk.type):
+        return chunk.to_pylist()
+    words = chunk.dictionary.to_pylist()
+    return [None if i is None else words[i] for i in chunk.indices.to_pylist()]
+
+
+def _check_sizes(file: pq.ParquetFile, most: int, decoded: int) -> None:
+    """Refuse a table before it is decoded; its texts are read as dictionaries.
+
+    Raises:
+        ValueError, pyarrow.ArrowException: it declares more than it may, or contradicts itself.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) != metadata.num_rows or metadata.num_rows > most:
+        raise ValueError(f"it declares {metadata.num_rows:,} rows; the limit is {most:,}")
+    unpacked = sum(group.total_byte_size for group in groups)
+    if not 0 <= unpacked <= decoded:
+        raise ValueError(_too_large(unpacked, decoded))
+    # Decodes block by block and keeps nothing. This comes first, since pyarrow 26 aborts the process if it is asked
+    # for the metadata of a column chunk that makes no sense.
+    if file.scan_contents() != metadata.num_rows:
+        raise ValueError("its columns do not hold as many rows as it declares")
+    needed = 0
+    for i in range(metadata.num_columns):
+        chunks = [group.column(i) for group in groups]
+        declared = sum(chunk.num_values for chunk in chunks)
+        if not 0 <= declared <= most:
+            raise ValueError(f"it declares {declared:,} numbers; the limit is {most:,}")
+        kind = file.schema.column(i).physical_type
+        if kind == TEXT:  # texts take no more than their pages, and a number in each row
+            needed += sum(4 * chunk.num_values + chunk.total_uncompressed_size for chunk in chunks)
+        else:
+            needed += declared * (file.schema.column(i).length if kind == FIXED_TEXT else WIDTHS[kind])
+    if not 0 <= needed <= decoded:
+        raise ValueError(_too_large(needed, decoded))
 
 
 def _with_texts(schema: pa.Schema, texts: Sequence[str]) -> pa.Schema:

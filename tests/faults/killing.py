@@ -1,131 +1,361 @@
-"""Kill a study with SIGKILL at random moments until it is complete; run as a script, in a process of its own.
+"""Faults at enumerated moments of whatever writes: SIGKILL at a system call, and a disk that takes no more.
 
-Workers are forked from a parent that has everything imported and compiled, so that most kills hit a study at work
-and not an interpreter that starts. Prints one JSON object: kills, runs that were under way when they were killed, by
-solver, and whether every trace equals the undisturbed study's.
+Run as a script, in a process of its own: `killing.py FOLDER --kills 300`, or `--limits 5` for full disks. Every work of
+`killing_work.py` has its own copy of the same folder. An undisturbed run counts the calls by which it changes the
+folder (`moments.c`); then the process is killed at calls that are evenly spread over all of them, at a write after half
+of its bytes. After each kill, every file under its final name must be whole, none may be missing, and no study or
+experiment may hold less than before. In the end the same work must succeed without any repair, leave what an
+undisturbed one leaves, and no temporary file.
+
+Workers are forked from a parent that has everything imported, so that faults hit work and not an interpreter that
+starts. Prints one JSON object.
 """
 
 import argparse
+import contextlib
+import ctypes
 import json
 import os
+import resource
+import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+import pyarrow.parquet as pq
 
-from amb import FunctionProblem, Space
-from amb.catalogue.solvers import resolve
-from amb.run.execute import execute
-from amb.study.lock import is_claimed
-from amb.study.runs import RunPlan
-from amb.study.study import Study
+from amb.errors import AmbError
+from amb.study.journal import find_journals, read_journal
+from amb.study.traces import read_run
 
-SPACE = Space.uniform(10, 16)
-SOLVERS = ("random", "protes", "tt-b", "cma", "one-plus-lambda", "snes", "sphere-cma", "portfolio", "tt-elite")
+ROW = 3
+"""Kills in a row before the work may end, unless a work asks for more."""
 
-
-def plans_for(round_: int, budget: int) -> list[RunPlan]:
-    return [RunPlan("p/q/r/0", "print", solver, resolve(solver).cls.version, round_, budget) for solver in SOLVERS]
+Loss = dict[str, int]
 
 
-def lab(counter: Path):  # type: ignore[no-untyped-def]
-    """A problem that notes every query it is asked, beyond the death of its process."""
-    descriptor = os.open(counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+@dataclass(frozen=True)
+class Work:
+    """Something that writes into a folder.
 
-    def respond(rows: np.ndarray) -> np.ndarray:
-        os.write(descriptor, b"." * len(rows))
-        return np.sin(rows * np.arange(1, SPACE.d + 1)).mean(axis=1)
+    Attributes:
+        name: of the work.
+        words: what follows `amb` on the command line.
+        call: what is called instead of `amb`, in the folder.
+        before: what is called first, in the folder that all works begin with.
+        writes: files and folders that must be equal to the undisturbed ones in the end.
+        outcome: what else must be equal: computed from the folder.
+        check: called with the folder and the number of kills when the work has ended after them.
+        row: kills in a row before the work may end.
+    """
 
-    return lambda spec: FunctionProblem(respond, SPACE, id=spec)
-
-
-def traces(folder: Path, plans: list[RunPlan]) -> dict[str, tuple]:
-    found = {}
-    for plan in plans:
-        loaded = Study(folder).load(plan)
-        assert loaded is not None, f"{folder} lacks {plan.name}"
-        record, trace = loaded
-        found[plan.solver] = (
-            record.status,
-            record.recommended,
-            record.final,
-            trace.candidates.tobytes(),
-            trace.values.tobytes(),
-            trace.batches.tolist(),
-        )
-    return found
+    name: str
+    words: Sequence[str] = ()
+    call: Callable[[], object] | None = None
+    before: Callable[[], object] | None = None
+    writes: Sequence[str] = ()
+    outcome: Callable[[Path], object] = field(default=lambda folder: None)
+    check: Callable[[Path, int], object] = field(default=lambda folder, kills: None)
+    row: int = ROW
 
 
-def work(folder: Path, plans: list[RunPlan]) -> int:
-    """Fork a worker that carries the plans out."""
+@dataclass(frozen=True)
+class Ended:
+    """How a worker ended: its exit status, or None if it was killed; its calls that changed the folder; its errors."""
+
+    status: int | None
+    calls: int
+    errors: str
+
+
+def with_moments(folder: Path) -> None:
+    """Restart this script with the calls counted."""
+    if "AMB_MOMENTS" in os.environ:
+        del os.environ["LD_PRELOAD"]  # the programs that are started from here need no counting
+        return
+    library = folder / "moments.so"
+    source = Path(__file__).with_name("moments.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
+    named = {"LD_PRELOAD": str(library), "AMB_MOMENTS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **named})
+
+
+def perform(work: Work, folder: Path, *, moment: int = 0, limit: int | None = None) -> Ended:
+    """Fork a process that does the work in a folder.
+
+    Args:
+        work: what to do.
+        folder: where.
+        moment: the call at which it is killed, from 1; 0: none.
+        limit: bytes beyond which no file can grow.
+    """
+    calls, errors = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            execute(plans, Study(folder), lab(folder / "counter"))
-            status = 0
+            os.chdir(folder)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(errors[1], 2)
+            os.close(errors[1])  # so that the pipe ends with this process
+            sys.stdout, sys.stderr = (open(n, "w", closefd=False) for n in (1, 2))  # noqa: SIM115
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            moments = ctypes.CDLL(None)
+            moments.moments_arm(os.fsencode(folder), ctypes.c_long(moment))
+            status = _status(work)
+            moments.moments_count.restype = ctypes.c_long
+            os.write(calls[1], str(moments.moments_count()).encode())
+        except BaseException:
+            import traceback
+
+            os.write(2, traceback.format_exc().encode())
         finally:
+            sys.stderr.flush()
             os._exit(status)
-    return child
+    os.close(calls[1])
+    os.close(errors[1])
+    with open(errors[0], "rb") as lines, open(calls[0], "rb") as count:
+        said, counted = lines.read().decode(errors="replace"), count.read()
+    _, ended = os.waitpid(child, 0)
+    if os.WIFSIGNALED(ended):
+        assert os.WTERMSIG(ended) == signal.SIGKILL, f"{work.name} died of signal {os.WTERMSIG(ended)}: {said}"
+        return Ended(None, 0, said)
+    return Ended(os.WEXITSTATUS(ended), int(counted or 0), said)
 
 
-def disturb(folder: Path, plans: list[RunPlan], rng: np.random.Generator, killed: Counter) -> tuple[int, int]:
-    """Kill workers until one ends by itself; kills, and the most queries that may have been measured twice."""
-    kills, twice, patience = 0, 0, 0.08
-    while True:
-        child = work(folder, plans)
-        time.sleep(rng.uniform(0.0, patience))
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            assert status == 0, f"a worker failed with status {status}"
-            return kills, twice
-        under_way = [p for p in plans if is_claimed(folder / "journal" / f"{p.run_id}.lock")]
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status):
-            return kills, twice  # it was quicker
-        kills += 1
-        killed.update(p.solver for p in under_way)
-        twice += sum(largest(p.solver) for p in under_way)
-        patience *= 1.06  # replay takes longer as the runs do
+def _status(work: Work) -> int:
+    if work.call is not None:
+        try:
+            work.call()
+        except AmbError as error:
+            print(f"amb: {error}", file=sys.stderr)
+            return 2
+        return 0
+    from amb.cli import main
+
+    sys.argv = ["amb", *work.words]
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
-def largest(solver: str) -> int:
-    """No batch of these solvers is larger."""
-    return 128
+def torture(work: Work, base: Path, folder: Path, kills: int) -> dict[str, object]:
+    """Kill the work at moments that are evenly spread over its calls; let it end after every few of them."""
+    expected, calls = _undisturbed(work, base, folder)
+    moments = [1 + i * (calls - 1) // max(kills - 1, 1) for i in range(kills)]
+    faults: list[str] = []
+    done = rounds = 0
+    while moments:
+        rough = folder / f"rough-{rounds}"
+        shutil.copytree(base, rough)
+        there, held, here = _files(rough), stored(rough), 0
+        while moments and here < work.row:
+            moment = moments[0]
+            ended = perform(work, rough, moment=moment)
+            if ended.status is not None:
+                faults += [f"it failed: {ended.errors[-500:]}"] * bool(ended.status)
+                if not here:  # from the beginning, it has fewer calls this time
+                    moments[0] = moment * 9 // 10
+                break
+            del moments[0]
+            here += 1
+            where = f"killed at call {moment} of {calls} ({here} in a row): "
+            faults += [where + torn for torn in torn_files(rough)]
+            faults += [f"{where}{name} is missing" for name in sorted(there - _files(rough))]
+            now = stored(rough)
+            faults += [f"{where}{n} of {held[n]} are left of {n}" for n in held if now.get(n, 0) < held[n]]
+            held = now
+        done, rounds = done + here, rounds + 1
+        faults += _end(work, rough, expected, here)
+        if faults:
+            break
+        shutil.rmtree(rough)
+    return {"kills": done, "rounds": rounds, "calls": calls, "faults": [f"{work.name}: {fault}" for fault in faults]}
+
+
+def starve(work: Work, base: Path, folder: Path, limits: int) -> dict[str, object]:
+    """Do the work on a disk on which no file can grow beyond a limit; then again, without one."""
+    expected, _ = _undisturbed(work, base, folder)
+    written = _sizes(folder / "quiet").items() - _sizes(base).items()
+    sizes = sorted({size for _, (size, _) in written if size})
+    faults: list[str] = []
+    refused = 0
+    for number in range(limits):
+        limit = max(0, sizes[number * (len(sizes) - 1) // max(limits - 1, 1)] - 1)
+        rough = folder / f"rough-{number}"
+        shutil.copytree(base, rough)
+        there, held = _files(rough), stored(rough)
+        ended = perform(work, rough, limit=limit)
+        where = f"limited to {limit:,} bytes: "
+        refused += bool(ended.status)
+        if ended.status and (ended.status != 2 or not _is_one_line(ended.errors)):
+            faults.append(f"{where}status {ended.status}, {ended.errors[-500:]!r}")
+        faults += [where + torn for torn in torn_files(rough)]
+        faults += [f"{where}{name} is missing" for name in sorted(there - _files(rough))]
+        now = stored(rough)
+        faults += [f"{where}{now.get(n, 0)} of {held[n]} are left of {n}" for n in held if now.get(n, 0) < held[n]]
+        faults += _end(work, rough, expected, 1)
+        if faults:
+            break
+        shutil.rmtree(rough)
+    return {"limits": limits, "refused": refused, "faults": [f"{work.name}: {fault}" for fault in faults]}
+
+
+def _sizes(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(f.relative_to(folder)): (f.stat().st_size, f.stat().st_mtime_ns) for f in files}
+
+
+def _is_one_line(errors: str) -> bool:
+    """Whether the errors end in one sentence of amb, without a traceback; progress may be above it."""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return bool(lines) and "Traceback" not in errors and sum(line.startswith("amb: ") for line in lines) == 1
+
+
+def _undisturbed(work: Work, base: Path, folder: Path) -> tuple[object, int]:
+    """What the work leaves in the end if nothing disturbs it, and how many calls it makes."""
+    quiet = folder / "quiet"
+    shutil.copytree(base, quiet)
+    ended = perform(work, quiet)
+    assert ended.status == 0, (work.name, ended)
+    assert ended.calls > 0, f"{work.name} changed nothing"
+    return _outcome(work, quiet), ended.calls
+
+
+def _outcome(work: Work, folder: Path) -> object:
+    files = {}
+    for name in work.writes:
+        place = folder / name
+        for path in sorted(place.rglob("[!.]*")) if place.is_dir() else [place]:
+            content = path.read_bytes() if path.is_file() else b""
+            files[str(path.relative_to(folder))] = b"" if path.suffix in (".md", ".csv", ".tex") else content
+    return work.outcome(folder), files
+
+
+def _end(work: Work, folder: Path, expected: object, kills: int) -> list[str]:
+    """Do the work to its end; what is wrong then."""
+    ended = perform(work, folder)
+    if ended.status != 0:
+        return [f"it cannot be repeated: {ended.errors[-500:]}"]
+    faults = [] if _outcome(work, folder) == expected else [f"the outcome differs in {folder}"]
+    work.check(folder, kills)
+    left = [path for path in folder.rglob("*") if path.suffix in (".tmp", ".new", ".lock", ".part")]
+    left += folder.rglob(".*-draft-*")
+    left += [path for journals in folder.rglob("journal") for path in find_journals(journals)]
+    return faults + [f"{path.relative_to(folder)} is left over" for path in left if "damaged" not in path.parts]
+
+
+def _files(folder: Path) -> set[str]:
+    """Files under their final names; a journal ends with its run."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not {"damaged", "journal"} & set(path.parts)
+        and path.suffix not in (".tmp", ".new", ".lock", ".part")
+    }
+
+
+def stored(folder: Path) -> Loss:
+    """How many queries of every run are on disk, and how many events of every experiment."""
+    held: Loss = {}
+    for path in folder.rglob("*"):
+        study = str(path.parent.parent.relative_to(folder)) if path.parent != folder else ""
+        if "damaged" in path.parts or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.parent.name == "runs" and path.suffix == ".parquet":
+            queries = len(read_run(path)[1])
+        elif path.parent.name == "journal" and path.suffix == ".journal":
+            content = read_journal(path)
+            queries = 0 if content is None else len(content.known.trace)
+        elif path.name == "journal.jsonl":
+            held[str(path.relative_to(folder))] = path.read_bytes().count(b"\n")
+            continue
+        else:
+            continue
+        name = f"{study}/{path.stem}"
+        held[name] = max(held.get(name, 0), queries)
+    return held
+
+
+def torn_files(folder: Path) -> list[str]:
+    """Files under their final names that cannot be read to their end."""
+    torn = []
+    for name in sorted(_files(folder)):
+        path = folder / name
+        try:
+            content = path.read_bytes()
+            if path.suffix == ".parquet":
+                pq.read_table(path)
+            elif path.suffix == ".json":
+                json.loads(content)
+            elif path.suffix in (".html", ".svg"):
+                assert content.rstrip().endswith((b"</html>", b"</svg>"))
+            elif path.suffix == ".png":
+                assert content.endswith(b"IEND\xaeB`\x82")
+            elif path.suffix == ".safetensors":
+                from safetensors.numpy import load
+
+                load(content)
+            elif path.suffix in (".csv", ".tex", ".md", ".toml"):
+                assert content.endswith(b"\n")
+        except Exception as cause:
+            torn.append(f"{name}: {type(cause).__name__}: {cause}")
+    return torn
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--kills", type=int, default=6)
-    parser.add_argument("--budget", type=int, default=150)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=12, help="of all works together")
+    parser.add_argument("--limits", type=int, default=0, help="instead of kills: limits of file sizes, of each work")
+    parser.add_argument("--only", default="", help="works whose names hold one of these words, separated by commas")
     asked = parser.parse_args()
-    rng = np.random.default_rng(asked.seed)
-    killed: Counter = Counter()
-    kills = round_ = 0
-    same = True
-    started = time.monotonic()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    while kills < asked.kills:
-        plans = plans_for(round_, asked.budget)
-        quiet, rough = asked.folder / f"quiet-{round_}", asked.folder / f"rough-{round_}"
-        execute(plans, Study(quiet), lab(asked.folder / "counter"))
-        Study(rough)
-        more, twice = disturb(rough, plans, rng, killed)
-        kills, round_ = kills + more, round_ + 1
-        same &= traces(quiet, plans) == traces(rough, plans)
-        assert not list((rough / "journal").glob("*.journal")), "a journal is left over"
-        measured = (rough / "counter").stat().st_size
-        assert asked.budget * len(plans) <= measured <= asked.budget * len(plans) + twice
-    seconds = round(time.monotonic() - started, 1)
-    found = {"kills": kills, "studies": round_, "runs_killed": dict(killed), "same": same, "seconds": seconds}
-    print(json.dumps(found))
-    sys.exit(0 if same else 1)
+    with_moments(asked.folder)
+    import killing_work
+
+    killing_work.preload()
+    folder = asked.folder.resolve()
+    chosen = [work for work in killing_work.WORKS if any(word in work.name for word in asked.only.split(","))]
+    assert chosen, f"there is no work {asked.only}"
+    base = folder / "base"
+    killing_work.prepare(base, chosen)
+    report: dict[str, dict[str, object]] = {}
+    started = time.monotonic()
+    for number, work in enumerate(chosen):
+        place = folder / str(number)
+        place.mkdir()
+        began = time.monotonic()
+        if asked.limits:
+            found = starve(work, base, place, asked.limits)
+        else:
+            kills = asked.kills // len(chosen) + (number < asked.kills % len(chosen))
+            found = torture(work, base, place, kills)
+        report[work.name] = {**found, "seconds": round(time.monotonic() - began, 1)}
+        print(work.name, report[work.name], file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            shutil.rmtree(place / "quiet")
+    print(
+        json.dumps(
+            {
+                "kills": sum(int(str(one.get("kills", 0))) for one in report.values()),
+                "refused": sum(int(str(one.get("refused", 0))) for one in report.values()),
+                "faults": [fault for one in report.values() for fault in one["faults"]],  # type: ignore[attr-defined]
+                "seconds": round(time.monotonic() - started, 1),
+                "works": report,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

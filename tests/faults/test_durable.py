@@ -218,3 +218,44 @@ def test_a_full_disk_is_an_error_of_the_writers_own_kind(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(error, match="No space left"):
         write(tmp_path)
+
+
+def test_what_a_dead_process_left_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / ".file.tmp").write_text("half of something longer than the new content")
+    write_whole(tmp_path / "file", "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "new"}
+
+
+def test_processes_that_replace_one_file_take_turns(tmp_path: Path) -> None:
+    """None fails, the file is always whole, and nothing else is left."""
+    file, texts = tmp_path / "file", [letter * 5000 for letter in "abcdef"]
+    write_whole(file, texts[0])
+    children = []
+    for text in texts:
+        if (child := os.fork()) == 0:
+            status = 1
+            try:
+                for _ in range(40):
+                    write_whole(file, text)
+                    assert file.read_text() in texts
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_without_locks_each_process_has_a_temporary_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have none."""
+
+    def unsupported(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    names: list[str] = []
+    write_whole(tmp_path / "file", lambda path: names.append(path.name) or path.write_text("new"))  # type: ignore[func-returns-value]
+    assert str(os.getpid()) in names[0]
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

@@ -1,7 +1,5 @@
 """Rehearsals with the simulated subject: reproducible, in every format, and not even SIGKILL changes how they end."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -116,26 +114,6 @@ def test_a_subject_that_does_not_fit_is_explained(folder: Path) -> None:
         subject_of(lab, PROBLEMS[::-1])
 
 
-def kill(folder: Path, trials: int) -> dict:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("killing.py")), str(folder), "--trials", str(trials)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    assert done.returncode == 0, done.stdout + done.stderr
-    return dict(json.loads(done.stdout))
-
-
-def test_a_rehearsal_that_is_killed_again_and_again_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
-    """Three neurons, 10% lost trials, SIGKILL at random moments: the same stimuli, values, files and choices."""
-    found = kill(tmp_path, 100)
-    assert found["same"]
-    assert found["kills"] >= 3
-
-
 def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "amb", "lab", *map(str, words)]
 
@@ -184,11 +162,3 @@ def test_the_guides_evening_is_the_same_if_its_command_is_killed(tmp_path: Path)
     assert choices(rough) == choices(quiet)
     lost = sum(value is None for value in choices(quiet)[2])
     assert 0.05 < lost / len(choices(quiet)[2]) < 0.15
-
-
-@pytest.mark.slow
-def test_a_whole_evening_of_kills(tmp_path: Path) -> None:
-    found = kill(tmp_path, 400)
-    assert found["same"]
-    assert found["kills"] >= 15
-    assert {"n", "a"} <= set(found["hit"])

@@ -1,0 +1,176 @@
+"""A small file of responses that would fill the memory is refused before anything is decoded."""
+
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.io import savemat
+from scipy.sparse import csc_array
+
+from amb.lab.experiment import Experiment, Search
+from amb.lab.response_files import read_responses
+from amb.lab.responses import Row
+
+ONE = Experiment("toy", ("a",), 100, (Search("cma", ("a",)),))
+TWO = Experiment("toy", ("a", "b"), 100, (Search("cma", ("a",)),))
+ROWS = 1 << 27
+
+READ = """
+import resource, sys
+from pathlib import Path
+from amb.lab.experiment import Experiment, Search
+from amb.lab.response_files import read_responses
+import pyarrow.parquet, scipy.io
+from amb.errors import LabError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_responses(Path(sys.argv[1]), Experiment("toy", ("a",), 100, (Search("cma", ("a",)),)))
+except LabError as error:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
+"""
+
+
+def element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def matrix(array_class: int, shape: tuple[int, ...], *parts: bytes, name: bytes = b"trial") -> bytes:
+    flags, dims = struct.pack("<II", array_class, 0), struct.pack(f"<{len(shape)}i", *shape)
+    return element(14, element(6, flags) + element(5, dims) + element(1, name) + b"".join(parts))
+
+
+def mat(*elements: bytes) -> bytes:
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + b"".join(elements)
+
+
+def packed(data: bytes) -> bytes:
+    content = zlib.compress(data, 9)
+    return struct.pack("<II", 15, len(content)) + content
+
+
+def nested(depth: int) -> bytes:
+    inner = matrix(6, (1, 1), element(9, struct.pack("<d", 1.0)))
+    for _ in range(depth):
+        inner = matrix(1, (1, 1), inner)
+    return inner
+
+
+def many_zeros(path: Path) -> None:
+    """More than half a gigabyte of zeros in half a megabyte."""
+    n = 65 << 20
+    head, pack = matrix(6, (1, n)), zlib.compressobj(6)
+    sizes = struct.pack("<II", 14, len(head) + 8 * n) + head[8:] + struct.pack("<II", 9, 8 * n)
+    blocks = [pack.compress(sizes), *(pack.compress(bytes(1 << 20)) for _ in range(8 * n >> 20)), pack.flush()]
+    content = b"".join(blocks)
+    path.write_bytes(mat(struct.pack("<II", 15, len(content)) + content))
+
+
+def bytes_for_doubles(path: Path) -> None:
+    """Doubles that are stored as bytes take eight times as much when they are read."""
+    n = 60 << 20
+    path.write_bytes(mat(packed(matrix(6, (1, n), element(2, bytes(n))))))
+
+
+def many_variables(path: Path) -> None:
+    n = 4 << 20
+    path.write_bytes(mat(*[packed(matrix(6, (1, n), element(9, bytes(8 * n))))] * 12))
+
+
+def cells_that_are_not_there(path: Path) -> None:
+    path.write_bytes(mat(matrix(1, (1 << 30, 1))))
+
+
+def cells_without_end(path: Path) -> None:
+    path.write_bytes(mat(nested(20_000)))
+
+
+def equal_numbers(path: Path) -> None:
+    """A dictionary with one number."""
+    n = 36 << 20
+    table = pa.table({"trial": np.ones(n, np.int64), "a": np.ones(n)})
+    pq.write_table(table, path, compression="zstd", row_group_size=n)
+
+
+def equal_texts(path: Path) -> None:
+    """A dictionary with one text of a megabyte, in each of 100,000 rows."""
+    texts = pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), pa.array(["x" * (1 << 20)]))
+    table = pa.table({"trial": np.arange(100_000), "response": texts})
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=1 << 30)
+
+
+def texts_in_lists(path: Path) -> None:
+    pq.write_table(pa.table({"trial": [1], "spikes": [["x"]]}), path)
+
+
+def many_rows(path: Path) -> None:
+    pq.write_table(pa.table({"trial": pa.nulls(ROWS, pa.int8()), "a": pa.nulls(ROWS, pa.int8())}), path)
+
+
+REFUSED = [
+    (many_zeros, ".mat", "unfolds to more than 512 MiB"),
+    (bytes_for_doubles, ".mat", "unfolds to more than 512 MiB"),
+    (many_variables, ".mat", "unfolds to more than 512 MiB"),
+    (cells_that_are_not_there, ".mat", r"declares \[1073741824, 1\], but holds"),
+    (cells_without_end, ".mat", "nested more than 16 levels deep"),
+    (equal_numbers, ".parquet", "unfolds to 576 MiB; the limit is 512"),
+    (equal_texts, ".parquet", "trial 0 of a has 'xxx"),
+    (texts_in_lists, ".parquet", "texts within lists"),
+    (many_rows, ".parquet", "rows; the limit is"),
+]
+
+
+@pytest.mark.parametrize(("write", "suffix", "message"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_file_that_unfolds_beyond_the_limit_is_refused_in_little_memory(
+    tmp_path: Path, write: Callable[[Path], None], suffix: str, message: str
+) -> None:
+    path = tmp_path / f"responses{suffix}"
+    write(path)
+    assert path.stat().st_size < 4 << 20
+    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kilobytes, _, said = done.stdout.partition(" ")
+    assert said.count("\n") == 1
+    assert re.search(message, said), said
+    assert int(kilobytes) < 640 << 10, "the limit is 512 MiB"
+
+
+def test_other_variables_of_a_session_do_no_harm(tmp_path: Path) -> None:
+    """Users save their whole workspace: structures, texts, sparse matrices, empty cells."""
+    others = {
+        "info": {"rig": "two", "rate": 1000.0, "notes": np.array([["a", 1.0]], dtype=object)},
+        "sparse": csc_array((1_000_000, 1_000_000)),
+        "empty": np.empty((0, 0)),
+        "cells": np.empty((3, 0), dtype=object),
+        "flag": True,
+        "complex": np.array([1 + 2j]),
+        "text": "hello",
+    }
+    for compressed in (False, True):
+        path = tmp_path / "session.mat"
+        savemat(path, {"trial": [1, 2], "a": [0.5, 1.5], **others}, do_compression=compressed)
+        assert read_responses(path, ONE) == [Row(1, "a", 0.5), Row(2, "a", 1.5)]
+
+
+def test_columns_of_every_type_are_read(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "trial": pd.array([1, 2, 3], dtype="UInt16"),
+            "neuron": pd.Categorical(["a", "b", "a"]),
+            "response": np.array([0.5, np.nan, 2], np.float32),
+            "rejected": [False, True, False],
+            "when": pd.to_datetime(["2026-01-01"] * 3),
+            "rig": ["two", None, "three"],
+        }
+    )
+    table.to_parquet(tmp_path / "r.parquet")
+    rows = [Row(1, "a", 0.5), Row(2, "b", None), Row(3, "a", 2.0)]
+    assert read_responses(tmp_path / "r.parquet", TWO) == rows
