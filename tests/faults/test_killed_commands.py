@@ -22,25 +22,14 @@ def disturb(folder: Path, *words: str) -> dict:
     return json.loads(done.stdout)
 
 
+FEW = "merge into a new,publish again,leaderboard,train,nine solvers,several neurons,whole experiment"
+
+
 def test_killed_commands_can_be_repeated(tmp_path: Path) -> None:
-    """Each of them replaces what is there."""
-    found = disturb(tmp_path, "--kills", "12", "--only", "merge into a new,publish again,leaderboard,train")
+    """Commands that replace what is there, nine solvers, recordings of six neurons, a laboratory with lost trials."""
+    found = disturb(tmp_path, "--kills", "20", "--only", FEW)
     assert found["faults"] == []
-    assert found["kills"] == 12
-
-
-def test_kills_change_no_trace_and_cost_each_run_a_batch_at_most(tmp_path: Path) -> None:
-    """Nine solvers."""
-    found = disturb(tmp_path, "--kills", "6", "--only", "nine solvers")
-    assert found["faults"] == []
-    assert found["kills"] == 6
-
-
-def test_kills_change_no_recording_and_no_experiment(tmp_path: Path) -> None:
-    """Six neurons and five solvers, with and without learning from each other; a laboratory with lost trials."""
-    found = disturb(tmp_path, "--kills", "12", "--only", "several neurons,whole experiment")
-    assert found["faults"] == []
-    assert found["kills"] == 12
+    assert found["kills"] == 20
 
 
 @pytest.mark.slow
