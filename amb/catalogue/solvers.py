@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
@@ -13,8 +14,12 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.contracts.view import View
-from amb.errors import SolverError, SpecError, suggestion
+from amb.errors import PluginError, SolverError, SpecError, suggestion
+from amb.sight import CLASSES
 from amb.spec import ProblemId, Spec, Value, format_value, parse_value
+
+LONGEST_VERSION = 100
+"""Characters of a solver's version."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class SolverSpec:
         return {**options(self.cls), **dict(self.spec.options)}
 
     def make(self, space: Space, *, budget: int, seed: int) -> Solver:
-        """A fresh solver."""
-        return self.cls(space, budget=budget, seed=seed, **dict(self.spec.options))
+        """A fresh solver, with a copy of the space: what it does to its own changes no other run."""
+        return self.cls(deepcopy(space), budget=budget, seed=seed, **dict(self.spec.options))
 
     def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
         """A fresh solver for a problem, which receives no more of it than its class may see (`Solver.sees`).
@@ -159,6 +164,7 @@ def resolve(text: str | Spec) -> SolverSpec:
 
 
 def _with_options(plugin: Plugin, cls: type[Solver], given: Iterable[tuple[str, Value]]) -> SolverSpec:
+    _check_declared(plugin.name, cls)
     name, known = plugin.name, options(cls)
     changed = []
     for key, value in sorted(given):
@@ -168,6 +174,24 @@ def _with_options(plugin: Plugin, cls: type[Solver], given: Iterable[tuple[str, 
         if value != known[key]:
             changed.append((key, value))
     return SolverSpec(Spec(name, tuple(changed)), cls, plugin)
+
+
+def _check_declared(name: str, cls: type[Solver]) -> None:
+    """Refuse a class whose declarations a study could not store, or nobody could read: before its first run.
+
+    Raises:
+        PluginError: an attribute of `Solver` has a value of the wrong type.
+    """
+    texts, flags = ("version", "source", "failed_queries"), ("anytime", "noisy", "foreign")
+    faults = {text: "a text" for text in texts if not isinstance(getattr(cls, text), str)}
+    faults |= {flag: "True or False" for flag in flags if not isinstance(getattr(cls, flag), bool)}
+    if "version" not in faults and not (cls.version.isprintable() and 1 <= len(cls.version) <= LONGEST_VERSION):
+        faults["version"] = f"a text of 1 to {LONGEST_VERSION} printable characters"
+    if cls.sees not in CLASSES:
+        faults["sees"] = f"one of {', '.join(map(repr, CLASSES))}"
+    for attribute, wanted in faults.items():
+        got = f"{getattr(cls, attribute)!r:.60}"
+        raise PluginError(f"solver {name} declares {attribute} = {got}, but it must be {wanted}")
 
 
 def _can_be_stated(value: Value) -> bool:

@@ -120,8 +120,17 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def manifest_text(manifest: Manifest) -> bytes:
-    """The manifest as it is written: JSON, indented for people, with today's schema."""
-    return msgspec.json.format(msgspec.json.encode(replace(manifest, schema=SCHEMA_VERSION)), indent=1) + b"\n"
+    """The manifest as it is written: JSON, indented for people, with today's schema.
+
+    Raises:
+        StudyError: it could not be read again, such as a version that is no text; nothing must be written then.
+    """
+    content = msgspec.json.encode(replace(manifest, schema=SCHEMA_VERSION))
+    try:
+        msgspec.json.decode(content, type=Manifest)
+    except ValueError as cause:
+        raise StudyError(f"the manifest would be unreadable ({cause}), so it was not written") from cause
+    return msgspec.json.format(content, indent=1) + b"\n"
 
 
 def union(manifests: Sequence[Manifest]) -> Manifest:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from amb.errors import StudyError
 from amb.study.manifest import Environment, Manifest, Settings, manifest_text, read_manifest
@@ -75,3 +76,8 @@ def test_a_study_that_was_asked_for_nothing_says_what_is_missing() -> None:
     with pytest.raises(StudyError, match=r"st/manifest\.json does not say which budget"):
         Settings(solvers=("a",), problems=("b",), budget=0, seeds=(1,)).complete(Path("st"))
     assert WHOLE.settings.complete(Path("st")) is WHOLE.settings
+
+
+def test_a_manifest_that_could_not_be_read_again_is_not_written() -> None:
+    with pytest.raises(StudyError, match="would be unreadable"):
+        manifest_text(replace(WHOLE, solvers={"mine": 2}))  # type: ignore[arg-type]

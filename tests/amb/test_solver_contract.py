@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from amb import Solver, Space, solver
-from amb.catalogue.solvers import options, resolve
-from amb.errors import AmbError, BudgetExhausted, SolverError, SpecError
+from amb.catalogue.solvers import options, resolve, spec_of
+from amb.errors import AmbError, BudgetExhausted, PluginError, SolverError, SpecError
+from amb_solvers.search.random_search import RandomSearch
 
 SPACE = Space.uniform(5, 7)
 
@@ -155,3 +156,39 @@ def test_a_solver_that_asks_nonsense_is_named(wrong: list) -> None:
 
     with pytest.raises(AmbError):
         Wild(SPACE, budget=8, seed=0).ask()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "wanted"),
+    [
+        ("version", 2, "a text"),
+        ("version", "", "1 to 100 printable"),
+        ("version", "1\n", "1 to 100 printable"),
+        ("anytime", "yes", "True or False"),
+        ("source", None, "a text"),
+        ("sees", "everything", "one of 'values'"),
+    ],
+)
+def test_what_a_class_declares_is_checked_before_its_first_run(attribute: str, value: object, wanted: str) -> None:
+    """A study that stored a version that is no text could not be read again, by any command."""
+
+    class Careless(RandomSearch):
+        pass
+
+    setattr(Careless, attribute, value)
+    with pytest.raises(PluginError, match=f"declares {attribute} = .*{wanted}"):
+        spec_of(Careless)
+
+
+def test_a_solver_that_changes_its_space_changes_no_other_run() -> None:
+    """All runs of a problem share the problem's space, which also checks what they ask."""
+
+    class Narrowing(RandomSearch):
+        def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+            super().__init__(space, budget=budget, seed=seed)
+            object.__setattr__(self.space, "levels", np.full(self.space.d, 2))
+
+    space = Space.uniform(4, 9)
+    made = spec_of(Narrowing).make(space, budget=5, seed=0)
+    assert (made.space.levels == 2).all()
+    assert (space.levels == 9).all()
