@@ -5,6 +5,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -65,3 +66,17 @@ def test_the_version_is_that_of_the_project(metadata: Message) -> None:
     """The session compares it with the commit's tag: this copy has no git."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert metadata["Version"] == version
+
+
+def test_the_container_gets_all_that_the_wheel_is_made_of(built: Path, tmp_path: Path) -> None:
+    """A wheel built from the files that .dockerignore lets through has the same files."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for name in [line.removeprefix("!") for line in lines if line.startswith("!")]:
+        place = tmp_path / "context" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, place)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "-o", str(tmp_path), "context"]
+    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    wheels = [*built.glob("*.whl"), *tmp_path.glob("*.whl")]
+    expected, packed = ({name for name in ZipFile(wheel).namelist() if "__pycache__" not in name} for wheel in wheels)
+    assert packed == expected
