@@ -16,6 +16,7 @@ from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, Traces
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
+from amb.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     found = []
     for run in plan.runs:
-        loaded = find_run(run, study, baseline)
+        loaded = find_run(run, study, baseline, compact=True)
         if loaded is None:
             raise StudyError(
                 f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
@@ -69,21 +70,24 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
         )
     for run, record, trace in found:
         if shorter:
-            record, trace = _cut(record, trace, budget)
+            record, trace = _cut(find_run(run, study, baseline) or (record, trace), budget)
         cell = (run.problem, run.solver, run.seed)
         asked = budget if shorter else run.budget
         rows.append({**run_row(record, trace, asked, points[run.problem]), "sees": sees[run.solver]})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         recommended[cell] = record.recommended
+    if isinstance(study, Study):
+        study.index.save()
     return Runs(pd.DataFrame(rows), traces, recommended, note)
 
 
-def _cut(record: RunRecord, trace: Trace, budget: int) -> tuple[RunRecord, Trace]:
-    """The run at a smaller budget.
+def _cut(run: tuple[RunRecord, Trace], budget: int) -> tuple[RunRecord, Trace]:
+    """The run, with its candidates, at a smaller budget.
 
     Raises:
         StudyError: its solver plans for its budget.
     """
+    record, trace = run
     try:
         return record.at_budget(trace, budget)
     except ValueError as cause:
@@ -93,14 +97,22 @@ def _cut(record: RunRecord, trace: Trace, budget: int) -> tuple[RunRecord, Trace
         ) from cause
 
 
-def find_run(run: RunPlan, study: AnyStudy, baseline: Baseline | None) -> tuple[RunRecord, Trace] | None:
-    """A run from a study or, if it lacks the run, from the baseline."""
-    loaded = study.load(run)
+def find_run(
+    run: RunPlan, study: AnyStudy, baseline: Baseline | None, *, compact: bool = False
+) -> tuple[RunRecord, Trace] | None:
+    """A run from a study or, if it lacks the run, from the baseline; its trace may be compact (`amb.study.compact`)."""
+    loaded = study.load_compact(run) if compact else study.load(run)
     if loaded is not None or baseline is None:
         return loaded
-    stored = baseline.study.load(run)
+    stored = baseline.study.load_compact(run) if compact else baseline.study.load(run)
     # Seconds measured at another time, perhaps on another machine, are not comparable.
     return None if stored is None else (replace(stored[0], timing=False), stored[1])
+
+
+def highest(trace: Trace, queries: int | None = None) -> float:
+    """The highest noise-free value of a query that succeeded, of all or of the first ones; NaN if none did."""
+    known = trace.clean[:queries][~np.isnan(trace.values[:queries])]
+    return float(known.max()) if known.size else np.nan
 
 
 def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | None = None) -> dict[str, object]:
@@ -112,7 +124,6 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         point: the problem's reference points, if it has any.
     """
     parts = ProblemId.parse(record.plan.problem)
-    known = trace.clean[~np.isnan(trace.values)]
     return {
         "problem": record.plan.problem,
         "generator": parts.generator,
@@ -130,7 +141,7 @@ def run_row(record: RunRecord, trace: Trace, budget: int, point: Reference | Non
         "chance": np.nan if point is None else point.chance,
         "best_known": np.nan if point is None else point.best,
         "normalized": np.nan if point is None else float(gap_closed(record.final, point.chance, point.best)),
-        "best": float(known.max()) if known.size else np.nan,
+        "best": highest(trace),
         "solver_seconds": record.solver_seconds,
         "generator_seconds": record.generator_seconds,
         "target_seconds": record.target_seconds,

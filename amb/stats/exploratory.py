@@ -1,10 +1,14 @@
 """Step 7: which solvers differ on a single problem? Exploratory: it says where to look and decides nothing."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, mannwhitneyu
+
+FloatArray = NDArray[np.float64]
 
 METHOD = "exploratory: Mann-Whitney over seeds of one problem, Benjamini-Hochberg over all rows"
 
@@ -24,18 +28,36 @@ def problem_tests(scored: pd.DataFrame, *, control: str | None = None) -> pd.Dat
         problem, first, second, runs_first, runs_second, a12 (probability that a run of the first is better), p, q,
         method: a row for each problem and each pair with at least two runs of both; q is the adjusted p.
     """
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for problem, part in scored.groupby("problem", sort=False):
         samples = {str(s): np.round(g["ordered"].to_numpy(float), 12) for s, g in part.groupby("solver", sort=False)}
         couples = combinations(samples, 2) if control is None else ((s, control) for s in samples if s != control)
-        for first, second in couples:
-            a, b = samples[first], samples.get(second, np.empty(0))
-            if min(len(a), len(b)) < 2:
-                continue
-            statistic, p = (len(a) * len(b) / 2, 1.0) if np.ptp(np.concatenate([a, b])) == 0 else mannwhitneyu(a, b)
-            rows.append((problem, first, second, len(a), len(b), statistic / (len(a) * len(b)), p))
+        tested = [(a, b) for a, b in couples if min(len(samples[a]), len(samples.get(b, ()))) >= 2]
+        results = _mann_whitney([(samples[a], samples[b]) for a, b in tested])
+        for (first, second), (a12, p) in zip(tested, results, strict=True):
+            rows.append((problem, first, second, len(samples[first]), len(samples[second]), a12, p))
     columns = ["problem", "first", "second", "runs_first", "runs_second", "a12", "p"]
     table = pd.DataFrame(rows, columns=columns)
     table["q"] = false_discovery_control(table["p"]) if len(table) else table["p"]
     table["method"] = METHOD
     return table
+
+
+def _mann_whitney(couples: Sequence[tuple[FloatArray, FloatArray]]) -> list[tuple[float, float]]:
+    """A12 and p-value of each couple of samples.
+
+    Couples of equal sizes are tested in one call, those without ties, which scipy may test exactly, in another.
+    """
+    results: dict[int, tuple[float, float]] = {}
+    together: dict[tuple[int, int, bool], list[int]] = {}
+    for i, (a, b) in enumerate(couples):
+        values = len(np.unique(np.concatenate([a, b])))
+        if values == 1:
+            results[i] = 0.5, 1.0
+        else:
+            together.setdefault((len(a), len(b), values < len(a) + len(b)), []).append(i)
+    for (n, m, _), chosen in together.items():
+        a, b = (np.array([couples[i][side] for i in chosen]) for side in (0, 1))
+        statistics, ps = mannwhitneyu(a, b, axis=1)
+        results.update(zip(chosen, zip(statistics / (n * m), ps, strict=True), strict=True))
+    return [results[i] for i in range(len(couples))]

@@ -71,7 +71,7 @@ class StudyStatus:
 def study_status(study: Study) -> StudyStatus:
     """Read the state of a study, even while another process works on it."""
     finished, failures = 0, []
-    for path in sorted((study.folder / "runs").glob("*.parquet")):
+    for path in study.run_files():
         entry = study.index.find(path)
         if entry is not None and not entry.failed:
             finished += 1
@@ -181,7 +181,7 @@ def _is_damaged(path: Path) -> bool:
 def _run_findings(study: Study) -> Iterator[Finding]:
     manifest = study.manifest
     versions, prints = manifest.solvers, manifest.problems
-    for path in sorted((study.folder / "runs").glob("*.parquet")):
+    for path in study.run_files():
         try:
             record, _ = read_run(path)
         except StudyError as cause:

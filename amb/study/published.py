@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from amb.errors import StudyError
 from amb.spec import user_path
+from amb.study.compact import compact
 from amb.study.durable import make_folder, write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest
 from amb.study.recording import Recording
@@ -105,6 +106,16 @@ class PublishedStudy:
         """All runs, in the order of their ids."""
         for run_id in sorted(self._rows):
             yield self._read(self._rows[run_id])
+
+    def load_compact(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
+        """The same with a number in place of each candidate (`amb.study.compact`)."""
+        run = self.load(plan)
+        return None if run is None else (run[0], compact(run[1]))
+
+    def compact_records(self) -> Iterator[tuple[RunRecord, Trace]]:
+        """`records` with compact traces."""
+        for record, trace in self.records():
+            yield record, compact(trace)
 
     @cached_property
     def _table(self) -> pa.Table:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import isfinite
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,35 @@ class Seconds:
         return self.solver + self.evaluation
 
 
+class Standing(NamedTuple):
+    """How a run stood after some of its queries.
+
+    Attributes:
+        status, queries, distinct, final, timing, message: as in `RunRecord`.
+        best: the number of the best query, from 0; None if none succeeded.
+        share: of the run's queries that were these.
+    """
+
+    status: Status
+    queries: int
+    best: int | None
+    distinct: int | None
+    final: float
+    share: float
+    timing: bool
+    message: str
+
+    @property
+    def failed(self) -> bool:
+        """See `RunRecord.failed`."""
+        return _failed(self.status, self.final)
+
+    @property
+    def reason(self) -> str:
+        """See `RunRecord.reason`."""
+        return _reason(self.status, self.final, self.message)
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """How a run ended. Record and trace are all that is kept of a run.
@@ -200,7 +229,7 @@ class RunRecord:
         Everything that counts failures uses this property. A run with status "ok" and no `final` has spent its budget:
         it has failed, but a larger budget extends it like any other.
         """
-        return self.status != "ok" or bool(np.isnan(self.final))
+        return _failed(self.status, self.final)
 
     @property
     def outcome(self) -> str:
@@ -210,10 +239,25 @@ class RunRecord:
     @property
     def reason(self) -> str:
         """What failed, without the traceback: the last line of the message. Empty if the run did not fail."""
-        lines = self.message.strip().splitlines()
-        if lines:
-            return lines[-1].strip()[:LONGEST_REASON]
-        return NO_ACTIVATION if self.outcome == "no activation" else ""
+        return _reason(self.status, self.final, self.message)
+
+    def standing(self, trace: "Trace", budget: int) -> "Standing":
+        """How the run stood after `budget` queries, fewer than its own; see `at_budget`."""
+        n = min(budget, len(trace))
+        values = trace.values[:n]
+        failed = np.isnan(values)
+        best = None if failed.all() else int(np.argmax(np.where(failed, -np.inf, values)))
+        status: Status = "ok" if n == budget else self.status
+        return Standing(
+            status=status,
+            queries=n,
+            best=best,
+            distinct=distinct(trace.candidates[:n]),
+            final=np.nan if best is None else float(trace.clean[best]),
+            share=n / max(len(trace), 1),
+            timing=self.timing and n == len(trace),
+            message=self.message if status != "ok" else NO_SUCCESS if best is None else "",
+        )
 
     def at_budget(self, trace: "Trace", budget: int) -> tuple["RunRecord", "Trace"]:
         """The run as it stood after `budget` queries; `trace` is the trace of the whole run.
@@ -229,23 +273,21 @@ class RunRecord:
             return self, trace
         if not self.plan.anytime:
             raise ValueError(f"{self.plan.solver} plans for its budget: its first {budget} queries are not a run")
-        part = trace.first(budget)
-        n, share = len(part), len(part) / max(len(trace), 1)
-        best = int(np.nanargmax(part.values)) if not np.isnan(part.values).all() else None
-        status: Status = "ok" if n == budget else self.status
+        stood, part = self.standing(trace, budget), trace.first(budget)
+        known = stood.best is not None and part.kept[stood.best]
         record = replace(
             self,
             plan=replace(self.plan, budget=budget),
-            status=status,
-            queries=n,
-            distinct=distinct(part.candidates),
-            recommended=() if best is None or not part.kept[best] else tuple(part.candidates[best].tolist()),
-            final=np.nan if best is None else float(part.clean[best]),
-            solver_seconds=self.solver_seconds * share,
-            generator_seconds=self.generator_seconds * share,
-            target_seconds=self.target_seconds * share,
-            timing=self.timing and n == len(trace),
-            message=self.message if status != "ok" else NO_SUCCESS if best is None else "",
+            status=stood.status,
+            queries=stood.queries,
+            distinct=stood.distinct,
+            recommended=tuple(part.candidates[stood.best].tolist()) if known else (),
+            final=stood.final,
+            solver_seconds=self.solver_seconds * stood.share,
+            generator_seconds=self.generator_seconds * stood.share,
+            target_seconds=self.target_seconds * stood.share,
+            timing=stood.timing,
+            message=stood.message,
         )
         return record, part
 
@@ -345,6 +387,17 @@ class Trace:
         n = min(queries, len(self))
         batches = np.diff(np.minimum(np.cumsum(self.batches), n), prepend=0)
         return Trace(*self.rows(0, n), batches[batches > 0])
+
+
+def _failed(status: Status, final: float) -> bool:
+    return status != "ok" or bool(np.isnan(final))
+
+
+def _reason(status: Status, final: float, message: str) -> str:
+    lines = message.strip().splitlines()
+    if lines:
+        return lines[-1].strip()[:LONGEST_REASON]
+    return NO_ACTIVATION if status == "ok" and np.isnan(final) else ""
 
 
 def distinct(candidates: IntArray) -> int | None:

@@ -14,9 +14,10 @@ from amb.run.execute import is_finished
 from amb.run.progress import NoProgress
 from amb.run.watch import Watch
 from amb.study import index
+from amb.study.compact import compact, pack, unpack
 from amb.study.health import study_status
 from amb.study.manifest import Settings
-from amb.study.runs import RunPlan, RunRecord, Status, Trace
+from amb.study.runs import RunPlan, RunRecord, Status, Trace, distinct
 from amb.study.study import Study
 
 PLANS = [RunPlan("p/q/r/0", "print", "random", "1", seed, 4) for seed in range(6)]
@@ -45,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def answers(folder: Path) -> list[object]:
-    """What a start and the status say, for every kind of question; the index is written again."""
+    """What a start, the status, tables and pages say; the index is written again."""
     study = Study(folder)
     watch = Watch(NoProgress(), study.log)
     found: list[object] = [
@@ -57,7 +58,18 @@ def answers(folder: Path) -> list[object]:
     ]
     study.index.save()
     state = study_status(study)
-    return [*found, state.finished, state.failed]
+    tables = [shown(study.load_compact(replace(plan, budget=budget))) for plan in PLANS for budget in (3, 4)]
+    study.index.save()
+    pages = [shown(run) for run in study.compact_records()]
+    return [*found, state.finished, [repr(record) for record in state.failed], tables, pages]
+
+
+def shown(run: tuple[RunRecord, Trace] | None) -> object:
+    """A run as something that equals itself, although it may hold NaN."""
+    if run is None:
+        return None
+    record, trace = run
+    return record.to_json(), [column.tobytes() for column in (trace.candidates, *vars(trace).values())]
 
 
 def without_index(folder: Path) -> list[object]:
@@ -95,13 +107,19 @@ def swap(folder: Path) -> None:
 
 def claim_success(folder: Path) -> None:
     """An index with every identity wrong that says that all runs went well."""
+    forged = index.Index(folder)
+    for name, entry in forged._entries.items():
+        wrong = index.Identity(1, 2, 3, entry.file.inode)
+        forged._entries[name] = index.Entry(wrong, "ok", False, 4, True, entry.place, entry.size)
+    forged._grown = True
+    forged.save()
+
+
+def exchange_runs(folder: Path) -> None:
+    """An index of the right runs, whose compact runs are those of others: only damage of the disk could make it."""
     path = folder / index.NAME
-    entries = index._read(path)
-    forged = {
-        name: index.Entry(index.Identity(1, 2, 3, entry.file.inode), "ok", False, 4, True)
-        for name, entry in entries.items()
-    }
-    path.write_bytes(index.msgspec.json.encode(index._Content(index.FORMAT, forged)))
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + content[-80:-40])
 
 
 def link(folder: Path) -> None:
@@ -120,8 +138,10 @@ CHANGES: list[Callable[[Path], object]] = [
     lambda folder: (folder / index.NAME).unlink(),
     lambda folder: (folder / index.NAME).write_bytes((folder / index.NAME).read_bytes()[:-9]),
     lambda folder: (folder / index.NAME).write_text("[" * 100_000),
-    lambda folder: (folder / index.NAME).write_text('{"index": 1, "runs": {"x": [[1, 2, 3, 4], "great", 0, 1, 2]}}'),
-    lambda folder: (folder / index.NAME).write_text('{"index": 99, "runs": {}}'),
+    lambda folder: (folder / index.NAME).write_bytes(index.MAGIC),
+    lambda folder: (folder / index.NAME).write_bytes(index.MAGIC + b"\xff" * 24),
+    lambda folder: (folder / index.NAME).write_bytes(b"amb index 1\n" + (folder / index.NAME).read_bytes()[12:]),
+    exchange_runs,
 ]
 
 
@@ -132,6 +152,17 @@ def test_an_index_that_is_stale_damaged_foreign_or_missing_changes_no_answer(
     change(folder)
     expected = without_index(folder)
     assert answers(folder) == expected
+
+
+def test_one_wrong_bit_anywhere_in_an_index_changes_no_answer(folder: Path) -> None:
+    path = folder / index.NAME
+    expected, content = answers(folder), path.read_bytes()
+    places = [*np.linspace(0, len(content) - 1, 25).astype(int), content.index(np.float64(3.0).tobytes()) + 7]
+    for place in places:
+        wrong = bytearray(content)
+        wrong[place] ^= 4
+        path.write_bytes(wrong)
+        assert answers(folder) == expected
 
 
 def test_a_copied_study_is_read_again(folder: Path) -> None:
@@ -151,17 +182,13 @@ def test_a_file_that_may_still_change_is_not_noted(tmp_path: Path) -> None:
 
 
 def test_with_an_index_nothing_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Study(folder).index.save()
     monkeypatch.setattr("amb.study.study.read_run", lambda path: pytest.fail(f"{path} was opened"))
     study = Study(folder)
+    assert len(list(study.compact_records())) == len(PLANS)
+    assert all(study.load_compact(plan) for plan in PLANS)
     assert all(is_finished(study, p, timing=False, retry=False, watch=Watch(NoProgress(), study.log)) for p in PLANS)
     assert study_status(study).finished == 3
-
-
-def test_an_index_that_cannot_be_written_is_no_error(folder: Path) -> None:
-    expected = answers(folder)
-    (folder / index.NAME).unlink()
-    (folder / index.NAME).mkdir()
-    assert answers(folder) == expected
 
 
 def test_processes_that_write_it_together_leave_a_whole_one(folder: Path) -> None:
@@ -180,5 +207,53 @@ def test_processes_that_write_it_together_leave_a_whole_one(folder: Path) -> Non
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
     assert answers(folder) == expected
-    assert len(index._read(folder / index.NAME)) == len(PLANS)
+    assert len(index.Index(folder)._entries) == len(PLANS)
     assert not list(folder.glob(".*.tmp"))
+
+
+def test_a_study_that_cannot_be_written_is_read_all_the_same(folder: Path, tmp_path: Path) -> None:
+    """A folder without permission to write or, for root, one in whose place of the index a folder is."""
+    expected = answers(folder)
+    (folder / index.NAME).unlink()
+    if os.geteuid() == 0:
+        (folder / index.NAME).mkdir()
+    else:
+        folder.chmod(0o555)
+    try:
+        assert answers(folder) == expected
+        assert not (folder / index.NAME).is_file()
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_compact_run_is_the_run_without_its_candidates(tmp_path: Path) -> None:
+    """Whatever it holds: noise, failures, repeated and unknown candidates, batches of all sizes."""
+    rng = np.random.default_rng(0)
+    for number, (n, high) in enumerate([(0, 3), (1, 3), (7, 2), (300, 3), (70_000, 64)]):
+        candidates = rng.integers(0, high, (n, 3))
+        candidates[n // 2 :: 5] = -1 if number % 2 else 0
+        clean = rng.normal(size=n)
+        clean[n // 3 : n // 2] = np.nan
+        values = clean if number % 2 else clean + rng.normal(size=n)
+        batches = np.array([1] * min(n, 260) + [n - 260] * (n > 260), np.int64)
+        record = RunRecord(PLANS[0], "ok", n, None, (1, 2, 3), np.nan, 0.25, 1.5, 0.1, message="né\n" * 20)
+        whole = Trace(candidates, values, clean, batches)
+        stored = unpack(pack(record, compact(whole)))
+        assert stored is not None
+        assert stored[0].to_json() == record.to_json()
+        for name in ("values", "clean", "batches"):
+            assert np.array_equal(getattr(stored[1], name), getattr(whole, name), equal_nan=True)
+            assert getattr(stored[1], name).dtype == getattr(whole, name).dtype
+        assert np.array_equal(stored[1].kept, whole.kept)
+        for budget in (0, 1, 5, n):
+            assert distinct(stored[1].candidates[:budget]) == distinct(candidates[:budget])
+
+
+def test_an_index_keeps_no_more_compact_runs_than_it_may(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = answers(folder)
+    (folder / index.NAME).unlink()
+    monkeypatch.setattr(index, "MOST_KEPT", 700)
+    assert answers(folder) == expected
+    known = index.Index(folder)
+    assert len(known._entries) == len(PLANS)
+    assert 0 < sum(entry.size for entry in known._entries.values()) <= 700

@@ -9,6 +9,7 @@ import pytest
 
 from amb.reports.contract import ReportData
 from amb.stats import analyse
+from amb.study.compact import compact
 from amb.study.manifest import Environment, Manifest, Settings
 from amb.study.runs import RunPlan, RunRecord, Trace
 
@@ -90,6 +91,9 @@ class MemoryStudy:
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         yield from (self.runs[key] for key in sorted(self.runs))
+
+    def compact_records(self) -> Iterator[tuple[RunRecord, Trace]]:
+        yield from ((record, compact(trace)) for record, trace in self.records())
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         return self.runs.get(plan.run_id)

@@ -19,6 +19,7 @@ from amb.catalogue.reference_points import References
 from amb.catalogue.suites import suite
 from amb.cli.app import app
 from amb.comparison.compare import compare
+from amb.comparison.table import run_row
 from amb.contracts.reference import Reference
 from amb.errors import StudyError
 from amb.stats import Question, analyse
@@ -63,6 +64,28 @@ def test_smaller_budgets_show_what_was_known_by_then(small) -> None:  # type: ig
         if not failed:
             assert view.at[i, "final"] == told[:50].max()
             assert view.at[i, "solver_seconds"] == pytest.approx(row["solver_seconds"] / 4)
+
+
+def test_rows_at_a_smaller_budget_are_those_of_the_runs_cut_there(make_study) -> None:  # type: ignore[no-untyped-def]
+    """Column by column as run by run: failed runs, failed queries, budgets of the same size and larger."""
+    study = make_study(seeds=2)
+    for number, (run_id, (record, trace)) in enumerate(list(study.runs.items())):
+        values = trace.values.copy()
+        values[: number % 7 * 10] = np.nan
+        plan = replace(record.plan, budget=50) if number % 5 == 0 else record.plan
+        cut = replace(trace, values=values).first(plan.budget)
+        n = len(cut)
+        study.runs[run_id] = (replace(record, plan=plan, queries=n, distinct=n, timing=number % 2 == 0), cut)
+    made = board(study)
+    assert {50, 200} <= {view.budget for view in made.views}
+    by_cell = {(r.plan.problem, r.plan.solver, r.plan.seed): (r, t) for r, t in study.records()}
+    for view in made.views:
+        for row in view.runs.to_dict("records"):
+            record, trace = by_cell[row["problem"], row["solver"], row["seed"]]
+            record, trace = record.at_budget(trace, view.budget)
+            expected = run_row(record, trace, view.budget) | {"message": record.reason}
+            assert {k: row[k] for k, v in expected.items() if v == v} == {k: v for k, v in expected.items() if v == v}
+            assert all(np.isnan(row[name]) for name, value in expected.items() if value != value)
 
 
 def test_studies_are_united_by_key(make_study) -> None:  # type: ignore[no-untyped-def]

@@ -26,6 +26,22 @@ def test_rows_are_mann_whitney_with_benjamini_hochberg() -> None:
     assert table["method"].str.startswith("exploratory").all()
 
 
+def test_pairs_that_are_tested_together_have_the_p_values_of_pairs_tested_alone() -> None:
+    """Bit for bit, for few and many runs, unequal numbers of them, and ties."""
+    rng = np.random.default_rng(0)
+    values = {
+        (f"p{n}.{digits}", solver): np.round(rng.normal(number / 3, 1, n + (number == 2)), digits).tolist()
+        for n in (2, 3, 8, 9, 20)
+        for digits in (0, 1, 9)
+        for number, solver in enumerate("abcde")
+    }
+    for row in problem_tests(scored(values)).itertuples():
+        a, b = values[row.problem, row.first], values[row.problem, row.second]
+        if np.ptp([*a, *b]) > 0:
+            alone = mannwhitneyu(a, b)
+            assert (row.a12, row.p) == (alone.statistic / (len(a) * len(b)), alone.pvalue)
+
+
 def test_equal_runs_and_single_runs_find_nothing() -> None:
     """All tied is p 1; one run has no spread and no row; with a control, each pair ends in it."""
     table = problem_tests(scored({("p", "a"): [1.0] * 4, ("p", "b"): [1.0] * 4, ("p", "c"): [0.5]}))

@@ -1,5 +1,6 @@
 """Export to COCO's format, which `cocopp` and IOHinspector read."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,8 @@ def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray
     return "".join(f"{i + 1} 0 {gaps[i]:+.9e} {-measured[i]:+.9e} {gaps[i]:+.9e}\n" for i in rows.tolist())
 
 
+@cache
+@cache
 def _milestones(queries: int) -> NDArray[np.int64]:
     """Twenty moments per decade."""
     return np.unique(np.rint(np.geomspace(1, queries, max(2, int(20 * np.log10(queries + 1))))).astype(np.int64)) - 1

@@ -137,3 +137,8 @@ def slots(solvers: Sequence[str]) -> dict[str, int]:
         used.add(place)
         taken[name] = len(SHIPPED) + place
     return {name: taken[name] for name in solvers}
+
+
+def dash_of(slot: int) -> int:
+    """The number, of four dashes, of the one that belongs to a colour: none for the first nine."""
+    return slot // 9 % 4

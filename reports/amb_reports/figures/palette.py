@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from amb.study.durable import write_whole
-from amb_reports.figures.colours import PAIRS, slots
+from amb_reports.figures.colours import PAIRS, dash_of, slots
 
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 INK, MUTED, GRID = "#222222", "#666666", "#e4e4e4"
@@ -32,11 +32,6 @@ class Line:
 def lines(solvers: Sequence[str]) -> dict[str, Line]:
     """Each solver's own colour, and a dash, so that similar colours can be told apart."""
     return {solver: Line(PAIRS[slot][0], DASHES[dash_of(slot)]) for solver, slot in slots(solvers).items()}
-
-
-def dash_of(slot: int) -> int:
-    """The number in `DASHES` of the dash that belongs to a colour: none for the first nine."""
-    return slot // 9 % len(DASHES)
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:

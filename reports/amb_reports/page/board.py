@@ -14,6 +14,8 @@ from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
 from amb.study.manifest import Manifest
 
+SECONDS = ("solver_seconds", "generator_seconds", "target_seconds")
+
 SHORTER = 3
 """How many smaller budgets a page offers of each kind: the runs' own, and round numbers."""
 

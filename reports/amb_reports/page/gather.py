@@ -1,28 +1,27 @@
 """Building a board from studies or from a comparison."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import run_row
+from amb.comparison.table import highest, run_row
 from amb.contracts.reference import Reference
-from amb.contracts.space import IntArray
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
 from amb.reports.contract import ReportData
 from amb.sight import Sight
 from amb.stats import Question, analyse
+from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell
 from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb.text import plural
 from amb_reports.captions import command
-from amb_reports.page.board import Board, Source, budgets_to_show, present, view
+from amb_reports.page.board import SECONDS, Board, Source, budgets_to_show, present, view
 from amb_reports.page.evolutions import best_images
 
 Studies = Sequence[AnyStudy]
@@ -49,7 +48,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     left_out = [0] * len(studies)
     for number, study in enumerate(studies):
         manifest = study.manifest
-        for record, trace in study.records():
+        for record, trace in study.compact_records():
             if _current(manifest, record):
                 run = _StoredRun(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
                 known = stored.get(record.plan.run_id)
@@ -62,12 +61,12 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     order = _order(studies)
     runs = sorted(stored.values(), key=lambda run: order(run.record))
     timed = _same_machine(studies)
-    table = _table(runs, None, timed=timed)
+    table = _table(runs, timed=timed)
     traces = {run.cell: run.values for run in runs}
     views = []
     for budget in budgets_to_show(table):
         places = np.flatnonzero(present(table, budget))
-        shown = _table([runs[i] for i in places], budget, timed=timed).set_index(places)
+        shown = _stood(table.iloc[places], [runs[i] for i in places], budget, timed=timed)
         views.append(view(shown, traces, budget, metric=question.metric))
     first = views[0]
     analysis = analyse(first.runs.drop(columns=["score", "ordered"]), first.traces, question)
@@ -109,11 +108,11 @@ def board_of_comparison(data: ReportData) -> Board:
 
 
 class _StoredRun:
-    """A stored run: its record, and the parts of its trace that a page needs."""
+    """A stored run: its record, and its compact trace."""
 
     def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None) -> None:
         self.record = record
-        self.trace = replace(trace, candidates=_numbered(trace.candidates))
+        self.trace = trace
         self.values = np.where(np.isnan(trace.values), np.nan, trace.clean)
         self.source = source
         self.point = point
@@ -133,34 +132,45 @@ class _StoredRun:
             )
         return other if len(other.trace) > len(self.trace) else self
 
-    def row(self, budget: int | None) -> dict[str, object]:
-        """The run's row of the runs table, as it stood after `budget` queries; None: at its own budget."""
+    def row(self) -> dict[str, object]:
+        """The run's row of the runs table."""
         plan = self.record.plan
-        budget = plan.budget if budget is None else budget
-        record, trace = self.record.at_budget(self.trace, budget)
-        return run_row(record, trace, budget, self.point) | {
-            "run_id": plan.run_id, "sees": _sees(plan.solver), "message": record.reason,
+        return run_row(self.record, self.trace, plan.budget, self.point) | {
+            "sees": _sees(plan.solver), "message": self.record.reason,
             "version": plan.version, "source": self.source, "anytime": plan.anytime,
         }  # fmt: skip
 
 
-def _numbered(candidates: IntArray) -> IntArray:
-    """A number per candidate, int64[queries, 1], equal only for equal ones; -1 where it is not known.
-
-    A page only needs to know which candidates differ; thousands of traces of whole candidates would fill the memory.
-    """
-    numbers: dict[bytes, int] = {}
-    recorded = (candidates >= 0).all(axis=1)
-    numbered = [
-        numbers.setdefault(row.tobytes(), len(numbers)) if is_recorded else -1
-        for row, is_recorded in zip(candidates, recorded, strict=True)
-    ]
-    return np.array(numbered, dtype=np.int64).reshape(-1, 1)
-
-
-def _table(runs: Sequence[_StoredRun], budget: int | None, *, timed: bool) -> pd.DataFrame:
-    table = pd.DataFrame([run.row(budget) for run in runs])
+def _table(runs: Sequence[_StoredRun], *, timed: bool) -> pd.DataFrame:
+    """The runs at their own budgets."""
+    table = pd.DataFrame([run.row() for run in runs])
     return table if timed else table.assign(timing=False)  # seconds of different machines are not comparable
+
+
+def _stood(table: pd.DataFrame, runs: Sequence[_StoredRun], budget: int, *, timed: bool) -> pd.DataFrame:
+    """The rows of the runs as they stood after `budget` queries: column by column, since there may be thousands."""
+    longer = [i for i, run in enumerate(runs) if run.record.plan.budget > budget]
+    if not longer:
+        return table
+    stood = [runs[i].record.standing(runs[i].trace, budget) for i in longer]
+    final = np.array([s.final for s in stood])
+    part = table.iloc[longer]
+    share = np.array([s.share for s in stood])
+    columns: dict[str, object] = {
+        "budget": budget,
+        "status": [s.status for s in stood],
+        "failed": [s.failed for s in stood],
+        "queries": [s.queries for s in stood],
+        "distinct": [np.nan if s.distinct is None else float(s.distinct) for s in stood],
+        "final": final,
+        "normalized": gap_closed(final, part["chance"], part["best_known"]),
+        "best": [highest(runs[i].trace, budget) for i in longer],
+        "timing": [s.timing and timed for s in stood],
+        "message": [s.reason for s in stood],
+        **{name: part[name] * share for name in SECONDS},
+    }
+    changed = part.assign(**columns)
+    return changed if len(longer) == len(runs) else pd.concat([table.drop(part.index), changed]).loc[table.index]
 
 
 def _point(problem: str, fingerprint: str) -> Reference | None:

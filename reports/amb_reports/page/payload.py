@@ -24,15 +24,13 @@ from amb.stats.queries import THRESHOLD
 from amb.stats.sentences import SENTENCES
 from amb.study.runs import Status
 from amb_reports.captions import short
-from amb_reports.figures.colours import slots
-from amb_reports.figures.palette import dash_of
-from amb_reports.page.board import Board, View
+from amb_reports.figures.colours import dash_of, slots
+from amb_reports.page.board import SECONDS, Board, View
 from amb_reports.page.curves import SCALE, pack
 from amb_reports.page.sprites import contact_sheet, sprite_sheets
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 NOISE_FREE = "none"
-SECONDS = ("solver_seconds", "generator_seconds", "target_seconds")
 COMPUTED = ("reached", "spent")
 """Quantities of a run that the page computes from its curve."""
 
