@@ -13,12 +13,17 @@ def main() -> None:
 
     So does whatever the code of a plug-in raises, `sys.exit` included.
     """
-    from amb.cli.app import app
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
     try:
+        if sys.argv[1:] == ["--version"]:  # at once: the commands take longer to import than this takes
+            from amb.cli.version import print_version
+
+            print_version()
+            return
+        from amb.cli.app import app
+
         app()
     except AmbError as error:
         _fail(error)

@@ -40,13 +40,15 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the versions of amb and suites.", is_eager=True)
+    ] = False,
 ) -> None:
     """Options of `amb` itself."""
     if show:
-        from importlib.metadata import version as installed
+        from amb.cli.version import print_version
 
-        print(f"amb {installed('amb')}")
+        print_version()
         raise typer.Exit
 
 

@@ -53,6 +53,7 @@ def plan(
     from amb.errors import SpecError
     from amb.stats.planning import MOST
     from amb.stats.sizes import Goal, sizes
+    from amb.text import wrapped
 
     goal = Goal(difference, power, solvers, alpha)
     if networks is not None and networks > MOST:
@@ -97,9 +98,9 @@ def plan(
     ]
     print_rows(shown, as_json=False)
     print()
-    print(_wrapped(sentence))
+    print(wrapped(sentence))
     print()
-    print(_wrapped(basis))
+    print(wrapped(basis))
 
 
 def _require(name: str, number: int | None, least: int, why: str) -> None:
@@ -158,10 +159,3 @@ def _sentence(goal: "Goal", found: "list[Size]", budget: int, each: float) -> st
 
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
-
-
-def _wrapped(text: str) -> str:
-    from shutil import get_terminal_size
-    from textwrap import fill
-
-    return fill(text, get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
