@@ -131,7 +131,7 @@ def farther(data: PaperData) -> Claim:
         high,
         1.1,
         1.3,
-        f"mean distances {_mean(first):.3g} and {_mean(last):.3g}",
+        f"mean distances {_mean(first):.3g} and {_mean(last):.3g}" if len(first) and len(last) else "",
         f"{len(first)} and {plural(len(last), 'unit')}",
     )
 
@@ -160,7 +160,7 @@ def growth(data: PaperData) -> Claim:
         float(high),
         0.0,
         1.0,
-        f"mean activation {means[0]:.2f} in the first and {means[-1]:.2f} in the last layer",
+        f"mean activation {means[0]:.2f} in the first and {means[-1]:.2f} in the last layer" if known else "",
         f"{plural(len(values), 'layer')}, {plural(sum(map(len, values)), 'unit')}",
     )
 

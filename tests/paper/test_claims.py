@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from amb.paper.effort import EFFORTS
+from amb.paper.layer_claims import dip, farther, growth
 from amb.paper.solver_claims import final, steps
 from amb.paper.verdict import Claim
 from amb.stats.resampling import difference_of_groups, interval, ratio_interval, ratio_of_groups
@@ -80,6 +81,16 @@ def test_better_equal_and_worse_tensor_trains_are_told_apart(gain: float, verdic
     claim = final(made_up(gain))
     assert claim.verdict == verdict
     assert claim.value == pytest.approx(gain)
+
+
+def test_claims_without_data_say_nothing_about_effects() -> None:
+    """Layers that a network does not have, or one method only: no number, no effect, no verdict."""
+    measures = SimpleNamespace(distances=pd.DataFrame(columns=["layer", "generator", "between", "problem", "latent"]))
+    atlas = SimpleNamespace(measures=measures, request=SimpleNamespace(generators=("g",)))
+    meis = pd.DataFrame(columns=["best", "generator", "layer", "activation"]).astype({"best": bool})
+    data = SimpleNamespace(atlas=atlas, meis=meis, layers=("a", "b"))
+    for claim in (farther(data), growth(data), dip(data, "layer3.1", ("layer3.0",))):
+        assert (claim.number, claim.effect, claim.verdict) == ("–", "", "cannot be decided")
 
 
 def test_faster_climbs_need_fewer_queries() -> None:

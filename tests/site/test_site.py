@@ -17,7 +17,12 @@ from urllib.request import Request, urlopen
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = ("reference.html", "reference-codes.html", "reference-networks.html")
+PUBLISHED = (
+    "reference.html",
+    "reference-codes.html",
+    "reference-networks.html",
+    "paper-snn-resnet18.html",
+)
 
 
 @pytest.fixture(scope="module")

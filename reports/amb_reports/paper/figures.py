@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from amb.paper.layer_claims import activations_by_generator, distances_of
 from amb.paper.studies import PaperData
@@ -100,6 +101,7 @@ def distances(data: PaperData) -> Figure | None:
     random = float(data.atlas.measures.yardsticks["latent"].iloc[0])
     axis.axvline(random, color="grey", linestyle="--", label="random pairs, mean")
     axis.set(xlabel="distance of latents", ylabel="units")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, fontsize=8)
     return figure
 
