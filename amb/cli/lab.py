@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from amb.cli import options as o
+from amb.spec import user_path
 
 if TYPE_CHECKING:
     from amb.lab.laboratory import Block, Receipt
@@ -14,7 +15,7 @@ app = typer.Typer(
     help="Experiments on living neurons: blocks of stimuli out, responses in, nothing lost in between.",
     no_args_is_help=True,
 )
-Folder = Annotated[Path, typer.Argument(help="The experiment's folder.")]
+Folder = Annotated[Path, typer.Argument(help="The experiment's folder.", parser=user_path)]
 Close = Annotated[
     int | None,
     typer.Option("--close", help="Count the missing trials of this block as lost, and go on.", metavar="BLOCK"),
@@ -49,7 +50,7 @@ def new(
     o.load_plugins(plugin)
     names = [name.strip() for name in neurons.split(",")]
     text = template(generator=generator, neurons=names, solver=solver, together=together, trials=trials, seed=seed)
-    experiment = create(folder, text, images_in(references or []))
+    experiment = create(folder, text, images_in([user_path(place) for place in references or []]))
     sizes = batch_sizes(experiment)
     searches = ", ".join(f"{search.name} ({search.solver})" for search in experiment.searches)
     print(f"{folder / FILE}: {experiment.trials} trials, searches {searches}")
@@ -89,7 +90,7 @@ def tell(
     from amb.lab.response_files import read_responses
 
     lab = Laboratory(folder)
-    for file in files:
+    for file in map(user_path, files):
         receipt = lab.tell(read_responses(file, lab.experiment), source=file.name)
         _print_receipt(receipt, file, as_json=json)
     if receipt.block is None and not json:
@@ -99,7 +100,10 @@ def tell(
 @app.command("report")
 def report(
     folder: Folder,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write; by default FOLDER/report.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where to write; by default FOLDER/report.", parser=user_path, metavar="<path>"),
+    ] = None,
     plugin: o.Plugins = None,
 ) -> None:
     """Write a page about an experiment, which works offline, and a table of all its trials."""
@@ -115,7 +119,13 @@ def report(
 def watch(
     folder: Folder,
     inbox: Annotated[
-        Path | None, typer.Option("--inbox", help="Where files with responses arrive; by default FOLDER/responses.")
+        Path | None,
+        typer.Option(
+            "--inbox",
+            help="Where files with responses arrive; by default FOLDER/responses.",
+            parser=user_path,
+            metavar="<path>",
+        ),
     ] = None,
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.01)] = 0.5,
     plugin: o.Plugins = None,

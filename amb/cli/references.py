@@ -6,15 +6,29 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
+from amb.spec import user_path
 
 
 def references(
     suites: Annotated[str, typer.Argument(help="Suites, separated by commas; each network runs once for all of them.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the data sets; what is missing is downloaded.")
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Folder with the data sets; what is missing is downloaded.",
+            parser=user_path,
+            metavar="<path>",
+        ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for the JSON files, <suite>-<version>.json.", show_default="here")
+        Path,
+        typer.Option(
+            "--out",
+            help="Folder for the JSON files, <suite>-<version>.json.",
+            show_default="here",
+            parser=user_path,
+            metavar="<path>",
+        ),
     ] = Path(),
     prior: Annotated[int, typer.Option("--prior", min=1000, help="Random latents, for chance.")] = 2000,
     starts: Annotated[int, typer.Option("--starts", min=1, help="Starts of the gradient ascent.")] = 8,

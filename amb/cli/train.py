@@ -6,13 +6,25 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
+from amb.spec import user_path
 
 
 def train(
     name: Annotated[str, typer.Argument(help="Generator or target, such as cifar10-sngan or snn-cnn.")],
-    data: Annotated[Path, typer.Option("--data", help="Folder of the data sets; missing ones are downloaded.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", help="Folder of the data sets; missing ones are downloaded.", parser=user_path, metavar="<path>"
+        ),
+    ],
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for state, checkpoint, model card and image sheets.")
+        Path,
+        typer.Option(
+            "--out",
+            help="Folder for state, checkpoint, model card and image sheets.",
+            parser=user_path,
+            metavar="<path>",
+        ),
     ] = Path("amb-train"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random decisions.")] = 0,
     minutes: Annotated[

@@ -1,7 +1,7 @@
-"""MATLAB files of responses (version 7 and older): their sizes are checked before anything is decoded.
+"""MATLAB files of responses: matrices, texts and cells of version 5 to 7.2, checked before anything is decoded.
 
-A compressed variable of a kilobyte can stand for a megabyte, and a cell array declares how many cells it has before the
-first one comes. Format: MathWorks, MAT-File Format, section 1 (level 5).
+Scipy's reader crashes the process on some damaged files, so it reads only those of version 4, for which it has no
+compiled code. Format: MathWorks, MAT-File Format, section 1 (level 5).
 """
 
 import io
@@ -12,137 +12,166 @@ from typing import Any
 
 import numpy as np
 
+from amb.foreign import in_a_line
 from amb.study.untrusted import MEBIBYTE
 
 HEADER = 128
 COMPRESSED, MATRIX = 15, 14
-CELL, STRUCT, OBJECT, SPARSE, FUNCTION = 1, 2, 3, 5, 16
+NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+CELL, TEXT, FIRST_NUMBER, LAST_NUMBER, COMPLEX = 1, 4, 6, 15, 0x800
 DEEPEST = 16
-"""Cells within cells; a response or a list of spikes needs two levels."""
+"""Cells within cells; a list of spikes for each trial needs two levels."""
+CELL_BYTES = 64
+"""What a number takes as an object of Python, with its place in a list."""
 
 
 def read_mat(content: bytes, *, decoded: int) -> dict[str, list[Any]]:
-    """The variables of a file as columns, see `amb.lab.response_files`.
+    """The variables of a file as columns, see `amb.lab.response_files`; empty for structures and other objects.
 
     Args:
         content: of the file.
         decoded: bytes that its numbers may take in memory.
 
     Raises:
-        ValueError, TypeError, NotImplementedError: it is not such a file, or declares more than it may.
+        ValueError: it is not such a file, is damaged, or declares more than it may.
     """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        check_sizes(content, decoded)
-        variables = loadmat(io.BytesIO(content))
-    except (MatReadError, MemoryError, OverflowError, struct.error, zlib.error) as cause:
-        raise ValueError(str(cause) or type(cause).__name__) from cause
-    return {name: _column(np.asarray(value)) for name, value in variables.items() if not name.startswith("__")}
+        return {name: _column(value) for name, value in _variables(content, decoded).items()}
+    except _TooLarge:
+        raise
+    except Exception as cause:
+        raise ValueError(f"it is damaged, or not of version 7 or older ({in_a_line(cause)})") from cause
 
 
-def check_sizes(content: bytes, decoded: int) -> None:
-    """Refuse a file that unfolds to more than so many bytes, or whose cells are not all in it.
+def _variables(content: bytes, decoded: int) -> dict[str, Any]:
+    if 0 in content[:4]:  # version 4, whose numbers are stored as they are
+        from scipy.io import loadmat
 
-    Raises:
-        ValueError, struct.error, zlib.error: the file is damaged, too.
-    """
-    order = {b"IM": "<", b"MI": ">"}.get(content[HEADER - 2 : HEADER])
-    if order is None or 0 in content[:4]:  # version 4, whose numbers are stored as they are, or no such file
-        return
-    at, left = HEADER, decoded
+        found = {name: v for name, v in loadmat(io.BytesIO(content)).items() if not name.startswith("__")}
+        if sum(_bytes(getattr(value, "shape", ())) for value in found.values()) > decoded:
+            raise _TooLarge
+        return found
+    order = {b"IM": "<", b"MI": ">"}[content[HEADER - 2 : HEADER]]
+    if content[HEADER - 4 : HEADER - 2] not in (b"\x00\x01", b"\x01\x00"):
+        raise ValueError("it is of version 7.3")
+    variables, at, left = {}, HEADER, decoded
     while at + 8 <= len(content):
         kind, size = struct.unpack_from(f"{order}II", content, at)
         element = content[at : at + 8 + size]
         if kind == COMPRESSED:
-            if _inflated(element[8:], left) > left:
-                raise ValueError(_too_large(decoded))
-            element = zlib.decompress(element[8:])
-        left -= _Elements(element, order, decoded).needed()
-        if left < 0:
-            raise ValueError(_too_large(decoded))
-        at += 8 + size
+            element = _inflated(element[8:], left)
+        reader = _Reader(element, order, left)
+        name, value, _ = reader.matrix(0, len(element), 0)
+        variables[name] = value
+        left, at = reader.left, at + 8 + size
+    return variables
 
 
-def _inflated(content: bytes, limit: int) -> int:
-    """Bytes that a compressed element unfolds to; counting ends beyond the limit."""
+class _TooLarge(ValueError):
+    def __init__(self) -> None:
+        super().__init__("it unfolds to more than is read at once; save the responses alone, in several files")
+
+
+def _inflated(content: bytes, limit: int) -> bytes:
+    """What a compressed element unfolds to; its size is counted first, and counting ends beyond the limit."""
     inflate, size, rest = zlib.decompressobj(), 0, content
-    while size <= limit and not inflate.eof:
+    while not inflate.eof:
         part = inflate.decompress(rest, MEBIBYTE)
         if not part:
-            raise ValueError("it is incomplete")
+            raise ValueError("a variable is incomplete")
         size, rest = size + len(part), inflate.unconsumed_tail
-    return size
+        if size > limit:
+            raise _TooLarge
+    return zlib.decompress(content)
 
 
-class _Elements:
-    """The elements of one variable, one after the other."""
+def _bytes(shape: tuple[int, ...]) -> int:
+    """What a matrix takes as lists of Python, in which an empty row is a list, too."""
+    return CELL_BYTES * math.prod(max(n, 1) for n in shape)
 
-    def __init__(self, content: bytes, order: str, decoded: int) -> None:
-        self._content, self._order, self._decoded = content, order, decoded
 
-    def needed(self) -> int:
-        """Bytes that the variable takes in memory, at most."""
-        return self._matrix(0, len(self._content), 0)[1]
+class _Reader:
+    """Reads one variable; `left` is how many bytes may still be taken in memory."""
 
-    def _tag(self, at: int) -> tuple[int, int, int, int]:
-        """Kind of an element, its size, where its data begin, and where the next one begins."""
+    def __init__(self, content: bytes, order: str, left: int) -> None:
+        self._content, self._order, self.left = content, order, left - len(content)
+
+    def _element(self, at: int, end: int) -> tuple[int, bytes, int]:
+        """Kind of the element at a place, its data, and where the next one begins."""
         kind, size = struct.unpack_from(f"{self._order}II", self._content, at)
-        if kind >> 16:  # both halves of one word, and up to four bytes of data
-            return kind & 0xFFFF, kind >> 16, at + 4, at + 8
-        return kind, size, at + 8, at + 8 + size + -size % 8
-
-    def _matrix(self, at: int, end: int, depth: int) -> tuple[int, int]:
-        """Where the next element begins, and bytes that this one takes in memory."""
-        kind, size, start, following = self._tag(at)
+        start, following = at + 8, at + 8 + size + -size % 8
+        if kind >> 16:  # both in one word, before up to four bytes of data
+            kind, size, start, following = kind & 0xFFFF, kind >> 16, at + 4, at + 8
         if start + size > end:
-            raise ValueError("it is incomplete")
-        if kind != MATRIX or not size:
-            return following, 8 + size
+            raise ValueError("a variable is incomplete")
+        return kind, self._content[start : start + size], following
+
+    def matrix(self, at: int, end: int, depth: int) -> tuple[str, Any, int]:
+        """Name and value of a variable or cell, None for one of another class, and where the next one begins."""
         if depth > DEEPEST:
-            raise ValueError(f"its cells are nested more than {DEEPEST} levels deep")
-        _, _, flags, place = self._tag(start)
-        array_class = struct.unpack_from(f"{self._order}I", self._content, flags)[0] & 0xFF
-        if array_class == SPARSE or array_class > FUNCTION:  # of other layouts; never a response
-            return following, 2 * size
-        _, bytes_, dimensions, place = self._tag(place)
-        shape = struct.unpack_from(f"{self._order}{bytes_ // 4}i", self._content, dimensions)
-        if min(shape, default=0) < 0:
-            raise ValueError(f"a variable declares {list(shape)}")
-        count, stored = math.prod(shape), start + size - place
-        if count > stored + 8:  # each number and each cell takes a byte at least
-            raise ValueError(f"a variable declares {list(shape)}, but holds {stored:,} bytes")
-        needed = 16 * count + size
-        if array_class in (CELL, STRUCT, OBJECT):
-            while place + 8 <= start + size:
-                place, more = self._matrix(place, start + size, depth + 1)
-                needed += more
-                if needed > self._decoded:
-                    raise ValueError(_too_large(self._decoded))
-        return following, needed
+            raise ValueError(f"cells are nested more than {DEEPEST} levels deep")
+        kind, data, following = self._element(at, end)
+        if kind != MATRIX:
+            raise ValueError(f"an element of kind {kind} is in the place of a variable")
+        start = at + 8
+        end = start + len(data)
+        if not data:  # an empty cell
+            return "", np.zeros((0, 0)), following
+        _, flags, place = self._element(start, end)
+        _, sizes, place = self._element(place, end)
+        _, name, place = self._element(place, end)
+        flag = struct.unpack_from(f"{self._order}I", flags)[0]
+        shape = struct.unpack(f"{self._order}{len(sizes) // 4}i", sizes)
+        value = self._value(flag, shape, place, end, depth)
+        return name.decode("latin-1"), value, following
+
+    def _value(self, flag: int, shape: tuple[int, ...], place: int, end: int, depth: int) -> Any:
+        kind = flag & 0xFF
+        if kind not in (CELL, TEXT) and not FIRST_NUMBER <= kind <= LAST_NUMBER:
+            return None
+        count = math.prod(shape)
+        if len(shape) not in range(2, 33) or min(shape) < 0 or count > end - place:  # each takes a byte at least
+            raise ValueError(f"a variable declares {list(shape)}, but holds {end - place:,} bytes")
+        self.left -= _bytes(shape)
+        if self.left < 0:
+            raise _TooLarge
+        if kind == CELL:
+            cells = np.empty(count, dtype=object)
+            for i in range(count):
+                _, cells[i], place = self.matrix(place, end, depth + 1)
+            return cells.reshape(shape, order="F")
+        stored, data, place = self._element(place, end)
+        if kind == TEXT:
+            encoding = TEXTS[stored]
+            if encoding in ("utf-16", "utf-32"):
+                encoding += "-le" if self._order == "<" else "-be"
+            text = data.decode(encoding, "replace")
+            return [text[row :: shape[0]] for row in range(shape[0])]
+        numbers = np.frombuffer(data, np.dtype(self._order + NUMBERS[stored]))
+        if flag & COMPLEX:
+            stored, data, _ = self._element(place, end)
+            numbers = numbers + 1j * np.frombuffer(data, np.dtype(self._order + NUMBERS[stored]))
+        return numbers.reshape(shape, order="F")
 
 
-def _too_large(limit: int) -> str:
-    return f"it unfolds to more than {limit / MEBIBYTE:,.0f} MiB"
-
-
-def _column(value: np.ndarray) -> list[Any]:
+def _column(value: Any) -> list[Any]:
     """A matrix as a column: a vector as a list of cells, a matrix as a list of rows.
 
     Cells of spike times become lists of numbers, cells of text become text.
     """
-    if value.dtype.kind == "U":
+    if not isinstance(value, np.ndarray):
+        return value or []
+    if value.dtype.kind == "U":  # of version 4
         return [str(text) for text in value.ravel()]
-    if value.dtype == object:
-        cells: Any = [[_cell(cell) for cell in row] for row in np.atleast_2d(value)]
-    else:
-        cells = np.atleast_2d(value).tolist()
+    rows = np.atleast_2d(value)
+    cells: list[Any] = [[_cell(cell) for cell in row] for row in rows] if value.dtype == object else rows.tolist()
     if value.ndim == 2 and 1 in value.shape:
         return [cell for row in cells for cell in row]
-    return list(cells)
+    return cells
 
 
-def _cell(cell: np.ndarray) -> Any:
-    array = np.asarray(cell)
-    return str(array.ravel()[0]) if array.dtype.kind == "U" and array.size else array.ravel().tolist()
+def _cell(cell: Any) -> Any:
+    if isinstance(cell, np.ndarray) and cell.dtype != object:
+        return cell.ravel().tolist()
+    return cell[0] if isinstance(cell, list) and cell else ""

@@ -213,13 +213,17 @@ def test_home_is_expanded_everywhere(toy: Path, tmp_path: Path, monkeypatch: pyt
         ["leaderboard", "~/st", "~/published", "--out", "~/pages/page.html"],
         ["report", "~/st", "--plugin", str(toy)],
         ["problems", "show", "toy/bowl/near/0", "--plugin", str(toy), "--out", "~/picture.png"],
+        ["lab", "new", "~/lab", "-g", "toy", "-t", "20"],
+        ["lab", "next", "~/lab"],
+        ["lab", "report", "~/lab", "--out", "~/lab-report"],
     ):
         done = command(*words)
         assert done.returncode == 0, (words, done.stderr)
-    amb.compare("random", "toy/bowl/near/0", budget=8, seeds=1, study="~/python")
+    result = amb.compare("random", "toy/bowl/near/0", budget=8, seeds=1, study="~/python")
+    result.save("~/saved", reports=["csv"])
     assert {path.name for path in tmp_path.iterdir()} == {"home"}
     made = {path.name for path in (tmp_path / "home").iterdir()}
-    assert made >= {"st", "published", "merged", "pages", "picture.png", "python"}
+    assert made >= {"st", "published", "merged", "pages", "picture.png", "lab", "lab-report", "python", "saved"}
     with pytest.raises(SpecError, match="cannot expand"):
         Study("~nobody-of-that-name/st")
 

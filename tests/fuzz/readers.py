@@ -171,6 +171,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         ),
         *_training(folder),
         *_checkpoint(folder),
+        *_responses(folder),
     ]
     return {reader.name: reader for reader in found}
 
@@ -321,6 +322,41 @@ def _arrays(folder: Path) -> Iterator[Reader]:
     assert stored is not None
     text = json.dumps(asdict(_point())).encode()
     yield Reader("cached_point", (text,), _in(stored, lambda: cache.point("p", "print", None, unmeasured)))
+
+
+def _responses(folder: Path) -> Iterator[Reader]:
+    """What a rig writes: one reader for each format, and variables of MATLAB below their compression."""
+    from scipy.io import savemat
+
+    from amb.lab.experiment import Experiment, Search
+    from amb.lab.response_files import read_responses
+
+    neurons = Experiment("toy", ("a", "b"), 100, (Search("cma", ("a",)),))
+    cells = np.empty((2, 2), dtype=object)
+    cells[:] = [[np.array([60.0, 70.0]), 80.0], [np.zeros(0), np.nan]]
+    wide = {"trial": [1.0, 2.0], "a": [0.5, np.nan], "b": [1.5, 2.5]}
+    spikes = {"trial": [1.0, 2.0], "spikes": cells, "info": {"rig": "two"}}
+    long = pa.table({"trial": [1, 1], "neuron": ["a", "b"], "response": [0.5, None], "rejected": [False, True]})
+    lists = pa.table({"trial": [1, 2], "neuron": ["a", "a"], "spikes": [[60.0, 70.0], []]})
+
+    def mat(variables: dict, *, packed: bool) -> bytes:
+        sink = BytesIO()
+        savemat(sink, variables, do_compression=packed)
+        return b"MATLAB 5.0 MAT-file".ljust(116) + sink.getvalue()[116:]  # without the date
+
+    def parquet(table: pa.Table, compression: str) -> bytes:
+        sink = BytesIO()
+        pq.write_table(table, sink, compression=compression)
+        return sink.getvalue()
+
+    seeds = {
+        "csv": (b"trial,a,b,rejected\n1,3.5,2,0\n2,NaN,4.25,1\n", b"trial;neuron;spikes\n1;a;1,5 60\n1;b;\n"),
+        "parquet": tuple(parquet(table, kind) for table in (long, lists) for kind in ("none", "zstd")),
+        "mat": tuple(mat(variables, packed=packed) for variables in (wide, spikes) for packed in (False, True)),
+    }
+    for kind, contents in seeds.items():
+        file = folder / f"responses.{kind}"
+        yield Reader(f"responses_{kind}", contents, _in(file, lambda file=file: read_responses(file, neurons)))
 
 
 def _published_record(record: RunRecord, trace: Trace, published: Path) -> Iterator[Reader]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 NAMES = ("run", "journal", "journal_line", "journal_frame", "journal_0_1", "record", "manifest", "log", "published")
 NAMES += ("spec", "space", "message", "references", "array", "cached_point", "published_record", "published_lists")
 NAMES += ("published_manifest", "training_state", "tensors", "card")
+NAMES += ("responses_csv", "responses_parquet", "responses_mat")
 
 
 @pytest.fixture(scope="module")
