@@ -62,18 +62,23 @@ def _text(error: BaseException) -> str:
 
 
 @contextmanager
-def same_directory() -> Iterator[None]:
-    """Undo a change of the working directory, on which relative paths of studies depend."""
-    before = _directory()
-    if before is None:
-        yield
-        return
+def contained() -> Iterator[None]:
+    """Call code of a plug-in, and undo what it must not leave behind.
+
+    A change of the working directory is undone: relative paths of studies depend on it. A process that the code forked
+    and that comes back from it, by returning or by an exception, ends here: it would go on as a second bench, which
+    writes into the same files.
+    """
+    process, before = os.getpid(), _directory()
     try:
         yield
     finally:
-        with suppress(OSError):
-            if _directory() != before:
-                os.chdir(before)
+        if os.getpid() != process:
+            os._exit(1)
+        if before is not None:
+            with suppress(OSError):
+                if _directory() != before:
+                    os.chdir(before)
 
 
 def _directory() -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from amb.errors import AmbError, PluginError, unknown
-from amb.foreign import from_user, in_a_line, same_directory
+from amb.foreign import contained, from_user, in_a_line
 from amb.spec import user_path
 
 Kind = Literal[
@@ -90,7 +90,7 @@ class Plugin:
         if self._error:
             raise PluginError(self._error)
         try:
-            with same_directory():
+            with contained():
                 return self._entry.load()
         except BaseException as cause:
             if from_user(cause):
@@ -216,7 +216,7 @@ def load_file(path: str | Path) -> list[Plugin]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        with same_directory():
+        with contained():
             spec.loader.exec_module(module)
     except BaseException as cause:
         if from_user(cause):
@@ -273,7 +273,7 @@ def _clash(first: Plugin, second: Plugin) -> str:
 
 def _called(plugin: Plugin, make: Callable[[], T]) -> T:
     try:
-        with same_directory():
+        with contained():
             return make()
     except AmbError:
         raise

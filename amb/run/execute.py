@@ -11,7 +11,7 @@ import numpy as np
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError
-from amb.foreign import from_user, in_a_line, same_directory
+from amb.foreign import contained, from_user, in_a_line
 from amb.run.descriptors import crowd_within
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS, LiveRun
@@ -129,7 +129,7 @@ class _Execution:
         @cache
         def prepared(spec: str) -> Problem:
             self._live.settle()
-            with same_directory():
+            with contained():
                 problem = make_problem(spec)
                 problem.warm_up()
             return problem

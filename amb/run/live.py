@@ -12,7 +12,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.foreign import from_user, in_a_line, same_directory
+from amb.foreign import contained, from_user, in_a_line
 from amb.run import answers
 from amb.run.clock import CLOCK
 from amb.run.ending import clean_value, store, without_activation
@@ -155,7 +155,7 @@ class LiveRun:
             recommended = self._guard(lambda: answers.recommend(self._live(), self.problem.space))
         if recommended is not None:
             try:
-                with same_directory():
+                with contained():
                     final = clean_value(self.problem, recommended, trace, settle)
                 if np.isnan(final):
                     self.message = without_activation(trace)
@@ -278,7 +278,7 @@ class LiveRun:
         try:
             if isinstance(self._solver, IsolatedSolver):
                 self._solver.patience = left
-            with same_directory(), within(left):
+            with contained(), within(left):
                 return call()
         except OutOfTime as cause:
             self._end("timeout", cause)

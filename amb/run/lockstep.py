@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation
 from amb.contracts.space import FloatArray, IntArray
-from amb.foreign import from_user, same_directory
+from amb.foreign import contained, from_user
 from amb.run.evaluation_thread import EvaluationThread
 from amb.run.live import LiveRun
 
@@ -115,7 +115,7 @@ class Lockstep:
         if thread is not None:
             thread.start(lambda: _measured(asked), flight.outcomes)
         else:
-            with same_directory():
+            with contained():
                 flight.outcomes.set_result(_measured(asked))
 
     def _land(self, finished: Callable[[LiveRun], None]) -> None:

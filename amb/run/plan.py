@@ -14,7 +14,7 @@ from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, unknown
-from amb.foreign import from_user, same_directory
+from amb.foreign import contained, from_user
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import Spec, split_specs, whole_number
@@ -201,7 +201,7 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
     for spec in specs:
         solver = None
         try:
-            with same_directory():
+            with contained():
                 if limits.isolate and spec.cls.sees != "gradients":
                     _try_isolated(spec, problem, budget, limits)
                 else:

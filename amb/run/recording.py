@@ -10,7 +10,7 @@ from amb.catalogue.solvers import SolverSpec
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem
 from amb.contracts.space import FloatArray, IntArray
-from amb.foreign import from_user, same_directory
+from amb.foreign import contained, from_user
 from amb.run import answers
 from amb.run.clock import CLOCK
 from amb.run.ending import clean_value, store, without_activation
@@ -169,7 +169,7 @@ class NeuronSearch:
     def _guard(self, call: Callable[[], T]) -> T | None:
         """Call a solver's or a problem's code; an exception ends the search."""
         try:
-            with same_directory():
+            with contained():
                 return call()
         except BaseException as cause:
             if from_user(cause):
@@ -266,7 +266,7 @@ class LiveRecording:
         problems = [search.problem for search in searches]
         batches = [block.copy() for _ in searches]
         queries = [search.next_queries() for search in searches]
-        with same_directory():
+        with contained():
             evaluation: Evaluation = type(problems[0]).observe_together(problems, batches, queries)
         checked = evaluation.checked(problems, batches)
         share = Seconds(

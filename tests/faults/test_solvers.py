@@ -99,6 +99,19 @@ def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
     assert record.target_seconds >= 20 * 0.02
 
 
+@pytest.mark.parametrize("isolate", [False, True])
+def test_a_forked_child_that_comes_back_ends(tmp_path: Path, isolate: bool) -> None:
+    """It would work on with the bench's open journals, and finish runs a second time."""
+    record = run(tmp_path, "forks", isolate=isolate)
+    assert (record.status, record.queries) == ("ok", 60)
+
+
+def test_the_reason_of_a_death_stands_before_the_output(tmp_path: Path) -> None:
+    record = run(tmp_path, "dies-chattering", isolate=True)
+    assert record.status == "crash"
+    assert record.reason.startswith("SolverError: the solver's process was killed by SIGKILL; its last output: ")
+
+
 def test_isolation_contains_the_worst_solvers(tmp_path: Path) -> None:
     """Death without a word, a crash in C, a hang, a leak and noise on the pipe, all in one study."""
     cases = {

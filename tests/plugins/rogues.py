@@ -35,6 +35,22 @@ class Exits(Rogue):
         sys.exit("I quit")
 
 
+class Forks(Rogue):
+    """Its child process comes back, by an exception, and would go on as a second bench."""
+
+    def misbehave(self) -> np.ndarray:
+        if self.asked == 3 and os.fork() == 0:
+            raise SystemExit(0)
+        return self.space.sample(1, self.rng)
+
+
+class DiesChattering(Rogue):
+    def misbehave(self) -> np.ndarray:
+        print("a line that a library prints\n" * 100, flush=True)
+        os.kill(os.getpid(), 9)
+        return np.empty((0, 0))
+
+
 class ExitsContent(Rogue):
     def misbehave(self) -> np.ndarray:
         sys.exit()

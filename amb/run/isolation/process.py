@@ -15,7 +15,7 @@ from amb.catalogue.solvers import refuse_own_weights, resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError
-from amb.foreign import in_a_line
+from amb.foreign import contained, in_a_line
 from amb.run import answers
 from amb.run.isolation.messages import pack, unpack
 from amb.run.isolation.view import Exchange, RemoteView
@@ -43,15 +43,16 @@ def main() -> None:
         answer = np.empty(0, dtype=np.int64)
         failure: dict[str, object] = {}
         try:
-            if solver is None:
-                space = Space(**message["space"])  # type: ignore[arg-type]
-                solver = _make_solver(message, space, partial(ask_bench, source, sink))
-            elif message["do"] == "ask":
-                answer = candidates = answers.ask(solver, space, int(str(message["limit"])))
-            elif message["do"] == "tell":
-                solver.tell(candidates.copy(), np.frombuffer(body, dtype="<f8").copy())
-            else:
-                answer = answers.recommend(solver, space)
+            with contained():
+                if solver is None:
+                    space = Space(**message["space"])  # type: ignore[arg-type]
+                    solver = _make_solver(message, space, partial(ask_bench, source, sink))
+                elif message["do"] == "ask":
+                    answer = candidates = answers.ask(solver, space, int(str(message["limit"])))
+                elif message["do"] == "tell":
+                    solver.tell(candidates.copy(), np.frombuffer(body, dtype="<f8").copy())
+                else:
+                    answer = answers.recommend(solver, space)
         except BaseException as error:  # every one is the solver's: Ctrl-C does not reach this process
             failure = {"error": traceback.format_exc()[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
             if solver is None and isinstance(error, AmbError):

@@ -27,7 +27,7 @@ from amb.run.limits import OutOfTime
 from amb.sight import CLASSES
 from amb.study.runs import RunPlan
 
-# How often a busy process is checked, and how much of its stderr a failure's message quotes.
+# How often a busy process is checked, and how much of its output a failure's message quotes.
 LOOK_SECONDS = 0.02
 # How long the supervisor of a process may take to end it.
 PATIENCE_SECONDS = 5.0
@@ -235,7 +235,8 @@ class IsolatedSolver(Solver):
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - TAIL_BYTES))
         tail = self._stderr.read().decode(errors="replace").strip()
-        return SolverError((f"the end of its stderr:\n{tail}\n" if tail else "") + f"the solver's process {how}")
+        words = f"; its last output: {' '.join(tail.split())}" if tail else ""
+        return SolverError(f"the solver's process {how}{words}")
 
 
 def _plain(space: Space) -> dict[str, object]:
