@@ -10,9 +10,12 @@ from amb.catalogue.families import registered_families
 from amb.catalogue.plugins import Kind, find, plugins
 from amb.catalogue.problems import family
 from amb.catalogue.suites import suite, suite_names
+from amb.catalogue.times import stored_seconds, suite_seconds
 from amb.contracts.images import size
+from amb.contracts.suite import Suite
 from amb.errors import AmbError
 from amb.foreign import from_user, in_a_line
+from amb.spec import ProblemId
 
 Row = Mapping[str, object]
 
@@ -46,14 +49,25 @@ def _suite(name: str) -> Row:
     return {
         "version": chosen.version,
         "problems": len(chosen.problems),
+        "sizes": _sizes(chosen),
         "budget": chosen.budget,
+        "seeds": chosen.seeds,
+        "seconds": suite_seconds(chosen, stored_seconds()),
         "description": chosen.description,
     }
 
 
+def _sizes(chosen: Suite) -> list[str]:
+    """Dimensions and levels of the grids that are searched, as "128x64"; those without a generator are left out."""
+    parts = dict.fromkeys(ProblemId.parse(problem_id).generator for problem_id in chosen.problems)
+    spaces = [generators.described(name).grid().space for name in parts if name in generators.generator_names()]
+    return list(dict.fromkeys(f"{space.d}x{int(space.levels.max())}" for space in spaces))
+
+
 def _generator(name: str) -> Row:
     generator = generators.described(name)
-    return {"images": size(generator.shape), "dimensions": generator.latent_dim}
+    space = generator.grid().space
+    return {"images": size(generator.shape), "dimensions": space.d, "levels": int(space.levels.max())}
 
 
 def _target(name: str) -> Row:

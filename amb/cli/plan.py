@@ -112,7 +112,7 @@ def _require(name: str, number: int | None, least: int, why: str) -> None:
 
 def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
     """Seconds of a query, and what that and the variance components are based on."""
-    from amb.comparison.pilot import BATCH, measured_seconds
+    from amb.catalogue.times import BATCH, measured_seconds
     from amb.errors import AmbError
     from amb.text import plural
 

@@ -1,8 +1,8 @@
 """`amb problems`: what can be searched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -29,6 +29,9 @@ def list_problems(
             help="Suites, problem ids, globs or ranges to expand; by default, suites and networks are listed."
         ),
     ] = None,
+    time: Annotated[
+        bool, typer.Option("--time", help="First measure how long the suites take on this machine; some minutes, once.")
+    ] = False,
     plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
@@ -43,17 +46,59 @@ def list_problems(
         ids = [{"problem": problem_id} for problem_id in expand(pattern)]
         print_rows(ids, as_json=json, caption=dead_units(pattern) if named else "")
         return
+    if time:
+        _measure()
     tables = overview()
     if json:
         print_facts(tables, as_json=True)
         return
     for number, (kind, rows) in enumerate(tables.items(), start=1):
-        print_rows(_table(kind, rows), as_json=False, caption=_COMPOSE if number == len(tables) else "")
+        caption = _COMPOSE if number == len(tables) else _times(rows) if kind == "suites" else ""
+        print_rows(_table(kind, rows), as_json=False, caption=caption)
         print()
+
+
+def _measure() -> None:
+    """Time every pair of networks that a suite has."""
+    from rich.console import Console
+
+    from amb.catalogue.suites import suite, suite_names
+    from amb.catalogue.times import measure_pairs
+
+    with Console(stderr=True).status("Measuring ...") as status:
+        measure_pairs(map(suite, suite_names()), status.update)
+
+
+def _times(suites: Sequence[Mapping[str, object]]) -> str:
+    """What the suites' times mean, or how to get them."""
+    if all(row.get("seconds") is None for row in suites):
+        return "How long suites take on this machine has not been measured: `amb problems list --time` does it once."
+    return (
+        "Times are those of the networks on this machine, for one solver and one seed, as `amb problems list --time` "
+        "measured them; solvers add their own."
+    )
+
+
+def _in_words(suite: Mapping[str, object]) -> str:
+    """What is searched, with how many queries and how long: "12 problems of 128 dimensions x 64 levels, ..."."""
+    from amb.text import duration, plural
+
+    sizes = cast("list[str]", suite["sizes"])
+    size = " or ".join("{} dimensions x {} levels".format(*text.split("x")) for text in sizes)
+    seconds = cast("float | None", suite["seconds"])
+    return (
+        f"{suite['description']} {plural(cast('int', suite['problems']), 'problem')}{f' of {size}' * bool(size)}, "
+        f"{suite['budget']:,} queries each{'' if seconds is None else f', {duration(seconds)}'}."
+    )
 
 
 def _table(kind: str, rows: list[Mapping[str, object]]) -> list[dict[str, object]]:
     """Rows with the same columns, the first named after what they are; with the origin unless all come with amb."""
+    if kind == "suites":
+        rows = [
+            row if "error" in row else {"name": row["name"], "problems": _in_words(row), "from": row["from"]}
+            for row in rows
+        ]
     columns = dict.fromkeys(key for row in rows for key in row if key not in ("name", "error", "from"))
     first = {"suites": "suite", "generators": "generator", "targets": "target", "families": "other family"}[kind]
     table = [{first: row["name"], **{column: row.get(column, "") for column in columns}} for row in rows]

@@ -8,11 +8,9 @@ import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
-from amb.catalogue.problems import problem as find_problem
 from amb.comparison.compare import reopen
 from amb.errors import unknown
 from amb.stats.planning import Components, components
@@ -22,8 +20,6 @@ TABLE = Path(__file__).with_name("published_pilots.json")
 
 DEFAULT = "reference-networks"
 """The published study with enough networks to tell how much networks disagree."""
-
-BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -88,22 +84,6 @@ def read_pilot(folder: Path) -> Pilot:
         evaluation_seconds=float(evaluation.mean()),
         solver_seconds=float((runs["solver_seconds"] / queries).mean()),
     )
-
-
-def measured_seconds(problem: str) -> float:
-    """Seconds of generator and target per query on this machine: a batch of 64, after one that warms up.
-
-    Raises:
-        SpecError: the problem is not installed.
-    """
-    found = find_problem(problem)
-    found.warm_up()
-    rng = np.random.default_rng(0)
-    found.evaluate(found.space.sample_prior(BATCH, rng))
-    candidates = found.space.sample_prior(BATCH, rng)
-    start = perf_counter()
-    found.evaluate(candidates)
-    return (perf_counter() - start) / BATCH
 
 
 def main(folders: list[str]) -> None:
