@@ -217,7 +217,8 @@ class Disk:
             old, new = (self._find(self._path(*pair)) for pair in pairs)
             if old is None or new is None:
                 return False
-            self.changes.append(Change([(old[0], old[1], None), (new[0], new[1], old[2])]))
+            left = new[2] if "RENAME_EXCHANGE" in words[-1] else None
+            self.changes.append(Change([(old[0], old[1], left), (new[0], new[1], old[2])]))
             return True
         path = self._path(*words[:2]) if name.endswith("at") else self._path("AT_FDCWD", words[0])
         found = self._find(path)

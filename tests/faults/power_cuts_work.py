@@ -15,9 +15,14 @@ from amb import FunctionProblem, Space
 from amb.catalogue.reference_points import References
 from amb.catalogue.reference_points import save as save_references
 from amb.contracts.reference import Reference
+from amb.lab.experiment import template
+from amb.lab.laboratory import Laboratory, create
+from amb.lab.responses import Row
 from amb.references.resume import Cache
+from amb.reports.draft import draft_of
 from amb.run.execute import execute
 from amb.run.progress import NoProgress, UnderWay
+from amb.study.durable import write_whole
 from amb.study.manifest import Settings
 from amb.study.merge import merge
 from amb.study.published import publish
@@ -64,6 +69,34 @@ def files(folder: Path, mark: Callable[[str], object]) -> None:
     mark("state/deep")
 
 
+def report(folder: Path, text: str) -> None:
+    """Replace a report of two files, in folders."""
+    with draft_of(folder / "report") as draft:
+        write_whole(draft / "table.csv", text)
+        (draft / "figures").mkdir(exist_ok=True)
+        (draft / "figures" / "ranks.svg").write_text(text)
+
+
+def experiment(folder: Path) -> None:
+    """An experiment in a laboratory."""
+    text = template(generator="toy", neurons=("n1",), solver="cma", together=False, trials=60, seed=0)
+    for name in ("width", "height", "size"):
+        text = text.replace(f"{name} = 256", f"{name} = 32")
+    create(folder / "lab", text)
+
+
+def block(folder: Path, mark: Callable[[str], object]) -> None:
+    """Present a block and record it, unless that is done; then make the next one."""
+    lab = Laboratory(folder / "lab")
+    first = lab.next_block() if len(lab.history.blocks) < 2 else None
+    mark("block 1")
+    if first is not None and first.number == 1:
+        lab.tell([Row(trial, "n1", trial / 8) for trial in first.trials], source="rig")
+    mark("told")
+    lab.next_block()
+    mark("block 2")
+
+
 def interrupt(folder: Path) -> None:
     """Leave the journals of unfinished runs."""
     seen = []
@@ -82,7 +115,11 @@ def interrupt(folder: Path) -> None:
 
 def prepare(stage: str, folder: Path) -> None:
     """What is on the disk before the command begins."""
-    if stage != "run":
+    if stage == "report":
+        report(folder, "old")
+    elif stage == "lab":
+        experiment(folder)
+    elif stage != "run":
         run(folder / "study", 20)
     if stage == "resume":
         interrupt(folder / "study")
@@ -105,6 +142,11 @@ def main() -> None:
         mark("merged")
     elif stage == "files":
         files(folder, mark)
+    elif stage == "report":
+        report(folder, "new")
+        mark("reported")
+    elif stage == "lab":
+        block(folder, mark)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import pytest
 from power_cuts import Disk, lay_out, record
 
 from amb.catalogue.reference_points import load as load_references
+from amb.lab.blocks import is_written
+from amb.lab.laboratory import Laboratory
 from amb.run.execute import execute
 from amb.study.manifest import Settings
 from amb.study.merge import merge
@@ -20,7 +22,7 @@ from amb.study.published import open_study
 from amb.study.runs import RunPlan
 from amb.study.study import Study
 
-STAGES = ("run", "extend", "resume", "merge", "files")
+STAGES = ("run", "extend", "resume", "merge", "files", "report", "lab")
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="calls are recorded by strace")
 
@@ -36,6 +38,13 @@ class Expected:
 
     def __init__(self, stage: str, folder: Path) -> None:
         self.stage = stage
+        if stage == "report":
+            return
+        if stage == "lab":
+            work.experiment(folder)
+            work.block(folder, lambda text: None)
+            self.presented = presented(folder)
+            return
         self.plans = work.plans(40 if stage in ("extend", "resume") else 20)
         work.run(folder / "undisturbed", self.plans[0].budget)
         self.traces = traces(Study(folder / "undisturbed"), self.plans)
@@ -50,6 +59,10 @@ class Expected:
             return self._check_merged(root, marks)
         if self.stage == "files":
             return self._check_files(root, marks)
+        if self.stage == "report":
+            return self._check_report(root, marks)
+        if self.stage == "lab":
+            return self._check_lab(root, marks)
         study = Study(root / "study")
         left = 0
         for plan, trace, before in zip(self.plans, self.traces, self.known, strict=True):
@@ -85,6 +98,33 @@ class Expected:
         if "state/deep" in done:
             assert len(list(done["state/deep"].glob("*.json"))) == 1
         work.files(root, lambda text: None)
+
+    def _check_report(self, root: Path, marks: list[str]) -> None:
+        names = ("table.csv", "figures/ranks.svg")
+        found = {(root / "report" / name).read_text() for name in names}
+        assert found == {"new"} if marks else found in ({"old"}, {"new"}), "it is whole, and the new one if reported"
+        work.report(root, "new")
+        assert {(root / "report" / name).read_text() for name in names} == {"new"}
+        assert [path.name for path in root.iterdir()] == ["report"]
+
+    def _check_lab(self, root: Path, marks: list[str]) -> None:
+        lab = Laboratory(root / "lab")
+        if "block 1" in marks:
+            assert is_written(lab.block_folder(1)), "a rig may be showing it"
+        if "told" in marks:
+            assert not lab.history.missing(1), "responses cannot be measured again"
+        if "block 2" in marks:
+            assert is_written(lab.block_folder(2))
+        work.block(root, lambda text: None)
+        assert presented(root) == self.presented
+
+
+def presented(folder: Path) -> tuple:
+    """What an experiment presented and recorded, and the files of its blocks."""
+    lab = Laboratory(folder / "lab")
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(lab.folder.rglob("block-*/*"))}
+    values = [lab.history.value(trial.number, "n1") for trial in lab.history.trials]
+    return lab.history.trials, list(lab.history.candidates.values()), values, files
 
 
 def survive(stage: str, folder: Path, more: int, every: int) -> int:
@@ -127,7 +167,7 @@ def survive(stage: str, folder: Path, more: int, every: int) -> int:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_power_cut_takes_nothing_that_was_reported(stage: str, tmp_path: Path) -> None:
-    assert survive(stage, tmp_path, more=0, every=5 if stage in ("merge", "files") else 13) > 5
+    assert survive(stage, tmp_path, more=0, every=5 if stage in ("merge", "files", "report") else 13) > 5
 
 
 @pytest.mark.slow
