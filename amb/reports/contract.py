@@ -73,7 +73,10 @@ class Report(ABC):
 
     @abstractmethod
     def write(self, data: ReportData, folder: Path) -> list[Path]:
-        """Write into `folder`, which exists, and return the files written, the most important first."""
+        """Write into `folder`, which exists, and return the files written, the most important first.
+
+        `amb.study.durable.write_whole` writes a file whole or not at all, whatever happens.
+        """
 
 
 class FigureReport(Report):

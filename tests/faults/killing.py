@@ -188,7 +188,7 @@ def starve(work: Work, base: Path, folder: Path, limits: int) -> dict[str, objec
     faults: list[str] = []
     refused = 0
     for number in range(limits):
-        limit = max(0, sizes[number * (len(sizes) - 1) // max(limits - 1, 1)] - 1)
+        limit = sizes[(2 * number + 1) * len(sizes) // (2 * limits)] - 1
         rough = folder / f"rough-{number}"
         shutil.copytree(base, rough)
         there, held = _files(rough), stored(rough)

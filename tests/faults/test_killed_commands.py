@@ -50,7 +50,7 @@ def test_three_hundred_kills_of_nine_solvers_change_no_trace(tmp_path: Path) -> 
 
 def test_a_full_disk_costs_nothing_but_a_line(tmp_path: Path) -> None:
     """No file can grow beyond a limit: what was there stays, and the same command completes when there is room."""
-    found = disturb(tmp_path, "--limits", "2", "--only", "run,population,report,leaderboard,save,atlas,lab report")
+    found = disturb(tmp_path, "--limits", "1", "--only", "run,population,report,leaderboard,save,atlas,lab report")
     assert found["faults"] == []
     assert all(work["refused"] for work in found["works"].values())
 
