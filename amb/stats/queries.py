@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amb.stats.gap import ranges
-from amb.stats.metrics import Traces
+from amb.stats.metrics import Traces, cells_of
 
 FRACTIONS = tuple(i / 52 for i in range(1, 53))
 """The 52 thresholds of a problem, as shares of the gap from chance to the best known value; three quarters is one."""
@@ -21,9 +21,8 @@ SLACK = 1e-11
 
 def best_so_far(values: NDArray[np.float64], floor: float = np.nan) -> NDArray[np.float64]:
     """Running maximum of a run's values, float[queries]; `floor` before the first that is not NaN."""
-    known = np.where(np.isnan(values), -np.inf, values)
-    best = np.maximum.accumulate(known) if len(known) else known
-    return np.where(np.isneginf(best), floor, best)
+    best = np.fmax.accumulate(values)
+    return best if not len(best) or best[0] > -np.inf else np.where(best > -np.inf, best, floor)
 
 
 def first_hits(values: NDArray[np.float64], thresholds: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -52,17 +51,20 @@ def queries_to(
     bounds = ranges(runs, traces) if bounds is None else bounds
     starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
     shares = np.asarray(fractions, dtype=np.float64)
+    # The last threshold is the best value itself: rounding must not put it out of reach.
+    levels = {
+        problem: np.minimum(start + shares * (bests[problem] - start), bests[problem])
+        for problem, start in starts.items()
+    }
+    reaches = {problem: level - SLACK * (bests[problem] - starts[problem]) for problem, level in levels.items()}
     measured, thresholds, hits = [], [], []
-    cells = zip(runs["problem"], runs["solver"], runs["seed"], runs["budget"], strict=True)
-    for problem, solver, seed, budget in cells:
-        start, best = starts[problem], bests[problem]
-        if best <= start:
+    for cell, budget in zip(cells_of(runs), runs["budget"].tolist(), strict=True):
+        problem = cell[0]
+        if bests[problem] <= starts[problem]:
             continue
-        # The last threshold is the best value itself: rounding must not put it out of reach.
-        thresholds.append(np.minimum(start + shares * (best - start), best))
-        values = traces.get((problem, solver, seed), np.empty(0))[: int(budget)]
-        hits.append(first_hits(values, thresholds[-1] - SLACK * (best - start)))
-        measured.append((problem, solver, seed, budget))
+        thresholds.append(levels[problem])
+        hits.append(first_hits(traces.get(cell, np.empty(0))[: int(budget)], reaches[problem]))
+        measured.append((*cell, budget))
     table = pd.DataFrame(measured, columns=["problem", "solver", "seed", "budget"])
     table = table.loc[table.index.repeat(len(shares))].reset_index(drop=True)
     table["fraction"] = np.tile(shares, len(measured))

@@ -5,7 +5,7 @@ import pandas as pd
 
 from amb.errors import AmbError
 from amb.stats.gap import ranges
-from amb.stats.metrics import Traces, find_metric
+from amb.stats.metrics import Traces, cells_of, find_metric
 from amb.stats.queries import THRESHOLD, anytime_area, first_hits, queries_to
 from amb.stats.question import Question
 
@@ -91,7 +91,7 @@ def score_runs(
     table["failed"] = table["failed"].astype(bool)
     known = ranges(table, traces) if bounds is None else bounds
     bounds = known.loc[table["problem"]].reset_index(drop=True)
-    cells = list(zip(table["problem"], table["solver"], table["seed"], strict=True))
+    cells = cells_of(table)
     values = [traces.get(cell, np.empty(0)) for cell in cells]
     worst = bounds["floor"]
     if metric == "final":

@@ -404,7 +404,9 @@ def distinct(candidates: IntArray) -> int | None:
     """How many of the candidates differ; None if some are unknown."""
     if (candidates < 0).any():
         return None
-    return len(np.unique(candidates.ravel() if candidates.shape[1] == 1 else candidates, axis=0))
+    if candidates.shape[1] == 1:  # numbers of candidates, of thousands of runs
+        return len(set(candidates[:, 0].tolist()))
+    return len(np.unique(candidates, axis=0))
 
 
 def improvements(values: FloatArray) -> IntArray:

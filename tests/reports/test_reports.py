@@ -281,7 +281,7 @@ def test_a_gallery_of_hundreds_of_images_is_one_picture_and_an_image_that_is_not
     names = ["problem", "solver", "seed", "activation", "image", "row", "column", "label", "best"]
     figure = draw_gallery(pd.DataFrame(rows, columns=names))
     assert len(figure.axes) == 1
-    sheet = np.asarray(figure.axes[0].images[0].get_array())
+    sheet = np.asarray(figure.axes[0].images[0].get_array())[..., :3]
     y, x = np.argwhere((sheet == 0).all(axis=2))[0]
     cell = sheet[y - 40 : y + 120, x : x + 160]
     assert (cell[:40] == 255).all()

@@ -8,7 +8,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from amb.reports.contract import ReportData
 from amb.stats.gap import gap_closed, ranges
-from amb.stats.metrics import Traces
+from amb.stats.metrics import Traces, cells_of
 from amb.stats.queries import best_so_far
 from amb_reports.captions import scale_and_scope
 from amb_reports.figures.drawn import Drawn
@@ -46,10 +46,9 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     bounds = ranges(runs, traces)
     ends = {problem: row for problem, *row in bounds[["floor", "start", "best"]].itertuples()}
     curves = np.full((len(runs), len(queries)), np.nan)
-    cells = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
-    for i, (problem, solver, seed) in enumerate(cells):
-        floor, start, best = ends[problem]
-        values = traces.get((problem, solver, seed), np.empty(0))
+    for i, cell in enumerate(cells_of(runs)):
+        floor, start, best = ends[cell[0]]
+        values = traces.get(cell, np.empty(0))
         curve = best_so_far(values, floor=floor) if len(values) else np.array([floor])
         reached = curve[np.minimum(queries, len(curve)) - 1]
         curves[i] = np.clip(gap_closed(reached, start, best), 0, 1) if best > start else 0.0

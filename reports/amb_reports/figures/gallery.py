@@ -95,12 +95,12 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
         y = TOP + int(row) * (CELL + CAPTION + GAP) + CELL / 2
         text(left - 14, y, "\n".join(_lines(name)), ha="right", va="center", weight="normal" if upright else "bold")
     # All images are one picture: an axes for each of hundreds would take seconds.
-    sheet = np.full((height, width, 3), 255, np.uint8)
+    sheet = np.full((height, width, 4), 255, np.uint8)
     frames: dict[bool, list[Rectangle]] = {False: [], True: []}
     for item, row, column in zip(table.itertuples(), places[down], places[across], strict=True):
         x = left + int(column) * (CELL + GAP)
         y = TOP + int(row) * (CELL + CAPTION + GAP)
-        sheet[y : y + CELL, x : x + CELL] = _enlarged(as_rgb(item.image))
+        sheet[y : y + CELL, x : x + CELL, :3] = _enlarged(as_rgb(item.image))
         frames[item.best].append(Rectangle((x, y), CELL, CELL))
         weight, colour = ("bold", BEST) if item.best else ("normal", INK)
         words = f"{item.activation:.3f}"

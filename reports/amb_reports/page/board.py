@@ -9,7 +9,7 @@ from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, common, competing
 from amb.stats.gap import ranges
-from amb.stats.metrics import Traces
+from amb.stats.metrics import Traces, cells_of
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.scores import score_runs
 from amb.study.manifest import Manifest
@@ -162,7 +162,6 @@ def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> Vie
         budget: queries per run.
         metric: the primary metric.
     """
-    cells = zip(runs["problem"], runs["solver"], runs["seed"], strict=True)
-    truncated = {cell: traces[cell][:budget] for cell in cells if cell in traces}
+    truncated = {cell: traces[cell][:budget] for cell in cells_of(runs) if cell in traces}
     scored = score_runs(runs, truncated, metric=metric, bounds=known_ranges(runs, truncated))
     return View(budget, scored.set_index(runs.index), truncated)

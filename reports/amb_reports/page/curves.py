@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray
 from amb.stats.gap import gap_closed
-from amb.stats.metrics import Traces
+from amb.stats.metrics import Traces, cells_of
 from amb.stats.queries import FRACTIONS, SLACK
 
 SCALE = 52 * 1260
@@ -44,9 +44,8 @@ def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
     """
     starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
     queries, shares, start = [], [], [0]
-    for problem, solver, seed in zip(runs["problem"], runs["solver"], runs["seed"], strict=True):
-        values = traces.get((problem, solver, seed), np.empty(0))
-        query, share = steps(values, starts[problem], bests[problem])
+    for cell in cells_of(runs):
+        query, share = steps(traces.get(cell, np.empty(0)), starts[cell[0]], bests[cell[0]])
         queries.append(query)
         shares.append(share)
         start.append(start[-1] + len(query))
