@@ -19,7 +19,7 @@ HEADER = 128
 COMPRESSED, MATRIX = 15, 14
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-CELL, TEXT, FIRST_NUMBER, LAST_NUMBER, COMPLEX = 1, 4, 6, 15, 0x800
+CELL, TEXT, FIRST_NUMBER, LAST_NUMBER, OPAQUE, COMPLEX = 1, 4, 6, 15, 17, 0x800
 DEEPEST = 16
 """Cells within cells; a list of spikes for each trial needs two levels."""
 CELL_BYTES = 64
@@ -41,7 +41,8 @@ def read_mat(content: bytes, *, decoded: int) -> dict[str, list[Any]]:
     except _TooLarge:
         raise
     except Exception as cause:
-        raise ValueError(f"it is damaged, or not of version 7 or older ({in_a_line(cause)})") from cause
+        advice = "save it with save(file, '-v7', ...)"
+        raise ValueError(f"it is damaged, or not of version 7 or older ({in_a_line(cause)}); {advice}") from cause
 
 
 def _variables(content: bytes, decoded: int) -> dict[str, Any]:
@@ -63,7 +64,8 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
             element = _inflated(element[8:], left)
         reader = _Reader(element, order, left)
         name, value, _ = reader.matrix(0, len(element), 0)
-        variables[name] = value
+        if name:  # what belongs to opaque objects has none
+            variables[name] = value
         left, at = reader.left, at + 8 + size
     return variables
 
@@ -119,9 +121,11 @@ class _Reader:
         if not data:  # an empty cell
             return "", np.zeros((0, 0)), following
         _, flags, place = self._element(start, end)
-        _, sizes, place = self._element(place, end)
-        _, name, place = self._element(place, end)
         flag = struct.unpack_from(f"{self._order}I", flags)[0]
+        _, sizes, place = self._element(place, end)
+        if flag & 0xFF == OPAQUE:
+            return sizes.decode("latin-1"), None, following  # it has a name where others have a shape
+        _, name, place = self._element(place, end)
         shape = struct.unpack(f"{self._order}{len(sizes) // 4}i", sizes)
         value = self._value(flag, shape, place, end, depth)
         return name.decode("latin-1"), value, following

@@ -55,7 +55,7 @@ def read_responses(path: Path, experiment: Experiment) -> list[Row]:
         raise LabError(f"there is no file {path}") from None
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, csv.Error) as cause:
         why = getattr(cause, "strerror", None) or cause
-        raise LabError(f"cannot read {path}: {why}{_advice(path)}") from cause
+        raise LabError(f"cannot read {path}: {why}") from cause
     return rows_of(columns, experiment, str(path))
 
 
@@ -263,7 +263,3 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
 
 def _read_mat(path: Path) -> dict[str, list[Any]]:
     return read_mat(read_bytes(path, LARGEST, links=True), decoded=LARGEST_DECODED)
-
-
-def _advice(path: Path) -> str:
-    return "; save it with save(file, '-v7', ...)" if path.suffix.lower() == ".mat" else ""

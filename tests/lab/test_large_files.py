@@ -172,6 +172,17 @@ def test_other_variables_of_a_session_do_no_harm(tmp_path: Path) -> None:
         assert read_responses(path, ONE) == [Row(1, "a", 0.5), Row(2, "a", 1.5)]
 
 
+def test_strings_and_tables_of_matlab_do_no_harm(tmp_path: Path) -> None:
+    """They are opaque objects, which are laid out in another way; their content is in a variable without a name."""
+    number = matrix(13, (6, 1), element(6, struct.pack("<6I", 0xDD000000, 2, 1, 1, 1, 1)), name=b"")
+    flags = element(6, struct.pack("<II", 17, 0))
+    label = element(14, flags + element(1, b"label") + element(1, b"MCOS") + element(1, b"string") + number)
+    trial, a = (matrix(6, (1, 2), element(9, struct.pack("<2d", 1, 2)), name=name) for name in (b"trial", b"a"))
+    workspace = matrix(9, (1, 40), element(2, bytes(40)), name=b"")
+    (tmp_path / "r.mat").write_bytes(mat(packed(trial), packed(label), a, workspace))
+    assert read_responses(tmp_path / "r.mat", ONE) == [Row(1, "a", 1.0), Row(2, "a", 2.0)]
+
+
 def test_what_matlab_stores_is_read_as_scipy_reads_it(tmp_path: Path) -> None:
     """Numbers of every kind, in both byte orders' layouts of old and new versions, texts, cells, empty ones."""
     cells = np.empty((2, 3), dtype=object)
