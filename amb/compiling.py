@@ -6,6 +6,14 @@ from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_announce: Callable[[str], None] | None = None
+
+
+def announce_to(say: Callable[[str], None] | None) -> None:
+    """From now on, tell `say` when something is compiled, once, since it takes a while; None: tell nobody."""
+    global _announce
+    _announce = say
+
 
 def compiled(**options: Any) -> Callable[[F], F]:
     """A decorator like `numba.njit(cache=True, **options)` that does without a cache where none can be written.
@@ -29,7 +37,25 @@ def compiled(**options: Any) -> Callable[[F], F]:
             with suppress(OSError):
                 save(*overload)
 
+        load = dispatcher._cache.load_overload
+
+        def load_or_announce(*overload: Any) -> Any:
+            loaded = load(*overload)
+            if loaded is None:  # it will be compiled
+                _say_once()
+            return loaded
+
         dispatcher._cache.save_overload = save_if_possible
+        dispatcher._cache.load_overload = load_or_announce
         return dispatcher
 
     return decorate
+
+
+def _say_once() -> None:
+    say = _announce
+    announce_to(None)
+    if say is None:
+        return
+    with suppress(Exception):  # the stream may have been closed, which must not keep anything from being compiled
+        say("Compiling, which is done once after an installation ...")

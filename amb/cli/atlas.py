@@ -66,20 +66,22 @@ def atlas(
 
     from rich.console import Console
 
+    from amb.run.display import display
+
+    progress = display(Console(stderr=json))
+    progress.prepare()  # before imports that take seconds
+
     from amb.atlas.make import atlas_of, plan_of, run
     from amb.atlas.report import write_page
     from amb.atlas.request import make_request
     from amb.cli.analyse import print_measures
     from amb.cli.running import interruptible
     from amb.meis.write import plain_rows, write_tables
-    from amb.run.display import display
     from amb.text import plural
 
     o.load_plugins(plugin)
     limits, cluster = o.limits(timeout, False, None), o.cluster(executor, scheduler, workers, plugin)
     console = Console(stderr=True)
-    progress = display(Console(stderr=json))
-    progress.prepare("Loading solvers and networks ...")
     request = make_request(
         network,
         generators=_names(generators),

@@ -33,10 +33,14 @@ def compare(
     """Compare solvers: run what is missing, print the table and the verdict, write the report."""
     from rich.console import Console
 
+    from amb.run.display import display
+
+    progress = display(Console(stderr=json))
+    progress.prepare()  # before imports that take seconds
+
     from amb.cli.reporting import print_and_write
     from amb.cli.running import interruptible
     from amb.comparison.compare import compare as run_comparison
-    from amb.run.display import display
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
@@ -61,6 +65,6 @@ def compare(
             retry=retry,
             cluster=cluster,
             with_reference=reference or with_reference,
-            progress=display(Console(stderr=json)),
+            progress=progress,
         )
         print_and_write(comparison, as_json=json)

@@ -32,9 +32,13 @@ def population(
     """
     from rich.console import Console
 
+    from amb.run.display import display
+
+    progress = display(Console(stderr=json))
+    progress.prepare()  # before imports that take seconds
+
     from amb.cli.running import interruptible
     from amb.comparison.population import population as run_population
-    from amb.run.display import display
 
     o.load_plugins(plugin)
     with interruptible(study):
@@ -46,7 +50,7 @@ def population(
             study=study,
             device=device,
             retry=retry,
-            progress=display(Console(stderr=json)),
+            progress=progress,
         )
     _print(found, as_json=json)
 

@@ -24,19 +24,21 @@ def run(
     """Run solvers on problems and store the runs in a study; stored runs are not repeated."""
     from rich.console import Console
 
+    from amb.run.display import display
+
+    progress = display(Console(stderr=json))
+    progress.prepare()  # before imports that take seconds
+
     from amb.cli.running import interruptible
     from amb.cli.show import print_runs
     from amb.comparison.table import read_runs
     from amb.run.dispatch import carry_out
-    from amb.run.display import display
     from amb.run.plan import make_plan
     from amb.study.study import Study
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
     cluster = o.cluster(executor, scheduler, workers, plugin)
-    progress = display(Console(stderr=json))
-    progress.prepare("Loading solvers and networks ...")
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device, limits=limits)
     with interruptible(study):
         opened = Study(study)

@@ -91,7 +91,7 @@ def compare(
         StudyError: the folder cannot be written or read.
     """
     receiver = default_display() if progress is None or progress is True else progress or NoProgress()
-    receiver.prepare("Loading solvers and networks ...")
+    receiver.prepare()
     _refuse_nothing(problems, "problems", "leave the argument out for the suite quick")
     names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names

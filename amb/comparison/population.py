@@ -81,7 +81,7 @@ def population(
         StudyError: the folder cannot be written or read.
     """
     receiver = default_display() if progress is None or progress is True else progress or NoProgress()
-    receiver.prepare("Loading solvers and networks ...")
+    receiver.prepare()
     plan = _separate(solvers, problems, budget, seeds, device)
     ways = {way: recordings(plan, sharing) for way, sharing in WAYS}
     folder = Study(study)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amb.compiling import announce_to
 from amb.contracts.reference import Reference
 from amb.errors import AmbError
 from amb.run.progress import Progress, UnderWay
@@ -53,9 +54,13 @@ class _Display(Progress):
     def __init__(self) -> None:
         self.standings = Standings(normalized)
         self._drawn = -np.inf
+        self._preparing = ""
 
-    def prepare(self, message: str) -> None:
-        self._say(message)
+    def prepare(self, message: str = "Loading solvers and networks ...") -> None:
+        if message != self._preparing:  # a command says it before it imports what says it again
+            self._preparing = message
+            self._say(message)
+            announce_to(self._say)
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         self.standings.begin(waiting)
@@ -88,6 +93,9 @@ class _Display(Progress):
     def note(self, message: str) -> None:
         self._say(message, warning=True)
 
+    def end(self) -> None:
+        announce_to(None)
+
     def _say(self, message: str, *, warning: bool = False) -> None:
         """One message for the user."""
         raise NotImplementedError
@@ -111,6 +119,7 @@ class TerminalTable(_Display):
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def end(self) -> None:
+        super().end()
         self._live.stop()
 
     def _say(self, message: str, *, warning: bool = False) -> None:
@@ -162,6 +171,7 @@ class NotebookTable(_Display):
         self._messages: list[str] = []
 
     def end(self) -> None:
+        super().end()
         if self._handle is not None:
             self._draw()
 

@@ -26,8 +26,8 @@ class UnderWay(Protocol):
 class Progress:
     """Receives the events of a study: `prepare`, `begin`, then `update` and `finished` many times, then `end`."""
 
-    def prepare(self, message: str) -> None:
-        """Something that takes a while happens before the runs begin, such as loading networks."""
+    def prepare(self, message: str = "Loading solvers and networks ...") -> None:
+        """Something that takes a while happens before the runs begin."""
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
         """`planned` runs were asked for, of which `waiting` are not finished yet."""

@@ -28,7 +28,7 @@ class Watch(Progress):
         self._spent: dict[str, Seconds] = defaultdict(Seconds)
         self._slow: set[str] = set()
 
-    def prepare(self, message: str) -> None:
+    def prepare(self, message: str = "Loading solvers and networks ...") -> None:
         """Pass it on."""
         self._inner.prepare(message)
 
