@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amb.clock import CLOCK
 from amb.contracts.conditions import Conditions
 from amb.contracts.noise import Noise, Queries
 from amb.contracts.returned import Attribute, is_text, numbers
@@ -138,10 +138,10 @@ class Problem(ABC):
             PluginError: a number of values other than that of the candidates.
         """
         evaluation = cls.evaluate_together(problems, batches).checked(problems, batches)
-        start = perf_counter()
+        start = CLOCK.now()
         rows = zip(problems, batches, evaluation.values, evaluation.clean, queries, strict=True)
         observed = [one._observed(index, values, clean, q) for one, index, values, clean, q in rows]
-        return replace(evaluation, values=observed, target_seconds=evaluation.target_seconds + perf_counter() - start)
+        return replace(evaluation, values=observed, target_seconds=evaluation.target_seconds + CLOCK.since(start))
 
     def _observed(self, candidates: IntArray, values: FloatArray, clean: FloatArray, queries: Queries) -> FloatArray:
         """The values that a solver observes for a batch whose noise-free values are known."""
@@ -269,11 +269,11 @@ class FunctionProblem(Problem):
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
         values = []
-        start = perf_counter()
+        start = CLOCK.now()
         for problem, batch in zip(problems, batches, strict=True):
             assert isinstance(problem, FunctionProblem)
             values.append(numbers(problem.function(batch), (len(batch),), f"the function of {problem.id}"))
-        return Evaluation(values, [v.copy() for v in values], 0.0, perf_counter() - start)
+        return Evaluation(values, [v.copy() for v in values], 0.0, CLOCK.since(start))
 
     def images(self, candidates: ArrayLike) -> UInt8Array:
         return drawn(self._renderer(), self.space.check(candidates), f"render of {self.id}")

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from amb.catalogue.solvers import SolverSpec, resolve
+from amb.clock import CLOCK
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
@@ -14,7 +15,6 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
 from amb.foreign import contained, from_user, in_a_line
 from amb.run import answers
-from amb.run.clock import CLOCK
 from amb.run.ending import clean_value, store, without_activation
 from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within

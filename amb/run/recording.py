@@ -7,12 +7,12 @@ from typing import TypeVar
 import numpy as np
 
 from amb.catalogue.solvers import SolverSpec
+from amb.clock import CLOCK
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem
 from amb.contracts.space import FloatArray, IntArray
 from amb.foreign import contained, from_user
 from amb.run import answers
-from amb.run.clock import CLOCK
 from amb.run.ending import clean_value, store, without_activation
 from amb.study.journal import Journal
 from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace

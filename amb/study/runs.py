@@ -124,12 +124,10 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Metered cost of a run: the wall time for which each stage was under way on its behalf.
+    """Metered cost of a run: the time for which each stage was under way on its behalf, by `amb.clock`.
 
     Attributes:
-        solver: from a call of the solver to its return, without the time in which the calling thread was ready to run
-            but had no processor (`amb.run.clock`). What the solver itself waits for, such as a process of its own,
-            counts.
+        solver: creating the solver and its calls of ask and tell.
         generator, target: this run's share, by candidates, of the seconds of its batches. Solvers may think meanwhile;
             then the three add up to more than the study took.
     """

@@ -26,6 +26,7 @@ CAPTIONS = {
     "stats": "tables in, tables out",
     "fingerprint": "hashes of code and values",
     "spec": "names with options: tt-b[k=50]",
+    "clock": "what seconds are",
     "compiling": "numba's cache",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",

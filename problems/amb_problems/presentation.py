@@ -1,11 +1,11 @@
 """Showing a generator's images to a target: on an accelerator, images never leave it."""
 
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from amb.clock import CLOCK
 from amb.contracts import returned
 from amb.contracts.generator import Generator
 from amb.contracts.space import FloatArray
@@ -47,7 +47,8 @@ def present(
         middle = _now(device)
         activations = target.activations(images, units)
     activations = returned.numbers(activations, (len(units),), f"target {target.name}")
-    return TimedResponses(activations, middle - start, _now(device) - middle)
+    end = _now(device)
+    return TimedResponses(activations, max(0.0, middle - start), max(0.0, end - middle))
 
 
 def _now(device: str) -> float:
@@ -55,4 +56,4 @@ def _now(device: str) -> float:
         import torch
 
         torch.cuda.synchronize(device)
-    return perf_counter()
+    return CLOCK.now()

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amb.clock import CLOCK
 from amb.contracts import returned
 from amb.contracts.generator import Generator, Grid
 from amb.contracts.noise import Queries
@@ -144,25 +144,25 @@ class NetworkProblem(Problem):
             ends = np.cumsum([len(batches[i]) for i in alone])[:-1]
             values.update(zip(alone, np.split(responses.activations, ends), strict=True))
         for i in set(range(len(members))) - set(alone):
-            start = perf_counter()
+            start = CLOCK.now()
             images = members[i].images(batches[i])
-            middle = perf_counter()
+            middle = CLOCK.now()
             values[i] = members[i]._respond(images)
-            generator_seconds += middle - start
-            target_seconds += perf_counter() - middle
+            generator_seconds += max(0.0, middle - start)
+            target_seconds += CLOCK.since(middle)
         ordered = [values[i] for i in range(len(members))]
         return Evaluation(ordered, [value.copy() for value in ordered], generator_seconds, target_seconds)
 
     @classmethod
     def _evaluate_recording(cls, members: Sequence["NetworkProblem"], batch: IntArray) -> Evaluation:
         """The same candidates for all problems: every image is made and seen once, and all units respond to it."""
-        start = perf_counter()
+        start = CLOCK.now()
         images = members[0].images(batch)
-        middle = perf_counter()
+        middle = CLOCK.now()
         responses = cls.respond_together(members, images)
         columns = [responses[:, i].copy() for i in range(len(members))]
         clean = [column.copy() for column in columns]
-        return Evaluation(columns, clean, middle - start, perf_counter() - middle)
+        return Evaluation(columns, clean, max(0.0, middle - start), CLOCK.since(middle))
 
     def _respond(self, images: UInt8Array) -> FloatArray:
         """Activations for images, float64[n]."""

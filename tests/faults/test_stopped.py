@@ -65,7 +65,7 @@ def test_a_busy_solver_pays_for_all_of_its_time() -> None:
     """Code that keeps the interpreter to itself delays the beats, too, but the processor was busy."""
     from time import perf_counter, process_time
 
-    from amb.run.clock import STOPPED_SECONDS, Clock
+    from amb.clock import STOPPED_SECONDS, Clock
 
     clock = Clock()
     start, wall = clock.now(), perf_counter()
@@ -91,7 +91,7 @@ def test_a_solver_does_not_pay_for_a_processor_that_others_have() -> None:
         "    end = monotonic() + 60\n"
         "    while monotonic() < end: pass\n"
         "    os._exit(0)\n"
-        "from amb.run.clock import CLOCK\n"
+        "from amb.clock import CLOCK\n"
         "start, wall, own = CLOCK.now(), perf_counter(), thread_time()\n"
         "while thread_time() - own < 0.5: pass\n"
         "passed, wall, own = CLOCK.since(start), perf_counter() - wall, thread_time() - own\n"

@@ -1,4 +1,4 @@
-"""A clock for solvers' seconds that stands still while the process is stopped or waits for a processor."""
+"""The clock of all metered seconds; it stands still while the process is stopped or waits for a processor."""
 
 import os
 from contextlib import suppress
@@ -15,7 +15,8 @@ class Clock:
     """Seconds of the calling thread, without those in which it was ready to run but had no processor.
 
     Either the process was stopped, by Ctrl-Z, SIGSTOP or a suspended machine, or other threads and processes had the
-    processors: a solver does not pay for the network that is evaluated meanwhile.
+    processors: a solver does not pay for the network that is evaluated meanwhile, nor the network for the solver. What
+    the thread itself waits for (a process, other threads, a disk) counts.
 
     A thread beats ten times a second, also while a solver sleeps or waits. If a beat is late although the processor was
     idle, the process was stopped; if the processor was busy, a solver kept the interpreter to itself, and that is its
