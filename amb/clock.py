@@ -37,7 +37,11 @@ class Clock:
                 self._wall, self._busy = perf_counter(), process_time()
                 self._thread = Thread(target=self._keep_beating, name="amb-clock", daemon=True)
                 self._thread.start()
-            return self._beat() - self._stopped - self._queue.seconds()
+            while True:
+                waited = self._queue.seconds()
+                wall = self._beat()
+                if self._queue.seconds() == waited:  # otherwise the thread had no processor between the two readings
+                    return wall - self._stopped - waited
 
     def since(self, start: float) -> float:
         """Seconds since `now` returned `start`, at least 0."""
@@ -47,7 +51,7 @@ class Clock:
         wall, busy = perf_counter(), process_time()
         gap, worked = wall - self._wall, busy - self._busy
         if gap > STOPPED_SECONDS and worked < IDLE_SHARE * gap:
-            self._stopped += gap - worked
+            self._stopped += max(0.0, gap - worked - self._queue.grown)
         self._wall, self._busy = wall, busy
         return wall
 
@@ -55,28 +59,36 @@ class Clock:
         while True:
             sleep(BEAT_SECONDS)
             with self._lock:
+                self._queue.seconds()
                 self._beat()
 
 
 class _Queue(local):
-    """How long a thread has waited for a processor; Linux counts it, elsewhere it is taken for 0."""
+    """How long a thread has waited for a processor; Linux counts it, elsewhere it is taken for 0.
+
+    Attributes:
+        grown: by how many seconds the last reading exceeded the one before.
+    """
 
     def __init__(self) -> None:
         self._process = os.getpid()
+        self._last = self.grown = 0.0
         self._file = None
         with suppress(OSError):
             self._file = open("/proc/thread-self/schedstat", "rb", buffering=0)  # noqa: SIM115 - read again and again
 
     def seconds(self) -> float:
+        """Seconds since the thread began."""
         if self._process != os.getpid():  # the file is still that of the parent's thread
             self.__init__()  # type: ignore[misc]
         if self._file is None:
-            return 0.0
+            return self._last
         try:
-            return int(os.pread(self._file.fileno(), 100, 0).split()[1]) / 1e9
+            waited = int(os.pread(self._file.fileno(), 100, 0).split()[1]) / 1e9
         except (OSError, ValueError, IndexError):
-            self._file = None
-            return 0.0
+            self._file, waited = None, self._last
+        self.grown, self._last = waited - self._last, waited
+        return waited
 
 
 CLOCK = Clock()

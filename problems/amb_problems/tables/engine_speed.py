@@ -2,7 +2,8 @@
 
 Prints, as the Markdown of `docs/notes/performance.md`, the machine's measured peaks and, for each target and layer,
 images per second on one thread, the ratio to the framework's own forward pass through the whole network, and where the
-time goes. The best of several repetitions counts, since other processes can only slow one down.
+time goes. The best of several repetitions counts, since other processes can only slow one down; time without a
+processor is left out.
 """
 
 from collections import defaultdict
@@ -10,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from amb.clock import CLOCK
 from amb_problems import checkpoint
 from amb_problems.engine.convolution import Convolution, has_integers
 from amb_problems.engine.evaluator import Evaluator
@@ -51,11 +52,11 @@ class Speed:
 def best_seconds(work: Callable[[], object], *, seconds: float = 0.6, repetitions: int = 3) -> float:
     """The shortest of at least `repetitions` runs over at least `seconds`, after a warm-up."""
     work()
-    best, begin, runs = float("inf"), perf_counter(), 0
-    while runs < repetitions or perf_counter() - begin < seconds:
-        start = perf_counter()
+    best, begin, runs = float("inf"), CLOCK.now(), 0
+    while runs < repetitions or CLOCK.since(begin) < seconds:
+        start = CLOCK.now()
         work()
-        best = min(best, perf_counter() - start)
+        best = min(best, CLOCK.since(start))
         runs += 1
     return best
 
@@ -107,9 +108,9 @@ def speed(evaluator: Evaluator, layer: str, images: NDArray[np.uint8], *, unit: 
     with _attributed(evaluator) as spent:
         for _ in range(8):
             spent.clear()
-            start = perf_counter()
+            start = CLOCK.now()
             evaluator.counts(images, probes)
-            if (passed := perf_counter() - start) < whole:
+            if (passed := CLOCK.since(start)) < whole:
                 whole, shares = passed, dict(spent)
     operations, convolving = shares.pop("operations"), shares.pop("convolution")
     rate, neurons = operations / convolving / 1e9, sum(shares.values())
@@ -124,9 +125,9 @@ def _attributed(evaluator: Evaluator) -> Iterator[dict[str, float]]:
 
     def clocked(name: str, work: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def run(*arguments: object) -> Tensor:
-            start = perf_counter()
+            start = CLOCK.now()
             result = work(*arguments)
-            spent[name] += perf_counter() - start
+            spent[name] += CLOCK.since(start)
             return result
 
         return run
