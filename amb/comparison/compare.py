@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence, Sized
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
@@ -19,6 +20,7 @@ from amb.run.progress import NoProgress, Progress
 from amb.sight import CLASSES, leading_of
 from amb.spec import Spec
 from amb.stats import analyse
+from amb.stats.metrics import Cell
 from amb.stats.question import DEFAULT, Question
 from amb.study.manifest import Settings
 from amb.study.published import AnyStudy, open_study
@@ -143,6 +145,8 @@ def reopen(
 ) -> Comparison:
     """Compare what a study holds; nothing is run.
 
+    Of a study that was interrupted, what is finished is compared, and a warning says how much is missing.
+
     Args:
         study: its folder.
         question: the metric, the error rate, what counts as equal, and the control.
@@ -154,8 +158,8 @@ def reopen(
         reference: folder of the published study that it was compared with, unless that was the installed one.
 
     Raises:
-        StudyError: the folder is not a study, or a run is missing, or what it compares was given as objects, or it was
-            compared with another folder that is not given.
+        StudyError: the folder is not a study, holds no finished run, or lacks one that was never asked for; or what
+            it compares was given as objects, or it was compared with another folder that is not given.
         SpecError: as in `compare`.
     """
     for what, given_names in (("solvers", solvers), ("problems", problems)):
@@ -182,7 +186,13 @@ def reopen(
         plan = replace(plan, suite=last.suite)
     requested = plan.settings(timing=last.timing, with_reference=compared_with)
     baseline = find_baseline(compared_with) if compared_with else None
-    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline)
+    unfinished = _cells_of(last) if isinstance(opened, Study) else frozenset()
+    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline, unfinished)
+
+
+def _cells_of(asked: Settings) -> frozenset[Cell]:
+    """The runs that a request asked for."""
+    return frozenset(product(asked.problems, asked.solvers, asked.seeds))
 
 
 def _refuse_nothing(names: object, what: str, advice: str) -> None:
@@ -237,9 +247,14 @@ def _last_request(study: AnyStudy, *, named: bool) -> Settings:
 
 
 def _analyse(
-    plan: Plan, requested: Settings, study: AnyStudy, question: Question, baseline: Baseline | None
+    plan: Plan,
+    requested: Settings,
+    study: AnyStudy,
+    question: Question,
+    baseline: Baseline | None,
+    unfinished: frozenset[Cell] = frozenset(),
 ) -> Comparison:
-    read = read_runs(plan, study, baseline)
+    read = read_runs(plan, study, baseline, unfinished=unfinished)
     analysis = analyse(read.runs, read.traces, question)
     return Comparison(
         plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, note=read.note

@@ -1,6 +1,7 @@
 """Runs as a table: one row per run."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from amb.stats.metrics import Cell, Traces
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
+from amb.text import plural
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Runs:
             solver's own values are not used: the best of them is the luckiest draw of the noise (COCO's noisy suite
             leaves them out for the same reason).
         recommended: the candidate that each run recommends, or () if it failed before.
-        note: what was cut so that only equal runs are compared, without a full stop; "" if nothing was.
+        note: what was cut or left out so that only equal runs are compared, without a full stop; "" if nothing was.
     """
 
     runs: pd.DataFrame
@@ -38,33 +40,47 @@ class Runs:
     note: str = ""
 
 
-def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> Runs:
+def read_runs(
+    plan: Plan, study: AnyStudy, baseline: Baseline | None = None, *, unfinished: Container[Cell] = ()
+) -> Runs:
     """Read a plan's runs from a study and, if it lacks them, from the baseline.
 
     An extension that was interrupted leaves shorter runs next to longer ones: all are then cut to the largest budget
     that they have in common.
 
+    Args:
+        plan: the runs to read.
+        study: where they are.
+        baseline: where else.
+        unfinished: the runs that may be missing, by (problem, solver, seed): those of a study that was interrupted.
+            They are left out, which the note says.
+
     Raises:
-        StudyError: a run is missing, or one that must be cut planned for its budget.
+        StudyError: another run is missing, no run is finished, or one that must be cut planned for its budget.
     """
     rows, traces, recommended = [], {}, {}
     sees = {str(spec): spec.cls.sees for spec in plan.solvers}
     fingerprints = {run.problem: run.fingerprint for run in plan.runs}
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     found = []
+    missing = []
     for run in plan.runs:
         loaded = find_run(run, study, baseline, compact=True)
-        if loaded is None:
-            raise StudyError(
-                f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
-                "execute it with `amb run` or `amb compare`"
-            )
-        found.append((run, *loaded))
+        if loaded is not None:
+            found.append((run, *loaded))
+        elif (run.problem, run.solver, run.seed) in unfinished:
+            missing.append(run)
+        else:
+            raise StudyError(_lacks(study, run))
+    if missing and not found:
+        raise StudyError(no_finished_run(study))
     budget = min((min(record.plan.budget, run.budget) for run, record, _ in found), default=plan.budget)
     shorter = sum(record.plan.budget < run.budget for run, record, _ in found)
-    note = ""
+    notes = []
+    if missing:
+        notes.append(unfinished_note(Counter(run.solver for run in missing), len(plan.runs)))
     if shorter:
-        note = (
+        notes.append(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
             f"{budget:,} queries, the largest that they have in common"
         )
@@ -78,7 +94,41 @@ def read_runs(plan: Plan, study: AnyStudy, baseline: Baseline | None = None) -> 
         recommended[cell] = record.recommended
     if isinstance(study, Study):
         study.index.save()
-    return Runs(pd.DataFrame(rows), traces, recommended, note)
+    return Runs(pd.DataFrame(rows), traces, recommended, "; ".join(notes))
+
+
+def no_finished_run(*studies: AnyStudy) -> str:
+    """What to say, instead of a comparison, about studies that hold no finished run."""
+    named = ", ".join(str(study.folder) for study in studies)
+    return f"{named} holds no finished run; `amb study status` shows how far a study is"
+
+
+def unfinished_note(missing: Mapping[str, int], planned: int) -> str:
+    """How much of an interrupted study is missing, and how to complete it; no full stop.
+
+    Args:
+        missing: number of runs that are not finished, by solver.
+        planned: number of runs that were asked for.
+    """
+    each = ", ".join(f"{solver} {count:,}" for solver, count in missing.items())
+    return (
+        f"{sum(missing.values()):,} of {plural(planned, 'run')} are not finished and left out ({each}); the command "
+        "that started the study resumes them"
+    )
+
+
+def _lacks(study: AnyStudy, run: RunPlan) -> str:
+    if isinstance(study, Study):
+        return (
+            f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
+            "execute it with `amb run` or `amb compare`"
+        )
+    return (
+        f"{study.folder}, a published study, lacks {run.problem} x {run.solver} with seed {run.seed} and "
+        f"{plural(run.budget, 'query', 'queries')}: published runs cannot be shortened or added to; ask for what "
+        f"was published ({plural(study.manifest.settings.budget or 0, 'query', 'queries')}), or `amb leaderboard "
+        f"{study.folder}`"
+    )
 
 
 def _cut(run: tuple[RunRecord, Trace], budget: int) -> tuple[RunRecord, Trace]:

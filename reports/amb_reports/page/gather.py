@@ -1,13 +1,15 @@
 """Building a board from studies or from a comparison."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import highest, run_row
+from amb.comparison.table import highest, no_finished_run, run_row, unfinished_note
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, StudyError
 from amb.references.lookup import reference
@@ -19,6 +21,7 @@ from amb.stats.metrics import Cell
 from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
+from amb.study.study import Study
 from amb.text import plural
 from amb_reports.captions import command
 from amb_reports.page.board import SECONDS, Board, Source, budgets_to_show, present, view
@@ -56,8 +59,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
             else:
                 left_out[number] += 1
     if not stored:
-        named = ", ".join(str(s.folder) for s in studies)
-        raise StudyError(f"{named} holds no finished run; `amb study status` shows how far a study is")
+        raise StudyError(no_finished_run(*studies))
     order = _order(studies)
     runs = sorted(stored.values(), key=lambda run: order(run.record))
     timed = _same_machine(studies)
@@ -80,7 +82,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     images = best_images(table, traces, read, _point)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
-    notes = (*images.notes, *_left_out(sources))
+    notes = (*_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
     return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
@@ -236,6 +238,22 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
         return problems.get(plan.problem, len(problems)), solvers.get(plan.solver, len(solvers)), plan.seed
 
     return key
+
+
+def _unfinished(studies: Studies, found: Container[Cell]) -> list[str]:
+    """What the last request of each study asked for and no study holds.
+
+    Published studies were finished before, and with reference solvers the study does not hold all that was asked for.
+    """
+    notes = []
+    for study in studies:
+        asked = study.manifest.settings
+        if not isinstance(study, Study) or asked.with_reference:
+            continue
+        cells = list(product(asked.problems, asked.solvers, asked.seeds))
+        if missing := Counter(solver for problem, solver, seed in cells if (problem, solver, seed) not in found):
+            notes.append(f"{study.folder}: {unfinished_note(missing, len(cells))}")
+    return notes
 
 
 def _left_out(sources: Sequence[Source]) -> list[str]:
