@@ -12,6 +12,10 @@ def leaderboard(
     studies: Annotated[list[Path], typer.Argument(help="Folders of studies, published or not.", metavar="STUDY...")],
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("leaderboard.html"),
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = "",
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", "-b", help="Queries per run at first; by default what most runs have.", metavar="N"),
+    ] = None,
     metric: o.Metric = o.DEFAULT_METRIC,
     alpha: o.Alpha = o.DEFAULT_ALPHA,
     rope: o.Rope = o.DEFAULT_ROPE,
@@ -26,6 +30,6 @@ def leaderboard(
 
     o.load_plugins(plugin)
     for file in write_leaderboard(
-        studies, out, Question(metric, alpha, rope, level=level, look=look, looks=looks), title=title
+        studies, out, Question(metric, alpha, rope, level=level, look=look, looks=looks), title=title, budget=budget
     ):
         print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

@@ -99,6 +99,7 @@ class StudyReport(Report):
         *,
         title: str = "",
         command: str = "",
+        budget: int | None = None,
     ) -> list[Path]:
         """Write `file` about all finished runs of the studies, each run once, even if several studies hold it.
 
@@ -108,7 +109,8 @@ class StudyReport(Report):
             question: the metric, the error rate and what counts as equal.
             title: title of the report; by default the report chooses one.
             command: the command that repeats the report, which the report may show.
+            budget: queries per run at which solvers are compared first; by default the report chooses.
 
         Raises:
-            StudyError: the studies hold no run, or contradict each other.
+            StudyError: the studies hold no run, or none that tells about `budget`, or contradict each other.
         """

@@ -12,7 +12,7 @@ from amb.errors import StudyError
 from amb.foreign import from_user, in_a_line
 from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
-from amb.spec import user_path
+from amb.spec import user_path, whole_number
 from amb.stats.question import DEFAULT, Question
 from amb.study.published import open_study
 
@@ -106,6 +106,7 @@ def write_leaderboard(
     question: Question = DEFAULT,
     *,
     title: str = "",
+    budget: int | None = None,
     report: str = "html",
 ) -> list[Path]:
     """Write one page about all finished runs of several studies.
@@ -115,6 +116,7 @@ def write_leaderboard(
         file: the page.
         question: see `amb.reports.contract.StudyReport`.
         title: of the page.
+        budget: queries per run at first; the page offers others too. By default those that most runs have.
         report: the plug-in that writes the page.
 
     Raises:
@@ -127,10 +129,12 @@ def write_leaderboard(
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
-    words += ["--title", title] * bool(title) + question.to_options()
+    words += ["--title", title] * bool(title)
+    words += [] if budget is None else ["--budget", str(whole_number(budget, "the budget", 1))]
+    words += question.to_options()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return writer().write_studies(opened, file, question, title=title, command=shlex.join(words))
+        return writer().write_studies(opened, file, question, title=title, command=shlex.join(words), budget=budget)
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause
 

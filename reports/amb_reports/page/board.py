@@ -135,14 +135,15 @@ def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
     return ranges(competing(runs), traces).combine_first(ranges(runs, traces)).astype({"anchored": bool})
 
 
-def budgets_to_show(runs: pd.DataFrame) -> list[int]:
-    """Budgets to choose from: first the one that most runs are informative about, then the others in descending order.
+def budgets_to_show(runs: pd.DataFrame, first: int | None = None) -> list[int]:
+    """Budgets to choose from: first the one that is asked for, or that most runs are informative about, then the others
+    in descending order.
 
     A run also shows its state after fewer queries, unless its solver plans for its budget (`anytime` is False).
     The runs' own budgets are followed by the next smaller ones of 1, 2, 5, 10, ...
     """
     own = sorted({int(b) for b in runs["budget"]}, reverse=True)
-    first = max(own, key=lambda budget: (int(present(runs, budget).sum()), budget))
+    first = first or max(own, key=lambda budget: (int(present(runs, budget).sum()), budget))
     steps = [d * 10**e for e in range(8, 0, -1) for d in (5, 2, 1) if d * 10**e < first]
     return [first, *sorted({*own[:SHORTER], *steps[:SHORTER]} - {first}, reverse=True)]
 

@@ -30,7 +30,7 @@ from amb_reports.page.evolutions import best_images
 Studies = Sequence[AnyStudy]
 
 
-def board_of_studies(studies: Studies, question: Question, *, command: str) -> Board:
+def board_of_studies(studies: Studies, question: Question, *, command: str, budget: int | None = None) -> Board:
     """Merge the finished runs of several studies by run id.
 
     If several studies hold a run, its longest copy is shown. Runs of solver versions or weights that a study's
@@ -40,9 +40,11 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
         studies: opened with `amb.study.open_study`.
         question: the metric, the error rate and what counts as equal.
         command: the command that rewrites the page.
+        budget: queries per run at first; by default those that most runs have.
 
     Raises:
-        StudyError: there is no run; two studies contradict each other, or measured different weights.
+        StudyError: there is no run, or none that tells about `budget`; two studies contradict each other, or measured
+            different weights.
         AmbError: the metric is seconds, and runs were not timed alone, or on different machines.
     """
     _same_versions(studies)
@@ -66,10 +68,11 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     table = _table(runs, timed=timed)
     traces = {run.cell: run.values for run in runs}
     views = []
-    for budget in budgets_to_show(table):
-        places = np.flatnonzero(present(table, budget))
-        shown = _stood(table.iloc[places], [runs[i] for i in places], budget, timed=timed)
-        views.append(view(shown, traces, budget, metric=question.metric))
+    absent = _absent(table, budget)
+    for queries in budgets_to_show(table, budget):
+        places = np.flatnonzero(present(table, queries))
+        shown = _stood(table.iloc[places], [runs[i] for i in places], queries, timed=timed)
+        views.append(view(shown, traces, queries, metric=question.metric))
     first = views[0]
     analysis = analyse(first.runs.drop(columns=["score", "ordered"]), first.traces, question)
 
@@ -82,7 +85,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str) -> B
     images = best_images(table, traces, read, _point)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
-    notes = (*_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
+    notes = (*absent, *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
     return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
@@ -238,6 +241,29 @@ def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
         return problems.get(plan.problem, len(problems)), solvers.get(plan.solver, len(solvers)), plan.seed
 
     return key
+
+
+def _absent(table: pd.DataFrame, budget: int | None) -> list[str]:
+    """Which runs do not tell how they stood at the budget that was asked for.
+
+    Raises:
+        StudyError: no run does.
+    """
+    if budget is None:
+        return []
+    found = present(table, budget)
+    if not found.any():
+        own = ", ".join(f"{b:,}" for b in sorted(table["budget"].unique()))
+        raise StudyError(
+            f"no run tells what was reached after {plural(budget, 'query', 'queries')}: the runs have {own}, and a "
+            "shorter run is known only of solvers that do not plan for their budget; give --budget one of these"
+        )
+    missing = table.loc[~found, "solver"].value_counts(sort=False)
+    each = ", ".join(f"{solver} {count:,}" for solver, count in missing.items())
+    return [
+        f"{plural(int(missing.sum()), 'run')} of {len(table):,} are left out at {plural(budget, 'query', 'queries')} "
+        f"({each}): they are shorter, or their solver plans for its budget"
+    ] * bool(each)
 
 
 def _unfinished(studies: Studies, found: Container[Cell]) -> list[str]:

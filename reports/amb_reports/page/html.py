@@ -48,8 +48,9 @@ class Html(StudyReport):
         *,
         title: str = "",
         command: str = "",
+        budget: int | None = None,
     ) -> list[Path]:
-        board = board_of_studies(studies, question, command=command)
+        board = board_of_studies(studies, question, command=command, budget=budget)
         write_whole(file, render(board, title=title or "Leaderboard"), error=None)
         return [file]
 
