@@ -14,12 +14,13 @@ neuron is recorded.
 
 import csv
 from collections.abc import Mapping, Sequence
-from math import isfinite, isnan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from amb.activation import LARGEST as LARGEST_ACTIVATION
 from amb.errors import LabError, suggestion
 from amb.lab.experiment import COLUMNS, Experiment
 from amb.lab.matlab import read_mat
@@ -193,8 +194,10 @@ def _number(value: Any, where: str) -> float | None:
         raise LabError(f"{where} has {str(value)[:60]!r}; expected a number, or nothing for a rejected trial") from None
     if isnan(number):
         return None
-    if not isfinite(number):
-        raise LabError(f"{where} has {value!r}; a response is finite, and a rejected trial has none")
+    if abs(number) > LARGEST_ACTIVATION:
+        raise LabError(
+            f"{where} has {value!r}; a response is finite, up to {LARGEST_ACTIVATION:g}; a rejected trial has none"
+        )
     return number
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from amb.activation import as_activations
 from amb.contracts.problem import Problem
 from amb.contracts.space import IntArray
 from amb.study.journal import Journal
@@ -23,7 +24,7 @@ def clean_value(
     if seen.size and np.isfinite(trace.clean[seen[0]]):
         return float(trace.clean[seen[0]])
     settle()
-    return float(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0])
+    return float(as_activations(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0]))
 
 
 def without_activation(trace: Trace) -> str:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from amb.activation import as_activations
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.clock import CLOCK
 from amb.contracts.noise import Queries
@@ -123,7 +124,7 @@ class LiveRun:
             generator, target: seconds of evaluation that these candidates cost.
         """
         # Copies: a problem may use its arrays again.
-        values, clean = (np.where(np.isfinite(part), part, np.nan) for part in (values, clean))
+        values, clean = as_activations(values), as_activations(clean)
         self.seconds += Seconds(generator=generator, target=target)
         new: Rows = (candidates, values, clean)
         if self._journal is None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from amb.activation import as_activations
 from amb.catalogue.solvers import SolverSpec
 from amb.clock import CLOCK
 from amb.contracts.noise import Queries
@@ -83,7 +84,7 @@ class NeuronSearch:
 
     def observe(self, block: IntArray, values: FloatArray, clean: FloatArray, *, seconds: Seconds, new: bool) -> None:
         """Add the neuron's responses to a block; if they are new, they are on the disk when this returns."""
-        values, clean = (np.where(np.isfinite(part), part, np.nan) for part in (values, clean))
+        values, clean = as_activations(values), as_activations(clean)
         if new:
             self.seconds += seconds
             if self._journal is None:

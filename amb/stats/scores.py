@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from amb.activation import LARGEST, SMALLEST
 from amb.errors import AmbError
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces, cells_of, find_metric
@@ -53,7 +54,25 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         problem, solver, seed = runs.loc[twice, ["problem", "solver", "seed"]].iloc[0]
         raise AmbError(f"run {problem} × {solver} × seed {seed} is in the runs table twice; drop one of its rows")
+    _check_scale(runs)
     return runs
+
+
+def _check_scale(runs: pd.DataFrame) -> None:
+    """Refuse activations whose differences rounding would hide or overflow: a wrong order, without a word.
+
+    Raises:
+        AmbError: the largest final activation of a problem is beyond `LARGEST`, or not 0 and below
+            `SMALLEST`.
+    """
+    largest = runs["final"].abs().groupby(runs["problem"], sort=False).max()
+    unusable = (largest > LARGEST) | ((largest > 0) & (largest < SMALLEST))
+    for problem, size in largest[unusable].items():
+        raise AmbError(
+            f"the final activations of {problem} reach {size:.3g} in size, but tests and ranks need {SMALLEST:g} to "
+            f"{LARGEST:g}: choose a unit of measurement in which they reach it "
+            "(activations are rounded to 12 decimals, so that rounding errors break no ties)"
+        )
 
 
 def timed(runs: pd.DataFrame) -> pd.Series:

@@ -173,7 +173,11 @@ def _set_aside(study: Study, finding: Finding) -> bool:
 
 def _is_damaged(path: Path) -> bool:
     try:
-        return (read_run(path) if path.suffix == ".parquet" else read_journal(path)) is None and path.exists()
+        if path.suffix == ".parquet":
+            read_run(path)
+            return False
+        content = read_journal(path)
+        return path.exists() if content is None else not content.is_named(path)
     except StudyError:
         return path.exists()
 
@@ -203,6 +207,11 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
             continue  # under way
         if content is None:
             yield Finding(path, "a journal without a complete batch; its run starts over", "set aside")
+            continue
+        if not content.is_named(path):
+            yield Finding(
+                path, "the journal of another run, whose name it does not have; nothing reads it", "set aside"
+            )
             continue
         queries = len(content.known.trace)
         name = content.plan.name if content.plan else path.stem

@@ -182,6 +182,10 @@ class JournalContent:
     plan: RunPlan | None
     whole: bool
 
+    def is_named(self, path: Path) -> bool:
+        """Whether the file is named by the run that it is of; a file that was renamed is of another one."""
+        return self.plan is None or self.plan.run_id == path.stem
+
 
 def find_journals(folder: Path) -> list[Path]:
     """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1.

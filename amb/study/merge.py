@@ -185,7 +185,7 @@ def _read(path: Path) -> Copy | None:
     content = read_journal(path)
     if content is None:
         return None
-    if content.plan is None or content.plan.run_id != path.stem:
+    if content.plan is None or not content.is_named(path):
         raise StudyError(f"{path} does not say which run it belongs to; delete it, or finish the run first")
     return Copy(path, content.plan, None, content.known.trace)
 

@@ -255,8 +255,13 @@ class Study:
         return [place for place in (path, path.with_suffix(journal_0_1.SUFFIX)) if place.exists()]
 
     def _journalled(self, plan: RunPlan) -> JournalContent | None:
+        """The run's journal; one that was renamed holds another run's queries, and is set aside."""
         paths = self.journals(plan.run_id)
-        return read_journal(longest_journal(paths)) if paths else None
+        content = read_journal(path := longest_journal(paths)) if paths else None
+        if content is not None and not content.is_named(path):
+            self.set_aside(path, "it is the journal of another run")
+            return None
+        return content
 
     def _stay_inside(self) -> None:
         """Refuse a study with a link to the outside: nothing outside its folder may be written or deleted."""

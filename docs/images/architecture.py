@@ -30,6 +30,7 @@ CAPTIONS = {
     "compiling": "numba's cache",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
+    "activation": "what counts as a number",
     "sight": "the classes of solvers",
     "text": "small pieces of text",
 }

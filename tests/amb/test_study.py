@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb.errors import StudyError
+from amb.study.health import examine
 from amb.study.journal import Journal, read_journal
 from amb.study.manifest import Settings
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
@@ -161,3 +162,15 @@ def test_no_reader_executes_or_trusts_foreign_bytes(tmp_path: Path) -> None:
         writer.write_batch(pa.record_batch({"x": pa.array([1], pa.int8())}))
     assert read_journal(path) is None
     assert read_journal(path.rename(tmp_path / "j.journal")) is None
+
+
+def test_a_journal_of_another_run_is_set_aside_not_believed(tmp_path: Path) -> None:
+    """Two journals whose names were exchanged gave each run the other neuron's responses."""
+    study, trace = Study(tmp_path), trace_of([2])
+    other = dataclasses.replace(PLAN, seed=1)
+    study.journal(other, 3, Known(trace)).close()
+    study.journal_file(other.run_id).rename(study.journal_file(PLAN.run_id))
+    named = study.journal_file(PLAN.run_id)
+    assert [finding.repair for finding in examine(study) if finding.path == named] == ["set aside"]
+    assert study.unfinished(PLAN) is None
+    assert [path.name for path in (tmp_path / "damaged").iterdir()] == [named.name]
