@@ -3,21 +3,24 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from killing import Work, perform
 
 import amb
-from amb import FunctionProblem, Space
+from amb import Family, FunctionProblem, Space, Suite
 from amb.catalogue.given import Given
 from amb.catalogue.plugins import load_file
+from amb.catalogue.reference_points import save as save_references
 from amb.catalogue.solvers import resolve
 from amb.lab.experiment import template
 from amb.lab.laboratory import Laboratory, create
 from amb.lab.rehearsal import answer, subject_of
 from amb.lab.response_files import read_responses
+from amb.references.ascent import Effort
+from amb.references.measure import measure
 from amb.run.execute import execute
 from amb.run.plan import make_plan
 from amb.run.population import record, recordings
@@ -151,6 +154,41 @@ def several_neurons() -> None:
     record(runs, Study("recorded"), lambda spec: given.problem(spec, device="cpu"))
 
 
+class Lamp(FunctionProblem):
+    """Answers an image by the brightness of one pixel."""
+
+    group = "lamps"  # type: ignore[assignment]
+
+    @classmethod
+    def respond_together(cls, problems, images):  # type: ignore[no-untyped-def]
+        return np.stack([images.reshape(len(images), -1)[:, int(p.id[-1])] / 255 for p in problems], axis=1)
+
+
+class Lamps(Family):
+    name = "lamps/wall"
+
+    def layers(self) -> Mapping[str, int]:
+        return {"only": 3}
+
+    def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: object) -> Lamp:
+        return Lamp(lambda rows: rows[:, unit] / 15, Space.uniform(4, 16), id=f"{self.name}/{layer}/{unit}")
+
+    def natural_images(self, data: Path | None) -> np.ndarray:
+        return np.arange(20, dtype=np.uint8).reshape(5, 2, 2, 1)
+
+
+def measured_references() -> None:
+    """`amb references --state`, for a family that needs no data set."""
+    import amb.catalogue.problems
+
+    family = Lamps()
+    amb.catalogue.problems.family = lambda name: family  # type: ignore[assignment]
+    suites = [Suite(name, 1, (f"lamps/wall/only/{name}",), 10, 1, "") for name in "012"]
+    effort = Effort(prior=2000)
+    for found in measure(suites, data=None, device="cpu", effort=effort, progress=print, state=Path("measured")):
+        save_references(found, Path("points") / f"{found.suite}.json")
+
+
 def experiment(folder: str, neurons: Sequence[str], trials: int) -> None:
     """A small experiment with a simulated subject."""
     text = template(generator="toy", neurons=neurons, solver="cma", together=False, trials=trials, seed=1)
@@ -261,6 +299,7 @@ WORKS = [
     ),
     Work("doctor", ["study", "doctor", "damaged", "--repair"], outcome=runs_in("damaged")),
     Work("references", ["references", "quick", "--study", "one", "--out", "points"], writes=["points"]),
+    Work("references measured", call=measured_references, writes=["measured", "points"]),
     Work("train", call=train, writes=["trained/tiny.safetensors", "trained/tiny.card.json"]),
     Work("lab new", ["lab", "new", "another", "-g", "toy", "-t", "50"], writes=["another"]),
     Work("lab next", ["lab", "next", "lab/new"], before=lab_before, outcome=recorded_in("lab/new")),
