@@ -131,7 +131,7 @@ def flush_folder(folder: Path) -> None:
 
 def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
     with suppress(FileNotFoundError):
-        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISLNK(mode):
+        if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))  # a device would be replaced
     # One name for all processes: what a dead one left is overwritten, and a living one is waited for.
     temporary = path.with_name(f".{path.name}.tmp")
