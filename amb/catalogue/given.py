@@ -15,12 +15,13 @@ from amb.catalogue.solvers import SolverSpec, is_importable, resolve, spec_of
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.objective import Bounds, objective
-from amb.contracts.problem import REQUIRED, Problem
+from amb.contracts.problem import REQUIRED, FunctionProblem, Problem
 from amb.contracts.returned import attributes
 from amb.contracts.solver import Solver
 from amb.contracts.suite import Suite
 from amb.contracts.target import Target
 from amb.errors import SpecError
+from amb.fingerprint import fingerprint
 from amb.spec import Spec, split_specs
 
 SolverLike = str | type[Solver] | Solver | partial[Solver]
@@ -115,10 +116,22 @@ def name_problems(
             continue
         for problem in _problems_of(item, bounds):
             twin = objects.setdefault(problem.id, problem)
-            if twin.fingerprint != problem.fingerprint:
+            if twin.fingerprint != problem.fingerprint or _differ(twin, problem):
                 raise SpecError(f"two problems are called {problem.id}; give one of them, or its target, another name")
             names.append(problem.id)
     return names, objects
+
+
+def _differ(one: Problem, other: Problem) -> bool:
+    """Whether two problems of one id are defined by different functions, whose versions were left the same."""
+    if not (isinstance(one, FunctionProblem) and isinstance(other, FunctionProblem)):
+        return False
+    if one.function is other.function:
+        return False
+    try:
+        return fingerprint(one.function) != fingerprint(other.function)
+    except SpecError:  # their content cannot be told: two objects are two functions
+        return True
 
 
 def _items(given: object) -> Iterable[object]:

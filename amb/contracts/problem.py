@@ -39,7 +39,7 @@ class Evaluation:
         """The same, with its values as float64, if every candidate has a value.
 
         Raises:
-            PluginError: the number of arrays or of values is wrong, or they are not numbers.
+            PluginError: the number of arrays or of values is wrong, they are not numbers, or seconds are below 0.
         """
         columns = []
         for name, column in (("values", self.values), ("clean", self.clean)):
@@ -50,6 +50,11 @@ class Evaluation:
                 )
             rows = zip(problems, batches, column, strict=True)
             columns.append([numbers(values, (len(batch),), f"{one.id}: {name}") for one, batch, values in rows])
+        for name in ("generator_seconds", "target_seconds"):
+            spent = getattr(self, name)
+            if isinstance(spent, bool) or not isinstance(spent, int | float | np.number) or not 0 <= spent < np.inf:
+                what = f"{name} = {spent!r:.40}"
+                raise PluginError(f"{problems[0].id}: evaluate_together returned {what}; it is finite and at least 0")
         return replace(self, values=columns[0], clean=columns[1])
 
 
@@ -286,6 +291,19 @@ class FunctionProblem(Problem):
         if self.render is not None:
             return self.render
         return partial(draw_levels, space=self.space)
+
+
+def check_batching(problem: Problem) -> None:
+    """Refuse a problem that cannot be told by which batches it may join: before its first run.
+
+    Raises:
+        PluginError: `group` is no text, or `memory` no number of queries.
+    """
+    group, memory = problem.group, problem.memory
+    if not isinstance(group, str):
+        raise PluginError(f"{problem.id}: group is {group!r:.40}, but it must be a text")
+    if isinstance(memory, bool) or not isinstance(memory, int | np.integer) or memory < 0:
+        raise PluginError(f"{problem.id}: memory is {memory!r:.40}, but it must be a number of queries, at least 0")
 
 
 REQUIRED = {

@@ -8,7 +8,7 @@ from amb.activation import as_activations
 from amb.contracts.problem import Problem
 from amb.contracts.space import IntArray
 from amb.study.journal import Journal
-from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, RunPlan, RunRecord, Seconds, Status, Trace, distinct
+from amb.study.runs import RunPlan, RunRecord, Seconds, Status, Trace, distinct
 from amb.study.study import Study
 
 
@@ -27,9 +27,9 @@ def clean_value(
     return float(as_activations(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0]))
 
 
-def without_activation(trace: Trace) -> str:
-    """Why a recommended candidate has no activation."""
-    return NO_SUCCESS if np.isnan(trace.values).all() else NO_ACTIVATION
+def saw_nothing(trace: Trace) -> bool:
+    """Whether no query of the run succeeded: then it recommends nothing, since that would rest on nothing."""
+    return bool(np.isnan(trace.values).all())
 
 
 def store(

@@ -9,7 +9,7 @@ from time import sleep
 import numpy as np
 
 from amb.catalogue.solvers import SolverSpec, resolve
-from amb.contracts.problem import Problem
+from amb.contracts.problem import Problem, check_batching
 from amb.errors import AmbError, SpecError, StudyError
 from amb.foreign import contained, from_user, in_a_line
 from amb.run.descriptors import crowd_within
@@ -198,6 +198,7 @@ class _Execution:
             try:
                 problem = self._problem(plan.problem)
                 check_size(problem.space.d, int(problem.space.levels.max()), plan.budget)
+                check_batching(problem)
             except BaseException as cause:
                 if from_user(cause):
                     raise

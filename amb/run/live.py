@@ -16,12 +16,12 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
 from amb.foreign import contained, from_user, in_a_line
 from amb.run import answers
-from amb.run.ending import clean_value, store, without_activation
-from amb.run.isolation.solver import IsolatedSolver, RaisedInProcess, Refusal, isolated
+from amb.run.ending import clean_value, saw_nothing, store
+from amb.run.isolation.solver import IsolatedSolver, NoProcess, RaisedInProcess, Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within
 from amb.study.journal import Journal
 from amb.study.lock import Claim
-from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
+from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.study.study import Study
 
 T = TypeVar("T")
@@ -152,14 +152,16 @@ class LiveRun:
         trace = self._trace(self._batches) if self._journal is None else self._journal.trace()
         recommended: IntArray | None = None
         final = np.nan
-        if self.status is None:
+        if self.status is None and saw_nothing(trace):
+            self.message = NO_SUCCESS
+        elif self.status is None:
             recommended = self._guard(lambda: answers.recommend(self._live(), self.problem.space))
         if recommended is not None:
             try:
                 with contained():
                     final = clean_value(self.problem, recommended, trace, settle)
                 if np.isnan(final):
-                    self.message = without_activation(trace)
+                    self.message = NO_ACTIVATION
             except BaseException as cause:
                 if from_user(cause):
                     raise
@@ -281,8 +283,10 @@ class LiveRun:
                 self._solver.patience = left
             with contained(), within(left):
                 return call()
-        except OutOfTime as cause:
-            self._end("timeout", cause)
+        except OutOfTime as cause:  # without a limit, the solver raised it itself
+            self._end("crash" if left is None else "timeout", cause)
+        except NoProcess:
+            raise  # the machine's fault: the run begins when the command is repeated
         except SolverError as cause:  # raised while the solver is created, it means that the solver refuses the problem
             self._end("skip" if self._solver is None or isinstance(cause, Refusal) else "crash", cause)
         except BaseException as cause:
@@ -293,7 +297,7 @@ class LiveRun:
 
     def _end(self, status: Status, cause: BaseException) -> None:
         self.status = status
-        if isinstance(cause, OutOfTime):
+        if status == "timeout":
             self.message = f"stopped after {self.queries} queries: the limit of {self._limits.timeout:g} s is reached"
         elif status == "skip":
             self.message = str(cause)

@@ -14,9 +14,9 @@ from amb.contracts.problem import Evaluation, Problem
 from amb.contracts.space import FloatArray, IntArray
 from amb.foreign import contained, from_user
 from amb.run import answers
-from amb.run.ending import clean_value, store, without_activation
+from amb.run.ending import clean_value, saw_nothing, store
 from amb.study.journal import Journal
-from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Status, Trace
+from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.study.study import Study
 
 T = TypeVar("T")
@@ -130,12 +130,15 @@ class NeuronSearch:
             if not learn:
                 foreign = np.concatenate([np.repeat(np.arange(len(sizes)), sizes) for sizes in owners]) != neuron
                 self._guard(lambda: solver.learn(trace.candidates[foreign], trace.values[foreign]))
-            recommended = self._guard(lambda: answers.recommend(solver, space)) if self._status == "ok" else None
+            if self._status == "ok" and saw_nothing(trace):
+                self._message = NO_SUCCESS
+            elif self._status == "ok":
+                recommended = self._guard(lambda: answers.recommend(solver, space))
         if recommended is not None:
             measured = self._guard(lambda: clean_value(self.problem, recommended, trace))
             final = np.nan if measured is None else measured
             if self._status == "ok" and np.isnan(final):
-                self._message = without_activation(trace)
+                self._message = NO_ACTIVATION
         return store(
             self._study,
             self.plan,

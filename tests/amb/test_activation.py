@@ -33,3 +33,12 @@ def test_activations_that_rounding_would_make_equal_are_refused(tmp_path: Path) 
 def test_a_silent_neuron_is_no_small_activation(tmp_path: Path) -> None:
     result = amb.compare("random", level(0.0, "silent"), budget=10, study=tmp_path, progress=False)
     assert (result.runs["final"] == 0).all()
+
+
+def test_a_run_that_observed_nothing_has_no_activation(tmp_path: Path) -> None:
+    """Its recommendation rests on nothing; the noise-free value of the first candidate was stored as its success."""
+    problem = amb.problem("mnist-sngan/mnist-snn/out/1[lost=1]")
+    result = amb.compare("random", problem, budget=8, seeds=1, study=tmp_path, progress=False)
+    assert list(result.runs["failed"]) == [True]
+    shorter = amb.compare("random", problem, budget=4, seeds=1, study=tmp_path, progress=False)
+    assert list(shorter.runs["failed"]) == [True]

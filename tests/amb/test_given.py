@@ -221,3 +221,12 @@ def test_reports_show_what_excites_a_unit_of_your_own_network(tmp_path: Path) ->
     images = best_images(data.runs, data.traces, data.load, lambda name, fingerprint: None, data.problem)
     assert not images.notes
     assert [evolution.problem for evolution in images.evolutions] == ["toy/mine/0/1"]
+
+
+def test_two_functions_under_one_name_are_refused() -> None:
+    """The second was dropped without a word, and its runs were those of the first."""
+    space = amb.Space.uniform(3, 4)
+    rising = amb.FunctionProblem(lambda rows: rows.sum(axis=1) * 1.0, space, id="own/a/l/0")
+    falling = amb.FunctionProblem(lambda rows: -rows.sum(axis=1) * 1.0, space, id="own/a/l/0")
+    with pytest.raises(SpecError, match="two problems are called own/a/l/0"):
+        amb.compare("random", [rising, falling], budget=5, progress=False)

@@ -1,10 +1,11 @@
 """Whatever a solver does, only its own run ends, with a status and a reason; other runs are not affected."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -13,7 +14,8 @@ import pytest
 
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
-from amb.errors import SpecError
+from amb.contracts.problem import Evaluation, Problem
+from amb.errors import AmbError, SpecError
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.study.runs import RunPlan, RunRecord
@@ -348,3 +350,56 @@ def test_limits_that_make_no_sense_are_refused() -> None:
     for wrong in ({"timeout": 0}, {"timeout": float("nan")}, {"memory": 5}, {"memory": 0, "isolate": True}):
         with pytest.raises(SpecError):
             Limits(**wrong)  # type: ignore[arg-type]
+
+
+class Clock(FunctionProblem):
+    """Its clock jumped back."""
+
+    @classmethod
+    def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[np.ndarray]) -> Evaluation:
+        values = [batch.sum(axis=1) / 50.0 for batch in batches]
+        return Evaluation(values, values, -1.0, 0.0)
+
+
+class Listed(FunctionProblem):
+    @property
+    def group(self) -> str:
+        return ["a"]  # type: ignore[return-value]
+
+
+class Broken(FunctionProblem):
+    @property
+    def memory(self) -> int:
+        raise RuntimeError("no memory")
+
+
+@pytest.mark.parametrize("bad", [Clock, Listed, Broken])
+def test_a_bad_problem_ends_its_own_runs_only(tmp_path: Path, bad: type[FunctionProblem]) -> None:
+    """And the study can be read again: negative seconds were written, and then refused for good."""
+
+    def make(spec: str) -> FunctionProblem:
+        cls = bad if spec == "own/bad/l/0" else FunctionProblem
+        return cls(lambda rows: rows.mean(axis=1), SPACE, id=spec)
+
+    good = RunPlan("p/q/r/0", "print", "random", "1", 0, 20)
+    other = RunPlan("own/bad/l/0", "print", "random", "1", 0, 20)
+    for _ in range(2):
+        execute([good, other], Study(tmp_path), make)
+        ends = [Study(tmp_path).load(plan) for plan in (good, other)]
+        assert [end[0].failed for end in ends if end] == [False, True]
+
+
+def test_a_bench_without_room_for_a_process_blames_no_solver(tmp_path: Path) -> None:
+    """Nothing is stored about the run, and the same command runs it when there is room."""
+    study, plan = Study(tmp_path), RunPlan("p/q/r/0", "print", "random", "1", 0, 20)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 3, hard))
+    try:
+        with pytest.raises(AmbError, match="cannot begin a process for random: Too many open files"):
+            execute([plan], study, problem, limits=Limits(isolate=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert study.load(plan) is None
+    execute([plan], study, problem, limits=Limits(isolate=True))
+    assert study.load(plan) is not None

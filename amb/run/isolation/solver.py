@@ -38,6 +38,10 @@ class Refusal(SolverError):
     """The solver refused its problem when it was created."""
 
 
+class NoProcess(AmbError):
+    """The machine denies a process to a solver (files, memory, processes): no fault of the solver."""
+
+
 class RaisedInProcess(SolverError):
     """An exception that the solver raised in its process.
 
@@ -82,18 +86,14 @@ class IsolatedSolver(Solver):
         self._view = view
         self.patience: float | None = None
         self._memory = memory
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        self._process = subprocess.Popen(
-            # -P: a file in the current folder must not pass for a module of the solver's.
-            [sys.executable, "-P", "-m", "amb.run.isolation.supervisor", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # Ctrl-C reaches only the bench, which then ends its solvers
-            bufsize=0,
-        )
+        try:
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+            self._process = self._begin()
+        except OSError as cause:
+            raise NoProcess(
+                f"cannot begin a process for {spec}: {cause.strerror or cause}; nothing is stored about its run, so "
+                "repeat the command when there is room"
+            ) from cause
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -108,6 +108,24 @@ class IsolatedSolver(Solver):
             "view": None if view is None else described(view),
             "problem": "" if view is None else plan.problem,
         }
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
+        """The solver's process, which waits for its introduction.
+
+        Raises:
+            OSError: there is no room for one.
+        """
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        return subprocess.Popen(
+            # -P: a file in the current folder must not pass for a module of the solver's.
+            [sys.executable, "-P", "-m", "amb.run.isolation.supervisor", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,  # Ctrl-C reaches only the bench, which then ends its solvers
+            bufsize=0,
+        )
 
     def close(self) -> None:
         """End the process; idempotent."""

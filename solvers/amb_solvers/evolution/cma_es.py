@@ -42,8 +42,8 @@ class CMAES(BoxSolver):
         diagonal: bool = False,
     ) -> None:
         super().__init__(space, budget=budget, seed=seed)
-        if k < 0 or k == 1 or not scale > 0:
-            raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
+        if k < 0 or k == 1 or not 0 < scale <= 1e6:
+            raise SpecError(f"expected k = 0 or k >= 2, and 0 < scale <= 1e6, got k={k}, scale={scale}")
         if space.d < 2:
             raise SolverError("pycma needs at least two dimensions, and this space has one; use snes")
         self.k = k or population(space.d)

@@ -33,8 +33,8 @@ class CMAMargin(BatchSolver):
 
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 0, scale: float = 0.125) -> None:
         super().__init__(space, budget=budget, seed=seed)
-        if k < 0 or k == 1 or not scale > 0:
-            raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
+        if k < 0 or k == 1 or not 0 < scale <= 1e6:
+            raise SpecError(f"expected k = 0 or k >= 2, and 0 < scale <= 1e6, got k={k}, scale={scale}")
         self._free = np.flatnonzero(space.levels > 1)
         if len(self._free) < 2:
             raise SolverError("cmaes needs at least two dimensions with two levels or more; use one-plus-lambda")

@@ -27,8 +27,8 @@ class SNES(BoxSolver):
 
     def __init__(self, space: Space, *, budget: int, seed: int, k: int = 0, scale: float = 1.0) -> None:
         super().__init__(space, budget=budget, seed=seed)
-        if k < 0 or k == 1 or not scale > 0:
-            raise SpecError(f"expected k = 0 or k >= 2, and scale > 0, got k={k}, scale={scale}")
+        if k < 0 or k == 1 or not 0 < scale <= 1e6:
+            raise SpecError(f"expected k = 0 or k >= 2, and 0 < scale <= 1e6, got k={k}, scale={scale}")
         self.k = k or population(space.d)
         mean, deviation = prior_moments(space)
         self._mean: FloatArray = np.full(space.d, mean)

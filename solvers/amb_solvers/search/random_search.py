@@ -26,6 +26,8 @@ class RandomSearch(Solver):
         super().__init__(space, budget=budget, seed=seed)
         if draw not in get_args(Draw):
             raise SpecError(f"draw must be 'grid' or 'prior', got {draw!r}")
+        if k < 1:
+            raise SpecError(f"k must be at least 1, got {k}")
         self._sample = space.sample if draw == "grid" else space.sample_prior
         self.k = k
 
