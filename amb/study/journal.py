@@ -19,7 +19,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -151,7 +151,7 @@ class Journal:
     ) -> None:
         payload = b"".join(
             (
-                _NOTE.pack(len(values), continues, *astuple(seconds)),
+                _NOTE.pack(len(values), continues, seconds.solver, seconds.generator, seconds.target),
                 candidates.astype("<u2").tobytes(),
                 np.asarray(values, "<f8").tobytes(),
                 np.asarray(clean, "<f8").tobytes(),

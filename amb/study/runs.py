@@ -85,7 +85,10 @@ class RunPlan:
         Raises:
             ValueError: a name is too long, or a number out of range.
         """
-        RunPlan.from_content(asdict(self))
+        content = dict(vars(self))  # not asdict, which copies: a plan may have ten thousand runs
+        if self.recording is not None:
+            content["recording"] = asdict(self.recording)
+        RunPlan.from_content(content)
 
     @cached_property
     def run_id(self) -> str:
@@ -111,7 +114,7 @@ class RunPlan:
         """What seeds the solver, derived from problem, solver and seed, so that no two runs share a stream."""
         return self._derived(self.seed)
 
-    @property
+    @cached_property
     def noise_stream(self) -> int:
         """What seeds the noise that the run observes; independent of the solver's stream."""
         return self._derived(self.seed, 1)

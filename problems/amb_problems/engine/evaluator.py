@@ -1,6 +1,7 @@
 """Spike counts of single units, without computing layers, channels or frames that do not matter to them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -49,13 +50,23 @@ class Evaluator:
     def __init__(self, network: Network, *, device: str = "cpu", backend: Backend = "auto") -> None:
         self.network = network
         self.device = torch.device(device)
+        self._backend = backend
+
+    @cached_property
+    def algorithm(self) -> Algorithm:
+        """The algorithm of the convolutions, chosen by a trial on first use, which a report never needs."""
+        return _choose_algorithm(self._backend, self.device)
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The forward pass; made on first use."""
         on_cpu = self.device.type == "cpu"
         if on_cpu:
             keep_memory()
-        make: Callable[[Neuron, int], Kernels] = CompiledKernels if on_cpu and backend != "eager" else EagerKernels
-        self.algorithm = _choose_algorithm(backend, self.device)
-        kernels = make(network.neuron, network.frames)
-        self.forward = Forward(network, kernels, algorithm=self.algorithm, device=self.device)
+        compiled = on_cpu and self._backend != "eager"
+        make: Callable[[Neuron, int], Kernels] = CompiledKernels if compiled else EagerKernels
+        kernels = make(self.network.neuron, self.network.frames)
+        return Forward(self.network, kernels, algorithm=self.algorithm, device=self.device)
 
     def counts(
         self, images: Images, probes: Sequence[tuple[str, int]], *, chunk: int | None = None
@@ -145,6 +156,7 @@ class Evaluator:
         return _FIRST_LAYER_CHUNK if layer == self.network.names[0] else _CHUNK
 
     def _each(self, compute, chunks) -> None:  # type: ignore[no-untyped-def]
+        _ = self.forward  # made here, and not by every thread
         if self.device.type != "cpu" or len(chunks) < 2:
             for arguments in chunks:  # a lone chunk has all threads
                 compute(*arguments)
