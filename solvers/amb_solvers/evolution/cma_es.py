@@ -1,6 +1,5 @@
 """CMA-ES in the latent box, full and diagonal, from the package pycma."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from amb_solvers.shared.flat_start import FlatStart
 from amb_solvers.shared.latent_box import BoxSolver, prior_moments
 from amb_solvers.shared.losses import losses
 from amb_solvers.shared.private_random import PrivateRandom
+from amb_solvers.shared.pycma import quiet, strategy
 
 
 class CMAES(BoxSolver):
@@ -55,8 +55,7 @@ class CMAES(BoxSolver):
 
     def _generate(self) -> FloatArray:
         self._update()
-        with self._private.use(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet(self._private):
             if self._strategy is None or self._strategy.stop():
                 self._strategy = self._start()
             return np.array(self._strategy.ask())
@@ -78,8 +77,7 @@ class CMAES(BoxSolver):
             return
         points, negated = self._told
         self._told = None
-        with self._private.use(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet(self._private):
             self._strategy.tell(list(points), negated.tolist())
 
     def _absorb(self, candidates: FloatArray, values: FloatArray) -> None:
@@ -91,18 +89,9 @@ class CMAES(BoxSolver):
         self._told = np.concatenate([points, candidates[best]]), np.r_[negated, -values[best]]
 
     def _start(self) -> Any:
-        import cma
-
         mean, deviation = prior_moments(self.space)
-        options = {
-            "popsize": self.k,
-            "CMA_diagonal": self.diagonal,
-            "verbose": -9,
-            # pycma reseeds numpy's global state unless its seed is NaN and its normal numbers come from here.
-            "seed": np.nan,
-            "randn": self._normals,
-        }
-        return cma.CMAEvolutionStrategy(np.full(self.space.d, mean), self.scale * deviation, options)
+        start = np.full(self.space.d, mean)
+        return strategy(start, self.scale * deviation, k=self.k, diagonal=self.diagonal, normals=self._normals)
 
     def _normals(self, *shape: int) -> FloatArray:
         return self.rng.standard_normal(shape)

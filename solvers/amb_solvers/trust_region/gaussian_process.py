@@ -52,10 +52,11 @@ class GaussianProcess:
         half = solve_triangular(self._factor, targets, lower=True, check_finite=False)
         self._variance = float(half @ half / len(targets))
 
-    def mean(self) -> FloatArray:
-        """The posterior mean at the points themselves, float64[n]."""
+    def mean(self, points: FloatArray | None = None) -> FloatArray:
+        """The posterior mean at points float64[m, d], or at those that were fitted."""
         weights = cho_solve((self._factor, True), self._targets, check_finite=False)
-        return self.kernel.combined(self._products, self._squares) @ weights
+        shared = (self._products, self._squares) if points is None else pairs(points, self._points)
+        return self.kernel.combined(*shared) @ weights
 
     def draws(self, number: int, boldness: float, rng: np.random.Generator) -> Draws:
         """Functions drawn from the posterior by Matheron's rule, with `boldness` times its standard deviation."""

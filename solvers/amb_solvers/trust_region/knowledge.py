@@ -63,8 +63,7 @@ class Knowledge:
 
     def leaders(self, number: int) -> NDArray[np.intp]:
         """Rows with the highest posterior means, the best first; `fit` before."""
-        means = np.round(self.process.mean(), 9)  # a candidate's repeats are equal, however sums were rounded
-        return self._window[np.argsort(-means, kind="stable")[:number]]
+        return self._window[ranked(self.process.mean())[:number]]
 
     def points(self, candidates: IntArray) -> FloatArray:
         """Where candidates are, float64[n, d]."""
@@ -91,3 +90,8 @@ def standardized(values: FloatArray) -> FloatArray:
     scaled = values / (np.abs(values).max() or 1.0)  # squares of huge values overflow
     centred = scaled - scaled.mean()
     return np.asarray(centred / (centred.std() or 1.0))
+
+
+def ranked(means: FloatArray) -> NDArray[np.intp]:
+    """Positions of posterior means, the highest first; a candidate's repeats are equal, however sums were rounded."""
+    return np.argsort(-np.round(means, 9), kind="stable")

@@ -5,6 +5,7 @@ import numpy as np
 from amb.contracts.batches import BatchSolver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
+from amb_solvers.trust_region.handover import Handover
 from amb_solvers.trust_region.knowledge import Knowledge
 from amb_solvers.trust_region.region import Region
 
@@ -31,12 +32,16 @@ class TrustRegionGP(BatchSolver):
     value differs, there is noise, and the candidate with the highest posterior mean is recommended. As long as all
     values are equal, it draws from the prior.
 
+    The climbs stop at what the process cannot tell apart. So after `handover` values a diagonal CMA (pycma) continues
+    from the mean of the ten leaders, and whenever it stops, again; the process chooses a third of its offspring.
+
     Args:
         start: draws of the prior before the first regression.
         k: candidates of a batch.
         radius: of the ball at the start, in root mean square per coordinate and standard deviations of the prior.
         boldness: by how many posterior standard deviations draws differ from the posterior mean.
         steps: steps of a climb.
+        handover: values after which CMA continues.
 
     Raises:
         SpecError: a number out of range.
@@ -59,16 +64,19 @@ class TrustRegionGP(BatchSolver):
         radius: float = 0.6,
         boldness: float = 0.3,
         steps: int = 30,
+        handover: int = 300,
     ) -> None:
         super().__init__(space, budget=budget, seed=seed)
-        if start < 2 or k < 1 or not radius > 0 or boldness < 0 or steps < 1:
+        if start < 2 or k < 1 or not radius > 0 or boldness < 0 or steps < 1 or handover < start:
             raise SpecError(
-                "expected start >= 2, k >= 1, radius > 0, boldness >= 0 and steps >= 1, got "
-                f"start={start}, k={k}, radius={radius}, boldness={boldness}, steps={steps}"
+                "expected start >= 2, k >= 1, radius > 0, boldness >= 0, steps >= 1 and handover >= start, got "
+                f"start={start}, k={k}, radius={radius}, boldness={boldness}, steps={steps}, handover={handover}"
             )
         self.start, self.k, self.boldness, self.steps = start, k, boldness, steps
         self._known = Knowledge(space)
         self._region = Region(radius, space)
+        self.handover = handover
+        self._later: Handover | None = None
         self._batches = 0  # batches
         self._before = 0  # rows before the last batch
 
@@ -77,6 +85,10 @@ class TrustRegionGP(BatchSolver):
             return self.space.sample_prior(self.start, self.rng)
         known, count = self._known, len(self._known.values)
         known.fit()
+        if count >= self.handover:
+            if self._later is None:
+                self._later = Handover(known, self.seed, self.rng)
+            return self._later.generate()
         leaders = known.leaders(LEADERS)
         if self._batches:
             self._region.record(leaders[0] >= self._before)
@@ -103,6 +115,8 @@ class TrustRegionGP(BatchSolver):
 
     def _learn(self, values: FloatArray) -> None:
         self._known.add(self._batch.astype(np.int64), values)
+        if self._later is not None:
+            self._later.learn(values)
 
     def _absorb(self, candidates: IntArray, values: FloatArray) -> None:
         self._known.add(candidates, values)
