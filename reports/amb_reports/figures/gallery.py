@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from amb.contracts.problem import UInt8Array
@@ -94,39 +96,35 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
     for row, name in names[down].groupby(places[down]).first().items():
         y = TOP + int(row) * (CELL + CAPTION + GAP) + CELL / 2
         text(left - 14, y, "\n".join(_lines(name)), ha="right", va="center", weight="normal" if upright else "bold")
-    # All images are one picture: an axes for each of hundreds would take seconds.
-    sheet = np.full((height, width, 4), 255, np.uint8)
+    # One axes for all images: an axes for each of hundreds would take seconds.
+    axes = figure.add_axes((0, 0, 1, 1), zorder=-1, xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
     frames: dict[bool, list[Rectangle]] = {False: [], True: []}
     for item, row, column in zip(table.itertuples(), places[down], places[across], strict=True):
         x = left + int(column) * (CELL + GAP)
         y = TOP + int(row) * (CELL + CAPTION + GAP)
-        sheet[y : y + CELL, x : x + CELL, :3] = _enlarged(as_rgb(item.image))
+        _show(axes, as_rgb(item.image), x, y)
         frames[item.best].append(Rectangle((x, y), CELL, CELL))
         weight, colour = ("bold", BEST) if item.best else ("normal", INK)
         words = f"{item.activation:.3f}"
         text(x + CELL / 2, y + CELL + 15, words, ha="center", va="center", weight=weight, color=colour)
-    axes = figure.add_axes((0, 0, 1, 1), zorder=-1)
-    axes.axis("off")
-    axes.imshow(sheet, extent=(0, width, height, 0), interpolation="nearest", aspect="auto")
     for best, rectangles in frames.items():
         colour, line = (BEST, 2.2) if best else ("#bbbbbb", 0.6)
         axes.add_collection(
-            PatchCollection(rectangles, facecolor="none", edgecolor=colour, linewidth=line, joinstyle="miter")
+            PatchCollection(rectangles, facecolor="none", edgecolor=colour, linewidth=line, joinstyle="miter"),
+            autolim=False,
         )
     return figure
 
 
-def _enlarged(image: UInt8Array) -> UInt8Array:
-    """The image, as large as a cell without smoothing; white beside one that is not square."""
-    height, width = (max(1, round(CELL * side / max(image.shape[:2]))) for side in image.shape[:2])
-    rows, columns = (
-        ((np.arange(shown) + 0.5) * pixels / shown).astype(int)
-        for shown, pixels in zip((height, width), image.shape[:2], strict=True)
-    )
-    cell = np.full((CELL, CELL, 3), 255, np.uint8)
-    top, left = (CELL - height) // 2, (CELL - width) // 2
-    cell[top : top + height, left : left + width] = image[rows][:, columns]
-    return cell
+def _show(axes: Axes, image: UInt8Array, x: float, y: float) -> None:
+    """Show an image in the cell at a place, as large as fits, without smoothing."""
+    height, width = (CELL * side / max(image.shape[:2]) for side in image.shape[:2])
+    left, top = x + (CELL - width) / 2, y + (CELL - height) / 2
+    extent = (left, left + width, top + height, top)
+    shown = AxesImage(axes, extent=extent, interpolation="nearest", origin="upper")
+    shown.set_data(image)
+    axes.add_image(shown)
 
 
 def _lines(label: object) -> list[str]:
