@@ -190,7 +190,7 @@ def _number(value: Any, where: str) -> float | None:
         if isinstance(value, bool):
             raise ValueError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise LabError(f"{where} has {str(value)[:60]!r}; expected a number, or nothing for a rejected trial") from None
     if isnan(number):
         return None

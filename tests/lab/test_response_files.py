@@ -92,6 +92,12 @@ def test_columns_of_a_request_may_be_single_numbers() -> None:
     assert rows_of({"trial": [4, 5], "spikes": [60, []]}, ONE, "x") == [Row(4, "a", 5.0), Row(5, "a", 0.0)]
 
 
+@pytest.mark.parametrize("column", ["trial", "response"])
+def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
+    with pytest.raises(LabError, match="expected a number"):
+        rows_of({"trial": 4, "response": 1.5} | {column: 10**400}, ONE, "the request")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
