@@ -22,6 +22,7 @@ PUBLISHED = (
     "reference-codes.html",
     "reference-networks.html",
     "paper-snn-resnet18.html",
+    "atlas-snn-resnet18.html",
 )
 
 
