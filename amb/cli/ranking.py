@@ -27,22 +27,35 @@ class _Rendered:
 
 def ranking_table(analysis: "Analysis", *, width: int) -> Table:
     """The ranking with as many columns as fit `width` characters; the least important are left out first."""
-    from amb.stats import known, ranking_columns
-
-    columns = ranking_columns(analysis.question)
-    leaderboard = analysis.table
-    rows = leaderboard.to_dict("records")
-    rendered = [_render(column, [column.cell(row) for row in rows]) for column in known(columns, leaderboard).values()]
-    while len(rendered) > 1 and sum(r.width + GAP for r in rendered) - GAP > width:
-        # Drop the last of the least important columns; in a tiny terminal even those of priority 1.
-        least = max(rendered[1:], key=lambda r: r.column.priority).column.priority
-        rendered.remove([r for r in rendered[1:] if r.column.priority == least][-1])
+    rendered, _ = _fitting(analysis, width)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
     for r in rendered:
         table.add_column(r.header, justify=r.column.align, vertical="bottom", no_wrap=True)
     for cells in zip(*(r.cells for r in rendered), strict=True):
         table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
+
+
+def left_out_line(analysis: "Analysis", *, width: int) -> str:
+    """Which columns `ranking_table` leaves out for lack of width, and where they are; "" if it shows all."""
+    _, left_out = _fitting(analysis, width)
+    names = ", ".join(r.column.title.partition(",")[0] for r in left_out)  # without units
+    return f"Too narrow for {names}: widen the terminal, or see report.md or --json." if left_out else ""
+
+
+def _fitting(analysis: "Analysis", width: int) -> tuple[list["_Rendered"], list["_Rendered"]]:
+    """The columns that fit, and those that do not, both in the ranking's order."""
+    from amb.stats import known, ranking_columns
+
+    columns = known(ranking_columns(analysis.question), analysis.table).values()
+    rows = analysis.table.to_dict("records")
+    every = [_render(column, [column.cell(row) for row in rows]) for column in columns]
+    shown = list(every)
+    while len(shown) > 1 and sum(r.width + GAP for r in shown) - GAP > width:
+        # Drop the last of the least important columns; in a tiny terminal even those of priority 1.
+        least = max(shown[1:], key=lambda r: r.column.priority).column.priority
+        shown.remove([r for r in shown[1:] if r.column.priority == least][-1])
+    return shown, [r for r in every if r not in shown]
 
 
 def scope_line(comparison: "Comparison") -> str:

@@ -103,12 +103,14 @@ def _print_by_solver(runs: "pd.DataFrame", study: Path) -> None:
 
 def print_comparison(comparison: "Comparison") -> None:
     """Print the ranking and the verdict."""
-    from amb.cli.ranking import ranking_table, scope_line
+    from amb.cli.ranking import left_out_line, ranking_table, scope_line
 
     console = Console()
     console.print()
     console.print(ranking_table(comparison.analysis, width=console.width))
     console.print(plain(scope_line(comparison)), style="dim", markup=False)
+    if left_out := left_out_line(comparison.analysis, width=console.width):
+        console.print(plain(left_out), style="dim", markup=False)
     console.print()
     console.print(plain(comparison.verdict), style="bold", markup=False, highlight=False)
     console.print(plain(comparison.basis), style="dim", markup=False, highlight=False)

@@ -5,9 +5,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from amb.cli.ranking import ranking_table
+from amb.cli.ranking import left_out_line, ranking_table
 from amb.reports.contract import ReportData
-from amb.stats import ranking_columns
+from amb.stats import known, ranking_columns
 
 LONG = "nevergrad[name=DiscreteLenglerOnePlusOne,space=ordinal]"
 
@@ -48,3 +48,15 @@ def test_a_name_wider_than_the_terminal_leaves_the_numbers_whole(make_comparison
     lines = printed(comparison, 80)
     row = comparison.analysis.ranking.set_index("solver").loc[LONG]
     assert any(LONG in line and f"{row['score']:.3f}" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 160])
+def test_columns_that_do_not_fit_are_named_with_where_to_see_them(comparison: ReportData, width: int) -> None:
+    """Every column is either in the table or in that line."""
+    heads = " ".join(printed(comparison, width)[:-3]).split()
+    line = left_out_line(comparison.analysis, width=width)
+    assert not line or line.endswith("widen the terminal, or see report.md or --json.")
+    names = line.removeprefix("Too narrow for ").partition(": widen")[0].split(", ") if line else []
+    for title in (column.title for column in known(ranking_columns(), comparison.analysis.table).values()):
+        assert title.partition(",")[0] in names or set(title.split()) <= set(heads), title
+    assert left_out_line(comparison.analysis, width=300) == ""
