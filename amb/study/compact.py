@@ -38,7 +38,10 @@ def unpack(packed: bytes) -> tuple[RunRecord, Trace] | None:
     """The record and the compact trace that `pack` was given; None if the bytes are damaged."""
     if zlib.crc32(content := memoryview(packed)[4:]) != int.from_bytes(packed[:4], "little"):
         return None
-    columns = _DECODER.decode(content)
+    try:
+        columns = _DECODER.decode(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
     values = np.frombuffer(columns.values, "<f8").astype(np.float64)
     clean = values.copy() if columns.clean is None else np.frombuffer(columns.clean, "<f8").astype(np.float64)
     numbers = np.frombuffer(columns.numbers, f"<u{columns.number_width}").astype(np.int64) - 1

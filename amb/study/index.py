@@ -107,7 +107,9 @@ class Index:
         """The record and the compact trace of a run file that has not changed since it was read; None without them."""
         entry = self.find(run_file)
         packed = None if entry is None else self._packed(run_file.stem, entry)
-        return None if packed is None else unpack(packed)
+        run = None if packed is None else unpack(packed)
+        # Processes that share the open file after a fork may read each other's runs.
+        return run if run is not None and run[0].plan.run_id == run_file.stem else None
 
     def add(self, run_file: Path, file: Identity, record: RunRecord, trace: Trace) -> Entry:
         """Note what a run file holds that was read to its end.

@@ -80,7 +80,6 @@ def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray
 
 
 @cache
-@cache
 def _milestones(queries: int) -> NDArray[np.int64]:
     """Twenty moments per decade."""
     return np.unique(np.rint(np.geomspace(1, queries, max(2, int(20 * np.log10(queries + 1))))).astype(np.int64)) - 1
