@@ -79,6 +79,7 @@ function factsPart(data, i) {
   if (spread !== null) parts.push(h("section", {}, h("h3", {}, `Activations by ${data.images.toLocaleString("en")} natural images`), histogramChart(spread, of.activation[i], data.images), h("p", { class: "words" }, "Heights are square roots of the shares.")));
   if (of.class[i] !== NONE) {
     const n = data.classes.length, likely = Array.from(of.probabilities.subarray(i * n, (i + 1) * n), (value) => value / 255);
+    likely[of.class[i]] = of.probability[i]; // not rounded to 8 bits, so that chart and words agree
     parts.push(h("section", {}, h("h3", {}, "What the network sees in it"), classChart(data.classes, likely, of.natural_class[i] === NONE ? -1 : of.natural_class[i])));
   }
   const near = Array.from(of.near.subarray(i * 8, i * 8 + 8)).map((j, k) => [j, of.alike[i * 8 + k]]).filter(([j]) => j < data.count);
