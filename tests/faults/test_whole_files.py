@@ -88,12 +88,14 @@ def test_without_an_exchange_in_one_step_a_killed_process_loses_no_report(
     folder = tmp_path / "report"
     with draft_of(folder) as draft:
         (draft / "a").write_text("1")
-    if os.fork() == 0:
-        monkeypatch.setattr("amb.reports.draft.rename", lambda old, new: os.kill(os.getpid(), signal.SIGKILL))
-        with draft_of(folder) as draft:
-            (draft / "a").write_text("2")
-        os._exit(0)
-    assert os.WIFSIGNALED(os.wait()[1])
+    if (child := os.fork()) == 0:
+        try:
+            monkeypatch.setattr("amb.reports.draft.rename", lambda old, new: os.kill(os.getpid(), signal.SIGKILL))
+            with draft_of(folder) as draft:
+                (draft / "a").write_text("2")
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
     assert not folder.exists()
     with draft_of(folder) as draft:
         assert files(draft) == {"a": "1"}
