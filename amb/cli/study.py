@@ -18,7 +18,7 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     """Show what is finished, under way and failed, even from another terminal while the study runs."""
     from amb.cli.show import print_facts
     from amb.study.health import study_status
-    from amb.text import duration
+    from amb.text import duration, wrapped
 
     state = study_status(_open(study))
     alive = [run for run in state.under_way if run.alive]
@@ -42,7 +42,7 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     print_facts(facts, as_json=json)
     if not json:
         for line in [f"{r.outcome}: {r.plan.name} {r.reason}" for r in state.failed] + [*state.warnings]:
-            print(plain(line))
+            print(wrapped(plain(line)))
 
 
 @app.command("doctor")
