@@ -98,8 +98,14 @@ def read_runs(
 
 
 def no_finished_run(*studies: AnyStudy) -> str:
-    """What to say, instead of a comparison, about studies that hold no finished run."""
+    """What to say, instead of a comparison, about studies that hold no finished run of those asked for."""
     named = ", ".join(str(study.folder) for study in studies)
+    others = sum(len(study.run_files()) for study in studies if isinstance(study, Study))
+    if others:
+        return (
+            f"no run that {named} was last asked for is finished; of its {others:,} others, name those to compare with "
+            "--solvers, --problems and --seeds"
+        )
     return f"{named} holds no finished run; `amb study status` shows how far a study is"
 
 

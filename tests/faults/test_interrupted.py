@@ -75,6 +75,15 @@ def test_a_study_without_a_finished_run_is_refused_in_one_line(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("toy")
+def test_finished_runs_that_were_not_asked_for_last_are_mentioned(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path / "st", keep=lambda run: run.solver == "random")
+    with pytest.raises(
+        StudyError, match=r"no run that .* was last asked for is finished; of its 15 others, name those"
+    ):
+        amb.open(folder, solvers="climber")
+
+
+@pytest.mark.usefixtures("toy")
 def test_solvers_that_finished_different_problems_are_not_compared(tmp_path: Path) -> None:
     folder = interrupted(tmp_path / "st", keep=lambda run: (run.solver == "random") == (run.problem[-1] in "01"))
     result = amb.open(folder)
