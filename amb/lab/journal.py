@@ -146,12 +146,22 @@ class JournalContent:
     Attributes:
         events: in order; empty if there is no journal yet.
         size: bytes up to the end of the last whole line.
-        crc: checksum up to there.
+        checksums: of each event and all before it.
     """
 
     events: tuple[Event, ...] = ()
     size: int = 0
-    crc: int = 0
+    checksums: tuple[int, ...] = ()
+
+    @property
+    def crc(self) -> int:
+        """The checksum of all events."""
+        return self.checksums[-1] if self.checksums else 0
+
+    def blocks(self) -> list[str]:
+        """The checksum of each block's line, which no journal of another past has."""
+        pairs = zip(self.events, self.checksums, strict=True)
+        return [f"{crc:08x}" for event, crc in pairs if isinstance(event, BlockPlanned)]
 
 
 def read_journal(folder: Path, known: JournalContent | None = None) -> JournalContent:
@@ -172,7 +182,7 @@ def read_journal(folder: Path, known: JournalContent | None = None) -> JournalCo
     except OSError as cause:
         raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
     start = known if known and known.size <= len(content) else JournalContent()
-    events, size, crc = list(start.events), start.size, start.crc
+    events, checksums, size, crc = list(start.events), list(start.checksums), start.size, start.crc
     while (end := content.find(b"\n", size) + 1) > 0:
         try:
             line = msgspec.json.decode(content[size:end], type=_Line)
@@ -180,6 +190,7 @@ def read_journal(folder: Path, known: JournalContent | None = None) -> JournalCo
             if line.crc != f"{crc:08x}":
                 raise ValueError("the checksum is wrong")
             events.append(msgspec.json.decode(line.event, type=Event))
+            checksums.append(crc)
         except (ValueError, msgspec.DecodeError, LabError) as cause:
             if end == len(content) and b"\0" in content[size:]:
                 break
@@ -190,7 +201,7 @@ def read_journal(folder: Path, known: JournalContent | None = None) -> JournalCo
         size = end
     if events and not isinstance(events[0], Start):
         raise LabError(f"{path} does not begin with the start of an experiment; restore the file from a backup")
-    return JournalContent(tuple(events), size, crc)
+    return JournalContent(tuple(events), size, tuple(checksums))
 
 
 def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> JournalContent:
@@ -208,10 +219,11 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
         LabError: the file cannot be written; then none of the events counts.
     """
     path = folder / FILE
-    crc, lines = content.crc, []
+    crc, lines, checksums = content.crc, [], list(content.checksums)
     for event in events:
         encoded = msgspec.json.encode(event)
         crc = zlib.crc32(encoded, crc)
+        checksums.append(crc)
         lines.append(msgspec.json.encode(_Line(f"{crc:08x}", msgspec.Raw(encoded))) + b"\n")
     block = b"".join(lines)
     descriptor = -1
@@ -237,4 +249,4 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-    return JournalContent((*content.events, *events), content.size + len(block), crc)
+    return JournalContent((*content.events, *events), content.size + len(block), tuple(checksums))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amb.errors import LabError
-from amb.lab.blocks import block_folder, is_written, write_block
+from amb.lab.blocks import block_folder, is_written, refuse_another_journal, write_block, written_blocks
 from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment
 from amb.lab.history import History
 from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, append, read_journal
@@ -79,14 +79,17 @@ class Laboratory:
         """Read the settings, and what was added to the journal since the last call.
 
         Raises:
-            LabError: they are damaged, or settings were changed that the past depends on.
+            LabError: they are damaged, or settings were changed that the past depends on, or the journal is not the one
+                by which the blocks were made.
         """
+        written = written_blocks(self.folder)
         content = read_journal(self.folder, self._content)
         if content.events[: len(self._content.events)] != self._content.events:
             self.history, self._searches, self._content = History(), None, JournalContent()
         for event in content.events[len(self._content.events) :]:
             self.history.add(event)
         self._content = content
+        refuse_another_journal(self.folder, written, content)
         self.experiment = read_experiment(self.folder)
         if self.history.start is not None:
             refuse_changes(self.history.start.experiment, self.experiment)
@@ -201,7 +204,8 @@ class Laboratory:
         folder = self.block_folder(planned.block)
         if not is_written(folder):
             names = list(dict.fromkeys(p.stimulus for p in planned.order))
-            write_block(folder, planned, self.pictures().draw(names, self.history))
+            checksum = self._content.blocks()[planned.block - 1]
+            write_block(folder, planned, checksum, self.pictures().draw(names, self.history))
         trials = range(planned.first, planned.first + len(planned.order))
         return Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)))
 

@@ -23,6 +23,8 @@ def parse_settings(text: str, kind: type[T], where: str) -> T:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
         raise LabError(f"{where} is not TOML: {cause}") from cause
+    except RecursionError as cause:
+        raise LabError(f"{where}: lists or tables are nested too deeply; settings need two levels at most") from cause
     _refuse_unknown(content, kind, where, "")
     try:
         return msgspec.convert(content, kind)

@@ -3,12 +3,14 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from amb.errors import LabError
 from amb.lab.journal import FILE
 from amb.lab.laboratory import Laboratory
 
@@ -75,3 +77,51 @@ def test_every_kind_of_solver_is_resumed_where_it_was(folder: Path, tmp_path: Pa
     again = Laboratory(tmp_path / "again")
     assert again.history.candidates == steady.history.candidates
     assert [b.asks for b in again.history.blocks] == [b.asks for b in steady.history.blocks]
+
+
+@pytest.mark.parametrize("fault", ["emptied", "missing", "older", "of another experiment"])
+def test_an_experiment_never_starts_over_by_a_journal_that_is_not_its_own(folder: Path, fault: str) -> None:
+    """Every trial is on an animal: no command plans, writes or records anything, and says what to do in one line."""
+    lab = new_experiment(folder)
+    finish(lab, blocks=1)
+    journal = folder / FILE
+    backup = journal.read_bytes()
+    finish(lab, blocks=1)
+    if fault == "emptied":
+        journal.write_bytes(b"")
+    elif fault == "missing":
+        journal.unlink()
+    elif fault == "older":
+        journal.write_bytes(backup)
+    else:  # of the same settings, so that nothing but its past tells the two apart
+        other = new_experiment(folder.parent / "other")
+        finish(other, blocks=2)
+        journal.write_bytes((other.folder / FILE).read_bytes())
+    file = csv_file(folder.parent / "r.csv", [])
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for words in (["next", str(folder)], ["tell", str(folder), str(file)], ["status", str(folder)]):
+        refused = subprocess.run(
+            [sys.executable, "-m", "amb", "lab", *words], capture_output=True, text=True, check=False
+        )
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert " ".join(refused.stderr.split()).startswith("amb: ")
+        assert "restore the file from a backup" in " ".join(refused.stderr.split())
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_pictures_that_were_deleted_are_written_again_by_the_experiments_own_journal(folder: Path) -> None:
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    before = {path.name: path.read_bytes() for path in block.folder.iterdir()}
+    shutil.rmtree(folder / "blocks")
+    again = Laboratory(folder).next_block()
+    assert again is not None
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == before
+
+
+def test_settings_nested_without_end_are_refused(folder: Path) -> None:
+    new_experiment(folder)
+    (folder / "experiment.toml").write_text("a = " + "[" * 20_000 + "]" * 20_000)
+    with pytest.raises(LabError, match="nested too deeply"):
+        Laboratory(folder)
