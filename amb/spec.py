@@ -7,7 +7,7 @@ from math import isfinite
 from operator import index
 from pathlib import Path
 
-from amb.errors import SpecError
+from amb.errors import AmbError, SpecError
 
 Value = bool | int | float | str
 
@@ -172,6 +172,18 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         return Path(text).expanduser()
     except RuntimeError as cause:  # no such user, or no home
         raise SpecError(f"cannot expand {text!r}: {cause}; write the whole path") from cause
+
+
+def real_path(path: Path, error: type[AmbError] = SpecError) -> Path:
+    """The absolute path without links.
+
+    Raises:
+        AmbError: `error`, if a link in it leads back to itself.
+    """
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError) as cause:  # until Python 3.12, a loop is a RuntimeError
+        raise error(f"{path} is a link that leads back to itself, or cannot be looked up; delete the link") from cause
 
 
 def whole_number(value: object, what: str, least: int, most: int | None = None) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from amb.errors import AmbError, PluginError, unknown
 from amb.foreign import contained, from_user, in_a_line
-from amb.spec import user_path
+from amb.spec import real_path, user_path
 
 Kind = Literal[
     "suites",
@@ -206,7 +206,7 @@ def load_file(path: str | Path) -> list[Plugin]:
     Raises:
         PluginError: the file is missing, cannot be imported, or defines no plug-in.
     """
-    file = user_path(path).resolve()
+    file = real_path(user_path(path), PluginError)
     if not file.is_file():
         raise PluginError(f"no plug-in file {str(path)!r}; expected the path of a Python file")
     module_name = f"{_FILE_MODULE}{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"

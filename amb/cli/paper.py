@@ -17,9 +17,13 @@ def paper(
     study: Annotated[
         Path, typer.Option("--study", help="Folder for studies and report.", parser=user_path, metavar="<path>")
     ] = Path("amb-paper"),
-    units: Annotated[int | None, typer.Option("--units", help="Units of each layer instead of the effort's.")] = None,
-    budget: Annotated[int | None, typer.Option("--budget", "-b", help="Queries per run instead of these.")] = None,
-    curve: Annotated[int | None, typer.Option("--curve-budget", help="Queries of figure 5 instead of these.")] = None,
+    units: Annotated[int | None, typer.Option("--units", min=1, help="Units of each layer instead of these.")] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", "-b", min=1, help="Queries per run instead of these.")
+    ] = None,
+    curve: Annotated[
+        int | None, typer.Option("--curve-budget", min=1, help="Queries of figure 5 instead of these.")
+    ] = None,
     network: Annotated[str, typer.Option("--network", help="The network.")] = "snn-resnet18",
     generators: Annotated[
         str, typer.Option("--generators", "-g", help="Generators, the GAN first.")

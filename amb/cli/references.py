@@ -57,12 +57,17 @@ def references(
     from amb.references.ascent import Effort
     from amb.references.improve import improved
     from amb.references.measure import measure
+    from amb.study.durable import make_folder
     from amb.study.published import open_study
 
     o.load_plugins(plugin)
     chosen = [find_suite(name.strip()) for name in suites.split(",") if name.strip()]
     if not chosen:
         raise SpecError("no suite given; `amb problems list` shows the suites")
+    try:  # before hours of work
+        make_folder(out)
+    except OSError as cause:
+        raise SpecError(f"cannot write into {out}: {cause.strerror or cause}; choose another --out") from cause
     if study is not None:
         opened, stored = open_study(study), [of_suite(suite.name) for suite in chosen]
         missing = [suite.name for suite, known in zip(chosen, stored, strict=True) if known is None]

@@ -2,6 +2,7 @@
 
 import sys
 from inspect import signature
+from math import inf
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +11,7 @@ from amb.cli.running import interrupted_status
 from amb.contracts.device import check_device
 from amb.contracts.recipe import Recipe, TrainingProgress
 from amb.errors import SpecError
-from amb.spec import user_path
+from amb.spec import user_path, whole_number
 
 
 def run_recipe(
@@ -22,6 +23,9 @@ def run_recipe(
 
     data, out = user_path(data), user_path(out)
     device = check_device(device)
+    if minutes is not None and not 0 <= minutes < inf:
+        raise SpecError(f"minutes must be a number, at least 0, got {minutes:g}")
+    whole_number(seed, "the seed", 0, 2**63 - 1)
     recipe = load_function(find("recipes", name))
     if keep and "keep" not in signature(recipe).parameters:
         raise SpecError(f"the recipe of {name} stores no states in between; leave out --keep, which is for targets")

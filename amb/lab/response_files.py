@@ -187,8 +187,8 @@ def _number(value: Any, where: str) -> float | None:
     if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
         return None
     try:
-        if isinstance(value, bool):
-            raise ValueError
+        if isinstance(value, bool) or (isinstance(value, str) and ("_" in value or not value.isascii())):
+            raise ValueError  # Python alone reads 1_0 as 10
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise LabError(f"{where} has {str(value)[:60]!r}; expected a number, or nothing for a rejected trial") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
 from amb.comparison.result import Comparison
-from amb.errors import StudyError
+from amb.errors import SpecError, StudyError
 from amb.foreign import from_user, in_a_line
 from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
@@ -124,17 +124,21 @@ def write_leaderboard(
             written.
         PluginError: the report cannot be loaded, or can only report on comparisons.
     """
-    file = Path(file)
     file = user_path(file)
+    if not file.name or file.is_dir():
+        raise StudyError(f"cannot write {file}: it is a folder; --out names the file to write")
+    if title.encode(errors="replace").decode() != title:
+        raise SpecError(f"the title {title!r} is not UTF-8; set the terminal to UTF-8, or leave out the accents")
     writer = load_class(find("reports", report), StudyReport)
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
     words += ["--title", title] * bool(title)
     words += [] if budget is None else ["--budget", str(whole_number(budget, "the budget", 1))]
     words += question.to_options()
+    command = shlex.join(words).encode(errors="backslashreplace").decode()  # a folder's name may be any bytes
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return writer().write_studies(opened, file, question, title=title, command=shlex.join(words), budget=budget)
+        return writer().write_studies(opened, file, question, title=title, command=command, budget=budget)
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause
 

@@ -130,6 +130,8 @@ def flush_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
+    if not path.name:
+        raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
     with suppress(FileNotFoundError):
         if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))  # a device would be replaced
@@ -142,7 +144,7 @@ def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
         claim = unlocked()
     try:
         if isinstance(content, str):
-            temporary.write_bytes(content.encode())
+            temporary.write_bytes(_utf8(content, path))
         elif isinstance(content, bytes):
             temporary.write_bytes(content)
         else:
@@ -155,6 +157,14 @@ def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
         raise
     finally:
         claim.leave()  # another process may have a file of the temporary name by now
+
+
+def _utf8(text: str, path: Path) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as cause:  # a terminal or a file's name that is not UTF-8
+        part = cause.object[cause.start : cause.end]
+        raise OSError(errno.EILSEQ, f"its text has characters that are not UTF-8: {part!r}", str(path)) from cause
 
 
 def flush_file(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from amb.errors import StudyError
-from amb.spec import user_path
+from amb.spec import real_path, user_path
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_journal
 from amb.study.lock import unlocked
@@ -191,7 +191,7 @@ def _read(path: Path) -> Copy | None:
 
 
 def _source(folder: Path, into: Path) -> Study:
-    if folder.resolve() == into.resolve():
+    if real_path(folder, StudyError) == real_path(into, StudyError):
         raise StudyError(f"{folder} cannot be merged into itself; name the other studies only")
     study = open_study(folder)
     if not isinstance(study, Study):

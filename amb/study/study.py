@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from amb.errors import StudyError
-from amb.spec import user_path
+from amb.spec import real_path, user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.compact import compact
@@ -265,9 +265,9 @@ class Study:
 
     def _stay_inside(self) -> None:
         """Refuse a study with a link to the outside: nothing outside its folder may be written or deleted."""
-        inside = self.folder.resolve()
+        inside = real_path(self.folder, StudyError)
         for part in ("runs", "journal", "report", "damaged"):
-            place = (self.folder / part).resolve()
+            place = real_path(self.folder / part, StudyError)
             if not place.is_relative_to(inside):
                 raise StudyError(f"{self.folder / part} points outside the study, to {place}; replace it with a folder")
 

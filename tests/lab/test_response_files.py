@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from amb.errors import LabError
 from amb.lab.experiment import Experiment, Search
-from amb.lab.response_files import read_responses, rows_of
+from amb.lab.response_files import _number, read_responses, rows_of
 from amb.lab.responses import Row
 
 TWO = Experiment("toy", ("a", "b"), 100, (Search("cma", ("a",)),))
@@ -136,3 +136,9 @@ def test_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
             read_responses(tmp_path / name, TWO)
     with pytest.raises(LabError, match="there is no file"):
         read_responses(tmp_path / "none.csv", TWO)
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663", "\uff11"])
+def test_numbers_that_only_python_reads_are_refused(text: str) -> None:
+    with pytest.raises(LabError, match="expected a number"):
+        _number(text, "r.csv")
