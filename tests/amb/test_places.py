@@ -1,5 +1,6 @@
 """Places and texts that users give: what cannot be used is refused in one line, and nothing else happens."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,12 @@ def test_options_are_checked_before_hours_of_work(tmp_path: Path, words: list[st
     assert "Traceback" not in done.stderr
     assert any(word in done.stderr for word in ("curve-budget", "cannot write into", "minutes", "the seed"))
     assert [path.name for path in tmp_path.iterdir()] == ["FILE"]
+
+
+def test_what_is_not_a_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    """As root in a container, `--out /dev/null` would take it from the whole machine; a pipe needs no rights."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(StudyError, match="not a regular file"):
+        write_whole(pipe, "text")
+    assert pipe.is_fifo()

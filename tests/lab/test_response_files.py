@@ -142,3 +142,9 @@ def test_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
 def test_numbers_that_only_python_reads_are_refused(text: str) -> None:
     with pytest.raises(LabError, match="expected a number"):
         _number(text, "r.csv")
+
+
+def test_a_response_whose_sums_overflow_is_refused() -> None:
+    """MATLAB's largest number as a mark for "no answer" would turn the mean of its stimulus into a failed query."""
+    with pytest.raises(LabError, match="a response is finite"):
+        _number("1.7976931348623157e308", "r.csv")
