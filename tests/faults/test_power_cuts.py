@@ -120,9 +120,9 @@ class Expected:
 
 
 def presented(folder: Path) -> tuple:
-    """What an experiment presented and recorded, and the files of its blocks."""
+    """What an experiment presented and recorded, and the files of its blocks but for checksums of a past with times."""
     lab = Laboratory(folder / "lab")
-    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(lab.folder.rglob("block-*/*"))}
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(lab.folder.rglob("block-*/[!.]*"))}
     values = [lab.history.value(trial.number, "n1") for trial in lab.history.trials]
     return lab.history.trials, list(lab.history.candidates.values()), values, files
 
