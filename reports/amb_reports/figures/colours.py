@@ -118,6 +118,8 @@ SHIPPED = (
     "tt-exp", "gradient", "evosax", "nevergrad", "optuna", "cholesky-cma", "cma-margin", "cma-mean",
     "one-plus-lambda-resampling", "portfolio-transition", "protes-reference", "ttopt-quantized",
     "optima-tt-quantized", "inception-loop",
+    "trust-region-gp",
+    "tt-parents",
 )  # fmt: skip
 """Solvers with a colour of their own, in the order of `PAIRS`. Add new ones at the end, so that none changes."""
 
