@@ -222,7 +222,7 @@ def recorded_in(name: str) -> Callable[[Path], object]:
             [history.value(trial.number, neuron) for trial in history.trials for neuron in neurons],
             [block.asks for block in history.blocks],
             [
-                {p.name: p.read_bytes() for p in sorted(f.iterdir())}
+                {p.name: p.read_bytes() for p in sorted(f.glob("[!.]*"))}
                 for f in sorted((folder / name / "blocks").iterdir())
             ],
         )
