@@ -120,7 +120,8 @@ def parse_value(value: str, text: str) -> Value:
     lowered = value.lower()
     if lowered in ("true", "false"):
         return lowered == "true"
-    for number in (int, float):
+    # Python also reads digits of other scripts, and 1_0 as ten: a typing error, more likely than a number.
+    for number in (int, float) if value.isascii() and "_" not in value else ():
         try:
             parsed = number(value)
         except ValueError:

@@ -163,11 +163,11 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     """
     if isinstance(seeds, str):
         text = seeds.strip()
-        if bounds := re.fullmatch(r"(\d+)\.\.(\d+)", text):
+        if bounds := re.fullmatch(r"([0-9]+)\.\.([0-9]+)", text):
             seeds = range(_number(bounds[1]), _number(bounds[2]) + 1)
-        elif re.fullmatch(r"\d+", text):
+        elif re.fullmatch(r"[0-9]+", text):
             seeds = _number(text)
-        elif re.fullmatch(r"\d+(\s*,\s*\d+)+", text):
+        elif re.fullmatch(r"[0-9]+(\s*,\s*[0-9]+)+", text):
             seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")

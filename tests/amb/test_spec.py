@@ -55,10 +55,20 @@ def test_bad_specs_are_refused(text: str) -> None:
         Spec.parse(text)
 
 
-@pytest.mark.parametrize("text", ["0..99999999999", "100001", "3..100003", "3..2", "9" * 5000, "1,-2", ""])
+@pytest.mark.parametrize("text", ["0..99999999999", "100001", "3..100003", "3..2", "9" * 5000, "1,-2", "", "٣", "1_0"])
 def test_seeds_that_make_no_sense_are_refused_before_they_are_unrolled(text: str) -> None:
     with pytest.raises(SpecError, match="seed"):
         parse_seeds(text)
+
+
+@pytest.mark.parametrize("text", ["x[k=１]", "x[k=٣]"])
+def test_digits_of_other_scripts_are_no_numbers(text: str) -> None:
+    with pytest.raises(SpecError, match="bad value"):
+        Spec.parse(text)
+
+
+def test_an_underscore_makes_a_word() -> None:
+    assert Spec.parse("x[k=1_0]").options == (("k", "1_0"),)
 
 
 @given(st.integers(0, 999_000), st.integers(0, 50))
