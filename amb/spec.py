@@ -120,8 +120,7 @@ def parse_value(value: str, text: str) -> Value:
     lowered = value.lower()
     if lowered in ("true", "false"):
         return lowered == "true"
-    # Python also reads digits of other scripts, and 1_0 as ten: a typing error, more likely than a number.
-    for number in (int, float) if value.isascii() and "_" not in value else ():
+    for number in (int, float) if is_plain_number(value) else ():
         try:
             parsed = number(value)
         except ValueError:
@@ -185,6 +184,18 @@ def real_path(path: Path, error: type[AmbError] = SpecError) -> Path:
         return path.resolve()
     except (RuntimeError, OSError) as cause:  # until Python 3.12, a loop is a RuntimeError
         raise error(f"{path} is a link that leads back to itself, or cannot be looked up; delete the link") from cause
+
+
+def user_cache() -> Path:
+    """The folder of what can be made again: `AMB_CACHE`, else the user's cache folder; it need not exist."""
+    import platformdirs
+
+    return Path(os.environ.get("AMB_CACHE") or platformdirs.user_cache_dir("amb"))
+
+
+def is_plain_number(text: str) -> bool:
+    """Whether the text has none of the liberties that only Python takes with numbers: 1_0, digits of other scripts."""
+    return text.isascii() and "_" not in text
 
 
 def whole_number(value: object, what: str, least: int, most: int | None = None) -> int:

@@ -14,7 +14,7 @@ from platform import node
 from time import perf_counter
 
 from amb.contracts.suite import Suite
-from amb.spec import ProblemId
+from amb.spec import ProblemId, user_cache
 
 BATCH = 64
 """Queries in the batch that is timed."""
@@ -77,9 +77,7 @@ def _machine() -> str:
 
 
 def _file() -> Path:
-    import platformdirs
-
-    return Path(os.environ.get("AMB_CACHE") or platformdirs.user_cache_dir("amb")) / "times.json"
+    return user_cache() / "times.json"
 
 
 def _read() -> dict[str, dict[str, object]]:

@@ -66,16 +66,14 @@ def atlas(
 
     from rich.console import Console
 
-    from amb.run.display import display
+    from amb.cli.running import announced, interruptible
 
-    progress = display(Console(stderr=json))
-    progress.prepare()  # before imports that take seconds
+    progress = announced(as_json=json)  # before imports that take seconds
 
     from amb.atlas.make import atlas_of, plan_of, run
     from amb.atlas.report import write_page
     from amb.atlas.request import make_request
     from amb.cli.analyse import print_measures
-    from amb.cli.running import interruptible
     from amb.meis.write import plain_rows, write_tables
     from amb.text import plural
 

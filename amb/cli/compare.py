@@ -31,15 +31,11 @@ def compare(
     json: o.Json = False,
 ) -> None:
     """Compare solvers: run what is missing, print the table and the verdict, write the report."""
-    from rich.console import Console
+    from amb.cli.running import announced, interruptible
 
-    from amb.run.display import display
-
-    progress = display(Console(stderr=json))
-    progress.prepare()  # before imports that take seconds
+    progress = announced(as_json=json)  # before imports that take seconds
 
     from amb.cli.reporting import print_and_write
-    from amb.cli.running import interruptible
     from amb.comparison.compare import compare as run_comparison
 
     o.load_plugins(plugin)

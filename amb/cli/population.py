@@ -30,14 +30,10 @@ def population(
 
     The recordings are runs of a study: stored ones are not repeated, interrupted ones are resumed.
     """
-    from rich.console import Console
+    from amb.cli.running import announced, interruptible
 
-    from amb.run.display import display
+    progress = announced(as_json=json)  # before imports that take seconds
 
-    progress = display(Console(stderr=json))
-    progress.prepare()  # before imports that take seconds
-
-    from amb.cli.running import interruptible
     from amb.comparison.population import population as run_population
 
     o.load_plugins(plugin)

@@ -22,14 +22,10 @@ def run(
     json: o.Json = False,
 ) -> None:
     """Run solvers on problems and store the runs in a study; stored runs are not repeated."""
-    from rich.console import Console
+    from amb.cli.running import announced, interruptible
 
-    from amb.run.display import display
+    progress = announced(as_json=json)  # before imports that take seconds
 
-    progress = display(Console(stderr=json))
-    progress.prepare()  # before imports that take seconds
-
-    from amb.cli.running import interruptible
     from amb.cli.show import print_runs
     from amb.comparison.table import read_runs
     from amb.run.dispatch import carry_out

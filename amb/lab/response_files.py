@@ -25,6 +25,7 @@ from amb.errors import LabError, suggestion
 from amb.lab.experiment import COLUMNS, Experiment
 from amb.lab.matlab import read_mat
 from amb.lab.responses import Row
+from amb.spec import is_plain_number
 from amb.study.untrusted import MEBIBYTE, read_bytes
 
 SUFFIXES = (".csv", ".parquet", ".mat")
@@ -187,8 +188,8 @@ def _number(value: Any, where: str) -> float | None:
     if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
         return None
     try:
-        if isinstance(value, bool) or (isinstance(value, str) and ("_" in value or not value.isascii())):
-            raise ValueError  # Python alone reads 1_0 as 10
+        if isinstance(value, bool) or (isinstance(value, str) and not is_plain_number(value)):
+            raise ValueError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise LabError(f"{where} has {str(value)[:60]!r}; expected a number, or nothing for a rejected trial") from None

@@ -10,7 +10,7 @@ import numpy as np
 from amb.compiling import announce_to
 from amb.contracts.reference import Reference
 from amb.errors import AmbError
-from amb.run.progress import Progress, UnderWay
+from amb.run.progress import LOADING, Progress, UnderWay
 from amb.run.standings import Standing, Standings
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.untrusted import plain
@@ -56,7 +56,7 @@ class _Display(Progress):
         self._drawn = -np.inf
         self._preparing = ""
 
-    def prepare(self, message: str = "Loading solvers and networks ...") -> None:
+    def prepare(self, message: str = LOADING) -> None:
         if message != self._preparing:  # a command says it before it imports what says it again
             self._preparing = message
             self._say(message)

@@ -23,10 +23,14 @@ class UnderWay(Protocol):
     seconds: Seconds
 
 
+LOADING = "Loading solvers and networks ..."
+"""What every command prepares that runs something."""
+
+
 class Progress:
     """Receives the events of a study: `prepare`, `begin`, then `update` and `finished` many times, then `end`."""
 
-    def prepare(self, message: str = "Loading solvers and networks ...") -> None:
+    def prepare(self, message: str = LOADING) -> None:
         """Something that takes a while happens before the runs begin."""
 
     def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from time import monotonic
 
-from amb.run.progress import Progress, UnderWay
+from amb.run.progress import LOADING, Progress, UnderWay
 from amb.study.log import Level, StudyLog
 from amb.study.runs import RunPlan, RunRecord, Seconds
 
@@ -28,7 +28,7 @@ class Watch(Progress):
         self._spent: dict[str, Seconds] = defaultdict(Seconds)
         self._slow: set[str] = set()
 
-    def prepare(self, message: str = "Loading solvers and networks ...") -> None:
+    def prepare(self, message: str = LOADING) -> None:
         """Pass it on."""
         self._inner.prepare(message)
 

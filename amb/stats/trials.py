@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from amb.stats.effects import hodges_lehmann
 from amb.stats.equal import equal_seeds
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
@@ -45,7 +46,7 @@ def trials_needed(
         over problems; networks, fewer_on (networks on which the solver needs fewer), network_ratio, network_low,
         network_high, p_networks. Empty if no problem has thresholds.
     """
-    known = ranges(runs, traces)
+    hits = queries_to(runs, traces, fractions=fractions, bounds=ranges(runs, traces))
     rows = []
     for solver in dict.fromkeys(runs["solver"]):
         if solver == base:
@@ -53,9 +54,8 @@ def trials_needed(
         pair = _shared(runs[runs["solver"].isin([solver, base])])
         if pair.empty:
             continue
-        hits = queries_to(pair, traces, fractions=fractions, bounds=known)
         targets = pair.drop_duplicates("problem").set_index("problem")["target"]
-        for fraction, part in hits.groupby("fraction"):
+        for fraction, part in hits.merge(pair[["problem", "solver", "seed"]]).groupby("fraction"):
             row = _compare(part, targets, str(solver), base, level)
             rows.append({"solver": solver, "base": base, "fraction": float(str(fraction)), **row})
     table = pd.DataFrame(rows)
@@ -103,8 +103,7 @@ def _estimate(logs: NDArray[np.float64], level: float) -> tuple[float, float, fl
     """Hodges-Lehmann estimate of a ratio from its logarithms, its interval, and p against 1 and against a half."""
     if not len(logs):
         return np.nan, np.nan, np.nan, 1.0, 1.0
-    i, j = np.triu_indices(len(logs))
-    centre = float(np.median((logs[i] + logs[j]) / 2))
+    centre = float(hodges_lehmann(logs))
     low, high = signed_rank_interval(logs, level=level)
     one, half = signed_rank(logs)[0], signed_rank(logs - HALF)[0]
     return float(np.exp(centre)), float(np.exp(low)), float(np.exp(high)), one, half

@@ -146,19 +146,7 @@ def enter(folder: Path, *, alone: bool) -> Claim | None:
 
 def is_abandoned(folder: Path) -> bool:
     """Whether no living process uses a folder (see `enter`); False if that cannot be found out."""
-    if fcntl is None:
-        return False
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | _NO_LINK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return _is_free(folder, _NO_LINK, shared=False) is True
 
 
 def unlocked() -> Claim:
@@ -168,18 +156,23 @@ def unlocked() -> Claim:
 
 def is_claimed(path: Path) -> bool:
     """Whether a living process holds the claim; writes nothing."""
-    if fcntl is None or not path.exists():
-        return False
+    return path.exists() and _is_free(path, shared=True) is False
+
+
+def _is_free(path: Path, flags: int = 0, *, shared: bool) -> bool | None:
+    """Whether a lock on a file or folder could be had now; None if that cannot be found out. Nothing stays locked."""
+    if fcntl is None:
+        return None
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     except OSError:
-        return False
+        return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    except OSError:
         return False
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
-    return False
+    return True

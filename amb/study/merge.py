@@ -86,7 +86,7 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
             destination = Study(folder)
             # First, so that an interrupted merge leaves a study that the same command completes.
             destination.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
-        before = {path.stem for path in (destination.folder / "runs").glob("*.parquet")}
+        before = {path.stem for path in destination.run_files()}
         copied = [path for path in finished.values() if path.parent.parent != destination.folder]
         for path in copied:
             write_whole(destination.run_file(path.stem), partial(shutil.copyfile, path))
@@ -171,8 +171,7 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
 
 
 def _copies(study: Study, kind: str) -> Iterator[Copy]:
-    folder = study.folder / kind
-    for path in find_journals(folder) if kind == "journal" else sorted(folder.glob("*.parquet")):
+    for path in find_journals(study.folder / kind) if kind == "journal" else study.run_files():
         if copy := _read(path):
             yield copy
 

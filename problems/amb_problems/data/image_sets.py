@@ -6,7 +6,6 @@ itself is never written to.
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from amb.errors import DataError, unknown
+from amb.spec import user_cache
 from amb.study.durable import make_folder, write_whole
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
@@ -96,9 +96,7 @@ def load(name: DatasetName, folder: Path | None = None) -> Dataset:
 
 def cache_folder() -> Path:
     """The folder for decoded and downloaded image sets (`AMB_CACHE`, else the user's cache folder)."""
-    import platformdirs
-
-    return Path(os.environ.get("AMB_CACHE") or platformdirs.user_cache_dir("amb")) / "data"
+    return user_cache() / "data"
 
 
 def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:

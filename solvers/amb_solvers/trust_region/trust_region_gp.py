@@ -77,7 +77,7 @@ class TrustRegionGP(BatchSolver):
         self._region = Region(radius, space)
         self.handover = handover
         self._later: Handover | None = None
-        self._batches = 0  # batches
+        self._batches = 0
         self._before = 0  # rows before the last batch
 
     def _generate(self) -> IntArray:
