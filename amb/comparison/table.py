@@ -73,6 +73,12 @@ def read_runs(
         else:
             raise StudyError(_lacks(study, run))
     if missing and not found:
+        others = len(study.run_files()) if isinstance(study, Study) else 0
+        if others:
+            raise StudyError(
+                f"no run that {study.folder} was last asked for is finished; of its {others:,} others, name those to "
+                "compare with --solvers, --problems and --seeds"
+            )
         raise StudyError(no_finished_run(study))
     budget = min((min(record.plan.budget, run.budget) for run, record, _ in found), default=plan.budget)
     shorter = sum(record.plan.budget < run.budget for run, record, _ in found)
@@ -98,14 +104,8 @@ def read_runs(
 
 
 def no_finished_run(*studies: AnyStudy) -> str:
-    """What to say, instead of a comparison, about studies that hold no finished run of those asked for."""
+    """What to say, instead of a comparison, about studies that hold no finished run that can be compared."""
     named = ", ".join(str(study.folder) for study in studies)
-    others = sum(len(study.run_files()) for study in studies if isinstance(study, Study))
-    if others:
-        return (
-            f"no run that {named} was last asked for is finished; of its {others:,} others, name those to compare with "
-            "--solvers, --problems and --seeds"
-        )
     return f"{named} holds no finished run; `amb study status` shows how far a study is"
 
 

@@ -1,6 +1,7 @@
 """Replacing a folder that reports are written into as a whole, so that readers never see half of one."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,15 +54,10 @@ def _turn(folder: Path) -> Claim:
 
 
 def _new_draft(folder: Path) -> tuple[Path, Claim]:
-    number = 0
-    while True:
-        draft = folder.with_name(f".{folder.name}-draft-{number}")
-        try:
-            draft.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return draft, enter(draft, alone=True) or unlocked()
+    # Never used before: when a draft has become the folder, its process still deletes the old one by this name.
+    draft = folder.with_name(f".{folder.name}-draft-{secrets.token_hex(8)}")
+    draft.mkdir()
+    return draft, enter(draft, alone=True) or unlocked()
 
 
 def _copy(folder: Path, draft: Path) -> Stamps:

@@ -80,6 +80,15 @@ def test_drafts_of_dead_processes_are_deleted_and_those_of_living_ones_are_not(t
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+def test_no_draft_has_the_name_of_an_earlier_one(tmp_path: Path) -> None:
+    """Its process may still be deleting the folder that it replaced, and would delete another one's draft."""
+    names = set()
+    for _ in range(3):
+        with draft_of(tmp_path / "report") as draft:
+            names.add(draft.name)
+    assert len(names) == 3
+
+
 def test_without_an_exchange_in_one_step_a_killed_process_loses_no_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,12 @@ def test_runs_of_earlier_versions_are_left_out_and_counted(make_study) -> None: 
     assert "random" not in set(made.runs["solver"])
     assert made.sources[0].left_out == 24
     assert "24 runs of earlier solver versions" in made.notes[-1]
+    for solver in study.manifest.solvers:
+        study.manifest.solvers[solver] = "2"
+    with pytest.raises(
+        StudyError, match=rf"holds no finished run;.*; {len(study.runs)} runs of earlier solver versions"
+    ):
+        board(study)
 
 
 def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

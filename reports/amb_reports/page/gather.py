@@ -61,7 +61,8 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
             else:
                 left_out[number] += 1
     if not stored:
-        raise StudyError(no_finished_run(*studies))
+        others = f"; {plural(sum(left_out), 'run')} {_NOT_COMPARED} cannot be compared" if sum(left_out) else ""
+        raise StudyError(no_finished_run(*studies) + others)
     order = _order(studies)
     runs = sorted(stored.values(), key=lambda run: order(run.record))
     timed = _same_machine(studies)
@@ -282,10 +283,10 @@ def _unfinished(studies: Studies, found: Container[Cell]) -> list[str]:
     return notes
 
 
+_NOT_COMPARED = "of earlier solver versions, other weights, or several neurons at once"
+
+
 def _left_out(sources: Sequence[Source]) -> list[str]:
     return [
-        f"{s.name} also holds {plural(s.left_out, 'run')} of earlier solver versions, other weights, or several "
-        "neurons at once, left out here"
-        for s in sources
-        if s.left_out
+        f"{s.name} also holds {plural(s.left_out, 'run')} {_NOT_COMPARED}, left out here" for s in sources if s.left_out
     ]
