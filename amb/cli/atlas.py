@@ -7,7 +7,7 @@ import typer
 
 from amb.cli import options as o
 from amb.cli.analyse import Data, Noise, Presentations
-from amb.spec import user_path
+from amb.spec import split_specs, user_path
 
 
 def atlas(
@@ -82,8 +82,8 @@ def atlas(
     console = Console(stderr=True)
     request = make_request(
         network,
-        generators=_names(generators),
-        layers=_names(layers),
+        generators=split_specs(generators or ""),
+        layers=split_specs(layers or ""),
         units=units,
         history=history if states is None else user_path(states),
     )
@@ -116,7 +116,3 @@ def atlas(
         print(f"Note: {note}.")
     print(f"Tables: {folder / 'analysis'}")
     print(f"The atlas: {page}")
-
-
-def _names(text: str | None) -> list[str]:
-    return [] if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from amb.cli import options as o
-from amb.spec import user_path
+from amb.spec import split_specs, user_path
 
 if TYPE_CHECKING:
     from amb.lab.laboratory import Block, Receipt
@@ -48,7 +48,7 @@ def new(
     from amb.lab.stimuli import images_in
 
     o.load_plugins(plugin)
-    names = [name.strip() for name in neurons.split(",")]
+    names = split_specs(neurons)
     text = template(generator=generator, neurons=names, solver=solver, together=together, trials=trials, seed=seed)
     experiment = create(folder, text, images_in([user_path(place) for place in references or []]))
     sizes = batch_sizes(experiment)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
-from amb.spec import user_path
+from amb.spec import split_specs, user_path
 
 
 def paper(
@@ -17,12 +17,14 @@ def paper(
     study: Annotated[
         Path, typer.Option("--study", help="Folder for studies and report.", parser=user_path, metavar="<path>")
     ] = Path("amb-paper"),
-    units: Annotated[int | None, typer.Option("--units", min=1, help="Units of each layer instead of these.")] = None,
+    units: Annotated[
+        int | None, typer.Option("--units", min=1, help="Units of each layer, instead of the effort's.")
+    ] = None,
     budget: Annotated[
-        int | None, typer.Option("--budget", "-b", min=1, help="Queries per run instead of these.")
+        int | None, typer.Option("--budget", "-b", min=1, help="Queries per run, instead of the effort's.")
     ] = None,
     curve: Annotated[
-        int | None, typer.Option("--curve-budget", min=1, help="Queries of figure 5 instead of these.")
+        int | None, typer.Option("--curve-budget", min=1, help="Queries of figure 5, instead of the effort's.")
     ] = None,
     network: Annotated[str, typer.Option("--network", help="The network.")] = "snn-resnet18",
     generators: Annotated[
@@ -63,7 +65,7 @@ def paper(
             study,
             chosen,
             network=network,
-            generators=tuple(name.strip() for name in generators.split(",")),
+            generators=tuple(split_specs(generators)),
             device=device,
             progress=display(Console(stderr=json)),
             say=lambda line: console.print(line[:1].upper() + line[1:] + " ...", style="dim", highlight=False),

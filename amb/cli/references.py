@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
-from amb.spec import user_path
+from amb.spec import split_specs, user_path
 
 
 def references(
@@ -61,7 +61,7 @@ def references(
     from amb.study.published import open_study
 
     o.load_plugins(plugin)
-    chosen = [find_suite(name.strip()) for name in suites.split(",") if name.strip()]
+    chosen = [find_suite(name) for name in split_specs(suites)]
     if not chosen:
         raise SpecError("no suite given; `amb problems list` shows the suites")
     try:  # before hours of work

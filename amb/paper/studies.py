@@ -64,7 +64,7 @@ def run_studies(
         folder: holds the studies `units` and `curves`; the same call resumes.
         effort: how much to spend.
         network: the network; the paper's is a spiking ResNet-18.
-        generators: the GAN first.
+        generators: the GAN first; by default as in `make_request`.
         noise: input noise under which inputs are classified; None: none.
         device: where networks run.
         progress: receives the events of the runs.
@@ -83,7 +83,7 @@ def run_studies(
     first = next(iter(request.units))
     curves = make_plan(
         effort.all_solvers,
-        f"{generators[0]}/{network}/{first}/0",
+        f"{request.generators[0]}/{network}/{first}/0",
         budget=effort.curve_budget,
         seeds=effort.curve_seeds,
         device=device,

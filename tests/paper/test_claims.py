@@ -125,3 +125,12 @@ def test_the_command_ends_with_a_page_that_a_browser_shows(tmp_path: Path) -> No
     assert [f'id="figure-{number}"' in shot for number in (5, 6, 7, 8, 9, 10, 11)] == [True] * 7
     assert shot.count("<article") == 13
     assert sum(verdict in shot for verdict in set(verdicts)) == len(set(verdicts))
+
+
+def test_without_generators_the_command_takes_one_that_fits(tmp_path: Path) -> None:
+    words = (
+        "paper --effort quick --network mnist-snn --units 1 --budget 5 --curve-budget 5 --study p --json --generators ,"
+    )
+    done = subprocess.run([sys.executable, "-m", "amb", *words.split()], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p" / "paper.html").exists()
