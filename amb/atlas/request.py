@@ -104,7 +104,7 @@ def make_request(
             where = "are shipped with it" if folder is None else f"lie in {folder}"
             raise SpecError(
                 f"no states of {network} in the course of its training {where}: "
-                f"`amb train {network} --keep 8` stores some, and --history FOLDER names the folder"
+                f"`amb train {network} --keep 8` stores some, and --states FOLDER names the folder"
             )
     return Request(target, tuple(chosen), by_layer, tuple(states))
 

@@ -62,15 +62,7 @@ class Plan:
 
     def notes(self) -> list[str]:
         """What a user must know before the runs: refusals, and what only this process finds by its name."""
-        unnamed = self.given.unnamed()
-        return [
-            *self.refusals,
-            *(
-                f"{name} was given as an object: resuming its runs needs amb.compare and that object again, since its "
-                "name finds nothing; give it a name by registering it, or in a file for --plugin"
-                for name in unnamed
-            ),
-        ]
+        return [*self.refusals, *_resumed_by_objects(self.given.unnamed())]
 
     def canonical_solver(self, spec: str) -> str:
         """The canonical form of one of the plan's solvers.
@@ -101,6 +93,17 @@ class Plan:
             with_reference=with_reference,
             given=tuple(sorted(self.given.unnamed())),
         )
+
+
+def _resumed_by_objects(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - 2:,} more" if len(names) > 2 else ""
+    were = f"{', '.join(names[:2])}{more} {'was given as an object' if len(names) == 1 else 'were given as objects'}"
+    return [
+        f"{were}, and no name finds {'it' if len(names) == 1 else 'them'}: the command or call that began the study "
+        "resumes these runs; others need a name, by registering it, or by a file for --plugin"
+    ]
 
 
 def make_plan(

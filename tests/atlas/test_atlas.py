@@ -105,6 +105,20 @@ def test_without_stored_states_a_history_is_refused_with_the_fix(tmp_path: Path)
         make_request("mnist-snn", units=1, history=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["mnist-snn", "snn-cnn"])
+def test_the_states_of_a_training_come_with_their_responses(name: str) -> None:
+    """Class units become selective in the course of the training, as their responses to natural images tell."""
+    states = amb.target(name).states()
+    assert len(states) == 8
+    assert len({state.fingerprint for state in states}) == 8
+    selectivity = []
+    for state in states:
+        responses = state.natural_responses()
+        assert responses is not None
+        selectivity.append(np.mean([responses.selectivity(responses.row["out", unit]) for unit in range(10)]))
+    assert selectivity[0] < selectivity[4] < selectivity[7]
+
+
 def test_units_are_followed_through_the_training(tmp_path: Path) -> None:
     """The shipped states are searched in the same study, and their responses to natural images are shipped, too."""
     words = "atlas mnist-snn --layers out --units 1 --solvers random --budget 10 --history --study s --json"
@@ -116,6 +130,7 @@ def test_units_are_followed_through_the_training(tmp_path: Path) -> None:
     steps = [int(state.name.rsplit("-", 1)[1]) for state in states]
     assert steps == sorted(steps)
     assert len(steps) == 8
+    assert done.stderr.count("given as") == 1, "one line about all of them"
     selectivity = [row["selectivity"] for row in layers]
     assert all(value is not None for value in selectivity)
     assert selectivity[-1] > selectivity[1], "class units become selective in the course of the training"
