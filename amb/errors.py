@@ -44,10 +44,19 @@ class CheckpointError(AmbError):
     """A checkpoint that is missing or damaged."""
 
 
-def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = SpecError) -> AmbError:
-    """An error for an unknown `name`, with the nearest of the `known` names, or all of them if none is near."""
+def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = SpecError, *, of: str = "") -> AmbError:
+    """An error for an unknown `name`, with the nearest of the `known` names, or all of them if none is near.
+
+    Args:
+        what: the kind of thing, such as "layer".
+        name: what was asked for.
+        known: names of this kind that there are.
+        error: the class of the error.
+        of: what has no such thing, such as "snn-cnn".
+    """
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-    return error(f"unknown {what} {shown!r}; {suggestion(name, known)}")
+    lacks = f"{of} has no {what}" if of else f"unknown {what}"
+    return error(f"{lacks} {shown!r}; {suggestion(name, known)}")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

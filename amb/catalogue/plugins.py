@@ -85,10 +85,10 @@ class Plugin:
             PluginError: the import failed (the message names the plug-in, its distribution and the cause), or another
             plug-in has the same name.
         """
-        if self._entry is None:
-            return self._object
         if self._error:
             raise PluginError(self._error)
+        if self._entry is None:
+            return self._object
         try:
             with contained():
                 return self._entry.load()
@@ -200,8 +200,9 @@ def load_function(plugin: Plugin) -> Callable[..., Any]:
 def load_file(path: str | Path) -> list[Plugin]:
     """Register the plug-ins that a Python file defines, as `--plugin FILE` does; idempotent.
 
-    Every concrete class defined in the file whose contract names a plug-in group (`Solver`, `Family`, `Generator`,
-    `Target`, `Report`) is registered under its `name` attribute or, without one, its class name in kebab case.
+    Every class defined in the file whose contract names a plug-in group (`Solver`, `Family`, `Generator`, `Target`,
+    `Report`) is registered under its `name` attribute or, without one, its class name in kebab case, save abstract
+    classes that others in the file derive from.
 
     Raises:
         PluginError: the file is missing, cannot be imported, or defines no plug-in.
@@ -223,7 +224,14 @@ def load_file(path: str | Path) -> list[Plugin]:
             raise
         raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}") from cause
     defined = [
-        Plugin(kind, getattr(cls, "name", None) or _kebab(cls.__name__), str(file), str(path), _object=cls)
+        Plugin(
+            kind,
+            getattr(cls, "name", None) or _kebab(cls.__name__),
+            str(file),
+            str(path),
+            _object=cls,
+            _error=_lack(cls, file),
+        )
         for kind, cls in _classes(module)
     ]
     if not defined:
@@ -252,11 +260,21 @@ def _installed(kind: Kind) -> dict[str, Plugin]:
 
 
 def _classes(module: object) -> Iterator[tuple[Kind, type]]:
-    """Classes that the module itself defines and whose contract belongs to a plug-in group."""
-    for _, cls in inspect.getmembers(module, inspect.isclass):
+    """Classes that the module itself defines and whose contract belongs to a plug-in group.
+
+    An abstract one is the base of others, or lacks a method, which is said when it is used.
+    """
+    classes = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if cls.__module__ == module.__name__]  # type: ignore[attr-defined]
+    for cls in classes:
         kind = getattr(cls, "plugin_kind", None)
-        if kind in KINDS and cls.__module__ == module.__name__ and not inspect.isabstract(cls):  # type: ignore[attr-defined]
+        base = inspect.isabstract(cls) and any(cls in other.__mro__[1:] for other in classes)
+        if kind in KINDS and not base:
             yield kind, cls
+
+
+def _lack(cls: type, file: Path) -> str:
+    methods = sorted(getattr(cls, "__abstractmethods__", ()))
+    return f"{cls.__name__} of {file} lacks {', '.join(methods)}, so it cannot be used" if methods else ""
 
 
 def _refuse_duplicates(first: Plugin | None, second: Plugin) -> None:

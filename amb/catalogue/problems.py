@@ -84,7 +84,7 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
     chosen = family(parts.pair)
     units = chosen.layers()
     if parts.layer not in units:
-        raise unknown(f"layer of {parts.pair}", parts.layer, units)
+        raise unknown("layer", parts.layer, units, of=parts.pair)
     numbers = units_of(parts.unit, units[parts.layer], f"{parts.pair}/{parts.layer}")
     return problem_of(chosen, parts.layer, numbers, device=device, options=dict(parsed.options))
 
@@ -109,7 +109,7 @@ def _match(pattern: str) -> list[str]:
             if fnmatchcase(layer, parts.layer):
                 ids += [f"{name}/{layer}/{unit}" for unit in _units(parts.unit, number, f"{name}/{layer}")]
     if not ids:
-        raise unknown(f"layer of {parts.pair}", parts.layer, layers)
+        raise unknown("layer", parts.layer, layers, of=parts.pair)
     return ids
 
 

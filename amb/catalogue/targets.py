@@ -55,7 +55,7 @@ def target(
             )
         instance = _resolve(source, options)
         if layer is not None and layer not in instance.layers:
-            raise unknown(f"layer of {instance.name}", layer, instance.layers)
+            raise unknown("layer", layer, instance.layers, of=instance.name)
     else:
         instance = _call(find("targets", _MODULE), source, layer=layer, frames=frames, device=device, **options)
     handed = copy.copy(instance if instance.device == device else instance.on(device))

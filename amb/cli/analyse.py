@@ -18,7 +18,6 @@ Data = Annotated[
         "--data",
         help="Folder of the data sets, for networks whose responses to natural images are not shipped.",
         parser=user_path,
-        metavar="<path>",
     ),
 ]
 Noise = Annotated[

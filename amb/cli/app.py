@@ -28,12 +28,12 @@ from amb.cli import (
     study,
     train,
 )
+from amb.cli.group import Group
 
-app = typer.Typer(
+app = Group(
     name="amb",
     help="Which optimizer finds the stimulus that drives a neuron hardest, how reliably, and at what cost?",
     epilog="Begin with `amb demo`: one neuron and the image that excites it most, in seconds.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 

@@ -34,9 +34,7 @@ def atlas(
     seeds: Annotated[str, typer.Option("--seeds", help="Number of seeds, or which ones: 5, 3..7 or 0,2,5.")] = "1",
     study: Annotated[
         Path | None,
-        typer.Option(
-            "--study", help="Folder for the runs; by default atlas-NETWORK.", parser=user_path, metavar="<path>"
-        ),
+        typer.Option("--study", help="Folder for the runs; by default atlas-NETWORK.", parser=user_path),
     ] = None,
     out: Annotated[
         Path | None,

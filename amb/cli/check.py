@@ -1,5 +1,6 @@
 """`amb check`: does a solver follow the rules that the built-in solvers follow?"""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,8 +35,8 @@ def check(
     from amb.testing.check import check_solver, passed
 
     sys.path.insert(0, str(Path.cwd()))  # so that module:Class finds a module in the working directory
-    files = [Path(text) for text in solvers or [] if text.endswith(".py")]
-    specs = [text for text in solvers or [] if not text.endswith(".py")]
+    files = [Path(text) for text in solvers or [] if _is_file(text)]
+    specs = [text for text in solvers or [] if not _is_file(text)]
     specs += _solvers_of(files if specs else [*files, *(plugin or [])])
     o.load_plugins(plugin)
     if not specs:
@@ -55,6 +56,11 @@ def check(
         _print_json(outcomes)
     if not all(map(passed, outcomes.values())):
         raise typer.Exit(1)
+
+
+def _is_file(text: str) -> bool:
+    """Whether a path is meant, and no spec or module:Class: also one of a file that is not there."""
+    return not re.search(r"[\[:]", text) and bool(Path(text).suffix or Path(text).parent.name)
 
 
 def _solvers_of(files: list[Path]) -> list[str]:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from amb.cli import options as o
+from amb.cli.group import Group
 from amb.spec import split_specs, user_path
 
 if TYPE_CHECKING:
     from amb.lab.laboratory import Block, Receipt
 
-app = typer.Typer(
-    help="Experiments on living neurons: blocks of stimuli out, responses in, nothing lost in between.",
-    no_args_is_help=True,
-)
+app = Group(help="Experiments on living neurons: blocks of stimuli out, responses in, nothing lost in between.")
 Folder = Annotated[Path, typer.Argument(help="The experiment's folder.", parser=user_path)]
 Close = Annotated[
     int | None,
@@ -102,7 +100,7 @@ def report(
     folder: Folder,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Where to write; by default FOLDER/report.", parser=user_path, metavar="<path>"),
+        typer.Option("--out", help="Where to write; by default FOLDER/report.", parser=user_path),
     ] = None,
     plugin: o.Plugins = None,
 ) -> None:
@@ -124,7 +122,6 @@ def watch(
             "--inbox",
             help="Where files with responses arrive; by default FOLDER/responses.",
             parser=user_path,
-            metavar="<path>",
         ),
     ] = None,
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.01)] = 0.5,

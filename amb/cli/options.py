@@ -45,7 +45,6 @@ ReferenceFolder = Annotated[
         "--reference",
         help="Include the solvers of this study, written by amb publish.",
         parser=user_path,
-        metavar="<path>",
     ),
 ]
 Budget = Annotated[
@@ -61,7 +60,6 @@ StudyFolder = Annotated[
         "--study",
         help="Folder for runs and reports; stored runs are not repeated.",
         parser=user_path,
-        metavar="<path>",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="Device on which networks are evaluated: cpu or cuda.")]
@@ -169,7 +167,7 @@ def _bytes(size: str) -> int:
 
     from amb.errors import SpecError
 
-    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:i?B)?", size.strip())
+    parts = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(?:i?B)?", size.strip())
     if parts is None:
         raise SpecError(f"bad size {size!r}: expected bytes, or a number with K, M, G or T, such as 500M")
     return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))

@@ -14,9 +14,9 @@ def paper(
     effort: Annotated[
         str, typer.Option("--effort", help="quick, under half an hour on two cores, or full, about a day.")
     ] = "quick",
-    study: Annotated[
-        Path, typer.Option("--study", help="Folder for studies and report.", parser=user_path, metavar="<path>")
-    ] = Path("amb-paper"),
+    study: Annotated[Path, typer.Option("--study", help="Folder for studies and report.", parser=user_path)] = Path(
+        "amb-paper"
+    ),
     units: Annotated[
         int | None, typer.Option("--units", min=1, help="Units of each layer, instead of the effort's.")
     ] = None,

@@ -40,7 +40,6 @@ def plan(
         typer.Option(
             "--study",
             help="The earlier study to plan from: a folder, or a published study, reference or reference-networks.",
-            metavar="<path>",
         ),
     ] = "reference-networks",
     json: o.Json = False,

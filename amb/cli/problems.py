@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from amb.cli import options as o
+from amb.cli.group import Group
 from amb.errors import SpecError, unknown
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem
     from amb.contracts.reference import Reference
 
-app = typer.Typer(help="List and show problems, suites, generators and targets.", no_args_is_help=True)
+app = Group(help="List and show problems, suites, generators and targets.")
 
 _COMPOSE = (
     "Any generator composes with any target of the same image size: <generator>/<target>/<layer>/<unit>. "

@@ -17,7 +17,6 @@ def references(
             "--data",
             help="Folder with the data sets; what is missing is downloaded.",
             parser=user_path,
-            metavar="<path>",
         ),
     ] = None,
     out: Annotated[
@@ -27,7 +26,6 @@ def references(
             help="Folder for the JSON files, <suite>-<version>.json.",
             show_default="here",
             parser=user_path,
-            metavar="<path>",
         ),
     ] = Path(),
     prior: Annotated[int, typer.Option("--prior", min=1000, help="Random latents, for chance.")] = 2000,

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from amb.cli import options as o
+from amb.cli.group import Group
 
 if TYPE_CHECKING:
     from amb.contracts.solver import Solver
 
-app = typer.Typer(help="List and show solvers.", no_args_is_help=True)
+app = Group(help="List and show solvers.")
 
 
 @app.command("list")

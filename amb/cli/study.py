@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from amb.cli import options as o
+from amb.cli.group import Group
 from amb.spec import user_path
 from amb.study.untrusted import plain
 
-app = typer.Typer(help="The state of a study, and what is wrong with its files.", no_args_is_help=True)
+app = Group(help="The state of a study, and what is wrong with its files.")
 Folder = Annotated[Path, typer.Argument(help="The study's folder.", parser=user_path)]
 
 

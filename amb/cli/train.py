@@ -13,9 +13,7 @@ def train(
     name: Annotated[str, typer.Argument(help="Generator or target, such as cifar10-sngan or snn-cnn.")],
     data: Annotated[
         Path,
-        typer.Option(
-            "--data", help="Folder of the data sets; missing ones are downloaded.", parser=user_path, metavar="<path>"
-        ),
+        typer.Option("--data", help="Folder of the data sets; missing ones are downloaded.", parser=user_path),
     ],
     out: Annotated[
         Path,
@@ -23,7 +21,6 @@ def train(
             "--out",
             help="Folder for state, checkpoint, model card and image sheets.",
             parser=user_path,
-            metavar="<path>",
         ),
     ] = Path("amb-train"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random decisions.")] = 0,

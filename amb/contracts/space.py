@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -148,7 +148,7 @@ class Space:
         """
         points = np.asarray(latents, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != self.d:
-            raise CandidateError(f"latents must have shape [n, {self.d}], got {list(points.shape)}")
+            raise CandidateError(f"latents must have shape [n, {self.d}], got {_shape(points, latents)}")
         if np.isnan(points).any():
             raise CandidateError("latents must not contain NaN: has a continuous solver diverged?")
         index = np.empty(points.shape, dtype=np.int64)
@@ -168,7 +168,7 @@ class Space:
         except ValueError as cause:  # rows of different lengths
             raise CandidateError(f"candidates must have shape [n, {self.d}]: {cause}") from cause
         if index.ndim != 2 or index.shape[1] != self.d:
-            raise CandidateError(f"candidates must have shape [n, {self.d}], got {list(index.shape)}")
+            raise CandidateError(f"candidates must have shape [n, {self.d}], got {_shape(index, candidates)}")
         if index.dtype.kind not in "iu":
             raise CandidateError(f"candidates must be integers, got {index.dtype}")
         bad = (index < 0) | (index >= self.levels)
@@ -209,3 +209,8 @@ def _ordinal_axis(n: int, low: float, high: float, prior: str, grid: str) -> Flo
 def _readonly(array: FloatArray) -> FloatArray:
     array.setflags(write=False)
     return array
+
+
+def _shape(array: "NDArray[Any]", given: object) -> str:
+    """The shape of an array, or, without one, what was given instead of an array: None, or a text."""
+    return f"{list(array.shape)}" if array.ndim else f"{given!r:.60}"

@@ -232,7 +232,7 @@ def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = ""
             raise SpecError(
                 f"layer {layer}{f' of {owner}' if owner else ''} cannot be measured: {layers.refused[layer]}"
             )
-        raise unknown(f"layer of {owner}" if owner else "layer", layer, layers)
+        raise unknown("layer", layer, layers, of=owner)
     if not 0 <= unit < layers[layer]:
         where = f"{owner}/{layer}" if owner else layer
         raise SpecError(f"no unit {unit} in {where}; its units are 0..{layers[layer] - 1}")

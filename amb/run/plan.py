@@ -13,7 +13,7 @@ from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
-from amb.errors import AmbError, SolverError, SpecError, unknown
+from amb.errors import AmbError, SolverError, SpecError, suggestion
 from amb.foreign import contained, from_user
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits
@@ -72,7 +72,7 @@ class Plan:
         """
         wanted, known = str(self.solver(spec)), [str(s) for s in self.solvers]
         if wanted not in known:
-            raise unknown("control (it must be one of the solvers)", wanted, known)
+            raise SpecError(f"the control {wanted} is not one of the solvers compared; {suggestion(wanted, known)}")
         return wanted
 
     def settings(self, *, timing: bool = False, with_reference: str | None = None) -> Settings:
@@ -164,13 +164,14 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
     Raises:
         SpecError: no seed, a negative one, more than 100,000 of them, or a text of a different form.
     """
+    asked = seeds
     if isinstance(seeds, str):
         text = seeds.strip()
         if bounds := re.fullmatch(r"([0-9]+)\.\.([0-9]+)", text):
             seeds = range(_number(bounds[1]), _number(bounds[2]) + 1)
         elif re.fullmatch(r"[0-9]+", text):
             seeds = _number(text)
-        elif re.fullmatch(r"[0-9]+(\s*,\s*[0-9]+)+", text):
+        elif re.fullmatch(r"[0-9]+( *, *[0-9]+)+", text):
             seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")
@@ -181,7 +182,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
         raise SpecError(f"more than {MOST_SEEDS:,} seeds; ask for fewer, such as 3..7")
     numbers = tuple(dict.fromkeys(whole_number(seed, "a seed", 0, LARGEST_COUNT) for seed in requested))
     if not numbers:
-        raise SpecError(f"expected at least one seed, got {seeds!r}")
+        raise SpecError(f"expected at least one seed, got {asked!r}")
     return numbers
 
 

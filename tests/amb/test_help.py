@@ -1,5 +1,6 @@
 """Help texts reach the terminal as they were written."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,3 +31,17 @@ def test_no_bracket_is_taken_for_markup(where: str, text: str) -> None:
 def test_an_example_with_options_is_shown(words: list[str]) -> None:
     done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "120"})
     assert "tt-b[k=50]" in done.output
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command."""
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*words, name))
+
+
+@pytest.mark.parametrize("words", [pytest.param(w, id=" ".join(w)) for w in commands(typer.main.get_command(app))])
+def test_options_say_in_words_what_they_take_and_flags_take_nothing(words: tuple[str, ...]) -> None:
+    help_text = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "120"}).output
+    assert " --help " in help_text
+    assert not [line for line in help_text.splitlines() if " --" in line and re.search(r"<(bool|str|path|int)", line)]

@@ -96,6 +96,20 @@ def test_bad_files_are_refused(tmp_path: Path, content: str | None, says: str) -
         plugins.load_file(file)
 
 
+def test_a_class_that_lacks_a_method_is_named(tmp_path: Path) -> None:
+    """Neither a file without solvers nor an unknown solver: that would send its author looking elsewhere."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from amb import Solver\n"
+        "class Shared(Solver):\n    pass\n"
+        "class Whole(Shared):\n    def _ask(self, limit):\n        return None\n"
+        "class NoAsk(Solver):\n    pass\n"
+    )
+    assert [plugin.name for plugin in plugins.load_file(file)] == ["no-ask", "whole"]
+    with pytest.raises(PluginError, match=r"NoAsk of .*mine\.py lacks _ask"):
+        plugins.find("solvers", "no-ask")
+
+
 def test_a_file_may_not_take_a_built_in_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(

@@ -75,6 +75,8 @@ WRONG: list[tuple[ArrayLike, str]] = [
     (np.full((1, 4), -1), "0..7"),
     (np.zeros((1, 4), dtype=bool), "integers"),
     ([[0, 0, 0, 0], [0]], "shape"),
+    (None, "got None"),  # type: ignore[list-item]
+    ("hello", "got .hello."),
 ]
 
 

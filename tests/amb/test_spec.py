@@ -55,10 +55,17 @@ def test_bad_specs_are_refused(text: str) -> None:
         Spec.parse(text)
 
 
-@pytest.mark.parametrize("text", ["0..99999999999", "100001", "3..100003", "3..2", "9" * 5000, "1,-2", "", "٣", "1_0"])
+@pytest.mark.parametrize(
+    "text", ["0..99999999999", "100001", "3..100003", "3..2", "9" * 5000, "1,-2", "", "٣", "1_0", "0,\x1c2"]
+)
 def test_seeds_that_make_no_sense_are_refused_before_they_are_unrolled(text: str) -> None:
     with pytest.raises(SpecError, match="seed"):
         parse_seeds(text)
+
+
+def test_seeds_are_refused_as_they_were_written() -> None:
+    with pytest.raises(SpecError, match=r"got '5\.\.3'"):
+        parse_seeds("5..3")
 
 
 @pytest.mark.parametrize("text", ["x[k=１]", "x[k=٣]"])

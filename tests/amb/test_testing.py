@@ -516,6 +516,7 @@ def test_amb_check_at_the_command_line(folder: Path) -> None:
         (("tt_b",), "did you mean tt-b"),
         (("no_such_module:Thing",), "No module named"),
         (("missing.py",), "no plug-in file"),
+        (("my_solver.pyy",), "no plug-in file"),
     ],
 )
 def test_amb_check_refuses_in_one_line(words: tuple[str, ...], says: str, tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def _check_names(found: Survey, choices: Choices, owner: str) -> None:
         if isinstance(stated, Mapping):
             for name in stated:
                 if name not in found.layers and name not in found.refused:
-                    raise unknown(f"layer of {owner} in {option}=", name, found.layers)
+                    raise unknown(f"layer in {option}=", name, found.layers, of=owner)
     if choices.select is not None and not found.selected:
         raise SpecError(f"{owner}: select={choices.select!r} fits no layer; none returns several values")
 

@@ -135,4 +135,4 @@ class ModuleTarget(Target):
     def _check(self, units: Sequence[tuple[str, int]]) -> None:
         for layer, _ in units:
             if layer not in self.layers:
-                raise unknown(f"layer of {self.name}", layer, self.layers)
+                raise unknown("layer", layer, self.layers, of=self.name)

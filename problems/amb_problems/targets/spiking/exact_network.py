@@ -177,7 +177,7 @@ class ExactNetwork:
 
     def _units(self, layer: str, indices: Sequence[int] | IntArray) -> Tensor:
         if layer not in self.layers:
-            raise unknown(f"layer of {self.name}", layer, self.layers)
+            raise unknown("layer", layer, self.layers, of=self.name)
         index = np.asarray(indices, np.int64)
         channels = self.layers[layer].channels
         if index.ndim != 1 or (index < 0).any() or (index >= channels).any():

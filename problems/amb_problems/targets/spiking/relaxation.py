@@ -30,7 +30,7 @@ def relaxed(exact: ExactNetwork, pixels: torch.Tensor, layer: str) -> torch.Tens
         if firing.layer == layer:
             return _over_frames(firing.spikes, frames)
     if layer not in exact.scales:
-        raise unknown(f"layer of {exact.name}", layer, [*exact.layers, *exact.scales])
+        raise unknown("layer", layer, [*exact.layers, *exact.scales], of=exact.name)
     scale = exact.scales[layer]
     low, high = torch.from_numpy(scale.low).to(x), torch.from_numpy(scale.high).to(x)
     return (_over_frames(network.readout(firing), frames) - low) / (high - low).clamp_min(1e-6)

@@ -1,0 +1,41 @@
+"""Groups of commands whose help shows in words what an option takes, and nothing for a flag."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+F = TypeVar("F", bound=Callable[..., Any])
+_VALUES = {"str": "TEXT", "path": "PATH", "list[path]": "PATH", "float": "X", "int": "N", "int range": "N"}
+"""What an option takes, instead of Python's name of the type."""
+
+
+def _with_words(parameters: list[Any], context: Any) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""  # otherwise <bool>, as if `--json true` were right
+        elif isinstance(parameter, TyperOption) and parameter.metavar is None and hasattr(parameter, "display_type"):
+            parameter.metavar = _VALUES.get(str(parameter.display_type(context)).strip("<>").lower())
+    return parameters
+
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_words(super().get_params(ctx), ctx)
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_words(super().get_params(ctx), ctx)
+
+
+class Group(typer.Typer):
+    """A group of commands; without a command it shows its help."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(cls=_Group, no_args_is_help=True, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
+        """As `typer.Typer.command`."""
+        return super().command(name, cls=_Command, **options)
