@@ -5,42 +5,14 @@ else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generat
 """
 
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from amb.interruption import from_user
+from amb.streams import Streams
+
 _LONGEST = 500
 """Characters of an exception's text that are shown."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """The user, or the system with SIGTERM, asks the command to stop.
-
-    Attributes:
-        number: the signal.
-    """
-
-    def __init__(self, number: int = signal.SIGINT) -> None:
-        super().__init__()
-        self.number = number
-
-
-class RaisesInterrupted:
-    """Base class of a signal handler's owner that raises `Interrupted` rather than a plain KeyboardInterrupt."""
-
-
-def from_user(error: BaseException) -> bool:
-    """Whether an exception comes from the user's Ctrl-C rather than from the plug-in that was called.
-
-    While a `RaisesInterrupted` handles SIGINT, where SIGINT is ignored (as in a shell's background jobs), and outside
-    the main thread, a plain KeyboardInterrupt can only be the plug-in's.
-    """
-    if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
-        return False
-    handler = signal.getsignal(signal.SIGINT)
-    raises_plain = callable(handler) and not isinstance(getattr(handler, "__self__", None), RaisesInterrupted)
-    return isinstance(error, Interrupted) or raises_plain
 
 
 def in_a_line(error: BaseException) -> str:
@@ -65,16 +37,18 @@ def _text(error: BaseException) -> str:
 def contained() -> Iterator[None]:
     """Call code of a plug-in, and undo what it must not leave behind.
 
-    A change of the working directory is undone: relative paths of studies depend on it. A process that the code forked
+    A change of the working directory is undone: relative paths of studies depend on it. So is a closed or replaced
+    stdout or stderr: results are printed there. A process that the code forked
     and that comes back from it, by returning or by an exception, ends here: it would go on as a second bench, which
     writes into the same files.
     """
-    process, before = os.getpid(), _directory()
+    process, before, streams = os.getpid(), _directory(), Streams()
     try:
         yield
     finally:
         if os.getpid() != process:
             os._exit(1)
+        streams.restore()
         if before is not None:
             with suppress(OSError):
                 if _directory() != before:

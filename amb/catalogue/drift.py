@@ -7,7 +7,8 @@ import numpy as np
 from amb.catalogue import problems as registry
 from amb.contracts.problem import Problem
 from amb.errors import AmbError
-from amb.foreign import from_user, in_a_line
+from amb.foreign import in_a_line
+from amb.interruption import from_user
 from amb.spec import ProblemId
 from amb.study.health import Finding
 from amb.study.study import Study

@@ -14,7 +14,8 @@ from amb.catalogue.times import stored_seconds, suite_seconds
 from amb.contracts.images import size
 from amb.contracts.suite import Suite
 from amb.errors import AmbError
-from amb.foreign import from_user, in_a_line
+from amb.foreign import in_a_line
+from amb.interruption import from_user
 from amb.spec import ProblemId
 
 Row = Mapping[str, object]

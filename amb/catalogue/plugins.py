@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from amb.errors import AmbError, PluginError, unknown
-from amb.foreign import contained, from_user, in_a_line
+from amb.foreign import contained, in_a_line
+from amb.interruption import from_user
 from amb.spec import real_path, user_path
 
 Kind = Literal[

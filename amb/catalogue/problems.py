@@ -16,7 +16,7 @@ from amb.contracts.family import Family
 from amb.contracts.problem import Problem
 from amb.contracts.target import units_of
 from amb.errors import AmbError, CheckpointError, PluginError, SpecError, unknown
-from amb.foreign import from_user
+from amb.interruption import from_user
 from amb.spec import ProblemId, Spec, split_specs
 
 T = TypeVar("T")

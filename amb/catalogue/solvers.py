@@ -14,7 +14,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.contracts.view import View
-from amb.errors import PluginError, SolverError, SpecError, suggestion
+from amb.errors import AmbError, PluginError, SolverError, SpecError, suggestion
 from amb.sight import CLASSES
 from amb.spec import ProblemId, Spec, Value, format_value, parse_value
 
@@ -45,8 +45,18 @@ class SolverSpec:
         return {**options(self.cls), **dict(self.spec.options)}
 
     def make(self, space: Space, *, budget: int, seed: int) -> Solver:
-        """A fresh solver, with a copy of the space: what it does to its own changes no other run."""
-        return self.cls(deepcopy(space), budget=budget, seed=seed, **dict(self.spec.options))
+        """A fresh solver, with a copy of the space: what it does to its own changes no other run.
+
+        Raises:
+            SolverError: it refuses the space.
+            SpecError: it refuses an option, or raises another `AmbError`; the message names the solver.
+        """
+        try:
+            return self.cls(deepcopy(space), budget=budget, seed=seed, **dict(self.spec.options))
+        except SolverError:
+            raise  # reported with the solver's name and the problem
+        except AmbError as cause:
+            raise SpecError(f"{self}: {cause}") from cause
 
     def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
         """A fresh solver for a problem, which receives no more of it than its class may see (`Solver.sees`).
@@ -156,11 +166,13 @@ def resolve(text: str | Spec) -> SolverSpec:
     Raises:
         SpecError: unknown name (the message suggests the nearest), unknown option or a value of the wrong type (the
             message lists the options and their defaults).
-        PluginError: the plug-in cannot be imported or is not a solver.
+        PluginError: the plug-in cannot be imported, is not a solver, or lacks a method of its contract.
     """
     spec = text if isinstance(text, Spec) else Spec.parse(text)
     plugin = find("solvers", spec.name)
-    return _with_options(plugin, load_class(plugin, Solver), spec.options)
+    cls = load_class(plugin, Solver)
+    require_methods(cls)
+    return _with_options(plugin, cls, spec.options)
 
 
 def _with_options(plugin: Plugin, cls: type[Solver], given: Iterable[tuple[str, Value]]) -> SolverSpec:

@@ -1,41 +1,71 @@
 """The command line. Commands import what they need only when they run, so that `amb --help` is fast."""
 
+import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
+from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
+from amb.interruption import from_user
+from amb.streams import complete, unwritable
 from amb.study.untrusted import plain
+
+NARROWEST = 20
+"""Columns of the narrowest terminal in which tables are laid out."""
 
 
 def main() -> None:
     """Entry point of the `amb` command: bad input ends in one line on stderr and exit status 2.
 
-    So does whatever the code of a plug-in raises, `sys.exit` included.
+    So does whatever the code of a plug-in raises, `sys.exit` included. Ctrl-C, SIGTERM and SIGHUP end in one line and
+    exit status 130, 143 and 129.
     """
+    complete()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
-    try:
-        if sys.argv[1:] == ["--version"]:  # at once: the commands take longer to import than this takes
-            from amb.cli.version import print_version
+    if _is_no_width(os.environ.get("COLUMNS", "")):
+        del os.environ["COLUMNS"]
+    with Running():
+        try:
+            try:
+                _run()
+            finally:
+                sys.stdout.flush()
+        except AmbError as error:
+            _fail(str(error))
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and from_user(error):
+                end_interrupted(error)
+            if isinstance(error, OSError) and error.filename is None and (lost := unwritable()):
+                _fail(f"cannot write to {lost}: {error.strerror or error}")
+            from amb.catalogue.plugins import blame
 
-            print_version()
-            return
-        from amb.cli.app import app
-
-        app()
-    except AmbError as error:
-        _fail(error)
-    except BaseException as error:
-        from amb.catalogue.plugins import blame
-
-        culprit = blame(error)
-        if culprit is None:
-            raise
-        _fail(culprit)
+            culprit = blame(error)
+            if culprit is None:
+                raise
+            _fail(str(culprit))
 
 
-def _fail(error: AmbError) -> NoReturn:
-    print(plain(f"amb: {error}"), file=sys.stderr)
+def _run() -> None:
+    if sys.argv[1:] == ["--version"]:  # at once: the commands take longer to import than this takes
+        from amb.cli.version import print_version
+
+        print_version()
+        return
+    from amb.cli.app import app
+
+    app()
+
+
+def _is_no_width(columns: str) -> bool:
+    """Whether COLUMNS states a width in which nothing can be read; terminals that know no size export 0."""
+    return columns.isdecimal() and len(columns) < 4 and int(columns) < NARROWEST
+
+
+def _fail(message: str) -> NoReturn:
+    with suppress(OSError, ValueError):  # stderr may be gone as well
+        print(plain(f"amb: {message}"), file=sys.stderr)
     sys.exit(2)

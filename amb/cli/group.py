@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from amb.cli.running import interruptible
+
 F = TypeVar("F", bound=Callable[..., Any])
 _VALUES = {"str": "TEXT", "path": "PATH", "list[path]": "PATH", "float": "X", "int": "N", "int range": "N"}
 """What an option takes, instead of Python's name of the type."""
@@ -26,8 +28,18 @@ class _Command(TyperCommand):
 
 
 class _Group(TyperGroup):
+    """Also catches an interruption before typer does, which would end in silence."""
+
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_words(super().get_params(ctx), ctx)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with interruptible():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with interruptible():
+            return super().invoke(ctx)
 
 
 class Group(typer.Typer):

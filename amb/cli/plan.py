@@ -50,6 +50,7 @@ def plan(
     from amb.cli.show import print_facts, print_rows
     from amb.comparison.pilot import find_pilot
     from amb.errors import SpecError
+    from amb.run.plan import MOST_SEEDS
     from amb.stats.planning import MOST
     from amb.stats.sizes import Goal, sizes
     from amb.text import wrapped
@@ -57,6 +58,8 @@ def plan(
     goal = Goal(difference, power, solvers, alpha)
     if networks is not None and networks > MOST:
         raise SpecError(f"--networks must be at most {MOST}, got {networks}")
+    if seeds is not None and seeds > MOST_SEEDS:
+        raise SpecError(f"--seeds must be at most {MOST_SEEDS:,}, got {seeds:,}")
     for name, number, least, why in (
         ("--seeds", seeds, 3, ": fewer earn no claim"),
         ("--networks", networks, 1, ""),

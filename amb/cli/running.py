@@ -1,21 +1,40 @@
-"""What commands that run something print at first, and what they print and return when they are interrupted."""
+"""How commands run: what they print at first, which signals they receive, and how they end when interrupted."""
 
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from amb.foreign import Interrupted
+from amb.interruption import SIGNALS, Interrupted, Receiver, from_user, is_receiver
 
 if TYPE_CHECKING:
     from amb.run.progress import Progress
 
+REPEAT = "nothing is lost, and the command can be repeated"
 
-def interrupted_status(error: KeyboardInterrupt) -> int:
-    """The exit status of an interrupted command, as shells count: 130 after Ctrl-C, 143 after SIGTERM."""
-    return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
+
+class Running(Receiver):
+    """A context in which a command runs: Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`.
+
+    What follows is the end of the process: there the signals have their usual effect, which prints no traceback.
+    """
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError, ValueError, AttributeError):  # printed, so that a signal cannot lose it any more
+            sys.stdout.flush()
+        _receive_no_more()
+
+
+def end_interrupted(error: KeyboardInterrupt, kept: str = REPEAT) -> NoReturn:
+    """Say in one line what is kept, and exit with the status that shells count: 130 after Ctrl-C, 143 after SIGTERM."""
+    _receive_no_more()
+    number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+    with suppress(OSError, ValueError):  # a terminal or pipe that is gone
+        sys.stdout.flush()
+        print(f"\namb: interrupted; {kept}", file=sys.stderr, flush=True)
+    sys.exit(128 + number)
 
 
 def announced(*, as_json: bool) -> "Progress":
@@ -33,21 +52,30 @@ def announced(*, as_json: bool) -> "Progress":
 
 
 @contextmanager
-def interruptible(study: Path) -> Iterator[None]:
-    """Turn Ctrl-C or SIGTERM into one line that says what is kept, and exit status 130 or 143."""
+def interruptible(study: Path | None = None) -> Iterator[None]:
+    """End an interrupted command with one line that says what is kept: of a study, its runs."""
     try:
         yield
     except KeyboardInterrupt as error:
-        from amb.study.journal import find_journals, read_journal
-        from amb.text import plural
+        if not from_user(error):
+            raise
+        end_interrupted(error) if study is None else end_interrupted(error, _kept_in(study))
 
-        finished = len(list((study / "runs").glob("*.parquet")))
-        journals = find_journals(study / "journal")
-        queries = sum(len(content.known.trace) for path in journals if (content := read_journal(path)))
-        print(
-            f"\namb: interrupted; {study} keeps {plural(finished, 'finished run')}, and "
-            f"{plural(queries, 'query', 'queries')} of {plural(len(journals), 'unfinished run')}. "
-            "The same command resumes them.",
-            file=sys.stderr,
-        )
-        sys.exit(interrupted_status(error))
+
+def _receive_no_more() -> None:
+    for number in SIGNALS:
+        if is_receiver(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _kept_in(study: Path) -> str:
+    from amb.study.journal import find_journals, read_journal
+    from amb.text import plural
+
+    finished = len(list((study / "runs").glob("*.parquet")))
+    journals = find_journals(study / "journal")
+    queries = sum(len(content.known.trace) for path in journals if (content := read_journal(path)))
+    return (
+        f"{study} keeps {plural(finished, 'finished run')}, and {plural(queries, 'query', 'queries')} of "
+        f"{plural(len(journals), 'unfinished run')}. The same command resumes them."
+    )

@@ -1,16 +1,16 @@
 """Run a training recipe and show its progress in the terminal."""
 
-import sys
 from inspect import signature
 from math import inf
 from pathlib import Path
 from typing import cast
 
 from amb.catalogue.plugins import find, load_function
-from amb.cli.running import interrupted_status
+from amb.cli.running import end_interrupted
 from amb.contracts.device import check_device
 from amb.contracts.recipe import Recipe, TrainingProgress
 from amb.errors import SpecError
+from amb.interruption import from_user
 from amb.spec import user_path, whole_number
 
 
@@ -56,6 +56,7 @@ def run_recipe(
                 **({"keep": keep} if keep else {}),
             )
         except KeyboardInterrupt as error:
+            if not from_user(error):
+                raise
             bars.stop()
-            print(f"amb: interrupted; the same command resumes from the last state in {out}", file=sys.stderr)
-            sys.exit(interrupted_status(error))
+            end_interrupted(error, f"the same command resumes from the last state in {out}")

@@ -63,6 +63,8 @@ def content_hash(path: Path) -> str:
     Raises:
         LabError: the file cannot be read.
     """
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise LabError(f"{path} is not a file that can be read")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError as cause:

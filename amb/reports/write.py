@@ -9,7 +9,8 @@ from pathlib import Path
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import SpecError, StudyError
-from amb.foreign import from_user, in_a_line
+from amb.foreign import in_a_line
+from amb.interruption import from_user
 from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
 from amb.spec import user_path, whole_number

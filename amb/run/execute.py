@@ -11,7 +11,8 @@ import numpy as np
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem, check_batching
 from amb.errors import AmbError, SpecError, StudyError
-from amb.foreign import contained, from_user, in_a_line
+from amb.foreign import contained, in_a_line
+from amb.interruption import from_user
 from amb.run.descriptors import crowd_within
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS, LiveRun

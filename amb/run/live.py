@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +15,8 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.foreign import contained, from_user, in_a_line
+from amb.foreign import contained, in_a_line
+from amb.interruption import from_user
 from amb.run import answers
 from amb.run.ending import clean_value, saw_nothing, store
 from amb.run.isolation.solver import IsolatedSolver, NoProcess, RaisedInProcess, Refusal, isolated
@@ -276,19 +278,25 @@ class LiveRun:
         return timeout if timeout is None or self._replaying else max(0.0, timeout - self.seconds.total)
 
     def _guard(self, call: Callable[[], T]) -> T | None:
-        """Call solver code; an exception ends this run and is stored in its record."""
-        left = self._left()
+        """Call solver code; an exception ends this run and is stored in its record.
+
+        The bench's own exceptions mean what they say only if the bench has raised them; from a solver they are a crash.
+        """
+        left, start = self._left(), monotonic()
         try:
             if isinstance(self._solver, IsolatedSolver):
                 self._solver.patience = left
             with contained(), within(left):
                 return call()
-        except OutOfTime as cause:  # without a limit, the solver raised it itself
-            self._end("crash" if left is None else "timeout", cause)
-        except NoProcess:
-            raise  # the machine's fault: the run begins when the command is repeated
+        except OutOfTime as cause:
+            self._end("timeout" if left is not None and monotonic() >= start + left else "crash", cause)
+        except NoProcess as cause:
+            if self._limits.isolate:
+                raise  # the machine's fault: the run begins when the command is repeated
+            self._end("crash", cause)
         except SolverError as cause:  # raised while the solver is created, it means that the solver refuses the problem
-            self._end("skip" if self._solver is None or isinstance(cause, Refusal) else "crash", cause)
+            refused = isinstance(cause, Refusal) if self._limits.isolate else self._solver is None
+            self._end("skip" if refused or self._solver is None else "crash", cause)
         except BaseException as cause:
             if from_user(cause):
                 raise

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation
 from amb.contracts.space import FloatArray, IntArray
-from amb.foreign import contained, from_user
+from amb.foreign import contained
+from amb.interruption import from_user
 from amb.run.evaluation_thread import EvaluationThread
 from amb.run.live import LiveRun
 
@@ -115,8 +116,7 @@ class Lockstep:
         if thread is not None:
             thread.start(lambda: _measured(asked), flight.outcomes)
         else:
-            with contained():
-                flight.outcomes.set_result(_measured(asked))
+            flight.outcomes.set_result(_measured(asked))
 
     def _land(self, finished: Callable[[LiveRun], None]) -> None:
         """Tell the runs that were evaluated first their values."""
@@ -175,5 +175,6 @@ def _evaluate(group: list[Asked]) -> Evaluation:
     problems = [one.run.problem for one in group]
     batches = [one.candidates for one in group]
     queries = [one.queries for one in group]
-    evaluation: Evaluation = type(problems[0]).observe_together(problems, [b.copy() for b in batches], queries)
+    with contained():
+        evaluation: Evaluation = type(problems[0]).observe_together(problems, [b.copy() for b in batches], queries)
     return evaluation.checked(problems, batches)  # again: a problem may define `observe_together` itself

@@ -14,7 +14,8 @@ from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SolverError, SpecError, suggestion
-from amb.foreign import contained, from_user
+from amb.foreign import contained
+from amb.interruption import from_user
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import Spec, split_specs, whole_number
@@ -215,7 +216,7 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
         except SolverError as refusal:
             # In its own process it may also fail for other reasons, such as a memory limit: those end its runs.
             alone = limits.isolate and spec.cls.sees != "gradients"
-            if isinstance(refusal, Refusal) or (solver is None and not alone):
+            if isinstance(refusal, Refusal) if alone else solver is None:
                 refused[str(spec)] = str(refusal)
         except BaseException as cause:
             if from_user(cause) or (solver is None and isinstance(cause, AmbError)):

@@ -12,7 +12,8 @@ from amb.clock import CLOCK
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem
 from amb.contracts.space import FloatArray, IntArray
-from amb.foreign import contained, from_user
+from amb.foreign import contained
+from amb.interruption import from_user
 from amb.run import answers
 from amb.run.ending import clean_value, saw_nothing, store
 from amb.study.journal import Journal

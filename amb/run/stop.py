@@ -1,43 +1,34 @@
 """Ctrl-C once: finish the batch and keep it. Twice: stop at once, and keep every batch that was finished."""
 
 import signal
-import threading
 from collections.abc import Callable
-from types import FrameType
+from contextlib import suppress
 
-from amb.foreign import Interrupted, RaisesInterrupted
+from amb.interruption import Receiver
 
 
-class Stop(RaisesInterrupted):
-    """A context in which the first SIGINT or SIGTERM only sets `requested`; the second raises `Interrupted`.
-
-    Does nothing outside the main thread, or if the program has its own handlers.
-    """
+class Stop(Receiver):
+    """A context in which the first signal only sets `requested`; the second raises `Interrupted`."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
         self.requested = False
         self._say = say
         self._number = signal.SIGINT
-        self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Stop":
-        if threading.current_thread() is threading.main_thread():
-            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-                if signal.getsignal(number) is usual:
-                    self._before[number] = signal.signal(number, self._receive)
+        super().__enter__()
         return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
 
     def check(self) -> None:
         """Raise `Interrupted` if a stop was requested; call it where stopping loses nothing."""
         if self.requested:
-            raise Interrupted(self._number)
+            raise self.interruption(self._number)
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int) -> None:
+        """Finish the batch first, unless a stop is requested already."""
         if self.requested:
-            raise Interrupted(self._number)
+            raise self.interruption(number)
         self.requested, self._number = True, signal.Signals(number)
-        self._say("stopping after this batch; press Ctrl-C again to stop at once")
+        with suppress(OSError):  # the terminal may be gone
+            self._say("stopping after this batch; press Ctrl-C again to stop at once")

@@ -32,7 +32,8 @@ class Claim:
             with suppress(OSError):
                 if self._path is not None:
                     self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
+            with suppress(OSError):  # a plug-in may have closed it
+                os.close(self._descriptor)
             self._descriptor = None
 
     def leave(self) -> None:

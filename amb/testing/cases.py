@@ -10,7 +10,8 @@ from amb.contracts.problem import FunctionProblem
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
 from amb.errors import BudgetExhausted, SolverError
-from amb.foreign import from_user, in_a_line
+from amb.foreign import in_a_line
+from amb.interruption import from_user
 from amb.testing.grid import NEURONS, PLAIN, SPACES, Drawn, Noisy, Slope, near, sometimes_failing
 from amb.testing.states import GlobalStates
 from amb.testing.subject import NotApplicable, Subject, Violation, drive, first_difference, rows

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from amb.contracts.solver import Solver
-from amb.foreign import from_user, in_a_line
+from amb.foreign import in_a_line
+from amb.interruption import from_user
 from amb.testing.cases import CASES, Case
 from amb.testing.subject import NotApplicable, Subject, Violation
 

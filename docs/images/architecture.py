@@ -30,6 +30,8 @@ CAPTIONS = {
     "compiling": "numba's cache",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
+    "interruption": "Ctrl-C and signals",
+    "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",
     "sight": "the classes of solvers",
     "text": "small pieces of text",

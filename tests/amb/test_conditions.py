@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupting import interrupt
 
 from amb import FunctionProblem, Problem, Space
 from amb.catalogue.noise import observed_with
@@ -16,7 +17,6 @@ from amb.contracts.noise import Noise, Queries
 from amb.contracts.reference import Reference
 from amb.contracts.trial_effects import TrialEffects
 from amb.errors import SpecError
-from amb.foreign import Interrupted
 from amb.run.execute import execute
 from amb.spec import without_noise
 from amb.study.runs import RunPlan
@@ -240,7 +240,7 @@ def test_effects_are_the_same_after_a_resume(tmp_path: Path, undisturbed: list[s
         nonlocal asked
         asked += len(candidates)
         if asked > breaks_after:
-            raise Interrupted
+            interrupt()
         return rate(candidates)
 
     study = Study(tmp_path / "broken")

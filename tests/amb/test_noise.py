@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from interrupting import interrupt
 
 from amb import FunctionProblem, Problem, Space
 from amb.catalogue.noise import observed_with
@@ -13,7 +14,6 @@ from amb.contracts.noise import Noise, Queries
 from amb.contracts.problem import Evaluation
 from amb.contracts.reference import Reference
 from amb.errors import SpecError
-from amb.foreign import Interrupted
 from amb.run.execute import execute
 from amb.spec import without_noise
 from amb.study.runs import RunPlan
@@ -183,7 +183,7 @@ def test_noise_is_the_same_after_a_resume(tmp_path: Path, undisturbed: list[tupl
         nonlocal asked
         asked += len(candidates)
         if asked > breaks_after:
-            raise Interrupted
+            interrupt()
         return rate(candidates)
 
     def fragile(spec: str) -> Problem:

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupting import interrupt
 
 from amb import FunctionProblem, Space
 from amb.comparison.compare import compare
 from amb.errors import SolverError
-from amb.foreign import Interrupted
 from amb.run.execute import execute
 from amb.run.plan import make_plan
 from amb.study.runs import RunPlan
@@ -38,7 +38,7 @@ class Laboratory:
 
         def respond(candidates: np.ndarray) -> np.ndarray:
             if self.queries + len(candidates) > self.breaks_after:
-                raise Interrupted
+                interrupt()
             self.queries += len(candidates)
             return np.sin(candidates + unit).mean(axis=1)
 

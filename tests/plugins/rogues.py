@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from amb import Solver
+from amb.errors import SpecError
+from amb.interruption import Interrupted
+from amb.run.isolation.solver import NoProcess, Refusal
+from amb.run.limits import OutOfTime
 
 
 class Rogue(Solver):
@@ -250,4 +255,64 @@ class Prints(Rogue):
     def misbehave(self) -> np.ndarray:
         print("hello " * 1000)
         os.write(1, b"\x00" * 100_000)
+        return self.space.sample(1, self.rng)
+
+
+class RaisesInterrupted(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise Interrupted
+
+
+class RaisesOutOfTime(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise OutOfTime
+
+
+class RaisesNoProcess(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise NoProcess("no room")
+
+
+class RaisesRefusal(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise Refusal("not this one")
+
+
+class ClosesStreams(Rogue):
+    """Closes the streams of Python; otherwise it is good."""
+
+    def misbehave(self) -> np.ndarray:
+        sys.stdout.close()
+        sys.stderr.close()
+        return self.space.sample(1, self.rng)
+
+
+class ClosesDescriptors(Rogue):
+    """Closes the descriptors below them; otherwise it is good."""
+
+    def misbehave(self) -> np.ndarray:
+        os.close(1)
+        os.close(2)
+        return self.space.sample(1, self.rng)
+
+
+class ReplacesStreams(Rogue):
+    """Takes them for itself, and the descriptors as well; otherwise it is good."""
+
+    def misbehave(self) -> np.ndarray:
+        sys.stdout = sys.stderr = io.StringIO()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return self.space.sample(1, self.rng)
+
+
+class RefusesOption(Rogue):
+    def __init__(self, *arguments: object, **options: object) -> None:
+        raise SpecError("k must be odd")
+
+
+class ClosesAll(Rogue):
+    """Closes the files of the whole process, as a daemon does when it begins."""
+
+    def misbehave(self) -> np.ndarray:
+        os.closerange(0, 200)
         return self.space.sample(1, self.rng)

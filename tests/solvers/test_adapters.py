@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupting import interrupt
 
 import amb
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
 from amb.contracts.solver import Solver
 from amb.errors import SolverError, SpecError
-from amb.foreign import Interrupted
 from amb.run.execute import execute
 from amb.study.runs import RunPlan
 from amb.study.study import Study
@@ -285,7 +285,7 @@ def test_a_killed_run_resumes_exactly(tmp_path: Path) -> None:
             nonlocal asked
             asked += len(candidates)
             if fragile and asked > 90:
-                raise Interrupted
+                interrupt()
             return peak(candidates)
 
         return FunctionProblem(function, SPACE, id="p/q/r/0")

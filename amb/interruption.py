@@ -1,0 +1,86 @@
+"""Ctrl-C and the signals by which a system ends a program: who receives them, and what they raise."""
+
+import signal
+import threading
+from types import FrameType
+from typing import ClassVar
+from weakref import ref
+
+from amb.streams import leave_lost_terminal
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C, the system's or a cluster's request to end, and a terminal that is gone."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user or the system asks the command to stop.
+
+    Attributes:
+        number: the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
+
+
+class Receiver:
+    """A context that receives the `SIGNALS`; this class raises `Interrupted` at once.
+
+    Does nothing outside the main thread, and leaves alone what the program handles itself or ignores.
+    """
+
+    _raised: ClassVar["list[ref[Interrupted]]"] = []
+
+    def __init__(self) -> None:
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "Receiver":
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if _is_usual(handler := signal.getsignal(number)):
+                    self._before[number] = handler
+                    signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def receive(self, number: int) -> None:
+        """What a signal does."""
+        raise self.interruption(number)
+
+    def interruption(self, number: int) -> Interrupted:
+        """What a signal raises; `from_user` knows it from an exception that a plug-in has made."""
+        raised = Interrupted(number)
+        self._raised.append(ref(raised))
+        return raised
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == getattr(signal, "SIGHUP", None):
+            leave_lost_terminal()
+        self.receive(number)
+
+
+def from_user(error: BaseException) -> bool:
+    """Whether an exception comes from the user's Ctrl-C rather than from the plug-in that was called.
+
+    While a `Receiver` handles SIGINT, where SIGINT is ignored (as in a shell's background jobs), and outside the main
+    thread, a plain KeyboardInterrupt can only be the plug-in's.
+    """
+    if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
+        return False
+    if isinstance(error, Interrupted):
+        return any(error is raised() for raised in Receiver._raised)
+    handler = signal.getsignal(signal.SIGINT)
+    return callable(handler) and not is_receiver(handler)
+
+
+def _is_usual(handler: object) -> bool:
+    return handler in (signal.default_int_handler, signal.SIG_DFL) or is_receiver(handler)
+
+
+def is_receiver(handler: object) -> bool:
+    """Whether a signal's handler is a `Receiver`'s."""
+    return isinstance(getattr(handler, "__self__", None), Receiver)

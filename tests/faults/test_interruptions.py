@@ -1,0 +1,192 @@
+"""Signals, closed streams and the bench's own exceptions: only the user ends a command, and it ends in one line."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amb import FunctionProblem, Space
+from amb.catalogue.plugins import load_file
+from amb.run.execute import execute
+from amb.run.limits import Limits
+from amb.study.runs import RunPlan
+from amb.study.study import Study
+
+PLUGINS = Path(__file__).parents[1] / "plugins"
+ROGUES = PLUGINS / "rogues.py"
+TOY = PLUGINS / "toy.py"
+GOOD = RunPlan("p/q/r/0", "print", "rogue", "1", 0, 12)
+AMB = [sys.executable, "-m", "amb"]
+WAITS = "import os, time, pathlib\npathlib.Path(os.environ['AMB_TEST_LOADS']).touch()\ntime.sleep(600)\n"
+
+
+def problem(spec: str) -> FunctionProblem:
+    return FunctionProblem(lambda rows: np.sin(rows).mean(axis=1), Space.uniform(6, 16), id=spec)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "words", [["solvers", "list"], ["report", "st"], ["lab", "next", "lab"]], ids=lambda words: words[0]
+)
+def test_a_signal_ends_any_command_in_one_line(tmp_path: Path, words: list[str], name: str) -> None:
+    """Here while a plug-in is loaded, with the status that shells count."""
+    (tmp_path / "waits.py").write_text(WAITS)
+    process = subprocess.Popen(
+        [*AMB, *words, "--plugin", "waits.py"],
+        cwd=tmp_path,
+        env={**os.environ, "AMB_TEST_LOADS": str(tmp_path / "loads")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)],
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / "loads").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    number = signal.Signals[name]
+    process.send_signal(number)
+    printed, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, told
+    assert (printed, told.strip()) == ("", "amb: interrupted; nothing is lost, and the command can be repeated")
+
+
+BENCHS_OWN = ["raises-interrupted", "raises-out-of-time", "raises-no-process", "raises-refusal"]
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(timeout=600)], ids=["no limits", "timeout"])
+def test_the_bench_s_own_exceptions_are_a_solver_s_failure(tmp_path: Path, limits: Limits) -> None:
+    """No solver can pretend that the user stopped it, that its time was over, or that the machine failed."""
+    load_file(ROGUES)
+    plans = [RunPlan("p/q/r/0", "print", solver, "1", 0, 12) for solver in BENCHS_OWN]
+    study = Study(tmp_path)
+    execute([*plans, GOOD], study, problem, limits=limits)
+    assert [study.load(plan)[0].status for plan in plans] == ["crash"] * len(plans)  # type: ignore[index]
+    assert study.load(GOOD)[0].status == "ok"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("solver", ["closes-streams", "closes-descriptors", "replaces-streams"])
+def test_a_solver_that_closes_the_streams_loses_no_result(tmp_path: Path, solver: str) -> None:
+    """Its run and those of others are printed, and no print gets into a journal that took the descriptor's number."""
+    words = ["run", "-s", f"{solver},random", "-p", "toy/bowl/near/0", "-b", "12", "--seeds", "1", "--study", "st"]
+    done = subprocess.run(
+        [*AMB, *words, "--plugin", str(TOY), "--plugin", str(ROGUES), "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert solver in done.stdout
+    assert "random" in done.stdout
+    assert {record.status for record, _ in Study(tmp_path / "st").records()} == {"ok"}
+    assert not list((tmp_path / "st" / "damaged").glob("*"))
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_a_command_without_streams_does_its_work(tmp_path: Path, closed: str) -> None:
+    words = ["run", "-s", "random", "-p", "toy/bowl/near/0", "-b", "12", "--seeds", "1", "--study", "st"]
+    command = " ".join([*AMB, *words, "--plugin", str(TOY)])
+    done = subprocess.run(f"{command} {closed}", shell=True, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [record.status for record, _ in Study(tmp_path / "st").records()] == ["ok"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("words", ["--version", "solvers list", "solvers list --json"])
+def test_output_that_a_full_disk_refuses_is_told_in_one_line(words: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*AMB, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "amb: cannot write to stdout: No space left on device\n")
+
+
+def test_a_terminal_without_a_width_shows_what_is_printed() -> None:
+    """Serial consoles and containers export COLUMNS=0."""
+    environment = {**os.environ, "COLUMNS": "0"}
+    done = subprocess.run([*AMB, "solvers", "list"], env=environment, capture_output=True, text=True, check=False)
+    assert re.search(r"^ *random ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("solver", "says"), [("amb:Solver", "does not define"), ("amb:Space", "is not a subclass")])
+def test_a_class_that_is_no_solver_is_refused(tmp_path: Path, solver: str, says: str) -> None:
+    words = ["run", "-s", solver, "-p", "toy/bowl/near/0", "--study", "st", "--plugin", str(TOY)]
+    done = subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert says in done.stderr
+    assert not (tmp_path / "st").exists()
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_an_error_of_a_solver_s_creation_names_the_solver(tmp_path: Path, isolate: bool) -> None:
+    words = ["run", "-s", "random,refuses-option", "-p", "toy/bowl/near/0", "--study", "st"]
+    words += ["--plugin", str(TOY), "--plugin", str(ROGUES), *["--isolate"] * isolate]
+    done = subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "amb: refuses-option: k must be odd"
+
+
+def test_a_network_that_forks_leaves_no_second_bench(tmp_path: Path) -> None:
+    """Not even while it is evaluated in a thread: what its child raises ends the child, and no result is changed."""
+    (tmp_path / "forks.py").write_text(FORKS)
+    words = [
+        "run",
+        "-s",
+        "random,random[k=3]",
+        "-p",
+        "forking/only/a/0..1",
+        "-b",
+        "12",
+        "--seeds",
+        "1",
+        "--study",
+        "st",
+    ]
+    done = subprocess.run(
+        [*AMB, *words, "--plugin", "forks.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert [record.status for record, _ in Study(tmp_path / "st").records()] == ["ok"] * 4
+
+
+FORKS = """
+import os
+from amb import Family, FunctionProblem, Space
+
+class Forking(FunctionProblem):
+    threaded = True
+
+def respond(rows):
+    if os.fork() == 0:
+        raise SystemExit(0)
+    return rows.mean(axis=1)
+
+class ForkingFamily(Family):
+    name = "forking/only"
+    def layers(self):
+        return {"a": 2}
+    def problem(self, layer, unit, *, device="cpu", **options):
+        return Forking(respond, Space.uniform(6, 16), id=f"forking/only/a/{unit}")
+"""
+
+
+def test_a_plan_for_too_many_seeds_is_refused_at_once() -> None:
+    words = [*AMB, "plan", "--difference", "0.05", "--seeds", "1000000000"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (2, "amb: --seeds must be at most 100,000, got 1,000,000,000\n")
+
+
+def test_closed_descriptors_of_the_bench_end_in_a_line(tmp_path: Path) -> None:
+    """A solver that closes all files of its process, as daemons do, costs a repetition, and no result."""
+    words = ["run", "-s", "closes-all,random", "-p", "toy/bowl/near/0", "-b", "12", "--seeds", "1", "--study", "st"]
+    words += ["--plugin", str(TOY), "--plugin", str(ROGUES)]
+    done = subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 2)
+    words[2] = "random"
+    assert subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, check=False).returncode == 0
