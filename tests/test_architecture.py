@@ -146,6 +146,7 @@ BARE_WRITES = {
     "amb/study/log.py": "appends lines, on which nothing depends",
     "amb/lab/journal.py": "appends; what is torn is cut off",
     "amb/run/isolation/process.py": "pipes",
+    "amb/streams.py": "stdout and stderr themselves, and the null device",
     "amb/reports/draft.py": "copies into a folder that is flushed and swapped in as a whole",
     "amb_reports/exports/coco.py": "into such a folder",
     "amb_reports/exports/iohanalyzer.py": "into such a folder",
