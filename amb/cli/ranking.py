@@ -1,6 +1,6 @@
 """The leaderboard of a comparison in a terminal, with as many columns as fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from amb.study.untrusted import plain
 from amb.text import plural
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from amb.comparison.result import Comparison
     from amb.stats import Analysis, Column
 
@@ -47,9 +49,11 @@ def _fitting(analysis: "Analysis", width: int) -> tuple[list["_Rendered"], list[
     """The columns that fit, and those that do not, both in the ranking's order."""
     from amb.stats import known, ranking_columns
 
-    columns = known(ranking_columns(analysis.question), analysis.table).values()
+    columns = known(ranking_columns(analysis.question), analysis.table)
     rows = analysis.table.to_dict("records")
-    every = [_render(column, [column.cell(row) for row in rows]) for column in columns]
+    if any(row["failures"] for row in rows):  # otherwise a broken solver looks like one that is ranked last
+        columns = {**columns, "failures": replace(columns["failures"], priority=1)}
+    every = [_render(column, [column.cell(row) for row in rows]) for column in columns.values()]
     shown = list(every)
     while len(shown) > 1 and sum(r.width + GAP for r in shown) - GAP > width:
         # Drop the last of the least important columns; in a tiny terminal even those of priority 1.
@@ -68,10 +72,15 @@ def scope_line(comparison: "Comparison") -> str:
         plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
         plural(runs["seed"].nunique(), "seed"),
         f"{int(runs['budget'].max()):,} queries per run",
-        f"{runs['failed'].sum():,} of {len(runs):,} runs failed",
+        f"{runs['failed'].sum():,} of {len(runs):,} runs failed{_by_solver(runs[runs['failed']])}",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",
     ]
     return "; ".join(parts)
+
+
+def _by_solver(failed: "pd.DataFrame") -> str:
+    counts = failed["solver"].value_counts()
+    return f" ({', '.join(f'{solver} {count:,}' for solver, count in counts.items())})" if len(counts) else ""
 
 
 def _render(column: "Column", cells: list[str]) -> _Rendered:

@@ -1,5 +1,6 @@
 """Displays of a study's progress: a table that improves in place, in a terminal or a notebook, or lines in a log."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from time import monotonic
@@ -55,6 +56,7 @@ class _Display(Progress):
         self.standings = Standings(normalized)
         self._drawn = -np.inf
         self._preparing = ""
+        self._failed: Counter[tuple[str, str]] = Counter()
 
     def prepare(self, message: str = LOADING) -> None:
         if message != self._preparing:  # a command says it before it imports what says it again
@@ -85,7 +87,10 @@ class _Display(Progress):
     def finished(self, run: UnderWay, record: RunRecord) -> None:
         self.standings.finished(run, record)
         if record.failed and record.status != "skip":  # refusals are reported before anything runs
-            self.note(f"{record.outcome}: {record.plan.name} {record.reason}")
+            kind = record.plan.solver, f"{record.outcome}: {record.reason}"
+            self._failed[kind] += 1
+            if self._failed[kind] == 1:
+                self.note(f"{record.outcome}: {record.plan.name} {record.reason}")
 
     def skipped(self, record: RunRecord) -> None:
         self.standings.skipped(record)
@@ -95,6 +100,10 @@ class _Display(Progress):
 
     def end(self) -> None:
         announce_to(None)
+        for (solver, _), count in self._failed.items():
+            if count > 1:
+                self.note(f"{plural(count - 1, 'more run')} of {solver} ended so; `amb check` shows where solvers fail")
+        self._failed.clear()
 
     def _say(self, message: str, *, warning: bool = False) -> None:
         """One message for the user."""
