@@ -120,6 +120,10 @@ def print_comparison(comparison: "Comparison") -> None:
         console.print(plain(f"Note: {warning}."), style="yellow", markup=False, highlight=False)
 
 
+PAGE = "leaderboard.html"
+"""The file of a report to open first."""
+
+
 def print_files(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
     """Print where the reports are, or the whole comparison as a JSON object."""
     if as_json:
@@ -129,7 +133,11 @@ def print_files(comparison: "Comparison", files: Sequence[Path], *, as_json: boo
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
         console = Console()
         console.print()
-        console.print(f"Report: {folder}/ ({', '.join(names)})", markup=False)
+        if PAGE in names:
+            names.remove(PAGE)
+            console.print(f"Report: {folder / PAGE}", markup=False, highlight=False, soft_wrap=True)
+        if names:
+            console.print(f"Files in {folder}/: {', '.join(names)}", markup=False, highlight=False)
 
 
 def exit_if_failed(failures: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
+from amb.catalogue.plugins import plugins
 from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.table import read_runs
@@ -234,11 +235,18 @@ def _last_request(study: AnyStudy, *, named: bool) -> Settings:
     """The settings of the study's last request, from its manifest.
 
     Raises:
-        StudyError: they are incomplete, or (if `named`) name a solver by its module, which only its user may import.
+        StudyError: they are incomplete, or (if `named`) name a solver of a plug-in that is not there, or one by its
+            module, which only its user may import.
     """
     last = study.manifest.settings.complete(study.folder)
     for spec in last.solvers if named else ():
-        if ":" in Spec.parse(spec).name:
+        name = Spec.parse(spec).name
+        if ":" not in name and name not in plugins("solvers"):
+            raise StudyError(
+                f"{study.folder} compares {spec}, which no installed plug-in defines: give its file with --plugin, or, "
+                "in Python, all solvers in solvers=, this one as its class; stored runs are not repeated"
+            )
+        if ":" in name:
             raise StudyError(
                 f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that the "
                 "study names: name the solvers yourself with --solvers"
