@@ -12,6 +12,9 @@ from amb.study.lock import Claim, enter, hold, is_abandoned, unlocked
 
 Stamps = dict[Path, tuple[int, int]]
 
+_open_drafts: set[Path] = set()
+"""The drafts that this process is writing."""
+
 
 @contextmanager
 def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
@@ -20,6 +23,8 @@ def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
     If the process is killed, or the disk is full, the folder stays as it was, and the next draft deletes what is left.
     Several processes may do this at once: a file that another one has written in the meantime is kept, unless this one
     has written it, too.
+
+    A draft within a draft, as of an export in a report, is flushed once, with the outer one.
 
     Args:
         folder: made if missing; nobody else writes into it directly.
@@ -33,6 +38,7 @@ def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
         _delete_leftovers(folder)
         draft, claim = _new_draft(folder)
     with claim:
+        _open_drafts.add(draft)
         try:
             seen: Stamps = {}
             if not empty:
@@ -42,9 +48,11 @@ def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
             with _turn(folder):
                 if not empty:
                     _take_over(folder, draft, seen)
-                _flush(draft)
+                if _open_drafts.isdisjoint(folder.parents):
+                    _flush(draft)
                 _replace(folder, draft)
         finally:
+            _open_drafts.discard(draft)
             shutil.rmtree(draft, ignore_errors=True)
 
 

@@ -65,6 +65,29 @@ def test_a_file_that_another_process_writes_meanwhile_is_kept(tmp_path: Path) ->
     }  # fmt: skip
 
 
+def test_a_draft_within_a_draft_is_flushed_once_and_before_the_outer_one_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export has thousands of files, and each flush waits for the disk."""
+    flushed: list[str] = []
+
+    def flush(path: Path) -> None:
+        assert not (tmp_path / "report").exists()
+        flushed.append(path.name)
+
+    monkeypatch.setattr("amb.reports.draft.flush_file", flush)
+    with draft_of(tmp_path / "report") as outer:
+        for export in ("coco", "iohanalyzer"):
+            with draft_of(outer / export, empty=True) as inner:
+                (inner / f"{export}.dat").write_text("values")
+    assert sorted(name for name in flushed if name.endswith(".dat")) == ["coco.dat", "iohanalyzer.dat"]
+    assert (tmp_path / "report" / "coco" / "coco.dat").read_text() == "values"
+    with draft_of(tmp_path / "report" / "coco", empty=True) as alone:
+        monkeypatch.setattr("amb.reports.draft.flush_file", lambda path: flushed.append(path.name))
+        (alone / "alone.dat").write_text("values")
+    assert "alone.dat" in flushed
+
+
 def test_drafts_of_dead_processes_are_deleted_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
     """Whatever number a dead process had: a living one may have it now, and the folder may come from another host."""
     folder = tmp_path / "report"
