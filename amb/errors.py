@@ -54,6 +54,7 @@ def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = 
         error: the class of the error.
         of: what has no such thing, such as "snn-cnn".
     """
+    name = str(name)  # whatever was given for one
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
     lacks = f"{of} has no {what}" if of else f"unknown {what}"
     return error(f"{lacks} {shown!r}; {suggestion(name, known)}")

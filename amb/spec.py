@@ -33,6 +33,8 @@ class Spec:
         Raises:
             SpecError: the text does not have this form, or names an option twice.
         """
+        if not isinstance(text, str):
+            raise SpecError(f"expected a text such as tt-b[k=50], got {text!r:.80}")
         stripped = text.strip()
         name, bracket, rest = stripped.partition("[")
         if not _NAME.fullmatch(name):
@@ -72,7 +74,7 @@ class ProblemId:
     @classmethod
     def parse(cls, text: str) -> "ProblemId":
         """The parts of an id, its options left out. Never raises."""
-        generator, target, layer, unit, *_ = [*text.split("[")[0].split("/"), "", "", "", ""]
+        generator, target, layer, unit, *_ = [*str(text).split("[")[0].split("/"), "", "", "", ""]
         return cls(generator, target, layer, unit)
 
     @property
@@ -165,7 +167,9 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         SpecError: it is empty, contains a zero byte, or names no user's home.
     """
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise SpecError(f"{path!r:.80} is not a path: expected a text or a pathlib.Path")
     if not text or "\0" in text:
         raise SpecError(f"{text!r} is not a path; the current folder is '.'")
     try:
@@ -196,6 +200,17 @@ def user_cache() -> Path:
 def is_plain_number(text: str) -> bool:
     """Whether the text has none of the liberties that only Python takes with numbers: 1_0, digits of other scripts."""
     return text.isascii() and "_" not in text
+
+
+def flag(value: object, what: str) -> bool:
+    """A truth value of Python or numpy; anything else, such as the text "no", is a mistake.
+
+    Raises:
+        SpecError: it is not True or False.
+    """
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise SpecError(f"{what} must be True or False, got {value!r:.80}")
+    return bool(value)
 
 
 def whole_number(value: object, what: str, least: int, most: int | None = None) -> int:

@@ -1,6 +1,6 @@
 """A comparison that shows itself: in a notebook, as figures, as files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from io import BytesIO
@@ -59,7 +59,7 @@ class Result(Comparison):
         """
         known = {name.removeprefix(FIGURE): plugin for name, plugin in plugins("reports").items()}
         drawn = {name: plugin for name, plugin in known.items() if plugin.name.startswith(FIGURE)}
-        name = kind.removeprefix(FIGURE)
+        name = str(kind).removeprefix(FIGURE)
         if name not in drawn:
             raise unknown("figure", kind, drawn)
         report = load_class(drawn[name], Report)()
@@ -86,6 +86,10 @@ class Result(Comparison):
         """
         from amb.errors import StudyError
 
+        if isinstance(reports, str):
+            reports = [reports]
+        if not (reports is None or (isinstance(reports, Iterable) and all(isinstance(one, str) for one in reports))):
+            raise SpecError(f"reports must be names of reports, such as ['csv', 'html'], got {reports!r:.80}")
         written = write_reports(self, reports, folder=user_path(folder))
         if written.failures:
             raise StudyError("; ".join(written.failures))

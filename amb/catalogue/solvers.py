@@ -227,6 +227,8 @@ def solver(spec: str, space: Space, *, budget: int, seed: int = 0) -> Solver:
         SpecError: unknown solver or option.
         SolverError: bad budget, or a space that the method cannot search.
     """
+    if not isinstance(space, Space):
+        raise SolverError(f"expected an amb.Space to search, such as that of a problem, got {space!r:.80}")
     return resolve(spec).make(space, budget=budget, seed=seed)
 
 

@@ -77,6 +77,8 @@ def atlas(
 
     o.load_plugins(plugin)
     limits, cluster = o.limits(timeout, False, None), o.cluster(executor, scheduler, workers, plugin)
+    if out is not None:
+        out = o.file_to_write(out)
     console = Console(stderr=True)
     request = make_request(
         network,

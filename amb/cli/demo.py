@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amb.spec import user_path
+from amb.cli.options import file_to_write
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem, UInt8Array
@@ -28,7 +28,7 @@ def demo(
     """Find the image that excites one neuron most, in seconds: a first look at what amb does."""
     from rich.console import Console
 
-    out = user_path(out)
+    out = file_to_write(out)
     console = Console(highlight=False)
     console.print(f"Which image drives {NEURON} hardest?", markup=False)
     with console.status("Loading the networks ..."):

@@ -128,6 +128,22 @@ def load_plugins(files: list[Path] | None) -> None:
         load_file(file)
 
 
+def file_to_write(out: Path) -> Path:
+    """The file that --out names, refused before any work if it cannot be one.
+
+    Raises:
+        SpecError: it is a folder, or lies in a file.
+    """
+    from amb.errors import SpecError
+
+    file = user_path(out)
+    if not file.name or file.is_dir():
+        raise SpecError(f"cannot write {file}: it is a folder; --out names the file to write")
+    if parent := next((parent for parent in file.parents if parent.exists() and not parent.is_dir()), None):
+        raise SpecError(f"cannot write {file}: {parent} is not a folder; choose another file with --out")
+    return file
+
+
 def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits":
     """The limits that these options mean.
 

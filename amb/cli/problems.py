@@ -130,6 +130,8 @@ def show_problem(
     o.load_plugins(plugin)
     if out is not None and name.split("[")[0].count("/") < 2:
         raise SpecError(f"--out draws one problem, and {name} is not one; give <generator>/<target>/<layer>/<unit>")
+    if out is not None:
+        out = o.file_to_write(out)
     slashes = name.split("[")[0].count("/")
     if slashes == 0:
         _show_part(name, json)

@@ -14,12 +14,12 @@ from amb.contracts.objective import Bounds
 from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
 from amb.run.dispatch import carry_out
-from amb.run.display import default_display
+from amb.run.display import receiver
 from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
-from amb.run.progress import NoProgress, Progress
+from amb.run.progress import Progress
 from amb.sight import CLASSES, leading_of
-from amb.spec import Spec
+from amb.spec import Spec, flag
 from amb.stats import analyse
 from amb.stats.metrics import Cell
 from amb.stats.question import DEFAULT, Question
@@ -93,8 +93,12 @@ def compare(
         SpecError: an unknown name, or a bad spec, budget, number of seeds, alpha or rope.
         StudyError: the folder cannot be written or read.
     """
-    receiver = default_display() if progress is None or progress is True else progress or NoProgress()
-    receiver.prepare()
+    timing, retry = flag(timing, "timing"), flag(retry, "retry")
+    for what, value, kind in (("limits", limits, Limits), ("cluster", cluster, DaskCluster)):
+        if not (value is None or isinstance(value, kind)):
+            raise SpecError(f"{what} must be None or a {kind.__module__}.{kind.__name__}, got {value!r:.80}")
+    shown = receiver(progress)
+    shown.prepare()
     _refuse_nothing(problems, "problems", "leave the argument out for the suite quick")
     names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names
@@ -128,7 +132,7 @@ def compare(
         limits=limits or NO_LIMITS,
         retry=retry,
         notes=notes,
-        progress=receiver,
+        progress=shown,
     )
     return _analyse(plan, requested, folder, question, baseline)
 

@@ -12,11 +12,11 @@ from amb.comparison.table import run_row
 from amb.errors import SpecError, StudyError
 from amb.references.lookup import reference
 from amb.run.dispatch import carry_out
-from amb.run.display import default_display
+from amb.run.display import receiver
 from amb.run.plan import DEFAULT_BUDGET, Plan, make_plan
 from amb.run.population import record, recordings
-from amb.run.progress import NoProgress, Progress
-from amb.spec import whole_number
+from amb.run.progress import Progress
+from amb.spec import flag, whole_number
 from amb.stats.metrics import Traces
 from amb.stats.sharing import SEPARATE, as_presentations, gains, savings
 from amb.study.recording import Sharing
@@ -80,15 +80,16 @@ def population(
         SpecError: an unknown name, fewer presentations than neurons, or neurons that cannot be recorded together.
         StudyError: the folder cannot be written or read.
     """
-    receiver = default_display() if progress is None or progress is True else progress or NoProgress()
-    receiver.prepare()
+    retry = flag(retry, "retry")
+    shown = receiver(progress)
+    shown.prepare()
     plan = _separate(solvers, problems, budget, seeds, device)
     ways = {way: recordings(plan, sharing) for way, sharing in WAYS}
     folder = Study(study)
     together = [runs for found in ways.values() for runs in found]
     notes = folder.describe([*plan.runs, *(run for runs in together for run in runs)], plan.settings())
-    carry_out(plan, plan.runs, folder, retry=retry, notes=notes, progress=receiver)
-    record(together, folder, plan.problem, find_solver=plan.solver, retry=retry, progress=receiver)
+    carry_out(plan, plan.runs, folder, retry=retry, notes=notes, progress=shown)
+    record(together, folder, plan.problem, find_solver=plan.solver, retry=retry, progress=shown)
     return _read(plan, ways, folder)
 
 

@@ -9,7 +9,7 @@ from amb.contracts.problem import FunctionProblem
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint
-from amb.spec import Spec
+from amb.spec import Spec, flag
 
 LEVELS = 256
 Bounds = Sequence[tuple[float, float]]
@@ -39,6 +39,9 @@ def objective(
     Raises:
         SpecError: invalid bounds or levels, or a function without a name or content to identify it by.
     """
+    minimize, vectorized = flag(minimize, "minimize"), flag(vectorized, "vectorized")
+    if not (version is None or isinstance(version, str)):
+        raise SpecError(f"version must be a text or None, got {version!r:.80}")
     box = _box(bounds)
     counts = np.broadcast_to(np.asarray(levels), len(box)) if np.ndim(levels) == 0 else np.asarray(levels)
     if counts.shape != (len(box),):

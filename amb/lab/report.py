@@ -15,6 +15,7 @@ from amb.lab.experiment import FILE, Experiment
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
 from amb.lab.stimuli import Picture
+from amb.spec import real_path
 from amb.study.durable import make_folder, write_whole
 
 
@@ -72,7 +73,7 @@ def lab_data(lab: Laboratory) -> LabData:
         raise LabError(f"{lab.folder} has no block yet, so there is nothing to report; `amb lab next {lab.folder}`")
     searches, neurons = experiment.searches, experiment.neurons
     return LabData(
-        lab.folder.resolve().name,
+        real_path(lab.folder, LabError).name,
         experiment,
         (lab.folder / FILE).read_text(encoding="utf-8"),
         history,

@@ -13,7 +13,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
 from amb.errors import DataError
 from amb.meis.natural import WITHOUT_DATA, measure
-from amb.spec import ProblemId, without_noise
+from amb.spec import ProblemId, whole_number, without_noise
 
 
 def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Problem]:
@@ -98,6 +98,7 @@ def histogram(problem: str, *, bins: int = 40, data: str | Path | None = None) -
     Raises:
         DataError, SpecError: see `natural_responses`.
     """
+    bins = whole_number(bins, "the number of bins", 1, 1_000_000)
     responses = natural_responses(problem, data=data)
     parts = ProblemId.parse(without_noise(problem))
     quantiles = responses.quantiles[responses.row[parts.layer, int(parts.unit)]].astype(np.float64)

@@ -28,7 +28,7 @@ from amb.run.live import NO_LIMITS
 from amb.run.progress import NoProgress, Progress
 from amb.run.stop import Stop
 from amb.run.watch import Watch
-from amb.spec import ProblemId
+from amb.spec import ProblemId, real_path, user_path
 from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace, distinct
 from amb.study.study import Study
 
@@ -146,8 +146,8 @@ class _Session:
         self._token = uuid.uuid4().hex
         self._topic = f"amb-{self._token}"
         self._stop = Event(f"amb-stop-{self._token}", client=client)
-        folder = str(study.folder.resolve())
-        files = [str(Path(file).resolve()) for file in plugins]
+        folder = str(real_path(study.folder, StudyError))
+        files = [str(real_path(user_path(file))) for file in plugins]
         self._arguments = (folder, device, limits, retry, files, self._topic, self._stop.name)
         self._plans: dict[str, RunPlan] = {}  # all that are not finished, by run id
         self._live: dict[str, RemoteRun] = {}
@@ -182,7 +182,7 @@ class _Session:
             self._client.unsubscribe_topic(self._topic)
 
     def _check_folder(self) -> None:
-        place = str(self._study.folder.resolve() / "manifest.json")
+        place = str(real_path(self._study.folder, StudyError) / "manifest.json")
         visible = self._client.run(os.path.exists, place)
         lacking = sorted(worker for worker, exists in visible.items() if not exists)
         if lacking:

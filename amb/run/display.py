@@ -10,8 +10,8 @@ import numpy as np
 
 from amb.compiling import announce_to
 from amb.contracts.reference import Reference
-from amb.errors import AmbError
-from amb.run.progress import LOADING, Progress, UnderWay
+from amb.errors import AmbError, SpecError
+from amb.run.progress import LOADING, NoProgress, Progress, UnderWay
 from amb.run.standings import Standing, Standings
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.untrusted import plain
@@ -30,6 +30,21 @@ COLUMNS = ("solver", "runs", "queries", "best", "score")
 def display(console: "Console") -> Progress:
     """The display that fits a console: a live table in a terminal, lines every ten seconds in a pipe."""
     return TerminalTable(console) if _is_live(console) else Lines(console)
+
+
+def receiver(progress: Progress | bool | None) -> Progress:
+    """Who receives the events of a study: the default display for None and True, nobody for False.
+
+    Raises:
+        SpecError: it is neither of these nor a `Progress`.
+    """
+    if progress is None or progress is True:
+        return default_display()
+    if progress is False:
+        return NoProgress()
+    if not isinstance(progress, Progress):
+        raise SpecError(f"progress must be True, False, None or an amb.run.progress.Progress, got {progress!r:.80}")
+    return progress
 
 
 def default_display() -> Progress:

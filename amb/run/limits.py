@@ -5,9 +5,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from time import monotonic
 
 from amb.errors import SpecError
+from amb.spec import flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,10 @@ class Limits:
     memory: int | None = None
 
     def __post_init__(self) -> None:
+        flag(self.isolate, "isolate")
+        for what, value in (("timeout", self.timeout), ("memory limit", self.memory)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise SpecError(f"the {what} must be a number or None, got {value!r:.80}")
         if self.timeout is not None and not self.timeout > 0:
             raise SpecError(f"the timeout must be more than 0 seconds, got {self.timeout}")
         if self.memory is not None and self.memory < 1:

@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from amb.errors import DataError, unknown
-from amb.spec import user_cache
+from amb.spec import real_path, user_cache
 from amb.study.durable import make_folder, write_whole
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
@@ -101,7 +101,7 @@ def cache_folder() -> Path:
 
 def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
     """The arrays that `read()` returns, cached as .npz under a key of the files' sizes and times."""
-    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    stats = [(str(real_path(file, DataError)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     key = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     cache = cache_folder() / f"{name}-{key}.npz"
     try:

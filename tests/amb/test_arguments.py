@@ -1,0 +1,131 @@
+"""Arguments of the Python API that are of the wrong kind are refused in a sentence, before anything runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.run.limits import Limits
+
+
+def problem() -> amb.FunctionProblem:
+    return amb.objective(lambda x: float(np.sin(x).mean()), [(-1, 1)] * 3, name="mine")
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *((name, value) for name in ("progress", "timing", "retry", "limits", "cluster") for value in (5, "no")),
+        *(
+            (name, value)
+            for name in ("metric", "level", "device", "study", "with_reference", "control")
+            for value in [5]
+        ),
+        *((name, value) for name in ("alpha", "rope", "look", "looks", "budget", "seeds") for value in ["x", 1.5]),
+        ("study", None),
+        ("study", b"st"),
+    ],
+)
+def test_what_a_comparison_cannot_mean_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, value: object
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    usual = {"solvers": "random", "problems": problem(), "budget": 8, "seeds": 1, "study": "st", "progress": False}
+    with pytest.raises(amb.AmbError):
+        amb.compare(**usual | {argument: value})  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+    if argument in ("progress", "retry", "budget", "seeds", "device", "study"):
+        with pytest.raises(amb.AmbError):
+            amb.population(**{"solvers": "random", "problems": "quick", argument: value})  # type: ignore[arg-type]
+
+
+def test_progress_says_what_is_accepted() -> None:
+    with pytest.raises(amb.AmbError, match=r"True, False, None or an amb\.run\.progress\.Progress, got 5"):
+        amb.compare("random", problem(), progress=5)  # type: ignore[arg-type]
+
+
+SPACE = amb.Space.uniform(3, 4)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: amb.open(5),
+        lambda: amb.analyse(5),
+        lambda: amb.objective(np.sum, [(0, 1)], minimize="no"),
+        lambda: amb.objective(np.sum, [(0, 1)], vectorized=1),
+        lambda: amb.objective(np.sum, [(0, 1)], name=5),
+        lambda: amb.objective(np.sum, [(0, 1)], version=5),
+        lambda: amb.problem(5),
+        lambda: amb.solver(5, SPACE, budget=5),
+        lambda: amb.solver("random", 5, budget=5),
+        lambda: amb.target("snn-cnn", layer=5),
+        lambda: amb.histogram(5),
+        lambda: amb.histogram("cifar10-sngan/snn-cnn/sn1/0", bins="x"),
+        lambda: amb.histogram("cifar10-sngan/snn-cnn/sn1/0", bins=0),
+        lambda: amb.layer_scan(5, [[0] * 128]),
+        lambda: Limits(timeout="x"),
+        lambda: Limits(isolate="no"),
+        lambda: Limits(isolate=True, memory="1G"),
+    ],
+)
+def test_other_arguments_of_the_wrong_kind_are_refused(call) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(amb.AmbError):
+        call()
+
+
+def test_a_result_refuses_figures_and_reports_without_a_name(tmp_path: Path) -> None:
+    result = amb.compare("random", problem(), budget=8, seeds=1, study=tmp_path / "st", progress=False)
+    with pytest.raises(amb.AmbError, match="unknown figure"):
+        result.plot(5)  # type: ignore[arg-type]
+    for wrong in (5, [5]):
+        with pytest.raises(amb.AmbError, match="names of reports"):
+            result.save(tmp_path / "out", reports=wrong)  # type: ignore[arg-type]
+    assert result.save(tmp_path / "out", reports="csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "work"),
+    [
+        (["demo", "--out"], "amb.catalogue.problems.problem"),
+        (["atlas", "mnist-snn", "--study", "units", "--out"], "amb.atlas.request.make_request"),
+        (["problems", "show", "cifar10-sngan/snn-cnn/sn1/0", "--out"], "amb.catalogue.problems.problem"),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+@pytest.mark.parametrize("out", [".", "/", "file/page.html"])
+def test_a_place_that_cannot_be_a_file_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], work: str, out: str
+) -> None:
+    from typer.testing import CliRunner
+
+    from amb.cli.app import app
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(work, never)
+    Path("file").write_text("")
+    ended = CliRunner().invoke(app, [*words, out])
+    assert isinstance(ended.exception, amb.AmbError), ended.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_links_in_a_loop_are_refused_wherever_a_path_is_looked_up(tmp_path: Path) -> None:
+    from amb.errors import StudyError
+    from amb.spec import real_path
+
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(StudyError, match="leads back to itself"):
+        real_path(tmp_path / "a" / "x", StudyError)
+    root = Path(__file__).parents[2]
+    bare = [
+        str(file.relative_to(root))
+        for package in ("amb", "problems", "solvers", "reports")
+        for file in (root / package).rglob("*.py")
+        if ".resolve()" in file.read_text(encoding="utf-8")
+    ]
+    assert bare == ["amb/spec.py"]
