@@ -78,7 +78,7 @@ def test_a_study_is_opened_again_without_running_anything(result: amb.Result) ->
 
 def test_progress_is_off_by_one_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default the display that fits; none for False; one's own if given."""
-    from amb.comparison import compare
+    from amb.run import display
 
     seen: list[str] = []
 
@@ -86,7 +86,7 @@ def test_progress_is_off_by_one_argument(tmp_path: Path, monkeypatch: pytest.Mon
         def end(self) -> None:
             seen.append("shown")
 
-    monkeypatch.setattr(compare, "default_display", Spy)
+    monkeypatch.setattr(display, "default_display", Spy)
     ask = {"problems": "toy/snn-cnn/sn1/0", "budget": 2, "seeds": 1}
     amb.compare("random", study=tmp_path / "a", **ask)  # type: ignore[arg-type]
     assert seen == ["shown"]
