@@ -1,7 +1,7 @@
 """Checkpoints: tensors in a safetensors file (never a pickle), and a model card in JSON next to it.
 
-The card holds the digest of the tensors' file: loading detects an incomplete download or a mixed-up pair, and a study
-can record which weights it ran on without loading them.
+The card holds the digests of the tensors' file and of its own entries: loading detects damage or a mixed-up pair, and a
+study can record which weights it ran on without loading them.
 """
 
 import hashlib
@@ -25,6 +25,8 @@ SCHEMA = 1
 LARGEST_TENSORS = 8192 * MEBIBYTE
 LARGEST_CARD = 64 * MEBIBYTE
 _TENSORS, _CARD = ".safetensors", ".card.json"
+_ENTRIES = "entries_sha256"
+"""The entry that holds the digest of all others."""
 _OTHER_FOLDER = "choose another folder"
 
 
@@ -163,7 +165,10 @@ def _card_file(base: Path) -> Path:
 
 
 def _read_json(base: Path) -> dict[str, Any]:
-    """The JSON object of a card, of this schema and with a digest."""
+    """The JSON object of a card, of this schema and with the digest of its tensors.
+
+    What a network computes also depends on entries, such as thresholds; cards of version 0.1 have no digest of them.
+    """
     file = _card_file(base)
     try:
         content = json_object(_read(file, LARGEST_CARD))
@@ -172,7 +177,14 @@ def _read_json(base: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not a model card ({error!r}); {_fix(base)}") from error
     if schema != SCHEMA:
         raise CheckpointError(f"{file} has schema {schema!r}, but this version of amb reads {SCHEMA}; update amb")
+    if content.pop(_ENTRIES, digest := _digest(content)) != digest:
+        raise CheckpointError(f"{file} is damaged: its entries are not those that were written; {_fix(base)}")
     return content
+
+
+def _digest(entries: Mapping[str, object]) -> str:
+    kept = {name: value for name, value in entries.items() if name != _ENTRIES}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _read(file: Path, most: int) -> bytes:
@@ -190,8 +202,8 @@ def _fix(base: Path) -> str:
 
 
 def _write_card(base: Path, digest: str, content: Mapping[str, object]) -> None:
-    header = {"schema": SCHEMA, "sha256": digest}
-    text = json.dumps(header | dict(content), indent=2, ensure_ascii=False) + "\n"
+    entries = {"schema": SCHEMA, "sha256": digest, **content}
+    text = json.dumps(entries | {_ENTRIES: _digest(entries)}, indent=2, ensure_ascii=False) + "\n"
     _write(_card_file(base), text.encode())
 
 

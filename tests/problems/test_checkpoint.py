@@ -105,6 +105,23 @@ def test_a_card_of_the_future(saved: Path) -> None:
         checkpoint.read_card(saved)
 
 
+@pytest.mark.parametrize("name", checkpoint.shipped())
+def test_a_shipped_card_whose_entries_have_changed_is_damaged(name: str, tmp_path: Path) -> None:
+    """A threshold of 1.8 instead of 1.0 is another network, whose values would be stored as those of this one."""
+    shipped = Path(checkpoint.__file__).parent / "checkpoints" / f"{name}.card.json"
+    entries = json.loads(shipped.read_text())
+    (tmp_path / "net.card.json").write_text(json.dumps(entries))
+    checkpoint.read_card(tmp_path / "net")
+    (tmp_path / "net.card.json").write_text(json.dumps(entries | {"sha256": "0" * 64}))
+    with pytest.raises(CheckpointError, match="damaged: its entries are not those that were written"):
+        checkpoint.read_card(tmp_path / "net")
+    changed = {key: [value] for key, value in entries.items() if key not in ("schema", "sha256", "entries_sha256")}
+    for key, value in changed.items():
+        (tmp_path / "net.card.json").write_text(json.dumps(entries | {key: value}))
+        with pytest.raises(CheckpointError, match="damaged"):
+            checkpoint.read_card(tmp_path / "net")
+
+
 def test_an_unknown_name_gives_the_nearest() -> None:
     """A misspelt shipped checkpoint is answered with the right name."""
     with pytest.raises(CheckpointError, match="cifar10-sngan"):
@@ -199,7 +216,7 @@ def test_shipped_cards_lose_nothing_that_is_declared(name: str) -> None:
     file = Path(checkpoint.__file__).parent / "checkpoints" / f"{name}.card.json"
     stored = json.loads(file.read_text())
     written = json.loads(json.dumps(as_json(checkpoint.read_card(name))))
-    undeclared = {"schema", "sha256", "facts", "schedule", "precision", "notes"}
+    undeclared = {"schema", "sha256", "entries_sha256", "facts", "schedule", "precision", "notes"}
     assert written == {key: value for key, value in stored.items() if key not in undeclared}
 
 
