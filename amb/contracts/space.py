@@ -12,6 +12,12 @@ from amb.errors import CandidateError, SpecError
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+LEVELS = 1 << 16
+"""Levels that a dimension may have: traces on disk keep 16 bits of each."""
+DIMENSIONS = 1 << 16
+"""Dimensions that a candidate may have."""
+_COORDINATES = 1 << 26
+"""Dimensions times levels: half a gigabyte."""
 FARTHEST = 1e100
 """Largest coordinate of an axis, so that sums and differences of coordinates stay finite."""
 
@@ -35,8 +41,8 @@ class Space:
             a draw from the (discretized) prior.
 
     Raises:
-        SpecError: levels that are not positive integers, `low >= high`, an infinite end, or an unknown kind, prior
-            or grid.
+        SpecError: levels that are not positive integers, too many of them, `low >= high`, an infinite end, or an
+            unknown kind, prior or grid.
     """
 
     levels: IntArray
@@ -54,6 +60,12 @@ class Space:
         levels = np.array(self.levels)
         if levels.ndim != 1 or levels.size == 0 or levels.dtype.kind not in "iu" or levels.min() < 1:
             raise SpecError(f"levels must be a non-empty vector of integers >= 1, got {self.levels!r}")
+        d, most = levels.size, int(levels.max())
+        if d > DIMENSIONS or most > LEVELS or d * most > _COORDINATES:  # before anything of that size is made
+            raise SpecError(
+                f"{d:,} dimensions of up to {most:,} levels are too many: the limits are {DIMENSIONS:,} of each, and "
+                f"{_COORDINATES:,} in all"
+            )
         if self.kind not in ("ordinal", "categorical"):
             raise SpecError(f"kind must be 'ordinal' or 'categorical', got {self.kind!r}")
         if self.prior not in ("normal", "uniform") or self.grid not in ("even", "quantile"):

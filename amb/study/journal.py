@@ -26,11 +26,11 @@ from types import TracebackType
 
 import numpy as np
 
-from amb.contracts.space import FloatArray, IntArray
+from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study import journal_0_1
 from amb.study.durable import held, rename
-from amb.study.runs import DIMENSIONS, Known, RunPlan, Seconds, Trace
+from amb.study.runs import Known, RunPlan, Seconds, Trace
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 
 SUFFIX = ".journal"

@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from amb.contracts.space import DIMENSIONS
 from amb.errors import StudyError
 from amb.spec import user_path
 from amb.study.compact import compact
 from amb.study.durable import make_folder, write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest
 from amb.study.recording import Recording
-from amb.study.runs import DIMENSIONS, RunPlan, RunRecord, Trace, improvements
+from amb.study.runs import RunPlan, RunRecord, Trace, improvements
 from amb.study.study import Study
 from amb.study.tables import read_table
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS

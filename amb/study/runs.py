@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from amb.contracts.space import FloatArray, IntArray
+from amb.contracts.space import LEVELS, FloatArray, IntArray
 from amb.study.recording import Recording
 from amb.study.untrusted import json_object
 
@@ -20,10 +20,6 @@ Status = Literal["ok", "timeout", "crash", "skip"]
 its problem could not be created. The last three are failures, with a reason; for the first see `RunRecord.failed`."""
 
 
-LEVELS = 1 << 16
-"""Levels that a dimension may have: traces on disk keep 16 bits of each."""
-DIMENSIONS = 1 << 16
-"""Dimensions that a candidate may have."""
 NO_SUCCESS = "no query succeeded"
 NO_ACTIVATION = "the recommended candidate has no activation"
 LONGEST_NAME = 1 << 12

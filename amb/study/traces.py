@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amb.contracts.space import FloatArray, IntArray
+from amb.contracts.space import DIMENSIONS, LEVELS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study.durable import write_whole
-from amb.study.runs import DIMENSIONS, LEVELS, RunRecord, Trace
+from amb.study.runs import RunRecord, Trace
 from amb.study.tables import read_table
 from amb.study.untrusted import MEBIBYTE, parse_json
 

@@ -117,10 +117,8 @@ def test_a_space_or_a_budget_beyond_the_limits_is_refused(d: int, levels: int, q
         check_size(d, levels, queries)
 
 
-def test_a_space_of_too_many_levels_skips_its_runs_before_they_begin(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("d", "levels"), [(2, 65_537), (1, 10**9), (10**6, 64), (65_536, 4096)])
+def test_a_space_that_cannot_be_stored_or_held_is_refused_before_it_is_made(d: int, levels: int) -> None:
     """Beyond 16 bits, levels would wrap around in silence."""
-    study, space = Study(tmp_path), Space(np.array([65_537, 2]))
-    execute([PLAN], study, lambda spec: FunctionProblem(lambda rows: pytest.fail("it began"), space, id=spec))
-    record, _ = study.load(PLAN) or pytest.fail("it has no record")
-    assert record.status == "skip"
-    assert "65,537 levels" in record.reason
+    with pytest.raises(SpecError, match="too many"):
+        Space.uniform(d, levels)
