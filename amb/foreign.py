@@ -5,6 +5,7 @@ else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generat
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -38,21 +39,28 @@ def contained() -> Iterator[None]:
     """Call code of a plug-in, and undo what it must not leave behind.
 
     A change of the working directory is undone: relative paths of studies depend on it. So is a closed or replaced
-    stdout or stderr: results are printed there. A process that the code forked
-    and that comes back from it, by returning or by an exception, ends here: it would go on as a second bench, which
-    writes into the same files.
+    stdout or stderr: results are printed there; and a filter that turns warnings into errors, those of other code, too.
+    A process that the code forked and that comes back from it, by returning or by an exception, ends here: it would go
+    on as a second bench, which writes into the same files.
     """
-    process, before, streams = os.getpid(), _directory(), Streams()
+    process, before, streams, strict = os.getpid(), _directory(), Streams(), _warnings_as_errors()
     try:
         yield
     finally:
         if os.getpid() != process:
             os._exit(1)
         streams.restore()
+        for entry in _warnings_as_errors():
+            if entry not in strict:
+                warnings.filters.remove(entry)  # type: ignore[attr-defined]
         if before is not None:
             with suppress(OSError):
                 if _directory() != before:
                     os.chdir(before)
+
+
+def _warnings_as_errors() -> list[tuple[object, ...]]:
+    return [entry for entry in warnings.filters if entry[0] == "error"]
 
 
 def _directory() -> str | None:

@@ -92,13 +92,14 @@ def _save(image: "UInt8Array", file: Path) -> None:
 
     from amb.errors import DataError
     from amb.reports.images import as_picture, encoded
-    from amb.study.durable import write_whole
+    from amb.study.durable import make_folder, write_whole
 
     advice = "choose another file with --out, such as image.png"
     picture = as_picture(image)
     large = picture.resize((8 * picture.width, 8 * picture.height), Image.Resampling.NEAREST)
     try:
+        make_folder(file.parent)
         content = encoded(large, file)
-    except ValueError as cause:
+    except (OSError, ValueError) as cause:
         raise DataError(f"cannot write {file}: {cause}; {advice}") from cause
     write_whole(file, content, error=DataError, advice=advice)

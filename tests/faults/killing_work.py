@@ -246,6 +246,21 @@ def lab_before() -> None:
 
 ATLAS = ("atlas", "mnist-snn", "-l", "out", "-n", "2", "-s", "random", "-b", "20", "--study", "units")
 PAGE = ("leaderboard", "one", "two", "--out", "pages/page.html")
+PAPER = (
+    "paper",
+    "--network",
+    "mnist-snn",
+    "-g",
+    "mnist-sngan",
+    "--units",
+    "1",
+    "-b",
+    "5",
+    "--curve-budget",
+    "5",
+    "--study",
+    "paper",
+)
 PICTURE = ("problems", "show", f"{NETWORK}/0", "--out", "pages/problem.png")
 
 WORKS = [
@@ -296,6 +311,17 @@ WORKS = [
         before=command(*ATLAS[:-3], "10", *ATLAS[-2:]),
         writes=["units/analysis/meis.csv"],
         outcome=runs_in("units"),
+    ),
+    Work(
+        "paper",
+        PAPER,
+        outcome=lambda f: (runs_in("paper/units", "paper/curves")(f), sorted(p.name for p in (f / "paper").iterdir())),
+    ),
+    Work(
+        "demo",
+        ["demo", "--out", "pages/demo.png"],
+        before=command("demo", "--out", "pages/demo.png"),
+        writes=["pages/demo.png"],
     ),
     Work("doctor", ["study", "doctor", "damaged", "--repair"], outcome=runs_in("damaged")),
     Work("references", ["references", "quick", "--study", "one", "--out", "points"], writes=["points"]),

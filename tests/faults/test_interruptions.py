@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
+from amb.errors import LabError
+from amb.lab.stimuli import content_hash
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.study.runs import RunPlan
@@ -190,3 +193,30 @@ def test_closed_descriptors_of_the_bench_end_in_a_line(tmp_path: Path) -> None:
     assert done.returncode in (0, 2)
     words[2] = "random"
     assert subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+def test_warnings_stay_warnings_whatever_a_plug_in_declares(tmp_path: Path) -> None:
+    """Otherwise a warning of one library would end whatever uses it, such as a good run."""
+    (tmp_path / "strict.py").write_text(STRICT)
+    before = list(warnings.filters)
+    load_file(tmp_path / "strict.py")
+    assert list(warnings.filters) == before
+
+
+STRICT = """
+import warnings
+from amb import Solver
+
+warnings.simplefilter("error")
+
+class StrictAboutWarnings(Solver):
+    def _ask(self, limit):
+        return self.space.sample(1, self.rng)
+"""
+
+
+def test_a_pipe_among_the_reference_images_is_refused(tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    os.mkfifo(tmp_path / "one.png")
+    with pytest.raises(LabError, match="is not a file"):
+        content_hash(tmp_path / "one.png")
