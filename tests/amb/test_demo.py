@@ -32,8 +32,11 @@ def test_the_demo_names_a_file_that_it_cannot_write(tmp_path: Path, monkeypatch:
     from amb.cli import demo
     from amb.errors import DataError
 
-    with pytest.raises(DataError, match="choose another file with --out"):
-        demo._save(np.zeros((4, 4, 3), np.uint8), tmp_path / "no" / "such.png")
+    (tmp_path / "file").write_text("")
+    for place in ("file/such.png", "such", "such.nothing"):
+        with pytest.raises(DataError, match="choose another file with --out"):
+            demo._save(np.zeros((4, 4, 3), np.uint8), tmp_path / place)
+    demo._save(np.zeros((4, 4, 3), np.uint8), tmp_path / "new" / "folder" / "such.png")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
