@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amb.activation import LARGEST
 from amb.contracts.problem import FunctionProblem
-from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.space import FloatArray, IntArray, Space, as_numbers
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint
 from amb.spec import Spec, flag
@@ -84,9 +85,15 @@ def _name(function: object) -> str:
 
 def _numbers(results: object, expected: int, name: str) -> FloatArray:
     try:
-        values = np.asarray(results, dtype=np.float64)
-    except (TypeError, ValueError) as cause:
+        values = as_numbers(results)  # type: ignore[arg-type]
+    except ValueError as cause:
         raise CandidateError(f"{name} must return a number, got {results!r:.80}") from cause
     if values.size != expected:
         raise CandidateError(f"{name} must return {expected} numbers for {expected} points, got {list(values.shape)}")
+    largest = np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0)
+    if largest > LARGEST:
+        raise CandidateError(
+            f"{name} returned a number of size {largest:.3g}, but tests and ranks need at most {LARGEST:g}: return "
+            "smaller numbers, or infinity for a query that fails"
+        )
     return values.reshape(expected)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.space import FloatArray, IntArray, Space, as_numbers
 from amb.errors import BudgetExhausted, SolverError
 from amb.sight import Sight
 from amb.spec import whole_number
@@ -254,7 +254,10 @@ class Solver(metaclass=SolverType):
 
 def _finite_or_nan(values: ArrayLike, expected: int) -> FloatArray:
     """A copy of the values of some candidates, in which infinities are NaN."""
-    received = np.array(values, dtype=np.float64)
+    try:
+        received = as_numbers(values)
+    except ValueError as cause:
+        raise SolverError(f"{cause}, as the values of {expected} candidates") from cause
     if received.shape != (expected,):
         raise SolverError(f"expected {expected} values, one per candidate, got shape {list(received.shape)}")
     received[~np.isfinite(received)] = np.nan

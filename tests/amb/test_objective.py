@@ -95,6 +95,20 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
         amb.objective(bump, BOX, name="my function")
 
 
+@pytest.mark.parametrize("value", ["1_0", "٣", b"1", 1j, np.datetime64("2026-01-01"), None, object()])
+def test_what_only_python_reads_as_a_number_is_none(value: object) -> None:
+    with pytest.raises(CandidateError, match="must return a number"):
+        amb.objective(lambda point: value, BOX).evaluate(np.zeros((1, 3), int))
+
+
+@pytest.mark.parametrize("value", [1.5e100, -1e200])
+def test_numbers_that_tests_cannot_use_are_refused_and_infinity_is_a_failed_query(value: float) -> None:
+    with pytest.raises(CandidateError, match=r"need at most 1e\+100"):
+        amb.objective(lambda point: value, BOX).evaluate(np.zeros((1, 3), int))
+    failed = amb.objective(lambda point: np.inf, BOX).evaluate(np.zeros((1, 3), int))
+    assert np.isnan(np.asarray(failed, dtype=float)).all() or np.isinf(np.asarray(failed, dtype=float)).all()
+
+
 def test_a_changed_function_makes_new_runs() -> None:
     """Its code, its defaults, what it calls and captures, and how it is read: all are in the fingerprint."""
     prints = {

@@ -192,3 +192,13 @@ def test_a_solver_that_changes_its_space_changes_no_other_run() -> None:
     made = spec_of(Narrowing).make(space, budget=5, seed=0)
     assert (made.space.levels == 2).all()
     assert (space.levels == 9).all()
+
+
+@pytest.mark.parametrize(
+    "values", [["1_0", "2", "3"], [b"1", b"2", b"3"], [1j, 0, 0], ["a", "b", "c"], [[1], [1, 2], 3]]
+)
+def test_values_that_are_no_real_numbers_are_refused(values: list[object]) -> None:
+    agent = RandomSearch(Space.uniform(5, 7), budget=10, seed=0)
+    rows = agent.ask(3)
+    with pytest.raises(SolverError, match="expected real numbers"):
+        agent.tell(rows, values)
