@@ -30,23 +30,33 @@ def main() -> None:
         del os.environ["COLUMNS"]
     with Running():
         try:
-            try:
-                _run()
-            finally:
-                sys.stdout.flush()
-        except AmbError as error:
-            _fail(str(error))
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and from_user(error):
-                end_interrupted(error)
-            if isinstance(error, OSError) and error.filename is None and (lost := unwritable()):
-                _fail(f"cannot write to {lost}: {error.strerror or error}")
-            from amb.catalogue.plugins import blame
-
-            culprit = blame(error)
-            if culprit is None:
+            _run_and_blame()
+        except KeyboardInterrupt as error:
+            if not from_user(error):
                 raise
-            _fail(str(culprit))
+            end_interrupted(error)
+
+
+def _run_and_blame() -> None:
+    """Run the command; what it raises ends in a line."""
+    try:
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()
+    except AmbError as error:
+        _fail(str(error))
+    except BaseException as error:
+        if from_user(error):
+            raise
+        if isinstance(error, OSError) and error.filename is None and (lost := unwritable()):
+            _fail(f"cannot write to {lost}: {error.strerror or error}")
+        from amb.catalogue.plugins import blame
+
+        culprit = blame(error)  # takes a while, in which a signal may come
+        if culprit is None:
+            raise
+        _fail(str(culprit))
 
 
 def _run() -> None:

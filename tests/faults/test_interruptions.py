@@ -59,6 +59,18 @@ def test_a_signal_ends_any_command_in_one_line(tmp_path: Path, words: list[str],
     assert (printed, told.strip()) == ("", "amb: interrupted; nothing is lost, and the command can be repeated")
 
 
+def test_a_signal_while_a_command_ends_prints_no_traceback() -> None:
+    """The search for a plug-in to blame takes the last tenths of a second of every command."""
+    code = (
+        "import signal, sys, amb.catalogue.plugins as plugins\n"
+        "plugins.blame = lambda error: signal.raise_signal(signal.SIGTERM)\n"
+        "sys.argv = ['amb', 'solvers', 'list']\n"
+        "from amb.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (143, False), done.stderr
+
+
 BENCHS_OWN = ["raises-interrupted", "raises-out-of-time", "raises-no-process", "raises-refusal"]
 
 
