@@ -253,6 +253,7 @@ def _print_block(block: "Block | None", *, as_json: bool) -> None:
                 "first": block.trials.start,
                 "last": block.trials.stop - 1,
                 "missing": list(block.missing),
+                "restored": list(block.restored),
             },
             as_json=True,
         )
@@ -261,6 +262,8 @@ def _print_block(block: "Block | None", *, as_json: bool) -> None:
     else:
         waits = "" if len(block.missing) == len(block.trials) else f"; responses are missing for {len(block.missing)}"
         print(f"{block.folder}: block {block.number}, trials {block.trials.start} to {block.trials.stop - 1}{waits}")
+        if block.restored:
+            print(f"Written again, since they were missing or changed: {', '.join(block.restored)}")
 
 
 def _print_receipt(receipt: "Receipt", file: Path, *, as_json: bool) -> None:

@@ -4,8 +4,9 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from amb.errors import LabError
@@ -17,7 +18,8 @@ from amb.study.durable import flush_folder, make_folder, rename, write_whole
 BLOCKS = "blocks"
 PRESENTATIONS = "presentations.csv"
 CHECKSUM = ".journal"
-"""A block's file with the checksum of its line in the journal: tells whether the two belong together."""
+"""A block's file: the checksum of its line in the journal, which tells whether the two belong together; and the digests
+of its pictures, which version 0.1 did not write."""
 COLUMNS = ("trial", "block", "file", "kind", "stimulus")
 
 
@@ -27,8 +29,8 @@ def block_folder(experiment: Path, number: int) -> Path:
 
 
 def is_written(folder: Path) -> bool:
-    """Whether a block's folder is there, which is then whole."""
-    return (folder / PRESENTATIONS).is_file()
+    """Whether a block's folder is there: it was whole then, but see `damaged_files`."""
+    return folder.is_dir()
 
 
 def written_blocks(experiment: Path) -> dict[int, str]:
@@ -43,9 +45,7 @@ def written_blocks(experiment: Path) -> dict[int, str]:
             for path in (experiment / BLOCKS).iterdir()
             if (match := re.fullmatch(r"block-([0-9]{3,9})", path.name)) and is_written(path)
         }
-        return {
-            n: (p / CHECKSUM).read_text("ascii").strip() if (p / CHECKSUM).is_file() else "" for n, p in folders.items()
-        }
+        return {number: next(iter(_stated(path)), "") for number, path in folders.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as cause:
@@ -92,17 +92,59 @@ def write_block(folder: Path, planned: BlockPlanned, checksum: str, pictures: Ma
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         make_folder(temporary)
-        for name, picture in pictures.items():
-            write_whole(temporary / f"{name}.png", png(picture), error=None)
-        write_whole(temporary / CHECKSUM, checksum + "\n", error=None)
+        contents = {f"{name}.png": png(picture) for name, picture in pictures.items()}
+        for file, content in contents.items():
+            write_whole(temporary / file, content, error=None)
+        digests = (f"{sha256(content).hexdigest()}  {file}" for file, content in contents.items())
+        write_whole(temporary / CHECKSUM, "\n".join([checksum, *digests]) + "\n", error=None)
         write_whole(temporary / PRESENTATIONS, presentations_csv(planned), error=None)
         flush_folder(temporary)
-        shutil.rmtree(folder, ignore_errors=True)
         rename(temporary, folder)
     except OSError as cause:
         with suppress(OSError):
             shutil.rmtree(temporary)
         raise LabError(f"cannot write {folder}: {cause.strerror or cause}; the same command repeats it") from cause
+
+
+def damaged_files(folder: Path, planned: BlockPlanned) -> list[str]:
+    """The files of a block that are missing, or not those that were written: a rig must not present them.
+
+    Raises:
+        LabError: the folder cannot be read.
+    """
+    try:
+        digests = {file: digest for digest, _, file in (line.partition("  ") for line in _stated(folder)[1:])}
+        damaged = [
+            file
+            for file in dict.fromkeys(f"{shown.stimulus}.png" for shown in planned.order)
+            if not (folder / file).is_file()
+            or digests.get(file, digest := sha256((folder / file).read_bytes()).hexdigest()) != digest
+        ]
+        table = folder / PRESENTATIONS
+        whole = table.is_file() and table.read_bytes() == presentations_csv(planned).encode()
+    except (OSError, ValueError) as cause:
+        raise LabError(f"cannot read {folder}: {getattr(cause, 'strerror', None) or cause}") from cause
+    return damaged if whole else [*damaged, PRESENTATIONS]
+
+
+def restore_files(folder: Path, planned: BlockPlanned, files: Sequence[str], pictures: Mapping[str, Picture]) -> None:
+    """Write some files of a block again; what else is in its folder stays.
+
+    Raises:
+        LabError: they cannot be written.
+    """
+    for file in files:
+        if file == PRESENTATIONS:
+            content = presentations_csv(planned).encode()
+        else:
+            content = png(pictures[file.removesuffix(".png")])
+        write_whole(folder / file, content, error=LabError)
+
+
+def _stated(folder: Path) -> list[str]:
+    """The lines of a block's `CHECKSUM`; none where version 0.1 wrote no such file."""
+    file = folder / CHECKSUM
+    return file.read_text("utf-8").split("\n") if file.is_file() else []
 
 
 def presentations_csv(planned: BlockPlanned) -> str:
@@ -124,6 +166,9 @@ def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
     path = block_folder(folder, block) / PRESENTATIONS
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file)]
+            shown = [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file)]
+        if not shown:
+            raise ValueError("it has no rows")
+        return shown
     except (OSError, ValueError, KeyError) as cause:
         raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amb.errors import LabError
-from amb.lab.blocks import block_folder, is_written, refuse_another_journal, write_block, written_blocks
+from amb.lab.blocks import (
+    PRESENTATIONS,
+    block_folder,
+    damaged_files,
+    is_written,
+    refuse_another_journal,
+    restore_files,
+    write_block,
+    written_blocks,
+)
 from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment
 from amb.lab.history import History
 from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, append, read_journal
@@ -28,12 +37,14 @@ class Block:
         folder: its pictures and `presentations.csv`.
         trials: all its trials.
         missing: those that have no response yet.
+        restored: its files that were missing or changed, and were written again; they may have been presented so.
     """
 
     number: int
     folder: Path
     trials: range
     missing: tuple[int, ...]
+    restored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,14 +211,18 @@ class Laboratory:
         return planned
 
     def _write_block(self, planned: BlockPlanned) -> Block:
-        """A block, its files written unless they are there."""
+        """A block, its files written unless they are there as they were written."""
         folder = self.block_folder(planned.block)
+        damaged: list[str] = []
         if not is_written(folder):
             names = list(dict.fromkeys(p.stimulus for p in planned.order))
             checksum = self._content.blocks()[planned.block - 1]
             write_block(folder, planned, checksum, self.pictures().draw(names, self.history))
+        elif damaged := damaged_files(folder, planned):
+            names = [file.removesuffix(".png") for file in damaged if file != PRESENTATIONS]
+            restore_files(folder, planned, damaged, self.pictures().draw(names, self.history))
         trials = range(planned.first, planned.first + len(planned.order))
-        return Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)))
+        return Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)), tuple(damaged))
 
 
 def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experiment:

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,38 @@ def test_settings_nested_without_end_are_refused(folder: Path) -> None:
     (folder / "experiment.toml").write_text("a = " + "[" * 20_000 + "]" * 20_000)
     with pytest.raises(LabError, match="nested too deeply"):
         Laboratory(folder)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+FAULTS = {
+    "a picture is deleted": (".png", Path.unlink),
+    "a picture is cut": (".png", lambda path: os.truncate(path, 20)),
+    "a picture is another one": (".png", flip),
+    "the table is deleted": (".csv", Path.unlink),
+    "the table is emptied": (".csv", lambda path: os.truncate(path, 0)),
+    "the table has lost rows": (".csv", lambda path: path.write_text("".join(path.open().readlines()[:-3]))),
+    "the table is reordered": (".csv", lambda path: path.write_text("".join(sorted(path.open().readlines())[::-1]))),
+}
+
+
+@pytest.mark.parametrize(("suffix", "fault"), FAULTS.values(), ids=FAULTS)
+def test_a_damaged_file_of_the_open_block_is_written_again_and_named(
+    folder: Path, suffix: str, fault: Callable[[Path], object]
+) -> None:
+    """A rig would present another stimulus than the one whose response is recorded. What a user put there stays."""
+    block = new_experiment(folder).next_block()
+    assert block is not None
+    (block.folder / "responses.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in block.folder.iterdir()}
+    damaged = next(path for path in sorted(block.folder.iterdir()) if path.suffix == suffix)
+    fault(damaged)
+    again = Laboratory(folder).next_block()
+    assert again is not None
+    assert again.restored == (damaged.name,)
+    assert {path.name: path.read_bytes() for path in block.folder.iterdir()} == before
+    assert Laboratory(folder).next_block() == block
