@@ -6,8 +6,10 @@ mark as coming from another site.
 """
 
 import ipaddress
+import json
 import secrets
 import socket
+from asyncio import CancelledError
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.util import find_spec
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 20
 """Bytes that a request may have."""
+
+ROWS = 100_000
+"""Rows of responses that a request may have: far more than a block has trials."""
+
+GRACE = 5
+"""Seconds that incomplete requests keep the server once it is to stop."""
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -56,7 +64,7 @@ def application(folder: Path, token: str | None) -> App:
     routes = [
         Route("/status", rig.status, methods=["GET"]),
         Route("/next", rig.next_block, methods=["GET", "POST"]),
-        Route("/blocks/{block:int}/{file}", rig.picture, methods=["GET"]),
+        Route("/blocks/{block}/{file}", rig.picture, methods=["GET"]),
         Route("/responses", rig.tell, methods=["POST"]),
         Route("/openapi.json", rig.openapi, methods=["GET"]),
     ]
@@ -145,7 +153,12 @@ def serve(folder: Path, server: socket.socket, token: str | None) -> None:
 
     # A proxy's headers could claim that a request comes from this computer.
     config = uvicorn.Config(
-        application(folder, token), log_level="warning", proxy_headers=False, server_header=False, lifespan="off"
+        application(folder, token),
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
     )
     uvicorn.Server(config).run(sockets=[server])
 
@@ -187,6 +200,8 @@ class _Rig:
 
     async def tell(self, request: "Request") -> "Response":
         columns = _decoded(await _body(request), dict[str, Any])
+        if any(isinstance(column, list) and len(column) > ROWS for column in columns.values()):
+            raise LabError(f"the request has more than {ROWS} rows; send the responses in parts")
         source = f"request of {request.client.host}" if request.client else "request"
 
         def record() -> object:
@@ -199,10 +214,11 @@ class _Rig:
         from starlette.responses import FileResponse, Response
 
         block, name = request.path_params["block"], request.path_params["file"]
-        folder = self._lab.block_folder(block)
-        known = {path.name: path for path in folder.glob("*.png")} if folder.is_dir() else {}
+        number = int(block) if block.isascii() and block.isdigit() and len(block) < 10 else None
+        folder = None if number is None else self._lab.block_folder(number)
+        known = {path.name: path for path in folder.glob("*.png")} if folder and folder.is_dir() else {}
         if name not in known:  # a name from outside never becomes a path
-            return _json(ErrorMessage(f"block {block} has no picture {name[:80]!r}"), status=404)
+            return _json(ErrorMessage(f"block {block[:20]} has no picture {name[:80]!r}"), status=404)
         if request.query_params.get("base64"):  # for clients that read text only, as GNU Octave does
             return Response(b64encode(known[name].read_bytes()), media_type="text/plain")
         return FileResponse(known[name], media_type="image/png")
@@ -223,16 +239,26 @@ async def _body(request: "Request") -> bytes:
     Octave's `webwrite` sends forms only, and MATLAB's sends them too.
 
     Raises:
-        LabError: another type, or too large.
+        LabError: another type, too large, or the client left before its request was complete.
     """
+    from starlette.requests import ClientDisconnect
+
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST:
-            raise LabError(f"the request is larger than {LARGEST >> 20} MiB; send the responses in parts")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST:
+                raise LabError(f"the request is larger than {LARGEST >> 20} MiB; send the responses in parts")
+    except (ClientDisconnect, CancelledError) as cause:  # cancelled: the server stops, and the rest has not come
+        raise LabError("the request is incomplete; send it again") from cause
     if kind == FORM:
-        fields = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+        try:
+            fields = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+        except ValueError as cause:
+            raise LabError(f"the form is not as documented: {cause}; expected one field, json") from cause
+        if len(fields.get("json", ())) > 1:
+            raise LabError("the form has the field json more than once; expected one")
         return fields.get("json", ["{}"])[0].encode()
     if body and kind != "application/json":
         raise LabError(f"the request has content type {kind!r}; expected application/json")
@@ -241,9 +267,19 @@ async def _body(request: "Request") -> bytes:
 
 def _decoded(body: bytes, kind: Any) -> Any:
     try:
-        return msgspec.json.decode(body, type=kind)
+        decoded = msgspec.json.decode(body, type=kind)
+        json.loads(body, object_pairs_hook=_once)
     except (msgspec.DecodeError, ValueError, RecursionError) as cause:
         raise LabError(f"the request is not as documented: {cause}; NaN is written null in JSON") from cause
+    return decoded
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object that has a key twice, of which readers of JSON keep the last."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the key {twice[:80]!r} more than once; expected one")
 
 
 def _json(content: object, *, status: int = 200) -> "Response":

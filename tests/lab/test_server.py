@@ -217,3 +217,25 @@ def test_a_server_beyond_the_loopback_interface_does_not_start_without_a_token(f
         serve(folder, server, None)
     with listen("127.0.0.1", 0) as taken, pytest.raises(LabError, match=r"cannot listen at 127\.0\.0\.1"):
         listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_hostile_and_unclear_requests_are_refused_in_json(folder: Path) -> None:
+    new_experiment(folder)
+    with serving(folder) as (address, _):
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        fields = "&".join(f"f{number}=1" for number in range(200)).encode()
+        many = {"trial": [1] * 100_001, "response": [1] * 100_001}
+        answers = {
+            "digits": (404, ask(f"http://{address}/blocks/{'9' * 5000}/x.png")),
+            "file name": (404, ask(f"http://{address}/blocks/{'9' * 300}/x.png")),
+            "twice": (400, ask(f"http://{address}/responses", b'{"trial":1,"trial":2,"response":[1,2]}')),
+            "rows": (400, ask(f"http://{address}/responses", many)),
+        }
+        request = urllib.request.Request(f"http://{address}/responses", data=fields, headers=form)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=60)
+        answers["fields"] = (400, (refused.value.code, refused.value.read()))
+        for name, (expected, (status, body)) in answers.items():
+            assert status == expected, name
+            assert msgspec.json.decode(body, type=ErrorMessage).error, name
+        assert b"more than once" in answers["twice"][1][1]
