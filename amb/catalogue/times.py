@@ -6,12 +6,14 @@ version of amb starts anew.
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from platform import node
 from time import perf_counter
+from typing import TypeGuard
 
 from amb.contracts.suite import Suite
 from amb.spec import ProblemId, user_cache
@@ -62,7 +64,12 @@ def stored_seconds() -> Mapping[str, float]:
     """Seconds per query by pair, as measured on this machine with this version of amb; empty if never measured."""
     content = _read()
     rows = content.get(_machine(), {})
-    return {pair: float(seconds) for pair, seconds in rows.items() if isinstance(seconds, int | float)}
+    return {pair: float(seconds) for pair, seconds in rows.items() if _is_duration(seconds)}
+
+
+def _is_duration(seconds: object) -> TypeGuard[float]:
+    """Whether an entry is a finite number above 0; an integer may be too large for a float."""
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= sys.float_info.max
 
 
 def suite_seconds(suite: Suite, seconds: Mapping[str, float]) -> float | None:
@@ -83,7 +90,7 @@ def _file() -> Path:
 def _read() -> dict[str, dict[str, object]]:
     try:
         content = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # never measured, or damaged
     rows = content.items() if isinstance(content, dict) else ()
     return {machine: row for machine, row in rows if isinstance(row, dict)}

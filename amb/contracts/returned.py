@@ -27,6 +27,8 @@ def numbers(values: object, shape: tuple[int, ...], source: str) -> FloatArray:
     Raises:
         PluginError: something other than numbers, or of another shape.
     """
+    if np.ma.isMaskedArray(values):  # its data behind the mask are not values
+        raise PluginError(f"{source} returned a masked array; expected numbers {_listed(shape)}, NaN for missing ones")
     array = _array(values)
     if array is None or array.dtype.kind not in "fiu" or array.shape != shape:
         raise PluginError(f"{source} returned {described(values)}; expected numbers {_listed(shape)}")
@@ -84,6 +86,21 @@ def is_count(value: object) -> bool:
 def is_text(value: object) -> bool:
     """Whether a value is a string that is not empty."""
     return isinstance(value, str) and value != ""
+
+
+def is_switch(value: object) -> bool:
+    """Whether a value is True or False."""
+    return isinstance(value, bool)
+
+
+def are_names(value: object) -> bool:
+    """Whether a value is a sequence of strings."""
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(one, str) for one in value)
+
+
+def are_layers(value: object) -> bool:
+    """Whether a value maps names to numbers of units."""
+    return isinstance(value, Mapping) and all(map(is_text, value)) and all(map(is_count, value.values()))
 
 
 def attributes(instance: object, required: Mapping[str, Attribute], contract: str, owner: str) -> None:

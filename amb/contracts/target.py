@@ -184,8 +184,12 @@ REQUIRED = {
     "name": returned.Attribute("its name in problem ids: letters, digits and dashes", returned.is_name),
     "shape": returned.Attribute("(height, width, channels) of its images", returned.is_shape),
     "fingerprint": returned.Attribute("a text that changes when its responses change", returned.is_text),
+    "layers": returned.Attribute("a mapping from layers to their numbers of units, at least 1", returned.are_layers),
+    "activation": returned.Attribute("a description of what is maximized", returned.is_text),
+    "classes": returned.Attribute("the names of the classes, or ()", returned.are_names),
+    "threaded": returned.Attribute("True or False", returned.is_switch),
 }
-"""What every target sets besides its abstract methods."""
+"""What every target sets or inherits."""
 
 
 def units_of(units: int | str | Sequence[int], number: int, where: str) -> tuple[int, ...]:

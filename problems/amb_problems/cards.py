@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=2**24)]
 LayerShape = tuple[Count, Count, Count]
 """Channels (units), height and width of a layer; 1 x 1 for a fully connected one."""
 
@@ -273,10 +273,16 @@ def parse(content: Mapping[str, Any], name: str, expected: type[AnyCard]) -> Any
         kinds = " or ".join(repr(kind) for kind, record in KINDS.items() if issubclass(record, expected))
         raise ValueError(f"`kind` is {kind!r}, expected {kinds}")
     try:
-        return msgspec.convert({**content, "name": name}, record)
+        card = msgspec.convert({**content, "name": name}, record)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         raise ValueError(f"`{path.rstrip('`')}`: {_lower(problem)}" if path else _lower(problem)) from error
+    if isinstance(card, TargetCard):
+        for entry in ("side", "channels"):
+            value = card.arguments.get(entry, 1)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**24:
+                raise ValueError(f"`arguments.{entry}` is {value!r}, expected a whole number of at least 1")
+    return card
 
 
 def as_json(card: Card) -> dict[str, Any]:

@@ -5,11 +5,12 @@
 
 from importlib import resources
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from amb.contracts.natural import NaturalResponses
+from amb.errors import DataError
+from amb.foreign import in_a_line
 
 
 def file_of(name: str) -> Path:
@@ -18,10 +19,19 @@ def file_of(name: str) -> Path:
 
 
 def load(name: str, fingerprint: str) -> NaturalResponses | None:
-    """The shipped responses of a target; None if there are none for weights of this fingerprint."""
-    try:
-        with np.load(file_of(name), allow_pickle=False) as arrays:
-            responses = NaturalResponses.from_arrays(dict(arrays))
-    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile):
+    """The shipped responses of a target; None if there are none for weights of this fingerprint.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    file = file_of(name)
+    if not file.is_file():
         return None
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            responses = NaturalResponses.from_arrays(dict(arrays))
+    except Exception as error:  # damaged archives raise many kinds, zlib's and zipfile's own among them
+        raise DataError(
+            f"{file} is damaged ({in_a_line(error)}); reinstall amb (pip install --force-reinstall amb)"
+        ) from error
     return responses if responses.fingerprint == fingerprint else None

@@ -27,6 +27,7 @@ from amb_problems.abilities import (
 from amb_problems.encoding import Encoding
 from amb_problems.generators.view import GeneratorView
 from amb_problems.presentation import present
+from amb_problems.trial import verify_generator, verify_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,17 +115,25 @@ class NetworkProblem(Problem):
         return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
 
     def warm_up(self) -> None:
-        """Show the units one grey image, from the latent at the origin; once for all problems of the pair."""
+        """Show the units one grey image, from the latent at the origin, and try networks written elsewhere.
+
+        Once for all problems of the pair that have the same units.
+
+        Raises:
+            PluginError: a value depends on more than its own candidate.
+        """
         what = self.layer, self.units, self.encoding is not None
         if what in self.pair.warm:
             return
-        self.pair.warm.add(what)
         grey = np.full_like(self.pair.generator.images(np.zeros((1, self.space.d), np.float32)), 128)
         self._respond(grey)
+        verify_generator(self.pair.generator, self.grid)
+        verify_target(self.pair.target, self._respond)
         if self.encoding is not None:
             assert isinstance(self.pair.target, SeesFrames)
             still = np.repeat(grey, self.pair.target.frames or 1, axis=0)
             self.pair.target.frame_activations(1, lambda _: still, self.layer, self.units)
+        self.pair.warm.add(what)
 
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:

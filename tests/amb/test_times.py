@@ -72,3 +72,20 @@ def listed(width: str) -> str:
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     assert max(map(len, printed.splitlines())) <= int(width)
     return " ".join(printed.split())
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_deeply_nested_file_of_times_is_ignored(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As any other damage: times are only a help."""
+    monkeypatch.setenv("AMB_CACHE", str(tmp_path))
+    (tmp_path / "times.json").write_text(text)
+    assert times.stored_seconds() == {}
+
+
+def test_only_finite_times_above_zero_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A plan must not be made of a negative or infinite time."""
+    monkeypatch.setenv("AMB_CACHE", str(tmp_path))
+    monkeypatch.setattr(times, "_machine", lambda: "here")
+    row = '{"a": 0.5, "b": NaN, "c": -5, "d": Infinity, "e": true, "f": 1' + "0" * 400 + "}"
+    (tmp_path / "times.json").write_text('{"here": ' + row + "}")
+    assert times.stored_seconds() == {"a": 0.5}

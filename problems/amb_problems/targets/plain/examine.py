@@ -4,15 +4,18 @@ What must hold is that a value is a function of the image alone. Where that cann
 the reason.
 """
 
+import random
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from amb.contracts.images import Shape
-from amb.errors import SpecError, unknown
+from amb.errors import AmbError, SpecError, unknown
+from amb.interruption import from_user
 from amb_problems.targets.plain import neurons
 from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size
 from amb_problems.targets.plain.copies import Pool, Reset
@@ -53,7 +56,23 @@ def examined(module: nn.Module, request: Request, settings: object) -> Responses
 
     def examine(_: None) -> Responses:
         with torch.inference_mode(False), torch.enable_grad(), kept(torch.device(request.device)):
-            return _Examination(module, request, settings).responses()
+            before = _torch_settings()
+            try:
+                responses = _Examination(module, request, settings).responses()
+                if _torch_settings() != before:
+                    raise SpecError(
+                        f"target {request.name}: its forward pass changes torch's default dtype or number of threads, "
+                        "which the whole process shares; set them outside of the module"
+                    )
+                return responses
+            except BaseException as error:  # a user's module may raise anything
+                if from_user(error) or isinstance(error, AmbError):
+                    raise
+                raise fails(request.shape, error) from error
+            finally:
+                if _torch_settings() != before:
+                    torch.set_default_dtype(before[0])
+                    torch.set_num_threads(before[1])
 
     return one_thread_each(examine, [None])[0]
 
@@ -62,6 +81,8 @@ class _Examination:
     def __init__(self, module: nn.Module, request: Request, settings: object) -> None:
         self.request, self.settings = request, settings
         self.owner, self.device = f"target {request.name}", torch.device(request.device)
+        if broken := next((n for n, p in module.named_parameters() if p.is_floating_point() and p.isnan().any()), None):
+            raise SpecError(f"{self.owner}: its weights {broken} hold NaN; load or train weights that are numbers")
         module.to(self.device)
         if request.multistep:
             _take_many_steps(module, request.frames)
@@ -123,7 +144,8 @@ class _Examination:
 
     def _try(self) -> set[str]:
         """See what a pass does: whether it draws random numbers, changes weights, and all that it assigns."""
-        random = generators(self.device)
+        _seed_otherwise()
+        drawn = generators(self.device)
         with self.source.pool.borrowed() as copy:
             before = weights(copy.rest())
             assigned: set[str] = set()
@@ -133,7 +155,7 @@ class _Examination:
                 assigned |= copy.snapshot.changed()
             self.plastic = list(weights_changed(before, copy.module))
             copy.rest()
-        self.draws = generators(self.device) != random
+        self.draws = generators(self.device) != drawn
         if self.plastic:
             pool = Pool(self.source.pool.module, self.request.reset, share=False)
             self.source = replace(self.source, pool=pool)
@@ -166,7 +188,7 @@ class _Examination:
                 states.append(memory(copy.module, parameters=bool(self.plastic)))
             changed, draws = copy.snapshot.changed(), copy.snapshot.draws
         moved = [name for name, held in states[1].items() if not equal(states[0].get(name, []), held)]
-        if not moved and any(not torch.equal(answers[0][name], answers[1][name]) for name in names):
+        if not moved and any(not _same(answers[0][name], answers[1][name]) for name in names):
             moved = [] if draws else [""]
         if moved and self.request.reset is None:
             self._check_blank(changed)
@@ -283,6 +305,21 @@ class _Examination:
 
 _ROUNDING = 0.05
 """Share of a layer's mean response by which rounding, and the few spikes that it moves, may change values."""
+
+
+def _seed_otherwise() -> None:
+    """Seed the global generators so that a module which seeds them itself, even again with the same seed, is seen."""
+    torch.manual_seed(_SEED)
+    np.random.seed(_SEED)  # noqa: NPY002
+    random.seed(_SEED)
+
+
+_SEED = 0x5EEDF00D
+
+
+def _torch_settings() -> tuple[torch.dtype, int]:
+    """What a forward pass must leave as it was, since the whole process shares it."""
+    return torch.get_default_dtype(), torch.get_num_threads()
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

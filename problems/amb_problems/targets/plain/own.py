@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import math
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,9 @@ from amb.contracts.images import Shape
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
-from amb.errors import SpecError
+from amb.errors import AmbError, SpecError
+from amb.foreign import in_a_line
+from amb.interruption import from_user
 from amb_problems.targets.plain.module import ModuleTarget
 
 if TYPE_CHECKING:  # targets are listed without torch
@@ -84,7 +87,7 @@ class OwnTarget(ModuleTarget):
     ) -> None:
         if not callable(source):
             raise SpecError(f"expected a torch module, or a function that returns one, got {source!r}")
-        if not name or set(name) & set("/,[]*"):
+        if not isinstance(name, str) or not name or set(name) & set("/,[]*"):
             raise SpecError(f"name {name!r} cannot be part of a problem's id; use letters, digits and dashes")
         self.name, self.layer, self.device, self.shape = name, layer, device, _checked_shape(shape)
         for option, count in (("frames", frames), ("steps", steps), ("size", size)):
@@ -181,7 +184,16 @@ class OwnTarget(ModuleTarget):
     def _load(self) -> "nn.Module":
         from torch import nn
 
-        return self._source if isinstance(self._source, nn.Module) else self._privately(self._source())
+        return self._source if isinstance(self._source, nn.Module) else self._privately(self._created())
+
+    def _created(self) -> object:
+        """What the user's function returns."""
+        try:
+            return self._source()
+        except BaseException as error:  # a user's function may raise anything
+            if from_user(error) or isinstance(error, AmbError):
+                raise
+            raise SpecError(f"target {self.name}: the function that creates it raised {in_a_line(error)}") from error
 
     def _examine(self) -> "Responses":
         from amb_problems.targets.plain.examine import Request, examined
@@ -308,10 +320,19 @@ def _checked_shape(shape: Sequence[int]) -> Shape:
 
 def _check_moments(mean: Moments, std: Moments, channels: int) -> None:
     for option, moments in (("mean", mean), ("std", std)):
+        if not _are_finite(moments):
+            raise SpecError(f"{option} must be a finite number, or one for each channel, got {moments!r}")
         if len(_numbers(moments)) not in (1, channels):
             raise SpecError(f"{option} must be one number, or one for each of {channels} channels, got {moments!r}")
     if not all(_numbers(std)):
         raise SpecError(f"std must not be 0, got {std!r}")
+
+
+def _are_finite(moments: object) -> bool:
+    try:
+        return all(map(math.isfinite, [moments] if isinstance(moments, int | float) else moments))  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _numbers(moments: Moments) -> list[float]:

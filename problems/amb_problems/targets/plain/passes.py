@@ -182,7 +182,12 @@ def _sum(tensor: Tensor, batch: int, units: int | None) -> Tensor:
     rows = rows.flatten(2).contiguous() if rows.ndim > 2 else rows
     if rows.dtype != torch.float32 or (rows.ndim > 2 and rows.shape[2] >= _WHOLE):
         rows = rows.double()
-    return rows.sum(2) if rows.ndim > 2 else rows
+    if rows.ndim == 2:
+        return rows
+    total = rows.sum(2)
+    if not total.isfinite().all():  # finite numbers can exceed float32 in sum; only these sums change
+        total = torch.where(total.isfinite(), total.double(), rows.double().sum(2))
+    return total
 
 
 _WHOLE = 2**24

@@ -49,6 +49,7 @@ def private_copy(module: nn.Module, owner: str) -> nn.Module:
     try:
         with _Leaves():
             private = copy.deepcopy(module, memo)
+        _refuse_shared(module, private)
         private = _uncompiled(private)
         if isinstance(private, torch.jit.ScriptModule):
             private = Scripted(private)
@@ -81,6 +82,21 @@ def evaluate(module: nn.Module) -> None:
         module.eval()
     except NotImplementedError:
         return
+
+
+def _refuse_shared(module: nn.Module, private: nn.Module) -> None:
+    """A class may define its own `__deepcopy__`, whose result is the module itself or keeps its weights."""
+    parts = list(module.modules())  # kept, so that no identity is used twice
+    if {id(part) for part in parts} & {id(part) for part in private.modules()}:
+        raise ValueError("its copy is the module itself, or holds parts of it")
+    if shared := _storages(module) & _storages(private):
+        raise ValueError(f"its copy shares {len(shared)} of its tensors")
+
+
+def _storages(module: nn.Module) -> set[int]:
+    """Addresses of the parameters' and buffers' memory."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return {tensor.untyped_storage().data_ptr() for tensor in tensors if tensor.layout == torch.strided} - {0}
 
 
 def _keep_slow_path(_: object, __: object, ___: object) -> None:

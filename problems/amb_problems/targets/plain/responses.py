@@ -62,7 +62,7 @@ class Source:
         return torch.from_numpy(random).to(self.device)
 
 
-def fails(shape: Shape, error: Exception) -> SpecError:
+def fails(shape: Shape, error: BaseException) -> SpecError:
     """The error for a module that cannot be shown an image."""
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
     return SpecError(f"the network fails on a grey image {list(shape)}: {reason}{_likely_fix(reason)}")

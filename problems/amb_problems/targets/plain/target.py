@@ -97,7 +97,7 @@ class PlainTarget(ModuleTarget):
             weights = {name: tensor for name, tensor in tensors.items() if "/" not in name}
             network.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in weights.items()})
             scales = {layer: Scale.of(tensors, layer) for layer in card.layers}
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         responses = Responses.of_shipped(

@@ -88,7 +88,7 @@ class ExactNetwork:
         try:
             scales = {layer: Scale.of(tensors, layer) for layer in card.outputs}
             built = build_network(network, arguments, lambda: LIFNeuron(lif))
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
         weights = from_tensors(tensors, layer_grids(built))
         shape = built.side, built.side, built.channels

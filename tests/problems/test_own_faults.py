@@ -1,0 +1,136 @@
+"""Faults of a user's own module are refused in a sentence, and its process stays as it was."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import amb
+from amb.errors import CheckpointError, DataError, SpecError
+from amb_problems import checkpoint, natural
+from amb_problems.cards import TargetCard
+
+torch = pytest.importorskip("torch")
+
+
+class Net(torch.nn.Module):
+    """A convolution, with what a test adds to its forward pass."""
+
+    def __init__(self, after=lambda x: x) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.c = torch.nn.Conv2d(3, 8, 5)
+        self.after = after
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        """The convolution."""
+        return self.after(self.c(x))
+
+
+class Itself(Net):
+    """A module whose copy is itself."""
+
+    def __deepcopy__(self, memo):  # type: ignore[no-untyped-def]
+        return self
+
+
+class Shallow(Net):
+    """A module whose copy shares its weights."""
+
+    def __deepcopy__(self, memo):  # type: ignore[no-untyped-def]
+        return copy.copy(self)
+
+
+@pytest.mark.parametrize("kind", [Itself, Shallow])
+def test_a_module_whose_copy_shares_its_weights_is_refused(kind: type[Net]) -> None:
+    """What the user does to the weights later would change values under the same fingerprint."""
+    module = kind().train()
+    with pytest.raises(SpecError, match="cannot be copied"):
+        amb.target(module, name="net")
+    assert module.training
+
+
+def _raises(error: BaseException):  # type: ignore[no-untyped-def]
+    def after(x):  # type: ignore[no-untyped-def]
+        raise error
+
+    return after
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), ZeroDivisionError()])
+def test_a_module_that_raises_anything_is_refused_in_a_sentence(error: BaseException) -> None:
+    """A forward pass that exits must not end the user's session."""
+    with pytest.raises(SpecError, match=type(error).__name__):
+        dict(amb.target(Net(_raises(error)), name="net").layers)
+    with pytest.raises(SpecError, match=type(error).__name__):
+        dict(amb.target(lambda: _raises(error)(0), name="net").layers)
+    with pytest.raises(SpecError, match=type(error).__name__):
+        dict(amb.target(Net(), name="net", frames=2, reset=_raises(error)).layers)
+
+
+def test_weights_and_moments_that_are_not_numbers_are_called_so() -> None:
+    """NaN is not a memory."""
+    module = Net()
+    module.c.weight.data[0] = float("nan")
+    with pytest.raises(SpecError, match=r"c\.weight hold NaN"):
+        dict(amb.target(module, name="net").layers)
+    for mean in (float("nan"), "x"):
+        with pytest.raises(SpecError, match="mean must be a finite number"):
+            amb.target(Net(), name="net", mean=mean)
+    with pytest.raises(SpecError, match="name 5 cannot"):
+        amb.target(Net(), name=5)
+
+
+def test_a_mean_of_finite_responses_is_finite() -> None:
+    """The sum of a large map exceeds float32, its mean does not."""
+    problem = amb.target(Net(lambda x: x * 1e38), name="net").problem("toy", 0, layer="output")
+    small = amb.target(Net(), name="net").problem("toy", 0, layer="c")
+    candidates = problem.space.sample(2, np.random.default_rng(1))
+    np.testing.assert_allclose(problem.evaluate(candidates), 1e38 * small.evaluate(candidates), rtol=1e-4)
+
+
+def test_a_forward_pass_changes_nothing_of_the_process() -> None:
+    """All networks that are created later would compute in another precision, or with other random numbers."""
+
+    def double(x):  # type: ignore[no-untyped-def]
+        torch.set_default_dtype(torch.float64)
+        return x
+
+    with pytest.raises(SpecError, match="default dtype"):
+        dict(amb.target(Net(double), name="net").layers)
+    assert torch.get_default_dtype() == torch.float32
+
+    def seeds(x):  # type: ignore[no-untyped-def]
+        torch.manual_seed(1)
+        return x
+
+    before = torch.get_rng_state()
+    problem = amb.target(Net(seeds), name="net").problem("toy", 0, layer="c")
+    problem.evaluate(problem.space.sample(2, np.random.default_rng(1)))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("side", [None, [], "x", 0, True, 10**11])
+def test_a_card_whose_images_have_no_size_is_invalid(side: object, tmp_path: Path) -> None:
+    """A hand-made card is refused with its file."""
+    shipped = Path(checkpoint.__file__).parent / "checkpoints" / "mnist-snn.card.json"
+    card = json.loads(shipped.read_text())
+    del card["entries_sha256"]
+    card["arguments"]["side"] = side
+    (tmp_path / "net.card.json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=r"net\.card\.json: `arguments\.side` is"):
+        checkpoint.read_card(tmp_path / "net", TargetCard)
+
+
+def test_damaged_natural_responses_are_not_absent_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Percentiles must not vanish in silence."""
+    whole = natural.file_of("mnist-snn").read_bytes()
+    monkeypatch.setattr(natural, "file_of", lambda name: tmp_path / f"{name}.npz")
+    assert natural.load("net", "") is None
+    for damaged in (whole[: len(whole) // 2], whole[:200] + b"\xff" * 50 + whole[250:], b""):
+        (tmp_path / "net.npz").write_bytes(damaged)
+        with pytest.raises(DataError, match="is damaged"):
+            natural.load("net", "")

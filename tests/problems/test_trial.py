@@ -1,0 +1,89 @@
+"""Networks written elsewhere are tried before a study: a search must not find the maximum of noise."""
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+import amb
+from amb.errors import PluginError
+
+
+class Retina(amb.Target):
+    """Responds with the mean brightness, and with what a test adds to it."""
+
+    name, shape, fingerprint = "retina", (32, 32, 3), "1"
+    layers = MappingProxyType({"a": 4})  # type: ignore[assignment]
+
+    def __init__(self, fault: Callable[[np.ndarray], np.ndarray] = lambda values: values) -> None:
+        self.fault = fault
+
+    def activations(self, images, units):  # type: ignore[no-untyped-def]
+        """The mean brightness, with the fault."""
+        return self.fault(images.reshape(len(images), -1).mean(1) / 255)
+
+
+class Bars(amb.Generator):
+    """Images of one grey level each, with what a test does to them."""
+
+    name, latent_dim, shape, fingerprint = "bars", 3, (32, 32, 3), "1"
+
+    def __init__(self, fault: Callable[[np.ndarray], np.ndarray] = lambda images: images) -> None:
+        self.fault = fault
+
+    def _render(self, latents):  # type: ignore[no-untyped-def]
+        grey = np.clip(128 + 30 * latents[:, None, None, :], 0, 255).astype(np.uint8)
+        return self.fault(np.broadcast_to(grey, (len(latents), 32, 32, 3)).copy())
+
+
+_random = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "where"),
+    [
+        (lambda v: v + _random.random(len(v)), "when it is shown again"),
+        (lambda v: v - v.mean(), "in a batch with others"),
+        (lambda v: v + np.arange(len(v)), "in a batch with others"),
+    ],
+    ids=["random", "mean of the batch", "place in the batch"],
+)
+def test_a_target_whose_values_depend_on_more_than_the_image_is_refused(fault, where: str) -> None:  # type: ignore[no-untyped-def]
+    """Every time: a second study in the same process is refused, too."""
+    problem = amb.target(Retina(fault)).problem("toy", 0, layer="a")
+    for _ in range(2):
+        with pytest.raises(PluginError, match=where):
+            problem.warm_up()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [lambda i: _random.integers(0, 256, i.shape, dtype=np.uint8), lambda i: np.roll(i, 1, 0)],
+    ids=["random", "mixes the batch"],
+)
+def test_a_generator_whose_images_depend_on_more_than_the_latent_is_refused(fault) -> None:  # type: ignore[no-untyped-def]
+    """Otherwise the stimulus that is recommended is not the one that drove the neuron."""
+    with pytest.raises(PluginError, match="gives a latent another image"):
+        amb.target(Retina()).problem(Bars(fault), 0, layer="a").warm_up()
+
+
+def test_what_keeps_the_contract_is_taken() -> None:
+    """Rounding that depends on the batch, and failed presentations, are no reason to refuse a network."""
+    amb.target(Retina()).problem(Bars(), 0, layer="a").warm_up()
+    amb.target(Retina(lambda v: v * (1 + 1e-6 * len(v)))).problem("toy", 0, layer="a").warm_up()
+    amb.target(Retina(lambda v: v * np.nan)).problem("toy", 0, layer="a").warm_up()
+
+
+def test_masked_responses_are_refused() -> None:
+    """The data behind a mask are not values."""
+    with pytest.raises(PluginError, match="masked array"):
+        amb.target(Retina(lambda v: np.ma.masked_array(v, mask=True))).problem("toy", 0, layer="a").warm_up()
+
+
+@pytest.mark.parametrize("layers", [{"a": "4"}, {5: 4}, [("a", 4)], None, {"a": 1.5}, {"a": 0}])
+def test_layers_are_names_with_numbers_of_units(layers: object) -> None:
+    """A target whose layers are something else is refused in a sentence that says what they should be."""
+    kind = type("Other", (Retina,), {"layers": layers})
+    with pytest.raises(PluginError, match="layers is a mapping"):
+        amb.target(kind()).problem("toy", 0, layer="a")
