@@ -9,37 +9,39 @@ import stat
 import sys
 import threading
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 _NAMES = {1: "stdout", 2: "stderr"}
+_kept: dict[tuple[int, tuple[int, int]], int] = {}
+"""Copies of descriptors 1 and 2, by number and file."""
+_MOST_KEPT = 8
 
 
 class Streams:
     """The streams at one moment, so that `restore` can undo what a plug-in's code does to them afterwards."""
 
     def __init__(self) -> None:
-        self._objects = {name: getattr(sys, name) for name in _NAMES.values()}
-        self._files = {number: file for number in _NAMES if (file := _file(number)) is not None}
-        self._copies = {number: _copy(number) for number in self._files}
+        self._stdout, self._stderr = sys.stdout, sys.stderr
+        self._files = _file(1), _file(2)
+        for number, file in enumerate(self._files, 1):
+            if file is not None and (number, file) not in _kept:
+                _keep(number, file)
 
     def restore(self) -> None:
-        """Reopen what was closed and put back what was replaced; call it once."""
-        for number, file in self._files.items():
-            copy = self._copies[number]
-            if copy is not None and _file(copy) != file:  # closed as well; its number may mean another file by now
-                copy = None
-            if _file(number) is None and copy is None:
-                _lead_nowhere(number)
-            elif _file(number) != file and copy is not None:
-                os.dup2(copy, number)
-            if copy is not None:
-                os.close(copy)
+        """Reopen what was closed and put back what was replaced."""
+        for number, file in enumerate(self._files, 1):
+            now = _file(number)
+            if file is not None and now != file:
+                copy = _kept.get((number, file))
+                if copy is not None and _file(copy) == file:
+                    os.dup2(copy, number)
+                else:
+                    _kept.pop((number, file), None)  # closed as well: its number may mean another file by now
+                    if now is None:
+                        _lead_nowhere(number)
         alone = threading.current_thread() is threading.main_thread()
-        for number, name in _NAMES.items():
-            now = self._objects[name] if alone else getattr(sys, name)
-            if getattr(now, "closed", False):
-                now = _opened(number, getattr(now, "encoding", None))
-            setattr(sys, name, now)
+        sys.stdout = _usable(self._stdout if alone else sys.stdout, 1)
+        sys.stderr = _usable(self._stderr if alone else sys.stderr, 2)
 
 
 def complete() -> None:
@@ -83,11 +85,17 @@ def _file(number: int) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _copy(number: int) -> int | None:
-    try:
-        return os.dup(number)
-    except OSError:  # too many open files
-        return None
+def _keep(number: int, file: tuple[int, int]) -> None:
+    """Keep a copy of a descriptor, for all later calls: making one takes longer than all else here."""
+    with suppress(OSError):  # too many open files
+        copy = os.dup(number)
+        while len(_kept) >= _MOST_KEPT:
+            os.close(_kept.pop(next(iter(_kept))))
+        _kept[number, file] = copy
+
+
+def _usable(stream: Any, number: int) -> Any:
+    return _opened(number, getattr(stream, "encoding", None)) if getattr(stream, "closed", False) else stream
 
 
 def _lead_nowhere(number: int) -> None:
