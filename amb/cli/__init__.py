@@ -6,11 +6,11 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
+from amb.cli.complaints import complain
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user
 from amb.streams import complete, unwritable
-from amb.study.untrusted import plain
 
 NARROWEST = 20
 """Columns of the narrowest terminal in which tables are laid out."""
@@ -77,5 +77,5 @@ def _is_no_width(columns: str) -> bool:
 
 def _fail(message: str) -> NoReturn:
     with suppress(OSError, ValueError):  # stderr may be gone as well
-        print(plain(f"amb: {message}"), file=sys.stderr)
+        complain(message)
     sys.exit(2)

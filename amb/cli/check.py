@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from amb.testing import Outcome
 
+INDENT = 2
 STYLES = {"held": "green", "broken": "bold red", "skipped": "dim"}
 
 
@@ -73,21 +74,19 @@ def _print(spec: str, outcomes: "list[Outcome]", console: "Console") -> None:
     from collections import Counter
 
     from rich.markup import escape
-    from rich.table import Table
+    from rich.padding import Padding
+    from rich.text import Text
 
+    from amb.study.untrusted import plain
     from amb.testing.check import passed
 
-    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
-    table.add_column("case", no_wrap=True)
-    table.add_column("result", no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    names = max(len(outcome.case.name) for outcome in outcomes)
+    console.print(f"{'case':<{names}}  result", style="bold")
     for outcome in outcomes:
-        reason = outcome.reason
-        if outcome.result == "broken":
-            reason += f"\nRule: {outcome.case.rule}"
-        style = STYLES[outcome.result]
-        table.add_row(outcome.case.name, f"[{style}]{outcome.result}[/]", escape(reason))
-    console.print(table)
+        console.print(f"{escape(outcome.case.name):<{names}}  [{STYLES[outcome.result]}]{outcome.result}[/]")
+        rule = [f"Rule: {outcome.case.rule}"] * (outcome.result == "broken")
+        for line in filter(None, [*outcome.reason.splitlines(), *rule]):
+            console.print(Padding(Text(plain(line)), (0, 0, 0, INDENT)), highlight=False)
     counts = Counter[str](outcome.result for outcome in outcomes)
     tally = ", ".join(f"{counts[result]} {result}" for result in STYLES if counts[result])
     if passed(outcomes):

@@ -19,6 +19,8 @@ def _with_words(parameters: list[Any], context: Any) -> list[Any]:
             parameter.metavar = ""  # otherwise <bool>, as if `--json true` were right
         elif isinstance(parameter, TyperOption) and parameter.metavar is None and hasattr(parameter, "display_type"):
             parameter.metavar = _VALUES.get(str(parameter.display_type(context)).strip("<>").lower())
+        if isinstance(parameter, TyperOption) and isinstance(parameter.default, str) and "," in parameter.default:
+            parameter.show_default = parameter.default.replace(",", ", ")  # can be wrapped in a narrow terminal
     return parameters
 
 

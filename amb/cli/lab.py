@@ -128,12 +128,10 @@ def watch(
     plugin: o.Plugins = None,
 ) -> None:
     """Record responses as their files arrive, and write the next block, until the budget is spent."""
-    import sys
-
+    from amb.cli.complaints import complain
     from amb.lab import watch as watching
     from amb.lab.laboratory import Laboratory
     from amb.lab.rehearsal import RESPONSES
-    from amb.study.untrusted import plain
 
     o.load_plugins(plugin)
     for event in watching.watch(Laboratory(folder), inbox or folder / RESPONSES, every=every):
@@ -143,7 +141,7 @@ def watch(
             case watching.Told() if event.receipt.new:
                 _print_receipt(event.receipt, event.file, as_json=False)
             case watching.Refused():
-                print(plain(f"amb: {event.reason}"), file=sys.stderr)
+                complain(event.reason)
             case watching.Finished():
                 _print_block(None, as_json=False)
 
@@ -191,7 +189,7 @@ def simulate(
         typer.Option(
             "--problems",
             "-p",
-            help="One problem for each neuron, such as cifar10-sngan/snn-cnn/sn1/0..2; makes subject.toml.",
+            help="One problem for each neuron, as in `amb run`; makes subject.toml.",
             metavar="SPECS",
         ),
     ] = None,

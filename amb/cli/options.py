@@ -16,7 +16,7 @@ Solvers = Annotated[
     typer.Option(
         "--solvers",
         "-s",
-        help="Solver specs, separated by commas, such as protes,tt-b\\[k=50],portfolio.",
+        help="Solver specs, separated by commas, such as cma,tt-b\\[k=50].",
         metavar="SPECS",
     ),
 ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from amb.cli.complaints import complain
 from amb.interruption import SIGNALS, Interrupted, Receiver, from_user, is_receiver
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def end_interrupted(error: KeyboardInterrupt, kept: str = REPEAT) -> NoReturn:
     number = error.number if isinstance(error, Interrupted) else signal.SIGINT
     with suppress(OSError, ValueError):  # a terminal or pipe that is gone
         sys.stdout.flush()
-        print(f"\namb: interrupted; {kept}", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+        complain(f"interrupted; {kept}")
     sys.exit(128 + number)
 
 

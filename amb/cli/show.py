@@ -4,13 +4,15 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from amb.cli.complaints import complain
+from amb.cli.tables import fact_lines, table_lines
 from amb.study.untrusted import plain
 from amb.text import duration
 
@@ -29,15 +31,12 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: 
     if as_json:
         print(json.dumps(list(rows), indent=1, default=str))
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in rows[0] if rows else ():
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(plain(value)) for value in row.values()))
     console = Console()
-    console.print(table)
+    for header, lines in groupby(table_lines(rows, console.width), key=lambda line: line.header):
+        style = "bold" if header else ""
+        console.print("\n".join(line.text for line in lines), style=style, markup=False, soft_wrap=True)
     if caption:
-        console.print(escape(plain(caption)), style="dim")
+        console.print(plain(caption), style="dim", markup=False)
 
 
 def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
@@ -45,12 +44,10 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(dict(facts), indent=1, default=str))
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(escape(plain(name)), escape(plain(value)))
-    Console().print(table)
+    console = Console()
+    for name, value in fact_lines(facts, console.width):
+        console.print(Text(name, style="bold"), end="", soft_wrap=True)
+        console.print(value, markup=False, soft_wrap=True)
 
 
 def print_runs(runs: "pd.DataFrame", study: Path, *, as_json: bool) -> None:
@@ -143,7 +140,7 @@ def print_files(comparison: "Comparison", files: Sequence[Path], *, as_json: boo
 def exit_if_failed(failures: Sequence[str]) -> None:
     """Print one line per failure on stderr, and exit with status 1 if there is any."""
     for failure in failures:
-        print(plain(f"amb: {failure}"), file=sys.stderr)
+        complain(failure)
     if failures:
         sys.exit(1)
 

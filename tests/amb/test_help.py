@@ -45,3 +45,11 @@ def test_options_say_in_words_what_they_take_and_flags_take_nothing(words: tuple
     help_text = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "120"}).output
     assert " --help " in help_text
     assert not [line for line in help_text.splitlines() if " --" in line and re.search(r"<(bool|str|path|int)", line)]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("words", [pytest.param(w, id=" ".join(w)) for w in commands(typer.main.get_command(app))])
+def test_no_word_is_cut(words: tuple[str, ...], width: int) -> None:
+    text = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": str(width)}).output
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width

@@ -18,7 +18,7 @@ GENERATION = 40
 
 
 class SphereCMA(BoxSolver):
-    """SphereCMA: an evolution strategy for latents on a sphere, with a shrinking angle of exploration.
+    """An evolution strategy for latents on a sphere, with a shrinking angle of exploration.
 
     Each generation ranks its population, recombines the better half with log-rank weights, moves the mean along the
     great circle towards that direction and past it, and draws tangent vectors at the mean, which are mapped onto the

@@ -17,13 +17,14 @@ NARROWEST, WIDEST = 0.08, 1.2
 
 
 class TTParents(BatchSolver):
-    """A tensor train of rank `parents`, with the cores ``G_j[a, b, x] = T[a, b] K_j(x | b)``.
+    """A tensor train written down from recent parents, instead of fitted to queries.
 
-    A mode's index of rank says from which parent its level is inherited. `T` is the same for all modes: with
-    probability `switching` the next mode chooses its parent anew, by CMA's rank weights, otherwise it keeps the last
-    one. `K_j` is a normal distribution, rounded to the grid, around the parent's coordinate, drawn towards the parents'
-    weighted mean. With ``switching=1`` all modes are independent, and the rank of the train is one. The train is never
-    stored: a draw follows the chain of parents.
+    Its rank is `parents`, and its cores are ``G_j[a, b, x] = T[a, b] K_j(x | b)``. A mode's index of rank says from
+    which parent its level is inherited. `T` is the same for all modes: with probability `switching` the next mode
+    chooses its parent anew, by CMA's rank weights, otherwise it keeps the last one. `K_j` is a normal distribution,
+    rounded to the grid, around the parent's coordinate, drawn towards the parents' weighted mean. With
+    ``switching=1`` all modes are independent, and the rank of the train is one. The train is never stored: a draw
+    follows the chain of parents.
 
     The first batch comes from the prior. The parents are the best of the last `patience` batches, the newest first
     among equals. As long as all values are equal, batches come from the prior.
