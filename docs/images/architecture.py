@@ -38,7 +38,9 @@ CAPTIONS = {
 }
 INK, MUTED, LINE = "#1b1f24", "#57606a", "#8c959f"
 TOP, BOTTOM = "#ddeefa", "#eef6e8"
-WIDTH, MARGIN, ROW, GAP = 940, 20, 34, 6
+WIDTH, MARGIN, ROW, GAP, LINE_HEIGHT = 940, 20, 34, 6, 18
+LETTER = 7.2
+"""Width of a letter, on average."""
 
 
 def contracts() -> dict[str, list[list[str]]]:
@@ -70,6 +72,24 @@ def names(layers: list[list[str]]) -> list[str]:
     ]
 
 
+def box_width(boxes: int) -> float:
+    """The width of each box in a row of the core."""
+    return (WIDTH - 4 * MARGIN - (boxes - 1) * 12) / boxes
+
+
+def captioned(subpackages: list[str]) -> dict[str, list[str]]:
+    """The lines of each subpackage's caption: beside its name, or, in a row of more than two, wrapped below it."""
+    if len(subpackages) <= 2:
+        return {name: [CAPTIONS[name]] for name in subpackages}
+    characters = int((box_width(len(subpackages)) - 20) / LETTER)
+    return {name: wrap(CAPTIONS[name], characters) for name in subpackages}
+
+
+def row_height(row: dict[str, list[str]]) -> float:
+    """The height of a row of the core."""
+    return ROW + LINE_HEIGHT * max(map(len, row.values())) if len(row) > 2 else ROW
+
+
 def draw(layers: dict[str, list[list[str]]]) -> str:
     """The picture as SVG: three packages beside each other, and the subpackages of the core below them."""
     above = layers["packages"][0]
@@ -85,17 +105,21 @@ def draw(layers: dict[str, list[list[str]]]) -> str:
         parts += [text(x + 12, y + 43 + 20 * j, line, muted=True) for j, line in enumerate(inner[package])]
     y += height + 26
     parts.append(text(MARGIN, y - 9, "registered by entry points, found by name; amb imports none of them", muted=True))
-    rows = layers["core"]
-    parts += [box(MARGIN, y, WIDTH - 2 * MARGIN, 36 + len(rows) * (ROW + GAP), "#ffffff")]
+    rows = [captioned(subpackages) for subpackages in layers["core"]]
+    parts += [box(MARGIN, y, WIDTH - 2 * MARGIN, 36 + sum(row_height(row) + GAP for row in rows), "#ffffff")]
     parts += [text(MARGIN + 12, y + 22, "amb", bold=True)]
     y += 32
-    for subpackages in rows:
-        width = (WIDTH - 4 * MARGIN - (len(subpackages) - 1) * 12) / len(subpackages)
-        for i, subpackage in enumerate(subpackages):
+    for row in rows:
+        width = box_width(len(row))
+        for i, (subpackage, caption) in enumerate(row.items()):
             x = 2 * MARGIN + i * (width + 12)
-            parts += [box(x, y, width, ROW, BOTTOM), text(x + 12, y + 22, subpackage, bold=True)]
-            parts += [text(x + 122, y + 22, CAPTIONS[subpackage], muted=True)]
-        y += ROW + GAP
+            parts += [box(x, y, width, row_height(row), BOTTOM), text(x + 12, y + 22, subpackage, bold=True)]
+            below = len(row) > 2
+            parts += [
+                text(x + (12 if below else 122), y + 22 + LINE_HEIGHT * (j + below), line, muted=True)
+                for j, line in enumerate(caption)
+            ]
+        y += row_height(row) + GAP
     size = f'width="{WIDTH}" height="{y + MARGIN + 4:g}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="Helvetica, Arial, sans-serif" font-size="13">'
     title = "<title>The subpackages of amb and their layers</title>"
