@@ -84,13 +84,22 @@ def tell(
     json: o.Json = False,
 ) -> None:
     """Record responses; a file that was told before, or that holds only a part of a block, is welcome."""
+    from json import dumps
+
     from amb.lab.laboratory import Laboratory
     from amb.lab.response_files import read_responses
 
     lab = Laboratory(folder)
-    for file in map(user_path, files):
-        receipt = lab.tell(read_responses(file, lab.experiment), source=file.name)
-        _print_receipt(receipt, file, as_json=json)
+    told = []
+    try:
+        for file in map(user_path, files):
+            receipt = lab.tell(read_responses(file, lab.experiment), source=file.name)
+            told.append(_receipt_record(receipt, file))
+            if not json:
+                _print_receipt(receipt, file)
+    finally:  # also what was recorded before a file that is refused
+        if json:
+            print(dumps(told, indent=1))
     if receipt.block is None and not json:
         print(f"Go on: amb lab next {folder}")
 
@@ -139,7 +148,7 @@ def watch(
             case watching.Wrote():
                 _print_block(event.block, as_json=False)
             case watching.Told() if event.receipt.new:
-                _print_receipt(event.receipt, event.file, as_json=False)
+                _print_receipt(event.receipt, event.file)
             case watching.Refused():
                 complain(event.reason)
             case watching.Finished():
@@ -221,7 +230,7 @@ def simulate(
         if not everything:
             print(f"{file}: responses to block {block.number}; record them: amb lab tell {folder} {file}")
             return
-        _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file, as_json=False)
+        _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file)
     if not everything:
         raise LabError(f"{folder} has no open block; `amb lab next {folder}` makes one")
     _print_block(None, as_json=False)
@@ -264,15 +273,15 @@ def _print_block(block: "Block | None", *, as_json: bool) -> None:
             print(f"Written again, since they were missing or changed: {', '.join(block.restored)}")
 
 
-def _print_receipt(receipt: "Receipt", file: Path, *, as_json: bool) -> None:
-    from amb.cli.show import print_facts
+def _receipt_record(receipt: "Receipt", file: Path) -> dict[str, object]:
+    record = {"file": str(file), "new": receipt.new, "known": receipt.known}
+    return {**record, "block": receipt.block, "missing": list(receipt.missing)}
+
+
+def _print_receipt(receipt: "Receipt", file: Path) -> None:
     from amb.lab.status import ranges
     from amb.text import plural
 
-    if as_json:
-        record = {"file": str(file), "new": receipt.new, "known": receipt.known}
-        print_facts({**record, "block": receipt.block, "missing": list(receipt.missing)}, as_json=True)
-        return
     known = f", {receipt.known:,} known before" if receipt.known else ""
     state = (
         "the block is complete"

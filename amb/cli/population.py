@@ -54,15 +54,15 @@ def population(
 def _print(found: "Population", *, as_json: bool) -> None:
     from math import isinf, isnan
 
-    from amb.cli.show import print_rows
+    from amb.cli.show import print_rows, records
     from amb.text import plural
 
     if as_json:
         import json
 
         tables = {"gains": found.gains, "savings": found.savings, "runs": found.runs}
-        records = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        print(json.dumps({"neurons": found.neurons, "presentations": found.budget, **records}, indent=1))
+        content = {name: records(table) for name, table in tables.items()}
+        print(json.dumps({"neurons": found.neurons, "presentations": found.budget, **content}, indent=1))
         return
     share = found.budget // len(found.neurons)
     print()

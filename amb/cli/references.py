@@ -87,12 +87,17 @@ def references(
         for name, point in references.points.items():
             rows[name] = {
                 "problem": name,
-                "chance": f"{point.chance:.4f}",
-                "99%": f"{point.chance_q99:.4f}",
-                "natural": "" if point.natural is None else f"{point.natural:.4f}",
-                "encoded": "" if point.round_trip is None else f"{point.round_trip.value:.4f}",
-                "best known": f"{point.best:.4f}",
+                "chance": point.chance,
+                "99%": point.chance_q99,
+                "natural": point.natural,
+                "encoded": None if point.round_trip is None else point.round_trip.value,
+                "best known": point.best,
             }
     dead = ", ".join(dict.fromkeys(unit for references in results for unit in references.dead)) or "none"
     files = ", ".join(str(out / f"{references.suite}.json") for references in results)
-    print_rows(list(rows.values()), as_json=json, caption=f"{files}. Dead units: {dead}.")
+    shown = list(rows.values()) if json else [{k: _four_digits(v) for k, v in row.items()} for row in rows.values()]
+    print_rows(shown, as_json=json, caption=f"{files}. Dead units: {dead}.")
+
+
+def _four_digits(value: object) -> object:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else value

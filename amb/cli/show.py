@@ -53,7 +53,7 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
 def print_runs(runs: "pd.DataFrame", study: Path, *, as_json: bool) -> None:
     """Print one line per run, or per solver if there are more than `MOST_LINES`; as JSON always every run."""
     if as_json:
-        print(runs.to_json(orient="records", indent=1))
+        print(json.dumps(records(runs), indent=1))
     elif len(runs) <= MOST_LINES:
         _print_each(runs)
     else:
@@ -151,16 +151,17 @@ def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, obje
         "verdict": comparison.verdict,
         "basis": comparison.basis,
         "across": comparison.analysis.across_words,
-        "ranking": _records(comparison.analysis.table),
-        "pairs": _records(comparison.pairs),
-        "runs": _records(comparison.runs),
+        "ranking": records(comparison.analysis.table),
+        "pairs": records(comparison.pairs),
+        "runs": records(comparison.runs),
         "settings": dict(comparison.settings),
         "warnings": list(comparison.warnings),
         "files": [str(file) for file in files],
     }
 
 
-def _records(table: "pd.DataFrame") -> list[dict[str, object]]:
+def records(table: "pd.DataFrame") -> list[dict[str, object]]:
+    """The rows of a table for JSON, with all digits."""
     # pandas writes NaN as null, as JSON needs, but infinity too: the expected runtime to a threshold never reached.
     table = table.astype(object).mask(table.isin([float("inf")]), "inf")
     return list(json.loads(table.to_json(orient="records", double_precision=15)))

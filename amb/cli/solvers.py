@@ -46,7 +46,7 @@ def show_solver(
     o.load_plugins(plugin)
     solver = resolve(spec)
     cls = solver.cls
-    facts = {
+    facts: dict[str, object] = {
         "solver": str(solver),
         "method": (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " "),
         "options": ", ".join(f"{k}={format_value(v)}" for k, v in solver.options.items()) or "none",
@@ -61,6 +61,8 @@ def show_solver(
         "version": cls.version,
         "from": f"{solver.plugin.origin} ({solver.plugin.location})",
     }
+    if json:
+        facts |= {"options": dict(solver.options), "spaces": sorted(cls.kinds)}
     print_facts(facts, as_json=json)
 
 

@@ -52,7 +52,7 @@ def test_json_for_scripts(folder: Path) -> None:
     amb("new", folder, "-g", "toy", "--trials", 26)
     block = json.loads(amb("next", folder, "--json").stdout)
     assert (block["block"], block["first"], block["last"], block["finished"]) == (1, 1, 26, False)
-    receipt = json.loads(amb("tell", folder, responses(folder), "--json").stdout)
+    (receipt,) = json.loads(amb("tell", folder, responses(folder), "--json").stdout)
     assert (receipt["new"], receipt["missing"]) == (26, [])
     assert json.loads(amb("next", folder, "--json").stdout) == {"finished": True}
     assert json.loads(amb("status", folder, "--json").stdout)["blocks"] == 1
