@@ -1,0 +1,154 @@
+"""The tables of answers.md, computed from the published studies; `python docs/answers.py` writes them into the page.
+
+A test computes them again and compares.
+"""
+
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from amb.comparison.compare import reopen
+from amb.comparison.result import Comparison
+from amb.stats.effects import hodges_lehmann
+from amb.stats.signed_rank import signed_rank, signed_rank_interval
+from amb.stats.trials import trials_needed
+
+HERE = Path(__file__).parent
+PAGE = HERE / "answers.md"
+TRAINS = ("tt-parents", "tt-elite", "tt-s", "tt-b", "protes")
+BASELINES = ("cma-diagonal", "xdream-ga", "sphere-cma", "one-plus-lambda", "portfolio", "random-prior")
+BASE = "cma-diagonal"
+CLASSES = {
+    "inception-loop": "image-seeing",
+    "trust-region-gp": "Gaussian process",
+    "cma-diagonal": "evolution",
+    "xdream-ga": "evolution",
+    "tt-parents": "tensor train",
+    "tt-elite": "tensor train",
+    "tt-b": "tensor train",
+    "protes": "tensor train",
+    "portfolio": "Nevergrad",
+    "random-prior": "chance",
+}
+
+
+@cache
+def study(name: str) -> Comparison:
+    """A published study, compared with the default question."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return reopen(HERE.parent / "reports" / name)
+
+
+def trains(name: str) -> str:
+    """Paired differences of tensor trains from baselines, with intervals and corrected p."""
+    pairs = study(name).pairs
+    columns = [train for train in TRAINS if train in {*pairs["first"], *pairs["second"]}]
+    lines = ["| minus | " + " | ".join(f"`{train}`" for train in columns) + " |", "|---|" + "---:|" * len(columns)]
+    for baseline in BASELINES:
+        cells = []
+        for train in columns:
+            row = pairs[pairs["first"].isin([train, baseline]) & pairs["second"].isin([train, baseline])].iloc[0]
+            ends = [row["difference"], row["low"], row["high"]]
+            value, low, high = ends if row["first"] == train else (-ends[0], -ends[2], -ends[1])
+            cells.append(f"{_signed(value, low, high)}, {_p(row['p_holm'])}")
+        lines.append(f"| `{baseline}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def where() -> str:
+    """The best tensor train against Portfolio and diagonal CMA, by generator and by depth."""
+    medians = study("reference-networks").analysis.medians
+    scores = medians.pivot(index="problem", columns="solver", values="score")
+    facts = medians.drop_duplicates("problem").set_index("problem").loc[scores.index]
+    depth = facts["layer"].map(lambda name: name if name in ("sn1", "out") else "between")
+    lines = ["| units | number | minus `portfolio` | p | minus `cma-diagonal` | p |", "|---|---:|---:|---:|---:|---:|"]
+    groups = [(f"`{name}`", facts["generator"] == name) for name in facts["generator"].unique()]
+    names = {"sn1": "first spiking layer", "between": "layers between", "out": "output layer"}
+    groups += [(name, depth == key) for key, name in names.items()]
+    for name, chosen in groups:
+        cells = []
+        for other in ("portfolio", "cma-diagonal"):
+            differences = (scores["tt-parents"] - scores[other])[chosen].to_numpy(dtype=np.float64)
+            low, high = signed_rank_interval(differences)
+            cells += [_signed(float(hodges_lehmann(differences)), low, high), _p(signed_rank(differences)[0])]
+        lines.append(f"| {name} | {int(chosen.sum())} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def trials() -> str:
+    """Queries to two thresholds as a share of those of diagonal CMA, by class."""
+    networks, loop = study("reference-networks"), study("reference-loop")
+    runs = pd.concat([networks.runs, loop.runs], ignore_index=True)
+    runs = runs[runs["solver"].isin([*CLASSES])]
+    table = trials_needed(runs, {**networks.traces, **loop.traces}, BASE)
+    lines = [
+        "| solver | class | to 75% | p | networks with fewer | to 90% | p | networks with fewer |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for solver, kind in CLASSES.items():
+        rows = table[table["solver"] == solver].sort_values("fraction").to_dict("records")
+        cells = [
+            cell
+            for row in rows
+            for cell in (
+                f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
+                _p(row["p_holm"]),
+                f"{row['fewer_on']} of {row['networks']}",
+            )
+        ] or ["1", "–", "–"] * 2
+        lines.append(f"| `{solver}` | {kind} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def seconds() -> str:
+    """Milliseconds a query of solvers, and of generator and target: medians and central 80% of runs."""
+    runs = pd.concat([study("reference-networks").runs, study("reference-loop").runs], ignore_index=True)
+    runs = runs.assign(evaluation_seconds=runs["generator_seconds"] + runs["target_seconds"])
+    lines = ["| solver | its own, ms a query | generator and target, ms a query |", "|---|---:|---:|"]
+    for solver in CLASSES:
+        part = runs[runs["solver"] == solver]
+        cells = []
+        for column in ("solver_seconds", "evaluation_seconds"):
+            low, middle, high = (1000 * part[column] / part["queries"]).quantile([0.1, 0.5, 0.9])
+            cells.append(f"{middle:.2g} [{low:.2g}, {high:.2g}]")
+        lines.append(f"| `{solver}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def tables() -> dict[str, str]:
+    """Every table of the page by its name."""
+    return {
+        "trains-networks": trains("reference-networks"),
+        "trains-reference": trains("reference"),
+        "where": where(),
+        "trials": trials(),
+        "seconds": seconds(),
+    }
+
+
+def filled(text: str) -> str:
+    """The page with its tables computed."""
+    for name, table in tables().items():
+        before, begin, rest = text.partition(f"<!-- table: {name} -->")
+        _, end, after = rest.partition("<!-- end -->")
+        assert end, name
+        text = f"{before}{begin}\n\n{table}\n\n{end}{after}"
+    return text
+
+
+def _signed(value: float, low: float, high: float) -> str:
+    shown = [f"{number:+.3f}" for number in (value, low, high)]
+    middle, *ends = ("0.000" if float(text) == 0 else text for text in shown)
+    return f"{middle} [{', '.join(ends)}]"
+
+
+def _p(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
