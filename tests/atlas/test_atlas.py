@@ -109,6 +109,8 @@ def test_without_stored_states_a_history_is_refused_with_the_fix(tmp_path: Path)
 def test_the_states_of_a_training_come_with_their_responses(name: str) -> None:
     """Class units become selective in the course of the training, as their responses to natural images tell."""
     states = amb.target(name).states()
+    if name == "snn-cnn" and "site-packages" in str(Path(amb.__file__)):
+        pytest.skip("packages leave out the states of snn-cnn, for their size")
     assert len(states) == 8
     assert len({state.fingerprint for state in states}) == 8
     selectivity = []
