@@ -11,9 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from amb.contracts.space import FloatArray
 from amb.errors import PluginError
+
+
+def as_numbers(values: ArrayLike) -> FloatArray:
+    """Real numbers as float64, a copy; NaN is one, None is not.
+
+    Raises:
+        ValueError: some are no real numbers: numpy would read "1_0" as 10, and dates as nanoseconds.
+    """
+    try:
+        given = np.asarray(values)
+        others = given.dtype.kind == "O" and any(isinstance(one, str | bytes | None) for one in given.flat)
+        if given.dtype.kind in "fiubO" and not others:
+            return given.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):  # ragged rows, or objects that are no numbers
+        pass
+    raise ValueError(f"expected real numbers, got {values!r:.80}")
 
 
 def numbers(values: object, shape: tuple[int, ...], source: str) -> FloatArray:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amb.contracts.space import FloatArray, IntArray, Space, as_numbers
+from amb.contracts.returned import as_numbers
+from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
 from amb.sight import Sight
 from amb.spec import whole_number

@@ -223,22 +223,6 @@ def _readonly(array: FloatArray) -> FloatArray:
     return array
 
 
-def as_numbers(values: ArrayLike) -> FloatArray:
-    """Real numbers as float64, a copy; NaN is one, None is not.
-
-    Raises:
-        ValueError: some are no real numbers: numpy would read "1_0" as 10, and dates as nanoseconds.
-    """
-    try:
-        given = np.asarray(values)
-        others = given.dtype.kind == "O" and any(isinstance(one, str | bytes | None) for one in given.flat)
-        if given.dtype.kind in "fiubO" and not others:
-            return given.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError):  # ragged rows, or objects that are no numbers
-        pass
-    raise ValueError(f"expected real numbers, got {values!r:.80}")
-
-
 def _shape(array: "NDArray[Any]", given: object) -> str:
     """The shape of an array, or, without one, what was given instead of an array: None, or a text."""
     return f"{list(array.shape)}" if array.ndim else f"{given!r:.60}"

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=1, le=2**24)]
+LARGEST_COUNT = 2**24
+Count = Annotated[int, Meta(ge=1, le=LARGEST_COUNT)]
 LayerShape = tuple[Count, Count, Count]
 """Channels (units), height and width of a layer; 1 x 1 for a fully connected one."""
 
@@ -280,7 +281,7 @@ def parse(content: Mapping[str, Any], name: str, expected: type[AnyCard]) -> Any
     if isinstance(card, TargetCard):
         for entry in ("side", "channels"):
             value = card.arguments.get(entry, 1)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**24:
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_COUNT:
                 raise ValueError(f"`arguments.{entry}` is {value!r}, expected a whole number of at least 1")
     return card
 

@@ -177,14 +177,13 @@ def _read_json(base: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not a model card ({error!r}); {_fix(base)}") from error
     if schema != SCHEMA:
         raise CheckpointError(f"{file} has schema {schema!r}, but this version of amb reads {SCHEMA}; update amb")
-    if content.pop(_ENTRIES, digest := _digest(content)) != digest:
+    if _ENTRIES in content and content.pop(_ENTRIES) != _digest(content):
         raise CheckpointError(f"{file} is damaged: its entries are not those that were written; {_fix(base)}")
     return content
 
 
 def _digest(entries: Mapping[str, object]) -> str:
-    kept = {name: value for name, value in entries.items() if name != _ENTRIES}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def _read(file: Path, most: int) -> bytes:

@@ -1,6 +1,5 @@
 """A whole study against its runs one by one, and what the bench itself costs, as ratios inside one process."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -85,12 +84,3 @@ def test_the_benchs_own_share_is_small(
     benchmark.extra_info["bench share"] = f"{overhead:.2%}"
     benchmark.extra_info["solver share"] = f"{seconds['solver'] / seconds['processor']:.2%}"
     assert -0.03 < overhead < 0.03, f"the bench's own share is {overhead:.2%}"
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Torch computes in the calling thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
