@@ -6,7 +6,6 @@ mark as coming from another site.
 """
 
 import ipaddress
-import json
 import secrets
 import socket
 from asyncio import CancelledError
@@ -25,6 +24,7 @@ from amb.lab.laboratory import Laboratory
 from amb.lab.messages import CloseMessage, ErrorMessage, block_message, receipt_message, status_message
 from amb.lab.openapi import document
 from amb.lab.response_files import rows_of
+from amb.study.untrusted import parse_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -268,18 +268,10 @@ async def _body(request: "Request") -> bytes:
 def _decoded(body: bytes, kind: Any) -> Any:
     try:
         decoded = msgspec.json.decode(body, type=kind)
-        json.loads(body, object_pairs_hook=_once)
+        parse_json(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as cause:
         raise LabError(f"the request is not as documented: {cause}; NaN is written null in JSON") from cause
     return decoded
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    """Refuse an object that has a key twice, of which readers of JSON keep the last."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it has the key {twice[:80]!r} more than once; expected one")
 
 
 def _json(content: object, *, status: int = 200) -> "Response":

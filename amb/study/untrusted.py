@@ -80,7 +80,7 @@ def _entries(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) < len(pairs):
         twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
-        raise ValueError(f"it has two entries {twice[:80]!r}")
+        raise ValueError(f"it has the key {twice[:80]!r} more than once; expected one")
     return entries
 
 

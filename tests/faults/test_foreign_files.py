@@ -166,7 +166,7 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Callable[[list], list]], str]] = {
     "more queries": ({"record": record_with(queries=21)}, "21 queries"),
     "a text for a number": ({"record": record_with(queries="20")}, "queries is not a whole number"),
     "a lone surrogate": ({"record": record_with(message="\ud800")}, "lone surrogate"),
-    "an entry twice": ({"record": lambda c: [c[0][:-1] + ', "final": 0.9}', c[1]]}, "two entries 'final'"),
+    "an entry twice": ({"record": lambda c: [c[0][:-1] + ', "final": 0.9}', c[1]]}, "the key 'final' more than once"),
 }
 
 
@@ -210,7 +210,7 @@ def test_a_run_file_with_infinite_values_or_negative_batches_is_refused(study: S
 
 
 def test_json_that_names_an_entry_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="two entries 'a'"):
+    with pytest.raises(ValueError, match="the key 'a' more than once"):
         parse_json('{"b": [{"a": 1, "a": 2}]}')
 
 
