@@ -47,7 +47,9 @@ def paper(
     from amb.paper.effort import EFFORTS
     from amb.paper.report import write_paper
     from amb.paper.studies import run_studies
+    from amb.paper.verdict import tally
     from amb.run.display import display
+    from amb.text import plural, wrapped
 
     o.load_plugins(plugin)
     if effort not in EFFORTS:
@@ -82,5 +84,7 @@ def paper(
         ],
         as_json=False,
     )
+    print()
+    print(wrapped(f"Of {plural(len(claims), 'claim')}, {', '.join(f'{n} {words}' for _, n, words in tally(claims))}."))
     for file in files:
         print(file)

@@ -82,7 +82,7 @@ def peak(data: PaperData) -> Claim:
     spread = np.sqrt((first.var(ddof=1) + last.var(ddof=1)) / 2) if min(len(first), len(last)) > 1 else np.nan
     return Claim(
         "4.3, figure 9",
-        "The entropy of the class probabilities at inputs is low in the last spiking layer.",
+        "The entropy of the class probabilities at inputs is lower in the last spiking layer than in the first.",
         f"Normalized entropy at the best input of each unit, the GAN's images, mean of {data.effort.presentations} "
         "noisy presentations: first spiking layer minus last.",
         "difference of mean entropies",

@@ -1,11 +1,17 @@
 """A claim, how it is measured, and its verdict, which follows from the interval alone."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 Verdict = Literal["holds", "does not hold", "cannot be decided"]
+VERDICTS: Mapping[Verdict, str] = MappingProxyType(
+    {"holds": "hold", "does not hold": "do not hold", "cannot be decided": "cannot be decided"}
+)
+"""All verdicts, each with its wording for several claims."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,7 @@ class Claim:
 
     Attributes:
         section: where the paper states it.
-        claim: the claim in our words.
+        claim: the claim in our words, as it is judged: its words and the range below say the same.
         how: how we measure it.
         figure: what the number is.
         value, low, high: the number and its 95% interval; NaN where it cannot be measured.
@@ -79,3 +85,9 @@ class Claim:
             "data": self.data,
             "verdict": self.verdict,
         }
+
+
+def tally(claims: Sequence[Claim]) -> list[tuple[Verdict, int, str]]:
+    """Every verdict, how many claims have it, and the words that follow the number: "1 holds", "4 do not hold"."""
+    counts = [(verdict, sum(claim.verdict == verdict for claim in claims)) for verdict in VERDICTS]
+    return [(verdict, number, verdict if number == 1 else VERDICTS[verdict]) for verdict, number in counts]

@@ -12,8 +12,8 @@ import pytest
 
 from amb.paper.effort import EFFORTS
 from amb.paper.layer_claims import dip, farther, growth
-from amb.paper.solver_claims import final, steps
-from amb.paper.verdict import Claim
+from amb.paper.solver_claims import final, seconds, steps
+from amb.paper.verdict import Claim, tally
 from amb.stats.resampling import difference_of_groups, interval, ratio_interval, ratio_of_groups
 
 WORDS = ("4.1", "claim", "how", "figure")
@@ -97,6 +97,39 @@ def test_faster_climbs_need_fewer_queries() -> None:
     claim = steps(made_up(1.0))
     assert claim.verdict == "holds"
     assert claim.value == pytest.approx(0.5, rel=0.05)
+
+
+def timed(ratio: float) -> SimpleNamespace:
+    """Five seeds in which Portfolio takes about `ratio` times as long as tensor trains."""
+    rows = [
+        ("g/n/l/0", solver, seed, (1 + seed / 50) * factor, 0.0, 0.0)
+        for solver, factor in (("protes", 1.0), ("portfolio", ratio))
+        for seed in range(5)
+    ]
+    columns = ["problem", "solver", "seed", "solver_seconds", "generator_seconds", "target_seconds"]
+    return SimpleNamespace(effort=EFFORTS["quick"], curves=SimpleNamespace(runs=pd.DataFrame(rows, columns=columns)))
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(7.4, "holds"), (3.0, "holds"), (1.5, "does not hold")])
+def test_a_claim_says_the_range_that_it_is_judged_by(ratio: float, verdict: str) -> None:
+    """ "2 to 4 times faster" was judged by "at least 2", so that 7.4 times held: words and range must say the same."""
+    claim = seconds(timed(ratio))
+    assert claim.verdict == verdict
+    assert claim.range == "at least 2"
+    assert "at least 2 times faster" in claim.claim
+    assert "at least equal" in final(made_up(1.0)).claim
+
+
+def test_the_tally_is_in_plain_english() -> None:
+    """1 holds, but 2 hold and 0 hold."""
+
+    def words(*intervals: tuple[float, float]) -> list[str]:
+        claims = [Claim(*WORDS, low, low, high, 1.0, 2.0) for low, high in intervals]
+        return [f"{number} {text}" for _, number, text in tally(claims)]
+
+    holds, fails, open_ = (1.2, 1.8), (0.1, 0.9), (0.5, 1.5)
+    assert words(holds, fails, open_) == ["1 holds", "1 does not hold", "1 cannot be decided"]
+    assert words(holds, holds, fails, fails) == ["2 hold", "2 do not hold", "0 cannot be decided"]
 
 
 def test_runs_that_a_solver_refused_are_not_counted_as_slow() -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from amb.paper.report import PaperReport
 from amb.paper.studies import PaperData
-from amb.paper.verdict import Claim
+from amb.paper.verdict import Claim, tally
 from amb.study.durable import write_whole
 from amb_reports.page.html import environment
 from amb_reports.paper import figures
@@ -37,7 +37,7 @@ def render(data: PaperData, claims: list[Claim]) -> str:
             data=data,
             claims=claims,
             marks=MARKS,
-            counts={verdict: sum(claim.verdict == verdict for claim in claims) for verdict in MARKS},
+            counts=tally(claims),
             figures=[(number, caption, _inline(figure)) for number, caption, figure in drawn],
             notes=data.atlas.measures.notes,
             units=sum(len(units) for units in data.atlas.request.units.values()),
