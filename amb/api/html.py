@@ -13,6 +13,7 @@ from amb.reports.images import as_picture
 from amb.spec import ProblemId
 from amb.stats import ranking_columns, shown
 from amb.study.untrusted import plain
+from amb.text import activation
 
 MOST_IMAGES = 8
 SIDE = 72
@@ -51,7 +52,7 @@ def images_html(comparison: Comparison) -> str:
     figures = []
     for row in best.iloc[chosen].itertuples():
         problem = ProblemId.parse(str(row.problem))
-        label = escape(plain(f"{problem.layer} {problem.unit}: {row.activation:.3f}"))
+        label = escape(plain(f"{problem.layer} {problem.unit}: {activation(row.activation)}"))
         figures.append(
             '<figure style="display:inline-block;margin:0 8px 8px 0;text-align:center">'
             f'<img src="{_data_uri(row.image)}" alt="{escape(plain(row.problem))}" width="{SIDE}" height="{SIDE}"'

@@ -95,4 +95,6 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
 
 
 def _short(value: object) -> object:
-    return f"{value:.3f}" if isinstance(value, float) else value
+    from amb.text import activation
+
+    return activation(value) if isinstance(value, float) else value

@@ -124,16 +124,21 @@ def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
     except AmbError:
         evaluation, source = pilot.evaluation_seconds, f"as recorded, because {pilot.typical} is not installed here"
     parts = pilot.parts
-    networks = "unknown (one network)" if parts.network != parts.network else f"{parts.network:.4f}"
+    networks = "unknown (one network)" if parts.network != parts.network else _variance(parts.network)
     return evaluation + pilot.solver_seconds, (
         f"Variances from {pilot.name} ({pilot.solvers} solvers, {plural(pilot.networks, 'network')}, "
         f"{plural(pilot.problems, 'problem')}, {pilot.seeds} seeds, {pilot.budget:,} queries): "
-        f"seeds {parts.seed:.4f}, problems {parts.problem:.4f}, "
+        f"seeds {_variance(parts.seed)}, problems {_variance(parts.problem)}, "
         f"networks {networks}. Hours are of one process: {1000 * evaluation:.1f} ms per query for generator and target "
         f"({source}) and {1000 * pilot.solver_seconds:.1f} ms for the solver, the mean of that study's records. Power "
         "assumes normal differences and the strictest step of Holm's correction."
         f"{_NO_VARIANCE if parts.network == 0 else ''}"
     )
+
+
+def _variance(value: float) -> str:
+    """Four decimals; three digits and an exponent where they would show nothing, for responses in another unit."""
+    return f"{value:.4f}" if value == 0 or 5e-5 <= value < 1e6 else f"{value:.2e}"
 
 
 def _sentence(goal: "Goal", found: "list[Size]", budget: int, each: float) -> str:

@@ -193,6 +193,7 @@ def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
     from amb.catalogue.problems import problem
     from amb.cli.show import print_facts
     from amb.references.lookup import reference
+    from amb.text import activation
 
     loaded = problem(name, device=device)
     facts = dict(loaded.facts())
@@ -201,12 +202,13 @@ def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
     if loaded.conditions is not None:
         facts["conditions"] = str(loaded.conditions)
     if (point := reference(loaded.id)) is not None:
-        facts["chance"] = f"{point.chance:.4f} (99% quantile: {point.chance_q99:.4f})"
+        facts["chance"] = f"{activation(point.chance, 4)} (99% quantile: {activation(point.chance_q99, 4)})"
         if point.natural is not None:
-            facts["best natural image"] = f"{point.natural:.4f}, test image {point.natural_index}"
+            facts["best natural image"] = f"{activation(point.natural, 4)}, test image {point.natural_index}"
         if (trip := point.round_trip) is not None:
-            facts["through the encoder"] = f"{trip.value:.4f}, test image {trip.index} as the generator renders it"
-        facts["best known"] = f"{point.best:.4f}: {point.provenance}"
+            value = activation(trip.value, 4)
+            facts["through the encoder"] = f"{value}, test image {trip.index} as the generator renders it"
+        facts["best known"] = f"{activation(point.best, 4)}: {point.provenance}"
     if out is not None:
         _picture(loaded, point, out)
         facts["picture"] = str(out)

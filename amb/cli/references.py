@@ -100,4 +100,6 @@ def references(
 
 
 def _four_digits(value: object) -> object:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else value
+    from amb.text import activation
+
+    return "" if value is None else activation(value, 4) if isinstance(value, float) else value

@@ -14,7 +14,7 @@ from rich.text import Text
 from amb.cli.complaints import complain
 from amb.cli.tables import fact_lines, table_lines
 from amb.study.untrusted import plain
-from amb.text import duration
+from amb.text import activation, duration
 
 if TYPE_CHECKING:  # listing and status commands run without pandas
     import pandas as pd
@@ -64,7 +64,7 @@ def _print_each(runs: "pd.DataFrame") -> None:
     columns = ["problem", "solver", "seed", "status", "queries", "final"]
     table = runs[columns].assign(
         evaluation=(runs["generator_seconds"] + runs["target_seconds"]).map("{:.1f} s".format),
-        final=runs["final"].map("{:.4f}".format),
+        final=runs["final"].map(lambda value: activation(value, 4)),
         own=runs["solver_seconds"].map("{:.2f} s".format),
     )
     names = {"final": "activation", "own": "solver time", "evaluation": "evaluation time"}
@@ -87,7 +87,7 @@ def _print_by_solver(runs: "pd.DataFrame", study: Path) -> None:
             "problems": row.problems,
             "runs": row.runs,
             "failed": row.failed,
-            "activation": f"{row.final:.4f}",
+            "activation": activation(row.final, 4),
             "evaluation": duration(row.evaluation),
             "solver time": duration(row.own),
         }

@@ -17,6 +17,7 @@ from amb.errors import SpecError
 from amb.references.ascent import Effort, ascend, has_gradients
 from amb.references.resume import Cache
 from amb.spec import ProblemId, without_noise
+from amb.text import activation
 
 _BLOCK = 1024
 """Images at a time, so that progress is visible."""
@@ -186,7 +187,7 @@ class Measurement:
         problem = self.problems[name]
         find = partial(_point, problem, column, stimuli, self.effort)
         self.points[name] = point = self.cache.point(name, problem.fingerprint, self.effort, find)
-        self.progress(f"{name}: chance {point.chance:.3f}, best known {point.best:.3f}")
+        self.progress(f"{name}: chance {activation(point.chance)}, best known {activation(point.best)}")
 
     def _test_dead(self, name: str, problem: Problem, column: int, stimuli: Stimuli) -> None:
         """A unit is dead if it responds identically to all images, and a search changes nothing."""

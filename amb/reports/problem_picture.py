@@ -11,6 +11,7 @@ from amb.contracts.reference import Reference
 from amb.reports.images import as_rgb
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
+from amb.text import activation
 
 SAMPLES = 12
 """Prior samples shown, from the lowest activation to the highest."""
@@ -51,7 +52,7 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
         axes.imshow(as_rgb(image), vmin=0, vmax=255)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(color=_MARKS.get(mark, "#bbbbbb"), linewidth=2 if mark else 0.6)
-        axes.set_xlabel(f"{value:.3f}", fontsize=8, color=_INK, labelpad=2)
+        axes.set_xlabel(activation(value), fontsize=8, color=_INK, labelpad=2)
     _histogram(figure, values, point)
     return figure
 
@@ -69,7 +70,7 @@ def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> N
     places = {_CHANCE: point.chance, _NATURAL: point.natural, _RETURNED: returned, _BEST: point.best}
     for name, place in places.items():
         if place is not None:
-            axes.axvline(place, color=_MARKS[name], linewidth=1.6, label=f"{name} {place:.3f}")
+            axes.axvline(place, color=_MARKS[name], linewidth=1.6, label=f"{name} {activation(place)}")
     axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(places))
 
 

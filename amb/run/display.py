@@ -15,7 +15,7 @@ from amb.run.progress import LOADING, NoProgress, Progress, UnderWay
 from amb.run.standings import Standing, Standings
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.untrusted import plain
-from amb.text import duration, plural
+from amb.text import activation, duration, plural
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -231,7 +231,7 @@ def cells(one: Standing) -> list[str]:
         plain(one.solver),
         f"{one.ended}/{one.runs}{failed}",
         f"{one.queries:,}",
-        "–" if np.isnan(one.best) else f"{one.best:.3f}",
+        activation(one.best),
         "–" if np.isnan(one.score) else f"{one.score:.2f}",
     ]
 
@@ -263,7 +263,7 @@ def _point(problem: str, fingerprint: str) -> Reference | None:
 
 
 def _number(score: float, best: float) -> str:
-    return "–" if np.isnan(best) else f"{best:.3f}" if np.isnan(score) else f"{score:.2f}"
+    return activation(best) if np.isnan(best) or np.isnan(score) else f"{score:.2f}"
 
 
 def _in_notebook() -> bool:

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from amb.text import UNKNOWN, activation, decimals
+
 Format = Literal[
     "text", "solver", "score", "difference", "score interval", "difference interval", "difference with interval",
     "number", "p-value", "percent", "seconds", "expected queries", "tally", "count",
 ]  # fmt: skip
 
-UNKNOWN = "–"
 NOT_RANKED = "white-box, not ranked"
 """The note on a solver that sees gradients."""
 
@@ -44,12 +45,7 @@ def show(name: Format, values: Sequence[Any], style: Style | None = None) -> str
 
 def number(value: float, digits: int) -> str:
     """A number with a fixed count of decimals, rounded half to even; a dash for NaN."""
-    if pd.isna(value):
-        return UNKNOWN
-    if isinf(value):
-        return "∞" if value > 0 else "-∞"
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return UNKNOWN if pd.isna(value) else decimals(value, digits)
 
 
 def compact(value: float) -> str:
@@ -90,7 +86,7 @@ def score(value: float, *, logarithmic: bool = False) -> str:
     """A score in its metric's own unit."""
     if pd.isna(value):
         return UNKNOWN
-    return compact(10**-value) if logarithmic else number(value, 3)
+    return compact(10**-value) if logarithmic else activation(value)
 
 
 def difference(value: float, *, logarithmic: bool = False) -> str:
@@ -99,7 +95,7 @@ def difference(value: float, *, logarithmic: bool = False) -> str:
         return UNKNOWN
     if logarithmic:
         return f"{number(10**value, 2)}×"
-    return f"{'-' if value < 0 else '+'}{number(abs(value), 3)}"
+    return activation(value, sign=True)
 
 
 def score_interval(low: float, high: float, *, logarithmic: bool = False) -> str:

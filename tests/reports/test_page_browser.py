@@ -365,7 +365,10 @@ def values_of(name: str, rng: np.random.Generator, logarithmic: bool) -> list[ob
         999.5,
         float(rng.integers(100)),
     ]
-    positive = [abs(x) for x in number]
+    sign = rng.choice([-1, 1])
+    number += [sign * float(10 ** rng.uniform(low, low + 20)) for low in (-100, -20, 0, 80)]  # in other units
+    number += [sign * float(rng.choice([1e-8, 1e60, 1125000, 1135000, 0.0005, 0.00049999, 999999.99951, 1e6, 5e-13]))]
+    positive = [abs(x) for x in number if abs(x) < 1e11 or not np.isfinite(x)]
     counts = [float("nan"), *map(int, rng.integers(0, 20_000, 4))]
     if name == "text":
         return ["tt-b[k=50,lr=0.1]"]

@@ -146,7 +146,7 @@ def _images(
         frames["sheets"].append(_entry(drawn.webp, drawn.across, drawn.down, generator, layer))
         frames["rows"].append(rows.index.tolist())
         frames["queries"].append(evolution.queries[:, shown].ravel().tolist())
-        frames["activations"].append(evolution.activations[:, shown].round(4).ravel().tolist())
+        frames["activations"].append(_short(evolution.activations[:, shown]))
     notes = []
     if fit.frames < FITS[0].frames:
         notes.append(f"the page shows {fit.frames} images of each evolution, so that it stays small")
@@ -179,3 +179,9 @@ def _fit(images: dict[tuple[str, str], Any], evolved: dict[tuple[str, str], tupl
         if size <= MOST_BYTES:
             return fit
     return FITS[-1]
+
+
+def _short(activations: np.ndarray) -> list[float]:
+    """Four decimals, or as many more as three digits of the largest need."""
+    largest = float(np.nanmax(np.abs(activations), initial=0.0))
+    return activations.round(4 if largest == 0 else max(4, 3 - int(np.floor(np.log10(largest))))).ravel().tolist()

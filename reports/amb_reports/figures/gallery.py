@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from amb.contracts.problem import UInt8Array
 from amb.reports.contract import ReportData
 from amb.reports.images import as_rgb
+from amb.text import activation
 from amb_reports.captions import short
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import DPI, INK, MUTED
@@ -106,7 +107,7 @@ def draw_gallery(table: pd.DataFrame, title: str = "Most exciting inputs") -> Fi
         _show(axes, as_rgb(item.image), x, y)
         frames[item.best].append(Rectangle((x, y), CELL, CELL))
         weight, colour = ("bold", BEST) if item.best else ("normal", INK)
-        words = f"{item.activation:.3f}"
+        words = activation(item.activation)
         text(x + CELL / 2, y + CELL + 15, words, ha="center", va="center", weight=weight, color=colour)
     for best, rectangles in frames.items():
         colour, line = (BEST, 2.2) if best else ("#bbbbbb", 0.6)

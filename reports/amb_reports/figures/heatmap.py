@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from amb.reports.contract import ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
+from amb.text import activation
 from amb_reports.captions import scale_and_scope, short
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import INK, MUTED, explain
@@ -59,7 +60,7 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
         if np.isfinite(value):
             colour = "white" if (shares.iat[i, j] - least) / (1 - least) > 0.55 else INK
             weight = "bold" if value >= best[i] - 1e-12 else "normal"
-            axes.text(j, i, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour, weight=weight)
+            axes.text(j, i, activation(value), ha="center", va="center", fontsize=8, color=colour, weight=weight)
     axes.set_xticks(range(len(solvers)), solvers, fontsize=8.5, color=INK, rotation=25, ha="left")
     axes.set_yticks(range(len(problems)), [labels[p] for p in problems], fontsize=8, color=INK)
     axes.xaxis.tick_top()

@@ -15,6 +15,7 @@ from amb.lab.report import LabData, LabReport
 from amb.lab.status import lost
 from amb.lab.stimuli import Picture
 from amb.study.durable import write_whole
+from amb.text import MANY
 from amb_reports.figures.colours import PAIRS
 from amb_reports.laboratory.charts import Point, Series, chart
 from amb_reports.page.html import environment
@@ -112,7 +113,8 @@ def number(value: object, digits: int = 3) -> str:
     """A number in a table; an en dash for none."""
     if not isinstance(value, int | float | np.number) or not np.isfinite(float(value)):
         return "∞" if isinstance(value, float) and value == np.inf else "–"
-    return f"{float(value):.{digits}g}" if abs(float(value)) < 1000 else f"{float(value):,.0f}"
+    whole = 1000 <= abs(float(value)) < MANY
+    return f"{float(value):,.0f}" if whole else f"{float(value):.{digits}g}"
 
 
 def _point(row: dict[str, float], label: str) -> Point:

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from amb.paper.layer_claims import activations_by_generator, distances_of
 from amb.paper.studies import PaperData
 from amb.reports.images import as_rgb
+from amb.text import activation
 from amb_reports.figures.colours import PAIRS
 from amb_reports.figures.palette import lines
 
@@ -147,7 +148,7 @@ def _pictures(data: PaperData, rows: "pd.DataFrame", title: str) -> Figure | Non
                 continue
             best = own.loc[[own["activation"].idxmax()]]
             axis.imshow(as_rgb(data.atlas.measures.found.images(best)[0]), interpolation="nearest")
-            axis.set_xlabel(f"{best['activation'].iloc[0]:.3f}", fontsize=8)
+            axis.set_xlabel(activation(best["activation"].iloc[0]), fontsize=8)
             if y == 0:
                 axis.set_title(solver, fontsize=9)
             if (not axes[y, 0].axison and x == 1) or x == 0:

@@ -43,7 +43,8 @@ const className = (data, number) => (number === NONE ? "–" : data.classes[numb
 
 function shown(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  return value.toFixed(digits);
+  const plain = value.toFixed(digits), size = Math.abs(value); // as amb.text.activation
+  return size >= 1e6 || (size >= 5e-13 && Number(plain) === 0) ? value.toExponential(2).replace("e+", "e") : plain;
 }
 
 function percent(value) {

@@ -79,7 +79,7 @@ function comparison(result, rows, pair, first, second, width) {
   return {
     height: 64 + Math.max(90, 22 * layers.length), margin: { left, top: 12, bottom: 48 },
     panels: [{
-      x: { range: [low - pad, high + pad], text: (x) => difference(Number(x.toFixed(9)), data.metric.logarithmic), title: `${first} minus ${second}` },
+      x: { range: [low - pad, high + pad], text: (x) => difference(Number(x.toPrecision(9)), data.metric.logarithmic), title: `${first} minus ${second}` },
       y: { range: [y[1], y[0]], ticks: layers.map((name, i) => [i, fitted(name, left)]) },
       marks: [
         ...(pair && isKnown(pair.low) && Number.isFinite(pair.low) && Number.isFinite(pair.high) ? [{ box: true, x: [pair.low, pair.high], y }] : []),

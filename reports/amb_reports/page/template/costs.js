@@ -20,7 +20,7 @@ FIGURES.push({
       return {
         place,
         x: { log: true, range: [Math.min(...spent) / 1.5, Math.max(...spent) * 1.5], title, text: (value) => String(value) },
-        y: { range: [Math.min(...scores) - pad, Math.max(...scores) + pad], text: (value) => String(Number(value.toFixed(3))), ...y },
+        y: { range: [Math.min(...scores) - pad, Math.max(...scores) + pad], text: tick, ...y },
         marks: known.map((row, i) => ({
           dots: true, solver: data.solvers[row.number], x: [spent[i]], y: [row.score], size: 6, symbol: symbolOf(data.solvers[row.number]),
           say: () => `${score(row.score, data.metric.logarithmic)}, ${seconds(row[key])} s`,

@@ -5,15 +5,32 @@ const UNKNOWN = "–";
 const NOT_RANKED = "white-box, not ranked";
 const isKnown = (x) => typeof x === "number" && !Number.isNaN(x);
 
+const withExponent = (x) => x.toExponential(2).replace("e+", "e"); // three significant digits
+
 // A number with a fixed count of decimals; exact ties go to the even digit, and there is no negative zero, as in Python.
 function fixed(x, digits) {
   if (!isKnown(x)) return UNKNOWN;
   if (!Number.isFinite(x)) return x < 0 ? "-∞" : "∞";
+  if (Math.abs(x) >= 1e11) return withExponent(x);
   const scaled = x * 10 ** digits;
   const tie = Number.isInteger(x * 2 ** (digits + 1)) && Math.abs(scaled % 1) === 0.5;
   const text = tie ? (2 * Math.round(scaled / 2) / 10 ** digits).toFixed(digits) : x.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text;
 }
+
+// An activation, or a difference of two, in whatever unit the responses have: decimals where they show it within a sensible width, otherwise
+// three significant digits and an exponent. What rounding of activations removes is 0.
+const ROUNDING = 5e-13, MANY = 1e6;
+function activation(x, digits = 3, sign = false) {
+  if (!isKnown(x)) return UNKNOWN;
+  const size = Math.abs(x) >= ROUNDING ? Math.abs(x) : 0, text = fixed(size, digits);
+  const wide = Number.isFinite(size) && size > 0 && (size >= MANY || Number(text) === 0);
+  const minus = x < 0 && (sign || size > 0);
+  return `${minus ? "-" : sign ? "+" : ""}${wide ? withExponent(size) : text}`;
+}
+
+// The label of a tick on an axis of scores: as short as it can be, without the rounding errors of the axis's steps.
+const tick = (x) => String(Number(x.toPrecision(6))).replace("e+", "e");
 
 const thousands = (x) => Number(fixed(x, 0)).toLocaleString("en-US");
 
@@ -41,12 +58,12 @@ function pValue(p, note = "") {
 
 function score(x, logarithmic = false) {
   if (!isKnown(x)) return UNKNOWN;
-  return logarithmic ? compact(10 ** -x) : fixed(x, 3);
+  return logarithmic ? compact(10 ** -x) : activation(x);
 }
 
 function difference(x, logarithmic = false) {
   if (!isKnown(x)) return UNKNOWN;
-  return logarithmic ? `${fixed(10 ** x, 2)}×` : `${x < 0 ? "-" : "+"}${fixed(Math.abs(x), 3)}`;
+  return logarithmic ? `${fixed(10 ** x, 2)}×` : activation(x, 3, true);
 }
 
 const interval = (...ends) => (ends.includes(UNKNOWN) ? UNKNOWN : `[${ends.join(", ")}]`);

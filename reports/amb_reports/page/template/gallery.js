@@ -55,7 +55,7 @@ function showFrame(frame) {
   gallery.frame = frame;
   for (const { frames: { image, value, cell, count } } of document.querySelectorAll("#gallery .cell")) {
     image.style.backgroundPositionX = `${count > 1 ? 100 * frame / (count - 1) : 0}%`;
-    value.textContent = `${fixed(cell.activations[frame], 3)} ${frame === count - 1 ? "first at" : "at"} query ${thousands(cell.queries[frame])}`;
+    value.textContent = `${activation(cell.activations[frame])} ${frame === count - 1 ? "first at" : "at"} query ${thousands(cell.queries[frame])}`;
   }
   const slider = document.getElementById("frame");
   if (slider) {

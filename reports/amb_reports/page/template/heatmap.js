@@ -24,8 +24,8 @@ FIGURES.push({
     const { data, selection, ranking, all, view } = result;
     const { problems } = selection;
     if (!ranking.length || !problems.length) return { panels: [], why: "Nothing is selected." };
-    const activation = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
-    const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(activation))));
+    const finalOf = (run) => (view.failed[run] ? data.problems[data.column.problem[run]].floor : view.final[run]);
+    const values = problems.map((_, k) => ranking.map((row) => median(all[row.index][k].map(finalOf))));
     const shares = problems.map((p, k) => values[k].map((v) => gapClosed(data.problems[p], v)));
     const known = shares.flat().filter(isKnown);
     const least = Math.min(0.9, Math.max(0, Math.floor(10 * Math.min(...known)) / 10));  // a failed run lies far below chance
@@ -41,7 +41,7 @@ FIGURES.push({
       const { id } = data.problems[problems[k]];
       return {
         head: id,
-        rows: [{ solver: data.solvers[ranking[i].number], text: `${fixed(values[k][i], 3)} (${fixed(100 * shares[k][i], 1)}% of the gap closed)` }],
+        rows: [{ solver: data.solvers[ranking[i].number], text: `${activation(values[k][i])} (${fixed(100 * shares[k][i], 1)}% of the gap closed)` }],
         open: () => openRows(ranking[i].solver, id),
       };
     };
@@ -55,7 +55,7 @@ FIGURES.push({
         steps: [(width - left - right) / ranking.length, 20],
         marks: [{
           cells: true, shades: shares.map((row) => row.map((x) => (isKnown(x) ? shadeOf(colours, (x - least) / (1 - least)) : null))),
-          texts: roomy ? values.map((row) => row.map((v) => fixed(v, 3))) : null,
+          texts: roomy ? values.map((row) => row.map((v) => activation(v))) : null,
         }],
         pick,
       }],

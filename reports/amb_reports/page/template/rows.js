@@ -33,7 +33,7 @@ function drawRows(result) {
     column("problem", "problem", (row) => row.problem.label, { left: true, value: (row) => row.problem.id }),
     column("solver", "solver", (row) => row.solver, { left: true }),
     column("seed", "seed", (row) => String(row.seed)),
-    column("final", "activation", (row) => fixed(row.final, 4), { descending: true }),
+    column("final", "activation", (row) => activation(row.final, 4), { descending: true }),
     column("hit", "queries to 75%", (row) => (Number.isFinite(row.hit) ? thousands(row.hit) : `>${thousands(result.selection.budget)}`)),
     column("queries", "queries", (row) => thousands(row.queries)),
     column("status", "status", (row) => row.status, { left: true }),

@@ -28,11 +28,11 @@ function drawStrip(result) {
     return;
   }
   const best = (column) => hashLink({ of: column.solver.name, on: column.problem.id, rows: "1" }, { class: "found", title: `${column.problem.id}: the runs of ${column.solver.name}` },
-    frameOf(column.sheet, column.row, null), h("b", {}, fixed(column.activation, 3)), h("span", { class: "by" }, swatch(column.solver), column.solver.name));
+    frameOf(column.sheet, column.row, null), h("b", {}, activation(column.activation)), h("span", { class: "by" }, swatch(column.solver), column.solver.name));
   const mark = (kind) => ({ marks, problem }) => {
     if (!isKnown(marks?.[kind])) return h("span", { class: "muted" }, UNKNOWN);
     const number = marks[`${kind}_image`], isShown = number !== null;
-    return [isShown ? landmarkOf(data, number, `${kind === "natural" ? "Best natural image as the generator shows it" : "An image at chance level"}, ${problem.id}`) : h("span", { class: "image absent", "aria-hidden": "true" }), fixed(isShown && kind === "natural" ? marks.natural_shown : marks[kind], 3)];
+    return [isShown ? landmarkOf(data, number, `${kind === "natural" ? "Best natural image as the generator shows it" : "An image at chance level"}, ${problem.id}`) : h("span", { class: "image absent", "aria-hidden": "true" }), activation(isShown && kind === "natural" ? marks.natural_shown : marks[kind])];
   };
   const anyImage = columns.some(({ marks }) => isKnown(marks?.natural_image));
   const rows = [
@@ -55,7 +55,7 @@ function thumbnails(result) {
   return ({ number, solver }) => {
     const images = (columns.length ? places : []).flatMap((i) => {
       const { sheet, problem } = columns[i], row = sheet.cells.findIndex((cell) => cell.solver === number);
-      return row < 0 ? [] : [frameOf(sheet, row, `Found by ${solver} on ${problem.id}: ${fixed(sheet.cells[row].activations.at(-1), 3)}`)];
+      return row < 0 ? [] : [frameOf(sheet, row, `Found by ${solver} on ${problem.id}: ${activation(sheet.cells[row].activations.at(-1))}`)];
     });
     return images.length ? h("span", { class: "thumbnails" }, images) : null;
   };
