@@ -12,7 +12,7 @@ from amb.catalogue.plugins import load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import SpecError, unknown
 from amb.reports.contract import FigureReport, Report, ReportData
-from amb.reports.write import report_data, write_reports
+from amb.reports.write import is_own, report_data, write_reports
 from amb.spec import user_path
 from amb.text import plural
 
@@ -65,7 +65,7 @@ class Result(Comparison):
         report = load_class(drawn[name], Report)()
         if not isinstance(report, FigureReport):
             raise SpecError(f"{drawn[name]} can only be written to files: it is not an amb.FigureReport")
-        figures = list(report.figures(self._data).values())
+        figures = list(report.figures(self._data if is_own(drawn[name]) else report_data(self)).values())
         if not figures:
             raise SpecError(f"there is nothing to draw in {kind}: this comparison lacks what the figure shows")
         return _with_a_face(figures[0])

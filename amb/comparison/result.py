@@ -1,6 +1,7 @@
 """The result of a comparison."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,6 +23,8 @@ from amb.study.runs import RunPlan, RunRecord, Trace
 class Comparison:
     """Runs of several solvers on several problems, and what follows from them.
 
+    Tables are handed out as copies and arrays as read-only: what their reader does with them changes no later result.
+
     Attributes:
         plan: solvers, problems, budget and seeds.
         requested: the same, and how the runs were to be executed, as the study's manifest records it.
@@ -36,17 +39,29 @@ class Comparison:
     plan: Plan
     requested: Settings
     study: AnyStudy
-    runs: pd.DataFrame
-    traces: Traces
-    analysis: Analysis
+    _runs: pd.DataFrame = field(repr=False)
+    _traces: Traces = field(repr=False)
+    _analysis: Analysis = field(repr=False)
     _recommended: Mapping[Cell, tuple[int, ...]] = field(repr=False)
     baseline: Baseline | None = field(default=None, repr=False)
     note: str = ""
 
     @property
+    def runs(self) -> pd.DataFrame:
+        return self._runs.copy()
+
+    @property
+    def traces(self) -> Traces:
+        return dict(self._traces)
+
+    @property
+    def analysis(self) -> Analysis:
+        return self._analysis.copy()
+
+    @property
     def settings(self) -> dict[str, object]:
         """Everything needed to repeat the comparison: the request and the question, by name."""
-        return {**asdict(self.requested), **self.analysis.question.to_settings()}
+        return {**deepcopy(asdict(self.requested)), **self._analysis.question.to_settings()}
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -57,22 +72,22 @@ class Comparison:
     @property
     def ranking(self) -> pd.DataFrame:
         """One row per solver, best first."""
-        return self.analysis.ranking
+        return self._analysis.ranking.copy()
 
     @property
     def pairs(self) -> pd.DataFrame:
         """One row per pair of solvers: test, correction, effect."""
-        return self.analysis.pairs
+        return self._analysis.pairs.copy()
 
     @property
     def verdict(self) -> str:
         """The result in one sentence."""
-        return self.analysis.verdict
+        return self._analysis.verdict
 
     @property
     def basis(self) -> str:
         """What the verdict rests on: problems, clusters, runs, failures and methods."""
-        return self.analysis.basis
+        return self._analysis.basis
 
     def dimensions(self, problem: str) -> int:
         """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
@@ -96,12 +111,12 @@ class Comparison:
 
         Columns: problem, solver, seed, activation (noise-free), image (uint8[h, w, c]).
         """
-        return self._meis
+        return self._meis.copy()
 
     @cached_property
     def _meis(self) -> pd.DataFrame:
         rows = []
-        for (problem, solver), group in self.runs.groupby(["problem", "solver"], sort=False):
+        for (problem, solver), group in self._runs.groupby(["problem", "solver"], sort=False):
             if group["final"].notna().any():
                 best = group.loc[group["final"].idxmax()]
                 rows.append((problem, solver, int(best["seed"]), float(best["final"])))
@@ -110,7 +125,8 @@ class Comparison:
         for problem, group in table.groupby("problem", sort=False):
             cells = [(problem, row.solver, row.seed) for row in group.itertuples()]
             candidates = np.array([self._recommended[cell] for cell in cells], dtype=np.int64)
-            rendered = self.plan.problem(str(problem)).images(candidates)
+            rendered = self.plan.problem(str(problem)).images(candidates).view()  # the array may be its owner's
+            rendered.setflags(write=False)
             images.update(zip(group.index, rendered, strict=True))
         table["image"] = pd.Series(images, dtype=object)
         return table

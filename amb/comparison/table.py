@@ -97,6 +97,7 @@ def read_runs(
         asked = budget if shorter else run.budget
         rows.append({**run_row(record, trace, asked, points[run.problem]), "sees": sees[run.solver]})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
+        traces[cell].setflags(write=False)
         recommended[cell] = record.recommended
     if isinstance(study, Study):
         study.index.save()

@@ -50,21 +50,26 @@ def write_reports(
         StudyError: the folder cannot be written.
     """
     chosen = [*plugins("reports").values()] if names is None else [find("reports", name) for name in names]
-    data = report_data(comparison)
     if folder is not None:
-        return _write_all(chosen, data, folder, folder)
+        return _write_all(chosen, comparison, folder, folder)
     place = comparison.study.folder / "report"
     try:
         _refuse_links(place)
         with draft_of(place) as draft:
-            written = _write_all(chosen, data, draft, place)
+            written = _write_all(chosen, comparison, draft, place)
     except OSError as cause:
         raise _unwritable(place, cause) from cause
     return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
 
 
-def _write_all(chosen: Sequence[Plugin], data: ReportData, folder: Path, shown: Path) -> WrittenReports:
+def is_own(plugin: Plugin) -> bool:
+    """Whether a report is amb's own: those share one `ReportData`; every other receives its own."""
+    return plugin.location.startswith("amb_reports.")
+
+
+def _write_all(chosen: Sequence[Plugin], comparison: Comparison, folder: Path, shown: Path) -> WrittenReports:
     """Write into `folder`; messages name `shown`, where the files will be."""
+    data = report_data(comparison)
     files: list[Path] = []
     failures: list[str] = []
     for plugin in chosen:
@@ -74,7 +79,7 @@ def _write_all(chosen: Sequence[Plugin], data: ReportData, folder: Path, shown: 
         except OSError as cause:
             raise _unwritable(shown, cause) from cause
         try:
-            files += _write(plugin, data, folder)
+            files += _write(plugin, data if is_own(plugin) else report_data(comparison), folder)
         except BaseException as cause:
             if from_user(cause):
                 raise

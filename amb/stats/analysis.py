@@ -1,6 +1,6 @@
 """The whole comparison in one call."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +63,13 @@ class Analysis:
     def problem_tests(self) -> pd.DataFrame:
         """One row per problem and pair: exploratory tests between seeds, computed when first used."""
         return problem_tests(self.scored, control=self.question.control)
+
+    def copy(self) -> "Analysis":
+        """The same results in tables of their own."""
+        tables = {
+            f.name: table.copy() for f in fields(self) if isinstance(table := getattr(self, f.name), pd.DataFrame)
+        }
+        return replace(self, **tables)
 
     @property
     def table(self) -> pd.DataFrame:

@@ -1,8 +1,10 @@
 """Results in Python and in notebooks: short, complete, and one call from figures and files."""
 
+import dataclasses
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -45,7 +47,7 @@ def test_a_notebook_shows_names_and_messages_as_text(result: amb.Result) -> None
     """A hostile solver's name cannot insert markup into a notebook."""
     from dataclasses import replace
 
-    hostile = replace(result, analysis=replace(result.analysis, verdict="<script>alert(1)</script>"))
+    hostile = replace(result, _analysis=replace(result.analysis, verdict="<script>alert(1)</script>"))
     assert "<script>" not in hostile._repr_html_()
 
 
@@ -101,3 +103,47 @@ def test_the_package_names_its_version_and_only_its_public_names() -> None:
     public = {name for name in dir(amb) if not name.startswith("_")}
     assert public == set(amb.__all__)
     assert all(getattr(amb, name) is not None for name in public)
+
+
+def test_what_is_done_with_a_table_changes_no_later_result(result: amb.Result, tmp_path: Path) -> None:
+    """Percent for a plot of one's own, rows left out, zeros in a trace: neither files nor figures follow."""
+    before = {file.name: file.read_bytes() for file in result.save(tmp_path / "before", ["csv"])}
+    image = result.meis()["image"].iloc[0].copy()
+    analysis = result.analysis
+    frames = [getattr(analysis, field.name) for field in dataclasses.fields(analysis)]
+    for frame in [result.runs, result.ranking, result.pairs, result.meis(), analysis.table, *frames]:
+        if isinstance(frame, pd.DataFrame):
+            for column in frame.select_dtypes("number"):
+                frame[column] *= 100
+            frame.drop(index=list(frame.index), inplace=True)
+    traces = result.traces
+    with pytest.raises(ValueError, match="read-only"):
+        next(iter(traces.values()))[:] = 0
+    traces.clear()  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="read-only"):
+        result.meis()["image"].iloc[0][:] = 0
+    result.settings["problems"] = []
+    assert {file.name: file.read_bytes() for file in result.save(tmp_path / "after", ["csv"])} == before
+    assert (result.meis()["image"].iloc[0] == image).all()
+    assert result.plot("ranks").axes
+
+
+def test_a_report_of_others_receives_tables_of_its_own(result: amb.Result, tmp_path: Path) -> None:
+    """A plug-in that changes its data in place changes no report that is written after it."""
+    from amb.catalogue.plugins import load_file
+    from amb.reports.write import write_reports
+
+    file = tmp_path / "spoils.py"
+    file.write_text(
+        "import amb\n\n\nclass Spoils(amb.Report):\n    name = 'spoils'\n\n    def write(self, data, folder):\n"
+        "        for table in (data.runs, data.analysis.ranking, data.analysis.scored, data.meis()):\n"
+        "            table.drop(index=list(table.index), inplace=True)\n"
+        "        data.traces.clear()\n        return []\n",
+        encoding="utf-8",
+    )
+    load_file(file)
+    plain, spoilt = (tmp_path / name for name in ("plain", "spoilt"))
+    write_reports(result, ["csv", "markdown"], folder=plain)
+    written = write_reports(result, ["spoils", "csv", "markdown"], folder=spoilt)
+    assert not written.failures
+    assert {f.name: f.read_bytes() for f in spoilt.iterdir()} == {f.name: f.read_bytes() for f in plain.iterdir()}
