@@ -9,6 +9,7 @@ import pandas as pd
 
 from amb.catalogue.given import ProblemLike, SolverLike, name_problems, name_solvers
 from amb.comparison.table import run_row
+from amb.contracts.alone import tried
 from amb.errors import SpecError, StudyError
 from amb.references.lookup import reference
 from amb.run.dispatch import carry_out
@@ -89,7 +90,7 @@ def population(
     together = [runs for found in ways.values() for runs in found]
     notes = folder.describe([*plan.runs, *(run for runs in together for run in runs)], plan.settings())
     carry_out(plan, plan.runs, folder, retry=retry, notes=notes, progress=shown)
-    record(together, folder, plan.problem, find_solver=plan.solver, retry=retry, progress=shown)
+    record(together, folder, tried(plan.problem), find_solver=plan.solver, retry=retry, progress=shown)
     return _read(plan, ways, folder)
 
 

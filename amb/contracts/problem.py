@@ -129,8 +129,10 @@ class Problem(ABC):
     def evaluate_together(cls, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> Evaluation:
         """Evaluate batch `i` on problem `i`, all of one `group`, in one pass, without `noise`.
 
-        The values of one batch must not depend, in any bit, on the other batches. The batches have passed
-        `Space.check`; candidates from anywhere else go through `evaluate`.
+        A value depends on its own candidate alone; in particular, the values of one batch must not depend, in any bit,
+        on the other batches. Of a class of your own, some candidates are tried before the first run
+        (`amb.contracts.alone`). The batches have passed `Space.check`; candidates from anywhere else go through
+        `evaluate`.
         """
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from amb.contracts.alone import tried
 from amb.errors import SpecError
 from amb.run.dask import DaskCluster
 from amb.run.execute import execute
@@ -38,7 +39,7 @@ def carry_out(
         execute(
             runs,
             study,
-            plan.problem,
+            tried(plan.problem),
             find_solver=plan.solver,
             timing=timing,
             limits=limits,

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import urllib.error
@@ -30,9 +32,17 @@ PATHS = ["/status", "/next", "/responses", "/openapi.json", "/blocks/1/blank.png
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[tuple[str, str]]:
     """The server's address and what it printed first."""
+    with started(folder, *options) as (_, address, printed):
+        yield address, printed
+
+
+@contextmanager
+def started(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The server's process, its address and what it printed first; its stderr goes to the file `stderr` next to it."""
     command = [sys.executable, "-m", "amb", "lab", "serve", str(folder), "--port", "0", *options]
     environment = {name: value for name, value in os.environ.items() if name != "AMB_LAB_TOKEN"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    with folder.with_name("stderr").open("w") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
     try:
         assert process.stdout is not None
         printed = ""
@@ -40,7 +50,7 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[str, str]]:
             line = process.stdout.readline()
             assert line, printed
             printed += line
-        yield found[1], printed
+        yield process, found[1], printed
     finally:
         process.kill()
         process.wait()
@@ -51,7 +61,7 @@ def ask(
 ) -> tuple[int, bytes]:
     body = None if data is None else data if isinstance(data, bytes) else json.dumps(data).encode()
     request = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))
-    if body is not None:
+    if body is not None and not request.has_header("Content-type"):
         request.add_header("Content-Type", "application/json")
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
@@ -239,3 +249,64 @@ def test_hostile_and_unclear_requests_are_refused_in_json(folder: Path) -> None:
             assert status == expected, name
             assert msgspec.json.decode(body, type=ErrorMessage).error, name
         assert b"more than once" in answers["twice"][1][1]
+
+
+def incomplete(address: str) -> socket.socket:
+    """A request whose client has sent a part of its body, and nothing since."""
+    host, port = address.rsplit(":", 1)
+    client = socket.create_connection((host, int(port)))
+    client.sendall(
+        f"POST /responses HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
+        'Content-Length: 1000\r\n\r\n{"trial"'.encode()
+    )
+    return client
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_server_stops_while_a_request_is_incomplete(folder: Path, number: int, code: int) -> None:
+    """A rig that died in the middle of a request, its connection open for hours, does not keep the server."""
+    new_experiment(folder)
+    with started(folder) as (process, address, _), incomplete(address):
+        assert ask(f"http://{address}/status")[0] == 200  # the server has read what came before
+        process.send_signal(number)
+        process.wait(timeout=120)
+        assert process.returncode == code
+    assert "Traceback" not in folder.with_name("stderr").read_text()
+
+
+def test_a_client_that_drops_its_connection_changes_nothing(folder: Path) -> None:
+    """No traceback on the server's terminal, and the next request is answered."""
+    new_experiment(folder)
+
+    def files() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    before = files()
+    with started(folder) as (_, address, _):
+        for _ in range(3):
+            incomplete(address).close()
+            dropped = incomplete(address)
+            dropped.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+            dropped.close()
+        assert ask(f"http://{address}/status")[0] == 200
+        assert ask(f"http://{address}/responses", {"trial": [1], "response": [1.0]})[0] == 400
+    assert files() == before
+    assert "Traceback" not in folder.with_name("stderr").read_text()
+
+
+def test_a_field_that_a_form_gives_twice_is_refused(folder: Path) -> None:
+    """Which of two is meant cannot be told: neither is recorded."""
+    from urllib.parse import quote
+
+    new_experiment(folder)
+    with serving(folder) as (address, _):
+        url = f"http://{address}"
+        block = msgspec.json.decode(ask(f"{url}/next")[1], type=BlockMessage)
+        assert block.missing
+        first, second = (quote(json.dumps({"trial": [1], "response": [value]})) for value in (1.0, 2.0))
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        code, answer = ask(f"{url}/responses", f"json={first}&json={second}".encode(), headers=form)
+        assert code == 400
+        assert "more than once" in msgspec.json.decode(answer, type=ErrorMessage).error
+        status = msgspec.json.decode(ask(f"{url}/status")[1], type=StatusMessage)
+        assert status.missing == block.missing

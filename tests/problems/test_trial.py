@@ -87,3 +87,76 @@ def test_layers_are_names_with_numbers_of_units(layers: object) -> None:
     kind = type("Other", (Retina,), {"layers": layers})
     with pytest.raises(PluginError, match="layers is a mapping"):
         amb.target(kind()).problem("toy", 0, layer="a")
+
+
+class Bowl(amb.Problem):
+    """An analytic neuron, with what a test does to the values of a batch, or of all batches of a group."""
+
+    id, fingerprint, space = "mine/bowl/only/0", "bowl 1", amb.Space.uniform(3, 8)
+    group = "bowls"
+
+    def __init__(self, fault=lambda values: values, shared=lambda batches: batches) -> None:  # type: ignore[no-untyped-def]
+        self.fault, self.shared = fault, shared
+
+    @classmethod
+    def evaluate_together(cls, problems, batches):  # type: ignore[no-untyped-def]
+        """Highest in the middle."""
+        pairs = zip(problems, batches, strict=True)
+        values = [p.fault(1 - ((rows - 3.5) ** 2).mean(1) / 12.25) for p, rows in pairs]
+        values = problems[0].shared(values)
+        return amb.Evaluation(values, [v.copy() for v in values])
+
+    def images(self, candidates):  # type: ignore[no-untyped-def]
+        return np.zeros((len(candidates), 8, 8, 1), np.uint8)
+
+
+class Bowls(amb.Family):
+    """One layer of them."""
+
+    def __init__(self, **faults: Callable) -> None:  # type: ignore[type-arg]
+        self.faults = faults
+
+    def layers(self):  # type: ignore[no-untyped-def]
+        return {"only": 2}
+
+    def problem(self, layer, unit, *, device="cpu", **options):  # type: ignore[no-untyped-def]
+        made = Bowl(**self.faults)
+        made.id = f"mine/bowl/only/{unit}"
+        return made
+
+
+@pytest.mark.parametrize(
+    ("faults", "where"),
+    [
+        ({"fault": lambda v: v + _random.random(len(v))}, "when it is shown again"),
+        ({"fault": lambda v: v - v.mean()}, "in a batch with others"),
+        ({"fault": lambda v: v + np.arange(len(v))}, "in a batch with others"),
+        ({"shared": lambda all: [v - np.concatenate(all).mean() for v in all]}, "in a batch with others"),
+        ({"shared": lambda all: [v - len(all) for v in all]}, "next to another batch"),
+    ],
+    ids=["random", "mean of the batch", "place in the batch", "mean of all batches", "number of batches"],
+)
+@pytest.mark.parametrize("kind", [Bowl, Bowls])
+def test_problems_and_families_of_ones_own_are_tried_before_their_first_run(kind, faults, where, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Their runs end before a query, with one line that says what to do; those of other problems are not concerned."""
+    good = amb.objective(lambda x: float(x.sum()), [(0, 1)] * 2, name="good", version="1")
+    result = amb.compare("random", [good, kind(**faults)], budget=10, seeds=1, study=tmp_path / "study")
+    for run in result.plan.runs:
+        record, _ = result.load((run.problem, run.solver, run.seed))
+        if run.problem == "good":
+            assert record.status == "ok"
+            continue
+        assert (record.status, record.queries) == ("skip", 0)
+        assert where in record.reason
+        assert "own candidate alone" in record.reason
+
+
+def test_problems_that_keep_the_contract_run(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Failed queries and rounding are no reason to refuse a problem; what it raises is told by its run."""
+    kept = [Bowl(), Bowl(lambda v: v * (1 + 1e-9 * len(v))), Bowl(lambda v: v * np.nan)]
+    for number, bowl in enumerate(kept):
+        runs = amb.compare("random", bowl, budget=10, seeds=1, study=tmp_path / str(number)).runs
+        assert runs["status"].tolist() == ["ok"] or (number == 2 and runs["failed"].all())
+    raised = amb.compare("random", Bowl(lambda v: 1 / 0), budget=10, seeds=1, study=tmp_path / "raising")
+    record, _ = raised.load((Bowl.id, "random", 0))
+    assert "ZeroDivisionError" in record.reason
