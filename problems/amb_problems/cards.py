@@ -232,16 +232,29 @@ class VQVAECard(GeneratorCard, frozen=True, kw_only=True, omit_defaults=True, ta
     shape: VQVAEShape
 
 
-class ExactSNGANCard(GeneratorCard, frozen=True, kw_only=True, omit_defaults=True, tag="exact sngan"):
-    """An SN-GAN with int8 weights, whose images have the same bits on any processor.
+class ExactCard(GeneratorCard, frozen=True, kw_only=True, omit_defaults=True):
+    """A generator with int8 weights, whose images have the same bits on any processor.
 
     Attributes:
-        shape: sizes of the network.
         source: the float32 generator that was rounded.
+        origin: the shipped checkpoint from whose weights the int8 ones are derived on loading; "": the tensors hold
+            them.
     """
 
-    shape: SNGANShape
     source: str = ""
+    origin: str = ""
+
+
+class ExactSNGANCard(ExactCard, frozen=True, kw_only=True, omit_defaults=True, tag="exact sngan"):
+    """An SN-GAN of the given shape."""
+
+    shape: SNGANShape
+
+
+class ExactVQVAECard(ExactCard, frozen=True, kw_only=True, omit_defaults=True, tag="exact vqvae"):
+    """A VQ-VAE of the given shape with an exact decoder; its encoder and codebook are those of `origin`."""
+
+    shape: VQVAEShape
 
 
 KINDS: Mapping[str, type[Card]] = {
@@ -250,6 +263,7 @@ KINDS: Mapping[str, type[Card]] = {
     "sngan": SNGANCard,
     "vqvae": VQVAECard,
     "exact sngan": ExactSNGANCard,
+    "exact vqvae": ExactVQVAECard,
 }
 """The record of each `kind`."""
 

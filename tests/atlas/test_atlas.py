@@ -44,7 +44,7 @@ def test_units_that_never_respond_are_drawn_last() -> None:
 
 
 def test_generators_that_fit_are_found_and_others_refused() -> None:
-    assert fitting(amb.target("mnist-snn")) == ["mnist-sngan"]
+    assert fitting(amb.target("mnist-snn")) == ["mnist-sngan", "mnist-sngan-int8"]
     assert make_request("snn-cnn", units=1).generators == ("cifar10-sngan",)
     with pytest.raises(SpecError, match="28x28"):
         make_request("mnist-snn", generators=["cifar10-sngan"])

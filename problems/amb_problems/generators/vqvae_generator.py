@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
 from amb.errors import CandidateError
 from amb_problems import checkpoint
-from amb_problems.cards import VQVAECard
+from amb_problems.cards import ExactVQVAECard, VQVAECard
 from amb_problems.generators.torch_generator import TorchGenerator
 from amb_problems.threads import one_thread_each
 
@@ -41,9 +41,10 @@ class VQVAEGenerator(TorchGenerator):
     options = MappingProxyType({"codes": ("unordered", "principal", "index")})
 
     threaded = True
+    card_type: ClassVar[type[VQVAECard | ExactVQVAECard]] = VQVAECard
 
     def __init__(self, name_or_path: str | Path) -> None:
-        card = checkpoint.read_card(name_or_path, VQVAECard)
+        card = checkpoint.read_card(name_or_path, self.card_type)
         self._sizes = sizes = card.shape
         self.name, self.fingerprint, self.latent_dim = card.name, card.sha256, sizes.positions
         self.shape = sizes.size, sizes.size, sizes.channels

@@ -62,3 +62,18 @@ def look_up(tones, scale, table, out):  # type: ignore[no-untyped-def]
     for u in range(tones.size):
         value = min(max(tones[u] * scale, -half), half - np.float32(1))
         out[u] = table[np.int32((value + _HALFWAY) - _HALFWAY + half)]
+
+
+@compiled(nogil=True)
+def look_up_phases(phases, scale, table, out):  # type: ignore[no-untyped-def]
+    """Entries of a table [n, 2h, 2w, outputs] for four phases of tones, float32 [n, h + 1, w + 1, 4 * outputs]."""
+    n, height, width, outputs = out.shape
+    half = np.float32(table.size // 2)
+    for i in range(n):
+        for y in range(height):
+            for x in range(width):
+                first = (y % 2 * 2 + x % 2) * outputs
+                for u in range(outputs):
+                    tone = phases[i, (y + 1) // 2, (x + 1) // 2, first + u]
+                    value = min(max(tone * scale, -half), half - np.float32(1))
+                    out[i, y, x, u] = table[np.int32((value + _HALFWAY) - _HALFWAY + half)]

@@ -1,7 +1,7 @@
-"""Exact generators on the engine of the targets: convolutions of bytes with int8 weights, and loops between them.
+"""Exact generators on the engine of the targets: convolutions of bytes with int8 weights, and steps between them.
 
 The arithmetic is chosen by trial, as for targets: oneDNN's integer convolution, products of int8 matrices on an
-accelerator, or float32, in which all sums are exact. All give the bits of the network in `sngan`.
+accelerator, or float32, in which all sums are exact. All give the bits of the networks in `sngan` and `decoder`.
 """
 
 from collections.abc import Mapping
@@ -9,21 +9,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from amb_problems.cards import SNGANShape
 from amb_problems.engine.convolution import Arithmetic, Convolution, has_integers
 from amb_problems.engine.matrix_products import has_products
 from amb_problems.engine.stages import Affine
-from amb_problems.generators.exact.rounding import LATENTS, RECTIFIED
+from amb_problems.generators.exact.rounding import RECTIFIED
 from amb_problems.generators.exact.steps import CompiledSteps, Steps, TensorSteps
 from amb_problems.targets.spiking.exact import ExactLayer
 
 
-class SNGANRendering:
-    """Pixels uint8 [n, size, size, channels] of latents float32 [n, latent]; the same bits as `ExactSNGAN`.
+class Rendering:
+    """Convolutions of an exact generator's layers, and the steps between them.
 
     Args:
-        shape: sizes of the generator.
-        layers: the rounded layers of `ExactSNGAN` by name.
+        layers: the rounded layers by name.
         table: the pixel of every tone; see `screen`.
         device: where to compute.
         arithmetic, steps: instead of the fastest ones.
@@ -31,7 +29,6 @@ class SNGANRendering:
 
     def __init__(
         self,
-        shape: SNGANShape,
         layers: Mapping[str, ExactLayer],
         table: Tensor,
         device: torch.device,
@@ -39,35 +36,14 @@ class SNGANRendering:
         arithmetic: Arithmetic | None = None,
         steps: Steps | None = None,
     ) -> None:
-        self._bottom, self._table, self._steps = shape.bottom, table.to(device), steps or fastest_steps(device)
-        layers = {**layers, "linear": _channels_last(layers["linear"], shape)}
+        self._layers, self._table, self._device = layers, table.to(device), device
+        self._arithmetic, self._steps = arithmetic, steps or fastest_steps(device)
 
-        def convolution(name: str, side: int, *, padding: int = 0, signed: bool = False) -> Convolution:
-            chosen = arithmetic or fastest_arithmetic(device, signed=signed)
-            affine = affine_map(layers[name], padding=padding)
-            return Convolution(affine, side, arithmetic=chosen, pixels=signed, device=device)
-
-        self._linear = convolution("linear", 1, signed=True)
-        sides = [shape.bottom << number for number in range(len(shape.widths))]
-        self._blocks = [
-            (
-                convolution(f"blocks.{number}.up", side, padding=1),
-                convolution(f"blocks.{number}.conv", 2 * side, padding=1),
-                convolution(f"blocks.{number}.shortcut", side, signed=True),
-            )
-            for number, side in enumerate(sides[:-1])
-        ]
-        self._conv = convolution("conv", sides[-1], padding=1)
-
-    def __call__(self, latents: Tensor) -> Tensor:
-        """Pixels on the latents' device."""
-        steps = self._steps
-        codes = (latents * (1 << LATENTS.bits)).round_().clamp_(LATENTS.low, LATENTS.high).sub_(LATENTS.low)
-        x = self._linear(codes.to(torch.uint8)[:, None, None]).view(len(latents), self._bottom, self._bottom, -1)
-        for up, conv, shortcut in self._blocks:
-            y = conv(steps.interleave(up(steps.rectify(x))))
-            x = steps.add_doubled(y, shortcut(steps.offset(x)))
-        return steps.look_up(self._conv(steps.rectify(x)), self._table)
+    def _convolution(self, name: str, side: int, *, padding: int = 0, signed: bool = False) -> Convolution:
+        """A layer for square maps of bytes; `signed`: 128 is zero."""
+        chosen = self._arithmetic or fastest_arithmetic(self._device, signed=signed)
+        affine = affine_map(self._layers[name], padding=padding)
+        return Convolution(affine, side, arithmetic=chosen, pixels=signed, device=self._device)
 
 
 def fastest_steps(device: torch.device) -> Steps:
@@ -88,9 +64,3 @@ def affine_map(layer: ExactLayer, *, padding: int = 0) -> Affine:
     weight = layer.weight if layer.weight.dim() == 4 else layer.weight[:, :, None, None]
     scale = torch.ldexp(torch.ones(len(weight)), -(layer.shift.int() + layer.grid.bits))
     return Affine(weight, scale, layer.float_bias(), padding=padding)
-
-
-def _channels_last(linear: ExactLayer, shape: SNGANShape) -> ExactLayer:
-    """The layer with its outputs in the order [h, w, c] instead of [c, h, w]."""
-    rows = torch.arange(len(linear.weight)).view(-1, shape.bottom**2).t().flatten()
-    return ExactLayer(linear.weight[rows], linear.shift[rows], linear.bias[rows], linear.grid)

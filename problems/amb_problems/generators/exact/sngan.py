@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amb_problems.cards import SNGANShape
+from amb_problems.generators.exact.derivation import Origin
 from amb_problems.generators.exact.rounding import LATENTS, RECTIFIED, SIGNED, rounded
-from amb_problems.generators.exact.up import UpConv2d
+from amb_problems.generators.exact.up import UpConv2d, phases_of_doubled
 from amb_problems.generators.exact.weights import ExactModule
 from amb_problems.targets.spiking.exact import Grid
 
@@ -62,3 +63,13 @@ class ExactSNGAN(ExactModule):
         layers = [n for n, m in self.named_modules() if isinstance(m, nn.Linear | nn.Conv2d | UpConv2d)]
         chosen = {name: SIGNED if name.endswith("shortcut") else RECTIFIED for name in layers} | {"linear": LATENTS}
         return {name: values.grid for name, values in chosen.items()}
+
+    def origins(self) -> dict[str, Origin]:
+        """Where every layer's weights come from, by the layer's name."""
+        found = {"linear": Origin("linear.weight"), "conv": Origin("conv.weight")}
+        for number in range(len(self.blocks)):
+            block = f"blocks.{number}"
+            found[f"{block}.up"] = Origin(f"{block}.conv1.weight", phases_of_doubled)
+            found[f"{block}.conv"] = Origin(f"{block}.conv2.weight")
+            found[f"{block}.shortcut"] = Origin(f"{block}.shortcut.weight")
+        return found

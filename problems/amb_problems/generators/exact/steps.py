@@ -32,6 +32,9 @@ class Steps(Protocol):
     def look_up(self, tones: Tensor, table: Tensor) -> Tensor:
         """The pixel of every tone: see `screen.shown`."""
 
+    def look_up_phases(self, phases: Tensor, table: Tensor) -> Tensor:
+        """The pixels [n, 2h, 2w, outputs] of an up-convolution's phases [n, h + 1, w + 1, 4 * outputs]."""
+
 
 class CompiledSteps:
     """See `Steps`; on the CPU."""
@@ -50,8 +53,7 @@ class CompiledSteps:
 
     def interleave(self, phases: Tensor) -> Tensor:
         """See `Steps`."""
-        n, height, width, channels = phases.shape
-        out = torch.empty((n, 2 * height - 2, 2 * width - 2, channels // 4), dtype=torch.uint8)
+        out = _doubled_from(phases)
         loops.interleave(phases.numpy(), _SCALE, _HIGH, out.numpy())
         return out
 
@@ -63,7 +65,13 @@ class CompiledSteps:
     def look_up(self, tones: Tensor, table: Tensor) -> Tensor:
         """See `Steps`."""
         out = torch.empty(tones.shape, dtype=torch.uint8)
-        loops.look_up(tones.view(-1).numpy(), np.float32(1 << screen.BITS), table.numpy(), out.view(-1).numpy())
+        loops.look_up(tones.view(-1).numpy(), _TONE_SCALE, table.numpy(), out.view(-1).numpy())
+        return out
+
+    def look_up_phases(self, phases: Tensor, table: Tensor) -> Tensor:
+        """See `Steps`."""
+        out = _doubled_from(phases)
+        loops.look_up_phases(phases.numpy(), _TONE_SCALE, table.numpy(), out.numpy())
         return out
 
 
@@ -91,6 +99,17 @@ class TensorSteps:
         """See `Steps`."""
         return screen.shown(tones, table)
 
+    def look_up_phases(self, phases: Tensor, table: Tensor) -> Tensor:
+        """See `Steps`."""
+        return screen.shown(interleaved(phases), table)
+
+
+def _doubled_from(phases: Tensor) -> Tensor:
+    """Room for the bytes of an up-convolution's phases."""
+    n, height, width, channels = phases.shape
+    return torch.empty((n, 2 * height - 2, 2 * width - 2, channels // 4), dtype=torch.uint8)
+
 
 _SCALE, _HIGH = np.float32(1 << RECTIFIED.bits), np.float32(RECTIFIED.high)
 _SIGNED_SCALE = np.float32(1 << SIGNED.bits)
+_TONE_SCALE = np.float32(1 << screen.BITS)

@@ -33,9 +33,22 @@ def interleaved(phases: Tensor) -> Tensor:
     return torch.stack(rows, dim=2).view(n, 2 * height, 2 * width, channels)
 
 
-def phases_of_doubled(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the `UpConv2d` that equals doubling all pixels, then a 3x3 convolution [out, in, 3, 3]."""
-    near, far = torch.tensor([[1.0, 0, 0], [0, 1, 1]]), torch.tensor([[1.0, 1, 0], [0, 0, 1]])
-    taps = torch.stack([near, far]).to(weight)  # [phase, tap, kernel row]
-    phases = torch.einsum("aky,blx,oiyx->aboikl", taps, taps, weight)
-    return phases.flatten(0, 2), bias.repeat(4)
+def phases_of_doubled(weight: Tensor) -> Tensor:
+    """The weight of the `UpConv2d` that equals doubling all pixels, then a 3x3 convolution [outputs, inputs, 3, 3]."""
+    return torch.cat([phase for row in _halves(weight, 2) for phase in _halves(row, 3)])
+
+
+def phases_of_transposed(weight: Tensor) -> Tensor:
+    """The weight of the `UpConv2d` that equals a transposed convolution of stride 2 with one pixel of padding.
+
+    Its kernel is [inputs, outputs, 4, 4].
+    """
+    kernel = weight.transpose(0, 1)
+    taps = ((3, 1), (2, 0))
+    return torch.cat([kernel[:, :, list(rows)][..., list(columns)] for rows in taps for columns in taps])
+
+
+def _halves(weight: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """The two taps that even and odd pixels of a doubled axis have, of three."""
+    first, middle, last = weight.unbind(axis)
+    return torch.stack([first, middle + last], axis), torch.stack([first + middle, last], axis)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from amb.errors import CheckpointError
+from amb_problems import checkpoint
+from amb_problems.generators.exact.derivation import DIGEST, Origin, derive, digest
 from amb_problems.generators.exact.screen import HALF
 from amb_problems.targets.spiking.exact import ExactLayer, Grid, check_sums, from_tensors, load_weights
 
@@ -22,16 +24,28 @@ class ExactModule(nn.Module):
         """The input grid of every layer, by the layer's name."""
 
     @abstractmethod
+    def origins(self) -> dict[str, Origin]:
+        """Where every layer's weights come from, by the layer's name."""
+
+    @abstractmethod
     def sums(self) -> list[tuple[str, ...]]:
         """The layers whose outputs are added to each other."""
 
 
-def read_layers(network: ExactModule, tensors: Mapping[str, Tensor]) -> dict[str, ExactLayer]:
+def read_layers(network: ExactModule, tensors: Mapping[str, Tensor], origin: str = "") -> dict[str, ExactLayer]:
     """The layers in `tensors`, also put into `network` as float32.
 
+    Args:
+        network: of the card's shape.
+        tensors: rounded weights, or what they are derived from.
+        origin: the float32 checkpoint from which they are derived; none, if they are not.
+
     Raises:
-        CheckpointError: tensors are missing, of another type or size, or sums might be rounded in float32.
+        CheckpointError: tensors are missing, of another type or size, sums might be rounded in float32, or the derived
+            weights are others than those that were once rounded.
     """
+    if origin:
+        tensors = {**tensors, **_derived(network, tensors, origin)}
     layers = from_tensors(tensors, network.grids())
     check_sums(layers, network.sums())
     for name, layer in layers.items():
@@ -55,3 +69,15 @@ def read_table(tensors: Mapping[str, Tensor]) -> Tensor:
         found = "nothing" if table is None else f"{table.dtype} {list(table.shape)}"
         raise CheckpointError(f"an exact generator needs {TABLE} as torch.uint8 [{2 * HALF}], found {found}")
     return table
+
+
+def _derived(network: ExactModule, tensors: Mapping[str, Tensor], origin: str) -> dict[str, Tensor]:
+    source, card = checkpoint.load(origin)
+    weights = derive(network.origins(), tensors, source)
+    expected = tensors.get(DIGEST)
+    if expected is None or not torch.equal(expected, digest(weights, card.sha256)):
+        raise CheckpointError(
+            f"the int8 weights are not those that {origin} was rounded to; take both checkpoints from one version of"
+            " amb, or round it again with `amb train`"
+        )
+    return weights

@@ -1,0 +1,1 @@
+"""Exact generators: images, weights and rounding."""
