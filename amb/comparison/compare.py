@@ -6,9 +6,9 @@ from itertools import product
 from pathlib import Path
 
 from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
-from amb.catalogue.plugins import plugins
 from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
+from amb.comparison.stored import stored_notes, with_stored
 from amb.comparison.table import read_runs
 from amb.contracts.objective import Bounds
 from amb.errors import SpecError, StudyError
@@ -19,7 +19,7 @@ from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import Progress
 from amb.sight import CLASSES, leading_of
-from amb.spec import Spec, flag
+from amb.spec import flag
 from amb.stats import analyse
 from amb.stats.metrics import Cell
 from amb.stats.question import DEFAULT, Question
@@ -150,7 +150,9 @@ def reopen(
 ) -> Comparison:
     """Compare what a study holds; nothing is run.
 
-    Of a study that was interrupted, what is finished is compared, and a warning says how much is missing.
+    Of a study that was interrupted, what is finished is compared, and a warning says how much is missing. Table and
+    verdict need stored runs only: solvers and problems of the study that were objects of another session, or belong to
+    a plug-in that is not installed, are compared too, the problems without images.
 
     Args:
         study: its folder.
@@ -163,16 +165,16 @@ def reopen(
         reference: folder of the published study that it was compared with, unless that was the installed one.
 
     Raises:
-        StudyError: the folder is not a study, holds no finished run, or lacks one that was never asked for; or what
-            it compares was given as objects, or it was compared with another folder that is not given.
+        StudyError: the folder is not a study, holds no finished run, or lacks one that was never asked for; or
+            it was compared with another folder that is not given.
         SpecError: as in `compare`.
     """
     for what, given_names in (("solvers", solvers), ("problems", problems)):
         _refuse_nothing(given_names, what, "leave the argument out for those of the study")
     opened = open_study(study)
     (solver_names, problem_names, _), given = _named(solvers or [], problems, None)
-    _require_given(opened, solver_names, problem_names, given)
-    last = _last_request(opened, named=solvers is None)
+    last = opened.manifest.settings.complete(opened.folder)
+    given = with_stored(opened, solver_names or last.solvers, problem_names or last.problems, given)
     compared_with = str(reference) if reference is not None else last.with_reference
     if reference is None and compared_with not in (None, INSTALLED):
         raise StudyError(
@@ -186,13 +188,14 @@ def reopen(
         seeds=last.seeds if seeds is None else seeds,
         device=device,
         given=given,
+        trial=False,
     )
     if problems is None:
         plan = replace(plan, suite=last.suite)
     requested = plan.settings(timing=last.timing, with_reference=compared_with)
     baseline = find_baseline(compared_with) if compared_with else None
     unfinished = _cells_of(last) if isinstance(opened, Study) else frozenset()
-    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline, unfinished)
+    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline, unfinished, stored_notes(given))
 
 
 def _cells_of(asked: Settings) -> frozenset[Cell]:
@@ -219,45 +222,6 @@ def _named(
     return (solver_names, problem_names, controls[0]), Given(solver_objects, problem_objects)
 
 
-def _require_given(study: AnyStudy, solvers: Sequence[str], problems: Sequence[str], given: Given) -> None:
-    """Refuse to look up names that meant objects of another Python session; no names mean the study's own.
-
-    Raises:
-        StudyError: a solver or problem was given as an object, and is not given now.
-    """
-    last = study.manifest.settings
-    names = {*(solvers or last.solvers), *(problems or last.problems)}
-    for name in last.given:
-        if name in names and name not in given.solvers and name not in given.problems:
-            raise StudyError(
-                f"{study.folder} compares {name}, which was given as an object of a Python session, and no name finds "
-                "it: call amb.compare with that object again (stored runs are not repeated), or register it"
-            )
-
-
-def _last_request(study: AnyStudy, *, named: bool) -> Settings:
-    """The settings of the study's last request, from its manifest.
-
-    Raises:
-        StudyError: they are incomplete, or (if `named`) name a solver of a plug-in that is not there, or one by its
-            module, which only its user may import.
-    """
-    last = study.manifest.settings.complete(study.folder)
-    for spec in last.solvers if named else ():
-        name = Spec.parse(spec).name
-        if ":" not in name and name not in plugins("solvers"):
-            raise StudyError(
-                f"{study.folder} compares {spec}, which no installed plug-in defines: give its file with --plugin, or, "
-                "in Python, all solvers in solvers=, this one as its class; stored runs are not repeated"
-            )
-        if ":" in name:
-            raise StudyError(
-                f"{study.folder} names the solver {spec} by its module, and reading a study imports nothing that the "
-                "study names: name the solvers yourself with --solvers"
-            )
-    return last
-
-
 def _analyse(
     plan: Plan,
     requested: Settings,
@@ -265,12 +229,12 @@ def _analyse(
     question: Question,
     baseline: Baseline | None,
     unfinished: frozenset[Cell] = frozenset(),
+    notes: Sequence[str] = (),
 ) -> Comparison:
     read = read_runs(plan, study, baseline, unfinished=unfinished)
     analysis = analyse(read.runs, read.traces, question)
-    return Comparison(
-        plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, note=read.note
-    )
+    said = (*notes, *([read.note] if read.note else []))
+    return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)
 
 
 def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:

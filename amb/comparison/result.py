@@ -10,6 +10,7 @@ import pandas as pd
 from msgspec.structs import asdict
 
 from amb.comparison.baseline import Baseline
+from amb.comparison.stored import StoredProblem
 from amb.comparison.table import find_run
 from amb.run.plan import Plan
 from amb.stats import Analysis
@@ -33,7 +34,7 @@ class Comparison:
         traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
         analysis: the statistics, and the question that they answer.
         baseline: the published study whose runs are used as well.
-        note: what was cut so that only equal runs are compared; "" if nothing was.
+        notes: what was cut so that only equal runs are compared, and what is known from stored runs only.
     """
 
     plan: Plan
@@ -44,7 +45,7 @@ class Comparison:
     _analysis: Analysis = field(repr=False)
     _recommended: Mapping[Cell, tuple[int, ...]] = field(repr=False)
     baseline: Baseline | None = field(default=None, repr=False)
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -67,7 +68,7 @@ class Comparison:
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the tables must know, such as a baseline from another machine; no full stops."""
         others = () if self.baseline is None else tuple(self.baseline.warnings(self.study))
-        return (self.note, *others) if self.note else others
+        return (*self.notes, *others)
 
     @property
     def ranking(self) -> pd.DataFrame:
@@ -109,6 +110,8 @@ class Comparison:
     def meis(self) -> pd.DataFrame:
         """The most exciting input of each problem and solver: what the best of its seeds recommends.
 
+        A problem whose network is not here (`amb.open` of a study of objects) has no images and is left out.
+
         Columns: problem, solver, seed, activation (noise-free), image (uint8[h, w, c]).
         """
         return self._meis.copy()
@@ -125,8 +128,10 @@ class Comparison:
         for problem, group in table.groupby("problem", sort=False):
             cells = [(problem, row.solver, row.seed) for row in group.itertuples()]
             candidates = np.array([self._recommended[cell] for cell in cells], dtype=np.int64)
-            rendered = self.plan.problem(str(problem)).images(candidates).view()  # the array may be its owner's
-            rendered.setflags(write=False)
-            images.update(zip(group.index, rendered, strict=True))
+            found = self.plan.problem(str(problem))
+            if not isinstance(found, StoredProblem):
+                rendered = found.images(candidates).view()  # the array may be its owner's
+                rendered.setflags(write=False)
+                images.update(zip(group.index, rendered, strict=True))
         table["image"] = pd.Series(images, dtype=object)
-        return table
+        return table.loc[list(images)].reset_index(drop=True)

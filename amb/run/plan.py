@@ -93,6 +93,7 @@ class Plan:
             timing=timing,
             with_reference=with_reference,
             given=tuple(sorted(self.given.unnamed())),
+            sees={str(s): s.cls.sees for s in self.solvers if s.cls.sees != "values"},
         )
 
 
@@ -116,8 +117,14 @@ def make_plan(
     device: str = "cpu",
     given: Given = NOTHING,
     limits: Limits = NO_LIMITS,
+    trial: bool = True,
 ) -> Plan:
-    """The plan that the arguments of `amb.compare` mean; `given` says which names mean objects.
+    """The plan that the arguments of `amb.compare` mean.
+
+    Args:
+        solvers, problems, budget, seeds, device, limits: those arguments.
+        given: which names mean objects.
+        trial: whether every solver is created and asked once; not needed where nothing will run.
 
     Raises:
         SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
@@ -147,10 +154,11 @@ def make_plan(
     for problem_id in ids:
         problem = given.problem(problem_id, device=device)
         fingerprint = problem.fingerprint
-        if id(problem.space) not in tried:
-            tried[id(problem.space)] = _try(tryable, problem, budget, limits)
-        for refused, why in tried[id(problem.space)].items():
-            skipped.setdefault((refused, why), []).append(problem_id)
+        if trial:
+            if id(problem.space) not in tried:
+                tried[id(problem.space)] = _try(tryable, problem, budget, limits)
+            for refused, why in tried[id(problem.space)].items():
+                skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
             for seed in numbers:
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)

@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         timing: whether runs had the machine to themselves.
         with_reference: "True", or the folder of the reference study that it was compared with.
         given: solvers and problems that were objects of a Python session; their names find nothing elsewhere.
+        sees: what solvers see that see more than values, "images" or "gradients".
     """
 
     solvers: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     timing: bool = False
     with_reference: str | None = None
     given: tuple[str, ...] = ()
+    sees: Mapping[str, str] = {}
 
     def complete(self, folder: Path) -> "Settings":
         """These settings, if they say what was compared.
@@ -148,6 +150,7 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
         budget=min((one.budget for one in settings if one.budget), default=None),
         timing=all(one.timing for one in settings),
         given=tuple(sorted({name for one in settings for name in one.given})),
+        sees=_united([one.sees for one in settings]),
         suite=first.suite if all(one.suite == first.suite for one in settings) else None,
     )
     environments: list[Environment] = []

@@ -5,15 +5,19 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import amb
 from amb.catalogue.given import name_problems, name_solvers
 from amb.catalogue.solvers import resolve
 from amb.comparison.compare import compare, reopen
-from amb.errors import PluginError, SpecError, StudyError
+from amb.errors import PluginError, SpecError
+from amb.reports.write import write_reports
 from amb.run.dask import DaskCluster
 from amb.run.limits import Limits
+from amb.study.published import publish
+from amb.study.study import Study
 from amb_solvers.search.random_search import RandomSearch
 
 SPACE = amb.Space.uniform(4, 6)
@@ -102,17 +106,74 @@ def test_a_longer_comparison_continues_with_the_objects(tmp_path: Path) -> None:
     assert finished.runs["queries"].tolist() == [40]
 
 
-def test_what_no_name_finds_is_said_when_runs_begin_and_when_they_are_looked_up(tmp_path: Path) -> None:
+def test_a_study_of_objects_is_read_without_them(tmp_path: Path) -> None:
+    """Table, verdict and trials need stored runs only; images need the network, and one line says so."""
+
+    class Local(Stepper):
+        """Defined in a function, so no import finds it."""
+
+    compare([Local, "random"], [bowl(), "toy/snn-cnn/sn1/3"], budget=8, seeds=2, study=tmp_path)
+    first = compare([Local, "random"], [bowl(), "toy/snn-cnn/sn1/3"], budget=8, seeds=2, study=tmp_path)
+    again = amb.open(tmp_path)
+    pd.testing.assert_frame_equal(again.ranking, first.ranking)
+    assert again.verdict == first.verdict
+    assert again.warnings == (
+        f"{__name__}:Local cannot be run here: stored runs are compared; --plugin names a solver's file",
+        "the network of mine/bowl/only/0 is not here: stored runs are compared, without images of these problems",
+    )
+    assert set(again.meis()["problem"]) == {"toy/snn-cnn/sn1/3"}, "the images of the other network are still there"
+    assert reopen(tmp_path, budget=4).runs["queries"].tolist() == [4] * 8
+    part = reopen(tmp_path, solvers=f"{__name__}:Local", problems="mine/bowl/only/0")
+    assert part.runs["final"].tolist() == first.runs["final"].tolist()[:2]
+    written = write_reports(again, folder=tmp_path / "elsewhere")
+    assert written.failures == ()
+    publish(Study(tmp_path), tmp_path / "published")
+    assert amb.open(tmp_path / "published").verdict == first.verdict
+
+
+def test_other_weights_of_a_network_are_not_mixed_in(tmp_path: Path) -> None:
+    """A study that has runs of two networks of one name is read with those of the last request."""
+    compare("random", [bowl(bottom=0)], budget=5, seeds=1, study=tmp_path)
+    last = compare("random", [bowl(bottom=3)], budget=5, seeds=2, study=tmp_path)
+    again = reopen(tmp_path)
+    assert again.runs["final"].tolist() == last.runs["final"].tolist()
+
+
+def test_a_stored_solver_keeps_its_class(tmp_path: Path) -> None:
+    """One that saw gradients is not ranked among black boxes because its class is not here."""
+
+    class Climber(Stepper):
+        sees = "gradients"
+
+        def attach(self, problem: amb.Problem) -> None:
+            """Needs no gradient to be of this class."""
+
+    compare([Climber, "random"], [bowl()], budget=5, seeds=1, study=tmp_path)
+    again = reopen(tmp_path)
+    assert again.ranking["solver"].tolist()[0] == "random"
+    assert again.runs.set_index("solver")["sees"].to_dict() == {f"{__name__}:Climber": "gradients", "random": "values"}
+
+
+def test_the_runs_of_a_solver_that_plans_for_its_budget_are_found_without_it(tmp_path: Path) -> None:
+    """The budget is a part of such a run's id: whether it is, only the stored runs say."""
+
+    class Planner(Stepper):
+        anytime = False
+
+    compare([Planner, "random"], [bowl()], budget=6, seeds=1, study=tmp_path)
+    assert len(reopen(tmp_path).runs) == 2
+
+
+def test_what_no_name_finds_is_said_when_runs_begin(tmp_path: Path) -> None:
     class Local(Stepper):
         """Defined in a function, so no import finds it."""
 
     compare([Local, "random"], [bowl()], budget=5, seeds=1, study=tmp_path)
     log = (tmp_path / "log.jsonl").read_text()
     assert f"{__name__}:Local, mine/bowl/only/0 were given as objects, and no name finds them" in log
-    with pytest.raises(StudyError, match=r"given as an object of a Python session.*call amb\.compare with that object"):
-        reopen(tmp_path)
     reopened = reopen(tmp_path, solvers=[Local, "random"], problems=[bowl()])
     assert len(reopened.runs) == 2
+    assert reopened.warnings == ()
     compare("random", "toy/snn-cnn/sn1/0", budget=5, seeds=1, study=tmp_path)
     assert len(reopen(tmp_path).runs) == 1, "the last request has names only"
 

@@ -99,7 +99,10 @@ def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Pa
     study.rewrite_manifest(lambda old: replace(old, settings=replace(old.settings, solvers=("antigravity:geohash",))))
     import sys
 
-    with pytest.raises(StudyError, match="name the solvers yourself"):
+    with pytest.raises(StudyError, match="does not say which version of antigravity:geohash ran"):
+        reopen(tmp_path / "st")
+    study.rewrite_manifest(lambda old: replace(old, solvers={"antigravity:geohash": "1"}))
+    with pytest.raises(StudyError, match=r"no run that .* was last asked for is finished"):
         reopen(tmp_path / "st")
     assert "antigravity" not in sys.modules
     assert len(reopen(tmp_path / "st", solvers="random").runs) == 1

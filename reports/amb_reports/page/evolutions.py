@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
+from amb.comparison.stored import StoredProblem
 from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
@@ -74,6 +75,8 @@ def best_images(
         fingerprint = stored[0][0].plan.fingerprint
         try:
             found = problem(str(name))
+            if isinstance(found, StoredProblem):  # the comparison's warnings say so
+                continue
             evolutions += _of_problem(found, stored, frames)
             landmarks.append(landmark(found, [trace for _, trace in stored], point(str(name), fingerprint)))
         except AmbError as error:
