@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from msgspec import structs
 
 from amb.catalogue.problems import problem
 from amb.catalogue.reference_points import References
@@ -191,14 +192,23 @@ def test_a_page_loads_nothing_and_reads_no_name_as_html(make_study) -> None:  # 
     assert json.loads(data[1])["solvers"][1]["name"] == HOSTILE
 
 
+def suites_of(study) -> list[list[str]]:  # type: ignore[no-untyped-def]
+    return [facts["suites"] for facts in payload(board(study), title="")["problems"]]
+
+
 def test_problems_are_said_to_be_of_the_smallest_suite(make_study) -> None:  # type: ignore[no-untyped-def]
     """Captions name the first suite that holds all; a problem without noise is in none that asks for noise."""
-    for name, others in (("quick", {"full-4"}), ("noisy", {"quick-1", "full-4"})):
-        found = payload(board(make_study(problems=suite(name).problems[:2], seeds=1)), title="")
-        for facts in found["problems"]:
-            assert facts["suites"][0] == f"{name}-1"
-            assert others < set(facts["suites"])
-            assert ("noisy-1" in facts["suites"]) == (name == "noisy")
+    for name in ("quick", "noisy"):
+        found = suites_of(make_study(problems=suite(name).problems, seeds=1))
+        assert found == [[f"{name}-1"]] * len(suite(name).problems)
+
+
+def test_suites_that_only_share_problems_are_not_shown(make_study) -> None:  # type: ignore[no-untyped-def]
+    """A run of `quick` had the filters quick-1, generators-1 and full-4, though nothing else of these was run."""
+    study = make_study(problems=suite("quick").problems[:2], seeds=1)
+    assert suites_of(study) == [[], []]
+    study.manifest = structs.replace(study.manifest, settings=structs.replace(study.manifest.settings, suite="quick-1"))
+    assert suites_of(study) == [["quick-1"], ["quick-1"]], "an interrupted study of a suite is of this suite"
 
 
 def test_json_holds_what_numbers_json_lacks() -> None:

@@ -1017,6 +1017,19 @@ def test_the_strip_shows_the_best_image_of_every_layer(browser: Browser, small: 
         assert len(browser.run("return [...document.querySelectorAll('#strip .found')].map((a) => a.textContent)")) == 2
 
 
+def test_a_natural_image_that_cannot_be_drawn_is_a_number(browser: Browser, small: SimpleNamespace) -> None:
+    """An empty tile looks like an image that failed to load: without an encoder only the activation is shown."""
+    browser.open(small.file)
+    marks = "{ natural: 0.7, natural_image: null, natural_shown: null, chance: null, chance_image: null }"
+    cells = browser.run(
+        f"page.result.data.landmarks.problems = page.result.data.problems.map(() => ({marks})); drawStrip(page.result);"
+        "return [...document.querySelectorAll('#strip tr.natural > *')]"
+        ".map((cell) => [cell.innerText, cell.querySelectorAll('.image').length])"
+    )
+    assert "activation only" in cells[0][0]
+    assert cells[1:] == [["0.700", 0]] * 2
+
+
 PLACES = ("ranking", "figures", "figure-layers", "figure-heatmap", "gallery", "pairs")
 
 

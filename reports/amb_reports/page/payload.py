@@ -91,7 +91,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
             }
             for i, (name, slot) in enumerate(slots(solvers).items())
         ],
-        "problems": _problems(runs, bounds, problems),
+        "problems": _problems(runs, bounds, problems, frozenset(s.manifest.settings.suite for s in board.sources)),
         "sources": [
             {
                 "name": s.name,
@@ -159,8 +159,10 @@ def _narrow(values: NDArray[np.float64], *, exact: bool) -> NDArray[Any]:
     return short if not exact or np.array_equal(short, values, equal_nan=True) else values
 
 
-def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
-    suites = _suites(names)
+def _problems(
+    runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str], asked: frozenset[str | None]
+) -> list[dict[str, Any]]:
+    suites = _suites(names, asked)
     first = runs.drop_duplicates("problem")
     rows = first.set_index("problem")
     # Captions name the first suite that holds all problems: suites with exactly these options first, then the smallest.
@@ -181,8 +183,11 @@ def _problems(runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str]) -> lis
     ]
 
 
-def _suites(names: list[str]) -> dict[str, set[str]]:
-    """Installed suites that hold any of the problems, the smallest first."""
+def _suites(names: list[str], asked: frozenset[str | None]) -> dict[str, set[str]]:
+    """Installed suites whose problems are all among these, or that a study was asked for; the smallest first.
+
+    Suites that share some problems only would be filters that a reader of this study has no use for.
+    """
     wanted = set().union(*map(_names, names))
     suites = {}
     for name in suite_names():
@@ -191,8 +196,9 @@ def _suites(names: list[str]) -> dict[str, set[str]]:
             members = {str(Spec.parse(problem)) for problem in candidate.problems}
         except AmbError:
             continue  # a plug-in that fails to import must not break the page
-        if members & wanted:
-            suites[f"{candidate.name}-{candidate.version}"] = members
+        label = f"{candidate.name}-{candidate.version}"
+        if members <= wanted or (label in asked and members & wanted):
+            suites[label] = members
     return dict(sorted(suites.items(), key=lambda item: len(item[1])))
 
 

@@ -31,19 +31,21 @@ function drawStrip(result) {
     frameOf(column.sheet, column.row, null), h("b", {}, activation(column.activation)), h("span", { class: "by" }, swatch(column.solver), column.solver.name));
   const mark = (kind) => ({ marks, problem }) => {
     if (!isKnown(marks?.[kind])) return h("span", { class: "muted" }, UNKNOWN);
-    const number = marks[`${kind}_image`], isShown = number !== null;
-    return [isShown ? landmarkOf(data, number, `${kind === "natural" ? "Best natural image as the generator shows it" : "An image at chance level"}, ${problem.id}`) : h("span", { class: "image absent", "aria-hidden": "true" }), activation(isShown && kind === "natural" ? marks.natural_shown : marks[kind])];
+    const number = marks[`${kind}_image`];
+    if (number === null) return [anyImage(kind) ? h("span", { class: "absent" }, "no image") : null, activation(marks[kind])];
+    const words = kind === "natural" ? "Best natural image as the generator shows it" : "An image at chance level";
+    return [landmarkOf(data, number, `${words}, ${problem.id}`), activation(kind === "natural" ? marks.natural_shown : marks[kind])];
   };
-  const anyImage = columns.some(({ marks }) => isKnown(marks?.natural_image));
+  const anyImage = (kind) => columns.some(({ marks }) => isKnown(marks?.[`${kind}_image`]));
   const rows = [
     ["best found", "Best found", "The image of the highest noise-free activation that any run found in this layer, and the solver that found it first.", best],
-    ["natural", "Best natural", anyImage ? "The natural image that drives the unit hardest after the generator has encoded and decoded it, with its activation then. Where there is no image, the generator has no encoder: only the activation of the natural image is known."
-      : "The activation of the natural image that drives the same unit hardest. The image itself belongs to a data set and is not part of a study.", mark("natural")],
+    ["natural", "Best natural", anyImage("natural") ? "The natural image that drives the unit hardest after the generator has encoded and decoded it, with its activation then. Where there is no image, the generator has no encoder: only the activation of the natural image is known."
+      : "The activation of the natural image that drives the same unit hardest. The image itself belongs to a data set and is not part of a study, and this generator cannot draw it: it has no encoder.", mark("natural")],
     ["chance", "Chance", "A random image at chance level: of the runs' first queries on the same unit, the one closest to the median activation of random latents.", mark("chance")],
   ].filter(([kind]) => kind === "best found" || columns.some(({ marks }) => isKnown(marks?.[kind])));
   const table = roving(h("table", { class: "strip" }, h("caption", { class: "unseen" }, "Most exciting inputs by layer, next to natural images and chance"),
     h("thead", {}, h("tr", {}, h("td"), columns.map(({ name }) => h("th", { scope: "col" }, name.split(" · ").flatMap((part, i, { length }) => (i === length - 1 ? [part.replaceAll(".", ".\u200b")] : [h("span", {}, part), " "])))))),
-    h("tbody", {}, rows.map(([kind, title, words, cell]) => h("tr", { class: kind.split(" ")[0] }, h("th", { scope: "row" }, title, helpButton(title, words)), columns.map((column) => h("td", {}, cell(column))))))));
+    h("tbody", {}, rows.map(([kind, title, words, cell]) => h("tr", { class: kind.split(" ")[0] }, h("th", { scope: "row" }, title, helpButton(title, words), kind === "best found" || anyImage(kind) ? null : h("span", { class: "absent" }, "activation only")), columns.map((column) => h("td", {}, cell(column))))))));
   place.replaceChildren(scrolling(table, "More layers: scroll sideways →"));
 }
 
