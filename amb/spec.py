@@ -2,14 +2,20 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, signature
 from math import isfinite
 from operator import index
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from amb.errors import AmbError, SpecError
 
 Value = bool | int | float | str
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NAME = re.compile(r"[A-Za-z0-9_.*?/:+-]+")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -200,6 +206,36 @@ def user_cache() -> Path:
 def is_plain_number(text: str) -> bool:
     """Whether the text has none of the liberties that only Python takes with numbers: 1_0, digits of other scripts."""
     return text.isascii() and "_" not in text
+
+
+def explained(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Of a function, missing, surplus and misspelt arguments are refused in a line that says what it takes.
+
+    Args:
+        name: what callers call the function, or the class whose `__init__` it is.
+    """
+
+    def explain(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except TypeError as cause:
+                if cause.__traceback__ is None or cause.__traceback__.tb_next is not None:  # raised within the function
+                    raise
+                taken = [one for one in signature(function).parameters.values() if one.name not in ("self", "cls")]
+                reason = str(cause).partition("() ")[2] or str(cause)
+                raise SpecError(f"{name}: {reason}; it takes {', '.join(map(_described, taken))}") from None
+
+        return call
+
+    return explain
+
+
+def _described(parameter: Parameter) -> str:
+    if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+        return f"{'*' if parameter.kind == Parameter.VAR_POSITIONAL else '**'}{parameter.name}"
+    return parameter.name if parameter.default is Parameter.empty else f"{parameter.name}="
 
 
 def flag(value: object, what: str) -> bool:

@@ -5,10 +5,11 @@ from pathlib import Path
 from amb.catalogue.problems import problem as find_problem
 from amb.meis.found import found_in
 from amb.meis.measure import PRESENTATIONS, Measures, measure_all
-from amb.spec import user_path
+from amb.spec import explained, user_path
 from amb.study.published import open_study
 
 
+@explained("amb.analyse")
 def analyse(
     study: str | Path,
     *,

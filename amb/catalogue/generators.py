@@ -9,6 +9,7 @@ from amb.contracts.device import check_device
 from amb.contracts.generator import REQUIRED, Generator
 from amb.contracts.returned import attributes
 from amb.errors import PluginError, SpecError, unknown
+from amb.spec import explained
 
 _MODULE = "module"
 """The entry point that makes generators of torch modules; it is not itself a generator, so it is not listed."""
@@ -19,6 +20,7 @@ def generator_names() -> list[str]:
     return [name for name in plugins("generators") if name != _MODULE]
 
 
+@explained("amb.generator")
 def generator(source: object, *, device: str = "cpu", **options: Any) -> Generator:
     """A generator: a registered one, loaded and created once for each device, or one of your own.
 

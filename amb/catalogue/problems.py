@@ -17,7 +17,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.target import units_of
 from amb.errors import AmbError, CheckpointError, PluginError, SpecError, unknown
 from amb.interruption import from_user
-from amb.spec import ProblemId, Spec, split_specs
+from amb.spec import ProblemId, Spec, explained, split_specs
 
 T = TypeVar("T")
 
@@ -71,6 +71,7 @@ def expand(text: str) -> list[str]:
     return list(expanded)
 
 
+@explained("amb.problem")
 def problem(spec: str, *, device: str = "cpu") -> Problem:
     """One problem, ready to be evaluated on a device.
 

@@ -16,7 +16,7 @@ from amb.contracts.space import Space
 from amb.contracts.view import View
 from amb.errors import AmbError, PluginError, SolverError, SpecError, suggestion
 from amb.sight import CLASSES
-from amb.spec import ProblemId, Spec, Value, format_value, parse_value
+from amb.spec import ProblemId, Spec, Value, explained, format_value, parse_value
 
 LONGEST_VERSION = 100
 """Characters of a solver's version."""
@@ -214,6 +214,7 @@ def _can_be_stated(value: Value) -> bool:
         return False
 
 
+@explained("amb.solver")
 def solver(spec: str, space: Space, *, budget: int, seed: int = 0) -> Solver:
     """A solver for your own ask/tell loop.
 

@@ -11,6 +11,7 @@ from amb.contracts.device import check_device
 from amb.contracts.returned import attributes
 from amb.contracts.target import REQUIRED, Target
 from amb.errors import PluginError, SpecError, unknown
+from amb.spec import explained
 
 _MODULE = "module"
 """The entry point that makes targets of torch modules; it is not itself a target, so it is not listed."""
@@ -21,6 +22,7 @@ def target_names() -> list[str]:
     return [name for name in plugins("targets") if name != _MODULE]
 
 
+@explained("amb.target")
 def target(
     source: object, *, layer: str | None = None, frames: int | None = None, device: str = "cpu", **options: Any
 ) -> Target:

@@ -18,6 +18,7 @@ BUDGET, SEED = 300, 1
 STAGES = (10, 100, 300)
 """Queries after which the best image so far is shown."""
 SIDE = 18
+ADVICE = "choose another file with --out, such as image.png"
 
 
 def demo(
@@ -29,6 +30,7 @@ def demo(
     from rich.console import Console
 
     out = file_to_write(out)
+    _check_format(out)
     console = Console(highlight=False)
     console.print(f"Which image drives {NEURON} hardest?", markup=False)
     with console.status("Loading the networks ..."):
@@ -82,6 +84,21 @@ def _search(problem: "Problem", name: str) -> tuple["IntArray", "FloatArray"]:
     return np.concatenate(candidates), np.concatenate(values)
 
 
+def _check_format(file: Path) -> None:
+    """Refuse a file whose name says no format, before the search.
+
+    Raises:
+        DataError: as by `_save`.
+    """
+    from amb.errors import DataError
+    from amb.reports.images import kind_of
+
+    try:
+        kind_of(file)
+    except ValueError as cause:
+        raise DataError(f"cannot write {file}: {cause}; {ADVICE}") from cause
+
+
 def _save(image: "UInt8Array", file: Path) -> None:
     """Write an image, enlarged eight times.
 
@@ -94,12 +111,11 @@ def _save(image: "UInt8Array", file: Path) -> None:
     from amb.reports.images import as_picture, encoded
     from amb.study.durable import make_folder, write_whole
 
-    advice = "choose another file with --out, such as image.png"
     picture = as_picture(image)
     large = picture.resize((8 * picture.width, 8 * picture.height), Image.Resampling.NEAREST)
     try:
         make_folder(file.parent)
         content = encoded(large, file)
     except (OSError, ValueError) as cause:
-        raise DataError(f"cannot write {file}: {cause}; {advice}") from cause
-    write_whole(file, content, error=DataError, advice=advice)
+        raise DataError(f"cannot write {file}: {cause}; {ADVICE}") from cause
+    write_whole(file, content, error=DataError, advice=ADVICE)

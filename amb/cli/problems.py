@@ -132,6 +132,7 @@ def show_problem(
         raise SpecError(f"--out draws one problem, and {name} is not one; give <generator>/<target>/<layer>/<unit>")
     if out is not None:
         out = o.file_to_write(out)
+        _check_picture(out)
     slashes = name.split("[")[0].count("/")
     if slashes == 0:
         _show_part(name, json)
@@ -213,6 +214,15 @@ def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
         _picture(loaded, point, out)
         facts["picture"] = str(out)
     print_facts(facts, as_json=json)
+
+
+def _check_picture(out: Path) -> None:
+    from amb.reports.problem_picture import check_picture
+
+    try:
+        check_picture(out)
+    except ValueError as error:
+        raise SpecError(f"--out {out} cannot be written ({error}); give a file such as problem.png") from error
 
 
 def _picture(shown: "Problem", point: "Reference | None", out: Path) -> None:

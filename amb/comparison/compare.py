@@ -19,7 +19,7 @@ from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import Progress
 from amb.sight import CLASSES, leading_of
-from amb.spec import flag
+from amb.spec import explained, flag
 from amb.stats import analyse
 from amb.stats.metrics import Cell
 from amb.stats.question import DEFAULT, Question
@@ -30,6 +30,7 @@ from amb.study.study import Study
 DEFAULT_PROBLEMS = "quick"
 
 
+@explained("amb.compare")
 def compare(
     solvers: SolverLike | Sequence[SolverLike],
     problems: ProblemLike | Sequence[ProblemLike] | None = None,
@@ -137,6 +138,7 @@ def compare(
     return _analyse(plan, requested, folder, question, baseline)
 
 
+@explained("amb.open")
 def reopen(
     study: str | Path,
     question: Question = DEFAULT,

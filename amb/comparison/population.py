@@ -17,7 +17,7 @@ from amb.run.display import receiver
 from amb.run.plan import DEFAULT_BUDGET, Plan, make_plan
 from amb.run.population import record, recordings
 from amb.run.progress import Progress
-from amb.spec import flag, whole_number
+from amb.spec import explained, flag, whole_number
 from amb.stats.metrics import Traces
 from amb.stats.sharing import SEPARATE, as_presentations, gains, savings
 from amb.study.recording import Sharing
@@ -49,6 +49,7 @@ class Population:
     study: Study
 
 
+@explained("amb.population")
 def population(
     solvers: SolverLike | Sequence[SolverLike],
     problems: ProblemLike | Sequence[ProblemLike],

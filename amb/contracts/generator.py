@@ -16,7 +16,7 @@ from amb.contracts.problem import UInt8Array
 from amb.contracts.space import IntArray, Space
 from amb.contracts.view import RenderedView, View
 from amb.errors import CandidateError, PluginError, SpecError, unknown
-from amb.spec import Value
+from amb.spec import Value, explained
 
 Latents = NDArray[np.float32]
 
@@ -33,6 +33,10 @@ class Grid:
 
     space: Space
     numbering: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, Space):
+            raise SpecError(f"a grid's space must be an amb.Space, got {self.space!r:.80}")
 
     def latents(self, candidates: ArrayLike) -> Latents:
         """Grid points int[n, d] -> latents float32[n, d].
@@ -63,6 +67,9 @@ class Grid:
         level = np.empty_like(self.numbering)
         level[self.numbering] = np.arange(level.size)
         return self.space.check(level[codes.astype(np.int64)])
+
+
+Grid.__init__ = explained("amb.Grid")(Grid.__init__)  # type: ignore[method-assign]
 
 
 class Generator(ABC):

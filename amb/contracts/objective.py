@@ -11,12 +11,13 @@ from amb.contracts.returned import as_numbers
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint
-from amb.spec import Spec, flag
+from amb.spec import Spec, explained, flag
 
 LEVELS = 256
 Bounds = Sequence[tuple[float, float]]
 
 
+@explained("amb.objective")
 def objective(
     function: Callable[..., object],
     bounds: Bounds | ArrayLike,

@@ -16,6 +16,7 @@ from amb.contracts.returned import Attribute, is_text, numbers
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import RenderedView, View, draw_levels, drawn
 from amb.errors import PluginError, SpecError
+from amb.spec import explained
 
 UInt8Array = NDArray[np.uint8]
 
@@ -56,6 +57,9 @@ class Evaluation:
                 what = f"{name} = {spent!r:.40}"
                 raise PluginError(f"{problems[0].id}: evaluate_together returned {what}; it is finite and at least 0")
         return replace(self, values=columns[0], clean=columns[1])
+
+
+Evaluation.__init__ = explained("amb.Evaluation")(Evaluation.__init__)  # type: ignore[method-assign]
 
 
 class Problem(ABC):
@@ -258,6 +262,7 @@ class FunctionProblem(Problem):
         version: change it when the function changes.
     """
 
+    @explained("amb.FunctionProblem")
     def __init__(
         self,
         function: Callable[[IntArray], ArrayLike],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amb.errors import CandidateError, SpecError
+from amb.spec import explained, whole_number
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -73,6 +74,9 @@ class Space:
                 "prior must be 'normal' or 'uniform' and grid 'even' or 'quantile', "
                 f"got {self.prior!r} and {self.grid!r}"
             )
+        for what, end in (("low", self.low), ("high", self.high)):
+            if isinstance(end, bool) or not isinstance(end, int | float | np.number):
+                raise SpecError(f"{what} must be a number, got {end!r:.50}")
         if self.kind == "ordinal" and not -FARTHEST <= self.low < self.high <= FARTHEST:
             raise SpecError(f"low must be below high, both finite, got {str(self.low)[:50]} and {str(self.high)[:50]}")
         levels = levels.astype(np.int64)
@@ -88,9 +92,11 @@ class Space:
         object.__setattr__(self, "_columns", np.arange(levels.size))
 
     @classmethod
+    @explained("amb.Space.uniform")
     def uniform(cls, d: int, n: int, **options: object) -> "Space":
         """A space of `d` dimensions with `n` levels each; `options` are those of the class."""
-        return cls(np.full(d, n, dtype=np.int64), **options)  # type: ignore[arg-type]
+        d = whole_number(d, "the number of dimensions", 1, DIMENSIONS)
+        return cls(np.full(d, whole_number(n, "the number of levels", 1, LEVELS)), **options)  # type: ignore[arg-type]
 
     @property
     def d(self) -> int:
@@ -205,6 +211,9 @@ class Space:
         if self.kind == "categorical":
             return _readonly(np.arange(n, dtype=np.float64))
         return _ordinal_axis(n, float(self.low), float(self.high), self.prior, self.grid)
+
+
+Space.__init__ = explained("amb.Space")(Space.__init__)  # type: ignore[method-assign]
 
 
 @lru_cache(maxsize=256)

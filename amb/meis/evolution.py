@@ -47,6 +47,25 @@ def candidates_of(record: RunRecord, trace: Trace, rows: IntArray) -> IntArray:
     return np.concatenate([trace.candidates[rows], np.array([record.recommended], np.int64)])
 
 
+def check_animation(file: str | Path) -> Path:
+    """The file of an animation, refused before any work if it cannot be one.
+
+    Raises:
+        DataError: a suffix other than .gif and .mp4, a folder, or an .mp4 without ffmpeg.
+    """
+    file = user_path(file)
+    if file.suffix.lower() not in (".gif", ".mp4"):
+        raise DataError(f"cannot write {file}: an animation is a .gif or an .mp4 file")
+    if file.is_dir():
+        raise DataError(f"cannot write {file}: it is a folder")
+    if file.suffix.lower() == ".mp4":
+        from matplotlib.animation import FFMpegWriter
+
+        if not FFMpegWriter.isAvailable():
+            raise DataError("cannot write an .mp4: ffmpeg is not installed; install it, or write a .gif")
+    return file
+
+
 def animate(images: UInt8Array, file: str | Path, *, seconds: float = 0.25) -> Path:
     """Write images as an animation: a GIF, or an MP4 where matplotlib finds ffmpeg.
 
@@ -58,21 +77,19 @@ def animate(images: UInt8Array, file: str | Path, *, seconds: float = 0.25) -> P
     Raises:
         DataError: another suffix, no ffmpeg, or the file cannot be written.
     """
-    file = user_path(file)
+    file = check_animation(file)
     pictures = [as_picture(image) for image in images]
     scale = max(1, SIDE // max(pictures[0].size))
     large = [picture.resize((scale * picture.width, scale * picture.height), 0) for picture in pictures]
     large += [large[-1]] * STILL
     try:
-        if file.suffix == ".gif":
+        if file.suffix.lower() == ".gif":
             options = {"duration": round(1000 * seconds), "loop": 0, "optimize": False}
             content = encoded(large[0], file, save_all=True, append_images=large[1:], **options)
             write_whole(file, content, error=None)
-        elif file.suffix == ".mp4":
+        else:
             frames = [np.asarray(picture) for picture in large]
             write_whole(file, lambda place: _write_mp4(frames, place, 1 / seconds), error=None)
-        else:
-            raise DataError(f"cannot write {file}: an animation is a .gif or an .mp4 file")
     except OSError as cause:
         raise DataError(f"cannot write {file}: {cause.strerror or cause}") from cause
     return file
@@ -82,8 +99,6 @@ def _write_mp4(frames: list[np.ndarray], file: Path, rate: float) -> None:
     from matplotlib.animation import FFMpegWriter
     from matplotlib.figure import Figure
 
-    if not FFMpegWriter.isAvailable():
-        raise DataError("cannot write an .mp4: ffmpeg is not installed; install it, or write a .gif")
     figure = Figure(figsize=(frames[0].shape[1] / 100, frames[0].shape[0] / 100), dpi=100)
     shown = figure.add_axes((0, 0, 1, 1))
     shown.axis("off")

@@ -12,7 +12,7 @@ from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import StudyError
 from amb.meis.columns import MEIS
-from amb.meis.evolution import animate, evolution_of
+from amb.meis.evolution import animate, check_animation, evolution_of
 from amb.spec import ProblemId, Spec, without_noise
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -91,6 +91,8 @@ class Found:
         Raises:
             DataError: the file cannot be written.
         """
+        if file is not None:
+            check_animation(file)
         chosen = self.table.loc[row] if isinstance(row, int) else row
         _, images = evolution_of(self.problem(str(chosen["problem"])), *self.load(str(chosen["run_id"])))
         if file is not None:

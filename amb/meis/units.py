@@ -11,9 +11,9 @@ from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
-from amb.errors import DataError
+from amb.errors import DataError, SpecError
 from amb.meis.natural import WITHOUT_DATA, measure
-from amb.spec import ProblemId, whole_number, without_noise
+from amb.spec import ProblemId, explained, whole_number, without_noise
 
 
 def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Problem]:
@@ -22,11 +22,12 @@ def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Prob
     Raises:
         SpecError: no such family or layer.
     """
-    known = find_family(family)
-    check_unit(known.layers(), layer, 0, family)
+    known = find_family(_text(family, "the family"))
+    check_unit(known.layers(), _text(layer, "the layer"), 0, family)
     return [known.problem(layer, unit, device=device) for unit in range(known.layers()[layer])]
 
 
+@explained("amb.layer_activations")
 def layer_activations(family: str, layer: str, images: UInt8Array, *, device: str = "cpu") -> FloatArray:
     """Activations of all units of a layer for images, uint8[n, h, w, c] -> float64[n, units], in one pass.
 
@@ -43,6 +44,7 @@ def layer_activations(family: str, layer: str, images: UInt8Array, *, device: st
     return type(problems[0]).respond_together(problems, images)
 
 
+@explained("amb.layer_scan")
 def layer_scan(family: str, candidates: ArrayLike, *, device: str = "cpu") -> pd.DataFrame:
     """Activations of all units of all layers by images of a generator.
 
@@ -58,7 +60,7 @@ def layer_scan(family: str, candidates: ArrayLike, *, device: str = "cpu") -> pd
         SpecError: no such family.
         CandidateError: wrong shape, type or range.
     """
-    known = find_family(family)
+    known = find_family(_text(family, "the family"))
     units = [(layer, unit) for layer, number in known.layers().items() for unit in range(number)]
     problems = [known.problem(layer, unit, device=device) for layer, unit in units]
     responses = type(problems[0]).respond_together(problems, problems[0].images(candidates))
@@ -83,6 +85,7 @@ def natural_responses(problem: str, *, data: str | Path | None = None) -> Natura
     return measure(layer_problems(f"{parts.generator}/{parts.target}", parts.layer), family, Path(data))
 
 
+@explained("amb.histogram")
 def histogram(problem: str, *, bins: int = 40, data: str | Path | None = None) -> tuple[FloatArray, FloatArray]:
     """The distribution of a unit's activations over its data set.
 
@@ -101,6 +104,8 @@ def histogram(problem: str, *, bins: int = 40, data: str | Path | None = None) -
     bins = whole_number(bins, "the number of bins", 1, 1_000_000)
     responses = natural_responses(problem, data=data)
     parts = ProblemId.parse(without_noise(problem))
+    family = f"{parts.generator}/{parts.target}"
+    check_unit(find_family(family).layers(), parts.layer, int(parts.unit) if parts.unit.isdecimal() else -1, family)
     quantiles = responses.quantiles[responses.row[parts.layer, int(parts.unit)]].astype(np.float64)
     return shares_of(quantiles, bins)
 
@@ -114,3 +119,9 @@ def shares_of(quantiles: FloatArray, bins: int) -> tuple[FloatArray, FloatArray]
     below = np.interp(edges, values, SHARES[::-1][last], left=0.0, right=1.0)
     below[0] = 0.0
     return np.diff(below), edges
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise SpecError(f"{what} must be a text, got {value!r:.80}")
+    return value

@@ -38,11 +38,20 @@ def encoded(picture: "Image", file: Path, **options: object) -> bytes:
     Raises:
         ValueError: the name says no format that Pillow writes.
     """
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind_of(file), **options)
+    return buffer.getvalue()
+
+
+def kind_of(file: Path) -> str:
+    """Pillow's name of the format that a file's name says.
+
+    Raises:
+        ValueError: the name says no format that Pillow writes.
+    """
     from PIL import Image
 
     kind = Image.registered_extensions().get(file.suffix.lower())
-    if kind not in Image.SAVE:
+    if kind is None or kind not in Image.SAVE:
         raise ValueError(f"unknown file extension {file.suffix!r}")
-    buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **options)
-    return buffer.getvalue()
+    return kind

@@ -74,6 +74,17 @@ def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> N
     axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(places))
 
 
+def check_picture(file: Path) -> None:
+    """Refuse a file whose name says no format, before the picture is drawn.
+
+    Raises:
+        ValueError: the name says no format, or one that is not known.
+    """
+    known = Figure().canvas.get_supported_filetypes()
+    if file.suffix.removeprefix(".").lower() not in known:
+        raise ValueError(f"unknown file extension {file.suffix!r}; known are {', '.join(sorted(known))}")
+
+
 def save_picture(figure: Figure, file: Path) -> None:
     """Write the figure in the format that the file's name says.
 
@@ -82,6 +93,7 @@ def save_picture(figure: Figure, file: Path) -> None:
         ValueError: the name says no format, or one that is not known.
     """
     file = user_path(file)
+    check_picture(file)
     make_folder(file.parent)
     draw = partial(figure.savefig, format=file.suffix.removeprefix("."), dpi=160, facecolor="white")
     write_whole(file, draw, error=None)

@@ -129,3 +129,97 @@ def test_links_in_a_loop_are_refused_wherever_a_path_is_looked_up(tmp_path: Path
         if ".resolve()" in file.read_text(encoding="utf-8")
     ]
     assert bare == ["amb/spec.py"]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: amb.Suite(5), r"amb\.Suite: missing .*'version'.*; it takes name, version, problems, budget, seeds"),
+        (lambda: amb.Suite("mine", 1, "a/b/c/0", 5, 1, ""), "problems must be ids"),
+        (lambda: amb.Suite("mine", 1, ("a/b/c/0",), 0, 1, ""), "budget must be a whole number"),
+        (lambda: amb.Suite("mine", 1, ("a/b/c/0",), 5, 1, None), "description must be a text"),
+        (lambda: amb.Space(), r"amb\.Space: missing .*'levels'; it takes levels, kind="),
+        (lambda: amb.Space([3], level=2), "unexpected keyword argument 'level'"),
+        (lambda: amb.Space([3], low="x"), "low must be a number"),
+        (lambda: amb.Space([3], high=None), "high must be a number"),
+        (lambda: amb.Space.uniform("x", 4), "number of dimensions must be a whole number"),
+        (lambda: amb.Space.uniform(3, None), "number of levels must be a whole number"),
+        (lambda: amb.Space.uniform(3), r"Space\.uniform: missing .*'n'"),
+        (lambda: amb.FunctionProblem(np.sum), "missing .*'space'"),
+        (lambda: amb.Grid(5), "must be an amb.Space"),
+        (lambda: amb.Evaluation([]), "missing .*'clean'"),
+        (lambda: amb.objective(np.sum), r"amb\.objective: missing .*'bounds'; it takes function, bounds, levels="),
+        (lambda: amb.objective(np.sum, [(0, 1)], minimise=True), "'minimise'.*minimize="),
+        (lambda: amb.compare(), r"amb\.compare: missing .*'solvers'"),
+        (lambda: amb.compare("random", problem(), buget=5), "'buget'.*budget="),
+        (lambda: amb.population("random"), "missing .*'problems'"),
+        (lambda: amb.open(), r"amb\.open: missing .*'study'"),
+        (lambda: amb.problem(), "missing .*'spec'"),
+        (lambda: amb.solver("random"), "missing .*'space'"),
+        (lambda: amb.generator(), "missing .*'source'"),
+        (lambda: amb.target(), "missing .*'source'"),
+        (lambda: amb.analyse(), "missing .*'study'"),
+        (lambda: amb.histogram(), "missing .*'problem'"),
+        (lambda: amb.histogram("mnist-sngan/mnist-snn/nowhere/0"), "no layer 'nowhere'"),
+        (lambda: amb.histogram("mnist-sngan/mnist-snn/sn1/999999"), "no unit 999999"),
+        (lambda: amb.layer_scan(["mnist-sngan/mnist-snn"], [[0]]), "must be a text"),
+        (lambda: amb.layer_activations("mnist-sngan/mnist-snn", ["sn1"], np.zeros((1, 28, 28, 1), np.uint8)), "text"),
+    ],
+)  # fmt: skip
+def test_missing_and_misspelt_arguments_are_refused_with_those_that_there_are(call, said: str) -> None:  # type: ignore[no-untyped-def]
+    """One line that says what the call takes, not Python's name of an inner function."""
+    with pytest.raises(amb.AmbError, match=said) as refused:
+        call()
+    assert "\n" not in str(refused.value)
+
+
+def test_an_error_within_a_function_of_ones_own_is_not_taken_for_a_wrong_call() -> None:
+    """The user's own TypeError keeps its traceback."""
+    from amb.spec import explained
+
+    def inner() -> None:
+        raise TypeError("inner() missing 1 required positional argument: 'x'")
+
+    with pytest.raises(TypeError, match="missing") as raised:
+        explained("outer")(lambda: inner())()
+    assert not isinstance(raised.value, amb.AmbError)
+
+
+@pytest.mark.parametrize(
+    ("words", "work"),
+    [
+        (["demo", "--out"], "amb.catalogue.problems.problem"),
+        (["problems", "show", "cifar10-sngan/snn-cnn/sn1/0", "--out"], "amb.catalogue.problems.problem"),
+    ],
+    ids=["demo", "problems"],
+)
+@pytest.mark.parametrize("out", ["image.xyz", "image", "image.png.txt"])
+def test_an_unknown_kind_of_image_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], work: str, out: str
+) -> None:
+    from typer.testing import CliRunner
+
+    from amb.cli.app import app
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(work, never)
+    ended = CliRunner().invoke(app, [*words, out])
+    assert isinstance(ended.exception, amb.AmbError), ended.output
+    assert "unknown file extension" in str(ended.exception)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("file", ["evolution.png", "evolution", "folder.gif"])
+def test_an_animation_that_cannot_be_written_is_refused_before_it_is_drawn(tmp_path: Path, file: str) -> None:
+    from amb.meis.found import Found
+
+    def never(*_: object) -> None:
+        raise AssertionError("the work has begun")
+
+    (tmp_path / "folder.gif").mkdir()
+    found = Found(None, never, never)  # type: ignore[arg-type]
+    with pytest.raises(amb.AmbError, match="cannot write"):
+        found.evolution(0, tmp_path / file)
