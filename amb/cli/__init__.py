@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from amb.cli.complaints import complain
+from amb.cli.memory import lacks_memory
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user
@@ -51,6 +52,8 @@ def _run_and_blame() -> None:
             raise
         if isinstance(error, OSError) and error.filename is None and (lost := unwritable()):
             _fail(f"cannot write to {lost}: {error.strerror or error}")
+        if lacks_memory(error):
+            _fail("there is not enough memory for this command: close other programs, or raise the limit (ulimit -v)")
         from amb.catalogue.plugins import blame
 
         culprit = blame(error)  # takes a while, in which a signal may come

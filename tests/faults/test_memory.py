@@ -1,0 +1,42 @@
+"""A command without enough memory says so in a line, whichever library finds it out."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amb.cli.memory import lacks_memory
+
+COMMAND = ["run", "--solvers", "random", "--problems", "mnist-sngan/mnist-snn/sn1/0", "--budget", "20", "--seeds", "1"]
+
+
+@pytest.mark.parametrize("megabytes", [600, 900, 1200])
+def test_a_command_without_enough_address_space_ends_in_a_line(tmp_path: Path, megabytes: int) -> None:
+    """ulimit -v, as batch systems set it: no traceback of numba or torch, and the same command works with more."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    words = [sys.executable, "-m", "amb", *COMMAND, "--study", str(tmp_path / "study")]
+    ended = subprocess.run(words, preexec_fn=limit, capture_output=True, text=True, timeout=600, check=False)
+    assert "Traceback" not in ended.stderr
+    if ended.returncode:  # where libraries need less, the command works
+        assert ended.returncode == 2
+        assert "not enough memory" in ended.stderr.splitlines()[-1]
+
+
+def test_want_of_memory_is_told_from_other_failures() -> None:
+    try:
+        try:
+            raise OSError("lib.so: failed to map segment from shared object")
+        except OSError:
+            raise OSError("Could not find/load shared object file 'lib.so'")  # noqa: B904 - as llvmlite does
+    except OSError as error:
+        assert lacks_memory(error)
+    assert lacks_memory(MemoryError())
+    assert lacks_memory(OSError(12, "Cannot allocate memory"))
+    assert lacks_memory(RuntimeError("can't start new thread"))
+    assert not lacks_memory(OSError(28, "No space left on device"))
+    assert not lacks_memory(ValueError("out of memory"))
