@@ -28,13 +28,9 @@ def test_a_command_without_enough_address_space_ends_in_a_line(tmp_path: Path, m
 
 
 def test_want_of_memory_is_told_from_other_failures() -> None:
-    try:
-        try:
-            raise OSError("lib.so: failed to map segment from shared object")
-        except OSError:
-            raise OSError("Could not find/load shared object file 'lib.so'")  # noqa: B904 - as llvmlite does
-    except OSError as error:
-        assert lacks_memory(error)
+    found = OSError("Could not find/load shared object file 'lib.so'")  # as llvmlite raises it
+    found.__context__ = OSError("lib.so: failed to map segment from shared object")
+    assert lacks_memory(found)
     assert lacks_memory(MemoryError())
     assert lacks_memory(OSError(12, "Cannot allocate memory"))
     assert lacks_memory(RuntimeError("can't start new thread"))
