@@ -18,6 +18,8 @@ with PrivateRandom(0).use():
     import nevergrad as ng
     from nevergrad.optimization import registry
 
+    from amb_solvers.zoos.nevergrad_remembered import remember
+
 Parametrization = Literal["auto", "ordinal", "transition", "choice"]
 
 
@@ -108,6 +110,8 @@ class Nevergrad(Solver):
         if self._optimizer is not None:
             with self._fence():
                 self._asked = [self._optimizer.ask() for _ in rows]
+                if self.continuous:
+                    remember(self._optimizer)  # parts are made when they are first asked
             rows[:, self._free] = [candidate.value for candidate in self._asked]
         return self.space.between(rows) if self.continuous else rows.astype(np.int64)
 
