@@ -1,5 +1,6 @@
 """Small pieces of text that messages, tables and captions share."""
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from math import isfinite, isinf, isnan
 
@@ -20,6 +21,13 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def file_size(size: int) -> str:
+    """A number of bytes as people say it: "4.1 MB", "12 kB", "300 bytes"."""
+    if size < 1000:
+        return plural(size, "byte")
+    return f"{size / 1e3:,.0f} kB" if size < 999_500 else f"{size / 1e6:,.1f} MB"
 
 
 def wrapped(text: str) -> str:
@@ -71,3 +79,11 @@ def _with_exponent(value: float) -> str:
     with localcontext(rounding=ROUND_HALF_UP):
         mantissa, exponent = f"{Decimal(float(value)):.2e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def angled(thing: object, words: Callable[[], str]) -> str:
+    """A short repr, `<words>`; Python's own for an object that cannot say them, such as one that is half made."""
+    try:
+        return f"<{words()}>"
+    except Exception:  # a repr that fails would hide the error in which it is shown
+        return object.__repr__(thing)

@@ -14,7 +14,6 @@ from amb.errors import SpecError, unknown
 from amb.reports.contract import FigureReport, Report, ReportData
 from amb.reports.write import is_own, report_data, write_reports
 from amb.spec import user_path
-from amb.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,12 +33,6 @@ class Result(Comparison):
     def of(cls, comparison: Comparison) -> "Result":
         """The same comparison."""
         return cls(**{field.name: getattr(comparison, field.name) for field in fields(Comparison)})
-
-    def __repr__(self) -> str:
-        runs = self.runs
-        solvers = ", ".join(self.analysis.table["solver"].astype(str))
-        size = f"{plural(runs['problem'].nunique(), 'problem')}, {plural(len(runs), 'run')}"
-        return f"<amb.Result: {solvers}; {size} in {self.study.folder}>\n{self.verdict}"
 
     def _repr_html_(self) -> str:
         return comparison_html(self)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from amb.cli.running import interruptible
 
@@ -15,13 +15,25 @@ _VALUES = {"str": "TEXT", "path": "PATH", "list[path]": "PATH", "float": "X", "i
 
 def _with_words(parameters: list[Any], context: Any) -> list[Any]:
     for parameter in parameters:
+        if isinstance(parameter, TyperArgument):
+            _name_argument(parameter)
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""  # otherwise <bool>, as if `--json true` were right
         elif isinstance(parameter, TyperOption) and parameter.metavar is None and hasattr(parameter, "display_type"):
             parameter.metavar = _VALUES.get(str(parameter.display_type(context)).strip("<>").lower())
         if isinstance(parameter, TyperOption) and isinstance(parameter.default, str) and "," in parameter.default:
-            parameter.show_default = parameter.default.replace(",", ", ")  # can be wrapped in a narrow terminal
+            spaced = parameter.default.replace(",", ", ")  # can be wrapped in a narrow terminal
+            # A text as `show_default` would be shown in parentheses, like a tuple of Python's.
+            setattr(parameter, "_get_default_string", lambda spaced=spaced, **_: spaced)  # noqa: B010
     return parameters
+
+
+def _name_argument(argument: TyperArgument) -> None:
+    """Show an argument as STUDY, or [STUDY] if it may be left out, without Python's name of its type."""
+    name = argument.metavar or str(argument.name).upper()
+    argument.metavar = name
+    setattr(argument, "get_usage_pieces", lambda _: [name if argument.required else f"[{name}]"])  # noqa: B010
+    setattr(argument, "display_type_rich", lambda *_, **__: None)  # noqa: B010
 
 
 class _Command(TyperCommand):

@@ -241,9 +241,10 @@ def status(folder: Folder, json: o.Json = False) -> None:
     """Show how far an experiment is, and what each search has found."""
     from amb.cli.show import print_facts
     from amb.lab.laboratory import Laboratory
-    from amb.lab.status import facts
+    from amb.lab.status import facts, record
 
-    print_facts(facts(Laboratory(folder)), as_json=json)
+    lab = Laboratory(folder)
+    print_facts(record(lab) if json else facts(lab), as_json=json)
 
 
 def _print_block(block: "Block | None", *, as_json: bool) -> None:

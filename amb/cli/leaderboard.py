@@ -27,9 +27,10 @@ def leaderboard(
     """Write one HTML page about all runs of one or several studies; it works offline, and nothing is run."""
     from amb.reports.write import write_leaderboard
     from amb.stats.question import Question
+    from amb.text import file_size
 
     o.load_plugins(plugin)
     for file in write_leaderboard(
         studies, out, Question(metric, alpha, rope, level=level, look=look, looks=looks), title=title, budget=budget
     ):
-        print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
+        print(f"{file} ({file_size(file.stat().st_size)})")

@@ -14,8 +14,7 @@ PROBLEMS_PER_NETWORK = 5
 SEEDS = (3, 5, 10)
 
 _NO_VARIANCE = (
-    " Networks at 0 means that they disagree no more than their problems do in that study; plan with more networks if "
-    "yours are more different."
+    " In that study networks differ no more than their problems do; plan with more networks if yours differ more."
 )
 
 
@@ -93,7 +92,7 @@ def plan(
             "seeds": row["seeds"],
             "runs": f"{row['runs']:,}",
             "queries": f"{row['queries']:,}",
-            "hours": _hours(float(row["hours"])),
+            "time": _time(float(row["hours"])),
             "power": f"{row['power']:.2f}",
         }
         for row in rows
@@ -114,31 +113,24 @@ def _require(name: str, number: int | None, least: int, why: str) -> None:
 
 def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
     """Seconds of a query, and what that and the variance components are based on."""
-    from amb.catalogue.times import BATCH, measured_seconds
+    from amb.catalogue.times import measured_seconds
     from amb.errors import AmbError
     from amb.text import plural
 
     try:
         evaluation = measured_seconds(pilot.typical)
-        source = f"measured here in a batch of {BATCH} on {pilot.typical}"
+        source = "measured on this machine"
     except AmbError:
-        evaluation, source = pilot.evaluation_seconds, f"as recorded, because {pilot.typical} is not installed here"
-    parts = pilot.parts
-    networks = "unknown (one network)" if parts.network != parts.network else _variance(parts.network)
+        evaluation, source = pilot.evaluation_seconds, "as recorded in that study, whose networks are not all here"
     return evaluation + pilot.solver_seconds, (
-        f"Variances from {pilot.name} ({pilot.solvers} solvers, {plural(pilot.networks, 'network')}, "
-        f"{plural(pilot.problems, 'problem')}, {pilot.seeds} seeds, {pilot.budget:,} queries): "
-        f"seeds {_variance(parts.seed)}, problems {_variance(parts.problem)}, "
-        f"networks {networks}. Hours are of one process: {1000 * evaluation:.1f} ms per query for generator and target "
-        f"({source}) and {1000 * pilot.solver_seconds:.1f} ms for the solver, the mean of that study's records. Power "
-        "assumes normal differences and the strictest step of Holm's correction."
-        f"{_NO_VARIANCE if parts.network == 0 else ''}"
+        f"Planned from the study {pilot.name} ({plural(pilot.solvers, 'solver')}, {plural(pilot.networks, 'network')}, "
+        f"{plural(pilot.problems, 'problem')}, {plural(pilot.seeds, 'seed')}, {pilot.budget:,} queries), which says "
+        "how much differences between solvers vary from seed to seed, problem to problem and network to network. "
+        f"Times are of one process: {1000 * evaluation:.1f} ms per query for image and network ({source}) and "
+        f"{1000 * pilot.solver_seconds:.1f} ms for the solver (the mean in that study). Power is the chance to show "
+        "the difference, with normal variation and every comparison of two solvers counted by Holm's correction."
+        f"{_NO_VARIANCE if pilot.parts.network == 0 else ''}"
     )
-
-
-def _variance(value: float) -> str:
-    """Four decimals; three digits and an exponent where they would show nothing, for responses in another unit."""
-    return f"{value:.4f}" if value == 0 or 5e-5 <= value < 1e6 else f"{value:.2e}"
 
 
 def _sentence(goal: "Goal", found: "list[Size]", budget: int, each: float) -> str:
@@ -164,5 +156,8 @@ def _sentence(goal: "Goal", found: "list[Size]", budget: int, each: float) -> st
     )
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+def _time(hours: float) -> str:
+    """Short, for a column: "5 min", "1.2 h", "40 h"."""
+    if hours < 1:
+        return f"{max(1, round(60 * hours))} min"
+    return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h"

@@ -1,7 +1,7 @@
 """`amb study`: the state of a study, and what is wrong with its files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from amb.cli import options as o
 from amb.cli.group import Group
 from amb.spec import user_path
 from amb.study.untrusted import plain
+
+if TYPE_CHECKING:
+    from amb.study.health import StudyStatus, UnderWay
 
 app = Group(help="The state of a study, and what is wrong with its files.")
 Folder = Annotated[Path, typer.Argument(help="The study's folder.", parser=user_path)]
@@ -22,6 +25,9 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
     from amb.text import duration, wrapped
 
     state = study_status(_open(study))
+    if json:
+        print_facts(_record(state), as_json=True)
+        return
     alive = [run for run in state.under_way if run.alive]
     waiting = [run for run in state.under_way if not run.alive]
     facts: dict[str, object] = {
@@ -35,15 +41,9 @@ def status(study: Folder = o.DEFAULT_STUDY, json: o.Json = False) -> None:
         facts["time left"] = "unknown" if state.eta is None else duration(state.eta)
     if state.idle is not None:
         facts["last log entry"] = f"{duration(state.idle)} ago"
-    if json:
-        facts |= {
-            "failures": [{"run": r.plan.name, "status": r.status, "reason": r.reason} for r in state.failed],
-            "warnings": list(state.warnings),
-        }
-    print_facts(facts, as_json=json)
-    if not json:
-        for line in [f"{r.outcome}: {r.plan.name} {r.reason}" for r in state.failed] + [*state.warnings]:
-            print(wrapped(plain(line)))
+    print_facts(facts, as_json=False)
+    for line in [f"{r.outcome}: {r.plan.name} {r.reason}" for r in state.failed] + [*state.warnings]:
+        print(wrapped(plain(line)))
 
 
 @app.command("doctor")
@@ -94,6 +94,25 @@ def _open(folder: Path):  # type: ignore[no-untyped-def]
     if not isinstance(opened, Study):
         raise StudyError(f"{folder} is a published study, in which nothing is under way; `amb report` reads it")
     return opened
+
+
+def _record(state: "StudyStatus") -> dict[str, object]:
+    """The state for `--json`: numbers as numbers, the same keys whether they are known or not."""
+
+    def tally(runs: "list[UnderWay]") -> dict[str, int]:
+        return {"runs": len(runs), "queries": sum(r.queries for r in runs), "budget": sum(r.budget for r in runs)}
+
+    return {
+        "finished": state.finished,
+        "under_way": tally([run for run in state.under_way if run.alive]),
+        "interrupted": tally([run for run in state.under_way if not run.alive]),
+        "failed": len(state.failed),
+        "queries_per_second": state.rate if state.alive else None,
+        "seconds_left": state.eta,
+        "seconds_since_log": state.idle,
+        "failures": [{"run": r.plan.name, "status": r.status, "reason": r.reason} for r in state.failed],
+        "warnings": list(state.warnings),
+    }
 
 
 def _runs(count: int, queries: int, budget: int) -> str:

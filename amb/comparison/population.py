@@ -23,12 +23,13 @@ from amb.stats.sharing import SEPARATE, as_presentations, gains, savings
 from amb.study.recording import Sharing
 from amb.study.runs import LARGEST_COUNT, RunPlan
 from amb.study.study import Study
+from amb.text import plural
 
 WAYS: tuple[tuple[str, Sharing], ...] = (("recommend all", "recommend"), ("learn from all", "learn"))
 """How searches of a recording share, in words, and what the runs are called."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Population:
     """What a recording of several neurons found, compared with a search for each.
 
@@ -47,6 +48,10 @@ class Population:
     gains: pd.DataFrame
     savings: pd.DataFrame
     study: Study
+
+    def __repr__(self) -> str:
+        size = f"{plural(len(self.neurons), 'neuron')}, {plural(self.budget, 'presentation')}"
+        return f"<amb.Population: {size}, {plural(len(self.runs), 'run')} in {self.study.folder}>"
 
 
 @explained("amb.population")

@@ -18,9 +18,10 @@ from amb.stats.metrics import Cell, Traces
 from amb.study.manifest import Settings
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
+from amb.text import plural
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Runs of several solvers on several problems, and what follows from them.
 
@@ -30,7 +31,8 @@ class Comparison:
         plan: solvers, problems, budget and seeds.
         requested: the same, and how the runs were to be executed, as the study's manifest records it.
         study: where the runs are.
-        runs: one row per run (docs/notes/statistics.md lists the columns).
+        runs: one row per run (docs/notes/statistics.md lists the columns). Of this table, of `ranking` and of `pairs`,
+            the first and last columns are those to read first: pandas prints these of a table that is too wide.
         traces: float64[queries] of each run: its values without noise in query order, by (problem, solver, seed).
         analysis: the statistics, and the question that they answer.
         baseline: the published study whose runs are used as well.
@@ -47,9 +49,15 @@ class Comparison:
     baseline: Baseline | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        runs = self._runs
+        solvers = ", ".join(self._analysis.table["solver"].astype(str))
+        size = f"{plural(runs['problem'].nunique(), 'problem')}, {plural(len(runs), 'run')}"
+        return f"<amb.{type(self).__name__}: {solvers}; {size} in {self.study.folder}>\n{self.verdict}"
+
     @property
     def runs(self) -> pd.DataFrame:
-        return self._runs.copy()
+        return _to_read(self._runs, ["problem", "solver", "seed", "final"], ["budget", "queries", "status"])
 
     @property
     def traces(self) -> Traces:
@@ -72,13 +80,15 @@ class Comparison:
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """One row per solver, best first."""
-        return self._analysis.ranking.copy()
+        """One row per solver, best first; `amb.stats.ranking` says what its columns hold."""
+        return _to_read(
+            self._analysis.ranking, ["place", "solver", "score", "mean_rank"], ["low", "high", "p_holm", "letters"]
+        )
 
     @property
     def pairs(self) -> pd.DataFrame:
         """One row per pair of solvers: test, correction, effect."""
-        return self._analysis.pairs.copy()
+        return _to_read(self._analysis.pairs, ["first", "second", "difference"], ["low", "high", "p_holm"])
 
     @property
     def verdict(self) -> str:
@@ -135,3 +145,9 @@ class Comparison:
                 images.update(zip(group.index, rendered, strict=True))
         table["image"] = pd.Series(images, dtype=object)
         return table.loc[list(images)].reset_index(drop=True)
+
+
+def _to_read(table: pd.DataFrame, first: list[str], last: list[str]) -> pd.DataFrame:
+    """A copy of a table, its most important columns first and last: pandas shows these of a table that is too wide."""
+    between = [name for name in table.columns if name not in (*first, *last)]
+    return table[[*first, *between, *last]].copy()

@@ -17,6 +17,7 @@ from amb.contracts.space import IntArray, Space
 from amb.contracts.view import RenderedView, View
 from amb.errors import CandidateError, PluginError, SpecError, unknown
 from amb.spec import Value, explained
+from amb.text import angled
 
 Latents = NDArray[np.float32]
 
@@ -101,6 +102,9 @@ class Generator(ABC):
     """Options of a problem's spec that choose the grid, with their values, the default first."""
     threaded: bool = False
     """Whether it may render in another thread while solvers think; see `Problem.threaded`."""
+
+    def __repr__(self) -> str:
+        return angled(self, lambda: f"generator {self.name}: {self.latent_dim} latents to {size(self.shape)} images")
 
     def images(self, latents: ArrayLike) -> UInt8Array:
         """Images uint8 [n, h, w, c] of latents float32 [n, latent_dim].

@@ -17,6 +17,7 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import RenderedView, View, draw_levels, drawn
 from amb.errors import PluginError, SpecError
 from amb.spec import explained
+from amb.text import angled
 
 UInt8Array = NDArray[np.uint8]
 
@@ -93,6 +94,9 @@ class Problem(ABC):
     threaded: bool = False
     _shown: int = 0
     _before: FloatArray = np.empty(0)
+
+    def __repr__(self) -> str:
+        return angled(self, lambda: f"problem {self.id}: {self.space.size}")
 
     @property
     def group(self) -> str:

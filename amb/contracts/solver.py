@@ -13,6 +13,7 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
 from amb.sight import Sight
 from amb.spec import whole_number
+from amb.text import angled, plural
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem
@@ -123,6 +124,16 @@ class Solver(metaclass=SolverType):
         self._proposed: Rows | None = None  # what `_ask` returned, unrounded
         self._best: IntArray | None = None
         self._best_value = -np.inf
+
+    def __repr__(self) -> str:
+        return angled(self, self._in_words)
+
+    def _in_words(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.given_options.items())
+        best = "" if self._best is None else f", best value {self._best_value:.4g}"
+        return (
+            f"{type(self).__name__}({options}): {self.asked:,} of {plural(self.budget, 'query', 'queries')} asked{best}"
+        )
 
     @property
     def remaining(self) -> int:

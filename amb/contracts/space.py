@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.errors import CandidateError, SpecError
 from amb.spec import explained, whole_number
+from amb.text import plural
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -23,7 +24,7 @@ FARTHEST = 1e100
 """Largest coordinate of an axis, so that sums and differences of coordinates stay finite."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Space:
     """A grid of `d` dimensions; dimension `j` has `levels[j]` levels.
 
@@ -102,6 +103,17 @@ class Space:
     def d(self) -> int:
         """Number of dimensions."""
         return self.levels.size
+
+    def __repr__(self) -> str:
+        axes = f", {self.grid} grid in [{self.low:g}, {self.high:g}]" if self.kind == "ordinal" else ""
+        return f"<{self.kind} space: {self.size}{axes}, {self.prior} prior>"
+
+    @property
+    def size(self) -> str:
+        """Dimensions and levels in words: "128 dimensions of 64 levels"."""
+        least, most = int(self.levels.min()), int(self.levels.max())
+        levels = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+        return f"{plural(self.d, 'dimension')} of {levels} levels"
 
     @property
     def ordinal(self) -> bool:

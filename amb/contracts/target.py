@@ -16,6 +16,7 @@ from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, unknown
 from amb.spec import Value
+from amb.text import angled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +62,9 @@ class Target(ABC):
     """Whether it may respond in another thread while solvers think; see `Problem.threaded`."""
     composer: Composer | None = None
     """Creates problems; `amb.target` sets it on the target that it returns."""
+
+    def __repr__(self) -> str:
+        return angled(self, lambda: f"target {self.name}: {size(self.shape)} images, {self.activation}")
 
     @property
     @abstractmethod

@@ -1,6 +1,7 @@
 """How far an experiment is, in a few lines."""
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from itertools import groupby
 
 import numpy as np
@@ -9,6 +10,40 @@ from amb.lab.experiment import Search
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
 from amb.text import plural
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a search stands.
+
+    Attributes:
+        search: its name.
+        best: the stimulus with the highest mean response; None before the first response.
+        response: that mean; None like `best`.
+        trials: over how many trials it is taken.
+        references: mean response to the reference images, to compare with; None without one.
+    """
+
+    search: str
+    best: str | None
+    response: float | None
+    trials: int
+    references: float | None
+
+
+def record(lab: Laboratory) -> dict[str, object]:
+    """What `amb lab status --json` prints: the same keys at any time, numbers as numbers."""
+    history = lab.history
+    block = history.open_block
+    return {
+        "planned": len(history.trials),
+        "trials": lab.experiment.trials,
+        "blocks": len(history.blocks),
+        "without_response": lost(history),
+        "open_block": block,
+        "missing": [] if block is None else list(history.missing(block)),
+        "searches": [asdict(standing(history, search)) for search in lab.experiment.searches],
+    }
 
 
 def facts(lab: Laboratory) -> dict[str, object]:
@@ -23,21 +58,30 @@ def facts(lab: Laboratory) -> dict[str, object]:
         missing = history.missing(block)
         state["open block"] = f"{block}, which lacks {plural(len(missing), 'trial')}: {ranges(missing)}"
     for search in experiment.searches:
-        best = history.leader(search)
-        values = history.responses(best, search.neurons) if best else np.zeros(0)
-        state[f"search {search.name}"] = (
-            f"{best}, mean response {values.mean():.4g} in {plural(len(values), 'trial')}{_references(history, search)}"
-            if best
-            else "no response yet"
-        )
+        state[f"search {search.name}"] = _in_words(standing(history, search))
     return state
 
 
-def _references(history: History, search: Search) -> str:
-    """The mean response to the references, to compare with."""
-    values = [history.responses(name, search.neurons) for name in history.references]
-    seen = np.concatenate(values) if values else np.zeros(0)
-    return f"; references {seen.mean():.4g}" if len(seen) else ""
+def standing(history: History, search: Search) -> Standing:
+    """How a search stands."""
+    best = history.leader(search)
+    values = history.responses(best, search.neurons) if best else np.zeros(0)
+    compared = [history.responses(name, search.neurons) for name in history.references]
+    seen = np.concatenate(compared) if compared else np.zeros(0)
+    return Standing(
+        search.name,
+        best or None,
+        float(values.mean()) if best else None,
+        len(values),
+        float(seen.mean()) if len(seen) else None,
+    )
+
+
+def _in_words(stands: Standing) -> str:
+    if stands.best is None:
+        return "no response yet"
+    references = "" if stands.references is None else f"; references {stands.references:.4g}"
+    return f"{stands.best}, mean response {stands.response:.4g} in {plural(stands.trials, 'trial')}{references}"
 
 
 def lost(history: History) -> int:

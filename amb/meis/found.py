@@ -16,12 +16,13 @@ from amb.meis.evolution import animate, check_animation, evolution_of
 from amb.spec import ProblemId, Spec, without_noise
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
+from amb.text import plural
 
 INPUT_OPTIONS = ("input", "deviation")
 """Options of a problem that change how its image is shown, not which image it is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Found:
     """Most exciting inputs and the problems that they solve.
 
@@ -34,6 +35,10 @@ class Found:
     table: pd.DataFrame
     problem: Callable[[str], Problem]
     load: Callable[[str], tuple[RunRecord, Trace]]
+
+    def __repr__(self) -> str:
+        problems = plural(self.table["problem"].nunique(), "problem")
+        return f"<{plural(len(self.table), 'most exciting input')} of {problems}>"
 
     def groups(self) -> Iterator[tuple[list[str], pd.DataFrame]]:
         """Problems that share generator and target, which can be measured together, and their rows."""

@@ -26,7 +26,7 @@ PRESENTATIONS = 100
 """Noisy presentations over which class probabilities are averaged (section 4.3 of the paper)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measures:
     """What is measured for most exciting inputs; `amb.meis.columns` says what the columns of each table hold.
 
@@ -49,6 +49,9 @@ class Measures:
     ratios: pd.DataFrame
     natural: Mapping[str, NaturalResponses | None]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<amb.Measures: {plural(len(self.found.table), 'input')}; tables {', '.join(self.tables)}>"
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:

@@ -92,6 +92,9 @@ class PublishedStudy:
         if not (self.folder / RUNS).is_file():
             raise StudyError(f"{folder} is not a published study (it has no {RUNS}); `amb publish` makes one")
 
+    def __repr__(self) -> str:
+        return f"<published study {self.folder}>"
+
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest of the study that was published."""

@@ -53,6 +53,9 @@ class Study:
                 f"cannot create the study folder {self.folder}: {cause.strerror or cause}; choose another with --study"
             ) from cause
 
+    def __repr__(self) -> str:
+        return f"<study {self.folder}>"
+
     @property
     def manifest(self) -> Manifest:
         """The manifest; an empty one before the first `describe`."""

@@ -39,6 +39,9 @@ class NetworkFamily(Family):
         self.generator, self.target = generator, target
         self._pairs: dict[str, Pair] = {}
 
+    def __repr__(self) -> str:
+        return f"<family {self.name}>"
+
     @property
     def name(self) -> str:
         """``<generator>/<target>``."""

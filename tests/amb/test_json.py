@@ -150,6 +150,8 @@ def test_failures_and_findings_are_as_documented(place: Path) -> None:
     state = printed("study status bad")
     assert state["failures"]
     check(state["failures"], "`failures`, each")
+    check(state["under_way"], "`under_way`")
+    check(state["interrupted"], "`under_way`")
     (run, *_) = (place / "bad" / "runs").glob("*.parquet")
     run.write_bytes(b"damaged")
     found = printed("study doctor bad")
@@ -183,4 +185,8 @@ def test_an_experiment_is_as_documented() -> None:
     simulated = CliRunner().invoke(app, ["lab", "simulate", "lab", "-p", "toy/small-max-a/sn1/0"])
     assert simulated.exit_code == 0, simulated.output
     check(printed("lab tell lab lab/responses/block-001.csv"), "`amb lab tell`, each file")
-    check(printed("lab status lab"), "`amb lab status`")
+    state = printed("lab status lab")
+    check(state, "`amb lab status`")
+    check(state["searches"], "`searches`, each")
+    assert state["searches"][0]["response"] is not None
+    assert state["planned"] > 0

@@ -1,14 +1,17 @@
 """A published study: small, complete, and comparable with new runs."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import amb
 from amb.catalogue.plugins import find, load_file
+from amb.cli.app import app
 from amb.comparison.compare import reopen
 from amb.errors import StudyError
 from amb.study.published import PublishedStudy, open_study, publish
@@ -103,3 +106,13 @@ def test_damage_is_found(made: Path) -> None:
 def test_nothing_to_publish_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no finished run"):
         publish(Study(tmp_path / "empty"), tmp_path / "out")
+
+
+def test_the_command_says_sizes_and_refuses_in_a_line(made: Path) -> None:
+    """A small study has kilobytes, not 0.00 MB; what is published already is refused without a box about usage."""
+    done = CliRunner().invoke(app, ["publish", str(made / "study"), str(made / "again")])
+    assert done.exit_code == 0
+    assert re.search(r"runs\.parquet \([1-9]\d* kB\)", done.stdout.replace("\n", ""))
+    refused = CliRunner().invoke(app, ["publish", str(made / "published"), str(made / "again")])
+    assert isinstance(refused.exception, StudyError)
+    assert "is already published: copy its two files" in str(refused.exception)
