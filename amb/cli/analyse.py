@@ -84,7 +84,8 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
         print_rows(
             [{str(name): _short(value) for name, value in row.items()} for row in shown[known].to_dict("records")],
             as_json=False,
-            caption=f"{target} through {generator}, means over units; apart: distance of a unit's inputs (random: 1)",
+            caption=f"{target} through {generator}, means over units; "
+            + "; ".join(f"{name}: {words}" for name, words in _MEANINGS.items() if name in known),
         )
     for row in ratios.itertuples():
         interval = "" if row.low != row.low else f" ({row.low:.2f} to {row.high:.2f})"  # NaN: too few units
@@ -92,6 +93,14 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
             f"{row.layer}: {row.second} reaches {row.ratio:.2f}{interval} of the activation by {row.first}, "
             f"{plural(row.units, 'unit')}"
         )
+
+
+_MEANINGS = {
+    "entropy": "of the class probabilities (1: undecided)",
+    "selectivity": "for one class of natural images (0 to 1)",
+    "apart": "distance of a unit's inputs in latent space (random: 1)",
+    "similarity": "correlation of their pixels",
+}
 
 
 def _short(value: object) -> object:

@@ -21,11 +21,17 @@ def _with_words(parameters: list[Any], context: Any) -> list[Any]:
             parameter.metavar = ""  # otherwise <bool>, as if `--json true` were right
         elif isinstance(parameter, TyperOption) and parameter.metavar is None and hasattr(parameter, "display_type"):
             parameter.metavar = _VALUES.get(str(parameter.display_type(context)).strip("<>").lower())
-        if isinstance(parameter, TyperOption) and isinstance(parameter.default, str) and "," in parameter.default:
-            spaced = parameter.default.replace(",", ", ")  # can be wrapped in a narrow terminal
+        if isinstance(parameter, TyperOption) and (words := _default_in_words(parameter)):
             # A text as `show_default` would be shown in parentheses, like a tuple of Python's.
-            setattr(parameter, "_get_default_string", lambda spaced=spaced, **_: spaced)  # noqa: B010
+            setattr(parameter, "_get_default_string", lambda words=words, **_: words)  # noqa: B010
     return parameters
+
+
+def _default_in_words(option: TyperOption) -> str:
+    """The default as help shows it, where that is not the value itself; a list can be wrapped in a narrow terminal."""
+    if isinstance(option.show_default, str):
+        return option.show_default
+    return option.default.replace(",", ", ") if isinstance(option.default, str) and "," in option.default else ""
 
 
 def _name_argument(argument: TyperArgument) -> None:

@@ -66,6 +66,10 @@ def _print(found: "Population", *, as_json: bool) -> None:
         return
     share = found.budget // len(found.neurons)
     print()
+    size = f"{plural(len(found.neurons), 'neuron')}, {found.budget:,} presentations: {share:,} of each neuron's search."
+    if found.gains["closed"].isna().all():
+        _print_activations(found, size)
+        return
     print_rows(
         [
             {
@@ -77,8 +81,7 @@ def _print(found: "Population", *, as_json: bool) -> None:
             for row in found.gains.itertuples()
         ],
         as_json=False,
-        caption=f"{len(found.neurons)} neurons, {found.budget:,} presentations: {share:,} of each neuron's search. "
-        "Gap closed: between chance and the best known value, mean over neurons.",
+        caption=f"{size} Gap closed: between chance and the best known value, mean over neurons.",
     )
     print()
     print_rows(
@@ -102,6 +105,31 @@ def _print(found: "Population", *, as_json: bool) -> None:
         "share of neurons and seeds that did, and how many times fewer they are than with separate searches; "
         "95% intervals, paired over neurons.",
     )
+    _print_failures(found)
+
+
+def _print_activations(found: "Population", size: str) -> None:
+    """What can be said of neurons without reference points: the activations that the searches reach."""
+    from amb.cli.show import print_rows
+    from amb.text import activation
+
+    means = found.runs.groupby(["solver", "searches"], sort=False)["final"].mean()
+    print_rows(
+        [
+            {"solver": solver, "searches": way, "activation": activation(value)}
+            for (solver, way), value in means.items()
+        ],
+        as_json=False,
+        caption=f"{size} Activations: means over neurons and seeds. These neurons have no stored reference points "
+        "(chance, best known value), so how many presentations sharing saves is not measured; problems of suites have "
+        "them.",
+    )
+    _print_failures(found)
+
+
+def _print_failures(found: "Population") -> None:
+    from amb.text import plural
+
     failed = int(found.runs["failed"].sum())
     if failed:
         print(f"{plural(failed, 'run')} failed; `amb study status {found.study.folder}` says why")

@@ -24,7 +24,7 @@ def references(
         typer.Option(
             "--out",
             help="Folder for the JSON files, <suite>-<version>.json.",
-            show_default="here",
+            show_default="the current folder",
             parser=user_path,
         ),
     ] = Path(),

@@ -1,18 +1,21 @@
 """Neurons that are recorded together: one presentation answers for all, runs of a study like any others."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import amb
 from amb import FunctionProblem, Space
 from amb.catalogue.given import Given, name_solvers
 from amb.catalogue.noise import observed_with
 from amb.catalogue.solvers import resolve
+from amb.cli.app import app
 from amb.comparison.population import WAYS, Population
 from amb.contracts.problem import Problem
 from amb.errors import CandidateError, SolverError, SpecError, StudyError
@@ -263,3 +266,13 @@ def test_the_command_prints_what_sharing_saves(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == files
     gain = {row["searches"]: row["gain"] for row in printed["gains"]}
     assert gain["recommend all"] > 0.05
+
+
+def test_without_reference_points_the_command_shows_activations(tmp_path: Path) -> None:
+    """Not a table of dashes, and below it the legend of a table that is not there."""
+    words = ["population", "-s", "one-plus-lambda", "-p", "toy/snn-cnn/sn1/0..1", "-b", "12", "--seeds", "1"]
+    done = CliRunner().invoke(app, [*words, "--study", str(tmp_path)], env={"COLUMNS": "80"}, catch_exceptions=False)
+    said = " ".join(done.stdout.split())
+    assert re.search(r"one-plus-lambda recommend all 0\.\d{3}", said)
+    assert "have no stored reference points" in said
+    assert "expected runtime" not in said
