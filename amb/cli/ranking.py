@@ -42,7 +42,9 @@ def left_out_line(analysis: "Analysis", *, width: int) -> str:
     """Which columns `ranking_table` leaves out for lack of width, and where they are; "" if it shows all."""
     _, left_out = _fitting(analysis, width)
     names = ", ".join(r.column.title.partition(",")[0] for r in left_out)  # without units
-    return f"Too narrow for {names}: widen the terminal, or see report.md or --json." if left_out else ""
+    return (
+        f"Left out for lack of width: {names}. See them in a wider terminal, report.md or --json." if left_out else ""
+    )
 
 
 def _fitting(analysis: "Analysis", width: int) -> tuple[list["_Rendered"], list["_Rendered"]]:

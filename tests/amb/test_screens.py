@@ -99,7 +99,7 @@ COMMANDS = [
 
 def words(text: str) -> set[str]:
     """The words of an output without figures, which differ between two calls, and without commas between names."""
-    text = re.sub(r"Too narrow for .*?--json\.", "", text, flags=re.DOTALL)
+    text = re.sub(r"Left out for lack of width: .*?--json\.", "", text, flags=re.DOTALL)
     return {re.sub(r"[\d.,:]+", "#", word.strip(",")) for word in text.split()}
 
 

@@ -55,8 +55,8 @@ def test_columns_that_do_not_fit_are_named_with_where_to_see_them(comparison: Re
     """Every column is either in the table or in that line."""
     heads = " ".join(printed(comparison, width)[:-3]).split()
     line = left_out_line(comparison.analysis, width=width)
-    assert not line or line.endswith("widen the terminal, or see report.md or --json.")
-    names = line.removeprefix("Too narrow for ").partition(": widen")[0].split(", ") if line else []
+    assert not line or line.endswith("See them in a wider terminal, report.md or --json.")
+    names = line.removeprefix("Left out for lack of width: ").partition(". See")[0].split(", ") if line else []
     for title in (column.title for column in known(ranking_columns(), comparison.analysis.table).values()):
         assert title.partition(",")[0] in names or set(title.split()) <= set(heads), title
     assert left_out_line(comparison.analysis, width=300) == ""
