@@ -67,9 +67,14 @@ class ReportData:
 
 
 class Report(ABC):
-    """Writes one kind of file about a comparison; created without arguments, then `write` is called once."""
+    """Writes one kind of file about a comparison; created without arguments, then `write` is called once.
+
+    Attributes:
+        replaces: folders in the report's that it writes anew as a whole, so that old files need not be kept for it.
+    """
 
     plugin_kind: ClassVar[str] = "reports"
+    replaces: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def write(self, data: ReportData, folder: Path) -> list[Path]:

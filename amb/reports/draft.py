@@ -3,7 +3,8 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _open_drafts: set[Path] = set()
 
 
 @contextmanager
-def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
+def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = ()) -> Iterator[Path]:
     """A copy of a folder, which takes the folder's place when the block ends without an error.
 
     If the process is killed, or the disk is full, the folder stays as it was, and the next draft deletes what is left.
@@ -29,6 +30,7 @@ def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
     Args:
         folder: made if missing; nobody else writes into it directly.
         empty: begin with an empty folder, so that nothing of the old one is kept.
+        replaced: folders in it that will be written anew and are not copied; where that fails, the old one is kept.
 
     Raises:
         OSError: the folder, or the one above it, cannot be written.
@@ -43,11 +45,11 @@ def draft_of(folder: Path, *, empty: bool = False) -> Iterator[Path]:
             seen: Stamps = {}
             if not empty:
                 with _turn(folder):
-                    seen = _copy(folder, draft)
+                    seen = _copy(folder, draft, replaced)
             yield draft
             with _turn(folder):
                 if not empty:
-                    _take_over(folder, draft, seen)
+                    _take_over(folder, draft, seen, replaced)
                 if _open_drafts.isdisjoint(folder.parents):
                     _flush(draft)
                 _replace(folder, draft)
@@ -68,23 +70,36 @@ def _new_draft(folder: Path) -> tuple[Path, Claim]:
     return draft, enter(draft, alone=True) or unlocked()
 
 
-def _copy(folder: Path, draft: Path) -> Stamps:
+def _copy(folder: Path, draft: Path, replaced: Collection[str]) -> Stamps:
     """Copy the folder, if there is one; returns what its files were."""
+
+    def left_out(place: str, names: list[str]) -> list[str]:
+        return [name for name in names if name in replaced] if Path(place) == folder else []
+
     if folder.is_dir():
-        shutil.copytree(folder, draft, dirs_exist_ok=True)
+        shutil.copytree(folder, draft, dirs_exist_ok=True, ignore=left_out)
     return _stamps(draft)
 
 
 def _stamps(folder: Path) -> Stamps:
     """Time and size of every file, which a copy keeps and a writer changes."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {path.relative_to(folder): (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+    found: Stamps = {}
+    for place, _, names in os.walk(folder):
+        within = Path(place).relative_to(folder)
+        for name in names:
+            state = os.lstat(os.path.join(place, name))
+            if stat.S_ISREG(state.st_mode):
+                found[within / name] = (state.st_mtime_ns, state.st_size)
+    return found
 
 
-def _take_over(folder: Path, draft: Path, seen: Stamps) -> None:
+def _take_over(folder: Path, draft: Path, seen: Stamps, replaced: Collection[str]) -> None:
     """Copy what others have written into the folder since it was copied, unless it was written here, too."""
     here = _stamps(draft)
+    done = {name for name in replaced if (draft / name).exists()}
     for file, stamp in _stamps(folder).items():
+        if file.parts[0] in done:
+            continue
         if stamp != seen.get(file) and here.get(file) == seen.get(file):
             (draft / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / file, draft / file)
@@ -101,12 +116,10 @@ def _replace(folder: Path, draft: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_dir():
-            flush_folder(path)
-        else:
-            flush_file(path)
-    flush_folder(folder)
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            flush_file(Path(place, name))
+        flush_folder(Path(place))
 
 
 def _delete_leftovers(folder: Path) -> None:

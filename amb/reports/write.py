@@ -3,12 +3,13 @@
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
 from amb.comparison.result import Comparison
-from amb.errors import SpecError, StudyError
+from amb.errors import AmbError, SpecError, StudyError
 from amb.foreign import in_a_line
 from amb.interruption import from_user
 from amb.reports.contract import Report, ReportData, StudyReport
@@ -55,11 +56,20 @@ def write_reports(
     place = comparison.study.folder / "report"
     try:
         _refuse_links(place)
-        with draft_of(place) as draft:
+        with draft_of(place, replaced=_replaced(chosen)) as draft:
             written = _write_all(chosen, comparison, draft, place)
     except OSError as cause:
         raise _unwritable(place, cause) from cause
     return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
+
+
+def _replaced(chosen: Sequence[Plugin]) -> list[str]:
+    """Folders that amb's own reports among these will write anew."""
+    names: list[str] = []
+    for plugin in chosen:
+        with suppress(AmbError):  # that it cannot be imported is said when it is its turn
+            names += load_class(plugin, Report).replaces if is_own(plugin) else ()
+    return names
 
 
 def is_own(plugin: Plugin) -> bool:
@@ -169,6 +179,17 @@ def _unwritable(folder: Path, cause: OSError) -> StudyError:
 
 def _refuse_links(folder: Path) -> None:
     """Refuse a report folder with links: a third party's study must not cause writes outside it."""
-    for path in (folder, *folder.rglob("*")):
-        if path.is_symlink():
-            raise StudyError(f"{path} is a symbolic link, and reports are not written through links; delete it")
+    link = str(folder) if folder.is_symlink() else _link_in(folder) if folder.is_dir() else None
+    if link is not None:
+        raise StudyError(f"{link} is a symbolic link, and reports are not written through links; delete it")
+
+
+def _link_in(folder: str | Path) -> str | None:
+    """A symbolic link in a folder or below it; exports have thousands of files, so only entries are looked at."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                return entry.path
+            if entry.is_dir(follow_symlinks=False) and (found := _link_in(entry.path)) is not None:
+                return found
+    return None

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,23 @@ def test_a_draft_within_a_draft_is_flushed_once_and_before_the_outer_one_is_seen
         monkeypatch.setattr("amb.reports.draft.flush_file", lambda path: flushed.append(path.name))
         (alone / "alone.dat").write_text("values")
     assert "alone.dat" in flushed
+
+
+def test_a_folder_that_is_written_anew_is_not_copied_and_is_kept_where_that_fails(tmp_path: Path) -> None:
+    """Thousands of old files of an export; nothing of them stays among the new ones, and none is lost without those."""
+    folder = tmp_path / "report"
+    for name in ("a", "coco/old/1", "coco/old/2"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("old")
+    with draft_of(folder, replaced=["coco", "ioh"]) as draft:
+        assert files(draft) == {"a": "old"}
+        with suppress(OSError), draft_of(draft / "coco", empty=True) as inner:
+            (inner / "half").write_text("half")
+            raise OSError("no room")
+    assert files(tmp_path) == {"report/a": "old", "report/coco/old/1": "old", "report/coco/old/2": "old"}
+    with draft_of(folder, replaced=["coco"]) as draft, draft_of(draft / "coco", empty=True) as inner:
+        (inner / "new").write_text("new")
+    assert files(tmp_path) == {"report/a": "old", "report/coco/new": "new"}
 
 
 def test_drafts_of_dead_processes_are_deleted_and_those_of_living_ones_are_not(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ class Coco(Report):
     the number.
     """
 
+    replaces = ("coco",)
+
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         exported = folder / "coco"
         names, written = {}, []

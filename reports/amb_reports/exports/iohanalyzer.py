@@ -15,6 +15,8 @@ from amb_reports.exports.series import Series, file_name, series
 class IOHanalyzer(Report):
     """`ioh/<solver>/`: a JSON index and a `.dat` file for each problem; activations are maximized."""
 
+    replaces = ("ioh",)
+
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         exported = folder / "ioh"
         suite = str(data.settings.get("suite") or "amb")
