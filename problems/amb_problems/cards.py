@@ -237,12 +237,11 @@ class ExactCard(GeneratorCard, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         source: the float32 generator that was rounded.
-        origin: the shipped checkpoint from whose weights the int8 ones are derived on loading; "": the tensors hold
-            them.
+        origin: the shipped checkpoint from whose weights the int8 ones are derived on loading.
     """
 
     source: str = ""
-    origin: str = ""
+    origin: str
 
 
 class ExactSNGANCard(ExactCard, frozen=True, kw_only=True, omit_defaults=True, tag="exact sngan"):

@@ -28,8 +28,7 @@ from amb_problems.training.decoder_scaling import scale
 from amb_problems.training.folding import fold
 from amb_problems.training.scaling import unrounded
 
-STORED = "cifar10-sngan-int8"
-DERIVED = "mnist-sngan-int8"
+NAME = "mnist-sngan-int8"
 
 
 def without_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +69,9 @@ def test_scaling_keeps_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sums_that_might_be_rounded_are_refused() -> None:
     """Two layers that are exact alone may not be exact when their outputs are added."""
-    tensors, card = checkpoint.load(STORED, ExactSNGANCard)
+    tensors, card = checkpoint.load(NAME, ExactSNGANCard)
     network = ExactSNGAN(card.shape)
-    layers = read_layers(network, tensors)
+    layers = read_layers(network, tensors, card.origin)
     check_sums(layers, network.sums())
     layers["blocks.0.shortcut"].shift.add_(8)
     with pytest.raises(CheckpointError, match=r"sum of blocks\.0\.conv, blocks\.0\.shortcut"):
@@ -84,7 +83,7 @@ def test_sums_that_might_be_rounded_are_refused() -> None:
 
 def test_derived_weights_are_those_that_were_rounded() -> None:
     """A file of factors goes with one float32 checkpoint; with another one, or altered, it gives no image at all."""
-    tensors, card = checkpoint.load(DERIVED, ExactSNGANCard)
+    tensors, card = checkpoint.load(NAME, ExactSNGANCard)
     assert sum(tensor.nbytes for tensor in tensors.values()) < 50_000
     network = ExactSNGAN(card.shape)
     layers = read_layers(network, tensors, card.origin)

@@ -32,20 +32,19 @@ class ExactModule(nn.Module):
         """The layers whose outputs are added to each other."""
 
 
-def read_layers(network: ExactModule, tensors: Mapping[str, Tensor], origin: str = "") -> dict[str, ExactLayer]:
-    """The layers in `tensors`, also put into `network` as float32.
+def read_layers(network: ExactModule, tensors: Mapping[str, Tensor], origin: str) -> dict[str, ExactLayer]:
+    """The layers of a checkpoint, also put into `network` as float32.
 
     Args:
         network: of the card's shape.
-        tensors: rounded weights, or what they are derived from.
-        origin: the float32 checkpoint from which they are derived; none, if they are not.
+        tensors: the checkpoint's; see `derivation`.
+        origin: the float32 checkpoint from whose weights the rounded ones are derived.
 
     Raises:
         CheckpointError: tensors are missing, of another type or size, sums might be rounded in float32, or the derived
             weights are others than those that were once rounded.
     """
-    if origin:
-        tensors = {**tensors, **_derived(network, tensors, origin)}
+    tensors = {**tensors, **_derived(network, tensors, origin)}
     layers = from_tensors(tensors, network.grids())
     check_sums(layers, network.sums())
     for name, layer in layers.items():
