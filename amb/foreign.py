@@ -6,8 +6,7 @@ else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generat
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from amb.interruption import from_user
 from amb.streams import Streams
@@ -34,8 +33,7 @@ def _text(error: BaseException) -> str:
     return " ".join(text[: 4 * _LONGEST].split())[:_LONGEST]
 
 
-@contextmanager
-def contained() -> Iterator[None]:
+class contained:
     """Call code of a plug-in, and undo what it must not leave behind.
 
     A change of the working directory is undone: relative paths of studies depend on it. So is a closed or replaced
@@ -43,20 +41,23 @@ def contained() -> Iterator[None]:
     A process that the code forked and that comes back from it, by returning or by an exception, ends here: it would go
     on as a second bench, which writes into the same files.
     """
-    process, before, streams, strict = os.getpid(), _directory(), Streams(), _warnings_as_errors()
-    try:
-        yield
-    finally:
-        if os.getpid() != process:
+
+    __slots__ = ("_before", "_process", "_streams", "_strict")
+
+    def __enter__(self) -> None:
+        self._process, self._before = os.getpid(), _directory()
+        self._streams, self._strict = Streams(), _warnings_as_errors()
+
+    def __exit__(self, *raised: object) -> None:
+        if os.getpid() != self._process:
             os._exit(1)
-        streams.restore()
+        self._streams.restore()
         for entry in _warnings_as_errors():
-            if entry not in strict:
+            if entry not in self._strict:
                 warnings.filters.remove(entry)  # type: ignore[attr-defined]
-        if before is not None:
+        if self._before is not None and _directory() != self._before:
             with suppress(OSError):
-                if _directory() != before:
-                    os.chdir(before)
+                os.chdir(self._before)
 
 
 def _warnings_as_errors() -> list[tuple[object, ...]]:

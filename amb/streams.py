@@ -20,6 +20,8 @@ _MOST_KEPT = 8
 class Streams:
     """The streams at one moment, so that `restore` can undo what a plug-in's code does to them afterwards."""
 
+    __slots__ = ("_files", "_stderr", "_stdout")
+
     def __init__(self) -> None:
         self._stdout, self._stderr = sys.stdout, sys.stderr
         self._files = _file(1), _file(2)
@@ -29,8 +31,11 @@ class Streams:
 
     def restore(self) -> None:
         """Reopen what was closed and put back what was replaced."""
-        for number, file in enumerate(self._files, 1):
-            now = _file(number)
+        files = _file(1), _file(2)
+        same = files == self._files and sys.stdout is self._stdout and sys.stderr is self._stderr
+        if same and not (getattr(sys.stdout, "closed", False) or getattr(sys.stderr, "closed", False)):
+            return  # as nearly always, and this is called for every batch
+        for number, (file, now) in enumerate(zip(self._files, files, strict=True), 1):
             if file is not None and now != file:
                 copy = _kept.get((number, file))
                 if copy is not None and _file(copy) == file:
