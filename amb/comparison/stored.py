@@ -78,7 +78,11 @@ def stored_notes(given: Given) -> list[str]:
     problems = [name for name, problem in given.problems.items() if isinstance(problem, StoredProblem)]
     notes = []
     if solvers:
-        notes.append(f"{_listed(solvers)} cannot be run here: stored runs are compared; --plugin names a solver's file")
+        verb = "is" if len(solvers) == 1 else "are"
+        notes.append(
+            f"{_listed(solvers)} {verb} known here from stored runs only, and these are compared; to run more, name "
+            "the solver's file with --plugin, or give its class in Python"
+        )
     if problems:
         notes.append(
             f"the network of {_listed(problems)} is not here: stored runs are compared, without images of these "

@@ -130,10 +130,9 @@ class Solver(metaclass=SolverType):
 
     def _in_words(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.given_options.items())
+        name = type(self).__name__ + (f"({options})" if options else "")
         best = "" if self._best is None else f", best value {self._best_value:.4g}"
-        return (
-            f"{type(self).__name__}({options}): {self.asked:,} of {plural(self.budget, 'query', 'queries')} asked{best}"
-        )
+        return f"{name}: {self.asked:,} of {plural(self.budget, 'query', 'queries')} asked{best}"
 
     @property
     def remaining(self) -> int:

@@ -118,7 +118,8 @@ def test_a_study_of_objects_is_read_without_them(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(again.ranking, first.ranking)
     assert again.verdict == first.verdict
     assert again.warnings == (
-        f"{__name__}:Local cannot be run here: stored runs are compared; --plugin names a solver's file",
+        f"{__name__}:Local is known here from stored runs only, and these are compared; to run more, name the solver's "
+        "file with --plugin, or give its class in Python",
         "the network of mine/bowl/only/0 is not here: stored runs are compared, without images of these problems",
     )
     assert set(again.meis()["problem"]) == {"toy/snn-cnn/sn1/3"}, "the images of the other network are still there"

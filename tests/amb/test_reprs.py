@@ -25,6 +25,7 @@ def test_objects_say_what_they_are() -> None:
     )
     solver = amb.solver("random[k=5]", problem.space, budget=1000, seed=1)
     assert repr(solver) == "RandomSearch(k=5): 0 of 1,000 queries asked".join("<>")
+    assert repr(amb.solver("random", problem.space, budget=1)) == "<RandomSearch: 0 of 1 query asked>"
     candidates = solver.ask()
     solver.tell(candidates, [0.25] * 5)
     assert repr(solver) == "RandomSearch(k=5): 5 of 1,000 queries asked, best value 0.25".join("<>")
