@@ -9,6 +9,8 @@ BEAT_SECONDS = 0.1
 STOPPED_SECONDS = 1.0
 """A beat that is this late, while the process used almost no processor, means that the process was stopped."""
 IDLE_SHARE = 0.1
+PROMPT_SECONDS = 50e-6
+"""Readings no further apart count as one: the thread can have had no processor between them at most this long."""
 
 
 class Clock:
@@ -33,14 +35,18 @@ class Clock:
     def now(self) -> float:
         """Seconds since some moment, for `since` in the same thread."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # a fork has no threads but its own
                 self._wall, self._busy = perf_counter(), process_time()
                 self._thread = Thread(target=self._keep_beating, name="amb-clock", daemon=True)
                 self._thread.start()
             while True:
+                begun = perf_counter()
                 waited = self._queue.seconds()
-                wall = self._beat()
-                if self._queue.seconds() == waited:  # otherwise the thread had no processor between the two readings
+                wall = perf_counter()
+                if wall - self._wall > STOPPED_SECONDS:
+                    wall = self._beat()
+                # Otherwise the thread may have had no processor between the two readings.
+                if wall - begun <= PROMPT_SECONDS or self._queue.seconds() == waited:
                     return wall - self._stopped - waited
 
     def since(self, start: float) -> float:

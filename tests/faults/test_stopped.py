@@ -102,3 +102,23 @@ def test_a_solver_does_not_pay_for_a_processor_that_others_have() -> None:
     passed, wall, own = map(float, run.stdout.split())
     assert wall > 1.2 * own, "the other process took no time"
     assert passed < own + (wall - own) / 4
+
+
+def test_a_forked_process_pays_for_its_idle_time() -> None:
+    """A fork has no threads but its own: its clock beats again, else short waits would add up to a stop."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system does not fork")
+    script = (
+        "import os\n"
+        "from time import perf_counter, sleep\n"
+        "from amb.clock import CLOCK\n"
+        "CLOCK.now()\n"
+        "child = os.fork()\n"
+        "if child: os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "start, wall = CLOCK.now(), perf_counter()\n"
+        "while perf_counter() - wall < 2.5:\n"
+        "    sleep(0.25)\n"
+        "    CLOCK.now()\n"
+        "os._exit(0 if CLOCK.since(start) > 2 else 1)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], timeout=120, check=True)
