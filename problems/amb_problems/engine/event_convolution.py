@@ -5,6 +5,7 @@ a processor without a dot product of bytes, adding the rows of weights that spik
 less, and gives the same integers.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from time import perf_counter
 
@@ -35,8 +36,10 @@ class EventConvolution:
     """
 
     def __init__(self, affine: Affine, side: int) -> None:
-        self._affine = affine
         self._output = (affine.output_side(side), affine.outputs)
+        # A strided 1x1 convolution reads few positions, and only their spikes are listed.
+        self._step = affine.stride if affine.kernel == 1 and affine.padding == 0 else 1
+        self._affine = replace(affine, stride=affine.stride // self._step)
         outputs, inputs = affine.weight.shape[:2]
         padded = -(-outputs // event_loops.LANES) * event_loops.LANES
         self._quartets = inputs % 4 == 0 and affine.kernel * inputs * 4 * padded * 2 <= _CACHED
@@ -53,6 +56,7 @@ class EventConvolution:
     def __call__(self, maps: Tensor) -> Tensor:
         """Currents float32 `[rows, side, side, outputs]` of uint8 maps `[rows, side, side, inputs]`, 0 or 1."""
         a, (side, outputs) = self._affine, self._output
+        maps = maps[:, :: self._step, :: self._step]
         currents = torch.empty((len(maps), side, side, outputs))
         event_loops.convolve(
             maps.contiguous().numpy(), self._rows, self._quartets, self._spill, self._scale, self._bias,
@@ -76,6 +80,7 @@ class EventConvolution:
             neuron: the neuron model.
         """
         a, (side, outputs), (frames, n) = self._affine, self._output, spikes.shape[:2]
+        spikes = spikes[:, :, :: self._step, :: self._step]
         out = torch.empty((frames, n, side, side, outputs), dtype=torch.uint8)
         added = torch.empty((frames, n, 0), dtype=torch.uint8) if shortcut is None else shortcut.view(frames, n, -1)
         event_loops.fire(

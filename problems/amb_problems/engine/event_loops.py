@@ -108,8 +108,10 @@ def _sum_map(spikes, rows, quartets, spill, kernel, stride, padding, inputs, sid
 @compiled(nogil=True)
 def _set_currents(sums, padded, outputs, scale, bias, out):  # type: ignore[no-untyped-def]
     for position in range(out.size // outputs):
+        # Slices with indices from 0, which the compiler turns into vectors.
+        summed, current = sums[position * padded :], out[position * outputs : (position + 1) * outputs]
         for u in range(outputs):
-            out[position * outputs + u] = np.float32(sums[position * padded + u]) * scale[u] + bias[u]
+            current[u] = np.float32(summed[u]) * scale[u] + bias[u]
 
 
 @compiled(nogil=True)
