@@ -96,6 +96,12 @@ def test_derived_weights_are_those_that_were_rounded() -> None:
     for name, change in altered.items():
         with pytest.raises(CheckpointError, match="not those that mnist-sngan was rounded to"):
             read_layers(network, {**tensors, name: change(tensors[name])}, card.origin)
+    for wrong in (tensors[DIGEST].float(), tensors[DIGEST][:8]):
+        with pytest.raises(CheckpointError, match="not those that mnist-sngan was rounded to"):
+            read_layers(network, {**tensors, DIGEST: wrong}, card.origin)
+    for rows in (torch.zeros(0), torch.zeros(3), torch.zeros(16, 2)):
+        with pytest.raises(CheckpointError, match=r"weights of blocks\.0\.up cannot be derived"):
+            read_layers(network, {**tensors, "blocks.0.up.rows": rows}, card.origin)
     with pytest.raises(CheckpointError, match="weights of linear cannot be derived"):
         read_layers(network, tensors, "cifar10-sngan")
     del tensors["blocks.0.up.rows"]

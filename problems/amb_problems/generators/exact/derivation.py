@@ -65,7 +65,7 @@ def derive(
             factors = Factors(tensors[f"{layer}.rows"], tensors[f"{layer}.columns"])
             product = factors.times(origin.arrange(source[origin.tensor].double()))
             weights[f"{layer}.weight"] = rounded_weights(product, tensors[f"{layer}.shift"])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
             raise CheckpointError(f"the weights of {layer} cannot be derived: {error}") from error
     return weights
 

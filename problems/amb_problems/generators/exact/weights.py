@@ -74,7 +74,8 @@ def _derived(network: ExactModule, tensors: Mapping[str, Tensor], origin: str) -
     source, card = checkpoint.load(origin)
     weights = derive(network.origins(), tensors, source)
     expected = tensors.get(DIGEST)
-    if expected is None or not torch.equal(expected, digest(weights, card.sha256)):
+    found = digest(weights, card.sha256)
+    if expected is None or expected.dtype != found.dtype or not torch.equal(expected, found):
         raise CheckpointError(
             f"the int8 weights are not those that {origin} was rounded to; take both checkpoints from one version of"
             " amb, or round it again with `amb train`"
