@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from amb.errors import CandidateError, SpecError
 from amb.spec import explained, whole_number
@@ -176,9 +176,7 @@ class Space:
         Raises:
             CandidateError: wrong shape, or a NaN.
         """
-        points = np.asarray(latents, dtype=np.float64)
-        if points.ndim != 2 or points.shape[1] != self.d:
-            raise CandidateError(f"latents must have shape [n, {self.d}], got {_shape(points, latents)}")
+        points = self._rows(latents, "latents", np.float64)
         if np.isnan(points).any():
             raise CandidateError("latents must not contain NaN: has a continuous solver diverged?")
         index = np.empty(points.shape, dtype=np.int64)
@@ -193,12 +191,7 @@ class Space:
         Raises:
             CandidateError: wrong shape, type or range.
         """
-        try:
-            index = np.asarray(candidates)
-        except ValueError as cause:  # rows of different lengths
-            raise CandidateError(f"candidates must have shape [n, {self.d}]: {cause}") from cause
-        if index.ndim != 2 or index.shape[1] != self.d:
-            raise CandidateError(f"candidates must have shape [n, {self.d}], got {_shape(index, candidates)}")
+        index = self._rows(candidates, "candidates")
         if index.dtype.kind not in "iu":
             raise CandidateError(f"candidates must be integers, got {index.dtype}")
         bad = (index < 0) | (index >= self.levels)
@@ -218,6 +211,17 @@ class Space:
         if not self.ordinal or self.prior == "uniform":
             return self.sample(n, rng)
         return self.nearest(rng.standard_normal((n, self.d)))
+
+    def _rows(self, given: ArrayLike, what: str, dtype: DTypeLike = None) -> "NDArray[Any]":
+        if np.ma.isMaskedArray(given):  # its data behind the mask are not values
+            raise CandidateError(f"{what} must not be masked")
+        try:
+            rows = np.asarray(given, dtype=dtype)
+        except (TypeError, ValueError, RuntimeError, OverflowError) as cause:  # ragged rows; a tensor with gradients
+            raise CandidateError(f"{what} must be numbers of shape [n, {self.d}]: {cause}") from cause
+        if rows.ndim != 2 or rows.shape[1] != self.d:
+            raise CandidateError(f"{what} must have shape [n, {self.d}], got {_shape(rows, given)}")
+        return rows
 
     def _axis(self, n: int) -> FloatArray:
         if self.kind == "categorical":

@@ -81,7 +81,7 @@ def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
     kinds = [name for name in ("response", "spikes", "time") if name in table]
     wide = [name for name in experiment.neurons if name in table]
     for name in ("response", "spikes"):
-        if len(trials) == 1 and len(table.get(name, ())) > 1:
+        if len(trials) == 1 and name in table and (len(table[name]) > 1 or (name == "spikes" and not table[name])):
             table[name] = [table[name]]  # one row of a matrix, which MATLAB and JSON write as a vector
     if len(kinds) + bool(wide) != 1:
         raise LabError(
@@ -188,7 +188,7 @@ def _number(value: Any, where: str) -> float | None:
     if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
         return None
     try:
-        if isinstance(value, bool) or (isinstance(value, str) and not is_plain_number(value)):
+        if isinstance(value, bool | bytes) or (isinstance(value, str) and not is_plain_number(value)):
             raise ValueError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -203,7 +203,8 @@ def _number(value: Any, where: str) -> float | None:
 
 
 def _flag(value: Any, where: str) -> bool:
-    text = str(int(value) if isinstance(value, bool | float) and value == value else value).strip().lower()
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    text = str(int(value) if whole else value).strip().lower()
     if text not in YES + NO:
         raise LabError(f"{where}: column rejected has {value!r}; expected 1 or 0")
     return text in YES

@@ -92,6 +92,29 @@ def test_columns_of_a_request_may_be_single_numbers() -> None:
     assert rows_of({"trial": [4, 5], "spikes": [60, []]}, ONE, "x") == [Row(4, "a", 5.0), Row(5, "a", 0.0)]
 
 
+def test_a_silent_neurons_only_trial_is_zero_spikes(tmp_path: Path) -> None:
+    """A rig that sends one trial's spikes as one list goes on when there are none."""
+    assert rows_of({"trial": 4, "spikes": [120, 130]}, ONE, "x") == [Row(4, "a", 10.0)]
+    assert rows_of({"trial": 4, "spikes": []}, ONE, "x") == [Row(4, "a", 0.0)]
+    assert rows_of({"trial": [4], "spikes": [[]]}, ONE, "x") == [Row(4, "a", 0.0)]
+    savemat(tmp_path / "s.mat", {"trial": 4, "spikes": np.zeros((0, 0))})
+    assert read(tmp_path / "s.mat", ONE) == {(4, "a"): 0.0}
+
+
+@pytest.mark.parametrize("flag", [0.5, -0.3, float("inf"), 2, b"1"])
+def test_a_flag_is_read_or_refused_and_never_rounded(flag: object) -> None:
+    with pytest.raises(LabError, match=r"column rejected has .*; expected 1 or 0"):
+        rows_of({"trial": [1, 2], "response": [3.0, 4.0], "rejected": [flag, 0]}, ONE, "x")
+    both = rows_of({"trial": [1, 2], "response": [3.0, 4.0], "rejected": [1.0, 0.0]}, ONE, "x")
+    assert both == [Row(1, "a", None), Row(2, "a", 4.0)]
+
+
+@pytest.mark.parametrize("cell", [b"1_0", b"1"])
+def test_bytes_are_no_numbers(cell: bytes) -> None:
+    with pytest.raises(LabError, match="expected a number"):
+        rows_of({"trial": [1], "response": [cell]}, ONE, "x")
+
+
 @pytest.mark.parametrize("column", ["trial", "response"])
 def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
     with pytest.raises(LabError, match="expected a number"):
