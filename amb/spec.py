@@ -167,17 +167,27 @@ def split_specs(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+_LONGEST_NAME = 200
+"""Bytes of a name. Nearly all file systems allow 255; temporary neighbours need some of them."""
+
+
 def user_path(path: str | os.PathLike[str]) -> Path:
     """A path that a user gave, with `~` expanded; every path passes here once, where it enters `amb`.
 
     Raises:
-        SpecError: it is empty, contains a zero byte, or names no user's home.
+        SpecError: it is empty, contains a zero byte, has a name that is too long for a file system or that is not
+            UTF-8, or names no user's home.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str):
         raise SpecError(f"{path!r:.80} is not a path: expected a text or a pathlib.Path")
     if not text or "\0" in text:
         raise SpecError(f"{text!r} is not a path; the current folder is '.'")
+    for name in Path(text).parts:
+        if (size := len(name.encode(errors="surrogatepass"))) > _LONGEST_NAME:
+            raise SpecError(f"{name[:40]}... has {size} bytes; choose a name of at most {_LONGEST_NAME}")
+        if not name.isprintable() and any("\ud800" <= one <= "\udfff" for one in name):
+            raise SpecError(f"{name!r:.80} is not UTF-8, which tables and pages need; rename the folder or file")
     try:
         return Path(text).expanduser()
     except RuntimeError as cause:  # no such user, or no home

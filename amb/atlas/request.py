@@ -12,6 +12,7 @@ from amb.contracts.family import Family
 from amb.contracts.problem import Problem
 from amb.contracts.target import Target, check_unit
 from amb.errors import AmbError, SpecError
+from amb.spec import user_path
 
 SOLVERS = "cma-diagonal,tt-b"
 BUDGET = 500
@@ -98,7 +99,7 @@ def make_request(
     by_layer = {layer: drawn(target, layer, units) for layer in asked}
     states: Sequence[Target] = ()
     if history:
-        folder = None if history is True else Path(str(history))
+        folder = None if history is True else user_path(history)
         states = target.states(folder)
         if not states:
             where = "are shipped with it" if folder is None else f"lie in {folder}"

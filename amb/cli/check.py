@@ -33,10 +33,11 @@ def check(
     from rich.markup import escape
 
     from amb.errors import SpecError
+    from amb.spec import user_path
     from amb.testing.check import check_solver, passed
 
     sys.path.insert(0, str(Path.cwd()))  # so that module:Class finds a module in the working directory
-    files = [Path(text) for text in solvers or [] if _is_file(text)]
+    files = [user_path(text) for text in solvers or [] if _is_file(text)]
     specs = [text for text in solvers or [] if not _is_file(text)]
     specs += _solvers_of(files if specs else [*files, *(plugin or [])])
     o.load_plugins(plugin)

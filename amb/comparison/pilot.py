@@ -13,6 +13,7 @@ import numpy as np
 
 from amb.comparison.compare import reopen
 from amb.errors import unknown
+from amb.spec import user_path
 from amb.stats.planning import Components, components
 from amb.study.durable import write_json
 
@@ -55,8 +56,8 @@ def find_pilot(name: str = DEFAULT) -> Pilot:
         StudyError: the folder is not a study, or a run is missing.
         AmbError: the study is too small for variance components.
     """
-    if Path(name).is_dir():
-        return read_pilot(Path(name))
+    if (folder := user_path(name)).is_dir():
+        return read_pilot(folder)
     published = {row["name"]: row for row in json.loads(TABLE.read_text(encoding="utf-8"))}
     if name not in published:
         raise unknown("study (neither a folder nor a published study)", name, published)

@@ -13,7 +13,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
 from amb.errors import DataError, SpecError
 from amb.meis.natural import WITHOUT_DATA, measure
-from amb.spec import ProblemId, explained, whole_number, without_noise
+from amb.spec import ProblemId, explained, user_path, whole_number, without_noise
 
 
 def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Problem]:
@@ -82,7 +82,7 @@ def natural_responses(problem: str, *, data: str | Path | None = None) -> Natura
         return shipped
     if data is None:
         raise DataError(f"{problem}: {WITHOUT_DATA.replace('--data', 'data=')}")
-    return measure(layer_problems(f"{parts.generator}/{parts.target}", parts.layer), family, Path(data))
+    return measure(layer_problems(f"{parts.generator}/{parts.target}", parts.layer), family, user_path(data))
 
 
 @explained("amb.histogram")

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from amb.contracts.space import DIMENSIONS
 from amb.errors import StudyError
@@ -23,7 +22,7 @@ from amb.study.manifest import Manifest, manifest_text, read_manifest
 from amb.study.recording import Recording
 from amb.study.runs import RunPlan, RunRecord, Trace, improvements
 from amb.study.study import Study
-from amb.study.tables import read_table
+from amb.study.tables import read_table, write_table
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
 from amb.study.untrusted import MEBIBYTE, plain
 
@@ -70,10 +69,7 @@ def publish(study: Study, folder: Path) -> list[Path]:
             f"{study.folder} takes {table.nbytes / MEBIBYTE:,.0f} MiB, too much for a published study; publish a part"
         )
     files = [folder / RUNS, folder / "manifest.json"]
-    write_whole(
-        files[0],
-        lambda path: pq.write_table(table, path, compression="zstd", compression_level=19, write_page_checksum=True),
-    )
+    write_table(files[0], table, level=19)
     write_whole(files[1], manifest_text(study.manifest))
     return files
 

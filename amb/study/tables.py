@@ -1,4 +1,4 @@
-"""Parquet files of third parties: columns and sizes in the footer are checked before data are read."""
+"""Parquet files: written whole, and read after columns and sizes in the footer, which may be foreign, are checked."""
 
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from amb.study.durable import write_whole
 from amb.study.untrusted import MEBIBYTE, check_file
 
 # Limits of a footer: its longest string (a traceback, a record) and its longest list (columns, row groups).
@@ -16,6 +17,25 @@ LONGEST_LIST = 1_000_000
 # Bytes of a number as Parquet counts it; numbers of 16 bits are stored as 32.
 WIDTHS = {"DOUBLE": 8, "INT64": 8, "INT96": 12, "FLOAT": 4, "INT32": 4, "BOOLEAN": 1}
 TEXT, FIXED_TEXT = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
+
+
+def write_table(path: Path, table: pa.Table, level: int | None = None) -> None:
+    """Replace a Parquet file; see `write_whole`.
+
+    Args:
+        path: the file.
+        table: its content.
+        level: of compression; by default the fast one.
+
+    Raises:
+        StudyError: the file cannot be written.
+    """
+
+    def write(place: Path) -> None:
+        with place.open("wb") as file:  # Arrow opens only paths that are UTF-8
+            pq.write_table(table, file, compression="zstd", compression_level=level, write_page_checksum=True)
+
+    write_whole(path, write)
 
 
 def read_table(

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from amb.contracts.space import DIMENSIONS, LEVELS, FloatArray, IntArray
 from amb.errors import StudyError
-from amb.study.durable import write_whole
 from amb.study.runs import RunRecord, Trace
-from amb.study.tables import read_table
+from amb.study.tables import read_table, write_table
 from amb.study.untrusted import MEBIBYTE, parse_json
 
 # Limits on what is read: numbers in a run's trace, bytes of a run's file.
@@ -99,7 +97,7 @@ def write_run(path: Path, record: RunRecord, trace: Trace) -> None:
     batch = to_batch(trace.candidates, trace.values, trace.clean)
     metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
     table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
-    write_whole(path, lambda place: pq.write_table(table, place, compression="zstd", write_page_checksum=True))
+    write_table(path, table)
 
 
 def read_run(path: Path) -> tuple[RunRecord, Trace]:

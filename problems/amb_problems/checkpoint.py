@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from amb.errors import CheckpointError, unknown
+from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
 from amb_problems.cards import AnyCard, Card, as_json, parse
@@ -148,7 +149,7 @@ def _package_folder() -> Path:
 
 def _locate(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path) or os.sep in name_or_path or name_or_path.endswith(_TENSORS):
-        return _base(Path(name_or_path))
+        return _base(user_path(name_or_path))
     base = _package_folder() / name_or_path
     if not any(base.with_name(base.name + suffix).is_file() for suffix in (_CARD, _TENSORS)):
         raise unknown("checkpoint", name_or_path, shipped(), CheckpointError)

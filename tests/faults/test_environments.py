@@ -16,7 +16,7 @@ from amb.catalogue.plugins import load_file
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError, SpecError
 from amb.run.plan import make_plan, parse_seeds
-from amb.study.published import open_study
+from amb.study.published import open_study, publish
 from amb.study.study import Study
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
@@ -226,6 +226,44 @@ def test_home_is_expanded_everywhere(toy: Path, tmp_path: Path, monkeypatch: pyt
     assert made >= {"st", "published", "merged", "pages", "picture.png", "lab", "lab-report", "python", "saved"}
     with pytest.raises(SpecError, match="cannot expand"):
         Study("~nobody-of-that-name/st")
+
+
+# Names
+
+
+def test_names_that_no_file_can_have_are_refused_in_a_line(tmp_path: Path) -> None:
+    long = "x" * 300
+    for arguments in (
+        ["study", "status", long],
+        ["study", "doctor", long],
+        ["report", long],
+        ["merge", long, "other"],
+        ["leaderboard", long],
+        ["leaderboard", "other", "--out", long],
+        ["compare", "--solvers", "random", "--study", long],
+        ["plan", "--difference", "0.1", "--study", long],
+        ["demo", "--out", long],
+        ["check", "random", "--plugin", long],
+    ):
+        done = command(*arguments)
+        assert (done.returncode, b"Traceback" in done.stderr) == (2, False), arguments
+        assert b"choose a name of at most 200" in done.stderr, arguments
+    with pytest.raises(SpecError, match="is not UTF-8"):
+        open_study("st\udcff/study")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")
+def test_a_study_inside_a_folder_whose_name_is_not_utf8_is_finished(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder was copied from an old system, and commands name what is in it."""
+    old = tmp_path / "st\udcff"
+    old.mkdir()
+    monkeypatch.chdir(old)
+    amb.compare("random", "toy/bowl/near/0", budget=3, seeds=1, study="study")
+    study = Study(Path("study"))
+    assert [trace.values.size for _, trace in study.records()] == [3]
+    assert [file.exists() for file in publish(study, Path("published"))] == [True, True]
 
 
 # Arguments
