@@ -272,5 +272,6 @@ def whole_number(value: object, what: str, least: int, most: int | None = None) 
     if isinstance(value, bool) or number < least:
         raise SpecError(f"{what} must be a whole number of at least {least}, got {value!r}")
     if most is not None and number > most:
-        raise SpecError(f"{what} must be at most {most:,}, got a number of {number.bit_length()} bits")
+        got = f"{number:,}" if number < 10**15 else f"a number of {number.bit_length()} bits"
+        raise SpecError(f"{what} must be at most {most:,}, got {got}")
     return number

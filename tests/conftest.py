@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from amb.catalogue.plugins import load_file
 # Where tests run side by side, each has one core; read when torch and numba are imported first, so it stands here.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts the tests in the background has Ctrl-C ignored, also by what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Speed is proved by ratios in tests/benchmarks, never by a deadline on a shared machine.
 # The gate's examples are the same in every run, so that it never fails by chance;

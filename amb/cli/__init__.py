@@ -7,10 +7,10 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from amb.cli.complaints import complain
-from amb.cli.memory import lacks_memory
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user
+from amb.memory import lacks_memory
 from amb.streams import complete, unwritable
 
 NARROWEST = 20

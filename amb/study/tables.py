@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from amb.memory import lacks_memory
 from amb.study.durable import write_whole
 from amb.study.untrusted import MEBIBYTE, check_file
 
@@ -63,8 +64,20 @@ def read_table(
     Raises:
         OSError: the file does not exist, is not a regular file, or is too large.
         ValueError, pyarrow.ArrowException: it is not such a table, or declares more than it may.
+        MemoryError: there is not enough memory to read it, which says nothing about the file.
     """
     check_file(path, largest)
+    try:
+        return _read(path, most, decoded, expected, texts)
+    except (pa.ArrowException, OSError) as cause:
+        if lacks_memory(cause):
+            raise MemoryError(f"cannot read {path}: {cause}") from cause
+        raise
+
+
+def _read(
+    path: Path, most: int, decoded: int, expected: Callable[[pa.Schema], pa.Schema], texts: Sequence[str]
+) -> pa.Table:
     limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
     try:
         opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(texts), **limits)

@@ -30,6 +30,7 @@ CAPTIONS = {
     "compiling": "numba's cache",
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
+    "memory": "want of it",
     "interruption": "Ctrl-C and signals",
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",

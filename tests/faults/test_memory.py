@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amb.cli.memory import lacks_memory
+from amb.memory import lacks_memory
 
 COMMAND = ["run", "--solvers", "random", "--problems", "mnist-sngan/mnist-snn/sn1/0", "--budget", "20", "--seeds", "1"]
 
@@ -34,5 +34,6 @@ def test_want_of_memory_is_told_from_other_failures() -> None:
     assert lacks_memory(MemoryError())
     assert lacks_memory(OSError(12, "Cannot allocate memory"))
     assert lacks_memory(RuntimeError("can't start new thread"))
+    assert lacks_memory(OSError("Failed to launch worker thread: Resource temporarily unavailable"))  # Arrow
     assert not lacks_memory(OSError(28, "No space left on device"))
     assert not lacks_memory(ValueError("out of memory"))

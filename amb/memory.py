@@ -7,6 +7,7 @@ _WORDS = (
     "cannot allocate memory",
     "can't allocate memory",  # torch
     "can't start new thread",
+    "failed to launch worker thread",  # Arrow
     "out of memory",
     "std::bad_alloc",
 )
@@ -20,7 +21,7 @@ def lacks_memory(error: BaseException) -> bool:
         seen.add(id(current))
         if isinstance(current, MemoryError) or getattr(current, "errno", None) == errno.ENOMEM:
             return True
-        if isinstance(current, OSError | ImportError | RuntimeError):
+        if isinstance(current, OSError | ImportError | RuntimeError) or type(current).__module__ == "pyarrow.lib":
             text = str(current).lower()
             if any(words in text for words in _WORDS):
                 return True
