@@ -120,5 +120,5 @@ def test_a_space_or_a_budget_beyond_the_limits_is_refused(d: int, levels: int, q
 @pytest.mark.parametrize(("d", "levels"), [(2, 65_537), (1, 10**9), (10**6, 64), (65_536, 4096)])
 def test_a_space_that_cannot_be_stored_or_held_is_refused_before_it_is_made(d: int, levels: int) -> None:
     """Beyond 16 bits, levels would wrap around in silence."""
-    with pytest.raises(SpecError, match="too many|must be at most 65,536"):
+    with pytest.raises(SpecError, match=r"too many|must be at most 65,536"):
         Space.uniform(d, levels)
