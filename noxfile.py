@@ -103,10 +103,9 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def browser(session: nox.Session) -> None:
-    """The leaderboard page in Chromium; without Chromium these tests skip themselves and say so."""
-    session.run(
-        python(session), "-m", "pytest", "-q", "-m", "browser", "tests/reports", *session.posargs, external=True
-    )
+    """All pages in Chromium; without Chromium these tests skip themselves and say so."""
+    words = ("-m", "pytest", "-q", "-m", "browser", "tests/lab", "tests/paper", "tests/reports")
+    session.run(python(session), *words, *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none")

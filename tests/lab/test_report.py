@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from accessibility import violations_of
 
 from amb.errors import LabError
 from amb.lab.laboratory import Laboratory
@@ -61,6 +62,14 @@ def test_a_finished_experiment(folder: Path) -> None:
     table = pd.read_csv(folder / "report" / "trials.csv")
     assert len(table) == shown
     assert table["a"].isna().sum() == shown // 11
+
+
+@pytest.mark.browser
+def test_axe_finds_no_violation(folder: Path) -> None:
+    lab = new_experiment(folder, references=2)
+    finish(lab)
+    page_of(lab)
+    assert violations_of(folder / "report" / "report.html") == []
 
 
 def test_it_refers_to_nothing_elsewhere(folder: Path) -> None:

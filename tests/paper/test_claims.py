@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from accessibility import need_chromium, violations_of
 
 from amb.paper.effort import EFFORTS
 from amb.paper.layer_claims import dip, farther, growth
@@ -140,6 +141,7 @@ def test_runs_that_a_solver_refused_are_not_counted_as_slow() -> None:
 @pytest.mark.browser
 def test_the_command_ends_with_a_page_that_a_browser_shows(tmp_path: Path) -> None:
     """`amb paper --effort quick`, with fewer units and queries, writes verdicts and figures 5 to 11."""
+    need_chromium()
     words = "paper --effort quick --network snn-cnn --units 5 --budget 20 --curve-budget 30 --study p --json"
     command = [sys.executable, "-m", "amb", *words.split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -158,6 +160,7 @@ def test_the_command_ends_with_a_page_that_a_browser_shows(tmp_path: Path) -> No
     assert [f'id="figure-{number}"' in shot for number in (5, 6, 7, 8, 9, 10, 11)] == [True] * 7
     assert shot.count("<article") == 13
     assert sum(verdict in shot for verdict in set(verdicts)) == len(set(verdicts))
+    assert violations_of(page) == []
 
 
 def test_without_generators_the_command_takes_one_that_fits(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accessibility import load_axe, need_chromium, violations, violations_of
 
 import amb
 from amb.atlas.make import Atlas, atlas_of, plan_of, run
@@ -37,6 +38,7 @@ def page(atlas: Atlas) -> Path:
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[object]:
+    need_chromium()
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -83,6 +85,18 @@ def test_every_unit_has_its_image_and_nothing_goes_wrong(driver, page: Path, atl
     assert image.startswith('url("blob:')
     severe = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
     assert severe == []
+
+
+def test_axe_finds_no_violation(page: Path) -> None:
+    assert violations_of(page) == []
+
+
+def test_axe_finds_no_violation_in_an_open_sheet(driver, page: Path, atlas: Atlas) -> None:  # type: ignore[no-untyped-def]
+    best = atlas.measures.meis.reset_index(drop=True)
+    show(driver, page, f"input={best[best['best']].index[0]}")
+    until(driver, "return document.querySelector('#sheet[open] dl')")
+    load_axe(driver)
+    assert violations(driver) == []
 
 
 def test_the_page_shows_what_was_measured(driver, page: Path, atlas: Atlas) -> None:  # type: ignore[no-untyped-def]

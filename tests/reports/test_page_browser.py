@@ -6,14 +6,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from accessibility import load_axe, need_chromium, violations
 
 from amb.catalogue.plugins import load_file
 from amb.contracts.reference import Reference
@@ -115,8 +114,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM or not DRIVER:
-        pytest.skip("needs Debian's packages chromium and chromium-driver")
+    need_chromium()
     made = Browser(tmp_path_factory.mktemp("downloads"))
     yield made
     made.driver.quit()
@@ -849,24 +847,14 @@ def test_nothing_moves_after_a_link_has_landed(
     assert 0 <= browser.run(top, "gallery") <= 110
 
 
-AXE = """
-const done = arguments[0];
-axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done(
-  violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))));
-"""
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_no_violation(browser: Browser, small: SimpleNamespace, size: tuple[int, int], theme: str) -> None:
     """Every rule of axe-core, with all disclosures closed and open, with a filter, an explanation and runs open."""
-    if find_spec("axe_playwright_python") is None:
-        pytest.skip("needs the package axe-playwright-python, which carries axe-core")
-    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     browser.size(*size)
     browser.open(small.file, f"#theme={theme}")
     browser.run("drawStale(true)")
-    browser.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+    load_axe(browser.driver)
     for state in (
         "",
         "for (const part of document.querySelectorAll('details')) part.open = true; Hash.change({ columns: 'all' })",
@@ -876,7 +864,7 @@ def test_axe_finds_no_violation(browser: Browser, small: SimpleNamespace, size: 
     ):
         browser.run(state)
         time.sleep(0.3)
-        assert browser.driver.execute_async_script(AXE) == [], state
+        assert violations(browser.driver) == [], state
 
 
 def test_tables_have_one_tab_stop_and_say_what_they_hold(browser: Browser, small: SimpleNamespace) -> None:
