@@ -184,10 +184,14 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     if not text or "\0" in text:
         raise SpecError(f"{text!r} is not a path; the current folder is '.'")
     for name in Path(text).parts:
-        if (size := len(name.encode(errors="surrogatepass"))) > _LONGEST_NAME:
+        try:
+            size = len(name.encode())
+        except UnicodeEncodeError:
+            raise SpecError(
+                f"{name!r:.80} is not UTF-8, which tables and pages need; rename the folder or file"
+            ) from None
+        if size > _LONGEST_NAME:
             raise SpecError(f"{name[:40]}... has {size} bytes; choose a name of at most {_LONGEST_NAME}")
-        if not name.isprintable() and any("\ud800" <= one <= "\udfff" for one in name):
-            raise SpecError(f"{name!r:.80} is not UTF-8, which tables and pages need; rename the folder or file")
     try:
         return Path(text).expanduser()
     except RuntimeError as cause:  # no such user, or no home
@@ -246,6 +250,17 @@ def _described(parameter: Parameter) -> str:
     if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
         return f"{'*' if parameter.kind == Parameter.VAR_POSITIONAL else '**'}{parameter.name}"
     return parameter.name if parameter.default is Parameter.empty else f"{parameter.name}="
+
+
+def as_text(value: object, what: str) -> str:
+    """A text.
+
+    Raises:
+        SpecError: it is none.
+    """
+    if not isinstance(value, str):
+        raise SpecError(f"{what} must be a text, got {value!r:.80}")
+    return value
 
 
 def flag(value: object, what: str) -> bool:

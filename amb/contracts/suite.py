@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from amb.errors import SpecError
-from amb.spec import explained, whole_number
+from amb.spec import as_text, explained, whole_number
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class Suite:
 
     def __post_init__(self) -> None:
         for what, text in (("name", self.name), ("description", self.description)):
-            if not isinstance(text, str):
-                raise SpecError(f"a suite's {what} must be a text, got {text!r:.80}")
+            as_text(text, f"a suite's {what}")
         for what, number in (("version", self.version), ("budget", self.budget), ("number of seeds", self.seeds)):
             whole_number(number, f"a suite's {what}", 1)
         listed = self.problems

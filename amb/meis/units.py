@@ -11,9 +11,9 @@ from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
-from amb.errors import DataError, SpecError
+from amb.errors import DataError
 from amb.meis.natural import WITHOUT_DATA, measure
-from amb.spec import ProblemId, explained, user_path, whole_number, without_noise
+from amb.spec import ProblemId, as_text, explained, user_path, whole_number, without_noise
 
 
 def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Problem]:
@@ -22,8 +22,8 @@ def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Prob
     Raises:
         SpecError: no such family or layer.
     """
-    known = find_family(_text(family, "the family"))
-    check_unit(known.layers(), _text(layer, "the layer"), 0, family)
+    known = find_family(as_text(family, "the family"))
+    check_unit(known.layers(), as_text(layer, "the layer"), 0, family)
     return [known.problem(layer, unit, device=device) for unit in range(known.layers()[layer])]
 
 
@@ -60,7 +60,7 @@ def layer_scan(family: str, candidates: ArrayLike, *, device: str = "cpu") -> pd
         SpecError: no such family.
         CandidateError: wrong shape, type or range.
     """
-    known = find_family(_text(family, "the family"))
+    known = find_family(as_text(family, "the family"))
     units = [(layer, unit) for layer, number in known.layers().items() for unit in range(number)]
     problems = [known.problem(layer, unit, device=device) for layer, unit in units]
     responses = type(problems[0]).respond_together(problems, problems[0].images(candidates))
@@ -102,10 +102,10 @@ def histogram(problem: str, *, bins: int = 40, data: str | Path | None = None) -
         DataError, SpecError: see `natural_responses`.
     """
     bins = whole_number(bins, "the number of bins", 1, 1_000_000)
-    responses = natural_responses(problem, data=data)
     parts = ProblemId.parse(without_noise(problem))
     family = f"{parts.generator}/{parts.target}"
     check_unit(find_family(family).layers(), parts.layer, int(parts.unit) if parts.unit.isdecimal() else -1, family)
+    responses = natural_responses(problem, data=data)
     quantiles = responses.quantiles[responses.row[parts.layer, int(parts.unit)]].astype(np.float64)
     return shares_of(quantiles, bins)
 
@@ -119,9 +119,3 @@ def shares_of(quantiles: FloatArray, bins: int) -> tuple[FloatArray, FloatArray]
     below = np.interp(edges, values, SHARES[::-1][last], left=0.0, right=1.0)
     below[0] = 0.0
     return np.diff(below), edges
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise SpecError(f"{what} must be a text, got {value!r:.80}")
-    return value

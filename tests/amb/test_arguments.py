@@ -85,6 +85,21 @@ def test_a_result_refuses_figures_and_reports_without_a_name(tmp_path: Path) -> 
     assert result.save(tmp_path / "out", reports="csv")
 
 
+def refused_before(work: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a command says that refuses its arguments; it fails the test if `work`, a function's name, is called."""
+    from typer.testing import CliRunner
+
+    from amb.cli.app import app
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(work, never)
+    ended = CliRunner().invoke(app, words)
+    assert isinstance(ended.exception, amb.AmbError), ended.output
+    return str(ended.exception)
+
+
 @pytest.mark.parametrize(
     ("words", "work"),
     [
@@ -98,18 +113,9 @@ def test_a_result_refuses_figures_and_reports_without_a_name(tmp_path: Path) -> 
 def test_a_place_that_cannot_be_a_file_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], work: str, out: str
 ) -> None:
-    from typer.testing import CliRunner
-
-    from amb.cli.app import app
-
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("the work has begun")
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(work, never)
     Path("file").write_text("")
-    ended = CliRunner().invoke(app, [*words, out])
-    assert isinstance(ended.exception, amb.AmbError), ended.output
+    refused_before(work, [*words, out], monkeypatch)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
@@ -197,18 +203,8 @@ def test_an_error_within_a_function_of_ones_own_is_not_taken_for_a_wrong_call() 
 def test_an_unknown_kind_of_image_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], work: str, out: str
 ) -> None:
-    from typer.testing import CliRunner
-
-    from amb.cli.app import app
-
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("the work has begun")
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(work, never)
-    ended = CliRunner().invoke(app, [*words, out])
-    assert isinstance(ended.exception, amb.AmbError), ended.output
-    assert "unknown file extension" in str(ended.exception)
+    assert "unknown file extension" in refused_before(work, [*words, out], monkeypatch)
     assert not list(tmp_path.iterdir())
 
 

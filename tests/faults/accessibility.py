@@ -2,8 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +16,21 @@ const done = arguments[0];
 axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done(
   violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))));
 """
+
+
+def start_chromium(**logs: str) -> Any:
+    """A driver of a headless Chromium with these logs; skips the test where either is not installed."""
+    need_chromium()
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.binary_location = str(shutil.which("chromium"))
+    options.set_capability("goog:loggingPrefs", logs)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    driver.set_script_timeout(60)
+    return driver
 
 
 def need_chromium() -> None:
@@ -43,7 +56,8 @@ def violations(driver: Any) -> list[str]:
 def violations_of(page: Path) -> list[str]:
     """Violations of a page on a desktop and a phone, light and dark, with all disclosures open."""
     found = []
-    with _chromium() as driver:
+    driver = start_chromium()
+    try:
         for size in SIZES:
             for scheme in SCHEMES:
                 driver.set_window_size(*size)
@@ -54,21 +68,6 @@ def violations_of(page: Path) -> list[str]:
                 time.sleep(0.3)
                 load_axe(driver)
                 found += [f"{size} {scheme}: {one}" for one in violations(driver)]
-    return found
-
-
-@contextmanager
-def _chromium() -> Iterator[Any]:
-    need_chromium()
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.binary_location = str(shutil.which("chromium"))
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    driver.set_script_timeout(60)
-    try:
-        yield driver
     finally:
         driver.quit()
+    return found

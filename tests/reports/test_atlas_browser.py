@@ -1,13 +1,13 @@
 """The page of an atlas in a headless Chromium, as a person would use it."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from accessibility import load_axe, need_chromium, violations, violations_of
+from accessibility import load_axe, start_chromium, violations, violations_of
 
 import amb
 from amb.atlas.make import Atlas, atlas_of, plan_of, run
@@ -37,17 +37,8 @@ def page(atlas: Atlas) -> Path:
 
 
 @pytest.fixture(scope="module")
-def driver() -> Iterator[object]:
-    need_chromium()
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.binary_location = str(shutil.which("chromium"))
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(str(shutil.which("chromedriver")))
-    browser = webdriver.Chrome(options=options, service=service)
+def driver() -> Iterator[Any]:
+    browser = start_chromium(browser="ALL")
     yield browser
     browser.quit()
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from accessibility import load_axe, need_chromium, violations
+from accessibility import load_axe, start_chromium, violations
 
 from amb.catalogue.plugins import load_file
 from amb.contracts.reference import Reference
@@ -32,7 +31,6 @@ from amb_reports.page.payload import to_json
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HOSTILE = "</script><img src=x onerror='window.hacked=1'>|a,b[k=1]"
 DESKTOP, PHONE = (1366, 850), (390, 844)
 
@@ -41,21 +39,7 @@ class Browser:
     """Chromium and what it complained about or asked the network for."""
 
     def __init__(self, downloads: Path) -> None:
-        from selenium import webdriver
-
-        options = webdriver.ChromeOptions()
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--hide-scrollbars",
-        ):
-            options.add_argument(argument)
-        options.binary_location = str(CHROMIUM)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-        self.driver.set_script_timeout(60)
+        self.driver = start_chromium(browser="ALL", performance="ALL")
         self.downloads = downloads
         behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
         self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
@@ -114,7 +98,6 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    need_chromium()
     made = Browser(tmp_path_factory.mktemp("downloads"))
     yield made
     made.driver.quit()

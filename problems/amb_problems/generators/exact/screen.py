@@ -26,3 +26,8 @@ def shown(tones: Tensor, table: Tensor) -> Tensor:
     """Pixels uint8 of exact tones float32, of the same shape: the entry of the nearest multiple of the step."""
     entries = (tones * (1 << BITS)).round_().clamp_(-HALF, HALF - 1).to(torch.int32).add_(HALF)
     return table[entries]
+
+
+def passed_through(smooth: Tensor, tones: Tensor, table: Tensor) -> Tensor:
+    """The pixels of `shown` as float32, with the gradient of `smooth`, the brightness in 0..255 before rounding."""
+    return smooth + (shown(tones.detach(), table) - smooth).detach()

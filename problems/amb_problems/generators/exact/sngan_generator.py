@@ -51,11 +51,10 @@ class ExactSNGANGenerator(ExactGenerator):
         """
         import torch
 
-        from amb_problems.generators.exact.screen import shown
+        from amb_problems.generators.exact.screen import passed_through
 
         tones = self.network.tones(latents).permute(0, 2, 3, 1)
-        smooth: Tensor = (torch.tanh(tones) + 1) * 127.5
-        return smooth + (shown(tones.detach(), self.network.table) - smooth).detach()
+        return passed_through((torch.tanh(tones) + 1) * 127.5, tones, self.network.table)
 
     def _load(self) -> "nn.Module":
         import torch

@@ -35,12 +35,11 @@ class ExactVQVAEGenerator(ExactGenerator, VQVAEGenerator):
 
         Of one code at each position, they are those of `images`. Gradients flow straight through every rounding.
         """
-        from amb_problems.generators.exact.screen import shown
+        from amb_problems.generators.exact.screen import passed_through
 
         decoder, side = self.network.decoder, self._sizes.side
         tones = decoder(weights.view(len(weights), side, side, -1)).permute(0, 2, 3, 1)
-        smooth: Tensor = (tones + 1) * 127.5
-        return smooth + (shown(tones.detach(), decoder.table) - smooth).detach()
+        return passed_through((tones + 1) * 127.5, tones, decoder.table)
 
     def _load(self) -> "VQVAE":
         import torch
