@@ -32,6 +32,14 @@ class StudyError(AmbError):
     """A study folder that cannot be read, written or extended."""
 
 
+class UnreadableError(AmbError):
+    """A file that the system does not hand over: too many open files, no permission, a failing disk.
+
+    It says nothing about the file's content, so it is neither a `StudyError` nor any other error by which a file counts
+    as damaged: whoever moves damaged files away leaves this one alone.
+    """
+
+
 class LabError(AmbError):
     """A laboratory experiment's folder, settings or responses that cannot be used."""
 

@@ -18,7 +18,7 @@ from amb.contracts.reference import Reference
 from amb.errors import DataError
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_json
-from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
+from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 
 SCHEMA = 1
 LARGEST = 64 * MEBIBYTE
@@ -63,6 +63,7 @@ def load(file: Path) -> References:
 
     Raises:
         DataError: the file is missing, damaged, or has a different schema.
+        UnreadableError: it cannot be read.
     """
     try:
         content = json_object(read_bytes(file, LARGEST, links=True))
@@ -70,6 +71,8 @@ def load(file: Path) -> References:
         points = {name: Reference.from_content(point) for name, point in content["points"].items()}
         references = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        if not isinstance(error, FileNotFoundError):
+            refuse_unreadable(file, error)
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
     if schema != SCHEMA or digest != _digest(content):
         raise DataError(f"{file} is damaged or has a different schema; `amb references` writes a new one")

@@ -14,6 +14,7 @@ from amb.lab.journal import FILE as JOURNAL
 from amb.lab.journal import BlockPlanned, JournalContent
 from amb.lab.stimuli import Picture, png
 from amb.study.durable import flush_folder, make_folder, rename, write_whole
+from amb.study.untrusted import refuse_unreadable
 
 BLOCKS = "blocks"
 PRESENTATIONS = "presentations.csv"
@@ -171,4 +172,6 @@ def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
             raise ValueError("it has no rows")
         return shown
     except (OSError, ValueError, KeyError) as cause:
+        if not isinstance(cause, FileNotFoundError):
+            refuse_unreadable(path, cause)
         raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause

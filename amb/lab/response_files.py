@@ -26,7 +26,7 @@ from amb.lab.experiment import COLUMNS, Experiment
 from amb.lab.matlab import read_mat
 from amb.lab.responses import Row
 from amb.spec import is_plain_number
-from amb.study.untrusted import MEBIBYTE, read_bytes
+from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
 
 SUFFIXES = (".csv", ".parquet", ".mat")
 LARGEST = 1024 * MEBIBYTE
@@ -43,7 +43,8 @@ def read_responses(path: Path, experiment: Experiment) -> list[Row]:
     """The responses in a file.
 
     Raises:
-        LabError: the file cannot be read, its columns are not understood, or a value is impossible.
+        UnreadableError: the file cannot be read.
+        LabError: it is not of a known type, its columns are not understood, or a value is impossible.
     """
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".mat": _read_mat}
     reader = readers.get(path.suffix.lower())
@@ -56,6 +57,7 @@ def read_responses(path: Path, experiment: Experiment) -> list[Row]:
     except FileNotFoundError:
         raise LabError(f"there is no file {path}") from None
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, csv.Error) as cause:
+        refuse_unreadable(path, cause)
         why = getattr(cause, "strerror", None) or cause
         raise LabError(f"cannot read {path}: {why}") from cause
     return rows_of(columns, experiment, str(path))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amb.errors import AmbError
+from amb.errors import AmbError, UnreadableError
 from amb.lab.laboratory import Block, Laboratory, Receipt
 from amb.lab.response_files import SUFFIXES, read_responses
 from amb.study.durable import make_folder
@@ -23,10 +23,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was not recorded, and why. It is read again when it changes."""
+    """A file that was not recorded, and why.
+
+    It is read again when it changes, or at every look if the system did not hand it over (`unread`).
+    """
 
     file: Path
     reason: str
+    unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def watch(
     make_folder(inbox)
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
+    unread: dict[Path, Stamp] = {}
     block = lab.next_block()
     while block is not None:
         yield Wrote(block)
@@ -67,8 +72,14 @@ def watch(
                 if done.get(file) == stamp:
                     continue
                 if seen.get(file) == stamp:
-                    done[file] = stamp
-                    yield _tell(lab, file)
+                    outcome = _tell(lab, file)
+                    if not isinstance(outcome, Refused) or not outcome.unread:
+                        done[file] = stamp
+                    elif unread.get(file) == stamp:
+                        continue  # that was said
+                    else:
+                        unread[file] = stamp
+                    yield outcome
                 seen[file] = stamp
             if lab.history.missing(block.number):
                 sleep(every)
@@ -81,7 +92,7 @@ def _tell(lab: Laboratory, file: Path) -> Told | Refused:
     try:
         return Told(file, lab.tell(read_responses(file, lab.experiment), source=file.name))
     except AmbError as error:
-        return Refused(file, str(error))
+        return Refused(file, str(error), unread=isinstance(error, UnreadableError))
 
 
 def _files(folder: Path) -> dict[Path, Stamp]:

@@ -14,7 +14,7 @@ from amb.contracts.space import FloatArray
 from amb.errors import DataError
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
-from amb.study.untrusted import MEBIBYTE, json_object, load_array, read_bytes
+from amb.study.untrusted import MEBIBYTE, json_object, load_array, read_bytes, refuse_unreadable
 
 LARGEST = 4096 * MEBIBYTE
 
@@ -74,6 +74,7 @@ class Cache:
 
 
 def _damaged(file: Path, error: Exception) -> DataError:
+    refuse_unreadable(file, error)
     return DataError(f"{file} is damaged ({error}); delete it, and the same command measures it again")
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from amb.errors import AmbError, SpecError, StudyError
+from amb.errors import AmbError, SpecError, StudyError, UnreadableError
 from amb.run.dask_worker import work
 from amb.run.execute import CROWD, is_finished, refuse_unstorable, refuse_white_boxes
 from amb.run.limits import Limits
@@ -99,7 +99,7 @@ class DaskCluster:
                 if waiting:
                     with self._client(len(waiting)) as client:
                         _Session(client, study, watch, self.plugins, device, limits, retry).carry_out(waiting)
-            except StudyError as cause:
+            except (StudyError, UnreadableError) as cause:
                 study.log.write("error", "stopped", message=str(cause))
                 raise
             finally:

@@ -10,7 +10,7 @@ import numpy as np
 
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem, check_batching
-from amb.errors import AmbError, SpecError, StudyError
+from amb.errors import AmbError, SpecError, StudyError, UnreadableError
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
 from amb.run.descriptors import crowd_within
@@ -154,7 +154,7 @@ class _Execution:
                     self._watch.update(self._live.runs)
                     self._check(stop)
                     self._look_elsewhere()
-        except StudyError as cause:
+        except (StudyError, UnreadableError) as cause:
             self._study.log.write("error", "stopped", message=str(cause))
             raise
         except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amb.errors import StudyError
+from amb.errors import StudyError, UnreadableError
 from amb.study import journal_0_1
 from amb.study.durable import TEMPORARY
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal
@@ -18,7 +18,7 @@ from amb.study.lock import claim, clear, is_claimed
 from amb.study.runs import RunRecord
 from amb.study.study import Study
 from amb.study.traces import LARGEST_RUN, read_run
-from amb.study.untrusted import check_file
+from amb.study.untrusted import names_in, open_file, refuse_unreadable
 
 JOURNALS = (SUFFIX, journal_0_1.SUFFIX)
 Repair = Literal["none", "set aside", "delete"]
@@ -125,7 +125,11 @@ class Finding:
 
 
 def examine(study: Study) -> list[Finding]:
-    """Read every file of a study and check it."""
+    """Read every file of a study and check it.
+
+    Raises:
+        UnreadableError: a file cannot be read, so that it is neither intact nor damaged.
+    """
     return [*_run_findings(study), *_journal_findings(study), *_leftovers(study)]
 
 
@@ -180,6 +184,10 @@ def _is_damaged(path: Path) -> bool:
         return path.exists() if content is None else not content.is_named(path)
     except StudyError:
         return path.exists()
+    except UnreadableError:
+        if path.exists():
+            raise
+        return False  # another process has just moved it away
 
 
 def _run_findings(study: Study) -> Iterator[Finding]:
@@ -191,6 +199,10 @@ def _run_findings(study: Study) -> Iterator[Finding]:
         except StudyError as cause:
             yield Finding(path, f"{str(cause).split('; `amb')[0]}; the same command runs it again", "set aside")
             continue
+        except UnreadableError:
+            if path.exists():
+                raise
+            continue  # another process has just moved it away
         plan = record.plan
         if record.failed:
             yield Finding(path, f"{plan.name} failed ({record.outcome}): {record.reason}; --retry resumes it")
@@ -202,9 +214,14 @@ def _run_findings(study: Study) -> Iterator[Finding]:
 
 
 def _journal_findings(study: Study) -> Iterator[Finding]:
-    for path, content in _journals(study):
-        if is_claimed(path.with_suffix(".lock")):
-            continue  # under way
+    for path in find_journals(study.folder / "journal"):
+        if path.is_symlink() or is_claimed(path.with_suffix(".lock")):
+            continue  # among the leftovers, or under way
+        try:
+            content = read_journal(path)
+        except StudyError as cause:
+            yield Finding(path, f"{cause}; its run starts over", "set aside")
+            continue
         if content is None:
             yield Finding(path, "a journal without a complete batch; its run starts over", "set aside")
             continue
@@ -223,7 +240,7 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
 
 def _leftovers(study: Study) -> Iterator[Finding]:
     for folder in (study.folder, study.folder / "runs", study.folder / "journal"):
-        for path in sorted(folder.iterdir()):
+        for path in map(folder.joinpath, names_in(folder)):
             if path.is_symlink():
                 yield Finding(path, "a symbolic link; only regular files are read", "set aside")
             elif path.suffix in TEMPORARY and not is_claimed(path):
@@ -238,12 +255,19 @@ def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
 
 
 def _peek(path: Path) -> RunRecord | None:
-    """A run's record without its trace; None if it is damaged or being written."""
+    """A run's record without its trace; None if it is damaged, or has just been moved away.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
     try:
-        check_file(path, LARGEST_RUN)
-        metadata = pq.read_metadata(path).metadata or {}
+        with open_file(path, LARGEST_RUN) as file:
+            metadata = pq.read_metadata(file).metadata or {}
         return RunRecord.from_json(metadata[b"amb.record"].decode())
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as cause:
+        refuse_unreadable(path, cause)
         return None
 
 

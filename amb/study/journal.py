@@ -31,7 +31,7 @@ from amb.errors import StudyError
 from amb.study import journal_0_1
 from amb.study.durable import held, rename
 from amb.study.runs import Known, RunPlan, Seconds, Trace
-from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
+from amb.study.untrusted import MEBIBYTE, json_object, names_in, read_bytes, refuse_unreadable
 
 SUFFIX = ".journal"
 FORMAT = 2
@@ -191,10 +191,13 @@ def find_journals(folder: Path) -> list[Path]:
     """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1.
 
     If a run has two, the longer one is returned.
+
+    Raises:
+        UnreadableError: the folder cannot be read.
     """
     paths: dict[str, list[Path]] = {}
-    for suffix in (SUFFIX, journal_0_1.SUFFIX):
-        for path in folder.glob(f"*{suffix}"):
+    for path in map(folder.joinpath, names_in(folder)):
+        if path.suffix in (SUFFIX, journal_0_1.SUFFIX):
             paths.setdefault(path.stem, []).append(path)
     return [longest_journal(journals) for _, journals in sorted(paths.items())]
 
@@ -205,7 +208,10 @@ def longest_journal(paths: Sequence[Path]) -> Path:
 
 
 def _queries(path: Path) -> int:
-    content = read_journal(path)
+    try:
+        content = read_journal(path)
+    except StudyError:  # a link, a pipe or a folder
+        return -1
     return 0 if content is None else len(content.known.trace)
 
 
@@ -213,14 +219,16 @@ def read_journal(path: Path) -> JournalContent | None:
     """All complete batches of a journal; None if there is no such file, or it has no complete batch.
 
     Raises:
-        StudyError: the file cannot be read, is not a regular file, or is too large.
+        StudyError: it is not a regular file, or is too large.
+        UnreadableError: it cannot be read.
     """
     try:
         content = read_bytes(path, LARGEST)
     except FileNotFoundError:
         return None
     except OSError as cause:
-        raise StudyError(f"cannot read the journal {path}: {cause.strerror or cause}") from cause
+        refuse_unreadable(path, cause)
+        raise StudyError(f"the journal {path} cannot be used: {cause.strerror or cause}") from cause
     parsed = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
     return None if parsed is None else JournalContent(*parsed)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from amb.errors import StudyError
 from amb.study.runs import LARGEST_COUNT
-from amb.study.untrusted import MEBIBYTE, read_bytes
+from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
 
 SCHEMA_VERSION = 2
 """Of the files written today. Schema 1 (version 0.1) is still read: its run files call the seed `replicate`, and its
@@ -104,6 +104,7 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises:
         StudyError: the file is damaged, is not a manifest, or has a different schema.
+        UnreadableError: it cannot be read.
     """
     try:
         content = read_bytes(path, LARGEST)
@@ -111,6 +112,7 @@ def read_manifest(path: Path) -> Manifest:
         if schema in READABLE:
             return msgspec.json.decode(content, type=Manifest)
     except (ValueError, RecursionError, OSError) as cause:
+        refuse_unreadable(path, cause)
         why = cause.strerror or cause if isinstance(cause, OSError) else cause
         raise StudyError(
             f"{path} is damaged or not a study's manifest ({why}); restore it, or use another folder"

@@ -24,7 +24,7 @@ from amb.study.runs import RunPlan, RunRecord, Trace, improvements
 from amb.study.study import Study
 from amb.study.tables import read_table, write_table
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
-from amb.study.untrusted import MEBIBYTE, plain
+from amb.study.untrusted import MEBIBYTE, plain, refuse_unreadable
 
 RUNS = "runs.parquet"
 # Bytes that a published study may take in memory; the reference study takes 22 MB.
@@ -81,6 +81,7 @@ class PublishedStudy:
 
     Raises:
         StudyError: there is no published study in the folder, or it is damaged.
+        UnreadableError: it cannot be read.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -134,6 +135,7 @@ class PublishedStudy:
                     raise ValueError("a run's key is missing or too long")
             return table
         except (pa.ArrowException, OSError, ValueError) as cause:
+            refuse_unreadable(path, cause)
             raise StudyError(f"{path} is damaged or not a published study ({cause}); get a new copy") from cause
 
     @cached_property

@@ -1,6 +1,5 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -23,6 +22,7 @@ from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.traces import read_run, write_run
+from amb.study.untrusted import names_in, refuse_unreadable
 
 
 class Study:
@@ -108,7 +108,7 @@ class Study:
     def leftovers(self) -> Iterator[Path]:
         """Temporary files and lock files, of processes that died or of living ones; `clear` tells them apart."""
         for folder in (self.folder, self.folder / "runs", self.folder / "journal"):
-            for path in sorted(folder.iterdir()):
+            for path in map(folder.joinpath, names_in(folder)):
                 if path.suffix in (*TEMPORARY, ".lock") and path.is_file() and not path.is_symlink():
                     yield path
 
@@ -148,7 +148,7 @@ class Study:
     def run_files(self) -> list[Path]:
         """The files of all finished runs, in the order of their run ids."""
         folder = self.folder / "runs"
-        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".parquet")]
+        return [folder / name for name in names_in(folder) if name.endswith(".parquet")]
 
     def _read_compact(self, path: Path) -> tuple[RunRecord, Trace]:
         """A run from its file, which the index then knows."""
@@ -168,14 +168,18 @@ class Study:
 
         Raises:
             StudyError: the run's file is damaged.
+            UnreadableError: it cannot be read.
         """
         path = self.run_file(plan.run_id)
         if (entry := self.index.find(path)) is not None:
             return entry
         try:
             file = Identity.of(path)
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as cause:
+            refuse_unreadable(path, cause)
+            raise
         record, trace = read_run(path)
         return self.index.add(path, file, record, compact(trace))
 

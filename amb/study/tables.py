@@ -3,14 +3,14 @@
 import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amb.memory import lacks_memory
 from amb.study.durable import write_whole
-from amb.study.untrusted import MEBIBYTE, check_file
+from amb.study.untrusted import MEBIBYTE, open_file
 
 # Limits of a footer: its longest string (a traceback, a record) and its longest list (columns, row groups).
 LONGEST_STRING = 64 * MEBIBYTE
@@ -62,13 +62,15 @@ def read_table(
         texts: columns of texts. They come as dictionaries, in which equal texts take the memory of one.
 
     Raises:
-        OSError: the file does not exist, is not a regular file, or is too large.
+        UnfitError: the file is not a regular one, or is too large.
+        OSError: it cannot be read.
         ValueError, pyarrow.ArrowException: it is not such a table, or declares more than it may.
         MemoryError: there is not enough memory to read it, which says nothing about the file.
     """
-    check_file(path, largest)
     try:
-        return _read(path, most, decoded, expected, texts)
+        # Opened here, since Arrow's errors do not tell a file that cannot be read from a damaged one.
+        with open_file(path, largest) as file:
+            return _read(file, most, decoded, expected, texts)
     except (pa.ArrowException, OSError) as cause:
         if lacks_memory(cause):
             raise MemoryError(f"cannot read {path}: {cause}") from cause
@@ -76,11 +78,11 @@ def read_table(
 
 
 def _read(
-    path: Path, most: int, decoded: int, expected: Callable[[pa.Schema], pa.Schema], texts: Sequence[str]
+    source: BinaryIO, most: int, decoded: int, expected: Callable[[pa.Schema], pa.Schema], texts: Sequence[str]
 ) -> pa.Table:
     limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
     try:
-        opened = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(texts), **limits)
+        opened = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=list(texts), **limits)
     except KeyError as cause:  # it has no such column
         raise ValueError(f"it has no column {cause}") from cause
     with opened as file:

@@ -11,7 +11,7 @@ from amb.contracts.space import DIMENSIONS, LEVELS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study.runs import RunRecord, Trace
 from amb.study.tables import read_table, write_table
-from amb.study.untrusted import MEBIBYTE, parse_json
+from amb.study.untrusted import MEBIBYTE, parse_json, refuse_unreadable
 
 # Limits on what is read: numbers in a run's trace, bytes of a run's file.
 MOST_NUMBERS = 1 << 28
@@ -105,6 +105,7 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
 
     Raises:
         StudyError: the file is damaged or not a run.
+        UnreadableError: it cannot be read, which says nothing about its content.
     """
     advice = "`amb study doctor --repair` moves it to damaged/"
     try:
@@ -117,6 +118,7 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
         trace = from_table(table, batches)
         record.check(trace)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
+        refuse_unreadable(path, cause)
         raise StudyError(f"{path} is damaged or not a run ({cause}); {advice}") from cause
     if record.plan.run_id != path.stem:
         raise StudyError(f"{path} contradicts itself; {advice}")

@@ -10,22 +10,82 @@ import math
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from amb.errors import UnreadableError
 
 if TYPE_CHECKING:
     import numpy as np
 
 MEBIBYTE = 1 << 20
 
+_FIXES = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.EACCES: "change its permissions or its owner",
+    errno.EPERM: "change its permissions or its owner",
+    errno.EIO: "the disk or the network fails: try again, or restore a copy",
+}
+
+
+class UnfitError(OSError):
+    """What is at a path is no file that may be read: a link, a pipe, a device, a folder, or too large."""
+
+
+def refuse_unreadable(path: Path, cause: BaseException) -> None:
+    """Tell a file that cannot be read from one whose content is wrong; readers call it before they say "damaged".
+
+    Args:
+        path: the file.
+        cause: what was raised when it was read.
+
+    Raises:
+        UnreadableError: the system did not hand the file over, which says nothing about its content.
+    """
+    if not isinstance(cause, OSError) or isinstance(cause, UnfitError) or cause.errno in (None, errno.EINVAL):
+        return  # libraries raise errors without a number for content that they do not understand
+    fix = _FIXES.get(cause.errno, "try again")
+    raise UnreadableError(f"cannot read {path}: {cause.strerror or cause}; {fix}") from cause
+
 
 def check_file(path: Path, most: int) -> int:
     """The size of a regular file, for a reader that opens the file itself.
 
     Raises:
-        OSError: it is a link, a pipe, a device or a folder, larger than `most` bytes, or cannot be examined.
+        UnfitError: it is a link, a pipe, a device or a folder, or larger than `most` bytes.
+        OSError: it cannot be examined.
     """
-    status = path.lstat()
-    return _check(status, most)
+    return _check(path.lstat(), most)
+
+
+def open_file(path: Path, most: int, *, links: bool = False) -> BinaryIO:
+    """Open a regular file to read it.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        links: whether it may be a symbolic link.
+
+    Raises:
+        UnfitError: it is not a regular file, or is too large.
+        OSError: it cannot be opened.
+    """
+    # O_NONBLOCK: opening a pipe must not block.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as cause:
+        if cause.errno == errno.ELOOP:
+            raise UnfitError(errno.ELOOP, "it is a symbolic link") from cause
+        if cause.errno == errno.ENXIO:
+            raise UnfitError(errno.ENXIO, "it is not a regular file") from cause
+        raise
+    try:
+        _check(os.fstat(descriptor), most)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
@@ -37,19 +97,29 @@ def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
         links: whether it may be a symbolic link.
 
     Raises:
-        OSError: it is not a regular file, is too large, or cannot be read.
+        UnfitError: it is not a regular file, or is too large.
+        OSError: it cannot be read.
     """
-    # O_NONBLOCK: opening a pipe must not block.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
-    try:
-        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
-    except OSError as cause:
-        if cause.errno == errno.ELOOP:
-            raise OSError(errno.ELOOP, "it is a symbolic link") from cause
-        raise
-    with os.fdopen(descriptor, "rb") as file:
-        size = _check(os.fstat(descriptor), most)
+    with open_file(path, most, links=links) as file:
+        size = os.fstat(file.fileno()).st_size
         return file.read(size + 1)[:size]
+
+
+def names_in(folder: Path) -> list[str]:
+    """What a folder contains, sorted by name; nothing if there is no such folder.
+
+    `Path.glob` would take a folder that cannot be read for an empty one.
+
+    Raises:
+        UnreadableError: the folder cannot be read.
+    """
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as cause:
+        refuse_unreadable(folder, cause)
+        raise
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -121,10 +191,10 @@ def plain(text: object) -> str:
 
 def _check(status: os.stat_result, most: int) -> int:
     if stat.S_ISLNK(status.st_mode):
-        raise OSError(errno.ELOOP, "it is a symbolic link")
+        raise UnfitError(errno.ELOOP, "it is a symbolic link")
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file")
+        raise UnfitError(errno.EINVAL, "it is not a regular file")
     if status.st_size > most:
         mebibytes = status.st_size / MEBIBYTE, most / MEBIBYTE
-        raise OSError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; the limit is {mebibytes[1]:,.0f}")
+        raise UnfitError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; the limit is {mebibytes[1]:,.0f}")
     return status.st_size

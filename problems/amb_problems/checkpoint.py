@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 from amb.errors import CheckpointError, unknown
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
-from amb.study.untrusted import MEBIBYTE, json_object, read_bytes
+from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 from amb_problems.cards import AnyCard, Card, as_json, parse
 
 if TYPE_CHECKING:
@@ -191,6 +191,8 @@ def _read(file: Path, most: int) -> bytes:
     try:
         return read_bytes(file, most, links=True)
     except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            refuse_unreadable(file, error)
         base = _base(file)
         raise CheckpointError(f"{file} cannot be read ({error.strerror}); {_fix(base)}") from error
 

@@ -3,6 +3,7 @@
 `python -m amb_problems.tables.natural --data DIR` writes them.
 """
 
+import io
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import numpy as np
 from amb.contracts.natural import NaturalResponses
 from amb.errors import DataError
 from amb.foreign import in_a_line
+from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
+
+LARGEST = 1024 * MEBIBYTE
 
 
 def file_of(name: str) -> Path:
@@ -23,14 +27,16 @@ def load(name: str, fingerprint: str) -> NaturalResponses | None:
 
     Raises:
         DataError: the file is damaged.
+        UnreadableError: it cannot be read.
     """
     file = file_of(name)
     if not file.is_file():
         return None
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(read_bytes(file, LARGEST, links=True)), allow_pickle=False) as arrays:
             responses = NaturalResponses.from_arrays(dict(arrays))
     except Exception as error:  # damaged archives raise many kinds, zlib's and zipfile's own among them
+        refuse_unreadable(file, error)
         raise DataError(
             f"{file} is damaged ({in_a_line(error)}); reinstall amb (pip install --force-reinstall amb)"
         ) from error

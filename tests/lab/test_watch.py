@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from amb.lab.laboratory import Laboratory
 from amb.lab.watch import Finished, Refused, Told, Wrote, watch
 
@@ -92,3 +94,29 @@ def test_what_another_terminal_does_is_noticed(folder: Path) -> None:
         if isinstance(event, Wrote):
             Laboratory(folder).tell(rows_for(lab, event.block), source="another terminal")
     assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no file here that answers EIO")
+def test_a_file_that_the_disk_does_not_return_is_recorded_once_it_does(folder: Path) -> None:
+    """The fault is said once, and the file, which need not change, is read again at every look."""
+    lab = new_experiment(folder, trials=27)
+    inbox = folder / "inbox"
+    link, looks = inbox / "1.csv", 0
+    arrived: list[bytes] = []
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 50, "the watcher waits for ever"
+        if looks == 10:
+            link.unlink()
+            link.write_bytes(arrived[-1])
+
+    events = []
+    for event in watch(lab, inbox, every=1, sleep=sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            arrived.append(csv_of(rows_for(lab, event.block)).encode())
+            link.symlink_to("/proc/self/mem")
+    assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
+    assert "Input/output error" in events[1].reason

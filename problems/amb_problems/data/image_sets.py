@@ -18,8 +18,11 @@ import numpy as np
 from amb.errors import DataError, unknown
 from amb.spec import real_path, user_cache
 from amb.study.durable import make_folder, write_whole
+from amb.study.untrusted import MEBIBYTE, open_file, refuse_unreadable
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
+
+LARGEST = 16384 * MEBIBYTE
 
 DatasetName = Literal["cifar10", "mnist"]
 
@@ -74,7 +77,8 @@ def load(name: DatasetName, folder: Path | None = None) -> Dataset:
 
     Raises:
         SpecError: no such image set.
-        DataError: files cannot be read, or are missing and cannot be downloaded.
+        DataError: files are damaged, or are missing and cannot be downloaded.
+        UnreadableError: a file cannot be read.
     """
     if name not in CLASSES:
         raise unknown("image set", name, CLASSES)
@@ -135,11 +139,13 @@ def _read_half(file: Path, column: str) -> tuple[UInt8Array, IntArray]:
     from PIL import Image
 
     try:
-        table = pyarrow.parquet.read_table(file, columns=[column, "label"])
+        with open_file(file, LARGEST, links=True) as opened:
+            table = pyarrow.parquet.read_table(opened, columns=[column, "label"])
         encoded = table.column(column).combine_chunks().field("bytes").to_pylist()
         images = np.stack([np.asarray(Image.open(io.BytesIO(image))) for image in encoded])
         labels = table.column("label").to_numpy().astype(np.int64)
     except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
+        refuse_unreadable(file, error)
         raise DataError(
             f"{file} cannot be read ({error}); expected columns `{column}`: struct<bytes, path> "
             "with encoded images of one size, and `label`: int64"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from amb.errors import DataError
 from amb.study.durable import make_folder, write_whole
+from amb.study.untrusted import refuse_unreadable
 
 UInt8Array = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
@@ -71,6 +72,7 @@ def parse(name: str, files: list[Path]) -> Arrays:
     try:
         return _parse_cifar10(files[0]) if name == "cifar10" else _parse_mnist(files)
     except (OSError, EOFError, ValueError, KeyError, tarfile.TarError) as error:
+        refuse_unreadable(files[0], error)
         folder = files[0].parent
         raise DataError(f"{folder} holds a damaged {name} ({error}); delete it to download it again") from error
 

@@ -10,6 +10,10 @@ from torch import Tensor
 
 from amb.errors import DataError
 from amb.study.durable import make_folder, write_whole
+from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
+
+LARGEST = 16384 * MEBIBYTE
+"""Bytes of a training's state that are read."""
 
 
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -38,16 +42,20 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
 
     Raises:
         DataError: the file is not a training state.
+        UnreadableError: it cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     if not file.is_file():
         return None
     try:
-        with safe_open(file, framework="pt") as stored:
-            facts = dict(json.loads(stored.metadata()["facts"]))
-            return {name: stored.get_tensor(name) for name in stored.keys()}, facts  # noqa: SIM118
+        content = read_bytes(file, LARGEST, links=True)
+        tensors = load(content)  # checks the header, which is read again for the facts
+        header = json_object(content[8:][: int.from_bytes(content[:8], "little")])
+        return tensors, dict(json_object(header["__metadata__"]["facts"]))
     except (SafetensorError, TypeError, KeyError, ValueError, RecursionError, OSError) as error:
+        refuse_unreadable(file, error)
         raise DataError(f"{file} is not a training state ({error}); delete it to restart the training") from error
 
 

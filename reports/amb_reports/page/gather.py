@@ -11,7 +11,7 @@ import pandas as pd
 from amb.catalogue.solvers import resolve
 from amb.comparison.table import highest, no_finished_run, run_row, unfinished_note
 from amb.contracts.reference import Reference
-from amb.errors import AmbError, StudyError
+from amb.errors import AmbError, DataError, StudyError, UnreadableError
 from amb.references.lookup import reference
 from amb.reports.contract import ReportData
 from amb.sight import Sight
@@ -183,6 +183,8 @@ def _point(problem: str, fingerprint: str) -> Reference | None:
     """The reference points of a run's problem; a problem that cannot be created here has none."""
     try:
         return reference(problem, fingerprint=fingerprint)
+    except (DataError, UnreadableError):  # there may be some, and scores depend on them
+        raise
     except AmbError:
         return None
 
