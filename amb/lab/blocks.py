@@ -167,11 +167,11 @@ def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
     path = block_folder(folder, block) / PRESENTATIONS
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            shown = [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file)]
+            shown = [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file, strict=True)]
         if not shown:
             raise ValueError("it has no rows")
         return shown
-    except (OSError, ValueError, KeyError) as cause:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as cause:
         if not isinstance(cause, FileNotFoundError):
             refuse_unreadable(path, cause)
         raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause

@@ -16,6 +16,10 @@ from amb.foreign import in_a_line
 from amb.study.untrusted import MEBIBYTE
 
 HEADER = 128
+ORDERS = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
+"""Version 5 and the order of bytes, as the header ends."""
+HDF5 = b"\x89HDF"
+_ADVICE = "save it with save(file, '-v7', ...)"
 COMPRESSED, MATRIX = 15, 14
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
@@ -40,22 +44,33 @@ def read_mat(content: bytes, *, decoded: int) -> dict[str, list[Any]]:
         return {name: _column(value) for name, value in _variables(content, decoded).items()}
     except _TooLarge:
         raise
+    except _NoMatFile as cause:
+        raise ValueError(f"{cause}; {_ADVICE}") from cause
     except Exception as cause:
-        advice = "save it with save(file, '-v7', ...)"
-        raise ValueError(f"it is damaged, or not of version 7 or older ({in_a_line(cause)}); {advice}") from cause
+        why = str(cause) if type(cause) is ValueError else in_a_line(cause)
+        raise ValueError(f"it is damaged or incomplete ({why}); copy it again, or {_ADVICE}") from cause
 
 
 def _variables(content: bytes, decoded: int) -> dict[str, Any]:
+    if not content:
+        raise _NoMatFile("it is empty")
+    if content.startswith(HDF5) or content[HEADER - 4 : HEADER] in (b"\x00\x02IM", b"\x02\x00MI"):
+        raise _NoMatFile("it is of version 7.3, which is HDF5")
     if 0 in content[:4]:  # version 4, whose numbers are stored as they are
         from scipy.io import loadmat
 
-        found = {name: v for name, v in loadmat(io.BytesIO(content)).items() if not name.startswith("__")}
+        try:
+            found = {name: v for name, v in loadmat(io.BytesIO(content)).items() if not name.startswith("__")}
+        except Exception as cause:
+            raise ValueError("read as version 4, a variable is incomplete") from cause
         if sum(_bytes(getattr(value, "shape", ())) for value in found.values()) > decoded:
             raise _TooLarge
         return found
-    order = {b"IM": "<", b"MI": ">"}[content[HEADER - 2 : HEADER]]
-    if content[HEADER - 4 : HEADER - 2] not in (b"\x00\x01", b"\x01\x00"):
-        raise ValueError("it is of version 7.3")
+    order = ORDERS.get(content[HEADER - 4 : HEADER])
+    if order is None:
+        if content.startswith(b"MATLAB 5.0"):
+            raise ValueError(f"its header of {HEADER} bytes is incomplete or wrong")
+        raise _NoMatFile(f"it is not a MATLAB file: it begins with {content[:16]!r}")
     variables, at, left = {}, HEADER, decoded
     while at + 8 <= len(content):
         kind, size = struct.unpack_from(f"{order}II", content, at)
@@ -70,6 +85,10 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
     return variables
 
 
+class _NoMatFile(ValueError):
+    """The file is whole, but of another kind."""
+
+
 class _TooLarge(ValueError):
     def __init__(self) -> None:
         super().__init__("it unfolds to more than is read at once; save the responses alone, in several files")
@@ -79,7 +98,10 @@ def _inflated(content: bytes, limit: int) -> bytes:
     """What a compressed element unfolds to; its size is counted first, and counting ends beyond the limit."""
     inflate, size, rest = zlib.decompressobj(), 0, content
     while not inflate.eof:
-        part = inflate.decompress(rest, MEBIBYTE)
+        try:
+            part = inflate.decompress(rest, MEBIBYTE)
+        except zlib.error as cause:
+            raise ValueError("a compressed variable is damaged") from cause
         if not part:
             raise ValueError("a variable is incomplete")
         size, rest = size + len(part), inflate.unconsumed_tail

@@ -12,7 +12,6 @@ An empty or NaN response, or a true value in `rejected`, marks a rejected trial.
 neuron is recorded.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from amb.activation import LARGEST as LARGEST_ACTIVATION
 from amb.errors import LabError, suggestion
+from amb.lab.csv_files import read_csv
 from amb.lab.experiment import COLUMNS, Experiment
 from amb.lab.matlab import read_mat
 from amb.lab.responses import Row
@@ -56,7 +56,7 @@ def read_responses(path: Path, experiment: Experiment) -> list[Row]:
         raise
     except FileNotFoundError:
         raise LabError(f"there is no file {path}") from None
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, csv.Error) as cause:
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as cause:
         refuse_unreadable(path, cause)
         why = getattr(cause, "strerror", None) or cause
         raise LabError(f"cannot read {path}: {why}") from cause
@@ -76,8 +76,7 @@ def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
     """
     table = {name: _listed(column) for name, column in columns.items()}
     if "trial" not in table:
-        near = suggestion("trial", table)
-        raise LabError(f"{where} has no column 'trial'; {near if near.endswith('?') else f'its columns: {near[11:]}'}")
+        raise LabError(f"{where} has no column 'trial'; {_instead_of_trial(table)}")
     trials = [_trial(value, where) for value in table["trial"]]
     rejected = [_flag(value, where) for value in table.get("rejected", [None] * len(trials))]
     kinds = [name for name in ("response", "spikes", "time") if name in table]
@@ -231,6 +230,14 @@ def _in_window(times: Sequence[float], experiment: Experiment) -> int:
     return sum(start <= time < end for time in times)
 
 
+def _instead_of_trial(table: Mapping[str, object]) -> str:
+    """What to do about a table without the column: rename the one that is meant, if one looks like it."""
+    meant = [name for name in table if "trial" in name.casefold() or suggestion(name, ["trial"]).endswith("?")]
+    if len(meant) == 1:
+        return f"rename its column {meant[0][:80]!r}"
+    return f"its columns: {', '.join(name[:80] for name in list(table)[:40]) or 'none'}"
+
+
 def _near(table: Mapping[str, object], experiment: Experiment) -> str:
     known = [*experiment.neurons, *COLUMNS]
     for name in table:
@@ -240,21 +247,7 @@ def _near(table: Mapping[str, object], experiment: Experiment) -> str:
 
 
 def _read_csv(path: Path) -> dict[str, list[Any]]:
-    """Columns of text. Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read."""
-    text = read_bytes(path, LARGEST, links=True).decode("utf-8-sig")
-    header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    lines = [line for line in csv.reader(text.splitlines(), delimiter=separator) if line]
-    if not lines:
-        raise LabError(f"{path} is empty; expected a header with the column trial")
-    names = [name.strip() for name in lines[0]]
-    if len(set(names)) < len(names):
-        raise LabError(f"{path} has two columns of one name: {', '.join(names)}")
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(names):
-            raise LabError(f"{path}: row {number} has {len(line)} cells, but the header has {len(names)}")
-    rows = [[cell.replace(",", ".") if separator != "," else cell for cell in line] for line in lines[1:]]
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return read_csv(read_bytes(path, LARGEST, links=True))
 
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:
@@ -262,10 +255,11 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
 
     from amb.study.tables import read_columns
 
+    content = read_bytes(path, LARGEST, links=True)
     try:
-        return read_columns(read_bytes(path, LARGEST, links=True), most=MOST, decoded=LARGEST_DECODED)
-    except pa.ArrowException as cause:
-        raise ValueError(str(cause)) from cause
+        return read_columns(content, most=MOST, decoded=LARGEST_DECODED)
+    except (pa.ArrowException, OSError) as cause:
+        raise ValueError(f"it is damaged or not a Parquet file ({cause})" if content else "it is empty") from cause
 
 
 def _read_mat(path: Path) -> dict[str, list[Any]]:

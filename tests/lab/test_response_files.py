@@ -124,13 +124,18 @@ def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("trail,a,b\n1,2,3\n", "no column 'trial'; did you mean trail"),
+        ("trail,a,b\n1,2,3\n", "no column 'trial'; rename its column 'trail'"),
+        ("Trial,a,b\n1,2,3\n", "no column 'trial'; rename its column 'Trial'"),
+        ("trial number,a,b\n1,2,3\n", "no column 'trial'; rename its column 'trial number'"),
+        ("first trial,last trial\n1,2\n", "no column 'trial'; its columns: first trial, last trial"),
+        ("trial a b\n1 2 3\n", "its header is 'trial a b'; expected commas, semicolons or tabs"),
         ("trial,A1\n1,2\n", "a column for each neuron"),
         ("trial,a,B\n1,2,3\n", "column 'B' is not of a recorded neuron; did you mean b"),
         ("trial,a,b\n1,x,3\n", "trial 1 of a has 'x'; expected a number, or nothing for a rejected trial"),
         ("trial,a,b\n1,inf,3\n", "a response is finite"),
         ("trial,a,b\n1.5,2,3\n", "expected the numbers of presentations.csv"),
-        ("trial,a,b\n1,2\n", "row 2 has 2 cells, but the header has 3"),
+        ("trial,a,b\n1,2\n", "line 2 has 2 cells, but the header has 3"),
+        ("trial,a,b\n\n1,2,3\n1,2\n", "line 4 has 2 cells, but the header has 3"),
         ("trial,a,a\n1,2,3\n", "two columns of one name"),
         ("trial,a,b,rejected\n1,2,3,maybe\n", "column rejected has 'maybe'; expected 1 or 0"),
         ("trial,response\n1,2\n", "needs a column 'neuron'"),
@@ -150,15 +155,42 @@ def test_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
     for name, content, message in [
         ("r.xlsx", b"x", "expected a file of type .csv, .parquet, .mat"),
         ("r.mat", b"MATLAB 7.3 MAT-file, Platform" + b" " * 95 + b"\0\2IM" + b"\0" * 500, "-v7"),
-        ("r.mat", b"nonsense", "-v7"),
-        ("r.parquet", b"PAR1nonsense", "cannot read"),
-        ("r.csv", b"trial,a\n\xff\xfe\n", "cannot read"),
+        ("r.mat", b"\x89HDF\r\n\x1a\n" + bytes(500), "it is of version 7.3, which is HDF5; save it with .*-v7"),
+        ("r.mat", b"nonsense", "it is not a MATLAB file: it begins with b'nonsense'; save it with .*-v7"),
+        ("r.mat", b"", "it is empty; save it with .*-v7"),
+        ("r.mat", b"MATLAB 5.0 MAT-file", "damaged or incomplete .*; copy it again, or save it with .*-v7"),
+        ("r.mat", bytes(300), "damaged or incomplete .*; copy it again, or save it with .*-v7"),
+        ("r.parquet", b"PAR1nonsense", "it is damaged or not a Parquet file"),
+        ("r.parquet", b"", "it is empty"),
+        ("r.csv", b"trial,a\n\xff\xfe\n", "its text is no UTF-8 .byte 9.; save it as CSV in UTF-8"),
+        ("r.csv", "trial,a,b\n1,2,3\n".encode("utf-16"), "its text is UTF-16"),
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(LabError, match=message):
             read_responses(tmp_path / name, TWO)
     with pytest.raises(LabError, match="there is no file"):
         read_responses(tmp_path / "none.csv", TWO)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('trial,a,b\n1,2,"3\n2,3,4\n3,4,5\n', 2),  # swallowed all rows to the end
+        ('trial,a,b\n1,2,"3\n2,3,4\n3,4,5"\n', 2),  # three rows that were read as one
+        ('trial,a,b,note\n1,2,3,"cat\n2,3,4,dog"\n', 2),  # a trial was lost without a word
+        ('trial,a,b\n1,2,3\n2,"3"1,4\n', 3),
+        ('trial,a,"b\n1,2,3\n', 1),
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_loses_no_rows(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "r.csv").write_text(text)
+    with pytest.raises(LabError, match=f"line {line} cannot be split into cells"):
+        read_responses(tmp_path / "r.csv", TWO)
+
+
+def test_quoted_cells_are_read(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text('"trial","a","b","note"\n"1","3.5",2,"a ""cat"", seen"\n')
+    assert read(tmp_path / "r.csv") == {(1, "a"): 3.5, (1, "b"): 2.0}
 
 
 @pytest.mark.parametrize("text", ["1_0", "\u0663", "\uff11"])
