@@ -13,6 +13,7 @@ from amb.contracts.problem import Problem, check_batching
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
+from amb.run.collection import SparedObjects
 from amb.run.descriptors import crowd_within
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS, LiveRun
@@ -145,11 +146,12 @@ class _Execution:
             self._watch.note(note)
         at_once = False
         try:
-            with Stop(self._watch.note) as stop:
+            with Stop(self._watch.note) as stop, SparedObjects() as loaded:
                 while self._waiting or self._live.runs or self._elsewhere:
                     while self._waiting and len(self._live.runs) < self._crowd:
                         self._check(stop)
                         self._claim(self._waiting.popleft())
+                    loaded.spare()
                     self._live.advance(self._finish)
                     self._watch.update(self._live.runs)
                     self._check(stop)

@@ -31,7 +31,7 @@ Rows = tuple[IntArray, FloatArray, FloatArray]
 
 
 class LiveRun:
-    """Advances one run batch by batch: `ask`, then `observe` with what was measured, or `fail`.
+    """Advances one run batch by batch: `ask`, then `keep` what was measured and `learn` from it, or `fail`.
 
     What earlier processes observed is first replayed to a fresh solver; nothing is measured again. A solver
     that raises, exits or takes too long ends its own run and harms no other.
@@ -73,6 +73,7 @@ class LiveRun:
         self._asked: IntArray | None = None
         # The first rows of the batch asked, if they are known: a smaller budget had cut it there.
         self._head: Rows | None = None
+        self._kept: Rows | None = None
         known = study.unfinished(plan) or Known(Trace.empty(problem.space.d))
         longer = len(known.trace) > plan.budget
         # Seconds of a run that shared the machine, or a share of a longer run's seconds, do not support timing claims.
@@ -112,17 +113,18 @@ class LiveRun:
                 if self.done:
                     return None
             start = CLOCK.now()
-            self._asked = self._guard(self._ask)
-            self.seconds += Seconds(solver=CLOCK.since(start))
+            self._ask()
+            self._charge(start)
         known = len(self._head[1]) if self._head else 0
         return None if self._asked is None else self._asked[known:]
 
-    def observe(
+    def keep(
         self, candidates: IntArray, values: FloatArray, clean: FloatArray, *, generator: float, target: float
     ) -> None:
-        """Write the values to disk, then pass them to the solver.
+        """Write the values of the candidates that were asked to disk; then call `learn`.
 
         Args:
+            candidates, values, clean: the rows that `ask` returned, and what was measured.
             generator, target: seconds of evaluation that these candidates cost.
         """
         # Copies: a problem may use its arrays again.
@@ -134,11 +136,23 @@ class LiveRun:
             known = Known(self._trace(earlier), self.seconds)
             self._journal = self._study.journal(self.plan, self.problem.space.d, known)
         self._journal.append(*new, self.seconds, continues=self._head is not None)
-        if self._head is not None:
-            new = _joined([self._head, new])
+        self._kept = new if self._head is None else _joined([self._head, new])
+
+    def learn(self, *, ask: bool) -> None:
+        """Pass the values that were kept to the solver.
+
+        Args:
+            ask: let the solver, whose data are in the processor's caches now, ask for its next candidates as well.
+        """
+        assert self._kept is not None
+        kept, self._kept = self._kept, None
         start = CLOCK.now()
-        self._learn(*new)
-        self.seconds += Seconds(solver=CLOCK.since(start))
+        self._learn(*kept)
+        if ask and not self.done:
+            if self._limits.timeout is not None:  # what is left of it depends on what was charged
+                start = self._charge(start)
+            self._ask()
+        self._charge(start)
         self._batches = _tail(self._batches, self.problem.memory)  # the journal holds the others
 
     def fail(self, cause: BaseException) -> None:
@@ -207,8 +221,15 @@ class LiveRun:
             raise SolverError("the solver could not be made")
         return self._solver
 
-    def _ask(self) -> IntArray:
-        return answers.ask(self._live(), self.problem.space, self.plan.budget - self.queries)
+    def _charge(self, start: float) -> float:
+        """Charge the solver for the time since `start` of the clock; returns the present."""
+        end, spent = max(start, CLOCK.now()), self.seconds
+        self.seconds = Seconds(spent.solver + end - start, spent.generator, spent.target)
+        return end
+
+    def _ask(self) -> None:
+        most = self.plan.budget - self.queries
+        self._asked = self._guard(lambda: answers.ask(self._live(), self.problem.space, most))
 
     def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray) -> None:
         self._asked = self._head = None
@@ -225,7 +246,7 @@ class LiveRun:
         If only part of a batch is known, the rest will be measured.
         """
         while not self.done and self.queries < len(known):
-            self._asked = self._guard(self._ask)
+            self._ask()
             if self._asked is None:
                 return
             again = known.rows(self.queries, min(self.queries + len(self._asked), len(known)))

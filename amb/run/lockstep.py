@@ -78,18 +78,17 @@ class Lockstep:
         """
         runs = self.runs
         if self._thread is None or len(runs) < 2 or not all(run.problem.threaded for run in runs):
-            self.land_all(finished)
+            self._land_all(finished, ask=True)
             self._depart(len(self._ready), None)
-            self.land_all(finished)
+            self._land_all(finished, ask=True)
             return
         self._depart(-(-len(runs) // 2), self._thread)
         while len(self._flights) > 1 or (self._flights and not self._ready):
-            self._land(finished)
+            self._land(finished, ask=True)
 
     def land_all(self, finished: Callable[[LiveRun], None]) -> None:
         """Wait for everything that is evaluated, and tell the runs their values; nothing is asked."""
-        while self._flights:
-            self._land(finished)
+        self._land_all(finished, ask=False)
 
     def settle(self) -> None:
         """Wait until nothing is evaluated, so that this thread may use the problems."""
@@ -118,20 +117,31 @@ class Lockstep:
         else:
             flight.outcomes.set_result(_measured(asked))
 
-    def _land(self, finished: Callable[[LiveRun], None]) -> None:
-        """Tell the runs that were evaluated first their values."""
+    def _land_all(self, finished: Callable[[LiveRun], None], *, ask: bool) -> None:
+        while self._flights:
+            self._land(finished, ask=ask)
+
+    def _land(self, finished: Callable[[LiveRun], None], *, ask: bool) -> None:
+        """Tell the runs that were evaluated first their values, and let them ask for their next candidates.
+
+        All values are written to disk before the first solver thinks: one after another, that takes half of the time.
+        """
         flight = self._flights[0]
+        learning = []
         for one, outcome in flight.outcomes.result():
             if isinstance(outcome, BaseException):
                 one.run.fail(outcome)
             else:
-                one.run.observe(
+                one.run.keep(
                     one.candidates,
                     outcome.values,
                     outcome.clean,
                     generator=outcome.generator_seconds,
                     target=outcome.target_seconds,
                 )
+                learning.append(one.run)
+        for run in learning:
+            run.learn(ask=ask)
         for run in flight.runs:
             if run.done:
                 finished(run)

