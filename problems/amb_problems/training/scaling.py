@@ -6,13 +6,17 @@ the layer that makes it takes over the factor, those that read it its inverse. T
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
 
 from torch import Tensor
 
-from amb_problems.generators.exact.derivation import DIGEST, Factors, derive, digest
+from amb_problems.generators.exact.derivation import DIGEST, Factors, change_of, derive, digest
 from amb_problems.generators.exact.rounding import RECTIFIED, SIGNED
 from amb_problems.generators.exact.weights import ExactModule
-from amb_problems.targets.spiking.exact import check_exact, check_sums, quantize
+from amb_problems.targets.spiking.exact import ExactLayer, check_exact, check_sums, quantize
+
+AnyModule = TypeVar("AnyModule", bound=ExactModule)
 
 _SHARE = 0.9999
 """The share of a channel's values that is not clipped."""
@@ -35,7 +39,7 @@ def quantile(maps: Tensor) -> Tensor:
     return rows.kthvalue(max(1, round(_SHARE * rows.shape[1])), dim=1).values.clamp_min(1e-3)
 
 
-def unrounded(network: ExactModule, scaled: Mapping[str, ScaledLayer], source: Mapping[str, Tensor]) -> ExactModule:
+def unrounded(network: AnyModule, scaled: Mapping[str, ScaledLayer], source: Mapping[str, Tensor]) -> AnyModule:
     """`network` with the products of float32 weights and factors.
 
     Args:
@@ -53,9 +57,20 @@ def unrounded(network: ExactModule, scaled: Mapping[str, ScaledLayer], source: M
 
 
 def tensors_to_derive(
-    network: ExactModule, scaled: Mapping[str, ScaledLayer], source: Mapping[str, Tensor], source_fingerprint: str
+    network: ExactModule,
+    scaled: Mapping[str, ScaledLayer],
+    source: Mapping[str, Tensor],
+    source_fingerprint: str,
+    trained: Mapping[str, ExactLayer] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
-    """A checkpoint's tensors from which the rounded weights are derived on loading; see `derivation`.
+    """A checkpoint's tensors from which the int8 weights are derived on loading; see `derivation`.
+
+    Args:
+        network: of the right sizes.
+        scaled: factors and biases of all its layers.
+        source: the float32 tensors, by the names in `network.origins()`.
+        source_fingerprint: of the checkpoint that holds them.
+        trained: layers whose weights and biases were trained after rounding, with the same shifts.
 
     Raises:
         CheckpointError: sums might be rounded in float32.
@@ -65,7 +80,10 @@ def tensors_to_derive(
     for name, grid in network.grids().items():
         origin, layer = origins[name], scaled[name]
         product = layer.factors.times(origin.arrange(source[origin.tensor].double()))
-        layers[name] = exact = quantize(product, layer.bias, grid)
+        rounded = quantize(product, layer.bias, grid)
+        layers[name] = exact = trained.get(name, rounded)
+        if name in trained:
+            tensors[f"{name}.change"] = change_of(rounded.weight, exact.weight)
         tensors |= {f"{name}.rows": layer.factors.rows, f"{name}.columns": layer.factors.columns}
         tensors |= {f"{name}.shift": exact.shift, f"{name}.bias": exact.bias}
     check_exact(layers)

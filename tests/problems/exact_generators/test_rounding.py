@@ -111,18 +111,22 @@ def test_derived_weights_are_those_that_were_rounded() -> None:
 
 @pytest.mark.parametrize("name", ["cifar10-sngan-int8", "mnist-sngan-int8", "cifar10-vqvae-int8"])
 def test_the_command_rounds_the_generator(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`amb train` makes the shipped images again, up to what another processor rounds in estimating ranges."""
+    """`amb train` makes the shipped images again, up to what another processor rounds in estimating ranges.
+
+    Where weights are trained after rounding, one step is taken of thousands: these images are a little farther away.
+    """
     shipped = amb.generator(name)
     images = shipped.images(shipped.grid().latents(shipped.grid().space.sample_prior(16, np.random.default_rng(0))))
     monkeypatch.setattr(image_sets, "load", lambda *_: SimpleNamespace(train_images=images, test_images=images))
     seen: list[object] = []
-    options = {"seed": 0, "device": "cpu", "minutes": None, "progress": seen.append}
+    trained = exact_generators.RECIPES[name].tuning is not None
+    options = {"seed": 0, "device": "cpu", "minutes": 0.0 if trained else None, "progress": seen.append}
     exact_generators.train(name=name, data=tmp_path, out=tmp_path, **options)
     assert len(seen) == 1
     card = checkpoint.read_card(tmp_path / name, ExactCard)
-    assert (card.origin, card.finished) == (name.removesuffix("-int8"), True)
-    assert any("16 test images" in metric for metric in card.metrics)
+    assert (card.origin, card.finished) == (name.removesuffix("-int8"), not trained)
+    assert trained or any("16 test images" in metric for metric in card.metrics)
     loaded = (ExactSNGANGenerator if isinstance(card, ExactSNGANCard) else ExactVQVAEGenerator)(tmp_path / name)
     grid = shipped.grid()
     latents = grid.latents(grid.space.sample_prior(8, np.random.default_rng(1)))
-    assert np.abs(loaded.images(latents).astype(int) - shipped.images(latents)).mean() < 1.5
+    assert np.abs(loaded.images(latents).astype(int) - shipped.images(latents)).mean() < (2.5 if trained else 1.5)
