@@ -1,7 +1,8 @@
 """Reference points on disk: one JSON file for each suite, in the folder of the module that registers the suite.
 
 `<folder of the module>/references/<suite>-<version>.json`, with a hash of its own content. Each problem's points carry
-the problem's fingerprint, so that points of different weights or a different grid are never used.
+the problem's fingerprint, so that points of different weights or a different grid are never used. Files of earlier
+versions stay, so that a study of one keeps its reference points.
 """
 
 import hashlib
@@ -98,14 +99,29 @@ def of_suite(suite_name: str) -> References | None:
     return load(file) if file.is_file() else None
 
 
+@cache
+def of_earlier_versions(suite_name: str) -> tuple[References, ...]:
+    """The stored reference points of a suite's earlier versions, newest first.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    chosen, folder = suite(suite_name), file_of(suite_name).parent
+    numbers = (file.stem.removeprefix(f"{chosen.name}-") for file in folder.glob(f"{chosen.name}-*.json"))
+    earlier = sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
+    return tuple(load(folder / f"{chosen.name}-{number}.json") for number in earlier if number < chosen.version)
+
+
 def stored_points(name: str) -> list[Reference]:
-    """All stored reference points of a problem without noise, for any weights and grid.
+    """All stored reference points of a problem without noise, for any weights and grid, of any version of a suite.
 
     Raises:
         DataError: a suite's file is damaged.
     """
-    suites = (of_suite(suite_name) for suite_name in suite_names())
-    return [stored.points[name] for stored in suites if stored is not None and name in stored.points]
+    suites = suite_names()
+    stored = [found for found in map(of_suite, suites) if found is not None]
+    stored += [found for suite_name in suites for found in of_earlier_versions(suite_name)]
+    return [found.points[name] for found in stored if name in found.points]
 
 
 def stored_point(name: str, fingerprint: str) -> Reference | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from amb.contracts.problem import Problem, UInt8Array
     from amb.contracts.space import FloatArray, IntArray
 
-PROBLEM = "cifar10-sngan/snn-cnn/out/9"
+PROBLEM = "cifar10-sngan-int8/snn-cnn/out/9"
 NEURON = "the output neuron for trucks of a spiking network (snn-cnn, trained on CIFAR-10)"
 SOLVER, CHANCE = "cma-diagonal", "random"
 BUDGET, SEED = 300, 1

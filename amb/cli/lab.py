@@ -24,8 +24,8 @@ Close = Annotated[
 def new(
     folder: Folder,
     generator: Annotated[
-        str, typer.Option("--generator", "-g", help="Makes the stimuli, such as cifar10-sngan\\[grid=quantile].")
-    ] = "cifar10-sngan",
+        str, typer.Option("--generator", "-g", help="Makes the stimuli, such as mnist-sngan\\[grid=quantile].")
+    ] = "cifar10-sngan-int8",
     neurons: Annotated[str, typer.Option("--neurons", "-n", help="Names of all recorded neurons.")] = "n1",
     solver: Annotated[str, typer.Option("--solver", "-s", help="The solver of each search.", metavar="SPEC")] = "cma",
     together: Annotated[

@@ -15,8 +15,8 @@ from amb.contracts.suite import Suite
 UNITS_SEED = 5
 SPLIT_SEED = 6
 
-CIFAR10 = ("cifar10-sngan", "cifar10-vqvae")
-DIGITS = ("mnist-sngan",)
+CIFAR10 = ("cifar10-sngan-int8", "cifar10-vqvae-int8")
+DIGITS = ("mnist-sngan-int8",)
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "small-max": CIFAR10,
@@ -31,7 +31,7 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The generators by kind of network; the networks of a kind are ``<kind>-a`` and ``<kind>-b``."""
 
-OPTIONS: Mapping[str, str] = MappingProxyType({"cifar10-vqvae": "[codes=principal]"})
+OPTIONS: Mapping[str, str] = MappingProxyType({"cifar10-vqvae-int8": "[codes=principal]"})
 """Options of a generator's problems: an order of the codes, so that every solver can search them."""
 
 
@@ -81,7 +81,7 @@ def _problems(networks: Sequence[str]) -> Iterator[str]:
 
 networks = Suite(
     name="networks",
-    version=1,
+    version=2,
     problems=tuple(_problems(tuple(UNITS))),
     budget=200,
     seeds=5,
@@ -90,7 +90,7 @@ networks = Suite(
 
 development = Suite(
     name="networks-development",
-    version=1,
+    version=2,
     problems=tuple(_problems(DEVELOPMENT)),
     budget=200,
     seeds=5,
@@ -99,7 +99,7 @@ development = Suite(
 
 held_out = Suite(
     name="networks-held-out",
-    version=1,
+    version=2,
     problems=tuple(_problems(HELD_OUT)),
     budget=200,
     seeds=5,

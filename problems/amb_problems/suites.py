@@ -48,9 +48,9 @@ def _before(pair: str, *units: str) -> tuple[str, ...]:
 
 quick = Suite(
     name="quick",
-    version=1,
+    version=2,
     problems=_before(
-        "cifar10-sngan/snn-cnn",
+        "cifar10-sngan-int8/snn-cnn",
         *("sn1/29", "sn1/32", "sn1/48"),
         *("sn2/8", "sn2/51", "sn2/60"),
         *("sn3/27", "sn3/41", "sn3/85"),
@@ -63,11 +63,11 @@ quick = Suite(
 
 fig5 = Suite(
     name="fig5",
-    version=3,
+    version=4,
     problems=(
-        "cifar10-sngan/snn-cnn/sn1/0",
-        "cifar10-sngan/snn-resnet18/sn1/0",
-        "cifar10-sngan/snn-resnet18-paper/sn1/0",
+        "cifar10-sngan-int8/snn-cnn/sn1/0",
+        "cifar10-sngan-int8/snn-resnet18/sn1/0",
+        "cifar10-sngan-int8/snn-resnet18-paper/sn1/0",
     ),
     budget=12_000,
     seeds=5,
@@ -76,9 +76,9 @@ fig5 = Suite(
 
 layers = Suite(
     name="layers",
-    version=1,
+    version=2,
     problems=_before(
-        "cifar10-sngan/snn-resnet18",
+        "cifar10-sngan-int8/snn-resnet18",
         *("sn1/3", "sn1/8", "sn1/25"),
         *("layer1.0.sn1/2", "layer1.0.sn1/13", "layer1.0.sn1/24"),
         *("layer1.0.sn2/22", "layer1.0.sn2/24", "layer1.0.sn2/31"),
@@ -104,26 +104,26 @@ layers = Suite(
 
 ann = Suite(
     name="ann",
-    version=1,
+    version=2,
     problems=(
         *_before(
-            "cifar10-sngan/ann-alexnet",
+            "cifar10-sngan-int8/ann-alexnet",
             *("features.3/2", "features.3/18", "features.10/17", "features.10/22"),
             *("classifier.2/75", "classifier.2/110", "classifier.3/0", "classifier.3/3"),
         ),
         *_before(
-            "cifar10-sngan/ann-vgg",
+            "cifar10-sngan-int8/ann-vgg",
             *("features.3/2", "features.3/18", "features.10/14", "features.10/18"),
             *("features.21/74", "features.21/110", "classifier/0", "classifier/3"),
         ),
         *_before(
-            "cifar10-sngan/ann-densenet",
+            "cifar10-sngan-int8/ann-densenet",
             *("features.relu0/2", "features.relu0/18"),
             *("features.denseblock2.denselayer4.relu1/15", "features.denseblock2.denselayer4.relu1/19"),
             *("features.relu4/80", "features.relu4/119", "classifier/0", "classifier/3"),
         ),
         *_before(
-            "cifar10-sngan/ann-resnet",
+            "cifar10-sngan-int8/ann-resnet",
             *("relu/2", "relu/25", "layer2.1.relu_1/11", "layer2.1.relu_1/14"),
             *("layer4.1.relu_1/149", "layer4.1.relu_1/221", "fc/0", "fc/3"),
         ),
@@ -135,10 +135,10 @@ ann = Suite(
 
 generators = Suite(
     name="generators",
-    version=1,
+    version=2,
     problems=(
         *quick.problems,
-        *(name.replace("cifar10-sngan", "cifar10-vqvae") for name in quick.problems),
+        *(name.replace("cifar10-sngan-int8", "cifar10-vqvae-int8") for name in quick.problems),
     ),
     budget=1000,
     seeds=3,
@@ -147,9 +147,9 @@ generators = Suite(
 
 mnist = Suite(
     name="mnist",
-    version=1,
+    version=2,
     problems=_before(
-        "mnist-sngan/mnist-snn",
+        "mnist-sngan-int8/mnist-snn",
         *("sn1/10", "sn1/14", "sn1/15"),
         *("sn2/2", "sn2/29", "sn2/30"),
         *("sn3/27", "sn3/37", "sn3/62"),
@@ -170,7 +170,7 @@ NOISES = (
 
 noisy = Suite(
     name="noisy",
-    version=1,
+    version=2,
     problems=tuple(f"{problem}[{noise}]" for noise in NOISES for problem in quick.problems[::3]),
     budget=500,
     seeds=5,
@@ -187,19 +187,19 @@ CONDITIONS = (
 
 lab = Suite(
     name="lab",
-    version=1,
+    version=2,
     problems=tuple(f"{problem}[{conditions}]" for conditions in CONDITIONS for problem in quick.problems[::3]),
     budget=400,
     seeds=5,
     description="The first unit of every layer of quick, under four recording conditions.",
 )
 
-groups = _before("cifar10-sngan/snn-cnn", "sn1/29+32+48", "sn2/8+51+60", "sn3/27+41+85", "out/3+5+9")
+groups = _before("cifar10-sngan-int8/snn-cnn", "sn1/29+32+48", "sn2/8+51+60", "sn3/27+41+85", "out/3+5+9")
 """The units of every layer of quick together."""
 
 full = Suite(
     name="full",
-    version=4,
+    version=5,
     problems=tuple(
         dict.fromkeys(
             (

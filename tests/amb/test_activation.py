@@ -37,7 +37,7 @@ def test_a_silent_neuron_is_no_small_activation(tmp_path: Path) -> None:
 
 def test_a_run_that_observed_nothing_has_no_activation(tmp_path: Path) -> None:
     """Its recommendation rests on nothing; the noise-free value of the first candidate was stored as its success."""
-    problem = amb.problem("mnist-sngan/mnist-snn/out/1[lost=1]")
+    problem = amb.problem("mnist-sngan-int8/mnist-snn/out/1[lost=1]")
     result = amb.compare("random", problem, budget=8, seeds=1, study=tmp_path, progress=False)
     assert list(result.runs["failed"]) == [True]
     shorter = amb.compare("random", problem, budget=4, seeds=1, study=tmp_path, progress=False)

@@ -22,7 +22,7 @@ def test_the_demo_finds_an_image_and_says_what_to_do_next(tmp_path: Path) -> Non
     """One command, no arguments: an image that beats random ones, saved, and the next command."""
     shown = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "truck.png")])
     assert shown.exit_code == 0, shown.output
-    assert "reaches 0.98" in shown.output.replace("\n", " ")
+    assert "reaches 0.99" in shown.output.replace("\n", " ")
     assert "amb compare --solvers" in shown.output
     with Image.open(tmp_path / "truck.png") as picture:
         assert picture.size == (256, 256)

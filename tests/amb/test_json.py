@@ -17,8 +17,8 @@ from amb.comparison.compare import reopen
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 TYPES = {"integer": int, "number": (int, float), "text": str, "boolean": bool, "list": list, "object": dict}
-SUITE = "cifar10-sngan/snn-cnn/sn1/29,cifar10-sngan/snn-cnn/sn2/8"
-DIGITS = "mnist-sngan/mnist-snn/out/1..2"
+SUITE = "cifar10-sngan-int8/snn-cnn/sn1/29,cifar10-sngan-int8/snn-cnn/sn2/8"
+DIGITS = "mnist-sngan-int8/mnist-snn/out/1..2"
 
 
 def documented(value: str) -> tuple[dict[str, tuple[str, bool, bool]], bool]:

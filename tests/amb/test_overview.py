@@ -33,7 +33,7 @@ def test_the_list_says_what_there_is_to_choose_from() -> None:
     assert list(listed) == ["suites", "generators", "targets"]
     rows = {table: {row["name"]: row for row in listed[table]} for table in listed}
     quick = rows["suites"]["quick"]
-    assert (quick["version"], quick["problems"], quick["budget"]) == (1, 12, 500)
+    assert (quick["version"], quick["problems"], quick["budget"]) == (2, 12, 500)
     assert quick["description"].startswith("Three units")
     assert rows["generators"]["mnist-sngan"]["images"] == "28x28x1"
     assert rows["targets"]["snn-cnn"] | {"from": ""} == {
@@ -79,7 +79,7 @@ def test_a_pair_is_shown_with_both_cards_and_its_layers() -> None:
     assert "sn3" in text
 
 
-@pytest.mark.parametrize("name", ["cifar10-vqvae", "snn-resnet18", "quick", "quick-1"])
+@pytest.mark.parametrize("name", ["cifar10-vqvae", "snn-resnet18", "quick", "quick-2"])
 def test_a_part_is_shown_by_its_name(name: str) -> None:
     assert name.removesuffix("-1") in shown("show", name)
     assert json.loads(shown("show", name, "--json"))

@@ -121,4 +121,4 @@ def test_a_suite_with_options_keeps_its_budget_and_seeds_but_is_not_that_suite()
     assert (plan.budget, plan.seeds) == (usual.budget, usual.seeds)
     assert plan.problems == tuple(f"{name}[noise=poisson]" for name in usual.problems)
     assert plan.suite is None
-    assert usual.suite == "quick-1"
+    assert usual.suite == "quick-2"

@@ -13,7 +13,7 @@ from amb.run.display import Lines, TerminalTable, display
 from amb.run.standings import Standings
 from amb.study.runs import RunPlan, RunRecord, Seconds
 
-PROBLEM = "cifar10-sngan/snn-cnn/sn1/29"
+PROBLEM = "cifar10-sngan-int8/snn-cnn/sn1/29"
 
 
 @dataclass

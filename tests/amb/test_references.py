@@ -7,12 +7,14 @@ import pytest
 
 from amb import Family, FunctionProblem, Space, Suite
 from amb.catalogue.problems import problem
-from amb.catalogue.reference_points import References, load, save
+from amb.catalogue.reference_points import References, load, of_earlier_versions, save
+from amb.catalogue.suites import suite
 from amb.contracts.reference import Reference, RoundTrip
 from amb.errors import DataError
 from amb.references.adam import Adam
 from amb.references.ascent import Effort, ascend
 from amb.references.improve import improved
+from amb.references.lookup import reference
 from amb.references.measure import measure
 
 POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
@@ -137,7 +139,7 @@ def test_a_study_raises_the_best_known_values(tmp_path: Path, toy: Path) -> None
 
 
 def test_ascent_beats_its_starts_and_is_exact() -> None:
-    made = problem("cifar10-sngan/snn-cnn/sn1/29")
+    made = problem("cifar10-sngan-int8/snn-cnn/sn1/29")
     draws = made.space.sample_prior(16, np.random.default_rng(0))
     values = made.evaluate(draws)
     effort = Effort(starts=2, steps=5, mutations=1)
@@ -162,3 +164,13 @@ def test_adam_takes_the_textbooks_steps_and_climbers_restart_alone() -> None:
     adam.restart(np.array([False, True, False]))
     for slope in slopes[3:]:
         assert np.array_equal(adam.step(slope)[1:2], fresh.step(slope[1:2]))
+
+
+def test_a_study_of_an_earlier_version_of_a_suite_keeps_its_reference_points() -> None:
+    """`quick-1` had the SN-GAN in floating point, `quick-2` has it in integers; each has points of its own."""
+    earlier, now = "cifar10-sngan/snn-cnn/sn1/29", "cifar10-sngan-int8/snn-cnn/sn1/29"
+    assert earlier not in suite("quick").problems
+    assert [found.suite for found in of_earlier_versions("quick")] == ["quick-1"]
+    points = [reference(name, fingerprint=problem(name).fingerprint) for name in (earlier, now)]
+    assert None not in points
+    assert points[0] != points[1]

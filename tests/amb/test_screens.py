@@ -11,7 +11,7 @@ from amb.cli.app import app
 from amb.cli.tables import fact_lines, table_lines
 
 WIDTHS = (60, 80, 120)
-PROBLEM = "cifar10-vqvae/small-resnet-a/block3.sn2/23[codes=principal]"
+PROBLEM = "cifar10-vqvae-int8/small-resnet-a/block3.sn2/23[codes=principal]"
 ROWS = [
     {"problem": PROBLEM, "solver": solver, "seed": seed, "status": "ok", "queries": "1,200", "activation": "0.6043"}
     | {"evaluation time": "12.3 s", "reason": "it needs codes with an order, and these have none"}

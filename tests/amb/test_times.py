@@ -59,7 +59,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
 def test_the_list_says_size_budget_and_time_without_breaking_a_word(width: str) -> None:
     assert "12 problems of 128 dimensions x 64 levels, 500 queries each." in listed(width)
     assert "has not been measured: `amb problems list --time`" in listed(width)
-    times._store({"cifar10-sngan/snn-cnn": 0.01})
+    times._store({"cifar10-sngan-int8/snn-cnn": 0.01})
     assert "12 problems of 128 dimensions x 64 levels, 500 queries each, 1 min 0 s." in listed(width)
     (quick,) = [row for row in overview()["suites"] if row["name"] == "quick"]
     assert quick["seconds"] == pytest.approx(60)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.benchmark_ratio
 
 FORTY = {
     "solvers": "tt-s,random",
-    "problems": "cifar10-sngan/snn-resnet18/layer2.1.sn2/0..9",
+    "problems": "cifar10-sngan-int8/snn-resnet18/layer2.1.sn2/0..9",
     "budget": 50,
     "seeds": 2,
 }
@@ -49,7 +49,7 @@ def test_forty_runs_take_at_most_a_quarter_of_the_frameworks_time(benchmark: Ben
     pytest.importorskip("spikingjelly")
     from amb_problems.targets.spiking.framework import spike_trains
 
-    first = problem("cifar10-sngan/snn-resnet18/layer2.1.sn2/0")
+    first = problem("cifar10-sngan-int8/snn-resnet18/layer2.1.sn2/0")
     candidates = first.space.sample(25, np.random.default_rng(0))
     pair = first.pair  # type: ignore[attr-defined]
     with torch.no_grad():

@@ -5,7 +5,7 @@ import pytest
 from amb.catalogue.problems import problem
 from amb_problems.tables.query_costs import STAGES, at_peak, cost
 
-PROBLEM = "cifar10-sngan/snn-cnn/sn2/8"
+PROBLEM = "cifar10-sngan-int8/snn-cnn/sn2/8"
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -21,7 +21,7 @@ def test_the_peak_counts_the_layers_up_to_the_unit() -> None:
     peaks = {"int8": 100.0, "float32": 100.0}
     first, second, exact = (
         at_peak(problem(name), peaks)  # type: ignore[arg-type]
-        for name in ("cifar10-sngan/snn-cnn/sn1/29", PROBLEM, PROBLEM.replace("sngan", "sngan-int8"))
+        for name in ("cifar10-sngan/snn-cnn/sn1/29", "cifar10-sngan/snn-cnn/sn2/8", PROBLEM)
     )
     assert first.generator == second.generator == exact.generator > 0
     assert second.target == exact.target > first.target > 0

@@ -21,37 +21,39 @@ PROBLEMS_PAGE = Path(__file__).parents[2] / "docs" / "guides" / "problems.md"
 
 def test_units_of_quick_are_drawn_by_the_stated_rule() -> None:
     """Nobody has picked units by hand: the rule and the seed give the list. No unit of the network is dead."""
-    drawn = draw(family("cifar10-sngan/snn-cnn").layers(), 3, seed=QUICK_SEED, dead={})
-    assert list(suite("quick").problems) == [f"cifar10-sngan/snn-cnn/{unit}" for unit in drawn]
+    drawn = draw(family("cifar10-sngan-int8/snn-cnn").layers(), 3, seed=QUICK_SEED, dead={})
+    assert list(suite("quick").problems) == [f"cifar10-sngan-int8/snn-cnn/{unit}" for unit in drawn]
 
 
 def test_units_of_layers_are_drawn_by_the_stated_rule() -> None:
-    units = {layer: number for layer, number in family("cifar10-sngan/snn-resnet18").layers().items() if layer != "fc"}
+    units = {
+        layer: number for layer, number in family("cifar10-sngan-int8/snn-resnet18").layers().items() if layer != "fc"
+    }
     assert len(units) == 17
     drawn = draw(units, 3, seed=LAYERS_SEED, dead={})
-    assert list(suite("layers").problems) == [f"cifar10-sngan/snn-resnet18/{unit}" for unit in drawn]
+    assert list(suite("layers").problems) == [f"cifar10-sngan-int8/snn-resnet18/{unit}" for unit in drawn]
 
 
 def test_units_of_mnist_are_drawn_by_the_stated_rule() -> None:
-    drawn = draw(family("mnist-sngan/mnist-snn").layers(), 3, seed=MNIST_SEED, dead=DEAD.get("mnist-snn", {}))
-    assert list(suite("mnist").problems) == [f"mnist-sngan/mnist-snn/{unit}" for unit in drawn]
+    drawn = draw(family("mnist-sngan-int8/mnist-snn").layers(), 3, seed=MNIST_SEED, dead=DEAD.get("mnist-snn", {}))
+    assert list(suite("mnist").problems) == [f"mnist-sngan-int8/mnist-snn/{unit}" for unit in drawn]
 
 
 def test_generators_drive_the_same_units() -> None:
     halves = [[p.split("/", 1) for p in suite("generators").problems][part] for part in (slice(12), slice(12, 24))]
     assert [unit for _, unit in halves[0]] == [unit for _, unit in halves[1]]
-    assert {name for name, _ in halves[1]} == {"cifar10-vqvae"}
+    assert {name for name, _ in halves[1]} == {"cifar10-vqvae-int8"}
 
 
 def test_units_of_ann_are_drawn_by_the_stated_rule() -> None:
     """From the first, the middle and the last rectifier and the class output of every network."""
     expected = []
     for name, (rectifiers, output) in RECTIFIERS.items():
-        units = family(f"cifar10-sngan/{name}").layers()
+        units = family(f"cifar10-sngan-int8/{name}").layers()
         found = [layer for layer in units if re.fullmatch(rectifiers, layer)]
         chosen = (found[0], found[(len(found) - 1) // 2], found[-1], output)
         drawn = draw({layer: units[layer] for layer in chosen}, 2, seed=ANN_SEED, dead=DEAD.get(name, {}))
-        expected += [f"cifar10-sngan/{name}/{unit}" for unit in drawn]
+        expected += [f"cifar10-sngan-int8/{name}/{unit}" for unit in drawn]
     assert list(suite("ann").problems) == expected
 
 
@@ -101,7 +103,7 @@ def test_networks_differ_in_every_way_that_the_suite_promises() -> None:
     assert len({card.frames for card in cards}) >= 6
     assert {card.lif.reset for card in cards} == {"zero", "subtract"}
     generators = {ProblemId.parse(problem_id).generator for problem_id in suite("networks-held-out").problems}
-    assert generators == {"cifar10-sngan", "cifar10-vqvae", "mnist-sngan"}
+    assert generators == {"cifar10-sngan-int8", "cifar10-vqvae-int8", "mnist-sngan-int8"}
     for name in UNITS:
         file = resources.files("amb_problems") / "checkpoints" / f"{name}.safetensors"
         assert len(file.read_bytes()) < 100_000, name
@@ -144,14 +146,17 @@ def test_quick_holds_problems_of_every_difficulty() -> None:
 
 
 def test_a_suite_can_be_asked_for_in_its_version_only() -> None:
-    assert suite("quick-1") == suite("quick")
-    with pytest.raises(SpecError, match="version 1, not 7"):
+    assert suite("quick-2") == suite("quick")
+    with pytest.raises(SpecError, match="version 2, not 7"):
         suite("quick-7")
 
 
 def test_suites_expand_and_ids_are_problems() -> None:
     assert expand("quick") == list(suite("quick").problems)
-    assert expand("cifar10-sngan/snn-cnn/out/0..2[grid=quantile]")[2] == "cifar10-sngan/snn-cnn/out/2[grid=quantile]"
+    assert (
+        expand("cifar10-sngan-int8/snn-cnn/out/0..2[grid=quantile]")[2]
+        == "cifar10-sngan-int8/snn-cnn/out/2[grid=quantile]"
+    )
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -167,3 +172,19 @@ def test_the_table_of_networks_says_what_the_cards_say(name: str) -> None:
     assert frames == str(card.frames)
     assert accuracy == f"{card.metrics['test accuracy']:.1%}"
     assert half == ("held out" if name in split(list(KINDS), seed=SPLIT_SEED)[1] else "development")
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_the_table_of_suites_says_what_the_suites_hold(name: str) -> None:
+    """Version, size, budget, seeds and medians of the reference points of each suite in docs/guides/problems.md."""
+    chosen, stored = suite(name), of_suite(name)
+    assert stored is not None
+    points = [stored.points[without_noise(problem_id)] for problem_id in chosen.problems]
+    natural = [point.natural for point in points if point.natural is not None]
+    medians = (np.median(values) for values in ([p.chance for p in points], natural, [p.best for p in points]))
+    (row,) = [
+        line for line in PROBLEMS_PAGE.read_text().splitlines() if line.startswith(f"| `{name}-{chosen.version}` |")
+    ]
+    problems, _, budget, *rest = (cell.strip() for cell in row.split("|")[2:-1])
+    assert (problems, budget, rest[0]) == (str(len(chosen.problems)), f"{chosen.budget:,}", str(chosen.seeds))
+    assert rest[1:] == [f"{median:.3f}" for median in medians]

@@ -200,15 +200,15 @@ def test_problems_are_said_to_be_of_the_smallest_suite(make_study) -> None:  # t
     """Captions name the first suite that holds all; a problem without noise is in none that asks for noise."""
     for name in ("quick", "noisy"):
         found = suites_of(make_study(problems=suite(name).problems, seeds=1))
-        assert found == [[f"{name}-1"]] * len(suite(name).problems)
+        assert found == [[f"{name}-2"]] * len(suite(name).problems)
 
 
 def test_suites_that_only_share_problems_are_not_shown(make_study) -> None:  # type: ignore[no-untyped-def]
-    """A run of `quick` had the filters quick-1, generators-1 and full-4, though nothing else of these was run."""
+    """A run of `quick` had the filters quick-2, generators-2 and full-5, though nothing else of these was run."""
     study = make_study(problems=suite("quick").problems[:2], seeds=1)
     assert suites_of(study) == [[], []]
-    study.manifest = structs.replace(study.manifest, settings=structs.replace(study.manifest.settings, suite="quick-1"))
-    assert suites_of(study) == [["quick-1"], ["quick-1"]], "an interrupted study of a suite is of this suite"
+    study.manifest = structs.replace(study.manifest, settings=structs.replace(study.manifest.settings, suite="quick-2"))
+    assert suites_of(study) == [["quick-2"], ["quick-2"]], "an interrupted study of a suite is of this suite"
 
 
 def test_json_holds_what_numbers_json_lacks() -> None:

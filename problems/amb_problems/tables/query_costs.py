@@ -39,13 +39,13 @@ from amb_problems.targets.spiking.target import SpikingTarget
 
 SOLVERS = ("random", "tt-b", "cma-diagonal", "portfolio")
 PROBLEMS = (
-    "cifar10-sngan/snn-cnn/sn1/29",
-    "cifar10-sngan/snn-cnn/sn2/8",
-    "cifar10-sngan/snn-cnn/out/5",
-    "cifar10-sngan/snn-resnet18/layer2.1.sn2/40",
-    "cifar10-sngan/snn-resnet18/layer4.1.sn2/112",
     "cifar10-sngan-int8/snn-cnn/sn1/29",
     "cifar10-sngan-int8/snn-cnn/sn2/8",
+    "cifar10-sngan-int8/snn-cnn/out/5",
+    "cifar10-sngan-int8/snn-resnet18/layer2.1.sn2/40",
+    "cifar10-sngan-int8/snn-resnet18/layer4.1.sn2/112",
+    "cifar10-sngan/snn-cnn/sn1/29",
+    "cifar10-sngan/snn-cnn/sn2/8",
 )
 STAGES = ("generator", "target", "solver", "bench")
 

@@ -19,7 +19,7 @@ LARGER = ("snn-cnn", "snn-resnet18", "mnist-snn")
 DEVELOPMENT_SUITE = "networks-development"
 SUITES = ("full", "networks")
 """All units of all shipped suites."""
-ORDERED = {"cifar10-vqvae": "[codes=principal]"}
+ORDERED = {"cifar10-vqvae-int8": "[codes=principal]"}
 """An order of the codes, so that every solver can search them."""
 
 
@@ -48,7 +48,7 @@ def _generators(network: str, known: Sequence[ProblemId]) -> list[str]:
     own = list(dict.fromkeys(part.generator for part in known if part.target == network))
     if own:
         return own
-    return ["mnist-sngan"] if described(network).shape[2] == 1 else ["cifar10-sngan", "cifar10-vqvae"]
+    return ["mnist-sngan-int8"] if described(network).shape[2] == 1 else ["cifar10-sngan-int8", "cifar10-vqvae-int8"]
 
 
 def _unit(problem: str) -> str:
