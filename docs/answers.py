@@ -13,6 +13,7 @@ import pandas as pd
 from amb.comparison.compare import reopen
 from amb.comparison.result import Comparison
 from amb.stats.effects import hodges_lehmann
+from amb.stats.pairs import holm
 from amb.stats.signed_rank import signed_rank, signed_rank_interval
 from amb.stats.trials import trials_needed
 
@@ -22,12 +23,18 @@ TRAINS = ("tt-parents", "tt-elite", "tt-s", "tt-b", "protes")
 BASELINES = ("snes", "cma-diagonal", "xdream-ga", "sphere-cma", "one-plus-lambda", "portfolio", "random-prior")
 BASE = "cma-diagonal"
 LOOP = "inception-loop"
+CHAMPION = "snes"
+BUDGETS = (200, 500, 1000)
+PLANNERS = ("portfolio", "optima-tt-quantized")
+"""Solvers that plan for their budget: what they had after fewer queries says nothing about a smaller one."""
 CLASSES = {
     LOOP: "image-seeing",
     "trust-region-gp": "Gaussian process",
     "snes": "evolution",
+    "snes[k=10,scale=1.2]": "evolution",
     "cma-diagonal": "evolution",
     "xdream-ga": "evolution",
+    "xdream-ga[mutation_rate=0.1,mutation_size=1.0]": "evolution",
     "tt-parents": "tensor train",
     "tt-elite": "tensor train",
     "tt-s": "tensor train",
@@ -63,6 +70,28 @@ def trains(name: str) -> str:
             value, low, high = ends if row["first"] == train else (-ends[0], -ends[2], -ends[1])
             cells.append(f"{_signed(value, low, high)}, {_p(row['p_holm'])}")
         lines.append(f"| `{baseline}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def budgets() -> str:
+    """Paired differences from `snes` in the best value so far, within smaller budgets too."""
+    networks = study("reference-networks")
+    solvers = [name for name in networks.ranking["solver"] if name not in PLANNERS]
+    lines = ["| solver | " + " | ".join(f"{budget:,} queries | p" for budget in BUDGETS) + " |"]
+    lines += ["|---|" + "---:|---:|" * len(BUDGETS)]
+    columns = {}
+    for budget in BUDGETS:
+        best = {key: float(np.max(trace[:budget])) for key, trace in networks.traces.items()}
+        values = pd.Series(best).unstack(1).groupby(level=0).median()
+        differences = {name: (values[name] - values[CHAMPION]).to_numpy() for name in solvers if name != CHAMPION}
+        p = dict(zip(differences, holm(np.array([signed_rank(one)[0] for one in differences.values()])), strict=True))
+        columns[budget] = {
+            name: (_signed(float(hodges_lehmann(one)), *signed_rank_interval(one)), _p(p[name]))
+            for name, one in differences.items()
+        }
+    for name in solvers:
+        cells = [cell for budget in BUDGETS for cell in columns[budget].get(name, ("–", "–"))]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -148,6 +177,7 @@ def tables() -> dict[str, str]:
     return {
         "trains-networks": trains("reference-networks"),
         "trains-reference": trains("reference"),
+        "budgets": budgets(),
         "where": where(),
         "trials": trials(),
         "trials-loop": trials_loop(),

@@ -144,6 +144,7 @@ def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, t
     stored = References("toy-1", points)
     monkeypatch.setattr("amb.catalogue.reference_points.suite_names", lambda: ["toy"])
     monkeypatch.setattr("amb.catalogue.reference_points.of_suite", lambda name: stored)
+    monkeypatch.setattr("amb.catalogue.reference_points.of_earlier_versions", lambda name: ())
     compared = compare("random", names, budget=20, seeds=2, study=tmp_path)
     shown = board(compared.study).runs.set_index(["problem", "seed"])["normalized"]
     expected = compared.runs.set_index(["problem", "seed"])["normalized"]
