@@ -72,7 +72,7 @@ def next_(folder: Folder, close: Close = None, plugin: o.Plugins = None, json: o
     block = Laboratory(folder).next_block(close=close)
     _print_block(block, as_json=json)
     if block is not None and not json:
-        print(f"Present the pictures in the order of presentations.csv, then: amb lab tell {folder} FILE")
+        print(f"Present them in the order of presentations.csv, then:\namb lab tell {folder} FILE")
 
 
 @app.command("tell")

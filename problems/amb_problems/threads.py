@@ -1,6 +1,7 @@
 """Parallel work in which one thread computes each piece, so that no bit depends on the number of threads."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -52,5 +53,15 @@ def _workers(number: int) -> ThreadPoolExecutor:
     return workers
 
 
+def _forget_threads() -> None:
+    """Compute on one thread in a forked process, which has no threads but its own: OpenMP would wait for the others.
+
+    `DataLoader` of torch does the same in its workers.
+    """
+    _workers.cache_clear()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_workers.cache_clear)  # a fork has no threads but its own
+    os.register_at_fork(after_in_child=_forget_threads)

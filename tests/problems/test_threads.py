@@ -1,6 +1,8 @@
 """Pieces of work on threads of their own, without a trace in the rest of the process."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -51,3 +53,27 @@ def test_a_fork_starts_threads_of_its_own() -> None:
     if child == 0:
         os._exit(0 if one_thread_each(abs, [-1, -2]) == [1, 2] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+FORKED = """
+import multiprocessing, sys
+import numpy as np
+import amb
+
+problem = amb.problem(sys.argv[1])
+
+def evaluated(seed):
+    return problem.evaluate(problem.space.sample_prior(4, np.random.default_rng(seed))).tolist()
+
+expected = [evaluated(seed) for seed in range(2)]
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(evaluated, range(2)) == expected
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("problem", ["mnist-sngan/mnist-snn/sn1/0", "cifar10-sngan-int8/snn-cnn/sn1/29"])
+def test_a_pool_that_forks_evaluates_what_its_parent_does(problem: str) -> None:
+    """The threads of OpenMP are not forked, and a child that used them waited for ever."""
+    words = [sys.executable, "-W", "ignore", "-c", FORKED, problem]
+    subprocess.run(words, env={**os.environ, "OMP_NUM_THREADS": "2"}, timeout=240, check=True)
