@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amb_reports.exports import coco
 from amb_reports.exports.coco import PRECISION, Coco
 from amb_reports.exports.iohanalyzer import IOHanalyzer
 from amb_reports.exports.parquet import Parquet
@@ -74,3 +75,14 @@ def test_parquet_keeps_every_value(comparison, tmp_path: Path) -> None:  # type:
     pd.testing.assert_frame_equal(pd.read_parquet(runs), comparison.runs, check_dtype=False)
     for row in pd.read_parquet(traces).itertuples():
         np.testing.assert_array_equal(np.array(row.values), comparison.traces[row.problem, row.solver, row.seed])
+
+
+def test_a_gap_that_is_formatted_once_reads_as_if_it_had_been_formatted_twice() -> None:
+    random = np.random.default_rng(0)
+    gaps = np.abs(random.standard_normal(500)) * 10.0 ** random.integers(-12, 12, 500)
+    values = random.standard_normal(500) * 10.0 ** random.integers(-12, 12, 500)
+    gaps[::7], values[::11], values[::13] = 0.0, 0.0, np.nan
+    rows = np.arange(0, 500, 3)
+    shown = [-(0.0 if np.isnan(value) else value) for value in values]
+    expected = [f"{i + 1} 0 {gaps[i]:+.9e} {shown[i]:+.9e} {gaps[i]:+.9e}\n" for i in rows]
+    assert coco._lines(gaps, values, rows) == "".join(expected)

@@ -78,7 +78,9 @@ def _gaps(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
 
 def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
     measured = np.where(np.isnan(values), 0.0, values)
-    return "".join(f"{i + 1} 0 {gaps[i]:+.9e} {-measured[i]:+.9e} {gaps[i]:+.9e}\n" for i in rows.tolist())
+    places = zip(rows.tolist(), gaps[rows].tolist(), measured[rows].tolist(), strict=True)
+    shown = ((i, f"{gap:+.9e}", value) for i, gap, value in places)  # formatting takes most of the time
+    return "".join(f"{i + 1} 0 {gap} {-value:+.9e} {gap}\n" for i, gap, value in shown)
 
 
 @cache
