@@ -119,7 +119,15 @@ def trials() -> str:
     """Queries of black boxes to two thresholds as a share of those of diagonal CMA."""
     networks = study("reference-networks")
     runs = networks.runs[networks.runs["solver"].isin([*CLASSES])]
-    return _trials(trials_needed(runs, networks.traces, BASE), [name for name in CLASSES if name != LOOP])
+    table = trials_needed(runs, networks.traces, BASE)
+    lines = [
+        "| solver | class | to 75% | p | networks with fewer | to 90% | p | networks with fewer |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for solver in CLASSES:
+        if solver != LOOP:
+            lines.append(f"| `{solver}` | {CLASSES[solver]} | " + " | ".join(_ratios(table, solver)) + " |")
+    return "\n".join(lines)
 
 
 def trials_loop() -> str:
@@ -128,33 +136,26 @@ def trials_loop() -> str:
     budget = int(loop.runs["budget"].max())
     runs = pd.concat([networks.runs, loop.runs], ignore_index=True).assign(budget=budget)
     traces = {key: trace[:budget] for key, trace in {**networks.traces, **loop.traces}.items()}
-    lines = []
+    lines = ["| as a share of | to 75% | p | networks with fewer | to 90% | p | networks with fewer |"]
+    lines += ["|---|---:|---:|---:|---:|---:|---:|"]
     for base in ("trust-region-gp", "cma-diagonal"):
-        part = runs[runs["solver"].isin([LOOP, base])]
-        lines.append(_trials(trials_needed(part, traces, base), [LOOP]).splitlines()[-1])
-        lines[-1] = lines[-1].replace(f"| `{LOOP}` | {CLASSES[LOOP]} |", f"| `{base}` |")
-    head = ["| as a share of | to 75% | p | networks with fewer | to 90% | p | networks with fewer |"]
-    return "\n".join([*head, "|---|---:|---:|---:|---:|---:|---:|", *lines])
-
-
-def _trials(table: pd.DataFrame, solvers: list[str]) -> str:
-    lines = [
-        "| solver | class | to 75% | p | networks with fewer | to 90% | p | networks with fewer |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for solver in solvers:
-        rows = table[table["solver"] == solver].sort_values("fraction").to_dict("records")
-        cells = [
-            cell
-            for row in rows
-            for cell in (
-                f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
-                _p(row["p_holm"]),
-                f"{row['fewer_on']} of {row['networks']}",
-            )
-        ] or ["1", "–", "–"] * 2
-        lines.append(f"| `{solver}` | {CLASSES[solver]} | " + " | ".join(cells) + " |")
+        table = trials_needed(runs[runs["solver"].isin([LOOP, base])], traces, base)
+        lines.append(f"| `{base}` | " + " | ".join(_ratios(table, LOOP)) + " |")
     return "\n".join(lines)
+
+
+def _ratios(table: pd.DataFrame, solver: str) -> list[str]:
+    """Cells for both thresholds: ratio with interval, p, and networks on which the solver needs fewer queries."""
+    rows = table[table["solver"] == solver].sort_values("fraction").to_dict("records")
+    return [
+        cell
+        for row in rows
+        for cell in (
+            f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
+            _p(row["p_holm"]),
+            f"{row['fewer_on']} of {row['networks']}",
+        )
+    ] or ["1", "–", "–"] * 2
 
 
 def seconds() -> str:

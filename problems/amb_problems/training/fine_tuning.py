@@ -6,7 +6,7 @@ arXiv:1308.3432), as it does for activations. The scales stay as rounding alone 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -91,16 +91,10 @@ class RoundingTraining:
 
     def layers(self) -> dict[str, ExactLayer]:
         """The rounded layers as they are now, with the shifts of the beginning."""
-        return {name: self._now(name, layer) for name, layer in self._rounded.items()}
-
-    @torch.no_grad()
-    def _now(self, name: str, layer: ExactLayer) -> ExactLayer:
-        module = self.network.get_submodule(name)
-        assert isinstance(module.weight, Tensor)
-        assert isinstance(module.bias, Tensor)
-        weight = module.weight.double() * _scale(layer.shift.to(self.device), module.weight.dim())
-        bias = torch.round(torch.ldexp(module.bias.double().cpu(), layer.shift.int() + layer.grid.bits))
-        return replace(layer, weight=weight.to(torch.int8).cpu().contiguous(), bias=bias.to(torch.int32))
+        return {
+            name: _quantized(self.network.get_submodule(name), layer.grid, layer.shift)
+            for name, layer in self._rounded.items()
+        }
 
 
 class _StraightThrough(nn.Module):
@@ -111,20 +105,15 @@ class _StraightThrough(nn.Module):
         self.register_buffer("shift", shift, persistent=False)
 
     def forward(self, weight: Tensor) -> Tensor:
-        shift = self.get_buffer("shift")
-        scale = _scale(shift, weight.dim()).to(weight.dtype)
+        scale = torch.exp2(self.get_buffer("shift").to(weight.dtype)).view(-1, *(1,) * (weight.dim() - 1))
         rounded = torch.clamp(torch.round(weight * scale), -128, 127) / scale
         return weight + (rounded - weight).detach()
 
 
-def _quantized(module: nn.Module, grid: Grid) -> ExactLayer:
+def _quantized(module: nn.Module, grid: Grid, shift: Tensor | None = None) -> ExactLayer:
     assert isinstance(module.weight, Tensor)
     assert isinstance(module.bias, Tensor)
-    return quantize(module.weight, module.bias, grid)
-
-
-def _scale(shift: Tensor, dimensions: int) -> Tensor:
-    return torch.exp2(shift.double()).view(-1, *(1,) * (dimensions - 1))
+    return quantize(module.weight.cpu().contiguous(), module.bias.cpu(), grid, shift)
 
 
 def _rms(tensor: Tensor) -> float:

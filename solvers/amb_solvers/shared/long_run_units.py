@@ -11,14 +11,18 @@ import numpy as np
 from amb.catalogue.problems import expand
 from amb.catalogue.suites import suite
 from amb.catalogue.targets import described
-from amb.spec import ProblemId, Spec
-from amb_solvers.shared.tuning_units import DEVELOPMENT_SUITE, LARGER, SUITES, tuning_units
+from amb.spec import ProblemId
+from amb_solvers.shared.tuning_units import (
+    DEVELOPMENT_SUITE,
+    LARGER,
+    ORDERED,
+    SUITES,
+    generators_for,
+    tuning_units,
+    unit_of,
+)
 
 SEED = 33
-COLOUR = ("cifar10-sngan-int8", "cifar10-vqvae-int8")
-DIGITS = ("mnist-sngan-int8",)
-OPTIONS = {"cifar10-vqvae-int8": "[codes=principal]"}
-"""An order of the codes, so that every solver can search them."""
 EARLIER: Mapping[str, tuple[str, ...]] = {
     "small-max-b": (
         "sn3/0",
@@ -103,7 +107,7 @@ ROUNDS = 3
 def long_run_units() -> tuple[list[str], list[str]]:
     """Problem ids for tuning and for confirmation."""
     order = {
-        network: [problem for problem in problems if _unit(problem) not in SOLVED]
+        network: [problem for problem in problems if unit_of(problem) not in SOLVED]
         for network, problems in candidates().items()
     }
     return (
@@ -128,22 +132,17 @@ def candidates() -> dict[str, list[str]]:
 
 def _in_order(network: str, taken: set[str], rng: np.random.Generator) -> list[str]:
     layers = described(network).layers
-    generators = DIGITS if described(network).shape[2] == 1 else COLOUR
+    generators = generators_for(network)
     names = [str(name) for name in rng.permutation(list(layers))]
     drawn = {name: rng.permutation(layers[name]).tolist() for name in names}
     free = {name: [u for u in drawn[name] if f"{network}/{name}/{u}" not in taken][:ROUNDS] for name in names}
     order = [f"{name}/{free[name][turn]}" for turn in range(ROUNDS) for name in names if turn < len(free[name])]
     chosen = [generators[number] for number in rng.integers(len(generators), size=len(order))]
-    return [f"{g}/{network}/{unit}{OPTIONS.get(g, '')}" for g, unit in zip(chosen, order, strict=True)]
+    return [f"{g}/{network}/{unit}{ORDERED.get(g, '')}" for g, unit in zip(chosen, order, strict=True)]
 
 
 def _units(problems: Iterable[str]) -> Iterator[str]:
     """``<target>/<layer>/<unit>`` of problems, whatever the generator; those of a group one by one."""
     for problem in problems:
-        layer, units = _unit(problem).rsplit("/", 1)
+        layer, units = unit_of(problem).rsplit("/", 1)
         yield from (f"{layer}/{unit}" for unit in units.split("+"))
-
-
-def _unit(problem: str) -> str:
-    part = ProblemId.parse(str(Spec.parse(problem).name))
-    return f"{part.target}/{part.layer}/{part.unit}"

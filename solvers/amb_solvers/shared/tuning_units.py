@@ -19,6 +19,9 @@ LARGER = ("snn-cnn", "snn-resnet18", "mnist-snn")
 DEVELOPMENT_SUITE = "networks-development"
 SUITES = ("full", "networks")
 """All units of all shipped suites."""
+COLOUR = ("cifar10-sngan-int8", "cifar10-vqvae-int8")
+DIGITS = ("mnist-sngan-int8",)
+"""The generators that make images of three channels, and of one."""
 ORDERED = {"cifar10-vqvae-int8": "[codes=principal]"}
 """An order of the codes, so that every solver can search them."""
 
@@ -27,7 +30,7 @@ def tuning_units() -> tuple[list[str], list[str]]:
     """Problem ids for development and for validation, one of each for every layer."""
     known = [ProblemId.parse(problem) for problem in expand(DEVELOPMENT_SUITE)]
     networks = [*dict.fromkeys(part.target for part in known), *LARGER]
-    taken = {_unit(problem) for name in SUITES for problem in suite(name).problems}
+    taken = {unit_of(problem) for name in SUITES for problem in suite(name).problems}
     rng = np.random.default_rng(SEED)
     drawn: tuple[list[str], list[str]] = ([], [])
     for network in networks:
@@ -43,15 +46,18 @@ def tuning_units() -> tuple[list[str], list[str]]:
     return drawn
 
 
-def _generators(network: str, known: Sequence[ProblemId]) -> list[str]:
+def _generators(network: str, known: Sequence[ProblemId]) -> Sequence[str]:
     """The generators of the network in the suite; of another one, those that make images of its size."""
     own = list(dict.fromkeys(part.generator for part in known if part.target == network))
-    if own:
-        return own
-    return ["mnist-sngan-int8"] if described(network).shape[2] == 1 else ["cifar10-sngan-int8", "cifar10-vqvae-int8"]
+    return own or generators_for(network)
 
 
-def _unit(problem: str) -> str:
+def generators_for(network: str) -> tuple[str, ...]:
+    """The generators that make images of the network's size."""
+    return DIGITS if described(network).shape[2] == 1 else COLOUR
+
+
+def unit_of(problem: str) -> str:
     """``<target>/<layer>/<unit>``, whatever the generator."""
     part = ProblemId.parse(str(Spec.parse(problem).name))
     return f"{part.target}/{part.layer}/{part.unit}"

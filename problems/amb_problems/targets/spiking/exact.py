@@ -64,10 +64,18 @@ class ExactLayer:
         return self.weight.long().abs().flatten(1).sum(1) * self.grid.peak + self.bias.long().abs()
 
 
-def quantize(weight: Tensor, bias: Tensor, grid: Grid) -> ExactLayer:
-    """Round real weights `[outputs, ...]` to int8, each output channel with the finest power of two that fits it."""
-    peak = weight.detach().double().abs().flatten(1).amax(1).clamp_min(2.0**-20)
-    shift = torch.floor(torch.log2(127.49 / peak)).clamp(-8, 16)
+def quantize(weight: Tensor, bias: Tensor, grid: Grid, shift: Tensor | None = None) -> ExactLayer:
+    """Round real weights `[outputs, ...]` to int8.
+
+    Args:
+        weight, bias: of one layer.
+        grid: the input's values.
+        shift: the power of two of each output channel, with which its weights fit; None: the finest that fits it.
+    """
+    if shift is None:
+        peak = weight.detach().double().abs().flatten(1).amax(1).clamp_min(2.0**-20)
+        shift = torch.floor(torch.log2(127.49 / peak)).clamp(-8, 16)
+    shift = shift.double()
     shape = (-1,) + (1,) * (weight.ndim - 1)
     integers = torch.round(weight.detach().double() * torch.exp2(shift).view(shape))
     biases = torch.round(bias.detach().double() * torch.exp2(shift + grid.bits))
