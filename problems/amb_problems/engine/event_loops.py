@@ -1,4 +1,4 @@
-"""Compiled loops of `EventConvolution`: lists of the rows of weights that spikes select, and the sums of those rows.
+"""Compiled loops of `EventConvolution`: the sums of the rows of weights that spikes select.
 
 The sums run in vector registers of 16-bit integers.
 """
@@ -6,69 +6,41 @@ The sums run in vector registers of 16-bit integers.
 import numpy as np
 
 from amb.compiling import compiled
-from amb_problems.engine.vector_sums import shift_8, sum_rows
+from amb_problems.engine.sliding_sums import sum_line
+from amb_problems.engine.spike_lists import list_quartets, list_spikes
+from amb_problems.engine.vector_code import FOUR, ONE, TWO
+from amb_problems.engine.vector_sums import sum_vectors
 
 LANES = 32
 """Rows of weights are padded to a multiple of this, so that they begin at lines of the cache."""
-_PATTERNS = (np.arange(256)[:, None] >> np.arange(8)) & 1
-_FIRING = np.argsort(1 - _PATTERNS, axis=1, kind="stable").astype(np.int32)
-"""For every pattern of eight neurons, the numbers of those that fire, then those of the others."""
-_NUMBER = _PATTERNS.sum(axis=1)
-"""How many of them fire."""
 _ZERO = np.float32(0)
 
 
 @compiled(nogil=True)
-def _list_spikes(spikes, inputs, side, padded, listed, begin):  # type: ignore[no-untyped-def]
-    """An entry for each neuron that fires: where its row would begin if its column were the kernel's first.
-
-    Args:
-        spikes: uint8, flat.
-        inputs, side: the shape of the map.
-        padded: size of a row.
-        listed: receives the entries, and up to 8 more.
-        begin: receives the first entry of each column, `[side, side + 1]`.
-    """
-    k = 0
-    if inputs % 8 == 0:
-        words = spikes.view(np.uint64)
-        w = 0
-        shifts = (_FIRING * padded).reshape(-1)
-        for y in range(side):
-            place = 0
-            for x in range(side):
-                begin[y, x] = k
-                for _ in range(inputs // 8):
-                    # The lowest bits of the bytes, side by side.
-                    pattern = (words[w] * np.uint64(0x0102040810204080)) >> np.uint64(56)
-                    shift_8(shifts, np.int64(pattern) * 8, place, listed, k)  # type: ignore[call-arg]
-                    k += _NUMBER[np.int64(pattern)]
-                    place += 8 * padded
-                    w += 1
-            begin[y, side] = k
-        return
-    for y in range(side):
-        for x in range(side):
-            begin[y, x] = k
-            for c in range(inputs):
-                listed[k] = (x * inputs + c) * padded
-                k += spikes[(y * side + x) * inputs + c]
-        begin[y, side] = k
+def _sum_positions(flat, listed, begin, line, kernel, stride, padding, side, tall, column, padded, o, partial, vectors):  # type: ignore[no-untyped-def]
+    """Add a line of the kernel to all positions, for as many vectors of outputs from `o` on as the tuple is long."""
+    for y in range(tall):
+        source = y * stride - padding + line
+        if source < 0 or source >= side:
+            continue
+        for x in range(tall):
+            left = x * stride - padding
+            low, high = max(left, 0), min(left + kernel, side)
+            first, last = begin[source, low], begin[source, high]
+            base = (line * kernel - left) * column + o
+            sum_vectors(flat, listed, first, last, base, partial, (y * tall + x) * padded + o, vectors)  # type: ignore[call-arg]
 
 
 @compiled(nogil=True)
-def _list_quartets(spikes, inputs, side, padded, listed, begin):  # type: ignore[no-untyped-def]
-    """An entry for every group of four neurons, firing or not: where the row of sums of their pattern begins."""
-    quartets = inputs // 4
-    words = spikes.view(np.uint32)
-    for y in range(side):
-        start = y * side * quartets
-        for k in range(side * quartets):
-            # The lowest bits of the bytes, side by side.
-            pattern = (words[start + k] * np.uint32(0x01020408)) >> np.uint32(24)
-            listed[start + k] = (np.int32(k) * np.int32(16) + np.int32(pattern & np.uint32(15))) * padded
-        for x in range(side + 1):
-            begin[y, x] = start + x * quartets
+def _slide(flat, listed, begin, line, side, column, padded, o, partial, vectors):  # type: ignore[no-untyped-def]
+    """`_sum_positions` for a kernel of 3, stride 1 and padding 1."""
+    for y in range(max(1 - line, 0), min(side + 1 - line, side)):
+        source = (y + line - 1) * (side + 1)
+        place = y * side * padded + o
+        sum_line(  # type: ignore[call-arg]
+            flat, listed, begin, source, side, line * 3 * column + o, column, partial, place, padded,
+            side * side * padded, vectors,
+        )  # fmt: skip
 
 
 @compiled(nogil=True)
@@ -80,25 +52,39 @@ def _sum_map(spikes, rows, quartets, spill, kernel, stride, padding, inputs, sid
     positions, so that the rows of one line stay in the first-level cache.
     """
     padded = rows.shape[1]
-    flat = rows.reshape(-1)
+    flat, flat_begin = rows.reshape(-1), begin.reshape(-1)
     if quartets:
-        _list_quartets(spikes, inputs, side, np.int32(padded), listed, begin)
+        list_quartets(spikes, inputs, side, np.int32(padded), listed, begin)
     else:
-        _list_spikes(spikes, inputs, side, np.int32(padded), listed, begin)
+        list_spikes(spikes, inputs, side, np.int32(padded), listed, begin)
     column = (inputs * 4 if quartets else inputs) * padded
+    # Columns with as many entries each: a loop over a few spikes of one column ends when no processor expects it.
+    slides = quartets and kernel == 3 and stride == 1 and padding == 1
     partial[:] = 0
     total[:] = 0
     for line in range(kernel):
-        for y in range(tall):
-            source = y * stride - padding + line
-            if source < 0 or source >= side:
-                continue
-            for x in range(tall):
-                left = x * stride - padding
-                low, high = max(left, 0), min(left + kernel, side)
-                first, last = begin[source, low], begin[source, high]
-                base = (line * kernel - left) * column
-                sum_rows(flat, listed, first, last, base, padded, partial, (y * tall + x) * padded)
+        o = 0
+        while slides and o + 64 <= padded:
+            _slide(flat, listed, flat_begin, line, side, column, padded, o, partial, TWO)
+            o += 64
+        while slides and o < padded:
+            _slide(flat, listed, flat_begin, line, side, column, padded, o, partial, ONE)
+            o += 32
+        while o + 128 <= padded:
+            _sum_positions(
+                flat, listed, begin, line, kernel, stride, padding, side, tall, column, padded, o, partial, FOUR
+            )
+            o += 128
+        while o + 64 <= padded:
+            _sum_positions(
+                flat, listed, begin, line, kernel, stride, padding, side, tall, column, padded, o, partial, TWO
+            )
+            o += 64
+        while o < padded:
+            _sum_positions(
+                flat, listed, begin, line, kernel, stride, padding, side, tall, column, padded, o, partial, ONE
+            )
+            o += 32
         if spill:
             for j in range(total.size):
                 total[j] += partial[j]
@@ -125,8 +111,8 @@ def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding
     padded = rows.shape[1]
     listed = np.empty(side * side * inputs + 8, np.int32)
     begin = np.empty((side, side + 1), np.int64)
-    partial = np.empty(tall * tall * padded, np.int16)
-    total = np.empty(partial.size if spill else 0, np.int32)
+    partial = np.empty((tall * tall + 1) * padded, np.int16)
+    total = np.empty(tall * tall * padded if spill else 0, np.int32)
     maps, currents = spikes.reshape(n, -1), out.reshape(n, -1)
     for i in range(n):
         _sum_map(
@@ -172,9 +158,9 @@ def fire(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, sh
     tall, outputs = out.shape[2], out.shape[4]
     listed = np.empty(side * side * inputs + 8, np.int32)
     begin = np.empty((side, side + 1), np.int64)
-    partial = np.empty(tall * tall * outputs, np.int16)
-    total = np.empty(partial.size if spill else 0, np.int32)
-    potential = np.empty(partial.size, np.float32)
+    partial = np.empty((tall * tall + 1) * outputs, np.int16)
+    total = np.empty(tall * tall * outputs if spill else 0, np.int32)
+    potential = np.empty(tall * tall * outputs, np.float32)
     factor, offset = np.empty(tall * outputs, np.float32), np.empty(tall * outputs, np.float32)
     for x in range(tall):
         factor[x * outputs : (x + 1) * outputs] = scale
