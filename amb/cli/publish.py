@@ -1,24 +1,30 @@
-"""`amb publish`: a study as two small files, to keep in a repository and to compare with."""
+"""`amb publish`: studies as two small files, to keep in a repository and to compare with."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from amb.spec import user_path
+
 
 def publish(
-    study: Annotated[Path, typer.Argument(help="The study's folder.")],
-    folder: Annotated[Path, typer.Argument(help="Folder for the two files.")],
+    studies: Annotated[
+        list[Path], typer.Argument(help="Studies, whose runs become one.", metavar="STUDY...", parser=user_path)
+    ],
+    folder: Annotated[Path, typer.Argument(help="Folder for the two files.", parser=user_path)],
 ) -> None:
-    """Write a study's runs and manifest as two small files that `amb report` and `--with-reference` read."""
+    """Write the runs of studies as two small files that `amb report` and `--with-reference` read.
+
+    Published studies can be among them: so a published study grows.
+    """
     from amb.errors import StudyError
-    from amb.study.published import open_study
+    from amb.study.published import PublishedStudy, open_study
     from amb.study.published import publish as write
-    from amb.study.study import Study
     from amb.text import file_size
 
-    opened = open_study(study)
-    if not isinstance(opened, Study):
-        raise StudyError(f"{study} is already published: copy its two files")
+    opened = [open_study(study) for study in studies]
+    if len(opened) == 1 and isinstance(opened[0], PublishedStudy):
+        raise StudyError(f"{studies[0]} is already published: copy its two files")
     for file in write(opened, folder):
         print(f"{file} ({file_size(file.stat().st_size)})")

@@ -1,4 +1,4 @@
-"""`amb study`: the state of a study, and what is wrong with its files."""
+"""`amb study`: the state of a study, what is wrong with its files, and a published study as a study again."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from amb.study.untrusted import plain
 if TYPE_CHECKING:
     from amb.study.health import StudyStatus, UnderWay
 
-app = Group(help="The state of a study, and what is wrong with its files.")
+app = Group(help="The state of a study, what is wrong with its files, and published studies as studies again.")
 Folder = Annotated[Path, typer.Argument(help="The study's folder.", parser=user_path)]
 
 
@@ -83,6 +83,51 @@ def doctor(
         print(f"`amb study doctor {study} --repair` moves away or deletes {can} of these.")
     elif not rows:
         print("All files are intact, and no run failed.")
+
+
+@app.command("restore")
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder of the published study.", parser=user_path)],
+    study: Annotated[Path, typer.Argument(help="Folder of the study that receives the runs.", parser=user_path)],
+    solvers: Annotated[
+        str | None,
+        typer.Option("--solvers", "-s", help="Restore runs of these solvers only; by default all.", metavar="SPECS"),
+    ] = None,
+    problems: Annotated[
+        str | None,
+        typer.Option("--problems", "-p", help="Restore runs of these problems only; by default all.", metavar="SPECS"),
+    ] = None,
+    plugin: o.Plugins = None,
+    json: o.Json = False,
+) -> None:
+    """Make a published study a study again, so that `amb run` extends it: solvers replay, nothing is evaluated."""
+    from amb.cli.running import announced, interruptible
+
+    progress = announced(as_json=json)  # before imports that take seconds
+
+    from dataclasses import asdict
+
+    from amb.catalogue.problems import expand, problem
+    from amb.catalogue.solvers import resolve
+    from amb.cli.show import print_facts
+    from amb.run.restore import restore as carry_out
+    from amb.spec import split_specs
+    from amb.study.published import PublishedStudy
+    from amb.study.study import Study
+
+    o.load_plugins(plugin)
+    published = PublishedStudy(folder)
+    with interruptible(study):
+        done = carry_out(
+            published,
+            Study(study),
+            problem,
+            resolve,
+            solvers=None if solvers is None else [str(resolve(spec)) for spec in split_specs(solvers)],
+            problems=None if problems is None else expand(problems),
+            progress=progress,
+        )
+    print_facts(asdict(done) if json else {name: f"{value:,}" for name, value in asdict(done).items()}, as_json=json)
 
 
 def _open(folder: Path):  # type: ignore[no-untyped-def]

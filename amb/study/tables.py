@@ -20,13 +20,14 @@ WIDTHS = {"DOUBLE": 8, "INT64": 8, "INT96": 12, "FLOAT": 4, "INT32": 4, "BOOLEAN
 TEXT, FIXED_TEXT = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
 
 
-def write_table(path: Path, table: pa.Table, level: int | None = None) -> None:
+def write_table(path: Path, table: pa.Table, level: int | None = None, dictionaries: list[str] | None = None) -> None:
     """Replace a Parquet file; see `write_whole`.
 
     Args:
         path: the file.
         table: its content.
         level: of compression; by default the fast one.
+        dictionaries: the columns, by their paths in the file, in which equal values are stored once; by default all.
 
     Raises:
         StudyError: the file cannot be written.
@@ -34,7 +35,14 @@ def write_table(path: Path, table: pa.Table, level: int | None = None) -> None:
 
     def write(place: Path) -> None:
         with place.open("wb") as file:  # Arrow opens only paths that are UTF-8
-            pq.write_table(table, file, compression="zstd", compression_level=level, write_page_checksum=True)
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                compression_level=level,
+                use_dictionary=True if dictionaries is None else dictionaries,
+                write_page_checksum=True,
+            )
 
     write_whole(path, write)
 

@@ -82,6 +82,7 @@ COMMANDS = [
     "plan --difference 0.05 --study published",
     "merge all st",
     "publish st again",
+    "study restore published restored",
     "study status st",
     "study doctor st",
     "check random",

@@ -282,6 +282,7 @@ WORKS = [
     Work(
         "publish again", ["publish", "two", "published"], writes=["published/runs.parquet", "published/manifest.json"]
     ),
+    Work("restore", ["study", "restore", "published", "restored", *PLUGIN], outcome=runs_in("restored")),
     Work(
         "report",
         ["report", "one", *PLUGIN],

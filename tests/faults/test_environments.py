@@ -210,6 +210,7 @@ def test_home_is_expanded_everywhere(toy: Path, tmp_path: Path, monkeypatch: pyt
         ["study", "status", "~/st"],
         ["publish", "~/st", "~/published"],
         ["merge", "~/merged", "~/st"],
+        ["study", "restore", "~/published", "~/restored", "--plugin", str(toy)],
         ["leaderboard", "~/st", "~/published", "--out", "~/pages/page.html"],
         ["report", "~/st", "--plugin", str(toy)],
         ["problems", "show", "toy/bowl/near/0", "--plugin", str(toy), "--out", "~/picture.png"],
@@ -223,7 +224,18 @@ def test_home_is_expanded_everywhere(toy: Path, tmp_path: Path, monkeypatch: pyt
     result.save("~/saved", reports=["csv"])
     assert {path.name for path in tmp_path.iterdir()} == {"home"}
     made = {path.name for path in (tmp_path / "home").iterdir()}
-    assert made >= {"st", "published", "merged", "pages", "picture.png", "lab", "lab-report", "python", "saved"}
+    assert made >= {
+        "st",
+        "published",
+        "merged",
+        "restored",
+        "pages",
+        "picture.png",
+        "lab",
+        "lab-report",
+        "python",
+        "saved",
+    }
     with pytest.raises(SpecError, match="cannot expand"):
         Study("~nobody-of-that-name/st")
 
