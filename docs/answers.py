@@ -5,6 +5,7 @@ A test computes them again and compares.
 
 import warnings
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,37 @@ def where() -> str:
     return "\n".join(lines)
 
 
+def seeds() -> str:
+    """How much narrower intervals of paired differences would be with twice as many seeds.
+
+    A unit's difference is the mean over seeds; its variance over units has a part between units, which more seeds leave
+    as it is, and a part within them, which they halve.
+    """
+    networks = study("reference-networks")
+    solvers = [name for name in networks.ranking["solver"] if name not in PLANNERS]
+    chosen = [(CHAMPION, name) for name in ("cma-diagonal", "trust-region-gp", "xdream-ga")]
+    chosen += [(BASE, "tt-parents"), (BASE, "tt-elite")]
+    narrower: dict[tuple[str, ...], list[float]] = {pair: [] for pair in chosen}
+    middle = []
+    for budget in BUDGETS:
+        best = {key: float(np.max(trace[:budget])) for key, trace in networks.traces.items()}
+        runs = pd.Series(best).unstack(1)
+        saved = {}
+        for first, second in combinations(solvers, 2):
+            by_unit = (runs[first] - runs[second]).groupby(level=0)
+            over_units, within = by_unit.mean().var(), (by_unit.var() / by_unit.count()).mean()
+            saved[first, second] = 1 - np.sqrt(max(0.0, over_units - within / 2) / over_units)
+        middle.append(float(np.median(list(saved.values()))))
+        for pair in chosen:
+            narrower[pair].append(saved.get(pair, saved.get(pair[::-1], np.nan)))
+    lines = ["| pair | " + " | ".join(f"{budget:,} queries" for budget in BUDGETS) + " |", "|---|" + "---:|" * 3]
+    lines.append("| median of all pairs | " + " | ".join(f"{value:.0%}" for value in middle) + " |")
+    for pair, values in narrower.items():
+        names = " and ".join(f"`{name}`" for name in pair)
+        lines.append(f"| {names} | " + " | ".join(f"{value:.0%}" for value in values) + " |")
+    return "\n".join(lines)
+
+
 def trials() -> str:
     """Queries of black boxes to two thresholds as a share of those of diagonal CMA."""
     networks = study("reference-networks")
@@ -183,6 +215,7 @@ def tables() -> dict[str, str]:
         "trials": trials(),
         "trials-loop": trials_loop(),
         "seconds": seconds(),
+        "seeds": seeds(),
     }
 
 

@@ -47,6 +47,16 @@ def test_the_verdicts_in_words_follow_from_the_tables(answers: ModuleType) -> No
     assert not any(second == "snes" for _, second in shown)
 
 
+def test_more_seeds_would_change_little(answers: ModuleType) -> None:
+    """For half of all pairs hardly anything, and for no pair of the table more than a fifth."""
+    rows = re.findall(r"\| (.+?) \| (\d+)% \| (\d+)% \| (\d+)% \|", answers.seeds())
+    shares = {name: [int(value) for value in values] for name, *values in rows}
+    assert max(shares.pop("median of all pairs")) <= 3
+    assert len(shares) == 5
+    assert all(1 <= value <= 20 for values in shares.values() for value in values)
+    assert all(14 <= values[0] for name, values in shares.items() if name.startswith("`snes`"))
+
+
 def test_who_needs_fewer_trials(answers: ModuleType) -> None:
     """Trains cost trials, and the loop saves them."""
     ratios = dict(re.findall(r"\| `([\w-]+)` \| [\w -]+ \| ([\d.]+)", answers.trials()))
