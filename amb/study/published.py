@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from amb.contracts.space import DIMENSIONS
 from amb.errors import StudyError
+from amb.reloaded import Reloaded
 from amb.spec import user_path
 from amb.study.compact import compact
 from amb.study.durable import make_folder, write_whole
@@ -105,7 +106,7 @@ def _place(record: RunRecord) -> tuple[str, str, int, str]:
     return record.plan.problem, record.plan.solver, record.plan.seed, record.plan.run_id
 
 
-class PublishedStudy:
+class PublishedStudy(Reloaded):
     """Opens what `publish` wrote, and is read like a `Study`.
 
     A trace's candidates are -1 where they were not kept.

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from amb.errors import StudyError
+from amb.reloaded import Reloaded
 from amb.spec import real_path, user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
@@ -25,7 +26,7 @@ from amb.study.traces import read_run, write_run
 from amb.study.untrusted import names_in, refuse_unreadable
 
 
-class Study:
+class Study(Reloaded):
     """Opens a study folder, and creates it if it does not exist.
 
     Layout: ``manifest.json``, ``runs/<run id>.parquet``, ``journal/<run id>.journal``, ``log.jsonl``, ``report/``, and

@@ -35,6 +35,7 @@ CAPTIONS = {
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",
     "sight": "the classes of solvers",
+    "reloaded": "what pickles leave out",
     "text": "small pieces of text",
 }
 INK, MUTED, LINE = "#1b1f24", "#57606a", "#8c959f"

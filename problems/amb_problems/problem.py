@@ -40,6 +40,9 @@ class Pair:
     warm: set[tuple[str, tuple[int, ...], bool]] = field(default_factory=set, repr=False)
     """The layers and units for which everything is compiled and allocated."""
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "warm": set()}  # where it is unpickled, nothing is
+
     @property
     def name(self) -> str:
         """``<generator>/<target>``."""

@@ -1,9 +1,11 @@
 """Results in Python and in notebooks: short, complete, and one call from figures and files."""
 
 import dataclasses
+import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -31,6 +33,22 @@ def test_a_result_says_in_two_lines_what_came_out(result: amb.Result) -> None:
     assert "random" in first
     assert "3 problems, 18 runs" in first
     assert verdict == result.verdict
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_result_is_pickled_with_its_tables(result: amb.Result, tmp_path: Path, stored: bool) -> None:
+    """Of a study just run or opened, with open index: the copy gives the same tables, traces, images and runs."""
+    if stored:
+        result = amb.open(result.study.folder)
+        assert next(result.study.compact_records())
+    copy = pickle.loads(pickle.dumps(result))
+    for name in ("runs", "ranking", "pairs"):
+        pd.testing.assert_frame_equal(getattr(copy, name), getattr(result, name))
+    assert (repr(copy), copy.settings, copy.warnings) == (repr(result), result.settings, result.warnings)
+    cell = next(iter(result.traces))
+    assert np.array_equal(copy.traces[cell], result.traces[cell])
+    assert np.array_equal(copy.load(cell)[1].candidates, result.load(cell)[1].candidates)
+    assert all(np.array_equal(a, b) for a, b in zip(copy.meis()["image"], result.meis()["image"], strict=True))
 
 
 def test_a_notebook_shows_ranking_verdict_and_images(result: amb.Result) -> None:

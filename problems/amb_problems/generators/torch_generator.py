@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from amb.contracts.generator import Generator, Grid, Latents
 from amb.contracts.problem import UInt8Array
 from amb.contracts.view import View
+from amb.reloaded import Reloaded
 from amb_problems import checkpoint
 from amb_problems.cards import Card, SNGANCard
 from amb_problems.generators.padding import Padding
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class TorchGenerator(Generator):
+class TorchGenerator(Reloaded, Generator):
     """A network behind the generator's contract; its images can stay on its device."""
 
     device: str = "cpu"
@@ -48,7 +49,6 @@ class TorchGenerator(Generator):
             return self
         other = copy(self)
         other.device = device
-        other.__dict__.pop("_padding", None)  # another device, other kernels
         other.__dict__["network"] = deepcopy(network).to(device)
         return other
 

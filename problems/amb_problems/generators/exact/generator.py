@@ -32,17 +32,6 @@ class ExactGenerator(TorchGenerator):
     def rendering(self) -> "Callable[[Tensor], Tensor]":
         """Pixels uint8 [n, h, w, c] of latents on the device, on the engine."""
 
-    def on(self, device: str) -> "TorchGenerator":
-        """The same generator on a device, loaded.
-
-        Raises:
-            CheckpointError: its checkpoint is missing or damaged.
-        """
-        other = super().on(device)
-        if other is not self:
-            other.__dict__.pop("rendering", None)
-        return other
-
     def _make(self, latents: "Tensor") -> "Tensor":
         raise NotImplementedError("an exact generator renders pixels, not real numbers")
 

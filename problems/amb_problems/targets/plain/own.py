@@ -289,11 +289,14 @@ class OwnTarget(ModuleTarget):
 
 
 class _Shared:
-    """What a target and its copies create once."""
+    """What a target and its copies create once; another process creates it again."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
+
+    def __reduce__(self) -> tuple[type["_Shared"], tuple[()]]:
+        return _Shared, ()
 
     def once(self, key: str, make: Callable[[], Any]) -> Any:
         """What is kept under a key, made when it is first asked for."""

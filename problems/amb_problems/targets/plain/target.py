@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amb.errors import CheckpointError, unknown
+from amb.reloaded import Reloaded
 from amb_problems import checkpoint, natural
 from amb_problems.cards import PlainTargetCard
 from amb_problems.targets.plain.module import ModuleTarget
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from amb_problems.targets.scale import Scale
 
 
-class PlainTarget(ModuleTarget):
+class PlainTarget(Reloaded, ModuleTarget):
     """A plain network of a checkpoint; activations are normalized by the units' responses to natural images.
 
     0 is the unit's mean, 1 its strongest response to the data set's test half. `prob` is the class output's softmax,
@@ -66,7 +67,6 @@ class PlainTarget(ModuleTarget):
         other = self
         if device != self.device:
             other = copy(self)
-            other.__dict__.pop("_loaded", None)
             other.device = device
         _ = other.responses
         return other

@@ -12,6 +12,7 @@ from amb.contracts.images import check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import Target, check_unit
+from amb.reloaded import Reloaded
 from amb_problems import checkpoint, natural
 from amb_problems.cards import SpikingTargetCard
 from amb_problems.targets.softmax import RATE_SCALE, softmax
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # heavy imports wait until the network is needed
     from amb_problems.targets.spiking.exact_network import ExactNetwork
 
 
-class SpikingTarget(Target):
+class SpikingTarget(Reloaded, Target):
     """A spiking network of a checkpoint; activations are spikes / (frames x positions of the feature map), in [0, 1].
 
     The class output `fc` does not spike: a class's activation is its readout, averaged over the frames and normalized
@@ -82,8 +83,6 @@ class SpikingTarget(Target):
         other = self
         if device != self.device:
             other = copy(self)
-            for name in ("network", "evaluator"):
-                other.__dict__.pop(name, None)
             other.device = device
         _ = other.evaluator
         return other

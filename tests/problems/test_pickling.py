@@ -1,0 +1,48 @@
+"""Problems and networks as pickles: what was loaded and compiled stays behind, and values are the same."""
+
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from torch import nn
+
+import amb
+from amb.contracts.problem import Problem
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def of_own_networks() -> Problem:
+    pixels = nn.Sequential(nn.Linear(8, 3 * 16 * 16), nn.Tanh(), nn.Unflatten(1, (3, 16, 16)))
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    generator = amb.generator(pixels, latent_dim=8, shape=(16, 16, 3), name="own-pixels")
+    return amb.target(network, shape=(16, 16, 3), name="own-network").problem(generator, 2, layer="1")
+
+
+MADE: dict[str, Callable[[], Problem]] = {
+    name: lambda name=name: amb.problem(name)  # type: ignore[misc]
+    for name in (
+        "cifar10-sngan/snn-cnn/sn1/29",
+        "cifar10-sngan-int8/snn-cnn/sn1/29[input=bernoulli]",
+        "cifar10-vqvae/ann-vgg/features.0/3[noise=gaussian,std=0.1]",
+        "cifar10-vqvae-int8/snn-cnn/sn2/1+3",
+        "mnist-sngan/mnist-snn/sn1/0",
+        "toy/ann-vgg/prob/3",
+    )
+}
+
+
+@pytest.mark.parametrize("make", [*MADE.values(), of_own_networks], ids=[*MADE, "own networks"])
+def test_a_problem_pickled_after_evaluation_evaluates_equal_to_the_bit(make: Callable[[], Problem]) -> None:
+    problem = make()
+    candidates = problem.space.sample(5, np.random.default_rng(0))
+    problem.warm_up()
+    images = problem.images(candidates)
+    values = problem.evaluate(candidates)
+    copy = pickle.loads(pickle.dumps(problem))
+    assert (copy.id, copy.fingerprint) == (problem.id, problem.fingerprint)
+    copy.warm_up()
+    assert np.array_equal(copy.images(candidates), images)
+    assert np.array_equal(copy.evaluate(candidates), values, equal_nan=True)
+    assert np.array_equal(problem.evaluate(candidates), values, equal_nan=True)
