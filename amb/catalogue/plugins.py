@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -104,7 +104,7 @@ _from_files: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in KINDS}
 
 def plugins(kind: Kind) -> dict[str, Plugin]:
     """All plug-ins of a kind by name, sorted, those that cannot be used included; listing imports none of them."""
-    known = dict(_installed(kind))
+    known = dict(_installed()[kind])
     for name, plugin in _from_files[kind].items():
         _refuse_duplicates(known.get(name), plugin)
         known[name] = plugin
@@ -239,7 +239,7 @@ def load_file(path: str | Path) -> list[Plugin]:
         contracts = "amb.Solver, amb.Family, amb.Generator, amb.Target or amb.Report"
         raise PluginError(f"{str(path)!r} defines no subclass of {contracts}")
     for plugin in defined:
-        _refuse_duplicates(_installed(plugin.kind).get(plugin.name), plugin)
+        _refuse_duplicates(_installed()[plugin.kind].get(plugin.name), plugin)
         earlier = _from_files[plugin.kind].get(plugin.name)
         if earlier is not None and earlier.location != plugin.location:
             _refuse_duplicates(earlier, plugin)
@@ -248,16 +248,23 @@ def load_file(path: str | Path) -> list[Plugin]:
 
 
 @cache
-def _installed(kind: Kind) -> dict[str, Plugin]:
-    installed: dict[str, Plugin] = {}
-    for entry in entry_points(group=f"amb.{kind}"):
-        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
-        plugin = Plugin(kind, entry.name, entry.value, origin, _entry=entry)
-        # A distribution that is on sys.path twice (an editable install and a wheel) counts once.
-        if (twin := installed.get(entry.name)) is not None and twin.location != plugin.location:
-            plugin = replace(plugin, _error=_clash(twin, plugin))
-        installed[entry.name] = plugin
+def _installed() -> dict[Kind, dict[str, Plugin]]:
+    """What is installed of every kind, by name."""
+    installed: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in KINDS}
+    entries = entry_points()
+    origin = cache(_origin)  # every look at a distribution's name or version reads its whole description
+    for kind, known in installed.items():
+        for entry in entries.select(group=f"amb.{kind}"):
+            plugin = Plugin(kind, entry.name, entry.value, origin(entry.dist), _entry=entry)
+            # A distribution that is on sys.path twice (an editable install and a wheel) counts once.
+            if (twin := known.get(entry.name)) is not None and twin.location != plugin.location:
+                plugin = replace(plugin, _error=_clash(twin, plugin))
+            known[entry.name] = plugin
     return installed
+
+
+def _origin(distribution: Distribution | None) -> str:
+    return f"{distribution.name} {distribution.version}" if distribution else "an unknown distribution"
 
 
 def _classes(module: object) -> Iterator[tuple[Kind, type]]:
@@ -314,7 +321,7 @@ def blame(error: BaseException) -> PluginError | None:
 
 
 def _third_parties(kind: Kind) -> Iterator[Plugin]:
-    return (plugin for plugin in _installed(kind).values() if plugin.origin.split(" ")[0] != "amb")
+    return (plugin for plugin in _installed()[kind].values() if plugin.origin.split(" ")[0] != "amb")
 
 
 def _name(base: type) -> str:

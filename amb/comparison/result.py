@@ -14,7 +14,7 @@ from amb.comparison.stored import StoredProblem
 from amb.comparison.table import find_run
 from amb.run.plan import Plan
 from amb.stats import Analysis
-from amb.stats.metrics import Cell, Traces
+from amb.stats.metrics import Cell, Traces, cells_of
 from amb.study.manifest import Settings
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -128,16 +128,13 @@ class Comparison:
 
     @cached_property
     def _meis(self) -> pd.DataFrame:
-        rows = []
-        for (problem, solver), group in self._runs.groupby(["problem", "solver"], sort=False):
-            if group["final"].notna().any():
-                best = group.loc[group["final"].idxmax()]
-                rows.append((problem, solver, int(best["seed"]), float(best["final"])))
-        table = pd.DataFrame(rows, columns=["problem", "solver", "seed", "activation"])
+        known = self._runs[self._runs["final"].notna()]
+        best = known.groupby(["problem", "solver"], sort=False)["final"].idxmax()
+        table = known.loc[best, ["problem", "solver", "seed", "final"]].rename(columns={"final": "activation"})
+        table = table.reset_index(drop=True)
         images: dict[int, np.ndarray] = {}
         for problem, group in table.groupby("problem", sort=False):
-            cells = [(problem, row.solver, row.seed) for row in group.itertuples()]
-            candidates = np.array([self._recommended[cell] for cell in cells], dtype=np.int64)
+            candidates = np.array([self._recommended[cell] for cell in cells_of(group)], dtype=np.int64)
             found = self.plan.problem(str(problem))
             if not isinstance(found, StoredProblem):
                 rendered = found.images(candidates).view()  # the array may be its owner's

@@ -50,11 +50,11 @@ def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
     lowest = known["final"].min().fillna(0.0).clip(upper=0.0)
     highest = known.max()[["final", "best"]].max(axis=1)
     if traces:
-        solvers, best = set(runs["solver"]), highest.to_dict()
-        for (problem, solver, _), values in traces.items():
-            if problem in best and solver in solvers and len(values):
-                best[problem] = np.fmax(best[problem], np.fmax.reduce(values))
-        highest = pd.Series(best, dtype=float)
+        solvers, values = set(runs["solver"]), {problem: [np.array([best])] for problem, best in highest.items()}
+        for (problem, solver, _), trace in traces.items():
+            if problem in values and solver in solvers:
+                values[problem].append(trace)
+        highest = pd.Series({p: np.fmax.reduce(np.concatenate(parts)) for p, parts in values.items()}, dtype=float)
     table = pd.DataFrame({"floor": lowest, "start": lowest, "best": highest.fillna(0.0), "anchored": False})
     if {"chance", "best_known"} <= set(runs.columns):
         points = runs.groupby("problem", sort=False)[["chance", "best_known"]].first()

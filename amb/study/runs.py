@@ -410,7 +410,7 @@ def improvements(values: FloatArray) -> IntArray:
     """The queries, from 0, at which the best value so far rose, the first success among them; NaN is a failed query."""
     known = np.where(np.isnan(values), -np.inf, values)
     best = np.maximum.accumulate(known) if len(known) else known
-    return np.flatnonzero(best > np.r_[-np.inf, best[:-1]])
+    return np.flatnonzero(best > np.concatenate([[-np.inf], best[:-1]]))
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,15 @@ def command(settings: Mapping[str, object]) -> str:
     return shlex.join(parts + ["--timing"] * bool(settings.get("timing")))
 
 
-def short(problem: str, runs: pd.DataFrame) -> str:
-    """A problem's id without the generator or target that all problems share."""
+def short_names(runs: pd.DataFrame) -> dict[str, str]:
+    """Each problem's id without the generator or target that all problems share."""
     rows = runs.drop_duplicates("problem")
-    row = rows[rows["problem"] == problem].iloc[0]
-    varying = [name for name in ("generator", "target") if rows[name].nunique() > 1]
-    options = problem[problem.index("[") :] if "[" in problem else ""
-    return "/".join(str(row[name]) for name in [*varying, "layer", "unit"] if row[name] != "") + options
+    parts = [*(name for name in ("generator", "target") if rows[name].nunique() > 1), "layer", "unit"]
+    names = {}
+    for problem, *row in zip(rows["problem"].tolist(), *(rows[name].tolist() for name in parts), strict=True):
+        options = problem[problem.index("[") :] if "[" in problem else ""
+        names[problem] = "/".join(str(part) for part in row if part != "") + options
+    return names
 
 
 def _texts(value: object) -> list[str]:

@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ def installed(monkeypatch: pytest.MonkeyPatch):
     """Replace what is installed by the given entry points."""
 
     def install(*entries: EntryPoint) -> None:
-        monkeypatch.setattr(plugins, "entry_points", lambda group: [e for e in entries if e.group == group])
+        monkeypatch.setattr(plugins, "entry_points", lambda: EntryPoints(entries))
         monkeypatch.setattr(plugins, "_from_files", {kind: {} for kind in plugins.KINDS})
         plugins._installed.cache_clear()
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from amb.catalogue.plugins import plugins
 from amb.stats import analyse
-from amb_reports.captions import command, short
+from amb_reports.captions import command, short_names
 from amb_reports.figures.convergence import ALL, Convergence, convergence_table
 from amb_reports.figures.expected_runtime import ExpectedRuntime
 from amb_reports.figures.gallery import Gallery, draw_gallery, gallery_table
@@ -244,7 +244,7 @@ def test_labels_are_spread_in_order() -> None:
 
 def test_short_names_leave_out_what_all_share(comparison) -> None:  # type: ignore[no-untyped-def]
     """One generator, one target: layer and unit are enough."""
-    assert short("gan/net/conv1/3", comparison.runs) == "conv1/3"
+    assert short_names(comparison.runs)["gan/net/conv1/3"] == "conv1/3"
 
 
 HOSTILE = "=a|b`c`<b>x</b>&$y$~\\input{z}[q](r)\x1b[2J\r# h"

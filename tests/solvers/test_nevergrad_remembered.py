@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amb import Space
-from amb_solvers.zoos import nevergrad
+from amb_solvers.zoos import nevergrad_remembered
 from amb_solvers.zoos.nevergrad import Nevergrad
 from amb_solvers.zoos.nevergrad_remembered import RememberedCMA, RememberedPermutations, _parts
 
@@ -41,7 +41,7 @@ def test_candidates_are_those_of_nevergrads_own_classes(
     space = Space.uniform(d, levels)
     _, remembering = asked(name, space, queries)
     _, copied = asked(name, space, queries, copied=True)
-    monkeypatch.setattr(nevergrad, "remember", lambda optimizer: None)
+    monkeypatch.setattr(nevergrad_remembered, "remember", lambda optimizer: None)
     _, own = asked(name, space, queries)
     assert np.array_equal(own, remembering)
     assert np.array_equal(own, copied)

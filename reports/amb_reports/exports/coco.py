@@ -11,7 +11,7 @@ from amb.reports.contract import Report, ReportData
 from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
-from amb_reports.exports.series import Series, file_name, series
+from amb_reports.exports.series import Series, ends_and, file_name, series
 
 PRECISION = 1e-8
 """COCO's final precision: a value nearer to the optimum than this counts as the optimum."""
@@ -52,10 +52,9 @@ def _write_series(one: Series, folder: Path) -> Path:
     improved, moments, ends = [], [], []
     for instance, values in enumerate(one.values, start=1):
         gaps = _gaps(values, one.best)
-        first, last = 0, len(gaps) - 1
         head = f"% instance = {instance}\n{HEAD.format(optimum=-one.best)}\n"
-        improved.append(head + _lines(gaps, values, np.union1d(improvements(values), [first, last])))
-        moments.append(head + _lines(gaps, values, np.union1d(_milestones(len(gaps)), [last])))
+        improved.append(head + _lines(gaps, values, ends_and(improvements(values), len(gaps))))
+        moments.append(head + _lines(gaps, values, _milestones(len(gaps))))
         ends.append(f"{instance}:{len(gaps)}|{gaps[-1] - PRECISION:.3e}")
     data.write_text("".join(improved), encoding="utf-8")
     data.with_suffix(".tdat").write_text("".join(moments), encoding="utf-8")
@@ -85,5 +84,5 @@ def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray
 
 @cache
 def _milestones(queries: int) -> NDArray[np.int64]:
-    """Twenty moments per decade."""
+    """Twenty moments per decade, and the last query."""
     return np.unique(np.rint(np.geomspace(1, queries, max(2, int(20 * np.log10(queries + 1))))).astype(np.int64)) - 1

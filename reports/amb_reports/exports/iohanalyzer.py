@@ -3,13 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from amb.reports.contract import Report, ReportData
 from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
-from amb_reports.exports.series import Series, file_name, series
+from amb_reports.exports.series import Series, ends_and, file_name, series
 
 
 class IOHanalyzer(Report):
@@ -34,7 +32,7 @@ def _write_series(one: Series, folder: Path, suite: str) -> Path:
     for seed, values in zip(one.seeds, one.values, strict=True):
         best, improved = best_so_far(values, floor=0.0), improvements(values)
         # Improvements, and both ends: the reader takes evaluation 1 for the beginning of the next run.
-        rows = np.union1d(improved, [0, len(values) - 1])
+        rows = ends_and(improved, len(values))
         blocks.append("".join(f"{i + 1} {best[i]:.10f}\n" for i in rows.tolist()))
         last_improvement = int(improved[-1]) + 1 if len(improved) else 1
         end = {"evals": last_improvement, "y": float(best[-1]), "x": []}
@@ -51,5 +49,5 @@ def _write_series(one: Series, folder: Path, suite: str) -> Path:
         "scenarios": [{"dimension": one.dimensions, "path": f"{data.parent.name}/{data.name}", "runs": runs}],
     }
     index = folder / f"IOHprofiler_f{one.number}_{name}.json"
-    index.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    index.write_text(json.dumps(content) + "\n", encoding="utf-8")
     return index

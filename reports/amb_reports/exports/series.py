@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amb.reports.contract import ReportData
+from amb.stats.metrics import cells_of
 
 LONGEST_FILE_NAME = 100
 
@@ -47,15 +48,23 @@ def series(data: ReportData) -> Iterator[Series]:
         for problem in dict.fromkeys(data.runs["problem"])
         if problem in by_problem
     }
+    started: dict[str, dict[str, dict[int, NDArray[np.float64]]]] = {problem: {} for problem in known}
+    for cell in cells_of(data.runs):
+        problem, solver, seed = cell
+        if problem in known and len(data.traces[cell]):
+            started[problem].setdefault(solver, {})[seed] = data.traces[cell]
     for number, (problem, best) in enumerate(known.items(), start=1):
-        part = data.runs[data.runs["problem"] == problem]
-        for solver, group in part.groupby("solver", sort=False):
-            cells = [(problem, str(solver), int(seed)) for seed in group["seed"]]
-            started = [cell for cell in cells if len(data.traces[cell])]
-            if started:
-                values = [data.traces[cell] for cell in started]
-                dimensions = data.dimensions(problem)
-                yield Series(number, problem, str(solver), dimensions, best, [seed for *_, seed in started], values)
+        for solver, values in started[problem].items():
+            dimensions = data.dimensions(problem)
+            yield Series(number, problem, solver, dimensions, best, list(values), list(values.values()))
+
+
+def ends_and(rows: NDArray[np.int64], queries: int) -> NDArray[np.int64]:
+    """The numbers of some queries, from 0, and those of the first and the last, in order."""
+    chosen = np.zeros(queries, dtype=bool)
+    chosen[rows] = True
+    chosen[[0, -1]] = True
+    return np.flatnonzero(chosen)
 
 
 def file_name(text: str) -> str:

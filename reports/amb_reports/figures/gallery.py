@@ -12,7 +12,7 @@ from amb.contracts.problem import UInt8Array
 from amb.reports.contract import ReportData
 from amb.reports.images import as_rgb
 from amb.text import activation
-from amb_reports.captions import short
+from amb_reports.captions import short_names
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import DPI, INK, MUTED
 
@@ -63,7 +63,7 @@ def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) ->
     problems = [problem for problem in dict.fromkeys(runs["problem"]) if problem in set(meis["problem"])]
     table["row"] = table["problem"].map({problem: i for i, problem in enumerate(problems)})
     table["column"] = table["solver"].map({solver: i for i, solver in enumerate(solvers)})
-    table["label"] = table["problem"].map({problem: short(problem, runs) for problem in problems})
+    table["label"] = table["problem"].map(short_names(runs))
     highest = table.groupby("problem")["activation"].transform("max")
     table["best"] = np.isclose(table["activation"], highest, rtol=0, atol=1e-9)
     return table.sort_values(["row", "column"], ignore_index=True)

@@ -9,7 +9,7 @@ from amb.reports.contract import ReportData
 from amb.stats.gap import gap_closed_on, ranges
 from amb.stats.metrics import Traces
 from amb.text import activation
-from amb_reports.captions import scale_and_scope, short
+from amb_reports.captions import scale_and_scope, short_names
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import INK, MUTED, explain
 
@@ -39,7 +39,7 @@ def heatmap_table(runs: pd.DataFrame, traces: Traces, solvers: list[str]) -> pd.
     filled = runs.assign(activation=runs["final"].mask(runs["failed"], floors))
     table = filled.groupby(["problem", "solver"], sort=False)["activation"].median().reset_index()
     table["share"] = gap_closed_on(table["activation"], table["problem"], bounds)
-    table["label"] = table["problem"].map({p: short(p, runs) for p in bounds.index})
+    table["label"] = table["problem"].map(short_names(runs))
     table["solver"] = pd.Categorical(table["solver"], solvers, ordered=True)
     return table.sort_values(["solver"], kind="stable", ignore_index=True)
 
@@ -60,7 +60,8 @@ def draw_heatmap(table: pd.DataFrame, caption: str) -> Figure:
         if np.isfinite(value):
             colour = "white" if (shares.iat[i, j] - least) / (1 - least) > 0.55 else INK
             weight = "bold" if value >= best[i] - 1e-12 else "normal"
-            axes.text(j, i, activation(value), ha="center", va="center", fontsize=8, color=colour, weight=weight)
+            style = {"fontsize": 8, "color": colour, "weight": weight, "in_layout": False}  # cells are within the axes
+            axes.text(j, i, activation(value), ha="center", va="center", **style)  # type: ignore[arg-type]
     axes.set_xticks(range(len(solvers)), solvers, fontsize=8.5, color=INK, rotation=25, ha="left")
     axes.set_yticks(range(len(problems)), [labels[p] for p in problems], fontsize=8, color=INK)
     axes.xaxis.tick_top()

@@ -125,4 +125,5 @@ def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("pn
         metadata = {"Date": None} if kind == "svg" else None
         draw = partial(figure.savefig, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
         write_whole(path, draw, error=None)
+        figure.set_layout_engine(None)  # what the first file's layout found holds for the others
     return paths

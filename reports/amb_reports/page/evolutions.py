@@ -13,7 +13,7 @@ from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import AmbError
 from amb.meis.evolution import candidates_of, frames_of
-from amb.stats.metrics import Cell, Traces
+from amb.stats.metrics import Cell, Traces, cells_of
 from amb.study.runs import RunRecord, Trace
 from amb_reports.page.board import Evolution, Landmark
 
@@ -59,16 +59,13 @@ def best_images(
     evolutions: list[Evolution] = []
     landmarks: list[Landmark] = []
     missing: dict[str, str] = {}
-    for name, group in runs[runs["final"].notna()].groupby("problem", sort=False):
-        reached = [
-            first_reached(traces.get((row.problem, row.solver, row.seed), np.empty(0)), row.final)
-            for row in group.itertuples()
-        ]
-        ordered = group.assign(reached=reached).sort_values(
-            ["final", "reached"], ascending=[False, True], kind="stable"
-        )
+    highest = runs[runs["final"] == runs.groupby(["problem", "solver"], sort=False)["final"].transform("max")]
+    for name, group in highest.groupby("problem", sort=False):
+        finals = zip(cells_of(group), group["final"].tolist(), strict=True)
+        reached = [first_reached(traces.get(cell, np.empty(0)), final) for cell, final in finals]
+        ordered = group.assign(reached=reached).sort_values("reached", kind="stable")
         best = ordered.drop_duplicates("solver").sort_index()
-        loaded = [load((str(name), str(row.solver), int(row.seed))) for row in best.itertuples()]
+        loaded = [load(cell) for cell in cells_of(best)]
         stored = [run for run in loaded if run is not None and run[0].recommended]
         if not stored:
             continue

@@ -23,7 +23,7 @@ from amb.stats.columns import declared
 from amb.stats.queries import THRESHOLD
 from amb.stats.sentences import SENTENCES
 from amb.study.runs import Status
-from amb_reports.captions import short
+from amb_reports.captions import short_names
 from amb_reports.figures.colours import dash_of, slots
 from amb_reports.page.board import SECONDS, Board, View
 from amb_reports.page.curves import SCALE, pack
@@ -162,14 +162,14 @@ def _narrow(values: NDArray[np.float64], *, exact: bool) -> NDArray[Any]:
 def _problems(
     runs: pd.DataFrame, bounds: pd.DataFrame, names: list[str], asked: frozenset[str | None]
 ) -> list[dict[str, Any]]:
-    suites = _suites(names, asked)
+    suites, labels = _suites(names, asked), short_names(runs)
     first = runs.drop_duplicates("problem")
     rows = first.set_index("problem")
     # Captions name the first suite that holds all problems: suites with exactly these options first, then the smallest.
     return [
         {
             "id": name,
-            "label": short(name, first),
+            "label": labels[name],
             **{part: str(rows.at[name, part]) for part in ("generator", "target", "layer", "unit")},
             "noise": _noise(name),
             "suites": sorted(

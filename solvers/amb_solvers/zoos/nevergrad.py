@@ -1,8 +1,10 @@
 """Nevergrad's optimizers by name, and its Portfolio in two parametrizations."""
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -12,13 +14,6 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError, unknown
 from amb_solvers.shared.losses import WorstSoFar
 from amb_solvers.shared.private_random import PrivateRandom
-
-# Importing Nevergrad draws from the global random states, and some optimizers' settings depend on what it draws.
-with PrivateRandom(0).use():
-    import nevergrad as ng
-    from nevergrad.optimization import registry
-
-    from amb_solvers.zoos.nevergrad_remembered import remember
 
 Parametrization = Literal["auto", "ordinal", "transition", "choice"]
 
@@ -99,6 +94,7 @@ class Nevergrad(Solver):
 
     def _optimizer_of(self, name: str) -> Callable[..., Any]:
         """What makes the optimizer of that name."""
+        registry = _nevergrad().optimizers.registry
         registered = {known.strip(): known for known in registry}  # one name ends with a blank, which a spec cannot
         if name not in registered:
             raise unknown("Nevergrad optimizer", name, registered)
@@ -106,6 +102,8 @@ class Nevergrad(Solver):
         return maker
 
     def _ask(self, limit: int) -> Rows:
+        from amb_solvers.zoos.nevergrad_remembered import remember
+
         rows = np.zeros((min(limit, self.workers), self.space.d))
         if self._optimizer is not None:
             with self._fence():
@@ -120,6 +118,9 @@ class Nevergrad(Solver):
             for candidate, value in zip(self._asked, values, strict=False):
                 self._optimizer.tell(candidate, self._losses.loss(value))
         self._asked = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (type(self),), self.__dict__
 
     @contextmanager
     def _fence(self) -> Iterator[None]:
@@ -161,7 +162,22 @@ class PortfolioTransition(Nevergrad):
         super().__init__(space, budget=budget, seed=seed, name="Portfolio", parametrization="transition")
 
 
+@cache
+def _nevergrad() -> Any:
+    """The package, which is imported when it is needed: that takes seconds, and who reads a study needs none of it."""
+    # The import draws from the global random states, and some optimizers' settings depend on what it draws.
+    with PrivateRandom(0).use():
+        return importlib.import_module("nevergrad")
+
+
+def _unpickled(cls: type[Nevergrad]) -> Nevergrad:
+    """A solver without its state, which pickle then makes of the package's objects."""
+    _nevergrad()
+    return cls.__new__(cls)
+
+
 def _parameters(levels: IntArray, parametrization: str) -> Any:
+    ng = _nevergrad()
     d, n = len(levels), int(levels[0])
     even = bool((levels == n).all())
     if parametrization == "ordinal":
