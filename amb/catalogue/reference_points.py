@@ -72,8 +72,7 @@ def load(file: Path) -> References:
         points = {name: Reference.from_content(point) for name, point in content["points"].items()}
         references = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        if not isinstance(error, FileNotFoundError):
-            refuse_unreadable(file, error)
+        refuse_unreadable(file, error, unless_missing=True)
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
     if schema != SCHEMA or digest != _digest(content):
         raise DataError(f"{file} is damaged or has a different schema; `amb references` writes a new one")

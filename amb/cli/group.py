@@ -1,5 +1,6 @@
 """Groups of commands whose help shows in words what an option takes, and nothing for a flag."""
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -45,6 +46,17 @@ def _name_argument(argument: TyperArgument) -> None:
 class _Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_words(super().get_params(ctx), ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """For an unknown option, name those whose help begins with its word rather than those spelled like it."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # of click, which newer versions of typer bring along under another name
+            if word := str(getattr(error, "option_name", "")).strip("-"):
+                meant = re.compile(rf"{re.escape(word.removesuffix('s'))}s?\b", re.IGNORECASE)
+                options = [option for option in self.get_params(ctx) if meant.match(getattr(option, "help", "") or "")]
+                error.possibilities = [o.opts[0] for o in options] or error.possibilities  # type: ignore[attr-defined]
+            raise
 
 
 class _Group(TyperGroup):

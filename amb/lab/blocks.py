@@ -172,6 +172,5 @@ def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
             raise ValueError("it has no rows")
         return shown
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as cause:
-        if not isinstance(cause, FileNotFoundError):
-            refuse_unreadable(path, cause)
+        refuse_unreadable(path, cause, unless_missing=True)
         raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause

@@ -32,18 +32,21 @@ class UnfitError(OSError):
     """What is at a path is no file that may be read: a link, a pipe, a device, a folder, or too large."""
 
 
-def refuse_unreadable(path: Path, cause: BaseException) -> None:
+def refuse_unreadable(path: Path, cause: BaseException, *, unless_missing: bool = False) -> None:
     """Tell a file that cannot be read from one whose content is wrong; readers call it before they say "damaged".
 
     Args:
         path: the file.
         cause: what was raised when it was read.
+        unless_missing: the reader itself says what to do about a file that is not there.
 
     Raises:
         UnreadableError: the system did not hand the file over, which says nothing about its content.
     """
     if not isinstance(cause, OSError) or isinstance(cause, UnfitError) or cause.errno in (None, errno.EINVAL):
         return  # libraries raise errors without a number for content that they do not understand
+    if unless_missing and isinstance(cause, FileNotFoundError):
+        return
     fix = _FIXES.get(cause.errno, "try again")
     raise UnreadableError(f"cannot read {path}: {cause.strerror or cause}; {fix}") from cause
 

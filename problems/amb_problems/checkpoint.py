@@ -191,8 +191,7 @@ def _read(file: Path, most: int) -> bytes:
     try:
         return read_bytes(file, most, links=True)
     except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            refuse_unreadable(file, error)
+        refuse_unreadable(file, error, unless_missing=True)
         base = _base(file)
         raise CheckpointError(f"{file} cannot be read ({error.strerror}); {_fix(base)}") from error
 

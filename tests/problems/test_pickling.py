@@ -39,10 +39,10 @@ def test_a_problem_pickled_after_evaluation_evaluates_equal_to_the_bit(make: Cal
     candidates = problem.space.sample(5, np.random.default_rng(0))
     problem.warm_up()
     images = problem.images(candidates)
-    values = problem.evaluate(candidates)
+    problem.evaluate(candidates)
     copy = pickle.loads(pickle.dumps(problem))
     assert (copy.id, copy.fingerprint) == (problem.id, problem.fingerprint)
     copy.warm_up()
     assert np.array_equal(copy.images(candidates), images)
-    assert np.array_equal(copy.evaluate(candidates), values, equal_nan=True)
-    assert np.array_equal(problem.evaluate(candidates), values, equal_nan=True)
+    # With noise, both go on with the same number of the query.
+    assert np.array_equal(copy.evaluate(candidates), problem.evaluate(candidates), equal_nan=True)
