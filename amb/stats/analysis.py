@@ -216,7 +216,7 @@ def _unranked(
     """Rows of solvers that are not ranked, with the thresholds of those that are."""
     counts = covered.groupby("solver")["problem"].nunique()
     scored = score_runs(runs, traces, metric=metric, bounds=bounds)
-    panels = [make_panel(scored, [str(solver)]) for solver in dict.fromkeys(scored["solver"])]
+    panels = [make_panel(scored, [str(solver)]) for solver in scored["solver"].unique()]
     intervals = pd.concat([score_intervals(panel) for panel in panels])
     hits = queries_to(runs, traces, fractions=[THRESHOLD], bounds=bounds)
     table = unranked(scored, intervals, hits)

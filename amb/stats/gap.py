@@ -50,7 +50,10 @@ def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
     lowest = known["final"].min().fillna(0.0).clip(upper=0.0)
     highest = known.max()[["final", "best"]].max(axis=1)
     if traces:
-        solvers, values = set(runs["solver"]), {problem: [np.array([best])] for problem, best in highest.items()}
+        solvers, values = (
+            set(runs["solver"].unique()),
+            {problem: [np.array([best])] for problem, best in highest.items()},
+        )
         for (problem, solver, _), trace in traces.items():
             if problem in values and solver in solvers:
                 values[problem].append(trace)

@@ -48,7 +48,7 @@ def trials_needed(
     """
     hits = queries_to(runs, traces, fractions=fractions, bounds=ranges(runs, traces))
     rows = []
-    for solver in dict.fromkeys(runs["solver"]):
+    for solver in runs["solver"].unique():
         if solver == base:
             continue
         pair = _shared(runs[runs["solver"].isin([solver, base])])

@@ -76,10 +76,12 @@ def _gaps(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
 
 
 def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
-    measured = np.where(np.isnan(values), 0.0, values)
-    places = zip(rows.tolist(), gaps[rows].tolist(), measured[rows].tolist(), strict=True)
-    shown = ((i, f"{gap:+.9e}", value) for i, gap, value in places)  # formatting takes most of the time
-    return "".join(f"{i + 1} 0 {gap} {-value:+.9e} {gap}\n" for i, gap, value in shown)
+    measured = values[rows]
+    measured = np.where(np.isnan(measured), 0.0, measured)
+    left = gaps[rows].tolist()
+    shown = {gap: f"{gap:+.9e}" for gap in set(left)}  # formatting takes most of the time
+    places = zip(rows.tolist(), left, (-measured).tolist(), strict=True)
+    return "".join([f"{i + 1} 0 {shown[gap]} {value:+.9e} {shown[gap]}\n" for i, gap, value in places])
 
 
 @cache

@@ -45,7 +45,7 @@ def series(data: ReportData) -> Iterator[Series]:
         by_problem.setdefault(problem, []).append(trace)
     known = {
         problem: float(np.nanmax(np.concatenate([*by_problem[problem], [0.0, points.get(problem, np.nan)]])))
-        for problem in dict.fromkeys(data.runs["problem"])
+        for problem in data.runs["problem"].unique().tolist()
         if problem in by_problem
     }
     started: dict[str, dict[str, dict[int, NDArray[np.float64]]]] = {problem: {} for problem in known}

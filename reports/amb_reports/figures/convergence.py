@@ -44,18 +44,18 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     longest = int(runs["budget"].max())
     queries = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
     bounds = ranges(runs, traces)
-    ends = {problem: row for problem, *row in bounds[["floor", "start", "best"]].itertuples()}
-    curves = np.full((len(runs), len(queries)), np.nan)
+    floors = bounds["floor"].to_dict()
+    reached = np.full((len(runs), len(queries)), np.nan)
     for i, cell in enumerate(cells_of(runs)):
-        floor, start, best = ends[cell[0]]
-        values = traces.get(cell, np.empty(0))
+        floor, values = floors[cell[0]], traces.get(cell, np.empty(0))
         curve = best_so_far(values, floor=floor) if len(values) else np.array([floor])
-        reached = curve[np.minimum(queries, len(curve)) - 1]
-        curves[i] = np.clip(gap_closed(reached, start, best), 0, 1) if best > start else 0.0
+        reached[i] = curve[np.minimum(queries, len(curve)) - 1]
+    start, best = (bounds[end].loc[runs["problem"]].to_numpy()[:, None] for end in ("start", "best"))
+    curves = np.where(best > start, np.clip(gap_closed(reached, start, best), 0, 1), 0.0)
     panels = _panels(runs)
     rows = []
-    for panel in [ALL, *dict.fromkeys(panels)]:
-        for solver in dict.fromkeys(runs["solver"]):
+    for panel in [ALL, *panels.unique()]:
+        for solver in runs["solver"].unique():
             chosen = ((panels == panel) | (panel == ALL)) & (runs["solver"] == solver)
             if chosen.any():
                 low, median, high = np.quantile(curves[chosen.to_numpy()], [0.25, 0.5, 0.75], axis=0)

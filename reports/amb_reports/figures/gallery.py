@@ -60,7 +60,8 @@ def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) ->
         perhaps with others).
     """
     table = meis.copy()
-    problems = [problem for problem in dict.fromkeys(runs["problem"]) if problem in set(meis["problem"])]
+    shown = set(meis["problem"])
+    problems = [problem for problem in runs["problem"].unique() if problem in shown]
     table["row"] = table["problem"].map({problem: i for i, problem in enumerate(problems)})
     table["column"] = table["solver"].map({solver: i for i, solver in enumerate(solvers)})
     table["label"] = table["problem"].map(short_names(runs))

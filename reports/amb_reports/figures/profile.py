@@ -36,7 +36,7 @@ def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> p
     score = share.mask(runs["failed"], -np.inf).to_numpy()
     fractions = np.linspace(1, 0, points)
     parts = []
-    for solver in dict.fromkeys(runs["solver"]):
+    for solver in runs["solver"].unique():
         own = (runs["solver"] == solver).to_numpy()
         reached = pd.DataFrame(score[own, None] >= fractions - 1e-12).groupby(runs["problem"].to_numpy()[own])
         share = reached.mean().mean().to_numpy()

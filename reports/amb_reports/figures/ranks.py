@@ -21,7 +21,7 @@ class Ranks(Drawn):
             return {}
         runs = data.common
         solvers, bars = ranks_table(data.analysis.ranking, data.analysis.pairs)
-        order = list(dict.fromkeys(runs["solver"]))
+        order = runs["solver"].unique().tolist()
         return {self.name: draw_ranks(solvers, bars, scope(runs), order=order)}
 
 

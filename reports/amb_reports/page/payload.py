@@ -59,7 +59,7 @@ class Columns:
 def payload(board: Board, *, title: str) -> dict[str, Any]:
     """Everything that the page shows, as plain data."""
     runs, bounds = board.runs, board.bounds()
-    solvers, problems = list(dict.fromkeys(runs["solver"])), list(dict.fromkeys(runs["problem"]))
+    solvers, problems = runs["solver"].unique().tolist(), runs["problem"].unique().tolist()
     columns = Columns()
     _add_runs(columns, board, solvers, problems)
     curves = pack(runs, board.traces, bounds)
@@ -67,7 +67,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         columns.add(f"curve.{name}", getattr(curves, name))
     metric = board.analysis.question.scoring
     versions = runs.groupby("solver", sort=False)["version"].agg(lambda column: str(column.iloc[-1]))
-    sees = dict(zip(runs["solver"], runs["sees"], strict=True))
+    sees = dict(zip(runs["solver"].tolist(), runs["sees"].tolist(), strict=True))
     lead = leading(runs)
     return {
         "title": title,
@@ -99,7 +99,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
             }
             for s in board.sources
         ],
-        "messages": {str(i): message for i, message in enumerate(runs["message"]) if message},
+        "messages": {str(i): message for i, message in enumerate(runs["message"].tolist()) if message},
         "budgets": [v.budget for v in board.views],
         "whole": _analysis(board),
         "gallery": _gallery(board, solvers, problems),
