@@ -54,7 +54,7 @@ def test_more_seeds_would_change_little(answers: ModuleType) -> None:
     assert max(shares.pop("median of all pairs")) <= 3
     assert len(shares) == 5
     assert all(1 <= value <= 20 for values in shares.values() for value in values)
-    assert all(14 <= values[0] for name, values in shares.items() if name.startswith("`snes`"))
+    assert all(values[0] >= 14 for name, values in shares.items() if name.startswith("`snes`"))
 
 
 def test_who_needs_fewer_trials(answers: ModuleType) -> None:
