@@ -99,3 +99,7 @@ class _Queue(local):
 
 CLOCK = Clock()
 """The process's clock."""
+
+if hasattr(os, "register_at_fork"):  # the beat must not keep the lock in a fork, where it does not go on
+    _lock = CLOCK._lock
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

@@ -87,6 +87,8 @@ class Solver(metaclass=SolverType):
             it receives the problem itself and is never ranked.
         networks: names of the targets whose weights an image-seeing method uses; it is refused where one of them is
             the network that is searched.
+        forked: whether its runs may be executed in a fork of the process, so that several processors work on a study.
+            Not a method of a package that keeps threads (JAX, TensorFlow), an accelerator or a connection.
         failed_queries: what the method does with a failed query (NaN), in a few words.
         source: where the method comes from, as a citation.
         given_options: the options that an object was created with.
@@ -100,6 +102,7 @@ class Solver(metaclass=SolverType):
     noisy: ClassVar[bool] = False
     foreign: ClassVar[bool] = False
     sees: ClassVar[Sight] = "values"
+    forked: ClassVar[bool] = False
     networks: tuple[str, ...] = ()  # an option may name them
     failed_queries: ClassVar[str] = ""
     source: ClassVar[str] = ""

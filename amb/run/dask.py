@@ -25,7 +25,7 @@ from amb.run.dask_worker import work
 from amb.run.execute import CROWD, is_finished, refuse_unstorable, refuse_white_boxes
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS
-from amb.run.progress import NoProgress, Progress
+from amb.run.progress import NoProgress, Progress, RemoteRun
 from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.spec import ProblemId, real_path, user_path
@@ -38,17 +38,6 @@ if TYPE_CHECKING:
 # Groups for each worker: enough for all workers to finish at about the same time.
 GROUPS_A_WORKER = 4
 LOOK_SECONDS = 0.5
-
-
-@dataclass
-class RemoteRun:
-    """A worker's latest report on a run in progress."""
-
-    plan: RunPlan
-    queries: int = 0
-    replayed: int = 0
-    best: float = -np.inf
-    seconds: Seconds = Seconds()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, kw_only=True)

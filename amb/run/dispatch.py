@@ -6,6 +6,7 @@ from amb.contracts.alone import tried
 from amb.errors import SpecError
 from amb.run.dask import DaskCluster
 from amb.run.execute import execute
+from amb.run.forks import processors
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS
 from amb.run.plan import Plan
@@ -42,6 +43,7 @@ def carry_out(
             tried(plan.problem),
             find_solver=plan.solver,
             timing=timing,
+            processes=1 if plan.device != "cpu" or plan.given.unnamed() else processors(),
             limits=limits,
             retry=retry,
             notes=notes,

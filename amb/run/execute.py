@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from time import sleep
 
@@ -13,6 +13,7 @@ from amb.contracts.problem import Problem, check_batching
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
+from amb.run import forks
 from amb.run.collection import SparedObjects
 from amb.run.descriptors import crowd_within
 from amb.run.limits import Limits
@@ -45,6 +46,7 @@ def execute(
     find_solver: Callable[[str], SolverSpec] = resolve,
     timing: bool = False,
     overlap: bool = True,
+    processes: int = 1,
     limits: Limits = NO_LIMITS,
     retry: bool = False,
     notes: Sequence[str] = (),
@@ -65,6 +67,8 @@ def execute(
             lockstep.
         overlap: evaluate one half of the runs while the solvers of the other half think. Never done with `timing`, nor
             if a solver sees the generator or the network: it would use them at the same time.
+        processes: processes, forked from this one, which may execute runs at the same time: those of solvers that are
+            `forked` on problems that are `threaded`, if they are enough. Never done with `timing`, nor with isolation.
         limits: time and memory limits of each run.
         retry: resume failed runs, from what they observed.
         notes: messages for the user before the runs begin.
@@ -86,6 +90,7 @@ def execute(
             watch,
             timing=timing,
             overlap=overlap and not timing and _see_values_only(plans, find_solver),
+            processes=1 if timing or limits.isolate else processes,
             limits=limits,
             retry=retry,
         )
@@ -111,6 +116,7 @@ class _Execution:
         *,
         timing: bool,
         overlap: bool,
+        processes: int,
         limits: Limits,
         retry: bool,
     ) -> None:
@@ -124,19 +130,25 @@ class _Execution:
             self._crowd = crowd_within(CROWD, descriptors=DESCRIPTORS)
         self._waiting: deque[RunPlan] = deque()
         self._live = Lockstep(overlap=overlap)
+        self._processes = processes
         self._elsewhere: list[RunPlan] = []
         self._unavailable: set[str] = set()
         self._said_elsewhere = False
 
         @cache
+        def made(spec: str) -> Problem:
+            with contained():
+                return make_problem(spec)
+
+        @cache
         def prepared(spec: str) -> Problem:
             self._live.settle()
+            problem = made(spec)
             with contained():
-                problem = make_problem(spec)
                 problem.warm_up()
             return problem
 
-        self._problem = prepared
+        self._made, self._problem = made, prepared
 
     def carry_out(self, plans: Sequence[RunPlan], notes: Sequence[str]) -> None:
         """Run the plans until all are finished; see `execute`."""
@@ -147,14 +159,9 @@ class _Execution:
         at_once = False
         try:
             with Stop(self._watch.note) as stop, SparedObjects() as loaded:
+                self._share_out(stop, loaded)
                 while self._waiting or self._live.runs or self._elsewhere:
-                    while self._waiting and len(self._live.runs) < self._crowd:
-                        self._check(stop)
-                        self._claim(self._waiting.popleft())
-                    loaded.spare()
-                    self._live.advance(self._finish)
-                    self._watch.update(self._live.runs)
-                    self._check(stop)
+                    self._advance(stop, loaded)
                     self._look_elsewhere()
         except (StudyError, UnreadableError) as cause:
             self._study.log.write("error", "stopped", message=str(cause))
@@ -165,6 +172,48 @@ class _Execution:
         finally:
             self._live.close(at_once=at_once)
             self._watch.end()
+
+    def _advance(self, stop: Stop, loaded: SparedObjects) -> None:
+        """Let waiting runs begin, as many as may, and all live ones advance by a batch."""
+        while self._waiting and len(self._live.runs) < self._crowd:
+            self._check(stop)
+            self._claim(self._waiting.popleft())
+        loaded.spare()
+        self._live.advance(self._finish)
+        self._watch.update(self._live.runs)
+        self._check(stop)
+
+    def _share_out(self, stop: Stop, loaded: SparedObjects) -> None:
+        """Let forks of this process execute the waiting runs that they may, if that pays."""
+        if len(forks.shares(list(self._waiting), self._processes)) < 2:
+            return
+        shares = forks.shares([plan for plan in self._waiting if self._is_forked(plan)], self._processes)
+        if len(shares) < 2:
+            return
+        with suppress(Exception):  # a fork meets it, too, and says so
+            for spec in dict.fromkeys(plan.problem for share in shares for plan in share[: self._crowd]):
+                stop.check()
+                self._problem(spec)  # here, so that not every fork has to
+        loaded.spare()  # all processes have in common what the collector does not touch
+
+        def work(share: Sequence[RunPlan], reports: Watch, asked: Stop) -> None:
+            self._waiting, self._watch, self._live = deque(share), reports, Lockstep(overlap=False)
+            while self._waiting or self._live.runs:
+                self._advance(asked, loaded)
+
+        ended = forks.carry_out(shares, work, self._watch, self._study.log, stop)
+        self._waiting = deque(plan for plan in self._waiting if plan.run_id not in ended)
+        stop.check()
+
+    def _is_forked(self, plan: RunPlan) -> bool:
+        """Whether a fork may execute a run. What cannot be created is executed here, which says why."""
+        try:
+            solver = self._find_solver(plan.solver).cls
+            return solver.forked and solver.sees == "values" and self._made(plan.problem).threaded
+        except BaseException as cause:
+            if from_user(cause):
+                raise
+            return False
 
     def _check(self, stop: Stop) -> None:
         """Raise if a stop was requested; what is evaluated is kept."""

@@ -1,7 +1,10 @@
 """The events of a study in progress, and who receives them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from amb.study.runs import RunPlan, RunRecord, Seconds
 
@@ -21,6 +24,22 @@ class UnderWay(Protocol):
     replayed: int
     best: float
     seconds: Seconds
+
+
+@dataclass
+class RemoteRun:
+    """The latest report on a run in progress in another process: an `UnderWay`."""
+
+    plan: RunPlan
+    queries: int = 0
+    replayed: int = 0
+    best: float = -np.inf
+    seconds: Seconds = Seconds()  # noqa: RUF009 - frozen
+
+    @classmethod
+    def of(cls, run: UnderWay) -> "RemoteRun":
+        """A report on a run."""
+        return cls(run.plan, run.queries, run.replayed, float(run.best), run.seconds)
 
 
 LOADING = "Loading solvers and networks ..."

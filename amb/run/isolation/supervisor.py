@@ -5,17 +5,15 @@ This process imports nothing heavy and runs none of the solver's code. It adopts
 so none of them can leave it.
 """
 
-import ctypes
 import os
 import signal
 import sys
 import time
 from contextlib import suppress
 
+from amb.run.isolation.control import adopt_orphans, end_with_parent
 from amb.run.isolation.descendants import descendants, has_proc
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 LOOK_SECONDS = 0.5
 KILL_ROUNDS = 200
 _SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
@@ -24,12 +22,12 @@ _SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
 def main() -> None:
     """Fork the solver's process, wait for its end, and end in the same way; the argument is the bench's process id."""
     bench = int(sys.argv[1])
-    _control(PR_SET_CHILD_SUBREAPER, 1)
-    _control(PR_SET_PDEATHSIG, signal.SIGTERM)
+    adopt_orphans()
+    end_with_parent(signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     solver = os.fork()
     if solver == 0:
-        _control(PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         from amb.run.isolation.process import main as serve
 
@@ -90,11 +88,6 @@ def _end_by(number: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)
-
-
-def _control(option: int, value: int) -> None:
-    with suppress(OSError, AttributeError):  # Linux only; elsewhere the change of parent is noticed by looking
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class CholeskyCMA(BoxSolver):
     """
 
     version = "2"
+    forked = True
     failed_queries = "takes no part in the recombination"
     source = "Suttorp, Hansen & Igel 2009, Mach. Learn. 75, 167-197; Wang & Ponce 2022, GECCO (arXiv:2204.06765)"
 

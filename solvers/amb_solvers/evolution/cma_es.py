@@ -28,6 +28,7 @@ class CMAES(BoxSolver):
     """
 
     foreign = True  # those better than the population's median join it (Hansen 2011, arXiv 1110.4181)
+    forked = True
     failed_queries = "counts as the worst of its population"
     source = "Hansen & Ostermeier 2001, Evol. Comput. 9, 159-195 (pycma 4)"
 

@@ -28,6 +28,7 @@ class CMAMargin(BatchSolver):
 
     version = "2"
     kinds = frozenset({"ordinal"})
+    forked = True
     failed_queries = "counts as the worst of its population"
     source = "Hamano, Saito, Nomura & Shirakawa 2022, GECCO (cmaes 0.13.1, CMAwM)"
 

@@ -21,6 +21,7 @@ class OnePlusLambda(BatchSolver):
     """
 
     foreign = True  # the best of them becomes the parent if it is at least as good
+    forked = True
     failed_queries = "never becomes a parent"
     source = "Jansen, De Jong & Wegener 2005, Evol. Comput. 13, 413-440"
 

@@ -22,6 +22,7 @@ class SNES(BoxSolver):
     """
 
     version = "2"
+    forked = True
     failed_queries = "shares the lowest utilities"
     source = "Schaul, Glasmachers & Schmidhuber 2011, GECCO; Wierstra et al. 2014, JMLR 15, 949-980"
 

@@ -45,6 +45,7 @@ class SphereCMA(BoxSolver):
     """
 
     version = "2"
+    forked = True
     failed_queries = "takes no part in the recombination"
     source = "Wang & Ponce 2022, GECCO (arXiv:2204.06765)"
 

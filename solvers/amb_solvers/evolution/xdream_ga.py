@@ -28,6 +28,7 @@ class XDreamGA(BoxSolver):
 
     foreign = True  # the best of them and of the population are the next parents
     version = "2"
+    forked = True
     failed_queries = "is measured again in the next generation"
     source = "Xiao & Kreiman 2020, PLoS Comput. Biol. 16, e1007973"
 

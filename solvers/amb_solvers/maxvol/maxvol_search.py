@@ -22,6 +22,7 @@ class MaxvolSearch(BatchSolver):
         cache: query no multi-index twice; reuse its first value.
     """
 
+    forked = True
     failed_queries = "counts as the lowest value so far"
 
     def __init__(

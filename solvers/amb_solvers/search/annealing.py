@@ -21,6 +21,7 @@ class Annealing(BatchSolver):
     """
 
     anytime = False
+    forked = True
     failed_queries = "is never accepted"
     source = "Kirkpatrick, Gelatt & Vecchi 1983, Science 220, 671-680"
 

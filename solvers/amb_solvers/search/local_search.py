@@ -24,6 +24,7 @@ class LocalSearch(BatchSolver):
     """
 
     foreign = True  # the best of them becomes the current point if it is better
+    forked = True
     failed_queries = "is never an improvement"
     source = "Aarts & Lenstra 1997, Local Search in Combinatorial Optimization, chapter 1"
 

@@ -19,6 +19,7 @@ class RandomSearch(Solver):
         k: candidates per ask; it does not change which candidates are asked.
     """
 
+    forked = True
     failed_queries = "changes nothing"
     source = "Bergstra & Bengio 2012, JMLR 13, 281-305"
 

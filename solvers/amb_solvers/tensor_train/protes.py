@@ -35,6 +35,7 @@ class Protes(BatchSolver):
     """
 
     version = "3"
+    forked = True
     failed_queries = "is never elite"
     source = "Batsheva, Chertkov, Ryzhakov & Oseledets 2023, NeurIPS 36 (protes 0.3.12)"
 

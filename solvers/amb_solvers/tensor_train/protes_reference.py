@@ -23,6 +23,8 @@ class ProtesReference(Protes):
             last is elite when the package maximizes, the first when it minimizes.
     """
 
+    forked = False  # JAX keeps threads
+
     def __init__(self, space: Space, *, budget: int, seed: int, minimize: bool = False, **options: Any) -> None:
         self.minimize = minimize
         super().__init__(space, budget=budget, seed=seed, **options)

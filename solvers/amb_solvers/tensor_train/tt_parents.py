@@ -42,6 +42,7 @@ class TTParents(BatchSolver):
     """
 
     kinds = frozenset({"ordinal"})
+    forked = True
     failed_queries = "never becomes a parent"
     source = "this project; the train is a hidden Markov model (Glasser et al. 2019, NeurIPS 32)"
 

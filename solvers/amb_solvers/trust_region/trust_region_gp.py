@@ -50,6 +50,7 @@ class TrustRegionGP(BatchSolver):
     kinds = frozenset({"ordinal"})
     noisy = True
     foreign = True  # they are rows of the regression like any other
+    forked = True
     failed_queries = "is left out of the regression"
     source = "this project; after Eriksson et al. 2019, NeurIPS 32 (TuRBO), and Wilson et al. 2020, ICML"
 

@@ -39,6 +39,7 @@ class Nevergrad(Solver):
     version = "1"
     continuous = True
     anytime = False  # Portfolio splits the budget between its parts, others schedule by it
+    forked = True
     failed_queries = "counts as the worst value so far"
     source = "Rapin & Teytaud 2018 (nevergrad 1.0.12)"
     ordered: ClassVar[frozenset[str]] = frozenset({"ordinal", "transition"})
