@@ -22,12 +22,11 @@ from amb.study.durable import make_folder, write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
 from amb.study.recording import Recording
 from amb.study.runs import RunPlan, RunRecord, Trace, improvements
-from amb.study.study import Study
+from amb.study.study import PUBLISHED_RUNS, Study
 from amb.study.tables import read_table, write_table
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
 from amb.study.untrusted import MEBIBYTE, plain, refuse_unreadable
 
-RUNS = "runs.parquet"
 # Bytes that a published study may take in memory; the reference study takes 22 MB.
 LARGEST_DECODED = 512 * MEBIBYTE
 LONGEST_KEY = 64
@@ -56,10 +55,12 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
     Of two copies of one run, the longer is taken; of two of the same length, that of the study named first.
 
     Raises:
-        StudyError: there is no finished run, or the folder cannot be written.
+        StudyError: there is no finished run, or the folder cannot be written or holds a study that is not published.
     """
     sources = [studies] if isinstance(studies, Study | PublishedStudy) else list(studies)
     folder = user_path(folder)
+    if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
+        raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
     found: dict[str, tuple[RunRecord, AnyStudy]] = {}
     for source in sources:
         for record, _ in source.compact_records():
@@ -91,7 +92,7 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
         raise StudyError(
             f"the runs take {table.nbytes / MEBIBYTE:,.0f} MiB, too much for a published study; publish a part"
         )
-    files = [folder / RUNS, folder / "manifest.json"]
+    files = [folder / PUBLISHED_RUNS, folder / "manifest.json"]
     write_table(files[0], table, level=19, dictionaries=DICTIONARIES)
     write_whole(files[1], manifest_text(manifest))
     return files
@@ -118,8 +119,8 @@ class PublishedStudy(Reloaded):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = user_path(folder)
-        if not (self.folder / RUNS).is_file():
-            raise StudyError(f"{folder} is not a published study (it has no {RUNS}); `amb publish` makes one")
+        if not (self.folder / PUBLISHED_RUNS).is_file():
+            raise StudyError(f"{folder} is not a published study (it has no {PUBLISHED_RUNS}); `amb publish` makes one")
 
     def __repr__(self) -> str:
         return f"<published study {self.folder}>"
@@ -160,7 +161,7 @@ class PublishedStudy(Reloaded):
 
     @cached_property
     def _table(self) -> pa.Table:
-        path = self.folder / RUNS
+        path = self.folder / PUBLISHED_RUNS
         try:
             table = read_table(
                 path,
@@ -183,7 +184,7 @@ class PublishedStudy(Reloaded):
         rows: dict[str, int] = {}
         for row, run_id in enumerate(self._table["key"].to_pylist()):
             if rows.setdefault(run_id, row) != row:
-                raise StudyError(f"{self.folder / RUNS} holds the run {plain(run_id)} twice; get a new copy")
+                raise StudyError(f"{self.folder / PUBLISHED_RUNS} holds the run {plain(run_id)} twice; get a new copy")
         return rows
 
     def _record(self, row: int) -> RunRecord:
@@ -193,7 +194,7 @@ class PublishedStudy(Reloaded):
         except DAMAGE as cause:
             raise self._damaged(key, cause) from cause
         if record.plan.run_id != key:
-            raise StudyError(f"{self.folder / RUNS} contradicts itself at run {plain(key)}; get a new copy")
+            raise StudyError(f"{self.folder / PUBLISHED_RUNS} contradicts itself at run {plain(key)}; get a new copy")
         return record
 
     def _read(self, row: int) -> tuple[RunRecord, Trace]:
@@ -215,7 +216,7 @@ class PublishedStudy(Reloaded):
         return record, trace
 
     def _damaged(self, key: str, cause: Exception) -> StudyError:
-        return StudyError(f"{self.folder / RUNS} is damaged at run {plain(key)} ({cause}); get a new copy")
+        return StudyError(f"{self.folder / PUBLISHED_RUNS} is damaged at run {plain(key)} ({cause}); get a new copy")
 
 
 def _numbers(cell: pa.ListScalar) -> np.ndarray:
@@ -254,7 +255,7 @@ def open_study(folder: str | Path) -> AnyStudy:
         StudyError: there is no study in the folder.
     """
     place = user_path(folder)
-    if (place / RUNS).is_file():
+    if (place / PUBLISHED_RUNS).is_file():
         return PublishedStudy(place)
     if not (place / "manifest.json").is_file():
         raise StudyError(f"{folder} is not a study (it has no manifest.json); `amb compare --study {folder}` makes one")

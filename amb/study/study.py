@@ -25,6 +25,9 @@ from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.traces import read_run, write_run
 from amb.study.untrusted import names_in, refuse_unreadable
 
+# What a published study has in place of a folder of runs (`amb.study.published`).
+PUBLISHED_RUNS = "runs.parquet"
+
 
 class Study(Reloaded):
     """Opens a study folder, and creates it if it does not exist.
@@ -37,11 +40,16 @@ class Study(Reloaded):
         log: what happened to it.
 
     Raises:
-        StudyError: the folder cannot be created or written, is not a study, or has a later schema.
+        StudyError: the folder cannot be created or written, is not a study, is a published one, or has a later schema.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = user_path(folder)
+        if (self.folder / PUBLISHED_RUNS).is_file():  # whoever reads it would never see runs that were added
+            raise StudyError(
+                f"{self.folder} is a published study (it has {PUBLISHED_RUNS}), which takes no more runs; "
+                "give --study another folder, or restore it first: amb study restore"
+            )
         self.log = StudyLog(self.folder / "log.jsonl")
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         parts = [self.folder / name for name in ("runs", "journal", "report")]

@@ -116,3 +116,22 @@ def test_the_command_says_sizes_and_refuses_in_a_line(made: Path) -> None:
     refused = CliRunner().invoke(app, ["publish", str(made / "published"), str(made / "again")])
     assert isinstance(refused.exception, StudyError)
     assert "is already published: copy its two files" in str(refused.exception)
+
+
+def test_a_study_is_never_published_into(made: Path) -> None:
+    """Its own folder, or another study's, would then be read as a published one, and show no run that is added."""
+    amb.compare("random", PROBLEMS, budget=10, seeds=1, study=made / "other")
+    for folder in (made / "study", made / "other"):
+        before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        with pytest.raises(StudyError, match=r"manifest\.json of its own.*another folder"):
+            publish(Study(made / "study"), folder)
+        assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_nothing_is_run_into_a_published_study(made: Path) -> None:
+    """Runs that are added to it would be shown by no report, and its manifest would promise what it does not hold."""
+    before = {path.name: path.read_bytes() for path in (made / "published").iterdir()}
+    with pytest.raises(StudyError, match=r"is a published study .* takes no more runs; .* amb study restore"):
+        amb.compare("random,climber", PROBLEMS, budget=40, seeds=4, study=made / "published")
+    assert {path.name: path.read_bytes() for path in (made / "published").iterdir()} == before
+    assert reopen(made / "published").ranking.equals(reopen(made / "study").ranking)
