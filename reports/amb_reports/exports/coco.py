@@ -72,7 +72,7 @@ def _write_series(one: Series, folder: Path) -> Path:
 
 def _gaps(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
     """Best known value minus best so far, which is 0 (or the lowest value, if less) before the first success."""
-    return np.maximum(best - best_so_far(values, floor=float(np.nanmin(values, initial=0.0))), 0.0)
+    return np.maximum(best - best_so_far(values, floor=float(np.fmin.reduce(values, initial=0.0))), 0.0)
 
 
 def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray[np.int64]) -> str:

@@ -33,7 +33,8 @@ def _write_series(one: Series, folder: Path, suite: str) -> Path:
         best, improved = best_so_far(values, floor=0.0), improvements(values)
         # Improvements, and both ends: the reader takes evaluation 1 for the beginning of the next run.
         rows = ends_and(improved, len(values))
-        blocks.append("".join(f"{i + 1} {best[i]:.10f}\n" for i in rows.tolist()))
+        places = zip(rows.tolist(), best[rows].tolist(), strict=True)
+        blocks.append("".join([f"{i + 1} {value:.10f}\n" for i, value in places]))
         last_improvement = int(improved[-1]) + 1 if len(improved) else 1
         end = {"evals": last_improvement, "y": float(best[-1]), "x": []}
         runs.append({"instance": seed + 1, "evals": len(values), "best": end})

@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
@@ -17,6 +18,7 @@ from amb.study.durable import write_whole
 from amb_reports.figures.colours import PAIRS, dash_of, slots
 
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+CONSTRAINED = "figure.constrained_layout.use"
 INK, MUTED, GRID = "#222222", "#666666", "#e4e4e4"
 DPI = 160
 
@@ -120,10 +122,20 @@ def forget(folder: Path, name: str) -> list[Path]:
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write the figure as `<name>.<kind>`, without a date, so that the same figure gives the same bytes."""
     paths = [folder / f"{name}.{kind}" for kind in kinds]
+    _lay_out(figure)
     for path in paths:
         kind = path.suffix.removeprefix(".")
         metadata = {"Date": None} if kind == "svg" else None
         draw = partial(figure.savefig, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
         write_whole(path, draw, error=None)
-        figure.set_layout_engine(None)  # what the first file's layout found holds for the others
     return paths
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find all places once: matplotlib would do so for each file, and draw everything once more to that end."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        figure.set_dpi(DPI)
+        layout.execute(figure)
+        # None means the user's settings, which may ask for a layout of their own.
+        figure.set_layout_engine("none" if rcParams["figure.autolayout"] or rcParams[CONSTRAINED] else None)
