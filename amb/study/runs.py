@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from math import isfinite
+from math import isfinite, isinf, isnan
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -207,11 +207,12 @@ class RunRecord:
     def __post_init__(self) -> None:
         """What no reader takes is not kept: long messages are cut, and halves of characters in them (bytes of a file's
         name, for instance) spelled out; an infinite activation is none."""
-        text = self.message.encode(errors="backslashreplace").decode()
-        if len(text) > KEPT_MESSAGE:
-            text = f"{text[: KEPT_MESSAGE // 2]} ... {text[-KEPT_MESSAGE // 2 + 5 :]}"
-        object.__setattr__(self, "message", text)
-        if np.isinf(self.final):
+        if self.message:
+            text = self.message.encode(errors="backslashreplace").decode()
+            if len(text) > KEPT_MESSAGE:
+                text = f"{text[: KEPT_MESSAGE // 2]} ... {text[-KEPT_MESSAGE // 2 + 5 :]}"
+            object.__setattr__(self, "message", text)
+        if isinf(self.final):
             object.__setattr__(self, "final", np.nan)
 
     @property
@@ -387,7 +388,7 @@ class Trace:
 
 
 def _failed(status: Status, final: float) -> bool:
-    return status != "ok" or bool(np.isnan(final))
+    return status != "ok" or isnan(final)
 
 
 def _reason(status: Status, final: float, message: str) -> str:
