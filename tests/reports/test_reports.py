@@ -8,6 +8,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from amb.catalogue.plugins import plugins
@@ -17,7 +19,7 @@ from amb_reports.figures.convergence import ALL, Convergence, convergence_table
 from amb_reports.figures.expected_runtime import ExpectedRuntime
 from amb_reports.figures.gallery import Gallery, draw_gallery, gallery_table
 from amb_reports.figures.heatmap import heatmap_table
-from amb_reports.figures.palette import spread
+from amb_reports.figures.palette import save, spread
 from amb_reports.figures.profile import Profile, profile_table
 from amb_reports.figures.ranks import Ranks, ranks_table
 from amb_reports.figures.runtime import Runtime, runtime_table
@@ -285,3 +287,15 @@ def test_a_gallery_of_hundreds_of_images_has_one_axes_and_an_image_that_is_not_s
     cell = axes.collections[1].get_paths()[0].get_extents()
     assert (right - left, bottom - top) == (cell.width, cell.height / 2)
     assert (left, (top + bottom) / 2) == (cell.x0, (cell.y0 + cell.y1) / 2)
+
+
+@pytest.mark.parametrize("setting", ["figure.autolayout", "figure.constrained_layout.use"])
+def test_the_files_of_a_figure_have_its_own_layout_whatever_the_users_settings(tmp_path: Path, setting: str) -> None:
+    def places(settings: dict[str, bool]) -> tuple[float, ...]:
+        figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.5, h_pad=0.5))
+        axes = figure.add_subplot(title="title", xlabel="queries")
+        with mpl.rc_context(settings):
+            save(figure, tmp_path, "figure")
+        return axes.get_position().bounds
+
+    assert places({setting: True}) == places({})

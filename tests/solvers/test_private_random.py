@@ -2,12 +2,17 @@
 
 import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from amb import Space
+from amb.catalogue.solvers import resolve
 from amb_solvers.shared.private_random import PrivateRandom
 
 # ruff: noqa: NPY002 - global states are what is tested
@@ -129,3 +134,29 @@ def test_a_copy_continues_where_the_original_was(copied: object) -> None:
             assert drawn() == second
     with copy.use():
         assert drawn() == third
+
+
+FRESH = """
+import pickle, random, sys
+import numpy as np
+from amb.catalogue.solvers import resolve
+early = resolve("portfolio") and "nevergrad" in sys.modules
+np.random.seed(1)
+random.seed(1)
+states = np.random.get_state()[1].tolist(), random.getstate()
+with open(sys.argv[1], "rb") as file:
+    solver = pickle.load(file)
+same = states == (np.random.get_state()[1].tolist(), random.getstate())
+print(early, "nevergrad" in sys.modules, same, solver.ask().tolist())
+"""
+
+
+def test_nevergrad_is_imported_when_it_is_needed_and_touches_no_random_state(tmp_path: Path) -> None:
+    """Who reads a study does not wait for it; a solver that another process unpickles goes on as it would have here."""
+    solver = resolve("portfolio").make(Space.uniform(4, 8), budget=20, seed=0)
+    for _ in range(5):
+        rows = solver.ask()
+        solver.tell(rows, -np.abs(rows - 3.0).mean(axis=1))
+    (tmp_path / "solver").write_bytes(pickle.dumps(solver))
+    out = subprocess.check_output([sys.executable, "-c", FRESH, str(tmp_path / "solver")], text=True)
+    assert out.strip() == f"False True True {solver.ask().tolist()}"
