@@ -18,7 +18,6 @@ from amb.study.durable import write_whole
 from amb_reports.figures.colours import PAIRS, dash_of, slots
 
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
-CONSTRAINED = "figure.constrained_layout.use"
 INK, MUTED, GRID = "#222222", "#666666", "#e4e4e4"
 DPI = 160
 
@@ -138,4 +137,5 @@ def _lay_out(figure: Figure) -> None:
         figure.set_dpi(DPI)
         layout.execute(figure)
         # None means the user's settings, which may ask for a layout of their own.
-        figure.set_layout_engine("none" if rcParams["figure.autolayout"] or rcParams[CONSTRAINED] else None)
+        others = rcParams["figure.autolayout"] or rcParams["figure.constrained_layout.use"]
+        figure.set_layout_engine("none" if others else None)
