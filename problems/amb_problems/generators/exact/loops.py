@@ -14,6 +14,12 @@ _SIGN = np.float32(128)
 
 
 @compiled(nogil=True)
+def nearest(value):  # type: ignore[no-untyped-def]
+    """The nearest integer, as float32."""
+    return (value + _HALFWAY) - _HALFWAY
+
+
+@compiled(nogil=True)
 def interleave(phases, scale, high, out):  # type: ignore[no-untyped-def]
     """Four phases, float32 [n, h + 1, w + 1, 4 * outputs], as one map of rectified bytes [n, 2h, 2w, outputs]."""
     n, height, width, outputs = out.shape
@@ -24,7 +30,7 @@ def interleave(phases, scale, high, out):  # type: ignore[no-untyped-def]
                 pixel = out[i, y, x]
                 for u in range(outputs):
                     value = min(max(phase[u] * scale, _ZERO), high)
-                    pixel[u] = np.uint8(np.int32((value + _HALFWAY) - _HALFWAY))
+                    pixel[u] = np.uint8(np.int32(nearest(value)))
 
 
 @compiled(nogil=True)
@@ -32,7 +38,7 @@ def rectify(maps, scale, high, out):  # type: ignore[no-untyped-def]
     """Rectified bytes of flat maps."""
     for u in range(maps.size):
         value = min(max(maps[u] * scale, _ZERO), high)
-        out[u] = np.uint8(np.int32((value + _HALFWAY) - _HALFWAY))
+        out[u] = np.uint8(np.int32(nearest(value)))
 
 
 @compiled(nogil=True)
@@ -40,7 +46,7 @@ def offset(maps, scale, out):  # type: ignore[no-untyped-def]
     """Signed bytes of flat maps, plus 128."""
     for u in range(maps.size):
         value = min(max(maps[u] * scale, -_SIGN), _SIGN - np.float32(1))
-        out[u] = np.uint8(np.int32((value + _HALFWAY) - _HALFWAY + _SIGN))
+        out[u] = np.uint8(np.int32(nearest(value) + _SIGN))
 
 
 @compiled(nogil=True)
@@ -61,7 +67,7 @@ def look_up(tones, scale, table, out):  # type: ignore[no-untyped-def]
     half = np.float32(table.size // 2)
     for u in range(tones.size):
         value = min(max(tones[u] * scale, -half), half - np.float32(1))
-        out[u] = table[np.int32((value + _HALFWAY) - _HALFWAY + half)]
+        out[u] = table[np.int32(nearest(value) + half)]
 
 
 @compiled(nogil=True)
@@ -76,4 +82,4 @@ def look_up_phases(phases, scale, table, out):  # type: ignore[no-untyped-def]
                 for u in range(outputs):
                     tone = phases[i, (y + 1) // 2, (x + 1) // 2, first + u]
                     value = min(max(tone * scale, -half), half - np.float32(1))
-                    out[i, y, x, u] = table[np.int32((value + _HALFWAY) - _HALFWAY + half)]
+                    out[i, y, x, u] = table[np.int32(nearest(value) + half)]

@@ -11,6 +11,7 @@ from amb_problems.generators.exact.generator import ExactGenerator
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from amb_problems.generators.exact.sngan_in_pairs import SNGANInPairs
     from amb_problems.generators.exact.sngan_rendering import SNGANRendering
 
 
@@ -35,13 +36,17 @@ class ExactSNGANGenerator(ExactGenerator):
         self._source, self._card = name_or_path, card
 
     @cached_property
-    def rendering(self) -> "SNGANRendering":
-        """Pixels of latents, on the engine."""
+    def rendering(self) -> "SNGANRendering | SNGANInPairs":
+        """Pixels of latents: on the engine, or in loops of its own where the processor has nothing but AVX2."""
         import torch
 
+        from amb_problems.engine import pair_products
+        from amb_problems.generators.exact.sngan_in_pairs import SNGANInPairs
         from amb_problems.generators.exact.sngan_rendering import SNGANRendering
 
         network = self.network
+        if self.device == "cpu" and pair_products.pays() and SNGANInPairs.fits(self._sizes, self._layers):
+            return SNGANInPairs(self._sizes, self._layers, network.table)
         return SNGANRendering(self._sizes, self._layers, network.table, torch.device(self.device))
 
     def pixels(self, latents: "Tensor") -> "Tensor":

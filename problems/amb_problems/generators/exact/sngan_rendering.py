@@ -31,7 +31,7 @@ class SNGANRendering(Rendering):
         arithmetic: Arithmetic | None = None,
         steps: Steps | None = None,
     ) -> None:
-        layers = {**layers, "linear": _channels_last(layers["linear"], shape)}
+        layers = {**layers, "linear": channels_last(layers["linear"], shape)}
         super().__init__(layers, table, device, arithmetic=arithmetic, steps=steps)
         self._bottom = shape.bottom
         self._linear = self._convolution("linear", 1, signed=True)
@@ -57,7 +57,7 @@ class SNGANRendering(Rendering):
         return steps.look_up(self._conv(steps.rectify(x)), self._table)
 
 
-def _channels_last(linear: ExactLayer, shape: SNGANShape) -> ExactLayer:
+def channels_last(linear: ExactLayer, shape: SNGANShape) -> ExactLayer:
     """The layer with its outputs in the order [h, w, c] instead of [c, h, w]."""
     rows = torch.arange(len(linear.weight)).view(-1, shape.bottom**2).t().flatten()
     return ExactLayer(linear.weight[rows], linear.shift[rows], linear.bias[rows], linear.grid)
