@@ -9,7 +9,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import amb
-from amb_problems.engine import pair_products
+from amb_problems.engine import processor
 from amb_problems.generators.exact.sngan_generator import ExactSNGANGenerator
 from amb_problems.generators.exact.sngan_in_pairs import SNGANInPairs
 from amb_problems.generators.exact.sngan_rendering import SNGANRendering
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.benchmark_ratio, pytest.mark.usefixtures("one_thread")
 
 
 VNNI = torch.cpu._is_vnni_supported()
-PAIRS = pair_products.pays()
+PAIRS = processor.only_avx2()
 
 
 @pytest.mark.skipif(
@@ -62,7 +62,7 @@ def test_integers_are_faster(benchmark: BenchmarkFixture, name: str, rows: int, 
 @pytest.mark.parametrize("rows", [1, 16])
 @pytest.mark.parametrize("name", ["cifar10-sngan-int8", "mnist-sngan-int8"])
 def test_loops_of_their_own_are_faster_than_the_engine(benchmark: BenchmarkFixture, name: str, rows: int) -> None:
-    """On a processor with AVX2 alone, where `pair_products.pays` chooses them; CPU time, both in turn."""
+    """On a processor with AVX2 alone, where `processor.only_avx2` chooses them; CPU time, both in turn."""
     generator = amb.generator(name)
     assert isinstance(generator, ExactSNGANGenerator)
     table = generator.network.table  # loads the layers, too

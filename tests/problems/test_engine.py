@@ -161,11 +161,19 @@ def test_small_maps_as_a_matrix_are_the_same_convolution(side: int, stride: int)
     shape=st.sampled_from([(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (2, 2, 0)]),
     density=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     extreme=st.booleans(),
+    narrow=st.booleans(),
     seed=st.integers(0, 99),
 )
 @settings(max_examples=60)
 def test_adding_the_rows_of_spikes_is_the_convolution(
-    side: int, inputs: int, outputs: int, shape: tuple[int, int, int], density: float, extreme: bool, seed: int
+    side: int,
+    inputs: int,
+    outputs: int,
+    shape: tuple[int, int, int],
+    density: float,
+    extreme: bool,
+    narrow: bool,
+    seed: int,
 ) -> None:
     """Any map, kernel, stride and padding; also with the smallest weights, 257 of which overflow 16 bits."""
     kernel, stride, padding = shape
@@ -180,7 +188,7 @@ def test_adding_the_rows_of_spikes_is_the_convolution(
         spikes.permute(0, 3, 1, 2).double(), weight.double() * 0.25, affine.bias.double(), stride, padding
     ).permute(0, 2, 3, 1)
     assert EventConvolution.fits(affine)  # up to 5 x 40 weights of at least -128
-    convolution = EventConvolution(affine, side)
+    convolution = EventConvolution(affine, side, narrow=narrow)
     assert torch.equal(plain.float(), convolution(spikes))
     assert torch.equal(plain.float(), Convolution(affine, side, arithmetic="products")(spikes))
 
@@ -248,6 +256,7 @@ def test_a_line_of_weights_that_16_bits_do_not_hold_is_left_to_dense_arithmetic(
     shortcut=st.sampled_from([None, "spikes", "currents"]),
     reset=st.sampled_from(["zero", "subtract"]),
     extreme=st.booleans(),
+    narrow=st.booleans(),
     seed=st.integers(0, 99),
 )
 @settings(max_examples=40, deadline=None)
@@ -259,6 +268,7 @@ def test_firing_without_storing_the_currents_gives_the_same_spikes(
     shortcut: str | None,
     reset: str,
     extreme: bool,
+    narrow: bool,
     seed: int,
 ) -> None:
     kernel, stride, padding = shape
@@ -277,7 +287,7 @@ def test_firing_without_storing_the_currents_gives_the_same_spikes(
         "spikes": torch.randint(0, 2, current.shape, generator=generator, dtype=torch.uint8),
         "currents": torch.randint(-9, 9, current.shape, generator=generator) / 8,
     }[shortcut]
-    convolution = EventConvolution(affine, side)
+    convolution = EventConvolution(affine, side, narrow=narrow)
     assert convolution.fires
     assert torch.equal(EagerKernels(neuron, frames).fire(current, added), convolution.fire(spikes, added, neuron))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numba.core import codegen
 
 import amb
-from amb_problems.engine import pair_loops, pair_products
+from amb_problems.engine import pair_loops, processor
 from amb_problems.engine.convolution import Convolution
 from amb_problems.engine.pair_products import PairLayer
 from amb_problems.engine.stages import Affine
@@ -32,14 +32,14 @@ avx2 = pytest.mark.skipif("+avx2" not in codegen.get_host_cpu_features().split("
     ],
 )
 def test_only_processors_with_nothing_better_than_avx2_use_these_loops(features: str, expected: bool) -> None:
-    assert pair_products.pays(features) == expected
+    assert processor.only_avx2(features) == expected
 
 
-@pytest.mark.parametrize(("pays", "kind"), [(True, SNGANInPairs), (False, SNGANRendering)])
+@pytest.mark.parametrize(("only_avx2", "kind"), [(True, SNGANInPairs), (False, SNGANRendering)])
 def test_a_generator_renders_as_the_processor_is_fastest(
-    monkeypatch: pytest.MonkeyPatch, pays: bool, kind: type
+    monkeypatch: pytest.MonkeyPatch, only_avx2: bool, kind: type
 ) -> None:
-    monkeypatch.setattr(pair_products, "pays", lambda: pays)
+    monkeypatch.setattr(processor, "only_avx2", lambda: only_avx2)
     generator = amb.generator("mnist-sngan-int8")
     assert isinstance(generator, ExactSNGANGenerator)
     generator.__dict__.pop("rendering", None)

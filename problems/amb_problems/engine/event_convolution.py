@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amb_problems.engine import event_loops
+from amb_problems.engine import event_loops, processor
 from amb_problems.engine.convolution import Convolution, has_integers
 from amb_problems.engine.stages import Affine, Neuron
 from amb_problems.engine.vector_sums import aligned
@@ -33,9 +33,11 @@ class EventConvolution:
     Args:
         affine: the map; see `fits`.
         side: side of its square input maps.
+        narrow: whether rows are stored as bytes and widened as they are added, since those of deep layers come from the
+            second-level cache; None: on processors whose registers are narrow, too.
     """
 
-    def __init__(self, affine: Affine, side: int) -> None:
+    def __init__(self, affine: Affine, side: int, *, narrow: bool | None = None) -> None:
         self._output = (affine.output_side(side), affine.outputs)
         # A strided 1x1 convolution reads few positions, and only their spikes are listed.
         self._step = affine.stride if affine.kernel == 1 and affine.padding == 0 else 1
@@ -44,8 +46,12 @@ class EventConvolution:
         padded = -(-outputs // event_loops.LANES) * event_loops.LANES
         self._quartets = inputs % 4 == 0 and affine.kernel * inputs * 4 * padded * 2 <= _CACHED
         self._spill = not holds_subsets(affine.weight.long().flatten(1))
-        rows = _rows(affine, padded)
-        self._rows = aligned(_patterns(rows) if self._quartets else rows)
+        rows: NDArray[np.signedinteger] = _rows(affine, padded)
+        if self._quartets:
+            rows = _patterns(rows)
+        elif processor.only_avx2() if narrow is None else narrow:
+            rows = rows.astype(np.int8)
+        self._rows = aligned(rows)
         self._scale, self._bias = affine.scale.numpy(), affine.bias.numpy()
 
     @staticmethod

@@ -47,9 +47,9 @@ def _slide(flat, listed, begin, line, side, column, padded, o, partial, vectors)
 def _sum_map(spikes, rows, quartets, spill, kernel, stride, padding, inputs, side, tall, listed, begin, partial, total):  # type: ignore[no-untyped-def]
     """The sums of a map's weights: in `partial`, or if they may `spill` over 16 bits, in `total`.
 
-    `rows` int16 `[k, padded]` have the layout of `EventConvolution`. The entries of a map are listed by column, so that
-    everything a line of the kernel covers is one stretch of the list. The loop over lines is outside the loop over
-    positions, so that the rows of one line stay in the first-level cache.
+    `rows`, int16 or int8 `[k, padded]`, have the layout of `EventConvolution`. The entries of a map are listed by
+    column, so that everything a line of the kernel covers is one stretch of the list. The loop over lines is outside
+    the loop over positions, so that the rows of one line stay in the first-level cache.
     """
     padded = rows.shape[1]
     flat, flat_begin = rows.reshape(-1), begin.reshape(-1)

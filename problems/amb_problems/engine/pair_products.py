@@ -7,7 +7,6 @@ wherever the weights are small enough, and bytes of all eight bits are split int
 
 import numpy as np
 import torch
-from numba.core import codegen, config
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,21 +20,6 @@ _GREY = 128
 _LARGEST, _LARGEST_HALF = 127, 128
 _SHORTS = np.iinfo(np.int16)
 _EXACT = 1 << 24
-_BETTER = ("+avx512f", "+avxvnni", "+avxvnniint8")
-"""With these, oneDNN multiplies more bytes at once."""
-
-
-def pays(features: str | None = None) -> bool:
-    """Whether these are the fastest exact loops on the processor: it has AVX2, but neither AVX-512 nor VNNI.
-
-    Args:
-        features: of the processor, as LLVM lists them: "+avx2,-avx512f"; None: of that for which numba compiles.
-    """
-    if features is None:
-        chosen = config.CPU_FEATURES  # type: ignore[attr-defined]
-        features = codegen.get_host_cpu_features() if chosen is None else chosen
-    known = set(features.split(","))
-    return "+avx2" in known and known.isdisjoint(_BETTER)
 
 
 class PairLayer:

@@ -28,7 +28,7 @@ def sum_line(typing, weight, row, begin, at_begin, columns, base, column, total,
         memory = Memory(context, builder, signature, arguments, 32)
         at_begin, columns, base, column, _, at, size, nowhere = arguments[3:11]
         zero, one = ir.Constant(WORD, 0), ir.Constant(WORD, 1)
-        none = [ir.Constant(memory.kind, None)] * number
+        none = [ir.Constant(memory.kind(7), None)] * number
 
         def add(place: ir.Value, sums: Vectors) -> None:
             """Finish a position."""
@@ -42,7 +42,7 @@ def sum_line(typing, weight, row, begin, at_begin, columns, base, column, total,
         builder.branch(head)
         builder.position_at_end(head)
         x, first, origin, position = (builder.phi(WORD) for _ in range(4))
-        left, middle = ([builder.phi(memory.kind) for _ in range(number)] for _ in range(2))
+        left, middle = ([builder.phi(memory.kind(7)) for _ in range(number)] for _ in range(2))
         builder.cbranch(builder.icmp_signed("<", x, columns), body, done)
         builder.position_at_end(body)
         following = builder.add(x, one)
@@ -56,7 +56,9 @@ def sum_line(typing, weight, row, begin, at_begin, columns, base, column, total,
             entry = builder.sext(builder.load(memory.place(1, j)), WORD)
             for k, place in enumerate(near):
                 weights = builder.gep(place, [entry])
-                sums[k] = [builder.add(old, memory.load(weights, v)) for v, old in enumerate(sums[k])]
+                sums[k] = [
+                    builder.add(old, memory.load_as(memory.kind(7), weights, v)) for v, old in enumerate(sums[k])
+                ]
 
         own, next_left, next_middle = each(builder, first, last, [left, middle, none], turn)
         add(position, own)

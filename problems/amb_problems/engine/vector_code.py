@@ -28,26 +28,35 @@ class Memory:
             else None
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        self._bytes = signature.args[0].dtype.bitwidth // 8
-        self.kind = ir.VectorType(ir.IntType(8 * self._bytes), lanes)
+        self._types = signature.args
         self._lanes = lanes
+
+    def kind(self, argument: int) -> ir.VectorType:
+        """The type of a vector of an array."""
+        return ir.VectorType(ir.IntType(self._types[argument].dtype.bitwidth), self._lanes)
 
     def place(self, argument: int, index: ir.Value) -> ir.Value:
         """The address of an element of an array."""
         return self._builder.gep(self._data[argument], [index])
 
-    def vector(self, place: ir.Value, number: int) -> ir.Value:
-        """The address of a vector, counted from a place."""
-        start = self._builder.gep(place, [ir.Constant(WORD, number * self._lanes)])
-        return self._builder.bitcast(start, self.kind.as_pointer())
-
     def load(self, place: ir.Value, number: int) -> ir.Value:
-        value = self._builder.load(self.vector(place, number))
-        value.align = self._bytes
+        """A vector, counted from the address of an element."""
+        value = self._builder.load(self._vector(place, number))
+        value.align = place.type.pointee.width // 8
         return value
 
+    def load_as(self, kind: ir.VectorType, place: ir.Value, number: int) -> ir.Value:
+        """`load`, widened to a type of the same or of more bits."""
+        value = self.load(place, number)
+        return value if value.type == kind else self._builder.sext(value, kind)
+
     def store(self, value: ir.Value, place: ir.Value, number: int) -> None:
-        self._builder.store(value, self.vector(place, number)).align = self._bytes
+        """Store a vector, counted from the address of an element."""
+        self._builder.store(value, self._vector(place, number)).align = place.type.pointee.width // 8
+
+    def _vector(self, place: ir.Value, number: int) -> ir.Value:
+        start = self._builder.gep(place, [ir.Constant(WORD, number * self._lanes)])
+        return self._builder.bitcast(start, ir.VectorType(place.type.pointee, self._lanes).as_pointer())
 
 
 def each(

@@ -36,13 +36,14 @@ def _sum(vectors: int, lanes: int, context, builder, signature, arguments: Seque
     memory = Memory(context, builder, signature, arguments, lanes)
     first, last, base = arguments[2:5]
     own, origin = memory.place(5, arguments[6]), memory.place(0, base)
-    zero = ir.Constant(memory.kind, None)
+    kind = memory.kind(5)
+    zero = ir.Constant(kind, None)
     sums = [[memory.load(own, v) for v in range(vectors)], *[[zero] * vectors for _ in range(chains - 1)]]
 
     def turn(j: ir.Value, number: int, sums: list[Vectors]) -> None:
         place = builder.gep(origin, [builder.sext(builder.load(memory.place(1, j)), WORD)])
         own = number % chains
-        sums[own] = [builder.add(old, memory.load(place, v)) for v, old in enumerate(sums[own])]
+        sums[own] = [builder.add(old, memory.load_as(kind, place, v)) for v, old in enumerate(sums[own])]
 
     summed = each(builder, first, last, sums, turn)
     for v, parts in enumerate(zip(*summed, strict=True)):

@@ -40,12 +40,12 @@ class ExactSNGANGenerator(ExactGenerator):
         """Pixels of latents: on the engine, or in loops of its own where the processor has nothing but AVX2."""
         import torch
 
-        from amb_problems.engine import pair_products
+        from amb_problems.engine import processor
         from amb_problems.generators.exact.sngan_in_pairs import SNGANInPairs
         from amb_problems.generators.exact.sngan_rendering import SNGANRendering
 
         network = self.network
-        if self.device == "cpu" and pair_products.pays() and SNGANInPairs.fits(self._sizes, self._layers):
+        if self.device == "cpu" and processor.only_avx2() and SNGANInPairs.fits(self._sizes, self._layers):
             return SNGANInPairs(self._sizes, self._layers, network.table)
         return SNGANRendering(self._sizes, self._layers, network.table, torch.device(self.device))
 
