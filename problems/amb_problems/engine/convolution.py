@@ -139,7 +139,7 @@ def has_integers(*, pixels: bool = False, largest: int = 1) -> bool:
     instructions, oneDNN saturates sums of two products at 16 bits, which two spikes never reach and two pixels do.
     """
     weight = torch.arange(-108, 108, dtype=torch.int8).view(3, 8, 3, 3)
-    affine = Affine(weight, torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.75, -3.0, 0.5]), padding=1)
+    affine = Affine(weight, torch.tensor([0.5, 0.25, 1.0]).float(), torch.tensor([0.75, -3.0, 0.5]).float(), padding=1)
     extremes = [replace(affine, weight=torch.full_like(weight, end)) for end in (127, -128)]
     mixed = (torch.arange(2 * 4 * 4 * 8) % 3 != 0).to(torch.uint8).view(2, 4, 4, 8)
     brightest = 255 if pixels else largest

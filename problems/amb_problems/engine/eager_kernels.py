@@ -65,7 +65,7 @@ class EagerKernels:
 
     def _step(self, current: Tensor, shortcut: Tensor | None, spikes: Tensor | None, counts: Tensor | None) -> None:
         level = float(self.neuron.level)
-        potential = torch.zeros(current.shape[1:], device=current.device)
+        potential = torch.zeros(current.shape[1:], dtype=current.dtype, device=current.device)
         for t in range(self.frames):
             received = current[t] if shortcut is None else current[t] + shortcut[t]
             potential.mul_(self.neuron.decay).add_(received)

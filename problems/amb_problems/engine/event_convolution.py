@@ -63,7 +63,7 @@ class EventConvolution:
         """Currents float32 `[rows, side, side, outputs]` of uint8 maps `[rows, side, side, inputs]`, 0 or 1."""
         a, (side, outputs) = self._affine, self._output
         maps = maps[:, :: self._step, :: self._step]
-        currents = torch.empty((len(maps), side, side, outputs))
+        currents = torch.empty((len(maps), side, side, outputs), dtype=torch.float32)
         event_loops.convolve(
             maps.contiguous().numpy(), self._rows, self._quartets, self._spill, self._scale, self._bias,
             a.kernel, a.stride, a.padding, currents.numpy(),
@@ -128,7 +128,7 @@ def events_are_faster() -> bool:
     """
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-32, 33, (64, 64, 3, 3), generator=generator, dtype=torch.int8)
-    affine = Affine(weight, torch.full((64,), 0.25), torch.zeros(64), padding=1)
+    affine = Affine(weight, torch.full((64,), 0.25).float(), torch.zeros(64).float(), padding=1)
     spikes = (torch.rand((64, 8, 8, 64), generator=generator) < 0.2).to(torch.uint8)
 
     def seconds(convolution: Convolution | EventConvolution) -> float:

@@ -49,7 +49,7 @@ def restore(
     """
     tensors, card = checkpoint.load(name_or_path, expected)
     try:
-        network = build(card)
+        network = build(card).float()  # torch's default dtype is the user's
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise CheckpointError(f"checkpoint {card.name} does not fit its card's shape: {error}") from error

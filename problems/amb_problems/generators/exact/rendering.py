@@ -62,5 +62,5 @@ def fastest_arithmetic(device: torch.device, *, signed: bool) -> Arithmetic:
 def affine_map(layer: ExactLayer, *, padding: int = 0) -> Affine:
     """A layer for the engine, whose inputs are integers: multiples of the input's step."""
     weight = layer.weight if layer.weight.dim() == 4 else layer.weight[:, :, None, None]
-    scale = torch.ldexp(torch.ones(len(weight)), -(layer.shift.int() + layer.grid.bits))
+    scale = torch.ldexp(torch.ones(len(weight)), -(layer.shift.int() + layer.grid.bits)).float()
     return Affine(weight, scale, layer.float_bias(), padding=padding)

@@ -40,6 +40,6 @@ def rounded(x: Tensor, values: Bytes) -> Tensor:
 
     The gradient ignores the rounding; it is zero where `x` is clipped.
     """
-    scale = torch.tensor(values.step, device=x.device)
+    scale = torch.tensor(values.step, dtype=torch.float32, device=x.device)
     zero = torch.zeros((), dtype=torch.int32, device=x.device)
     return torch.fake_quantize_per_tensor_affine(x, scale, zero, values.low, values.high)

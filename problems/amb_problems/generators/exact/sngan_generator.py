@@ -68,7 +68,7 @@ class ExactSNGANGenerator(ExactGenerator):
         from amb_problems.generators.exact.weights import read_layers, read_table
 
         tensors, card = checkpoint.load(self._source, ExactSNGANCard)
-        network = ExactSNGAN(card.shape)
+        network = ExactSNGAN(card.shape).float()
         self._layers = read_layers(network, tensors, card.origin)
         network.register_buffer("table", read_table(tensors), persistent=False)
         network.eval().requires_grad_(False)

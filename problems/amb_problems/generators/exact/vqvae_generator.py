@@ -51,7 +51,7 @@ class ExactVQVAEGenerator(ExactGenerator, VQVAEGenerator):
 
         tensors, card = checkpoint.load(self._source, ExactVQVAECard)
         network, _ = restore(card.origin, VQVAECard, lambda source: VQVAE(source.shape))
-        decoder = ExactDecoder(card.shape)
+        decoder = ExactDecoder(card.shape).float()
         self._layers = read_layers(decoder, tensors, card.origin)
         decoder.register_buffer("table", read_table(tensors), persistent=False)
         network.add_module("decoder", decoder)

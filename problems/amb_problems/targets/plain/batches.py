@@ -221,7 +221,7 @@ class _Bits(TorchDispatchMode):
         key = (shape, x.dtype, x.device)
         if key not in self._patterns:
             generator = torch.Generator().manual_seed(len(shape))
-            self._patterns[key] = torch.randn(shape, generator=generator).to(x)
+            self._patterns[key] = torch.randn(shape, generator=generator, dtype=torch.float32).to(x)
         return self._patterns[key]
 
 

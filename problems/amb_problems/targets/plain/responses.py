@@ -115,7 +115,7 @@ class Responses:
         Raises:
             SpecError: it fails on a grey image.
         """
-        module.eval().requires_grad_(False).to(device)
+        module.eval().requires_grad_(False).float().to(device)
         source = Source(Pool(module), prepare, shape, torch.device(device), name)
         plan = Plan(exact=False)
         with torch.inference_mode():

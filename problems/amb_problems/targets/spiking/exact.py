@@ -53,11 +53,11 @@ class ExactLayer:
     def float_weight(self) -> Tensor:
         """The weights as real numbers, float32."""
         shape = (-1,) + (1,) * (self.weight.ndim - 1)
-        return torch.ldexp(self.weight.float(), -self.shift.int().view(shape))
+        return torch.ldexp(self.weight.float(), -self.shift.int().view(shape)).float()
 
     def float_bias(self) -> Tensor:
         """The biases as real numbers, float32 `[outputs]`."""
-        return torch.ldexp(self.bias.float(), -(self.shift.int() + self.grid.bits))
+        return torch.ldexp(self.bias.float(), -(self.shift.int() + self.grid.bits)).float()
 
     def bound(self) -> Tensor:
         """The largest magnitude that any partial sum can reach, in units of the accumulator: int64 `[outputs]`."""
@@ -84,7 +84,7 @@ def quantize(weight: Tensor, bias: Tensor, grid: Grid, shift: Tensor | None = No
 
 def fold(weight: Tensor, bias: Tensor | None, norm: nn.Module | None) -> tuple[Tensor, Tensor]:
     """A layer's weights and bias with the batch norm behind it folded in (running statistics)."""
-    base = torch.zeros(len(weight)) if bias is None else bias.detach()
+    base = weight.new_zeros(len(weight)) if bias is None else bias.detach()
     if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
         return weight.detach(), base
     assert norm.running_mean is not None

@@ -193,7 +193,7 @@ def build_network(network: str, arguments: Mapping[str, object], neuron: NeuronF
     """
     if network not in NETWORKS:
         raise unknown("network", network, NETWORKS, CheckpointError)
-    return NETWORKS[network](neuron, folded=True, **arguments)
+    return NETWORKS[network](neuron, folded=True, **arguments).float()
 
 
 def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
@@ -204,6 +204,6 @@ def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
         height, width = plane or (1, 1)
         return channels, height, width
 
-    grey = torch.zeros(1, network.channels, network.side, network.side)
+    grey = torch.zeros(1, network.channels, network.side, network.side, dtype=torch.float32)
     with torch.inference_mode():
         return {firing.layer: shape(firing) for firing in network.eval().walk(grey)}

@@ -89,5 +89,5 @@ def _affine(layer: ExactLayer, *, stride: int = 1, padding: int = 0, side: int =
     weight = layer.weight
     if weight.ndim == 2:
         weight = weight.view(weight.shape[0], -1, side, side)
-    scale = torch.ldexp(torch.ones(len(weight)), -(layer.shift.int() + layer.grid.bits))
+    scale = torch.ldexp(torch.ones(len(weight)), -(layer.shift.int() + layer.grid.bits)).float()
     return Affine(weight, scale, layer.float_bias(), stride, padding)

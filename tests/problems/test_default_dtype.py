@@ -1,0 +1,43 @@
+"""torch's default dtype is the user's: a library for Gaussian processes, say, asks for float64 in the whole process."""
+
+import json
+import subprocess
+import sys
+
+PROBLEMS = (
+    "cifar10-sngan/snn-cnn/sn1/29",
+    "cifar10-sngan-int8/snn-resnet18/sn1/3",
+    "cifar10-vqvae/small-stride-a/sn2/3",
+    "cifar10-vqvae-int8/snn-cnn/sn2/8",
+    "mnist-sngan/mnist-snn/sn2/3",
+    "cifar10-sngan/ann-resnet/layer2.0.relu/3",
+)
+SCRIPT = """
+import json, sys
+import numpy as np, torch
+torch.set_default_dtype(getattr(torch, sys.argv[1]))
+import amb
+answers = {}
+for name in sys.argv[2:]:
+    problem = amb.problem(name)
+    candidates = problem.space.sample(3, np.random.default_rng(0))
+    answers[name] = [value.hex() for value in problem.evaluate(candidates).tolist()]
+    if "sngan/" in name:
+        latents = np.random.default_rng(1).normal(size=(1, problem.space.d)).astype(np.float32)
+        value, slope = problem.gradient(latents)
+        answers[name] += [float(value[0]).hex(), float(np.asarray(slope).sum()).hex()]
+assert torch.get_default_dtype() == getattr(torch, sys.argv[1])
+print(json.dumps(answers))
+"""
+
+
+def _answers(dtype: str) -> dict[str, list[str]]:
+    command = [sys.executable, "-c", SCRIPT, dtype, *PROBLEMS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_shipped_networks_compute_as_ever_whatever_the_default_dtype_is() -> None:
+    """Every kind of generator and target gives the same bits, and the user's default stays as it was."""
+    assert _answers("float64") == _answers("float32")
