@@ -1,7 +1,7 @@
 """Compiling with numba, with compiled code stored on disk where that is possible."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,11 +26,13 @@ def compiled(**options: Any) -> Callable[[F], F]:
         from numba import njit
 
         try:
-            dispatcher = njit(cache=True, **options)(function)
+            with _compiling():
+                dispatcher = njit(cache=True, **options)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            return njit(**options)(function)
+            with _compiling():
+                return njit(**options)(function)
         save = dispatcher._cache.save_overload
 
         def save_if_possible(*overload: Any) -> None:
@@ -50,6 +52,24 @@ def compiled(**options: Any) -> Callable[[F], F]:
         return dispatcher
 
     return decorate
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """A context in which numba compiles, whatever NUMBA_DISABLE_JIT says.
+
+    That is for finding faults in functions of one's own. Interpreted, ours would take hours, and numpy's integers
+    overflow where numba's do not.
+    """
+    import numba
+
+    config: Any = numba.config  # which fills itself from the environment
+    before = config.DISABLE_JIT
+    config.DISABLE_JIT = 0
+    try:
+        yield
+    finally:
+        config.DISABLE_JIT = before
 
 
 def _say_once() -> None:

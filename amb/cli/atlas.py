@@ -73,12 +73,14 @@ def atlas(
     from amb.atlas.request import make_request
     from amb.cli.analyse import print_measures
     from amb.meis.write import plain_rows, write_tables
+    from amb.reports.write import check_page
     from amb.text import plural
 
     o.load_plugins(plugin)
     limits, cluster = o.limits(timeout, False, None), o.cluster(executor, scheduler, workers, plugin)
     if out is not None:
         out = o.file_to_write(out)
+        check_page(out)
     console = Console(stderr=True)
     request = make_request(
         network,

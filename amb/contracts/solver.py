@@ -175,14 +175,14 @@ class Solver(metaclass=SolverType):
 
         Raises:
             BudgetExhausted: the budget is spent.
-            SolverError: `tell` has not been called for the last batch, or `limit` is below 1.
+            SolverError: `tell` has not been called for the last batch, or `limit` is not an integer of at least 1.
         """
         if self._pending is not None:
             raise SolverError(f"call tell() with the values of the last {len(self._pending)} candidates before ask()")
         if self.remaining == 0:
             raise BudgetExhausted(f"the budget of {self.budget} queries is spent")
-        if limit is not None and limit < 1:
-            raise SolverError(f"limit must be at least 1, got {limit}")
+        if limit is not None and (not isinstance(limit, int | np.integer) or limit < 1):
+            raise SolverError(f"limit must be an integer of at least 1, got {limit!r}")
         most = self.remaining if limit is None else min(limit, self.remaining)
         proposed = np.asarray(self._ask(most))
         candidates = self.space.nearest(proposed) if self.continuous else self.space.check(proposed)

@@ -41,6 +41,20 @@ def test_a_leaderboard_in_the_place_of_a_folder_is_refused_before_any_work(tmp_p
         write_leaderboard([tmp_path / "absent"], file)
 
 
+def test_a_page_replaces_pages_only(tmp_path: Path) -> None:
+    """`--out STUDY/manifest.json` cost a study its manifest."""
+    file = tmp_path / "manifest.json"
+    for text in ('{"schema": 2}', "import amb\n"):
+        file.write_text(text)
+        with pytest.raises(StudyError, match="exists and is not a page in HTML; choose another file"):
+            write_leaderboard([tmp_path / "absent"], file)
+        assert file.read_text() == text
+    for text in ("", "<!DOCTYPE html>\n<html>", "<html>"):
+        file.write_text(text)
+        with pytest.raises(StudyError, match="absent"):  # the next thing that is checked
+            write_leaderboard([tmp_path / "absent"], file)
+
+
 def test_a_title_that_is_not_utf8_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="title"):
         write_leaderboard([tmp_path / "absent"], tmp_path / "a.html", title="caf\udce9")

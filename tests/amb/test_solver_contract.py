@@ -32,6 +32,12 @@ def test_exactly_the_budget_is_asked(limit: int | None) -> None:
         agent.ask()
 
 
+@pytest.mark.parametrize("limit", [0, -3, 1.5, "2", float("nan")])
+def test_a_limit_that_is_no_number_of_candidates_is_refused(limit: object) -> None:
+    with pytest.raises(SolverError, match="limit must be an integer of at least 1, got"):
+        solver("random", SPACE, budget=5).ask(limit)  # type: ignore[arg-type]
+
+
 def test_the_best_value_is_recommended_and_nan_never() -> None:
     agent = solver("random[k=4]", SPACE, budget=8)
     first = agent.ask()

@@ -168,6 +168,26 @@ def test_a_compile_cache_that_cannot_be_written_is_left_out(tmp_path: Path) -> N
     assert "cannot cache function" in done.stderr
 
 
+def test_kernels_are_compiled_even_where_numba_is_told_not_to(tmp_path: Path) -> None:
+    """NUMBA_DISABLE_JIT is for the user's own functions: interpreted, sums of bytes would overflow."""
+    (tmp_path / "loops.py").write_text(
+        "import numpy as np\n"
+        "from numba import njit\n"
+        "from amb.compiling import compiled\n"
+        "@compiled()\n"
+        "def add(a, b):\n"
+        "    return a[0] + b[0]\n"
+        "@njit\n"
+        "def own(a):\n"
+        "    return a\n"
+        "print(add(np.full(1, 200, np.uint8), np.full(1, 100, np.uint8)), type(own).__name__)\n"
+    )
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    run = [sys.executable, str(tmp_path / "loops.py")]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.returncode) == ("300 function\n", 0), done.stderr
+
+
 def test_a_compile_cache_on_a_full_disk_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from amb.compiling import compiled
 
