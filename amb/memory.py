@@ -1,6 +1,7 @@
 """Telling that a command ended for want of memory, whatever library met it first."""
 
 import errno
+import sys
 
 _WORDS = (
     "failed to map segment",  # the loader, of a shared library
@@ -11,6 +12,8 @@ _WORDS = (
     "out of memory",
     "std::bad_alloc",
 )
+# The interpreter's words for an extension that failed and did not say why.
+_UNSAID = ("without exception set", "without setting an exception", "with an exception set")
 
 
 def lacks_memory(error: BaseException) -> bool:
@@ -25,5 +28,16 @@ def lacks_memory(error: BaseException) -> bool:
             text = str(current).lower()
             if any(words in text for words in _WORDS):
                 return True
+        if isinstance(current, SystemError) and _is_limited() and any(words in str(current) for words in _UNSAID):
+            return True
         current = current.__cause__ or current.__context__
     return False
+
+
+def _is_limited() -> bool:
+    """Whether the address space is limited, so that an extension's allocations fail."""
+    if sys.platform == "win32":
+        return False
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY

@@ -40,3 +40,15 @@ def test_want_of_memory_is_told_from_other_failures() -> None:
     assert lacks_memory(OSError("Failed to launch worker thread: Resource temporarily unavailable"))  # Arrow
     assert not lacks_memory(OSError(28, "No space left on device"))
     assert not lacks_memory(ValueError("out of memory"))
+
+
+def test_an_extension_that_fails_without_a_word_is_short_of_memory_only_under_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = SystemError("error return without exception set")
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
+    assert not lacks_memory(failed)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (900 << 20, 900 << 20))
+    assert lacks_memory(failed)
+    assert not lacks_memory(SystemError("bad argument to internal function"))
