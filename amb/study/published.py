@@ -61,12 +61,12 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
     folder = user_path(folder)
     if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
         raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
-    found: dict[str, tuple[RunRecord, AnyStudy]] = {}
+    found: dict[str, tuple[RunRecord, dict[str, object]]] = {}
     for source in sources:
-        for record, _ in source.compact_records():
+        for record, trace in source.records():
             known = found.get(record.plan.run_id)
             if known is None or _length(record) > _length(known[0]):
-                found[record.plan.run_id] = record, source
+                found[record.plan.run_id] = record, _row(record, trace)
     if not found:
         names = ", ".join(str(source.folder) for source in sources) or "no study"
         raise StudyError(f"{names} holds no finished run to publish; `amb run --study` makes some")
@@ -75,19 +75,15 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
         kind = record.plan.problem, record.plan.solver, record.plan.recording
         best[kind] = max(best.get(kind, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), run_id))
     winners = {run_id for _, run_id in best.values()}
+    for run_id in found.keys() - winners:
+        found[run_id][1].update(rows=[], candidates=[])
     manifest = union([source.manifest for source in sources]) if len(sources) > 1 else sources[0].manifest
     try:
         make_folder(folder)
     except OSError as cause:
         raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
-    rows = [
-        (_place(record), _row(record, trace, record.plan.run_id in winners))
-        for source in sources
-        for record, trace in source.records()
-        if found[record.plan.run_id][1] is source
-    ]
-    rows.sort(key=lambda pair: pair[0])
-    table = pa.Table.from_pylist([row for _, row in rows], schema=SCHEMA)
+    rows = [row for _, row in sorted(found.values(), key=lambda pair: _place(pair[0]))]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
     if 2 * table.nbytes > LARGEST_DECODED:  # candidates and batches may count twice
         raise StudyError(
             f"the runs take {table.nbytes / MEBIBYTE:,.0f} MiB, too much for a published study; publish a part"
@@ -230,8 +226,9 @@ def _numbers(cell: pa.ListScalar) -> np.ndarray:
     return cell.values.to_numpy(zero_copy_only=False).copy()
 
 
-def _row(record: RunRecord, trace: Trace, winner: bool) -> dict[str, object]:
-    queries = improvements(trace.values) if winner else np.empty(0, np.int64)
+def _row(record: RunRecord, trace: Trace) -> dict[str, object]:
+    """A run with the candidates at which it improved, as far as they are known."""
+    queries = improvements(trace.values)
     queries = queries[trace.kept[queries]]
     return {
         "key": record.plan.run_id,
