@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_traces import stored_traces
 
 from amb import FunctionProblem, Space
 from amb.catalogue.solvers import SolverSpec, resolve
@@ -70,20 +71,6 @@ def forked(spec: str, **attributes: object) -> SolverSpec:
     return SolverSpec(found.spec, type(found.cls.__name__, (found.cls,), {"forked": True, **attributes}), found.plugin)
 
 
-def contents(study: Study) -> dict[str, tuple]:  # type: ignore[type-arg]
-    return {
-        record.plan.run_id: (
-            record.status,
-            record.recommended,
-            record.final,
-            trace.candidates.tobytes(),
-            trace.values.tobytes(),
-            trace.batches.tobytes(),
-        )
-        for record, trace in study.records()
-    }
-
-
 def pids(folder: Path) -> set[int]:
     return {int(path.name) for path in folder.iterdir()}
 
@@ -93,7 +80,7 @@ def expected(tmp_path: Path) -> dict[str, tuple]:  # type: ignore[type-arg]
     study = Study(tmp_path / "expected")
     execute(PLANS, study, problems(tmp_path / "one"), find_solver=forked)
     assert pids(tmp_path / "one") == {os.getpid()}
-    return contents(study)
+    return stored_traces(study)
 
 
 class Counted(NoProgress):
@@ -118,7 +105,7 @@ class Counted(NoProgress):
 def test_traces_do_not_depend_on_the_number_of_processes(tmp_path: Path, expected: dict, number: int) -> None:  # type: ignore[type-arg]
     study, seen = Study(tmp_path / "forked"), Counted()
     execute(PLANS, study, problems(tmp_path / "two"), find_solver=forked, processes=number, progress=seen)
-    assert contents(study) == expected
+    assert stored_traces(study) == expected
     assert len(pids(tmp_path / "two")) == number
     assert os.getpid() not in pids(tmp_path / "two")
     assert sorted(seen.ends) == sorted(plan.run_id for plan in PLANS)  # each is reported once
@@ -138,7 +125,7 @@ def test_a_dead_fork_s_runs_are_continued_here(tmp_path: Path, expected: dict) -
 
     study, seen = Study(tmp_path / "study"), Counted()
     execute(PLANS, study, problems(tmp_path / "pids", measure), find_solver=forked, processes=2, progress=seen)
-    assert contents(study) == expected
+    assert stored_traces(study) == expected
     assert not dies.exists()
     assert here in pids(tmp_path / "pids")
     assert [note for note in seen.notes if "a process ended early (killed by SIGKILL); this one continues" in note]
@@ -186,7 +173,7 @@ def test_ctrl_c_ends_all_forks_and_keeps_what_was_observed(tmp_path: Path, expec
     assert not children(os.getpid())
     assert 0 < measured.stat().st_size < 40 * len(some)
     execute(some, study, problems(tmp_path / "pids", measure), find_solver=forked, processes=2)
-    assert contents(study) == {plan.run_id: expected[plan.run_id] for plan in some}
+    assert stored_traces(study) == {plan.run_id: expected[plan.run_id] for plan in some}
     assert measured.stat().st_size == 40 * len(some)
     assert not list((tmp_path / "study" / "journal").iterdir())
 
@@ -218,7 +205,7 @@ def test_what_must_not_be_forked_stays_here(tmp_path: Path, why: str) -> None:
         timing=why == "timing",
     )
     assert pids(tmp_path / "pids") <= {os.getpid()}
-    assert len(contents(Study(tmp_path / "study"))) == len(some)
+    assert len(stored_traces(Study(tmp_path / "study"))) == len(some)
 
 
 KILLED = """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_traces import stored_traces
 
 from amb import FunctionProblem, Space
 from amb.catalogue.solvers import SolverSpec, resolve
@@ -81,26 +82,11 @@ def plans(solvers: Sequence[str] = SOLVERS, *, budget: int = 60) -> list[RunPlan
     ]
 
 
-def contents(study: Study) -> dict[str, tuple]:
-    return {
-        record.plan.run_id: (
-            record.status,
-            record.queries,
-            record.recommended,
-            record.final,
-            trace.candidates.tobytes(),
-            trace.values.tobytes(),
-            trace.batches.tobytes(),
-        )
-        for record, trace in study.records()
-    }
-
-
 @pytest.fixture
 def one_by_one(tmp_path: Path, toy: Path) -> dict[str, tuple]:
     study = Study(tmp_path / "one by one")
     execute(plans(), study, Lab(), overlap=False)
-    return contents(study)
+    return stored_traces(study)
 
 
 @pytest.mark.parametrize("crowd", [1, 2, 3, 7, 48, 128])
@@ -111,7 +97,7 @@ def test_traces_do_not_depend_on_the_overlap(
     monkeypatch.setattr(executing, "CROWD", crowd)
     lab, study = Lab(), Study(tmp_path / "overlapped")
     execute(plans(), study, lab)
-    assert contents(study) == one_by_one
+    assert stored_traces(study) == one_by_one
     statuses = {ending[0] for ending in one_by_one.values()}
     assert statuses == {"ok", "crash"}
     assert not lab.clashes
@@ -142,7 +128,7 @@ def test_an_interruption_keeps_what_was_evaluated(
     execute(healthy, Study(tmp_path / "interrupted"), lab)
     assert lab.measured == 60 * len(healthy)
     expected = {plan.run_id: one_by_one[plan.run_id] for plan in healthy}
-    assert contents(study) == expected
+    assert stored_traces(study) == expected
     assert not list((tmp_path / "interrupted" / "journal").iterdir())
 
 
@@ -228,4 +214,4 @@ def test_a_full_disk_ends_the_study_in_order(tmp_path: Path, toy: Path, monkeypa
     assert sys.getswitchinterval() == before
     assert not [thread for thread in threading.enumerate() if thread.name == "amb-evaluation"]
     execute(plans(("random",)), study, lab)
-    assert len(contents(study)) == len(plans(("random",)))
+    assert len(stored_traces(study)) == len(plans(("random",)))

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,21 +9,11 @@ from rich.console import Console
 
 from amb.run import display as displays
 from amb.run.display import Lines, TerminalTable, display
+from amb.run.progress import RemoteRun as Run
 from amb.run.standings import Standings
 from amb.study.runs import RunPlan, RunRecord, Seconds
 
 PROBLEM = "cifar10-sngan-int8/snn-cnn/sn1/29"
-
-
-@dataclass
-class Run:
-    """A run under way."""
-
-    plan: RunPlan
-    queries: int = 0
-    replayed: int = 0
-    best: float = -np.inf
-    seconds: Seconds = Seconds()  # noqa: RUF009 - frozen
 
 
 def plans(*solvers: str, seeds: int = 2, budget: int = 100) -> list[RunPlan]:
