@@ -153,8 +153,8 @@ def reopen(
     """Compare what a study holds; nothing is run.
 
     Of a study that was interrupted, what is finished is compared, and a warning says how much is missing. Table and
-    verdict need stored runs only: solvers and problems of the study that were objects of another session, or belong to
-    a plug-in that is not installed, are compared too, the problems without images.
+    verdict need stored runs only: solvers and problems of the study that were objects of another session, belong to a
+    plug-in that is not installed, or ran in another version are compared too, the problems without images.
 
     Args:
         study: its folder.
@@ -176,7 +176,7 @@ def reopen(
     opened = open_study(study)
     (solver_names, problem_names, _), given = _named(solvers or [], problems, None)
     last = opened.manifest.settings.complete(opened.folder)
-    given = with_stored(opened, solver_names or last.solvers, problem_names or last.problems, given)
+    given = with_stored(opened, solver_names or last.solvers, problem_names or last.problems, given, device=device)
     compared_with = str(reference) if reference is not None else last.with_reference
     if reference is None and compared_with not in (None, INSTALLED):
         raise StudyError(

@@ -1,4 +1,4 @@
-"""Solvers and problems of a study that no name finds here: objects of another session, plug-ins that are not installed.
+"""Solvers and problems of a study that are not here: objects of another session, plug-ins or versions not installed.
 
 Table and verdict need nothing but stored runs, so these stand for them: they carry the identity under which the study
 stored its runs, and can do nothing. A study makes its reader import no module that it names.
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from amb.catalogue.given import Given
 from amb.catalogue.plugins import Plugin, plugins
-from amb.catalogue.problems import family
-from amb.catalogue.solvers import SolverSpec
+from amb.catalogue.problems import family, problem
+from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray, Space
@@ -23,11 +23,18 @@ from amb.study.published import AnyStudy
 
 
 class StoredProblem(Problem):
-    """A problem of which a study holds runs; its network is not here, so it evaluates nothing and has no images."""
+    """A problem of which a study holds runs; its network is not here, so it evaluates nothing and has no images.
 
-    def __init__(self, id: str, fingerprint: str) -> None:
+    Args:
+        id: its name.
+        fingerprint: that of the stored runs.
+        changed: whether the name finds another network here.
+    """
+
+    def __init__(self, id: str, fingerprint: str, *, changed: bool) -> None:
         self.id = id
         self.fingerprint = fingerprint
+        self.changed = changed
 
     @property
     def space(self) -> Space:  # type: ignore[override]
@@ -47,46 +54,64 @@ class StoredProblem(Problem):
 class _StoredSolver(Solver):
     """What a solver declared whose runs a study holds."""
 
+    installed: str | None = None
+    """The version that its name finds here, if it finds one."""
+
     def _ask(self, n: int) -> NoReturn:
         raise SpecError("this solver is known from stored runs only")
 
 
-def with_stored(study: AnyStudy, solvers: Collection[str], problems: Collection[str], given: Given) -> Given:
-    """The objects that are given, and stand-ins for what the study was last asked for and no name finds.
+def with_stored(
+    study: AnyStudy, solvers: Collection[str], problems: Collection[str], given: Given, *, device: str
+) -> Given:
+    """The objects that are given, and stand-ins for what the study was last asked for and is not here.
 
     Args:
         study: where the runs are.
         solvers, problems: names of those that are compared.
         given: the objects that are here.
+        device: of the problems that are here.
 
     Raises:
         StudyError: the manifest does not say which version of one ran.
     """
-    manifest = study.manifest
-    last = manifest.settings
-    absent = [n for n in last.solvers if n in solvers and n not in given.solvers and _lost_solver(n, last.given)]
-    lost = [n for n in last.problems if n in problems and n not in given.problems and _lost_problem(n, last.given)]
+    last = study.manifest.settings
+    asked = [name for name in last.solvers if name in solvers and name not in given.solvers]
+    posed = [name for name in last.problems if name in problems and name not in given.problems]
+    stored_solvers = {name: _stored_solver(study, name) for name in asked}
+    stored_problems = {name: _stored_problem(study, name, device) for name in posed}
     return Given(
-        {**given.solvers, **{name: _stored_solver(study, name) for name in absent}},
-        {**given.problems, **{n: StoredProblem(n, _version(study, n, manifest.problems)) for n in lost}},
+        {**given.solvers, **{name: spec for name, spec in stored_solvers.items() if spec}},
+        {**given.problems, **{name: problem for name, problem in stored_problems.items() if problem}},
     )
 
 
 def stored_notes(given: Given) -> list[str]:
-    """What a reader must know of the stand-ins, one line for solvers and one for problems, without full stops."""
-    solvers = [name for name, spec in given.solvers.items() if issubclass(spec.cls, _StoredSolver)]
-    problems = [name for name, problem in given.problems.items() if isinstance(problem, StoredProblem)]
+    """What a reader must know of the stand-ins, a line for each kind, without full stops."""
+    solvers = {name: spec.cls for name, spec in given.solvers.items() if issubclass(spec.cls, _StoredSolver)}
+    problems = [problem for problem in given.problems.values() if isinstance(problem, StoredProblem)]
+    absent = [name for name, cls in solvers.items() if cls.installed is None]
     notes = []
-    if solvers:
-        verb = "is" if len(solvers) == 1 else "are"
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
         notes.append(
-            f"{_listed(solvers)} {verb} known here from stored runs only, and these are compared; to run more, name "
+            f"{_listed(absent)} {verb} known here from stored runs only, and these are compared; to run more, name "
             "the solver's file with --plugin, or give its class in Python"
         )
-    if problems:
+    for versions in dict.fromkeys((cls.version, cls.installed) for cls in solvers.values() if cls.installed):
+        names = [name for name, cls in solvers.items() if (cls.version, cls.installed) == versions]
         notes.append(
-            f"the network of {_listed(problems)} is not here: stored runs are compared, without images of these "
-            "problems"
+            f"{_listed(names)} ran in version {versions[0]}, and version {versions[1]} is installed here: the stored "
+            "runs are compared; to compare the installed version, run the study again"
+        )
+    if lost := [problem.id for problem in problems if not problem.changed]:
+        notes.append(
+            f"the network of {_listed(lost)} is not here: stored runs are compared, without images of these problems"
+        )
+    if changed := [problem.id for problem in problems if problem.changed]:
+        notes.append(
+            f"the network of {_listed(changed)} is another one here: the stored runs are compared, without images of "
+            "these problems"
         )
     return notes
 
@@ -95,35 +120,40 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:2]) + (f" and {len(names) - 2:,} more" if len(names) > 2 else "")
 
 
-def _lost_solver(name: str, objects: Collection[str]) -> bool:
-    """Whether a solver was an object, is named by its module, which only its user may import, or is not installed."""
-    plain = Spec.parse(name).name
-    return name in objects or ":" in plain or plain not in plugins("solvers")
-
-
-def _lost_problem(name: str, objects: Collection[str]) -> bool:
-    """Whether a problem was an object, or its generator or target is not installed."""
-    if name in objects:
-        return True
-    try:
-        family(ProblemId.parse(Spec.parse(name).name).pair)
-    except SpecError:
-        return True
-    except AmbError:  # installed, but damaged: creating it says why
-        return False
-    return False
-
-
-def _stored_solver(study: AnyStudy, name: str) -> SolverSpec:
+def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | None:
+    """A stand-in for a problem that was an object, whose network changed, or is not installed."""
     manifest = study.manifest
+    try:
+        if name not in manifest.settings.given:
+            family(ProblemId.parse(Spec.parse(name).name).pair)
+            if manifest.problems.get(name) in (None, problem(name, device=device).fingerprint):
+                return None
+            return StoredProblem(name, manifest.problems[name], changed=True)
+    except SpecError:
+        pass
+    except AmbError:  # installed, but damaged: creating it says why
+        return None
+    return StoredProblem(name, _version(study, name, manifest.problems), changed=False)
+
+
+def _stored_solver(study: AnyStudy, name: str) -> SolverSpec | None:
+    """A stand-in for a solver that is not installed, that changed since, or that only its user may import."""
+    manifest = study.manifest
+    spec = Spec.parse(name)
+    installed = None
+    # A name with a colon is a module's, which only its user may import.
+    if name not in manifest.settings.given and ":" not in spec.name and spec.name in plugins("solvers"):
+        installed = resolve(spec).cls.version
+        if manifest.solvers.get(name) in (None, installed):
+            return None
     sees = manifest.settings.sees.get(name, "values")
     if sees not in CLASSES:
         raise StudyError(f"{study.folder}/manifest.json is damaged: {name} sees {sees!r:.40}")
-    spec = Spec.parse(name)
     declared = {
         "version": _version(study, name, manifest.solvers),
         "anytime": _anytime(study, name),
         "sees": cast(Sight, sees),
+        "installed": installed,
     }
     cls = type("_StoredSolver", (_StoredSolver,), declared)
     return SolverSpec(spec, cls, Plugin("solvers", spec.name, "", f"the study {study.folder}"))

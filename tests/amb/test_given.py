@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,25 @@ def test_a_study_of_objects_is_read_without_them(tmp_path: Path) -> None:
     assert written.failures == ()
     publish(Study(tmp_path), tmp_path / "published")
     assert amb.open(tmp_path / "published").verdict == first.verdict
+
+
+def test_a_study_of_earlier_versions_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new version of a solver or a network makes no published result unreadable; a line says what is compared."""
+    names = ["toy/snn-cnn/sn1/3", "toy/snn-cnn/sn1/4"]
+    first = compare(["random", "one-plus-lambda"], names, budget=8, seeds=2, study=tmp_path)
+    publish(Study(tmp_path), tmp_path / "published")
+    monkeypatch.setattr(RandomSearch, "version", "99")
+    monkeypatch.setattr("amb_problems.problem.sha256", lambda words: sha256(words + b" retrained"))
+    for folder in (tmp_path, tmp_path / "published"):
+        again = amb.open(folder)
+        assert again.runs["final"].tolist() == first.runs["final"].tolist()
+        assert again.verdict == first.verdict
+        assert again.warnings == (
+            "random ran in version 1, and version 99 is installed here: the stored runs are compared; to compare the "
+            "installed version, run the study again",
+            "the network of toy/snn-cnn/sn1/3, toy/snn-cnn/sn1/4 is another one here: the stored runs are compared, "
+            "without images of these problems",
+        )
 
 
 def test_other_weights_of_a_network_are_not_mixed_in(tmp_path: Path) -> None:

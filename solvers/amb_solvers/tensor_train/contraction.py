@@ -19,6 +19,7 @@ import numpy as np
 
 from amb.contracts.space import IntArray
 from amb_solvers.tensor_train.compiler import Floats, compiled
+from amb_solvers.tensor_train.sums import sum_of
 
 
 @compiled
@@ -63,8 +64,7 @@ def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms:
                     factor = z[j, b]
                     for i in range(n):
                         row[i] += core[i] * factor
-                for i in range(n):
-                    total += row[i]
+                total = sum_of(row)
             if j > 0:
                 z[j - 1, a] = total
                 square += total * total

@@ -5,6 +5,7 @@ import numpy as np
 from amb.contracts.space import IntArray
 from amb_solvers.tensor_train.bits import advance_bits, pull_of_bits, retreat_bits
 from amb_solvers.tensor_train.compiler import Floats, compiled
+from amb_solvers.tensor_train.sums import dot, sum_of
 
 _FEW = 2  # samples for which vectors do not pay off
 
@@ -34,6 +35,7 @@ def gradient_to_the_left(
     for j in range(d):
         longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
     g = np.empty(longest, cores.dtype)
+    sizes = np.empty(longest, cores.dtype)
     few = m <= _FEW
     k = (m + 7) // 8 * 8  # whole vectors of samples; the surplus has weight zero
     weights = np.zeros(k, cores.dtype)
@@ -76,9 +78,9 @@ def gradient_to_the_left(
                 row = w[at + a * n : at + (a + 1) * n]
                 for i in range(n):
                     g[i] += factor * row[i]
-            total = zero
             for i in range(n):
-                total += abs(g[i])
+                sizes[i] = abs(g[i])
+            total = sum_of(sizes[:n])
             picked = g[x]
             share = weight / total if total > zero else zero
             for i in range(n):  # g becomes the derivative of the loss with respect to g
@@ -89,10 +91,9 @@ def gradient_to_the_left(
                 factor = q[j, s, a]
                 row = w[at + a * n : at + (a + 1) * n]
                 out = dw[at + a * n : at + (a + 1) * n]
-                direct = zero
                 for i in range(n):
-                    direct += g[i] * row[i]
                     out[i] += g[i] * factor
+                direct = dot(g[:n], row)
                 # This mode's derivative with respect to Q[j] is stored in the place of that of U[j - 1].
                 if j > 0:
                     du[j - 1, s, a] = direct
@@ -164,6 +165,8 @@ def ascend(
     zero = cores.dtype.type(0)
     m, d = elite.shape
     rate, beta1, beta2, eps, debias1, debias2 = adam
+    step = rate / debias1
+    per_debias2 = one / debias2
     longest = 0
     for j in range(d):
         longest = max(longest, (offsets[j + 1] - offsets[j]) // (r * r))
@@ -195,11 +198,9 @@ def ascend(
                     core = cores[start + (a * r + b) * n : start + (a * r + b + 1) * n]
                     out = gradient[(a * r + b) * n : (a * r + b + 1) * n]
                     factor = z[j, b]
-                    total = zero
                     for i in range(n):
-                        total += row[i] * core[i]
                         out[i] = row[i] * factor
-                    next_dz[b] += total
+                    next_dz[b] += dot(row, core)
         for s in range(m):
             x = elite[s, j]
             for a in range(r):
@@ -212,4 +213,4 @@ def ascend(
         for i in range(stop - start):
             mean[i] = beta1 * mean[i] + (one - beta1) * gradient[i]
             variance[i] = beta2 * variance[i] + (one - beta2) * gradient[i] * gradient[i]
-            core[i] -= rate * (mean[i] / debias1) / (np.sqrt(variance[i] / debias2) + eps)
+            core[i] -= step * mean[i] / (np.sqrt(per_debias2 * variance[i]) + eps)

@@ -34,7 +34,7 @@ class Protes(BatchSolver):
         x64: compute in float64 instead of float32, the package's default.
     """
 
-    version = "3"
+    version = "4"
     forked = True
     failed_queries = "is never elite"
     source = "Batsheva, Chertkov, Ryzhakov & Oseledets 2023, NeurIPS 36 (protes 0.3.12)"

@@ -4,6 +4,7 @@ import numpy as np
 
 from amb.contracts.space import IntArray
 from amb_solvers.tensor_train.compiler import Floats, Indices, compiled, inlined
+from amb_solvers.tensor_train.sums import sum_of
 
 
 @compiled
@@ -78,7 +79,6 @@ def _choose_across_samples(w: Floats, n: int, q: Floats, thresholds: Floats, rea
 def _choose_across_levels(w: Floats, n: int, q: Floats, thresholds: Floats, g: Floats, x: Indices) -> None:
     """The same for modes with many levels; vectors run over the levels."""
     r = len(q)
-    zero = w.dtype.type(0)
     for s in range(len(thresholds)):
         for i in range(n):
             g[i] = q[0, s] * w[i]
@@ -87,11 +87,9 @@ def _choose_across_levels(w: Floats, n: int, q: Floats, thresholds: Floats, g: F
             row = w[a * n : (a + 1) * n]
             for i in range(n):
                 g[i] += factor * row[i]
-        total = zero
         for i in range(n):
             g[i] = abs(g[i])
-            total += g[i]
-        threshold = thresholds[s] * total
+        threshold = thresholds[s] * sum_of(g[:n])
         level = 0
         reached = g[0]
         while reached < threshold and level < n - 1:
