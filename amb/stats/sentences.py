@@ -44,6 +44,7 @@ SENTENCES: Mapping[str, str] = {
         "first, and its difference from {second} is {effect}"
     ),
     "all tied": "All solvers tie on every problem: these problems cannot tell them apart at this budget",
+    "tied by failures": "All solvers tie on every problem, since {failed} of {runs} runs failed",
     "underpowered": (
         "Underpowered, so no winner can be named: {reason}. {best} ranks first; its difference from {second} is "
         "{effect}"
@@ -86,6 +87,7 @@ SENTENCES: Mapping[str, str] = {
         "{best} ranks first, but {seeds} {seeds|seed|seeds} per problem are too few for a claim."
     ),
     "all tied, in short": "All solvers tie on every problem.",
+    "tied by failures, in short": "All solvers tie on every problem, since {failed} of {runs} runs failed.",
     "underpowered, in short": "{best} ranks first, but the problems are too few, or too often tied, to name a winner.",
     "no winner, in short": (
         "No solver is shown to be best: {best} ranks first and {second} second, and chance could explain the order."

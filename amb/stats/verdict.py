@@ -184,7 +184,8 @@ def _best(ranking: pd.DataFrame, pairs: pd.DataFrame, question: Question) -> Cla
     problems = int(ranking["problems"].iloc[0])
     words: dict[str, Value] = {"best": best, "second": second, "effect": _effect(pairs, best, second, question)}
     if (pairs["note"] == "all tied").all():
-        return "all tied", {}
+        runs, failed = int(ranking["runs"].sum()), int(ranking["failures"].sum())
+        return ("tied by failures", {"runs": runs, "failed": failed}) if 2 * failed > runs else ("all tied", {})
     seeds = int(ranking["seeds"].min())
     if seeds < LEAST_SEEDS:
         return "too few seeds", {"seeds": seeds, **words}

@@ -420,7 +420,7 @@ def random_runs(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[tuple[str,
         problems, solvers, seeds, level = 30, [*solvers[:1], "solver-z"], 3, np.full(30, 0.5)
     networks = int(more.choice([networks, networks, 7, 8]))
     generators, lacking = int(more.choice([1, 1, 2])), more.choice([0, 0, 0, 0.2])
-    failing = more.choice([failing] * 24 + [1.0])
+    failing = more.choice([failing] * 23 + [0.95, 1.0])
     tested = str(more.choice(["problems", "problems", "problems", "layers", "networks"]))
     looks = int(more.choice([1, 1, 1, 1, 3]))
     look = int(more.integers(1, looks + 1))

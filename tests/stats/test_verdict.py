@@ -11,6 +11,7 @@ from amb.stats.groups import letter, letters
 from amb.stats.omnibus import omnibus
 from amb.stats.pairs import compare_pairs, least_holm
 from amb.stats.scores import score_runs
+from amb.stats.verdict import headline
 
 SEEDS = 3
 
@@ -48,6 +49,17 @@ def test_a_pair_is_underpowered_only_if_no_outcome_could_have_been_shown(study) 
         assert bool(found["differs"]) is differs
         assert found["note"] == ""
     assert least_holm(np.array([0.5, 0.001, 0.001]), np.array([0.03, 1e-3, 1e-4])) == pytest.approx([0.03, 0.003, 3e-4])
+
+
+def test_ties_of_failed_runs_are_owed_to_failures(study) -> None:  # type: ignore[no-untyped-def]
+    """Problems are not blamed for what nobody measured on them."""
+    finals = np.full((9, 2, SEEDS), np.nan)
+    finals[0, 0, 0] = 0.7
+    found = analyse(*study(finals))
+    assert found.verdict.startswith("All solvers tie on every problem, since 53 of 54 runs failed")
+    assert headline(found.ranking, found.pairs) == "All solvers tie on every problem, since 53 of 54 runs failed."
+    saturated = analyse(*study(np.ones((9, 2, SEEDS))))
+    assert "these problems cannot tell them apart" in saturated.verdict
 
 
 def test_nothing_is_called_best_while_its_interval_includes_zero(study) -> None:  # type: ignore[no-untyped-def]

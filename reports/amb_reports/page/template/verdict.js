@@ -85,7 +85,10 @@ function bestOf(ranking, pairs, question, metric) {
   const ahead = own.filter(isAhead), beaten = ahead.map(rival), equal = own.filter((pair) => !isAhead(pair)).map(rival);
   const worse = own.filter(isBehind).map(rival), unsure = ahead.filter((pair) => !isSure(pair)).map(rival);
   const words = { best, second, effect: effectOf(pairs, best, second, metric) };
-  if (pairs.every((pair) => pair.note === "all tied")) return ["all tied", {}];
+  if (pairs.every((pair) => pair.note === "all tied")) {
+    const total = (name) => ranking.reduce((sum, row) => sum + row[name], 0), runs = total("runs"), failed = total("failures");
+    return 2 * failed > runs ? ["tied by failures", { runs, failed }] : ["all tied", {}];
+  }
   const seeds = Math.min(...ranking.map((row) => row.seeds));
   if (seeds < LEAST_SEEDS) return ["too few seeds", { seeds, ...words }];
   if (worse.length) return ["first by rank only", { problems, best, worse, rival: worse[0], effect: effectOf(pairs, best, worse[0], metric) }];
