@@ -5,6 +5,8 @@ from contextlib import suppress
 from threading import Lock, Thread, local
 from time import perf_counter, process_time, sleep
 
+from amb.held_file import HeldFile
+
 BEAT_SECONDS = 0.1
 STOPPED_SECONDS = 1.0
 """A beat that is this late, while the process used almost no processor, means that the process was stopped."""
@@ -81,7 +83,7 @@ class _Queue(local):
         self._last = self.grown = 0.0
         self._file = None
         with suppress(OSError):
-            self._file = open("/proc/thread-self/schedstat", "rb", buffering=0)  # noqa: SIM115 - read again and again
+            self._file = HeldFile("/proc/thread-self/schedstat")
 
     def seconds(self) -> float:
         """Seconds since the thread began."""

@@ -5,6 +5,7 @@ else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generat
 """
 
 import os
+import traceback
 import warnings
 from contextlib import suppress
 
@@ -13,6 +14,8 @@ from amb.streams import Streams
 
 _LONGEST = 500
 """Characters of an exception's text that are shown."""
+_MOST_CALLS = 1000
+"""Calls of a traceback that are shown; Python allows as many unless it is told otherwise."""
 
 
 def in_a_line(error: BaseException) -> str:
@@ -21,6 +24,11 @@ def in_a_line(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         text += f": {'; '.join(in_a_line(member) for member in error.exceptions[:3])}"
     return f"{type(error).__name__}: {text}".removesuffix(": ")[:_LONGEST]
+
+
+def explained(error: BaseException) -> str:
+    """The traceback of an exception, of its last calls if it is deep: a solver may allow itself a million of them."""
+    return "".join(traceback.format_exception(error, limit=-_MOST_CALLS)).rstrip()
 
 
 def _text(error: BaseException) -> str:
@@ -36,22 +44,24 @@ def _text(error: BaseException) -> str:
 class contained:
     """Call code of a plug-in, and undo what it must not leave behind.
 
-    A change of the working directory is undone: relative paths of studies depend on it. So is a closed or replaced
+    A change of the working directory is undone: relative paths of studies depend on it. So is a change of the mask of
+    new files, or nobody may read the results. So is a closed or replaced
     stdout or stderr: results are printed there; and a filter that turns warnings into errors, those of other code, too.
     A process that the code forked and that comes back from it, by returning or by an exception, ends here: it would go
     on as a second bench, which writes into the same files.
     """
 
-    __slots__ = ("_before", "_process", "_streams", "_strict")
+    __slots__ = ("_before", "_mask", "_process", "_streams", "_strict")
 
     def __enter__(self) -> None:
         self._process, self._before = os.getpid(), _directory()
-        self._streams, self._strict = Streams(), _warnings_as_errors()
+        self._streams, self._strict, self._mask = Streams(), _warnings_as_errors(), _mask()
 
     def __exit__(self, *raised: object) -> None:
         if os.getpid() != self._process:
             os._exit(1)
         self._streams.restore()
+        os.umask(self._mask)
         for entry in _warnings_as_errors():
             if entry not in self._strict:
                 warnings.filters.remove(entry)  # type: ignore[attr-defined]
@@ -69,3 +79,16 @@ def _directory() -> str | None:
         return os.getcwd()
     except OSError:  # it has been deleted
         return None
+
+
+_last_mask = 0o077
+
+
+def _mask() -> int:
+    """The mask of new files. It can only be read by setting it, so it is set to what it was when it was last read."""
+    global _last_mask
+    mask = os.umask(_last_mask)
+    if mask != _last_mask:
+        os.umask(mask)
+        _last_mask = mask
+    return mask

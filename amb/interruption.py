@@ -12,6 +12,16 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 """Ctrl-C, the system's or a cluster's request to end, and a terminal that is gone."""
 
 
+def how_ended(code: int) -> str:
+    """How a process ended, by the exit status that Python gives: negative after a signal."""
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:  # one of those that have no name, such as SIGRTMIN + 1
+        return f"was killed by signal {-code}"
+
+
 class Interrupted(KeyboardInterrupt):
     """The user or the system asks the command to stop.
 

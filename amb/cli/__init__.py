@@ -8,6 +8,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from amb.cli.complaints import complain
+from amb.cli.left_threads import outlast_threads
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user
@@ -34,13 +35,21 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     if _is_no_width(os.environ.get("COLUMNS", "")):
         del os.environ["COLUMNS"]
-    with Running():
-        try:
-            _run_and_blame()
-        except KeyboardInterrupt as error:
-            if not from_user(error):
-                raise
-            end_interrupted(error)
+    status = 1
+    try:
+        with Running():
+            try:
+                _run_and_blame()
+            except KeyboardInterrupt as error:
+                if not from_user(error):
+                    raise
+                end_interrupted(error)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    finally:
+        outlast_threads(status)
 
 
 def _run_and_blame() -> None:

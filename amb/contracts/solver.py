@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amb.contracts.returned import as_numbers
+from amb.contracts.returned import as_numbers, is_count
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
 from amb.sight import Sight
@@ -110,7 +110,7 @@ class Solver(metaclass=SolverType):
     given_options: dict[str, Any]
 
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
-        if not isinstance(budget, int | np.integer) or budget < 1:
+        if not is_count(budget):
             raise SolverError(f"budget must be an integer of at least 1, got {budget!r}")
         if space.kind not in self.kinds:
             raise SolverError(
@@ -181,7 +181,7 @@ class Solver(metaclass=SolverType):
             raise SolverError(f"call tell() with the values of the last {len(self._pending)} candidates before ask()")
         if self.remaining == 0:
             raise BudgetExhausted(f"the budget of {self.budget} queries is spent")
-        if limit is not None and (not isinstance(limit, int | np.integer) or limit < 1):
+        if limit is not None and not is_count(limit):
             raise SolverError(f"limit must be an integer of at least 1, got {limit!r}")
         most = self.remaining if limit is None else min(limit, self.remaining)
         proposed = np.asarray(self._ask(most))

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic, sleep
 
 from amb.foreign import in_a_line
+from amb.interruption import how_ended
 from amb.run.isolation.control import end_with_parent
 from amb.run.progress import NoProgress, RemoteRun, UnderWay
 from amb.run.stop import Stop
@@ -176,8 +177,8 @@ class _Fork:
             if ended:
                 self._status = status
                 self.pipe.close()
-                if os.WIFSIGNALED(status):
-                    self.why = f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+                if status:
+                    self.why = f"it {how_ended(os.waitstatus_to_exitcode(status))}"
         return self._status is None
 
     def end(self, patience: float = 0.0) -> None:

@@ -1,6 +1,5 @@
 """A run in progress: its solver, its costs and its journal."""
 
-import traceback
 from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
@@ -15,7 +14,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.foreign import contained, in_a_line
+from amb.foreign import contained, explained, in_a_line
 from amb.interruption import from_user
 from amb.run import answers
 from amb.run.ending import clean_value, saw_nothing, store
@@ -339,7 +338,7 @@ def _explained(cause: BaseException) -> str:
     if isinstance(cause, RaisedInProcess):
         text, line = cause.traceback.rstrip(), str(cause)
     else:
-        text, line = "".join(traceback.format_exception(cause)).rstrip(), in_a_line(cause)
+        text, line = explained(cause), in_a_line(cause)
     return text if text.endswith(line) else f"{text}\n{line}"
 
 

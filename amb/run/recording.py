@@ -1,6 +1,5 @@
 """A recording in progress: several neurons see every presentation, and each has a search of its own."""
 
-import traceback
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ from amb.clock import CLOCK
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem
 from amb.contracts.space import FloatArray, IntArray
-from amb.foreign import contained
+from amb.foreign import contained, explained
 from amb.interruption import from_user
 from amb.run import answers
 from amb.run.ending import clean_value, saw_nothing, store
@@ -156,7 +155,7 @@ class NeuronSearch:
         """End the search."""
         if self._status == "ok":
             self._status = "crash"
-            self._message = "".join(traceback.format_exception(cause)).rstrip()
+            self._message = explained(cause)
 
     def close(self) -> None:
         """Close the journal; it stays unless the run is finished."""

@@ -16,7 +16,7 @@ from amb.study.durable import TEMPORARY
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal
 from amb.study.lock import claim, clear, is_claimed
 from amb.study.runs import RunRecord
-from amb.study.study import Study
+from amb.study.study import FOLDERS, Study
 from amb.study.traces import LARGEST_RUN, read_run
 from amb.study.untrusted import names_in, open_file, refuse_unreadable
 
@@ -239,9 +239,10 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
 
 
 def _leftovers(study: Study) -> Iterator[Finding]:
+    own = [study.folder / name for name in FOLDERS]
     for folder in (study.folder, study.folder / "runs", study.folder / "journal"):
         for path in map(folder.joinpath, names_in(folder)):
-            if path.is_symlink():
+            if path.is_symlink() and path not in own:  # the study refuses those of its own folders that lead outside
                 yield Finding(path, "a symbolic link; only regular files are read", "set aside")
             elif path.suffix in TEMPORARY and not is_claimed(path):
                 yield Finding(path, "an incomplete file, left by a process that died; nothing reads it", "delete")

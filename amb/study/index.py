@@ -14,13 +14,13 @@ import time
 from contextlib import suppress
 from dataclasses import fields
 from hashlib import blake2b
-from io import FileIO
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amb.held_file import HeldFile
 from amb.study.compact import pack, unpack
 from amb.study.durable import write_whole
 from amb.study.recording import Recording
@@ -86,7 +86,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._file: FileIO | None = None
+        self._file: HeldFile | None = None
         self._start = 0
         self._entries = self._read()
         self._kept = sum(entry.size for entry in self._entries.values())
@@ -173,7 +173,7 @@ class Index:
         self._close()
         try:
             check_file(self._path, LARGEST)
-            self._file = FileIO(self._path)
+            self._file = HeldFile(self._path)
             head_place = len(MAGIC) + 8 + HASH_BYTES
             front = self._file.read(head_place)
             length = int.from_bytes(front[len(MAGIC) : len(MAGIC) + 8], "little")

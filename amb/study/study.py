@@ -27,6 +27,7 @@ from amb.study.untrusted import names_in, refuse_unreadable
 
 # What a published study has in place of a folder of runs (`amb.study.published`).
 PUBLISHED_RUNS = "runs.parquet"
+FOLDERS = ("runs", "journal", "report", "damaged")
 
 
 class Study(Reloaded):
@@ -52,15 +53,9 @@ class Study(Reloaded):
             )
         self.log = StudyLog(self.folder / "log.jsonl")
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
-        parts = [self.folder / name for name in ("runs", "journal", "report")]
-        try:
-            for part in parts:
-                make_folder(part)
-            self._stay_inside()
-        except OSError as cause:
-            raise StudyError(
-                f"cannot create the study folder {self.folder}: {cause.strerror or cause}; choose another with --study"
-            ) from cause
+        for name in FOLDERS[:3]:
+            self._make_folder(name)
+        self._stay_inside()
 
     def __repr__(self) -> str:
         return f"<study {self.folder}>"
@@ -279,20 +274,30 @@ class Study(Reloaded):
             return None
         return content
 
+    def _make_folder(self, name: str) -> None:
+        part = self.folder / name
+        try:
+            make_folder(part)
+        except OSError as cause:
+            if not self.folder.is_dir():
+                why = f"the study folder {self.folder}: {cause.strerror or cause}; choose another with --study"
+            elif part.exists() or part.is_symlink():
+                why = f"{part}: there is something else of this name, where a study has a folder; move it away"
+            else:
+                why = f"{part}: {cause.strerror or cause}"
+            raise StudyError(f"cannot create {why}") from cause
+
     def _stay_inside(self) -> None:
         """Refuse a study with a link to the outside: nothing outside its folder may be written or deleted."""
         inside = real_path(self.folder, StudyError)
-        for part in ("runs", "journal", "report", "damaged"):
+        for part in FOLDERS:
             place = real_path(self.folder / part, StudyError)
             if not place.is_relative_to(inside):
                 raise StudyError(f"{self.folder / part} points outside the study, to {place}; replace it with a folder")
 
     def _free_place(self, name: str) -> Path:
+        self._make_folder("damaged")
         folder = self.folder / "damaged"
-        try:
-            make_folder(folder)
-        except OSError as cause:
-            raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
         return next(place for i in count() if not (place := folder / (name if i == 0 else f"{name}.{i}")).exists())
 
     def _claimed(self, name: str) -> Claim:

@@ -225,6 +225,24 @@ def test_help_is_instant() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_command_ends_although_a_solver_leaves_a_thread(tmp_path: Path) -> None:
+    """Python waits for threads; the results are written, so nobody else does."""
+    (tmp_path / "leaves.py").write_text(
+        "import threading\n"
+        "from amb import Solver\n"
+        "class Leaves(Solver):\n"
+        "    def _ask(self, limit):\n"
+        "        threading.Thread(target=threading.Event().wait, name='lamp').start()\n"
+        "        return self.space.sample(limit, self.rng)\n"
+    )
+    plugins = ("--plugin", str(TOY), "--plugin", "leaves.py")
+    done = amb("run", "--solvers", "leaves", "--problems", "toy/bowl/near/0", "--budget", "5", "--seeds", "1", *plugins,
+               "--study", "st", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "everything is written; the thread 'lamp'" in done.stderr
+    assert len(list((tmp_path / "st" / "runs").iterdir())) == 1
+
+
 def test_lists_show_names_and_origins(tmp_path: Path) -> None:
     solvers = amb("solvers", "list", "--plugin", str(TOY), "--json", cwd=tmp_path)
     rows = {row["solver"]: row["from"] for row in json.loads(solvers.stdout)}

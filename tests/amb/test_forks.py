@@ -112,7 +112,20 @@ def test_traces_do_not_depend_on_the_number_of_processes(tmp_path: Path, expecte
     assert not children(os.getpid())
 
 
-def test_a_dead_fork_s_runs_are_continued_here(tmp_path: Path, expected: dict) -> None:  # type: ignore[type-arg]
+@pytest.mark.parametrize(
+    ("die", "says"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed by SIGKILL"),
+        (lambda: os.kill(os.getpid(), signal.SIGRTMIN + 6), f"was killed by signal {signal.SIGRTMIN + 6}"),
+        (lambda: os._exit(3), "exited with status 3"),
+    ],
+)
+def test_a_dead_fork_s_runs_are_continued_here(
+    tmp_path: Path,
+    expected: dict[str, tuple],
+    die: Callable[[], None],
+    says: str,  # type: ignore[type-arg]
+) -> None:
     """Nothing is lost or repeated, and a line says what happened."""
     dies = tmp_path / "dies"
     dies.touch()
@@ -121,14 +134,14 @@ def test_a_dead_fork_s_runs_are_continued_here(tmp_path: Path, expected: dict) -
     def measure(rows: np.ndarray) -> None:
         if os.getpid() != here and dies.exists() and len(list((tmp_path / "study" / "runs").iterdir())) > 3:
             dies.unlink(missing_ok=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
 
     study, seen = Study(tmp_path / "study"), Counted()
     execute(PLANS, study, problems(tmp_path / "pids", measure), find_solver=forked, processes=2, progress=seen)
     assert stored_traces(study) == expected
     assert not dies.exists()
     assert here in pids(tmp_path / "pids")
-    assert [note for note in seen.notes if "a process ended early (killed by SIGKILL); this one continues" in note]
+    assert [note for note in seen.notes if f"a process ended early (it {says}); this one continues" in note]
     assert sorted(seen.ends) == sorted(plan.run_id for plan in PLANS)
 
 

@@ -1,8 +1,11 @@
 """The index of a study's runs never changes an answer: whatever happens to it or to the files, they decide."""
 
+import gc
 import os
 import shutil
+import threading
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amb.clock import CLOCK
 from amb.run.execute import is_finished
 from amb.run.progress import NoProgress
 from amb.run.watch import Watch
@@ -262,3 +266,15 @@ def test_an_index_keeps_no_more_compact_runs_than_it_may(folder: Path, monkeypat
     known = index.Index(folder)
     assert len(known._entries) == len(PLANS)
     assert 0 < sum(entry.size for entry in known._entries.values()) <= 700
+
+
+def test_nobody_is_warned_of_files_that_stay_open(folder: Path) -> None:
+    """Who turns warnings into errors, to find such files of their own, finds none of the bench's."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert Study(folder).index.find(Study(folder).run_file(PLANS[0].run_id)) is not None
+        thread = threading.Thread(target=CLOCK.now)
+        thread.start()
+        thread.join()
+        gc.collect()
+    assert not [str(warning.message) for warning in said if warning.category is ResourceWarning]

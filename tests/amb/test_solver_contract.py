@@ -32,7 +32,7 @@ def test_exactly_the_budget_is_asked(limit: int | None) -> None:
         agent.ask()
 
 
-@pytest.mark.parametrize("limit", [0, -3, 1.5, "2", float("nan")])
+@pytest.mark.parametrize("limit", [0, -3, 1.5, "2", float("nan"), True])
 def test_a_limit_that_is_no_number_of_candidates_is_refused(limit: object) -> None:
     with pytest.raises(SolverError, match="limit must be an integer of at least 1, got"):
         solver("random", SPACE, budget=5).ask(limit)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def test_tell_takes_nothing_but_the_rows_that_were_asked(wrong: Callable[[np.nda
     assert np.array_equal(agent.recommend(), rows[1])
 
 
-@pytest.mark.parametrize("budget", [0, -3, 2.5])
+@pytest.mark.parametrize("budget", [0, -3, 2.5, True])
 def test_bad_budgets_are_refused(budget: float) -> None:
     with pytest.raises(SolverError, match="budget"):
         solver("random", SPACE, budget=budget)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
@@ -69,6 +70,27 @@ def test_in_the_benchs_own_process(tmp_path: Path, solver: str, says: str) -> No
     assert (record.status, record.queries) == ("crash", 3)
     assert says in record.reason
     assert np.isnan(record.final)
+
+
+def test_a_failure_below_very_many_calls_is_reported_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traceback of a million calls would take minutes to write, and gigabytes."""
+    write, written = traceback.StackSummary.format_frame_summary, []
+
+    def count(stack: traceback.StackSummary, call: traceback.FrameSummary) -> str:
+        written.append(call)
+        return write(stack, call)
+
+    monkeypatch.setattr(traceback.StackSummary, "format_frame_summary", count)
+    before = sys.getrecursionlimit()
+    try:
+        record = run(tmp_path, "digs")
+    finally:
+        sys.setrecursionlimit(before)
+    assert record.status == "crash"
+    assert record.reason.endswith("RuntimeError: the bottom is reached")
+    assert 0 < len(written) <= 1000
 
 
 def test_a_rubbish_recommendation_is_a_crash_after_the_whole_budget(tmp_path: Path) -> None:
@@ -195,7 +217,9 @@ def test_a_solver_s_own_interrupt_ends_its_run_where_sigint_is_ignored(tmp_path:
 
 
 @pytest.mark.parametrize("isolate", [False, True])
-@pytest.mark.parametrize("solver", ["changes-what-it-is-told", "changes-what-it-asked", "changes-directory", "rogue"])
+@pytest.mark.parametrize(
+    "solver", ["changes-what-it-is-told", "changes-what-it-asked", "changes-directory", "masks-files", "rogue"]
+)
 def test_what_a_solver_changes_changes_nothing_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solver: str, isolate: bool
 ) -> None:
@@ -212,6 +236,7 @@ def test_what_a_solver_changes_changes_nothing_here(
     plan = RunPlan("p/q/r/0", "print", solver, "1", 0, 12)
     execute([plan], Study("st"), lambda spec: FunctionProblem(note, SPACE, id=spec), limits=Limits(isolate=isolate))
     assert Path.cwd() == tmp_path
+    assert Study("st").run_file(plan.run_id).stat().st_mode & 0o600 == 0o600  # root would read it anyway
     record, trace = Study("st").load(plan)  # type: ignore[misc]
     assert record.status == "ok", record.message
     candidates, values = (np.concatenate(column) for column in zip(*measured, strict=True))

@@ -236,6 +236,23 @@ def test_a_folder_that_points_outside_the_study_is_refused(tmp_path: Path, part:
         Study(tmp_path / "st")
 
 
+def test_a_folder_that_points_into_the_study_is_the_study_s_own(study: Study) -> None:
+    """The doctor takes no runs away that everybody else reads."""
+    (study.folder / "runs").rename(study.folder / "elsewhere")
+    (study.folder / "runs").symlink_to(study.folder / "elsewhere")
+    assert study.load(PLAN) is not None
+    assert not examine(study)
+
+
+@pytest.mark.parametrize("part", ["runs", "journal", "report"])
+def test_what_stands_in_the_place_of_a_folder_is_named(tmp_path: Path, part: str) -> None:
+    Study(tmp_path)
+    (tmp_path / part).rmdir()
+    (tmp_path / part).write_text("mine")
+    with pytest.raises(StudyError, match=rf"cannot create .*{part}: there is something else of this name"):
+        Study(tmp_path)
+
+
 def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("mine")

@@ -224,6 +224,30 @@ class ChangesDirectory(Rogue):
         return super()._ask(limit)
 
 
+class MasksFiles(Rogue):
+    """Lets nobody read the files that are made from now on; otherwise it is good."""
+
+    def _ask(self, limit: int) -> np.ndarray:
+        os.umask(0o777)
+        return super()._ask(limit)
+
+
+class Digs(Rogue):
+    """Allows itself calls without end, and fails below them."""
+
+    def misbehave(self) -> np.ndarray:
+        sys.setrecursionlimit(50_000)
+        return self.dig(20_000)
+
+    def dig(self, calls: int) -> np.ndarray:
+        return self.dig_on(calls - 1)
+
+    def dig_on(self, calls: int) -> np.ndarray:
+        if calls <= 0:
+            raise RuntimeError("the bottom is reached")
+        return self.dig(calls - 1)
+
+
 class LeavesChildren(Rogue):
     """Starts a process in its own session and one in a session of its own, writes down their ids, then waits."""
 

@@ -2,7 +2,6 @@
 
 import faulthandler
 import os
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -15,7 +14,7 @@ from amb.catalogue.solvers import refuse_own_weights, resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError
-from amb.foreign import contained, in_a_line
+from amb.foreign import contained, explained, in_a_line
 from amb.run import answers
 from amb.run.isolation.messages import pack, unpack
 from amb.run.isolation.view import Exchange, RemoteView
@@ -54,7 +53,7 @@ def main() -> None:
                 else:
                     answer = answers.recommend(solver, space)
         except BaseException as error:  # every one is the solver's: Ctrl-C does not reach this process
-            failure = {"error": traceback.format_exc()[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
+            failure = {"error": explained(error)[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
             if solver is None and isinstance(error, AmbError):
                 kind = "refusal" if isinstance(error, SolverError) else "wrong option"
                 failure[kind] = str(error)[:LONGEST_TRACEBACK]

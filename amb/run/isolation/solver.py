@@ -19,6 +19,7 @@ from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import View
 from amb.errors import AmbError, SolverError, SpecError
+from amb.interruption import how_ended
 from amb.run.isolation.descendants import resident_bytes
 from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.isolation.view import LARGEST, described
@@ -249,8 +250,7 @@ class IsolatedSolver(Solver):
             )
 
     def _died(self) -> SolverError:
-        code = self._process.wait()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        how = how_ended(self._process.wait())
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - TAIL_BYTES))
         tail = self._stderr.read().decode(errors="replace").strip()
         words = f"; its last output: {' '.join(tail.split())}" if tail else ""

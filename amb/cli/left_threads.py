@@ -1,0 +1,48 @@
+"""The end of a command although a plug-in has left threads behind, for which Python would wait without an end."""
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from time import monotonic, sleep
+
+from amb.cli.complaints import complain
+
+PATIENCE_SECONDS = 2.0
+"""How long threads may take to end by themselves once everything is written."""
+
+
+def outlast_threads(status: int) -> None:
+    """Let the process end with this exit status soon after its main thread has, whatever other threads do.
+
+    Where `amb` is called by a program, this waits for that program's end.
+    """
+    if _left():
+        threading.Thread(target=_end, args=(status,), name="amb-end", daemon=True).start()
+
+
+def _left() -> list[threading.Thread]:
+    main = threading.main_thread()
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread is not main]
+
+
+def _end(status: int) -> None:
+    threading.main_thread().join()
+    end = monotonic() + PATIENCE_SECONDS
+    while left := _left():
+        if monotonic() >= end:
+            with suppress(OSError, ValueError):
+                complain(f"the end: everything is written; {_where(left[0])} still ran, left by a plug-in")
+                sys.stdout.flush()
+            os._exit(status)
+        sleep(0.01)
+
+
+def _where(thread: threading.Thread) -> str:
+    """The thread's name, and where its plug-in's code is: its outermost call that is not Python's own."""
+    frame, place = sys._current_frames().get(thread.ident or 0), ""
+    while frame is not None:
+        if frame.f_code.co_filename != threading.__file__:
+            place = f" at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return f"the thread {thread.name!r}{place}"
