@@ -31,6 +31,7 @@ CAPTIONS = {
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
     "memory": "want of it",
+    "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",

@@ -12,6 +12,7 @@ from amb.spec import MEASUREMENT_OPTIONS, Spec, Value
 from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
 from amb_problems.encoding import Encoding
 from amb_problems.problem import NetworkProblem, Pair
+from amb_problems.torch_state import usual_torch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +78,7 @@ class NetworkFamily(Family):
             return None
         return image_sets.load(cast(image_sets.DatasetName, name), data)
 
+    @usual_torch()
     def pair(self, device: str) -> Pair:
         """Generator and target on a device, loaded."""
         if device not in self._pairs:

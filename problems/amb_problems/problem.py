@@ -27,6 +27,7 @@ from amb_problems.abilities import (
 from amb_problems.encoding import Encoding
 from amb_problems.generators.view import GeneratorView
 from amb_problems.presentation import present
+from amb_problems.torch_state import usual_torch
 from amb_problems.trial import verify_generator, verify_target
 
 
@@ -117,6 +118,7 @@ class NetworkProblem(Problem):
         """All problems of one pair are evaluated together; two networks that share a name are two pairs."""
         return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
 
+    @usual_torch()
     def warm_up(self) -> None:
         """Show the units one grey image, from the latent at the origin, and try networks written elsewhere.
 
@@ -139,6 +141,7 @@ class NetworkProblem(Problem):
         self.pair.warm.add(what)
 
     @classmethod
+    @usual_torch()
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
         """One pass through generator and target for all problems of a pair, one more for each group of units."""
         members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
@@ -180,6 +183,7 @@ class NetworkProblem(Problem):
         """Activations for images, float64[n]."""
         return _mean(_responses(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
+    @usual_torch()
     def _responses(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
         """The responses to random frames, if there are any."""
         if self.encoding is None:
@@ -202,6 +206,7 @@ class NetworkProblem(Problem):
         """The generator on its grid, without the target."""
         return GeneratorView(self.pair.generator, self.grid, device=self.pair.device)
 
+    @usual_torch()
     def encode(self, images: UInt8Array) -> IntArray:
         """Candidates int64[n, d] whose stimuli are near the given images, uint8[n, h, w, c]."""
         generator = self.pair.generator
@@ -211,6 +216,7 @@ class NetworkProblem(Problem):
         return self.grid.candidates(latents)
 
     @classmethod
+    @usual_torch()
     def respond_together(cls, problems: Sequence[Problem], images: UInt8Array) -> FloatArray:
         """Activations of all problems of a pair for images from anywhere, float64[n, problems]."""
         members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
@@ -219,6 +225,7 @@ class NetworkProblem(Problem):
         means = [_mean(responses[:, [column[p.layer, unit] for unit in p.units]]) for p in members]
         return np.stack(means, axis=1)
 
+    @usual_torch()
     def classify(self, images: UInt8Array, *, presentations: int = 1, seed: int = 0) -> FloatArray:
         """The target's class probabilities; averaged over presentations if the frames are random."""
         target, encoding = self.pair.target, self.encoding
@@ -237,6 +244,7 @@ class NetworkProblem(Problem):
             total += returned.numbers(target.classify_frames(len(images), frames), expected, f"target {target.name}")
         return total / presentations
 
+    @usual_torch()
     def gradient(self, latents: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Gradients through generator and target; for spiking networks, of surrogate spikes over at most 20 frames."""
         from amb_problems.gradients import gradients

@@ -12,6 +12,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.view import Slope, UInt8Array, View
 from amb.errors import CandidateError
 from amb_problems.threads import one_thread_each
+from amb_problems.torch_state import usual_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,6 +39,7 @@ class GeneratorView(View):
         self.differentiable = hasattr(generator, "pixels") and not codes
         self.substitutable = hasattr(generator, "code_pixels") and codes
 
+    @usual_torch()
     def images(self, candidates: ArrayLike) -> UInt8Array:
         """The stimuli as they would be shown."""
         latents = self._grid.latents(candidates)
@@ -46,6 +48,7 @@ class GeneratorView(View):
         )
         return pixels
 
+    @usual_torch()
     def gradient(self, latents: ArrayLike, slope: Slope) -> FloatArray:
         """The chain rule through the generator; a latent's gradient does not depend on the others, in any bit."""
         points = np.asarray(latents, np.float64)
@@ -56,6 +59,7 @@ class GeneratorView(View):
         z = points.astype(np.float32)
         return self._in_chunks(z, self._generator.pixels, slope).astype(np.float64)  # type: ignore[attr-defined]
 
+    @usual_torch()
     def substitutions(self, candidates: ArrayLike, slope: Slope) -> FloatArray:
         """The chain rule through decoder and codebook."""
         index = self.space.check(candidates)

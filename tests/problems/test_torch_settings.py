@@ -1,0 +1,61 @@
+"""What is set for all of torch is the user's: a library for Gaussian processes, say, asks for float64 everywhere."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROBLEMS = (
+    "cifar10-sngan/snn-cnn/sn1/29",
+    "cifar10-sngan-int8/snn-resnet18/sn1/3",
+    "cifar10-vqvae/small-stride-a/sn2/3",
+    "cifar10-vqvae-int8/snn-cnn/sn2/8",
+    "mnist-sngan/mnist-snn/sn2/3",
+    "cifar10-sngan/ann-resnet/layer2.0.relu/3",
+)
+SCRIPT = """
+import json, sys
+import numpy as np, torch
+exec(sys.argv[1])
+before = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu')
+import amb
+answers = {}
+for name in sys.argv[2:]:
+    problem = amb.problem(name)
+    candidates = problem.space.sample(3, np.random.default_rng(0))
+    answers[name] = [value.hex() for value in problem.evaluate(candidates).tolist()]
+    if "sngan/" in name:
+        latents = np.random.default_rng(1).normal(size=(1, problem.space.d)).astype(np.float32)
+        value, slope = problem.gradient(latents)
+        answers[name] += [float(value[0]).hex(), float(np.asarray(slope).sum()).hex()]
+assert before == (torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu'))
+print(json.dumps(answers))
+"""
+
+
+def _answers(setting: str) -> dict[str, list[str]]:
+    command = [sys.executable, "-c", SCRIPT, setting, *PROBLEMS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def usual() -> dict[str, list[str]]:
+    return _answers("")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "torch.set_default_dtype(torch.float64)",
+        "torch.set_default_device('meta')",
+        "torch.autocast('cpu', torch.bfloat16).__enter__()",
+    ],
+)
+def test_shipped_networks_compute_as_ever_whatever_is_set_for_all_of_torch(
+    usual: dict[str, list[str]], setting: str
+) -> None:
+    """Every kind of generator and target gives the same bits, and the user's setting stays as it was."""
+    assert _answers(setting) == usual
