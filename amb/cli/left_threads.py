@@ -18,7 +18,10 @@ def outlast_threads(status: int) -> None:
     Where `amb` is called by a program, this waits for that program's end.
     """
     if _left():
-        threading.Thread(target=_end, args=(status,), name="amb-end", daemon=True).start()
+        ending = threading.Event()
+        # The last hook runs first. Thread pools wait for their workers in theirs, while the main thread still lives.
+        threading._register_atexit(ending.set)  # type: ignore[attr-defined]
+        threading.Thread(target=_end, args=(status, ending), name="amb-end", daemon=True).start()
 
 
 def _left() -> list[threading.Thread]:
@@ -26,8 +29,8 @@ def _left() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if not thread.daemon and thread is not main]
 
 
-def _end(status: int) -> None:
-    threading.main_thread().join()
+def _end(status: int, ending: threading.Event) -> None:
+    ending.wait()
     end = monotonic() + PATIENCE_SECONDS
     while left := _left():
         if monotonic() >= end:
@@ -40,9 +43,10 @@ def _end(status: int) -> None:
 
 def _where(thread: threading.Thread) -> str:
     """The thread's name, and where its plug-in's code is: its outermost call that is not Python's own."""
+    pools = getattr(sys.modules.get("concurrent.futures.thread"), "__file__", "")
     frame, place = sys._current_frames().get(thread.ident or 0), ""
     while frame is not None:
-        if frame.f_code.co_filename != threading.__file__:
+        if frame.f_code.co_filename not in (threading.__file__, pools):
             place = f" at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
         frame = frame.f_back
     return f"the thread {thread.name!r}{place}"

@@ -125,10 +125,10 @@ class Finding:
 
 
 def examine(study: Study) -> list[Finding]:
-    """Read every file of a study and check it.
+    """Read every file of a study and check it; a file that cannot be read is among the findings.
 
     Raises:
-        UnreadableError: a file cannot be read, so that it is neither intact nor damaged.
+        UnreadableError: a folder cannot be read.
     """
     return [*_run_findings(study), *_journal_findings(study), *_leftovers(study)]
 
@@ -199,10 +199,10 @@ def _run_findings(study: Study) -> Iterator[Finding]:
         except StudyError as cause:
             yield Finding(path, f"{str(cause).split('; `amb')[0]}; the same command runs it again", "set aside")
             continue
-        except UnreadableError:
-            if path.exists():
-                raise
-            continue  # another process has just moved it away
+        except UnreadableError as cause:
+            if path.exists():  # otherwise another process has just moved it away
+                yield Finding(path, _unread(cause))
+            continue
         plan = record.plan
         if record.failed:
             yield Finding(path, f"{plan.name} failed ({record.outcome}): {record.reason}; --retry resumes it")
@@ -222,6 +222,10 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
         except StudyError as cause:
             yield Finding(path, f"{cause}; its run starts over", "set aside")
             continue
+        except UnreadableError as cause:
+            if path.exists():
+                yield Finding(path, _unread(cause))
+            continue
         if content is None:
             yield Finding(path, "a journal without a complete batch; its run starts over", "set aside")
             continue
@@ -236,6 +240,11 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
             yield Finding(path, f"{name}: the journal's end is incomplete; the {queries} queries before it are used")
         else:
             yield Finding(path, f"{name} was interrupted after {queries} queries; the same command resumes it")
+
+
+def _unread(cause: UnreadableError) -> str:
+    """A file that the system does not hand over is neither intact nor damaged; the others are examined all the same."""
+    return f"{cause}; whether it is intact is unknown"
 
 
 def _leftovers(study: Study) -> Iterator[Finding]:

@@ -49,7 +49,7 @@ class Study(Reloaded):
         if (self.folder / PUBLISHED_RUNS).is_file():  # whoever reads it would never see runs that were added
             raise StudyError(
                 f"{self.folder} is a published study (it has {PUBLISHED_RUNS}), which takes no more runs; "
-                "give --study another folder, or restore it first: amb study restore"
+                f"name another folder, or restore it into one first: amb study restore {self.folder} FOLDER"
             )
         self.log = StudyLog(self.folder / "log.jsonl")
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
@@ -280,7 +280,7 @@ class Study(Reloaded):
             make_folder(part)
         except OSError as cause:
             if not self.folder.is_dir():
-                why = f"the study folder {self.folder}: {cause.strerror or cause}; choose another with --study"
+                why = f"the study folder {self.folder}: {cause.strerror or cause}; choose another folder"
             elif part.exists() or part.is_symlink():
                 why = f"{part}: there is something else of this name, where a study has a folder; move it away"
             else:

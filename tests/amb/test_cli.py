@@ -225,21 +225,29 @@ def test_help_is_instant() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_command_ends_although_a_solver_leaves_a_thread(tmp_path: Path) -> None:
-    """Python waits for threads; the results are written, so nobody else does."""
+@pytest.mark.parametrize(
+    ("begin", "says"),
+    [
+        ("threading.Thread(target=threading.Event().wait, name='lamp').start()", "'lamp'"),
+        ("ThreadPoolExecutor(1, thread_name_prefix='lamps').submit(threading.Event().wait)", "'lamps_0'"),
+    ],
+)
+def test_a_command_ends_although_a_solver_leaves_a_thread(tmp_path: Path, begin: str, says: str) -> None:
+    """Python waits for threads and for the workers of pools; the results are written, so nobody else does."""
     (tmp_path / "leaves.py").write_text(
         "import threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
         "from amb import Solver\n"
         "class Leaves(Solver):\n"
         "    def _ask(self, limit):\n"
-        "        threading.Thread(target=threading.Event().wait, name='lamp').start()\n"
+        f"        {begin}\n"
         "        return self.space.sample(limit, self.rng)\n"
     )
     plugins = ("--plugin", str(TOY), "--plugin", "leaves.py")
     done = amb("run", "--solvers", "leaves", "--problems", "toy/bowl/near/0", "--budget", "5", "--seeds", "1", *plugins,
                "--study", "st", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "everything is written; the thread 'lamp'" in done.stderr
+    assert f"everything is written; the thread {says}" in done.stderr
     assert len(list((tmp_path / "st" / "runs").iterdir())) == 1
 
 

@@ -131,7 +131,10 @@ def test_a_study_is_never_published_into(made: Path) -> None:
 def test_nothing_is_run_into_a_published_study(made: Path) -> None:
     """Runs that are added to it would be shown by no report, and its manifest would promise what it does not hold."""
     before = {path.name: path.read_bytes() for path in (made / "published").iterdir()}
-    with pytest.raises(StudyError, match=r"is a published study .* takes no more runs; .* amb study restore"):
+    with pytest.raises(
+        StudyError,
+        match=r"is a published study .* takes no more runs; name another folder, .* amb study restore \S+ FOLDER$",
+    ):
         amb.compare("random,climber", PROBLEMS, budget=40, seeds=4, study=made / "published")
     assert {path.name: path.read_bytes() for path in (made / "published").iterdir()} == before
     assert reopen(made / "published").ranking.equals(reopen(made / "study").ranking)

@@ -1,5 +1,6 @@
 """A file that the system does not hand over is not damaged: whoever needs it stops with a line, and nobody moves it."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -107,13 +108,33 @@ def test_a_run_without_permission_is_left_alone(study: Study) -> None:
     run = study.run_files()[0]
     run.chmod(0)
     try:
-        for command in (lambda: examine(study), lambda: finish(Study(study.folder))):
-            with pytest.raises(UnreadableError, match="Permission denied; change its permissions or its owner"):
-                command()
+        with pytest.raises(UnreadableError, match="Permission denied; change its permissions or its owner"):
+            finish(Study(study.folder))
+        assert [finding.path for finding in examine(study)] == [run]
     finally:
         run.chmod(0o600)
     assert not (study.folder / "damaged").exists()
     assert examine(study) == []
+
+
+def test_the_doctor_names_every_file_that_it_cannot_read(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stopped at the first, so that its owner learnt of one file at a time, and of no damage elsewhere."""
+    (study.folder / "journal" / "0123456789abcdef.journal").write_bytes(b"")
+    (study.folder / "runs" / "left.tmp").write_bytes(b"")
+    runs = study.run_files()
+    before = contents(study.folder)
+
+    def fail(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("amb.study.traces.read_table", fail)
+        patched.setattr("amb.study.journal.read_bytes", fail)
+        findings = examine(study)
+        unread = [finding for finding in findings if "Input/output error" in finding.what]
+        assert [finding.path for finding in unread] == [*runs, study.folder / "journal" / "0123456789abcdef.journal"]
+        assert repair(study, unread) == 0
+    assert contents(study.folder) == before
 
 
 def test_what_is_no_file_is_damaged_all_the_same(study: Study) -> None:
