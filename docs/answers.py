@@ -7,6 +7,7 @@ import warnings
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ BASE = "cma-diagonal"
 LOOP = "inception-loop"
 CHAMPION = "snes"
 BUDGETS = (200, 500, 1000)
+RIVALS = ("cma-diagonal", "xdream-ga", "sphere-cma")
+"""Black boxes that the champion is measured against on held-out units."""
 PLANNERS = ("portfolio", "optima-tt-quantized")
 """Solvers that plan for their budget: what they had after fewer queries says nothing about a smaller one."""
 CLASSES = {
@@ -51,9 +54,19 @@ CLASSES = {
 @cache
 def study(name: str) -> Comparison:
     """A published study, compared with the default question."""
+    return _compared(name)
+
+
+@cache
+def held_out() -> Comparison:
+    """The champion and its rivals on held-out units, ten seeds of 2,000 queries."""
+    return _compared("reference-2000", solvers=[CHAMPION, *RIVALS], problems="networks-held-out", seeds=10)
+
+
+def _compared(name: str, **part: Any) -> Comparison:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return reopen(HERE.parent / "reports" / name)
+        return reopen(HERE.parent / "reports" / name, **part)
 
 
 def trains(name: str) -> str:
@@ -74,26 +87,43 @@ def trains(name: str) -> str:
     return "\n".join(lines)
 
 
-def budgets() -> str:
+def budgets(name: str, within: tuple[int, ...]) -> str:
     """Paired differences from `snes` in the best value so far, within smaller budgets too."""
-    networks = study("reference-networks")
-    solvers = [name for name in networks.ranking["solver"] if name not in PLANNERS]
-    lines = ["| solver | " + " | ".join(f"{budget:,} queries | p" for budget in BUDGETS) + " |"]
-    lines += ["|---|" + "---:|---:|" * len(BUDGETS)]
-    columns = {}
-    for budget in BUDGETS:
-        best = {key: float(np.max(trace[:budget])) for key, trace in networks.traces.items()}
-        values = pd.Series(best).unstack(1).groupby(level=0).median()
-        differences = {name: (values[name] - values[CHAMPION]).to_numpy() for name in solvers if name != CHAMPION}
-        p = dict(zip(differences, holm(np.array([signed_rank(one)[0] for one in differences.values()])), strict=True))
-        columns[budget] = {
-            name: (_signed(float(hodges_lehmann(one)), *signed_rank_interval(one)), _p(p[name]))
-            for name, one in differences.items()
-        }
-    for name in solvers:
-        cells = [cell for budget in BUDGETS for cell in columns[budget].get(name, ("–", "–"))]
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    compared = study(name)
+    solvers = [name for name in compared.ranking["solver"] if name not in PLANNERS]
+    lines = ["| solver | " + " | ".join(f"{budget:,} queries | p" for budget in within) + " |"]
+    lines += ["|---|" + "---:|---:|" * len(within)]
+    columns = [_behind_champion(compared, budget, solvers) for budget in within]
+    for solver in solvers:
+        cells = [cell for column in columns for cell in column.get(solver, ("–", "–"))]
+        lines.append(f"| `{solver}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def champion() -> str:
+    """The same for rivals on held-out units: ten seeds within 2,000 queries, one seed beyond."""
+    lines = ["| queries | seeds | " + " | ".join(f"`{name}` | p" for name in RIVALS) + " |"]
+    lines += ["|---:|---:|" + "---:|---:|" * len(RIVALS)]
+    parts = [(held_out(), 10, (200, 500, 1000, 2000)), (study("reference-12000"), 1, (5000, 12000))]
+    for compared, number, within in parts:
+        for budget in within:
+            row = _behind_champion(compared, budget, [*RIVALS])
+            lines.append(
+                f"| {budget:,} | {number} | " + " | ".join(cell for name in RIVALS for cell in row[name]) + " |"
+            )
+    return "\n".join(lines)
+
+
+def _behind_champion(compared: Comparison, budget: int, solvers: list[str]) -> dict[str, tuple[str, str]]:
+    """The difference from `snes` after so many queries, and p, corrected over the solvers."""
+    best = {key: float(np.max(trace[:budget])) for key, trace in compared.traces.items()}
+    values = pd.Series(best).unstack(1).groupby(level=0).median()
+    differences = {name: (values[name] - values[CHAMPION]).to_numpy() for name in solvers if name != CHAMPION}
+    p = dict(zip(differences, holm(np.array([signed_rank(one)[0] for one in differences.values()])), strict=True))
+    return {
+        name: (_signed(float(hodges_lehmann(one)), *signed_rank_interval(one)), _p(p[name]))
+        for name, one in differences.items()
+    }
 
 
 def where() -> str:
@@ -210,7 +240,9 @@ def tables() -> dict[str, str]:
     return {
         "trains-networks": trains("reference-networks"),
         "trains-reference": trains("reference"),
-        "budgets": budgets(),
+        "budgets": budgets("reference-networks", BUDGETS),
+        "budgets-longer": budgets("reference-2000", (1000, 2000)),
+        "champion": champion(),
         "where": where(),
         "trials": trials(),
         "trials-loop": trials_loop(),

@@ -47,6 +47,23 @@ def test_the_verdicts_in_words_follow_from_the_tables(answers: ModuleType) -> No
     assert not any(second == "snes" for _, second in shown)
 
 
+def test_the_champion_leads_from_500_to_2000_queries(answers: ModuleType) -> None:
+    """On held-out units, and not shown after 200 queries or beyond 2,000; on all units also within 2,000."""
+    rows = re.findall(r"^\| ([\d,]+) \| \d+ \| (.+) \|$", answers.champion(), re.MULTILINE)
+    shown = {}
+    for budget, cells in rows:
+        shown[budget] = [p == "<0.001" for p in cells.split(" | ")[1::2]]
+        assert len(shown[budget]) == len(answers.RIVALS)
+    assert [budget for budget, each in shown.items() if all(each)] == ["500", "1,000", "2,000"]
+    assert not any(shown["200"] + shown["12,000"])
+    others = dict(
+        re.findall(r"^\| `([\w-]+)` .+ \| (\S+) \|$", answers.budgets("reference-2000", (2000,)), re.MULTILINE)
+    )
+    assert others.pop("snes") == "–"
+    assert set(others.values()) == {"<0.001"}
+    assert "tt-parents" in others
+
+
 def test_more_seeds_would_change_little(answers: ModuleType) -> None:
     """For half of all pairs hardly anything, and for no pair of the table more than a fifth."""
     rows = re.findall(r"\| (.+?) \| (\d+)% \| (\d+)% \| (\d+)% \|", answers.seeds())
