@@ -133,7 +133,7 @@ def test_a_run_under_another_name_is_refused(tmp_path: Path) -> None:
 
 def test_unwritable_places_are_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StudyError, match="--study"):
+    with pytest.raises(StudyError, match="choose another folder"):
         Study(tmp_path / "file" / "study")
 
 
