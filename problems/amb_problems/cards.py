@@ -6,6 +6,7 @@ entries, such as the author's remarks, are ignored. Nothing here imports torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -71,7 +72,8 @@ class LIFConstants:
     """Constants of a leaky integrate-and-fire neuron.
 
     Raises:
-        ValueError: `strict` with `reset="subtract"`, which neither framework computes in this order of operations.
+        ValueError: a decay outside [0, 1], a threshold that is not positive and finite, or `strict` with
+            `reset="subtract"`, which neither framework computes in this order of operations.
     """
 
     decay: float = 0.9
@@ -83,6 +85,10 @@ class LIFConstants:
     reset: Reset = "zero"
 
     def __post_init__(self) -> None:
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"expected a decay from 0 to 1, got {self.decay}")
+        if not 0 < self.threshold < inf:
+            raise ValueError(f"expected a positive, finite threshold, got {self.threshold}")
         if self.strict and self.reset == "subtract":
             raise ValueError("a neuron that fires above the threshold only is reset to zero, not by subtraction")
 
