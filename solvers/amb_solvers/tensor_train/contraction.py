@@ -46,7 +46,6 @@ def sweep(cores: Floats, offsets: IntArray, r: int, w: Floats, z: Floats, norms:
         square = zero
         for a in range(r):
             row = w[at + a * n : at + (a + 1) * n]
-            total = zero
             if n == 2:  # bits: two accumulators instead of a loop of two steps
                 w0 = zero
                 w1 = zero
