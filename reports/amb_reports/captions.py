@@ -14,12 +14,14 @@ from amb.text import plural
 
 
 def scope(runs: pd.DataFrame) -> str:
-    """How much data a figure or table rests on, in a line without a full stop."""
-    budgets = sorted(runs["budget"].unique())
-    budget = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
+    """How much data a figure or table rests on, in a line without a full stop.
+
+    Seeds are those of a solver on a problem, so that "5 to 10 seeds" says where solvers or problems have more.
+    """
+    seeds = runs.groupby(["problem", "solver"])["seed"].nunique()
     return (
         f"{plural(runs['problem'].nunique(), 'problem')}, {plural(runs['solver'].nunique(), 'solver')}, "
-        f"{plural(runs['seed'].nunique(), 'seed')}, {budget} queries per run"
+        f"{_range(seeds)} {'seed' if seeds.max() == 1 else 'seeds'}, {_range(runs['budget'])} queries per run"
     )
 
 
@@ -65,6 +67,11 @@ def short_names(runs: pd.DataFrame) -> dict[str, str]:
         options = problem[problem.index("[") :] if "[" in problem else ""
         names[problem] = "/".join(str(part) for part in row if part != "") + options
     return names
+
+
+def _range(numbers: pd.Series) -> str:
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _texts(value: object) -> list[str]:

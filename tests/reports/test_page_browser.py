@@ -669,6 +669,13 @@ def test_a_solver_without_runs_in_a_view_leaves_the_others_theirs(browser: Brows
     assert browser.run("return document.querySelectorAll('#ranking-table tbody tr').length") == 3
 
 
+def test_the_scope_says_where_solvers_have_more_seeds(browser: Browser, small: SimpleNamespace) -> None:
+    """Distinct seeds would promise ten where five are compared."""
+    browser.open(small.file)
+    words = browser.run("return [[[[1, 2], [3, 4]]], [[[1], []]], [[[1, 2], [3]]], [[[]]]].map(seedCountWords)")
+    assert words == ["2 seeds", "1 seed", "1 to 2 seeds", "0 seeds"]
+
+
 def test_every_figure_is_drawn_and_downloads(browser: Browser, small: SimpleNamespace) -> None:
     browser.size(*DESKTOP)
     browser.open(small.file)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from amb.catalogue.plugins import plugins
 from amb.stats import analyse
-from amb_reports.captions import command, short_names
+from amb_reports.captions import command, scope, short_names
 from amb_reports.figures.convergence import ALL, Convergence, convergence_table
 from amb_reports.figures.expected_runtime import ExpectedRuntime
 from amb_reports.figures.gallery import Gallery, draw_gallery, gallery_table
@@ -242,6 +242,13 @@ def test_labels_are_spread_in_order() -> None:
     assert np.all(np.diff(placed) >= 0.05 - 1e-6)
     assert min(placed) >= 0
     assert max(placed) <= 1
+
+
+def test_the_scope_says_where_solvers_have_more_seeds() -> None:
+    """Distinct seeds would promise ten where five are compared."""
+    runs = pd.DataFrame({"problem": "p", "solver": ["a"] * 2 + ["b"] * 3, "seed": [0, 1, 2, 3, 4], "budget": 50})
+    assert scope(runs) == "1 problem, 2 solvers, 2 to 3 seeds, 50 queries per run"
+    assert scope(runs[runs["solver"] == "a"]) == "1 problem, 1 solver, 2 seeds, 50 queries per run"
 
 
 def test_short_names_leave_out_what_all_share(comparison) -> None:  # type: ignore[no-untyped-def]

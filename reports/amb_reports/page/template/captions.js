@@ -8,16 +8,24 @@ function gapWords({ data }, problems) {
   return without === problems.length ? sentence("gap without points", { these }) : sentence("gap mixed", { problems: without, these });
 }
 
+// How many seeds solvers have on problems: "5 seeds", or "5 to 10 seeds" where some have more.
+function seedCountWords(cells) {
+  const counts = cells.flatMap((row) => row.map((cell) => cell.length)).filter((count) => count);
+  const low = counts.length ? Math.min(...counts) : 0, high = Math.max(low, ...counts);
+  return low === high ? plural(low, "seed") : `${thousands(low)} to ${plural(high, "seed")}`;
+}
+
 // The scope of a view: how many problems, solvers and seeds, and which budget.
 function scopeWords(result, problems = result.blocks) {
-  const { selection, data } = result, runs = result.all.flatMap((row) => row.flat());
-  const seeds = new Set(runs.map((i) => data.column.seed[i])).size;
+  const { selection, data } = result;
+  // Of problems that are compared, only as many seeds count as every solver has there.
+  const cells = problems.every((p) => result.blocks.includes(p)) ? result.cells : result.all;
   // A problem's suites begin with the smallest.
   const suites = problems.length ? data.problems[problems[0]].suites : [];
   const inSuite = suites.filter((s) => (selection.facets.suite?.has(s) ?? true) && problems.every((p) => data.problems[p].suites.includes(s)));
   const noise = new Set(problems.map((p) => data.problems[p].noise));
   return [
-    plural(problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), plural(seeds, "seed"),
+    plural(problems.length, "problem") + (inSuite.length ? ` of suite ${inSuite[0]}` : ""), plural(selection.solvers.length, "solver"), seedCountWords(cells),
     `${thousands(selection.budget)} queries per run`,
     ...[...noise].filter((name) => name !== "none").map((name) => `noise ${name}`),
   ].join(", ");
