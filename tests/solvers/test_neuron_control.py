@@ -7,6 +7,7 @@ from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb_solvers.evolution.cholesky_cma import CholeskyCMA, rank_one
 from amb_solvers.evolution.cma_margin import CMAMargin
+from amb_solvers.evolution.growing_snes import GrowingSNES
 from amb_solvers.evolution.snes import SNES
 from amb_solvers.evolution.xdream_ga import XDreamGA, fitness
 
@@ -24,6 +25,29 @@ def test_the_cholesky_factor_follows_the_rank_one_update_of_the_covariance() -> 
         covariance = 0.8 * covariance + 0.2 * np.outer(path, path)
         np.testing.assert_allclose(factor.T @ factor, covariance, atol=1e-10)
         np.testing.assert_allclose(factor @ inverse, np.eye(6), atol=1e-8)
+
+
+def test_the_population_of_growing_snes_grows_with_the_root_of_the_queries() -> None:
+    """Ten up to 200 queries, twice as many at 800, three times as many at 1,800; before that it is snes."""
+    solver = GrowingSNES(SPACE, budget=2000, seed=0)
+    small = SNES(SPACE, budget=2000, seed=0, k=10)
+    rng = np.random.default_rng(0)
+    sizes: dict[int, int] = {}
+    asked = 0
+    while asked < 2000:
+        rows = solver.ask()
+        values = rng.random(len(rows))
+        if asked < 200:
+            np.testing.assert_array_equal(rows, small.ask())
+            small.tell(rows, values)
+        solver.tell(rows, values)
+        sizes[asked] = len(rows)
+        asked += len(rows)
+    assert {size for start, size in sizes.items() if start <= 200} == {10}
+    assert all(
+        size == pytest.approx(10 * np.sqrt(start / 200), abs=0.5) for start, size in sizes.items() if 200 < start < 1900
+    )
+    assert max(sizes.values()) > 28
 
 
 def test_cholesky_cma_has_the_published_rates() -> None:

@@ -120,6 +120,7 @@ SHIPPED = (
     "optima-tt-quantized", "inception-loop",
     "trust-region-gp",
     "tt-parents",
+    "growing-snes",
 )  # fmt: skip
 """Solvers with a colour of their own, in the order of `PAIRS`. Add new ones at the end, so that none changes."""
 
