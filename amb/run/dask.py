@@ -210,8 +210,9 @@ class _Session:
             raise StudyError(f"a worker failed at {missing[0].name}: {type(error).__name__}: {error}")
         elif missing:
             raise StudyError(
-                f"a worker reports that {missing[0].name} is finished ({future.status}), but its file is not in "
-                f"{self._study.folder}: all machines must share the study's folder"
+                f"a worker reports that {missing[0].name} is finished ({future.status}), but its file in "
+                f"{self._study.folder} is missing or shorter: all machines must share the study's folder and be able "
+                "to load the problem"
             )
 
     def _ended(self, plan: RunPlan, *, again: bool = False) -> bool:

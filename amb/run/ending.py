@@ -45,7 +45,12 @@ def store(
     message: str,
     timing: bool = False,
 ) -> RunRecord:
-    """Write the run file, drop the run's journal, and return the record; see `RunRecord` for the arguments."""
+    """Write the run file, drop the run's journal, and return the record; see `RunRecord` for the arguments.
+
+    A failed run that takes the place of one with more queries (a timed one that began anew) leaves a copy of that one.
+    """
+    if status != "ok" and study.holds_queries(plan, more_than=len(trace)):
+        study.keep_copy(plan)
     record = RunRecord(
         plan=plan,
         status=status,

@@ -273,12 +273,16 @@ class _Execution:
         self._watch.finished(run, run.finish(self._live.settle))
 
     def _skip(self, plan: RunPlan, reason: str) -> None:
-        """From claimed to finished: record a run that cannot begin, since its problem cannot be created."""
+        """From claimed to finished: record a run that cannot begin, since its problem cannot be created.
+
+        A run that the study holds already, shorter or not timed, stays as it is.
+        """
         if plan.problem not in self._unavailable:
             self._unavailable.add(plan.problem)
             self._watch.note(f"{plan.problem} cannot be created, so its runs are skipped: {reason}")
         record = RunRecord(plan, "skip", 0, 0, (), np.nan, 0.0, 0.0, 0.0, timing=self._timing, message=reason)
-        self._study.save(record, Trace.empty(1))
+        if not self._study.holds_queries(plan):
+            self._study.save(record, Trace.empty(1))
         self._watch.skipped(record)
 
     def _look_elsewhere(self) -> None:

@@ -187,6 +187,14 @@ class Study(Reloaded):
         record, trace = read_run(path)
         return self.index.add(path, file, record, compact(trace))
 
+    def holds_queries(self, plan: RunPlan, more_than: int = 0) -> bool:
+        """Whether the file of a run, whatever its budget and status, has more than so many queries, or is damaged."""
+        path = self.run_file(plan.run_id)
+        try:
+            return path.exists() and read_run(path)[0].queries > more_than
+        except StudyError:
+            return True
+
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """All finished runs, in the order of their run ids."""
         for path in self.run_files():

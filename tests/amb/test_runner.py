@@ -225,6 +225,37 @@ def test_a_shorter_timing_study_is_measured_and_keeps_the_longer_runs(tmp_path: 
     assert len(list((study.folder / "damaged").iterdir())) == len(few)
 
 
+def test_a_run_that_cannot_be_extended_stays_as_it_was(tmp_path: Path, toy: Path) -> None:
+    """Its problem cannot be created any more, or so many queries cannot be stored: what was measured is kept."""
+    study, few = Study(tmp_path), plans_for(budget=20, problems=1)
+    execute(few, study, Laboratory())
+    before = traces(study, few)
+
+    def broken(spec: str) -> FunctionProblem:
+        raise OSError("the network's file is gone")
+
+    execute(plans_for(budget=40, problems=1), study, broken)
+    execute(few, study, broken, timing=True)
+    execute(plans_for(budget=10**9, problems=1), study, Laboratory())
+    assert traces(study, few) == before
+    execute(plans_for(budget=40, problems=1), study, Laboratory())
+    assert [record.queries for record, _ in study.records()] == [40] * len(few)
+
+
+def test_a_timed_run_that_fails_leaves_a_copy_of_the_one_whose_place_it_takes(tmp_path: Path, toy: Path) -> None:
+    study, few = Study(tmp_path), plans_for(budget=20, solvers=("climber",), problems=1)
+    execute(few, study, Laboratory())
+    whole = {path.name: path.read_bytes() for path in study.run_files()}
+
+    class Broken(Laboratory):
+        def __call__(self, spec: str) -> FunctionProblem:
+            return FunctionProblem(lambda candidates: candidates.no_such_thing, SPACE, id=spec)  # type: ignore[attr-defined]
+
+    execute(few, study, Broken(), timing=True)
+    assert {record.status for record, _ in study.records()} == {"crash"}
+    assert {path.name: path.read_bytes() for path in (study.folder / "damaged").iterdir()} == whole
+
+
 def test_the_collector_looks_at_the_users_objects_again_after_an_execution(tmp_path: Path) -> None:
     frozen: list[int] = []
 
