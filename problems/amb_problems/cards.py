@@ -4,13 +4,17 @@ A card is stored as a JSON object. Its entry `kind` selects the record, whose fi
 entries, such as the author's remarks, are ignored. Nothing here imports torch.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from math import inf
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+
+from amb_problems.first_fingerprints import FIRST
 
 LARGEST_COUNT = 2**24
 Count = Annotated[int, Meta(ge=1, le=LARGEST_COUNT)]
@@ -25,7 +29,7 @@ class SNGANShape:
     latent: Count = 128
     bottom: Count = 4
     """Height and width of the first feature map."""
-    widths: tuple[Count, ...] = (128, 128, 64, 32)
+    widths: Annotated[tuple[Count, ...], Meta(min_length=1)] = (128, 128, 64, 32)
     channels: Count = 3
 
     @property
@@ -108,6 +112,20 @@ class Card(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kin
     data: str = ""
     metrics: Mapping[str, int | float] = {}
 
+    decisive: ClassVar[tuple[str, ...]] = ()
+    """The entries that the network's values depend on, besides the tensors."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest by which problems know the network: of its tensors, its kind and the decisive entries.
+
+        For the checkpoints of `FIRST` it is that of the tensors' file alone, by which stored runs know them.
+        """
+        entries = [[name, _stated(getattr(self, name))] for name in self.decisive]
+        content = [self.sha256, str(self.__struct_config__.tag), entries]
+        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        return self.sha256 if digest in FIRST else digest
+
     @property
     def summary(self) -> Mapping[str, object]:
         """What `amb problems show` prints about the network, by the name of the fact."""
@@ -132,12 +150,14 @@ class TargetCard(Card, frozen=True, kw_only=True, omit_defaults=True):
     network: str
     arguments: Mapping[str, Any]
     activation: str
-    layers: Mapping[str, LayerShape]
+    layers: Annotated[Mapping[str, LayerShape], Meta(min_length=1)]
     outputs: Mapping[str, LayerShape] = {}
     normalization: str = ""
     weights: str = ""
     classes: tuple[str, ...] = ()
     training: Mapping[str, Any] = {}
+
+    decisive: ClassVar[tuple[str, ...]] = ("network", "arguments", "layers", "outputs")
 
     @property
     def units(self) -> Mapping[str, int]:
@@ -176,6 +196,8 @@ class SpikingTargetCard(TargetCard, frozen=True, kw_only=True, omit_defaults=Tru
     reset: str = ""
     fires: str = ""
 
+    decisive: ClassVar[tuple[str, ...]] = (*TargetCard.decisive, "lif", "frames")
+
     @property
     def summary(self) -> Mapping[str, object]:
         model = "IF" if self.lif.decay == 1 else f"LIF, decay {self.lif.decay:g}"
@@ -193,6 +215,8 @@ class PlainTargetCard(TargetCard, frozen=True, kw_only=True, omit_defaults=True,
     """
 
     output: str
+
+    decisive: ClassVar[tuple[str, ...]] = (*TargetCard.decisive, "output")
 
 
 class GeneratorCard(Card, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,6 +243,8 @@ class GeneratorCard(Card, frozen=True, kw_only=True, omit_defaults=True):
     finished: bool | None = None
     torch: str = ""
     written: str = ""
+
+    decisive: ClassVar[tuple[str, ...]] = ("shape",)
 
     @property
     def summary(self) -> Mapping[str, object]:
@@ -309,6 +335,15 @@ def as_json(card: Card) -> dict[str, Any]:
     """The JSON object to store: `kind` and the fields, without name and digest."""
     content: dict[str, Any] = msgspec.to_builtins(card)
     return {key: value for key, value in content.items() if key not in ("name", "sha256")}
+
+
+def _stated(value: object) -> object:
+    """An entry as JSON values, in the order of the card; of a record, only what differs from the defaults."""
+    if is_dataclass(value):
+        stated = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default}
+        return _stated(stated)
+    content = msgspec.to_builtins(value)
+    return [[key, _stated(entry)] for key, entry in content.items()] if isinstance(content, dict) else content
 
 
 def _lower(sentence: str) -> str:

@@ -7,12 +7,14 @@ study can record which weights it ran on without loading them.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from amb.errors import CheckpointError, unknown
+from amb.foreign import in_a_line
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
@@ -76,7 +78,7 @@ def load(name_or_path: str | Path, expected: type[Card] = Card) -> tuple[dict[st
         expected: the kind of card that the reader needs, such as `SNGANCard` or `TargetCard`.
 
     Raises:
-        CheckpointError: a file is missing, damaged, or of a different schema or kind.
+        CheckpointError: a file is missing, damaged, of a different schema or kind, or holds NaN or infinity.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as deserialize
@@ -89,9 +91,41 @@ def load(name_or_path: str | Path, expected: type[Card] = Card) -> tuple[dict[st
     if digest != card.sha256:
         raise CheckpointError(f"{file} is damaged: its card expects sha256 {card.sha256}, not {digest}; {_fix(base)}")
     try:
-        return deserialize(content), card
+        tensors = deserialize(content)
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{file} is not a safetensors file ({error}); {_fix(base)}") from error
+    refuse_endless(tensors, str(file))
+    return tensors, card
+
+
+def refuse_endless(tensors: Mapping[str, "Tensor"], what: str) -> None:
+    """Check that all weights are finite numbers, without which a network's values mean nothing.
+
+    Args:
+        tensors: the weights by name.
+        what: whose they are, for the message.
+
+    Raises:
+        CheckpointError: one is NaN or infinite.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{what}: {name} holds NaN or infinite numbers, as after a training that diverged; train it again"
+            )
+
+
+@contextmanager
+def fitting(card: Card) -> Iterator[None]:
+    """A context in which a network is built from a card and takes the checkpoint's tensors.
+
+    Raises:
+        CheckpointError: they do not fit each other, whatever torch raises then.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, MemoryError) as error:
+        raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {in_a_line(error)}") from error
 
 
 @overload
@@ -116,8 +150,8 @@ def read_card(name_or_path: str | Path, expected: type[Card] = Card) -> Card:
 
 
 def fingerprint(name_or_path: str | Path) -> str:
-    """The sha256 of the tensors' file according to the card, without reading the tensors."""
-    return read_card(name_or_path).sha256
+    """The digest by which problems know a network (`Card.fingerprint`), without reading the tensors."""
+    return read_card(name_or_path).fingerprint
 
 
 def state_name(name: str, step: int) -> str:

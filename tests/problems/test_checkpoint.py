@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
-from amb_problems.cards import LIFConstants, SNGANCard, SNGANShape, SpikingTargetCard, TargetCard, as_json
+from amb_problems.cards import LIFConstants, SNGANCard, SNGANShape, SpikingTargetCard, TargetCard, as_json, parse
+from amb_problems.first_fingerprints import FIRST
 
 CARD = SNGANCard(shape=SNGANShape(latent=5, widths=(8, 4)), seed=5, data="ü")
 TARGET = {
@@ -44,17 +45,67 @@ def test_tensors_and_card_come_back(saved: Path) -> None:
     assert torch.equal(torch.arange(6.0).view(2, 3), tensors["w"])
     assert tensors["n"].dtype == torch.int64
     assert card == replace(CARD, name="net.v1", sha256=card.sha256)
-    assert checkpoint.fingerprint(saved) == card.sha256
+    assert checkpoint.fingerprint(saved) == card.fingerprint
 
 
 def test_entries_can_be_added_later(saved: Path) -> None:
     """Amending a card keeps its other entries, declared or not, and the digest; the pair still loads."""
-    before = checkpoint.fingerprint(saved)
+    before, fingerprint = checkpoint.read_card(saved).sha256, checkpoint.fingerprint(saved)
     checkpoint.amend(saved, metrics={"accuracy": 0.7}, seed=6, remark="kept")
     checkpoint.amend(saved, steps=3)
     _, card = checkpoint.load(saved)
     assert card == replace(CARD, name="net.v1", sha256=before, seed=6, steps=3, metrics={"accuracy": 0.7})
     assert json.loads(saved.with_name("net.v1.card.json").read_text())["remark"] == "kept"
+    assert checkpoint.fingerprint(saved) == fingerprint, "its values depend on none of these"
+
+
+DECISIVE = {
+    "network": "SpikingStack",
+    "arguments": {"widths": [4, 5]},
+    "layers": {"sn1": [4, 15, 15]},
+    "outputs": {"fc": [10, 1, 1]},
+    "lif": {"threshold": 1.5},
+    "frames": 21,
+}
+
+
+@pytest.mark.parametrize("entry", DECISIVE)
+def test_what_values_depend_on_is_in_the_fingerprint(tmp_path: Path, entry: str) -> None:
+    """A study must not take runs of one neuron, or one number of frames, for those of another."""
+    card = parse(TARGET, "net", SpikingTargetCard)
+    assert set(card.decisive) == set(DECISIVE)
+    checkpoint.save(tmp_path / "net", {"w": torch.zeros(1)}, card)
+    before = checkpoint.fingerprint(tmp_path / "net")
+    checkpoint.amend(tmp_path / "net", **{entry: DECISIVE[entry]})
+    assert checkpoint.fingerprint(tmp_path / "net") != before
+
+
+def test_the_order_of_layers_is_in_the_fingerprint(tmp_path: Path) -> None:
+    """The last one is the readout."""
+    cards = [parse(TARGET | {"layers": dict(layers)}, "net", TargetCard) for layers in (LAYERS, LAYERS[::-1])]
+    assert len({card.fingerprint for card in cards}) == 2
+
+
+LAYERS = [("sn1", [4, 14, 14]), ("sn2", [4, 5, 5])]
+
+
+def test_shipped_fingerprints_are_those_that_stored_runs_know() -> None:
+    """They are digests of tensors' files, also for the states in the course of a training."""
+    states = [path for name in checkpoint.shipped() for path in checkpoint.states(name)]
+    cards = [checkpoint.read_card(name) for name in (*checkpoint.shipped(), *states)]
+    assert len(cards) >= len(FIRST) == 46
+    assert sum(card.fingerprint == card.sha256 for card in cards) == len(FIRST)
+    assert replace(checkpoint.read_card("snn-cnn", SpikingTargetCard), frames=99).fingerprint not in FIRST
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) -> None:
+    """A training that diverged leaves them; a network of them gives NaN, or black images that look like a result."""
+    weights = torch.ones(3, dtype=torch.float16)
+    weights[1] = number
+    checkpoint.save(tmp_path / "net", {"n": torch.tensor(3), "w": weights}, CARD)
+    with pytest.raises(CheckpointError, match=r"net\.safetensors: w holds NaN or infinite numbers.*train it again"):
+        checkpoint.load(tmp_path / "net")
 
 
 def test_either_file_names_the_checkpoint(saved: Path) -> None:
@@ -145,6 +196,7 @@ WRONG = {
     "a potential that grows by itself": ({"lif": {"decay": 1.5}}, r"expected a decay from 0 to 1, got 1\.5"),
     "no decay": ({"lif": {"decay": float("nan")}}, r"expected a decay from 0 to 1, got nan"),
     "a neuron that always fires": ({"lif": {"threshold": 0}}, r"expected a positive, finite threshold, got 0"),
+    "no layers": ({"layers": {}}, r"`layers`: expected `object` of length >= 1"),
     "a missing kind": ({"kind": None}, r"`kind` is None, expected 'spiking target' or 'plain target'"),
     "an unknown kind": ({"kind": "rnn"}, r"`kind` is 'rnn', expected 'spiking target' or 'plain target'"),
     "another kind": ({"kind": "sngan"}, r"`kind` is 'sngan', expected 'spiking target' or 'plain target'"),

@@ -184,3 +184,5 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "odd", {"w": torch.zeros(1)}, SNGANCard(shape=SNGANShape()))
     with pytest.raises(CheckpointError, match="does not fit"):
         SNGANGenerator(tmp_path / "odd").on("cpu")
+    with pytest.raises(CheckpointError, match=r"`shape\.widths`: expected `array` of length >= 1"):
+        checkpoint.amend(tmp_path / "odd", shape={"widths": []})

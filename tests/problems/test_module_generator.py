@@ -179,3 +179,15 @@ def test_a_wrong_module_is_refused_in_one_line(make: Callable[[], object], says:
     with pytest.raises((SpecError, PluginError), match=says) as raised:
         make()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("change", [lambda x: x * torch.nan, lambda x: x + torch.rand_like(x)], ids=["nan", "random"])
+def test_a_module_whose_images_are_never_the_same_is_refused(change: Callable[[Tensor], Tensor]) -> None:
+    """No batch size gives a latent the same bits; the reason is said."""
+
+    class Odd(SNGAN):
+        def forward(self, latents: Tensor) -> Tensor:
+            return change(super().forward(latents))
+
+    with pytest.raises(PluginError, match="answers the same latents with other numbers, or with NaN"):
+        amb.generator(Odd(), latent_dim=128, name="odd").images(np.zeros((1, 128), np.float32))

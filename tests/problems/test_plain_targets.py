@@ -114,6 +114,19 @@ def test_a_checkpoint_of_another_kind_is_refused() -> None:
         PlainTarget("snn-cnn")
 
 
+def test_a_card_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """Units that the network lacks, and an output that is no layer of it."""
+    recipe, path = plain.RECIPES["ann-alexnet"], tmp_path / "net"
+    export(plain.new_network(recipe, seed=1), recipe.network, recipe.arguments, IMAGES, path, {})
+    card = checkpoint.read_card(path, PlainTargetCard)
+    layer = next(iter(card.layers))
+    units, height, width = card.layers[layer]
+    for change in ({"layers": {**card.layers, layer: (units + 1, height, width)}}, {"output": "no such layer"}):
+        checkpoint.amend(path, **{"layers": card.layers, "output": card.output} | change)
+        with pytest.raises(CheckpointError, match="does not fit its card"):
+            PlainTarget(path).on("cpu")
+
+
 def test_nothing_deeper_than_the_layer_is_computed() -> None:
     """A network whose second half fails answers for its first half."""
 

@@ -147,6 +147,63 @@ def test_counts_have_the_units_asked_for_in_their_order(target: ExactNetwork) ->
     assert full["sn1"].max() <= target.frames * info.positions
 
 
+UNFIT = {
+    "other maps": ("layers", {"sn1": (5, 12, 12), "sn2": (6, 5, 5), "sn3": (7, 1, 1), "out": (10, 1, 1)}),
+    "a unit too many": ("layers", {"sn1": (6, 14, 14), "sn2": (6, 5, 5), "sn3": (7, 1, 1), "out": (10, 1, 1)}),
+    "another order": ("layers", {"out": (10, 1, 1), "sn3": (7, 1, 1), "sn2": (6, 5, 5), "sn1": (5, 14, 14)}),
+    "another width": ("arguments", {"widths": (5, 7), "hidden": 7}),
+    "a size that no memory holds": ("arguments", {"widths": (5, 6), "hidden": 2**40}),
+    "an argument of another type": ("arguments", {"widths": 5}),
+}
+
+
+@pytest.mark.parametrize(("entry", "value"), UNFIT.values(), ids=UNFIT)
+def test_a_card_that_does_not_fit_its_network_is_refused(entry: str, value: object, tmp_path: Path) -> None:
+    """Spikes divided by the wrong number of positions would be plausible activations."""
+    path = write(tmp_path, "SpikingCNN")
+    checkpoint.amend(path, **{entry: value})
+    with pytest.raises(CheckpointError, match=r"does not fit its card|the card's shape, found"):
+        ExactNetwork.load(path)
+
+
+def test_a_notation_of_another_type_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "stack")
+    checkpoint.amend(path, arguments={"layers": ["6C5", "7"]})
+    with pytest.raises(CheckpointError, match="does not fit its card: AttributeError"):
+        ExactNetwork.load(path)
+
+
+@pytest.mark.parametrize("tensor", ["conv2.weight", "conv2.shift", "conv2.bias", "fc1.weight"])
+def test_tensors_of_another_size_are_refused(tensor: str, tmp_path: Path) -> None:
+    """One shift for all channels, for instance, gives plausible values."""
+    path = write(tmp_path, "SpikingCNN")
+    tensors, card = checkpoint.load(path, SpikingTargetCard)
+    for wrong in (tensors[tensor][:1], tensors[tensor].flatten()[0], tensors[tensor][None]):
+        checkpoint.save(path, tensors | {tensor: wrong.clone()}, card)
+        with pytest.raises(CheckpointError, match=rf"need {tensor} as torch\.int\d+ \[.*found torch\.int"):
+            ExactNetwork.load(path)
+
+
+@pytest.mark.parametrize("shift", [17, -128])
+def test_grids_of_weights_stay_where_bounds_are_certain(shift: int, tmp_path: Path) -> None:
+    """The distance of two grids is a shift of the bound of their sum, which must not overflow."""
+    path = write(tmp_path, "SpikingResNet18")
+    tensors, card = checkpoint.load(path, SpikingTargetCard)
+    tensors["layer2.0.conv2.shift"][0] = shift
+    checkpoint.save(path, tensors, card)
+    with pytest.raises(CheckpointError, match=r"layer layer2\.0\.conv2 has weights in units of"):
+        ExactNetwork.load(path)
+
+
+def test_a_scale_of_another_number_of_units_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "SpikingResNet18")
+    add_readout(path, ExactNetwork.load(path).class_scores(stimuli(12)))
+    tensors, card = checkpoint.load(path, SpikingTargetCard)
+    checkpoint.save(path, tensors | {"low/fc": tensors["low/fc"][:9]}, card)
+    with pytest.raises(CheckpointError, match=r"the scale of fc is torch\.float32 \[9\], not 10 numbers"):
+        ExactNetwork.load(path)
+
+
 @pytest.mark.parametrize("name", ["SpikingResNet18", "ImageNet's stem"])
 def test_the_class_output_is_the_readouts_mean_over_frames(name: str, tmp_path: Path) -> None:
     """Counted in one go it is, bit for bit, what the plain network's frames add up to; 0 and 1 are the scale's ends."""

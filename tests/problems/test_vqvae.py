@@ -158,3 +158,11 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         VQVAEGenerator(tmp_path / "odd").on("cpu")
     with pytest.raises(CheckpointError, match="'sngan', expected 'vqvae'"):
         VQVAEGenerator("cifar10-sngan")
+    network = VQVAE(SHAPE)
+    checkpoint.save(
+        tmp_path / "twice",
+        network.state_dict() | {"principal": torch.zeros(SHAPE.codes).long()},
+        VQVAECard(shape=SHAPE),
+    )
+    with pytest.raises(CheckpointError, match="principal is not an order of the codes"):
+        VQVAEGenerator(tmp_path / "twice").on("cpu")

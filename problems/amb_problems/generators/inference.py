@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from amb.contracts.generator import Latents
-from amb.errors import CheckpointError
 from amb_problems import checkpoint
 from amb_problems.cards import AnyCard
 from amb_problems.generators.pixels import to_uint8_on_device
@@ -48,9 +47,7 @@ def restore(
         CheckpointError: no such checkpoint, or one that is damaged or of another kind.
     """
     tensors, card = checkpoint.load(name_or_path, expected)
-    try:
+    with checkpoint.fitting(card):
         network = build(card).float()  # torch's default dtype is the user's
         network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"checkpoint {card.name} does not fit its card's shape: {error}") from error
     return network, card

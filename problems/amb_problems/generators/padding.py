@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amb.contracts.generator import Latents
+from amb.errors import PluginError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,9 +41,19 @@ class Padding:
         return [*chunks[:-1], self._padded(chunks[-1])]
 
     def size(self, rows: int) -> int:
-        """The smallest batch size from `rows` on that gives every row the bits that it has in the whole chunk."""
+        """The smallest batch size from `rows` on that gives every row the bits that it has in the whole chunk.
+
+        Raises:
+            PluginError: not even the whole chunk has the same bits again.
+        """
         if rows not in self._sizes:
-            self._sizes[rows] = next(size for size in range(rows, len(self._sample) + 1) if self._equal(size))
+            sizes = range(rows, len(self._sample) + 1)
+            if (found := next((size for size in sizes if self._equal(size)), None)) is None:
+                raise PluginError(
+                    "the generator's network answers the same latents with other numbers, or with NaN; expected one "
+                    "that draws no random numbers and whose weights are finite"
+                )
+            self._sizes[rows] = found
         return self._sizes[rows]
 
     def _padded(self, rows: Latents) -> Latents:

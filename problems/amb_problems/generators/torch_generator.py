@@ -134,7 +134,7 @@ class SNGANGenerator(TorchGenerator):
     def __init__(self, name_or_path: str | Path) -> None:
         card = checkpoint.read_card(name_or_path, SNGANCard)
         sizes = card.shape
-        self.name, self.fingerprint, self.latent_dim = card.name, card.sha256, sizes.latent
+        self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.latent
         self.shape = sizes.size, sizes.size, sizes.channels
         self._source, self._card = name_or_path, card
 

@@ -46,7 +46,7 @@ class VQVAEGenerator(TorchGenerator):
     def __init__(self, name_or_path: str | Path) -> None:
         card = checkpoint.read_card(name_or_path, self.card_type)
         self._sizes = sizes = card.shape
-        self.name, self.fingerprint, self.latent_dim = card.name, card.sha256, sizes.positions
+        self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.positions
         self.shape = sizes.size, sizes.size, sizes.channels
         self._source, self._card = name_or_path, card
         self._grids: dict[str, Grid] = {}
@@ -76,7 +76,10 @@ class VQVAEGenerator(TorchGenerator):
         from amb_problems.generators.inference import restore
         from amb_problems.generators.vqvae import VQVAE
 
-        network, _ = restore(self._source, VQVAECard, lambda card: VQVAE(card.shape))
+        network, card = restore(self._source, VQVAECard, lambda card: VQVAE(card.shape))
+        with checkpoint.fitting(card):
+            if network.principal.sort().values.tolist() != list(range(card.shape.codes)):
+                raise ValueError("principal is not an order of the codes")
         network.eval().requires_grad_(False)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -28,9 +28,18 @@ class Scale:
         return cls(responses.mean(0, dtype=np.float64).astype(np.float32), responses.max(0).astype(np.float32))
 
     @classmethod
-    def of(cls, tensors: Mapping[str, Tensor], layer: str) -> "Scale":
-        """The scale of a layer in a checkpoint; raises KeyError if it has none."""
-        return cls(tensors[_LOW + layer].numpy(), tensors[_HIGH + layer].numpy())
+    def of(cls, tensors: Mapping[str, Tensor], layer: str, *, units: int) -> "Scale":
+        """The scale of a layer with so many units in a checkpoint.
+
+        Raises:
+            KeyError: it has none.
+            ValueError: the scale is of another number of units.
+        """
+        low, high = tensors[_LOW + layer], tensors[_HIGH + layer]
+        for tensor in (low, high):
+            if tensor.dtype != torch.float32 or tensor.shape != (units,):
+                raise ValueError(f"the scale of {layer} is {tensor.dtype} {list(tensor.shape)}, not {units} numbers")
+        return cls(low.numpy(), high.numpy())
 
     def tensors(self, layer: str) -> dict[str, Tensor]:
         """The scale as a checkpoint keeps it: `low/<layer>` and `high/<layer>`."""

@@ -31,7 +31,7 @@ class ExactSNGANGenerator(ExactGenerator):
     def __init__(self, name_or_path: str | Path) -> None:
         card = checkpoint.read_card(name_or_path, ExactSNGANCard)
         self._sizes = sizes = card.shape
-        self.name, self.fingerprint, self.latent_dim = card.name, card.sha256, sizes.latent
+        self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.latent
         self.shape = sizes.size, sizes.size, sizes.channels
         self._source, self._card = name_or_path, card
 

@@ -36,7 +36,7 @@ class PlainTarget(Reloaded, ModuleTarget):
 
     def __init__(self, name_or_path: str | Path, *, device: str = "cpu") -> None:
         card = checkpoint.read_card(name_or_path, PlainTargetCard)
-        self.name, self.fingerprint, self.device = card.name, card.sha256, device
+        self.name, self.fingerprint, self.device = card.name, card.fingerprint, device
         self.shape, self.activation, self.output = card.image_shape, card.activation, card.output
         self.classes = card.classes
         self._source, self._card = name_or_path, card
@@ -91,16 +91,18 @@ class PlainTarget(Reloaded, ModuleTarget):
         tensors, card = checkpoint.load(self._source, PlainTargetCard)
         if card.network not in PLAIN_NETWORKS:
             raise unknown("network", card.network, PLAIN_NETWORKS, CheckpointError)
-        try:
+        with checkpoint.fitting(card):
             network = PLAIN_NETWORKS[card.network](**card.arguments)
             known = network.state_dict()
             weights = {name: tensor for name, tensor in tensors.items() if "/" not in name}
             network.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in weights.items()})
-            scales = {layer: Scale.of(tensors, layer) for layer in card.layers}
-        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
+            scales = {layer: Scale.of(tensors, layer, units=shape[0]) for layer, shape in card.layers.items()}
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         responses = Responses.of_shipped(
             network, prepare=normalize, shape=self.shape, device=self.device, name=self.name
         )
+        with checkpoint.fitting(card):
+            for layer in (*card.layers, card.output):
+                if responses.layers[layer] != card.units[layer]:
+                    raise ValueError(f"{layer} has {responses.layers[layer]} units, not {card.units[layer]}")
         return responses, scales

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from amb.errors import CheckpointError
 from amb_problems.targets.spiking.architectures import SpikingResNet18, TargetNetwork
 
+LARGEST_SHIFT = 16
+"""Of a power of two: the finest and the coarsest grid of weights. Bounds on two of them fit in int64."""
+
 EXACT_UNITS = 1 << 24
 """Integers up to this one are exact in float32."""
 
@@ -145,6 +148,10 @@ def check_exact(layers: Mapping[str, ExactLayer]) -> None:
     """
     for name, layer in layers.items():
         bound = layer.bound()
+        if (largest := int(layer.shift.int().abs().max())) > LARGEST_SHIFT:
+            raise CheckpointError(
+                f"layer {name} has weights in units of 2^{largest} or 2^-{largest}; expected 2^{LARGEST_SHIFT} at most"
+            )
         if name.endswith(".conv2"):
             branch = layers.get(name.removesuffix("conv2") + "downsample.0")
             other = branch.shift if branch else torch.zeros_like(layer.shift)
@@ -189,19 +196,29 @@ def to_tensors(layers: Mapping[str, ExactLayer]) -> dict[str, Tensor]:
     }
 
 
-def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> dict[str, ExactLayer]:
+def from_tensors(tensors: Mapping[str, Tensor], grids: Mapping[str, Grid], network: nn.Module) -> dict[str, ExactLayer]:
     """What `to_tensors` wrote, checked.
 
+    Args:
+        tensors: the tensors by name.
+        grids: the input's values of every layer, by the layer's name.
+        network: a network with layers of these names and of the sizes that are expected.
+
     Raises:
-        CheckpointError: tensors that are missing, of the wrong type, or not exact.
+        CheckpointError: tensors that are missing, of the wrong type or size, or not exact.
     """
     layers = {}
     for name, grid in grids.items():
+        weight = network.get_submodule(name).weight
+        assert isinstance(weight, Tensor)
         for field, dtype in (("weight", torch.int8), ("shift", torch.int8), ("bias", torch.int32)):
             tensor = tensors.get(f"{name}.{field}")
-            if tensor is None or tensor.dtype != dtype:
-                actual = "nothing" if tensor is None else str(tensor.dtype)
-                raise CheckpointError(f"exact weights need {name}.{field} as {dtype}, found {actual}")
+            expected = weight.shape if field == "weight" else weight.shape[:1]
+            if tensor is None or tensor.dtype != dtype or tensor.shape != expected:
+                actual = "nothing" if tensor is None else f"{tensor.dtype} {list(tensor.shape)}"
+                raise CheckpointError(
+                    f"exact weights need {name}.{field} as {dtype} {list(expected)}, the card's shape, found {actual}"
+                )
         layers[name] = ExactLayer(tensors[f"{name}.weight"], tensors[f"{name}.shift"], tensors[f"{name}.bias"], grid)
     check_exact(layers)
     return layers

@@ -85,12 +85,14 @@ class ExactNetwork:
         network, arguments, frames = card.network, dict(card.arguments), card.frames
         lif = LIF(card.lif.decay, card.lif.threshold, card.lif.strict, card.lif.reset)
         layers = {layer: LayerInfo(*shape) for layer, shape in card.layers.items()}
-        try:
-            scales = {layer: Scale.of(tensors, layer) for layer in card.outputs}
-            built = build_network(network, arguments, lambda: LIFNeuron(lif))
-        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {error!r}") from error
-        weights = from_tensors(tensors, layer_grids(built))
+        with checkpoint.fitting(card):
+            scales = {layer: Scale.of(tensors, layer, units=shape[0]) for layer, shape in card.outputs.items()}
+            with torch.device("meta"):  # sizes only: a card may ask for any
+                built = build_network(network, arguments, lambda: LIFNeuron(lif))
+                found = describe(built)
+            if list(found.items()) != list(card.layers.items()):
+                raise ValueError(f"its layers are {dict(card.layers)}, those of its network {found}")
+        weights = from_tensors(tensors, layer_grids(built), built)
         shape = built.side, built.side, built.channels
         return cls(card.name, network, arguments, lif, frames, shape, layers, weights, scales, torch.device(device))
 

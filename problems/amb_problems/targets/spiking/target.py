@@ -51,7 +51,7 @@ class SpikingTarget(Reloaded, Target):
 
     def __init__(self, name_or_path: str | Path, *, device: str = "cpu") -> None:
         card = checkpoint.read_card(name_or_path, SpikingTargetCard)
-        self.name, self.fingerprint, self.device = card.name, card.sha256, device
+        self.name, self.fingerprint, self.device = card.name, card.fingerprint, device
         self.shape, self.activation, self.frames = card.image_shape, card.activation, card.frames
         self.spikes = {layer: card.frames * y * x for layer, (_, y, x) in card.layers.items()}
         self.classes = card.classes
