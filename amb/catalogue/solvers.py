@@ -152,6 +152,11 @@ def spec_of(cls: type[Solver], given: Mapping[str, object] = MappingProxyType({}
     return _with_options(plugin, cls, given.items())  # type: ignore[arg-type]
 
 
+def names_module(spec: str | Spec) -> bool:
+    """Whether a solver is named as ``module:Class``, which a file may not do: only its user may have it imported."""
+    return ":" in (spec if isinstance(spec, Spec) else Spec.parse(spec)).name
+
+
 def is_importable(spec: SolverSpec) -> bool:
     """Whether another process finds a solver's class by its name."""
     module, _, name = spec.spec.name.partition(":")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amb.catalogue.plugins import find, load_function, plugins
-from amb.catalogue.solvers import SolverSpec, resolve
+from amb.catalogue.solvers import SolverSpec, names_module, resolve
 from amb.errors import StudyError
 from amb.spec import split_specs
 from amb.study.environment import environment
@@ -56,9 +56,17 @@ class Baseline:
         """The solvers given and the baseline's own, and its problems, budget and seeds unless others are given.
 
         `find` finds a solver by its spec.
+
+        Raises:
+            StudyError: one of its solvers is named by its module and is not among the solvers given.
         """
         requested = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
         named = {str(find(spec)) for spec in requested}
+        if foreign := [spec for spec in self.solvers if names_module(spec) and spec not in named]:
+            raise StudyError(
+                f"{self.study.folder} names the solver {foreign[0]} by its module, and reading a study imports no "
+                "module that it names: name it yourself, as one of --solvers"
+            )
         all_solvers = [*requested, *(spec for spec in self.solvers if spec not in named)]
         settings = self.settings
         return (

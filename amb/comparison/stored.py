@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from amb.catalogue.given import Given
 from amb.catalogue.plugins import Plugin, plugins
 from amb.catalogue.problems import family, problem
-from amb.catalogue.solvers import SolverSpec, resolve
+from amb.catalogue.solvers import SolverSpec, names_module, resolve
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
 from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray, Space
@@ -141,8 +141,7 @@ def _stored_solver(study: AnyStudy, name: str) -> SolverSpec | None:
     manifest = study.manifest
     spec = Spec.parse(name)
     installed = None
-    # A name with a colon is a module's, which only its user may import.
-    if name not in manifest.settings.given and ":" not in spec.name and spec.name in plugins("solvers"):
+    if name not in manifest.settings.given and not names_module(spec) and spec.name in plugins("solvers"):
         installed = resolve(spec).cls.version
         if manifest.solvers.get(name) in (None, installed):
             return None

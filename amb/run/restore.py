@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from msgspec.structs import replace
 
-from amb.catalogue.solvers import SolverSpec
+from amb.catalogue.solvers import SolverSpec, names_module
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError, suggestion
 from amb.foreign import contained, in_a_line
@@ -79,7 +79,8 @@ def restore(
     with study.enter():
         watch = Watch(progress or NoProgress(), study.log)
         study.rewrite_manifest(lambda now: union([now, wanted]) if now.settings.solvers else wanted)
-        return _Restoration(published, study, cache(make_problem), find_solver, watch).carry_out(plans)
+        named = frozenset(solvers or ())
+        return _Restoration(published, study, cache(make_problem), find_solver, watch, named).carry_out(plans)
 
 
 def candidates_of(record: RunRecord, trace: Trace, problem: Problem, spec: SolverSpec) -> Trace:
@@ -108,7 +109,12 @@ def candidates_of(record: RunRecord, trace: Trace, problem: Problem, spec: Solve
         raise StudyError("the solver recommends a different candidate")
     if record.distinct is not None and distinct(candidates) != record.distinct:
         raise StudyError(f"{distinct(candidates)} of its candidates differ, but {record.distinct} did")
-    return Trace(candidates, trace.values, trace.clean, trace.batches)
+    whole = Trace(candidates, trace.values, trace.clean, trace.batches)
+    try:
+        record.check(whole)
+    except ValueError as cause:
+        raise StudyError(str(cause)) from cause
+    return whole
 
 
 class _Replay:
@@ -131,8 +137,9 @@ class _Restoration:
         make_problem: Callable[[str], Problem],
         find_solver: Callable[[str], SolverSpec],
         watch: Watch,
+        named: frozenset[str],
     ) -> None:
-        self._published, self._study, self._watch = published, study, watch
+        self._published, self._study, self._watch, self._named = published, study, watch, named
         self._make_problem, self._find_solver = make_problem, find_solver
         self._told: set[str] = set()
 
@@ -197,6 +204,8 @@ class _Restoration:
             raise StudyError("its candidates are those of several searches, recorded together")
         if record.status != "ok" or not record.recommended:
             raise StudyError("it failed")
+        if names_module(plan.solver) and plan.solver not in self._named:
+            raise StudyError("its solver is named by its module, which is imported only if you name it with --solvers")
         spec = self._find_solver(plan.solver)
         if spec.cls.version != plan.version:
             raise StudyError(

@@ -202,6 +202,8 @@ class PublishedStudy(Reloaded):
                 raise ValueError(f"{len(values)} candidates of {d} dimensions exceed the size limit")
             if (np.diff(queries, prepend=-1) < 1).any() or (queries >= len(values)).any():
                 raise ValueError("the queries whose candidates it keeps are not in order")
+            if np.setdiff1d(queries, improvements(values)).size:
+                raise ValueError("the queries whose candidates it keeps are not those at which it improved")
             clean = values.copy() if not cell["clean"].is_valid else _numbers(cell["clean"])
             candidates = np.full((len(values), d), -1, dtype=np.int64)
             candidates[queries] = _numbers(cell["candidates"]).reshape(-1, d)

@@ -300,6 +300,10 @@ class RunRecord:
             raise ValueError("the sizes of its batches are not positive or do not add up to its queries")
         if not self.queries == n == len(trace.values) == len(trace.clean):
             raise ValueError(f"its record says {self.queries} queries, its trace holds {n}")
+        if n > self.plan.budget or (self.status == "ok" and n < self.plan.budget and self.plan.recording is None):
+            raise ValueError(f"its record says {self.status} with a budget of {self.plan.budget}, its trace holds {n}")
+        if self.distinct is not None and not min(n, 1) <= self.distinct <= n:
+            raise ValueError(f"its record says that {self.distinct} of {n} candidates differ")
         if np.isinf(trace.values).any() or np.isinf(trace.clean).any():
             raise ValueError("it has infinite values")
         if len(self.recommended) not in (0, d):

@@ -3,11 +3,15 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -17,11 +21,13 @@ from amb.catalogue.plugins import find, load_file
 from amb.catalogue.problems import problem
 from amb.catalogue.solvers import resolve
 from amb.cli.app import app
-from amb.errors import SpecError
+from amb.errors import SpecError, StudyError
 from amb.run.restore import Restored, restore
-from amb.study.published import PublishedStudy, publish
+from amb.study.published import DICTIONARIES, SCHEMA, PublishedStudy, publish
 from amb.study.recording import Recording
+from amb.study.runs import RunPlan
 from amb.study.study import Study
+from amb.study.tables import write_table
 
 PROBLEMS = "toy/bowl/near/0..1"
 RUNS = 8
@@ -157,6 +163,67 @@ def test_runs_that_no_replay_can_prove_are_refused(made: Path, monkeypatch: pyte
     why = refusals(made)
     assert all(text in why[other.run_id] for text, other in others.items())
     assert sum(message.endswith("crasher #0 is not restored: it failed") for message in why.values()) == 1
+
+
+def edited(folder: Path, edit: Callable[[dict[str, Any], dict[str, Any]], object], solver: str = "climber") -> None:
+    """Change the record and the row of the runs of a solver in a published study, as any program may."""
+    file = folder / "published" / "runs.parquet"
+    rows = pq.read_table(file).to_pylist()
+    for row in rows:
+        record = json.loads(row["record"])
+        if record["plan"]["solver"] == solver:
+            edit(record, row)
+            row |= {"record": json.dumps(record), "key": RunPlan.from_content(record["plan"]).run_id}
+    write_table(file, pa.Table.from_pylist(rows, schema=SCHEMA), dictionaries=DICTIONARIES)
+
+
+def test_a_final_value_that_was_never_measured_is_refused_alone(made: Path) -> None:
+    """Once its candidate is known, the record contradicts the run's values; the other runs are restored."""
+
+    def raised(record: dict[str, Any], row: dict[str, Any]) -> None:
+        record["final"] += 0 if row["rows"] else 1
+
+    edited(made, raised)
+    assert restored(made) == Restored(restored=RUNS - 2, held=0, elsewhere=0, refused=2)
+    assert all("but the candidate was measured as" in why for why in refusals(made).values())
+
+
+def test_a_solver_that_is_named_by_its_module_is_not_imported(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that somebody sent must not decide what runs here; its user may name the solver."""
+    (made / "sent.py").write_text("from amb_solvers.search.random_search import *\nraise SystemExit('executed')")
+    monkeypatch.syspath_prepend(made)
+    edited(made, lambda record, _: record["plan"].update(solver="sent:Climber"))
+    assert restored(made) == Restored(restored=RUNS // 2, held=0, elsewhere=0, refused=RUNS // 2)
+    assert all("imported only if you name it with --solvers" in why for why in refusals(made).values())
+    manifest = made / "published" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"climber"', '"sent:Climber"'))
+    with pytest.raises(StudyError, match=r"names the solver sent:Climber by its module.*name it yourself"):
+        amb.compare("random", study=made / "mine", with_reference=made / "published")
+    assert "sent" not in sys.modules
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str]] = {
+    "more queries than the budget": (
+        lambda record, _: record["plan"].update(budget=29),
+        "ok with a budget of 29, .* 30",
+    ),
+    "fewer, and ok": (lambda record, _: record["plan"].update(budget=31), "ok with a budget of 31, .* 30"),
+    "too many distinct": (lambda record, _: record.update(distinct=31), "31 of 30 candidates differ"),
+    "none distinct": (lambda record, _: record.update(distinct=0), "0 of 30 candidates differ"),
+    "a value that was not the best": (
+        lambda _, row: row["values"].__setitem__(0, 99.0),
+        "not those at which it improved",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "why"), EDITS.values(), ids=EDITS)
+def test_a_published_run_that_contradicts_itself_is_damaged(
+    made: Path, edit: Callable[[dict[str, Any], dict[str, Any]], object], why: str
+) -> None:
+    edited(made, edit)
+    with pytest.raises(StudyError, match=f"damaged at run .*{why}.*get a new copy"):
+        list(PublishedStudy(made / "published").records())
 
 
 def test_the_command_says_what_it_did(made: Path) -> None:
