@@ -14,6 +14,7 @@ from typing import Any
 
 import nox
 import pytest
+from commands import command
 
 import amb
 
@@ -54,9 +55,7 @@ def test_commands_run(tmp_path: Path, page: str, fewest: int) -> None:
     assert len(lines) >= fewest
     for line in lines:
         words = shlex.split(line, comments=True)[1:]
-        done = subprocess.run(
-            [sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        done = command(*words, cwd=tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
@@ -64,9 +63,7 @@ def test_the_recording_of_several_neurons_runs(tmp_path: Path) -> None:
     """The one command of its page that takes no data and no hours."""
     (line,) = shell_lines(ROOT / "docs" / "guides" / "problems.md", "amb population ")
     words = shlex.split(line)[1:]
-    done = subprocess.run(
-        [sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = command(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "learn from all" in done.stdout
 

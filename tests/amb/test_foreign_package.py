@@ -1,12 +1,12 @@
 """A third party's package: built, installed next to amb, found by its entry point, and used."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import command
 
 from amb.testing.check import check_solver, passed
 
@@ -25,14 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def amb(*words: str, site: Path, cwd: Path) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "amb", *words],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    return command(*words, cwd=cwd, environment={"PYTHONPATH": str(site)}, check=True).stdout
 
 
 def test_it_is_listed_with_its_origin(site: Path, tmp_path: Path) -> None:

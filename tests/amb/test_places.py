@@ -1,11 +1,10 @@
 """Places and texts that users give: what cannot be used is refused in one line, and nothing else happens."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import command
 
 from amb.catalogue.plugins import load_file
 from amb.errors import PluginError, SpecError, StudyError
@@ -71,9 +70,7 @@ def test_a_title_that_is_not_utf8_is_refused_before_any_work(tmp_path: Path) -> 
 )
 def test_options_are_checked_before_hours_of_work(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "FILE").touch()
-    done = subprocess.run(
-        [sys.executable, "-m", "amb", *words], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = command(*words, cwd=tmp_path, seconds=60)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert any(word in done.stderr for word in ("curve-budget", "cannot write into", "minutes", "the seed"))

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import command
 from typer.testing import CliRunner
 
 import amb
@@ -256,13 +255,12 @@ def test_foreign_candidates_are_checked() -> None:
 
 def test_the_command_prints_what_sharing_saves(tmp_path: Path) -> None:
     """On a real network, as a table and as JSON; the second call runs nothing."""
-    command = [sys.executable, "-m", "amb", "population", "-s", "one-plus-lambda", "-p", "quick", "-b", "48"]
-    command += ["--seeds", "1", "--study", str(tmp_path)]
-    table = subprocess.run(command, capture_output=True, text=True, check=True)
+    words = ["population", "-s", "one-plus-lambda", "-p", "quick", "-b", "48", "--seeds", "1", "--study", tmp_path]
+    table = command(*words, check=True)
     assert "learn from all" in table.stdout
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
     assert len(files) == 36
-    printed = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
+    printed = json.loads(command(*words, "--json", check=True).stdout)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == files
     gain = {row["searches"]: row["gain"] for row in printed["gains"]}
     assert gain["recommend all"] > 0.05

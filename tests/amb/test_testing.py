@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from commands import command
 
 from amb import Problem, Solver, Space
 from amb.errors import SolverError
@@ -463,9 +464,13 @@ class TestBuiltIn(SolverConformance):
     solver = "random"
 
 
-def amb(*words: str, cwd: Path, command: tuple[str, ...] = ("amb", "check")) -> subprocess.CompletedProcess[str]:
+def check(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return command("check", *words, cwd=cwd, width=100)
+
+
+def run_pytest(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *command, *words],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -496,16 +501,16 @@ def folder(tmp_path: Path) -> Path:
 
 def test_amb_check_at_the_command_line(folder: Path) -> None:
     """Files, module:Class and names are checked; a broken rule makes the exit status 1."""
-    good = amb("good.py", "good:GoodOne", cwd=folder)
+    good = check("good.py", "good:GoodOne", cwd=folder)
     assert good.returncode == 0, good.stdout + good.stderr
     assert "good-one conforms: 31 held, 1 skipped" in good.stdout
     assert "good:GoodOne conforms" in good.stdout
-    bad = amb("bad-one", "random", "--plugin", "bad.py", cwd=folder)
+    bad = check("bad-one", "random", "--plugin", "bad.py", cwd=folder)
     assert bad.returncode == 1
     assert "broken" in bad.stdout
     assert "bad-one does not conform" in bad.stdout
     assert "random conforms" in bad.stdout
-    rows = json.loads(amb("--plugin", "bad.py", "--json", cwd=folder).stdout)
+    rows = json.loads(check("--plugin", "bad.py", "--json", cwd=folder).stdout)
     assert {"solver": "bad-one", "result": "broken"}.items() <= rows[2].items()
 
 
@@ -521,7 +526,7 @@ def test_amb_check_at_the_command_line(folder: Path) -> None:
 )
 def test_amb_check_refuses_in_one_line(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
     """Bad input ends in one line without a traceback."""
-    done = amb(*words, cwd=tmp_path)
+    done = check(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -529,9 +534,8 @@ def test_amb_check_refuses_in_one_line(words: tuple[str, ...], says: str, tmp_pa
 
 def test_pytest_s_option_adds_the_cases_and_nothing_without_it(folder: Path) -> None:
     """`pytest --amb-check` needs no test file; without the option the plug-in adds nothing."""
-    plain = ("pytest", "-q", "-p", "no:cacheprovider")
-    assert "no tests ran" in amb(cwd=folder, command=plain).stdout
-    done = amb("--amb-check", "good:GoodOne", "--amb-check", "bad:BadOne", cwd=folder, command=plain)
+    assert "no tests ran" in run_pytest(cwd=folder).stdout
+    done = run_pytest("--amb-check", "good:GoodOne", "--amb-check", "bad:BadOne", cwd=folder)
     assert done.returncode == 1
     assert "1 failed" in done.stdout
     assert "level 8" in done.stdout

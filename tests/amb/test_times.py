@@ -1,12 +1,10 @@
 """How long a suite takes here: measured when asked for, kept for this machine, and otherwise said to be unknown."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import command
 
 from amb.catalogue import times
 from amb.catalogue.overview import overview
@@ -67,9 +65,7 @@ def test_the_list_says_size_budget_and_time_without_breaking_a_word(width: str) 
 
 def listed(width: str) -> str:
     """What `amb problems list` prints, in one line; the lines fit the width."""
-    command = [sys.executable, "-m", "amb", "problems", "list"]
-    environment = {**os.environ, "COLUMNS": width}
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    printed = command("problems", "list", width=int(width), check=True).stdout
     assert max(map(len, printed.splitlines())) <= int(width)
     return " ".join(printed.split())
 

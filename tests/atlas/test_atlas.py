@@ -1,12 +1,11 @@
 """`amb atlas`: which units, an ordinary study underneath, and the same traces as single runs."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import command
 
 import amb
 from amb.atlas.make import atlas_of, plan_of, run
@@ -90,8 +89,7 @@ def test_an_atlas_grows_within_its_study(small: tuple[Request, Study]) -> None:
 
 def test_the_command_writes_a_page_that_needs_no_network(tmp_path: Path) -> None:
     words = "atlas mnist-snn --layers sn1,out --units 2 --solvers random --budget 20 --study s --json"
-    command = [sys.executable, "-m", "amb", *words.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = command(*words.split(), cwd=tmp_path, check=True)
     content = json.loads(done.stdout)
     page = (tmp_path / content["page"]).read_text(encoding="utf-8")
     assert "default-src 'none'" in page
@@ -124,8 +122,7 @@ def test_the_states_of_a_training_come_with_their_responses(name: str) -> None:
 def test_units_are_followed_through_the_training(tmp_path: Path) -> None:
     """The shipped states are searched in the same study, and their responses to natural images are shipped, too."""
     words = "atlas mnist-snn --layers out --units 1 --solvers random --budget 10 --history --study s --json"
-    command = [sys.executable, "-m", "amb", *words.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = command(*words.split(), cwd=tmp_path, check=True)
     layers = json.loads(done.stdout)["layers"]
     states = amb.target("mnist-snn").states()
     assert [row["target"] for row in layers] == ["mnist-snn", *(state.name for state in states)]

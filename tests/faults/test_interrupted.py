@@ -1,10 +1,9 @@
 """A study that was interrupted is reported: what is finished is compared, and how much is missing is said."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import command
 
 import amb
 from amb.errors import StudyError
@@ -22,10 +21,6 @@ def interrupted(folder: Path, *, keep) -> Path:  # type: ignore[no-untyped-def]
         if not keep(record.plan):
             study.run_file(record.plan.run_id).unlink()
     return folder
-
-
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "amb", *map(str, words)], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.usefixtures("toy")

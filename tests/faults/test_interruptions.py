@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import command
 
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
@@ -33,15 +34,16 @@ def problem(spec: str) -> FunctionProblem:
     return FunctionProblem(lambda rows: np.sin(rows).mean(axis=1), Space.uniform(6, 16), id=spec)
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize(
-    "words", [["solvers", "list"], ["report", "st"], ["lab", "next", "lab"]], ids=lambda words: words[0]
-)
-def test_a_signal_ends_any_command_in_one_line(tmp_path: Path, words: list[str], name: str) -> None:
+    ("words", "name"),
+    [("solvers list", "SIGINT"), ("solvers list", "SIGTERM"), ("solvers list", "SIGHUP"), ("report st", "SIGINT"),
+     ("lab next lab", "SIGTERM")],
+)  # fmt: skip
+def test_a_signal_ends_any_command_in_one_line(tmp_path: Path, words: str, name: str) -> None:
     """Here while a plug-in is loaded, with the status that shells count."""
     (tmp_path / "waits.py").write_text(WAITS)
     process = subprocess.Popen(
-        [*AMB, *words, "--plugin", "waits.py"],
+        [*AMB, *words.split(), "--plugin", "waits.py"],
         cwd=tmp_path,
         env={**os.environ, "AMB_TEST_LOADS": str(tmp_path / "loads")},
         stdout=subprocess.PIPE,
@@ -89,13 +91,7 @@ def test_the_bench_s_own_exceptions_are_a_solver_s_failure(tmp_path: Path, limit
 def test_a_solver_that_closes_the_streams_loses_no_result(tmp_path: Path, solver: str) -> None:
     """Its run and those of others are printed, and no print gets into a journal that took the descriptor's number."""
     words = ["run", "-s", f"{solver},random", "-p", "toy/bowl/near/0", "-b", "12", "--seeds", "1", "--study", "st"]
-    done = subprocess.run(
-        [*AMB, *words, "--plugin", str(TOY), "--plugin", str(ROGUES), "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command(*words, "--plugin", TOY, "--plugin", ROGUES, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert solver in done.stdout
@@ -123,15 +119,14 @@ def test_output_that_a_full_disk_refuses_is_told_in_one_line(words: str) -> None
 
 def test_a_terminal_without_a_width_shows_what_is_printed() -> None:
     """Serial consoles and containers export COLUMNS=0."""
-    environment = {**os.environ, "COLUMNS": "0"}
-    done = subprocess.run([*AMB, "solvers", "list"], env=environment, capture_output=True, text=True, check=False)
+    done = command("solvers", "list", width=0)
     assert re.search(r"^ *random ", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("solver", "says"), [("amb:Solver", "does not define"), ("amb:Space", "is not a subclass")])
 def test_a_class_that_is_no_solver_is_refused(tmp_path: Path, solver: str, says: str) -> None:
     words = ["run", "-s", solver, "-p", "toy/bowl/near/0", "--study", "st", "--plugin", str(TOY)]
-    done = subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command(*words, cwd=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert says in done.stderr
     assert not (tmp_path / "st").exists()
@@ -141,7 +136,7 @@ def test_a_class_that_is_no_solver_is_refused(tmp_path: Path, solver: str, says:
 def test_an_error_of_a_solver_s_creation_names_the_solver(tmp_path: Path, isolate: bool) -> None:
     words = ["run", "-s", "random,refuses-option", "-p", "toy/bowl/near/0", "--study", "st"]
     words += ["--plugin", str(TOY), "--plugin", str(ROGUES), *["--isolate"] * isolate]
-    done = subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "amb: refuses-option: k must be odd"
 
@@ -162,9 +157,7 @@ def test_a_network_that_forks_leaves_no_second_bench(tmp_path: Path) -> None:
         "--study",
         "st",
     ]
-    done = subprocess.run(
-        [*AMB, *words, "--plugin", "forks.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = command(*words, "--plugin", "forks.py", cwd=tmp_path, seconds=120)
     assert done.returncode == 0, done.stderr
     assert [record.status for record, _ in Study(tmp_path / "st").records()] == ["ok"] * 4
 
@@ -191,8 +184,7 @@ class ForkingFamily(Family):
 
 
 def test_a_plan_for_too_many_seeds_is_refused_at_once() -> None:
-    words = [*AMB, "plan", "--difference", "0.05", "--seeds", "1000000000"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = command("plan", "--difference", "0.05", "--seeds", "1000000000", seconds=120)
     assert (done.returncode, done.stderr) == (2, "amb: --seeds must be at most 100,000, got 1,000,000,000\n")
 
 
@@ -204,7 +196,7 @@ def test_closed_descriptors_of_the_bench_end_in_a_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 2)
     words[2] = "random"
-    assert subprocess.run([*AMB, *words], cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert command(*words, cwd=tmp_path).returncode == 0
 
 
 def test_warnings_stay_warnings_whatever_a_plug_in_declares(tmp_path: Path) -> None:

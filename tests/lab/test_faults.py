@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import command
 
 from amb.errors import LabError
 from amb.lab.journal import FILE
@@ -101,9 +102,7 @@ def test_an_experiment_never_starts_over_by_a_journal_that_is_not_its_own(folder
     file = csv_file(folder.parent / "r.csv", [])
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for words in (["next", str(folder)], ["tell", str(folder), str(file)], ["status", str(folder)]):
-        refused = subprocess.run(
-            [sys.executable, "-m", "amb", "lab", *words], capture_output=True, text=True, check=False
-        )
+        refused = command("lab", *words)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert " ".join(refused.stderr.split()).startswith("amb: ")
         assert "restore the file from a backup" in " ".join(refused.stderr.split())

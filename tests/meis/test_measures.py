@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import command
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
@@ -268,8 +268,7 @@ def test_without_responses_to_the_data_set_the_note_says_what_to_do(tmp_path: Pa
 
 
 def test_the_command_writes_tables_and_valid_json(study: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "amb", "analyse", str(study), "--out", str(tmp_path / "o"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = command("analyse", study, "--out", tmp_path / "o", "--json", check=True)
     content = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert [row["layer"] for row in content["layers"]] == ["sn1", "out"]
     assert len(pd.read_csv(tmp_path / "o" / "meis.csv")) == 12

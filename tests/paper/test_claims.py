@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from accessibility import need_chromium, violations_of
+from commands import command
 
 from amb.paper.effort import EFFORTS
 from amb.paper.layer_claims import dip, farther, growth
@@ -143,8 +143,7 @@ def test_the_command_ends_with_a_page_that_a_browser_shows(tmp_path: Path) -> No
     """`amb paper --effort quick`, with fewer units and queries, writes verdicts and figures 5 to 11."""
     need_chromium()
     words = "paper --effort quick --network snn-cnn --units 5 --budget 20 --curve-budget 30 --study p --json"
-    command = [sys.executable, "-m", "amb", *words.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = command(*words.split(), cwd=tmp_path, check=True)
     content = json.loads(done.stdout)
     verdicts = [row["verdict"] for row in content["claims"]]
     assert len(verdicts) == 13
@@ -167,6 +166,6 @@ def test_without_generators_the_command_takes_one_that_fits(tmp_path: Path) -> N
     words = (
         "paper --effort quick --network mnist-snn --units 1 --budget 5 --curve-budget 5 --study p --json --generators ,"
     )
-    done = subprocess.run([sys.executable, "-m", "amb", *words.split()], cwd=tmp_path, capture_output=True, text=True)
+    done = command(*words.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "p" / "paper.html").exists()
