@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections import defaultdict
@@ -60,6 +61,31 @@ def test_every_import_is_declared() -> None:
     """By a dependency, or by the extra without which that code says what is missing."""
     undeclared = {name: files for name, files in imported().items() if name not in CORE | ANY_EXTRA | GIVEN}
     assert not undeclared
+
+
+IMPORTS = """
+import sys
+from importlib import import_module
+from pkgutil import walk_packages
+
+sys.modules.update(dict.fromkeys(sys.argv[1].split(",")))  # None: as if it were not installed
+for package in sys.argv[2].split(","):
+    for module in walk_packages(import_module(package).__path__, f"{package}."):
+        try:
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+        except ImportError as error:
+            print(module.name, error)
+"""
+
+
+def test_every_module_is_imported_without_any_extra() -> None:
+    """But for the one that only wraps the authors' package: what needs an extra imports it when it is used."""
+    distributions = packages_distributions()
+    extras = [top for top, names in distributions.items() if {normalized(name) for name in names} & (ANY_EXTRA - CORE)]
+    words = [",".join(["protes", "jax", *extras]), ",".join(Path(package).name for package in PACKAGES)]
+    told = subprocess.run([sys.executable, "-c", IMPORTS, *words], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in told.splitlines()] == ["amb_solvers.tensor_train.protes_package"], told
 
 
 def test_every_dependency_is_imported() -> None:

@@ -38,7 +38,19 @@ def test_nothing_can_be_written_outside_one_folder(tmp_path: Path, mounted: bool
         assert str((tmp_path / "inside" / "written").stat().st_uid) == FOREIGN
 
 
+def test_a_plug_in_is_compared_there(tmp_path: Path) -> None:
+    """The study, its journals, tables and figures: all go into the one folder, and nothing asks for another."""
+    words = ["--solvers", "random,climber", "--problems", "toy/bowl/near/0..1", "--budget", "20", "--seeds", "1"]
+    done = confined(tmp_path, "-m", "amb", "compare", *words, "--plugin", str(ROOT / "tests" / "plugins" / "toy.py"))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "climber" in done.stdout
+    assert (tmp_path / "amb-study" / "report" / "convergence.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
 def test_the_demo_runs_there(tmp_path: Path) -> None:
+    """Where nothing can be stored, its networks' loops are compiled each time."""
     done = confined(tmp_path, "-m", "amb", "demo")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

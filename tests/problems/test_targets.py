@@ -111,19 +111,19 @@ def test_spikes_are_the_frameworks_own_frame_by_frame(target: ExactNetwork) -> N
 
 def test_a_count_depends_on_its_own_image_alone(target: ExactNetwork) -> None:
     """Alone, in a batch, at any position, on one thread or two: the same counts and scores, bit for bit."""
-    images, units = stimuli(4, 1, target.shape), everything(target)
-    together, scores = target.counts(images, units), target.class_scores(images)
+    images, units = stimuli(3, 1, target.shape), everything(target)
+    together, scores = target.counts(images, units), target.class_scores(images[1:])
     backwards = target.counts(images[::-1], units)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        alone = target.counts(images[2:3], units)
-        assert np.array_equal(scores[2:3], target.class_scores(images[2:3]))
+        alone = target.counts(images[2:], units)
+        assert np.array_equal(scores[1:], target.class_scores(images[2:]))
     finally:
         torch.set_num_threads(threads)
     for layer, counts in together.items():
         assert np.array_equal(counts[::-1], backwards[layer])
-        assert np.array_equal(counts[2:3], alone[layer])
+        assert np.array_equal(counts[2:], alone[layer])
 
 
 def test_imagenets_stem_is_the_papers_geometry() -> None:
