@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from amb.clock import CLOCK
 from amb.contracts.conditions import Conditions
 from amb.contracts.noise import Noise, Queries
-from amb.contracts.returned import Attribute, is_text, numbers
+from amb.contracts.returned import Attribute, is_column, is_text, numbers
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import RenderedView, View, draw_levels, drawn
 from amb.errors import PluginError, SpecError
@@ -51,7 +51,13 @@ class Evaluation:
                     f"{len(problems)} problems"
                 )
             rows = zip(problems, batches, column, strict=True)
-            columns.append([numbers(values, (len(batch),), f"{one.id}: {name}") for one, batch, values in rows])
+            columns.append(
+                [
+                    # Nearly all are, and to call `numbers` for one value takes as long as all else that is done for it.
+                    values if is_column(values, len(batch)) else numbers(values, (len(batch),), f"{one.id}: {name}")
+                    for one, batch, values in rows
+                ]
+            )
         for name in ("generator_seconds", "target_seconds"):
             spent = getattr(self, name)
             if isinstance(spent, bool) or not isinstance(spent, int | float | np.number) or not 0 <= spent < np.inf:

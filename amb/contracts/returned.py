@@ -8,13 +8,15 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amb.contracts.space import FloatArray
 from amb.errors import PluginError
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 def as_numbers(values: ArrayLike) -> FloatArray:
@@ -40,6 +42,11 @@ def is_masked(values: object) -> bool:
     """Whether values are a masked array, or hold one: numpy reads the data behind the mask, which are no values."""
     inner = values if isinstance(values, list | tuple) else ()
     return np.ma.isMaskedArray(values) or any(np.ma.isMaskedArray(one) for one in inner)
+
+
+def is_column(values: object, rows: int) -> TypeGuard[FloatArray]:
+    """Whether values are float64[rows] already and no masked array, so that `numbers` would return them as they are."""
+    return type(values) is np.ndarray and values.dtype == _FLOAT64 and values.shape == (rows,)
 
 
 def numbers(values: object, shape: tuple[int, ...], source: str) -> FloatArray:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from amb.clock import CLOCK
 from amb.contracts import returned
@@ -113,7 +114,7 @@ class NetworkProblem(Problem):
             words.append(repr(encoding))
         self.fingerprint = sha256(" ".join(words).encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def group(self) -> str:
         """All problems of one pair are evaluated together; two networks that share a name are two pairs."""
         return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
@@ -153,11 +154,13 @@ class NetworkProblem(Problem):
         generator_seconds = target_seconds = 0.0
         if alone:
             units = [(members[i].layer, members[i].units[0]) for i in alone for _ in batches[i]]
-            latents = np.concatenate([members[i].grid.latents_checked(batches[i]) for i in alone])
+            latents = _latents([members[i].grid for i in alone], [batches[i] for i in alone])
             responses = present(pair.generator, pair.target, latents, units, device=pair.device)
             generator_seconds, target_seconds = responses.generator_seconds, responses.target_seconds
-            ends = np.cumsum([len(batches[i]) for i in alone])[:-1]
-            values.update(zip(alone, np.split(responses.activations, ends), strict=True))
+            first = 0
+            for i in alone:
+                values[i] = responses.activations[first : first + len(batches[i])]
+                first += len(batches[i])
         for i in set(range(len(members))) - set(alone):
             start = CLOCK.now()
             images = members[i].images(batches[i])
@@ -183,12 +186,13 @@ class NetworkProblem(Problem):
         """Activations for images, float64[n]."""
         return _mean(_responses(self.pair.target, images, [(self.layer, unit) for unit in self.units]))
 
-    @usual_torch()
     def _responses(self, candidates: IntArray, values: FloatArray, queries: Queries) -> FloatArray:
         """The responses to random frames, if there are any."""
-        if self.encoding is None:
-            return values
-        target, encoding, images = self.pair.target, self.encoding, self.images(candidates)
+        return values if self.encoding is None else self._responses_to_frames(self.encoding, candidates, queries)
+
+    @usual_torch()
+    def _responses_to_frames(self, encoding: Encoding, candidates: IntArray, queries: Queries) -> FloatArray:
+        target, images = self.pair.target, self.images(candidates)
         assert isinstance(target, SeesFrames)
         number = target.frames or 1
 
@@ -280,6 +284,13 @@ class NetworkProblem(Problem):
             **self.pair.facts(),
             "checkpoints": ", ".join(self.pair.fingerprints),
         }
+
+
+def _latents(grids: Sequence[Grid], batches: Sequence[IntArray]) -> NDArray[np.float32]:
+    """The latents of checked batches, one after another, float32[n, d]."""
+    if all(grid is grids[0] for grid in grids):  # one look-up for all
+        return grids[0].latents_checked(np.concatenate(batches))
+    return np.concatenate([grid.latents_checked(batch) for grid, batch in zip(grids, batches, strict=True)])
 
 
 def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:
