@@ -68,19 +68,17 @@ class Journal:
 
     def _begin(self, temporary: Path, d: int, known: Known | None, plan: RunPlan | None) -> None:
         try:
-            self._file = temporary.open("w+b")
+            self._file = temporary.open("w+b", buffering=0)
             header = {"journal": FORMAT, "d": d, "plan": None if plan is None else asdict(plan)}
             line = json.dumps(header).encode() + b"\n"
-            self._file.write(line)
             self._sum = zlib.crc32(line)
             if known is None or not len(known.trace):  # there is nothing yet that a power failure could take
-                self._file.flush()
+                self._write(line)
                 os.replace(temporary, self.path)
                 return
             ends = np.cumsum(known.trace.batches)
-            for start, end in zip(ends - known.trace.batches, ends, strict=True):
-                self._write(*known.trace.rows(start, end), known.seconds, continues=False)
-            self._file.flush()
+            batches = map(known.trace.rows, ends - known.trace.batches, ends)
+            self._write(b"".join((line, *(self._frame(*rows, known.seconds, continues=False) for rows in batches))))
             os.fsync(self._file.fileno())
             rename(temporary, self.path)
         except OSError as cause:
@@ -108,8 +106,7 @@ class Journal:
             StudyError: the disk is full.
         """
         try:
-            self._write(candidates, values, clean, seconds, continues=continues)
-            self._file.flush()
+            self._write(self._frame(candidates, values, clean, seconds, continues=continues))
         except OSError as cause:
             raise self._failed(cause) from cause
 
@@ -120,7 +117,6 @@ class Journal:
             StudyError: it cannot be read, or another program has changed it.
         """
         try:
-            self._file.flush()
             descriptor = self._file.fileno()
             os.lseek(descriptor, 0, os.SEEK_SET)
             parsed = _parse(b"".join(iter(lambda: os.read(descriptor, MEBIBYTE), b"")))
@@ -148,9 +144,16 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _write(
+    def _write(self, content: bytes) -> None:
+        """Hand bytes to the operating system, which takes fewer than it is given from a disk that is nearly full."""
+        written = self._file.write(content)
+        while written < len(content):
+            written += self._file.write(content[written:])
+
+    def _frame(
         self, candidates: IntArray, values: FloatArray, clean: FloatArray, seconds: Seconds, *, continues: bool
-    ) -> None:
+    ) -> bytes:
+        """A batch as it is written next."""
         payload = b"".join(
             (
                 _NOTE.pack(len(values), continues, seconds.solver, seconds.generator, seconds.target),
@@ -161,7 +164,7 @@ class Journal:
         )
         self._rows += len(values)
         self._sum = zlib.crc32(payload, self._sum)
-        self._file.write(_FRAME.pack(len(payload), self._sum) + payload)
+        return _FRAME.pack(len(payload), self._sum) + payload
 
     def _failed(self, cause: OSError) -> StudyError:
         return StudyError(

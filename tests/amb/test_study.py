@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,22 @@ def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
         back = read_journal(tmp_path / "j.journal")
     assert back is not None
     assert same(back.known.trace, trace)
+
+
+def test_a_batch_is_whole_where_the_system_takes_a_part_of_it_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a disk that is nearly full, or interrupted by a signal."""
+
+    class Reluctant(FileIO):
+        def write(self, content: bytes) -> int:  # type: ignore[override]
+            return super().write(content[:7])
+
+    monkeypatch.setattr(Path, "open", lambda path, mode, buffering: Reluctant(path, mode))
+    trace = trace_of([2, 3])
+    with Journal(tmp_path / "j.journal", 3, Known(trace.first(2))) as journal:
+        journal.append(*trace.rows(2, 5))
+        assert same(journal.trace(), trace)
 
 
 def test_a_longer_run_answers_for_a_shorter_plan(tmp_path: Path) -> None:
