@@ -90,12 +90,13 @@ def write_run(path: Path, record: RunRecord, trace: Trace) -> None:
         if low < 0:
             raise ValueError("it lacks candidates")
         check_size(trace.candidates.shape[1], max(high, *record.recommended, 0) + 1, len(trace))
-        RunRecord.from_json(record.to_json())
+        text = record.to_json()
+        RunRecord.from_json(text)
         record.check(trace)
     except (ValueError, TypeError) as cause:
         raise StudyError(f"the run {record.plan.name[:200]} cannot be stored: {cause}") from cause
     batch = to_batch(trace.candidates, trace.values, trace.clean)
-    metadata = {"amb.record": record.to_json(), "amb.batches": json.dumps(trace.batches.tolist())}
+    metadata = {"amb.record": text, "amb.batches": json.dumps(trace.batches.tolist())}
     table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
     write_table(path, table)
 
