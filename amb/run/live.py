@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from amb.activation import as_activations
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.clock import CLOCK
 from amb.contracts.noise import Queries
@@ -28,6 +27,8 @@ from amb.study.study import Study
 T = TypeVar("T")
 Rows = tuple[IntArray, FloatArray, FloatArray]
 
+_NOTHING: FloatArray = np.empty(0)
+
 
 class LiveRun:
     """Advances one run batch by batch: `ask`, then `keep` what was measured and `learn` from it, or `fail`.
@@ -40,7 +41,6 @@ class LiveRun:
         status: None, unless the run has stopped before its budget was spent.
         message: why it stopped.
         queries: candidates observed so far; `replayed`, how many of them were known already.
-        seconds: what the run has cost so far, over all processes.
         best: the best value observed so far, or minus infinity.
     """
 
@@ -80,12 +80,13 @@ class LiveRun:
             if longer:
                 study.keep_copy(plan)
             known = Known(Trace.empty(problem.space.d))
-        self.seconds = known.seconds
+        self._solver_seconds = known.seconds.solver
+        self._generator_seconds, self._target_seconds = known.seconds.generator, known.seconds.target
         self._replaying = True
         start = CLOCK.now()
         self._guard(self._make_solver)
         if not len(known.trace):  # otherwise it has been charged already
-            self.seconds += Seconds(solver=CLOCK.since(start))
+            self._charge(start)
         self._replay(known.trace)
         self._replaying = False
         if self.status is not None:
@@ -98,11 +99,17 @@ class LiveRun:
         return self.status is not None or self.queries >= self.plan.budget
 
     @property
+    def seconds(self) -> Seconds:
+        """What the run has cost so far, over all processes."""
+        return Seconds(self._solver_seconds, self._generator_seconds, self._target_seconds)
+
+    @property
     def next_queries(self) -> Queries:
         """Which queries of the run the candidates of `ask` are."""
         known = self._batches if self._head is None else [*self._batches, self._head]
         first = self.queries + (len(self._head[1]) if self._head else 0)
-        return Queries(self.plan.noise_stream, first, _latest(known, self.problem.memory))
+        memory = self.problem.memory
+        return Queries(self.plan.noise_stream, first, _latest(known, memory) if memory else _NOTHING)
 
     def ask(self) -> IntArray | None:
         """The candidates to measure next, or None if the solver failed."""
@@ -123,12 +130,12 @@ class LiveRun:
         """Write the values of the candidates that were asked to disk; then call `learn`.
 
         Args:
-            candidates, values, clean: the rows that `ask` returned, and what was measured.
+            candidates, values, clean: the rows that `ask` returned, and the activations that were measured; nothing
+                else may change them.
             generator, target: seconds of evaluation that these candidates cost.
         """
-        # Copies: a problem may use its arrays again.
-        values, clean = as_activations(values), as_activations(clean)
-        self.seconds += Seconds(generator=generator, target=target)
+        self._generator_seconds += generator
+        self._target_seconds += target
         new: Rows = (candidates, values, clean)
         if self._journal is None:
             earlier = self._batches if self._head is None else [*self._batches, self._head]
@@ -136,23 +143,27 @@ class LiveRun:
             self._journal = self._study.journal(self.plan, self.problem.space.d, known)
         self._journal.append(*new, self.seconds, continues=self._head is not None)
         self._kept = new if self._head is None else _joined([self._head, new])
+        self._batches = _tail(self._batches, self.problem.memory)  # the journal holds the others
 
-    def learn(self, *, ask: bool) -> None:
+    def learn(self, start: float, *, ask: bool) -> float:
         """Pass the values that were kept to the solver.
 
         Args:
+            start: what the clock shows now.
             ask: let the solver, whose data are in the processor's caches now, ask for its next candidates as well.
+
+        Returns:
+            What it shows afterwards. The next run can start there: to read it takes longer than all that is done in
+            between.
         """
         assert self._kept is not None
         kept, self._kept = self._kept, None
-        start = CLOCK.now()
         self._learn(*kept)
         if ask and not self.done:
             if self._limits.timeout is not None:  # what is left of it depends on what was charged
                 start = self._charge(start)
             self._ask()
-        self._charge(start)
-        self._batches = _tail(self._batches, self.problem.memory)  # the journal holds the others
+        return self._charge(start)
 
     def fail(self, cause: BaseException) -> None:
         """End the run: its candidates could not be measured."""
@@ -222,8 +233,8 @@ class LiveRun:
 
     def _charge(self, start: float) -> float:
         """Charge the solver for the time since `start` of the clock; returns the present."""
-        end, spent = max(start, CLOCK.now()), self.seconds
-        self.seconds = Seconds(spent.solver + end - start, spent.generator, spent.target)
+        end = max(start, CLOCK.now())
+        self._solver_seconds += end - start
         return end
 
     def _ask(self) -> None:

@@ -4,7 +4,12 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
+
+from amb.activation import as_activations
+from amb.clock import CLOCK
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation
 from amb.contracts.space import FloatArray, IntArray
@@ -14,8 +19,7 @@ from amb.run.evaluation_thread import EvaluationThread
 from amb.run.live import LiveRun
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """Candidates that a run asks for, and which of its queries they are."""
 
     run: LiveRun
@@ -23,8 +27,7 @@ class Asked:
     queries: Queries
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """The values of a run's candidates and their share of the batch's seconds."""
 
     values: FloatArray
@@ -140,8 +143,9 @@ class Lockstep:
                     target=outcome.target_seconds,
                 )
                 learning.append(one.run)
+        clock = CLOCK.now()
         for run in learning:
-            run.learn(ask=ask)
+            clock = run.learn(clock, ask=ask)
         for run in flight.runs:
             if run.done:
                 finished(run)
@@ -172,12 +176,15 @@ def _outcomes(group: list[Asked]) -> list[Outcome]:
         if len(group) == 1:
             return [(group[0], cause)]
         return [outcome for one in group for outcome in _outcomes([one])]
-    total = sum(len(one.candidates) for one in group)
+    # Copies, since a problem may use its arrays again; of all at once, since most runs have a few values.
+    values, clean = (as_activations(np.concatenate(column)) for column in (evaluation.values, evaluation.clean))
     outcomes: list[Outcome] = []
-    for one, values, clean in zip(group, evaluation.values, evaluation.clean, strict=True):
-        share = len(one.candidates) / total
+    end = 0
+    for one in group:
+        start, end = end, end + len(one.candidates)
+        share = (end - start) / len(values)
         seconds = evaluation.generator_seconds * share, evaluation.target_seconds * share
-        outcomes.append((one, Measured(values, clean, *seconds)))
+        outcomes.append((one, Measured(values[start:end], clean[start:end], *seconds)))
     return outcomes
 
 

@@ -23,7 +23,9 @@ class UnderWay(Protocol):
     queries: int
     replayed: int
     best: float
-    seconds: Seconds
+
+    @property
+    def seconds(self) -> Seconds: ...
 
 
 @dataclass

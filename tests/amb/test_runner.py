@@ -1,15 +1,18 @@
 import dataclasses
 import gc
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
 from interrupting import interrupt
 
 from amb import FunctionProblem, Space
+from amb.catalogue.solvers import SolverSpec, resolve
 from amb.comparison.compare import compare
 from amb.errors import SolverError
 from amb.run.execute import execute
+from amb.run.limits import Limits
 from amb.run.live import LiveRun
 from amb.run.plan import make_plan
 from amb.study.journal import read_journal
@@ -154,7 +157,6 @@ def test_failed_queries_are_recorded_and_survived(tmp_path: Path, toy: Path) -> 
 
 def test_what_is_compiled_once_is_charged_to_no_run(tmp_path: Path, toy: Path) -> None:
     """A problem is warmed up once, before its first query and outside the meter, without measuring anything."""
-    from time import sleep
 
     class Cold(FunctionProblem):
         warmed = 0
@@ -274,12 +276,39 @@ def test_all_values_of_a_batch_are_on_disk_before_the_first_solver_learns(
     study, seen = Study(tmp_path), []
     learn = LiveRun.learn
 
-    def learning(run: LiveRun, *, ask: bool) -> None:
+    def learning(run: LiveRun, start: float, *, ask: bool) -> float:
         contents = [read_journal(study.journal_file(plan.run_id)) for plan in plans]
         seen.append([0 if one is None else len(one.known.trace) for one in contents])
-        learn(run, ask=ask)
+        return learn(run, start, ask=ask)
 
     monkeypatch.setattr(LiveRun, "learn", learning)
     plans = plans_for(3, ("random[k=1]",), 2)
     execute(plans, study, Laboratory(), overlap=False)
     assert seen[:8] == [[1] * 4] * 4 + [[2] * 4] * 4
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_no_run_in_lockstep_is_charged_for_another_ones_solver_nor_for_the_evaluation(
+    tmp_path: Path, timeout: float | None
+) -> None:
+    quick = resolve("random[k=1]")
+
+    class Pensive(quick.cls):  # type: ignore[name-defined,misc]
+        def tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
+            sleep(0.02)
+            super().tell(candidates, values)
+
+    def respond(candidates: np.ndarray) -> np.ndarray:
+        sleep(0.02)
+        return candidates.mean(axis=1)
+
+    def find(spec: str) -> SolverSpec:
+        return SolverSpec(quick.spec, Pensive, quick.plugin) if spec == "pensive" else quick
+
+    plans = [RunPlan(f"p/q/r/{unit}", "print", ("pensive", "quick")[unit % 2], "1", 0, 5) for unit in range(4)]
+    study = Study(tmp_path)
+    limits = Limits(timeout=timeout)
+    problem = lambda spec: FunctionProblem(respond, SPACE, id=spec)  # noqa: E731
+    execute(plans, study, problem, find_solver=find, overlap=False, limits=limits)
+    seconds = [run[0].solver_seconds for plan in plans if (run := study.load(plan)) is not None]
+    assert min(seconds[::2]) > 5 * max(seconds[1::2])
