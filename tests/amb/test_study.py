@@ -140,7 +140,7 @@ def test_a_damaged_run_file_is_named(tmp_path: Path, byte: int) -> None:
 
 
 def test_a_run_under_another_name_is_refused(tmp_path: Path) -> None:
-    study, trace = Study(tmp_path), trace_of([5])
+    study, trace = Study(tmp_path), trace_of([10])
     study.save(record_of(trace), trace)
     other = dataclasses.replace(PLAN, seed=7)
     (tmp_path / "runs" / f"{PLAN.run_id}.parquet").rename(tmp_path / "runs" / f"{other.run_id}.parquet")
