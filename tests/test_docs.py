@@ -209,6 +209,49 @@ def test_the_gate_runs_the_readmes_test_command(sessions: dict[str, Any]) -> Non
     assert re.fullmatch(r"python3 -m venv .venv && .+ install .+ && .+ -m pytest .*", command)
 
 
+FAKE_PYTHON = """#!/bin/sh
+mkdir -p "$3/bin"
+printf '#!/bin/sh\n' > "$3/bin/pip"
+cp "$FAKE_NOX" "$3/bin/nox"
+chmod +x "$3/bin/pip" "$3/bin/nox"
+"""
+FAKE_NOX = """#!/bin/sh
+if [ "$1" = --list ]; then
+  for name in $SESSIONS; do echo "* $name -> What it checks."; done
+  echo "- other -> What is not asked for."
+  exit
+fi
+echo "ran ${*#*--sessions}"
+case "$*" in *"$FAILS"*) echo "1 failed in 1.0s"; exit 3;; esac
+echo "2 passed in 1.0s"
+"""
+
+
+@pytest.mark.parametrize(("fails", "status"), [("none", 0), ("tests", 3), ("core", 3)])
+def test_the_gate_runs_every_session_and_fails_with_any(
+    tmp_path: Path, sessions: dict[str, Any], fails: str, status: int
+) -> None:
+    """In two lines that run side by side; whatever they end with, the temporary folder is removed."""
+    fakes = {"python3": FAKE_PYTHON, "nox": FAKE_NOX, "chromium": "#!/bin/sh\n", "octave-cli": "#!/bin/sh\n"}
+    for name, text in fakes.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "temporary").mkdir()
+    asked = nox.options.sessions
+    settings = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path / "temporary"),
+        "FAKE_NOX": str(tmp_path / "nox"), "SESSIONS": " ".join(asked), "FAILS": fails,
+    }  # fmt: skip
+    done = subprocess.run(
+        [ROOT / ".ci" / "run"], env=os.environ | settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    ran = " ".join(re.findall(r"^ran (?:.*--sessions )?(.*)$", done.stdout, re.MULTILINE)).split()
+    assert sorted(ran) == sorted(asked)
+    assert done.stdout.count("2 passed") == 2 * (2 if status == 0 else 1), "the counts are printed again at the end"
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_the_gate_works_in_a_copy_without_an_environment(sessions: dict[str, Any]) -> None:
     """So that the README's command can make `.venv` there, and the `.venv` of the checkout stays as it is."""
     copy = sessions["checkout"]()
