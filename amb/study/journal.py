@@ -192,6 +192,36 @@ class JournalContent:
         return self.plan is None or self.plan.run_id == path.stem
 
 
+def is_damaged(path: Path) -> bool:
+    """Whether a journal holds a batch that cannot be used, since its bytes have changed.
+
+    A process that dies leaves a whole first line and a torn last frame at most; that is no damage.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        content = read_bytes(path, LARGEST)
+    except FileNotFoundError:
+        return False
+    end = content.find(b"\n", 0, LONGEST_LINE) + 1
+    total = zlib.crc32(content[:end])
+    try:
+        _header(content[:end])
+    except ValueError:
+        return bool(content)
+    while len(content) >= end + _FRAME.size:
+        length = _FRAME.unpack_from(content, end)[0]
+        if len(content) < end + _FRAME.size + length:
+            return False
+        try:
+            payload, total = _payload(content, end, total)
+        except ValueError:
+            return True
+        end += _FRAME.size + len(payload)
+    return False
+
+
 def find_journals(folder: Path) -> list[Path]:
     """The journals in a folder, one per run, in the order of their run ids, including those of version 0.1.
 

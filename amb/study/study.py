@@ -17,7 +17,7 @@ from amb.study.compact import compact
 from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.index import Entry, Identity, Index
-from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal
+from amb.study.journal import SUFFIX, Journal, JournalContent, is_damaged, longest_journal, read_journal
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
@@ -226,8 +226,13 @@ class Study(Reloaded):
             self.drop_journal(plan, read_run(self.run_file(plan.run_id))[0].queries)
 
     def unfinished(self, plan: RunPlan) -> Known | None:
-        """What an interrupted, shorter or failed run of this plan observed; None if nothing is known."""
+        """What an interrupted, shorter or failed run of this plan observed; None if nothing is known.
+
+        Of a damaged journal that is what it holds before the damage; a copy of it is kept.
+        """
         journalled = self._journalled(plan)
+        if journalled is not None and not journalled.whole and is_damaged(path := self.journal_file(plan.run_id)):
+            write_whole(self._free_place(path.name), path.read_bytes())
         path = self.run_file(plan.run_id)
         record, trace = read_run(path) if path.exists() else (None, None)
         if record is not None and trace is not None and (not journalled or len(trace) > len(journalled.known.trace)):
@@ -274,12 +279,14 @@ class Study(Reloaded):
         return [place for place in (path, path.with_suffix(journal_0_1.SUFFIX)) if place.exists()]
 
     def _journalled(self, plan: RunPlan) -> JournalContent | None:
-        """The run's journal; one that was renamed holds another run's queries, and is set aside."""
+        """The run's journal; one that holds another run's queries, or nothing that can be used, is set aside."""
         paths = self.journals(plan.run_id)
         content = read_journal(path := longest_journal(paths)) if paths else None
         if content is not None and not content.is_named(path):
             self.set_aside(path, "it is the journal of another run")
             return None
+        if paths and content is None and path.suffix == SUFFIX and is_damaged(path):
+            self.set_aside(path, "it is damaged from its beginning")
         return content
 
     def _make_folder(self, name: str) -> None:

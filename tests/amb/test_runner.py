@@ -244,6 +244,33 @@ def test_a_run_that_cannot_be_extended_stays_as_it_was(tmp_path: Path, toy: Path
     assert [record.queries for record, _ in study.records()] == [40] * len(few)
 
 
+@pytest.mark.parametrize("place", ["first line", "first batch", "middle", "end"])
+def test_a_damaged_journal_is_kept_where_its_queries_are_measured_again(tmp_path: Path, toy: Path, place: str) -> None:
+    """It may hold hours; a journal that a process left half written is no damage."""
+    study, (plan,) = Study(tmp_path), plans_for(budget=20, solvers=("climber",), problems=1)[:1]
+    with pytest.raises(KeyboardInterrupt):
+        execute([plan], study, Laboratory(breaks_after=15))
+    journal = study.journal_file(plan.run_id)
+    content = bytearray(journal.read_bytes())
+    line = content.index(b"\n") + 1
+    content[{"first line": 3, "first batch": line + 30, "middle": (line + len(content)) // 2, "end": -1}[place]] ^= 4
+    journal.write_bytes(content)
+    execute([plan], study, Laboratory())
+    assert [record.status for record, _ in study.records()] == ["ok"]
+    assert [path.read_bytes() for path in (tmp_path / "damaged").iterdir()] == [content]
+
+
+@pytest.mark.parametrize("lost", [1, 20, 40])
+def test_a_torn_journal_is_not_damaged(tmp_path: Path, toy: Path, lost: int) -> None:
+    study, (plan,) = Study(tmp_path), plans_for(budget=20, solvers=("climber",), problems=1)[:1]
+    with pytest.raises(KeyboardInterrupt):
+        execute([plan], study, Laboratory(breaks_after=15))
+    journal = study.journal_file(plan.run_id)
+    journal.write_bytes(journal.read_bytes()[:-lost])
+    execute([plan], study, Laboratory())
+    assert not (tmp_path / "damaged").exists()
+
+
 def test_a_timed_run_that_fails_leaves_a_copy_of_the_one_whose_place_it_takes(tmp_path: Path, toy: Path) -> None:
     study, few = Study(tmp_path), plans_for(budget=20, solvers=("climber",), problems=1)
     execute(few, study, Laboratory())
