@@ -18,7 +18,7 @@ from amb.study.traces import check_size, read_run, write_run
 
 SPACE = Space.uniform(4, 16)
 PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 20)
-RECORD = RunRecord(PLAN, "ok", 0, 0, (), np.nan, 0.0, 0.0, 0.0)
+RECORD = RunRecord(PLAN, "crash", 0, 0, (), np.nan, 0.0, 0.0, 0.0)
 
 # Mostly what is accepted, and values around every limit.
 COUNTS = st.sampled_from([1, 2, 3, 5, 7, 100, 2**32 - 1, 2**32, LARGEST_COUNT, LARGEST_COUNT + 1, 0, -1])
@@ -46,7 +46,7 @@ def write_and_read(  # type: ignore[no-untyped-def]
     candidates = np.full((n, d), level, np.int64)
     trace = Trace(candidates, np.full(n, values), np.full(n, clean), np.ones(n, np.int64))
     record = RunRecord(
-        RunPlan(names[0], "print", names[1], "1", seed, budget), "ok", n, min(n, 1),
+        RunPlan(names[0], "print", names[1], "1", seed, budget), "ok" if n == budget else "crash", n, min(n, 1),
         (level,) * d if recommend else (), final, seconds, 0.0, 0.0, message=message,
     )  # fmt: skip
     if recommend and n and not same(final, clean) and seed % 4:  # otherwise it contradicts its trace
