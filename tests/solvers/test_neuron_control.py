@@ -28,8 +28,8 @@ def test_the_cholesky_factor_follows_the_rank_one_update_of_the_covariance() -> 
 
 
 def test_the_population_of_growing_snes_grows_with_the_root_of_the_queries() -> None:
-    """Ten up to 200 queries, twice as many at 800, three times as many at 1,800; before that it is snes."""
-    solver = GrowingSNES(SPACE, budget=2000, seed=0)
+    """Ten up to 200 queries, twice as many at 800, up to the limit; before it grows it is snes."""
+    solver = GrowingSNES(SPACE, budget=2000, seed=0, most=24)
     small = SNES(SPACE, budget=2000, seed=0, k=10)
     rng = np.random.default_rng(0)
     sizes: dict[int, int] = {}
@@ -44,10 +44,16 @@ def test_the_population_of_growing_snes_grows_with_the_root_of_the_queries() -> 
         sizes[asked] = len(rows)
         asked += len(rows)
     assert {size for start, size in sizes.items() if start <= 200} == {10}
-    assert all(
-        size == pytest.approx(10 * np.sqrt(start / 200), abs=0.5) for start, size in sizes.items() if 200 < start < 1900
-    )
-    assert max(sizes.values()) > 28
+    grown = {start: size for start, size in sizes.items() if 200 < start < 1100}
+    assert all(size == pytest.approx(10 * np.sqrt(start / 200), abs=0.5) for start, size in grown.items())
+    assert {size for start, size in sizes.items() if 1200 < start < 1950} == {24}
+
+
+def test_growing_snes_grows_to_the_population_of_snes() -> None:
+    """But not down to it."""
+    space = Space.uniform(128, 64)
+    assert GrowingSNES(space, budget=10, seed=0)._most == SNES(space, budget=10, seed=0).k == 18
+    assert GrowingSNES(space, budget=10, seed=0, k=30)._most == 30
 
 
 def test_cholesky_cma_has_the_published_rates() -> None:

@@ -185,6 +185,7 @@ def test_a_candidate_measured_again_counts_with_its_newest_value() -> None:
         "snes[k=1]",
         "growing-snes[k=1]",
         "growing-snes[hold=0]",
+        "growing-snes[most=9]",
         "sphere-cma[angle=1.0]",
         "one-plus-lambda[k=0]",
         "local-search[k=0]",

@@ -34,6 +34,7 @@ SOLVERS = (
     "cma",
     "cma-diagonal",
     "snes",
+    "growing-snes",
     "portfolio",
 )
 FRAMES = 100
