@@ -159,6 +159,11 @@ def state_name(name: str, step: int) -> str:
     return f"{name}-step-{step:06d}"
 
 
+def exists(path: Path) -> bool:
+    """Whether both files of a checkpoint, a path without suffix, are there."""
+    return all(path.with_name(path.name + suffix).is_file() for suffix in (_TENSORS, _CARD))
+
+
 def states(name: str, folder: Path | None = None) -> tuple[Path, ...]:
     """The states of a network that were kept in the course of its training, oldest first, as paths without suffix.
 

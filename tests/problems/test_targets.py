@@ -147,6 +147,14 @@ def test_counts_have_the_units_asked_for_in_their_order(target: ExactNetwork) ->
     assert full["sn1"].max() <= target.frames * info.positions
 
 
+def test_a_training_that_diverged_is_not_exported() -> None:
+    """NaN has no integer; what a processor makes of it would look like weights."""
+    network = NETWORKS["SpikingCNN"](lambda: LIFNeuron(LIF()), widths=(5, 6), hidden=7)
+    network.conv2.weight.data[0, 0, 0, 0] = torch.nan
+    with pytest.raises(CheckpointError, match=r"the trained network: conv2\.weight holds NaN"):
+        make_exact(network)
+
+
 UNFIT = {
     "other maps": ("layers", {"sn1": (5, 12, 12), "sn2": (6, 5, 5), "sn3": (7, 1, 1), "out": (10, 1, 1)}),
     "a unit too many": ("layers", {"sn1": (6, 14, 14), "sn2": (6, 5, 5), "sn3": (7, 1, 1), "out": (10, 1, 1)}),

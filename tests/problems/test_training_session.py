@@ -302,6 +302,9 @@ def test_states_are_kept_evenly_in_the_logarithm_of_the_steps(kind: str, train: 
     cards = [checkpoint.read_card(path) for path in kept]
     assert [card.training["steps"] for card in cards] == list(session.kept_steps(last.steps, 3))
     assert len({card.sha256 for card in cards}) == len(kept)
+    train(tmp_path, minutes=None, keep=3)
+    with pytest.raises(DataError, match=r"beyond 2 of the 4 steps whose networks --keep 4 stores; restart"):
+        train(tmp_path, minutes=None, keep=4)
 
 
 def test_the_card_of_a_classifier_states_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

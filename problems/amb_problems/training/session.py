@@ -16,6 +16,7 @@ from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, unknown
+from amb_problems import checkpoint
 from amb_problems.checkpoint import state_name
 from amb_problems.data import image_sets
 from amb_problems.training import state
@@ -141,15 +142,21 @@ class Session:
             export_state: writes the network as it is to a path, at the steps of `kept_steps`.
 
         Raises:
-            DataError: the saved state cannot be read or has a different seed.
+            DataError: the saved state cannot be read, has a different seed, or is beyond steps that `keep` asks for.
         """
         if self.resume:
             self._load(training)
+        states = kept_steps(training.steps, self.keep)
+        if passed := [step for step in states if step <= training.done and not checkpoint.exists(self.kept(step))]:
+            raise DataError(
+                f"the training in {self.out} is at step {training.done}, beyond {len(passed)} of the {len(states)} "
+                f"steps whose networks --keep {self.keep} stores; restart it without resuming, or leave out --keep"
+            )
         if training.done >= training.steps:
             self._report(training, {})
             export(True)
             return
-        ends, states = False, kept_steps(training.steps, self.keep)
+        ends = False
         saved = exported = time.monotonic()
         while not ends:
             metrics = training.advance()

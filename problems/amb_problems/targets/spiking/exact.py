@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from amb.errors import CheckpointError
+from amb_problems.checkpoint import refuse_endless
 from amb_problems.targets.spiking.architectures import SpikingResNet18, TargetNetwork
 
 LARGEST_SHIFT = 16
@@ -125,7 +126,12 @@ def _norms(network: TargetNetwork) -> dict[str, str]:
 
 
 def make_exact(network: TargetNetwork) -> dict[str, ExactLayer]:
-    """Fold batch norms and mean pooling of a trained network and round its weights; the layers by name."""
+    """Fold batch norms and mean pooling of a trained network and round its weights; the layers by name.
+
+    Raises:
+        CheckpointError: weights that are not finite, or not exact.
+    """
+    refuse_endless(network.state_dict(), "the trained network")
     norms = _norms(network)
     layers = {}
     for name, grid in layer_grids(network).items():
