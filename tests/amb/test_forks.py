@@ -45,6 +45,12 @@ def always(monkeypatch: pytest.MonkeyPatch, toy: Path) -> None:
     monkeypatch.setattr(forks, "FEWEST_RUNS", 1)
 
 
+@pytest.fixture
+def others() -> set[int]:
+    """Child processes that other tests of this process have started and keep."""
+    return {*children(os.getpid())}
+
+
 def problems(folder: Path, measure: Measure = lambda rows: None, *, threaded: bool = True) -> Callable:  # type: ignore[type-arg]
     """Problems with noise that note the process which measures; some candidates of unit 2 cannot be measured."""
     folder.mkdir(exist_ok=True)
@@ -102,14 +108,16 @@ class Counted(NoProgress):
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_traces_do_not_depend_on_the_number_of_processes(tmp_path: Path, expected: dict, number: int) -> None:  # type: ignore[type-arg]
+def test_traces_do_not_depend_on_the_number_of_processes(  # type: ignore[type-arg]
+    tmp_path: Path, expected: dict, number: int, others: set[int]
+) -> None:
     study, seen = Study(tmp_path / "forked"), Counted()
     execute(PLANS, study, problems(tmp_path / "two"), find_solver=forked, processes=number, progress=seen)
     assert stored_traces(study) == expected
     assert len(pids(tmp_path / "two")) == number
     assert os.getpid() not in pids(tmp_path / "two")
     assert sorted(seen.ends) == sorted(plan.run_id for plan in PLANS)  # each is reported once
-    assert not children(os.getpid())
+    assert {*children(os.getpid())} <= others
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_a_dead_fork_s_runs_are_continued_here(
     assert sorted(seen.ends) == sorted(plan.run_id for plan in PLANS)
 
 
-def test_an_error_of_a_fork_is_raised_here(tmp_path: Path) -> None:
+def test_an_error_of_a_fork_is_raised_here(tmp_path: Path, others: set[int]) -> None:
     """A full disk ends the study as it does without forks."""
 
     class Full(Study):
@@ -154,10 +162,12 @@ def test_an_error_of_a_fork_is_raised_here(tmp_path: Path) -> None:
 
     with pytest.raises(StudyError, match="no space left"):
         execute(PLANS, Full(tmp_path / "study"), problems(tmp_path / "pids"), find_solver=forked, processes=2)
-    assert not children(os.getpid())
+    assert {*children(os.getpid())} <= others
 
 
-def test_ctrl_c_ends_all_forks_and_keeps_what_was_observed(tmp_path: Path, expected: dict) -> None:  # type: ignore[type-arg]
+def test_ctrl_c_ends_all_forks_and_keeps_what_was_observed(  # type: ignore[type-arg]
+    tmp_path: Path, expected: dict, others: set[int]
+) -> None:
     measured = tmp_path / "measured"
 
     def measure(rows: np.ndarray) -> None:
@@ -183,7 +193,7 @@ def test_ctrl_c_ends_all_forks_and_keeps_what_was_observed(tmp_path: Path, expec
             processes=2,
             progress=Counted(interrupt),
         )
-    assert not children(os.getpid())
+    assert {*children(os.getpid())} <= others
     assert 0 < measured.stat().st_size < 40 * len(some)
     execute(some, study, problems(tmp_path / "pids", measure), find_solver=forked, processes=2)
     assert stored_traces(study) == {plan.run_id: expected[plan.run_id] for plan in some}
