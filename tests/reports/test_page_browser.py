@@ -599,6 +599,7 @@ def test_filtered_views_say_what_the_statistics_say(
 
 def test_the_signed_rank_test_is_the_exact_one(browser: Browser, small: SimpleNamespace) -> None:
     """Zeros, ties, up to 60 differences, nearly all of one sign."""
+    browser.open(small.file)
     rng = np.random.default_rng(3)
     cases = [np.round(rng.normal(rng.uniform(-1, 1), 1, n), digits) for n in range(61) for digits in (0, 1, 9)]
     shown = browser.run(
