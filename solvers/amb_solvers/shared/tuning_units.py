@@ -5,7 +5,7 @@ out. Of each network's first, middle and last layer two units are drawn that no 
 each: the first is for development, the second for validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -30,15 +30,12 @@ def tuning_units() -> tuple[list[str], list[str]]:
     """Problem ids for development and for validation, one of each for every layer."""
     known = [ProblemId.parse(problem) for problem in expand(DEVELOPMENT_SUITE)]
     networks = [*dict.fromkeys(part.target for part in known), *LARGER]
-    taken = {unit_of(problem) for name in SUITES for problem in suite(name).problems}
+    taken = units_in_suites()
     rng = np.random.default_rng(SEED)
     drawn: tuple[list[str], list[str]] = ([], [])
     for network in networks:
-        layers = described(network).layers
-        names = list(layers)
-        generators = _generators(network, known)
-        for layer in (names[0], names[len(names) // 2], names[-1]):
-            free = [unit for unit in range(layers[layer]) if f"{network}/{layer}/{unit}" not in taken]
+        generators = generators_in(network, known)
+        for layer, free in free_units(network, taken):
             units = rng.permutation(free)[: len(drawn)]
             chosen = [generators[number] for number in rng.integers(len(generators), size=len(drawn))]
             for part, unit, generator in zip(drawn, units, chosen, strict=True):
@@ -46,8 +43,21 @@ def tuning_units() -> tuple[list[str], list[str]]:
     return drawn
 
 
-def _generators(network: str, known: Sequence[ProblemId]) -> Sequence[str]:
-    """The generators of the network in the suite; of another one, those that make images of its size."""
+def units_in_suites() -> set[str]:
+    """All units of all shipped suites, as `unit_of` names them."""
+    return {unit_of(problem) for name in SUITES for problem in suite(name).problems}
+
+
+def free_units(network: str, taken: set[str]) -> Iterator[tuple[str, list[int]]]:
+    """The first, the middle and the last layer of a network, each with its units that are not taken."""
+    layers = described(network).layers
+    names = list(layers)
+    for layer in (names[0], names[len(names) // 2], names[-1]):
+        yield layer, [unit for unit in range(layers[layer]) if f"{network}/{layer}/{unit}" not in taken]
+
+
+def generators_in(network: str, known: Sequence[ProblemId]) -> Sequence[str]:
+    """The generators of the network in a suite; of another one, those that make images of its size."""
     own = list(dict.fromkeys(part.generator for part in known if part.target == network))
     return own or generators_for(network)
 
