@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -122,9 +122,9 @@ class Journal:
             parsed = _parse(b"".join(iter(lambda: os.read(descriptor, MEBIBYTE), b"")))
         except OSError as cause:
             raise StudyError(f"cannot read the journal {self.path}: {cause.strerror or cause}") from cause
-        if parsed is None or not parsed[2] or len(parsed[0].trace) != self._rows:
+        if parsed.known is None or parsed.ending != "whole" or len(parsed.known.trace) != self._rows:
             raise StudyError(f"another program has changed the journal {self.path}; the same command resumes its run")
-        return parsed[0].trace
+        return parsed.known.trace
 
     def close(self) -> None:
         """Close the file; the journal stays until `discard`. A full disk is not an error here."""
@@ -173,6 +173,11 @@ class Journal:
         )
 
 
+Ending = Literal["whole", "torn", "changed"]
+"""What follows a journal's last usable batch: nothing; a part of the next one, since its process died in the middle of
+a write; or something that no process left there, since bytes have changed. Only the last is damage."""
+
+
 @dataclass(frozen=True)
 class JournalContent:
     """What a journal holds.
@@ -180,46 +185,21 @@ class JournalContent:
     Attributes:
         known: its complete batches, and what they cost.
         plan: the run that it belongs to, if its writer recorded that.
-        whole: False if bytes after the last complete batch are torn or damaged.
+        ending: what follows them.
     """
 
     known: Known
     plan: RunPlan | None
-    whole: bool
+    ending: Ending
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is lost after the last complete batch."""
+        return self.ending == "whole"
 
     def is_named(self, path: Path) -> bool:
         """Whether the file is named by the run that it is of; a file that was renamed is of another one."""
         return self.plan is None or self.plan.run_id == path.stem
-
-
-def is_damaged(path: Path) -> bool:
-    """Whether a journal holds a batch that cannot be used, since its bytes have changed.
-
-    A process that dies leaves a whole first line and a torn last frame at most; that is no damage.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    try:
-        content = read_bytes(path, LARGEST)
-    except FileNotFoundError:
-        return False
-    end = content.find(b"\n", 0, LONGEST_LINE) + 1
-    total = zlib.crc32(content[:end])
-    try:
-        _header(content[:end])
-    except ValueError:
-        return bool(content)
-    while len(content) >= end + _FRAME.size:
-        length = _FRAME.unpack_from(content, end)[0]
-        if len(content) < end + _FRAME.size + length:
-            return False
-        try:
-            payload, total = _payload(content, end, total)
-        except ValueError:
-            return True
-        end += _FRAME.size + len(payload)
-    return False
 
 
 def find_journals(folder: Path) -> list[Path]:
@@ -257,37 +237,70 @@ def read_journal(path: Path) -> JournalContent | None:
         StudyError: it is not a regular file, or is too large.
         UnreadableError: it cannot be read.
     """
+    return read_journal_and_ending(path)[0]
+
+
+def read_journal_and_ending(path: Path) -> tuple[JournalContent | None, Ending]:
+    """What `read_journal` returns, and how the journal ended, which one without a complete batch tells as well.
+
+    A first line that is not a journal's is "changed": it is written whole, before the file has its name.
+
+    Raises:
+        StudyError, UnreadableError: as `read_journal`.
+    """
     try:
         content = read_bytes(path, LARGEST)
     except FileNotFoundError:
-        return None
+        return None, "whole"
     except OSError as cause:
         refuse_unreadable(path, cause)
         raise StudyError(f"the journal {path} cannot be used: {cause.strerror or cause}") from cause
-    parsed = journal_0_1.parse(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
-    return None if parsed is None else JournalContent(*parsed)
+    parsed = _parse_0_1(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
+    known = None if parsed.known is None else JournalContent(parsed.known, parsed.plan, parsed.ending)
+    return known, parsed.ending
 
 
-def _parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
+class _Parsed(NamedTuple):
+    """The parts of a `JournalContent`; `known` is None without a complete batch."""
+
+    known: Known | None
+    plan: RunPlan | None
+    ending: Ending
+
+
+def _parse_0_1(content: bytes) -> _Parsed:
+    """A journal of version 0.1, whose damage is not told from a write that was cut short."""
+    parsed = journal_0_1.parse(content)
+    if parsed is None:
+        return _Parsed(None, None, "torn")
+    known, plan, whole = parsed
+    return _Parsed(known, plan, "whole" if whole else "torn")
+
+
+def _parse(content: bytes) -> _Parsed:
     end = content.find(b"\n", 0, LONGEST_LINE) + 1
     try:
         d, plan = _header(content[:end])
     except ValueError:
-        return None
-    total, seconds, whole = zlib.crc32(content[:end]), Seconds(), True
+        return _Parsed(None, None, "changed" if content else "torn")
+    total, seconds = zlib.crc32(content[:end]), Seconds()
+    ending: Ending = "whole"
     if (frames := _lone_queries(content, end, d, total)) is not None:
         candidates, values, clean = (np.ascontiguousarray(frames[name]) for name in ("candidate", "value", "clean"))
         spent = Seconds(*frames["seconds"][-1].tolist())
         trace = Trace(candidates.astype(np.int64), _finite(values), _finite(clean), np.ones(len(frames), np.int64))
-        return Known(trace, spent), plan, True
+        return _Parsed(Known(trace, spent), plan, "whole")
     parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
     sizes: list[int] = []
-    while end < len(content) and whole:
+    while end < len(content):
         try:
             payload, total = _payload(content, end, total)
             rows, seconds, continues = _rows(payload, d)
+        except EOFError:
+            ending = "torn"
+            break
         except ValueError:
-            whole = False
+            ending = "changed"
             break
         end += _FRAME.size + len(payload)
         parts.append(rows)
@@ -296,10 +309,10 @@ def _parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
         else:
             sizes.append(len(rows[1]))
     if not parts:
-        return None
+        return _Parsed(None, plan, ending)
     candidates, values, clean = (np.concatenate(column) for column in zip(*parts, strict=True))
     trace = Trace(candidates.astype(np.int64), values, clean, np.array(sizes, dtype=np.int64))
-    return Known(trace, seconds), plan, whole
+    return _Parsed(Known(trace, seconds), plan, ending)
 
 
 def _header(line: bytes) -> tuple[int, RunPlan | None]:
@@ -319,14 +332,17 @@ def _payload(content: bytes, start: int, total: int) -> tuple[memoryview, int]:
     """The payload of the frame at `start`, and the checksum up to its end; nothing is copied.
 
     Raises:
-        ValueError: the frame is torn or damaged.
+        EOFError: the frame is torn.
+        ValueError: it is damaged.
     """
     if len(content) < start + _FRAME.size:
-        raise ValueError("a torn frame")
+        raise EOFError("a torn frame")
     length, expected = _FRAME.unpack_from(content, start)
     payload = memoryview(content)[start + _FRAME.size :][:length]
-    if len(payload) < length or zlib.crc32(payload, total) != expected:
-        raise ValueError("a torn or damaged frame")
+    if len(payload) < length:
+        raise EOFError("a torn frame")
+    if zlib.crc32(payload, total) != expected:
+        raise ValueError("a damaged frame")
     return payload, expected
 
 

@@ -17,7 +17,7 @@ from amb.study.compact import compact
 from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.index import Entry, Identity, Index
-from amb.study.journal import SUFFIX, Journal, JournalContent, is_damaged, longest_journal, read_journal
+from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
@@ -231,7 +231,8 @@ class Study(Reloaded):
         Of a damaged journal that is what it holds before the damage; a copy of it is kept.
         """
         journalled = self._journalled(plan)
-        if journalled is not None and not journalled.whole and is_damaged(path := self.journal_file(plan.run_id)):
+        if journalled is not None and journalled.ending == "changed":
+            path = self.journal_file(plan.run_id)
             write_whole(self._free_place(path.name), path.read_bytes())
         path = self.run_file(plan.run_id)
         record, trace = read_run(path) if path.exists() else (None, None)
@@ -281,11 +282,13 @@ class Study(Reloaded):
     def _journalled(self, plan: RunPlan) -> JournalContent | None:
         """The run's journal; one that holds another run's queries, or nothing that can be used, is set aside."""
         paths = self.journals(plan.run_id)
-        content = read_journal(path := longest_journal(paths)) if paths else None
+        if not paths:
+            return None
+        content, ending = read_journal_and_ending(path := longest_journal(paths))
         if content is not None and not content.is_named(path):
             self.set_aside(path, "it is the journal of another run")
             return None
-        if paths and content is None and path.suffix == SUFFIX and is_damaged(path):
+        if content is None and ending == "changed":
             self.set_aside(path, "it is damaged from its beginning")
         return content
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from amb.study import journal as module
-from amb.study.journal import Journal, read_journal
-from amb.study.runs import Seconds
+from amb.study.journal import Journal, read_journal, read_journal_and_ending
+from amb.study.runs import Known, RunPlan, Seconds, Trace
+from amb.study.study import Study
 
 D, QUERIES = 3, 6
 
@@ -34,7 +35,7 @@ def read_both_ways(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         else:
             trace = content.known.trace
             columns = (trace.candidates, trace.values, trace.clean, trace.batches)
-            found.append(([(c.dtype, c.shape, c.tobytes()) for c in columns], content.known.seconds, content.whole))
+            found.append(([(c.dtype, c.shape, c.tobytes()) for c in columns], content.known.seconds, content.ending))
         monkeypatch.setattr(module, "_lone_queries", lambda *_: None)
     monkeypatch.undo()
     return found
@@ -64,3 +65,58 @@ def test_torn_and_damaged_journals_are_read_alike(tmp_path: Path, monkeypatch: p
             assert once == again, place
             if place >= first + (len(content) - first) // QUERIES:
                 assert once is not None  # what was written before the damage is kept
+
+
+@pytest.mark.parametrize("batches", [(1,) * QUERIES, (1, 2, 1)])
+def test_a_journal_says_whether_a_write_was_cut_short_or_bytes_have_changed(
+    batches: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.journal"
+    content = written(path, batches)
+    first = content.index(b"\n") + 1
+    ends = [len(written(path, batches[:number])) for number in range(len(batches) + 1)]
+    for cut in range(first, len(content) + 1):
+        path.write_bytes(content[:cut])
+        found, ending = read_journal_and_ending(path)
+        assert ending == ("whole" if cut in ends else "torn"), cut
+        assert found is None or found.ending == ending
+    for place in range(first + 8, ends[1]):  # the first payload, before others and alone
+        for length in (len(content), ends[1]):
+            changed = bytearray(content[:length])
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            assert read_journal_and_ending(path) == (None, "changed")
+    for place in (*range(first), None):  # a first line that is not a journal's, or is cut short
+        path.write_bytes(content[: first - 1] if place is None else content[:place] + b"\xff" + content[place + 1 :])
+        assert read_journal_and_ending(path) == (None, "changed")
+    path.write_bytes(b"")
+    assert read_journal_and_ending(path) == (None, "torn")
+    path.unlink()
+    assert read_journal_and_ending(path) == (None, "whole")
+
+
+PLAN = RunPlan("toy/bowl/near/0", "print", "random", "1", 0, 10)
+
+
+@pytest.mark.parametrize("frame", [0, 1, 2])
+@pytest.mark.parametrize("change", ["torn", "changed"])
+def test_recovery_keeps_what_is_before_the_fault_and_copies_only_what_has_changed(
+    frame: int, change: str, tmp_path: Path
+) -> None:
+    """A write that was cut short holds nothing else; a journal whose bytes have changed may be mended by its owner."""
+    study, path = Study(tmp_path), Study(tmp_path).journal_file(PLAN.run_id)
+    values = np.array([0.1, 0.2, 0.3])
+    trace = Trace(np.arange(9).reshape(3, D), values, values, np.ones(3, np.int64))
+    ends = []
+    for rows in range(4):
+        study.journal(PLAN, D, Known(trace.first(rows))).close()
+        ends.append(path.stat().st_size)
+    left = bytearray(path.read_bytes())
+    left[ends[frame + 1] - 1] ^= 1
+    path.write_bytes(left if change == "changed" else left[: ends[frame + 1] - 1])
+    before = path.read_bytes()
+    known = study.unfinished(PLAN)
+    assert (known.trace.values.tolist() if known else []) == values[:frame].tolist()
+    kept = list((tmp_path / "damaged").iterdir()) if (tmp_path / "damaged").exists() else []
+    assert [copy.read_bytes() for copy in kept] == ([before] if change == "changed" else [])
+    assert path.exists() == (change == "torn" or frame > 0)
