@@ -2,8 +2,9 @@
 
 import os
 from contextlib import suppress
+from math import inf
 from threading import Lock, Thread, local
-from time import perf_counter, process_time, sleep
+from time import perf_counter, process_time, sleep, thread_time
 
 from amb.held_file import HeldFile
 
@@ -74,6 +75,9 @@ class Clock:
 class _Queue(local):
     """How long a thread has waited for a processor; Linux counts it, elsewhere it is taken for 0.
 
+    What Linux has counted is read only if the thread can have waited since it was read: if more seconds have passed
+    than the thread has computed. To compare these takes a fifth of the time, and most readings follow no wait.
+
     Attributes:
         grown: by how many seconds the last reading exceeded the one before.
     """
@@ -81,6 +85,7 @@ class _Queue(local):
     def __init__(self) -> None:
         self._process = os.getpid()
         self._last = self.grown = 0.0
+        self._idle = -inf  # seconds that had passed without the thread's computing when it was last read
         self._file = None
         with suppress(OSError):
             self._file = HeldFile("/proc/thread-self/schedstat")
@@ -91,6 +96,11 @@ class _Queue(local):
             self.__init__()  # type: ignore[misc]
         if self._file is None:
             return self._last
+        idle = perf_counter() - thread_time()
+        if idle - self._idle <= PROMPT_SECONDS:
+            self.grown = 0.0
+            return self._last
+        self._idle = idle
         try:
             waited = int(os.pread(self._file.fileno(), 100, 0).split()[1]) / 1e9
         except (OSError, ValueError, IndexError):

@@ -98,7 +98,7 @@ def write_run(path: Path, record: RunRecord, trace: Trace) -> None:
     batch = to_batch(trace.candidates, trace.values, trace.clean)
     metadata = {"amb.record": text, "amb.batches": json.dumps(trace.batches.tolist())}
     table = pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
-    write_table(path, table)
+    write_table(path, table, dictionaries=["candidate.list.element"])  # of values they save time and space only rarely
 
 
 def read_run(path: Path) -> tuple[RunRecord, Trace]:

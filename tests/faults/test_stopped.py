@@ -104,6 +104,24 @@ def test_a_solver_does_not_pay_for_a_processor_that_others_have() -> None:
     assert passed < own + (wall - own) / 4
 
 
+def test_short_waits_add_up_until_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Linux counts is not read after a wait that is too short to matter, and is after some of them."""
+    from amb import clock
+
+    queue = clock._Queue()
+    if queue._file is None:
+        pytest.skip("this system does not say how long a thread waits for a processor")
+    waits, reads = iter(range(100)), []
+    monkeypatch.setattr(clock, "thread_time", lambda: 0.0)
+    monkeypatch.setattr(clock, "perf_counter", lambda: 0.4 * clock.PROMPT_SECONDS * next(waits))
+    monkeypatch.setattr(clock.os, "pread", lambda *_: reads.append(None) or b"0 2000000000 0")  # type: ignore[func-returns-value]
+    known = []
+    for _ in range(9):
+        assert queue.seconds() == 2.0
+        known.append(len(reads))
+    assert known == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
 def test_a_forked_process_pays_for_its_idle_time() -> None:
     """A fork has no threads but its own: its clock beats again, else short waits would add up to a stop."""
     if not hasattr(os, "fork"):
