@@ -20,6 +20,7 @@ from time import monotonic, sleep
 from amb.foreign import in_a_line
 from amb.interruption import how_ended
 from amb.run.isolation.control import end_with_parent
+from amb.run.isolation.descendants import wake_descendants
 from amb.run.progress import NoProgress, RemoteRun, UnderWay
 from amb.run.stop import Stop
 from amb.run.watch import Watch
@@ -231,6 +232,8 @@ def carry_out(divided: Sequence[Sequence[RunPlan]], work: Work, watch: Watch, lo
                 asked = True
                 for fork in alive.values():
                     fork.ask_to_stop()
+            if asked:
+                wake_descendants()  # of those that were stopped since the user asked
             ready = wait(list(alive), REPORT_SECONDS)
             for pipe, fork in list(alive.items()):
                 # A process that a solver has started may keep the pipe of a dead fork open.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from amb.interruption import Receiver
+from amb.run.isolation.descendants import wake_descendants
 
 
 class Stop(Receiver):
@@ -30,5 +31,6 @@ class Stop(Receiver):
         if self.requested:
             raise self.interruption(number)
         self.requested, self._number = True, signal.Signals(number)
+        wake_descendants()  # a stopped process would never finish the batch that this one waits for
         with suppress(OSError):  # the terminal may be gone
             self._say("stopping after this batch; press Ctrl-C again to stop at once")

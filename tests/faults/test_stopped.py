@@ -1,4 +1,4 @@
-"""A stopped process does not charge its solvers for the pause."""
+"""A stopped process does not charge its solvers for the pause, and delays no end that the user asks for."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from time import monotonic, sleep
 
 import pytest
 
+from amb.run.isolation.descendants import descendants
+from amb.study.journal import find_journals, read_journal
 from amb.study.study import Study
 
 SLEEPY = """
@@ -140,3 +142,86 @@ def test_a_forked_process_pays_for_its_idle_time() -> None:
         "os._exit(0 if CLOCK.since(start) > 2 else 1)\n"
     )
     subprocess.run([sys.executable, "-c", script], timeout=120, check=True)
+
+
+STEPS = """
+import os, time
+import numpy as np
+from amb import Family, FunctionProblem, Solver, Space
+
+class Steps(Family):
+    name = "steps/steps"
+
+    def layers(self):
+        return {"a": 40}
+
+    def problem(self, layer, unit, *, device="cpu", **options):
+        def respond(rows):
+            open(f"measuring/{os.getpid()}", "w").close()
+            time.sleep(0.05)
+            return np.sin(rows).mean(axis=1)
+
+        made = FunctionProblem(respond, Space.uniform(6, 16), id=f"{self.name}/{layer}/{unit}")
+        made.threaded = True
+        return made
+
+class Asks(Solver):
+    "Asks for one candidate at a time, and says which process it is in."
+    forked = True
+
+    def _ask(self, limit):
+        open(f"thinking/{os.getpid()}", "w").close()
+        return self.space.sample(1, self.rng)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "folder", "late"),
+    [
+        (["-p", "steps/steps/a/0..19"], "measuring", False),
+        (["-p", "steps/steps/a/0..19"], "measuring", True),
+        (["-p", "steps/steps/a/0..1", "--isolate"], "thinking", False),
+    ],
+    ids=["forked", "forked, stopped late", "isolated"],
+)
+def test_one_sigterm_ends_a_command_with_a_stopped_process(
+    tmp_path: Path, words: list[str], folder: str, late: bool
+) -> None:
+    """It waited for the stopped process's batch for ever."""
+    if not os.path.exists("/proc/self/stat") or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("this system does not fork onto a second processor")
+    (tmp_path / "steps.py").write_text(STEPS)
+    for name in ("measuring", "thinking"):
+        (tmp_path / name).mkdir()
+    command = [sys.executable, "-m", "amb", "run", "-s", "asks", "-b", "10000", "--seeds", "1", "--study", "st"]
+    process = subprocess.Popen(
+        [*command, "--plugin", "steps.py", *words],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def workers() -> list[int]:
+        return [pid for pid in descendants(process.pid) if (tmp_path / folder / str(pid)).exists()]
+
+    def observed() -> int:
+        contents = [read_journal(path) for path in find_journals(tmp_path / "st" / "journal")]
+        return sum(len(content.known.trace) for content in contents if content)
+
+    try:
+        end = monotonic() + 120
+        while (len(workers()) < 2 or not observed()) and monotonic() < end:
+            sleep(0.05)
+        children = descendants(process.pid)
+        stopped = workers()[0]
+        before = observed()
+        if not late:
+            os.kill(stopped, signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        if late:
+            os.kill(stopped, signal.SIGSTOP)
+        told = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM, told
+    assert "keeps 0 finished runs" in " ".join(told.split())
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
+    assert observed() >= before > 0

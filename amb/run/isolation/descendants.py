@@ -1,6 +1,7 @@
 """The processes that a process has started, and what memory they use; from /proc, without any package."""
 
 import os
+import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,13 @@ def children(pid: int) -> list[int]:
     if not has_proc():
         return []
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(int(name)) == pid]
+
+
+def wake_descendants() -> None:
+    """Let descendants of this process that were stopped, as by SIGSTOP, continue; others notice nothing."""
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def resident_bytes(pid: int) -> int:
