@@ -1,5 +1,9 @@
-"""A cache on disk for the measurement of reference points, so that a killed call continues where it stopped."""
+"""A cache on disk for the measurement of reference points, so that a killed call continues where it stopped.
 
+A file ends with a digest of its name and its content; those of version 0.1 end without one, and are read all the same.
+"""
+
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,9 +18,12 @@ from amb.contracts.space import FloatArray
 from amb.errors import DataError
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
-from amb.study.untrusted import MEBIBYTE, json_object, load_array, read_bytes, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, json_object, parse_array, read_bytes, refuse_unreadable
 
 LARGEST = 4096 * MEBIBYTE
+
+_SEAL = b"\nsha256 "
+_SEAL_BYTES = len(_SEAL) + 64
 
 
 class Cache:
@@ -45,10 +52,9 @@ class Cache:
         if file is None:
             return measure()
         if not file.exists():
-            responses = measure()
-            write_whole(file, lambda path: _save(path, responses), error=DataError)
+            _write(file, _array_bytes(measure()))
         try:
-            stored = load_array(file, LARGEST)
+            stored = parse_array(_read(file))
             if stored.shape != (len(images), len(problems)) or stored.dtype != np.float64:
                 raise ValueError(f"it holds {list(stored.shape)} of {stored.dtype}")
         except (OSError, ValueError) as error:
@@ -61,9 +67,9 @@ class Cache:
         if file is None:
             return measure()
         if not file.exists():
-            write_whole(file, json.dumps(asdict(measure())), error=DataError)
+            _write(file, json.dumps(asdict(measure())).encode())
         try:
-            return Reference.from_content(json_object(read_bytes(file, LARGEST)))
+            return Reference.from_content(json_object(_read(file)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(file, error) from error
 
@@ -78,6 +84,32 @@ def _damaged(file: Path, error: Exception) -> DataError:
     return DataError(f"{file} is damaged ({error}); delete it, and the same command measures it again")
 
 
-def _save(path: Path, values: FloatArray) -> None:
-    with path.open("wb") as file:  # numpy would append its own suffix to a name
-        np.save(file, values)
+def _array_bytes(values: FloatArray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
+def _write(file: Path, content: bytes) -> None:
+    write_whole(file, content + _seal(file, content), error=DataError)
+
+
+def _read(file: Path) -> bytes:
+    """The content of a file without its digest.
+
+    Raises:
+        OSError: it is not a regular file, is too large, or cannot be read.
+        ValueError: its digest is wrong.
+    """
+    content = read_bytes(file, LARGEST, links=True)
+    # A digest that is itself damaged is left at the content's end, where neither kind of content has room for it.
+    if not content[-_SEAL_BYTES:].startswith(_SEAL):
+        return content
+    content, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
+    if seal != _seal(file, content):
+        raise ValueError("its bytes are not those that were written under its name")
+    return content
+
+
+def _seal(file: Path, content: bytes) -> bytes:
+    return _SEAL + sha256(file.name.encode() + content).hexdigest().encode()

@@ -168,11 +168,19 @@ def load_array(path: Path, most: int) -> "np.ndarray":
         OSError: it is not a regular file, is too large, or cannot be read.
         ValueError: it is not such a file, is incomplete, or holds objects.
     """
+    return parse_array(read_bytes(path, most, links=True))
+
+
+def parse_array(content: bytes) -> "np.ndarray":
+    """The array of a file's content that `numpy.save` wrote; see `load_array`.
+
+    Raises:
+        ValueError: it is not such content, is incomplete, or holds objects.
+    """
     from tokenize import TokenError
 
     import numpy as np
 
-    content = read_bytes(path, most, links=True)
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)

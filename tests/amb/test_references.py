@@ -16,6 +16,7 @@ from amb.references.ascent import Effort, ascend
 from amb.references.improve import improved
 from amb.references.lookup import reference
 from amb.references.measure import measure
+from amb.references.resume import Cache
 
 POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
 
@@ -120,6 +121,41 @@ def test_a_killed_measurement_continues(tmp_path: Path, monkeypatch: pytest.Monk
     assert measure(suites, **settings, state=tmp_path) == undisturbed  # type: ignore[arg-type]
     assert shown == 4  # two blocks of latents, one of images, and the one that was lost
     assert [found.suite for found in undisturbed] == ["0-1", "1-1"]
+
+
+def test_what_has_changed_on_disk_is_no_measurement(tmp_path: Path) -> None:
+    """Cut anywhere, with any byte changed, or under another's name; what version 0.1 stored has no digest."""
+    cache, images = Cache(tmp_path), np.zeros((2, 1, 1, 3), np.uint8)
+    lamp = Lamps().problem("only", 0)
+    point = Reference("print", 0.1, 0.2, None, None, 0.3, (0,) * 6, "")
+    measure_both = (
+        lambda name: cache.responses([lamp], images + int(name), lambda: np.ones((2, 1))).tolist(),
+        lambda name: cache.point(name, "print", None, lambda: point),
+    )
+    rng = np.random.default_rng(0)
+    for measured in measure_both:
+        before, found = {*tmp_path.iterdir()}, measured("0")
+        (file,) = {*tmp_path.iterdir()} - before
+        content = file.read_bytes()
+        seal = len(content) - 72
+        cuts = [
+            content[:size] for size in (*np.linspace(0, seal - 1, 10, dtype=int), *range(seal + 2, len(content), 8))
+        ]
+        places = rng.choice(len(content), 50, replace=False)
+        flips = [content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :] for place in places]
+        for damaged in [*cuts, *flips]:
+            file.write_bytes(damaged)
+            with pytest.raises(DataError, match=r"is damaged .*; delete it"):
+                measured("0")
+        file.write_bytes(content[:seal])
+        assert measured("0") == found
+        file.write_bytes(content)
+        before = {*tmp_path.iterdir()}
+        assert measured("1") == found
+        (other,) = {*tmp_path.iterdir()} - before
+        other.write_bytes(content)
+        with pytest.raises(DataError, match="not those that were written under its name"):
+            measured("1")
 
 
 def test_a_study_raises_the_best_known_values(tmp_path: Path, toy: Path) -> None:

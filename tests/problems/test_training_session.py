@@ -200,6 +200,41 @@ def test_a_state_of_another_recipe_is_refused(kind: str, train: Train, tmp_path:
         train(tmp_path)
 
 
+def test_a_damaged_state_is_never_trained_on(train: Train, tmp_path: Path) -> None:
+    """Cut anywhere or with any byte changed, it is refused in one line that says what to do, and stays as it is."""
+    train(tmp_path, minutes=0.0)
+    file = tmp_path / "tiny.state.safetensors"
+    content = file.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    rng = np.random.default_rng(0)
+    cuts = [content[:size] for size in np.linspace(0, len(content) - 1, 20, dtype=int)]
+    named = content.index(b"sha256")
+    places = [*range(named, named + 6), *rng.integers(0, header, 24), *rng.integers(header, len(content), 26)]
+    flips = [content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :] for place in places]
+    for damaged in [*cuts, *flips]:
+        file.write_bytes(damaged)
+        with pytest.raises(
+            DataError, match=r"tiny\.state\.safetensors is not a training state .*restore a copy"
+        ) as caught:
+            train(tmp_path, minutes=0.0)
+        assert len(str(caught.value).splitlines()) == 1
+        assert file.read_bytes() == damaged
+    file.write_bytes(content)
+    assert train(tmp_path, minutes=0.0)[-1].step == 2
+
+
+def test_the_state_of_another_training_is_refused(
+    kind: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one with the same recipe, whose tensors fit."""
+    module, recipe, *_ = TRAININGS[kind]
+    monkeypatch.setattr(module, "RECIPES", {"tiny": recipe, "twin": recipe})
+    train(tmp_path, minutes=0.0)
+    (tmp_path / "tiny.state.safetensors").rename(tmp_path / "twin.state.safetensors")
+    with pytest.raises(DataError, match=r"twin\.state\.safetensors is the state of the training 'tiny', not of 'twin'"):
+        train(tmp_path, name="twin")
+
+
 def test_a_restart_ignores_the_state(train: Train, tmp_path: Path) -> None:
     train(tmp_path, minutes=0.0)
     assert train(tmp_path, minutes=0.0, resume=False)[-1].step == 1

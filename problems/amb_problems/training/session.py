@@ -142,7 +142,7 @@ class Session:
             export_state: writes the network as it is to a path, at the steps of `kept_steps`.
 
         Raises:
-            DataError: the saved state cannot be read, has a different seed, or is beyond steps that `keep` asks for.
+            DataError: the saved state cannot be read, has another seed or name, or is beyond steps that `keep` needs.
         """
         if self.resume:
             self._load(training)
@@ -186,6 +186,11 @@ class Session:
         if stored is None:
             return
         tensors, facts = stored
+        if facts.get("name", self.name) != self.name:  # version 0.1 stored none
+            raise DataError(
+                f"{self.state_file} is the state of the training {facts['name']!r}, not of {self.name!r}; "
+                "give it its name back, choose another folder, or restart without resuming"
+            )
         if facts.get("seed") != self.seed:
             raise DataError(
                 f"{self.state_file} was trained with seed {facts.get('seed')}, not {self.seed}; "
@@ -205,7 +210,7 @@ class Session:
         self._earlier_seconds = earlier
 
     def _save(self, training: Training) -> None:
-        facts = {**training.position(), "seconds": self.seconds, "seed": self.seed}
+        facts = {**training.position(), "seconds": self.seconds, "seed": self.seed, "name": self.name}
         state.save_state(self.state_file, training.tensors(), facts)
 
 

@@ -1,5 +1,6 @@
 """The state of a training in one file: saving, loading, and extracting and restoring modules and optimizers."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unread
 LARGEST = 16384 * MEBIBYTE
 """Bytes of a training's state that are read."""
 
+_DIGEST = "sha256"
+_BLANK = "0" * 64
+"""In place of the digest while it is computed, so that it covers all other bytes of the file."""
+
 
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON facts durably as one safetensors file: a crash leaves the old state or the new one.
@@ -28,7 +33,8 @@ def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    content = save(copies, metadata={"facts": json.dumps(dict(facts))})
+    content = save(copies, metadata={"facts": json.dumps(dict(facts)), _DIGEST: _BLANK})
+    content = _with_digest(content, _BLANK, _digest(content, _BLANK))
     advice = "free space or choose another folder"
     try:
         make_folder(file.parent)
@@ -41,7 +47,7 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """What `save_state` wrote, or None if there is no such file.
 
     Raises:
-        DataError: the file is not a training state.
+        DataError: the file is not a training state, or is damaged.
         UnreadableError: it cannot be read.
     """
     from safetensors import SafetensorError
@@ -53,10 +59,28 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         content = read_bytes(file, LARGEST, links=True)
         tensors = load(content)  # checks the header, which is read again for the facts
         header = json_object(content[8:][: int.from_bytes(content[:8], "little")])
-        return tensors, dict(json_object(header["__metadata__"]["facts"]))
+        metadata = header["__metadata__"]
+        # States of version 0.1 have no digest. Neither has one whose entry is lost, but that has another in its place.
+        if (digest := metadata.get(_DIGEST)) is None and metadata.keys() != {"facts"}:
+            raise ValueError(f"it has the entries {', '.join(metadata)}")
+        if digest is not None and _digest(content, digest) != digest:
+            raise ValueError("it is damaged: its bytes are not those that were written")
+        return tensors, dict(json_object(metadata["facts"]))
     except (SafetensorError, TypeError, KeyError, ValueError, RecursionError, OSError) as error:
         refuse_unreadable(file, error)
-        raise DataError(f"{file} is not a training state ({error}); delete it to restart the training") from error
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{file} is not a training state ({reason}); restore a copy, or delete it to restart the training"
+        ) from error
+
+
+def _digest(content: bytes, stored: str) -> str:
+    """The digest of a state's bytes, in which `stored` is blank."""
+    return hashlib.sha256(_with_digest(content, stored, _BLANK)).hexdigest()
+
+
+def _with_digest(content: bytes, before: str, after: str) -> bytes:
+    return content.replace(f'"{_DIGEST}":"{before}"'.encode(), f'"{_DIGEST}":"{after}"'.encode(), 1)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
