@@ -24,6 +24,7 @@ from amb.comparison.table import run_row
 from amb.contracts.reference import Reference
 from amb.errors import StudyError
 from amb.stats import Question, analyse
+from amb.stats.metrics import cells_of
 from amb.stats.queries import FRACTIONS, queries_to
 from amb.study.runs import LARGEST_COUNT
 from amb_reports.page.board import Evolution, budgets_to_show
@@ -48,7 +49,7 @@ def small(make_study):  # type: ignore[no-untyped-def]
 
 def test_a_study_is_ranked_as_everywhere(small) -> None:  # type: ignore[no-untyped-def]
     """The page's statistics are those of `amb.stats` on the same runs, and failures are kept."""
-    analysis = analyse(small.runs, small.traces)
+    analysis = analyse(small.runs, dict(zip(cells_of(small.runs), small.traces, strict=True)))
     pd.testing.assert_frame_equal(small.analysis.ranking, analysis.ranking)
     assert small.analysis.ranking["failures"].sum() == 1
     assert list(small.views[0].runs["failed"]) == list(analysis.scored["failed"])
@@ -58,8 +59,7 @@ def test_smaller_budgets_show_what_was_known_by_then(small) -> None:  # type: ig
     """At 50 queries, a run's final value is the best of its first 50; a run that crashed at 40 has failed still."""
     assert [view.budget for view in small.views] == [200, 100, 50, 20]
     view = next(v for v in small.views if v.budget == 50).runs
-    for i, row in small.runs.iterrows():
-        told = small.traces[row["problem"], row["solver"], row["seed"]]
+    for (i, row), told in zip(small.runs.iterrows(), small.traces, strict=True):
         failed = len(told) < 50
         assert view.at[i, "failed"] == failed
         if not failed:
@@ -118,6 +118,49 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
         board(one, other)
     with pytest.raises(StudyError, match="other has different weights or another grid for toy/bowl/near/0 than one"):
         board(make_study("one"), make_study("other", fingerprint=lambda name: "changed"))
+
+
+def _planned(study, budget: int, **changes: object):  # type: ignore[no-untyped-def]
+    """The study as one whose solver "random" plans for its budget, which is a smaller one."""
+    for run_id, (record, trace) in list(study.runs.items()):
+        if record.plan.solver == "random":
+            del study.runs[run_id]
+            plan = replace(record.plan, budget=budget, anytime=False, **changes)  # type: ignore[arg-type]
+            cut = replace(trace.first(budget), values=trace.values[:budget] / 2, clean=trace.clean[:budget] / 2)
+            n, final = len(cut), float(cut.clean.max())
+            study.runs[plan.run_id] = replace(record, plan=plan, queries=n, distinct=n, final=final), cut
+    return study
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_runs_of_a_solver_that_plans_for_its_budget_keep_their_own_values(make_study, turned: bool) -> None:  # type: ignore[no-untyped-def]
+    """The values of one budget were shown for another: two such runs have problem, solver and seed in common."""
+    studies = [_planned(make_study("long"), 200), _planned(make_study("short"), 50)]
+    made = board(*(studies[::-1] if turned else studies))
+    stored = {run_id: trace.clean for study in studies for run_id, (_, trace) in study.runs.items()}
+    assert sum(made.runs["solver"] == "random") == 48
+    for run_id, values in zip(made.runs["run_id"], made.traces, strict=True):
+        assert np.array_equal(values, stored[run_id])
+    for shown in made.views:
+        for row in shown.runs[shown.runs["solver"] == "random"].itertuples():
+            values = shown.traces[row.problem, row.solver, row.seed]
+            assert np.array_equal(values, stored[row.run_id])
+            assert len(values) == shown.budget
+
+
+def test_folders_that_hold_different_runs_of_one_kind_are_named(make_study) -> None:  # type: ignore[no-untyped-def]
+    """A user cannot drop the row of a table that `amb leaderboard` makes."""
+    one, other = make_study("one"), _planned(make_study("other"), 200)
+    says = (
+        r"^one and other hold different runs of random on toy/bowl/near/0 with seed 0, of which only one plans for its "
+        r"budget; leave one of the two folders out, or .*amb study restore other STUDY --solvers SPECS\), and name that"
+    )
+    with pytest.raises(StudyError, match=says):
+        board(one, other)
+    assert len(board(one).runs) == len(board(other).runs)
+    one.runs.update(other.runs)
+    with pytest.raises(StudyError, match=r"^one holds two different runs of random .*; make a study of what is to be"):
+        board(one)
 
 
 def test_runs_of_earlier_versions_are_left_out_and_counted(make_study) -> None:  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ from amb.catalogue.plugins import load_file
 from amb.contracts.reference import Reference
 from amb.stats import Question, analyse, columns, common
 from amb.stats.formats import FORMATS, NOT_RANKED, Style, show
-from amb.stats.metrics import METRICS
+from amb.stats.metrics import METRICS, cells_of
 from amb.stats.queries import queries_to
 from amb.stats.runtimes import pooled_runtimes
 from amb.stats.sentences import SENTENCES, fill
@@ -728,7 +728,7 @@ def test_a_figure_says_what_it_shows(browser: Browser, small: SimpleNamespace) -
     for solver, value in shown.items():
         reached = [
             np.nanmax(told[:queries]) / bounds.loc[problem, "best"]
-            for (problem, name, _), told in small.board.traces.items()
+            for (problem, name, _), told in zip(cells_of(small.board.runs), small.board.traces, strict=True)
             if name == solver
         ]
         assert value == pytest.approx(np.median(reached), abs=6e-4)
@@ -989,7 +989,8 @@ def test_the_strip_shows_the_best_image_of_every_layer(browser: Browser, small: 
             best = kept[kept["layer"] == layer]["final"].max()
             assert activation == pytest.approx(best, abs=1e-12)
             traces = [
-                values for (problem, name, _), values in small.board.traces.items()
+                values
+                for (problem, name, _), values in zip(cells_of(small.board.runs), small.board.traces, strict=True)
                 if f"/{layer}/" in problem and name == solver and np.nanmax(values) >= best - 1e-12
             ]  # fmt: skip
             assert query == min(int(np.flatnonzero(values >= best - 1e-12)[0]) + 1 for values in traces)

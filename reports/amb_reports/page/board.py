@@ -97,8 +97,8 @@ class Board:
     Attributes:
         runs: one row per run at its own budget: the columns of `amb.stats.scores.COLUMNS`, `timing`, `sees`,
             `run_id`, `message` (why it failed), `version` (of the solver) and `source` (number of its study).
-        traces: values without noise, NaN where a query failed, by (problem, solver, seed), as in
-            `amb.comparison.table.Runs`.
+        traces: values without noise, NaN where a query failed, of each row of `runs`: a solver that plans for its
+            budget may have several runs of one problem and seed.
         views: the budgets that can be looked at; the first is the one that `analysis` is about.
         analysis: the statistics of all runs at that budget.
         settings: those of the question, and `command`, which writes the page again.
@@ -109,7 +109,7 @@ class Board:
     """
 
     runs: pd.DataFrame
-    traces: Traces
+    traces: tuple[FloatArray, ...]
     views: tuple[View, ...]
     analysis: Analysis
     settings: Mapping[str, object]
@@ -159,7 +159,7 @@ def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> Vie
     Args:
         runs: the runs table, one row per run that tells something about this budget, as it stood after `budget`
             queries.
-        traces: values without noise, as in `Board`.
+        traces: values without noise, by (problem, solver, seed), as in `amb.comparison.table.Runs`.
         budget: queries per run.
         metric: the primary metric.
     """

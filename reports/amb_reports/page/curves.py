@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from amb.contracts.space import FloatArray
 from amb.stats.gap import gap_closed
-from amb.stats.metrics import Traces, cells_of
 from amb.stats.queries import FRACTIONS, SLACK
 
 SCALE = 52 * 1260
@@ -34,18 +33,18 @@ class Curves:
     share: NDArray[np.uint16]
 
 
-def pack(runs: pd.DataFrame, traces: Traces, bounds: pd.DataFrame) -> Curves:
+def pack(problems: Sequence[str], traces: Sequence[FloatArray], bounds: pd.DataFrame) -> Curves:
     """The curves of all runs in their order.
 
     Args:
-        runs: problem, solver, seed.
-        traces: values without noise.
+        problems: of each run.
+        traces: values without noise of each run.
         bounds: `start` and `best` by problem; values above the best count as the best.
     """
     starts, bests = bounds["start"].to_dict(), bounds["best"].to_dict()
     queries, shares, start = [], [], [0]
-    for cell in cells_of(runs):
-        query, share = steps(traces.get(cell, np.empty(0)), starts[cell[0]], bests[cell[0]])
+    for problem, values in zip(problems, traces, strict=True):
+        query, share = steps(values, starts[problem], bests[problem])
         queries.append(query)
         shares.append(share)
         start.append(start[-1] + len(query))

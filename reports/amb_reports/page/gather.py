@@ -11,13 +11,14 @@ import pandas as pd
 from amb.catalogue.solvers import resolve
 from amb.comparison.table import highest, no_finished_run, run_row, unfinished_note
 from amb.contracts.reference import Reference
+from amb.contracts.space import FloatArray
 from amb.errors import AmbError, DataError, StudyError, UnreadableError
 from amb.references.lookup import reference
 from amb.reports.contract import ReportData
 from amb.sight import Sight
 from amb.stats import Question, analyse
 from amb.stats.gap import gap_closed
-from amb.stats.metrics import Cell
+from amb.stats.metrics import Cell, cells_of
 from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
@@ -67,26 +68,28 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     runs = sorted(stored.values(), key=lambda run: order(run.record))
     timed = _same_machine(studies)
     table = _table(runs, timed=timed)
-    traces = {run.cell: run.values for run in runs}
     views = []
     absent = _absent(table, budget)
     for queries in budgets_to_show(table, budget):
         places = np.flatnonzero(present(table, queries))
-        shown = _stood(table.iloc[places], [runs[i] for i in places], queries, timed=timed)
-        views.append(view(shown, traces, queries, metric=question.metric))
+        there = [runs[i] for i in places]
+        shown = _stood(table.iloc[places], there, queries, timed=timed)
+        views.append(view(shown, _traces(there, studies), queries, metric=question.metric))
     first = views[0]
     analysis = analyse(first.runs.drop(columns=["score", "ordered"]), first.traces, question)
 
-    by_cell = {run.cell: run for run in runs}
+    by_cell = {run.cell: run for run in sorted(runs, key=lambda run: run.record.plan.budget)}
 
     def read(cell: Cell) -> tuple[RunRecord, Trace] | None:
         run = by_cell[cell]
         return studies[run.source].load(run.record.plan)
 
-    images = best_images(table, traces, read, _point)
+    longest = table[[by_cell[run.cell] is run for run in runs]]
+    images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
     notes = (*absent, *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
+    traces = tuple(run.values for run in runs)
     return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
@@ -110,7 +113,8 @@ def board_of_comparison(data: ReportData) -> Board:
     sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
     images = best_images(runs, data.traces, data.load, _point, data.problem)
     notes = (*data.warnings, *images.notes)
-    return Board(runs, data.traces, views, data.analysis, settings, sources, images.evolutions, images.landmarks, notes)
+    traces = tuple(data.traces.get(cell, np.empty(0)) for cell in cells_of(runs))
+    return Board(runs, traces, views, data.analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
 class _StoredRun:
@@ -145,6 +149,43 @@ class _StoredRun:
             "sees": _sees(plan.solver), "message": self.record.reason,
             "version": plan.version, "source": self.source, "anytime": plan.anytime,
         }  # fmt: skip
+
+
+def _traces(runs: Sequence[_StoredRun], studies: Studies) -> dict[Cell, FloatArray]:
+    """The values of runs that are compared, each problem, solver and seed once.
+
+    Raises:
+        StudyError: two runs have these in common, and are not copies of one run.
+    """
+    found: dict[Cell, _StoredRun] = {}
+    for run in runs:
+        if (other := found.setdefault(run.cell, run)) is not run:
+            raise StudyError(_stored_twice(other, run, studies))
+    return {cell: run.values for cell, run in found.items()}
+
+
+def _stored_twice(one: _StoredRun, other: _StoredRun, studies: Studies) -> str:
+    """Which folders hold two runs of which one only can be compared, what tells them apart, and what to do."""
+    problem, solver, seed = one.cell
+    first, second = (studies[run.source].folder for run in (one, other))
+    plans = one.record.plan, other.record.plan
+    differ = [words for name, words in _DIFFERENCES.items() if getattr(plans[0], name) != getattr(plans[1], name)]
+    which = ", ".join([f"different runs of {solver} on {problem} with seed {seed}", *differ])
+    restore = f"amb study restore {second} STUDY --solvers SPECS"
+    if first == second:
+        return f"{first} holds two {which}; make a study of what is to be shown ({restore}), and name that instead"
+    return (
+        f"{first} and {second} hold {which}; leave one of the two folders out, or make a study of what the second adds "
+        f"({restore}), and name that instead"
+    )
+
+
+_DIFFERENCES = {
+    "fingerprint": "measured on different weights or another grid",
+    "version": "of two versions of the solver",
+    "anytime": "of which only one plans for its budget",
+}
+"""What tells two runs of one problem, solver, seed and budget apart."""
 
 
 def _table(runs: Sequence[_StoredRun], *, timed: bool) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
     solvers, problems = runs["solver"].unique().tolist(), runs["problem"].unique().tolist()
     columns = Columns()
     _add_runs(columns, board, solvers, problems)
-    curves = pack(runs, board.traces, bounds)
+    curves = pack(runs["problem"].tolist(), board.traces, bounds)
     for name in ("start", "query", "share"):
         columns.add(f"curve.{name}", getattr(curves, name))
     metric = board.analysis.question.scoring
