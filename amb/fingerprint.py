@@ -1,102 +1,218 @@
 """A hash of functions and values, by which results of code that has changed are never reused."""
 
+import dis
 import functools
 import hashlib
+import importlib.util
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinMethodType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
 
 import numpy as np
 
-from amb.errors import SpecError
+from amb.errors import AmbError, SpecError
+from amb.foreign import in_a_line
 
 _STANDARD = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
 _PACKAGES = {"site-packages", "dist-packages"}
-_OF_EVERY_CLASS = {"__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "_abc_impl"}
+_OF_EVERY_CLASS = {
+    "__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__annotations_cache__",
+    "__annotate_func__", "__firstlineno__", "__static_attributes__", "_abc_impl",
+}  # fmt: skip
 _OURS = {"amb", "amb_problems", "amb_solvers", "amb_reports"}
+_BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
+_GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
+"""Seeded by the system in every process; distributions of scipy hold it."""
 
 
 def fingerprint(*parts: object) -> str:
     """A hash of some objects' content, 16 hexadecimal digits, the same in every process of one Python version.
 
-    A function counts with its byte code, its constants and defaults, the values that it captures, and the functions and
-    plain values of its module that it names, theirs included. Code of installed packages counts with its name only.
+    A function counts with its byte code, its constants, defaults and attributes, the values that it captures, and what
+    it names of its own module and of others that are not installed packages: functions, classes and plain values,
+    theirs included. A module that it imports itself counts with its file. Code of installed packages counts with its
+    name only.
 
     Raises:
         SpecError: an object whose content cannot be told; the message names it.
     """
-    digest = hashlib.sha256()
-    for token in _tokens(parts, set()):
-        digest.update(token.encode() + b"\0")
-    return digest.hexdigest()[:16]
+    try:
+        return hashlib.sha256(_Content().of(parts).encode()).hexdigest()[:16]
+    except AmbError:
+        raise
+    except Exception as cause:  # of an object's own code, or objects nested too deeply
+        raise _untold(parts[0] if len(parts) == 1 else parts, cause) from cause
 
 
-def _tokens(value: object, seen: set[int]) -> Iterator[str]:
-    """Texts that tell the value apart from others; `seen` are the objects that are being told."""
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic | re.Pattern):
-        yield f"{type(value).__name__} {value!r}"
-        return
-    if id(value) in seen:
-        yield "again"
-        return
-    seen = seen | {id(value)}
-    if isinstance(value, np.ndarray):
-        yield f"array {value.dtype.str} {value.shape}"
-        if value.dtype.hasobject:
-            yield from _tokens(value.tolist(), seen)
+class _Content:
+    """Texts that tell values apart. Equal content has equal texts, in whatever objects it is.
+
+    What is met again is not looked through again: helpers that call one another would take forever.
+
+    Args:
+        within: the objects that are being looked through, by identity, and how many there were before each.
+    """
+
+    def __init__(self, within: dict[int, int] | None = None) -> None:
+        self._within = dict(within or {})
+        # The objects themselves are kept: a new one must not get the identity of one that is gone.
+        self._known: dict[int, tuple[object, str]] = {}
+
+    def of(self, value: object) -> str:
+        """The text of a value; of anything but plain values, a hash."""
+        if value is None or isinstance(value, bool | float | complex | str | bytes):
+            return f"{type(value).__name__} {value!r}"
+        if isinstance(value, int):
+            return f"{type(value).__name__} {value:#x}"  # Python writes no more than 4,300 decimal digits
+        key = id(value)
+        if key in self._known:
+            return self._known[key][1]
+        if key in self._within:
+            return f"again {len(self._within) - self._within[key]}"
+        self._within[key] = len(self._within)
+        digest = hashlib.sha256()
+        for token in self._tokens(value):
+            digest.update(token.encode(errors="surrogatepass") + b"\0")
+        del self._within[key]
+        self._known[key] = value, digest.hexdigest()
+        return digest.hexdigest()
+
+    def _tokens(self, value: object) -> Iterator[str]:
+        if isinstance(value, np.ndarray | np.generic):
+            yield from self._array(value)
+        elif isinstance(value, dict | MappingProxyType) and type(value) in (dict, MappingProxyType):
+            yield f"mapping {len(value)}"
+            for key, entry in value.items():
+                yield self.of(key)
+                yield self.of(entry)
+        elif isinstance(value, list | tuple) and type(value) in (list, tuple):
+            yield f"{type(value).__name__} {len(value)}"
+            yield from map(self.of, value)
+        elif isinstance(value, set | frozenset) and type(value) in (set, frozenset):
+            # Each alone: the order of a set differs between processes, and a cycle reads differently from each end.
+            yield "set " + " ".join(sorted(_Content(self._within).of(entry) for entry in value))
+        elif isinstance(value, memoryview):
+            yield f"memory {value.format} {value.shape} {value.tobytes().hex()}"
+        elif isinstance(value, re.Pattern):
+            yield f"pattern {value.flags} {value.pattern!r}"
+        elif isinstance(value, ModuleType):
+            yield f"module {value.__name__}"
+        elif value is _GLOBAL_RANDOM_STATE:
+            yield "installed numpy.random"
+        elif isinstance(value, functools.partial):
+            yield f"partial {self.of(value.func)} {self.of(value.args)} {self.of(value.keywords)}"
+        elif isinstance(value, _BOUND) and _has_state(value):
+            yield f"method {self.of(getattr(value, '__func__', value.__qualname__))} {self.of(value.__self__)}"
+        elif isinstance(value, np.ufunc):
+            if value.__name__.endswith(" (vectorized)"):
+                raise _untold(value, "numpy.frompyfunc hides the function that it calls")
+            yield f"ufunc {value.__name__}"
+        elif hasattr(value, "__qualname__") and _installed(value) and _installed(type(value)):
+            yield f"installed {getattr(value, '__module__', 'numpy')} {getattr(value, '__qualname__', value)}"
+        elif isinstance(known := getattr(value, "fingerprint", None), str):
+            yield f"fingerprint {known}"
+        elif isinstance(value, FunctionType):
+            yield from self._function(value)
+        elif isinstance(value, CodeType):
+            yield from self._code(value)
+        elif isinstance(value, type):
+            yield f"class {value.__qualname__} {self.of(type(value))} {self.of(value.__bases__)}"
+            yield self.of({name: entry for name, entry in vars(value).items() if name not in _OF_EVERY_CLASS})
+        elif isinstance(value, property):
+            yield f"property {self.of(value.fget)} {self.of(value.fset)}"
+        elif isinstance(value, functools.cached_property):
+            yield f"cached property {self.of(value.func)}"
+        elif isinstance(value, staticmethod | classmethod):
+            yield f"{type(value).__name__} {self.of(value.__func__)}"
+        else:
+            yield from self._instance(value)
+
+    def _array(self, value: "np.ndarray | np.generic") -> Iterator[str]:
+        yield f"{'array' if isinstance(value, np.ndarray) else 'number'} {value.dtype} {value.dtype.str} {value.shape}"
+        if isinstance(value, np.ma.MaskedArray):
+            yield f"masked {self.of(np.ma.getdata(value))} {self.of(np.ma.getmaskarray(value))}"
+        elif value.dtype.hasobject:
+            yield self.of(value.tolist())
         else:
             yield hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-    elif isinstance(value, Mapping):
-        yield f"mapping {len(value)}"
-        for key, entry in value.items():
-            yield from _tokens((key, entry), seen)
-    elif isinstance(value, Sequence):
-        yield f"{type(value).__name__} {len(value)}"
-        for entry in value:
-            yield from _tokens(entry, seen)
-    elif isinstance(value, Set):
-        yield "set " + " ".join(sorted(" ".join(_tokens(entry, seen)) for entry in value))
-    elif isinstance(value, ModuleType):
-        yield f"module {value.__name__}"
-    elif isinstance(value, np.ufunc) or (hasattr(value, "__qualname__") and _installed(value)):
-        yield f"installed {getattr(value, '__module__', 'numpy')} {getattr(value, '__qualname__', value)}"
-    elif isinstance(known := getattr(value, "fingerprint", None), str):
-        yield f"fingerprint {known}"
-    elif isinstance(value, functools.partial):
-        yield from _tokens((value.func, value.args, value.keywords), seen)
-    elif isinstance(value, MethodType):
-        yield from _tokens((value.__func__, value.__self__), seen)
-    elif isinstance(value, FunctionType):
-        yield from _function(value, seen)
-    elif isinstance(value, CodeType):
-        yield from _code(value, seen)
-    elif isinstance(value, type):
-        yield f"class {value.__qualname__}"
-        content = {name: entry for name, entry in vars(value).items() if name not in _OF_EVERY_CLASS}
-        yield from _tokens((value.__bases__, content), seen)
-    elif isinstance(value, property):
-        yield from _tokens((value.fget, value.fset), seen)
-    elif isinstance(value, staticmethod | classmethod):
-        yield from _tokens(value.__func__, seen)
-    else:
-        yield from _instance(value, seen)
+        if not _installed(type(value)):
+            yield f"{self.of(type(value))} {self.of(getattr(value, '__dict__', None))}"
+
+    def _function(self, function: FunctionType) -> Iterator[str]:
+        yield from self._code(function.__code__)
+        yield self.of((function.__defaults__, function.__kwdefaults__, function.__dict__))
+        for cell in function.__closure__ or ():
+            try:
+                captured = cell.cell_contents
+            except ValueError:  # the variable has no value yet, or no longer
+                yield "no value"
+            else:
+                yield self.of(captured)
+        names = _names(function.__code__)
+        for name in sorted(names & function.__globals__.keys()):
+            yield name
+            yield from self._named(function.__globals__[name], names, ())
+
+    def _named(self, value: object, names: set[str], within: tuple[object, ...]) -> Iterator[str]:
+        """A global value; of a module that is not installed, what is named of it."""
+        if not isinstance(value, ModuleType) or _is_installed(value.__name__):
+            yield self.of(value)
+        elif value not in within:
+            for name in sorted(names & vars(value).keys()):
+                yield name
+                yield from self._named(vars(value)[name], names, (*within, value))
+
+    def _code(self, code: CodeType) -> Iterator[str]:
+        takes = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+        yield f"code {code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars} {takes}"
+        yield getattr(code, "co_exceptiontable", b"").hex()
+        yield self.of(code.co_consts)
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "IMPORT_NAME":
+                yield _source(str(instruction.argval))
+
+    def _instance(self, value: object) -> Iterator[str]:
+        """An object by its class and what `pickle` would store of it."""
+        if hasattr(value, "__array__"):  # also torch's tensors, once they are detached
+            plain = value.detach().cpu() if hasattr(value, "detach") else value
+            yield self.of(np.asarray(plain))
+            return
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(wrapped, FunctionType) and _installed(type(value)):  # by functools.lru_cache, or numba.njit
+            yield f"wrapped {type(value).__qualname__} {self.of(wrapped)}"
+            return
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception as cause:
+            raise _untold(value, cause) from cause
+        if isinstance(reduced, str):
+            yield f"global {type(value).__module__} {reduced}"
+            return
+        make, arguments, state, items, entries = (*reduced, None, None, None)[:5]
+        yield self.of((make, arguments, state, list(items or ()), list(entries or ())))
 
 
-def _function(function: FunctionType, seen: set[int]) -> Iterator[str]:
-    yield from _code(function.__code__, seen)
-    captured = [cell.cell_contents for cell in function.__closure__ or ()]
-    yield from _tokens((function.__defaults__, function.__kwdefaults__, captured), seen)
-    for name in sorted(_names(function.__code__) & function.__globals__.keys()):
-        yield name
-        yield from _tokens(function.__globals__[name], seen)
-
-
-def _code(code: CodeType, seen: set[int]) -> Iterator[str]:
-    yield f"code {code.co_code.hex()} {code.co_names} {code.co_varnames}"
-    yield from _tokens(code.co_consts, seen)
+def _untold(value: object, cause: "BaseException | str") -> SpecError:
+    why = cause if isinstance(cause, str) else in_a_line(cause)
+    try:
+        shown = f"{value!r:.200}"
+    except Exception:
+        shown = f"a {type(value).__name__}"
+    return SpecError(
+        f"cannot tell whether {shown} has changed ({why}), so stored results could be those of another one; "
+        "give a version yourself"
+    )
 
 
 def _names(code: CodeType) -> set[str]:
@@ -105,33 +221,43 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
-def _instance(value: object, seen: set[int]) -> Iterator[str]:
-    """An object by its class and what `pickle` would store of it."""
-    if hasattr(value, "__array__"):  # also torch's tensors, once they are detached
-        plain = value.detach().cpu() if hasattr(value, "detach") else value
-        yield from _tokens(np.asarray(plain), seen)
-        return
-    try:
-        reduced = value.__reduce_ex__(4)
-    except Exception as cause:
-        raise SpecError(
-            f"cannot tell whether {value!r} has changed ({cause}), so stored results could be those of another one; "
-            "give a version yourself"
-        ) from cause
-    if isinstance(reduced, str):
-        yield f"global {type(value).__module__} {reduced}"
-        return
-    make, arguments, state, items, entries = (*reduced, None, None, None)[:5]
-    yield from _tokens((make, arguments, state, list(items or ()), list(entries or ())), seen)
+def _has_state(method: object) -> bool:
+    """Whether a bound method is one of an object of the user's, not a function of a module, such as `random.random`."""
+    owner = getattr(method, "__self__", None)
+    if owner is None or isinstance(owner, ModuleType):
+        return False
+    module = sys.modules.get(type(owner).__module__)
+    return getattr(module, getattr(method, "__name__", ""), None) != method
 
 
 def _installed(definition: object) -> bool:
     """Whether a function or class comes from an installed package, the standard library or `amb`."""
-    name = getattr(definition, "__module__", None) or "builtins"
+    return _is_installed(getattr(definition, "__module__", None) or "builtins")
+
+
+def _is_installed(name: str) -> bool:
+    """The same of a module, by its name."""
     if name.split(".")[0] in _OURS:
         return True
-    file = getattr(sys.modules.get(name), "__file__", None)
+    while name not in sys.modules and "." in name:  # some names of compiled modules belong to none
+        name = name.rpartition(".")[0]
+    module = sys.modules.get(name)
+    if module is None or name == "__main__":
+        return False
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    file = next(filter(None, places), None)
     if file is None:
-        return name != "__main__"
-    folders = Path(file).parents
-    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in folders)
+        return True  # built in
+    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in Path(file).parents)
+
+
+def _source(name: str) -> str:
+    """What a module counts for that a function imports itself; the file, since it need not have been imported yet."""
+    try:
+        found = importlib.util.find_spec(name)
+        file = None if found is None or found.origin is None else Path(found.origin)
+        if file is None or any(folder.name in _PACKAGES or folder in _STANDARD for folder in file.parents):
+            return f"import {name}"
+        return f"import {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    except (ImportError, ValueError, OSError, AttributeError):  # whatever calls the function finds it out
+        return f"import {name}"

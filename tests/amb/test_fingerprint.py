@@ -1,5 +1,8 @@
 """Equal content has equal fingerprints, in any process; whatever changes a result changes the fingerprint."""
 
+import collections
+import functools
+import random
 import subprocess
 import sys
 import threading
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from amb.errors import SpecError
@@ -84,6 +88,100 @@ def test_different_content_is_told_apart(one: object, other: object) -> None:
     assert fingerprint(one) == fingerprint(one)
 
 
+SOURCES = {
+    "a cached helper": "@functools.lru_cache\ndef h(x): return x * VALUE\ndef f(p): return h(1)",
+    "a helper by type": "@functools.singledispatch\ndef h(x): return x * VALUE\ndef f(p): return h(1)",
+    "a compiled helper": "import numba\n@numba.njit\ndef h(x): return x * VALUE\ndef f(p): return h(1)",
+    "a cached property": (
+        "class A:\n    @functools.cached_property\n    def k(self): return VALUE\na = A()\ndef f(p): return a.k"
+    ),
+    "an attribute": "def f(p): return f.k\nf.k = VALUE",
+    "a metaclass": ("class M(type):\n    def k(cls): return VALUE\nclass A(metaclass=M): pass\ndef f(p): return A.k()"),
+    "a method of a list": "h = [VALUE, 5].__getitem__\ndef f(p): return h(0)",
+    "a method of a package's object": "f = np.poly1d([VALUE, 1]).__call__",
+    "a partial that is called otherwise": (
+        "h = functools.update_wrapper(functools.partial(np.add, VALUE), np.mean)\ndef f(p): return h(p)"
+    ),
+    "a decorator's state": (
+        "class A:\n    def __init__(self, k): self.k = k; functools.update_wrapper(self, np.mean)\n"
+        "    def __call__(self, p): return self.k\nf = A(VALUE)"
+    ),
+    "a default of a dictionary": "t = collections.defaultdict(lambda: VALUE)\ndef f(p): return t['a']",
+    "a class of dictionaries": (
+        "class D(dict):\n    def __missing__(self, k): return VALUE\nt = D()\ndef f(p): return t['a']"
+    ),
+    "a mask": "t = np.ma.array([1.0, 2.0], mask=[False, VALUE == 1])\ndef f(p): return t.sum()",
+    "names of fields": "t = np.zeros(2, dtype=[('a', int), (f'b{VALUE}', int)])\ndef f(p): return t",
+    "a long pattern": "import re\nt = re.compile('a' * 300 + str(VALUE))\ndef f(p): return t",
+    "a long number": "t = 10**5000 + VALUE\ndef f(p): return t",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_content_behind_a_wrapper_is_told_apart(source: str) -> None:
+    """Each is defined anew, as by a script that runs again."""
+
+    def defined(value: int) -> str:
+        names = {"__name__": "__main__", "functools": functools, "collections": collections, "np": np, "VALUE": value}
+        exec(source.replace("VALUE", str(value)), names)
+        return fingerprint(names["f"])
+
+    assert defined(1) == defined(1) != defined(2)
+
+
+@pytest.mark.parametrize("imported", ["at the top", "inside"])
+def test_what_a_function_calls_of_another_file_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: str
+) -> None:
+    """Files that are not installed are edited like the function itself."""
+    where = {"at the top": ("import helping", ""), "inside": ("", "import helping; ")}[imported]
+    (tmp_path / "asked.py").write_text(f"{where[0]}\ndef f(p):\n    {where[1]}return helping.h(p)\n")
+    (tmp_path / "helping.py").write_text("FACTOR = 1\ndef h(p): return p * FACTOR\n")
+    script = "import sys; sys.path.insert(0, '.')\nimport asked, amb.fingerprint as a; print(a.fingerprint(asked.f))"
+
+    def told() -> str:
+        done = subprocess.run([sys.executable, "-B", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    before = told()
+    assert told() == before
+    (tmp_path / "helping.py").write_text("FACTOR = 22\ndef h(p): return p * FACTOR\n")
+    assert told() != before
+
+
+def test_helpers_that_call_one_another_are_looked_through_once() -> None:
+    """Two on each level, so there are 2^60 ways down."""
+    lines = ["def f60(): return 1", "def g60(): return VALUE"]
+    for i in reversed(range(60)):
+        lines += [f"def {name}{i}(): return f{i + 1}() + g{i + 1}()" for name in "fg"]
+
+    def defined(value: int) -> str:
+        names: dict[str, object] = {"__name__": "__main__"}
+        exec("\n".join(lines).replace("VALUE", str(value)), names)
+        return fingerprint(names["f0"])
+
+    assert defined(1) == defined(1) != defined(2)
+
+
+def test_a_variable_without_a_value_has_none() -> None:
+    def early() -> str:
+        return fingerprint(lambda: later)
+
+    before = early()
+    later = 1
+    assert before != early() == early()
+
+
+def test_global_random_numbers_are_the_same_in_any_state() -> None:
+    """Another process begins with other ones, and would never find the stored results."""
+    parts = random.random, random.uniform, scipy.stats.norm(3)
+    before = fingerprint(*parts)
+    random.random()
+    parts[2].rvs()
+    assert fingerprint(*parts) == before
+
+
 def test_what_a_function_calls_and_names_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(uses_helper)
     monkeypatch.setitem(globals(), "FACTOR", 3)
@@ -119,3 +217,23 @@ def test_another_process_finds_the_same(tmp_path: Path) -> None:
 def test_what_cannot_be_told_is_refused() -> None:
     with pytest.raises(SpecError, match="give a version yourself"):
         fingerprint(capture(threading.Lock()))
+    with pytest.raises(SpecError, match="frompyfunc hides the function"):
+        fingerprint(np.frompyfunc(helper, 1, 1))
+
+
+class Lying:
+    def __reduce_ex__(self, _: object) -> str:
+        raise ValueError("no")
+
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+def test_what_fails_or_is_too_deep_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"whether a Lying has changed .*give a version yourself"):
+        fingerprint(Lying())
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(SpecError, match="give a version yourself"):
+        fingerprint(capture(nested))
