@@ -105,9 +105,10 @@ def name_problems(
     """
     names: list[str] = []
     objects: dict[str, Problem] = {}
-    if bounds is not None and not any(_is_function(item) for item in _items(given)):
+    items = _items(given)
+    if bounds is not None and not any(map(_is_function, items)):
         raise SpecError(f"bounds belong to a function of a point, and none of {given!r:.80} is one")
-    for item in _items(given):
+    for item in items:
         if isinstance(item, str):
             names += split_specs(item)
             continue
@@ -134,8 +135,10 @@ def _differ(one: Problem, other: Problem) -> bool:
         return True
 
 
-def _items(given: object) -> Iterable[object]:
-    return given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+def _items(given: object) -> list[object]:
+    """The items of a list or another iterable; a text, an object of `amb` and a function are one item in any case."""
+    single = isinstance(given, str | bytes | Solver | Problem | Family | Suite | Target | Generator) or callable(given)
+    return list(given) if isinstance(given, Iterable) and not single else [given]
 
 
 def _solver_spec(item: object) -> SolverSpec:

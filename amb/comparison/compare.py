@@ -1,6 +1,6 @@
 """Comparing solvers on problems: plan the runs, execute them, and pass the tables to the statistics."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -100,9 +100,9 @@ def compare(
             raise SpecError(f"{what} must be None or a {kind.__module__}.{kind.__name__}, got {value!r:.80}")
     shown = receiver(progress)
     shown.prepare()
-    _refuse_nothing(problems, "problems", "leave the argument out for the suite quick")
     names, given = _named(solvers, problems, control, bounds)
     solver_names, problem_names, control_name = names
+    _refuse_nothing("problems", problems, problem_names, "leave the argument out for the suite quick")
     question = Question(metric, alpha, rope, control_name, level, look, looks)
     baseline = find_baseline(with_reference) if with_reference else None
     if baseline is not None:
@@ -171,10 +171,10 @@ def reopen(
             it was compared with another folder that is not given.
         SpecError: as in `compare`.
     """
-    for what, given_names in (("solvers", solvers), ("problems", problems)):
-        _refuse_nothing(given_names, what, "leave the argument out for those of the study")
+    (solver_names, problem_names, _), given = _named([] if solvers is None else solvers, problems, None)
+    for what, asked, names in (("solvers", solvers, solver_names), ("problems", problems, problem_names)):
+        _refuse_nothing(what, asked, names, "leave the argument out for those of the study")
     opened = open_study(study)
-    (solver_names, problem_names, _), given = _named(solvers or [], problems, None)
     last = opened.manifest.settings.complete(opened.folder)
     given = with_stored(opened, solver_names or last.solvers, problem_names or last.problems, given, device=device)
     compared_with = str(reference) if reference is not None else last.with_reference
@@ -205,9 +205,9 @@ def _cells_of(asked: Settings) -> frozenset[Cell]:
     return frozenset(product(asked.problems, asked.solvers, asked.seeds))
 
 
-def _refuse_nothing(names: object, what: str, advice: str) -> None:
-    """Refuse an empty text or list, which must not mean the default."""
-    if isinstance(names, str | Sized) and not len(names.strip() if isinstance(names, str) else names):
+def _refuse_nothing(what: str, asked: object, names: Sequence[str], advice: str) -> None:
+    """Refuse an empty text, list or other iterable, which must not mean the default."""
+    if asked is not None and not names:
         raise SpecError(f"no {what} given; {advice}")
 
 
@@ -221,6 +221,8 @@ def _named(
     solver_names, solver_objects = name_solvers(solvers)
     problem_names, problem_objects = name_problems(problems if problems is not None else [], bounds)
     controls = [control] if isinstance(control, str) else name_solvers(control)[0] if control is not None else [None]
+    if len(controls) != 1:
+        raise SpecError(f"control must be one solver, got {control!r:.80}")
     return (solver_names, problem_names, controls[0]), Given(solver_objects, problem_objects)
 
 

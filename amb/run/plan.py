@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
+from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError, SpecError, suggestion
 from amb.foreign import contained
 from amb.interruption import from_user
@@ -149,15 +151,15 @@ def make_plan(
     lost = given.unnamed() if limits.isolate else ()
     tryable = [spec for spec in specs if str(spec) not in lost]
     runs = []
-    tried: dict[int, dict[str, str]] = {}
+    tried: WeakKeyDictionary[Space, dict[str, str]] = WeakKeyDictionary()
     skipped: dict[tuple[str, str], list[str]] = {}
     for problem_id in ids:
         problem = given.problem(problem_id, device=device)
         fingerprint = problem.fingerprint
         if trial:
-            if id(problem.space) not in tried:
-                tried[id(problem.space)] = _try(tryable, problem, budget, limits)
-            for refused, why in tried[id(problem.space)].items():
+            if problem.space not in tried:
+                tried[problem.space] = _try(tryable, problem, budget, limits)
+            for refused, why in tried[problem.space].items():
                 skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
             for seed in numbers:

@@ -233,6 +233,46 @@ def test_a_wrong_solver_is_refused_before_anything_runs(tmp_path: Path, solvers:
     assert not (tmp_path / "none").exists()
 
 
+def falling(point: np.ndarray) -> float:
+    return -float(point.sum())
+
+
+def rising(point: np.ndarray) -> float:
+    return float(point.sum())
+
+
+def test_objects_may_come_from_a_generator(tmp_path: Path) -> None:
+    """It can be gone through only once."""
+    functions = (function for function in (falling, rising))
+    result = compare((one for one in ["random"]), functions, bounds=[(-1, 1)] * 2, budget=5, seeds=1, study=tmp_path)
+    assert sorted(result.runs["problem"]) == ["falling", "rising"]
+    again = reopen(tmp_path, solvers=np.array(["random"]), problems=(name for name in ["rising"]))
+    assert list(again.runs["problem"]) == ["rising"]
+
+
+def test_an_object_that_can_be_iterated_is_one_item(tmp_path: Path) -> None:
+    class Steps(list):
+        __name__ = "steps"
+
+        def __call__(self, point: np.ndarray) -> float:
+            return float(sum(step(point) for step in self))
+
+    result = compare("random", Steps([falling, rising]), bounds=[(-1, 1)], budget=5, seeds=1, study=tmp_path)
+    assert list(result.runs["problem"]) == ["steps"]
+
+
+@pytest.mark.parametrize("nothing", [(), "", " , ", iter([]), np.array([], dtype=str)])
+def test_no_problem_does_not_mean_the_default(tmp_path: Path, nothing: object) -> None:
+    with pytest.raises(SpecError, match="no problems given; leave the argument out"):
+        compare("random", nothing, study=tmp_path / "none")  # type: ignore[arg-type]
+    assert not (tmp_path / "none").exists()
+
+
+def test_several_controls_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="control must be one solver, got"):
+        compare("random,cma", [bowl()], control=["random", "cma"], study=tmp_path)  # type: ignore[arg-type]
+
+
 def nameless() -> amb.FunctionProblem:
     problem = bowl()
     del problem.id

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from interrupting import interrupt
 
-from amb import FunctionProblem, Space
+from amb import Family, FunctionProblem, Space
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.comparison.compare import compare
 from amb.errors import SolverError
@@ -193,6 +193,24 @@ def test_what_a_solver_refuses_is_skipped_with_the_reason(tmp_path: Path, toy: P
     assert compared.ranking.set_index("solver")["failures"].to_dict() == {"random": 0, "cma-diagonal": 1}
     with pytest.raises(SolverError, match=r"cma-diagonal on cifar10-vqvae/.*no order"):
         make_plan("cma-diagonal,random", problems[1:], **asked)  # type: ignore[arg-type]
+
+
+def test_refusals_are_those_of_each_problems_own_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family may make a space for every problem; spaces that are gone leave their addresses to new ones."""
+
+    class Mixed(Family):
+        name = "mixed/kinds"
+
+        def layers(self) -> dict[str, int]:
+            return {"l": 40}
+
+        def problem(self, layer: str, unit: int, **_: object) -> FunctionProblem:
+            space = Space.uniform(6, 16) if unit % 3 == 0 else Space.uniform(6, 16, kind="categorical")
+            return FunctionProblem(lambda rows: rows.sum(axis=1), space, id=f"{self.name}/{layer}/{unit}")
+
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda _: Mixed())
+    (sentence,) = make_plan("cma", "mixed/kinds/l/0..39", budget=5, seeds=1).refusals
+    assert sentence.startswith("cma refuses mixed/kinds/l/1 and 25 more problems; ")
 
 
 def test_runs_that_shared_the_machine_are_timed_again(tmp_path: Path, toy: Path) -> None:
