@@ -2,32 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
+
+from msgspec import structs
 
 from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
 from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.stored import stored_notes, with_stored
-from amb.comparison.table import read_runs
+from amb.comparison.table import NOTHING, Asked, read_runs
 from amb.contracts.objective import Bounds
 from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
 from amb.run.dispatch import carry_out
 from amb.run.display import receiver
 from amb.run.limits import NO_LIMITS, Limits
-from amb.run.plan import Plan, make_plan
+from amb.run.plan import Plan, make_plan, parse_seeds
 from amb.run.progress import Progress
 from amb.sight import CLASSES, leading_of
 from amb.spec import explained, flag
 from amb.stats import analyse
-from amb.stats.metrics import Cell
 from amb.stats.question import DEFAULT, Question
 from amb.study.manifest import Settings
 from amb.study.published import AnyStudy, open_study
 from amb.study.study import Study
 
 DEFAULT_PROBLEMS = "quick"
+MOST_LISTED = 10_000
+"""Missing runs that are looked for one by one."""
 
 
 @explained("amb.compare")
@@ -183,11 +185,14 @@ def reopen(
             f"{study} was compared with the study in {compared_with}, and reading a study opens no other folder that "
             "it names: name it yourself with --reference"
         )
+    baseline = find_baseline(compared_with) if compared_with else None
+    unfinished = Asked(last.problems, last.solvers, last.seeds) if isinstance(opened, Study) else NOTHING
+    numbers = last.seeds if seeds is None else parse_seeds(seeds)
     plan = make_plan(
         solver_names or last.solvers,
         problem_names or last.problems,
         budget=last.budget if budget is None else budget,
-        seeds=last.seeds if seeds is None else seeds,
+        seeds=_stored_seeds(opened, baseline, numbers, unfinished),
         device=device,
         given=given,
         trial=False,
@@ -195,14 +200,23 @@ def reopen(
     if problems is None:
         plan = replace(plan, suite=last.suite)
     requested = plan.settings(timing=last.timing, with_reference=compared_with)
-    baseline = find_baseline(compared_with) if compared_with else None
-    unfinished = _cells_of(last) if isinstance(opened, Study) else frozenset()
-    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline, unfinished, stored_notes(given))
+    requested = structs.replace(requested, seeds=tuple(dict.fromkeys(numbers)))
+    notes = stored_notes(given)
+    return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline, unfinished, notes)
 
 
-def _cells_of(asked: Settings) -> frozenset[Cell]:
-    """The runs that a request asked for."""
-    return frozenset(product(asked.problems, asked.solvers, asked.seeds))
+def _stored_seeds(study: AnyStudy, baseline: Baseline | None, asked: Sequence[int], unfinished: Asked) -> Sequence[int]:
+    """The seeds that are asked for, at least one, without those of which no run is stored and all may be missing.
+
+    A request may be for millions of runs more than a study holds; a plan lists each of its runs.
+    """
+    if not isinstance(study, Study) or len(unfinished) <= MOST_LISTED + 2 * len(study.run_files()):
+        return asked
+    stored = {plan.seed for plan in study.plans()}
+    if baseline is not None:
+        stored.update(baseline.settings.seeds)
+    missing = {seed for seed in unfinished.seeds if seed not in stored}
+    return [seed for seed in asked if seed not in missing] or asked[:1]
 
 
 def _refuse_nothing(what: str, asked: object, names: Sequence[str], advice: str) -> None:
@@ -232,10 +246,10 @@ def _analyse(
     study: AnyStudy,
     question: Question,
     baseline: Baseline | None,
-    unfinished: frozenset[Cell] = frozenset(),
+    unfinished: Asked = NOTHING,
     notes: Sequence[str] = (),
 ) -> Comparison:
-    read = read_runs(plan, study, baseline, unfinished=unfinished)
+    read = read_runs(plan, study, baseline, unfinished=unfinished, seeds=requested.seeds)
     analysis = analyse(read.runs, read.traces, question)
     said = (*notes, *([read.note] if read.note else []))
     return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)

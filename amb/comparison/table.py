@@ -1,8 +1,10 @@
 """Runs as a table: one row per run."""
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -40,8 +42,46 @@ class Runs:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Every solver on every problem with every seed: a request, which may be for far more runs than can be listed."""
+
+    problems: Collection[str]
+    solvers: Collection[str]
+    seeds: Collection[int]
+
+    def __len__(self) -> int:
+        return len(self.problems) * len(self.solvers) * len(self.seeds)
+
+    def __contains__(self, cell: object) -> bool:
+        problem, solver, seed = cast(Cell, cell)
+        return problem in self._problems and solver in self.solvers and seed in self._seeds
+
+    def missing(self, found: Iterable[Cell]) -> dict[str, int]:
+        """How many of its runs are not among those that are found, by solver; solvers that lack none are left out."""
+        stored = Counter(solver for problem, solver, seed in {*found} if (problem, solver, seed) in self)
+        each = len(self.problems) * len(self.seeds)
+        return {solver: each - stored[solver] for solver in self.solvers if stored[solver] < each}
+
+    @cached_property
+    def _problems(self) -> frozenset[str]:
+        return frozenset(self.problems)
+
+    @cached_property
+    def _seeds(self) -> frozenset[int]:
+        return frozenset(self.seeds)
+
+
+NOTHING = Asked((), (), ())
+
+
 def read_runs(
-    plan: Plan, study: AnyStudy, baseline: Baseline | None = None, *, unfinished: Container[Cell] = ()
+    plan: Plan,
+    study: AnyStudy,
+    baseline: Baseline | None = None,
+    *,
+    unfinished: Asked = NOTHING,
+    seeds: Sequence[int] = (),
 ) -> Runs:
     """Read a plan's runs from a study and, if it lacks them, from the baseline.
 
@@ -52,8 +92,9 @@ def read_runs(
         plan: the runs to read.
         study: where they are.
         baseline: where else.
-        unfinished: the runs that may be missing, by (problem, solver, seed): those of a study that was interrupted.
-            They are left out, which the note says.
+        unfinished: the runs that may be missing: those of a study that was interrupted. They are left out, which the
+            note says.
+        seeds: those of the request, if the plan has fewer since the study holds no run of the others.
 
     Raises:
         StudyError: another run is missing, no run is finished, or one that must be cut planned for its budget.
@@ -63,16 +104,13 @@ def read_runs(
     fingerprints = {run.problem: run.fingerprint for run in plan.runs}
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     found = []
-    missing = []
     for run in plan.runs:
         loaded = find_run(run, study, baseline, compact=True)
         if loaded is not None:
             found.append((run, *loaded))
-        elif (run.problem, run.solver, run.seed) in unfinished:
-            missing.append(run)
-        else:
+        elif (run.problem, run.solver, run.seed) not in unfinished:
             raise StudyError(_lacks(study, run))
-    if missing and not found:
+    if not found:
         others = len(study.run_files()) if isinstance(study, Study) else 0
         if others:
             raise StudyError(
@@ -83,8 +121,9 @@ def read_runs(
     budget = min((min(record.plan.budget, run.budget) for run, record, _ in found), default=plan.budget)
     shorter = sum(record.plan.budget < run.budget for run, record, _ in found)
     notes = []
-    if missing:
-        notes.append(unfinished_note(Counter(run.solver for run in missing), len(plan.runs)))
+    asked = Asked(plan.problems, [str(spec) for spec in plan.solvers], seeds or plan.seeds)
+    if absent := asked.missing((run.problem, run.solver, run.seed) for run, *_ in found):
+        notes.append(unfinished_note(absent, len(asked)))
     if shorter:
         notes.append(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
@@ -94,8 +133,8 @@ def read_runs(
         if shorter:
             record, trace = _cut(find_run(run, study, baseline) or (record, trace), budget)
         cell = (run.problem, run.solver, run.seed)
-        asked = budget if shorter else run.budget
-        rows.append({**run_row(record, trace, asked, points[run.problem]), "sees": sees[run.solver]})
+        spent = budget if shorter else run.budget
+        rows.append({**run_row(record, trace, spent, points[run.problem]), "sees": sees[run.solver]})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         traces[cell].setflags(write=False)
         recommended[cell] = record.recommended

@@ -23,10 +23,13 @@ from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import Spec, split_specs, whole_number
 from amb.study.manifest import Settings
 from amb.study.runs import LARGEST_COUNT, RunPlan
+from amb.text import plural
 
 DEFAULT_BUDGET = 500
 DEFAULT_SEEDS = 2
 MOST_SEEDS = 100_000
+MOST_RUNS = 1_000_000
+"""Runs of one plan. What a command does for each before the first begins takes minutes with more."""
 NOTHING = Given()
 
 
@@ -129,7 +132,7 @@ def make_plan(
         trial: whether every solver is created and asked once; not needed where nothing will run.
 
     Raises:
-        SpecError: an unknown name, a bad spec, a budget or a number of seeds below one.
+        SpecError: an unknown name, a bad spec, a budget or a number of seeds below one, or more than a million runs.
         SolverError: a solver refuses every problem.
     """
     device = check_device(device)
@@ -147,6 +150,9 @@ def make_plan(
     budget = DEFAULT_BUDGET if budget is None else budget
     budget = whole_number(budget, "the budget", 1, LARGEST_COUNT)
     numbers = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+    if len(ids) * len(specs) * len(numbers) > MOST_RUNS:
+        sizes = f"{plural(len(ids), 'problem')} x {plural(len(specs), 'solver')} x {plural(len(numbers), 'seed')}"
+        raise SpecError(f"{sizes} are more than {MOST_RUNS:,} runs; ask for fewer problems, solvers or seeds")
     # A process of its own cannot find these solvers; `carry_out` refuses them, and says why.
     lost = given.unnamed() if limits.isolate else ()
     tryable = [spec for spec in specs if str(spec) not in lost]

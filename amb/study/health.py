@@ -7,9 +7,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from amb.errors import StudyError, UnreadableError
 from amb.study import journal_0_1
 from amb.study.durable import TEMPORARY
@@ -17,8 +14,8 @@ from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journa
 from amb.study.lock import claim, clear, is_claimed
 from amb.study.runs import RunRecord
 from amb.study.study import FOLDERS, Study
-from amb.study.traces import LARGEST_RUN, read_run
-from amb.study.untrusted import names_in, open_file, refuse_unreadable
+from amb.study.traces import read_record, read_run
+from amb.study.untrusted import names_in
 
 JOURNALS = (SUFFIX, journal_0_1.SUFFIX)
 Repair = Literal["none", "set aside", "delete"]
@@ -75,7 +72,7 @@ def study_status(study: Study) -> StudyStatus:
         entry = study.index.find(path)
         if entry is not None and not entry.failed:
             finished += 1
-        elif record := _peek(path):
+        elif record := read_record(path):
             finished += not record.failed
             failures += [record] * record.failed
     under_way = []
@@ -262,23 +259,6 @@ def _leftovers(study: Study) -> Iterator[Finding]:
 def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:
     for path in find_journals(study.folder / "journal"):
         yield path, read_journal(path)
-
-
-def _peek(path: Path) -> RunRecord | None:
-    """A run's record without its trace; None if it is damaged, or has just been moved away.
-
-    Raises:
-        UnreadableError: it cannot be read.
-    """
-    try:
-        with open_file(path, LARGEST_RUN) as file:
-            metadata = pq.read_metadata(file).metadata or {}
-        return RunRecord.from_json(metadata[b"amb.record"].decode())
-    except FileNotFoundError:
-        return None
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as cause:
-        refuse_unreadable(path, cause)
-        return None
 
 
 def _age(time: object) -> float | None:

@@ -22,7 +22,7 @@ from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
-from amb.study.traces import read_run, write_run
+from amb.study.traces import read_record, read_run, write_run
 from amb.study.untrusted import names_in, refuse_unreadable
 
 # What a published study has in place of a folder of runs (`amb.study.published`).
@@ -153,6 +153,10 @@ class Study(Reloaded):
         """The files of all finished runs, in the order of their run ids."""
         folder = self.folder / "runs"
         return [folder / name for name in names_in(folder) if name.endswith(".parquet")]
+
+    def plans(self) -> list[RunPlan]:
+        """What the finished runs were asked for, in the order of their ids; damaged runs are left out."""
+        return [record.plan for path in self.run_files() if (record := read_record(path))]
 
     def _read_compact(self, path: Path) -> tuple[RunRecord, Trace]:
         """A run from its file, which the index then knows."""

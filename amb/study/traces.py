@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from amb.contracts.space import DIMENSIONS, LEVELS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study.runs import RunRecord, Trace
 from amb.study.tables import read_table, write_table
-from amb.study.untrusted import MEBIBYTE, parse_json, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, open_file, parse_json, refuse_unreadable
 
 # Limits on what is read: numbers in a run's trace, bytes of a run's file.
 MOST_NUMBERS = 1 << 28
@@ -124,3 +125,20 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
     if record.plan.run_id != path.stem:
         raise StudyError(f"{path} contradicts itself; {advice}")
     return record, trace
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """A run's record without its trace; None if it is damaged, or has just been moved away.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        with open_file(path, LARGEST_RUN) as file:
+            metadata = pq.read_metadata(file).metadata or {}
+        return RunRecord.from_json(metadata[b"amb.record"].decode())
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as cause:
+        refuse_unreadable(path, cause)
+        return None

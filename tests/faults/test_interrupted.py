@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 from commands import command
+from msgspec import structs
 
 import amb
-from amb.errors import StudyError
+from amb.errors import SpecError, StudyError
 from amb.reports.write import write_leaderboard
+from amb.run.plan import MOST_RUNS, make_plan
+from amb.study.published import publish
 from amb.study.study import Study
 
 ASK = {"problems": "toy/bowl/far/0..4", "budget": 20, "seeds": 3}
@@ -92,3 +95,34 @@ def test_what_was_never_asked_for_is_still_missing(tmp_path: Path) -> None:
     folder = interrupted(tmp_path / "st", keep=lambda run: True)
     with pytest.raises(StudyError, match=r"lacks .* with seed 3"):
         amb.open(folder, seeds=4)
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_request_for_millions_of_runs_is_reported_by_those_that_are_stored(tmp_path: Path) -> None:
+    """As by a manifest that was edited by hand: each missing run was looked for, which took minutes."""
+    folder = interrupted(tmp_path / "st", keep=lambda run: run.seed < 2 and run.problem[-1] != "4")
+    million = tuple(range(1_000_000))
+    Study(folder).rewrite_manifest(
+        lambda old: structs.replace(old, settings=structs.replace(old.settings, seeds=million))
+    )
+    assert 10 * len(million) > MOST_RUNS  # no plan can list them
+    says = "9,999,984 of 10,000,000 runs are not finished and left out (random 4,999,992, climber 4,999,992)"
+    result = amb.open(folder)
+    assert says in result.warnings[0]
+    assert len(result.runs) == 16
+    assert result.settings["seeds"] == million
+    write_leaderboard([folder], tmp_path / "page.html")
+    assert says in (tmp_path / "page.html").read_text(encoding="utf-8")
+    with pytest.raises(StudyError, match="was last asked for is finished"):
+        amb.open(folder, seeds=[7, 8])
+    publish(Study(folder), tmp_path / "published")
+    with pytest.raises(SpecError, match="more than 100,000 seeds"):
+        amb.open(tmp_path / "published")
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_plan_for_too_many_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SpecError, match=r"10 problems x 2 solvers x 100,000 seeds are more than 1,000,000 runs; ask for"
+    ):
+        make_plan("random,climber", "toy/bowl/far/0..9", seeds=100_000)

@@ -1,15 +1,13 @@
 """Building a board from studies or from a comparison."""
 
-from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
-from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import highest, no_finished_run, run_row, unfinished_note
+from amb.comparison.table import Asked, highest, no_finished_run, run_row, unfinished_note
 from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import AmbError, DataError, StudyError, UnreadableError
@@ -310,7 +308,7 @@ def _absent(table: pd.DataFrame, budget: int | None) -> list[str]:
     ] * bool(each)
 
 
-def _unfinished(studies: Studies, found: Container[Cell]) -> list[str]:
+def _unfinished(studies: Studies, found: Collection[Cell]) -> list[str]:
     """What the last request of each study asked for and no study holds.
 
     Published studies were finished before, and with reference solvers the study does not hold all that was asked for.
@@ -320,8 +318,8 @@ def _unfinished(studies: Studies, found: Container[Cell]) -> list[str]:
         asked = study.manifest.settings
         if not isinstance(study, Study) or asked.with_reference:
             continue
-        cells = list(product(asked.problems, asked.solvers, asked.seeds))
-        if missing := Counter(solver for problem, solver, seed in cells if (problem, solver, seed) not in found):
+        cells = Asked(asked.problems, asked.solvers, asked.seeds)
+        if missing := cells.missing(found):
             notes.append(f"{study.folder}: {unfinished_note(missing, len(cells))}")
     return notes
 
