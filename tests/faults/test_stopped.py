@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from time import monotonic, sleep
 
+import numpy as np
 import pytest
 
 from amb.run.isolation.descendants import descendants
@@ -72,10 +74,12 @@ def test_a_busy_solver_pays_for_all_of_its_time() -> None:
     clock = Clock()
     start, wall = clock.now(), perf_counter()
     clock._wall -= 3 * STOPPED_SECONDS  # as if the last beat was long ago ...
-    clock._busy = process_time() - 2 * STOPPED_SECONDS  # ... and the processor had worked since
+    clock._queue.idle -= 3 * STOPPED_SECONDS  # ... and this thread had not computed since ...
+    clock._busy = process_time() - 2 * STOPPED_SECONDS  # ... although the processor worked
     passed = clock.now() - start
     assert passed <= perf_counter() - wall + 0.01
     clock._wall -= 3 * STOPPED_SECONDS
+    clock._queue.idle -= 3 * STOPPED_SECONDS
     clock._busy = process_time()
     assert clock.now() - start < passed - 2 * STOPPED_SECONDS, "an idle gap is taken off"
 
@@ -106,22 +110,30 @@ def test_a_solver_does_not_pay_for_a_processor_that_others_have() -> None:
     assert passed < own + (wall - own) / 4
 
 
-def test_short_waits_add_up_until_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_waits_are_taken_off_once_they_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Linux counts is not read after a wait that is too short to matter, and is after some of them."""
     from amb import clock
 
-    queue = clock._Queue()
-    if queue._file is None:
+    ticking = clock.Clock()
+    if ticking._queue._file is None:
         pytest.skip("this system does not say how long a thread waits for a processor")
-    waits, reads = iter(range(100)), []
+    ticking._thread = threading.current_thread()  # nothing beats meanwhile
+    wall, reads = ticking._wall, []
+    wait = 0.4 * clock.PROMPT_SECONDS
+
+    def counted(*_: object) -> bytes:
+        reads.append(len(shown))
+        return f"0 {round(1e9 * wait * len(shown))} 0".encode()
+
+    shown: list[float] = []
     monkeypatch.setattr(clock, "thread_time", lambda: 0.0)
-    monkeypatch.setattr(clock, "perf_counter", lambda: 0.4 * clock.PROMPT_SECONDS * next(waits))
-    monkeypatch.setattr(clock.os, "pread", lambda *_: reads.append(None) or b"0 2000000000 0")  # type: ignore[func-returns-value]
-    known = []
+    monkeypatch.setattr(clock, "perf_counter", lambda: wall + wait * len(shown))
+    monkeypatch.setattr(clock.os, "pread", counted)
     for _ in range(9):
-        assert queue.seconds() == 2.0
-        known.append(len(reads))
-    assert known == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+        shown.append(ticking.now())
+    assert reads[0] == 0
+    assert set(np.diff(sorted({*reads}))) == {3}
+    assert max(shown) - shown[0] < clock.PROMPT_SECONDS
 
 
 def test_a_forked_process_pays_for_its_idle_time() -> None:
