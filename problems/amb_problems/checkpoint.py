@@ -6,6 +6,7 @@ study can record which weights it ran on without loading them.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -98,21 +99,33 @@ def load(name_or_path: str | Path, expected: type[Card] = Card) -> tuple[dict[st
     return tensors, card
 
 
+LARGEST_WEIGHT = 1e12
+"""Size of a weight from which products and sums may leave float32: a neuron whose potential is NaN is silent."""
+
+
 def refuse_endless(tensors: Mapping[str, "Tensor"], what: str) -> None:
-    """Check that all weights are finite numbers, without which a network's values mean nothing.
+    """Check that all weights are numbers of a usable size, without which a network's values mean nothing.
 
     Args:
         tensors: the weights by name.
         what: whose they are, for the message.
 
     Raises:
-        CheckpointError: one is NaN or infinite.
+        CheckpointError: one is NaN, infinite or beyond `LARGEST_WEIGHT`.
     """
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise CheckpointError(
-                f"{what}: {name} holds NaN or infinite numbers, as after a training that diverged; train it again"
-            )
+        if fault := unusable(tensor):
+            raise CheckpointError(f"{what}: {name} holds {fault}, as after a training that diverged; train it again")
+
+
+def unusable(weights: "Tensor") -> str:
+    """What weights hold with which nothing can be computed; empty if they hold only numbers of a usable size."""
+    if not weights.is_floating_point() or not weights.numel():
+        return ""
+    largest = weights.detach().abs().max().item()  # NaN if one is NaN
+    if not math.isfinite(largest):
+        return "NaN or infinite numbers"
+    return f"numbers of size {largest:.3g}, beyond {LARGEST_WEIGHT:g}" if largest > LARGEST_WEIGHT else ""
 
 
 @contextmanager

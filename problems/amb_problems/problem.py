@@ -126,13 +126,19 @@ class NetworkProblem(Problem):
         Once for all problems of the pair that have the same units.
 
         Raises:
+            SpecError: the units respond with no number.
             PluginError: a value depends on more than its own candidate.
         """
         what = self.layer, self.units, self.encoding is not None
         if what in self.pair.warm:
             return
         grey = np.full_like(self.pair.generator.images(np.zeros((1, self.space.d), np.float32)), 128)
-        self._respond(grey)
+        noise = np.random.default_rng(0).integers(0, 256, grey.shape, dtype=np.uint8)
+        if not any(np.isfinite(self._respond(images)).any() for images in (grey, noise)):
+            raise SpecError(
+                f"{self.id}: layer {self.layer} of target {self.pair.target.name} responds with NaN or infinity, to a "
+                "grey image and to noise: its weights are too large for float32, or it divides by zero"
+            )
         verify_generator(self.pair.generator, self.grid)
         verify_target(self.pair.target, self._respond)
         if self.encoding is not None:

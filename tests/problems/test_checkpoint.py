@@ -98,13 +98,20 @@ def test_shipped_fingerprints_are_those_that_stored_runs_know() -> None:
     assert replace(checkpoint.read_card("snn-cnn", SpikingTargetCard), frames=99).fingerprint not in FIRST
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) -> None:
-    """A training that diverged leaves them; a network of them gives NaN, or black images that look like a result."""
-    weights = torch.ones(3, dtype=torch.float16)
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (float("nan"), "NaN or infinite numbers"),
+        (float("inf"), "NaN or infinite numbers"),
+        (-1e38, r"numbers of size 1e\+38, beyond 1e\+12"),
+    ],
+)
+def test_weights_that_are_no_usable_numbers_are_refused(tmp_path: Path, number: float, says: str) -> None:
+    """A training that diverged leaves them; a network of them gives NaN, black images, or neurons that never fire."""
+    weights = torch.ones(3)
     weights[1] = number
     checkpoint.save(tmp_path / "net", {"n": torch.tensor(3), "w": weights}, CARD)
-    with pytest.raises(CheckpointError, match=r"net\.safetensors: w holds NaN or infinite numbers.*train it again"):
+    with pytest.raises(CheckpointError, match=rf"net\.safetensors: w holds {says}.*train it again"):
         checkpoint.load(tmp_path / "net")
 
 

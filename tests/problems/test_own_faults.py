@@ -77,11 +77,27 @@ def test_weights_and_moments_that_are_not_numbers_are_called_so() -> None:
     module.c.weight.data[0] = float("nan")
     with pytest.raises(SpecError, match=r"c\.weight hold NaN"):
         dict(amb.target(module, name="net").layers)
+    for size, says in ((float("-inf"), "NaN or infinite numbers"), (-1e38, r"numbers of size 1e\+38, beyond 1e\+12")):
+        module.c.weight.data[0] = size
+        with pytest.raises(SpecError, match=rf"target net: its weights c\.weight hold {says}; load or train others"):
+            dict(amb.target(module, name="net").layers)
     for mean in (float("nan"), "x"):
         with pytest.raises(SpecError, match="mean must be a finite number"):
             amb.target(Net(), name="net", mean=mean)
     with pytest.raises(SpecError, match="name 5 cannot"):
         amb.target(Net(), name=5)
+
+
+def test_a_layer_that_answers_with_no_number_is_refused_by_name() -> None:
+    """Each factor is a number, their product is none: every query would fail, without a word about the network."""
+    target = amb.target(Net(lambda x: x.abs() * 1e30 * 1e30), name="net")
+    with pytest.raises(
+        SpecError, match=r"layer output of target net responds with NaN or infinity, to a grey image and"
+    ):
+        target.problem("toy", 0, layer="output").warm_up()
+    target.problem("toy", 0, layer="c").warm_up()
+    flat = amb.target(Net(lambda x: x / (x - x.mean((2, 3), keepdim=True)).std()), name="flat")
+    flat.problem("toy", 0, layer="output").warm_up()  # NaN for a grey image alone: those queries fail
 
 
 def test_a_mean_of_finite_responses_is_finite() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from amb.contracts.images import Shape
 from amb.errors import AmbError, SpecError, unknown
 from amb.interruption import from_user
+from amb_problems.checkpoint import unusable
 from amb_problems.targets.plain import neurons
 from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size
 from amb_problems.targets.plain.copies import Pool, Reset
@@ -81,8 +82,9 @@ class _Examination:
     def __init__(self, module: nn.Module, request: Request, settings: object) -> None:
         self.request, self.settings = request, settings
         self.owner, self.device = f"target {request.name}", torch.device(request.device)
-        if broken := next((n for n, p in module.named_parameters() if p.is_floating_point() and p.isnan().any()), None):
-            raise SpecError(f"{self.owner}: its weights {broken} hold NaN; load or train weights that are numbers")
+        for name, numbers in module.named_parameters():
+            if fault := unusable(numbers):
+                raise SpecError(f"{self.owner}: its weights {name} hold {fault}; load or train others")
         module.to(self.device)
         if request.multistep:
             _take_many_steps(module, request.frames)
