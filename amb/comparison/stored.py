@@ -60,6 +60,10 @@ class _StoredSolver(Solver):
     def _ask(self, n: int) -> NoReturn:
         raise SpecError("this solver is known from stored runs only")
 
+    def recommend(self) -> NoReturn:
+        """Nobody knows what it would."""
+        self._ask(1)
+
 
 def with_stored(
     study: AnyStudy, solvers: Collection[str], problems: Collection[str], given: Given, *, device: str

@@ -11,6 +11,7 @@ import pandas as pd
 
 from amb.comparison.baseline import Baseline
 from amb.contracts.reference import Reference
+from amb.contracts.solver import Solver
 from amb.errors import StudyError
 from amb.references.lookup import reference
 from amb.run.plan import Plan
@@ -107,6 +108,7 @@ def read_runs(
     for run in plan.runs:
         loaded = find_run(run, study, baseline, compact=True)
         if loaded is not None:
+            refuse_unmeasured(*loaded, plan.solver(run.solver).cls)
             found.append((run, *loaded))
         elif (run.problem, run.solver, run.seed) not in unfinished:
             raise StudyError(_lacks(study, run))
@@ -203,6 +205,23 @@ def find_run(
     stored = baseline.study.load_compact(run) if compact else baseline.study.load(run)
     # Seconds measured at another time, perhaps on another machine, are not comparable.
     return None if stored is None else (replace(stored[0], timing=False), stored[1])
+
+
+def refuse_unmeasured(record: RunRecord, trace: Trace, solver: type[Solver]) -> None:
+    """Refuse a final value that no query measured, of a solver that recommends one of its queries.
+
+    A published study keeps few candidates, so its runs do not show which query the recommended one was.
+
+    Raises:
+        StudyError: the run has such a value.
+    """
+    observed = solver.recommend is Solver.recommend and solver.version == record.plan.version
+    if observed and not np.isnan(record.final) and not (trace.clean == record.final).any():
+        raise StudyError(
+            f"the run {record.plan.name} ({record.plan.run_id}) is damaged: its final value is {record.final}, which "
+            f"none of its queries measured (the highest is {highest(trace)}); get a new copy of the study, or leave "
+            "this solver out"
+        )
 
 
 def highest(trace: Trace, queries: int | None = None) -> float:

@@ -308,6 +308,8 @@ class RunRecord:
             raise ValueError("it has infinite values")
         if len(self.recommended) not in (0, d):
             raise ValueError(f"it recommends {len(self.recommended)} levels in {d} dimensions")
+        if not self.recommended and not isnan(self.final):
+            raise ValueError(f"its final value is {self.final}, but it recommends no candidate")
         if self.recommended and n:
             seen = np.flatnonzero((trace.candidates == self.recommended).all(axis=1))
             if seen.size and np.isfinite(measured := trace.clean[seen[0]]) and measured != self.final:

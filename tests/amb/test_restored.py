@@ -22,6 +22,7 @@ from amb.catalogue.problems import problem
 from amb.catalogue.solvers import resolve
 from amb.cli.app import app
 from amb.errors import SpecError, StudyError
+from amb.reports.write import write_leaderboard
 from amb.run.restore import Restored, restore
 from amb.study.published import DICTIONARIES, SCHEMA, PublishedStudy, publish
 from amb.study.recording import Recording
@@ -186,6 +187,35 @@ def test_a_final_value_that_was_never_measured_is_refused_alone(made: Path) -> N
     edited(made, raised)
     assert restored(made) == Restored(restored=RUNS - 2, held=0, elsewhere=0, refused=2)
     assert all("but the candidate was measured as" in why for why in refusals(made).values())
+
+
+def test_a_final_value_that_was_never_measured_is_not_ranked(made: Path) -> None:
+    """A published study keeps no candidates of most runs, and each report believed any final value of these."""
+
+    def raised(record: dict[str, Any], row: dict[str, Any]) -> None:
+        record["final"] += 0 if row["rows"] else 1
+
+    edited(made, raised)
+    says = r"the run .* climber #\d .* is damaged: its final value is 1\.\d+, which none of its queries measured"
+    with pytest.raises(StudyError, match=says):
+        amb.open(made / "published")
+    with pytest.raises(StudyError, match=says):
+        write_leaderboard([made / "published"], made / "page.html")
+    assert list(amb.open(made / "published", solvers="random").ranking["solver"]) == ["random"]
+    edited(made, lambda record, row: record.update(recommended=[]))
+    with pytest.raises(StudyError, match=r"its final value is [\d.]+, but it recommends no candidate"):
+        amb.open(made / "published")
+
+
+def test_a_recommended_candidate_that_was_never_asked_for_has_a_value_of_its_own(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Solvers may recommend what their model says; that is no contradiction."""
+    cls = find("solvers", "climber").load()
+    monkeypatch.setattr(cls, "recommend", lambda self: np.full(6, 3, dtype=np.int64))
+    amb.compare("climber", PROBLEMS, budget=30, seeds=1, study=made / "model")
+    publish(Study(made / "model"), made / "public")
+    assert amb.open(made / "public").runs["final"].notna().all()
 
 
 def test_a_solver_that_is_named_by_its_module_is_not_imported(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

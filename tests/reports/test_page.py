@@ -75,8 +75,9 @@ def test_rows_at_a_smaller_budget_are_those_of_the_runs_cut_there(make_study) ->
         values[: number % 7 * 10] = np.nan
         plan = replace(record.plan, budget=50) if number % 5 == 0 else record.plan
         cut = replace(trace, values=values).first(plan.budget)
-        n = len(cut)
-        study.runs[run_id] = (replace(record, plan=plan, queries=n, distinct=n, timing=number % 2 == 0), cut)
+        n, final = len(cut), np.nan if np.isnan(record.final) else float(cut.clean.max())
+        changes = {"queries": n, "distinct": n, "final": final, "timing": number % 2 == 0}
+        study.runs[run_id] = (replace(record, plan=plan, **changes), cut)
     made = board(study)
     assert {50, 200} <= {view.budget for view in made.views}
     by_cell = {(r.plan.problem, r.plan.solver, r.plan.seed): (r, t) for r, t in study.records()}
@@ -113,7 +114,8 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
     one, other = make_study("one"), make_study("other")
     key = next(iter(other.runs))
     record, trace = other.runs[key]
-    other.runs[key] = record, replace(trace, values=trace.values / 2, clean=trace.values / 2)
+    halved = replace(trace, values=trace.values / 2, clean=trace.values / 2)
+    other.runs[key] = replace(record, final=record.final / 2), halved
     with pytest.raises(StudyError, match="one and other hold different values of the same run"):
         board(one, other)
     with pytest.raises(StudyError, match="other has different weights or another grid for toy/bowl/near/0 than one"):

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
-from amb.comparison.table import Asked, highest, no_finished_run, run_row, unfinished_note
+from amb.comparison.table import Asked, highest, no_finished_run, refuse_unmeasured, run_row, unfinished_note
 from amb.contracts.reference import Reference
+from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray
 from amb.errors import AmbError, DataError, StudyError, UnreadableError
 from amb.references.lookup import reference
@@ -54,6 +55,8 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
         manifest = study.manifest
         for record, trace in study.compact_records():
             if _current(manifest, record):
+                if (solver := _installed(record.plan.solver)) is not None:
+                    refuse_unmeasured(record, trace, solver)
                 run = _StoredRun(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
                 known = stored.get(record.plan.run_id)
                 stored[record.plan.run_id] = run if known is None else known.united(run, studies)
@@ -229,15 +232,21 @@ def _point(problem: str, fingerprint: str) -> Reference | None:
 
 
 @cache
-def _sees(solver: str) -> Sight:
-    """What a solver sees besides values; one that is not installed here counts as a black box.
+def _installed(solver: str) -> type[Solver] | None:
+    """The class of a solver; None if it is not installed here.
 
     A solver that is named by its module is not imported: a study must not make its reader run code.
     """
     try:
-        return "values" if ":" in solver else resolve(solver).cls.sees
+        return None if ":" in solver else resolve(solver).cls
     except AmbError:
-        return "values"
+        return None
+
+
+def _sees(solver: str) -> Sight:
+    """What a solver sees besides values; one that is not installed here counts as a black box."""
+    found = _installed(solver)
+    return "values" if found is None else found.sees
 
 
 def _current(manifest: Manifest, record: RunRecord) -> bool:
