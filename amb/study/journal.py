@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -119,12 +119,12 @@ class Journal:
         try:
             descriptor = self._file.fileno()
             os.lseek(descriptor, 0, os.SEEK_SET)
-            parsed = _parse(b"".join(iter(lambda: os.read(descriptor, MEBIBYTE), b"")))
+            content, _ = _parse(b"".join(iter(lambda: os.read(descriptor, MEBIBYTE), b"")))
         except OSError as cause:
             raise StudyError(f"cannot read the journal {self.path}: {cause.strerror or cause}") from cause
-        if parsed.known is None or parsed.ending != "whole" or len(parsed.known.trace) != self._rows:
+        if content is None or not content.whole or len(content.known.trace) != self._rows:
             raise StudyError(f"another program has changed the journal {self.path}; the same command resumes its run")
-        return parsed.known.trace
+        return content.known.trace
 
     def close(self) -> None:
         """Close the file; the journal stays until `discard`. A full disk is not an error here."""
@@ -255,41 +255,32 @@ def read_journal_and_ending(path: Path) -> tuple[JournalContent | None, Ending]:
     except OSError as cause:
         refuse_unreadable(path, cause)
         raise StudyError(f"the journal {path} cannot be used: {cause.strerror or cause}") from cause
-    parsed = _parse_0_1(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
-    known = None if parsed.known is None else JournalContent(parsed.known, parsed.plan, parsed.ending)
-    return known, parsed.ending
+    return _parse_0_1(content) if path.suffix == journal_0_1.SUFFIX else _parse(content)
 
 
-class _Parsed(NamedTuple):
-    """The parts of a `JournalContent`; `known` is None without a complete batch."""
-
-    known: Known | None
-    plan: RunPlan | None
-    ending: Ending
-
-
-def _parse_0_1(content: bytes) -> _Parsed:
+def _parse_0_1(content: bytes) -> tuple[JournalContent | None, Ending]:
     """A journal of version 0.1, whose damage is not told from a write that was cut short."""
     parsed = journal_0_1.parse(content)
     if parsed is None:
-        return _Parsed(None, None, "torn")
+        return None, "torn"
     known, plan, whole = parsed
-    return _Parsed(known, plan, "whole" if whole else "torn")
+    ending: Ending = "whole" if whole else "torn"
+    return JournalContent(known, plan, ending), ending
 
 
-def _parse(content: bytes) -> _Parsed:
+def _parse(content: bytes) -> tuple[JournalContent | None, Ending]:
     end = content.find(b"\n", 0, LONGEST_LINE) + 1
     try:
         d, plan = _header(content[:end])
     except ValueError:
-        return _Parsed(None, None, "changed" if content else "torn")
+        return None, "changed" if content else "torn"
     total, seconds = zlib.crc32(content[:end]), Seconds()
     ending: Ending = "whole"
     if (frames := _lone_queries(content, end, d, total)) is not None:
         candidates, values, clean = (np.ascontiguousarray(frames[name]) for name in ("candidate", "value", "clean"))
         spent = Seconds(*frames["seconds"][-1].tolist())
         trace = Trace(candidates.astype(np.int64), _finite(values), _finite(clean), np.ones(len(frames), np.int64))
-        return _Parsed(Known(trace, spent), plan, "whole")
+        return JournalContent(Known(trace, spent), plan, "whole"), "whole"
     parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
     sizes: list[int] = []
     while end < len(content):
@@ -309,10 +300,10 @@ def _parse(content: bytes) -> _Parsed:
         else:
             sizes.append(len(rows[1]))
     if not parts:
-        return _Parsed(None, plan, ending)
+        return None, ending
     candidates, values, clean = (np.concatenate(column) for column in zip(*parts, strict=True))
     trace = Trace(candidates.astype(np.int64), values, clean, np.array(sizes, dtype=np.int64))
-    return _Parsed(Known(trace, seconds), plan, ending)
+    return JournalContent(Known(trace, seconds), plan, ending), ending
 
 
 def _header(line: bytes) -> tuple[int, RunPlan | None]:
