@@ -52,10 +52,11 @@ class _Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except Exception as error:  # of click, which newer versions of typer bring along under another name
-            if word := str(getattr(error, "option_name", "")).strip("-"):
+            word = str(getattr(error, "option_name", "")).strip("-")
+            if word and hasattr(error, "possibilities"):  # a known option that lacks its value has none
                 meant = re.compile(rf"{re.escape(word.removesuffix('s'))}s?\b", re.IGNORECASE)
                 options = [option for option in self.get_params(ctx) if meant.match(getattr(option, "help", "") or "")]
-                error.possibilities = [o.opts[0] for o in options] or error.possibilities  # type: ignore[attr-defined]
+                error.possibilities = [o.opts[0] for o in options] or error.possibilities
             raise
 
 

@@ -11,11 +11,17 @@ def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
     from rich.console import Console
 
     from amb.cli.show import exit_if_failed, print_comparison, print_files
+    from amb.errors import StudyError
     from amb.reports.write import write_reports
 
     if not as_json:  # the result first: reports take a while
         print_comparison(comparison)
-    with Console(stderr=True).status("Writing reports ..."):
-        reports = write_reports(comparison)
+    try:
+        with Console(stderr=True).status("Writing reports ..."):
+            reports = write_reports(comparison)
+    except StudyError:  # a study may be read by those who cannot write into it
+        if as_json:
+            print_files(comparison, (), as_json=True)
+        raise
     print_files(comparison, reports.files, as_json=as_json)
     exit_if_failed(reports.failures)

@@ -192,7 +192,7 @@ def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:
             seeds = [_number(part) for part in text.split(",")]
         else:
             raise SpecError(f"bad seeds {seeds!r}: expected a number of seeds, a range 3..7, or a list 0,2,5")
-    single = not isinstance(seeds, Sequence) and np.ndim(seeds) == 0
+    single = isinstance(seeds, bytes) or (not isinstance(seeds, Sequence) and np.ndim(seeds) == 0)
     requested = range(whole_number(seeds, "the number of seeds", 1)) if single else cast(Sequence[int], seeds)
     # The length of a range is known before it is unrolled.
     if (requested.stop - requested.start if isinstance(requested, range) else len(requested)) > MOST_SEEDS:

@@ -167,10 +167,13 @@ class Journal:
         return _FRAME.pack(len(payload), self._sum) + payload
 
     def _failed(self, cause: OSError) -> StudyError:
-        return StudyError(
-            f"cannot write the journal {self.path}: {cause.strerror or cause}; what was measured before is kept, "
-            "and the same command resumes from there"
-        )
+        wrong = f"cannot write the journal {self.path}: {cause.strerror or cause}"
+        if not self.path.parent.is_dir():  # the same command would begin anew, in a new folder
+            return StudyError(
+                f"{wrong}; the folder {self.path.parent} was moved, deleted or replaced meanwhile: put it back, and "
+                "the same command resumes from there"
+            )
+        return StudyError(f"{wrong}; what was measured before is kept, and the same command resumes from there")
 
 
 Ending = Literal["whole", "torn", "changed"]

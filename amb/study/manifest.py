@@ -99,8 +99,12 @@ class _Schema(Struct):
     schema: int
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, *, advice: str = "restore it, or use another folder") -> Manifest:
     """Read a manifest; fields that a later version added are ignored.
+
+    Args:
+        path: its file.
+        advice: what to do about a damaged one, for the error's message.
 
     Raises:
         StudyError: the file is damaged, is not a manifest, or has a different schema.
@@ -114,9 +118,7 @@ def read_manifest(path: Path) -> Manifest:
     except (ValueError, RecursionError, OSError) as cause:
         refuse_unreadable(path, cause)
         why = cause.strerror or cause if isinstance(cause, OSError) else cause
-        raise StudyError(
-            f"{path} is damaged or not a study's manifest ({why}); restore it, or use another folder"
-        ) from cause
+        raise StudyError(f"{path} is damaged or not a study's manifest ({why}); {advice}") from cause
     raise StudyError(
         f"{path.parent} has schema version {schema}, but this version of amb reads {' and '.join(map(str, READABLE))}; "
         "use the version of amb that wrote it"

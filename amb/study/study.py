@@ -30,6 +30,12 @@ PUBLISHED_RUNS = "runs.parquet"
 FOLDERS = ("runs", "journal", "report", "damaged")
 
 
+_WRITTEN_ANEW = (
+    "restore it, or move it away and repeat the commands that began the study: they write a new one, and stored runs "
+    "are not repeated"
+)
+
+
 class Study(Reloaded):
     """Opens a study folder, and creates it if it does not exist.
 
@@ -64,7 +70,7 @@ class Study(Reloaded):
     def manifest(self) -> Manifest:
         """The manifest; an empty one before the first `describe`."""
         path = self.folder / "manifest.json"
-        return read_manifest(path) if path.exists() else Manifest()
+        return read_manifest(path, advice=_WRITTEN_ANEW) if path.exists() else Manifest()
 
     def describe(self, plans: Sequence[RunPlan], settings: Settings) -> list[str]:
         """Write the manifest: versions, environment, settings, and every problem and solver that was ever asked for.

@@ -22,7 +22,11 @@ def problem() -> amb.FunctionProblem:
             for name in ("metric", "level", "device", "study", "with_reference", "control")
             for value in [5]
         ),
-        *((name, value) for name in ("alpha", "rope", "look", "looks", "budget", "seeds") for value in ["x", 1.5]),
+        *(
+            (name, value)
+            for name in ("alpha", "rope", "look", "looks", "budget", "seeds")
+            for value in ["x", 1.5, b"1"]
+        ),
         ("study", None),
         ("study", b"st"),
     ],

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from commands import command
+from typer.testing import CliRunner
+
+from amb.cli.app import app
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 BAD = Path(__file__).parents[1] / "plugins" / "failing_reports.py"
@@ -160,6 +163,14 @@ def test_a_report_that_fails_hides_neither_the_verdict_nor_the_other_reports(tmp
     assert len(record["files"]) > 5
 
 
+@pytest.mark.parametrize("words", [["run", "--budget"], ["plan", "--power"], ["lab", "serve", "rig", "--port"]])
+def test_an_option_without_its_value_is_said_to_need_one(words: list[str]) -> None:
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 2
+    assert isinstance(ended.exception, SystemExit)
+    assert "Traceback" not in ended.output
+
+
 def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """One line and status 2, as for any file of the study that cannot be written."""
     assert amb("run", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=tmp_path).returncode == 0
@@ -167,6 +178,10 @@ def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> N
     done = amb("report", "st", "--plugin", str(TOY), cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "amb: cannot write the report into st/report: Is a directory\n"
+    printed = amb("report", "st", "--plugin", str(TOY), "--json", cwd=tmp_path)
+    assert (printed.returncode, printed.stderr) == (2, done.stderr)
+    assert json.loads(printed.stdout)["runs"]  # what was measured can still be read
+    assert json.loads(printed.stdout)["files"] == []
 
 
 def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from amb.comparison.compare import compare
 from amb.errors import StudyError
 from amb.study.manifest import Environment, Manifest, Settings, manifest_text, read_manifest
 from amb.study.study import Study
@@ -81,3 +82,18 @@ def test_a_study_that_was_asked_for_nothing_says_what_is_missing() -> None:
 def test_a_manifest_that_could_not_be_read_again_is_not_written() -> None:
     with pytest.raises(StudyError, match="would be unreadable"):
         manifest_text(replace(WHOLE, solvers={"mine": 2}))  # type: ignore[arg-type]
+
+
+def test_a_damaged_manifest_is_written_anew_by_the_command_that_began_the_study(tmp_path: Path, toy: Path) -> None:
+    """As its error says: only the manifest is lost, no run."""
+    asked = {"solvers": "random", "problems": "toy/bowl/near/0", "budget": 5, "seeds": 2, "study": tmp_path}
+    runs = compare(**asked).runs
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()}
+    before = read_manifest(tmp_path / "manifest.json")
+    (tmp_path / "manifest.json").write_bytes(b"\0" * 900)
+    with pytest.raises(StudyError, match="move it away and repeat the commands that began the study"):
+        compare(**asked)
+    (tmp_path / "manifest.json").rename(tmp_path / "manifest.damaged")
+    assert compare(**asked).runs.equals(runs)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()} == files
+    assert read_manifest(tmp_path / "manifest.json") == before

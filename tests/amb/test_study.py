@@ -95,6 +95,14 @@ def test_a_batch_is_whole_where_the_system_takes_a_part_of_it_at_a_time(
         assert same(journal.trace(), trace)
 
 
+def test_a_folder_that_is_moved_meanwhile_is_to_be_put_back(tmp_path: Path) -> None:
+    """The same command would begin anew in a new folder, so it must not be promised to resume."""
+    study = Study(tmp_path / "st")
+    (tmp_path / "st").rename(tmp_path / "moved")
+    with pytest.raises(StudyError, match="was moved, deleted or replaced meanwhile: put it back"):
+        Journal(study.journal_file("a"), 3)
+
+
 def test_a_longer_run_answers_for_a_shorter_plan(tmp_path: Path) -> None:
     study, trace = Study(tmp_path), trace_of([4, 4, 2])
     study.save(record_of(trace), trace)
