@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
 
+import numpy as np
+
 from amb.catalogue.plugins import Plugin, find, load_class, registered, require_methods
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
@@ -143,6 +145,8 @@ def spec_of(cls: type[Solver], given: Mapping[str, object] = MappingProxyType({}
     if plugin is None:
         name = re.sub(r"[^A-Za-z0-9_.:+-]", "_", f"{cls.__module__}:{cls.__name__}")
         plugin = Plugin("solvers", name, name, f"module {cls.__module__}", _entry=EntryPoint(name, name, "amb.solvers"))
+    # Numbers of numpy, such as those of a range of settings, are numbers.
+    given = {key: value.item() if isinstance(value, np.generic) else value for key, value in given.items()}
     for key, value in given.items():
         if not isinstance(value, bool | int | float | str) or not _can_be_stated(value):
             raise SpecError(

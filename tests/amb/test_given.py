@@ -299,6 +299,12 @@ def test_a_wrong_problem_is_refused_before_anything_runs(tmp_path: Path, problem
     assert not (tmp_path / "none").exists()
 
 
+def test_options_may_be_numbers_of_numpy() -> None:
+    plain, _ = name_solvers([Stepper(k=3)])  # type: ignore[call-arg]
+    for k in (np.int64(3), np.int8(3), *np.arange(3, 4)):
+        assert name_solvers([Stepper(k=k)])[0] == plain  # type: ignore[call-arg]
+
+
 def test_two_classes_of_one_name_are_refused() -> None:
     def make() -> type[amb.Solver]:
         class Same(Stepper):
