@@ -194,6 +194,10 @@ class LiveRun:
                 if from_user(cause):
                     raise
                 self.fail(cause)
+        if not isinstance(self._solver, IsolatedSolver):
+            start = CLOCK.now()
+            self._solver = None
+            self._charge(start)  # to free what it has made takes up to a millisecond
         record = store(
             self._study,
             self.plan,
