@@ -39,9 +39,8 @@ class Clock:
         """Seconds since some moment, for `since` in the same thread."""
         wall = perf_counter()
         queue = self._queue
-        if (
-            wall - thread_time() - queue.idle <= PROMPT_SECONDS
-        ):  # between two solvers, whose caches are cold, less is more
+        # Most readings end here. They are between two solvers, where caches are cold and every step costs a lot.
+        if wall - thread_time() - queue.idle <= PROMPT_SECONDS:
             return wall - self._stopped - queue.waited
         return self._read()
 
