@@ -1,13 +1,24 @@
-"""CSV files of responses: every row on a line of its own, no cell lost to a quotation mark that nobody closed."""
+"""CSV files of responses: every row on a line of its own, no cell lost to a quotation mark that nobody closed.
+
+A file ends with a line break. One that is still being written, or whose writer died, may end within a number, and the
+part of a number that is there is a number too.
+"""
 
 import csv
+import re
+from collections.abc import Sequence
 from typing import Any
 
 QUOTE = '"'
 
+_NUMBER_WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+_NUMBER_WITH_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+_THOUSAND = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
+
 
 def read_csv(content: bytes) -> dict[str, list[Any]]:
-    """Columns of text. Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read.
+    """Columns of text. Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless
+    its column has decimal points too: then 1,234 may be a thousand.
 
     Raises:
         ValueError: the content is not such a table; the message names the line.
@@ -31,8 +42,32 @@ def read_csv(content: bytes) -> dict[str, list[Any]]:
     for number, cells in others:
         if len(cells) != len(names):
             raise ValueError(f"line {number} has {len(cells)} cells, but the header has {len(names)}")
-    decimal = separator != ","
-    return {name: [c[i].replace(",", ".") if decimal else c[i] for _, c in others] for i, name in enumerate(names)}
+    if not text.endswith(("\n", "\r")):
+        raise ValueError(
+            f"its last line, {len(lines)}, has no end, so a part of it may be missing: {lines[-1][-80:]!r}; write the "
+            "file again, or end the line if nothing is missing"
+        )
+    columns = {name: [cells[i] for _, cells in others] for i, name in enumerate(names)}
+    return columns if separator == "," else {name: _with_points(name, cells) for name, cells in columns.items()}
+
+
+def _with_points(name: str, cells: Sequence[str]) -> list[str]:
+    """A column whose decimal commas are points.
+
+    Raises:
+        ValueError: a comma may separate thousands.
+    """
+    comma = next((cell for cell in cells if _NUMBER_WITH_COMMA.fullmatch(cell.strip())), None)
+    point = next((cell for cell in cells if _NUMBER_WITH_POINT.fullmatch(cell.strip())), None)
+    if comma and point:
+        raise ValueError(
+            f"column {name} has {comma.strip()!r} and {point.strip()!r}; write all numbers with a decimal point, or "
+            "all with a decimal comma, and none with separators of thousands"
+        )
+    thousand = next((cell for cell in cells if _THOUSAND.fullmatch(cell.strip())), None) if name == "trial" else None
+    if thousand:
+        raise ValueError(f"column trial has {thousand.strip()!r}, which may be a thousand; write whole numbers as 1000")
+    return [cell.replace(",", ".") for cell in cells]
 
 
 def _cells(line: str, separator: str, number: int) -> list[str]:

@@ -145,7 +145,7 @@ class History:
 
     def presentations(self, stimulus: str) -> list[int]:
         """Numbers of the trials with a stimulus."""
-        return list(self._shown[stimulus])
+        return list(self._shown.get(stimulus, ()))
 
     def unanswered(self, search: Search, *, retries: int) -> list[str]:
         """Stimuli that a search awaits, of which no trial was valid, and that may be presented again."""

@@ -8,11 +8,13 @@ Two kinds of columns say what a trial gave, next to `trial`, its number:
   `spikes`, a list or cell for each trial (or for each trial and neuron). The response is the rate in the counting
   window.
 
+The columns `stimulus` and `file` of presentations.csv may be there as well: they must agree with what was presented.
 An empty or NaN response, or a true value in `rejected`, marks a rejected trial. `neuron` may be left out if only one
 neuron is recorded.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,7 @@ def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
     table = {name: _listed(column) for name, column in columns.items()}
     if "trial" not in table:
         raise LabError(f"{where} has no column 'trial'; {_instead_of_trial(table)}")
+    _refuse_misspelt_rejection(table, experiment, where)
     trials = [_trial(value, where) for value in table["trial"]]
     rejected = [_flag(value, where) for value in table.get("rejected", [None] * len(trials))]
     kinds = [name for name in ("response", "spikes", "time") if name in table]
@@ -98,8 +101,24 @@ def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
             if absent and (near := suggestion(name, absent)).endswith("?"):
                 raise LabError(f"{where}: column {name!r} is not of a recorded neuron; {near}")
         cells = [(i, name, table[name][i]) for i in range(len(trials)) for name in wide]
-        return _rows(cells, trials, rejected, where)
-    return _rows_of_kind(kinds[0], table, trials, rejected, experiment, where)
+        rows = _rows(cells, trials, rejected, where)
+    else:
+        rows = _rows_of_kind(kinds[0], table, trials, rejected, experiment, where)
+    stated = _stimuli(table, trials, experiment)
+    return [replace(row, stimuli=stated.get(row.trial, frozenset())) for row in rows] if stated else rows
+
+
+def _stimuli(
+    table: Mapping[str, list[Any]], trials: Sequence[int], experiment: Experiment
+) -> dict[int, frozenset[str]]:
+    """What the file says was presented in each trial, by the columns that presentations.csv has too."""
+    stated: dict[int, set[str]] = {}
+    for name in {"stimulus", "file"} - set(experiment.neurons):
+        column = table.get(name, [])
+        if len(column) == len(trials):
+            for trial, value in zip(trials, column, strict=True):
+                stated.setdefault(trial, set()).add(str(value).strip().removesuffix(".png"))
+    return {trial: frozenset(names) for trial, names in stated.items()}
 
 
 def _rows_of_kind(
@@ -236,6 +255,19 @@ def _instead_of_trial(table: Mapping[str, object]) -> str:
     if len(meant) == 1:
         return f"rename its column {meant[0][:80]!r}"
     return f"its columns: {', '.join(name[:80] for name in list(table)[:40]) or 'none'}"
+
+
+def _refuse_misspelt_rejection(table: Mapping[str, object], experiment: Experiment, where: str) -> None:
+    """Refuse a column whose name says only to people that it rejects trials.
+
+    Raises:
+        LabError: there is one.
+    """
+    for name in table:
+        if "reject" in name.casefold() and name not in (*experiment.neurons, "rejected"):
+            raise LabError(
+                f"{where}: column {name[:80]!r} would reject no trial; rename it 'rejected', or leave it out"
+            )
 
 
 def _near(table: Mapping[str, object], experiment: Experiment) -> str:

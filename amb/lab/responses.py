@@ -15,28 +15,37 @@ class Row:
         trial: the trial's number.
         neuron: its name.
         value: the response, a finite number; None if the trial was rejected.
+        stimuli: what was presented, by the file or request that the row is from; empty if it does not say.
     """
 
     trial: int
     neuron: str
     value: float | None
+    stimuli: frozenset[str] = frozenset()
 
 
 def new_rows(rows: Sequence[Row], history: History) -> list[Row]:
     """The rows that are not recorded yet, each once.
 
     Raises:
-        LabError: a trial was never presented, a neuron is unknown, a row contradicts another or what is recorded, or
-            its block was closed without it.
+        LabError: a trial was never presented, or with another stimulus, a neuron is unknown, a row contradicts another
+            or what is recorded, or its block was closed without it.
     """
     new: dict[tuple[int, str], Row] = {}
     for row in rows:
         key = row.trial, row.neuron
         if not 1 <= row.trial <= len(history.trials):
-            presented = f"trials so far: 1 to {len(history.trials)}" if history.trials else "no block was made yet"
-            raise LabError(f"there is no trial {row.trial}; {presented}")
+            so_far = f"trials so far: 1 to {len(history.trials)}" if history.trials else "no block was made yet"
+            raise LabError(f"there is no trial {row.trial}; {so_far}")
         if row.neuron not in history.experiment.neurons:
             raise unknown("neuron", row.neuron, history.experiment.neurons, LabError)
+        presented = history.trials[row.trial - 1].stimulus
+        for stated in sorted(row.stimuli - {presented}):
+            if history.presentations(stated):  # other texts are the user's own
+                raise LabError(
+                    f"trial {row.trial} showed {presented}, not {stated}; nothing of this file was recorded; "
+                    "the rows are of other trials, so number them as in presentations.csv, and tell it again"
+                )
         if key in new:
             if new[key].value != row.value:
                 raise _contradiction(row, new[key].value, "in the same file")

@@ -25,12 +25,13 @@ class Told:
 class Refused:
     """A file that was not recorded, and why.
 
-    It is read again when it changes, or at every look if the system did not hand it over (`unread`).
+    It is read again when it changes, or at every look if the fault is not in it (`elsewhere`): the system did not hand
+    it over, the journal's disk is full, or the experiment is not yet where the file is.
     """
 
     file: Path
     reason: str
-    unread: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def watch(
     make_folder(inbox)
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
-    unread: dict[Path, Stamp] = {}
+    said: dict[Path, str] = {}
     block = lab.next_block()
     while block is not None:
         yield Wrote(block)
@@ -73,12 +74,13 @@ def watch(
                     continue
                 if seen.get(file) == stamp:
                     outcome = _tell(lab, file)
-                    if not isinstance(outcome, Refused) or not outcome.unread:
+                    if isinstance(outcome, Told) or not outcome.elsewhere:
                         done[file] = stamp
-                    elif unread.get(file) == stamp:
-                        continue  # that was said
+                        said.pop(file, None)
+                    elif said.get(file) == outcome.reason:
+                        continue
                     else:
-                        unread[file] = stamp
+                        said[file] = outcome.reason
                     yield outcome
                 seen[file] = stamp
             if lab.history.missing(block.number):
@@ -90,9 +92,13 @@ def watch(
 
 def _tell(lab: Laboratory, file: Path) -> Told | Refused:
     try:
-        return Told(file, lab.tell(read_responses(file, lab.experiment), source=file.name))
+        rows = read_responses(file, lab.experiment)
     except AmbError as error:
-        return Refused(file, str(error), unread=isinstance(error, UnreadableError))
+        return Refused(file, str(error), elsewhere=isinstance(error, UnreadableError))
+    try:
+        return Told(file, lab.tell(rows, source=file.name))
+    except AmbError as error:
+        return Refused(file, str(error), elsewhere=True)
 
 
 def _files(folder: Path) -> dict[Path, Stamp]:

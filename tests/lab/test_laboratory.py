@@ -1,5 +1,6 @@
 """What a laboratory relies on: blocks as asked for, no response lost or counted twice, and the past kept."""
 
+import csv
 import json
 import shutil
 from collections import Counter
@@ -14,6 +15,7 @@ from amb.lab.blocks import PRESENTATIONS
 from amb.lab.experiment import FILE, parse_experiment, template
 from amb.lab.journal import FILE as JOURNAL
 from amb.lab.laboratory import Laboratory, create
+from amb.lab.response_files import read_responses
 from amb.lab.responses import Row
 
 from .conftest import finish, new_experiment, response, rows_for
@@ -330,3 +332,25 @@ def test_what_does_not_exist_is_refused_before_the_folder_is_made(folder: Path) 
         with pytest.raises(Exception, match=message):
             create(folder, text)
         assert not folder.exists()
+
+
+def test_a_response_to_another_stimulus_is_refused(folder: Path) -> None:
+    """Rows that came out of order: the columns that `presentations.csv` has too tell."""
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    with (block.folder / "presentations.csv").open(newline="") as file:
+        shown = list(csv.DictReader(file))
+    table = folder / "r.csv"
+    for column in ("stimulus", "file"):
+        swapped = next(i for i, row in enumerate(shown) if row[column] != shown[0][column])
+        stated = [row[column] for row in shown]
+        table.write_text(f"trial,{column},n1\n" + "".join(f"{i},{s},2.5\n" for i, s in enumerate(stated, 1)))
+        rows = read_responses(table, lab.experiment)
+        stated[0], stated[swapped] = stated[swapped], stated[0]
+        table.write_text(f"trial,{column},n1\n" + "".join(f"{i},{s},2.5\n" for i, s in enumerate(stated, 1)))
+        with pytest.raises(LabError, match=f"trial 1 showed {shown[0]['stimulus']}, not"):
+            lab.tell(read_responses(table, lab.experiment), source="r.csv")
+    assert lab.history.missing(1) == list(block.trials)
+    table.write_text("trial,stimulus,n1\n1,7,2.5\n")  # the user's own numbers
+    assert lab.tell(read_responses(table, lab.experiment), source="r.csv").new == 1
+    assert lab.tell(rows, source="r.csv").known == 1

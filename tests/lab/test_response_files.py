@@ -142,6 +142,13 @@ def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
         ("trial,response,spikes\n1,2,3\n", "one of response, spikes and time"),
         ("trial,response,a\n1,2,3\n", "a column for each neuron"),
         ("", "is empty"),
+        (
+            "trial;a;b\n1;987.5;2\n2;1,234;2\n",
+            "column a has '1,234' and '987.5'; write all numbers with a decimal point",
+        ),
+        ("trial\ta\tb\n1,000\t5\t6\n", "column trial has '1,000', which may be a thousand"),
+        ("trial,a,b,Rejected\n1,2,3,1\n", "column 'Rejected' .*; rename it 'rejected'"),
+        ("trial,a,b,reject\n1,2,3,1\n", "column 'reject' .*; rename it 'rejected'"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_explained(tmp_path: Path, text: str, message: str) -> None:
@@ -149,6 +156,22 @@ def test_a_file_that_makes_no_sense_is_explained(tmp_path: Path, text: str, mess
     path.write_text(text)
     with pytest.raises(LabError, match=message):
         read_responses(path, TWO)
+
+
+@pytest.mark.parametrize("torn", ["2,2.5,3", "2,2.5,", "2,2.5,3.75", '2,2.5,"3.75"'])
+def test_a_csv_file_that_ends_within_a_line_is_refused(tmp_path: Path, torn: str) -> None:
+    """3 of 3.75 was recorded as a response, and nothing as a rejected trial."""
+    path = tmp_path / "r.csv"
+    path.write_text(f"trial,a,b\n1,2.5,3.75\n{torn}")
+    with pytest.raises(LabError, match="its last line, 3, has no end"):
+        read_responses(path, TWO)
+    path.write_bytes(b"trial,a,b\r1,2.5,3.75\r")
+    assert read(path) == {(1, "a"): 2.5, (1, "b"): 3.75}
+
+
+def test_decimal_commas_beside_points_in_other_columns_are_read(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("trial;a;b;clock\n1,0;3,5;2;12.30\n")
+    assert read(tmp_path / "r.csv") == {(1, "a"): 3.5, (1, "b"): 2.0}
 
 
 def test_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`amb lab watch`: files are recorded when they are whole, and mistakes do not stop the evening."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,43 @@ def test_a_file_that_the_disk_does_not_return_is_recorded_once_it_does(folder: P
             link.symlink_to("/proc/self/mem")
     assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
     assert "Input/output error" in events[1].reason
+
+
+def test_a_file_is_recorded_once_the_disk_has_room_for_it(folder: Path) -> None:
+    """The fault is not in the file, which will not change; it is said once."""
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def sleep(seconds: float) -> None:
+        rig.sleep(seconds)
+        if rig.looks == 10:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    events = []
+    try:
+        for event in watch(lab, rig.inbox, every=1, sleep=sleep):
+            events.append(event)
+            if isinstance(event, Wrote):
+                (rig.inbox / "1.csv").write_text(csv_of(rows_for(lab, event.block)))
+                resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size, limits[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
+    assert "nothing was recorded" in events[1].reason
+
+
+def test_a_file_that_comes_before_its_block_is_recorded_with_it(folder: Path) -> None:
+    lab = new_experiment(folder, trials=60)
+    rig = Rig(folder / "inbox")
+    events = []
+    for event in watch(lab, rig.inbox, every=1, sleep=rig.sleep):
+        events.append(event)
+        if isinstance(event, Wrote) and event.block.number == 1:
+            first = csv_of(rows_for(lab, event.block))
+            early = f"trial,n1\n{event.block.trials.stop},2.5\n"
+            rig.steps = [("2.csv", early), *[("notes.txt", "x")] * 5, ("1.csv", first)]
+        if isinstance(event, Told) and event.file.name == "2.csv":
+            break
+    assert [type(event) for event in events] == [Wrote, Refused, Told, Wrote, Told]
+    assert events[-1].receipt.new == 1
