@@ -19,6 +19,9 @@ Close = Annotated[
     typer.Option("--close", help="Count the missing trials of this block as lost, and go on.", metavar="BLOCK"),
 ]
 
+LONGEST = 3600
+"""Seconds between two looks at most."""
+
 
 @app.command("new")
 def new(
@@ -51,13 +54,13 @@ def new(
     experiment = create(folder, text, images_in([user_path(place) for place in references or []]))
     sizes = batch_sizes(experiment)
     searches = ", ".join(f"{search.name} ({search.solver})" for search in experiment.searches)
-    print(f"{folder / FILE}: {experiment.trials} trials, searches {searches}")
+    print(f"{folder}: {experiment.trials} trials, searches {searches}")
     if min(sizes.values()) == 1:
         print(
             f"Note: {solver} asks for one stimulus at a time, so each block has one of each search. Solvers that ask "
             "for batches, such as cma, xdream-ga or sphere-cma, need fewer blocks."
         )
-    print(f"Edit it, then make the first block: amb lab next {folder}")
+    print(f"Edit its {FILE}, then make the first block: amb lab next {folder}")
 
 
 @app.command("next")
@@ -133,7 +136,7 @@ def watch(
             parser=user_path,
         ),
     ] = None,
-    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.01)] = 0.5,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.01, max=LONGEST)] = 0.5,
     plugin: o.Plugins = None,
 ) -> None:
     """Record responses as their files arrive, and write the next block, until the budget is spent."""
@@ -175,11 +178,13 @@ def serve(
 
     from amb.errors import LabError
     from amb.lab import server
+    from amb.lab.laboratory import Laboratory
 
     o.load_plugins(plugin)
     server.require()
     if token is not None and (len(token) < 8 or not token.isascii() or not token.isprintable() or " " in token):
         raise LabError("a token has at least 8 printable ASCII characters and no blanks")
+    Laboratory(folder)  # refuses a folder without an experiment
     listening = server.listen(host, port)
     address, number, *_ = listening.getsockname()
     if token is None and not server.is_loopback(address):

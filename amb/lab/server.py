@@ -133,9 +133,10 @@ def listen(host: str, port: int) -> socket.socket:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(address)
         server.listen()
-    except OSError as cause:
+    except (OSError, UnicodeError) as cause:  # a name that no host can have
+        why = getattr(cause, "strerror", None) or "it is no host name"
         raise LabError(
-            f"cannot listen at {host}, port {port}: {cause.strerror or cause}; choose others with --host and --port"
+            f"cannot listen at {host[:80]!r}, port {port}: {why}; choose others with --host and --port"
         ) from cause
     return server
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amb.errors import AmbError, UnreadableError
+from amb.errors import AmbError, LabError, UnreadableError
 from amb.lab.laboratory import Block, Laboratory, Receipt
 from amb.lab.response_files import SUFFIXES, read_responses
 from amb.study.durable import make_folder
@@ -23,7 +23,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was not recorded, and why.
+    """A file that was not recorded, or the folder if it cannot be read, and why.
 
     It is read again when it changes, or at every look if the fault is not in it (`elsewhere`): the system did not hand
     it over, the journal's disk is full, or the experiment is not yet where the file is.
@@ -60,8 +60,16 @@ def watch(
         inbox: the folder in which responses arrive; made if missing.
         every: seconds between two looks.
         sleep: how to wait.
+
+    Raises:
+        LabError: the inbox cannot be made, or the experiment cannot go on.
     """
-    make_folder(inbox)
+    try:
+        make_folder(inbox)
+    except OSError as cause:
+        raise LabError(
+            f"cannot make the folder {inbox}: {cause.strerror or cause}; choose another with --inbox"
+        ) from cause
     seen: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] = {}
     said: dict[Path, str] = {}
@@ -69,7 +77,15 @@ def watch(
     while block is not None:
         yield Wrote(block)
         while lab.history.missing(block.number):
-            for file, stamp in _files(inbox).items():
+            files = _files(inbox)
+            if isinstance(files, Refused):  # a share that is away for a while
+                if said.get(inbox) != files.reason:
+                    said[inbox] = files.reason
+                    yield files
+                files = {}
+            else:
+                said.pop(inbox, None)
+            for file, stamp in files.items():
                 if done.get(file) == stamp:
                     continue
                 if seen.get(file) == stamp:
@@ -101,10 +117,14 @@ def _tell(lab: Laboratory, file: Path) -> Told | Refused:
         return Refused(file, str(error), elsewhere=True)
 
 
-def _files(folder: Path) -> dict[Path, Stamp]:
+def _files(folder: Path) -> dict[Path, Stamp] | Refused:
     """Files with responses and what tells whether they changed, by name."""
     found = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as cause:
+        return Refused(folder, f"cannot read the folder {folder}: {cause.strerror or cause}", elsewhere=True)
+    for path in paths:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             try:
                 status = path.stat()

@@ -33,7 +33,9 @@ def responses(folder: Path, name: str = "r.csv") -> Path:
 
 def test_from_new_to_report(folder: Path) -> None:
     for _ in range(2):  # every command is idempotent
-        assert "400 trials, searches a (cma), b (cma)" in amb("new", folder, "-g", "toy", "-n", "a,b").stdout
+        printed = " ".join(amb("new", folder, "-g", "toy", "-n", "a,b").stdout.split())
+        assert "400 trials, searches a (cma), b (cma)" in printed
+        assert f"Edit its experiment.toml, then make the first block: amb lab next {folder}" in printed
     for _ in range(2):
         printed = amb("next", folder).stdout
         assert "block 1, trials 1 to 50" in printed
@@ -96,6 +98,9 @@ def test_the_status_compares_with_the_references(folder: Path) -> None:
         (["simulate", "{folder}"], "name a problem for each neuron"),
         (["simulate", "{folder}", "--format", "xls"], "unknown format 'xls'"),
         (["serve", "{folder}", "--token", "x"], "at least 8 printable"),
+        (["serve", "{none}", "--port", "0"], "is not an experiment"),
+        (["serve", "{folder}", "--host", "a" * 300], "it is no host name; choose others with --host"),
+        (["watch", "{folder}", "--inbox", "{folder}/experiment.toml"], "File exists; choose another with --inbox"),
     ],
 )
 def test_mistakes_are_explained_in_one_line(folder: Path, words: list[str], message: str) -> None:
@@ -105,3 +110,10 @@ def test_mistakes_are_explained_in_one_line(folder: Path, words: list[str], mess
         amb(*filled)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("every", ["inf", "1e300", "nan", "-1"])
+def test_a_time_that_no_clock_can_wait_is_refused(folder: Path, every: str) -> None:
+    result = CliRunner().invoke(app, ["lab", "watch", str(folder), "--every", every])
+    assert result.exit_code == 2
+    assert "'--every'" in result.output

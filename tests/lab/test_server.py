@@ -225,7 +225,7 @@ def test_a_server_beyond_the_loopback_interface_does_not_start_without_a_token(f
     new_experiment(folder)
     with listen("0.0.0.0", 0) as server, pytest.raises(LabError, match="a token is needed"):
         serve(folder, server, None)
-    with listen("127.0.0.1", 0) as taken, pytest.raises(LabError, match=r"cannot listen at 127\.0\.0\.1"):
+    with listen("127.0.0.1", 0) as taken, pytest.raises(LabError, match=r"cannot listen at '127\.0\.0\.1"):
         listen("127.0.0.1", taken.getsockname()[1])
 
 

@@ -161,3 +161,23 @@ def test_a_file_that_comes_before_its_block_is_recorded_with_it(folder: Path) ->
             break
     assert [type(event) for event in events] == [Wrote, Refused, Told, Wrote, Told]
     assert events[-1].receipt.new == 1
+
+
+def test_an_inbox_that_is_away_for_a_while_is_reported_once(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    away = folder / "away"
+
+    def sleep(seconds: float) -> None:
+        if rig.looks == 9:
+            away.rename(rig.inbox)
+        rig.sleep(seconds)
+
+    events = []
+    for event in watch(lab, rig.inbox, every=1, sleep=sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            (rig.inbox / "1.csv").write_text(csv_of(rows_for(lab, event.block)))
+            rig.inbox.rename(away)
+    assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
+    assert "cannot read the folder" in events[1].reason
