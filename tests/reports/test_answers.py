@@ -62,17 +62,37 @@ def test_the_champion_is_shown_to_lead_after_200_queries_on_fresh_units(answers:
         assert each == [rival != "cma-diagonal" for rival in answers.RIVALS]
 
 
+def test_the_champion_is_shown_to_lead_up_to_1000_queries_in_the_suite(answers: ModuleType) -> None:
+    shown = beaten(answers.champion_suite())
+    assert {budget: all(each) for budget, each in shown.items()} == {
+        "200": True,
+        "500": True,
+        "1,000": True,
+        "2,000": False,
+    }
+
+
+def test_trains_are_behind_after_2000_queries_too(answers: ModuleType) -> None:
+    pairs = answers.study("reference-2000").pairs
+    shown = {(row.first, row.second) for row in pairs[pairs["differs"]].itertuples()}  # the better one is first
+    good = ("snes", "cma-diagonal", "xdream-ga", "sphere-cma", "one-plus-lambda")
+    assert not {(train, baseline) for train in answers.TRAINS for baseline in good} & shown
+    assert {(best, train) for best in ("snes", "cma-diagonal") for train in answers.TRAINS} <= shown
+    assert len(pairs) == 78
+
+
 def test_snes_leads_from_500_to_2000_queries(answers: ModuleType) -> None:
     """On held-out units of the suite, and not shown to beyond 2,000; on all units also within 2,000."""
     shown = beaten(answers.beyond())
     assert [budget for budget, each in shown.items() if all(each)] == ["500", "1,000", "2,000"]
     assert sum(shown["12,000"]) == 1
-    others = dict(
-        re.findall(r"^\| `([\w-]+)` .+ \| (\S+) \|$", answers.budgets("reference-2000", (2000,)), re.MULTILINE)
-    )
+    table = answers.budgets("reference-2000", (2000,))
+    others = dict(re.findall(r"^\| `([\w-]+)` .+ \| (\S+) \|$", table, re.MULTILINE))
     assert others.pop("snes") == "–"
-    assert set(others.values()) == {"<0.001"}
-    assert "tt-parents" in others
+    assert {name for name, p in others.items() if float(p.strip("<")) >= 0.05} == {"growing-snes"}
+    assert len(others) == 11
+    minus = {name: float(value) for name, value in re.findall(r"^\| `([\w-]+)` \| ([-+.\d]+)", table, re.MULTILINE)}
+    assert all(minus[name] < 0 for name in others if name != "growing-snes")
 
 
 def test_more_seeds_would_change_little(answers: ModuleType) -> None:

@@ -21,6 +21,7 @@ PUBLISHED = (
     "reference.html",
     "reference-codes.html",
     "reference-networks.html",
+    "reference-2000.html",
     "paper-snn-resnet18.html",
     "atlas-snn-resnet18.html",
 )
