@@ -13,7 +13,7 @@ import numpy as np
 
 from amb.catalogue.plugins import Plugin, find, load_class, registered, require_methods
 from amb.contracts.problem import Problem
-from amb.contracts.solver import Solver
+from amb.contracts.solver import KINDS_FORM, Solver, are_kinds
 from amb.contracts.space import Space
 from amb.contracts.view import View
 from amb.errors import AmbError, PluginError, SolverError, SpecError, suggestion
@@ -208,6 +208,8 @@ def _check_declared(name: str, cls: type[Solver]) -> None:
     faults |= {flag: "True or False" for flag in flags if not isinstance(getattr(cls, flag), bool)}
     if "version" not in faults and not (cls.version.isprintable() and 1 <= len(cls.version) <= LONGEST_VERSION):
         faults["version"] = f"a text of 1 to {LONGEST_VERSION} printable characters"
+    if not isinstance(cls.kinds, property) and not are_kinds(cls.kinds):
+        faults["kinds"] = KINDS_FORM
     if cls.sees not in CLASSES:
         faults["sees"] = f"one of {', '.join(map(repr, CLASSES))}"
     for attribute, wanted in faults.items():

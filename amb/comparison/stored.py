@@ -56,6 +56,8 @@ class _StoredSolver(Solver):
 
     installed: str | None = None
     """The version that its name finds here, if it finds one."""
+    ran: tuple[str, ...] = ()
+    """The versions of its stored runs, if none is of the version that the manifest states."""
 
     def _ask(self, n: int) -> NoReturn:
         raise SpecError("this solver is known from stored runs only")
@@ -102,8 +104,15 @@ def stored_notes(given: Given) -> list[str]:
             f"{_listed(absent)} {verb} known here from stored runs only, and these are compared; to run more, name "
             "the solver's file with --plugin, or give its class in Python"
         )
-    for versions in dict.fromkeys((cls.version, cls.installed) for cls in solvers.values() if cls.installed):
-        names = [name for name, cls in solvers.items() if (cls.version, cls.installed) == versions]
+    for name, cls in solvers.items():
+        if cls.ran:
+            notes.append(
+                f"{name} is of version {cls.version} by the study's manifest.json, but its stored runs are of version "
+                f"{', '.join(cls.ran)}: they are left out; run the study again, or restore the file"
+            )
+    others = {name: cls for name, cls in solvers.items() if cls.installed and not cls.ran}
+    for versions in dict.fromkeys((cls.version, cls.installed) for cls in others.values()):
+        names = [name for name, cls in others.items() if (cls.version, cls.installed) == versions]
         notes.append(
             f"{_listed(names)} ran in version {versions[0]}, and version {versions[1]} is installed here: the stored "
             "runs are compared; to compare the installed version, run the study again"
@@ -143,18 +152,26 @@ def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | 
 def _stored_solver(study: AnyStudy, name: str) -> SolverSpec | None:
     """A stand-in for a solver that is not installed, that changed since, or that only its user may import."""
     manifest = study.manifest
-    spec = Spec.parse(name)
     installed = None
-    if name not in manifest.settings.given and not names_module(spec) and spec.name in plugins("solvers"):
-        installed = resolve(spec).cls.version
-        if manifest.solvers.get(name) in (None, installed):
-            return None
+    try:
+        spec = Spec.parse(name)
+        if name not in manifest.settings.given and not names_module(spec) and spec.name in plugins("solvers"):
+            installed = resolve(spec).cls.version
+    except SpecError as cause:
+        raise StudyError(f"{study.folder}/manifest.json names a solver that cannot be used: {cause}") from cause
+    if installed is not None and manifest.solvers.get(name) in (None, installed):
+        return None
     sees = manifest.settings.sees.get(name, "values")
     if sees not in CLASSES:
         raise StudyError(f"{study.folder}/manifest.json is damaged: {name} sees {sees!r:.40}")
+    version = _version(study, name, manifest.solvers)
+    plans = [record.plan for record, _ in study.compact_records() if record.plan.solver == name]
+    ran = tuple(sorted({plan.version for plan in plans}))
     declared = {
-        "version": _version(study, name, manifest.solvers),
-        "anytime": _anytime(study, name),
+        "version": version,
+        # Whether a longer run contains the shorter ones, as this version's runs say.
+        "anytime": next((plan.anytime for plan in plans if plan.version == version), True),
+        "ran": () if version in ran else ran,
         "sees": cast(Sight, sees),
         "installed": installed,
     }
@@ -162,15 +179,8 @@ def _stored_solver(study: AnyStudy, name: str) -> SolverSpec | None:
     return SolverSpec(spec, cls, Plugin("solvers", spec.name, "", f"the study {study.folder}"))
 
 
-def _anytime(study: AnyStudy, name: str) -> bool:
-    """Whether a longer run of the solver contains the shorter ones, as its newest version's runs say."""
-    version = study.manifest.solvers.get(name)
-    plans = (record.plan for record, _ in study.compact_records())
-    return next((plan.anytime for plan in plans if (plan.solver, plan.version) == (name, version)), True)
-
-
 def _version(study: AnyStudy, name: str, versions: Mapping[str, str]) -> str:
     found = versions.get(name)
     if found is None:
-        raise StudyError(f"{study.folder}/manifest.json does not say which version of {name} ran")
+        raise StudyError(f"{study.folder}/manifest.json does not say which version of {name!r} ran")
     return found

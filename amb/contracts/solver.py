@@ -2,6 +2,7 @@
 
 import inspect
 from abc import ABCMeta, abstractmethod
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 START = frozenset({"space", "budget", "seed"})
 """The arguments of a solver that are not options."""
+KINDS = ("ordinal", "categorical")
+KINDS_FORM = "a set of kinds of space, such as frozenset({'ordinal'}); there are 'ordinal' and 'categorical'"
 
 
 class SolverType(ABCMeta):
@@ -112,6 +115,8 @@ class Solver(metaclass=SolverType):
     def __init__(self, space: Space, *, budget: int, seed: int) -> None:
         if not is_count(budget):
             raise SolverError(f"budget must be an integer of at least 1, got {budget!r}")
+        if not are_kinds(self.kinds):
+            raise SolverError(f"{type(self).__name__} has kinds = {self.kinds!r:.60}, but it must be {KINDS_FORM}")
         if space.kind not in self.kinds:
             raise SolverError(
                 f"{type(self).__name__} searches {' or '.join(sorted(self.kinds))} spaces, but this one is "
@@ -264,6 +269,11 @@ class Solver(metaclass=SolverType):
 
     def _learn_foreign(self, candidates: Rows, values: FloatArray) -> None:
         """Learn from candidates of others; in a continuous solver, from their latents, float[n, d]."""
+
+
+def are_kinds(declared: object) -> bool:
+    """Whether these are kinds of space; in a text, each kind would be found by a part of its name."""
+    return isinstance(declared, Collection) and not isinstance(declared, str) and all(k in KINDS for k in declared)
 
 
 def _finite_or_nan(values: ArrayLike, expected: int) -> FloatArray:

@@ -61,7 +61,9 @@ def claim(path: Path, *, wait: bool = False) -> Claim | None:
     try:
         return hold(path, wait=wait)
     except OSError as cause:
-        raise StudyError(f"cannot write {path}: {cause.strerror or cause}") from cause
+        raise StudyError(
+            f"cannot write to {path.parent}: {cause.strerror or cause} (its {path.name}); the folder must be writable"
+        ) from cause
 
 
 def hold(path: Path, *, wait: bool = False) -> Claim | None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 import amb
 from amb.catalogue.given import name_problems, name_solvers
 from amb.catalogue.solvers import resolve
 from amb.comparison.compare import compare, reopen
-from amb.errors import PluginError, SpecError
+from amb.errors import PluginError, SpecError, StudyError
 from amb.reports.write import write_reports
 from amb.run.dask import DaskCluster
 from amb.run.limits import Limits
@@ -357,3 +358,22 @@ def test_two_functions_under_one_name_are_refused() -> None:
     falling = amb.FunctionProblem(lambda rows: -rows.sum(axis=1) * 1.0, space, id="own/a/l/0")
     with pytest.raises(SpecError, match="two problems are called own/a/l/0"):
         amb.compare("random", [rising, falling], budget=5, progress=False)
+
+
+@pytest.mark.parametrize("name", ["", "random[zz=1]", "a[b"])
+def test_a_manifest_with_a_solver_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
+    compare(["random"], ["toy/snn-cnn/sn1/3"], budget=2, seeds=1, study=tmp_path)
+    study = Study(tmp_path)
+    study.rewrite_manifest(lambda old: replace(old, settings=replace(old.settings, solvers=("random", name))))
+    with pytest.raises(StudyError, match=r"manifest\.json names a solver that cannot be used: "):
+        amb.open(tmp_path)
+
+
+def test_runs_of_another_version_than_the_manifest_states_are_not_said_to_be_compared(tmp_path: Path) -> None:
+    compare(["random", "one-plus-lambda"], ["toy/snn-cnn/sn1/3"], budget=4, seeds=2, study=tmp_path)
+    study = Study(tmp_path)
+    study.rewrite_manifest(lambda old: replace(old, solvers={**old.solvers, "random": "77"}))
+    again = amb.open(tmp_path)
+    assert set(again.runs["solver"]) == {"one-plus-lambda"}
+    (note,) = [warning for warning in again.warnings if "random" in warning and "77" in warning]
+    assert "its stored runs are of version 1: they are left out" in note

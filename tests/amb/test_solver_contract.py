@@ -173,6 +173,9 @@ def test_a_solver_that_asks_nonsense_is_named(wrong: list) -> None:
         ("anytime", "yes", "True or False"),
         ("source", None, "a text"),
         ("sees", "everything", "one of 'values'"),
+        ("kinds", "ordinal", "a set of kinds of space"),
+        ("kinds", None, "a set of kinds of space"),
+        ("kinds", {"continuous"}, "there are 'ordinal' and 'categorical'"),
     ],
 )
 def test_what_a_class_declares_is_checked_before_its_first_run(attribute: str, value: object, wanted: str) -> None:
@@ -208,3 +211,15 @@ def test_values_that_are_no_real_numbers_are_refused(values: list[object]) -> No
     rows = agent.ask(3)
     with pytest.raises(SolverError, match="expected real numbers"):
         agent.tell(rows, values)
+
+
+def test_kinds_that_an_option_narrows_to_a_text_are_refused() -> None:
+    """ "ordinal" would be found in any text that contains it."""
+
+    class Narrowed(RandomSearch):
+        def __init__(self, space: Space, *, budget: int, seed: int) -> None:
+            self.kinds = "ordinal"  # type: ignore[assignment]
+            super().__init__(space, budget=budget, seed=seed)
+
+    with pytest.raises(SolverError, match="Narrowed has kinds = 'ordinal', but it must be a set of kinds of space"):
+        Narrowed(Space((3, 3)), budget=1, seed=0)

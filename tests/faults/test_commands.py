@@ -99,7 +99,7 @@ def test_reading_a_study_imports_no_module_that_it_names(toy: Path, tmp_path: Pa
     study.rewrite_manifest(lambda old: replace(old, settings=replace(old.settings, solvers=("antigravity:geohash",))))
     import sys
 
-    with pytest.raises(StudyError, match="does not say which version of antigravity:geohash ran"):
+    with pytest.raises(StudyError, match="does not say which version of 'antigravity:geohash' ran"):
         reopen(tmp_path / "st")
     study.rewrite_manifest(lambda old: replace(old, solvers={"antigravity:geohash": "1"}))
     with pytest.raises(StudyError, match=r"no run that .* was last asked for is finished"):

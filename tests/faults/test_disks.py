@@ -216,6 +216,15 @@ def test_a_read_only_study_can_be_read_and_is_not_run(small_disk: Path, expected
         Study(small_disk / "another")
 
 
+def test_a_study_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    """What a read-only folder answers first; as any user, by a lock file that cannot be made."""
+    study = Study(tmp_path / "st")
+    execute(PLANS[:1], study, problem)
+    (study.folder / ".manifest.lock").mkdir()
+    with pytest.raises(StudyError, match=r"cannot write to .*st: Is a directory \(its \.manifest\.lock\)"):
+        study.rewrite_manifest(lambda old: old)
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, expected: list[bytes]) -> None:
     study = Study(tmp_path / "st")
     study.log.path.mkdir()
