@@ -41,6 +41,7 @@ class Receiver:
     """
 
     _raised: ClassVar["list[ref[Interrupted]]"] = []
+    _received: ClassVar[int | None] = None  # the last signal
 
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
@@ -70,7 +71,18 @@ class Receiver:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == getattr(signal, "SIGHUP", None):
             leave_lost_terminal()
+        Receiver._received = number
         self.receive(number)
+
+
+def swallowed(error: BaseException) -> Interrupted | None:
+    """The interruption that an import may have turned into this error.
+
+    Extension modules that import others clear the exception that a signal raises there, and go on with a module that is
+    half imported: numpy ends with "numpy._core.multiarray failed to import".
+    """
+    number = Receiver._received
+    return Interrupted(number) if isinstance(error, ImportError) and number is not None else None
 
 
 def from_user(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from amb.cli.complaints import complain
 from amb.cli.left_threads import outlast_threads
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
-from amb.interruption import from_user
+from amb.interruption import from_user, swallowed
 from amb.memory import lacks_memory
 from amb.streams import complete, unwritable
 
@@ -64,6 +64,8 @@ def _run_and_blame() -> None:
     except BaseException as error:
         if from_user(error):
             raise
+        if interruption := swallowed(error):
+            end_interrupted(interruption)
         if isinstance(error, OSError) and error.filename is None and (lost := unwritable()):
             _fail(f"cannot write to {lost}: {error.strerror or error}")
         if lacks_memory(error):

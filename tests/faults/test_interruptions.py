@@ -224,3 +224,28 @@ def test_a_pipe_among_the_reference_images_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "one.png")
     with pytest.raises(LabError, match="is not a file"):
         content_hash(tmp_path / "one.png")
+
+
+SWALLOWED = """
+import os, signal
+import amb.cli
+
+def run():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(10**6):
+            pass
+    except KeyboardInterrupt:
+        pass  # as an extension module clears it
+    raise ImportError("numpy._core.multiarray failed to import")
+
+amb.cli._run = run
+amb.cli.main()
+"""
+
+
+def test_a_signal_that_an_import_swallows_ends_in_a_line() -> None:
+    """numpy's extension modules clear the exception that a signal raises while they import, and fail by it."""
+    ended = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert ended.stderr.strip() == "amb: interrupted; nothing is lost, and the command can be repeated"
