@@ -72,7 +72,8 @@ def test_the_benchs_own_share_is_small(
 ) -> None:
     """All that is neither solver nor generator nor target: under 3% of the processor's time, in the suite `quick`.
 
-    `portfolio` asks for one candidate at a time, and misses that: docs/notes/performance.md says where the time goes.
+    `portfolio` asks for one candidate at a time, and is below that only where nothing else wants the processors:
+    docs/notes/performance.md says where the time goes.
 
     Without overlap and in one thread, so that metered seconds add up to the processor's. Waits for the disk are left
     out: they depend on the disk and its other users. To begin and end a run costs some milliseconds whatever its
