@@ -210,9 +210,9 @@ def units_of(units: int | str | Sequence[int], number: int, where: str) -> tuple
     listed: Sequence[object] = [units]
     if isinstance(units, str):
         listed = [int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in units.split("+")]
-    elif isinstance(units, Sequence | np.ndarray):
+    elif isinstance(units, Sequence) or (isinstance(units, np.ndarray) and units.ndim):
         listed = list(units)
-    if not listed or any(isinstance(one, bool) or not isinstance(one, int | np.integer) for one in listed):
+    if not listed or not all(is_unit(one) for one in listed):
         raise SpecError(
             f"bad unit {units!r} of {where}: expected a number, or several for their mean, as 3+7+12 or [3, 7, 12]"
         )
@@ -235,8 +235,8 @@ def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = ""
     Raises:
         SpecError: no such layer or unit.
     """
-    if layer not in layers:
-        if isinstance(layers, Layers) and layer in layers.refused:
+    if not isinstance(layer, str) or layer not in layers:
+        if isinstance(layer, str) and isinstance(layers, Layers) and layer in layers.refused:
             raise SpecError(
                 f"layer {layer}{f' of {owner}' if owner else ''} cannot be measured: {layers.refused[layer]}"
             )
@@ -244,3 +244,28 @@ def check_unit(layers: Mapping[str, int], layer: str, unit: int, owner: str = ""
     if not 0 <= unit < layers[layer]:
         where = f"{owner}/{layer}" if owner else layer
         raise SpecError(f"no unit {unit} in {where}; its units are 0..{layers[layer] - 1}")
+
+
+def check_pairs(units: Sequence[tuple[str, int]], images: int | None = None) -> None:
+    """Refuse what is no sequence of (layer, unit) pairs, or of another length than the images.
+
+    Args:
+        units: what is asked for.
+        images: how many images there are, if each has a pair.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    expected = "expected (layer, unit) pairs, such as [('conv1', 3)]"
+    if not isinstance(units, Sequence) or isinstance(units, str):
+        raise SpecError(f"{expected}, got {units!r:.60}")
+    for pair in units:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not is_unit(pair[1]):
+            raise SpecError(f"{expected}, got {pair!r:.60} among them")
+    if images is not None and len(units) != images:
+        raise SpecError(f"expected a (layer, unit) pair for each of {images} images, got {len(units)}")
+
+
+def is_unit(number: object) -> bool:
+    """Whether it is a whole number, as units are."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)

@@ -369,3 +369,22 @@ def test_written_down_layers_are_torchvisions() -> None:
         network = models.get_model(function, weights=None)
         kinds = (nn.Conv2d, nn.ReLU, nn.Linear)
         assert list(LAYERS[f"imagenet-{name}"]) == [k for k, m in network.named_modules() if isinstance(m, kinds)]
+
+
+@pytest.mark.parametrize(
+    "units",
+    [None, "abc", [0, 0], [("0", [])] * 2, [({}, 0)] * 2, [("0", 0, 2)] * 2, [("0", "0")] * 2, [("0", True)] * 2,
+     [("0", 0)], [("0", 0)] * 3],
+)  # fmt: skip
+def test_units_that_are_no_pairs_for_the_images_are_refused(units: object) -> None:
+    """A pair too few left an image out in silence."""
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    for target in (amb.target(nn.Sequential(nn.Conv2d(3, 8, 5))), amb.target("snn-cnn")):
+        with pytest.raises(SpecError, match=r"\(layer, unit\) pair"):
+            target.activations(images, units)
+
+
+@pytest.mark.parametrize(("unit", "layer"), [(np.array(2.0), "0"), (1, []), (1, {})])
+def test_a_unit_or_layer_of_another_type_is_refused(unit: object, layer: object) -> None:
+    with pytest.raises(SpecError, match=r"bad unit|has no layer"):
+        amb.target(nn.Sequential(nn.Conv2d(3, 8, 5))).problem("toy", unit, layer=layer)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from amb.contracts.space import FloatArray
-from amb.contracts.target import Target
+from amb.contracts.target import Target, check_pairs
 from amb.errors import SpecError, unknown
 from amb_problems.targets.softmax import softmax
 
@@ -52,6 +52,7 @@ class ModuleTarget(Target):
         Raises:
             SpecError: no such layer or unit, or images of the wrong shape or type.
         """
+        check_pairs(units, len(images) if np.ndim(images) == 4 else None)
         self._check(units)
         rows: dict[str, list[int]] = {}
         for row, (layer, _) in enumerate(units):
@@ -77,6 +78,7 @@ class ModuleTarget(Target):
         Raises:
             SpecError: no such layer or unit, or images of the wrong shape or type.
         """
+        check_pairs(units)
         self._check(units)
         sources = {layer: self._source_of(layer) for layer, _ in units}
         means = self.responses.means(images, sources.values())

@@ -11,7 +11,7 @@ import numpy as np
 from amb.contracts.images import check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
-from amb.contracts.target import Target, check_unit
+from amb.contracts.target import Target, check_pairs, check_unit
 from amb.reloaded import Reloaded
 from amb_problems import checkpoint, natural
 from amb_problems.cards import SpikingTargetCard
@@ -111,6 +111,7 @@ class SpikingTarget(Reloaded, Target):
         Raises:
             SpecError: no such layer, or images of the wrong shape or type.
         """
+        check_pairs(units, len(images) if np.ndim(images) == 4 else None)
         self._check(images, units)
         classes = [i for i, (layer, _) in enumerate(units) if layer not in self.spikes]
         spiking = [i for i, (layer, _) in enumerate(units) if layer in self.spikes]
@@ -214,5 +215,6 @@ class SpikingTarget(Reloaded, Target):
 
     def _check(self, images: "Images", units: Sequence[tuple[str, int]]) -> None:
         check_images(images, self.shape, f"target {self.name}")
+        check_pairs(units)
         for layer, unit in units:
             check_unit(self.layers, layer, unit, self.name)
