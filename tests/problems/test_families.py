@@ -66,7 +66,7 @@ def retina() -> str:
 def test_every_generator_goes_with_every_target_of_its_size() -> None:
     assert len(PAIRS) == 62
     assert set(PAIRS) <= set(family_names())
-    assert list(plugins("families"))[:1] == ["network"]
+    assert "network" in plugins("families")
     assert all(isinstance(family(pair), NetworkFamily) for pair in PAIRS)
 
 
