@@ -72,6 +72,7 @@ def atlas(
     from amb.atlas.report import write_page
     from amb.atlas.request import make_request
     from amb.cli.analyse import print_measures
+    from amb.meis.measure import check_noise
     from amb.meis.write import plain_rows, write_tables
     from amb.reports.write import check_page
     from amb.text import plural
@@ -81,6 +82,7 @@ def atlas(
     if out is not None:
         out = o.file_to_write(out)
         check_page(out)
+    check_noise(noise, presentations)
     console = Console(stderr=True)
     request = make_request(
         network,

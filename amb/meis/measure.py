@@ -24,6 +24,8 @@ from amb.text import plural
 
 PRESENTATIONS = 100
 """Noisy presentations over which class probabilities are averaged (section 4.3 of the paper)."""
+MOST_PRESENTATIONS = 100_000
+NOISES = ("bernoulli", "gaussian")
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,11 +87,10 @@ def measure_all(
         progress: receives a line for each step.
 
     Raises:
-        SpecError: no such noise.
+        SpecError: no such noise, or too many presentations.
         DataError: `data` was given and cannot be read.
     """
-    if noise not in (None, "bernoulli", "gaussian"):
-        raise SpecError(f"noise of the input must be bernoulli or gaussian, got {noise!r}")
+    check_noise(noise, presentations)
     notes: list[str] = []
     table = found.table
     networks = [str(name) for name in table["target"].unique()]
@@ -123,6 +124,18 @@ def measure_all(
         natural,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def check_noise(noise: str | None, presentations: int) -> None:
+    """Refuse what `measure_all` would refuse: before a search whose results it measures.
+
+    Raises:
+        SpecError: no such noise, or not from 1 to 100,000 presentations.
+    """
+    if noise not in (None, *NOISES):
+        raise SpecError(f"noise of the input must be {' or '.join(NOISES)}, got {noise!r}")
+    if isinstance(presentations, bool) or not 1 <= presentations <= MOST_PRESENTATIONS:
+        raise SpecError(f"presentations must be 1 to {MOST_PRESENTATIONS:,}, got {presentations!r}")
 
 
 def _natural(

@@ -98,6 +98,17 @@ def test_the_command_writes_a_page_that_needs_no_network(tmp_path: Path) -> None
     assert [row["layer"] for row in content["layers"]] == ["sn1", "out"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--noise", "salt"], "bernoulli or gaussian"), (["--presentations", "999999999999"], "must be 1 to 100,000")],
+)
+def test_what_cannot_be_measured_is_refused_before_the_search(tmp_path: Path, words: list[str], said: str) -> None:
+    done = command("atlas", "mnist-snn", "--layers", "out", "--units", "1", "--study", "a", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "a").exists()
+
+
 def test_without_stored_states_a_history_is_refused_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="--keep"):
         make_request("mnist-snn", units=1, history=tmp_path)
