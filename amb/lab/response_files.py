@@ -35,6 +35,8 @@ LARGEST = 1024 * MEBIBYTE
 LARGEST_DECODED = 512 * MEBIBYTE
 MOST = 1 << 26
 """Numbers that a column of a Parquet file may hold."""
+MOST_EARLY, EARLY = 10, 1 / 20
+"""So many spikes, all of them within this share of the time up to the window's end, have times in seconds."""
 NOTHING = ("", "nan", "na", "null", "none")
 YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
 
@@ -137,9 +139,11 @@ def _rows_of_kind(
     if kind == "response":
         return _rows(cells, trials, rejected, where)
     counted: dict[tuple[int, str], float | None] = {}
+    spikes: list[float] = []
     for i, neuron, cell in cells:
         key = trials[i], neuron
         times = _times(cell, kind, where, trials[i])
+        spikes += times or ()
         if kind == "spikes" and key in counted:
             raise LabError(f"{where}: trial {key[0]} of {neuron} has two lists of spikes; keep one")
         if rejected[i] or times is None or (key in counted and counted[key] is None):
@@ -147,6 +151,11 @@ def _rows_of_kind(
         else:
             counted[key] = (counted.get(key) or 0.0) + _in_window(times, experiment)
     start, end = experiment.response.window
+    if len(spikes) >= MOST_EARLY and max(spikes) < EARLY * end and end > 0:
+        raise LabError(
+            f"{where}: all {len(spikes):,} spikes are before {EARLY * end:g} ms, and the window ends at {end:g} ms: "
+            "times are expected in milliseconds after stimulus onset, and these may be seconds"
+        )
     seconds = (end - start) / 1000
     return [Row(*key, None if count is None else count / seconds) for key, count in counted.items()]
 

@@ -85,6 +85,19 @@ def test_spike_times_are_counted_in_the_window(tmp_path: Path) -> None:
     assert read(tmp_path / "s.mat") == {(1, "a"): 10.0, (1, "b"): 5.0, (2, "a"): 0.0, (2, "b"): None}
 
 
+def test_spike_times_in_seconds_are_not_counted_as_none(tmp_path: Path) -> None:
+    """Each rate would be 0. A few early spikes, or one late spike among many, are milliseconds."""
+    seconds = [0.01 * spike for spike in range(1, 31)]
+    file = tmp_path / "times.csv"
+    file.write_text("trial,time\n" + "".join(f"1,{time:g}\n" for time in seconds))
+    with pytest.raises(LabError, match=r"all 30 spikes are before 12\.5 ms, .* may be seconds"):
+        read(file, ONE)
+    file.write_text("trial,time\n" + "".join(f"1,{time:g}\n" for time in [*seconds, 60]))
+    assert read(file, ONE) == {(1, "a"): 5.0}
+    file.write_text("trial,time\n" + "".join(f"1,{time:g}\n" for time in seconds[:9]))
+    assert read(file, ONE) == {(1, "a"): 0.0}
+
+
 def test_columns_of_a_request_may_be_single_numbers() -> None:
     """MATLAB's jsonencode writes a column of one row as a number, and a row of a matrix as a vector."""
     assert rows_of({"trial": 4, "response": [1.5, None]}, TWO, "x") == [Row(4, "a", 1.5), Row(4, "b", None)]
