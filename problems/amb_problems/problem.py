@@ -29,7 +29,7 @@ from amb_problems.encoding import Encoding
 from amb_problems.generators.view import GeneratorView
 from amb_problems.presentation import present
 from amb_problems.torch_state import usual_torch
-from amb_problems.trial import verify_generator, verify_target
+from amb_problems.trial import verify_generator, verify_numbers, verify_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +133,7 @@ class NetworkProblem(Problem):
         if what in self.pair.warm:
             return
         grey = np.full_like(self.pair.generator.images(np.zeros((1, self.space.d), np.float32)), 128)
-        noise = np.random.default_rng(0).integers(0, 256, grey.shape, dtype=np.uint8)
-        if not any(np.isfinite(self._respond(images)).any() for images in (grey, noise)):
-            raise SpecError(
-                f"{self.id}: layer {self.layer} of target {self.pair.target.name} responds with NaN or infinity, to a "
-                "grey image and to noise: its weights are too large for float32, or it divides by zero"
-            )
+        verify_numbers(self.pair.target, self.layer, self._respond, grey)
         verify_generator(self.pair.generator, self.grid)
         verify_target(self.pair.target, self._respond)
         if self.encoding is not None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from amb.contracts.alone import NOT_A_FUNCTION, difference
 from amb.contracts.generator import Generator, Grid
 from amb.contracts.target import Target
-from amb.errors import PluginError
+from amb.errors import PluginError, SpecError
 
 _LEVELS = 1
 """Levels of a pixel by which rounding may change it."""
@@ -37,6 +37,30 @@ def verify_generator(generator: Generator, grid: Grid) -> None:
     if found is not None:
         raise PluginError(
             f"generator {generator.name} gives a latent another image {found}; " + NOT_A_FUNCTION.format(what="latent")
+        )
+
+
+def verify_numbers(
+    target: Target, layer: str, respond: Callable[[NDArray[np.uint8]], NDArray[np.float64]], grey: NDArray[np.uint8]
+) -> None:
+    """Show a target a grey image and, if it answers with no number, noise.
+
+    Args:
+        target: one written elsewhere may answer with no number, which says that a presentation failed.
+        layer: whose units respond.
+        respond: their responses to images.
+        grey: the image, uint8[1, h, w, c].
+
+    Raises:
+        SpecError: a target of this package, which may hold a user's module, answers both with NaN or infinity.
+    """
+    if np.isfinite(respond(grey)).any() or not type(target).__module__.startswith(_OWN):
+        return
+    noise = np.random.default_rng(0).integers(0, 256, grey.shape, dtype=np.uint8)
+    if not np.isfinite(respond(noise)).any():
+        raise SpecError(
+            f"layer {layer} of target {target.name} responds with NaN or infinity, to a grey image and to noise: its "
+            "weights are too large for float32, or it divides by zero"
         )
 
 

@@ -31,8 +31,10 @@ OUTCOMES: list[tuple[Status, float]] = [
 
 
 def save(study: Study, plan: RunPlan, status: Status = "ok", final: float = 1.0, *, timing: bool = False) -> None:
-    trace = Trace(np.arange(8).reshape(4, 2), np.arange(4.0), np.arange(4.0), np.array([4]))
-    study.save(RunRecord(plan, status, 4, 4, (), final, 0.0, 0.0, 0.0, timing=timing), trace)
+    values = np.array([0.0, 0.25, 0.5, 1.0])
+    trace = Trace(np.arange(8).reshape(4, 2), values, values, np.array([4]))
+    recommended = () if np.isnan(final) else tuple(trace.candidates[values == final][0].tolist())
+    study.save(RunRecord(plan, status, 4, 4, recommended, final, 0.0, 0.0, 0.0, timing=timing), trace)
 
 
 @pytest.fixture
@@ -166,7 +168,7 @@ def test_an_index_that_is_stale_damaged_foreign_or_missing_changes_no_answer(
 def test_one_wrong_bit_anywhere_in_an_index_changes_no_answer(folder: Path) -> None:
     path = folder / index.NAME
     expected, content = answers(folder), path.read_bytes()
-    places = [*np.linspace(0, len(content) - 1, 25).astype(int), content.index(np.float64(3.0).tobytes()) + 7]
+    places = [*np.linspace(0, len(content) - 1, 25).astype(int), content.index(np.float64(0.25).tobytes()) + 7]
     for place in places:
         wrong = bytearray(content)
         wrong[place] ^= 4
