@@ -70,7 +70,7 @@ def test_the_recording_of_several_neurons_runs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_first_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
-    """Table and verdict in the README's words; the numbers may differ on another kind of processor.
+    """Table and verdict, with all numbers but seconds: networks and trains are exact on every processor.
 
     The installation is the gate's; this is what comes after it, exactly as written.
     """
@@ -87,12 +87,14 @@ def test_the_first_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert without_numbers(printed[1]) in without_numbers(done.stdout)
+    assert without_seconds(printed[1]) in without_seconds(done.stdout)
     assert (tmp_path / "amb-study" / "report" / "gallery.png").stat().st_size > 10_000
 
 
-def without_numbers(text: str) -> str:
-    return re.sub(r"\d[\d.,]*", "#", " ".join(text.split()))
+def without_seconds(text: str) -> str:
+    """A printed table and verdict without the last column, in which a solver's seconds stand."""
+    rows = re.sub(r"^([\w-]+ +[a-z]+ +\d\.\d{3} .*) \d\.\d{3}$", r"\1", text, flags=re.MULTILINE)
+    return " ".join(rows.split())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
