@@ -248,7 +248,12 @@ def _is_installed(name: str) -> bool:
     file = next(filter(None, places), None)
     if file is None:
         return True  # built in
-    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in Path(file).parents)
+    return _in_packages(Path(file))
+
+
+def _in_packages(file: Path) -> bool:
+    """Whether a file belongs to an installed package or to the standard library."""
+    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in file.parents)
 
 
 def _source(name: str) -> str:
@@ -256,7 +261,7 @@ def _source(name: str) -> str:
     try:
         found = importlib.util.find_spec(name)
         file = None if found is None or found.origin is None else Path(found.origin)
-        if file is None or any(folder.name in _PACKAGES or folder in _STANDARD for folder in file.parents):
+        if file is None or _in_packages(file):
             return f"import {name}"
         return f"import {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
     except (ImportError, ValueError, OSError, AttributeError):  # whatever calls the function finds it out

@@ -4,7 +4,8 @@ Table and verdict need nothing but stored runs, so these stand for them: they ca
 stored its runs, and can do nothing. A study makes its reader import no module that it names.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import NoReturn, cast
 
 from numpy.typing import ArrayLike
@@ -20,6 +21,7 @@ from amb.errors import AmbError, SpecError, StudyError
 from amb.sight import CLASSES, Sight
 from amb.spec import ProblemId, Spec
 from amb.study.published import AnyStudy
+from amb.study.runs import RunPlan
 
 
 class StoredProblem(Problem):
@@ -84,7 +86,8 @@ def with_stored(
     last = study.manifest.settings
     asked = [name for name in last.solvers if name in solvers and name not in given.solvers]
     posed = [name for name in last.problems if name in problems and name not in given.problems]
-    stored_solvers = {name: _stored_solver(study, name) for name in asked}
+    plans = cache(lambda: [record.plan for record, _ in study.compact_records()])
+    stored_solvers = {name: _stored_solver(study, name, plans) for name in asked}
     stored_problems = {name: _stored_problem(study, name, device) for name in posed}
     return Given(
         {**given.solvers, **{name: spec for name, spec in stored_solvers.items() if spec}},
@@ -149,8 +152,12 @@ def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | 
     return StoredProblem(name, _version(study, name, manifest.problems), changed=False)
 
 
-def _stored_solver(study: AnyStudy, name: str) -> SolverSpec | None:
-    """A stand-in for a solver that is not installed, that changed since, or that only its user may import."""
+def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunPlan]]) -> SolverSpec | None:
+    """A stand-in for a solver that is not installed, that changed since, or that only its user may import.
+
+    Args:
+        plans: of all stored runs, which are read only if a solver needs them.
+    """
     manifest = study.manifest
     installed = None
     try:
@@ -165,12 +172,12 @@ def _stored_solver(study: AnyStudy, name: str) -> SolverSpec | None:
     if sees not in CLASSES:
         raise StudyError(f"{study.folder}/manifest.json is damaged: {name} sees {sees!r:.40}")
     version = _version(study, name, manifest.solvers)
-    plans = [record.plan for record, _ in study.compact_records() if record.plan.solver == name]
-    ran = tuple(sorted({plan.version for plan in plans}))
+    own = [plan for plan in plans() if plan.solver == name]
+    ran = tuple(sorted({plan.version for plan in own}))
     declared = {
         "version": version,
         # Whether a longer run contains the shorter ones, as this version's runs say.
-        "anytime": next((plan.anytime for plan in plans if plan.version == version), True),
+        "anytime": next((plan.anytime for plan in own if plan.version == version), True),
         "ran": () if version in ran else ran,
         "sees": cast(Sight, sees),
         "installed": installed,

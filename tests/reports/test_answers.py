@@ -1,6 +1,7 @@
 """docs/answers.md says what the published studies say."""
 
 import re
+from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -28,17 +29,27 @@ def test_every_table_is_what_the_published_runs_give(answers: ModuleType) -> Non
     assert answers.filled(text) == text
 
 
+def shown_to_lead(answers: ModuleType, study: str) -> tuple[set[tuple[str, str]], int]:
+    """The pairs of a study that are shown to differ, the better solver first, and the number of all pairs."""
+    pairs = answers.study(study).pairs
+    return {(row.first, row.second) for row in pairs[pairs["differs"]].itertuples()}, len(pairs)
+
+
+def trains_are_behind(trains: Sequence[str], shown: set[tuple[str, str]]) -> None:
+    """No train is shown to beat a good baseline, and the two best baselines beat every train."""
+    good = ("snes", "cma-diagonal", "xdream-ga", "sphere-cma", "one-plus-lambda")
+    assert not {(train, baseline) for train in trains for baseline in good} & shown
+    assert {(best, train) for best in ("snes", "cma-diagonal") for train in trains} <= shown
+
+
 def test_the_verdicts_in_words_follow_from_the_tables(answers: ModuleType) -> None:
     """Which trains beat which baselines, which black box leads, and who saves trials."""
-    pairs = answers.study("reference-networks").pairs
-    shown = {(row.first, row.second) for row in pairs[pairs["differs"]].itertuples()}  # the better one is first
-    good = ("snes", "cma-diagonal", "xdream-ga", "sphere-cma", "one-plus-lambda")
-    assert not {(train, baseline) for train in answers.TRAINS for baseline in good} & shown
-    assert {(best, train) for best in ("snes", "cma-diagonal") for train in answers.TRAINS} <= shown
+    shown, number = shown_to_lead(answers, "reference-networks")
+    trains_are_behind(answers.TRAINS, shown)
     assert {train for train in answers.TRAINS if (train, "portfolio") in shown} == {"tt-parents", "tt-elite"}
     assert {train for train in answers.TRAINS if ("portfolio", train) in shown} == {"protes"}
     assert {train for train in answers.TRAINS if (train, "random-prior") in shown} == {*answers.TRAINS} - {"protes"}
-    assert len(pairs) == 171
+    assert number == 171
     tuned = {name for name in answers.study("reference-networks").ranking["solver"] if "[" in name}
     ahead = {second for first, second in shown if first == "snes"}
     others = {*answers.study("reference-networks").ranking["solver"]} - {"snes", "trust-region-gp"}
@@ -73,12 +84,9 @@ def test_the_champion_is_shown_to_lead_up_to_1000_queries_in_the_suite(answers: 
 
 
 def test_trains_are_behind_after_2000_queries_too(answers: ModuleType) -> None:
-    pairs = answers.study("reference-2000").pairs
-    shown = {(row.first, row.second) for row in pairs[pairs["differs"]].itertuples()}  # the better one is first
-    good = ("snes", "cma-diagonal", "xdream-ga", "sphere-cma", "one-plus-lambda")
-    assert not {(train, baseline) for train in answers.TRAINS for baseline in good} & shown
-    assert {(best, train) for best in ("snes", "cma-diagonal") for train in answers.TRAINS} <= shown
-    assert len(pairs) == 78
+    shown, number = shown_to_lead(answers, "reference-2000")
+    trains_are_behind(answers.TRAINS, shown)
+    assert number == 78
 
 
 def test_snes_leads_from_500_to_2000_queries(answers: ModuleType) -> None:

@@ -138,6 +138,7 @@ class SpikingTarget(Reloaded, Target):
         Raises:
             SpecError: no such layer or unit, or images of the wrong shape or type.
         """
+        check_pairs(units)
         self._check(images, units)
         result = np.zeros((len(images), len(units)))
         asked = dict.fromkeys(layer for layer, _ in units)
@@ -215,6 +216,5 @@ class SpikingTarget(Reloaded, Target):
 
     def _check(self, images: "Images", units: Sequence[tuple[str, int]]) -> None:
         check_images(images, self.shape, f"target {self.name}")
-        check_pairs(units)
         for layer, unit in units:
             check_unit(self.layers, layer, unit, self.name)
