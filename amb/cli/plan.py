@@ -130,6 +130,7 @@ def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
         f"{1000 * pilot.solver_seconds:.1f} ms for the solver (the mean in that study). Power is the chance to show "
         "the difference, with normal variation and every comparison of two solvers counted by Holm's correction."
         f"{_NO_VARIANCE if pilot.parts.network == 0 else ''}"
+        f"{''.join(f' Note: {note}.' for note in pilot.notes)}"
     )
 
 

@@ -6,6 +6,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from amb.errors import unknown
 from amb.spec import user_path
 from amb.stats.planning import Components, components
 from amb.study.durable import write_json
+from amb.study.manifest import Settings
+from amb.study.published import PublishedStudy, open_study
+from amb.text import plural
 
 TABLE = Path(__file__).with_name("published_pilots.json")
 
@@ -34,6 +38,7 @@ class Pilot:
         typical: the problem whose queries took the time nearest to the mean of all.
         evaluation_seconds: recorded seconds of generator and target per query, mean over runs.
         solver_seconds: recorded seconds of solvers per query, mean over runs.
+        notes: which runs of the study are left out, without full stops.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Pilot:
     typical: str
     evaluation_seconds: float
     solver_seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def find_pilot(name: str = DEFAULT) -> Pilot:
@@ -68,7 +74,15 @@ def find_pilot(name: str = DEFAULT) -> Pilot:
 
 def read_pilot(folder: Path) -> Pilot:
     """Variance components, size and recorded times of a study; raises as `find_pilot`."""
-    runs = reopen(folder).analysis.scored
+    study = open_study(folder)
+    asked = study.manifest.settings.complete(study.folder)
+    # Of a published study that has more runs of some solvers, those that the others lack would be missed.
+    problems, seeds = _shared(study, asked) if isinstance(study, PublishedStudy) else (asked.problems, asked.seeds)
+    compared = reopen(folder, problems=problems, seeds=seeds)
+    left = [plural(len(asked.problems) - len(problems), "problem")] * (len(problems) < len(asked.problems))
+    left += [plural(len(asked.seeds) - len(seeds), "seed")] * (len(seeds) < len(asked.seeds))
+    notes = (*compared.notes, *([f"left out, since not all solvers ran there: {' and '.join(left)}"] if left else []))
+    runs = compared.analysis.scored
     parts = components(runs)
     queries = runs["queries"].clip(lower=1)
     evaluation = (runs["generator_seconds"] + runs["target_seconds"]) / queries
@@ -84,13 +98,26 @@ def read_pilot(folder: Path) -> Pilot:
         typical=str(distance.idxmin()),
         evaluation_seconds=float(evaluation.mean()),
         solver_seconds=float((runs["solver_seconds"] / queries).mean()),
+        notes=notes,
     )
+
+
+def _shared(study: PublishedStudy, asked: Settings) -> tuple[Sequence[str], Sequence[int]]:
+    """The problems and the seeds, of those asked for, that every solver ran with; all if there are none."""
+    ran: dict[str, dict[str, set[int]]] = {}
+    for plan in study.plans():
+        ran.setdefault(plan.problem, {}).setdefault(plan.solver, set()).add(plan.seed)
+    problems = [name for name in asked.problems if set(asked.solvers) <= ran.get(name, {}).keys()]
+    shared = [ran[name][solver] for name in problems for solver in asked.solvers]
+    seeds = [seed for seed in asked.seeds if all(seed in own for own in shared)]
+    return (problems, seeds) if problems and seeds else (asked.problems, asked.seeds)
 
 
 def main(folders: list[str]) -> None:
     """Write the table of published studies."""
     rows = [asdict(replace(read_pilot(Path(folder)), name=Path(folder).name)) for folder in folders]
     for row in rows:
+        del row["notes"]  # whole studies are published
         row["parts"] = {key: None if np.isnan(value) else float(value) for key, value in row["parts"].items()}
     write_json(TABLE, rows)
 

@@ -72,6 +72,9 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         for name in ("solvers", "problems", "budget", "seeds"):
             if not getattr(self, name):
                 raise StudyError(f"{folder}/manifest.json does not say which {name} were asked for")
+        for name in ("solvers", "problems"):
+            if not all(text.strip() for text in getattr(self, name)):
+                raise StudyError(f"{folder}/manifest.json is damaged: one of the {name} asked for has no name")
         return self
 
 

@@ -77,6 +77,8 @@ def test_a_study_that_was_asked_for_nothing_says_what_is_missing() -> None:
     with pytest.raises(StudyError, match=r"st/manifest\.json does not say which budget"):
         Settings(solvers=("a",), problems=("b",), budget=0, seeds=(1,)).complete(Path("st"))
     assert WHOLE.settings.complete(Path("st")) is WHOLE.settings
+    with pytest.raises(StudyError, match="one of the problems asked for has no name"):
+        Settings(solvers=("a",), problems=("b", ""), budget=5, seeds=(1,)).complete(Path("st"))
 
 
 def test_a_manifest_that_could_not_be_read_again_is_not_written() -> None:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import amb
 from amb.cli.app import app
 from amb.comparison.pilot import find_pilot, read_pilot
 from amb.errors import AmbError, SpecError
 from amb.run.plan import make_plan
 from amb.stats.planning import Components
 from amb.stats.sizes import GENERAL, HERE, Goal, sizes
+from amb.study.published import open_study, publish
 
 ROOT = Path(__file__).parents[2]
 PARTS = Components(seed=0.003, problem=0.008, network=0.001)
@@ -105,6 +107,29 @@ def test_a_folder_that_is_not_a_study_is_refused(tmp_path: Path) -> None:
         find_pilot(str(tmp_path))
     with pytest.raises(SpecError):
         find_pilot("no-such-study")
+
+
+def ran(folder: Path, solvers: str, units: int, seeds: int) -> Path:
+    """A study of the first units of a small network."""
+    problems = [f"cifar10-sngan-int8/snn-cnn/sn1/{unit}" for unit in range(units)]
+    amb.compare(solvers, problems, budget=4, seeds=seeds, study=folder, progress=False)
+    return folder
+
+
+def test_a_study_whose_solvers_ran_on_different_problems_is_planned_from_those_that_all_share(tmp_path: Path) -> None:
+    both = ran(tmp_path / "both", "random,snes", 3, 3)
+    more = ran(tmp_path / "more", "snes", 4, 5)
+    publish([open_study(both), open_study(more)], tmp_path / "published")
+    pilot, alone = read_pilot(tmp_path / "published"), read_pilot(both)
+    assert (pilot.problems, pilot.seeds, pilot.parts.seed) == (3, 3, alone.parts.seed)
+    assert pilot.notes == ("left out, since not all solvers ran there: 1 problem and 2 seeds",)
+
+
+def test_a_plan_from_an_unfinished_study_says_so(tmp_path: Path) -> None:
+    folder = ran(tmp_path / "study", "random,snes", 3, 3)
+    next((folder / "runs").iterdir()).unlink()
+    plan = planned("--difference", "0.1", "--study", str(folder))
+    assert "Note: 1 of 18 runs are not finished and left out" in str(plan["basis"])
 
 
 @pytest.mark.slow
