@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from amb.errors import StudyError
 from amb.spec import real_path, user_path
+from amb.study.copies import Copy, difference
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_journal
 from amb.study.lock import unlocked
 from amb.study.manifest import union
 from amb.study.published import open_study
-from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
 from amb.study.traces import read_run
 
@@ -39,23 +37,6 @@ class Merged:
     lengthened: int
     runs: int
     unfinished: int
-
-
-@dataclass(frozen=True)
-class Copy:
-    """What one file holds of a run; `record` is None if the file is a journal."""
-
-    path: Path
-    plan: RunPlan
-    record: RunRecord | None
-    trace: Trace
-
-    @property
-    def rank(self) -> tuple[int, int, bool, bool]:
-        """Of two copies that agree, the one with the greater rank is kept."""
-        record = self.record
-        ended_well, timing = (False, False) if record is None else (not record.failed, record.timing)
-        return len(self.trace), self.plan.budget, ended_well, timing
 
 
 def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
@@ -105,44 +86,6 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
         names = [str(source.folder) for source in sources]
         destination.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
     return done
-
-
-def difference(one: Copy, other: Copy) -> str | None:
-    """How two copies of one run contradict each other; None if the one with more queries continues the other.
-
-    A budget may cut a batch, and a solver may then ask for different candidates: in the last batch of a shorter run
-    they may differ.
-    """
-    shorter, longer = sorted((one, other), key=lambda copy: copy.rank)
-    n = len(shorter.trace)
-    if n == 0:
-        return None
-    if shorter.trace.candidates.shape[1] != longer.trace.candidates.shape[1]:
-        sizes = [copy.trace.candidates.shape[1] for copy in (one, other)]
-        return f"candidates of {sizes[0]} and of {sizes[1]} dimensions"
-    same = (shorter.trace.candidates == longer.trace.candidates[:n]).all(axis=1)
-    cut = n == shorter.plan.budget < longer.plan.budget
-    fixed = n - int(shorter.trace.batches[-1]) if cut else n
-    if not same[:fixed].all():
-        return f"query {int(np.argmin(same)) + 1} asks for different candidates"
-    for name in ("values", "clean"):
-        first, second = getattr(shorter.trace, name), getattr(longer.trace, name)[:n]
-        wrong = same & (first != second) & ~(np.isnan(first) & np.isnan(second))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            values = {id(shorter): first[row], id(longer): second[row]}
-            what = "value" if name == "values" else "noise-free value"
-            return f"query {row + 1} has the {what} {values[id(one)]!r} and {values[id(other)]!r}"
-    a, b = one.record, other.record
-    if a is None or b is None or not a.status == b.status == "ok":
-        return None
-    if a.queries != b.queries or a.plan.budget != b.plan.budget:
-        return None
-    for name in ("recommended", "final"):
-        x, y = getattr(a, name), getattr(b, name)
-        if x != y and not (x != x and y != y):
-            return f"{name} is {x!r} and {y!r}"
-    return None
 
 
 def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -18,6 +18,7 @@ from amb.errors import StudyError
 from amb.reloaded import Reloaded
 from amb.spec import user_path
 from amb.study.compact import compact
+from amb.study.copies import Copy, difference
 from amb.study.durable import make_folder, write_whole
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
 from amb.study.recording import Recording
@@ -52,21 +53,25 @@ DAMAGE = (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowE
 def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path]:
     """Write the finished runs and the manifest of a study, or of several as one, into `folder`, as two files.
 
-    Of two copies of one run, the longer is taken; of two of the same length, that of the study named first.
+    Of two copies of one run that agree, the longer is taken, as `amb.study.merge` does; of two that are alike, that of
+    the study named first.
 
     Raises:
-        StudyError: there is no finished run, or the folder cannot be written or holds a study that is not published.
+        StudyError: there is no finished run, two copies of one run contradict each other, or the folder cannot be
+            written or holds a study that is not published.
     """
     sources = [studies] if isinstance(studies, Study | PublishedStudy) else list(studies)
     folder = user_path(folder)
     if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
         raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
     found: dict[str, tuple[RunRecord, dict[str, object]]] = {}
+    holder: dict[str, AnyStudy] = {}
     for source in sources:
         for record, trace in source.records():
-            known = found.get(record.plan.run_id)
-            if known is None or _length(record) > _length(known[0]):
-                found[record.plan.run_id] = record, _row(record, trace)
+            run_id = record.plan.run_id
+            if run_id in found and not _is_better(source, record, trace, holder[run_id], found[run_id][0]):
+                continue
+            found[run_id], holder[run_id] = (record, _row(record, trace)), source
     if not found:
         names = ", ".join(str(source.folder) for source in sources) or "no study"
         raise StudyError(f"{names} holds no finished run to publish; `amb run --study` makes some")
@@ -94,8 +99,23 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
     return files
 
 
-def _length(record: RunRecord) -> tuple[int, int]:
-    return record.queries, record.plan.budget
+def _is_better(source: "AnyStudy", record: RunRecord, trace: Trace, holder: "AnyStudy", held: RunRecord) -> bool:
+    """Whether a copy of a run is to replace the one that another study holds.
+
+    Raises:
+        StudyError: the two contradict each other.
+    """
+    again = holder.load(held.plan)
+    if again is None:  # somebody has just moved it away
+        return True
+    one, other = (Copy(s.folder, r.plan, r, t) for s, (r, t) in ((holder, again), (source, (record, trace))))
+    if why := difference(one, other):
+        raise StudyError(
+            f"{one.path} and {other.path} hold different copies of the run {held.plan.name} ({held.plan.run_id}), so "
+            f"nothing was published: {why}. A run has one outcome: find out which is wrong, and delete it there, or "
+            "publish without that study"
+        )
+    return other.rank > one.rank
 
 
 def _place(record: RunRecord) -> tuple[str, str, int, str]:

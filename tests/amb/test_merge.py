@@ -129,7 +129,7 @@ def contradict_end(study: Study) -> None:
 @pytest.mark.parametrize(
     ("contradict", "words"),
     [
-        (contradict_value, "query 8 has the value"),
+        (contradict_value, "query 8 has the value 0."),
         (contradict_candidate, "query 4 asks for different candidates"),
         (contradict_end, "recommended is"),
     ],
@@ -151,6 +151,41 @@ def test_a_contradiction_is_refused_with_both_sides_named_and_nothing_written(
     with pytest.raises(StudyError, match="nothing was merged"):
         merge(tmp_path / "new", [tmp_path / "ours", tmp_path / "theirs"])
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("contradict", [contradict_value, contradict_candidate, contradict_end])
+@pytest.mark.parametrize("theirs_first", [True, False])
+def test_publishing_refuses_what_merging_refuses(
+    tmp_path: Path, contradict: Callable[[Study], None], theirs_first: bool
+) -> None:
+    """Of two runs of one cell with different content neither is chosen; the line names the cell and both studies."""
+    studies = [study_with(tmp_path / "ours", plan(0), plan(1)), study_with(tmp_path / "theirs", plan(1), plan(2))]
+    contradict(studies[1])
+    with pytest.raises(StudyError) as refused:
+        publish(studies[::-1] if theirs_first else studies, tmp_path / "new")
+    for words in (*(str(study.folder) for study in studies), plan(1).name, "nothing was published", "delete it there"):
+        assert words in str(refused.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_published_copy_contradicts_a_study_too(tmp_path: Path) -> None:
+    """Where candidates were not kept, values and recommendations are still compared."""
+    publish(study_with(tmp_path / "ours", plan(0), plan(1)), tmp_path / "published")
+    theirs = study_with(tmp_path / "theirs", plan(1), plan(2))
+    published = PublishedStudy(tmp_path / "published")
+    publish([published, theirs], tmp_path / "both")
+    assert len(list(PublishedStudy(tmp_path / "both").records())) == 3
+    contradict_end(theirs)
+    with pytest.raises(StudyError, match=r"hold different copies of the run .*: recommended is"):
+        publish([published, theirs], tmp_path / "none")
+
+
+def test_a_shorter_copy_that_a_budget_cut_within_a_batch_is_published_as_the_longer_one(tmp_path: Path) -> None:
+    publish(study_with(tmp_path / "short", plan(0, 18)), tmp_path / "published")
+    long = study_with(tmp_path / "long", plan(0, 40))
+    for first in (PublishedStudy(tmp_path / "published"), Study(tmp_path / "short")):
+        publish([first, long], tmp_path / "both")
+        assert [record.queries for record, _ in PublishedStudy(tmp_path / "both").records()] == [40]
 
 
 def test_a_longer_run_that_began_differently_is_refused(tmp_path: Path) -> None:

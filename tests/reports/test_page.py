@@ -116,7 +116,12 @@ def test_studies_that_contradict_each_other_are_refused(make_study) -> None:  # 
     record, trace = other.runs[key]
     halved = replace(trace, values=trace.values / 2, clean=trace.values / 2)
     other.runs[key] = replace(record, final=record.final / 2), halved
-    with pytest.raises(StudyError, match="one and other hold different values of the same run"):
+    with pytest.raises(
+        StudyError, match=r"one and other hold different copies of the run .*: query \d+ has the value 0"
+    ):
+        board(one, other)
+    other.runs[key] = record, replace(trace, clean=np.where(trace.clean == record.final, trace.clean, trace.clean / 2))
+    with pytest.raises(StudyError, match="has the noise-free value"):
         board(one, other)
     with pytest.raises(StudyError, match="other has different weights or another grid for toy/bowl/near/0 than one"):
         board(make_study("one"), make_study("other", fingerprint=lambda name: "changed"))

@@ -18,6 +18,7 @@ from amb.sight import Sight
 from amb.stats import Question, analyse
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, cells_of
+from amb.study.copies import Copy, compact_difference
 from amb.study.manifest import Environment, Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
@@ -134,14 +135,16 @@ class _StoredRun:
         return plan.problem, plan.solver, plan.seed
 
     def united(self, other: "_StoredRun", studies: Studies) -> "_StoredRun":
-        """The longer of two copies of one run, if they agree on the queries that both have."""
-        n = min(len(self.trace), len(other.trace))
-        if not np.array_equal(self.trace.values[:n], other.trace.values[:n], equal_nan=True):
+        """The longer of two copies of one run, if they agree on what both have, as a merge demands."""
+        mine, others = (
+            Copy(studies[run.source].folder, run.record.plan, run.record, run.trace) for run in (self, other)
+        )
+        if why := compact_difference(mine, others):
             raise StudyError(
-                f"{studies[self.source].folder} and {studies[other.source].folder} hold different values of the same "
-                f"run {self.record.plan.name} ({self.record.plan.run_id}): leave one of them out"
+                f"{mine.path} and {others.path} hold different copies of the run {mine.plan.name} "
+                f"({mine.plan.run_id}): {why}; leave one of them out"
             )
-        return other if len(other.trace) > len(self.trace) else self
+        return other if others.rank > mine.rank else self
 
     def row(self) -> dict[str, object]:
         """The run's row of the runs table."""
