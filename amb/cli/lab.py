@@ -89,14 +89,15 @@ def tell(
     """Record responses; a file that was told before, or that holds only a part of a block, is welcome."""
     from json import dumps
 
+    from amb.lab.arrivals import ByHand
     from amb.lab.laboratory import Laboratory
-    from amb.lab.response_files import read_responses
 
     lab = Laboratory(folder)
-    told = []
+    paths, told = [user_path(file) for file in files], []
+    arrived = ByHand(paths)
     try:
-        for file in map(user_path, files):
-            receipt = lab.tell(read_responses(file, lab.experiment), source=file.name)
+        for file in paths:
+            receipt = arrived.record(lab, file)
             told.append(_receipt_record(receipt, file))
             if not json:
                 _print_receipt(receipt, file)

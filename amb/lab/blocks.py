@@ -6,7 +6,9 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from errno import ENOENT
 from hashlib import sha256
+from os import strerror
 from pathlib import Path
 
 from amb.errors import LabError
@@ -30,8 +32,15 @@ def block_folder(experiment: Path, number: int) -> Path:
 
 
 def is_written(folder: Path) -> bool:
-    """Whether a block's folder is there: it was whole then, but see `damaged_files`."""
-    return folder.is_dir()
+    """Whether a block's folder is there: it was whole then, but see `damaged_files`.
+
+    Raises:
+        LabError: the system does not say.
+    """
+    try:
+        return folder.is_dir()
+    except OSError as cause:
+        raise LabError(f"cannot read {folder}: {cause.strerror or cause}") from cause
 
 
 def written_blocks(experiment: Path) -> dict[int, str]:
@@ -53,7 +62,9 @@ def written_blocks(experiment: Path) -> dict[int, str]:
         raise LabError(f"cannot read {experiment / BLOCKS}: {getattr(cause, 'strerror', None) or cause}") from cause
 
 
-def refuse_another_journal(experiment: Path, written: Mapping[int, str], journal: JournalContent) -> None:
+def refuse_another_journal(
+    experiment: Path, written: Mapping[int, str], journal: JournalContent, *, begun: bool = False
+) -> None:
     """Refuse a journal that lacks blocks that were presented, or that planned others.
 
     An experiment that went on by it would show stimuli of one past and record the responses for another.
@@ -62,25 +73,29 @@ def refuse_another_journal(experiment: Path, written: Mapping[int, str], journal
         experiment: its folder.
         written: `written_blocks`, looked up before the journal was read, since other processes add to both.
         journal: what was read.
+        begun: whether it had lines before, so that it cannot be empty now.
 
     Raises:
-        LabError: the journal is not the one by which the blocks were made.
+        LabError: the journal is not the one by which the blocks were made; where there is none, its cause says so.
     """
     planned = journal.blocks()
     wrong = [n for n, checksum in sorted(written.items()) if n > len(planned) or checksum not in ("", planned[n - 1])]
-    if not wrong:
+    if not wrong and (journal.events or not begun):
         return
     path = experiment / JOURNAL
+    absent = None if planned or path.exists() else FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
+    if absent and not experiment.exists():
+        raise LabError(f"the folder {experiment} is gone: it was renamed, or its disk or share is away") from absent
     problem = (
         f"does not hold block {wrong[0]}" if planned and wrong[0] > len(planned)
         else "belongs to another experiment" if planned
-        else "is empty" if path.exists()
-        else "is missing"
+        else "is missing" if absent
+        else "is empty"
     )  # fmt: skip
+    before = f"{block_folder(experiment, wrong[0])} was presented" if wrong else "it had lines before"
     raise LabError(
-        f"{path} {problem}, but {block_folder(experiment, wrong[0])} was presented: restore the file from a backup, or "
-        "begin a new experiment in another folder"
-    )
+        f"{path} {problem}, but {before}: restore the file from a backup, or begin a new experiment in another folder"
+    ) from absent
 
 
 def write_block(folder: Path, planned: BlockPlanned, checksum: str, pictures: Mapping[str, Picture]) -> None:

@@ -1,7 +1,7 @@
 """CSV files of responses: every row on a line of its own, no cell lost to a quotation mark that nobody closed.
 
 A file ends with a line break. One that is still being written, or whose writer died, may end within a number, and the
-part of a number that is there is a number too.
+part of a number that is there is a number too. It may end between two rows as well, which a last row `end` rules out.
 """
 
 import csv
@@ -10,15 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 QUOTE = '"'
+END = "end"
+"""The only text of a row after which nothing follows."""
 
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 _NUMBER_WITH_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 _THOUSAND = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 
 
-def read_csv(content: bytes) -> dict[str, list[Any]]:
-    """Columns of text. Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless
-    its column has decimal points too: then 1,234 may be a thousand.
+def read_csv(content: bytes) -> tuple[dict[str, list[Any]], bool]:
+    """Columns of text, and whether a row `end` follows them.
+
+    Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless its column has
+    decimal points too: then 1,234 may be a thousand.
 
     Raises:
         ValueError: the content is not such a table; the message names the line.
@@ -30,7 +34,13 @@ def read_csv(content: bytes) -> dict[str, list[Any]]:
         raise ValueError(f"its text is {form} (byte {cause.start + 1}); save it as CSV in UTF-8") from cause
     lines = text.splitlines()
     separator = max(",;\t", key=next(filter(None, lines), "").count)
-    rows = [(number, _cells(line, separator, number)) for number, line in enumerate(lines, 1) if line]
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line]
+    ends = [number for number, line in filled[1:] if line.strip(f" {separator}{QUOTE}").lower() == END]
+    if ends:
+        if ends[0] != filled[-1][0]:
+            raise ValueError(f"line {filled[-1][0]} follows the row {END!r} in line {ends[0]}, which must be the last")
+        filled.pop()
+    rows = [(number, _cells(line, separator, number)) for number, line in filled]
     if not rows:
         raise ValueError("it is empty; expected a header with the column trial")
     (_, header), *others = rows
@@ -48,7 +58,9 @@ def read_csv(content: bytes) -> dict[str, list[Any]]:
             "file again, or end the line if nothing is missing"
         )
     columns = {name: [cells[i] for _, cells in others] for i, name in enumerate(names)}
-    return columns if separator == "," else {name: _with_points(name, cells) for name, cells in columns.items()}
+    if separator != ",":
+        columns = {name: _with_points(name, cells) for name, cells in columns.items()}
+    return columns, bool(ends)
 
 
 def _with_points(name: str, cells: Sequence[str]) -> list[str]:

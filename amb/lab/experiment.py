@@ -75,9 +75,12 @@ class ResponseSettings(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         window: start and end of the counting window in milliseconds after stimulus onset; the response is the rate in
             it, in spikes per second.
+        end_row: whether CSV files of responses must end with a row `end`, without which one that is still being
+            written can be mistaken for a whole one; may be changed at any time.
     """
 
     window: tuple[float, float] = (50.0, 250.0)
+    end_row: bool = False
 
 
 class Search(Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,8 +157,8 @@ def read_experiment(folder: Path) -> Experiment:
     path = folder / FILE
     try:
         text = read_bytes(path, LARGEST, links=True).decode()
-    except FileNotFoundError:
-        raise LabError(f"{folder} is not an experiment: it has no {FILE}; `amb lab new {folder}` makes one") from None
+    except FileNotFoundError as cause:
+        raise LabError(f"{folder} is not an experiment: it has no {FILE}; `amb lab new {folder}` makes one") from cause
     except (OSError, UnicodeDecodeError) as cause:
         raise LabError(f"cannot read {path}: {getattr(cause, 'strerror', None) or cause}") from cause
     return parse_experiment(text, str(path))
@@ -187,7 +190,7 @@ def _once(what: str, names: Any) -> None:
 
 
 TEMPLATE = """\
-# An experiment of `amb lab`. After the first block, only `trials` and [block] may be changed.
+# An experiment of `amb lab`. After the first block, only `trials`, [block] and `end_row` may be changed.
 
 generator = {generator}
 neurons = {neurons}
@@ -212,6 +215,7 @@ resampling = "bicubic"
 
 [response]
 window = [50, 250]  # ms after stimulus onset; for files with spike times: the response is the rate in this window
+end_row = false     # true: CSV files of responses must end with a row `end`, so that a torn one is always noticed
 {searches}"""
 """The file that `amb lab new` writes; it has the defaults of the classes above."""
 

@@ -216,7 +216,7 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
         The journal as it is now.
 
     Raises:
-        LabError: the file cannot be written; then none of the events counts.
+        LabError: the file cannot be written, or is no longer as it was read; then none of the events counts.
     """
     path = folder / FILE
     crc, lines, checksums = content.crc, [], list(content.checksums)
@@ -228,7 +228,10 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
     block = b"".join(lines)
     descriptor = -1
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        # A journal that has lines is not begun again, though it be away for a moment.
+        create = 0 if content.size else os.O_CREAT
+        descriptor = os.open(path, os.O_RDWR | create | getattr(os, "O_CLOEXEC", 0), 0o666)
+        _refuse_another_end(descriptor, content.size, path)
         os.ftruncate(descriptor, content.size)  # a torn line of a process that died
         try:
             os.lseek(descriptor, content.size, os.SEEK_SET)
@@ -250,3 +253,17 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
         if descriptor >= 0:
             os.close(descriptor)
     return JournalContent((*content.events, *events), content.size + len(block), tuple(checksums))
+
+
+def _refuse_another_end(descriptor: int, size: int, path: Path) -> None:
+    """Refuse to cut off, or to write after, what another process has made of the journal since it was read.
+
+    A share that comes back after the journal was not found, or one without locks, has lines that nobody may cut off.
+
+    Raises:
+        LabError: the file is shorter than `size` bytes, or what follows them is more than a torn line.
+    """
+    found = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, found - size, size) if hasattr(os, "pread") and found > size else b""
+    if found < size or (b"\n" in tail and b"\0" not in tail):
+        raise LabError(f"{path} was changed since it was read; nothing was recorded: repeat the command")

@@ -17,7 +17,7 @@ from amb.lab.blocks import (
 )
 from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment
 from amb.lab.history import History
-from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, append, read_journal
+from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, Start, append, read_journal
 from amb.lab.planning import plan_block
 from amb.lab.responses import Row, new_rows
 from amb.lab.searches import Searches, resolve_generator
@@ -95,15 +95,17 @@ class Laboratory:
         """
         written = written_blocks(self.folder)
         content = read_journal(self.folder, self._content)
+        refuse_another_journal(self.folder, written, content, begun=bool(self._content.events))
+        experiment = read_experiment(self.folder)
+        if content.events:
+            assert isinstance(content.events[0], Start)  # the reader has checked it
+            refuse_changes(content.events[0].experiment, experiment)
+        # From here on nothing fails, so what is known stays of one moment.
         if content.events[: len(self._content.events)] != self._content.events:
             self.history, self._searches, self._content = History(), None, JournalContent()
         for event in content.events[len(self._content.events) :]:
             self.history.add(event)
-        self._content = content
-        refuse_another_journal(self.folder, written, content)
-        self.experiment = read_experiment(self.folder)
-        if self.history.start is not None:
-            refuse_changes(self.history.start.experiment, self.experiment)
+        self._content, self.experiment = content, experiment
 
     def next_block(self, *, close: int | None = None) -> Block | None:
         """The open block, or else a new one; its files are written, whole, if they are missing.

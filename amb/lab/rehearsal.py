@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from amb.errors import LabError
+from amb.lab.csv_files import END
 from amb.lab.experiment import Experiment
 from amb.lab.laboratory import Block, Laboratory
 from amb.lab.subject import FILE, SpikeTrain, Subject, new_settings, read_subject
@@ -59,7 +60,8 @@ def answer(lab: Laboratory, subject: Subject, block: Block, *, kind: Format = "c
     if kind == "mat":
         write_whole(path, _mat(trains, lab.experiment, spikes=spikes), error=LabError)
     else:
-        write_whole(path, _table(columns, kind), error=LabError)
+        end = f"{END}\n" if kind == "csv" and (spikes or lab.experiment.response.end_row) else ""
+        write_whole(path, _table(columns, kind) + end.encode(), error=LabError)
     return path
 
 

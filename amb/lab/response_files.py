@@ -14,7 +14,7 @@ neuron is recorded.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 
 from amb.activation import LARGEST as LARGEST_ACTIVATION
 from amb.errors import LabError, suggestion
-from amb.lab.csv_files import read_csv
+from amb.lab.csv_files import END, read_csv
 from amb.lab.experiment import COLUMNS, Experiment
 from amb.lab.matlab import read_mat
 from amb.lab.responses import Row
@@ -43,19 +43,33 @@ YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
 Columns = Mapping[str, Sequence[Any]]
 
 
-def read_responses(path: Path, experiment: Experiment) -> list[Row]:
+@dataclass(frozen=True)
+class Reading:
+    """What a file holds.
+
+    Attributes:
+        rows: its responses.
+        whole: whether they are right even if the file is still being written, see `amb.lab.arrivals`.
+    """
+
+    rows: list[Row]
+    whole: bool
+
+
+def read_file(path: Path, experiment: Experiment) -> Reading:
     """The responses in a file.
 
     Raises:
         UnreadableError: the file cannot be read.
-        LabError: it is not of a known type, its columns are not understood, or a value is impossible.
+        LabError: it is not of a known type, its columns are not understood, a value is impossible, or the row `end` is
+            missing that the settings ask for.
     """
+    suffix = path.suffix.lower()
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".mat": _read_mat}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    if suffix not in readers:
         raise LabError(f"cannot read {path}: expected a file of type {', '.join(SUFFIXES)}")
     try:
-        columns = reader(path)
+        columns, ended = readers[suffix](path)
     except LabError:
         raise
     except FileNotFoundError:
@@ -64,7 +78,18 @@ def read_responses(path: Path, experiment: Experiment) -> list[Row]:
         refuse_unreadable(path, cause)
         why = getattr(cause, "strerror", None) or cause
         raise LabError(f"cannot read {path}: {why}") from cause
-    return rows_of(columns, experiment, str(path))
+    if suffix == ".csv" and experiment.response.end_row and not ended:
+        raise LabError(
+            f"{path} has no row {END!r} at its end, which response.end_row asks for, so rows may be missing: write it "
+            "again, or add the row if nothing is missing"
+        )
+    rows = rows_of(columns, experiment, str(path))
+    return Reading(rows, ended or (suffix == ".csv" and "time" not in columns))
+
+
+def read_responses(path: Path, experiment: Experiment) -> list[Row]:
+    """The responses in a file, which is not being written any more; see `read_file`."""
+    return read_file(path, experiment).rows
 
 
 def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
@@ -287,21 +312,22 @@ def _near(table: Mapping[str, object], experiment: Experiment) -> str:
     return ""
 
 
-def _read_csv(path: Path) -> dict[str, list[Any]]:
+def _read_csv(path: Path) -> tuple[dict[str, list[Any]], bool]:
+    """The columns of a file, and whether its format says that it ends there."""
     return read_csv(read_bytes(path, LARGEST, links=True))
 
 
-def _read_parquet(path: Path) -> dict[str, list[Any]]:
+def _read_parquet(path: Path) -> tuple[dict[str, list[Any]], bool]:
     import pyarrow as pa
 
     from amb.study.tables import read_columns
 
     content = read_bytes(path, LARGEST, links=True)
     try:
-        return read_columns(content, most=MOST, decoded=LARGEST_DECODED)
+        return read_columns(content, most=MOST, decoded=LARGEST_DECODED), True  # the end says what comes before it
     except (pa.ArrowException, OSError) as cause:
         raise ValueError(f"it is damaged or not a Parquet file ({cause})" if content else "it is empty") from cause
 
 
-def _read_mat(path: Path) -> dict[str, list[Any]]:
-    return read_mat(read_bytes(path, LARGEST, links=True), decoded=LARGEST_DECODED)
+def _read_mat(path: Path) -> tuple[dict[str, list[Any]], bool]:
+    return read_mat(read_bytes(path, LARGEST, links=True), decoded=LARGEST_DECODED), False

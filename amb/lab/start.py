@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from amb.errors import LabError
 from amb.lab.experiment import FILE, Experiment, Search
@@ -28,13 +28,14 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
 
 def refuse_changes(start: Experiment, today: Experiment) -> None:
     """Refuse settings on which the recorded past depends."""
+    today = structs.replace(today, response=structs.replace(today.response, end_row=start.response.end_row))
     for name in ("generator", "neurons", "seed", "share", "searches", "screen", "response"):
         for field, before, after in _differences(
             "search" if name == "searches" else name, getattr(start, name), getattr(today, name)
         ):
             raise LabError(
                 f"{field} in {FILE} was changed after the first block: it was {_brief(before)} and is {_brief(after)}; "
-                "put it back, or begin a new experiment (trials and block may be changed)"
+                "put it back, or begin a new experiment (trials, block and response.end_row may be changed)"
             )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,30 +27,39 @@ def reference_files(folder: Path) -> dict[str, Path]:
     """The user's reference images, by the names of their stimuli.
 
     Raises:
-        LabError: two files differ in their suffix only.
+        LabError: two files differ in their suffix only, or the folder cannot be read.
     """
     files: dict[str, Path] = {}
-    if (folder / FOLDER).is_dir():
-        for path in sorted((folder / FOLDER).iterdir()):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-                continue
-            name = reference_name(path.stem)
-            if name in files:
-                raise LabError(f"{files[name]} and {path} would have one name, {name}: rename one of them")
-            files[name] = path
+    for path in _images(folder / FOLDER):
+        name = reference_name(path.stem)
+        if name in files:
+            raise LabError(f"{files[name]} and {path} would have one name, {name}: rename one of them")
+        files[name] = path
     return files
+
+
+def _images(path: Path) -> list[Path]:
+    """The image files of a folder, by name, or the one that the path is; none if there is nothing.
+
+    Raises:
+        LabError: the folder cannot be read.
+    """
+    try:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        return [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    except OSError as cause:
+        raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
 
 
 def images_in(paths: Sequence[Path]) -> list[Path]:
     """Image files among files and folders, in order.
 
     Raises:
-        LabError: a path does not exist, is not an image, or a folder holds none.
+        LabError: a path does not exist, is not an image, or a folder holds none or cannot be read.
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        images = [p for p in inside if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")]
+        images = [p for p in _images(path) if os.path.isfile(p)]
         if not images:
             what = "holds no image" if path.is_dir() else "is not an image" if path.exists() else "does not exist"
             raise LabError(f"{path} {what}; expected {', '.join(SUFFIXES)}")
@@ -63,7 +73,7 @@ def content_hash(path: Path) -> str:
     Raises:
         LabError: the file cannot be read.
     """
-    if not path.is_file():  # reading a pipe would wait for ever
+    if not os.path.isfile(path):  # reading a pipe would wait for ever
         raise LabError(f"{path} is not a file that can be read")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

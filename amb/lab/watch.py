@@ -1,16 +1,24 @@
 """Recording responses as their files arrive, and writing the next block when one is complete."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from amb.errors import AmbError, LabError, UnreadableError
+from amb.lab.arrivals import Stamp, may_pass, record, stamp_of
 from amb.lab.laboratory import Block, Laboratory, Receipt
-from amb.lab.response_files import SUFFIXES, read_responses
+from amb.lab.response_files import SUFFIXES, read_file
 from amb.study.durable import make_folder
 
-Stamp = tuple[int, int]
+QUIET = 5.0
+"""Seconds for which a file must not change, if it would be wrong half written."""
+
+PATIENCE = 60.0
+"""Seconds for which the experiment may be wrong before watching ends: settings are saved while they are edited."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,10 +31,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was not recorded, or the folder if it cannot be read, and why.
+    """What cannot be recorded or read, and why: a file, the inbox, or the experiment; said once.
 
-    It is read again when it changes, or at every look if the fault is not in it (`elsewhere`): the system did not hand
-    it over, the journal's disk is full, or the experiment is not yet where the file is.
+    A file is read again when it changes, or at every look if the fault is not in it (`elsewhere`): the system did not
+    hand it over, the journal's disk is full, or the experiment is not yet where the file is.
     """
 
     file: Path
@@ -52,8 +60,11 @@ def watch(
     """Follow a folder until the budget is spent.
 
     A file is read once its size and time have not changed between two looks, so that one that is still being written
-    is not mistaken for a partial block. Files that were recorded before the process started are read again, which
-    changes nothing.
+    is not mistaken for a partial block; for `QUIET` seconds if half of it would be wrong, see `amb.lab.arrivals`. Files
+    that were recorded before the process started are read again, which changes nothing.
+
+    An experiment, an inbox or a file that cannot be read or written for a while, whether a disk is full, a share is
+    away or a folder was renamed, is waited for.
 
     Args:
         lab: the experiment.
@@ -62,7 +73,8 @@ def watch(
         sleep: how to wait.
 
     Raises:
-        LabError: the inbox cannot be made, or the experiment cannot go on.
+        AmbError: the inbox cannot be made, the experiment cannot begin, or what is written in its files has been wrong
+            for `PATIENCE` seconds.
     """
     try:
         make_folder(inbox)
@@ -70,65 +82,122 @@ def watch(
         raise LabError(
             f"cannot make the folder {inbox}: {cause.strerror or cause}; choose another with --inbox"
         ) from cause
-    seen: dict[Path, Stamp] = {}
-    done: dict[Path, Stamp] = {}
-    said: dict[Path, str] = {}
+    said, waiting = _Said(), _Waiting(every, sleep)
+    arriving = _Inbox(inbox, said, waiting)
     block = lab.next_block()
     while block is not None:
         yield Wrote(block)
         while lab.history.missing(block.number):
-            files = _files(inbox)
-            if isinstance(files, Refused):  # a share that is away for a while
-                if said.get(inbox) != files.reason:
-                    said[inbox] = files.reason
-                    yield files
-                files = {}
-            else:
-                said.pop(inbox, None)
-            for file, stamp in files.items():
-                if done.get(file) == stamp:
-                    continue
-                if seen.get(file) == stamp:
-                    outcome = _tell(lab, file)
-                    if isinstance(outcome, Told) or not outcome.elsewhere:
-                        done[file] = stamp
-                        said.pop(file, None)
-                    elif said.get(file) == outcome.reason:
-                        continue
-                    else:
-                        said[file] = outcome.reason
-                    yield outcome
-                seen[file] = stamp
+            yield from arriving.look(lab)
             if lab.history.missing(block.number):
-                sleep(every)
-                lab.refresh()  # `amb lab tell` or `amb lab next --close` of another terminal
-        block = lab.next_block()
+                waiting.pause()
+                # What `amb lab tell` or `amb lab next --close` of another terminal did.
+                yield from _patiently(lab.refresh, lab, said, waiting)
+        block = yield from _patiently(lab.next_block, lab, said, waiting)
     yield Finished()
 
 
-def _tell(lab: Laboratory, file: Path) -> Told | Refused:
-    try:
-        rows = read_responses(file, lab.experiment)
-    except AmbError as error:
-        return Refused(file, str(error), elsewhere=isinstance(error, UnreadableError))
-    try:
-        return Told(file, lab.tell(rows, source=file.name))
-    except AmbError as error:
-        return Refused(file, str(error), elsewhere=True)
+class _Waiting:
+    """The pauses between looks; `seconds` is how long they were, all together."""
+
+    def __init__(self, every: float, sleep: Callable[[float], None]) -> None:
+        self._every, self._sleep = every, sleep
+        self.seconds = 0.0
+
+    def pause(self) -> None:
+        self._sleep(self._every)
+        self.seconds += self._every
 
 
-def _files(folder: Path) -> dict[Path, Stamp] | Refused:
-    """Files with responses and what tells whether they changed, by name."""
-    found = {}
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as cause:
-        return Refused(folder, f"cannot read the folder {folder}: {cause.strerror or cause}", elsewhere=True)
-    for path in paths:
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            try:
-                status = path.stat()
-            except OSError:  # it was moved away meanwhile
+class _Said:
+    """What was refused of each file or folder, and of which content; the same is not said twice in a row."""
+
+    def __init__(self) -> None:
+        self._last: dict[Path, tuple[str, Stamp | None]] = {}
+
+    def once(self, refused: Refused, stamp: Stamp | None = None) -> Iterator[Refused]:
+        if self._last.get(refused.file) != (refused.reason, stamp):
+            self._last[refused.file] = refused.reason, stamp
+            yield refused
+
+    def over(self, place: Path) -> None:
+        self._last.pop(place, None)
+
+
+def _patiently(work: Callable[[], T], lab: Laboratory, said: _Said, waiting: _Waiting) -> Generator[Refused, None, T]:
+    """What `work` returns, once the experiment is as it must be.
+
+    Raises:
+        AmbError: it has been wrong for `PATIENCE` seconds.
+    """
+    last = waiting.seconds + PATIENCE
+    while True:
+        try:
+            result = work()
+        except AmbError as error:
+            if not may_pass(error) and waiting.seconds > last:
+                raise
+            reason = f"{error}; watching goes on once this is over"
+            yield from said.once(Refused(lab.folder, reason, elsewhere=True))
+            waiting.pause()
+        else:
+            said.over(lab.folder)
+            return result
+
+
+class _Inbox:
+    """The files that arrive in a folder."""
+
+    def __init__(self, folder: Path, said: _Said, waiting: _Waiting) -> None:
+        self._folder, self._said, self._waiting = folder, said, waiting
+        self._seen: dict[Path, tuple[Stamp, float]] = {}  # and when it was first so
+        self._done: dict[Path, Stamp] = {}  # recorded, or wrong
+        self._unsure: dict[Path, Stamp] = {}  # waits for `QUIET`
+
+    def look(self, lab: Laboratory) -> Iterator[Told | Refused]:
+        """Record what has arrived."""
+        try:
+            stamps = {file: stamp for file in self._files() if (stamp := stamp_of(file)) is not None}
+        except OSError as cause:  # a share that is away for a while
+            reason = f"cannot read the folder {self._folder}: {cause.strerror or cause}"
+            yield from self._said.once(Refused(self._folder, reason, elsewhere=True))
+            return
+        self._said.over(self._folder)
+        for file, stamp in stamps.items():
+            if self._done.get(file) == stamp:
                 continue
-            found[path] = (status.st_size, status.st_mtime_ns)
-    return found
+            before, since = self._seen.get(file, (None, 0.0))
+            if before != stamp:
+                self._seen[file] = stamp, self._waiting.seconds
+                continue
+            quiet = self._waiting.seconds - since
+            if quiet > 0 and (quiet >= QUIET or self._unsure.get(file) != stamp):
+                yield from self._record(lab, file, stamp, quiet)
+
+    def _files(self) -> list[Path]:
+        """Files with responses, by name."""
+        files = sorted(self._folder.iterdir())
+        return [file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+
+    def _record(self, lab: Laboratory, file: Path, stamp: Stamp, quiet: float) -> Iterator[Told | Refused]:
+        elsewhere = True
+        try:
+            try:
+                reading = read_file(file, lab.experiment)
+            except AmbError as error:
+                elsewhere = isinstance(error, UnreadableError)
+                raise
+            if stamp_of(file) != stamp:  # it goes on growing
+                return
+            if not reading.whole and quiet < QUIET:
+                self._unsure[file] = stamp
+                return
+            outcome = Told(file, record(lab, reading.rows, file))
+        except AmbError as error:
+            yield from self._said.once(Refused(file, str(error), elsewhere), stamp)
+            if not elsewhere:
+                self._done[file] = stamp
+        else:
+            self._done[file] = stamp
+            self._said.over(file)
+            yield outcome

@@ -13,7 +13,8 @@ import pytest
 from commands import command
 
 from amb.errors import LabError
-from amb.lab.journal import FILE
+from amb.lab import laboratory
+from amb.lab.journal import FILE, Closed, append, read_journal
 from amb.lab.laboratory import Laboratory
 
 from .conftest import finish, new_experiment, rows_for
@@ -118,6 +119,45 @@ def test_pictures_that_were_deleted_are_written_again_by_the_experiments_own_jou
     again = Laboratory(folder).next_block()
     assert again is not None
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == before
+
+
+def test_a_journal_that_was_away_for_a_moment_is_not_begun_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share comes back between the reading of the journal, which it did not have, and the first line of a new one."""
+    lab = new_experiment(folder)
+    finish(lab, blocks=1)
+    journal, away = folder / FILE, folder / "away"
+    before = journal.read_bytes()
+    shutil.rmtree(folder / "blocks")  # of which nothing is there either
+    journal.rename(away)
+    begin = laboratory.start_of
+
+    def comes_back(*arguments: object, **options: object) -> object:
+        away.rename(journal)
+        return begin(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(laboratory, "start_of", comes_back)
+    with pytest.raises(LabError, match="was changed since it was read; nothing was recorded: repeat the command"):
+        Laboratory(folder).next_block()
+    assert journal.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "gone"])
+def test_lines_of_another_process_are_never_cut_off(folder: Path, change: str) -> None:
+    """Without locks, as on some shares, both processes write at the end that they have read."""
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    journal = folder / FILE
+    known, rows = read_journal(folder), rows_for(lab, block)
+    lab.tell(rows[:5], source="another process")
+    if change != "longer":
+        os.truncate(journal, known.size - 10)
+    before = journal.read_bytes()
+    if change == "gone":
+        journal.unlink()
+    with pytest.raises(LabError, match="nothing was recorded: repeat the command"):
+        append(folder, known, [Closed(1, "")])
+    assert not journal.exists() if change == "gone" else journal.read_bytes() == before
 
 
 def test_settings_nested_without_end_are_refused(folder: Path) -> None:

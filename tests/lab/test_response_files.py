@@ -9,9 +9,12 @@ import pytest
 from scipy.io import savemat
 
 from amb.errors import LabError
+from amb.lab.arrivals import ByHand
 from amb.lab.experiment import Experiment, Search
-from amb.lab.response_files import _number, read_responses, rows_of
+from amb.lab.response_files import Reading, _number, read_file, read_responses, rows_of
 from amb.lab.responses import Row
+
+from .conftest import new_experiment
 
 TWO = Experiment("toy", ("a", "b"), 100, (Search("cma", ("a",)),))
 ONE = Experiment("toy", ("a",), 100, (Search("cma", ("a",)),))
@@ -83,6 +86,40 @@ def test_spike_times_are_counted_in_the_window(tmp_path: Path) -> None:
     both[0, 0], both[0, 1], both[1, 0], both[1, 1] = np.array([60.0, 70.0]), 80.0, np.zeros(0), np.nan
     savemat(tmp_path / "s.mat", {"trial": [1, 2], "spikes": both})
     assert read(tmp_path / "s.mat") == {(1, "a"): 10.0, (1, "b"): 5.0, (2, "a"): 0.0, (2, "b"): None}
+
+
+@pytest.mark.parametrize("end", ["end\n", "end,,\n", "END\r\n\n", '"end",\n'])
+def test_a_row_says_that_nothing_follows(tmp_path: Path, end: str) -> None:
+    file, text = tmp_path / "times.csv", "trial,time,x\n1,60,0\n1,70,0\n"
+    file.write_text(text)
+    assert not read_file(file, ONE).whole
+    file.write_text(text + end)
+    assert read_file(file, ONE) == Reading([Row(1, "a", 10.0)], whole=True)
+    file.write_text(text + end + "2,80,0\n")
+    with pytest.raises(LabError, match="follows the row 'end' in line 4, which must be the last"):
+        read_file(file, ONE)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "mat"])
+def test_a_file_that_grows_while_it_is_told_is_refused(tmp_path: Path, suffix: str) -> None:
+    """Half of it can be read, and is wrong. Nothing tells it from a whole one but that it goes on growing."""
+    lab = new_experiment(tmp_path / "experiment")
+    assert lab.next_block() is not None
+    file = tmp_path / f"s.{suffix}"
+    whole = {"trial": np.array([1.0, 2.0]), "response": np.array([3.0, 4.0]), "rejected": np.array([0.0, 1.0])}
+
+    def write(half: bool) -> None:
+        if suffix == "mat":
+            savemat(file, {name: whole[name] for name in list(whole)[: 2 if half else 3]})
+        else:
+            file.write_text("trial,time\n1,60\n2,70\n" + "2,80\n" * (not half))
+
+    write(half=True)
+    with pytest.raises(LabError, match="is still being written"):
+        ByHand([file], sleep=lambda seconds: write(half=False)).record(lab, file)
+    assert not lab.history.recorded(1, "n1")
+    assert ByHand([file], sleep=lambda seconds: None).record(lab, file).new == 2
+    assert [lab.history.value(trial, "n1") for trial in (1, 2)] == ([3.0, None] if suffix == "mat" else [5.0, 10.0])
 
 
 def test_spike_times_in_seconds_are_not_counted_as_none(tmp_path: Path) -> None:

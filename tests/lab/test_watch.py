@@ -2,12 +2,16 @@
 
 import os
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 
+from amb.errors import LabError
 from amb.lab.laboratory import Laboratory
-from amb.lab.watch import Finished, Refused, Told, Wrote, watch
+from amb.lab.watch import PATIENCE, QUIET, Finished, Refused, Told, Wrote, watch
 
 from .conftest import new_experiment, rows_for
 
@@ -181,3 +185,142 @@ def test_an_inbox_that_is_away_for_a_while_is_reported_once(folder: Path) -> Non
             rig.inbox.rename(away)
     assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
     assert "cannot read the folder" in events[1].reason
+
+
+SPIKES = "trial,time\n" + "".join(f"{trial},{time}\n" for trial in range(1, 27) for time in (60, 120, 180))
+"""Three spikes in each of the 26 trials of a block: 15 spikes/s."""
+
+
+def watched(lab: Laboratory, rig: Rig) -> list:
+    """What happens until the experiment is finished."""
+    return list(watch(lab, rig.inbox, every=1, sleep=rig.sleep))
+
+
+def test_spikes_that_are_still_being_written_are_waited_for(folder: Path) -> None:
+    """A file that ends between two spikes of trial 26 would give it 10 spikes/s for good."""
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    torn = SPIKES.removesuffix("26,180\n")
+    rig.steps = [("s.csv", torn), *[("notes.txt", "x")] * 4, ("s.csv", SPIKES)]
+    assert [type(event) for event in watched(lab, rig)] == [Wrote, Told, Finished]
+    assert [lab.history.value(trial, "n1") for trial in range(1, 27)] == [15.0] * 26
+    assert rig.looks >= 5 + QUIET
+
+
+def test_spikes_whose_file_says_that_it_ends_are_recorded_at_once(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    rig.steps = [("s.csv", SPIKES + "end\n")]
+    assert [type(event) for event in watched(lab, rig)] == [Wrote, Told, Finished]
+    assert rig.looks < QUIET
+
+
+def test_a_rig_that_ends_its_files_can_have_torn_ones_refused_however_long_it_takes(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27, changes={"end_row = false": "end_row = true "})
+    rig = Rig(folder / "inbox")
+    rig.steps = [("s.csv", SPIKES.removesuffix("26,180\n")), *[("notes.txt", "x")] * 100, ("s.csv", SPIKES + "end\n")]
+    events = watched(lab, rig)
+    assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
+    assert "has no row 'end' at its end" in events[1].reason
+    assert lab.history.value(26, "n1") == 15.0
+
+
+def test_a_matlab_file_without_its_last_variables_is_waited_for(folder: Path) -> None:
+    """A file has no end of its own, and without `rejected` a rejected trial has a response."""
+    lab = new_experiment(folder, trials=27)
+    inbox, looks = folder / "inbox", 0
+    trials = np.arange(1.0, 27)
+    contents = []
+    for variables in ({}, {"rejected": trials == 3}):
+        savemat(folder / "r.mat", {"trial": trials, "response": trials, **variables})
+        contents.append((folder / "r.mat").read_bytes())
+    assert contents[1].startswith(contents[0][128:], 128)
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 50, "the watcher waits for ever"
+        if looks in (1, 5):
+            (inbox / "r.mat").write_bytes(contents[looks // 5])
+
+    assert [type(event) for event in watch(lab, inbox, every=1, sleep=sleep)] == [Wrote, Told, Finished]
+    assert [lab.history.value(trial, "n1") for trial in (2, 3, 4)] == [2.0, None, 4.0]
+
+
+def test_a_file_that_is_refused_by_the_experiment_is_named(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    rig.steps = [("a.csv", "trial,n1\n999,1\n"), ("b.csv", "trial,n1\n999,1\n"), *[("notes.txt", "x")] * 5]
+    rig.steps += [("c.csv", "trial,n1\n" + "".join(f"{trial},1\n" for trial in range(1, 27)))]
+    events = watched(lab, rig)
+    assert [type(event) for event in events] == [Wrote, Refused, Refused, Told, Finished]
+    assert [event.reason.partition(": ")[0] for event in events[1:3]] == [f"{rig.inbox}/{name}.csv" for name in "ab"]
+
+
+def answers_eio(path: Path) -> None:
+    path.rename(path.with_name("kept"))
+    path.symlink_to("/proc/self/mem")
+
+
+def renamed(path: Path) -> None:
+    path.rename(path.with_name("kept"))
+
+
+def emptied(path: Path) -> None:
+    path.with_name("kept").write_bytes(path.read_bytes())
+    path.write_bytes(b"")
+
+
+AWAY = {
+    "the settings cannot be read": ("experiment.toml", answers_eio, "Input/output error"),
+    "the settings are replaced": ("experiment.toml", renamed, "it has no experiment.toml"),
+    "the settings are half saved": ("experiment.toml", emptied, "missing required field"),
+    "the journal is away": ("journal.jsonl", renamed, "is missing"),
+    "the journal cannot be read": ("journal.jsonl", answers_eio, "it is a symbolic link"),
+    "the blocks are away": ("blocks", answers_eio, "Not a directory"),
+    "the folder is renamed": ("", renamed, "is gone: it was renamed, or its disk or share is away"),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no file here that answers EIO")
+@pytest.mark.parametrize(("name", "fault", "reason"), AWAY.values(), ids=AWAY)
+def test_an_experiment_that_is_away_for_a_while_is_reported_once_and_goes_on(
+    folder: Path, name: str, fault: Callable[[Path], None], reason: str
+) -> None:
+    """A share that is remounted, a folder that is renamed and back, settings that an editor replaces."""
+    lab = new_experiment(folder, trials=60)
+    place = folder / name
+    rig = Rig(folder.parent / "inbox")
+
+    def sleep(seconds: float) -> None:
+        if rig.looks == 3:
+            fault(place)
+        if rig.looks == 30:
+            if place.is_symlink() or place.is_file():
+                place.unlink()
+            place.with_name("kept").rename(place)
+        rig.sleep(seconds)
+
+    events = []
+    for event in watch(lab, rig.inbox, every=1, sleep=sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            waits = [("notes.txt", "x")] * (6 if event.block.number == 1 else 0)
+            rig.steps = [*waits, (f"{event.block.number}.csv", csv_of(rows_for(lab, event.block)))]
+    kinds = [type(event) for event in events]
+    assert kinds == [Wrote, Refused, *[Told, Wrote] * (kinds.count(Wrote) - 1), Told, Finished]
+    assert kinds.count(Wrote) > 1
+    assert reason in events[1].reason
+    assert events[1].file == folder
+
+
+def test_settings_that_stay_wrong_end_it(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    rig = Rig(folder / "inbox")
+    events = watch(lab, rig.inbox, every=1, sleep=rig.sleep)
+    assert isinstance(next(events), Wrote)
+    (folder / "experiment.toml").write_bytes(b"")
+    assert isinstance(next(events), Refused)
+    with pytest.raises(LabError, match="missing required field"):
+        next(events)
+    assert rig.looks >= PATIENCE
