@@ -118,7 +118,7 @@ class _Content:
             if value.__name__.endswith(" (vectorized)"):
                 raise _untold(value, "numpy.frompyfunc hides the function that it calls")
             yield f"ufunc {value.__name__}"
-        elif hasattr(value, "__qualname__") and _installed(value) and _installed(type(value)):
+        elif hasattr(value, "__qualname__") and installed(value) and installed(type(value)):
             yield f"installed {getattr(value, '__module__', 'numpy')} {getattr(value, '__qualname__', value)}"
         elif isinstance(known := getattr(value, "fingerprint", None), str):
             yield f"fingerprint {known}"
@@ -146,7 +146,7 @@ class _Content:
             yield self.of(value.tolist())
         else:
             yield hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        if not _installed(type(value)):
+        if not installed(type(value)):
             yield f"{self.of(type(value))} {self.of(getattr(value, '__dict__', None))}"
 
     def _function(self, function: FunctionType) -> Iterator[str]:
@@ -159,14 +159,14 @@ class _Content:
                 yield "no value"
             else:
                 yield self.of(captured)
-        names = _names(function.__code__)
+        names = names_in(function.__code__)
         for name in sorted(names & function.__globals__.keys()):
             yield name
             yield from self._named(function.__globals__[name], names, ())
 
     def _named(self, value: object, names: set[str], within: tuple[object, ...]) -> Iterator[str]:
         """A global value; of a module that is not installed, what is named of it."""
-        if not isinstance(value, ModuleType) or _is_installed(value.__name__):
+        if not isinstance(value, ModuleType) or is_installed(value.__name__):
             yield self.of(value)
         elif value not in within:
             for name in sorted(names & vars(value).keys()):
@@ -189,7 +189,7 @@ class _Content:
             yield self.of(np.asarray(plain))
             return
         wrapped = getattr(value, "__wrapped__", None)
-        if isinstance(wrapped, FunctionType) and _installed(type(value)):  # by functools.lru_cache, or numba.njit
+        if isinstance(wrapped, FunctionType) and installed(type(value)):  # by functools.lru_cache, or numba.njit
             yield f"wrapped {type(value).__qualname__} {self.of(wrapped)}"
             return
         try:
@@ -215,10 +215,10 @@ def _untold(value: object, cause: "BaseException | str") -> SpecError:
     )
 
 
-def _names(code: CodeType) -> set[str]:
+def names_in(code: CodeType) -> set[str]:
     """Names that a function and the functions inside it look up."""
     inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return set(code.co_names).union(*map(names_in, inner))
 
 
 def _has_state(method: object) -> bool:
@@ -230,13 +230,13 @@ def _has_state(method: object) -> bool:
     return getattr(module, getattr(method, "__name__", ""), None) != method
 
 
-def _installed(definition: object) -> bool:
+def installed(definition: object) -> bool:
     """Whether a function or class comes from an installed package, the standard library or `amb`."""
-    return _is_installed(getattr(definition, "__module__", None) or "builtins")
+    return is_installed(getattr(definition, "__module__", None) or "builtins")
 
 
-def _is_installed(name: str) -> bool:
-    """The same of a module, by its name."""
+def is_installed(name: str) -> bool:
+    """Whether a module, by its name, comes from an installed package, the standard library or `amb`."""
     if name.split(".")[0] in _OURS:
         return True
     while name not in sys.modules and "." in name:  # some names of compiled modules belong to none

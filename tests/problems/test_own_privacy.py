@@ -1,5 +1,6 @@
 """A user's own network is measured on a private copy: a value is a function of the image alone, or refused."""
 
+import os
 import random
 import subprocess
 import sys
@@ -163,15 +164,13 @@ def test_a_method_called_reset_is_not_called() -> None:
         _ = amb.target(user, shape=SHAPE, reset=lambda module: module[0].reset()).layers
 
 
-def test_what_outlasts_a_presentation_is_refused_with_the_layer() -> None:
-    calls = [0]
-
+def test_what_outlasts_a_presentation_is_refused_with_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     class Counting(Body):
         def forward(self, x: Tensor) -> Tensor:
-            counter[0] += 1
-            return self.conv(x) + counter[0]
+            os.environ["CALLS"] = str(int(os.environ["CALLS"]) + 1)  # where nobody looks
+            return self.conv(x) + int(os.environ["CALLS"])
 
-    counter = calls
+    monkeypatch.setenv("CALLS", "0")
     with pytest.raises(SpecError, match=r"layer output gives different values when the same image is shown again"):
         _ = amb.target(Counting(), shape=SHAPE).layers
 

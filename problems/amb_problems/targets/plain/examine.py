@@ -21,10 +21,11 @@ from amb_problems.targets.plain import neurons
 from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size
 from amb_problems.targets.plain.copies import Pool, Reset
 from amb_problems.targets.plain.fingerprint import identity
+from amb_problems.targets.plain.outside import Outside
 from amb_problems.targets.plain.passes import Plan, means
 from amb_problems.targets.plain.randomness import generators, kept, seeded
 from amb_problems.targets.plain.responses import Responses, Source, fails
-from amb_problems.targets.plain.rest import blank, equal, memory, weights, weights_changed
+from amb_problems.targets.plain.rest import blank, equal, memory, tensors_in, weights, weights_changed
 from amb_problems.targets.plain.survey import Choices, Survey, survey
 from amb_problems.threads import one_thread_each
 
@@ -86,6 +87,7 @@ class _Examination:
             if fault := unusable(numbers):
                 raise SpecError(f"{self.owner}: its weights {name} hold {fault}; load or train others")
         module.to(self.device)
+        self.outside = Outside(module)
         if request.multistep:
             _take_many_steps(module, request.frames)
         if _wants(request.choices, "membrane"):
@@ -100,6 +102,7 @@ class _Examination:
     def responses(self) -> Responses:
         """Run the whole examination."""
         self._find_mode()
+        self._check_outside()
         assigned = self._try()
         network = identity(self.source.pool.module, self.settings, assigned)
         with self.plan.mode():
@@ -144,6 +147,41 @@ class _Examination:
             else:
                 return
 
+    def _check_outside(self) -> None:
+        """What a pass keeps outside of the module must not change the answer to another image."""
+        changed = self.outside.changed()
+        if not changed:
+            return
+        # What a cache may take for the first: the same pixels, in another order behind the border.
+        first = self.source.probes("random", 1)
+        second = first.clone()
+        second[:, 1:-1, 1:-1] = first[:, 1:-1, 1:-1].flip(1, 2)
+
+        def answer(*images: Tensor) -> list[Tensor]:
+            """The last image's, after the others."""
+            self.outside.restore()
+            found: list[Tensor] = []
+            with self.source.pool.borrowed() as copy, self.plan.mode():
+                for image in images:
+                    with seeded(image, "outside", self.device):
+                        output = copy.rest()(self.plan.input(self.source.prepare(image)))
+                    found = [tensor.detach().clone() for tensor in tensors_in(output)]
+            return found
+
+        try:
+            alone = answer(first), answer(second)
+            if not equal(answer(first), alone[0]):
+                return  # random numbers, of which the verification tells
+            if equal(answer(second, first), alone[0]) and equal(answer(first, second), alone[1]):
+                return
+        finally:
+            self.outside.restore()
+        raise SpecError(
+            f"{self.owner} answers an image with what its forward pass has kept of another, outside of the module "
+            f"({', '.join(changed[:3])}): keep it in attributes of the module, which are put back before every image, "
+            "or nowhere"
+        )
+
     def _try(self) -> set[str]:
         """See what a pass does: whether it draws random numbers, changes weights, and all that it assigns."""
         _seed_otherwise()
@@ -186,7 +224,12 @@ class _Examination:
             for _ in range(2):
                 with self._seeds(images):
                     x = [self._input("random", 1)]
-                    answers.append(means(copy.module, x, found.layers, names, self.plan, whole=True))
+                    try:
+                        answers.append(means(copy.module, x, found.layers, names, self.plan, whole=True))
+                    except SpecError:  # it answers without calling all layers again, from what it has kept
+                        if not answers or not (kept := copy.snapshot.changed()):
+                            raise
+                        return sorted({path.rpartition(".")[0] for path in kept})
                 states.append(memory(copy.module, parameters=bool(self.plastic)))
             changed, draws = copy.snapshot.changed(), copy.snapshot.draws
         moved = [name for name, held in states[1].items() if not equal(states[0].get(name, []), held)]

@@ -78,7 +78,7 @@ class Snapshot:
             elif len(container) != len(content) or any(a is not b for a, b in zip(container, content, strict=True)):
                 found.add(path)
         for index, (tensor, version, backup) in enumerate(self._tensors):
-            if not _same(tensor, backup):
+            if not same_values(tensor, backup):
                 found.add(self._paths[id(tensor)])
                 if tensor._version == version:
                     self._written.add(index)
@@ -161,7 +161,7 @@ class Snapshot:
 
 def weights_changed(before: dict[str, Tensor], module: nn.Module) -> Iterator[str]:
     """Names of the parameters that are not what they were."""
-    return (name for name, tensor in module.named_parameters() if not _same(tensor, before[name]))
+    return (name for name, tensor in module.named_parameters() if not same_values(tensor, before[name]))
 
 
 def memory(module: nn.Module, *, parameters: bool) -> dict[str, list[Tensor]]:
@@ -171,14 +171,14 @@ def memory(module: nn.Module, *, parameters: bool) -> dict[str, list[Tensor]]:
         if isinstance(part, torch.jit.ScriptModule) or _keeps_nothing(part):
             continue
         values = [*vars(part).values(), *part._buffers.values(), *vars(part).get("_memories", {}).values()]
-        held[name] = [tensor.detach().clone() for value in values for tensor in _tensors_in(value)]
+        held[name] = [tensor.detach().clone() for value in values for tensor in tensors_in(value)]
     if parameters:
         for name, part in module.named_modules():
             held.setdefault(name, []).extend(p.detach().clone() for p in part.parameters(recurse=False))
     return held
 
 
-def _tensors_in(value: Any, depth: int = 0) -> Iterator[Tensor]:
+def tensors_in(value: Any, depth: int = 0) -> Iterator[Tensor]:
     """The tensors of an attribute: in lists, dictionaries and objects of the user's own too."""
     if isinstance(value, Tensor):
         yield value
@@ -186,15 +186,15 @@ def _tensors_in(value: Any, depth: int = 0) -> Iterator[Tensor]:
         return
     elif isinstance(value, list | tuple | deque):
         for item in value:
-            yield from _tensors_in(item, depth + 1)
+            yield from tensors_in(item, depth + 1)
     elif isinstance(value, dict):
         for _, item in sorted(value.items(), key=lambda pair: repr(pair[0])):
-            yield from _tensors_in(item, depth + 1)
+            yield from tensors_in(item, depth + 1)
 
 
 def equal(one: list[Tensor], other: list[Tensor]) -> bool:
     """Whether two lists hold the same values."""
-    return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+    return len(one) == len(other) and all(same_values(a, b) for a, b in zip(one, other, strict=True))
 
 
 def blank(value: object) -> bool:
@@ -213,7 +213,8 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in module.named_parameters()}
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def same_values(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same, NaN included, in the same shape and type."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     return torch.equal(one.nan_to_num(), other.nan_to_num()) if one.is_floating_point() else torch.equal(one, other)
