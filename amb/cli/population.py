@@ -67,21 +67,27 @@ def _print(found: "Population", *, as_json: bool) -> None:
     share = found.budget // len(found.neurons)
     print()
     size = f"{plural(len(found.neurons), 'neuron')}, {found.budget:,} presentations: {share:,} of each neuron's search."
-    if found.gains["closed"].isna().all():
+    compared = int(found.gains["neurons"].max())
+    if not compared:
         _print_activations(found, size)
         return
+    alone = compared < len(found.neurons)
+    over = f"the {plural(compared, 'neuron')} with reference points" if alone else "neurons"
+    few = "" if found.gains["low"].notna().any() else f" {_few(compared)}"
     print_rows(
         [
             {
                 "solver": row.solver,
                 "searches": row.searches,
                 "gap closed": "-" if isnan(row.closed) else f"{row.closed:.3f}",
-                "more than separate": "" if isnan(row.gain) else f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})",
+                "more than separate": ""
+                if isnan(row.gain)
+                else f"{row.gain:+.3f}{_between(row.low, row.high, '+.3f')}",
             }
             for row in found.gains.itertuples()
         ],
         as_json=False,
-        caption=f"{size} Gap closed: between chance and the best known value, mean over neurons.",
+        caption=f"{size} Gap closed: between chance and the best known value, mean over {over}.{few}",
     )
     print()
     print_rows(
@@ -96,16 +102,27 @@ def _print(found: "Population", *, as_json: bool) -> None:
                 if isnan(row.saving)
                 else f"{row.saving:.2f} (a single neuron)"
                 if isinf(row.high)
-                else f"{row.saving:.2f} ({row.low:.2f} to {row.high:.2f})",
+                else f"{row.saving:.2f}{_between(row.low, row.high, '.2f')}",
             }
             for row in found.savings.itertuples()
         ],
         as_json=False,
         caption="Presentations of all searches until a neuron has closed this share of the gap (expected runtime), the "
         "share of neurons and seeds that did, and how many times fewer they are than with separate searches; "
-        "95% intervals, paired over neurons.",
+        f"95% intervals, paired over {over}.",
     )
     _print_failures(found)
+
+
+def _between(low: float, high: float, form: str) -> str:
+    """The interval after a value; "" if there are too few neurons for one."""
+    return "" if low != low or high != high else f" ({low:{form}} to {high:{form}})"
+
+
+def _few(neurons: int) -> str:
+    from amb.text import plural
+
+    return f"{plural(neurons, 'neuron')} {'is' if neurons == 1 else 'are'} too few for intervals of gains."
 
 
 def _print_activations(found: "Population", size: str) -> None:

@@ -68,9 +68,11 @@ def scope_line(comparison: "Comparison") -> str:
     """What the table rests on: problems, generator-target pairs, seeds, budget, failures."""
     runs = comparison.runs
     suite = comparison.settings.get("suite")
+    anchored, problems = runs.groupby("problem")["best_known"].first().count(), runs["problem"].nunique()
     parts = [
         *([f"suite {suite}"] if suite else []),
-        plural(runs["problem"].nunique(), "problem"),
+        plural(problems, "problem")
+        + (f" (normalized: {anchored} with reference points)" if 0 < anchored < problems else ""),
         plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
         plural(runs["seed"].nunique(), "seed"),
         f"{int(runs['budget'].max()):,} queries per run",

@@ -185,6 +185,9 @@ SENTENCES: Mapping[str, str] = {
         "{problems} {problems|problem|problems} without reference points, from the floor (0) to the best value of "
         "{these} (1)."
     ),
+    "normalized of some": (
+        "Normalized activations of the table are of the {problems} {problems|problem|problems} with reference points."
+    ),
     "letters": "Solvers that share a letter are not shown to differ.",
     "letters, classes": "Capital letters compare {kind} solvers with each other only.",
     "omnibus": "Omnibus test ({method}): F({df1}, {df2}) = {f}, p {p}{note}.",

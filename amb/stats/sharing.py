@@ -38,8 +38,9 @@ def gains(runs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 
     Returns:
         A row per solver and way: `closed`, the mean over neurons of the medians over seeds; `gain` over separate
-        searches, the Hodges-Lehmann estimate over neurons with the interval of the signed-rank test. NaN where a
-        neuron has no reference points, or for the separate searches themselves.
+        searches, the Hodges-Lehmann estimate over neurons with the interval of the signed-rank test, NaN for fewer than
+        six neurons and for the separate searches themselves; `neurons`, the number of those that have reference points,
+        over which all of these are.
     """
     rows = []
     for solver, part in runs.groupby("solver", sort=False):

@@ -18,6 +18,7 @@ from amb.cli.app import app
 from amb.comparison.population import WAYS, Population
 from amb.contracts.problem import Problem
 from amb.errors import CandidateError, SolverError, SpecError, StudyError
+from amb.references.lookup import reference
 from amb.run.plan import make_plan
 from amb.run.population import record, recordings
 from amb.stats.question import DEFAULT
@@ -25,6 +26,7 @@ from amb.study.journal import Journal, find_journals, read_journal
 from amb.study.published import open_study, publish
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
+from amb.text import plural
 
 SPACE = Space.uniform(20, 16)
 
@@ -274,3 +276,16 @@ def test_without_reference_points_the_command_shows_activations(tmp_path: Path) 
     assert re.search(r"one-plus-lambda recommend all 0\.\d{3}", said)
     assert "have no stored reference points" in said
     assert "expected runtime" not in said
+
+
+def test_the_table_says_over_which_neurons_it_is(tmp_path: Path) -> None:
+    """Not all of the neurons have reference points, and those are too few for an interval, so none is printed."""
+    units = "cifar10-sngan-int8/snn-cnn/sn1/0..3"
+    words = ["population", "-s", "one-plus-lambda", "-p", units, "-b", "12", "--seeds", "1", "--study", str(tmp_path)]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "80"}, catch_exceptions=False)
+    said = " ".join(done.stdout.split())
+    known = sum(reference(name) is not None for name in make_plan("random", units).problems)
+    assert 0 < known < 4
+    assert f"mean over the {plural(known, 'neuron')} with reference points" in said
+    assert "too few for intervals" in said
+    assert "nan" not in said

@@ -327,6 +327,9 @@ def test_a_study_half_way_is_judged_by_what_all_have_run(browser: Browser, uneve
     keep = (runs["layer"] == "conv1") & (runs["solver"] != "portfolio")
     browser.until("return page.result.blocks.length === 8")
     agree(browser.run(RESULT), runs[keep], traces, hits=True)
+    browser.run("location.hash = 'columns=all&solver=random&solver=tt-b'")
+    words = "Normalized activations of the table are of the 11 problems with reference points."
+    browser.until(f"return document.getElementById('ranking-table').textContent.includes('{words}')")
 
 
 def values_of(name: str, rng: np.random.Generator, logarithmic: bool) -> list[object]:
@@ -516,7 +519,7 @@ def unsaid(said: list[str]) -> list[str]:
 
 NOT_OF_TABLES = {
     "nothing selected", "part of the study", "without a run", "gap with points", "gap without points",
-    "gap mixed", "letters", "omnibus", "no omnibus", "letters, classes", "across classes",
+    "gap mixed", "normalized of some", "letters", "omnibus", "no omnibus", "letters, classes", "across classes",
     "across classes, queries", "no class to rank",
 }  # fmt: skip
 """What only views and captions say."""

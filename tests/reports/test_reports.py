@@ -135,6 +135,8 @@ def test_markdown_says_what_the_gap_is(comparison, tmp_path: Path, known: int, g
     text = markdown.render(replace(comparison, runs=runs), tmp_path)
     assert "75% of their problem's gap, all problems pooled (ERT); never: no run does. The gap runs from" in text
     assert gap in text
+    of_some = "Normalized activations of the table are of the 5 problems with reference points."
+    assert (of_some in text) == (known == 5)
 
 
 def test_latex_escapes_names(comparison, report: Path) -> None:  # type: ignore[no-untyped-def]

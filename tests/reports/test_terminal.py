@@ -1,11 +1,13 @@
 """The ranking in terminals of several widths."""
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from amb.cli.ranking import left_out_line, ranking_table
+import amb
+from amb.cli.ranking import left_out_line, ranking_table, scope_line
 from amb.reports.contract import ReportData
 from amb.stats import known, ranking_columns
 
@@ -60,3 +62,13 @@ def test_columns_that_do_not_fit_are_named_with_where_to_see_them(comparison: Re
     for title in (column.title for column in known(ranking_columns(), comparison.analysis.table).values()):
         assert title.partition(",")[0] in names or set(title.split()) <= set(heads), title
     assert left_out_line(comparison.analysis, width=300) == ""
+
+
+def test_the_line_below_says_how_many_problems_the_normalized_column_is_of(tmp_path: Path) -> None:
+    few, every = (
+        amb.compare("random", f"cifar10-sngan-int8/snn-cnn/sn1/{units}", budget=2, seeds=1, study=tmp_path / units)
+        for units in ("0..3", "0..0")
+    )
+    assert [int(found.runs["best_known"].count()) for found in (few, every)] == [1, 1]
+    assert "4 problems (normalized: 1 with reference points);" in scope_line(few)
+    assert "normalized" not in scope_line(every)

@@ -89,7 +89,10 @@ def _reading(data: ReportData) -> str:
         "gap, all problems pooled (ERT); never: no run does."
     )
     if len(data.common):
-        text += f" {scale(ranges(data.common, data.traces)['anchored'])}"
+        anchored = ranges(data.common, data.traces)["anchored"]
+        text += f" {scale(anchored)}"
+        if 0 < anchored.sum() < len(anchored):
+            text += f" {sentence('normalized of some', problems=int(anchored.sum()))}"
     if rows["letters"].any():
         text += f" {sentence('letters')}"
     for kind in CLASSES.values() if len(below) else ():

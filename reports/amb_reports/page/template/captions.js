@@ -8,6 +8,12 @@ function gapWords({ data }, problems) {
   return without === problems.length ? sentence("gap without points", { these }) : sentence("gap mixed", { problems: without, these });
 }
 
+// Over which problems normalized activations of a table are, unless that is all or none of them.
+function normalizedWords({ data, blocks }) {
+  const anchored = blocks.filter((p) => data.problems[p].anchored).length;
+  return anchored && anchored < blocks.length ? sentence("normalized of some", { problems: anchored }) : "";
+}
+
 // How many seeds solvers have on problems: "5 seeds", or "5 to 10 seeds" where some have more.
 function seedCountWords(cells) {
   const counts = cells.flatMap((row) => row.map((cell) => cell.length)).filter((count) => count);

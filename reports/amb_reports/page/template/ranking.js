@@ -33,6 +33,7 @@ function drawRanking(result) {
     h("p", { class: "muted" }, [
       result.groups.length ? sentence("letters") : "",
       "Brackets: 95% intervals, for problems like these.",
+      columns.some(({ key }) => key === "normalized") ? normalizedWords(result) : "",
       columns.some(({ key }) => key.endsWith("seconds")) ? (allTimed(rows) ? "Runs were timed alone." : "Seconds are shares of joint batches and support no claim about wall time.") : "",
     ].filter((words) => words).join(" ")),
   );
