@@ -26,6 +26,8 @@ TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18:
 CELL, TEXT, FIRST_NUMBER, LAST_NUMBER, OPAQUE, COMPLEX = 1, 4, 6, 15, 17, 0x800
 DEEPEST = 16
 """Cells within cells; a list of spikes for each trial needs two levels."""
+UNREAD = "(a-structure-or-object)"
+"""What a cell with anything but numbers, texts and cells is read as: no number, and not empty."""
 CELL_BYTES = 64
 """What a number takes as an object of Python, with its place in a list."""
 
@@ -82,6 +84,8 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
         if name:  # what belongs to opaque objects has none
             variables[name] = value
         left, at = reader.left, at + 8 + size
+    if at != len(content):
+        raise ValueError("a variable is incomplete")
     return variables
 
 
@@ -187,7 +191,7 @@ def _column(value: Any) -> list[Any]:
     Cells of spike times become lists of numbers, cells of text become text.
     """
     if not isinstance(value, np.ndarray):
-        return value or []
+        return value if isinstance(value, list) else []  # a structure, or a sparse matrix
     if value.dtype.kind == "U":  # of version 4
         return [str(text) for text in value.ravel()]
     rows = np.atleast_2d(value)
@@ -198,6 +202,8 @@ def _column(value: Any) -> list[Any]:
 
 
 def _cell(cell: Any) -> Any:
-    if isinstance(cell, np.ndarray) and cell.dtype != object:
-        return cell.ravel().tolist()
-    return cell[0] if isinstance(cell, list) and cell else ""
+    if isinstance(cell, np.ndarray):
+        return cell.ravel().tolist() if cell.dtype != object else [_cell(inner) for inner in cell.ravel(order="F")]
+    if isinstance(cell, list):
+        return cell[0] if cell else ""
+    return UNREAD

@@ -13,8 +13,10 @@ An empty or NaN response, or a true value in `rejected`, marks a rejected trial.
 neuron is recorded.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,10 @@ MOST = 1 << 26
 """Numbers that a column of a Parquet file may hold."""
 MOST_EARLY, EARLY = 10, 1 / 20
 """So many spikes, all of them within this share of the time up to the window's end, have times in seconds."""
+MOST_COUNTS = 10
+"""So many trials with a single whole number each have counts, not times."""
+MOST_RISING = 5
+"""In so many trials, spikes that are all later than those of the trial before count from the start of the session."""
 NOTHING = ("", "nan", "na", "null", "none")
 YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
 
@@ -163,26 +169,81 @@ def _rows_of_kind(
     ]
     if kind == "response":
         return _rows(cells, trials, rejected, where)
-    counted: dict[tuple[int, str], float | None] = {}
-    spikes: list[float] = []
+    found: dict[tuple[int, str], list[float] | None] = {}
     for i, neuron, cell in cells:
         key = trials[i], neuron
         times = _times(cell, kind, where, trials[i])
-        spikes += times or ()
-        if kind == "spikes" and key in counted:
+        if kind == "spikes" and key in found:
             raise LabError(f"{where}: trial {key[0]} of {neuron} has two lists of spikes; keep one")
-        if rejected[i] or times is None or (key in counted and counted[key] is None):
-            counted[key] = None
-        else:
-            counted[key] = (counted.get(key) or 0.0) + _in_window(times, experiment)
+        before = found.get(key, [])
+        found[key] = None if rejected[i] or times is None or before is None else [*before, *times]
     start, end = experiment.response.window
-    if len(spikes) >= MOST_EARLY and max(spikes) < EARLY * end and end > 0:
+    if kind == "spikes" and _are_counts([cell for _, _, cell in cells]):
         raise LabError(
-            f"{where}: all {len(spikes):,} spikes are before {EARLY * end:g} ms, and the window ends at {end:g} ms: "
-            "times are expected in milliseconds after stimulus onset, and these may be seconds"
+            f"{where}: spikes has one whole number in each of {len(cells):,} rows, which may be counts: expected lists "
+            "of times in milliseconds after stimulus onset; write counts or rates as response"
         )
+    _refuse_other_times(found, end, where)
+    _refuse_repeated(found, where)
     seconds = (end - start) / 1000
-    return [Row(*key, None if count is None else count / seconds) for key, count in counted.items()]
+    return [
+        Row(*key, None if times is None else _in_window(times, experiment) / seconds) for key, times in found.items()
+    ]
+
+
+def _are_counts(cells: Sequence[Any]) -> bool:
+    """Whether all cells are single whole numbers, and too many for trials that happen to have one spike each."""
+    try:
+        return len(cells) >= MOST_COUNTS and all(
+            not isinstance(cell, list) and float(cell).is_integer() for cell in cells
+        )
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _refuse_other_times(found: Mapping[tuple[int, str], list[float] | None], end: float, where: str) -> None:
+    """Refuse times that are not in milliseconds after the onset of each trial's stimulus.
+
+    Args:
+        found: times by trial and neuron.
+        end: of the window.
+        where: the file or request.
+
+    Raises:
+        LabError: nearly all counts would be 0.
+    """
+    expected = "times are expected in milliseconds after stimulus onset"
+    spikes: dict[int, list[float]] = {}
+    for (trial, _), times in sorted(found.items()):
+        if times:
+            spikes.setdefault(trial, []).extend(times)
+    count = sum(map(len, spikes.values()))
+    if count < MOST_EARLY:
+        return
+    if end > 0 and max(map(max, spikes.values())) < EARLY * end:
+        raise LabError(
+            f"{where}: all {count:,} spikes are before {EARLY * end:g} ms, and the window ends at {end:g} ms: "
+            f"{expected}, and these may be seconds"
+        )
+    if len(spikes) >= MOST_RISING and all(max(a) < min(b) for a, b in pairwise(spikes.values())):
+        raise LabError(
+            f"{where}: in each of {len(spikes):,} trials all spikes are later than those of the trial before: "
+            f"{expected}, and these may count from the start of the session"
+        )
+
+
+def _refuse_repeated(found: Mapping[tuple[int, str], list[float] | None], where: str) -> None:
+    """Refuse rows that were written twice, which double a rate.
+
+    Raises:
+        LabError: several spikes of a trial, and all of them, are there more than once.
+    """
+    for (trial, neuron), times in found.items():
+        often = Counter(times or ())
+        if len(often) > 1 and min(often.values()) > 1:
+            raise LabError(
+                f"{where}: each spike of trial {trial} of {neuron} is there {min(often.values())} times; write it once"
+            )
 
 
 def _cells(
@@ -275,7 +336,13 @@ def _times(cell: Any, kind: str, where: str, trial: int) -> list[float] | None:
     if cell is None or (isinstance(cell, float) and isnan(cell)):
         return None
     numbers = [_number(time, label) for time in _listed(cell)]
-    return None if None in numbers else [number for number in numbers if number is not None]
+    times = [number for number in numbers if number is not None]
+    if len(times) < len(numbers) > 1:
+        raise LabError(
+            f"{label}: NaN or nothing among {len(numbers):,} times, as if to fill a matrix; expected a list of this "
+            "trial's own spikes, empty if there are none, or only NaN if the trial is rejected"
+        )
+    return times if times or not numbers else None
 
 
 def _in_window(times: Sequence[float], experiment: Experiment) -> int:

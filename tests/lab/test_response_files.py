@@ -135,6 +135,73 @@ def test_spike_times_in_seconds_are_not_counted_as_none(tmp_path: Path) -> None:
     assert read(file, ONE) == {(1, "a"): 0.0}
 
 
+def test_spike_times_from_the_start_of_the_session_are_not_counted_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "times.csv"
+    rising = [(trial, 700 * trial + time) for trial in range(5) for time in (60, 120, 180)]
+    file.write_text("trial,time\n" + "".join(f"{trial + 1},{time}\n" for trial, time in rising))
+    with pytest.raises(LabError, match=r"in each of 5 trials all spikes are later .* start of the session"):
+        read(file, ONE)
+    file.write_text("trial,time\n" + "".join(f"{trial + 1},{time}\n" for trial, time in [*rising, (4, 190)]))
+    assert read(file, ONE)[1, "a"] == 15.0
+
+
+def test_spikes_that_were_written_twice_are_not_counted_twice(tmp_path: Path) -> None:
+    file = tmp_path / "times.csv"
+    file.write_text("trial,time\n1,60\n1,70.5\n1,60\n1,70.5\n2,80\n2,80\n")
+    with pytest.raises(LabError, match="each spike of trial 1 of a is there 2 times; write it once"):
+        read(file, ONE)
+    file.write_text("trial,time\n1,60\n1,70.5\n1,60\n2,80\n2,80\n")  # two units at one electrode
+    assert read(file, ONE) == {(1, "a"): 15.0, (2, "a"): 10.0}
+
+
+def test_counts_are_no_spike_times(tmp_path: Path) -> None:
+    """Each count would be the time of one spike before the window, and each rate 0."""
+    counts = {"trial": list(range(1, 11)), "spikes": [20, 0, 3, 7, 9, 31, 2, 0, 1, 45]}
+    for columns in (counts, {name: list(map(str, column)) for name, column in counts.items()}):
+        with pytest.raises(LabError, match="one whole number in each of 10 rows, which may be counts"):
+            rows_of(columns, ONE, "x")
+    savemat(tmp_path / "s.mat", {name: np.array(column, dtype=float) for name, column in counts.items()})
+    with pytest.raises(LabError, match="write counts or rates as response"):
+        read(tmp_path / "s.mat", ONE)
+    assert rows_of(counts | {"spikes": [60.5, *[60] * 9]}, ONE, "x") == [Row(t, "a", 5.0) for t in range(1, 11)]
+    savemat(tmp_path / "s.mat", {"trial": np.arange(1.0, 11), "spikes": cells(*[np.array([60.0])] * 10)})
+    assert read(tmp_path / "s.mat", ONE) == {(t, "a"): 5.0 for t in range(1, 11)}
+
+
+def test_lists_of_spikes_that_are_filled_up_to_a_matrix_reject_no_trials(tmp_path: Path) -> None:
+    savemat(tmp_path / "s.mat", {"trial": [1, 2], "spikes": np.array([[60, 70], [80, np.nan]])})
+    with pytest.raises(LabError, match="spikes of trial 2: NaN or nothing among 2 times, as if to fill a matrix"):
+        read(tmp_path / "s.mat", ONE)
+    with pytest.raises(LabError, match="as if to fill a matrix"):
+        rows_of({"trial": [1, 2], "spikes": [[60], [None, None]]}, ONE, "x")
+
+
+def test_cells_within_cells_are_read_and_structures_are_no_empty_lists(tmp_path: Path) -> None:
+    """Both were trials without a spike."""
+    file = tmp_path / "s.mat"
+    savemat(file, {"trial": [1, 2], "spikes": cells(cells(np.array([60.0, 70])), cells(np.zeros(0)))})
+    assert read(file, ONE) == {(1, "a"): 10.0, (2, "a"): 0.0}
+    two = cells(cells(60.0, np.array([70.0, 80])), cells(np.zeros(0), np.nan))
+    savemat(file, {"trial": [1, 2], "spikes": two})
+    assert read(file, TWO) == {(1, "a"): 5.0, (1, "b"): 10.0, (2, "a"): 0.0, (2, "b"): None}
+    savemat(file, {"trial": [1, 2], "spikes": cells({"times": 60.0}, {"times": 70.0})})
+    with pytest.raises(LabError, match=r"spikes of trial 1 has '\(a-structure-or-object\)'; expected a number"):
+        read(file, ONE)
+
+
+def test_a_matlab_file_that_ends_within_a_variables_first_bytes_is_refused(tmp_path: Path) -> None:
+    """Without `rejected`, which begins there, a rejected trial has a response."""
+    file = tmp_path / "r.mat"
+    savemat(file, {"trial": [1.0], "a": [2.0]})
+    whole = len(file.read_bytes())
+    savemat(file, {"trial": [1.0], "a": [2.0], "rejected": [1.0]})
+    content = file.read_bytes()
+    for torn in range(1, 8):
+        file.write_bytes(content[: whole + torn])
+        with pytest.raises(LabError, match="a variable is incomplete"):
+            read(file, ONE)
+
+
 def test_columns_of_a_request_may_be_single_numbers() -> None:
     """MATLAB's jsonencode writes a column of one row as a number, and a row of a matrix as a vector."""
     assert rows_of({"trial": 4, "response": [1.5, None]}, TWO, "x") == [Row(4, "a", 1.5), Row(4, "b", None)]
