@@ -16,13 +16,15 @@ from amb.lab.journal import FILE as JOURNAL
 from amb.lab.journal import BlockPlanned, JournalContent
 from amb.lab.stimuli import Picture, png
 from amb.study.durable import flush_folder, make_folder, rename, write_whole
-from amb.study.untrusted import refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
 
 BLOCKS = "blocks"
 PRESENTATIONS = "presentations.csv"
 CHECKSUM = ".journal"
 """A block's file: the checksum of its line in the journal, which tells whether the two belong together; and the digests
 of its pictures, which version 0.1 did not write."""
+LARGEST = 256 * MEBIBYTE
+"""Bytes of a picture: more than one of 8,192 x 8,192 pixels that cannot be compressed."""
 COLUMNS = ("trial", "block", "file", "kind", "stimulus")
 
 
@@ -129,7 +131,7 @@ def damaged_files(folder: Path, planned: BlockPlanned) -> list[str]:
         LabError: the folder cannot be read.
     """
     try:
-        digests = {file: digest for digest, _, file in (line.partition("  ") for line in _stated(folder)[1:])}
+        digests = _digests(folder)
         damaged = [
             file
             for file in dict.fromkeys(f"{shown.stimulus}.png" for shown in planned.order)
@@ -141,6 +143,26 @@ def damaged_files(folder: Path, planned: BlockPlanned) -> list[str]:
     except (OSError, ValueError) as cause:
         raise LabError(f"cannot read {folder}: {getattr(cause, 'strerror', None) or cause}") from cause
     return damaged if whole else [*damaged, PRESENTATIONS]
+
+
+def read_picture(folder: Path, file: str) -> bytes | None:
+    """The content of a picture as it was written; None if the block has none of this name.
+
+    Raises:
+        LabError: it cannot be read, or is not as it was written: a rig must not present it.
+    """
+    path = folder / file
+    try:
+        names = _digests(folder) or {path.name: "" for path in folder.glob("*.png")}  # 0.1 wrote no digests
+        if file not in names:
+            return None
+        content = read_bytes(path, LARGEST)
+    except (OSError, ValueError) as cause:
+        why = getattr(cause, "strerror", None) or cause
+        raise LabError(f"cannot read {path}: {why}; the next request for the block writes its files again") from cause
+    if names[file] not in ("", sha256(content).hexdigest()):
+        raise LabError(f"{path} was changed; the next request for the block writes its files again")
+    return content
 
 
 def restore_files(folder: Path, planned: BlockPlanned, files: Sequence[str], pictures: Mapping[str, Picture]) -> None:
@@ -161,6 +183,12 @@ def _stated(folder: Path) -> list[str]:
     """The lines of a block's `CHECKSUM`; none where version 0.1 wrote no such file."""
     file = folder / CHECKSUM
     return file.read_text("utf-8").split("\n") if file.is_file() else []
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The digest of each of a block's pictures; none where version 0.1 wrote none."""
+    lines = (line.partition("  ") for line in _stated(folder)[1:])
+    return {file: digest for digest, _, file in lines if file}
 
 
 def presentations_csv(planned: BlockPlanned) -> str:

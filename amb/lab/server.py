@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from amb.errors import AmbError, LabError
+from amb.lab.blocks import read_picture
 from amb.lab.laboratory import Laboratory
 from amb.lab.messages import CloseMessage, ErrorMessage, block_message, receipt_message, status_message
 from amb.lab.openapi import document
@@ -212,17 +213,18 @@ class _Rig:
         return await self._alone(record)
 
     async def picture(self, request: "Request") -> "Response":
-        from starlette.responses import FileResponse, Response
+        from starlette.concurrency import run_in_threadpool
+        from starlette.responses import Response
 
         block, name = request.path_params["block"], request.path_params["file"]
         number = int(block) if block.isascii() and block.isdigit() and len(block) < 10 else None
         folder = None if number is None else self._lab.block_folder(number)
-        known = {path.name: path for path in folder.glob("*.png")} if folder and folder.is_dir() else {}
-        if name not in known:  # a name from outside never becomes a path
+        content = None if folder is None else await run_in_threadpool(read_picture, folder, name)
+        if content is None:
             return _json(ErrorMessage(f"block {block[:20]} has no picture {name[:80]!r}"), status=404)
         if request.query_params.get("base64"):  # for clients that read text only, as GNU Octave does
-            return Response(b64encode(known[name].read_bytes()), media_type="text/plain")
-        return FileResponse(known[name], media_type="image/png")
+            return Response(b64encode(content), media_type="text/plain")
+        return Response(content, media_type="image/png")
 
     async def _alone(self, work: Callable[[], object]) -> "Response":
         from starlette.concurrency import run_in_threadpool

@@ -310,3 +310,27 @@ def test_a_field_that_a_form_gives_twice_is_refused(folder: Path) -> None:
         assert "more than once" in msgspec.json.decode(answer, type=ErrorMessage).error
         status = msgspec.json.decode(ask(f"{url}/status")[1], type=StatusMessage)
         assert status.missing == block.missing
+
+
+def test_only_pictures_that_are_as_they_were_written_are_handed_out(folder: Path) -> None:
+    """A pipe would stop the server for good, a link shows another file, and a changed picture another stimulus."""
+    block = new_experiment(folder).next_block()
+    assert block is not None
+    os.mkfifo(block.folder / "pipe.png")
+    (block.folder / "link.png").symlink_to(folder / "experiment.toml")
+    good, changed, gone, linked = (path for path in sorted(block.folder.glob("n1-*.png"))[:4])
+    changed.write_bytes(good.read_bytes())
+    gone.unlink()
+    linked.unlink()
+    linked.symlink_to(good)
+    with serving(folder) as (address, _):
+        url = f"http://{address}/blocks/1"
+        assert ask(f"{url}/{good.name}") == (200, good.read_bytes())
+        for option in ("", "?base64=1"):
+            assert ask(f"{url}/pipe.png{option}")[0] == ask(f"{url}/link.png{option}")[0] == 404
+            for path, reason in ((changed, "was changed"), (gone, "No such file"), (linked, "symbolic link")):
+                status, content = ask(f"{url}/{path.name}{option}")
+                assert (status, reason in json.loads(content)["error"]) == (400, True)
+        ask(f"http://{address}/next")
+        assert [ask(f"{url}/{path.name}")[0] for path in (changed, gone, linked)] == [200] * 3
+    assert folder.with_name("stderr").read_text() == ""
