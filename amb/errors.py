@@ -7,6 +7,11 @@ from difflib import get_close_matches
 class AmbError(Exception):
     """Base class of all errors that a user can fix; the command line prints one line and exits with status 2."""
 
+    def __str__(self) -> str:
+        """The message; of one that quotes something endless, its beginning and its end."""
+        message = super().__str__()
+        return message if len(message) <= _LONGEST else f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
+
 
 class SpecError(AmbError):
     """A spec string, an option or a name that cannot be understood."""
@@ -89,6 +94,8 @@ _NEAR = 0.6
 """Similarity (difflib's ratio) from which a name is suggested: "kk" suggests "k", and "lr" does not."""
 _SHOWN = 200
 """Characters of an unknown name that are shown."""
+_LONGEST = 4000
+"""Characters of a message, more than any needs that quotes names and paths."""
 _LISTED = 40
 """Names listed if none is near."""
 

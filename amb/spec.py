@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
@@ -261,6 +261,17 @@ def as_text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise SpecError(f"{what} must be a text, got {value!r:.80}")
     return value
+
+
+def listed(values: Iterable[R], what: str) -> list[R]:
+    """Several things, in a list.
+
+    Raises:
+        SpecError: they are a text, which would be taken letter by letter, or nothing that can be listed.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise SpecError(f"{what} must be a list, got {values!r:.80}")
+    return list(values)
 
 
 def flag(value: object, what: str) -> bool:

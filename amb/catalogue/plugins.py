@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 from amb.errors import AmbError, PluginError, unknown
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
-from amb.spec import real_path, user_path
+from amb.spec import as_text, real_path, user_path
 
 Kind = Literal[
     "suites",
@@ -118,7 +118,7 @@ def find(kind: Kind, name: str) -> Plugin:
         SpecError: unknown name; the message suggests the nearest ones.
         PluginError: two plug-ins have that name.
     """
-    if re.fullmatch(r"[\w.]+:\w+", name):
+    if re.fullmatch(r"[\w.]+:\w+", as_text(name, f"the name of a {_ONE[kind]}")):
         return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
     if name not in known:

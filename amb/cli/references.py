@@ -51,6 +51,7 @@ def references(
     from amb.catalogue.reference_points import of_suite, save
     from amb.catalogue.suites import suite as find_suite
     from amb.cli.show import print_rows
+    from amb.contracts.device import check_device
     from amb.errors import SpecError
     from amb.references.ascent import Effort
     from amb.references.improve import improved
@@ -62,15 +63,16 @@ def references(
     chosen = [find_suite(name) for name in split_specs(suites)]
     if not chosen:
         raise SpecError("no suite given; `amb problems list` shows the suites")
+    device, opened = check_device(device), None if study is None else open_study(study)
+    stored = [] if opened is None else [of_suite(suite.name) for suite in chosen]
+    missing = [suite.name for suite, known in zip(chosen, stored, strict=False) if known is None]
+    if missing:
+        raise SpecError(f"no reference points are stored for {', '.join(missing)}; measure them without --study")
     try:  # before hours of work
         make_folder(out)
     except OSError as cause:
         raise SpecError(f"cannot write into {out}: {cause.strerror or cause}; choose another --out") from cause
-    if study is not None:
-        opened, stored = open_study(study), [of_suite(suite.name) for suite in chosen]
-        missing = [suite.name for suite, known in zip(chosen, stored, strict=True) if known is None]
-        if missing:
-            raise SpecError(f"no reference points are stored for {', '.join(missing)}; measure them without --study")
+    if opened is not None:
         results = [improved(known, opened) for known in stored if known is not None]
     else:
         results = measure(

@@ -117,16 +117,11 @@ def restore(
 
     o.load_plugins(plugin)
     published = PublishedStudy(folder)
+    published.plans()  # what is damaged or misspelt is refused before the study's folder is made
+    only = None if solvers is None else [str(resolve(spec)) for spec in split_specs(solvers)]
+    among = None if problems is None else expand(problems)
     with interruptible(study):
-        done = carry_out(
-            published,
-            Study(study),
-            problem,
-            resolve,
-            solvers=None if solvers is None else [str(resolve(spec)) for spec in split_specs(solvers)],
-            problems=None if problems is None else expand(problems),
-            progress=progress,
-        )
+        done = carry_out(published, Study(study), problem, resolve, solvers=only, problems=among, progress=progress)
     print_facts(asdict(done) if json else {name: f"{value:,}" for name, value in asdict(done).items()}, as_json=json)
 
 

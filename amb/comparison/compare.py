@@ -22,7 +22,7 @@ from amb.run.progress import Progress
 from amb.sight import CLASSES, leading_of
 from amb.spec import explained, flag
 from amb.stats import analyse
-from amb.stats.question import DEFAULT, Question
+from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.manifest import Settings
 from amb.study.published import AnyStudy, open_study
 from amb.study.study import Study
@@ -173,6 +173,7 @@ def reopen(
             it was compared with another folder that is not given.
         SpecError: as in `compare`.
     """
+    question = check_question(question)
     (solver_names, problem_names, _), given = _named([] if solvers is None else solvers, problems, None)
     for what, asked, names in (("solvers", solvers, solver_names), ("problems", problems, problem_names)):
         _refuse_nothing(what, asked, names, "leave the argument out for those of the study")

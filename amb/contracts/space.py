@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from amb.errors import CandidateError, SpecError
-from amb.spec import explained, whole_number
+from amb.spec import as_text, explained, whole_number
 from amb.text import plural
 
 IntArray = NDArray[np.int64]
@@ -20,6 +20,7 @@ DIMENSIONS = 1 << 16
 """Dimensions that a candidate may have."""
 _COORDINATES = 1 << 26
 """Dimensions times levels: half a gigabyte."""
+_CHOICES = {"kind": ("ordinal", "categorical"), "prior": ("normal", "uniform"), "grid": ("even", "quantile")}
 FARTHEST = 1e100
 """Largest coordinate of an axis, so that sums and differences of coordinates stay finite."""
 
@@ -68,13 +69,9 @@ class Space:
                 f"{d:,} dimensions of up to {most:,} levels are too many: the limits are {DIMENSIONS:,} of each, and "
                 f"{_COORDINATES:,} in all"
             )
-        if self.kind not in ("ordinal", "categorical"):
-            raise SpecError(f"kind must be 'ordinal' or 'categorical', got {self.kind!r}")
-        if self.prior not in ("normal", "uniform") or self.grid not in ("even", "quantile"):
-            raise SpecError(
-                "prior must be 'normal' or 'uniform' and grid 'even' or 'quantile', "
-                f"got {self.prior!r} and {self.grid!r}"
-            )
+        for what, choices in _CHOICES.items():
+            if as_text(getattr(self, what), what) not in choices:
+                raise SpecError(f"{what} must be {' or '.join(map(repr, choices))}, got {getattr(self, what)!r:.80}")
         for what, end in (("low", self.low), ("high", self.high)):
             if isinstance(end, bool) or not isinstance(end, int | float | np.number):
                 raise SpecError(f"{what} must be a number, got {end!r:.50}")

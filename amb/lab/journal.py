@@ -26,7 +26,7 @@ from msgspec import Struct
 from amb.errors import LabError
 from amb.lab.experiment import Experiment
 from amb.study.durable import flush_folder
-from amb.study.untrusted import MEBIBYTE, read_bytes
+from amb.study.untrusted import MEBIBYTE, decode_json, read_bytes
 
 FILE = "journal.jsonl"
 LARGEST = 4096 * MEBIBYTE
@@ -185,13 +185,13 @@ def read_journal(folder: Path, known: JournalContent | None = None) -> JournalCo
     events, checksums, size, crc = list(start.events), list(start.checksums), start.size, start.crc
     while (end := content.find(b"\n", size) + 1) > 0:
         try:
-            line = msgspec.json.decode(content[size:end], type=_Line)
+            line = decode_json(content[size:end], _Line)
             crc = zlib.crc32(bytes(line.event), crc)
             if line.crc != f"{crc:08x}":
                 raise ValueError("the checksum is wrong")
-            events.append(msgspec.json.decode(line.event, type=Event))
+            events.append(decode_json(line.event, Event))
             checksums.append(crc)
-        except (ValueError, msgspec.DecodeError, LabError) as cause:
+        except (ValueError, LabError) as cause:
             if end == len(content) and b"\0" in content[size:]:
                 break
             raise LabError(

@@ -23,6 +23,7 @@ from amb.lab.responses import Row, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, reference_files
+from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.lock import Claim, claim
 from amb.study.log import now
@@ -75,11 +76,12 @@ class Laboratory:
 
     Raises:
         LabError: the folder holds no experiment, or its journal is damaged.
+        SpecError: the folder is no path.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.experiment = read_experiment(folder)
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = user_path(folder)
+        self.experiment = read_experiment(self.folder)
         self.history = History()
         self._content = JournalContent()
         self._searches: Searches | None = None

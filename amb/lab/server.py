@@ -25,7 +25,7 @@ from amb.lab.laboratory import Laboratory
 from amb.lab.messages import CloseMessage, ErrorMessage, block_message, receipt_message, status_message
 from amb.lab.openapi import document
 from amb.lab.response_files import rows_of
-from amb.study.untrusted import parse_json
+from amb.study.untrusted import decode_json, parse_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -270,9 +270,9 @@ async def _body(request: "Request") -> bytes:
 
 def _decoded(body: bytes, kind: Any) -> Any:
     try:
-        decoded = msgspec.json.decode(body, type=kind)
+        decoded = decode_json(body, kind)
         parse_json(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as cause:
+    except ValueError as cause:
         raise LabError(f"the request is not as documented: {cause}; NaN is written null in JSON") from cause
     return decoded
 

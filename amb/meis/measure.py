@@ -19,7 +19,7 @@ from amb.meis.distances import distance_table, yardstick
 from amb.meis.found import Found
 from amb.meis.layers import layer_table, ratio_table
 from amb.meis.natural import WITHOUT_DATA, measure, placed
-from amb.spec import ProblemId, Spec, without_noise
+from amb.spec import ProblemId, Spec, whole_number, without_noise
 from amb.text import plural
 
 PRESENTATIONS = 100
@@ -132,10 +132,9 @@ def check_noise(noise: str | None, presentations: int) -> None:
     Raises:
         SpecError: no such noise, or not from 1 to 100,000 presentations.
     """
-    if noise not in (None, *NOISES):
-        raise SpecError(f"noise of the input must be {' or '.join(NOISES)}, got {noise!r}")
-    if isinstance(presentations, bool) or not 1 <= presentations <= MOST_PRESENTATIONS:
-        raise SpecError(f"presentations must be 1 to {MOST_PRESENTATIONS:,}, got {presentations!r}")
+    if not (noise is None or (isinstance(noise, str) and noise in NOISES)):
+        raise SpecError(f"noise of the input must be {' or '.join(NOISES)}, got {noise!r:.80}")
+    whole_number(presentations, "presentations", 1, MOST_PRESENTATIONS)
 
 
 def _natural(

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from amb.catalogue.problems import family as find_family
+from amb.contracts.device import check_device
 from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
@@ -24,6 +25,7 @@ def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Prob
     """
     known = find_family(as_text(family, "the family"))
     check_unit(known.layers(), as_text(layer, "the layer"), 0, family)
+    device = check_device(device)
     return [known.problem(layer, unit, device=device) for unit in range(known.layers()[layer])]
 
 
@@ -38,7 +40,7 @@ def layer_activations(family: str, layer: str, images: UInt8Array, *, device: st
         device: where the network runs.
 
     Raises:
-        SpecError: no such family or layer, or images of another size.
+        SpecError: no such family, layer or device, or images of another size.
     """
     problems = layer_problems(family, layer, device=device)
     return type(problems[0]).respond_together(problems, images)
@@ -57,10 +59,11 @@ def layer_scan(family: str, candidates: ArrayLike, *, device: str = "cpu") -> pd
         Columns layer, unit and one for each candidate, its number.
 
     Raises:
-        SpecError: no such family.
+        SpecError: no such family or device.
         CandidateError: wrong shape, type or range.
     """
     known = find_family(as_text(family, "the family"))
+    device = check_device(device)
     units = [(layer, unit) for layer, number in known.layers().items() for unit in range(number)]
     problems = [known.problem(layer, unit, device=device) for layer, unit in units]
     responses = type(problems[0]).respond_together(problems, problems[0].images(candidates))

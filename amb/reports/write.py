@@ -14,8 +14,8 @@ from amb.foreign import in_a_line
 from amb.interruption import from_user
 from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
-from amb.spec import user_path, whole_number
-from amb.stats.question import DEFAULT, Question
+from amb.spec import as_text, listed, user_path, whole_number
+from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.published import open_study
 
 
@@ -33,7 +33,7 @@ class WrittenReports:
 
 
 def write_reports(
-    comparison: Comparison, names: Sequence[str] | None = None, *, folder: Path | None = None
+    comparison: Comparison, names: Sequence[str] | None = None, *, folder: str | Path | None = None
 ) -> WrittenReports:
     """Write reports into a folder; a report that fails does not stop the others.
 
@@ -46,12 +46,15 @@ def write_reports(
         The files written, and the reports that failed.
 
     Raises:
-        SpecError: an unknown report.
+        SpecError: an unknown report, or a folder that is no path.
         PluginError: two reports have the same name.
         StudyError: the folder cannot be written.
     """
-    chosen = [*plugins("reports").values()] if names is None else [find("reports", name) for name in names]
+    chosen = [*plugins("reports").values()]
+    if names is not None:
+        chosen = [find("reports", name) for name in listed(names, "the names of reports")]
     if folder is not None:
+        folder = user_path(folder)
         return _write_all(chosen, comparison, folder, folder)
     place = comparison.study.folder / "report"
     try:
@@ -153,6 +156,7 @@ def write_leaderboard(
         report: the plug-in that writes the page.
 
     Raises:
+        SpecError: an argument of the wrong type, or a title that cannot be written.
         StudyError: a folder is not a study, the studies hold no run or contradict each other, or the file cannot be
             written.
         PluginError: the report cannot be loaded, or can only report on comparisons.
@@ -161,9 +165,11 @@ def write_leaderboard(
     if not file.name or file.is_dir():
         raise StudyError(f"cannot write {file}: it is a folder; --out names the file to write")
     check_page(file)
-    if title.encode(errors="replace").decode() != title:
+    question = check_question(question)
+    if as_text(title, "the title").encode(errors="replace").decode() != title:
         raise SpecError(f"the title {title!r} is not UTF-8; set the terminal to UTF-8, or leave out the accents")
     writer = load_class(find("reports", report), StudyReport)
+    studies = listed(studies, "studies")
     opened = [open_study(folder) for folder in studies]
     words = ["amb", "leaderboard", *(str(folder) for folder in studies), "--out", str(file)]
     words += ["--title", title] * bool(title)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 from amb.errors import SpecError, unknown
+from amb.spec import whole_number
 from amb.stats.levels import LEVELS
 from amb.stats.metrics import Metric, find_metric
 
@@ -38,9 +40,11 @@ class Question:
 
     def __post_init__(self) -> None:
         find_metric(self.metric)
-        if not 0 < _number("alpha", self.alpha) < 1:
+        for name in ("alpha", "rope"):  # of any kind, such as numpy's, and kept as plain ones, which files hold
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        if not 0 < self.alpha < 1:
             raise SpecError(f"alpha must lie between 0 and 1, got {self.alpha}; the usual value is {Question.alpha}")
-        if not 0 <= _number("rope", self.rope) < 1:
+        if not 0 <= self.rope < 1:
             raise SpecError(
                 f"rope is a share of the range, at least 0 and below 1, got {self.rope}; {Question.rope} is 1% of it"
             )
@@ -49,9 +53,11 @@ class Question:
         if not (self.control is None or isinstance(self.control, str)):
             raise SpecError(f"control must be the spec of one of the solvers, got {self.control!r}")
 
-        if not (_whole(self.look) and _whole(self.looks) and 1 <= self.look <= self.looks):
+        for name in ("look", "looks"):
+            object.__setattr__(self, name, whole_number(getattr(self, name), name, 1))
+        if self.look > self.looks:
             raise SpecError(
-                f"look must be a number from 1 to the number of planned looks, got look {self.look!r} of {self.looks!r}"
+                f"look must be a number from 1 to the number of planned looks, got look {self.look} of {self.looks}"
             )
 
     @property
@@ -87,15 +93,27 @@ class Question:
         return [word for name, value in changed for word in (f"--{name}", str(value))]
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SpecError(f"{name} must be a number, got {value!r}")
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise SpecError(f"{name} must be a number, got {value!r:.80}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise SpecError(f"{name} must be a number between 0 and 1") from None
 
 
 DEFAULT = Question()
+
+
+def check_question(value: object) -> Question:
+    """A question.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    if not isinstance(value, Question):
+        raise SpecError(f"question must be an amb.stats.Question, got {value!r:.80}")
+    return value
+
+
 """Median final activation, all pairs."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from amb.errors import StudyError
 from amb.study.runs import LARGEST_COUNT
-from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, decode_json, json_object, read_bytes, refuse_unreadable
 
 SCHEMA_VERSION = 2
 """Of the files written today. Schema 1 (version 0.1) is still read: its run files call the seed `replicate`, and its
@@ -115,10 +115,11 @@ def read_manifest(path: Path, *, advice: str = "restore it, or use another folde
     """
     try:
         content = read_bytes(path, LARGEST)
-        schema = msgspec.json.decode(content, type=_Schema).schema
+        schema = decode_json(content, _Schema).schema
         if schema in READABLE:
-            return msgspec.json.decode(content, type=Manifest)
-    except (ValueError, RecursionError, OSError) as cause:
+            json_object(content)  # refuses an entry that is named twice
+            return cast(Manifest, decode_json(content, Manifest))
+    except (ValueError, OSError) as cause:
         refuse_unreadable(path, cause)
         why = cause.strerror or cause if isinstance(cause, OSError) else cause
         raise StudyError(f"{path} is damaged or not a study's manifest ({why}); {advice}") from cause

@@ -5,6 +5,7 @@ record with its recommended candidate, and, for the best run of each problem and
 improved; the others follow from the seed.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -274,7 +275,7 @@ def open_study(folder: str | Path) -> AnyStudy:
         StudyError: there is no study in the folder.
     """
     place = user_path(folder)
-    if (place / PUBLISHED_RUNS).is_file():
+    if os.path.lexists(place / PUBLISHED_RUNS):  # also a link that leads nowhere, which must not look like no run
         return PublishedStudy(place)
     if not (place / "manifest.json").is_file():
         raise StudyError(f"{folder} is not a study (it has no manifest.json); `amb compare --study {folder}` makes one")

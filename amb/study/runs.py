@@ -296,7 +296,8 @@ class RunRecord:
             ValueError: they do.
         """
         n, d = trace.candidates.shape
-        if trace.batches.ndim != 1 or (trace.batches < 1).any() or trace.batches.sum() != len(trace):
+        sizes = trace.batches.tolist()  # whose sum, as an array's, would wrap around
+        if trace.batches.ndim != 1 or min(sizes, default=1) < 1 or sum(sizes) != len(trace):
             raise ValueError("the sizes of its batches are not positive or do not add up to its queries")
         if not self.queries == n == len(trace.values) == len(trace.clean):
             raise ValueError(f"its record says {self.queries} queries, its trace holds {n}")

@@ -116,7 +116,7 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
         )
         metadata = table.schema.metadata or {}
         record = RunRecord.from_json(metadata[b"amb.record"].decode())
-        batches = np.array(parse_json(metadata[b"amb.batches"]), dtype=np.int64)
+        batches = _batch_sizes(metadata[b"amb.batches"])
         trace = from_table(table, batches)
         record.check(trace)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as cause:
@@ -125,6 +125,13 @@ def read_run(path: Path) -> tuple[RunRecord, Trace]:
     if record.plan.run_id != path.stem:
         raise StudyError(f"{path} contradicts itself; {advice}")
     return record, trace
+
+
+def _batch_sizes(text: bytes) -> IntArray:
+    sizes = parse_json(text)
+    if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
+        raise ValueError("the sizes of its batches are not a list of whole numbers")
+    return np.array(sizes, dtype=np.int64)
 
 
 def read_record(path: Path) -> RunRecord | None:

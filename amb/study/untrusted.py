@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from amb.errors import UnreadableError
 
 if TYPE_CHECKING:
+    import msgspec
     import numpy as np
 
 MEBIBYTE = 1 << 20
@@ -133,6 +134,20 @@ def parse_json(text: str | bytes) -> Any:
     """
     try:
         return json.loads(text, object_pairs_hook=_entries)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def decode_json(content: "bytes | msgspec.Raw", kind: Any) -> Any:
+    """JSON as a type of msgspec's; of an entry that is named twice, the last counts.
+
+    Raises:
+        ValueError: it is no such JSON, or is nested too deeply.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(content, type=kind)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -10,7 +10,7 @@ import numpy as np
 from amb.catalogue.solvers import resolve, spec_of
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
-from amb.errors import SolverError
+from amb.errors import SolverError, SpecError
 from amb.testing.grid import PLAIN, Objective, Slope, near
 from amb.testing.states import GlobalStates
 
@@ -39,6 +39,8 @@ class Subject:
 
     def __init__(self, solver: str | type[Solver]) -> None:
         self.settings = GlobalStates.settings()  # before its module is imported
+        if not (isinstance(solver, str) or (isinstance(solver, type) and issubclass(solver, Solver))):
+            raise SpecError(f"expected a solver's name, spec or class, got {solver!r:.80}")
         self.spec = resolve(solver) if isinstance(solver, str) else spec_of(solver)
         self.cls = self.spec.cls
         self._runs: dict[tuple[int, int, int], Log] = {}

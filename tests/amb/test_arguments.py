@@ -1,12 +1,18 @@
 """Arguments of the Python API that are of the wrong kind are refused in a sentence, before anything runs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import amb
+from amb.lab.laboratory import Laboratory
+from amb.meis.measure import check_noise
+from amb.reports.write import write_leaderboard, write_reports
 from amb.run.limits import Limits
+from amb.stats.question import Question
+from amb.testing.check import check_solver
 
 
 def problem() -> amb.FunctionProblem:
@@ -72,11 +78,54 @@ SPACE = amb.Space.uniform(3, 4)
         lambda: Limits(timeout="x"),
         lambda: Limits(isolate="no"),
         lambda: Limits(isolate=True, memory="1G"),
+        lambda: amb.open("anywhere", "final"),
+        lambda: amb.analyse("anywhere", presentations=2.5),
+        lambda: amb.layer_scan("cifar10-sngan/snn-cnn", [[0] * 128], device=int),
+        lambda: amb.layer_activations("cifar10-sngan/snn-cnn", "sn1", np.zeros((1, 32, 32, 3), np.uint8), device=5),
+        lambda: amb.Space(np.array([3, 3]), kind=np.array(["ordinal", "ordinal"])),
+        lambda: check_noise(np.array([1, 2]), 5),
+        lambda: check_solver(5),
+        lambda: check_solver(int),
+        lambda: Laboratory(5),
+        lambda: write_leaderboard("a-study", "page.html"),
+        lambda: write_leaderboard(["a-study"], "page.html", "final"),
+        lambda: write_leaderboard(["a-study"], "page.html", title=5),
+        lambda: write_leaderboard(["a-study"], "page.html", report=5),
+        lambda: Question(alpha="0.05"),
+        lambda: Question(rope=True),
+        lambda: Question(alpha=10**400),
+        lambda: Question(look=1.0),
+        lambda: Question(look=3, looks=2),
     ],
 )
 def test_other_arguments_of_the_wrong_kind_are_refused(call) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(amb.AmbError):
         call()
+
+
+def test_numbers_of_numpy_ask_the_same_question() -> None:
+    """As plain numbers, which pages and files hold."""
+    asked = Question(alpha=np.float32(0.25), rope=np.float64(0.5), look=np.int64(1), looks=np.uint8(2))
+    assert asked == Question(alpha=0.25, rope=0.5, look=1, looks=2)
+    assert json.loads(json.dumps(asked.to_settings()))["looks"] == 2
+
+
+def test_a_message_quotes_no_more_than_can_be_read() -> None:
+    class Endless:
+        def __repr__(self) -> str:
+            return "x" * 1_000_000
+
+    with pytest.raises(amb.AmbError, match="the number of bins must be a whole number") as refused:
+        amb.histogram("cifar10-sngan/snn-cnn/sn1/0", bins=Endless())  # type: ignore[arg-type]
+    assert len(str(refused.value)) < 5000
+
+
+def test_a_report_goes_into_a_folder_that_is_named_by_a_text(tmp_path: Path) -> None:
+    result = amb.compare("random", problem(), budget=8, seeds=1, study=tmp_path / "st", progress=False)
+    assert write_reports(result, ["csv"], folder=str(tmp_path / "out")).files
+    for names in ("csv", 5, [5]):
+        with pytest.raises(amb.AmbError, match="report"):
+            write_reports(result, names)  # type: ignore[arg-type]
 
 
 def test_a_result_refuses_figures_and_reports_without_a_name(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
 from amb.cli.app import app
-from amb.errors import DataError, StudyError
+from amb.errors import AmbError, DataError, StudyError
 from amb.run.execute import execute
 from amb.study.manifest import Settings
 from amb.study.published import SCHEMA, PublishedStudy, publish
@@ -209,6 +209,37 @@ def test_a_run_file_with_infinite_values_or_negative_batches_is_refused(study: S
     read_run(path)
 
 
+@pytest.mark.parametrize(
+    "batches", [[2**63 - 1, 2**63 - 1, 22], [10.0, 10.0], [True, 19], ["20"], "20", [[20]], [2**70]]
+)
+def test_batches_that_only_seem_to_add_up_are_refused(study: Study, batches: object) -> None:
+    """Sums of 64 bits wrap around; numbers and texts turn into whole numbers."""
+    path = study.run_file(PLANS[0].run_id)
+    metadata = {**pq.read_schema(path).metadata, b"amb.batches": json.dumps(batches).encode()}
+    pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
+    with pytest.raises(StudyError, match=r"batches|too large|too big"):
+        read_run(path)
+
+
+def test_a_manifest_that_names_an_entry_twice_is_refused(study: Study) -> None:
+    path = study.folder / "manifest.json"
+    path.write_text('{"settings": {"budget": 5},' + path.read_text().lstrip().removeprefix("{"))
+    with pytest.raises(StudyError, match="the key 'settings' more than once"):
+        Study(study.folder)
+
+
+def test_a_published_study_whose_runs_are_elsewhere_is_no_empty_study(published: Path) -> None:
+    """As large files of a repository are that were not fetched: links that lead nowhere."""
+    runs = published / "runs.parquet"
+    runs.unlink()
+    runs.symlink_to("objects/not-here")
+    for words in (["study", "status"], ["report"], ["plan", "--difference", "0.1", "--study"]):
+        done = CliRunner().invoke(app, [*words, str(published)])
+        assert isinstance(done.exception, StudyError), words
+        assert "runs.parquet" in str(done.exception)
+    assert sorted(path.name for path in published.iterdir()) == ["manifest.json", "runs.parquet"]
+
+
 def test_json_that_names_an_entry_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="the key 'a' more than once"):
         parse_json('{"b": [{"a": 1, "a": 2}]}')
@@ -240,6 +271,23 @@ def test_nothing_is_created_in_a_folder_that_is_not_a_study(tmp_path: Path, cont
         assert isinstance(done.exception, StudyError), words
         assert "\n" not in str(done.exception)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "page.html"], words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["study", "restore", "PUBLISHED", "OUT", "--solvers", "no-such-solver"],
+        ["study", "restore", "PUBLISHED", "OUT", "--problems", "no/such/problem/0"],
+        ["references", "quick", "--out", "OUT", "--state", "OUT2", "--device", "no-such-device"],
+        ["references", "quick", "--out", "OUT", "--study", "no-such-study"],
+    ],
+)
+def test_what_is_misspelt_is_refused_before_a_folder_is_made(published: Path, words: list[str], tmp_path: Path) -> None:
+    places = {"PUBLISHED": str(published), "OUT": str(tmp_path / "out"), "OUT2": str(tmp_path / "out2")}
+    before = sorted(tmp_path.iterdir())
+    done = CliRunner().invoke(app, [places.get(word, word) for word in words])
+    assert isinstance(done.exception, AmbError)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:

@@ -167,6 +167,25 @@ def test_settings_nested_without_end_are_refused(folder: Path) -> None:
         Laboratory(folder)
 
 
+@pytest.mark.parametrize("field", ["event", "note"])
+def test_a_journal_nested_without_end_is_damaged(folder: Path, field: str) -> None:
+    lab = new_experiment(folder)
+    lab.next_block()
+    with (folder / FILE).open("a") as journal:
+        journal.write(f'{{"crc":"0","event":1,"{field}":' + "[" * 50_000 + "]" * 50_000 + "}\n")
+    with pytest.raises(LabError, match=r"line 3 of .* is damaged .*nested too deeply"):
+        Laboratory(folder)
+
+
+def test_a_laboratory_takes_a_folder_as_text_with_the_home_expanded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_experiment(folder)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    assert Laboratory(f"~/{folder.name}").folder == folder
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
