@@ -14,6 +14,9 @@ STOPPED_SECONDS = 1.0
 IDLE_SHARE = 0.1
 PROMPT_SECONDS = 50e-6
 """Readings no further apart count as one: the thread can have had no processor between them at most this long."""
+READINGS = 10
+"""Where every system call makes the thread wait (strace, some sandboxes), no two readings may ever agree: then the last
+of this many counts."""
 
 
 class Clock:
@@ -50,7 +53,7 @@ class Clock:
                 self._wall, self._busy = perf_counter(), process_time()
                 self._thread = Thread(target=self._keep_beating, name="amb-clock", daemon=True)
                 self._thread.start()
-            while True:
+            for _ in range(READINGS):
                 begun = perf_counter()
                 waited = self._queue.seconds()
                 wall = perf_counter()
@@ -58,7 +61,8 @@ class Clock:
                     wall = self._beat()
                 # Otherwise the thread may have had no processor between the two readings.
                 if wall - begun <= PROMPT_SECONDS or self._queue.seconds() == waited:
-                    return wall - self._stopped - waited
+                    break
+            return wall - self._stopped - waited
 
     def since(self, start: float) -> float:
         """Seconds since `now` returned `start`, at least 0."""

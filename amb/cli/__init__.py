@@ -1,6 +1,5 @@
 """The command line. Commands import what they need only when they run, so that `amb --help` is fast."""
 
-import errno
 import os
 import sys
 from contextlib import suppress
@@ -17,10 +16,6 @@ from amb.streams import complete, unwritable
 
 NARROWEST = 20
 """Columns of the narrowest terminal in which tables are laid out."""
-
-_OF_THE_SYSTEM = {
-    errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT,
-}  # fmt: skip
 
 
 def main() -> None:
@@ -74,8 +69,8 @@ def _run_and_blame() -> None:
 
         culprit = blame(error)  # takes a while, in which a signal may come
         if culprit is None:
-            if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM and error.filename is not None:
-                _fail(f"cannot use {error.filename}: {error.strerror}")
+            if isinstance(error, OSError) and error.errno is not None:  # a disk, a network, a folder that is gone
+                _fail(f"cannot use {'a file' if error.filename is None else error.filename}: {error.strerror}")
             raise
         _fail(str(culprit))
 

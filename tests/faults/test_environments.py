@@ -1,6 +1,7 @@
 """Where `amb` runs: terminals that lack characters, folders that cannot be written, devices that are not there."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +283,30 @@ def test_names_that_no_file_can_have_are_refused_in_a_line(tmp_path: Path) -> No
         assert "choose a name of at most 200" in done.stderr, arguments
     with pytest.raises(SpecError, match="is not UTF-8"):
         open_study("st\udcff/study")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the calls fail")
+@pytest.mark.parametrize(
+    ("call", "error", "at"),
+    [
+        ("newfstatat", "ESTALE", "manifest.json"),  # a network's folder that was made anew on the server
+        ("newfstatat", "EUCLEAN", "runs"),  # a file system that found damage in itself
+    ],
+)
+def test_what_only_a_failing_disk_or_network_answers_is_told_in_a_line(
+    tmp_path: Path, call: str, error: str, at: str
+) -> None:
+    words = ["run", "-s", "random", "-p", "toy/bowl/near/0", "-b", "8", "--seeds", "1", "--study", "st"]
+    plugin = ["--plugin", str(PLUGINS / "toy.py")]
+    (tmp_path / "st" / at).parent.mkdir()
+    fault = ["strace", "-f", "--seccomp-bpf", "-o", os.devnull, "-P", f"st/{at}"]
+    done = subprocess.run(
+        [*fault, "-e", f"inject={call}:error={error}", sys.executable, "-m", "amb", *words, *plugin],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert done.stderr.splitlines()[-1].startswith("amb: ")
+    assert f"st/{at}" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")

@@ -136,6 +136,29 @@ def test_short_waits_are_taken_off_once_they_add_up(monkeypatch: pytest.MonkeyPa
     assert max(shown) - shown[0] < clock.PROMPT_SECONDS
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how long a thread waits for a processor")
+def test_where_system_calls_are_slow_the_clock_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under strace every call makes the thread wait, so that no reading is prompt and none equals the one before."""
+    from amb import clock
+
+    ticking = clock.Clock()
+    if ticking._queue._file is None:
+        pytest.skip("this system does not say how long a thread waits for a processor")
+    waits = 0
+
+    def stopped_by_a_tracer(*_: object) -> bytes:
+        nonlocal waits
+        waits += 1
+        assert waits < 1000, "the clock waits for a prompt reading that never comes"
+        sleep(2 * clock.PROMPT_SECONDS)
+        return f"0 {waits * 1000} 0".encode()
+
+    monkeypatch.setattr(clock.os, "pread", stopped_by_a_tracer)
+    start = ticking.now()
+    sleep(0.01)
+    assert ticking.since(start) > 0
+
+
 def test_a_forked_process_pays_for_its_idle_time() -> None:
     """A fork has no threads but its own: its clock beats again, else short waits would add up to a stop."""
     if not hasattr(os, "fork"):
