@@ -9,11 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from amb.errors import LabError, unknown
-from amb.lab.toml import parse_settings, toml_value
-from amb.study.untrusted import MEBIBYTE, read_bytes
+from amb.lab.toml import parse_settings, read_text, toml_value
 
 FILE = "experiment.toml"
-LARGEST = MEBIBYTE
 COLUMNS = ("trial", "neuron", "response", "spikes", "time", "rejected")
 """Columns of files with responses, so no neuron may have these names."""
 STIMULI = ("blank", "ref")
@@ -154,14 +152,23 @@ def read_experiment(folder: Path) -> Experiment:
     Raises:
         LabError: there is no such file, or an entry is unknown, missing, or of the wrong type or range.
     """
-    path = folder / FILE
+    return parse_experiment(settings_text(folder), str(folder / FILE))
+
+
+def settings_text(folder: Path) -> str:
+    """The settings of the experiment in a folder, as the user wrote them.
+
+    Raises:
+        LabError: there is no such file, or it cannot be read.
+    """
     try:
-        text = read_bytes(path, LARGEST, links=True).decode()
-    except FileNotFoundError as cause:
-        raise LabError(f"{folder} is not an experiment: it has no {FILE}; `amb lab new {folder}` makes one") from cause
-    except (OSError, UnicodeDecodeError) as cause:
-        raise LabError(f"cannot read {path}: {getattr(cause, 'strerror', None) or cause}") from cause
-    return parse_experiment(text, str(path))
+        return read_text(folder / FILE)
+    except LabError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise LabError(
+                f"{folder} is not an experiment: it has no {FILE}; `amb lab new {folder}` makes one"
+            ) from error.__cause__
+        raise
 
 
 def parse_experiment(text: str, where: str) -> Experiment:

@@ -15,7 +15,7 @@ from amb.lab.blocks import (
     write_block,
     written_blocks,
 )
-from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment
+from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment, settings_text
 from amb.lab.history import History
 from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, Start, append, read_journal
 from amb.lab.planning import plan_block
@@ -149,7 +149,8 @@ class Laboratory:
             new = new_rows(rows, self.history)
             if new:
                 trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in new), strict=True)
-                self._append([Responses(source, trials, neurons, values, now())])
+                named = source.encode("utf-8", "backslashreplace").decode()  # a file's name can be any bytes
+                self._append([Responses(named, trials, neurons, values, now())])
             block = self.history.open_block
             missing = () if block is None else tuple(self.history.missing(block))
             return Receipt(len(new), len(rows) - len(new), block, missing)
@@ -244,13 +245,13 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
     start_of(experiment, references=len(references))
     path = folder / FILE
     try:
-        if path.exists() and path.read_text(encoding="utf-8") != text:
+        if path.exists() and settings_text(folder) != text:
             raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
         make_folder(folder)
         for image in references:
             make_folder(folder / FOLDER)
             copy = folder / FOLDER / image.name
-            if copy.exists() and copy.read_bytes() != image.read_bytes():
+            if copy.exists() and content_hash(copy) != content_hash(image):
                 raise LabError(f"{copy} is another image than {image}; rename one of them")
             write_whole(copy, image.read_bytes(), error=None)
         if not path.exists():

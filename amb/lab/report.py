@@ -11,7 +11,7 @@ import pandas as pd
 from amb.catalogue.plugins import find, load_class
 from amb.errors import LabError
 from amb.lab import analysis
-from amb.lab.experiment import FILE, Experiment
+from amb.lab.experiment import Experiment, settings_text
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
 from amb.lab.stimuli import Picture
@@ -75,7 +75,7 @@ def lab_data(lab: Laboratory) -> LabData:
     return LabData(
         real_path(lab.folder, LabError).name,
         experiment,
-        (lab.folder / FILE).read_text(encoding="utf-8"),
+        settings_text(lab.folder),
         history,
         analysis.trial_table(history),
         {s.name: analysis.evolution(history, s) for s in searches},

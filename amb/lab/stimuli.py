@@ -15,6 +15,7 @@ from amb.errors import LabError
 from amb.lab.experiment import Screen
 from amb.lab.history import BLANK, History, reference_name
 from amb.reports.images import as_picture
+from amb.spec import user_path
 
 FOLDER = "references"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -28,6 +29,7 @@ def reference_files(folder: Path) -> dict[str, Path]:
 
     Raises:
         LabError: two files differ in their suffix only, or the folder cannot be read.
+        SpecError: a name is not UTF-8, or too long.
     """
     files: dict[str, Path] = {}
     for path in _images(folder / FOLDER):
@@ -43,12 +45,16 @@ def _images(path: Path) -> list[Path]:
 
     Raises:
         LabError: the folder cannot be read.
+        SpecError: a name is not UTF-8, or too long.
     """
     try:
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        return [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
     except OSError as cause:
         raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
+    images = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    for image in images:
+        user_path(image)  # their names are those of stimuli
+    return images
 
 
 def images_in(paths: Sequence[Path]) -> list[Path]:

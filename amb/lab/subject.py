@@ -24,7 +24,7 @@ from amb.errors import LabError, SpecError
 from amb.lab.blocks import presentations
 from amb.lab.experiment import Experiment
 from amb.lab.searches import stream
-from amb.lab.toml import parse_settings, toml_text
+from amb.lab.toml import parse_settings, read_text, toml_text
 from amb.references.lookup import reference
 
 FILE = "subject.toml"
@@ -225,10 +225,7 @@ def read_subject(path: Path) -> SubjectSettings:
     Raises:
         LabError: the file cannot be read, or an entry is wrong.
     """
-    try:
-        return parse_settings(path.read_text(encoding="utf-8"), SubjectSettings, str(path))
-    except (OSError, UnicodeDecodeError) as cause:
-        raise LabError(f"cannot read {path}: {cause}") from cause
+    return parse_settings(read_text(path), SubjectSettings, str(path))
 
 
 def _strong(spec: str) -> float:

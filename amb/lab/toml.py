@@ -3,14 +3,30 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from amb.errors import LabError, unknown
+from amb.study.untrusted import MEBIBYTE, read_bytes
+
+LARGEST = MEBIBYTE
 
 T = TypeVar("T", bound=Struct)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of settings.
+
+    Raises:
+        LabError: it cannot be read, is no regular file, or is not UTF-8; the cause is the `OSError`, if there is one.
+    """
+    try:
+        return read_bytes(path, LARGEST, links=True).decode()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise LabError(f"cannot read {path}: {getattr(cause, 'strerror', None) or cause}") from cause
 
 
 def parse_settings(text: str, kind: type[T], where: str) -> T:

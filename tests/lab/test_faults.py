@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from commands import command
 
-from amb.errors import LabError
+from amb.errors import LabError, SpecError
 from amb.lab import laboratory
-from amb.lab.journal import FILE, Closed, append, read_journal
-from amb.lab.laboratory import Laboratory
+from amb.lab.experiment import template
+from amb.lab.journal import FILE, Closed, Responses, append, read_journal
+from amb.lab.laboratory import Laboratory, create
+from amb.lab.rehearsal import subject_of
 
 from .conftest import finish, new_experiment, rows_for
 
@@ -219,3 +221,34 @@ def test_a_damaged_file_of_the_open_block_is_written_again_and_named(
     assert again.restored == (damaged.name,)
     assert {path.name: path.read_bytes() for path in block.folder.iterdir()} == before
     assert Laboratory(folder).next_block() == block
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_are_not_utf8_are_refused_or_recorded(folder: Path) -> None:
+    """The journal, which is JSON, cannot hold such a stimulus, and need not hold the file's name as it is."""
+    lab = new_experiment(folder, references=1)
+    image = folder / "references" / "image0.png"
+    odd = image.with_name(os.fsdecode(b"\xff.png"))
+    image.rename(odd)
+    with pytest.raises(SpecError, match="is not UTF-8, which tables and pages need; rename the folder or file"):
+        lab.next_block()
+    odd.rename(image)
+    block = lab.next_block()
+    assert block is not None
+    lab.tell(rows_for(lab, block), source=os.fsdecode(b"\xff.csv"))
+    event = read_journal(folder).events[-1]
+    assert isinstance(event, Responses)
+    assert event.source == "\\udcff.csv"
+
+
+@pytest.mark.parametrize("name", ["experiment.toml", "subject.toml"])
+def test_settings_that_are_no_text_are_refused(folder: Path, name: str) -> None:
+    """A pipe was waited for, and another encoding ended `new` with a traceback."""
+    lab = new_experiment(folder)
+    (folder / name).unlink(missing_ok=True)
+    text = template(generator="toy", neurons=["n1"], solver="cma", together=False, trials=100, seed=0)
+    for make, reason in ((os.mkfifo, "it is not a regular file"), (lambda path: path.write_bytes(b"\xff"), "decode")):
+        make(folder / name)
+        with pytest.raises(LabError, match=f"cannot read .*{name}: .*{reason}"):
+            _ = create(folder, text) if name == "experiment.toml" else subject_of(lab)
+        (folder / name).unlink()
