@@ -214,7 +214,9 @@ def simulate(
     lost: Annotated[
         float | None, typer.Option("--lost", help="Probability that a trial is lost, for a new subject.toml.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the subject, for a new subject.toml.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of the subject, for a new subject.toml; by default 0.")
+    ] = None,
     spikes: Annotated[bool, typer.Option("--spikes", help="Write spike times instead of responses.")] = False,
     kind: Annotated[str, typer.Option("--format", help="csv, parquet or mat.")] = "csv",
     plugin: o.Plugins = None,

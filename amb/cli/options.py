@@ -155,6 +155,23 @@ def limits(timeout: float | None, isolate: bool, memory: str | None) -> "Limits"
     return Limits(timeout=timeout, isolate=isolate, memory=None if memory is None else _bytes(memory))
 
 
+def refuse_unused(why: str, **stated: tuple[object, object]) -> None:
+    """Refuse options that would have no effect.
+
+    Args:
+        why: what they have no effect with, as in "with --study".
+        stated: values and defaults of options, by their names.
+
+    Raises:
+        SpecError: one has another value than its default.
+    """
+    from amb.errors import SpecError
+
+    if unused := [f"--{name.replace('_', '-')}" for name, (value, default) in stated.items() if value != default]:
+        verb, it = ("has", "it") if len(unused) == 1 else ("have", "them")
+        raise SpecError(f"{', '.join(unused)} {verb} no effect {why}; leave {it} out")
+
+
 def cluster(
     executor: str | None, scheduler: str | None, workers: int | None, plugins: list[Path] | None
 ) -> "DaskCluster | None":

@@ -41,6 +41,10 @@ def list_problems(
     from amb.catalogue.problems import expand
     from amb.cli.show import print_facts, print_rows
 
+    if pattern is not None:
+        o.refuse_unused(
+            f"with {pattern}: it measures all suites, and the list without a pattern shows it", time=(time, False)
+        )
     o.load_plugins(plugin)
     if pattern is not None:
         named = "/" not in pattern and "," not in pattern and "[" not in pattern
@@ -134,6 +138,8 @@ def show_problem(
         out = o.file_to_write(out)
         _check_picture(out)
     slashes = name.split("[")[0].count("/")
+    if slashes < 2:
+        o.refuse_unused(f"with {name}, of which nothing is evaluated", device=(device, "cpu"))
     if slashes == 0:
         _show_part(name, json)
     elif slashes == 1:

@@ -59,6 +59,18 @@ def references(
     from amb.study.durable import make_folder
     from amb.study.published import open_study
 
+    if study is not None:
+        o.refuse_unused(
+            "with --study, which measures nothing",
+            data=(data, None),
+            prior=(prior, 2000),
+            starts=(starts, 8),
+            steps=(steps, 40),
+            mutations=(mutations, 20),
+            seed=(seed, 0),
+            state=(state, None),
+            device=(device, "cpu"),
+        )
     o.load_plugins(plugin)
     chosen = [find_suite(name) for name in split_specs(suites)]
     if not chosen:

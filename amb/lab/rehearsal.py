@@ -18,15 +18,18 @@ RESPONSES = "responses"
 Format = Literal["csv", "parquet", "mat"]
 
 
-def subject_of(lab: Laboratory, problems: Sequence[str] = (), *, seed: int = 0, lost: float | None = None) -> Subject:
+def subject_of(
+    lab: Laboratory, problems: Sequence[str] = (), *, seed: int | None = None, lost: float | None = None
+) -> Subject:
     """The subject of an experiment; `subject.toml` is made from the problems if there is none yet.
 
     Raises:
-        LabError: there is neither a file nor a problem, or the file was made for other problems.
+        LabError: there is neither a file nor a problem, or the file was made for other problems, with another seed or
+            with another probability of a lost trial.
     """
     path = lab.folder / FILE
     if problems:
-        text = new_settings(lab.experiment.neurons, problems, seed=seed, lost=lost)
+        text = new_settings(lab.experiment.neurons, problems, seed=seed or 0, lost=lost)
         if not path.exists():
             write_whole(path, text, error=LabError)
         elif [n.problem for n in read_subject(path).neuron] != list(problems):
@@ -36,7 +39,11 @@ def subject_of(lab: Laboratory, problems: Sequence[str] = (), *, seed: int = 0, 
             f"{lab.folder} has no {FILE}; name a problem for each neuron, as in "
             "--problems cifar10-sngan/snn-cnn/sn1/0..2"
         )
-    return Subject(read_subject(path), lab.experiment)
+    settings = read_subject(path)
+    for name, stated, known in (("seed", seed, settings.seed), ("lost", lost, settings.effects.lost)):
+        if stated not in (None, known):
+            raise LabError(f"{path} states {name} = {known}, not {stated}; edit it, or leave out --{name}")
+    return Subject(settings, lab.experiment)
 
 
 def answer(lab: Laboratory, subject: Subject, block: Block, *, kind: Format = "csv", spikes: bool = False) -> Path:

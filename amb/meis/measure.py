@@ -97,7 +97,7 @@ def measure_all(
     natural = {name: _natural(found, name, data, families, notes, progress) for name in networks}
     known = {name: _family(table[table["target"] == name], families) is not None for name in networks}
     unknown = [name for name in networks if natural[name] is None and known[name]]
-    if unknown and not notes:
+    if unknown and data is None and not notes:
         others = f" and {plural(len(unknown) - 1, 'more network')}" if len(unknown) > 1 else ""
         notes.append(f"{unknown[0]}{others}: {WITHOUT_DATA}")
     seen, apart, random = [], [], []
@@ -110,6 +110,8 @@ def measure_all(
         stick = yardstick(found.problem(str(rows["problem"].iloc[0])))
         random.append({"generator": generator, **stick})
         apart.append(distance_table(rows, images, found.problem, stick))
+    if noise is None and presentations != PRESENTATIONS and not table["problem"].str.contains("input=").any():
+        notes.append(f"{plural(presentations, 'presentation')} need noise: without, one tells the class probabilities")
     meis = pd.concat([table, placed(table, natural), pd.concat(seen).reindex(table.index)], axis=1)
     meis["agrees"] = agreement(meis["class"], meis["natural_class"])
     measured = [one for one in apart if len(one)]
@@ -149,10 +151,11 @@ def _natural(
     rows = found.table[found.table["target"] == target]
     family = _family(rows, families)
     shipped = None if family is None else family.natural_responses()
-    if shipped is not None:
+    if shipped is not None or data is None or family is None:
+        if data is not None:
+            why = "the responses of {} to its data set are shipped" if family else "no data set is known for {}"
+            notes.append(f"{why.format(target)}, so {data} is not read")
         return shipped
-    if data is None or family is None:
-        return None
     names = [name for name in dict.fromkeys(map(without_noise, rows["problem"])) if "+" not in name]
     units = list({tuple(name.split("[")[0].split("/")[-2:]): name for name in names}.values())
     try:

@@ -44,6 +44,24 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -
     assert json.loads(first.stdout) == json.loads(second.stdout)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("references quick --study st --prior 5000 --seed 3", "--prior, --seed have no effect with --study"),
+        ("references quick --study st --data d", "--data has no effect with --study"),
+        ("problems list quick --time", "--time has no effect with quick"),
+        ("problems show quick --device cuda", "--device has no effect with quick"),
+        ("problems show mnist-sngan/mnist-snn --device cuda", "--device has no effect with mnist-sngan/mnist-snn"),
+    ],
+)
+def test_an_option_without_effect_is_refused(words: str, says: str, tmp_path: Path) -> None:
+    """What an option asks for is done, or its user is told that it is not."""
+    done = amb(*words.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in " ".join(done.stderr.split())
+    assert not any(tmp_path.iterdir())
+
+
 def test_many_runs_are_summed_up_by_solver_and_json_has_them_all(tmp_path: Path) -> None:
     words = ["run", *SMALL[:5], "5", "--seeds", "13", "--plugin", str(TOY), "--study", "st"]
     shown = amb(*words, cwd=tmp_path, width=80)

@@ -36,6 +36,16 @@ def change_subject(lab: Laboratory, **numbers: float) -> None:
     path.write_text("\n".join(lines))
 
 
+def test_a_subject_that_exists_is_not_made_another(folder: Path) -> None:
+    """What `--seed` and `--lost` state counts for a new subject; of one that exists its file says it."""
+    lab = rehearsal(folder)
+    assert subject_of(lab, PROBLEMS, seed=0, lost=0.2)  # the same command again
+    with pytest.raises(LabError, match=r"subject\.toml states seed = 0, not 5; edit it, or leave out --seed"):
+        subject_of(lab, PROBLEMS, seed=5)
+    with pytest.raises(LabError, match=r"subject\.toml states lost = 0\.2, not 0\.3"):
+        subject_of(lab, lost=0.3)
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_every_format_says_the_same(folder: Path) -> None:
     lab = rehearsal(folder)

@@ -302,3 +302,13 @@ def test_functions_without_a_network_have_distances_and_nothing_else(tmp_path: P
     assert len(measures.distances) == 1
     assert measures.meis["percentile"].isna().all()
     assert not any("data set" in note for note in measures.notes)
+    unread = measure_all(found_in(open_study(tmp_path / "s"), result.plan.problem), data=tmp_path / "none").notes
+    assert any(note.endswith(f"so {tmp_path / 'none'} is not read") for note in unread)
+
+
+def test_what_has_no_effect_is_said(study: Path, tmp_path: Path) -> None:
+    """A folder that is not read, and presentations without noise."""
+    notes = amb.analyse(study, data=tmp_path / "none", presentations=7).notes
+    assert f"the responses of mnist-snn to its data set are shipped, so {tmp_path / 'none'} is not read" in notes
+    assert "7 presentations need noise: without, one tells the class probabilities" in notes
+    assert not any("presentations" in note for note in amb.analyse(study, noise="bernoulli", presentations=7).notes)
