@@ -3,10 +3,8 @@
 import dis
 import functools
 import hashlib
-import importlib.util
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import (
@@ -23,14 +21,13 @@ import numpy as np
 
 from amb.errors import AmbError, SpecError
 from amb.foreign import in_a_line
+from amb.imported import OURS, in_packages, reached, source
 
-_STANDARD = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
-_PACKAGES = {"site-packages", "dist-packages"}
 _OF_EVERY_CLASS = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__annotations_cache__",
     "__annotate_func__", "__firstlineno__", "__static_attributes__", "_abc_impl",
 }  # fmt: skip
-_OURS = {"amb", "amb_problems", "amb_solvers", "amb_reports"}
+_OF_NUMBA = ("boundscheck", "error_model", "fastmath", "parallel")
 _BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
@@ -41,7 +38,8 @@ def fingerprint(*parts: object) -> str:
 
     A function counts with its byte code, its constants, defaults and attributes, the values that it captures, and what
     it names of its own module and of others that are not installed packages: functions, classes and plain values,
-    theirs included. A module that it imports itself counts with its file. Code of installed packages counts with its
+    theirs included. A module that it imports itself counts with its file, and so do those that this one
+    imports. Code of installed packages counts with its
     name only.
 
     Raises:
@@ -118,6 +116,9 @@ class _Content:
             if value.__name__.endswith(" (vectorized)"):
                 raise _untold(value, "numpy.frompyfunc hides the function that it calls")
             yield f"ufunc {value.__name__}"
+        elif (wrapped := _wrapped(value)) is not None:
+            yield f"wrapped {type(value).__qualname__} {self.of(wrapped)}"
+            yield from self._compiled(value)
         elif hasattr(value, "__qualname__") and installed(value) and installed(type(value)):
             yield f"installed {getattr(value, '__module__', 'numpy')} {getattr(value, '__qualname__', value)}"
         elif isinstance(known := getattr(value, "fingerprint", None), str):
@@ -151,6 +152,7 @@ class _Content:
 
     def _function(self, function: FunctionType) -> Iterator[str]:
         yield from self._code(function.__code__)
+        yield from reached(function)
         yield self.of((function.__defaults__, function.__kwdefaults__, function.__dict__))
         for cell in function.__closure__ or ():
             try:
@@ -180,17 +182,25 @@ class _Content:
         yield self.of(code.co_consts)
         for instruction in dis.get_instructions(code):
             if instruction.opname == "IMPORT_NAME":
-                yield _source(str(instruction.argval))
+                yield source(str(instruction.argval))
+
+    def _compiled(self, value: object) -> Iterator[str]:
+        """How numba compiles a function, as far as values depend on it and it was stated."""
+        dispatcher = getattr(value, "_dispatcher", value)
+        options = getattr(dispatcher, "targetoptions", None) or {}
+        stated = {name: options[name] for name in _OF_NUMBA if options.get(name) not in (None, False, "python")}
+        types = {name: str(kind) for name, kind in (getattr(dispatcher, "locals", None) or {}).items()}
+        signatures = getattr(dispatcher, "nopython_signatures", ())
+        if stated or types:
+            yield f"compiled {self.of(stated)} {self.of(types)}"
+        if signatures and not getattr(dispatcher, "_can_compile", True):
+            yield f"signatures {self.of([str(signature) for signature in signatures])}"
 
     def _instance(self, value: object) -> Iterator[str]:
         """An object by its class and what `pickle` would store of it."""
         if hasattr(value, "__array__"):  # also torch's tensors, once they are detached
             plain = value.detach().cpu() if hasattr(value, "detach") else value
             yield self.of(np.asarray(plain))
-            return
-        wrapped = getattr(value, "__wrapped__", None)
-        if isinstance(wrapped, FunctionType) and installed(type(value)):  # by functools.lru_cache, or numba.njit
-            yield f"wrapped {type(value).__qualname__} {self.of(wrapped)}"
             return
         try:
             reduced = value.__reduce_ex__(4)
@@ -201,6 +211,14 @@ class _Content:
             return
         make, arguments, state, items, entries = (*reduced, None, None, None)[:5]
         yield self.of((make, arguments, state, list(items or ()), list(entries or ())))
+
+
+def _wrapped(value: object) -> FunctionType | None:
+    """A user's function behind an object of an installed class, as by functools.lru_cache or numba.njit."""
+    if isinstance(value, FunctionType | type) or not installed(type(value)):
+        return None
+    wrapped = getattr(value, "__wrapped__", None)
+    return wrapped if isinstance(wrapped, FunctionType) and not installed(wrapped) else None
 
 
 def _untold(value: object, cause: "BaseException | str") -> SpecError:
@@ -237,7 +255,7 @@ def installed(definition: object) -> bool:
 
 def is_installed(name: str) -> bool:
     """Whether a module, by its name, comes from an installed package, the standard library or `amb`."""
-    if name.split(".")[0] in _OURS:
+    if name.split(".")[0] in OURS:
         return True
     while name not in sys.modules and "." in name:  # some names of compiled modules belong to none
         name = name.rpartition(".")[0]
@@ -248,21 +266,4 @@ def is_installed(name: str) -> bool:
     file = next(filter(None, places), None)
     if file is None:
         return True  # built in
-    return _in_packages(Path(file))
-
-
-def _in_packages(file: Path) -> bool:
-    """Whether a file belongs to an installed package or to the standard library."""
-    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in file.parents)
-
-
-def _source(name: str) -> str:
-    """What a module counts for that a function imports itself; the file, since it need not have been imported yet."""
-    try:
-        found = importlib.util.find_spec(name)
-        file = None if found is None or found.origin is None else Path(found.origin)
-        if file is None or _in_packages(file):
-            return f"import {name}"
-        return f"import {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
-    except (ImportError, ValueError, OSError, AttributeError):  # whatever calls the function finds it out
-        return f"import {name}"
+    return in_packages(Path(file))

@@ -31,6 +31,7 @@ CAPTIONS = {
     "errors": "what amb raises",
     "foreign": "what plug-ins raise",
     "memory": "want of it",
+    "imported": "what a function's own imports reach",
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
     "streams": "stdout and stderr stay usable",

@@ -113,6 +113,16 @@ SOURCES = {
     "a mask": "t = np.ma.array([1.0, 2.0], mask=[False, VALUE == 1])\ndef f(p): return t.sum()",
     "names of fields": "t = np.zeros(2, dtype=[('a', int), (f'b{VALUE}', int)])\ndef f(p): return t",
     "a long pattern": "import re\nt = re.compile('a' * 300 + str(VALUE))\ndef f(p): return t",
+    "numba's fast mathematics": "import numba\n@numba.njit(fastmath=VALUE == 1)\ndef f(p): return p",
+    "numba's division": "import numba\n@numba.njit(error_model=['', 'python', 'numpy'][VALUE])\ndef f(p): return 1 / p",
+    "numba's threads": "import numba\n@numba.njit(parallel=VALUE == 1)\ndef f(p): return p",
+    "numba's types": (
+        "import numba\n@numba.njit(locals={'y': [0, numba.float32, numba.float64][VALUE]})\n"
+        "def f(p):\n    y = p\n    return y"
+    ),
+    "numba's signatures": "import numba\n@numba.njit(f'float{VALUE * 32}(float64)')\ndef f(p): return p",
+    "options of a ufunc of numba": "import numba\n@numba.vectorize(fastmath=VALUE == 1)\ndef f(p): return p",
+    "a C function of numba": "import numba\n@numba.cfunc('float64(float64)')\ndef f(p): return p + VALUE",
     "a long number": "t = 10**5000 + VALUE\ndef f(p): return t",
 }
 
@@ -148,6 +158,40 @@ def test_what_a_function_calls_of_another_file_counts(
     assert told() == before
     (tmp_path / "helping.py").write_text("FACTOR = 22\ndef h(p): return p * FACTOR\n")
     assert told() != before
+
+
+IMPORTS = {
+    "a module's import": ("import pack.one", "from pack import two"),
+    "a module's import inside a function": ("import pack.one", "def g():\n    import pack.two"),
+    "a module of a package": ("from pack import two", ""),
+    "a relative module": ("from . import two", ""),
+    "a name of a relative module": ("from .two import FACTOR", ""),
+    "a module by its name": ("import importlib; importlib.import_module('pack.two')", ""),
+}
+
+
+@pytest.mark.parametrize(("inside", "one"), IMPORTS.values(), ids=IMPORTS)
+def test_what_a_functions_imports_reach_counts(tmp_path: Path, inside: str, one: str) -> None:
+    """Of modules that are not installed; those of installed packages count with their names."""
+    (tmp_path / "pack").mkdir()
+    for name, text in {
+        "__init__": "",
+        "asked": f"def f(p):\n    {inside}\n",
+        "one": f"import torch.nn\n{one}\n",
+    }.items():
+        (tmp_path / "pack" / f"{name}.py").write_text(text)
+    script = (
+        "import sys; sys.path.insert(0, '.')\nimport pack.asked, amb.fingerprint as a\n"
+        "print(a.fingerprint(pack.asked.f))\nassert not {'torch', 'pack.one', 'pack.two'} & sys.modules.keys()"
+    )
+
+    def told(factor: int) -> str:
+        (tmp_path / "pack" / "two.py").write_text(f"import pack.one\nFACTOR = {factor}\n")
+        done = subprocess.run([sys.executable, "-B", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert told(1) == told(1) != told(22)
 
 
 def test_helpers_that_call_one_another_are_looked_through_once() -> None:

@@ -1,0 +1,131 @@
+"""Modules that a function imports itself, by their files, since they need not have been imported yet."""
+
+import ast
+import dis
+import hashlib
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import CodeType, FunctionType
+
+OURS = {"amb", "amb_problems", "amb_solvers", "amb_reports"}
+_STANDARD = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
+_PACKAGES = {"site-packages", "dist-packages"}
+_MISSED = (ImportError, ValueError, OSError, AttributeError, SyntaxError, RecursionError)
+"""What finding or reading a module may raise; whatever calls the function finds it out."""
+
+
+def in_packages(file: Path) -> bool:
+    """Whether a file belongs to an installed package or to the standard library."""
+    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in file.parents)
+
+
+def source(name: str) -> str:
+    """What a module counts for that is imported by this name."""
+    try:
+        found = importlib.util.find_spec(name)
+        file = None if found is None or found.origin is None else Path(found.origin)
+        if file is None or in_packages(file):
+            return f"import {name}"
+        return f"import {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    except _MISSED:
+        return f"import {name}"
+
+
+def reached(function: FunctionType) -> Iterator[str]:
+    """What modules count for that a function's own imports reach, but for those that `source` counts.
+
+    Modules of installed packages, and of `amb`, reach nothing.
+    """
+    package = str(function.__globals__.get("__package__") or "")
+    direct, waiting = set(), []
+    for name, level, attributes in _imports(function.__code__):
+        if not level:
+            direct.add(name)
+        waiting += _meant(name, level, attributes, package)
+    by_name = set(_named(function.__code__))
+    waiting, direct = [*waiting, *by_name], direct - by_name
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or not (file := _file(name)):
+            continue
+        seen.add(name)
+        waiting += _imported_by(file, file.stat().st_mtime_ns, name)
+    for name in sorted(seen - direct):
+        if file := _file(name):
+            yield f"reaches {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def _imports(code: CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """Name, level and attributes of every import of a function and the functions inside it."""
+    instructions = [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
+    for i, one in enumerate(instructions):
+        if one.opname == "IMPORT_NAME":
+            level, attributes = instructions[i - 2].argval, instructions[i - 1].argval
+            yield str(one.argval), level if isinstance(level, int) else 0, tuple(attributes or ())
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _imports(inner)
+
+
+def _named(code: CodeType) -> Iterator[str]:
+    """What may be a module's name, in code that imports modules by their names."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _named(constant)
+        elif not isinstance(constant, str) or not {"import_module", "__import__"} & set(code.co_names):
+            continue
+        elif all(part.isidentifier() for part in constant.split(".")):
+            yield constant
+
+
+def _meant(name: str, level: int, attributes: tuple[str, ...], package: str) -> list[str]:
+    """Modules that an import may load: the one named, those above it, and attributes that are modules."""
+    try:
+        whole = importlib.util.resolve_name("." * level + name, package or None)
+    except _MISSED:
+        return []
+    parts = whole.split(".")
+    above = [".".join(parts[: i + 1]) for i in range(len(parts))]
+    return [*above, *(f"{whole}.{attribute}" for attribute in attributes if attribute != "*")]
+
+
+@lru_cache(maxsize=4096)
+def _imported_by(file: Path, _: int, name: str) -> list[str]:
+    """Modules that a source file imports, anywhere in it."""
+    if file.suffix != ".py":
+        return []
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    found = []
+    try:
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                found += [module for alias in node.names for module in _meant(alias.name, 0, (), package)]
+            elif isinstance(node, ast.ImportFrom):
+                attributes = tuple(alias.name for alias in node.names)
+                found += _meant(node.module or "", node.level, attributes, package)
+    except _MISSED:
+        return []
+    return found
+
+
+def _file(name: str) -> Path | None:
+    """The file of a module that is not installed, found without importing the packages above it."""
+    top, *rest = name.split(".")
+    if top in OURS or top in sys.stdlib_module_names:
+        return None
+    try:
+        found: ModuleSpec | None = importlib.util.find_spec(top)
+        for i in range(len(rest)):
+            if found is None or found.submodule_search_locations is None:
+                return None
+            found = PathFinder.find_spec(".".join([top, *rest[: i + 1]]), [*found.submodule_search_locations])
+        file = None if found is None or found.origin is None else Path(found.origin)
+        return file if file is not None and file.is_file() and not in_packages(file) else None
+    except _MISSED:
+        return None
