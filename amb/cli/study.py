@@ -1,5 +1,6 @@
 """`amb study`: the state of a study, what is wrong with its files, and a published study as a study again."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,25 +54,37 @@ def doctor(
         bool, typer.Option("--repair", help="Move damaged files to damaged/ and delete leftovers.")
     ] = False,
     networks: Annotated[
-        bool, typer.Option("--networks", help="Also load the installed networks and compare them with the study's.")
+        bool,
+        typer.Option("--networks", help="Also compare the installed networks, and evaluate again what runs recommend."),
     ] = False,
+    plugin: o.Plugins = None,
     json: o.Json = False,
 ) -> None:
     """Check every file of a study, explain the findings, and repair what can be repaired."""
     from amb.cli.show import print_rows
-    from amb.study.health import examine
+    from amb.errors import StudyError
+    from amb.study.health import examine, examine_published
     from amb.study.health import repair as carry_out
+    from amb.study.published import PublishedStudy, open_study
 
-    opened = _open(study)
-    findings = examine(opened)
+    o.load_plugins(plugin)
+    opened = open_study(study)
+    if isinstance(opened, PublishedStudy):
+        if repair:
+            raise StudyError(f"{study} is a published study, which cannot be repaired; get a new copy of a damaged one")
+        findings = examine_published(opened)
+    else:
+        findings = examine(opened)
     if networks:
-        from amb.catalogue.drift import examine_networks
+        from amb.catalogue.drift import examine_finals, examine_networks
 
         findings += examine_networks(opened)
+        with suppress(StudyError):  # of a damaged run, which is among the findings
+            findings += examine_finals(opened)
     rows = [
         {"file": str(f.path.relative_to(opened.folder)), "finding": plain(f.what), "repair": f.repair} for f in findings
     ]
-    done = carry_out(opened, findings) if repair else 0
+    done = carry_out(opened, findings) if repair and not isinstance(opened, PublishedStudy) else 0
     if json or rows:
         print_rows(rows, as_json=json)
     if json:

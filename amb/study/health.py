@@ -12,8 +12,9 @@ from amb.study import journal_0_1
 from amb.study.durable import TEMPORARY
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal
 from amb.study.lock import claim, clear, is_claimed
+from amb.study.published import PublishedStudy
 from amb.study.runs import RunRecord
-from amb.study.study import FOLDERS, Study
+from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
 from amb.study.traces import read_record, read_run
 from amb.study.untrusted import names_in
 
@@ -128,6 +129,20 @@ def examine(study: Study) -> list[Finding]:
         UnreadableError: a folder cannot be read.
     """
     return [*_run_findings(study), *_journal_findings(study), *_leftovers(study)]
+
+
+def examine_published(study: PublishedStudy) -> list[Finding]:
+    """Read all runs of a published study; the first that is damaged is the finding.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        for _ in study.records():
+            pass
+    except StudyError as cause:
+        return [Finding(study.folder / PUBLISHED_RUNS, str(cause))]
+    return []
 
 
 def repair(study: Study, findings: list[Finding]) -> int:
