@@ -311,7 +311,10 @@ def _called(plugin: Plugin, make: Callable[[], T]) -> T:
 
 def blame(error: BaseException) -> PluginError | None:
     """An error in one line for an exception that third parties' code raised; None if no such code was running."""
-    names = {plugin.location.split(":")[0].split(".")[0] for kind in KINDS for plugin in _third_parties(kind)}
+    try:
+        names = {plugin.location.split(":")[0].split(".")[0] for kind in KINDS for plugin in _third_parties(kind)}
+    except OSError:  # packages on a failing disk must not hide how the command ended
+        names = set()
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
         module = str(frame.f_globals.get("__name__", ""))
         if module.startswith(_FILE_MODULE) or module.split(".")[0] in names:

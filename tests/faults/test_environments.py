@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -307,6 +308,21 @@ def test_what_only_a_failing_disk_or_network_answers_is_told_in_a_line(
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert done.stderr.splitlines()[-1].startswith("amb: ")
     assert f"st/{at}" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes the calls fail")
+def test_packages_on_a_failing_disk_do_not_change_how_a_command_ends(toy: Path, tmp_path: Path) -> None:
+    """The search for a plug-in to blame reads what installed packages provide, at the end of every command."""
+    amb.compare("random", "toy/bowl/near/0", budget=4, seeds=1, study=str(tmp_path / "st"))
+    provides = [str(file.locate()) for file in distribution("pytest").files or () if file.name == "entry_points.txt"]
+    fault = ["strace", "-f", "--seccomp-bpf", "-o", str(tmp_path / "calls"), "-P", *provides]
+    done = subprocess.run(
+        [*fault, "-e", "trace=read", "-e", "inject=read:error=EIO", sys.executable, "-m", "amb", "study", "doctor", str(tmp_path / "st")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "EIO" in (tmp_path / "calls").read_text()
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert "All files are intact" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")
