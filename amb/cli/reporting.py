@@ -7,7 +7,10 @@ if TYPE_CHECKING:
 
 
 def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
-    """Print table and verdict, write the reports, print where they are; exit with 1 if a report failed."""
+    """Print table and verdict, write the reports, print where they are; exit with 1 if a report failed.
+
+    The reports are written even if stdout takes no more.
+    """
     from rich.console import Console
 
     from amb.cli.show import exit_if_failed, print_comparison, print_files
@@ -15,7 +18,11 @@ def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
     from amb.reports.write import write_reports
 
     if not as_json:  # the result first: reports take a while
-        print_comparison(comparison)
+        try:
+            print_comparison(comparison)
+        except (OSError, SystemExit):  # stdout leads to a full disk; nobody reads on (`| head -1`), where rich exits
+            write_reports(comparison)
+            raise
     try:
         with Console(stderr=True).status("Writing reports ..."):
             reports = write_reports(comparison)

@@ -316,10 +316,9 @@ def test_packages_on_a_failing_disk_do_not_change_how_a_command_ends(toy: Path, 
     amb.compare("random", "toy/bowl/near/0", budget=4, seeds=1, study=str(tmp_path / "st"))
     provides = [str(file.locate()) for file in distribution("pytest").files or () if file.name == "entry_points.txt"]
     fault = ["strace", "-f", "--seccomp-bpf", "-o", str(tmp_path / "calls"), "-P", *provides]
-    done = subprocess.run(
-        [*fault, "-e", "trace=read", "-e", "inject=read:error=EIO", sys.executable, "-m", "amb", "study", "doctor", str(tmp_path / "st")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    fault += ["-e", "trace=read", "-e", "inject=read:error=EIO"]
+    doctor = [sys.executable, "-m", "amb", "study", "doctor", str(tmp_path / "st")]
+    done = subprocess.run([*fault, *doctor], capture_output=True, text=True, check=False)
     assert "EIO" in (tmp_path / "calls").read_text()
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert "All files are intact" in done.stdout

@@ -117,6 +117,19 @@ def test_output_that_a_full_disk_refuses_is_told_in_one_line(words: str) -> None
     assert (done.returncode, done.stderr) == (2, "amb: cannot write to stdout: No space left on device\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize(("printed", "status"), [("| true", 1), ("> /dev/full", 2)])
+def test_a_report_is_written_although_nothing_can_be_printed(tmp_path: Path, printed: str, status: int) -> None:
+    """Else the files of a comparison that was looked at with `| head -1` would be those of an earlier one."""
+    words = ["-s", "random", "-p", "toy/bowl/near/0", "-b", "8", "--seeds", "1", "--study", "st", "--plugin", TOY]
+    command("run", *words, cwd=tmp_path, check=True)
+    amb = " ".join([*AMB, "report", "st", "--plugin", str(TOY)])
+    shell = ["bash", "-c", f"{amb} {printed}; exit ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+    assert (tmp_path / "st" / "report" / "report.md").is_file()
+
+
 def test_a_terminal_without_a_width_shows_what_is_printed() -> None:
     """Serial consoles and containers export COLUMNS=0."""
     done = command("solvers", "list", width=0)
