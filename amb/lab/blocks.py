@@ -14,17 +14,17 @@ from pathlib import Path
 from amb.errors import LabError
 from amb.lab.journal import FILE as JOURNAL
 from amb.lab.journal import BlockPlanned, JournalContent
-from amb.lab.stimuli import Picture, png
+from amb.lab.stimuli import LARGEST, Picture, png
 from amb.study.durable import flush_folder, make_folder, rename, write_whole
-from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, UnfitError, read_bytes, refuse_unreadable
 
 BLOCKS = "blocks"
 PRESENTATIONS = "presentations.csv"
 CHECKSUM = ".journal"
 """A block's file: the checksum of its line in the journal, which tells whether the two belong together; and the digests
 of its pictures, which version 0.1 did not write."""
-LARGEST = 256 * MEBIBYTE
-"""Bytes of a picture: more than one of 8,192 x 8,192 pixels that cannot be compressed."""
+LARGEST_TABLE = 64 * MEBIBYTE
+"""Bytes of a block's tables: `PRESENTATIONS` and `CHECKSUM`."""
 COLUMNS = ("trial", "block", "file", "kind", "stimulus")
 
 
@@ -135,11 +135,10 @@ def damaged_files(folder: Path, planned: BlockPlanned) -> list[str]:
         damaged = [
             file
             for file in dict.fromkeys(f"{shown.stimulus}.png" for shown in planned.order)
-            if not (folder / file).is_file()
-            or digests.get(file, digest := sha256((folder / file).read_bytes()).hexdigest()) != digest
+            if (content := _content(folder / file, LARGEST)) is None
+            or digests.get(file, digest := sha256(content).hexdigest()) != digest
         ]
-        table = folder / PRESENTATIONS
-        whole = table.is_file() and table.read_bytes() == presentations_csv(planned).encode()
+        whole = _content(folder / PRESENTATIONS, LARGEST_TABLE) == presentations_csv(planned).encode()
     except (OSError, ValueError) as cause:
         raise LabError(f"cannot read {folder}: {getattr(cause, 'strerror', None) or cause}") from cause
     return damaged if whole else [*damaged, PRESENTATIONS]
@@ -179,10 +178,21 @@ def restore_files(folder: Path, planned: BlockPlanned, files: Sequence[str], pic
         write_whole(folder / file, content, error=LabError)
 
 
+def _content(file: Path, most: int) -> bytes | None:
+    """A file's content; None if there is no regular file of at most `most` bytes, links included.
+
+    Raises:
+        OSError: it is there and cannot be read.
+    """
+    try:
+        return read_bytes(file, most)
+    except (FileNotFoundError, UnfitError):
+        return None
+
+
 def _stated(folder: Path) -> list[str]:
     """The lines of a block's `CHECKSUM`; none where version 0.1 wrote no such file."""
-    file = folder / CHECKSUM
-    return file.read_text("utf-8").split("\n") if file.is_file() else []
+    return (_content(folder / CHECKSUM, LARGEST_TABLE) or b"").decode().split("\n")
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -209,8 +219,8 @@ def presentations(folder: Path, block: int) -> list[tuple[int, Path]]:
     """
     path = block_folder(folder, block) / PRESENTATIONS
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            shown = [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(file, strict=True)]
+        table = io.StringIO(read_bytes(path, LARGEST_TABLE).decode(), newline="")
+        shown = [(int(row["trial"]), path.parent / row["file"]) for row in csv.DictReader(table, strict=True)]
         if not shown:
             raise ValueError("it has no rows")
         return shown

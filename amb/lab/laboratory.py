@@ -22,7 +22,7 @@ from amb.lab.planning import plan_block
 from amb.lab.responses import Row, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
-from amb.lab.stimuli import FOLDER, Pictures, content_hash, reference_files
+from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.lock import Claim, claim
@@ -245,16 +245,17 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
     start_of(experiment, references=len(references))
     path = folder / FILE
     try:
-        if path.exists() and settings_text(folder) != text:
+        new = not path.exists()
+        if not new and settings_text(folder) != text:
             raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
         make_folder(folder)
         for image in references:
             make_folder(folder / FOLDER)
-            copy = folder / FOLDER / image.name
-            if copy.exists() and content_hash(copy) != content_hash(image):
+            copy, content = folder / FOLDER / image.name, image_bytes(image)
+            if copy.exists() and image_bytes(copy) != content:
                 raise LabError(f"{copy} is another image than {image}; rename one of them")
-            write_whole(copy, image.read_bytes(), error=None)
-        if not path.exists():
+            write_whole(copy, content, error=None)
+        if new:
             write_whole(path, text, error=None)
     except OSError as cause:
         raise LabError(f"cannot make {folder}: {cause.filename or folder}: {cause.strerror or cause}") from cause

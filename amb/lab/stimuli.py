@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,19 @@ from PIL import Image, UnidentifiedImageError
 
 from amb.contracts.generator import Generator, Grid
 from amb.errors import LabError
+from amb.foreign import in_a_line
 from amb.lab.experiment import Screen
 from amb.lab.history import BLANK, History, reference_name
 from amb.reports.images import as_picture
 from amb.spec import user_path
+from amb.study.untrusted import MEBIBYTE, read_bytes
 
 FOLDER = "references"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # whatever a file is called: Pillow runs a program for others
 LARGEST_PIXELS = 100_000_000
+LARGEST = 256 * MEBIBYTE
+"""Bytes of a picture: more than one of 8,192 x 8,192 pixels that cannot be compressed."""
 
 Picture = NDArray[np.uint8]
 
@@ -79,12 +85,41 @@ def content_hash(path: Path) -> str:
     Raises:
         LabError: the file cannot be read.
     """
-    if not os.path.isfile(path):  # reading a pipe would wait for ever
-        raise LabError(f"{path} is not a file that can be read")
+    return hashlib.sha256(image_bytes(path)).hexdigest()[:16]
+
+
+def image_bytes(path: Path) -> bytes:
+    """The content of an image file.
+
+    Raises:
+        LabError: it cannot be read, is no regular file (of a pipe one would wait without end), or is too large.
+    """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return read_bytes(path, LARGEST, links=True)
     except OSError as cause:
         raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
+
+
+def read_image(path: Path) -> Image.Image:
+    """The image in a file, in RGB.
+
+    Raises:
+        LabError: it cannot be read, or has too many pixels.
+    """
+    content = image_bytes(path)
+    try:
+        with catch_warnings():
+            simplefilter("ignore")  # of sizes, which are refused here, and of damaged notes of cameras
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+                if picture.width * picture.height > LARGEST_PIXELS:
+                    raise LabError(f"{path} has {picture.width} x {picture.height} pixels; make it smaller")
+                return picture.convert("RGB")
+    except LabError:
+        raise
+    except UnidentifiedImageError as cause:
+        raise LabError(f"cannot read the image {path}: it is none of type {', '.join(_FORMATS)}") from cause
+    except Exception as cause:  # Pillow's readers raise whatever damage leads to
+        raise LabError(f"cannot read the image {path}: {in_a_line(cause)}") from cause
 
 
 class Pictures:
@@ -141,13 +176,7 @@ class Pictures:
             raise LabError(f"the image of {name} is no longer in {FOLDER}/; put it back")
         if expected is not None and content_hash(path) != expected:
             raise LabError(f"{path} is not the image that was presented before as {name}; give the new one a new name")
-        try:
-            with Image.open(path) as picture:
-                if picture.width * picture.height > LARGEST_PIXELS:
-                    raise LabError(f"{path} has {picture.width} x {picture.height} pixels; make it smaller")
-                return self._placed(picture.convert("RGB"))
-        except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as cause:
-            raise LabError(f"cannot read the image {path}: {cause}") from cause
+        return self._placed(read_image(path))
 
 
 def png(picture: Picture) -> bytes:

@@ -24,6 +24,7 @@ from amb.errors import LabError, SpecError
 from amb.lab.blocks import presentations
 from amb.lab.experiment import Experiment
 from amb.lab.searches import stream
+from amb.lab.stimuli import read_image
 from amb.lab.toml import parse_settings, read_text, toml_text
 from amb.references.lookup import reference
 
@@ -180,10 +181,9 @@ class Subject:
         screen = self._screen
         left, top = (screen.width - screen.size) // 2, (screen.height - screen.size) // 2
         try:
-            with Image.open(path) as picture:
-                return picture.convert("RGB").crop((left, top, left + screen.size, top + screen.size))
-        except OSError as cause:
-            raise LabError(f"cannot read {path}: {cause}; `amb lab next` writes a block's files again") from cause
+            return read_image(path).crop((left, top, left + screen.size, top + screen.size))
+        except LabError as cause:
+            raise LabError(f"{cause}; `amb lab next` writes a block's files again") from cause
 
 
 HEADER = """\

@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 from commands import command
+from PIL import Image
 
 from amb.errors import LabError, SpecError
 from amb.lab import laboratory
+from amb.lab.blocks import presentations
 from amb.lab.experiment import template
 from amb.lab.journal import FILE, Closed, Responses, append, read_journal
 from amb.lab.laboratory import Laboratory, create
 from amb.lab.rehearsal import subject_of
+from amb.lab.stimuli import read_image
+from amb.lab.subject import read_subject
 
 from .conftest import finish, new_experiment, rows_for
 
@@ -186,6 +190,66 @@ def test_a_laboratory_takes_a_folder_as_text_with_the_home_expanded(
     monkeypatch.setenv("HOME", str(folder.parent))
     monkeypatch.setenv("USERPROFILE", str(folder.parent))
     assert Laboratory(f"~/{folder.name}").folder == folder
+
+
+NO_FILES = {
+    "a pipe": os.mkfifo if hasattr(os, "mkfifo") else Path.touch,
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a folder": Path.mkdir,
+    "a file of half a gigabyte": lambda path: path.write_bytes(b"") or os.truncate(path, 1 << 29),
+    "other bytes": lambda path: path.write_bytes(b"\xff\xfe\x00"),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices")
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES)
+def test_what_is_no_file_is_never_waited_for_nor_read_without_end(
+    folder: Path, make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    """In place of the settings, the subject, a table, a picture and a reference image."""
+    lab = new_experiment(folder, references=1)
+    block = lab.next_block()
+    assert block is not None
+    picture, table = sorted(block.folder.glob("*.png"))[0], block.folder / "presentations.csv"
+    image = next((folder / "references").iterdir())
+    readers: dict[Path, Callable[[], object]] = {
+        folder / "subject.toml": lambda: read_subject(folder / "subject.toml"),
+        picture: lambda: read_image(picture),
+        table: lambda: presentations(folder, block.number),
+        image: lambda: create(folder, text, [tmp_path / image.name]),
+        folder / "experiment.toml": lambda: create(folder, text),
+    }
+    text = (folder / "experiment.toml").read_text()
+    shutil.copy(image, tmp_path / image.name)
+    for path, read in readers.items():
+        content = path.read_bytes() if path.exists() else b""
+        path.unlink(missing_ok=True)
+        make(path)
+        with pytest.raises(LabError) as refused:
+            read()
+        assert "\n" not in str(refused.value)
+        if path in (picture, table) and not path.is_dir() and not path.is_fifo():
+            again = Laboratory(folder).next_block()
+            assert again is not None
+            assert again.restored == (path.name,)
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        path.write_bytes(content)
+
+
+def test_an_image_of_another_kind_than_its_name_says_runs_no_program(tmp_path: Path) -> None:
+    """Pillow hands PostScript to Ghostscript."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.eps")
+    (tmp_path / "image.eps").rename(tmp_path / "image.png")
+    with pytest.raises(LabError, match="cannot read the image"):
+        read_image(tmp_path / "image.png")
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_image_that_unfolds_is_refused_by_its_size(tmp_path: Path) -> None:
+    for side in (10_001, 14_000):
+        Image.new("1", (side, side)).save(tmp_path / "image.png")
+        with pytest.raises(LabError, match=f"{side} x {side} pixels|{side**2} pixels"):
+            read_image(tmp_path / "image.png")
 
 
 def flip(path: Path) -> None:
