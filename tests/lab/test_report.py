@@ -11,8 +11,9 @@ from accessibility import violations_of
 from amb.errors import LabError
 from amb.lab.laboratory import Laboratory
 from amb.lab.report import write_report
+from amb.lab.responses import Row
 
-from .conftest import finish, new_experiment
+from .conftest import finish, new_experiment, rows_for
 
 
 class Page(HTMLParser):
@@ -107,3 +108,17 @@ def test_names_and_settings_are_escaped(tmp_path: Path) -> None:
     text, page = page_of(lab)
     assert len(page.all("script")) == 1
     assert "&lt;script&gt;alert(1)&lt;" in text
+
+
+def test_a_neuron_without_any_valid_response_has_its_place(folder: Path) -> None:
+    """It has neither a best stimulus nor a best reference, and the other neuron has both."""
+    lab = new_experiment(folder, neurons=("loud", "silent"), references=1)
+    block = lab.next_block()
+    assert block is not None
+    rows = rows_for(lab, block)
+    lab.tell([Row(row.trial, row.neuron, row.value if row.neuron == "loud" else None) for row in rows], source="test")
+    page, _ = write_report(lab, folder / "report")
+    text = page.read_text(encoding="utf-8")
+    section = text[text.index('id="meis"') : text.index('id="drift"')]
+    assert section.count("<img") == 2
+    assert section.count("No response yet.") == 1
