@@ -100,6 +100,52 @@ def test_a_layer_that_answers_with_no_number_is_refused_by_name() -> None:
     flat.problem("toy", 0, layer="output").warm_up()  # NaN for a grey image alone: those queries fail
 
 
+class Spiking(torch.nn.Module):
+    """Neurons with a memory of their own behind a normalization, and a second layer."""
+
+    def __init__(self, variance: float = 1.0, decay: float = 0.5) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.conv, self.norm, self.neuron = torch.nn.Conv2d(3, 4, 5), torch.nn.BatchNorm2d(4), Neuron(decay)
+            self.head = torch.nn.Conv2d(4, 2, 3)
+        self.norm.running_var.fill_(variance)
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        """Rates of the second layer."""
+        return self.head(self.neuron(self.norm(self.conv(x))))
+
+
+class Neuron(torch.nn.Module):
+    """Fires above 0.1."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self.decay, self.v = decay, torch.zeros(1)
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        """Spikes."""
+        self.v = self.v * self.decay + x
+        return (self.v > 0.1).float()
+
+
+@pytest.mark.parametrize(
+    ("network", "bad", "whole"),
+    [
+        (Spiking(variance=float("nan")), "norm", ["conv"]),
+        (Spiking(variance=-1.0), "norm", ["conv"]),
+        (Spiking(decay=float("nan")), "neuron", ["conv", "norm"]),
+    ],
+)
+def test_silence_for_want_of_numbers_is_refused(network: Spiking, bad: str, whole: list[str]) -> None:
+    """A potential that is NaN reaches no threshold: the neurons never fired, and all behind them had finite values."""
+    target = amb.target(network.eval(), name="net", frames=3)
+    assert [*target.layers] == whole
+    with pytest.raises(SpecError, match=f"layer head of net cannot be measured: {bad} gives or holds NaN or infinity"):
+        target.problem("toy", 0, layer="head")
+    assert {"head", "neuron"} <= dict(amb.target(Spiking().eval(), name="net", frames=3).layers).keys()
+
+
 def test_a_mean_of_finite_responses_is_finite() -> None:
     """The sum of a large map exceeds float32, its mean does not."""
     problem = amb.target(Net(lambda x: x * 1e38), name="net").problem("toy", 0, layer="output")

@@ -21,12 +21,14 @@ from amb_problems.targets.plain import neurons
 from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size
 from amb_problems.targets.plain.copies import Pool, Reset
 from amb_problems.targets.plain.fingerprint import identity
+from amb_problems.targets.plain.numbers import without_numbers
 from amb_problems.targets.plain.outside import Outside
 from amb_problems.targets.plain.passes import Plan, means
 from amb_problems.targets.plain.randomness import generators, kept, seeded
 from amb_problems.targets.plain.responses import Responses, Source, fails
 from amb_problems.targets.plain.rest import blank, equal, memory, tensors_in, weights, weights_changed
 from amb_problems.targets.plain.survey import Choices, Survey, survey
+from amb_problems.targets.plain.trace import ROOT
 from amb_problems.threads import one_thread_each
 
 
@@ -109,6 +111,7 @@ class _Examination:
             if self.draws:
                 self.plan.identity = network
             found = self._survey()
+            self._refuse_without_numbers(found)
         responses = Responses(self.source, found, self.plan, identity=network)
         self._verify(responses)
         with self.plan.mode():
@@ -214,6 +217,27 @@ class _Examination:
             raise fails(self.request.shape, error) from error
         _check_names(found, self.request.choices, self.owner)
         return found
+
+    def _refuse_without_numbers(self, found: Survey) -> None:
+        """Layers at and behind one that has no numbers for any image: neurons with such a potential are silent."""
+        passes = 1 if self.request.multistep else self.request.frames or 1
+        with self.source.pool.borrowed() as copy:
+            shown = []
+            for images in (self.source.probes("grey", 1), *self.source.probes("random", 2).split(1)):
+                x = self.plan.input(self.source.prepare(images))
+                with self._seeds(images):
+                    shown.append(without_numbers(copy.rest(), x, passes))
+        order = list(shown[0])
+        bad = next((name for name in order if all(each.get(name) for each in shown)), None)
+        if bad is None:
+            return
+        for name, layer in list(found.layers.items()):
+            if layer.module in order[order.index(bad) :]:
+                del found.layers[name]
+                found.refused[name] = (
+                    f"{bad or ROOT} gives or holds NaN or infinity for every image tried, and what follows it is no "
+                    "response"
+                )
 
     def _carried(self, found: Survey) -> list[str]:
         """Submodules whose memory is another when an image is shown again without rest; "" if only answers differ."""
