@@ -1,6 +1,7 @@
 """Your own objective function as a problem."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -80,8 +81,11 @@ def _box(bounds: Bounds | ArrayLike) -> FloatArray:
 
 
 def _name(function: object) -> str:
-    inner = getattr(function, "func", function)  # of a functools.partial
-    name = str(getattr(inner, "__name__", type(inner).__name__)).strip("_<>")
+    inner = function.func if isinstance(function, partial) else function
+    try:
+        name = str(getattr(inner, "__name__", type(inner).__name__)).strip("_<>")
+    except Exception:  # of an object's own code
+        name = type(inner).__name__
     return name if name != "lambda" else "objective"
 
 

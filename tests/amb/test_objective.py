@@ -125,3 +125,20 @@ def test_a_changed_function_makes_new_runs() -> None:
     }
     assert len(prints) == 7
     assert amb.objective(bump, BOX).fingerprint == amb.objective(bump, BOX).fingerprint
+
+
+class Unfriendly:
+    """Raises for every attribute that it lacks."""
+
+    def __call__(self, point: np.ndarray) -> float:
+        return bump(point)
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"there is no {name}")
+
+
+def test_an_object_that_raises_when_looked_at_is_refused_in_a_line() -> None:
+    """Whether it has changed cannot be told, unless its user says so."""
+    with pytest.raises(SpecError, match=r"there is no .*give a version"):
+        amb.objective(Unfriendly(), BOX)
+    assert amb.objective(Unfriendly(), BOX, version="1").id.startswith("Unfriendly")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import amb
 from amb.catalogue.plugins import load_file
+from amb.catalogue.problems import family as find_family
 from amb.errors import DataError, PluginError, SpecError
 from amb_problems.targets.plain.imagenet import ImageNetTarget
 from amb_problems.targets.plain.imagenet_layers import LAYERS
@@ -335,7 +336,7 @@ def test_imagenet_networks_see_enlarged_images(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_missing_torchvision_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed, built for another torch, or without a network: one line that says how to fix it."""
-    family = amb.catalogue.problems.family("cifar10-sngan/imagenet-alexnet")
+    family = find_family("cifar10-sngan/imagenet-alexnet")
     assert family.layers()["features.0"] == 64, "listing needs no torchvision"
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(PluginError, match=r"pip install 'amb\[imagenet\]'"):
