@@ -12,6 +12,7 @@ except ImportError:  # Windows, where nothing keeps two processes on one study a
     fcntl = None  # type: ignore[assignment]
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe of a lock's name would never open
 
 
 class Claim:
@@ -167,7 +168,7 @@ def _is_free(path: Path, flags: int = 0, *, shared: bool) -> bool | None:
     if fcntl is None:
         return None
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | _NO_WAIT | flags)
     except OSError:
         return None
     try:

@@ -123,3 +123,12 @@ def test_a_merge_into_a_new_folder_that_was_killed_can_be_repeated(tmp_path: Pat
     merge(tmp_path / "all", [tmp_path / "one"])
     assert len(list(Study(tmp_path / "all").records())) == len(PLANS)
     assert Study(tmp_path / "all").manifest == Study(tmp_path / "one").manifest
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("place", [".manifest.lock", f"journal/{PLANS[0].run_id}.lock"])
+def test_a_pipe_in_place_of_a_lock_keeps_no_doctor_waiting(tmp_path: Path, place: str) -> None:
+    study = Study(tmp_path / "st")
+    os.mkfifo(study.folder / place)
+    script = "import sys; from amb.study import health, study; health.examine(study.Study(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", script, str(study.folder)], timeout=60, check=True)
