@@ -35,7 +35,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_set(folder: Path, name: str, column: str, mode: str, image_format: str) -> dict[str, np.ndarray]:
     """A tiny set in the public hubs' layout; answers the images as arrays."""
     rng = np.random.default_rng(7)
-    shape = (5, 8, 8, 3) if mode == "RGB" else (5, 8, 8)
+    shape = (5, 32, 32, 3) if mode == "RGB" else (5, 28, 28)
     (folder / name).mkdir(parents=True)
     written = {}
     for split in ("train", "test"):
@@ -68,7 +68,7 @@ def test_the_source_tells_of_the_jpeg_encoding(tmp_path: Path) -> None:
     write_set(tmp_path, "cifar10", "img", "RGB", "JPEG")
     loaded = data.load("cifar10", tmp_path)
     assert "JPEG" in loaded.source
-    assert loaded.train_images.shape == (5, 8, 8, 3)
+    assert loaded.train_images.shape == (5, 32, 32, 3)
     assert loaded.classes[0] == "airplane"
     assert loaded.classes[9] == "truck"
 
@@ -113,6 +113,51 @@ def test_the_data_folder_is_left_alone(tmp_path: Path) -> None:
 def test_missing_files_without_a_network_say_what_is_expected(tmp_path: Path) -> None:
     """The error names the files and their columns."""
     with pytest.raises(DataError, match=r"cifar10/train\.parquet.*`img`.*`label`.*no network"):
+        data.load("cifar10", tmp_path)
+
+
+def encoded(mode: str, size: tuple[int, int], image_format: str = "PNG") -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, size).save(stream, image_format)
+    return stream.getvalue()
+
+
+GOOD = encoded("RGB", (32, 32))
+WRONG: dict[str, tuple[list, list, str]] = {
+    "another size": ([encoded("RGB", (31, 33))], [1], "31 x 33 pixels"),
+    "grey": ([encoded("L", (32, 32))], [1], r"uint8 \[32, 32\]"),
+    "transparent": ([encoded("RGBA", (32, 32))], [1], r"uint8 \[32, 32, 4\]"),
+    "unfolding": ([encoded("1", (20_000, 20_000))], [1], "too large"),
+    "of another kind": ([encoded("RGB", (32, 32), "EPS")], [1], "neither PNG nor JPEG"),
+    "none": ([None], [1], "an image is missing"),
+    "junk": ([b"junk"], [1], "damaged"),
+    "no rows": ([], [], "no rows"),
+    "labels below": ([GOOD], [-1], "labels are -1 to -1"),
+    "labels beyond": ([GOOD, GOOD], [0, 10], "labels are 0 to 10, there are 10 classes"),
+    "labels missing": ([GOOD], [None], "a label is missing"),
+    "labels with a point": ([GOOD], [0.5], "labels are of type double"),
+}
+
+
+@pytest.mark.parametrize(("images", "labels", "says"), WRONG.values(), ids=WRONG)
+def test_what_nothing_can_be_trained_on_is_refused_in_a_line(
+    tmp_path: Path, images: list, labels: list, says: str
+) -> None:
+    (tmp_path / "cifar10").mkdir()
+    kind = pa.int64() if labels != [0.5] else pa.float64()
+    column = pa.array([{"bytes": image, "path": None} for image in images], pa.struct({"bytes": pa.binary()}))
+    for half in ("train", "test"):
+        pq.write_table(pa.table({"img": column, "label": pa.array(labels, kind)}), tmp_path / f"cifar10/{half}.parquet")
+    with pytest.raises(DataError, match=says) as refused:
+        data.load("cifar10", tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_images_that_are_not_in_a_struct_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cifar10").mkdir()
+    for half in ("train", "test"):
+        pq.write_table(pa.table({"img": [GOOD], "label": [1]}), tmp_path / f"cifar10/{half}.parquet")
+    with pytest.raises(DataError, match="its column img holds binary"):
         data.load("cifar10", tmp_path)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,6 +21,9 @@ from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, open_file, refuse_unreadable
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
+
+if TYPE_CHECKING:
+    import pyarrow
 
 LARGEST = 16384 * MEBIBYTE
 
@@ -46,6 +49,7 @@ CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Names of the classes, in the order of the labels."""
 
 _IMAGE_COLUMN = MappingProxyType({"cifar10": "img", "mnist": "image"})
+_SHAPE: Mapping[str, tuple[int, ...]] = MappingProxyType({"cifar10": (32, 32, 3), "mnist": (28, 28)})
 _PARQUET_SOURCE = MappingProxyType(
     {
         "cifar10": "CIFAR-10 (Krizhevsky 2009), re-encoded as JPEG, slightly lossy (Parquet)",
@@ -129,25 +133,66 @@ def _save(path: Path, arrays: Arrays) -> None:
 
 
 def _read_parquet(name: str, files: list[Path]) -> Arrays:
-    train, test = (_read_half(file, _IMAGE_COLUMN[name]) for file in files)
+    train, test = (_read_half(file, name) for file in files)
     return *train, *test
 
 
-def _read_half(file: Path, column: str) -> tuple[UInt8Array, IntArray]:
+def _read_half(file: Path, name: str) -> tuple[UInt8Array, IntArray]:
     import pyarrow
     import pyarrow.parquet
-    from PIL import Image
 
+    column, shape = _IMAGE_COLUMN[name], _SHAPE[name]
     try:
         with open_file(file, LARGEST, links=True) as opened:
             table = pyarrow.parquet.read_table(opened, columns=[column, "label"])
+        kind = table.schema.field(column).type
+        if not pyarrow.types.is_struct(kind) or kind.get_field_index("bytes") < 0 or not len(table):
+            raise ValueError(f"its column {column} holds {kind}" if len(table) else "it has no rows")
         encoded = table.column(column).combine_chunks().field("bytes").to_pylist()
-        images = np.stack([np.asarray(Image.open(io.BytesIO(image))) for image in encoded])
-        labels = table.column("label").to_numpy().astype(np.int64)
+        images = np.stack([_decoded(image, shape) for image in encoded])
+        labels = _labels(table.column("label"), len(CLASSES[name]))
     except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
         refuse_unreadable(file, error)
         raise DataError(
-            f"{file} cannot be read ({error}); expected columns `{column}`: struct<bytes, path> "
-            "with encoded images of one size, and `label`: int64"
+            f"{file} cannot be read ({error}); expected columns `{column}`: struct<bytes, path> with encoded images of "
+            f"{' x '.join(map(str, shape))}, and `label`: int64, the number of a class"
         ) from error
     return images.reshape(*images.shape[:3], -1), labels
+
+
+def _decoded(content: object, shape: tuple[int, ...]) -> UInt8Array:
+    """An encoded image's pixels; of one that declares another size, none are decoded.
+
+    Raises:
+        ValueError: it is no image, or one of another shape.
+    """
+    from PIL import Image
+
+    if not isinstance(content, bytes):
+        raise ValueError("an image is missing")
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
+            if image.size != (shape[1], shape[0]):
+                raise ValueError(f"an image has {image.width} x {image.height} pixels")
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as cause:
+        raise ValueError("an image is damaged, too large, or neither PNG nor JPEG") from cause
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise ValueError(f"an image holds {pixels.dtype} {list(pixels.shape)}")
+    return pixels
+
+
+def _labels(column: "pyarrow.ChunkedArray", classes: int) -> IntArray:
+    """Labels, of which every one is the number of a class.
+
+    Raises:
+        ValueError: one is not.
+    """
+    import pyarrow
+
+    if not pyarrow.types.is_integer(column.type) or column.null_count:
+        raise ValueError("a label is missing" if column.null_count else f"its labels are of type {column.type}")
+    labels: IntArray = column.to_numpy().astype(np.int64)
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"its labels are {labels.min()} to {labels.max()}, there are {classes} classes")
+    return labels
