@@ -9,13 +9,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from amb.contracts.problem import Problem
+from amb.contracts.problem import FunctionProblem, Problem
 from amb.errors import PluginError
 from amb.interruption import from_user
 
 AGAIN, TOGETHER = 1e-4, 0.05
 """Shares of the largest response by which rounding may change it: in the same batch, and in another, where it also
 moves a few spikes."""
+OF_FUNCTION = 1e-5
+"""The same of a plain function, which may compute in float32."""
 
 NOT_A_FUNCTION = (
     "a value must depend on its own {what} alone: seed random numbers from it, and keep the rows of a batch apart "
@@ -24,7 +26,7 @@ NOT_A_FUNCTION = (
 ROWS = 3
 """Candidates that are tried of a problem: two may happen to have one value."""
 _OWN = ("amb.", "amb_problems.")
-"""Problems of these packages are verified by their tests, and networks and functions in them where they are made."""
+"""Problems of these packages are verified by their tests, and networks in them where they are made."""
 
 
 def tried(make_problem: Callable[[str], Problem]) -> Callable[[str], Problem]:
@@ -45,14 +47,17 @@ def tried(make_problem: Callable[[str], Problem]) -> Callable[[str], Problem]:
 def verify_problem(problem: Problem) -> None:
     """Show a problem some candidates alone, again, together and in the other order.
 
+    A plain function, whose queries may be dear, is shown three together, and then one of them again.
+
     Args:
-        problem: nothing is tried if its class is one of this package. What it raises here it will raise in a run, which
-            then tells about it.
+        problem: nothing is tried if its class is another one of this package. What it raises here it will raise in a
+            run, which then tells about it.
 
     Raises:
         PluginError: a candidate's values differ.
     """
-    if type(problem).__module__.startswith(_OWN):
+    plain = isinstance(problem, FunctionProblem)
+    if type(problem).__module__.startswith(_OWN) and not plain:
         return
     candidates = problem.space.sample_prior(ROWS, np.random.default_rng(0))
 
@@ -61,11 +66,7 @@ def verify_problem(problem: Problem) -> None:
         return np.concatenate(type(problem).evaluate_together(problems, shown).checked(problems, shown).clean)
 
     try:
-        found = difference(lambda *rows: values(list(rows)), rows=ROWS)
-        if found is None:
-            joint, apart = values(list(range(ROWS))), values(*([row] for row in range(ROWS)))
-            size = float(np.abs(joint[np.isfinite(joint)]).max(initial=0.0))
-            found = "next to another batch" if _differ(joint, apart, TOGETHER * size) else None
+        found = _of_function(values) if plain else _of_problem(values)
     except BaseException as cause:
         if from_user(cause):
             raise
@@ -75,6 +76,20 @@ def verify_problem(problem: Problem) -> None:
             f"{problem.id} gives a candidate another value {found}; a value must depend on its own candidate alone: "
             "seed random numbers from it, and keep the rows of a batch apart (noisy responses: set the problem's noise)"
         )
+
+
+def _of_problem(values: Callable[..., NDArray[np.float64]]) -> str | None:
+    found = difference(lambda *rows: values(list(rows)), rows=ROWS)
+    if found is not None:
+        return found
+    joint, apart = values(list(range(ROWS))), values(*([row] for row in range(ROWS)))
+    return "next to another batch" if _differ(joint, apart, TOGETHER * _largest(joint)) else None
+
+
+def _of_function(values: Callable[..., NDArray[np.float64]]) -> str | None:
+    joint, again = values(list(range(ROWS))), values([0])
+    failed = np.isnan(again[0]) or np.isnan(joint[0])
+    return None if failed or not _differ(joint[:1], again, OF_FUNCTION * _largest(joint)) else "when it is shown again"
 
 
 def difference(
@@ -93,7 +108,7 @@ def difference(
     """
     alone = np.concatenate([answer(row) for row in range(rows)])
     joint = answer(*range(rows))
-    largest = float(np.abs(joint[np.isfinite(joint)]).max(initial=0.0))
+    largest = _largest(joint)
     again = AGAIN * largest if again is None else again
     together = TOGETHER * largest if together is None else together
     if _differ(alone[:1], answer(0), again):
@@ -103,6 +118,10 @@ def difference(
     if _differ(alone[::-1], answer(*reversed(range(rows))), together):
         return "at another place in a batch"
     return None
+
+
+def _largest(values: NDArray[np.float64]) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def _differ(one: NDArray[np.float64], other: NDArray[np.float64], rounding: float) -> bool:

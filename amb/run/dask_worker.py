@@ -5,6 +5,7 @@ from dataclasses import astuple
 from functools import cache
 from time import monotonic
 
+from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
 from amb.run.execute import execute
 from amb.run.limits import Limits
@@ -91,4 +92,6 @@ def _problem(spec: str, device: str) -> Problem:
     """A problem; its networks stay in the worker's memory from one group to the next."""
     from amb.catalogue.problems import problem
 
-    return problem(spec, device=device)
+    made = problem(spec, device=device)
+    verify_problem(made)
+    return made

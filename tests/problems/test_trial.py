@@ -160,3 +160,34 @@ def test_problems_that_keep_the_contract_run(tmp_path) -> None:  # type: ignore[
     raised = amb.compare("random", Bowl(lambda v: 1 / 0), budget=10, seeds=1, study=tmp_path / "raising")
     record, _ = raised.load((Bowl.id, "random", 0))
     assert "ZeroDivisionError" in record.reason
+
+
+@pytest.mark.parametrize(
+    ("function", "vectorized"),
+    [
+        (lambda x: x.sum() + _random.random(), False),
+        (lambda x, calls=[]: calls.append(x) or x.sum() - 0.01 * len(calls), False),
+        (lambda points: points.sum(1) - points.mean(), True),
+    ],
+    ids=["random", "counts its calls", "mean of the batch"],
+)
+def test_functions_are_tried_before_their_first_run(function, vectorized: bool, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """They were taken, and the best value of a run was the luckiest draw, or that of its latest query."""
+    problem = amb.objective(function, [(0, 1)] * 2, vectorized=vectorized, name="own", version="1")
+    result = amb.compare("random", problem, budget=10, seeds=1, study=tmp_path)
+    record, _ = result.load(("own", "random", 0))
+    assert (record.status, record.queries) == ("skip", 0)
+    assert "own gives a candidate another value when it is shown again" in record.reason
+
+
+def test_a_function_is_tried_with_four_calls_and_only_where_something_runs(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """A query may be dear."""
+    calls = []
+
+    def own(x: np.ndarray) -> float:
+        calls.append(x)
+        return float(x.sum())
+
+    for _ in range(2):
+        amb.compare("random", amb.objective(own, [(0, 1)] * 2, version="1"), budget=10, seeds=2, study=tmp_path)
+    assert len(calls) == 4 + 2 * 10
