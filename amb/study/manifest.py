@@ -72,9 +72,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         for name in ("solvers", "problems", "budget", "seeds"):
             if not getattr(self, name):
                 raise StudyError(f"{folder}/manifest.json does not say which {name} were asked for")
-        for name in ("solvers", "problems"):
-            if not all(text.strip() for text in getattr(self, name)):
-                raise StudyError(f"{folder}/manifest.json is damaged: one of the {name} asked for has no name")
+        if not all(name.strip() for name in self.problems):
+            raise StudyError(f"{folder}/manifest.json is damaged: one of the problems asked for has no name")
         return self
 
 

@@ -235,7 +235,7 @@ class StrictAboutWarnings(Solver):
 def test_a_pipe_among_the_reference_images_is_refused(tmp_path: Path) -> None:
     """Reading it would wait for ever."""
     os.mkfifo(tmp_path / "one.png")
-    with pytest.raises(LabError, match="is not a file"):
+    with pytest.raises(LabError, match="it is not a regular file"):
         content_hash(tmp_path / "one.png")
 
 
