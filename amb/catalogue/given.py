@@ -5,7 +5,7 @@ name or ``module:Class``, with its options; of a problem its id. Another process
 can import or look up the same.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,6 +30,10 @@ solver object, which stands for its class and its options: every run gets a fres
 
 ProblemLike = str | Problem | type[Problem] | Family | type[Family] | Suite | Callable[..., float]
 """A suite, id, glob or range; a problem; a family, for all its problems; a suite object; a function of a point."""
+
+
+MOST_ITEMS = 1_000_000
+"""Solvers or problems that are taken from one iterable: more than a study has runs."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def name_solvers(given: SolverLike | Sequence[SolverLike]) -> tuple[list[str], d
     """
     names: list[str] = []
     objects: dict[str, SolverSpec] = {}
-    for item in _items(given):
+    for item in _items(given, "solvers"):
         if isinstance(item, str):
             names += split_specs(item)
             continue
@@ -105,10 +109,9 @@ def name_problems(
     """
     names: list[str] = []
     objects: dict[str, Problem] = {}
-    items = _items(given)
-    if bounds is not None and not any(map(_is_function, items)):
-        raise SpecError(f"bounds belong to a function of a point, and none of {given!r:.80} is one")
-    for item in items:
+    functions = False
+    for item in _items(given, "problems"):
+        functions = functions or _is_function(item)
         if isinstance(item, str):
             names += split_specs(item)
             continue
@@ -120,6 +123,8 @@ def name_problems(
             if twin.fingerprint != problem.fingerprint or _differ(twin, problem):
                 raise SpecError(f"two problems are called {problem.id}; give one of them, or its target, another name")
             names.append(problem.id)
+    if bounds is not None and not functions:
+        raise SpecError(f"bounds belong to a function of a point, and none of {given!r:.80} is one")
     return names, objects
 
 
@@ -135,10 +140,19 @@ def _differ(one: Problem, other: Problem) -> bool:
         return True
 
 
-def _items(given: object) -> list[object]:
-    """The items of a list or another iterable; a text, an object of `amb` and a function are one item in any case."""
+def _items(given: object, what: str) -> Iterator[object]:
+    """The items of a list or another iterable; a text, an object of `amb` and a function are one item in any case.
+
+    One by one, so that the first that is nothing of the kind ends it: an iterable may be as long as it likes.
+
+    Raises:
+        SpecError: there are too many.
+    """
     single = isinstance(given, str | bytes | Solver | Problem | Family | Suite | Target | Generator) or callable(given)
-    return list(given) if isinstance(given, Iterable) and not single else [given]
+    for number, item in enumerate(given if isinstance(given, Iterable) and not single else [given]):
+        if number >= MOST_ITEMS:
+            raise SpecError(f"more than {MOST_ITEMS:,} {what}; ask for fewer")
+        yield item
 
 
 def _solver_spec(item: object) -> SolverSpec:

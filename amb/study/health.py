@@ -154,6 +154,7 @@ def repair(study: Study, findings: list[Finding]) -> int:
     Raises:
         StudyError: the folder cannot be written.
     """
+    study.make_folders()  # of one that was opened to be read; claims are files in one of them
     done = 0
     gone: set[Path] = set()
     for finding in findings:

@@ -269,7 +269,7 @@ AnyStudy = Study | PublishedStudy
 
 
 def open_study(folder: str | Path) -> AnyStudy:
-    """An existing study, to be read: a folder of runs, or a published one.
+    """An existing study, to be read: a folder of runs, or a published one; nothing is created.
 
     Raises:
         StudyError: there is no study in the folder.
@@ -279,4 +279,4 @@ def open_study(folder: str | Path) -> AnyStudy:
         return PublishedStudy(place)
     if not (place / "manifest.json").is_file():
         raise StudyError(f"{folder} is not a study (it has no manifest.json); `amb compare --study {folder}` makes one")
-    return Study(place)
+    return Study(place, create=False)

@@ -37,10 +37,15 @@ _WRITTEN_ANEW = (
 
 
 class Study(Reloaded):
-    """Opens a study folder, and creates it if it does not exist.
+    """Opens a study folder, and creates it if it does not exist, unless it is only read.
 
     Layout: ``manifest.json``, ``runs/<run id>.parquet``, ``journal/<run id>.journal``, ``log.jsonl``, ``report/``, and
     ``damaged/`` for files that cannot be used.
+
+    Args:
+        folder: where it is.
+        create: make the folders that are missing; without it, opening changes nothing, so that a study on a disk that
+            cannot be written, or in somebody else's care, can be read.
 
     Attributes:
         folder: where it is.
@@ -50,7 +55,7 @@ class Study(Reloaded):
         StudyError: the folder cannot be created or written, is not a study, is a published one, or has a later schema.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, create: bool = True) -> None:
         self.folder = user_path(folder)
         if (self.folder / PUBLISHED_RUNS).is_file():  # whoever reads it would never see runs that were added
             raise StudyError(
@@ -59,12 +64,21 @@ class Study(Reloaded):
             )
         self.log = StudyLog(self.folder / "log.jsonl")
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
-        for name in FOLDERS[:3]:
-            self._make_folder(name)
+        if create:
+            self.make_folders()
         self._stay_inside()
 
     def __repr__(self) -> str:
         return f"<study {self.folder}>"
+
+    def make_folders(self) -> None:
+        """Make the folders that a study consists of, where they are missing, as whoever writes into it needs them.
+
+        Raises:
+            StudyError: one cannot be made.
+        """
+        for name in FOLDERS[:3]:
+            self._make_folder(name)
 
     @property
     def manifest(self) -> Manifest:

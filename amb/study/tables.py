@@ -1,7 +1,7 @@
 """Parquet files: written whole, and read after columns and sizes in the footer, which may be foreign, are checked."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +15,8 @@ from amb.study.untrusted import MEBIBYTE, open_file
 # Limits of a footer: its longest string (a traceback, a record) and its longest list (columns, row groups).
 LONGEST_STRING = 64 * MEBIBYTE
 LONGEST_LIST = 1_000_000
+# Rows that are read at once of a table that is read so.
+MOST_AT_ONCE = 1024
 # Bytes of a number as Parquet counts it; numbers of 16 bits are stored as 32.
 WIDTHS = {"DOUBLE": 8, "INT64": 8, "INT96": 12, "FLOAT": 4, "INT32": 4, "BOOLEAN": 1}
 TEXT, FIXED_TEXT = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
@@ -101,6 +103,46 @@ def _read(
         return file.read(use_threads=False)  # threads cost more than they save on thousands of small files
 
 
+def read_rows(
+    path: Path,
+    *,
+    largest: int,
+    most: int,
+    decoded: int,
+    expected: Callable[[pa.Schema], pa.Schema],
+    columns: Sequence[str],
+) -> tuple[int, Iterator[pa.RecordBatch]]:
+    """The number of rows of a table, and its rows, a few at a time: of bytes within structs, which come as they are.
+
+    A dictionary page of a few bytes can stand for the same megabyte in every row, so as many rows are read at once as
+    fit into `decoded` even then.
+
+    Args:
+        path, largest, most, expected: see `read_table`.
+        decoded: bytes that the pages of a column may take in one group of rows, and the rows that are read at once.
+        columns: those to read, by their paths in the file.
+
+    Raises:
+        UnfitError, OSError, ValueError, pyarrow.ArrowException: as `read_table`; some of them when the rows are read.
+    """
+    limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
+    with open_file(path, largest) as source, pq.ParquetFile(source, **limits) as file:
+        if not file.schema_arrow.equals(expected(file.schema_arrow)):
+            raise ValueError("its columns are not those of such a file")
+        groups = _check_rows(file, most)
+        pages = [group.column(i).total_uncompressed_size for group in groups for i in range(group.num_columns)]
+        if pages and not 0 < min(pages) <= max(pages) <= decoded:
+            raise ValueError(_too_large(max(pages), decoded))
+        at_once = min(decoded // max(pages, default=1), MOST_AT_ONCE)
+        number = file.metadata.num_rows
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        with open_file(path, largest) as source, pq.ParquetFile(source, **limits) as file:
+            yield from file.iter_batches(at_once, columns=list(columns), use_threads=False)
+
+    return number, rows()
+
+
 def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[Any]]:
     """The columns of a table of any schema, as lists of Python's own values.
 
@@ -142,16 +184,7 @@ def _check_sizes(file: pq.ParquetFile, most: int, decoded: int) -> None:
         ValueError, pyarrow.ArrowException: it declares more than it may, or contradicts itself.
     """
     metadata = file.metadata
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    if sum(group.num_rows for group in groups) != metadata.num_rows or metadata.num_rows > most:
-        raise ValueError(f"it declares {metadata.num_rows:,} rows; the limit is {most:,}")
-    unpacked = sum(group.total_byte_size for group in groups)
-    if not 0 <= unpacked <= decoded:
-        raise ValueError(_too_large(unpacked, decoded))
-    # Decodes block by block and keeps nothing. This comes first, since pyarrow 26 aborts the process if it is asked
-    # for the metadata of a column chunk that makes no sense.
-    if file.scan_contents() != metadata.num_rows:
-        raise ValueError("its columns do not hold as many rows as it declares")
+    groups = _check_rows(file, most, decoded)
     needed = 0
     for i in range(metadata.num_columns):
         chunks = [group.column(i) for group in groups]
@@ -165,6 +198,26 @@ def _check_sizes(file: pq.ParquetFile, most: int, decoded: int) -> None:
             needed += declared * (file.schema.column(i).length if kind == FIXED_TEXT else WIDTHS[kind])
     if not 0 <= needed <= decoded:
         raise ValueError(_too_large(needed, decoded))
+
+
+def _check_rows(file: pq.ParquetFile, most: int, decoded: int | None = None) -> list[pq.RowGroupMetaData]:
+    """The groups of rows of a table, once its rows and, if that is limited, its pages are those that it declares.
+
+    Raises:
+        ValueError, pyarrow.ArrowException: it declares more than it may, or contradicts itself.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) != metadata.num_rows or metadata.num_rows > most:
+        raise ValueError(f"it declares {metadata.num_rows:,} rows; the limit is {most:,}")
+    unpacked = sum(group.total_byte_size for group in groups)
+    if decoded is not None and not 0 <= unpacked <= decoded:
+        raise ValueError(_too_large(unpacked, decoded))
+    # Decodes block by block and keeps nothing. This comes first, since pyarrow 26 aborts the process if it is asked
+    # for the metadata of a column chunk that makes no sense.
+    if file.scan_contents() != metadata.num_rows:
+        raise ValueError("its columns do not hold as many rows as it declares")
+    return groups
 
 
 def _with_texts(schema: pa.Schema, texts: Sequence[str]) -> pa.Schema:

@@ -3,6 +3,7 @@
 import dataclasses
 from functools import partial
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -380,3 +381,13 @@ def test_runs_of_another_version_than_the_manifest_states_are_not_said_to_be_com
     assert set(again.runs["solver"]) == {"one-plus-lambda"}
     (note,) = [warning for warning in again.warnings if "random" in warning and "77" in warning]
     assert "its stored runs are of version 1: they are left out" in note
+
+
+@pytest.mark.parametrize(
+    "problems", [range(10**12), repeat("toy/snn-cnn/sn1/3")], ids=["none is a problem", "one without end"]
+)
+def test_an_iterable_of_any_length_is_refused_in_a_line(problems: object) -> None:
+    with pytest.raises(SpecError, match=r"expected a problem's name|more than 1,000,000 problems; ask for fewer"):
+        amb.compare("random", problems, budget=5, progress=False)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=r"expected a solver's name|more than 1,000,000 solvers; ask for fewer"):
+        amb.compare(problems, "toy/snn-cnn/sn1/3", budget=5, progress=False)  # type: ignore[arg-type]

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amb.errors import StudyError
-from amb.study.health import examine
+from amb.study.health import examine, repair, study_status
 from amb.study.journal import Journal, read_journal
 from amb.study.manifest import Settings
+from amb.study.published import open_study
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.study import Study
 
@@ -71,7 +72,7 @@ def test_a_journal_torn_anywhere_keeps_its_whole_batches(sizes: list[int], data:
 
 
 def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
-    trace = trace_of([2])
+    trace = trace_of([4, 6])
     with Journal(tmp_path / "j.journal", 3) as journal:
         journal.append(trace.candidates, trace.values, trace.clean)
         back = read_journal(tmp_path / "j.journal")
@@ -199,3 +200,25 @@ def test_a_journal_of_another_run_is_set_aside_not_believed(tmp_path: Path) -> N
     assert [finding.repair for finding in examine(study) if finding.path == named] == ["set aside"]
     assert study.unfinished(PLAN) is None
     assert [path.name for path in (tmp_path / "damaged").iterdir()] == [named.name]
+
+
+def test_a_study_that_is_read_stays_as_it_is(tmp_path: Path) -> None:
+    """A copy may lack the folders that were empty, and lie where nothing can be written."""
+    trace = trace_of([4, 6])
+    written = Study(tmp_path)
+    written.save(record_of(trace), trace)
+    written.describe([PLAN], Settings())
+    for name in ("journal", "report"):
+        (tmp_path / name).rmdir()
+    before = sorted(tmp_path.rglob("*"))
+    study = open_study(tmp_path)
+    assert isinstance(study, Study)
+    assert study_status(study).finished == 1
+    assert examine(study) == []
+    assert [record.plan for record, _ in study.records()] == [PLAN]
+    assert sorted(tmp_path.rglob("*")) == before
+
+    run = study.run_file(PLAN.run_id)
+    run.write_bytes(run.read_bytes()[:-9])
+    assert repair(study, examine(study)) == 1
+    assert (tmp_path / "damaged" / run.name).is_file()

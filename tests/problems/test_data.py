@@ -4,6 +4,8 @@ import gzip
 import io
 import os
 import struct
+import subprocess
+import sys
 import tarfile
 import urllib.error
 import urllib.request
@@ -151,6 +153,69 @@ def test_what_nothing_can_be_trained_on_is_refused_in_a_line(
     with pytest.raises(DataError, match=says) as refused:
         data.load("cifar10", tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def memory_and_answer(images: list[bytes], folder: Path) -> tuple[int, str]:
+    """The megabytes that a fresh process needs to read a set of these images, and what it says."""
+    (folder / "cifar10").mkdir()
+    kind = pa.struct({"bytes": pa.binary()})
+    column = pa.array([{"bytes": image} for image in images], kind)
+    for half in ("train", "test"):
+        table = pa.table({"img": column, "label": pa.array([1] * len(images), pa.int64())})
+        pq.write_table(table, folder / f"cifar10/{half}.parquet", compression="zstd")
+    code = (
+        "import resource, sys; from pathlib import Path; from amb_problems.data import image_sets as data\n"
+        "import amb.study.tables; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: print(len(data.load('cifar10', Path(sys.argv[1])).train_images))\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    said, memory = done.stdout.rsplit("\n", 2)[:2]
+    return int(memory), said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts kilobytes on Linux only")
+def test_a_few_bytes_do_not_unfold_to_gigabytes(tmp_path: Path) -> None:
+    """10,000 times one image of 80 kB are a few kB in the file, and were 800 MB in memory, several times."""
+    memory, said = memory_and_answer([GOOD + bytes(80_000)] * 10_000, tmp_path)
+    assert said == "10000"
+    assert memory < 400, "the pixels of both halves have 60 MB"
+    assert (tmp_path / "cifar10/train.parquet").stat().st_size < 50_000
+
+
+@pytest.mark.parametrize("different", [3, 600])  # one dictionary, or more images than fit into one
+def test_images_of_any_encoding_come_back_in_order(tmp_path: Path, different: int) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (different, 32, 32, 3), np.uint8)
+    streams = [io.BytesIO() for _ in pixels]
+    for stream, image in zip(streams, pixels, strict=True):
+        Image.fromarray(image).save(stream, "PNG")
+    chosen = rng.integers(0, different, 900)
+    (tmp_path / "cifar10").mkdir()
+    column = pa.array([{"bytes": streams[i].getvalue(), "path": "a"} for i in chosen])
+    for half in ("train", "test"):
+        table = pa.table({"img": column, "label": pa.array(chosen % 10, pa.int64())})
+        pq.write_table(table, tmp_path / f"cifar10/{half}.parquet", row_group_size=700)
+    found = data.load("cifar10", tmp_path)
+    assert np.array_equal(found.train_images, pixels[chosen])
+    assert np.array_equal(found.test_labels, chosen % 10)
+
+
+@pytest.mark.parametrize(
+    ("column", "label", "says"),
+    [
+        ([{"bytes": ["a"]}], [1], "its column img holds struct"),
+        ([{"bytes": 3}], [1], "its column img holds struct"),
+        ([{"bytes": GOOD}], ["a"], "its labels are of type string"),
+    ],
+)
+def test_columns_of_other_types_are_refused(tmp_path: Path, column: list, label: list, says: str) -> None:
+    (tmp_path / "cifar10").mkdir()
+    for half in ("train", "test"):
+        pq.write_table(pa.table({"img": column, "label": label}), tmp_path / f"cifar10/{half}.parquet")
+    with pytest.raises(DataError, match=says):
+        data.load("cifar10", tmp_path)
 
 
 def test_images_that_are_not_in_a_struct_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import numpy as np
 from amb.errors import DataError, unknown
 from amb.spec import real_path, user_cache
 from amb.study.durable import make_folder, write_whole
-from amb.study.untrusted import MEBIBYTE, open_file, refuse_unreadable
+from amb.study.tables import read_rows
+from amb.study.untrusted import MEBIBYTE, refuse_unreadable
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 LARGEST = 16384 * MEBIBYTE
+MOST_IMAGES = 1 << 18
+"""Images of one file: four times as many as the largest set has, in memory at most 800 MB."""
+LARGEST_ENCODED = 512 * MEBIBYTE
+"""Bytes of encoded images in a group of rows, and in memory: four times as many as the largest set has."""
 
 DatasetName = Literal["cifar10", "mnist"]
 
@@ -139,18 +144,37 @@ def _read_parquet(name: str, files: list[Path]) -> Arrays:
 
 def _read_half(file: Path, name: str) -> tuple[UInt8Array, IntArray]:
     import pyarrow
-    import pyarrow.parquet
 
     column, shape = _IMAGE_COLUMN[name], _SHAPE[name]
+
+    def checked(schema: pyarrow.Schema) -> pyarrow.Schema:
+        kind, labels = schema.field(column).type, schema.field("label").type
+        place = kind.get_field_index("bytes") if pyarrow.types.is_struct(kind) else -1
+        if place < 0 or not pyarrow.types.is_binary(kind.field(place).type):
+            raise ValueError(f"its column {column} holds {kind}")
+        if not pyarrow.types.is_integer(labels):
+            raise ValueError(f"its labels are of type {labels}")
+        return schema
+
     try:
-        with open_file(file, LARGEST, links=True) as opened:
-            table = pyarrow.parquet.read_table(opened, columns=[column, "label"])
-        kind = table.schema.field(column).type
-        if not pyarrow.types.is_struct(kind) or kind.get_field_index("bytes") < 0 or not len(table):
-            raise ValueError(f"its column {column} holds {kind}" if len(table) else "it has no rows")
-        encoded = table.column(column).combine_chunks().field("bytes").to_pylist()
-        images = np.stack([_decoded(image, shape) for image in encoded])
-        labels = _labels(table.column("label"), len(CLASSES[name]))
+        number, batches = read_rows(
+            real_path(file, DataError),  # links are followed
+            largest=LARGEST,
+            most=MOST_IMAGES,
+            decoded=LARGEST_ENCODED,
+            expected=checked,
+            columns=[f"{column}.bytes", "label"],
+        )
+        if not number:
+            raise ValueError("it has no rows")
+        images, labels = np.empty((number, *shape), np.uint8), np.empty(number, np.int64)
+        row, before = 0, None
+        for batch in batches:
+            rows = slice(row, row + len(batch))
+            labels[rows] = _labels(batch.column("label"), len(CLASSES[name]))
+            for image in batch.column(column).field("bytes").to_pylist():
+                images[row] = images[row - 1] if row and image == before else _decoded(image, shape)
+                before, row = image, row + 1
     except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
         refuse_unreadable(file, error)
         raise DataError(
@@ -182,16 +206,14 @@ def _decoded(content: object, shape: tuple[int, ...]) -> UInt8Array:
     return pixels
 
 
-def _labels(column: "pyarrow.ChunkedArray", classes: int) -> IntArray:
-    """Labels, of which every one is the number of a class.
+def _labels(column: "pyarrow.Array", classes: int) -> IntArray:
+    """Labels, whole numbers, of which every one is the number of a class.
 
     Raises:
         ValueError: one is not.
     """
-    import pyarrow
-
-    if not pyarrow.types.is_integer(column.type) or column.null_count:
-        raise ValueError("a label is missing" if column.null_count else f"its labels are of type {column.type}")
+    if column.null_count:
+        raise ValueError("a label is missing")
     labels: IntArray = column.to_numpy().astype(np.int64)
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"its labels are {labels.min()} to {labels.max()}, there are {classes} classes")
