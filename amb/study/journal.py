@@ -20,18 +20,18 @@ import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
 
+from amb.activation import as_activations
 from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study import journal_0_1
 from amb.study.durable import held, rename
-from amb.study.runs import Known, RunPlan, Seconds, Trace
+from amb.study.runs import MOST_SECONDS, Known, RunPlan, Seconds, Trace, as_seconds
 from amb.study.untrusted import MEBIBYTE, json_object, names_in, read_bytes, refuse_unreadable
 
 SUFFIX = ".journal"
@@ -282,7 +282,9 @@ def _parse(content: bytes) -> tuple[JournalContent | None, Ending]:
     if (frames := _lone_queries(content, end, d, total)) is not None:
         candidates, values, clean = (np.ascontiguousarray(frames[name]) for name in ("candidate", "value", "clean"))
         spent = Seconds(*frames["seconds"][-1].tolist())
-        trace = Trace(candidates.astype(np.int64), _finite(values), _finite(clean), np.ones(len(frames), np.int64))
+        trace = Trace(
+            candidates.astype(np.int64), as_activations(values), as_activations(clean), np.ones(len(frames), np.int64)
+        )
         return JournalContent(Known(trace, spent), plan, "whole"), "whole"
     parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
     sizes: list[int] = []
@@ -355,7 +357,7 @@ def _lone_queries(content: bytes, start: int, d: int, total: int) -> "np.ndarray
     frames = np.frombuffer(content, kind, offset=start)
     seconds = frames["seconds"]
     lone = (frames["length"] == kind.itemsize - _FRAME.size) & (frames["queries"] == 1) & (frames["continues"] == 0)
-    if not (lone.all() and np.isfinite(seconds).all() and (seconds >= 0).all()):
+    if not (lone.all() and ((seconds >= 0) & (seconds <= MOST_SECONDS)).all()):
         return None
     payloads, place = memoryview(content), start
     for expected in frames["sum"].tolist():
@@ -364,11 +366,6 @@ def _lone_queries(content: bytes, start: int, d: int, total: int) -> "np.ndarray
             return None
         place += kind.itemsize
     return frames
-
-
-def _finite(numbers: FloatArray) -> FloatArray:
-    """Numbers as run files hold them: NaN where one is infinite."""
-    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, FloatArray], Seconds, bool]:
@@ -382,10 +379,9 @@ def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, Floa
     queries, continues, *seconds = _NOTE.unpack_from(payload)
     if queries < 1 or continues > 1 or len(payload) != _NOTE.size + queries * (2 * d + 16):
         raise ValueError(f"a frame of {len(payload)} bytes cannot hold {queries} queries in {d} dimensions")
-    if not all(isfinite(part) and part >= 0 for part in seconds):
-        raise ValueError("a frame's seconds are not numbers")
+    spent = as_seconds(seconds)
     split = _NOTE.size + queries * 2 * d
     candidates = np.frombuffer(payload[_NOTE.size : split], "<u2").reshape(queries, d)
     numbers = np.frombuffer(payload[split:], "<f8").reshape(2, queries)
-    values, clean = _finite(numbers)
-    return (candidates, values, clean), Seconds(*seconds), bool(continues)
+    values, clean = as_activations(numbers)
+    return (candidates, values, clean), spent, bool(continues)

@@ -6,12 +6,12 @@ This module can go once unfinished studies of version 0.1 need no longer be resu
 import struct
 import zlib
 from collections.abc import Iterator
-from math import inf
 
 import numpy as np
 import pyarrow as pa
 
-from amb.study.runs import Known, RunPlan, Seconds
+from amb.activation import as_activations
+from amb.study.runs import Known, RunPlan, Seconds, Trace, as_seconds
 from amb.study.traces import expected_schema, from_table
 from amb.study.untrusted import json_object, parse_json
 
@@ -50,6 +50,7 @@ def parse(content: bytes) -> tuple[Known, RunPlan | None, bool] | None:
     if not batches:
         return None
     trace = from_table(pa.Table.from_batches(batches, schema=schema), np.array(sizes, dtype=np.int64))
+    trace = Trace(trace.candidates, as_activations(trace.values), as_activations(trace.clean), trace.batches)
     return Known(trace, seconds), owner, whole
 
 
@@ -72,9 +73,7 @@ def _records(reader: pa.RecordBatchStreamReader, content: bytes) -> Iterator[tup
         if int(metadata[_SUM]) != _checksum(batch, note):
             raise ValueError("a record's checksum is wrong")
         *seconds, continues = parse_json(note)
-        if not all(type(part) in (int, float) and 0 <= part < inf for part in seconds):
-            raise ValueError("a record's seconds are not numbers")
-        yield batch, Seconds(*seconds), bool(continues)
+        yield batch, as_seconds(seconds), bool(continues)
 
 
 def _checksum(batch: pa.RecordBatch, note: bytes) -> int:

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from math import isfinite, isinf, isnan
+from math import inf, isfinite, isinf, isnan
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -28,6 +28,10 @@ LONGEST_MESSAGE = 1 << 22
 KEPT_MESSAGE = 1 << 15
 LONGEST_REASON = 1000
 LARGEST_COUNT = 1 << 48
+LARGEST_INTEGER = 1 << 1023
+"""From here on an integer may be beyond any float."""
+MOST_SECONDS = float(1 << 48)
+"""Nine million years; the sum of all runs' is a number still."""
 
 
 @dataclass(frozen=True)
@@ -344,8 +348,8 @@ class RunRecord:
         entries["recommended"] = tuple(levels)
         entries["final"] = np.nan if entries.get("final", 0) is None else _number(entries, "final")
         for name in ("solver_seconds", "generator_seconds", "target_seconds"):
-            if _number(entries, name) < 0:
-                raise ValueError(f"{name} is negative")
+            if not 0 <= _number(entries, name) <= MOST_SECONDS:
+                raise ValueError(f"{name} is negative or too large")
         if not isinstance(entries.setdefault("timing", False), bool):
             raise ValueError("timing is neither true nor false")
         entries.setdefault("message", "")
@@ -430,6 +434,17 @@ class Known:
     timed: bool = False
 
 
+def as_seconds(parts: Sequence[object]) -> Seconds:
+    """What a journal says that a run has cost.
+
+    Raises:
+        ValueError: these are not three numbers, or one is negative or too large.
+    """
+    if len(parts) != 3 or not all(type(part) in (int, float) and 0 <= part <= MOST_SECONDS for part in parts):  # type: ignore[operator]
+        raise ValueError("a batch's seconds are not three numbers, or negative or too large")
+    return Seconds(*map(float, parts))  # type: ignore[arg-type]
+
+
 def _known_fields(cls: type, content: object) -> dict[str, object]:
     if not isinstance(content, Mapping):
         raise ValueError(f"the {cls.__name__} is not a JSON object")
@@ -454,6 +469,8 @@ def _whole(entries: Mapping[str, object], name: str, least: int) -> None:
 
 def _number(entries: Mapping[str, object], name: str) -> float:
     value = entries.get(name)
-    if type(value) not in (int, float) or not isfinite(value):  # type: ignore[arg-type]
+    if type(value) is int:
+        value = float(value) if abs(value) < LARGEST_INTEGER else inf
+    if type(value) is not float or not isfinite(value):
         raise ValueError(f"{name} is not a number")
-    return float(value)  # type: ignore[arg-type]
+    return value

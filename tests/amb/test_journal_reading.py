@@ -1,14 +1,21 @@
 """A journal of lone queries, which is read as one array, says exactly what reading frame by frame says."""
 
+import json
+import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from amb.errors import StudyError
 from amb.study import journal as module
 from amb.study.journal import Journal, read_journal, read_journal_and_ending
-from amb.study.runs import Known, RunPlan, Seconds, Trace
+from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace
 from amb.study.study import Study
+from amb.study.traces import read_record, read_run, to_batch, trace_schema
 
 D, QUERIES = 3, 6
 
@@ -120,3 +127,68 @@ def test_recovery_keeps_what_is_before_the_fault_and_copies_only_what_has_change
     kept = list((tmp_path / "damaged").iterdir()) if (tmp_path / "damaged").exists() else []
     assert [copy.read_bytes() for copy in kept] == ([before] if change == "changed" else [])
     assert path.exists() == (change == "torn" or frame > 0)
+
+
+def written_by_0_1(path: Path, value: float, seconds: list[object]) -> None:
+    """A journal of version 0.1 with the right checksums: two batches, the second with these."""
+    schema = trace_schema(D).with_metadata({"amb.plan": json.dumps(asdict(PLAN))})
+    with path.open("wb") as file, pa.ipc.new_stream(file, schema) as stream:
+        for number, spent in ((0.5, [0.1, 0.2, 0.3]), (value, seconds)):
+            note = json.dumps([*spent, False]).encode()
+            batch = to_batch(np.zeros((2, D), np.int64), np.full(2, number), np.full(2, number))
+            total = zlib.crc32(note)
+            for column in (batch.column(0).flatten(), batch.column(1), batch.column(2)):
+                total = zlib.crc32(column.to_numpy(), total)
+            stream.write_batch(batch, custom_metadata={"amb.note": note, "amb.crc32": str(total)})
+
+
+@pytest.mark.parametrize("value", [np.inf, -1e308, np.nan])
+def test_a_value_that_nothing_can_store_is_a_failed_query_in_every_journal(tmp_path: Path, value: float) -> None:
+    """A journal of version 0.1 with an infinite value kept its run from ever being finished."""
+    written_by_0_1(tmp_path / "run.arrows", value, [1.0, 2, 3.0])
+    with Journal(tmp_path / "run.journal", D) as journal:
+        journal.append(np.zeros((2, D), np.int64), np.full(2, 0.5), np.full(2, 0.5))
+        journal.append(np.zeros((2, D), np.int64), np.full(2, value), np.full(2, value))
+    with Journal(tmp_path / "lone.journal", D) as journal:
+        for number in (0.5, 0.5, value, value):
+            journal.append(np.zeros((1, D), np.int64), np.full(1, number), np.full(1, number))
+    for path in sorted(tmp_path.iterdir()):
+        content = read_journal(path)
+        assert content is not None
+        assert content.whole
+        for column in (content.known.trace.values, content.known.trace.clean):
+            assert np.array_equal(column, [0.5, 0.5, np.nan, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("part", [10**400, 1e308, -1.0, np.inf, "1", None, True], ids=lambda part: str(part)[:9])
+def test_seconds_that_no_run_has_taken_end_a_journal(tmp_path: Path, part: object) -> None:
+    written_by_0_1(tmp_path / "run.arrows", 0.5, [1.0, part, 3.0])
+    if isinstance(part, float):
+        for name, size in (("run", 2), ("lone", 1)):
+            with Journal(tmp_path / f"{name}.journal", D) as journal:
+                for spent in (Seconds(0.1, 0.2, 0.3), Seconds(1.0, part, 3.0)):
+                    journal.append(np.zeros((size, D), np.int64), np.full(size, 0.5), np.full(size, 0.5), spent)
+    for path in sorted(tmp_path.iterdir()):
+        content = read_journal(path)
+        assert content is not None
+        assert not content.whole
+        assert content.known.seconds == Seconds(0.1, 0.2, 0.3)
+    written_by_0_1(tmp_path / "run.arrows", 0.5, [1.0, 2.0, 3.0, 4.0])
+    content = read_journal(tmp_path / "run.arrows")
+    assert content is not None
+    assert not content.whole
+
+
+@pytest.mark.parametrize("part", [10**400, 1e308, -1.0], ids=lambda part: str(part)[:9])
+def test_a_record_with_seconds_that_no_run_has_taken_is_damaged_for_every_reader(tmp_path: Path, part: float) -> None:
+    study = Study(tmp_path)
+    n = PLAN.budget
+    trace = Trace(np.zeros((n, D), np.int64), np.full(n, 0.5), np.full(n, 0.5), np.array([n]))
+    study.save(RunRecord(PLAN, "ok", n, 1, (0,) * D, 0.5, 1.0, 2.0, 3.0), trace)
+    path = study.run_file(PLAN.run_id)
+    table = pq.read_table(path)
+    record = json.loads(table.schema.metadata[b"amb.record"]) | {"target_seconds": part}
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, "amb.record": json.dumps(record)}), path)
+    assert read_record(path) is None
+    with pytest.raises(StudyError, match="target_seconds"):
+        read_run(path)

@@ -72,7 +72,7 @@ def test_a_journal_torn_anywhere_keeps_its_whole_batches(sizes: list[int], data:
 
 
 def test_a_batch_is_on_disk_as_soon_as_append_returns(tmp_path: Path) -> None:
-    trace = trace_of([4, 6])
+    trace = trace_of([2])
     with Journal(tmp_path / "j.journal", 3) as journal:
         journal.append(trace.candidates, trace.values, trace.clean)
         back = read_journal(tmp_path / "j.journal")

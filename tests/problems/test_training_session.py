@@ -85,6 +85,9 @@ TRAININGS: dict[str, tuple[ModuleType, object, Callable[[], object], int, int]] 
 }
 """Recipe and images, the steps that the state of version 0.1 has taken, and those of the whole training."""
 
+WRONG = (-1, 10**9, 1.0, np.inf, "1", True, None, [1])
+"""Numbers of steps that no training has taken."""
+
 Train = Callable[..., list[TrainingProgress]]
 
 
@@ -223,6 +226,40 @@ def test_a_damaged_state_is_never_trained_on(train: Train, tmp_path: Path) -> No
     assert train(tmp_path, minutes=0.0)[-1].step == 2
 
 
+def test_a_state_that_was_written_anew_is_checked_as_well(train: Train, tmp_path: Path) -> None:
+    """With another content and the right digest; torch would convert it, train on it, or fail steps later."""
+    train(tmp_path, minutes=0.0)
+    file = tmp_path / "tiny.state.safetensors"
+    tensors, facts = stored(tmp_path)
+    changes = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.ndim}
+    weight = next(name for name in changes if name.endswith(".weight"))
+    found = next(name for name in changes if "exp_avg" in name or "momentum" in name)
+    prefix, _, entry = found.rpartition(".")
+    group = prefix.rpartition(".")[0]
+    states: list[tuple[dict[str, object], dict[str, object]]] = [
+        *(({**tensors, name: tensor * np.nan}, facts) for name, tensor in changes.items() if name in (weight, found)),
+        ({**tensors, weight: tensors[weight].double()}, facts),
+        ({**tensors, weight: tensors[weight][:1]}, facts),
+        ({**tensors, found: torch.zeros(7, 3)}, facts),
+        ({name: tensor for name, tensor in tensors.items() if name not in changes or "." not in name}, facts),
+        ({name: tensor for name, tensor in tensors.items() if not name.startswith(group + ".")}, facts),
+        ({**tensors, f"{group}.999.{entry}": torch.zeros(2)}, facts),
+        ({**tensors, f"{prefix}.other": torch.zeros(2)}, facts),
+        ({**tensors, "other": torch.zeros(2)}, facts),
+        *((tensors, {**facts, place: value}) for place in facts.keys() & {"done", "step", "phase"} for value in WRONG),
+        (tensors, {**facts, "seconds": 10**400}),
+    ]
+    for content, position in states:
+        state.save_state(file, content, position)  # type: ignore[arg-type]
+        before = file.read_bytes()
+        with pytest.raises(DataError, match=r"does not fit the recipe 'tiny' \(.*\); choose another folder") as caught:
+            train(tmp_path, minutes=0.0)
+        assert len(str(caught.value).splitlines()) == 1
+        assert file.read_bytes() == before
+    state.save_state(file, tensors, facts)
+    assert train(tmp_path, minutes=0.0)[-1].step == 2
+
+
 def test_the_state_of_another_training_is_refused(
     kind: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,7 +304,7 @@ def test_a_shorter_recipe_is_refused(tmp_path: Path) -> None:
     images, labels = torch.zeros(16, 32, 32, 3, dtype=torch.uint8), torch.zeros(16, dtype=torch.int64)
     network = spiking.new_network(SPIKING.model, seed=0)
     training = ClassifierTraining(network, SPIKING.classifier, images, labels, seed=0)
-    with pytest.raises(ValueError, match="ended phase 3, and the recipe has 2 phases"):
+    with pytest.raises(ValueError, match="its phase is 3, expected a whole number from 0 to 2"):
         training.restore(training.tensors(), {"phase": 3, "step": 0})
 
 

@@ -99,11 +99,11 @@ class GANTraining:
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Continue from saved tensors and their position."""
+        self.done = state.count(position, "done", self.steps)
         for name, module in self._modules().items():
             state.restore_module(module, tensors, name)
         for name, optimizer in self._optimizers.items():
-            state.restore_optimizer(optimizer, tensors, name)
-        self.done = int(position["done"])
+            state.restore_optimizer(optimizer, tensors, name, begun=0 < self.done < self.steps)
 
     def averaged_generator(self, batches: int = 8) -> SNGAN:
         """A copy of the averaged generator for inference; batch norms re-estimated on samples of the prior."""

@@ -91,10 +91,11 @@ class VQVAETraining:
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Continue from saved tensors and their position."""
+        self.done = state.count(position, "done", self.steps)
         state.restore_module(self.network, tensors, "network")
-        state.restore_optimizer(self._adam, tensors, "adam")
-        self.uses, self.sums = tensors["uses"].to(self.device), tensors["sums"].to(self.device)
-        self.done = int(position["done"])
+        state.restore_optimizer(self._adam, tensors, "adam", begun=0 < self.done < self.steps)
+        self.uses = state.fitting("uses", tensors["uses"], self.uses).to(self.device)
+        self.sums = state.fitting("sums", tensors["sums"], self.sums).to(self.device)
 
     def weights(self) -> dict[str, Tensor]:
         """Tensors of the network, including the principal order of its codes."""

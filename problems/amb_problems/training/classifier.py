@@ -163,12 +163,12 @@ class ClassifierTraining:
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Continue from saved tensors and their position."""
-        phase, step = int(position["phase"]), int(position["step"])
-        if phase > len(self.recipe.phases):
-            raise ValueError(f"it ended phase {phase}, and the recipe has {len(self.recipe.phases)} phases")
-        state.restore_module(self.network, tensors, "network")
-        state.restore_optimizer(self.optimizer, tensors, "optimizer")
+        phases = self.recipe.phases
+        phase = state.count(position, "phase", len(phases))
+        step = state.count(position, "step", self.epoch_steps * phases[phase].epochs if phase < len(phases) else 0)
         self.phase, self.step = phase, step
+        state.restore_module(self.network, tensors, "network")
+        state.restore_optimizer(self.optimizer, tensors, "optimizer", begun=0 < self.done < self.steps)
 
     def provenance(self, **settings: object) -> dict[str, Any]:
         """The entry `training` of a target's card; `settings` are added to the recipe."""

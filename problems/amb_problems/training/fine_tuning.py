@@ -85,9 +85,9 @@ class RoundingTraining:
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Continue from saved tensors and their position."""
+        self.done = state.count(position, "done", self.steps)
         state.restore_module(self.network, tensors, "network")
-        state.restore_optimizer(self._adam, tensors, "adam")
-        self.done = int(position["done"])
+        state.restore_optimizer(self._adam, tensors, "adam", begun=0 < self.done < self.steps)
 
     def layers(self) -> dict[str, ExactLayer]:
         """The rounded layers as they are now, with the shifts of the beginning."""

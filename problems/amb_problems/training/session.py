@@ -201,7 +201,9 @@ class Session:
             if not 0 <= earlier < math.inf:
                 raise ValueError(f"its seconds are {earlier}")
             training.restore(tensors, facts)
-        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            if unknown_tensors := tensors.keys() - training.tensors().keys():
+                raise ValueError(f"it has {min(unknown_tensors):.80}, which the recipe has not")
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(
                 f"{self.state_file} does not fit the recipe {self.name!r} ({reason}); "

@@ -21,6 +21,13 @@ _BLANK = "0" * 64
 """In place of the digest while it is computed, so that it covers all other bytes of the file."""
 
 
+_ENTRIES: Mapping[type[torch.optim.Optimizer], set[str]] = {
+    torch.optim.SGD: {"momentum_buffer"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
+}
+"""What the optimizers of our recipes keep of every parameter that they have changed."""
+
+
 def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON facts durably as one safetensors file: a crash leaves the old state or the new one.
 
@@ -94,13 +101,35 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
     }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Restore what `optimizer_tensors` returned; the hyperparameters of `optimizer` are kept."""
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str, *, begun: bool
+) -> None:
+    """Restore what `optimizer_tensors` returned; the hyperparameters of `optimizer` are kept.
+
+    Args:
+        optimizer: a fresh one.
+        tensors: a stored training's.
+        prefix: what the names of this optimizer's begin with.
+        begun: whether it has taken steps and takes more, so that there must be some; a finished one needs none.
+
+    Raises:
+        ValueError: the tensors are not those of such an optimizer, which torch would notice in its next step, or never.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix + "."):
             index, _, entry = name.removeprefix(prefix + ".").partition(".")
-            state.setdefault(int(index), {})[entry] = tensor
+            if not index.isdecimal() or int(index) >= len(parameters):
+                raise ValueError(f"{name} is of none of the {len(parameters)} parameters")
+            like = torch.empty(()) if entry == "step" else parameters[int(index)]
+            state.setdefault(int(index), {})[entry] = fitting(name, tensor, like)
+    if begun and not state:
+        raise ValueError(f"it lacks what {prefix} had found")
+    for index, entries in state.items():
+        if entries.keys() != _ENTRIES[type(optimizer)]:
+            expected = ", ".join(sorted(_ENTRIES[type(optimizer)]))
+            raise ValueError(f"{prefix}.{index} has {', '.join(sorted(entries))}, expected {expected}")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -110,6 +139,39 @@ def module_tensors(module: torch.nn.Module, prefix: str) -> dict[str, Tensor]:
 
 
 def restore_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Restore what `module_tensors` returned."""
-    start = prefix + "."
-    module.load_state_dict({n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)})
+    """Restore what `module_tensors` returned.
+
+    Raises:
+        ValueError, RuntimeError: the tensors are not those of such a module.
+    """
+    start, own = prefix + ".", module.state_dict()
+    stored = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    for name in stored.keys() & own.keys():
+        fitting(start + name, stored[name], own[name])
+    module.load_state_dict(stored)
+
+
+def fitting(name: str, tensor: Tensor, like: Tensor) -> Tensor:
+    """A stored tensor, if a training can continue with it.
+
+    Raises:
+        ValueError: it has another shape or number format than `like`, which torch would convert, or is not finite.
+    """
+    if tensor.shape != like.shape or tensor.dtype != like.dtype:
+        had, expected = (f"{list(t.shape)} of {str(t.dtype).removeprefix('torch.')}" for t in (tensor, like))
+        raise ValueError(f"{name} is {had}, expected {expected}")
+    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        raise ValueError(f"{name} holds NaN or infinite numbers, as after a training that diverged")
+    return tensor
+
+
+def count(position: Mapping[str, Any], name: str, most: int) -> int:
+    """A number of steps or phases in a position.
+
+    Raises:
+        KeyError, ValueError: it is missing, or no whole number from 0 to `most`.
+    """
+    number = position[name]
+    if type(number) is not int or not 0 <= number <= most:
+        raise ValueError(f"its {name} is {number!s:.80}, expected a whole number from 0 to {most:,}")
+    return number
