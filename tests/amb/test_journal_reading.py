@@ -188,7 +188,7 @@ def test_a_record_with_seconds_that_no_run_has_taken_is_damaged_for_every_reader
     path = study.run_file(PLAN.run_id)
     table = pq.read_table(path)
     record = json.loads(table.schema.metadata[b"amb.record"]) | {"target_seconds": part}
-    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, "amb.record": json.dumps(record)}), path)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"amb.record": json.dumps(record)}), path)
     assert read_record(path) is None
     with pytest.raises(StudyError, match="target_seconds"):
         read_run(path)
