@@ -126,10 +126,10 @@ def restore_optimizer(
             state.setdefault(int(index), {})[entry] = fitting(name, tensor, like)
     if begun and not state:
         raise ValueError(f"it lacks what {prefix} had found")
-    for index, entries in state.items():
+    for number, entries in state.items():
         if entries.keys() != _ENTRIES[type(optimizer)]:
             expected = ", ".join(sorted(_ENTRIES[type(optimizer)]))
-            raise ValueError(f"{prefix}.{index} has {', '.join(sorted(entries))}, expected {expected}")
+            raise ValueError(f"{prefix}.{number} has {', '.join(sorted(entries))}, expected {expected}")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
