@@ -7,38 +7,57 @@ else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generat
 import os
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
-from amb.interruption import from_user
+from amb.interruption import from_user, is_a
+from amb.process_settings import ProcessSettings
 from amb.streams import Streams
+
+T = TypeVar("T")
 
 _LONGEST = 500
 """Characters of an exception's text that are shown."""
 _MOST_CALLS = 1000
 """Calls of a traceback that are shown; Python allows as many unless it is told otherwise."""
+_NAME = type.__dict__["__name__"].__get__
+"""The name of a class, whatever its metaclass answers."""
 
 
 def in_a_line(error: BaseException) -> str:
     """An exception's type and text in one line; of a group, also its members."""
-    text = _text(error)
-    if isinstance(error, BaseExceptionGroup):
-        text += f": {'; '.join(in_a_line(member) for member in error.exceptions[:3])}"
-    return f"{type(error).__name__}: {text}".removesuffix(": ")[:_LONGEST]
+    text = " ".join(text_of(error)[: 4 * _LONGEST].split())[:_LONGEST]
+    if is_a(error, BaseExceptionGroup):
+        group = error
+        none: tuple[BaseException, ...] = ()
+        members = _shown(lambda: tuple(group.exceptions[:3]), none)
+        text += f": {'; '.join(map(in_a_line, members))}"
+    return f"{_NAME(type(error))}: {text}".removesuffix(": ")[:_LONGEST]
 
 
 def explained(error: BaseException) -> str:
-    """The traceback of an exception, of its last calls if it is deep: a solver may allow itself a million of them."""
-    return "".join(traceback.format_exception(error, limit=-_MOST_CALLS)).rstrip()
+    """The traceback of an exception, of its last calls if it is deep: a solver may allow itself a million of them.
+
+    If the exception lets none be made, its line.
+    """
+    made = _shown(lambda: "".join(traceback.format_exception(error, limit=-_MOST_CALLS)).rstrip(), None)
+    return in_a_line(error) if made is None else made
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """What an exception says of itself, whole."""
+    return _shown(lambda: str.__getitem__(str(error), slice(None)), "its text cannot be shown")
+
+
+def _shown(make: Callable[[], T], otherwise: T) -> T:
+    """What is shown of an exception, whose text and attributes are code of the plug-in, too."""
     try:
-        text = str(error)
-    except BaseException as another:  # an exception's text is code of the plug-in, too
+        return make()
+    except BaseException as another:
         if from_user(another):
             raise
-        return "its text cannot be shown"
-    return " ".join(text[: 4 * _LONGEST].split())[:_LONGEST]
+        return otherwise
 
 
 class contained:
@@ -46,20 +65,23 @@ class contained:
 
     A change of the working directory is undone: relative paths of studies depend on it. So is a change of the mask of
     new files, or nobody may read the results. So is a closed or replaced
-    stdout or stderr: results are printed there; and a filter that turns warnings into errors, those of other code, too.
+    stdout or stderr: results are printed there; a filter that turns warnings into errors, those of other code, too; and
+    a change of the `ProcessSettings`.
     A process that the code forked and that comes back from it, by returning or by an exception, ends here: it would go
     on as a second bench, which writes into the same files.
     """
 
-    __slots__ = ("_before", "_mask", "_process", "_streams", "_strict")
+    __slots__ = ("_before", "_mask", "_process", "_settings", "_streams", "_strict")
 
     def __enter__(self) -> None:
         self._process, self._before = os.getpid(), _directory()
         self._streams, self._strict, self._mask = Streams(), _warnings_as_errors(), _mask()
+        self._settings = ProcessSettings()  # last: nothing of the bench is undone
 
     def __exit__(self, *raised: object) -> None:
         if os.getpid() != self._process:
             os._exit(1)
+        self._settings.restore()
         self._streams.restore()
         os.umask(self._mask)
         for entry in _warnings_as_errors():

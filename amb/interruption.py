@@ -3,10 +3,12 @@
 import signal
 import threading
 from types import FrameType
-from typing import ClassVar
+from typing import ClassVar, TypeGuard, TypeVar
 from weakref import ref
 
 from amb.streams import leave_lost_terminal
+
+E = TypeVar("E", bound=BaseException)
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, the system's or a cluster's request to end, and a terminal that is gone."""
@@ -82,7 +84,12 @@ def swallowed(error: BaseException) -> Interrupted | None:
     half imported: numpy ends with "numpy._core.multiarray failed to import".
     """
     number = Receiver._received
-    return Interrupted(number) if isinstance(error, ImportError) and number is not None else None
+    return Interrupted(number) if is_a(error, ImportError) and number is not None else None
+
+
+def is_a(error: BaseException, kind: type[E]) -> TypeGuard[E]:
+    """`isinstance` for an exception of a plug-in: it reads no attribute of the exception, which may be code."""
+    return issubclass(type(error), kind)
 
 
 def from_user(error: BaseException) -> bool:
@@ -91,9 +98,9 @@ def from_user(error: BaseException) -> bool:
     While a `Receiver` handles SIGINT, where SIGINT is ignored (as in a shell's background jobs), and outside the main
     thread, a plain KeyboardInterrupt can only be the plug-in's.
     """
-    if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
+    if not is_a(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
         return False
-    if isinstance(error, Interrupted):
+    if is_a(error, Interrupted):
         return any(error is raised() for raised in Receiver._raised)
     handler = signal.getsignal(signal.SIGINT)
     return callable(handler) and not is_receiver(handler)

@@ -14,8 +14,8 @@ from amb.catalogue.times import stored_seconds, suite_seconds
 from amb.contracts.images import size
 from amb.contracts.suite import Suite
 from amb.errors import AmbError
-from amb.foreign import in_a_line
-from amb.interruption import from_user
+from amb.foreign import in_a_line, text_of
+from amb.interruption import from_user, is_a
 from amb.spec import ProblemId
 
 Row = Mapping[str, object]
@@ -40,7 +40,7 @@ def _rows(kind: Kind, names: list[str], describe: Callable[[str], Row]) -> list[
         except BaseException as error:
             if from_user(error):
                 raise
-            told = str(error) if isinstance(error, AmbError) else in_a_line(error)
+            told = text_of(error) if is_a(error, AmbError) else in_a_line(error)
             rows.append({"name": name, "error": told, "from": plugins(kind)[name].origin})
     return rows
 

@@ -227,7 +227,7 @@ def load_file(path: str | Path) -> list[Plugin]:
     defined = [
         Plugin(
             kind,
-            getattr(cls, "name", None) or _kebab(cls.__name__),
+            _name_of(cls, path),
             str(file),
             str(path),
             _object=cls,
@@ -278,6 +278,18 @@ def _classes(module: object) -> Iterator[tuple[Kind, type]]:
         base = inspect.isabstract(cls) and any(cls in other.__mro__[1:] for other in classes)
         if kind in KINDS and not base:
             yield kind, cls
+
+
+def _name_of(cls: type, path: str | Path) -> str:
+    """The name that a class declares, or its own in kebab case.
+
+    Raises:
+        PluginError: it declares one that is no text, or steers terminals.
+    """
+    name = getattr(cls, "name", None) or _kebab(cls.__name__)
+    if not (isinstance(name, str) and name.isprintable()):
+        raise PluginError(f"{cls.__name__} of {path} has name = {name!r:.60}, but a name must be a printable text")
+    return name
 
 
 def _lack(cls: type, file: Path) -> str:

@@ -51,14 +51,18 @@ class SolverSpec:
 
         Raises:
             SolverError: it refuses the space.
-            SpecError: it refuses an option, or raises another `AmbError`; the message names the solver.
+            SpecError: it refuses an option, or raises another `AmbError`; the message names the solver; or
+                its class makes something else.
         """
         try:
-            return self.cls(deepcopy(space), budget=budget, seed=seed, **dict(self.spec.options))
+            made = self.cls(deepcopy(space), budget=budget, seed=seed, **dict(self.spec.options))
         except SolverError:
             raise  # reported with the solver's name and the problem
         except AmbError as cause:
             raise SpecError(f"{self}: {cause}") from cause
+        if not issubclass(type(made), Solver):  # a metaclass or `__new__` may return anything
+            raise SpecError(f"{self}: its class makes no amb.Solver, but {type(made).__name__}")
+        return made
 
     def start(self, problem: Problem, *, budget: int, seed: int) -> Solver:
         """A fresh solver for a problem, which receives no more of it than its class may see (`Solver.sees`).

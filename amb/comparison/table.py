@@ -11,7 +11,7 @@ import pandas as pd
 
 from amb.comparison.baseline import Baseline
 from amb.contracts.reference import Reference
-from amb.contracts.solver import Solver
+from amb.contracts.solver import Solver, recommends_a_query
 from amb.errors import StudyError
 from amb.references.lookup import reference
 from amb.run.plan import Plan
@@ -215,7 +215,7 @@ def refuse_unmeasured(record: RunRecord, trace: Trace, solver: type[Solver]) -> 
     Raises:
         StudyError: the run has such a value.
     """
-    observed = solver.recommend is Solver.recommend and solver.version == record.plan.version
+    observed = recommends_a_query(solver) and solver.version == record.plan.version
     if observed and not np.isnan(record.final) and not (trace.clean == record.final).any():
         raise StudyError(
             f"the run {record.plan.name} ({record.plan.run_id}) is damaged: its final value is {record.final}, which "

@@ -189,11 +189,11 @@ class Solver(metaclass=SolverType):
         if limit is not None and not is_count(limit):
             raise SolverError(f"limit must be an integer of at least 1, got {limit!r}")
         most = self.remaining if limit is None else min(limit, self.remaining)
-        proposed = np.asarray(self._ask(most))
+        proposed = self._ask(most)
         candidates = self.space.nearest(proposed) if self.continuous else self.space.check(proposed)
         if not 1 <= len(candidates) <= most:
             raise SolverError(f"{type(self).__name__} asked for {len(candidates)} candidates; the limits are 1..{most}")
-        self._pending, self._proposed = candidates, proposed
+        self._pending, self._proposed = candidates, np.asarray(proposed) if self.continuous else None
         self.asked += len(candidates)
         return candidates.copy()
 
@@ -269,6 +269,11 @@ class Solver(metaclass=SolverType):
 
     def _learn_foreign(self, candidates: Rows, values: FloatArray) -> None:
         """Learn from candidates of others; in a continuous solver, from their latents, float[n, d]."""
+
+
+def recommends_a_query(cls: type[Solver]) -> bool:
+    """Whether a solver of this class recommends one of its queries, as it does unless it overrides `recommend`."""
+    return cls.recommend is Solver.recommend
 
 
 def are_kinds(declared: object) -> bool:

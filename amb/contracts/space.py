@@ -191,13 +191,14 @@ class Space:
         index = self._rows(candidates, "candidates")
         if index.dtype.kind not in "iu":
             raise CandidateError(f"candidates must be integers, got {index.dtype}")
+        index = index.copy()  # what is checked is what is returned, whatever a thread of its owner writes meanwhile
         bad = (index < 0) | (index >= self.levels)
         if bad.any():
             row, j = (int(x) for x in np.argwhere(bad)[0])
             raise CandidateError(
                 f"candidate {row} has level {index[row, j]} in dimension {j}, whose levels are 0..{self.levels[j] - 1}"
             )
-        return index.astype(np.int64)
+        return index.astype(np.int64, copy=False)
 
     def sample(self, n: int, rng: np.random.Generator) -> IntArray:
         """Points drawn uniformly from the grid, int64[n, d]."""
@@ -210,8 +211,7 @@ class Space:
         return self.nearest(rng.standard_normal((n, self.d)))
 
     def _rows(self, given: ArrayLike, what: str, dtype: DTypeLike = None) -> "NDArray[Any]":
-        if np.ma.isMaskedArray(given):  # its data behind the mask are not values
-            raise CandidateError(f"{what} must not be masked")
+        refuse_masked(given, what)
         try:
             rows = np.asarray(given, dtype=dtype)
         except (TypeError, ValueError, RuntimeError, OverflowError) as cause:  # ragged rows; a tensor with gradients
@@ -243,6 +243,16 @@ def _ordinal_axis(n: int, low: float, high: float, prior: str, grid: str) -> Flo
 def _readonly(array: FloatArray) -> FloatArray:
     array.setflags(write=False)
     return array
+
+
+def refuse_masked(given: object, what: str) -> None:
+    """Refuse a masked array: its data behind the mask are not values.
+
+    Raises:
+        CandidateError: it is one.
+    """
+    if np.ma.isMaskedArray(given):
+        raise CandidateError(f"{what} must not be masked")
 
 
 def _shape(array: "NDArray[Any]", given: object) -> str:

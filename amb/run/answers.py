@@ -3,7 +3,7 @@
 import numpy as np
 
 from amb.contracts.solver import Solver
-from amb.contracts.space import IntArray, Space
+from amb.contracts.space import IntArray, Space, refuse_masked
 from amb.errors import CandidateError, SolverError
 
 
@@ -26,7 +26,9 @@ def recommend(solver: Solver, space: Space) -> IntArray:
     Raises:
         CandidateError: wrong shape, type or range.
     """
-    answer = np.asarray(solver.recommend())
+    given = solver.recommend()
+    refuse_masked(given, "a recommendation")
+    answer = np.asarray(given)
     if answer.shape != (space.d,):
         raise CandidateError(f"a recommendation must have shape [{space.d}], got {list(answer.shape)}")
     return space.check(answer[None])[0]

@@ -6,7 +6,9 @@ import numpy as np
 
 from amb.activation import as_activations
 from amb.contracts.problem import Problem
-from amb.contracts.space import IntArray
+from amb.contracts.solver import Solver, recommends_a_query
+from amb.contracts.space import FloatArray, IntArray
+from amb.errors import SolverError
 from amb.study.journal import Journal
 from amb.study.runs import RunPlan, RunRecord, Seconds, Status, Trace, distinct
 from amb.study.study import Study
@@ -20,11 +22,31 @@ def clean_value(
     Args:
         settle: called before a new one is measured.
     """
-    seen = np.flatnonzero((trace.candidates == recommended).all(axis=1))
-    if seen.size and np.isfinite(trace.clean[seen[0]]):
-        return float(trace.clean[seen[0]])
+    seen = measured(trace, recommended)
+    if seen.size:
+        return float(seen[0])
     settle()
     return float(as_activations(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0]))
+
+
+def measured(trace: Trace, candidate: IntArray) -> FloatArray:
+    """The noise-free values of the queries that asked for a candidate and succeeded, in their order."""
+    values = trace.clean[(trace.candidates == candidate).all(axis=1)]
+    return values[np.isfinite(values)]
+
+
+def refuse_unmeasured(recommended: IntArray, trace: Trace, solver: type[Solver]) -> None:
+    """Refuse what a solver cannot recommend by the method of its class; readers would take the run for damaged.
+
+    An object whose attributes were changed may: one that was given a `recommend` of its own, or another best value.
+
+    Raises:
+        SolverError: no query has measured the candidate.
+    """
+    if recommends_a_query(solver) and not measured(trace, recommended).size:
+        raise SolverError(
+            "recommends a candidate that no query has measured; a solver may do so if its class overrides recommend()"
+        )
 
 
 def saw_nothing(trace: Trace) -> bool:

@@ -11,8 +11,8 @@ import numpy as np
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.contracts.problem import Problem, check_batching
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
-from amb.foreign import contained, in_a_line
-from amb.interruption import from_user
+from amb.foreign import contained, in_a_line, text_of
+from amb.interruption import from_user, is_a
 from amb.run import forks
 from amb.run.collection import SparedObjects
 from amb.run.descriptors import crowd_within
@@ -254,7 +254,7 @@ class _Execution:
             except BaseException as cause:
                 if from_user(cause):
                     raise
-                self._skip(plan, str(cause) if isinstance(cause, AmbError) else in_a_line(cause))
+                self._skip(plan, text_of(cause) if is_a(cause, AmbError) else in_a_line(cause))
                 return
             run = LiveRun(
                 plan,

@@ -13,10 +13,10 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.foreign import contained, explained, in_a_line
-from amb.interruption import from_user
+from amb.foreign import contained, explained, in_a_line, text_of
+from amb.interruption import from_user, is_a
 from amb.run import answers
-from amb.run.ending import clean_value, saw_nothing, store
+from amb.run.ending import clean_value, refuse_unmeasured, saw_nothing, store
 from amb.run.isolation.solver import IsolatedSolver, NoProcess, RaisedInProcess, Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, OutOfTime, within
 from amb.study.journal import Journal
@@ -183,7 +183,7 @@ class LiveRun:
         if self.status is None and saw_nothing(trace):
             self.message = NO_SUCCESS
         elif self.status is None:
-            recommended = self._guard(lambda: answers.recommend(self._live(), self.problem.space))
+            recommended = self._guard(lambda: self._recommended(trace))
         if recommended is not None:
             try:
                 with contained():
@@ -248,6 +248,11 @@ class LiveRun:
 
     def _answer(self) -> IntArray:
         return answers.ask(self._live(), self.problem.space, self.plan.budget - self.queries)
+
+    def _recommended(self, trace: Trace) -> IntArray:
+        recommended = answers.recommend(self._live(), self.problem.space)
+        refuse_unmeasured(recommended, trace, self._find_solver(self.plan.solver).cls)
+        return recommended
 
     def _learn(self, candidates: IntArray, values: FloatArray, clean: FloatArray, *, ask: bool = False) -> None:
         """Tell the solver, and let it ask as well if its budget is not spent: to guard a call takes some 20 µs."""
@@ -341,7 +346,7 @@ class LiveRun:
                 raise  # the machine's fault: the run begins when the command is repeated
             self._end("crash", cause)
         except SolverError as cause:  # raised while the solver is created, it means that the solver refuses the problem
-            refused = isinstance(cause, Refusal) if self._limits.isolate else self._solver is None
+            refused = is_a(cause, Refusal) if self._limits.isolate else self._solver is None
             self._end("skip" if refused or self._solver is None else "crash", cause)
         except BaseException as cause:
             if from_user(cause):
@@ -354,14 +359,14 @@ class LiveRun:
         if status == "timeout":
             self.message = f"stopped after {self.queries} queries: the limit of {self._limits.timeout:g} s is reached"
         elif status == "skip":
-            self.message = str(cause)
+            self.message = text_of(cause)
         else:
             self.message = _explained(cause)
 
 
 def _explained(cause: BaseException) -> str:
     """The traceback of an exception; its last line says what was raised, whatever the exception's text is."""
-    if isinstance(cause, RaisedInProcess):
+    if is_a(cause, RaisedInProcess):
         text, line = cause.traceback.rstrip(), str(cause)
     else:
         text, line = explained(cause), in_a_line(cause)

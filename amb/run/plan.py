@@ -16,8 +16,8 @@ from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError, SpecError, suggestion
-from amb.foreign import contained
-from amb.interruption import from_user
+from amb.foreign import contained, text_of
+from amb.interruption import from_user, is_a
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits
 from amb.spec import Spec, split_specs, whole_number
@@ -233,9 +233,9 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
             # In its own process it may also fail for other reasons, such as a memory limit: those end its runs.
             alone = limits.isolate and spec.cls.sees != "gradients"
             if isinstance(refusal, Refusal) if alone else solver is None:
-                refused[str(spec)] = str(refusal)
+                refused[str(spec)] = text_of(refusal)
         except BaseException as cause:
-            if from_user(cause) or (solver is None and isinstance(cause, AmbError)):
+            if from_user(cause) or (solver is None and is_a(cause, AmbError)):
                 raise
             # It will be a crashed run, with its traceback.
     return refused

@@ -14,7 +14,7 @@ from amb.contracts.space import FloatArray, IntArray
 from amb.foreign import contained, explained
 from amb.interruption import from_user
 from amb.run import answers
-from amb.run.ending import clean_value, saw_nothing, store
+from amb.run.ending import clean_value, refuse_unmeasured, saw_nothing, store
 from amb.study.journal import Journal
 from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.study.study import Study
@@ -135,6 +135,8 @@ class NeuronSearch:
             elif self._status == "ok":
                 recommended = self._guard(lambda: answers.recommend(solver, space))
         if recommended is not None:
+            self._guard(lambda: refuse_unmeasured(recommended, trace, type(solver)))
+        if recommended is not None and self._status == "ok":
             measured = self._guard(lambda: clean_value(self.problem, recommended, trace))
             final = np.nan if measured is None else measured
             if self._status == "ok" and np.isnan(final):

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from amb.catalogue.solvers import SolverSpec, names_module
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError, suggestion
-from amb.foreign import contained, in_a_line
-from amb.interruption import from_user
+from amb.foreign import contained, in_a_line, text_of
+from amb.interruption import from_user, is_a
 from amb.run import answers
 from amb.run.progress import NoProgress, Progress
 from amb.run.stop import Stop
@@ -186,7 +186,7 @@ class _Restoration:
         except BaseException as cause:
             if from_user(cause):
                 raise
-            self._refuse(plan, str(cause) if isinstance(cause, AmbError) else in_a_line(cause))
+            self._refuse(plan, text_of(cause) if is_a(cause, AmbError) else in_a_line(cause))
             return False
         self._study.save(record, trace)
         self._study.drop_journal(plan, len(trace))

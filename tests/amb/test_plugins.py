@@ -86,7 +86,13 @@ def test_a_file_brings_problems_and_solvers(toy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("1 / 0", "ZeroDivisionError"), ("x = 1", "defines no subclass"), (None, "no plug-in file")],
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("x = 1", "defines no subclass"),
+        (None, "no plug-in file"),
+        ("import amb\nclass Mine(amb.Solver):\n    name = 42", "name = 42, but a name must be a printable text"),
+        ("import amb\nclass Mine(amb.Solver):\n    name = 'a\\x1bb'", "a name must be a printable text"),
+    ],
 )
 def test_bad_files_are_refused(tmp_path: Path, content: str | None, says: str) -> None:
     file = tmp_path / "mine.py"

@@ -1,3 +1,6 @@
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -127,6 +130,27 @@ def test_levels_between_levels_round_to_the_nearer(grid: str) -> None:
     space = Space(np.array([7, 1, 64]), grid=grid)
     numbers = np.array([[2.4, 0.3, 30.6], [-3.0, 5.0, 99.0], [6.0, 0.0, 0.49]])
     np.testing.assert_array_equal(space.nearest(space.between(numbers)), [[2, 0, 31], [0, 0, 63], [6, 0, 0]])
+
+
+def test_what_is_checked_is_what_is_returned_while_a_thread_writes() -> None:
+    """A solver may own the array that it returned, and go on writing into it."""
+    space, rows = Space.uniform(6, 16), np.zeros((100_000, 6), np.int64)
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            rows[:] = -1
+            rows[:] = 0
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(60):
+            with contextlib.suppress(CandidateError):
+                assert space.check(rows).min() == 0
+    finally:
+        done.set()
+        writer.join()
 
 
 def test_nan_latents_are_refused() -> None:

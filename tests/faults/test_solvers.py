@@ -1,5 +1,6 @@
 """Whatever a solver does, only its own run ends, with a status and a reason; other runs are not affected."""
 
+import gc
 import os
 import resource
 import signal
@@ -12,6 +13,7 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
+import torch
 
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
@@ -184,6 +186,11 @@ ENDS = {
     "asks-fractions": "candidates must be integers, got float64",
     "asks-too-much": "asked for 1000 candidates; the limits are 1..57",
     "asks-outside": "whose levels are 0..15",
+    "asks-masked": "candidates must not be masked",
+    "recommends-masked": "a recommendation must not be masked",
+    "recommends-unasked": "recommends a candidate that no query has measured",
+    "makes-nothing": "its class makes no amb.Solver, but NoneType",
+    "raises-opaque": "Opaque: its text cannot be shown",
     "recommends-rubbish": "a recommendation must have shape [6], got [1]",
     "recommends-fractions": "candidates must be integers, got float64",
     "recommends-rows": "a recommendation must have shape [6], got [1, 6]",
@@ -248,18 +255,46 @@ def test_what_a_solver_changes_changes_nothing_here(
     assert np.array_equal(trace.values, values[:12])
 
 
+def test_settings_that_a_solver_changes_reach_no_other_code(tmp_path: Path) -> None:
+    """Others would crash at an underflow, give other traces in another precision, or end at the alarm."""
+
+    def settings() -> list[object]:
+        return [
+            np.geterr(),
+            (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device(), torch.zeros(1).device),
+            (gc.isenabled(), sys.getrecursionlimit(), sys.getprofile()),
+            signal.getitimer(signal.ITIMER_REAL),
+            (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)),
+        ]
+
+    def measured(rows: np.ndarray) -> np.ndarray:
+        found.append(settings())
+        return np.exp(-1000.0 * (1.0 + rows)).sum(axis=1)  # underflows
+
+    found: list[list[object]] = []
+    before = settings()
+    plan = RunPlan("p/q/r/0", "print", "changes-settings", "1", 0, 12)
+    study = Study(tmp_path)
+    execute([plan], study, lambda spec: FunctionProblem(measured, SPACE, id=spec))
+    assert study.load(plan)[0].status == "ok"  # type: ignore[index]
+    assert settings() == before
+    assert all(seen[0] == before[0] and seen[3] == before[3] for seen in found)
+
+
 def test_a_solver_that_refuses_is_skipped_in_process_and_isolated(tmp_path: Path) -> None:
     def codes(spec: str) -> FunctionProblem:
         return FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(6, 16, kind="categorical"), id=spec)
 
     plan = RunPlan("p/q/r/0", "print", "cma", "1", 0, 12)
+    opaque = RunPlan("p/q/r/0", "print", "refuses-opaquely", "1", 0, 12)
     found = []
     for isolate in (False, True):
         study = Study(tmp_path / str(isolate))
-        execute([plan], study, codes, limits=Limits(isolate=isolate))
-        found.append((study.load(plan)[0].status, study.load(plan)[0].reason))  # type: ignore[index]
+        execute([plan, opaque], study, codes, limits=Limits(isolate=isolate))
+        found.append([(study.load(p)[0].status, study.load(p)[0].reason) for p in (plan, opaque)])  # type: ignore[index]
     assert found[0] == found[1]
-    assert found[0][0] == "skip"
+    assert [status for status, _ in found[0]] == ["skip", "skip"]
+    assert found[0][1][1] == "its text cannot be shown"
 
 
 BENCH = """

@@ -2,17 +2,20 @@
 
 import asyncio
 import ctypes
+import gc
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from amb import Solver
-from amb.errors import SpecError
+from amb.errors import SolverError, SpecError
 from amb.interruption import Interrupted
 from amb.run.isolation.solver import NoProcess, Refusal
 from amb.run.limits import OutOfTime
@@ -96,6 +99,31 @@ class RaisesMute(Rogue):
         raise Mute
 
 
+class Opaque(Exception):
+    """Whatever is read of it raises, its text with an exception that looks like the user's."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise SystemExit(4)
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class RaisesOpaque(Rogue):
+    def misbehave(self) -> np.ndarray:
+        raise Opaque
+
+
+class OpaqueRefusal(SolverError):
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+
+class RefusesOpaquely(Rogue):
+    def __init__(self, space, *, budget: int, seed: int) -> None:
+        raise OpaqueRefusal
+
+
 class ExitsInTell(Rogue):
     def _tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
         sys.exit("told enough")
@@ -104,6 +132,15 @@ class ExitsInTell(Rogue):
 class ExitsInRecommend(Rogue):
     def recommend(self) -> np.ndarray:
         sys.exit("no recommendation")
+
+
+class Nothing(type(Solver)):
+    def __call__(cls, *args: object, **options: object) -> None:
+        return None
+
+
+class MakesNothing(Rogue, metaclass=Nothing):
+    pass
 
 
 class RefusesByExit(Rogue):
@@ -176,6 +213,24 @@ class AsksOutside(Rogue):
         return self.space.sample(2, self.rng) + 1000
 
 
+class AsksMasked(Rogue):
+    def misbehave(self) -> np.ndarray:
+        return np.ma.masked_array(self.space.sample(1, self.rng), mask=True)
+
+
+class RecommendsMasked(Rogue):
+    def recommend(self) -> np.ndarray:
+        return np.ma.masked_array(np.zeros(self.space.d, int), mask=True)
+
+
+class RecommendsUnasked(Rogue):
+    """Its class shows nothing of it."""
+
+    def misbehave(self) -> np.ndarray:
+        self.recommend = lambda: np.zeros(self.space.d, int)
+        return self.space.sample(1, self.rng)
+
+
 class RecommendsRubbish(Rogue):
     def recommend(self) -> np.ndarray:
         return np.array([-1])
@@ -230,6 +285,23 @@ class MasksFiles(Rogue):
     def _ask(self, limit: int) -> np.ndarray:
         os.umask(0o777)
         return super()._ask(limit)
+
+
+class ChangesSettings(Rogue):
+    """Changes settings of the whole process and sets an alarm; otherwise it is good."""
+
+    def misbehave(self) -> np.ndarray:
+        np.seterr(all="raise")
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        torch.set_default_device("meta")
+        gc.disable()
+        sys.setrecursionlimit(200)
+        sys.setprofile(lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(3))
+        signal.setitimer(signal.ITIMER_REAL, 100.0)
+        return self.space.sample(1, self.rng)
 
 
 class Digs(Rogue):

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,8 @@ from amb.catalogue.solvers import refuse_own_weights, resolve
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError
-from amb.foreign import contained, explained, in_a_line
+from amb.foreign import contained, explained, in_a_line, text_of
+from amb.interruption import is_a
 from amb.run import answers
 from amb.run.isolation.messages import pack, unpack
 from amb.run.isolation.view import Exchange, RemoteView
@@ -32,6 +34,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # so that every KeyboardInterrupt is the solver's
     solver: Solver | None = None
     candidates = np.empty((0, 0), dtype=np.int64)
     while True:
@@ -54,9 +57,9 @@ def main() -> None:
                     answer = answers.recommend(solver, space)
         except BaseException as error:  # every one is the solver's: Ctrl-C does not reach this process
             failure = {"error": explained(error)[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
-            if solver is None and isinstance(error, AmbError):
-                kind = "refusal" if isinstance(error, SolverError) else "wrong option"
-                failure[kind] = str(error)[:LONGEST_TRACEBACK]
+            if solver is None and is_a(error, AmbError):
+                kind = "refusal" if is_a(error, SolverError) else "wrong option"
+                failure[kind] = text_of(error)[:LONGEST_TRACEBACK]
         sink.write(pack(failure, answer.astype("<i8").tobytes()))
         sink.flush()
 

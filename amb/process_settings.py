@@ -1,0 +1,95 @@
+"""Settings of the whole process that a plug-in may change for itself, and that must not reach other code.
+
+With numpy set to raise, other solvers crash; with torch in another precision, they give other traces; with a low
+recursion limit, networks cannot be made; an alarm that nobody expects kills the process.
+"""
+
+import gc
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+try:
+    from _signal import getsignal  # type: ignore[import-not-found]  # an eighteenth of the time of the one in `signal`
+except ImportError:
+    from signal import getsignal
+
+_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM", "SIGVTALRM", "SIGPROF")
+    if hasattr(signal, name)
+)
+
+
+class ProcessSettings:
+    """The settings at one moment, so that `restore` can undo what a plug-in's code does to them afterwards.
+
+    Left alone are the trace of a debugger, and handlers of signals that the bench does not depend on. Outside the main
+    thread nothing is kept: what the main thread sets meanwhile, such as the alarm of a timeout, would be undone.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        alone = threading.current_thread() is threading.main_thread()
+        self._kept = _read() if alone else None
+
+    def restore(self) -> None:
+        """Put back what was changed, and stop an alarm that was set."""
+        if self._kept is None or (now := _read()) == self._kept:
+            return  # as nearly always, and this is called for every batch
+        alarm, handlers, interpreter, floats, tensors = self._kept
+        if now[0] and not alarm:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler, other in zip(_SIGNALS, handlers, now[1], strict=True):
+            if handler != other and handler is not None:
+                signal.signal(number, handler)
+        limit, profile, collects, interval = interpreter
+        sys.setprofile(profile)
+        sys.setrecursionlimit(limit)
+        sys.setswitchinterval(interval)
+        (gc.enable if collects else gc.disable)()
+        np.seterr(**floats)
+        if tensors is not None and now[4] != tensors:
+            _restore_torch(*tensors)
+
+
+def _read() -> tuple[Any, ...]:
+    torch = sys.modules.get("torch")
+    return (
+        hasattr(signal, "getitimer") and signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+        [getsignal(number) for number in _SIGNALS],
+        (sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval()),
+        np.geterr(),
+        None if torch is None else _torch_settings(torch),
+    )
+
+
+def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
+    try:
+        return (
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+            # What `set_default_device` leaves; the public way to read it takes eighty times as long.
+            getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None),
+        )
+    except AttributeError:  # it is being imported
+        return None
+
+
+def _restore_torch(dtype: Any, grad: bool, threads: int, deterministic: bool, device: Any) -> None:
+    import torch
+
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(grad)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    with suppress(AttributeError):
+        if getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None) is not device:
+            torch.set_default_device(None if device is None else device.device)
