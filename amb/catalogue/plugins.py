@@ -238,7 +238,10 @@ def load_file(path: str | Path) -> list[Plugin]:
     if not defined:
         contracts = "amb.Solver, amb.Family, amb.Generator, amb.Target or amb.Report"
         raise PluginError(f"{str(path)!r} defines no subclass of {contracts}")
-    for plugin in defined:
+    for place, plugin in enumerate(defined):
+        for other in defined[:place]:
+            if (other.kind, other.name) == (plugin.kind, plugin.name):
+                raise PluginError(f"{str(path)!r} defines two {plugin.kind} called {plugin.name!r}; rename one")
         _refuse_duplicates(_installed()[plugin.kind].get(plugin.name), plugin)
         earlier = _from_files[plugin.kind].get(plugin.name)
         if earlier is not None and earlier.location != plugin.location:
@@ -287,7 +290,7 @@ def _name_of(cls: type, path: str | Path) -> str:
         PluginError: it declares one that is no text, or steers terminals.
     """
     name = getattr(cls, "name", None) or _kebab(cls.__name__)
-    if not (isinstance(name, str) and name.isprintable()):
+    if type(name) is not str or not name.isprintable():
         raise PluginError(f"{cls.__name__} of {path} has name = {name!r:.60}, but a name must be a printable text")
     return name
 

@@ -129,7 +129,8 @@ def options(cls: type[Solver]) -> dict[str, Value]:
             defaults = {}  # this class does not pass options on
         for p in parameters:
             if p.kind is p.KEYWORD_ONLY and p.name not in ("budget", "seed"):
-                defaults[p.name] = p.default
+                # Numbers of numpy are numbers.
+                defaults[p.name] = p.default.item() if isinstance(p.default, np.generic) else p.default
     return defaults
 
 
@@ -208,13 +209,13 @@ def _check_declared(name: str, cls: type[Solver]) -> None:
         PluginError: an attribute of `Solver` has a value of the wrong type.
     """
     texts, flags = ("version", "source", "failed_queries"), ("anytime", "noisy", "foreign")
-    faults = {text: "a text" for text in texts if not isinstance(getattr(cls, text), str)}
+    faults = {text: "a text" for text in texts if type(getattr(cls, text)) is not str}  # files take no other kind of it
     faults |= {flag: "True or False" for flag in flags if not isinstance(getattr(cls, flag), bool)}
     if "version" not in faults and not (cls.version.isprintable() and 1 <= len(cls.version) <= LONGEST_VERSION):
         faults["version"] = f"a text of 1 to {LONGEST_VERSION} printable characters"
     if not isinstance(cls.kinds, property) and not are_kinds(cls.kinds):
         faults["kinds"] = KINDS_FORM
-    if cls.sees not in CLASSES:
+    if type(cls.sees) is not str or cls.sees not in CLASSES:
         faults["sees"] = f"one of {', '.join(map(repr, CLASSES))}"
     for attribute, wanted in faults.items():
         got = f"{getattr(cls, attribute)!r:.60}"
@@ -257,6 +258,10 @@ def _fit(value: Value, default: Value, what: str, help_text: str) -> Value:
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if type(default) not in _TYPES:
+        raise SpecError(
+            f"{what} cannot be set: its default is {default!r:.60}, but options are numbers, true or false, or words"
+        )
     raise SpecError(f"{what} must be {_TYPES[type(default)]}, got {value!r}. {help_text}")
 
 

@@ -115,7 +115,9 @@ class LiveRun:
         """The candidates to measure next, or None if the solver failed."""
         if self._asked is None:
             if isinstance(self._solver, IsolatedSolver):
-                self._guard(self._solver.start)  # no run is charged for imports
+                self._guard(self._solver.begin, limited=False)
+                if not self.done:
+                    self._guard(self._solver.start)  # no run is charged for imports
                 if self.done:
                     return None
             start = CLOCK.now()
@@ -328,12 +330,12 @@ class LiveRun:
         timeout = self._limits.timeout
         return timeout if timeout is None or self._replaying else max(0.0, timeout - self.seconds.total)
 
-    def _guard(self, call: Callable[[], T]) -> T | None:
-        """Call solver code; an exception ends this run and is stored in its record.
+    def _guard(self, call: Callable[[], T], *, limited: bool = True) -> T | None:
+        """Call solver code, within the timeout if `limited`; an exception ends this run and is stored in its record.
 
         The bench's own exceptions mean what they say only if the bench has raised them; from a solver they are a crash.
         """
-        left, start = self._left(), monotonic()
+        left, start = self._left() if limited else None, monotonic()
         try:
             if isinstance(self._solver, IsolatedSolver):
                 self._solver.patience = left

@@ -19,7 +19,7 @@ from amb.errors import AmbError, SolverError, SpecError, suggestion
 from amb.foreign import contained, text_of
 from amb.interruption import from_user, is_a
 from amb.run.isolation.solver import Refusal, isolated
-from amb.run.limits import NO_LIMITS, Limits
+from amb.run.limits import NO_LIMITS, Limits, within
 from amb.spec import Spec, split_specs, whole_number
 from amb.study.manifest import Settings
 from amb.study.runs import LARGEST_COUNT, RunPlan
@@ -31,6 +31,9 @@ MOST_SEEDS = 100_000
 MOST_RUNS = 1_000_000
 """Runs of one plan. What a command does for each before the first begins takes minutes with more."""
 NOTHING = Given()
+
+TRIAL_SECONDS = 60.0
+"""How much longer than a run the trial of a solver may take, in which its packages are imported and compiled."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
     for spec in specs:
         solver = None
         try:
-            with contained():
+            with contained(), within(None if limits.timeout is None else limits.timeout + TRIAL_SECONDS):
                 if limits.isolate and spec.cls.sees != "gradients":
                     _try_isolated(spec, problem, budget, limits)
                 else:

@@ -34,6 +34,7 @@ CAPTIONS = {
     "imported": "what a function's own imports reach",
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
+    "process_settings": "modes that plug-ins may not leave",
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",
     "sight": "the classes of solvers",

@@ -90,6 +90,10 @@ def test_a_file_brings_problems_and_solvers(toy: Path) -> None:
         ("1 / 0", "ZeroDivisionError"),
         ("x = 1", "defines no subclass"),
         (None, "no plug-in file"),
+        (
+            "import amb\nclass Mine(amb.Solver): pass\nclass My(amb.Solver):\n    name = 'mine'",
+            "two solvers called 'mine'",
+        ),
         ("import amb\nclass Mine(amb.Solver):\n    name = 42", "name = 42, but a name must be a printable text"),
         ("import amb\nclass Mine(amb.Solver):\n    name = 'a\\x1bb'", "a name must be a printable text"),
     ],

@@ -172,7 +172,9 @@ def test_a_solver_that_asks_nonsense_is_named(wrong: list) -> None:
         ("version", "1\n", "1 to 100 printable"),
         ("anytime", "yes", "True or False"),
         ("source", None, "a text"),
+        ("version", np.str_("2"), "a text"),
         ("sees", "everything", "one of 'values'"),
+        ("sees", ["values"], "one of 'values'"),
         ("kinds", "ordinal", "a set of kinds of space"),
         ("kinds", None, "a set of kinds of space"),
         ("kinds", {"continuous"}, "there are 'ordinal' and 'categorical'"),
@@ -187,6 +189,20 @@ def test_what_a_class_declares_is_checked_before_its_first_run(attribute: str, v
     setattr(Careless, attribute, value)
     with pytest.raises(PluginError, match=f"declares {attribute} = .*{wanted}"):
         spec_of(Careless)
+
+
+HALF = np.float32(0.5)
+
+
+def test_options_whose_defaults_no_spec_can_state_are_refused_when_set() -> None:
+    class Careless(RandomSearch):
+        def __init__(self, space, *, budget, seed, sizes=[1, 2], step=HALF) -> None:  # noqa: B006
+            super().__init__(space, budget=budget, seed=seed)
+
+    assert str(spec_of(Careless)).endswith("Careless")
+    assert str(spec_of(Careless, {"step": 2})).endswith("Careless[step=2.0]")
+    with pytest.raises(SpecError, match=r"sizes of .* cannot be set: its default is \[1, 2\]"):
+        spec_of(Careless, {"sizes": 3})
 
 
 def test_a_solver_that_changes_its_space_changes_no_other_run() -> None:

@@ -21,6 +21,7 @@ from amb.contracts.problem import Evaluation, Problem
 from amb.errors import AmbError, SpecError
 from amb.run.execute import execute
 from amb.run.limits import Limits
+from amb.run.plan import make_plan
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.study import Study
 
@@ -105,6 +106,23 @@ def test_a_solver_that_hangs_is_stopped_by_the_timeout(tmp_path: Path, solver: s
     record = run(tmp_path, solver, timeout=0.5)
     assert (record.status, record.queries) == ("timeout", 3)
     assert "limit of 0.5 s is reached" in record.reason
+
+
+def test_the_trial_of_a_solver_that_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its first run: the command would wait for it without an end, whatever its timeout."""
+    monkeypatch.setattr("amb.run.plan.TRIAL_SECONDS", 0.0)
+    load_file(ROGUES.with_name("toy.py"))
+    plan = make_plan("hangs-at-once", "toy/bowl/near/0", budget=5, seeds=1, limits=Limits(timeout=0.2))
+    assert len(plan.runs) == 1
+
+
+def test_a_timeout_does_not_count_how_long_a_process_takes_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine, where the bench's own imports take longer than the run."""
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(2.5)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert run(tmp_path, "rogue", isolate=True, timeout=2.0).status == "ok"
 
 
 def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:

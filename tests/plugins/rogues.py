@@ -165,6 +165,12 @@ class Hangs(Rogue):
             time.sleep(0.01)
 
 
+class HangsAtOnce(Rogue):
+    def _ask(self, limit: int) -> np.ndarray:
+        while True:
+            time.sleep(0.01)
+
+
 class SwallowsEverything(Rogue):
     """Hangs, and takes every exception for its own."""
 

@@ -35,6 +35,8 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # so that every KeyboardInterrupt is the solver's
+    sink.write(pack({}))  # what follows is the solver's
+    sink.flush()
     solver: Solver | None = None
     candidates = np.empty((0, 0), dtype=np.int64)
     while True:

@@ -85,6 +85,7 @@ class IsolatedSolver(Solver):
         if (spec.cls.sees == "images") != (view is not None):
             raise SolverError(f"{spec} sees {CLASSES[spec.cls.sees].knows}")
         self._view = view
+        self._begun = False
         self.patience: float | None = None
         self._memory = memory
         try:
@@ -141,12 +142,23 @@ class IsolatedSolver(Solver):
             if stream is not None:
                 stream.close()
 
+    def begin(self) -> None:
+        """Wait until the process has imported the bench, which no timeout limits; only the first call waits.
+
+        Raises:
+            SolverError: it died.
+        """
+        if not self._begun:
+            self._begun = True
+            self._unpack(0, None)
+
     def start(self) -> None:
         """Wait until the process has imported and made its solver; only the first call waits.
 
         Raises:
             SolverError: the solver could not be made.
         """
+        self.begin()
         if self._introduction is not None:
             introduction, self._introduction = self._introduction, None
             self._exchange(pack(introduction), rows=0)
