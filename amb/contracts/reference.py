@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
+
+from amb.activation import LARGEST
 
 
 @dataclass(frozen=True)
@@ -71,5 +72,5 @@ def _levels(content: object) -> tuple[int, ...]:
 
 
 def _numbers(*values: object) -> None:
-    if not all(type(value) in (int, float) and isfinite(value) for value in values):  # type: ignore[arg-type]
-        raise TypeError("activations must be finite numbers")
+    if not all(type(value) in (int, float) and abs(value) <= LARGEST for value in values):  # type: ignore[arg-type]
+        raise TypeError(f"activations must be numbers of size {LARGEST:g} at most")

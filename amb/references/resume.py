@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amb.activation import as_activations
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
@@ -57,6 +58,8 @@ class Cache:
             stored = parse_array(_read(file))
             if stored.shape != (len(images), len(problems)) or stored.dtype != np.float64:
                 raise ValueError(f"it holds {list(stored.shape)} of {stored.dtype}")
+            if not np.array_equal(stored, as_activations(stored), equal_nan=True):
+                raise ValueError("it holds responses that are infinite or too large")
         except (OSError, ValueError) as error:
             raise _damaged(file, error) from error
         return stored
@@ -69,7 +72,10 @@ class Cache:
         if not file.exists():
             _write(file, json.dumps(asdict(measure())).encode())
         try:
-            return Reference.from_content(json_object(_read(file)))
+            stored = Reference.from_content(json_object(_read(file)))
+            if stored.fingerprint != fingerprint:
+                raise ValueError(f"it is of {stored.fingerprint!r:.40}, not of {fingerprint!r}")
+            return stored
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(file, error) from error
 

@@ -1,5 +1,7 @@
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +123,30 @@ def test_a_killed_measurement_continues(tmp_path: Path, monkeypatch: pytest.Monk
     assert measure(suites, **settings, state=tmp_path) == undisturbed  # type: ignore[arg-type]
     assert shown == 4  # two blocks of latents, one of images, and the one that was lost
     assert [found.suite for found in undisturbed] == ["0-1", "1-1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fingerprint": "other"}, {"chance": 10**400}, {"best": 1e300}, {"natural": float("nan")}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_measurement_that_was_exchanged_is_refused(tmp_path: Path, change: dict) -> None:
+    """Written anew with the right digest: that of another problem, or with numbers that no activation is."""
+    cache = Cache(tmp_path)
+    point = Reference("print", 0.1, 0.2, 0.2, 3, 0.3, (0,) * 6, "")
+    assert cache.point("0", "print", None, lambda: point) == point
+    (file,) = tmp_path.iterdir()
+    content = json.dumps(asdict(point) | change).encode()
+    file.write_bytes(content + b"\nsha256 " + sha256(file.name.encode() + content).hexdigest().encode())
+    with pytest.raises(DataError, match=r"is damaged .*; delete it"):
+        cache.point("0", "print", None, lambda: point)
+
+
+@pytest.mark.parametrize("value", [np.inf, 1e300])
+def test_stored_responses_that_no_activation_is_are_refused(tmp_path: Path, value: float) -> None:
+    cache, images = Cache(tmp_path), np.zeros((2, 1, 1, 3), np.uint8)
+    with pytest.raises(DataError, match="infinite or too large"):
+        cache.responses([Lamps().problem("only", 0)], images, lambda: np.full((2, 1), value))
 
 
 def test_what_has_changed_on_disk_is_no_measurement(tmp_path: Path) -> None:
