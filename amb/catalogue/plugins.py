@@ -6,9 +6,10 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -254,7 +255,7 @@ def load_file(path: str | Path) -> list[Plugin]:
 def _installed() -> dict[Kind, dict[str, Plugin]]:
     """What is installed of every kind, by name."""
     installed: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in KINDS}
-    entries = entry_points()
+    entries = _entries()
     origin = cache(_origin)  # every look at a distribution's name or version reads its whole description
     for kind, known in installed.items():
         for entry in entries.select(group=f"amb.{kind}"):
@@ -266,8 +267,23 @@ def _installed() -> dict[Kind, dict[str, Plugin]]:
     return installed
 
 
+def _entries() -> EntryPoints:
+    """All entry points, save those of packages whose own files about them cannot be read: they spoil no others."""
+    try:
+        return entry_points()  # type: ignore[return-value]  # Python 3.11 returns what has the same `select`
+    except Exception:
+        found: list[EntryPoint] = []
+        for distribution in distributions():
+            with suppress(Exception):
+                found += distribution.entry_points
+        return EntryPoints(found)
+
+
 def _origin(distribution: Distribution | None) -> str:
-    return f"{distribution.name} {distribution.version}" if distribution else "an unknown distribution"
+    try:
+        return f"{distribution.name} {distribution.version}" if distribution else "an unknown distribution"
+    except Exception:
+        return "a distribution whose metadata cannot be read"
 
 
 def _classes(module: object) -> Iterator[tuple[Kind, type]]:

@@ -72,6 +72,32 @@ def test_a_plugin_that_ends_the_process_at_import_only_fails_to_load(
     assert Path.cwd() == tmp_path
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("entry_points.txt", b"[amb.solvers]\na line without a value\n"),
+        ("entry_points.txt", b"\xff"),
+        ("METADATA", b"\xff"),
+    ],
+)
+def test_a_package_with_broken_metadata_spoils_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes
+) -> None:
+    """Any package, one that has nothing to do with amb included."""
+    folder = tmp_path / "broken-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[amb.solvers]\nbroken = broken:Broken\n")
+    (folder / file).write_bytes(content)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins._installed.cache_clear()
+    try:
+        assert "tt-b" in plugins.plugins("solvers")
+    finally:
+        monkeypatch.undo()
+        plugins._installed.cache_clear()
+
+
 def test_an_unknown_name_gets_its_neighbours(installed) -> None:
     installed(entry("tt-b", "x:Y"))
     with pytest.raises(SpecError, match="did you mean tt-b"):
