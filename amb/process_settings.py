@@ -13,16 +13,22 @@ from typing import Any
 
 import numpy as np
 
+# Both are read twice for every batch, by names that are not public: the public ways take up to twenty times as long.
 try:
-    from _signal import getsignal  # type: ignore[import-not-found]  # an eighteenth of the time of the one in `signal`
+    from _signal import getsignal  # type: ignore[import-not-found]
 except ImportError:
     from signal import getsignal
+try:
+    from numpy._core.umath import _extobj_contextvar as _errors
+except ImportError:
+    _errors = None
 
 _SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM", "SIGVTALRM", "SIGPROF")
     if hasattr(signal, name)
 )
+_ALARM = getattr(signal, "SIGALRM", None)
 
 
 class ProcessSettings:
@@ -32,20 +38,24 @@ class ProcessSettings:
     thread nothing is kept: what the main thread sets meanwhile, such as the alarm of a timeout, would be undone.
     """
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_alarm", "_kept")
 
     def __init__(self) -> None:
         alone = threading.current_thread() is threading.main_thread()
         self._kept = _read() if alone else None
+        # Without a handler, an alarm would end the process: nobody has set one.
+        self._alarm = alone and _ALARM is not None and callable(getsignal(_ALARM)) and _alarm_is_set()
 
     def restore(self) -> None:
         """Put back what was changed, and stop an alarm that was set."""
-        if self._kept is None or (now := _read()) == self._kept:
-            return  # as nearly always, and this is called for every batch
-        alarm, handlers, interpreter, floats, tensors = self._kept
-        if now[0] and not alarm:
+        if self._kept is None:
+            return
+        if not self._alarm and _ALARM is not None and _alarm_is_set():
             signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler, other in zip(_SIGNALS, handlers, now[1], strict=True):
+        if (now := _read()) == self._kept:
+            return  # as nearly always, and this is called for every batch
+        handlers, interpreter, floats, tensors = self._kept
+        for number, handler, other in zip(_SIGNALS, handlers, now[0], strict=True):
             if handler != other and handler is not None:
                 signal.signal(number, handler)
         limit, profile, collects, interval = interpreter
@@ -53,18 +63,24 @@ class ProcessSettings:
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(interval)
         (gc.enable if collects else gc.disable)()
-        np.seterr(**floats)
-        if tensors is not None and now[4] != tensors:
+        if _errors is None:
+            np.seterr(**floats)
+        else:
+            _errors.set(floats)
+        if tensors is not None and now[3] != tensors:
             _restore_torch(*tensors)
+
+
+def _alarm_is_set() -> bool:
+    return signal.getitimer(signal.ITIMER_REAL)[0] > 0
 
 
 def _read() -> tuple[Any, ...]:
     torch = sys.modules.get("torch")
     return (
-        hasattr(signal, "getitimer") and signal.getitimer(signal.ITIMER_REAL)[0] > 0,
         [getsignal(number) for number in _SIGNALS],
         (sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval()),
-        np.geterr(),
+        np.geterr() if _errors is None else _errors.get(),
         None if torch is None else _torch_settings(torch),
     )
 
@@ -77,7 +93,7 @@ def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
             torch.get_num_threads(),
             torch.are_deterministic_algorithms_enabled(),
             # What `set_default_device` leaves; the public way to read it takes eighty times as long.
-            getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None),
+            torch._GLOBAL_DEVICE_CONTEXT.__dict__.get("device_context"),
         )
     except AttributeError:  # it is being imported
         return None
@@ -91,5 +107,5 @@ def _restore_torch(dtype: Any, grad: bool, threads: int, deterministic: bool, de
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
     with suppress(AttributeError):
-        if getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None) is not device:
+        if torch._GLOBAL_DEVICE_CONTEXT.__dict__.get("device_context") is not device:
             torch.set_default_device(None if device is None else device.device)
