@@ -3,6 +3,8 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,19 +22,28 @@ SPACE = Space.uniform(4, 16)
 PLAN = RunPlan("p/q/r/0", "print", "random[k=5]", "1", 0, 20)
 RECORD = RunRecord(PLAN, "crash", 0, 0, (), np.nan, 0.0, 0.0, 0.0)
 
-# Mostly what is accepted, and values around every limit.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+ODD_FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 LIMITS = st.sampled_from([1, 2**32 - 1, 2**32, LARGEST_COUNT, LARGEST_COUNT + 1, 0, -1])
-COUNTS = st.one_of(*[st.sampled_from([3, 5, 7, 100])] * 4, LIMITS)
-FLOATS = st.one_of(*[st.floats(0, 1e9)] * 5, st.floats(allow_nan=True, allow_infinity=True))
-NAMES = st.one_of(
-    *[st.text(st.characters(exclude_categories=["Cs"]), max_size=8)] * 8,
-    st.sampled_from(["x" * 4096, "x" * 4097, "\ud800"]),
-)
-MESSAGES = st.one_of(st.text(st.characters(exclude_categories=()), max_size=8), st.just("é" * 5_000_000))
-# Around the limits: a cheap array of one query has as many dimensions as a candidate may.
-USUAL = st.sampled_from([(0, 3), (1, 1), (3, 2)])
-SHAPES = st.one_of(*[USUAL] * 4, st.sampled_from([(1, 1 << 16), (1, (1 << 16) + 1)]))
-LEVEL = st.one_of(*[st.sampled_from([0, 1, 5, 63])] * 4, st.sampled_from([(1 << 16) - 1, 1 << 16, -1]))
+USUAL: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("seed", "budget"), st.sampled_from([3, 5, 7, 100])),
+    **dict.fromkeys(("problem", "solver", "message"), TEXTS),
+    **dict.fromkeys(("seconds", "values", "clean"), st.floats(0, 1e9)),
+    "shape": st.sampled_from([(0, 3), (1, 1), (3, 2)]),
+    "level": st.sampled_from([0, 1, 5, 63]),
+    "final": st.none(),  # what belongs to the trace
+}
+"""What is accepted."""
+# A cheap array of one query has as many dimensions as a candidate may.
+ODD: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("seed", "budget"), LIMITS),
+    **dict.fromkeys(("problem", "solver"), st.sampled_from(["x" * 4096, "x" * 4097, "\ud800"])),
+    "message": st.one_of(st.text(st.characters(exclude_categories=()), max_size=8), st.just("é" * 5_000_000)),
+    **dict.fromkeys(("seconds", "values", "clean", "final"), ODD_FLOATS),
+    "shape": st.sampled_from([(1, 1 << 16), (1, (1 << 16) + 1)]),
+    "level": st.sampled_from([(1 << 16) - 1, 1 << 16, -1]),
+}
+"""Values around every limit, of which a record gets one or none, so that many records are accepted."""
 
 
 def same(a: object, b: object) -> bool:
@@ -41,21 +52,22 @@ def same(a: object, b: object) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    seed=COUNTS, budget=COUNTS, names=st.tuples(NAMES, NAMES), message=MESSAGES, final=FLOATS,
-    seconds=FLOATS, shape=SHAPES, level=LEVEL, values=FLOATS, clean=FLOATS, recommend=st.booleans(),
-)  # fmt: skip
-def write_and_read(  # type: ignore[no-untyped-def]
-    root, accepted, seed, budget, names, message, final, seconds, shape, level, values, clean, recommend
-) -> None:
-    n, d = shape
-    candidates = np.full((n, d), level, np.int64)
-    trace = Trace(candidates, np.full(n, values), np.full(n, clean), np.ones(n, np.int64))
+    usual=st.fixed_dictionaries(USUAL),
+    odd=st.one_of(st.just({}), *(st.fixed_dictionaries({name: values}) for name, values in ODD.items())),
+    recommend=st.booleans(),
+)
+def write_and_read(root, accepted, usual, odd, recommend) -> None:  # type: ignore[no-untyped-def]
+    drawn = SimpleNamespace(**{**usual, **odd})
+    n, d = drawn.shape
+    trace = Trace(
+        np.full((n, d), drawn.level, np.int64), np.full(n, drawn.values), np.full(n, drawn.clean), np.ones(n, np.int64)
+    )
+    own = np.nan if not recommend else drawn.clean if n else 0.5
     record = RunRecord(
-        RunPlan(names[0], "print", names[1], "1", seed, budget), "ok" if n == budget else "crash", n, min(n, 1),
-        (level,) * d if recommend else (), final, seconds, 0.0, 0.0, message=message,
+        RunPlan(drawn.problem, "print", drawn.solver, "1", drawn.seed, drawn.budget),
+        "ok" if n == drawn.budget else "crash", n, min(n, 1), (drawn.level,) * d if recommend else (),
+        own if drawn.final is None else drawn.final, drawn.seconds, 0.0, 0.0, message=drawn.message,
     )  # fmt: skip
-    if seed % 4:  # otherwise it may contradict its trace
-        record = replace(record, final=np.nan if not recommend else clean if n else final)
     folder = Path(tempfile.mkdtemp(dir=root))
     try:
         path = folder / f"{record.plan.run_id}.parquet"

@@ -63,5 +63,5 @@ def test_a_look_claims_at_its_own_rate_and_says_so(study) -> None:  # type: igno
 
 @pytest.mark.parametrize("given", [{"look": 4, "looks": 3}, {"look": 0}, {"looks": 1.5}, {"look": True}])
 def test_a_look_is_one_of_the_looks(given: dict[str, object]) -> None:
-    with pytest.raises(SpecError, match="look must be a number from 1"):
+    with pytest.raises(SpecError, match=r"looks? must be a"):
         Question(**given)  # type: ignore[arg-type]
