@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -22,7 +22,7 @@ from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unread
 from amb_problems.cards import AnyCard, Card, as_json, parse
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 SCHEMA = 1
 # The largest files that are read.
@@ -139,6 +139,27 @@ def fitting(card: Card) -> Iterator[None]:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {in_a_line(error)}") from error
+
+
+def compare_sizes(tensors: Mapping[str, "Tensor"], build: "Callable[[], nn.Module]") -> None:
+    """Compare tensors with a network before it is made: a card may state sizes for which no memory is enough.
+
+    Args:
+        tensors: the weights by name; what the network lacks, or what is missing, is no concern here.
+        build: the network, as the card states it.
+
+    Raises:
+        ValueError: one has another shape, or is of another kind of number, such as whole ones for fractions.
+    """
+    import torch
+
+    with torch.device("meta"):
+        expected = build().state_dict()
+    for name, like in expected.items():
+        tensor = tensors.get(name, like)
+        if tensor.shape != like.shape or tensor.is_floating_point() != like.is_floating_point() or tensor.is_complex():
+            had, states = (f"{list(t.shape)} of {str(t.dtype).removeprefix('torch.')}" for t in (tensor, like))
+            raise ValueError(f"{name} is {had}, but the card states {states}")
 
 
 @overload

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,19 @@ def test_shipped_targets_summarize_themselves() -> None:
 )
 def test_a_targets_card_gives_the_shape_of_its_images(name: str, shape: tuple[int, int, int]) -> None:
     assert checkpoint.read_card(name, TargetCard).image_shape == shape
+
+
+def test_sizes_are_compared_before_a_network_is_made() -> None:
+    """A generator's card that stated 2^24 channels took 9.5 GB before it was refused; this one would take 4 TB."""
+    huge = partial(torch.nn.Linear, 2**20, 2**20)
+    with pytest.raises(ValueError, match=r"weight is \[2, 3\] of float32, but the card states \[1048576, 1048576\]"):
+        checkpoint.compare_sizes({"weight": torch.zeros(2, 3)}, huge)
+
+
+@pytest.mark.parametrize("other", [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_of_number_are_refused(other: torch.dtype) -> None:
+    """torch converts them without a word."""
+    small = partial(torch.nn.Linear, 3, 2)
+    checkpoint.compare_sizes({"weight": torch.zeros(2, 3, dtype=torch.float16)}, small)
+    with pytest.raises(ValueError, match="but the card states"):
+        checkpoint.compare_sizes({"weight": torch.zeros(2, 3, dtype=other)}, small)

@@ -48,6 +48,7 @@ def restore(
     """
     tensors, card = checkpoint.load(name_or_path, expected)
     with checkpoint.fitting(card):
+        checkpoint.compare_sizes(tensors, lambda: build(card))
         network = build(card).float()  # torch's default dtype is the user's
         network.load_state_dict(tensors)
     return network, card

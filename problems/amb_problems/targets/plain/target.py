@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,9 +92,11 @@ class PlainTarget(Reloaded, ModuleTarget):
         if card.network not in PLAIN_NETWORKS:
             raise unknown("network", card.network, PLAIN_NETWORKS, CheckpointError)
         with checkpoint.fitting(card):
-            network = PLAIN_NETWORKS[card.network](**card.arguments)
-            known = network.state_dict()
+            make = partial(PLAIN_NETWORKS[card.network], **card.arguments)
             weights = {name: tensor for name, tensor in tensors.items() if "/" not in name}
+            checkpoint.compare_sizes(weights, make)
+            network = make()
+            known = network.state_dict()
             network.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in weights.items()})
             scales = {layer: Scale.of(tensors, layer, units=shape[0]) for layer, shape in card.layers.items()}
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
