@@ -117,7 +117,7 @@ class LiveRun:
             if isinstance(self._solver, IsolatedSolver):
                 self._guard(self._solver.begin, limited=False)
                 if not self.done:
-                    self._guard(self._solver.start)  # no run is charged for imports
+                    self._start(self._solver)
                 if self.done:
                     return None
             start = CLOCK.now()
@@ -233,6 +233,13 @@ class LiveRun:
             self._solver = isolated(spec, self.problem, self.plan, memory=self._limits.memory)
         else:
             self._solver = spec.start(self.problem, budget=self.plan.budget, seed=self.plan.stream)
+
+    def _start(self, solver: IsolatedSolver) -> None:
+        """Let a process import and make its solver: no run is charged for imports, nor twice for making it."""
+        before = solver.making
+        self._guard(solver.start)
+        if not self.queries:
+            self._solver_seconds += solver.making - before
 
     def _live(self) -> Solver:
         if self._solver is None:

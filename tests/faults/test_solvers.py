@@ -125,6 +125,12 @@ def test_a_timeout_does_not_count_how_long_a_process_takes_to_begin(
     assert run(tmp_path, "rogue", isolate=True, timeout=2.0).status == "ok"
 
 
+@pytest.mark.parametrize("isolate", [False, True])
+def test_a_solver_pays_for_being_made(tmp_path: Path, isolate: bool) -> None:
+    """In a process of its own that was free, so that a method which computes first looked cheap."""
+    assert run(tmp_path, "prepares-long", isolate=isolate).solver_seconds >= 1.0
+
+
 def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
     """`--retry` with the same limit ends at once; with a larger one the run goes on from where it was.
 

@@ -165,6 +165,14 @@ class Hangs(Rogue):
             time.sleep(0.01)
 
 
+class PreparesLong(Rogue):
+    """Spends a second before its first batch: it is good."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)
+        time.sleep(1.0)
+
+
 class HangsAtOnce(Rogue):
     def _ask(self, limit: int) -> np.ndarray:
         while True:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from amb.catalogue.plugins import load_file
-from amb.catalogue.solvers import refuse_own_weights, resolve
+from amb.catalogue.solvers import SolverSpec, refuse_own_weights, resolve
+from amb.clock import CLOCK
 from amb.contracts.solver import Solver
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError
@@ -45,12 +46,15 @@ def main() -> None:
         except EOFError:
             return
         answer = np.empty(0, dtype=np.int64)
-        failure: dict[str, object] = {}
+        said: dict[str, object] = {}
         try:
             with contained():
                 if solver is None:
                     space = Space(**message["space"])  # type: ignore[arg-type]
-                    solver = _make_solver(message, space, partial(ask_bench, source, sink))
+                    spec = _find_solver(message)
+                    start = CLOCK.now()
+                    solver = _make_solver(spec, message, space, partial(ask_bench, source, sink))
+                    said = {"seconds": CLOCK.since(start)}
                 elif message["do"] == "ask":
                     answer = candidates = answers.ask(solver, space, int(str(message["limit"])))
                 elif message["do"] == "tell":
@@ -58,11 +62,11 @@ def main() -> None:
                 else:
                     answer = answers.recommend(solver, space)
         except BaseException as error:  # every one is the solver's: Ctrl-C does not reach this process
-            failure = {"error": explained(error)[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
+            said = {"error": explained(error)[-LONGEST_TRACEBACK:], "line": in_a_line(error)}
             if solver is None and is_a(error, AmbError):
                 kind = "refusal" if is_a(error, SolverError) else "wrong option"
-                failure[kind] = text_of(error)[:LONGEST_TRACEBACK]
-        sink.write(pack(failure, answer.astype("<i8").tobytes()))
+                said[kind] = text_of(error)[:LONGEST_TRACEBACK]
+        sink.write(pack(said, answer.astype("<i8").tobytes()))
         sink.flush()
 
 
@@ -75,11 +79,14 @@ def ask_bench(
     return unpack(lambda n: _exactly(source, n), 1 << 40)
 
 
-def _make_solver(message: dict[str, object], space: Space, exchange: Exchange) -> Solver:
+def _find_solver(message: dict[str, object]) -> SolverSpec:
     for file in message["files"]:  # type: ignore[attr-defined]
         load_file(str(file))
+    return resolve(str(message["solver"]))
+
+
+def _make_solver(spec: SolverSpec, message: dict[str, object], space: Space, exchange: Exchange) -> Solver:
     budget, seed = int(str(message["budget"])), int(str(message["seed"]))
-    spec = resolve(str(message["solver"]))
     solver = spec.make(space, budget=budget, seed=seed)
     if message["view"] is not None:
         refuse_own_weights(str(spec), solver.networks, str(message["problem"]))

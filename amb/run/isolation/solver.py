@@ -69,6 +69,7 @@ class IsolatedSolver(Solver):
 
     Attributes:
         patience: seconds that the next call may take; None for no limit.
+        making: seconds that `start` spent on making the solver, without imports.
 
     Raises:
         SolverError: a white-box solver, which needs the problem itself.
@@ -87,6 +88,7 @@ class IsolatedSolver(Solver):
         self._view = view
         self._begun = False
         self.patience: float | None = None
+        self.making = 0.0
         self._memory = memory
         try:
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -161,7 +163,10 @@ class IsolatedSolver(Solver):
         self.begin()
         if self._introduction is not None:
             introduction, self._introduction = self._introduction, None
-            self._exchange(pack(introduction), rows=0)
+            start = monotonic()
+            said = self._exchange(pack(introduction), rows=0)[0].get("seconds")
+            # It is the solver's process that says so: no more than it took as seen from here.
+            self.making = min(max(said, 0.0), monotonic() - start) if isinstance(said, float) else 0.0
 
     def recommend(self) -> IntArray:
         """The candidate that the actual solver recommends, int64[d]."""
@@ -175,9 +180,9 @@ class IsolatedSolver(Solver):
 
     def _call(self, message: Mapping[str, object], *, rows: int, body: bytes = b"") -> IntArray:
         self.start()
-        return self._exchange(pack(message, body), rows=rows)
+        return self._exchange(pack(message, body), rows=rows)[1]
 
-    def _exchange(self, message: bytes, *, rows: int) -> IntArray:
+    def _exchange(self, message: bytes, *, rows: int) -> tuple[dict[str, object], IntArray]:
         end = None if self.patience is None else monotonic() + self.patience
         self._send(message, end)
         answer, content = self._unpack(rows, end)
@@ -192,7 +197,7 @@ class IsolatedSolver(Solver):
             raise RaisedInProcess(str(answer.get("line")), str(answer["error"]))
         if len(content) % (self.space.d * 8):
             raise SolverError(f"the solver's process sent {len(content)} bytes, not rows of {self.space.d} levels")
-        return np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
+        return answer, np.frombuffer(content, dtype="<i8").reshape(-1, self.space.d).astype(np.int64)
 
     def _unpack(self, rows: int, end: float | None) -> tuple[dict[str, object], bytes]:
         longest = rows * self.space.d * 8
