@@ -11,17 +11,10 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
-# Both are read twice for every batch, by names that are not public: the public ways take up to twenty times as long.
 try:
-    from _signal import getsignal  # type: ignore[import-not-found]
+    from _signal import getsignal  # type: ignore[import-not-found]  # an eighteenth of the time of the one in `signal`
 except ImportError:
     from signal import getsignal
-try:
-    from numpy._core.umath import _extobj_contextvar as _errors
-except ImportError:
-    _errors = None
 
 _SIGNALS = tuple(
     getattr(signal, name)
@@ -63,10 +56,8 @@ class ProcessSettings:
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(interval)
         (gc.enable if collects else gc.disable)()
-        if _errors is None:
-            np.seterr(**floats)
-        else:
-            _errors.set(floats)
+        if floats is not None:
+            sys.modules["numpy"].seterr(**floats)
         if tensors is not None and now[3] != tensors:
             _restore_torch(*tensors)
 
@@ -76,11 +67,11 @@ def _alarm_is_set() -> bool:
 
 
 def _read() -> tuple[Any, ...]:
-    torch = sys.modules.get("torch")
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")  # a command that needs neither imports neither
     return (
         [getsignal(number) for number in _SIGNALS],
         (sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval()),
-        np.geterr() if _errors is None else _errors.get(),
+        None if numpy is None else numpy.geterr(),
         None if torch is None else _torch_settings(torch),
     )
 
