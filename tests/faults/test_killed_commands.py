@@ -27,9 +27,9 @@ FEW = "merge into a new,publish again,leaderboard,train,nine solvers,several neu
 
 def test_killed_commands_can_be_repeated(tmp_path: Path) -> None:
     """Commands that replace what is there, nine solvers, recordings of six neurons, a laboratory with lost trials."""
-    found = disturb(tmp_path, "--kills", "20", "--only", FEW)
+    found = disturb(tmp_path, "--kills", "12", "--only", FEW)
     assert found["faults"] == []
-    assert found["kills"] == 20
+    assert found["kills"] == 12
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_three_hundred_kills_of_nine_solvers_change_no_trace(tmp_path: Path) -> 
 
 def test_a_full_disk_costs_nothing_but_a_line(tmp_path: Path) -> None:
     """No file can grow beyond a limit: what was there stays, and the same command completes when there is room."""
-    found = disturb(tmp_path, "--limits", "1", "--only", "run,population,report,leaderboard,save,atlas,lab report")
+    found = disturb(tmp_path, "--limits", "1", "--only", "run,population,report,save")
     assert found["faults"] == []
     assert all(work["refused"] for work in found["works"].values())
 
