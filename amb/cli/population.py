@@ -71,9 +71,10 @@ def _print(found: "Population", *, as_json: bool) -> None:
     if not compared:
         _print_activations(found, size)
         return
-    alone = compared < len(found.neurons)
-    over = f"the {plural(compared, 'neuron')} with reference points" if alone else "neurons"
-    few = "" if found.gains["low"].notna().any() else f" {_few(compared)}"
+    those = plural(compared, "neuron")
+    over = "neurons" if compared == len(found.neurons) else f"the {those} with reference points"
+    too_few = f" {those} {'is' if compared == 1 else 'are'} too few for intervals of gains."
+    few = "" if found.gains["low"].notna().any() else too_few
     print_rows(
         [
             {
@@ -117,12 +118,6 @@ def _print(found: "Population", *, as_json: bool) -> None:
 def _between(low: float, high: float, form: str) -> str:
     """The interval after a value; "" if there are too few neurons for one."""
     return "" if low != low or high != high else f" ({low:{form}} to {high:{form}})"
-
-
-def _few(neurons: int) -> str:
-    from amb.text import plural
-
-    return f"{plural(neurons, 'neuron')} {'is' if neurons == 1 else 'are'} too few for intervals of gains."
 
 
 def _print_activations(found: "Population", size: str) -> None:

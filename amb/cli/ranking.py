@@ -66,9 +66,12 @@ def _fitting(analysis: "Analysis", width: int) -> tuple[list["_Rendered"], list[
 
 def scope_line(comparison: "Comparison") -> str:
     """What the table rests on: problems, generator-target pairs, seeds, budget, failures."""
+    from amb.stats.gap import ranges
+
     runs = comparison.runs
     suite = comparison.settings.get("suite")
-    anchored, problems = runs.groupby("problem")["best_known"].first().count(), runs["problem"].nunique()
+    known = ranges(runs)["anchored"]
+    anchored, problems = int(known.sum()), len(known)
     parts = [
         *([f"suite {suite}"] if suite else []),
         plural(problems, "problem")
