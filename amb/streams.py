@@ -9,7 +9,7 @@ import stat
 import sys
 import threading
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 _NAMES = {1: "stdout", 2: "stderr"}
 _kept: dict[tuple[int, tuple[int, int]], int] = {}
@@ -49,6 +49,55 @@ class Streams:
         sys.stderr = _usable(self._stderr if alone else sys.stderr, 2)
 
 
+class ResultsOnly:
+    """A context in which stdout is kept for what `print_result` prints.
+
+    All else, such as what a plug-in prints when it is imported, goes to stderr: a program that reads results could not
+    tell it from them. That holds for descriptor 1, too, which code in C and other processes write to.
+    """
+
+    _open: ClassVar["ResultsOnly | None"] = None
+
+    def __enter__(self) -> None:
+        self._stdout = sys.stdout
+        self._copy = os.dup(1) if _is(self._stdout, 1) else None
+        self._divert()
+        ResultsOnly._open = self
+
+    def __exit__(self, *_: object) -> None:
+        ResultsOnly._open = None
+        self._give_back()
+        if self._copy is not None:
+            os.close(self._copy)
+
+    def print(self, text: str) -> None:
+        """Print a result; if that fails, stdout stays what it was before, with what it holds."""
+        self._give_back()
+        print(text, file=self._stdout, flush=True)
+        self._divert()
+
+    def _divert(self) -> None:
+        self._stdout.flush()
+        if self._copy is not None:
+            os.dup2(2, 1)
+        sys.stdout = sys.stderr
+
+    def _give_back(self) -> None:
+        with suppress(OSError, ValueError):  # a stderr that takes no more
+            sys.stdout.flush()
+        if self._copy is not None:
+            os.dup2(self._copy, 1)
+        sys.stdout = self._stdout
+
+
+def print_result(text: str) -> None:
+    """Print what a command was asked for on stdout, as the only text there within `ResultsOnly`."""
+    if ResultsOnly._open is None:
+        print(text)
+    else:
+        ResultsOnly._open.print(text)
+
+
 def complete() -> None:
     """Give a process that was started without streams (`amb ... >&-`) streams that lead nowhere."""
     for number in range(3):
@@ -79,6 +128,14 @@ def unwritable() -> str | None:
                 getattr(sys, name).flush()
             return name
     return None
+
+
+def _is(stream: Any, number: int) -> bool:
+    """Whether a stream writes to a descriptor."""
+    try:
+        return bool(stream.fileno() == number)
+    except (AttributeError, OSError, ValueError):  # in memory, or closed
+        return False
 
 
 def _file(number: int) -> tuple[int, int] | None:

@@ -4,19 +4,21 @@ import importlib.util
 import inspect
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from amb.errors import AmbError, PluginError, unknown
+from amb.errors import AmbError, PluginError, SpecError, unknown
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
 from amb.spec import as_text, real_path, user_path
+from amb.study.untrusted import plain
 
 Kind = Literal[
     "suites",
@@ -49,6 +51,11 @@ _ONE: dict[Kind, str] = {
 
 T = TypeVar("T")
 
+_PATIENCE_SECONDS = 10.0
+"""How long an import may take before it is named; those of large packages take seconds."""
+_LONGEST_ORIGIN = 100
+"""Characters of a distribution's name and version that are shown."""
+
 _FILE_MODULE = "amb_plugin_"
 """Prefix of the modules that files given with `--plugin` become."""
 
@@ -72,6 +79,11 @@ class Plugin:
     _object: object | None = None
     _error: str = ""
 
+    @property
+    def error(self) -> str:
+        """Why it cannot be used, as far as that is known before it is loaded; "" if nothing speaks against it."""
+        return self._error
+
     def __str__(self) -> str:
         return f"{_ONE[self.kind]} {self.name!r} of {self.origin}"
 
@@ -92,7 +104,7 @@ class Plugin:
         if self._entry is None:
             return self._object
         try:
-            with contained():
+            with contained(), _said_if_slow(self):
                 return self._entry.load()
         except BaseException as cause:
             if from_user(cause):
@@ -123,7 +135,7 @@ def find(kind: Kind, name: str) -> Plugin:
         return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
     if name not in known:
-        raise unknown(_ONE[kind], name, known)
+        raise SpecError(f"{unknown(_ONE[kind], name, known)}{unread_packages()}")
     if known[name]._error:
         raise PluginError(known[name]._error)
     return known[name]
@@ -219,7 +231,7 @@ def load_file(path: str | Path) -> list[Plugin]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        with contained():
+        with contained(), _said_if_slow(path):
             spec.loader.exec_module(module)
     except BaseException as cause:
         if from_user(cause):
@@ -255,7 +267,7 @@ def load_file(path: str | Path) -> list[Plugin]:
 def _installed() -> dict[Kind, dict[str, Plugin]]:
     """What is installed of every kind, by name."""
     installed: dict[Kind, dict[str, Plugin]] = {kind: {} for kind in KINDS}
-    entries = _entries()
+    entries, _ = _entries()
     origin = cache(_origin)  # every look at a distribution's name or version reads its whole description
     for kind, known in installed.items():
         for entry in entries.select(group=f"amb.{kind}"):
@@ -267,23 +279,58 @@ def _installed() -> dict[Kind, dict[str, Plugin]]:
     return installed
 
 
-def _entries() -> EntryPoints:
-    """All entry points, save those of packages whose own files about them cannot be read: they spoil no others."""
+def unread_packages() -> str:
+    """The end of a sentence that names the packages whose plug-ins are missing; "" if there are none."""
+    _, unread = _entries()
+    return f"; the plug-ins of {', '.join(unread)} are missing: their entry points cannot be read" if unread else ""
+
+
+def _entries() -> tuple[EntryPoints, list[str]]:
+    """All entry points, and the packages whose own files about them cannot be read: they spoil no others."""
     try:
-        return entry_points()  # type: ignore[return-value]  # Python 3.11 returns what has the same `select`
+        return entry_points(), []  # type: ignore[return-value]  # Python 3.11 returns what has the same `select`
     except Exception:
         found: list[EntryPoint] = []
+        unread: list[str] = []
         for distribution in distributions():
-            with suppress(Exception):
+            try:
                 found += distribution.entry_points
-        return EntryPoints(found)
+            except Exception:
+                unread.append(_origin(distribution))
+        return EntryPoints(found), unread
 
 
 def _origin(distribution: Distribution | None) -> str:
+    """The name and version of a distribution, in one printable line."""
+    if distribution is None:
+        return "an unknown distribution"
+    name = version = None
+    with suppress(Exception):
+        name, version = distribution.name, distribution.version
+    if not (isinstance(name, str) and isinstance(version, str)):
+        folder = getattr(distribution, "_path", None)  # Python's own finder of packages has it
+        where = "" if folder is None else f" in {Path(str(folder)).name}"
+        return plain(f"a distribution whose metadata{where} cannot be read")
+    return plain(f"{name} {version}")[:_LONGEST_ORIGIN]
+
+
+@contextmanager
+def _said_if_slow(what: object) -> Iterator[None]:
+    """Say on stderr what is imported if that takes long: some imports wait for input, for a lock or for ever."""
+    own = isinstance(what, Plugin) and what.location.startswith("amb_")
+
+    def say() -> None:
+        with suppress(OSError, ValueError, AttributeError):  # stderr may be gone
+            print(plain(f"amb: still importing {what} ... (Ctrl-C ends this)"), file=sys.stderr, flush=True)
+
+    timer = threading.Timer(_PATIENCE_SECONDS, say)
+    timer.daemon = True
+    if not own:
+        timer.start()
     try:
-        return f"{distribution.name} {distribution.version}" if distribution else "an unknown distribution"
-    except Exception:
-        return "a distribution whose metadata cannot be read"
+        yield
+    finally:
+        timer.cancel()
 
 
 def _classes(module: object) -> Iterator[tuple[Kind, type]]:

@@ -12,7 +12,7 @@ from amb.catalogue.plugins import Plugin
 def summary(plugin: Plugin) -> str:
     """The first sentence of the plug-in's docstring; "" if it has none or its source is not at hand."""
     if plugin.from_file:
-        return _first_sentence(inspect.getdoc(plugin.load()) or "")
+        return "" if plugin.error else _first_sentence(inspect.getdoc(plugin.load()) or "")
     module, _, name = plugin.location.partition(":")
     return _first_sentence(_docs(module).get(name, ""))
 
@@ -33,7 +33,7 @@ def _docs(module: str) -> dict[str, str]:
         return {}
     try:
         tree = ast.parse(source.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # also nested too deeply
         return {}
     kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name: ast.get_docstring(node) or "" for node in tree.body if isinstance(node, kinds)}

@@ -1,6 +1,5 @@
 """`amb analyse`: what is measured for the most exciting inputs of a study."""
 
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +45,9 @@ def analyse(
     from rich.console import Console
 
     import amb
-    from amb.meis.write import plain_rows, write_tables
+    from amb.cli.show import print_json
+    from amb.meis.write import write_tables
+    from amb.study.interchange import plain_rows
 
     o.load_plugins(plugin)
     with Console(stderr=True).status("Measuring the inputs ..."):
@@ -55,7 +56,7 @@ def analyse(
     if json:
         tables = {"layers": measures.layers, "ratios": measures.ratios, "yardsticks": measures.yardsticks}
         content = {name: plain_rows(table) for name, table in tables.items()}
-        print(dumps({**content, "notes": measures.notes, "files": [str(file) for file in files]}, indent=1))
+        print_json({**content, "notes": measures.notes, "files": [str(file) for file in files]})
         return
     print_measures(measures)
     for note in measures.notes:

@@ -60,8 +60,6 @@ def atlas(
     json: o.Json = False,
 ) -> None:
     """Search the most exciting inputs of a network's units, measure them, and write a page to look at them."""
-    from json import dumps
-
     from rich.console import Console
 
     from amb.cli.running import announced, interruptible
@@ -72,9 +70,11 @@ def atlas(
     from amb.atlas.report import write_page
     from amb.atlas.request import make_request
     from amb.cli.analyse import print_measures
+    from amb.cli.show import print_json
     from amb.meis.measure import check_noise
-    from amb.meis.write import plain_rows, write_tables
+    from amb.meis.write import write_tables
     from amb.reports.write import check_page
+    from amb.study.interchange import plain_rows
     from amb.text import plural
 
     o.load_plugins(plugin)
@@ -111,7 +111,7 @@ def atlas(
             notes = [*made.measures.notes, *write_page(made, page)]
     if json:
         content = {"page": str(page), "tables": [str(file) for file in tables], "notes": notes}
-        print(dumps({**content, "layers": plain_rows(made.measures.layers)}, indent=1))
+        print_json({**content, "layers": plain_rows(made.measures.layers)})
         return
     print_measures(made.measures, request.target.name)
     if request.states:

@@ -98,11 +98,11 @@ def _print(spec: str, outcomes: "list[Outcome]", console: "Console") -> None:
 
 
 def _print_json(outcomes: "dict[str, list[Outcome]]") -> None:
-    import json
+    from amb.cli.show import print_json
 
     rows = [
         {"solver": spec, "case": o.case.name, "rule": o.case.rule, "result": o.result, "reason": o.reason}
         for spec, results in outcomes.items()
         for o in results
     ]
-    print(json.dumps(rows, indent=1))
+    print_json(rows)

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from amb.cli.running import interruptible
+from amb.streams import ResultsOnly
 
 F = TypeVar("F", bound=Callable[..., Any])
 _VALUES = {"str": "TEXT", "path": "PATH", "list[path]": "PATH", "float": "X", "int": "N", "int range": "N"}
@@ -58,6 +59,13 @@ class _Command(TyperCommand):
                 options = [option for option in self.get_params(ctx) if meant.match(getattr(option, "help", "") or "")]
                 error.possibilities = [o.opts[0] for o in options] or error.possibilities
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """With `--json`, stdout has the JSON and nothing else."""
+        if not ctx.params.get("json"):
+            return super().invoke(ctx)
+        with ResultsOnly():
+            return super().invoke(ctx)
 
 
 class _Group(TyperGroup):

@@ -87,8 +87,7 @@ def tell(
     json: o.Json = False,
 ) -> None:
     """Record responses; a file that was told before, or that holds only a part of a block, is welcome."""
-    from json import dumps
-
+    from amb.cli.show import print_json
     from amb.lab.arrivals import ByHand
     from amb.lab.laboratory import Laboratory
 
@@ -103,7 +102,7 @@ def tell(
                 _print_receipt(receipt, file)
     finally:  # also what was recorded before a file that is refused
         if json:
-            print(dumps(told, indent=1))
+            print_json(told)
     if receipt.block is None and not json:
         print(f"Go on: amb lab next {folder}")
 

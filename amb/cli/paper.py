@@ -35,20 +35,19 @@ def paper(
     json: o.Json = False,
 ) -> None:
     """Run the studies behind the paper's results, judge its claims, and draw its figures from our data."""
-    from json import dumps
 
     from rich.console import Console
 
     from amb.cli.running import interruptible
-    from amb.cli.show import print_rows
+    from amb.cli.show import print_json, print_rows
     from amb.errors import unknown
-    from amb.meis.write import plain_rows
     from amb.paper.claims import claim_table, judge
     from amb.paper.effort import EFFORTS
     from amb.paper.report import write_paper
     from amb.paper.studies import run_studies
     from amb.paper.verdict import tally
     from amb.run.display import display
+    from amb.study.interchange import plain_rows
     from amb.text import plural, wrapped
 
     o.load_plugins(plugin)
@@ -75,7 +74,7 @@ def paper(
     claims = judge(data)
     files = write_paper(data, claims, study)
     if json:
-        print(dumps({"claims": plain_rows(claim_table(claims)), "files": [str(file) for file in files]}, indent=1))
+        print_json({"claims": plain_rows(claim_table(claims)), "files": [str(file) for file in files]})
         return
     print_rows(
         [

@@ -54,15 +54,14 @@ def population(
 def _print(found: "Population", *, as_json: bool) -> None:
     from math import isinf, isnan
 
-    from amb.cli.show import print_rows, records
+    from amb.cli.show import print_json, print_rows
+    from amb.study.interchange import plain_rows
     from amb.text import plural
 
     if as_json:
-        import json
-
         tables = {"gains": found.gains, "savings": found.savings, "runs": found.runs}
-        content = {name: records(table) for name, table in tables.items()}
-        print(json.dumps({"neurons": found.neurons, "presentations": found.budget, **content}, indent=1))
+        content = {name: plain_rows(table) for name, table in tables.items()}
+        print_json({"neurons": found.neurons, "presentations": found.budget, **content})
         return
     share = found.budget // len(found.neurons)
     print()

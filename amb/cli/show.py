@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from amb.cli.complaints import complain
 from amb.cli.tables import fact_lines, table_lines
+from amb.streams import print_result
 from amb.study.untrusted import plain
 from amb.text import activation, duration
 
@@ -26,10 +28,25 @@ MOST_LINES = 100
 """Runs that are printed one by one. Nobody reads more, and ten thousand would take ten seconds."""
 
 
+def print_json(content: object) -> None:
+    """Print JSON, which knows no NaN and no infinity: they are null and a text, as in all tables."""
+    print_result(json.dumps(_plain_json(content), indent=1, default=str, allow_nan=False))
+
+
+def _plain_json(content: object) -> object:
+    if isinstance(content, Mapping):
+        return {name: _plain_json(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain_json(value) for value in content]
+    if isinstance(content, float) and not isfinite(content):
+        return None if isnan(content) else "inf" if content > 0 else "-inf"
+    return content
+
+
 def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: str = "") -> None:
     """Print records as a table whose header is their keys, or as a JSON list."""
     if as_json:
-        print(json.dumps(list(rows), indent=1, default=str))
+        print_json(list(rows))
         return
     console = Console()
     for header, lines in groupby(table_lines(rows, console.width), key=lambda line: line.header):
@@ -42,7 +59,7 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: 
 def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     """Print one name and value per line, or a JSON object."""
     if as_json:
-        print(json.dumps(dict(facts), indent=1, default=str))
+        print_json(facts)
         return
     console = Console()
     for name, value in fact_lines(facts, console.width):
@@ -52,8 +69,10 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
 
 def print_runs(runs: "pd.DataFrame", study: Path, *, as_json: bool) -> None:
     """Print one line per run, or per solver if there are more than `MOST_LINES`; as JSON always every run."""
+    from amb.study.interchange import plain_rows
+
     if as_json:
-        print(json.dumps(records(runs), indent=1))
+        print_json(plain_rows(runs))
     elif len(runs) <= MOST_LINES:
         _print_each(runs)
     else:
@@ -124,7 +143,7 @@ PAGE = "leaderboard.html"
 def print_files(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
     """Print where the reports are, or the whole comparison as a JSON object."""
     if as_json:
-        print(json.dumps(as_record(comparison, files), indent=1, default=str))
+        print_json(as_record(comparison, files))
     elif files:
         folder = comparison.study.folder / "report"
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
@@ -147,21 +166,16 @@ def exit_if_failed(failures: Sequence[str]) -> None:
 
 def as_record(comparison: "Comparison", files: Sequence[Path]) -> dict[str, object]:
     """A comparison as plain data for `--json`."""
+    from amb.study.interchange import plain_rows
+
     return {
         "verdict": comparison.verdict,
         "basis": comparison.basis,
         "across": comparison.analysis.across_words,
-        "ranking": records(comparison.analysis.table),
-        "pairs": records(comparison.pairs),
-        "runs": records(comparison.runs),
+        "ranking": plain_rows(comparison.analysis.table),
+        "pairs": plain_rows(comparison.pairs),
+        "runs": plain_rows(comparison.runs),
         "settings": dict(comparison.settings),
         "warnings": list(comparison.warnings),
         "files": [str(file) for file in files],
     }
-
-
-def records(table: "pd.DataFrame") -> list[dict[str, object]]:
-    """The rows of a table for JSON, with all digits."""
-    # pandas writes NaN as null, as JSON needs, but infinity too: the expected runtime to a threshold never reached.
-    table = table.astype(object).mask(table.isin([float("inf")]), "inf")
-    return list(json.loads(table.to_json(orient="records", double_precision=15)))

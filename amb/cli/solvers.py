@@ -16,7 +16,7 @@ app = Group(help="List and show solvers.")
 @app.command("list")
 def list_solvers(plugin: o.Plugins = None, json: o.Json = False) -> None:
     """List all solvers by family, with what each does, without importing them."""
-    from amb.catalogue.plugins import plugins
+    from amb.catalogue.plugins import plugins, unread_packages
     from amb.catalogue.summaries import folder, summary
     from amb.cli.show import print_rows
 
@@ -25,8 +25,11 @@ def list_solvers(plugin: o.Plugins = None, json: o.Json = False) -> None:
     rows = [{"solver": p.name, "family": folder(p), "method": summary(p)} for p in known]
     if json:
         rows = [{**row, "from": p.origin, "defined in": p.location} for row, p in zip(rows, known, strict=True)]
+        rows = [{**row, "error": p.error} if p.error else row for row, p in zip(rows, known, strict=True)]
     others = sorted({p.origin for p in known if not p.origin.startswith("amb ")})
     caption = "`amb solvers show NAME` prints options and source." + f" Also from {', '.join(others)}." * bool(others)
+    caption += "".join(f" Cannot be used: {p.error}." for p in known if p.error)
+    caption += f" {missing.removeprefix('; ').capitalize()}." if (missing := unread_packages()) else ""
     print_rows(rows, as_json=json, caption=caption)
 
 

@@ -17,6 +17,7 @@ from amb.lab.laboratory import Laboratory
 from amb.lab.stimuli import Picture
 from amb.spec import real_path
 from amb.study.durable import make_folder, write_whole
+from amb.study.interchange import csv_text
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list
     page, table = folder / "report.html", folder / "trials.csv"
     try:
         make_folder(folder)
-        write_whole(table, data.trials.to_csv(index=False), error=None)
+        write_whole(table, csv_text(data.trials), error=None)
         writer().write(data, page)
     except OSError as cause:
         raise LabError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause

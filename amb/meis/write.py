@@ -8,6 +8,7 @@ import pandas as pd
 from amb.errors import StudyError
 from amb.meis.measure import Measures
 from amb.study.durable import make_folder, write_whole
+from amb.study.interchange import csv_text
 
 ARRAYS = ("candidate", "probabilities")
 """Columns that hold arrays; the CSV file leaves them out."""
@@ -25,7 +26,7 @@ def write_tables(measures: Measures, folder: Path) -> list[Path]:
         for name, table in measures.tables.items():
             readable = table.drop(columns=[column for column in ARRAYS if column in table])
             files.append(folder / f"{name}.csv")
-            write_whole(files[-1], readable.to_csv(index=False), error=None)
+            write_whole(files[-1], csv_text(readable), error=None)
         files.append(folder / "meis.parquet")
         write_whole(files[-1], _parquet(measures.meis), error=None)
     except OSError as cause:
@@ -33,12 +34,6 @@ def write_tables(measures: Measures, folder: Path) -> list[Path]:
             f"cannot write {folder}: {cause.strerror or cause}; choose another folder with --out"
         ) from cause
     return files
-
-
-def plain_rows(table: pd.DataFrame) -> list[dict[str, object]]:
-    """The rows of a table for JSON: a missing number is null."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

@@ -10,6 +10,7 @@ from amb.paper.claims import claim_table
 from amb.paper.studies import PaperData
 from amb.paper.verdict import Claim
 from amb.study.durable import make_folder, write_whole
+from amb.study.interchange import csv_text
 
 
 class PaperReport(ABC):
@@ -33,7 +34,7 @@ def write_paper(data: PaperData, claims: list[Claim], folder: Path, *, report: s
     page, table = folder / "paper.html", folder / "claims.csv"
     try:
         make_folder(folder)
-        write_whole(table, claim_table(claims).to_csv(index=False), error=None)
+        write_whole(table, csv_text(claim_table(claims)), error=None)
         writer().write(data, claims, page)
     except OSError as cause:
         raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause

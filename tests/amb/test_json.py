@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -190,3 +192,46 @@ def test_an_experiment_is_as_documented() -> None:
     check(state["searches"], "`searches`, each")
     assert state["searches"][0]["response"] is not None
     assert state["planned"] > 0
+
+
+PRINTS = """
+import os, sys
+print("printed at import")
+os.write(1, b"written to the descriptor\\n")
+sys.__stdout__.write("0\\n")
+from amb import BatchSolver
+
+
+class Prints(BatchSolver):
+    source = "none"
+
+    def __init__(self, space, *, budget, seed):
+        print("[]")
+        super().__init__(space, budget=budget, seed=seed)
+
+    def _generate(self):
+        os.system("echo from a process")
+        return self.space.sample_prior(4, self.rng)
+
+    def _learn(self, values):
+        print(values)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["solvers", "show", "prints", "--plugin", "prints.py"],
+        ["run", "--solvers", "prints", "--plugin", "prints.py", "--problems", DIGITS, "--budget", "8", "--seeds", "1"],
+    ],
+)
+def test_what_a_plugin_prints_is_not_among_the_results(command: list[str], tmp_path: Path) -> None:
+    """It goes to stderr, so that stdout is JSON; without `--json`, it goes where it always went."""
+    (tmp_path / "prints.py").write_text(PRINTS)
+    run = [sys.executable, "-m", "amb", *command]
+    done = subprocess.run([*run, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)
+    assert "printed at import" in done.stderr
+    assert "written to the descriptor" in done.stderr
+    assert ("from a process" in done.stderr) == (command[0] == "run")
+    assert "printed at import" in subprocess.check_output(run, cwd=tmp_path, text=True, stderr=subprocess.DEVNULL)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from amb.catalogue import plugins
+from amb.cli.solvers import list_solvers
 from amb.errors import PluginError, SpecError
 
 
@@ -73,15 +74,22 @@ def test_a_plugin_that_ends_the_process_at_import_only_fails_to_load(
 
 
 @pytest.mark.parametrize(
-    ("file", "content"),
+    ("file", "content", "named"),
     [
-        ("entry_points.txt", b"[amb.solvers]\na line without a value\n"),
-        ("entry_points.txt", b"\xff"),
-        ("METADATA", b"\xff"),
+        ("entry_points.txt", b"[amb.solvers]\na line without a value\n", "The plug-ins of broken 1 are missing"),
+        ("entry_points.txt", b"\xff", "The plug-ins of broken 1 are missing"),
+        ("METADATA", b"\xff", "from a distribution whose metadata in broken-1.dist-info cannot be read"),
+        ("METADATA", b"Metadata-Version: 2.1\n", "from a distribution whose metadata in broken-1.dist-info cannot"),
+        ("METADATA", b"Name: \x1b[31mred\nVersion: <b>\n", "from [31mred <b>"),
     ],
 )
-def test_a_package_with_broken_metadata_spoils_no_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes
+def test_a_package_with_broken_metadata_spoils_no_command_and_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    content: bytes,
+    named: str,
 ) -> None:
     """Any package, one that has nothing to do with amb included."""
     folder = tmp_path / "broken-1.dist-info"
@@ -93,9 +101,35 @@ def test_a_package_with_broken_metadata_spoils_no_command(
     plugins._installed.cache_clear()
     try:
         assert "tt-b" in plugins.plugins("solvers")
+        list_solvers()
+        assert named in " ".join(capsys.readouterr().out.split())
+        with pytest.raises(SpecError) as refused:
+            plugins.find("solvers", "broken-one")
+        assert ("broken 1" in str(refused.value)) == (file == "entry_points.txt")
     finally:
         monkeypatch.undo()
         plugins._installed.cache_clear()
+
+
+def test_a_listed_plugin_that_cannot_be_used_says_so(installed, capsys: pytest.CaptureFixture[str]) -> None:
+    installed(entry("same", "first:A"), entry("same", "second:B"))
+    list_solvers()
+    assert "Cannot be used: two solvers are called 'same'" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_import_that_does_not_end_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits until it reads that it is named."""
+    (tmp_path / "endless.py").write_text(
+        "import sys, time\nend = time.monotonic() + 60\n"
+        "while 'importing solver' not in sys.stderr.getvalue() and time.monotonic() < end:\n    time.sleep(0.01)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plugins, "_PATIENCE_SECONDS", 0.0)
+    installed(entry("endless", "endless:time"))
+    plugins.find("solvers", "endless").load()
+    assert "still importing solver 'endless' of an unknown distribution" in capsys.readouterr().err
 
 
 def test_an_unknown_name_gets_its_neighbours(installed) -> None:
@@ -154,3 +188,11 @@ def test_a_file_may_not_take_a_built_in_name(tmp_path: Path) -> None:
     )
     with pytest.raises(PluginError, match=r"two solvers are called 'random'"):
         plugins.load_file(file)
+
+
+def test_a_solver_of_a_file_that_lacks_a_method_is_listed(tmp_path: Path, installed, capsys) -> None:
+    installed()
+    (tmp_path / "half.py").write_text('from amb import Solver\n\n\nclass Half(Solver):\n    """Draws."""\n')
+    plugins.load_file(tmp_path / "half.py")
+    list_solvers()
+    assert "lacks _ask" in " ".join(capsys.readouterr().out.split())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from amb.atlas.make import Atlas
 from amb.contracts.natural import SHARES, NaturalResponses
-from amb.meis.write import plain_rows
+from amb.study.interchange import plain_rows
 from amb_reports.atlas.evolutions import Evolutions, chosen_frames, evolutions
 from amb_reports.atlas.neighbours import nearest
 from amb_reports.atlas.sprites import FITS, MOST_BYTES, Fit, sheet_of

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from amb.reports.contract import Report, ReportData
 from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
+from amb.study.interchange import csv_text
 from amb.study.runs import improvements
 from amb_reports.exports.series import Series, ends_and, file_name, series
 
@@ -42,7 +43,7 @@ class Coco(Report):
                 written.append(_write_series(one, draft / file_name(one.solver)))
             index = draft / "problems.csv"
             table = pd.DataFrame(names.values(), columns=["function", "problem", "best_known"])
-            index.write_text(table.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+            index.write_text(csv_text(table), encoding="utf-8")
         return [exported / path.relative_to(draft) for path in (index, *written)]
 
 

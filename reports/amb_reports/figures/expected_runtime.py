@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from amb.reports.contract import ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb.study.durable import write_whole
+from amb.study.interchange import csv_text
 from amb_reports.captions import scale_and_scope
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import INK, explain, label_ends, lines, tidy
@@ -30,7 +31,7 @@ class ExpectedRuntime(Drawn):
         if paths:
             paths.append(folder / "ert.csv")
             table = expected_runtimes(data.competing, data.traces)
-            write_whole(paths[-1], table.to_csv(index=False, lineterminator="\n"), error=None)
+            write_whole(paths[-1], csv_text(table), error=None)
         return paths
 
 

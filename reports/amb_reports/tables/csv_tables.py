@@ -4,6 +4,7 @@ from pathlib import Path
 
 from amb.reports.contract import Report, ReportData
 from amb.study.durable import write_whole
+from amb.study.interchange import csv_text
 
 
 class Csv(Report):
@@ -22,12 +23,5 @@ class Csv(Report):
         paths = []
         for name, table in tables.items():
             paths.append(folder / f"{name}.csv")
-            texts = table.select_dtypes(exclude=["number", "bool"])
-            content = table.assign(**texts.map(_inert)).to_csv(index=False, lineterminator="\n")
-            write_whole(paths[-1], content, error=None)
+            write_whole(paths[-1], csv_text(table), error=None)
         return paths
-
-
-def _inert(cell: object) -> object:
-    """A cell that a spreadsheet takes for text, even if it looks like a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
