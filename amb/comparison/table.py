@@ -101,14 +101,14 @@ def read_runs(
         StudyError: another run is missing, no run is finished, or one that must be cut planned for its budget.
     """
     rows, traces, recommended = [], {}, {}
-    sees = {str(spec): spec.cls.sees for spec in plan.solvers}
+    classes = {str(spec): spec.cls for spec in plan.solvers}
     fingerprints = {run.problem: run.fingerprint for run in plan.runs}
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     found = []
     for run in plan.runs:
         loaded = find_run(run, study, baseline, compact=True)
         if loaded is not None:
-            refuse_unmeasured(*loaded, plan.solver(run.solver).cls)
+            refuse_unmeasured(*loaded, classes[run.solver])
             found.append((run, *loaded))
         elif (run.problem, run.solver, run.seed) not in unfinished:
             raise StudyError(_lacks(study, run))
@@ -136,7 +136,7 @@ def read_runs(
             record, trace = _cut(find_run(run, study, baseline) or (record, trace), budget)
         cell = (run.problem, run.solver, run.seed)
         spent = budget if shorter else run.budget
-        rows.append({**run_row(record, trace, spent, points[run.problem]), "sees": sees[run.solver]})
+        rows.append({**run_row(record, trace, spent, points[run.problem]), "sees": classes[run.solver].sees})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         traces[cell].setflags(write=False)
         recommended[cell] = record.recommended

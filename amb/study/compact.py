@@ -66,16 +66,16 @@ _DECODER = msgspec.msgpack.Decoder(_Columns)
 
 
 def _numbered(trace: Trace) -> IntArray:
-    rows = np.ascontiguousarray(trace.candidates)
+    known = trace.kept
+    rows = np.ascontiguousarray(trace.candidates[known])
     numbers: dict[bytes, int] = {}
     width = rows.shape[1] * rows.itemsize
     content = rows.tobytes()
-    known = trace.kept.tolist()
-    numbered = [
-        numbers.setdefault(content[i * width : (i + 1) * width], len(numbers)) if is_known else -1
-        for i, is_known in enumerate(known)
+    numbered = np.full((len(trace), 1), -1, dtype=np.int64)
+    numbered[known, 0] = [
+        numbers.setdefault(content[i * width : (i + 1) * width], len(numbers)) for i in range(len(rows))
     ]
-    return np.array(numbered, dtype=np.int64).reshape(-1, 1)
+    return numbered
 
 
 def _narrow(numbers: NDArray[np.int64]) -> tuple[bytes, int]:

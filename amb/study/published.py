@@ -223,7 +223,9 @@ class PublishedStudy(Reloaded):
                 raise ValueError(f"{len(values)} candidates of {d} dimensions exceed the size limit")
             if (np.diff(queries, prepend=-1) < 1).any() or (queries >= len(values)).any():
                 raise ValueError("the queries whose candidates it keeps are not in order")
-            if np.setdiff1d(queries, improvements(values)).size:
+            improved = np.zeros(len(values), dtype=np.bool_)
+            improved[improvements(values)] = True
+            if not improved[queries].all():
                 raise ValueError("the queries whose candidates it keeps are not those at which it improved")
             clean = values.copy() if not cell["clean"].is_valid else _numbers(cell["clean"])
             candidates = np.full((len(values), d), -1, dtype=np.int64)

@@ -316,7 +316,8 @@ class RunRecord:
         if not self.recommended and not isnan(self.final):
             raise ValueError(f"its final value is {self.final}, but it recommends no candidate")
         if self.recommended and n:
-            seen = np.flatnonzero((trace.candidates == self.recommended).all(axis=1))
+            seen = np.flatnonzero(trace.candidates[:, 0] == self.recommended[0])  # few, of which all levels count
+            seen = seen[(trace.candidates[seen] == self.recommended).all(axis=1)]
             if seen.size and np.isfinite(measured := trace.clean[seen[0]]) and measured != self.final:
                 raise ValueError(f"its final value is {self.final}, but the candidate was measured as {measured}")
 
