@@ -1,9 +1,9 @@
 """Faults at enumerated moments of whatever writes: SIGKILL at a system call, and a disk that takes no more.
 
-Run as a script, in a process of its own: `killing.py FOLDER --kills 300`, or `--limits 5` for full disks. Every work of
-`killing_work.py` has its own copy of the same folder. An undisturbed run counts the calls by which it changes the
-folder (`moments.c`); then the process is killed at calls that are evenly spread over all of them, at a write after half
-of its bytes. After each kill, every file under its final name must be whole, none may be missing, and no study or
+Run as a script, in a process of its own: `killing.py FOLDER --kills 300`, `--limits 5` for full disks, or both. Every
+work of `killing_work.py` has its own copy of the same folder. An undisturbed run counts the calls by which it changes
+the folder (`moments.c`); then the process is killed at calls that are evenly spread over all of them, at a write after
+half of its bytes. After each kill, every file under its final name must be whole, none may be missing, and no study or
 experiment may hold less than before. In the end the same work must succeed without any repair, leave what an
 undisturbed one leaves, and no temporary file.
 
@@ -313,12 +313,26 @@ def torn_files(folder: Path) -> list[str]:
     return torn
 
 
+def named(works: Sequence[Work], words: str) -> list[Work]:
+    """The works whose names hold one of some words, separated by commas."""
+    chosen = [work for work in works if any(word in work.name for word in words.split(","))]
+    assert chosen, f"there is no work {words}"
+    return chosen
+
+
+def shared(works: Sequence[Work], kills: int) -> list[tuple[Work, int]]:
+    """Each work with its share of the kills, if there is one for it."""
+    shares = [kills // len(works) + (number < kills % len(works)) for number in range(len(works))] if works else []
+    return [(work, share) for work, share in zip(works, shares, strict=True) if share]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--kills", type=int, default=12, help="of all works together")
-    parser.add_argument("--limits", type=int, default=0, help="instead of kills: limits of file sizes, of each work")
-    parser.add_argument("--only", default="", help="works whose names hold one of these words, separated by commas")
+    parser.add_argument("--kills", type=int, default=0, help="of all works together")
+    parser.add_argument("--limits", type=int, default=0, help="of file sizes, of each work")
+    parser.add_argument("--kill", default="", help="works whose names hold one of these words, separated by commas")
+    parser.add_argument("--limit", default="", help="the same, of those that are limited")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     with_moments(asked.folder)
@@ -326,23 +340,20 @@ def main() -> None:
 
     killing_work.preload()
     folder = asked.folder.resolve()
-    chosen = [work for work in killing_work.WORKS if any(word in work.name for word in asked.only.split(","))]
-    assert chosen, f"there is no work {asked.only}"
+    killed = named(killing_work.WORKS, asked.kill) if asked.kills else []
+    limited = named(killing_work.WORKS, asked.limit) if asked.limits else []
     base = folder / "base"
-    killing_work.prepare(base, chosen)
+    killing_work.prepare(base, [*killed, *limited])
     report: dict[str, dict[str, object]] = {}
     started = time.monotonic()
-    for number, work in enumerate(chosen):
+    for number, (work, kills) in enumerate([*shared(killed, asked.kills), *((work, 0) for work in limited)]):
         place = folder / str(number)
         place.mkdir()
         began = time.monotonic()
-        if asked.limits:
-            found = starve(work, base, place, asked.limits)
-        else:
-            kills = asked.kills // len(chosen) + (number < asked.kills % len(chosen))
-            found = torture(work, base, place, kills)
-        report[work.name] = {**found, "seconds": round(time.monotonic() - began, 1)}
-        print(work.name, report[work.name], file=sys.stderr, flush=True)
+        name = work.name if kills else f"{work.name}, limited"
+        found = torture(work, base, place, kills) if kills else starve(work, base, place, asked.limits)
+        report[name] = {**found, "seconds": round(time.monotonic() - began, 1)}
+        print(name, report[name], file=sys.stderr, flush=True)
         with contextlib.suppress(OSError):
             shutil.rmtree(place / "quiet")
     print(

@@ -261,6 +261,7 @@ PAPER = (
     "--study",
     "paper",
 )
+REPORTED = command("report", "one", *PLUGIN)
 PICTURE = ("problems", "show", f"{NETWORK}/0", "--out", "pages/problem.png")
 
 WORKS = [
@@ -268,6 +269,7 @@ WORKS = [
     Work(
         "compare",
         ["compare", *RUNS, "-b", "50", "--study", "one"],
+        before=REPORTED,
         outcome=lambda f: (runs_in("one")(f), names_in("one")(f)),
     ),
     Work("extend", ["run", *RUNS, "-b", "80", "--study", "one"], outcome=runs_in("one")),
@@ -286,6 +288,7 @@ WORKS = [
     Work(
         "report",
         ["report", "one", *PLUGIN],
+        before=REPORTED,
         writes=["one/report/pairs.csv", "one/report/report.md"],
         outcome=names_in("one"),
     ),
@@ -348,7 +351,7 @@ WORKS = [
     Work(
         "whole experiment",
         call=whole_experiment,
-        before=lambda: experiment("experiment", NEURONS, 100),
+        before=lambda: experiment("experiment", NEURONS, 60),
         outcome=recorded_in("experiment"),
         row=8,
     ),
@@ -368,7 +371,6 @@ def studies() -> None:
     runs = ["run", "-s", "random,climber", "--seeds", "2", *PLUGIN]
     command(*runs, "-p", "toy/bowl/near/0..2", "-b", "40", "--study", "one")()
     command(*runs, "-p", "toy/bowl/near/1..3", "-b", "60", "--study", "two")()
-    command("report", "one", *PLUGIN)()
     command("publish", "one", "published")()
     shutil.copytree("one", "damaged")
     for path in sorted(Path("damaged/runs").iterdir())[::2]:
