@@ -174,43 +174,43 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
 
 
 CROWD = """
-import sys
+import multiprocessing, sys
 from amb.catalogue.plugins import load_file
 load_file(sys.argv[1])
 import amb
-result = amb.compare("random,climber", "toy/bowl/near/0..1", budget=40, seeds=3, study=sys.argv[2])
-print("ready", flush=True)
-sys.stdin.readline()
 from amb.reports.write import write_reports
-for _ in range(3):
-    written = write_reports(result, sys.argv[3].split(","))
-    assert not written.failures, written.failures
+
+def finish(names, together):
+    result = amb.compare("random,climber", "toy/bowl/near/0..1", budget=40, seeds=3, study=sys.argv[2])
+    together.wait()
+    for _ in range(3):
+        written = write_reports(result, names.split(","))
+        assert not written.failures, written.failures
+
+forks = multiprocessing.get_context("fork")
+together = forks.Barrier(len(sys.argv) - 3)
+crowd = [forks.Process(target=finish, args=(names, together)) for names in sys.argv[3:]]
+for process in crowd:
+    process.start()
+for process in crowd:
+    process.join()
+sys.exit(any(process.exitcode for process in crowd))
 """
 
 
+def finish(study: Path, *reports: str) -> None:
+    """Processes that finish a study together, each of which makes some reports of it three times."""
+    command = [sys.executable, "-c", CROWD, str(TOY), str(study), *reports]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_processes_that_finish_one_study_together_leave_one_good_report(tmp_path: Path) -> None:
-    """Five of them make the report, three times each; two make other files only, which are kept, too."""
-    study = tmp_path / "study"
+    """Three of them make the report, three times each; two make other files only, which are kept, too."""
+    study, alone = tmp_path / "study", tmp_path / "alone"
     every = "csv,markdown,latex,parquet,coco,iohanalyzer"
-    chosen = [every] * 3 + ["parquet", "latex"]
-    crowd = [
-        subprocess.Popen(
-            [sys.executable, "-c", CROWD, str(TOY), str(study), names],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for names in chosen
-    ]  # fmt: skip
-    for process in crowd:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()  # type: ignore[union-attr]
-    for process in crowd:
-        process.stdin.write("\n")  # type: ignore[union-attr]
-        process.stdin.flush()  # type: ignore[union-attr]
-    for process in crowd:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-    alone = tmp_path / "alone"
-    subprocess.run([sys.executable, "-c", CROWD, str(TOY), str(alone), every], input="\n", text=True, check=True,
-                   stdout=subprocess.DEVNULL)  # fmt: skip
+    finish(study, *[every] * 3, "parquet", "latex")
+    finish(alone, every)
     made = {str(path.relative_to(study / "report")) for path in (study / "report").rglob("*")}
     assert made == {str(path.relative_to(alone / "report")) for path in (alone / "report").rglob("*")}
     for name in ("pairs.csv", "pairs.tex", "coco/problems.csv"):  # without seconds
