@@ -77,11 +77,11 @@ def write(folder: Path, name: str, seed: int = 0) -> Path:
     return folder / name
 
 
-@pytest.fixture(params=[*SMALL, *SHIPPED])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> ExactNetwork:
+@pytest.fixture(scope="module", params=[*SMALL, *SHIPPED])
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExactNetwork:
     """A small network of random weights, or a shipped one."""
     name = request.param
-    return ExactNetwork.load(write(tmp_path, name) if name in SMALL else name)
+    return ExactNetwork.load(write(tmp_path_factory.mktemp("small"), name) if name in SMALL else name)
 
 
 def everything(target: ExactNetwork) -> dict[str, range]:

@@ -1,22 +1,16 @@
 """Training int8 weights: closer to the float32 generator, exact as before, and resumable to the bit."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 import torch
 
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
 from amb_problems.cards import ExactSNGANCard, SNGANShape
-from amb_problems.data import image_sets
 from amb_problems.generators.exact.derivation import change_of, changed
 from amb_problems.generators.exact.sngan import ExactSNGAN
 from amb_problems.generators.exact.weights import read_layers
 from amb_problems.generators.sngan import SNGAN
 from amb_problems.targets.spiking.exact import load_weights
-from amb_problems.training import exact_generators
 from amb_problems.training.fine_tuning import FineTuning, RoundingTraining
 from amb_problems.training.folding import fold
 from amb_problems.training.scaling import unrounded
@@ -99,14 +93,3 @@ def test_altered_changes_give_no_image() -> None:
     altered.view(-1)[0] ^= 1
     with pytest.raises(CheckpointError, match="not those that cifar10-sngan was rounded to"):
         read_layers(ExactSNGAN(card.shape), {**tensors, "conv.change": altered}, card.origin)
-
-
-def test_a_training_that_is_cut_short_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`amb train --minutes 0` takes a step, writes a checkpoint that loads, and does not call it finished."""
-    images = np.zeros((16, 32, 32, 3), np.uint8)
-    monkeypatch.setattr(image_sets, "load", lambda *_: SimpleNamespace(train_images=images, test_images=images))
-    options = {"seed": 0, "device": "cpu", "minutes": 0.0, "progress": lambda _: None}
-    exact_generators.train(name="cifar10-sngan-int8", data=tmp_path, out=tmp_path, **options)
-    card = checkpoint.read_card(tmp_path / "cifar10-sngan-int8", ExactSNGANCard)
-    assert (card.steps, card.finished) == (1, False)
-    assert not any("Fréchet" in metric for metric in card.metrics)
