@@ -152,17 +152,18 @@ def benchmarks(session: nox.Session) -> None:
 
 
 CORE = (
-    *("tests/stats", "tests/solvers"),  # what every number rests on, and every solver by the kit
     "tests/amb/test_dependencies.py",  # every module is imported
+    *("tests/solvers/test_conformance.py", "tests/solvers/test_extras.py"),  # every solver, or what says that it lacks
+    "tests/solvers/test_private_random.py",  # how numpy keeps its random state
+    "tests/stats",  # what every number of a table rests on
     *("tests/amb/test_version_0_1.py", "tests/amb/test_noise.py"),  # bits that were stored, or that are drawn
     *("tests/amb/test_space.py", "tests/amb/test_fingerprint.py", "tests/amb/test_generators.py"),
-    *("tests/amb/test_runner.py", "tests/amb/test_result.py", "tests/amb/test_conditions.py"),  # whole studies
     *("tests/amb/test_demo.py", "tests/amb/test_foreign_package.py"),  # commands, once each
     "tests/amb/test_cli.py::test_compare_prints_a_table_and_a_verdict_and_writes_a_report",
 )
 """What another numpy, or an extra that is not there, can change: imports, numbers and drawn bits.
 
-What commands say and refuse, and what faults do to files, `tests` alone checks.
+What commands say and refuse, what faults do to files, and how a method finds what it finds, `tests` alone checks.
 """
 
 
