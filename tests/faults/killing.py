@@ -297,7 +297,8 @@ def torn_files(folder: Path) -> list[str]:
             if path.suffix == ".parquet":
                 pq.read_table(path)
             elif path.suffix == ".json":
-                json.loads(content)
+                # Behind a measured reference point stands a line with its digest.
+                json.loads(content.partition(b"\nsha256 ")[0])
             elif path.suffix in (".html", ".svg"):
                 assert content.rstrip().endswith((b"</html>", b"</svg>"))
             elif path.suffix == ".png":
