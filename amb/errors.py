@@ -1,7 +1,8 @@
 """The errors that `amb` raises on purpose; they share one base class, so that one `except` catches them all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from os import PathLike
 
 
 class AmbError(Exception):
@@ -71,6 +72,32 @@ def unknown(what: str, name: str, known: Iterable[str], error: type[AmbError] = 
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
     lacks = f"{of} has no {what}" if of else f"unknown {what}"
     return error(f"{lacks} {shown!r}; {suggestion(name, known)}")
+
+
+_FILES_OF_NETWORKS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".onnx", ".safetensors")
+
+
+def names_file_of_network(source: object) -> bool:
+    """Whether something is the path of a file of weights or of a whole network."""
+    return isinstance(source, str | PathLike) and str(source).lower().endswith(_FILES_OF_NETWORKS)
+
+
+def no_module(source: object, expected: str) -> SpecError:
+    """An error for what is given in place of a torch module, such as its weights or its file.
+
+    Args:
+        source: what came.
+        expected: what was expected.
+    """
+    if isinstance(source, str | PathLike):
+        got = f"the path {str(source)!r}; no file of a network is opened here, since a pickle may run any code: build "
+        got += "the network, load its weights with torch.load(file, weights_only=True), and pass the module"
+    elif isinstance(source, Mapping):
+        got = f"{type(source).__name__} with {len(source)} entries; if these are a network's weights, build it, call "
+        got += "its load_state_dict, and pass the module"
+    else:
+        got = " ".join(f"{source!r:.80}".split())
+    return SpecError(f"expected {expected}, got {got}")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

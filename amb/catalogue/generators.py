@@ -8,7 +8,7 @@ from amb.catalogue.plugins import Plugin, find, instance_of, load_function, load
 from amb.contracts.device import check_device
 from amb.contracts.generator import REQUIRED, Generator
 from amb.contracts.returned import attributes
-from amb.errors import PluginError, SpecError, unknown
+from amb.errors import PluginError, SpecError, names_file_of_network, no_module, unknown
 from amb.spec import explained
 
 _MODULE = "module"
@@ -40,6 +40,8 @@ def generator(source: object, *, device: str = "cpu", **options: Any) -> Generat
         CheckpointError: its checkpoint is missing or damaged.
     """
     device = check_device(device)
+    if names_file_of_network(source):
+        raise no_module(source, "a generator's name, a torch module, or a function that returns one")
     if not isinstance(source, str | Generator) and not (isinstance(source, type) and issubclass(source, Generator)):
         return _of_module(source, device=device, **options)
     if options:
@@ -82,7 +84,7 @@ def resolve(source: object) -> Generator:
 def _of_module(source: object, **options: Any) -> Generator:
     make = load_function(find("generators", _MODULE))
     if not callable(source):
-        raise SpecError(f"expected a generator's name, an amb.Generator or a torch module, got {source!r:.80}")
+        raise no_module(source, "a generator's name, an amb.Generator or a torch module")
     try:
         inspect.signature(make).bind(source, **options)
     except TypeError as error:

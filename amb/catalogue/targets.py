@@ -10,7 +10,7 @@ from amb.catalogue.plugins import Plugin, find, instance_of, load_function, plug
 from amb.contracts.device import check_device
 from amb.contracts.returned import attributes
 from amb.contracts.target import REQUIRED, Target
-from amb.errors import PluginError, SpecError, unknown
+from amb.errors import PluginError, SpecError, names_file_of_network, no_module, unknown
 from amb.spec import explained
 
 _MODULE = "module"
@@ -50,6 +50,8 @@ def target(
     if isinstance(source, type) and issubclass(source, Target):
         source = instance_of(source)
     device = check_device(device)
+    if names_file_of_network(source):
+        raise no_module(source, "a target's name, a torch module, or a function that returns one")
     if isinstance(source, str | Target):
         if frames is not None:
             raise SpecError(

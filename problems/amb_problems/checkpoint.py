@@ -120,12 +120,19 @@ def refuse_endless(tensors: Mapping[str, "Tensor"], what: str) -> None:
 
 def unusable(weights: "Tensor") -> str:
     """What weights hold with which nothing can be computed; empty if they hold only numbers of a usable size."""
-    if not weights.is_floating_point() or not weights.numel():
-        return ""
-    largest = weights.detach().abs().max().item()  # NaN if one is NaN
-    if not math.isfinite(largest):
-        return "NaN or infinite numbers"
-    return f"numbers of size {largest:.3g}, beyond {LARGEST_WEIGHT:g}" if largest > LARGEST_WEIGHT else ""
+    from amb_problems.tensor_content import content
+
+    if weights.is_meta:
+        return "no values, as on the device meta"
+    for part in content(weights):
+        if not part.is_floating_point() or not part.numel():
+            continue
+        largest = part.abs().max().item()  # NaN if one is NaN
+        if not math.isfinite(largest):
+            return "NaN or infinite numbers"
+        if largest > LARGEST_WEIGHT:
+            return f"numbers of size {largest:.3g}, beyond {LARGEST_WEIGHT:g}"
+    return ""
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """What a program or a solver sets for all calls of torch changes no value of a problem."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -21,3 +22,41 @@ def usual_torch() -> Iterator[None]:
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
         yield
+
+
+def shared_settings() -> dict[str, Any]:
+    """Settings of torch that change the numbers of every network in the process, by what they are."""
+    import torch
+
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "number of threads": torch.get_num_threads(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "precision of products": torch.get_float32_matmul_precision(),
+        "use of oneDNN": torch.backends.mkldnn.enabled,
+        "rounding of denormal numbers": _flushes_denormals(),
+    }
+
+
+def restore_settings(before: Mapping[str, Any]) -> None:
+    """Put back what differs from earlier `shared_settings`."""
+    import torch
+
+    now = shared_settings()
+    for name, write in (
+        ("default dtype", torch.set_default_dtype),
+        ("number of threads", torch.set_num_threads),
+        ("deterministic algorithms", torch.use_deterministic_algorithms),
+        ("precision of products", torch.set_float32_matmul_precision),
+        ("use of oneDNN", torch.backends.mkldnn.set_flags),
+        ("rounding of denormal numbers", torch.set_flush_denormal),
+    ):
+        if now[name] != before[name]:
+            write(before[name])
+
+
+def _flushes_denormals() -> bool:
+    """Whether this thread takes numbers below 1e-38 for 0; torch does not tell."""
+    import torch
+
+    return not bool(torch.full((), 1e-40, dtype=torch.float32, device="cpu") * 1)

@@ -168,7 +168,7 @@ def test_fingerprints_tell_modules_apart() -> None:
         (lambda: amb.generator(SNGAN(), latent_dim=128, name="a/b"), "name is its name in problem ids"),
         (lambda: amb.generator(SNGAN(), latent_dim=0), "latent_dim is the number of coordinates"),
         (lambda: amb.generator(lambda: 3, latent_dim=128).images(np.zeros((1, 128))), "returned int"),
-        (lambda: amb.generator(nn.Linear(4, 5), latent_dim=4).images(np.zeros((1, 4))), r"returned \[1, 5\]"),
+        (lambda: amb.generator(nn.Linear(4, 5), latent_dim=4).images(np.zeros((1, 4))), r"returned \[16, 5\]"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, shape=(28, 28, 1)).images(np.zeros((1, 128))), "32, 32"),
         (lambda: amb.generator(SNGAN(), latent_dim=128).encode(np.zeros((1, 32, 32, 3), np.uint8)), "give one with"),
         (lambda: amb.generator("module"), "unknown generator 'module'"),

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +12,14 @@ from amb.contracts.generator import Generator, Grid, Latents
 from amb.contracts.images import Shape, check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
-from amb.errors import CandidateError, SpecError
+from amb.errors import AmbError, CandidateError, SpecError, no_module
+from amb.foreign import in_a_line
+from amb.interruption import from_user
+from amb_problems.generators.padding import Padding
 from amb_problems.generators.torch_generator import TorchGenerator
 
 if TYPE_CHECKING:  # generators are listed without torch
+    import torch
     from torch import Tensor, nn
 
     Source = nn.Module | Callable[[], nn.Module]
@@ -60,7 +65,7 @@ def module_generator(
         SpecError: the source is not a module or a function, or a number is wrong.
     """
     if not callable(source):
-        raise SpecError(f"expected a torch module, or a function that returns one, got {source!r}")
+        raise no_module(source, "a torch module, or a function that returns one")
     if codes is not None and (isinstance(codes, bool) or not isinstance(codes, int) or codes < 1):
         raise SpecError(f"codes must be an integer of at least 1, or None, got {codes!r}")
     if black == white:
@@ -132,10 +137,15 @@ class ModuleGenerator(TorchGenerator):
         black, white = self._scale
         with one_algorithm():
             pixels = torch.from_numpy(images).to(self.device, torch.float32).permute(0, 3, 1, 2).contiguous() / 255
-            parts = [self._encode(self.network, each) for each in (pixels * (white - black) + black).split(1)]
-            flat = [part.reshape(1, -1) for part in parts]
-            found = torch.cat(flat) if flat else pixels.new_zeros(0, self.latent_dim)
-            return found.cpu().numpy().astype(np.float32)
+            shown = (pixels * (white - black) + black).to(self._dtype)
+            parts = [self._asked("encode", self._encode, self.network, each) for each in shown.split(1)]
+            for part in parts:
+                if not isinstance(part, torch.Tensor) or part.numel() != self.latent_dim or part.is_complex():
+                    got = list(part.shape) if isinstance(part, torch.Tensor) else type(part).__name__
+                    raise SpecError(f"encode of generator {self.name} needs {self.latent_dim} numbers, returned {got}")
+            flat = [part.reshape(1, -1).float() for part in parts]
+            found = torch.cat(flat) if flat else torch.zeros(0, self.latent_dim)
+            return found.cpu().numpy()
 
     def _hashed(self) -> str:
         from amb_problems.targets.plain.fingerprint import identity
@@ -153,7 +163,10 @@ class ModuleGenerator(TorchGenerator):
         """What the module makes of latents, on the scale of its own."""
         import torch
 
-        made = self.network(latents) if self._decode is None else self._decode(self.network, latents)
+        if self._decode is None:
+            made = self._asked("its module", self.network, latents)
+        else:
+            made = self._asked("decode", self._decode, self.network, latents)
         height, width, channels = self.shape
         expected = (len(latents), channels, height, width)
         if not isinstance(made, torch.Tensor) or tuple(made.shape) != expected:
@@ -162,14 +175,43 @@ class ModuleGenerator(TorchGenerator):
                 f"generator {self.name} needs images [n, c, h, w] = {list(expected)} of {len(latents)} latents, its "
                 f"module returned {got}; state shape=(height, width, channels), or pass decode="
             )
-        return made
+        if made.is_complex():
+            raise SpecError(f"generator {self.name} needs images of real numbers, its module returned {made.dtype}")
+        return made if made.dtype == torch.float64 else made.float()
+
+    def _asked(self, what: str, function: "Callable[..., Any]", *arguments: "nn.Module | Tensor") -> Any:
+        """What a function of the user's returns for its last argument."""
+        try:
+            return function(*arguments)
+        except BaseException as error:  # a user's function may raise anything
+            if from_user(error) or isinstance(error, AmbError):
+                raise
+            shape = list(getattr(arguments[-1], "shape", ()))
+            raise SpecError(f"generator {self.name}: {what} fails on {shape}: {in_a_line(error)}") from error
+
+    @property
+    def _dtype(self) -> "torch.dtype":
+        """That of the module's numbers."""
+        from amb_problems.tensor_content import computes_in
+
+        return computes_in(self.network)
+
+    @cached_property
+    def _padding(self) -> Padding:
+        padding: Padding = super()._padding
+        if padding.mixes():
+            raise SpecError(
+                f"generator {self.name} makes another image of the same latents beside other latents: its module mixes "
+                "the rows of a batch, as batch norms without running statistics do"
+            )
+        return padding
 
     def _make(self, latents: "Tensor") -> "Tensor":
         black, white = self._scale
         return (self._images(self._input(latents)) - black) * (2 / (white - black)) - 1
 
     def _input(self, latents: "Tensor") -> "Tensor":
-        return latents
+        return latents.to(self._dtype)
 
 
 class LatentGenerator(ModuleGenerator):
@@ -221,8 +263,15 @@ def _is_module(source: object) -> bool:
 def _private(module: object, name: str) -> "nn.Module":
     from torch import nn
 
+    from amb_problems.checkpoint import unusable
     from amb_problems.targets.plain.private import private_copy
 
     if not isinstance(module, nn.Module):
         raise SpecError(f"generator {name} needs a torch module, but its function returned {type(module).__name__}")
-    return private_copy(module, f"generator {name}").requires_grad_(False)
+    private = private_copy(module, f"generator {name}")
+    for label, weights in private.named_parameters():
+        if fault := unusable(weights):
+            raise SpecError(f"generator {name}: its weights {label} hold {fault}; load or train others")
+        if weights.is_leaf:  # those of a copied scripted module are not
+            weights.requires_grad_(False)
+    return private

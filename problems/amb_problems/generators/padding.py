@@ -56,6 +56,18 @@ class Padding:
             self._sizes[rows] = found
         return self._sizes[rows]
 
+    def mixes(self) -> bool:
+        """Whether a row's numbers depend on the other rows of its chunk.
+
+        Raises:
+            PluginError: the whole chunk does not have the same bits again.
+        """
+        import torch
+
+        self.size(len(self._sample))
+        alone = self._outputs(np.repeat(self._sample[:1], len(self._sample), 0))
+        return not torch.equal(alone[:1], self._whole[:1])
+
     def _padded(self, rows: Latents) -> Latents:
         padded = np.zeros((self.size(max(1, len(rows))), *rows.shape[1:]), rows.dtype)
         padded[: len(rows)] = rows

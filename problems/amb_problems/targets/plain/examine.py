@@ -29,7 +29,9 @@ from amb_problems.targets.plain.responses import Responses, Source, fails
 from amb_problems.targets.plain.rest import blank, equal, memory, tensors_in, weights, weights_changed
 from amb_problems.targets.plain.survey import Choices, Survey, survey
 from amb_problems.targets.plain.trace import ROOT
+from amb_problems.tensor_content import computes_in, same_values
 from amb_problems.threads import one_thread_each
+from amb_problems.torch_state import restore_settings, shared_settings
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,13 @@ def examined(module: nn.Module, request: Request, settings: object) -> Responses
 
     def examine(_: None) -> Responses:
         with torch.inference_mode(False), torch.enable_grad(), kept(torch.device(request.device)):
-            before = _torch_settings()
+            before = shared_settings()
             try:
                 responses = _Examination(module, request, settings).responses()
-                if _torch_settings() != before:
+                if changed := [name for name, value in shared_settings().items() if value != before[name]]:
                     raise SpecError(
-                        f"target {request.name}: its forward pass changes torch's default dtype or number of threads, "
-                        "which the whole process shares; set them outside of the module"
+                        f"target {request.name}: its forward pass changes torch's {changed[0]}, which the whole "
+                        "process shares; set it outside of the module"
                     )
                 return responses
             except BaseException as error:  # a user's module may raise anything
@@ -74,9 +76,7 @@ def examined(module: nn.Module, request: Request, settings: object) -> Responses
                     raise
                 raise fails(request.shape, error) from error
             finally:
-                if _torch_settings() != before:
-                    torch.set_default_dtype(before[0])
-                    torch.set_num_threads(before[1])
+                restore_settings(before)
 
     return one_thread_each(examine, [None])[0]
 
@@ -99,7 +99,7 @@ class _Examination:
         self.source = Source(pool, request.prepare, request.shape, self.device, request.name)
         self.plastic: list[str] = []
         self.draws = False
-        self.plan = Plan(multistep=request.frames if request.multistep else None, dtype=_dtype(module))
+        self.plan = Plan(multistep=request.frames if request.multistep else None, dtype=computes_in(module))
 
     def responses(self) -> Responses:
         """Run the whole examination."""
@@ -257,7 +257,7 @@ class _Examination:
                 states.append(memory(copy.module, parameters=bool(self.plastic)))
             changed, draws = copy.snapshot.changed(), copy.snapshot.draws
         moved = [name for name, held in states[1].items() if not equal(states[0].get(name, []), held)]
-        if not moved and any(not _same(answers[0][name], answers[1][name]) for name in names):
+        if not moved and any(not same_values(answers[0][name], answers[1][name]) for name in names):
             moved = [] if draws else [""]
         if moved and self.request.reset is None:
             self._check_blank(changed)
@@ -306,7 +306,7 @@ class _Examination:
                     answer = responses.shown(copy, images[index], names)
                     first = self.seen.setdefault(index, answer)
                     for name in names:
-                        if not _same(first[name], answer[name]):
+                        if not same_values(first[name], answer[name]):
                             self._refuse(name)
 
     def _verify_neighbours(self, responses: Responses) -> None:
@@ -384,20 +384,6 @@ def _seed_otherwise() -> None:
 
 
 _SEED = 0x5EEDF00D
-
-
-def _torch_settings() -> tuple[torch.dtype, int]:
-    """What a forward pass must leave as it was, since the whole process shares it."""
-    return torch.get_default_dtype(), torch.get_num_threads()
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(one.nan_to_num(), other.nan_to_num())
-
-
-def _dtype(module: nn.Module) -> torch.dtype:
-    tensors = [*module.parameters(), *module.buffers()]
-    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
 
 def _wants(choices: Choices, select: str) -> bool:

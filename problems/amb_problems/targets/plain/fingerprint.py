@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from amb_problems.tensor_content import content
+
 if TYPE_CHECKING:
     from amb_problems.targets.plain.responses import Responses
 
@@ -109,10 +111,11 @@ def _other(value: Any, depth: int) -> Iterator[bytes]:
 
 
 def _tensor(tensor: Tensor) -> Iterator[bytes]:
-    content = tensor.detach().cpu().contiguous()
-    yield f"{content.dtype} {list(content.shape)}".encode()
-    if content.numel() and not content.is_sparse and not content.is_quantized:
-        yield content.flatten().view(torch.uint8).numpy().tobytes()
+    yield f"{tensor.dtype} {list(tensor.shape)}".encode()
+    held = (tensor,) if tensor.layout == torch.strided and not tensor.is_quantized else content(tensor)
+    for part in held:
+        if part.numel():
+            yield part.detach().cpu().resolve_conj().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _simple(key: object) -> object:

@@ -1,14 +1,13 @@
 """Which parts of a module compute with something that is not a number."""
 
-from collections.abc import Callable
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from amb_problems.targets.plain.neurons import is_neuron
 from amb_problems.targets.plain.rest import equal, memory, tensors_in
 from amb_problems.targets.plain.trace import submodule, watched_names
+from amb_problems.tensor_content import has_nan, is_finite
 
 
 def without_numbers(module: nn.Module, x: Tensor, passes: int) -> dict[str, bool]:
@@ -24,7 +23,7 @@ def without_numbers(module: nn.Module, x: Tensor, passes: int) -> dict[str, bool
     found: dict[str, bool] = {}
 
     def called(name: str, _: nn.Module, __: object, output: object) -> None:
-        found[name] = found.get(name, False) or any(map(_has_nan, tensors_in(output)))
+        found[name] = found.get(name, False) or any(map(has_nan, tensors_in(output)))
 
     handles = [submodule(module, n).register_forward_hook(partial(called, n)) for n in watched_names(module)]
     before = memory(module, parameters=False)
@@ -37,14 +36,6 @@ def without_numbers(module: nn.Module, x: Tensor, passes: int) -> dict[str, bool
     parts = dict(module.named_modules())
     for name, held in memory(module, parameters=False).items():
         if name in found and not equal(before.get(name, []), held):
-            lacks: Callable[[Tensor], bool] = _is_endless if is_neuron(parts[name]) else _has_nan
-            found[name] = found[name] or any(map(lacks, held))
+            lacks = any(map(has_nan, held)) or (is_neuron(parts[name]) and not all(map(is_finite, held)))
+            found[name] = found[name] or lacks
     return found
-
-
-def _has_nan(tensor: Tensor) -> bool:
-    return bool(torch.isnan(tensor).any())
-
-
-def _is_endless(tensor: Tensor) -> bool:
-    return not bool(torch.isfinite(tensor).all())

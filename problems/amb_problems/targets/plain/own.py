@@ -14,7 +14,7 @@ from amb.contracts.images import Shape
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
-from amb.errors import AmbError, SpecError
+from amb.errors import AmbError, SpecError, no_module
 from amb.foreign import in_a_line
 from amb.interruption import from_user
 from amb_problems.targets.plain.module import ModuleTarget
@@ -26,6 +26,10 @@ if TYPE_CHECKING:  # targets are listed without torch
 
 Moments = float | Sequence[float]
 """One number, or one for each channel."""
+
+
+LARGEST_OPTION = 100_000
+"""The most frames and steps of a presentation, and the largest side of images: more than anybody can wait for."""
 
 
 class OwnTarget(ModuleTarget):
@@ -86,13 +90,19 @@ class OwnTarget(ModuleTarget):
         version: str = "1",
     ) -> None:
         if not callable(source):
-            raise SpecError(f"expected a torch module, or a function that returns one, got {source!r}")
+            raise no_module(source, "a torch module, or a function that returns one")
         if not isinstance(name, str) or not name or set(name) & set("/,[]*"):
             raise SpecError(f"name {name!r} cannot be part of a problem's id; use letters, digits and dashes")
         self.name, self.layer, self.device, self.shape = name, layer, device, _checked_shape(shape)
         for option, count in (("frames", frames), ("steps", steps), ("size", size)):
             if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
                 raise SpecError(f"{option} must be an integer of at least 1, or None, got {count!r}")
+            if count is not None and count > LARGEST_OPTION:
+                raise SpecError(f"{option} must be at most {LARGEST_OPTION:,}, got {count:,}")
+        for option, axis in (("channel_axis", channel_axis), ("time_axis", time_axis)):
+            for number in axis.values() if isinstance(axis, Mapping) else [axis]:
+                if isinstance(number, bool) or not isinstance(number, int | None):
+                    raise SpecError(f"{option} must be an integer, or a mapping from layers to integers, got {axis!r}")
         if reset is not None and not callable(reset):
             raise SpecError(f"reset must be a function of the module, got {reset!r}")
         _check_moments(mean, std, self.shape[2])

@@ -45,6 +45,11 @@ def private_copy(module: nn.Module, owner: str) -> nn.Module:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if is_lazy(tensor):
             raise SpecError(f"{owner}: {name} is lazy and has no values yet; run one image through the module first")
+    if inner := _inside_itself(module):
+        raise SpecError(
+            f"{owner}: the module holds itself, as {inner}, and torch cannot walk through it; keep that reference "
+            "in a list or a weakref"
+        )
     memo: dict[int, Any] = {}
     try:
         with _Leaves():
@@ -127,6 +132,25 @@ class _Leaves(TorchFunctionMode):
             memo[id(tensor)] = tensor.detach().clone()
             return memo[id(tensor)]
         return func(*args, **(kwargs or {}))
+
+
+def _inside_itself(module: nn.Module) -> str:
+    """The name of a submodule that is one of the modules that hold it; empty if there is none."""
+    done: set[int] = set()
+
+    def found(part: nn.Module, name: str, above: frozenset[int]) -> str:
+        if id(part) in above:
+            return name
+        if id(part) in done:
+            return ""
+        inside = above | {id(part)}
+        for key, child in part.named_children():
+            if circle := found(child, f"{name}.{key}".lstrip("."), inside):
+                return circle
+        done.add(id(part))
+        return ""
+
+    return found(module, "", frozenset())
 
 
 def _uncompiled(module: nn.Module) -> nn.Module:

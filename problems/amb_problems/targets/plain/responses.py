@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from amb.contracts.images import Shape, check_images
 from amb.contracts.target import Layers, check_unit
 from amb.errors import SpecError
+from amb.foreign import in_a_line
 from amb_problems.targets.plain.batches import split
 from amb_problems.targets.plain.copies import Copy, Pool
 from amb_problems.targets.plain.neurons import is_neuron
@@ -64,7 +65,7 @@ class Source:
 
 def fails(shape: Shape, error: BaseException) -> SpecError:
     """The error for a module that cannot be shown an image."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    reason = in_a_line(error)
     return SpecError(f"the network fails on a grey image {list(shape)}: {reason}{_likely_fix(reason)}")
 
 

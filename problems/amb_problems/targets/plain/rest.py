@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from amb_problems.tensor_content import same_values
+
 _ATOMIC = (
     type(None), bool, int, float, complex, str, bytes, type, torch.dtype, torch.device, torch.Size, range, slice,
     types.FunctionType, types.BuiltinFunctionType, types.ModuleType, np.dtype, partial,
@@ -211,13 +213,6 @@ def blank(value: object) -> bool:
 def weights(module: nn.Module) -> dict[str, Tensor]:
     """A copy of all parameters."""
     return {name: tensor.detach().clone() for name, tensor in module.named_parameters()}
-
-
-def same_values(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors hold the same, NaN included, in the same shape and type."""
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    return torch.equal(one.nan_to_num(), other.nan_to_num()) if one.is_floating_point() else torch.equal(one, other)
 
 
 def _keeps_nothing(part: nn.Module) -> bool:
