@@ -48,6 +48,7 @@ def analyse(
     from amb.cli.show import print_json
     from amb.meis.write import write_tables
     from amb.study.interchange import plain_rows
+    from amb.study.untrusted import plain
 
     o.load_plugins(plugin)
     with Console(stderr=True).status("Measuring the inputs ..."):
@@ -60,7 +61,7 @@ def analyse(
         return
     print_measures(measures)
     for note in measures.notes:
-        print(f"Note: {note}.")
+        print(plain(f"Note: {note}."))
     print("\n".join(str(file) for file in files))
 
 
@@ -72,6 +73,7 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
         network: only those of this network; None: of all.
     """
     from amb.cli.show import print_rows
+    from amb.study.untrusted import plain
     from amb.text import plural
 
     layers, ratios = (
@@ -91,7 +93,7 @@ def print_measures(measures: "Measures", network: str | None = None) -> None:
     for row in ratios.itertuples():
         interval = "" if row.low != row.low else f" ({row.low:.2f} to {row.high:.2f})"  # NaN: too few units
         print(
-            f"{row.layer}: {row.second} reaches {row.ratio:.2f}{interval} of the activation by {row.first}, "
+            f"{plain(row.layer)}: {row.second} reaches {row.ratio:.2f}{interval} of the activation by {row.first}, "
             f"{plural(row.units, 'unit')}"
         )
 

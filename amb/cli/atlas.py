@@ -61,6 +61,7 @@ def atlas(
 ) -> None:
     """Search the most exciting inputs of a network's units, measure them, and write a page to look at them."""
     from rich.console import Console
+    from rich.markup import escape
 
     from amb.cli.running import announced, interruptible
 
@@ -75,6 +76,7 @@ def atlas(
     from amb.meis.write import write_tables
     from amb.reports.write import check_page
     from amb.study.interchange import plain_rows
+    from amb.study.untrusted import plain
     from amb.text import plural
 
     o.load_plugins(plugin)
@@ -103,7 +105,7 @@ def atlas(
                 noise=noise,
                 presentations=presentations,
                 device=device,
-                progress=lambda line: status.update(line[:1].upper() + line[1:]),
+                progress=lambda line: status.update(escape(line[:1].upper() + line[1:])),
             )
             tables = write_tables(made.measures, folder / "analysis")
             status.update("Writing the page ...")
@@ -117,6 +119,6 @@ def atlas(
     if request.states:
         print(f"The page follows the units through {plural(len(request.states), 'state')} of the training.")
     for note in notes:
-        print(f"Note: {note}.")
+        print(plain(f"Note: {note}."))
     print(f"Tables: {folder / 'analysis'}")
     print(f"The atlas: {page}")

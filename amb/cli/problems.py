@@ -66,12 +66,13 @@ def list_problems(
 def _measure() -> None:
     """Time every pair of networks that a suite has."""
     from rich.console import Console
+    from rich.markup import escape
 
     from amb.catalogue.suites import suite, suite_names
     from amb.catalogue.times import measure_pairs
 
     with Console(stderr=True).status("Measuring ...") as status:
-        measure_pairs(map(suite, suite_names()), status.update)
+        measure_pairs(map(suite, suite_names()), lambda line: status.update(escape(line)))
 
 
 def _times(suites: Sequence[Mapping[str, object]]) -> str:

@@ -24,7 +24,7 @@ from amb.spec import explained, flag
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.manifest import Settings
-from amb.study.published import AnyStudy, open_study
+from amb.study.published import AnyStudy, PublishedStudy, open_study
 from amb.study.study import Study
 
 DEFAULT_PROBLEMS = "quick"
@@ -142,7 +142,7 @@ def compare(
 
 @explained("amb.open")
 def reopen(
-    study: str | Path,
+    study: str | Path | AnyStudy,
     question: Question = DEFAULT,
     *,
     solvers: SolverLike | Sequence[SolverLike] | None = None,
@@ -159,7 +159,7 @@ def reopen(
     plug-in that is not installed, or ran in another version are compared too, the problems without images.
 
     Args:
-        study: its folder.
+        study: its folder, or the study itself if it is open already.
         question: the metric, the error rate, what counts as equal, and the control.
         solvers: as in `compare`; by default those of the study's last request.
         problems: as in `compare`; by default those of the last request.
@@ -177,14 +177,14 @@ def reopen(
     (solver_names, problem_names, _), given = _named([] if solvers is None else solvers, problems, None)
     for what, asked, names in (("solvers", solvers, solver_names), ("problems", problems, problem_names)):
         _refuse_nothing(what, asked, names, "leave the argument out for those of the study")
-    opened = open_study(study)
+    opened = study if isinstance(study, Study | PublishedStudy) else open_study(study)
     last = opened.manifest.settings.complete(opened.folder)
     given = with_stored(opened, solver_names or last.solvers, problem_names or last.problems, given, device=device)
     compared_with = str(reference) if reference is not None else last.with_reference
     if reference is None and compared_with not in (None, INSTALLED):
         raise StudyError(
-            f"{study} was compared with the study in {compared_with}, and reading a study opens no other folder that "
-            "it names: name it yourself with --reference"
+            f"{opened.folder} was compared with the study in {compared_with}, and reading a study opens no other "
+            "folder that it names: name it yourself with --reference"
         )
     baseline = find_baseline(compared_with) if compared_with else None
     unfinished = Asked(last.problems, last.solvers, last.seeds) if isinstance(opened, Study) else NOTHING

@@ -78,7 +78,7 @@ def read_pilot(folder: Path) -> Pilot:
     asked = study.manifest.settings.complete(study.folder)
     # Of a published study that has more runs of some solvers, those that the others lack would be missed.
     problems, seeds = _shared(study, asked) if isinstance(study, PublishedStudy) else (asked.problems, asked.seeds)
-    compared = reopen(folder, problems=problems, seeds=seeds)
+    compared = reopen(study, problems=problems, seeds=seeds)
     left = [plural(len(asked.problems) - len(problems), "problem")] * (len(problems) < len(asked.problems))
     left += [plural(len(asked.seeds) - len(seeds), "seed")] * (len(seeds) < len(asked.seeds))
     notes = (*compared.notes, *([f"left out, since not all solvers ran there: {' and '.join(left)}"] if left else []))

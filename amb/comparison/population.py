@@ -21,7 +21,7 @@ from amb.spec import explained, flag, whole_number
 from amb.stats.metrics import Traces
 from amb.stats.sharing import SEPARATE, as_presentations, gains, savings
 from amb.study.recording import Sharing
-from amb.study.runs import LARGEST_COUNT, RunPlan
+from amb.study.runs import LARGEST_COUNT, RunPlan, Trace
 from amb.study.study import Study
 from amb.text import plural
 
@@ -131,6 +131,7 @@ def _read(plan: Plan, ways: dict[str, list[tuple[RunPlan, ...]]], study: Study) 
     wanted |= {way: [run for runs in found for run in runs] for way, found in ways.items()}
     rows: list[dict[str, object]] = []
     traces: dict[str, Traces] = {}
+    presented: dict[str, Trace] = {}
     for way, runs in wanted.items():
         known: dict[tuple[str, str, int], np.ndarray] = {}
         for run in runs:
@@ -138,6 +139,8 @@ def _read(plan: Plan, ways: dict[str, list[tuple[RunPlan, ...]]], study: Study) 
             if loaded is None:
                 raise StudyError(f"{study.folder} lacks {run.name}; the same command runs it")
             ended, trace = loaded
+            if run.recording is not None:
+                presented[run.run_id] = trace
             values = np.where(np.isnan(trace.values), np.nan, trace.clean)
             row = run_row(ended, trace, run.budget, points[run.problem])
             if way == SEPARATE:
@@ -146,5 +149,24 @@ def _read(plan: Plan, ways: dict[str, list[tuple[RunPlan, ...]]], study: Study) 
             rows.append({"searches": way, **row})
             known[run.problem, run.solver, run.seed] = values
         traces[way] = known
+    _refuse_different_presentations(ways, presented, study)
     table = pd.DataFrame(rows)
     return Population(plan.problems, plan.budget * neurons, table, gains(table), savings(table, traces), study)
+
+
+def _refuse_different_presentations(
+    ways: dict[str, list[tuple[RunPlan, ...]]], presented: dict[str, Trace], study: Study
+) -> None:
+    """Refuse a recording whose neurons did not see the same stimuli, as files do that come from two recordings.
+
+    Raises:
+        StudyError: the message names the files.
+    """
+    for first, *others in (runs for found in ways.values() for runs in found):
+        for run in others:
+            if not np.array_equal(presented[first.run_id].candidates, presented[run.run_id].candidates):
+                files = " and ".join(str(study.run_file(plan.run_id)) for plan in (first, run))
+                raise StudyError(
+                    f"{files} are of one recording, but of different presentations: move the runs of "
+                    f"{first.solver} #{first.seed} away, and the same command records them again"
+                )

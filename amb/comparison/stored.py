@@ -140,6 +140,10 @@ def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | 
     """A stand-in for a problem that was an object, whose network changed, or is not installed."""
     manifest = study.manifest
     try:
+        Spec.parse(name)
+    except SpecError as cause:
+        raise StudyError(f"{study.folder}/manifest.json names a problem that cannot be used: {cause}") from cause
+    try:
         if name not in manifest.settings.given:
             family(ProblemId.parse(Spec.parse(name).name).pair)
             if manifest.problems.get(name) in (None, problem(name, device=device).fingerprint):

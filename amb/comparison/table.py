@@ -141,7 +141,7 @@ def read_runs(
         traces[cell].setflags(write=False)
         recommended[cell] = record.recommended
     if isinstance(study, Study):
-        study.index.save()
+        study.keep_index()
     return Runs(pd.DataFrame(rows), traces, recommended, "; ".join(notes))
 
 

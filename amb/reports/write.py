@@ -17,6 +17,7 @@ from amb.reports.draft import draft_of
 from amb.spec import as_text, listed, user_path, whole_number
 from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.published import open_study
+from amb.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def write_reports(
             written = _write_all(chosen, comparison, draft, place)
     except OSError as cause:
         raise _unwritable(place, cause) from cause
+    if isinstance(comparison.study, Study):  # which a report is written into, so that the next one is faster
+        comparison.study.index.save()
     return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
 
 

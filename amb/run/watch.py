@@ -100,10 +100,11 @@ class Watch(Progress):
         if solver in self._slow or spent.solver < SLOW_SECONDS or spent.solver < SLOW_SHARE * spent.evaluation:
             return
         self._slow.add(solver)
-        share = spent.solver / max(spent.evaluation, 1e-9)
+        network = "less than 0.1 s"  # whose ratio would be one of rounding errors
+        if spent.evaluation >= 0.05:
+            network = f"{spent.evaluation:.1f} s ({spent.solver / spent.evaluation:.1f} times as long)"
         self.note(
-            f"{solver} is slow: it took {spent.solver:.0f} s itself, the network {spent.evaluation:.1f} s "
-            f"({share:.1f} times as long)",
+            f"{solver} is slow: it took {spent.solver:.0f} s itself, the network {network}",
             event="slow solver",
             solver=solver,
         )

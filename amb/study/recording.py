@@ -24,6 +24,10 @@ class Recording:
     fingerprints: tuple[str, ...]
     sharing: Sharing
 
+    def holds(self, problem: str, fingerprint: str) -> bool:
+        """Whether a problem with this fingerprint is one of the neurons."""
+        return (problem, fingerprint) in zip(self.problems, self.fingerprints, strict=True)
+
     @classmethod
     def from_content(cls, content: object) -> "Recording":
         """The recording from what `dataclasses.asdict` returned.
@@ -36,6 +40,8 @@ class Recording:
         problems, fingerprints = (_names(content.get(name), name) for name in ("problems", "fingerprints"))
         if len(problems) != len(fingerprints):
             raise ValueError(f"the recording has {len(problems)} problems and {len(fingerprints)} fingerprints")
+        if len(set(problems)) < len(problems):
+            raise ValueError("the recording has a neuron twice")
         sharing = content.get("sharing")
         if sharing not in get_args(Sharing):
             raise ValueError(f"sharing is not one of {', '.join(get_args(Sharing))}")
@@ -47,4 +53,8 @@ def _names(value: object, what: str) -> tuple[str, ...]:
         raise ValueError(f"{what} of the recording is not a list of 1 to {MOST_NEURONS} texts")
     if not all(isinstance(name, str) for name in value):
         raise ValueError(f"{what} of the recording holds something that is not a text")
+    try:
+        "".join(value).encode()
+    except UnicodeEncodeError as cause:
+        raise ValueError(f"{what} of the recording contain half a character (a lone surrogate)") from cause
     return tuple(value)

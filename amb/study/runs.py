@@ -77,7 +77,10 @@ class RunPlan:
             raise ValueError("anytime is neither true nor false")
         if entries.get("recording") is not None:
             entries["recording"] = Recording.from_content(entries["recording"])
-        return cls(**cast(dict[str, Any], entries))
+        plan = cls(**cast(dict[str, Any], entries))
+        if plan.recording is not None and not plan.recording.holds(plan.problem, plan.fingerprint):
+            raise ValueError("the recording does not have the run's own neuron")
+        return plan
 
     def check(self) -> None:
         """Check that a run of this plan can be stored.

@@ -63,6 +63,7 @@ class Study(Reloaded):
                 f"name another folder, or restore it into one first: amb study restore {self.folder} FOLDER"
             )
         self.log = StudyLog(self.folder / "log.jsonl")
+        self._only_read = not create
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         if create:
             self.make_folders()
@@ -167,7 +168,7 @@ class Study(Reloaded):
         """`records` with compact traces."""
         for path in self.run_files():
             yield self.index.load(path) or self._read_compact(path)
-        self.index.save()
+        self.keep_index()
 
     def run_files(self) -> list[Path]:
         """The files of all finished runs, in the order of their run ids."""
@@ -190,6 +191,11 @@ class Study(Reloaded):
     def index(self) -> Index:
         """How the runs ended that were read before."""
         return Index(self.folder)
+
+    def keep_index(self) -> None:
+        """Write what was read into the index, unless the study is only read: it may be another's, or a checkout."""
+        if not self._only_read:
+            self.index.save()
 
     def ending(self, plan: RunPlan) -> Entry | None:
         """How the finished run of a plan ended, whatever its budget; None without one. See `amb.study.index`.

@@ -373,6 +373,14 @@ def test_a_manifest_with_a_solver_that_cannot_be_used_is_named(tmp_path: Path, n
         amb.open(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["<b>", "=a/b/c/0", "toy/snn-cnn/sn1/3[noise"])
+def test_a_manifest_with_a_problem_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
+    compare(["random"], ["toy/snn-cnn/sn1/3"], budget=2, seeds=1, study=tmp_path)
+    Study(tmp_path).rewrite_manifest(lambda old: replace(old, settings=replace(old.settings, problems=(name,))))
+    with pytest.raises(StudyError, match=r"manifest\.json names a problem that cannot be used: bad spec"):
+        amb.open(tmp_path)
+
+
 def test_runs_of_another_version_than_the_manifest_states_are_not_said_to_be_compared(tmp_path: Path) -> None:
     compare(["random", "one-plus-lambda"], ["toy/snn-cnn/sn1/3"], budget=4, seeds=2, study=tmp_path)
     study = Study(tmp_path)

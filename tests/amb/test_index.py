@@ -21,6 +21,7 @@ from amb.study import index
 from amb.study.compact import compact, pack, unpack
 from amb.study.health import study_status
 from amb.study.manifest import Settings
+from amb.study.published import open_study
 from amb.study.runs import RunPlan, RunRecord, Status, Trace, distinct
 from amb.study.study import Study
 
@@ -280,3 +281,13 @@ def test_nobody_is_warned_of_files_that_stay_open(folder: Path) -> None:
         thread.join()
         gc.collect()
     assert not [str(warning.message) for warning in said if warning.category is ResourceWarning]
+
+
+def test_a_study_that_is_only_read_gets_no_index(folder: Path) -> None:
+    """It may belong to somebody else, or to a checkout. Who writes into it keeps one."""
+    (folder / index.NAME).unlink()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert len(list(open_study(folder).compact_records())) == len(PLANS)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert len(list(Study(folder).compact_records())) == len(PLANS)
+    assert (folder / index.NAME).is_file()

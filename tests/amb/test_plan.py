@@ -15,7 +15,9 @@ from amb.errors import AmbError, SpecError
 from amb.run.plan import make_plan
 from amb.stats.planning import Components
 from amb.stats.sizes import GENERAL, HERE, Goal, sizes
+from amb.study import published
 from amb.study.published import open_study, publish
+from amb.study.tables import read_table
 
 ROOT = Path(__file__).parents[2]
 PARTS = Components(seed=0.003, problem=0.008, network=0.001)
@@ -147,3 +149,11 @@ def test_a_suite_with_options_keeps_its_budget_and_seeds_but_is_not_that_suite()
     assert plan.problems == tuple(f"{name}[noise=poisson]" for name in usual.problems)
     assert plan.suite is None
     assert usual.suite == "quick-2"
+
+
+def test_a_published_study_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(open_study(ran(tmp_path / "study", "random,snes", 3, 3)), tmp_path / "published")
+    read: list[Path] = []
+    monkeypatch.setattr(published, "read_table", lambda path, **more: read.append(path) or read_table(path, **more))
+    read_pilot(tmp_path / "published")
+    assert read == [tmp_path / "published" / "runs.parquet"]

@@ -29,6 +29,7 @@ from amb.study.study import Study
 from amb.text import plural
 
 SPACE = Space.uniform(20, 16)
+SECONDS = ["solver_seconds", "generator_seconds", "target_seconds"]
 
 
 class Neuron(FunctionProblem):
@@ -289,3 +290,42 @@ def test_the_table_says_over_which_neurons_it_is(tmp_path: Path) -> None:
     assert f"mean over the {plural(known, 'neuron')} with reference points" in said
     assert "too few for intervals" in said
     assert "nan" not in said
+
+
+def test_runs_of_one_recording_with_different_presentations_are_refused(tmp_path: Path) -> None:
+    """Each is a run like any other, so that only the two together show it."""
+    neurons = [neuron(unit) for unit in range(3)]
+
+    def once() -> Population:
+        return amb.population("random", neurons, budget=60, seeds=1, study=tmp_path, progress=False)
+
+    first, study = once(), Study(tmp_path)
+    run = plans(neurons, "random", 20, sharing="recommend")[0][0][1]
+    ended, trace = study.load(run)  # type: ignore[misc]
+    back = slice(None, None, -1)
+    study.save(ended, Trace(trace.candidates[back], trace.values[back], trace.clean[back], trace.batches))
+    with pytest.raises(StudyError, match=r"are of one recording, but of different presentations: move the runs"):
+        once()
+    study.run_file(run.run_id).unlink()
+    assert once().runs.drop(columns=SECONDS).equals(first.runs.drop(columns=SECONDS))
+
+
+@pytest.mark.parametrize(
+    ("problems", "fingerprints", "reason"),
+    [
+        (["p/q/r/1", "p/q/r/1"], ["f", "f"], "a neuron twice"),
+        (["p/q/r/2", "p/q/r/3"], ["f", "f"], "does not have the run's own neuron"),
+        (["p/q/r/1", "p/q/r/2"], ["g", "f"], "does not have the run's own neuron"),
+        (["p/q/r/1", "\ud800"], ["f", "f"], "half a character"),
+        (["p/q/r/1"], ["f", "f"], "1 problems and 2 fingerprints"),
+        ([], [], "1 to"),
+        (["p/q/r/1", 2], ["f", "f"], "not a text"),
+    ],
+)
+def test_a_recording_that_contradicts_its_run_is_refused(
+    problems: list[str], fingerprints: list[str], reason: str
+) -> None:
+    recording = {"problems": problems, "fingerprints": fingerprints, "sharing": "learn"}
+    plan = {"problem": "p/q/r/1", "fingerprint": "f", "solver": "s", "version": "1", "seed": 0, "budget": 4}
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        RunPlan.from_content({**plan, "recording": recording})

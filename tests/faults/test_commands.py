@@ -85,11 +85,19 @@ def test_a_solver_slower_than_the_network_is_named_once(tmp_path: Path) -> None:
     heard, study = Heard(), Study(tmp_path / "st")
     watch = Watch(heard, study.log)
     for seed, (solver, own, network) in enumerate(
-        [("quick", 1.0, 100.0), ("large", 40.0, 100.0), ("slow", 8.0, 4.0), ("slow", 8.0, 4.0), ("slow", 8.0, 4.0)]
+        [
+            ("quick", 1.0, 100.0),
+            ("large", 40.0, 100.0),
+            *[("slow", 8.0, 4.0)] * 3,
+            ("alone", 13.0, 0.0),  # a function of a point takes no time that the clock shows
+        ]
     ):
         plan = RunPlan("p/q/r/0", "print", solver, "1", seed, 10)
         watch.ended(RunRecord(plan, "ok", 10, 10, (0,), 0.5, own, network / 2, network / 2))
-    assert heard.notes == ("slow is slow: it took 16 s itself, the network 8.0 s (2.0 times as long)",)
+    assert heard.notes == (
+        "slow is slow: it took 16 s itself, the network 8.0 s (2.0 times as long)",
+        "alone is slow: it took 13 s itself, the network less than 0.1 s",
+    )
     assert study_status(study).warnings == heard.notes
 
 

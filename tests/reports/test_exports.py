@@ -1,6 +1,8 @@
 """Exports, read back by the programs for which they are made."""
 
+import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,27 @@ def test_a_gap_that_is_formatted_once_reads_as_if_it_had_been_formatted_twice() 
     shown = [-(0.0 if np.isnan(value) else value) for value in values]
     expected = [f"{i + 1} 0 {gaps[i]:+.9e} {shown[i]:+.9e} {gaps[i]:+.9e}\n" for i in rows]
     assert coco._lines(gaps, values, rows) == "".join(expected)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (1e-9, 0.0), (1e18, 0.0), (1.0, -5.0), (1e100, 0.0)])
+def test_iohprofilers_files_hold_all_digits(comparison, tmp_path: Path, scale: float, offset: float) -> None:  # type: ignore[no-untyped-def]
+    """Before the first success, they hold no value above one that is reached later."""
+    traces = {
+        cell: np.concatenate([[np.nan], scale * values[1:] + offset]) for cell, values in comparison.traces.items()
+    }
+    IOHanalyzer().write(replace(comparison, traces=traces), tmp_path)
+    found = 0
+    for file in (tmp_path / "ioh").rglob("*.json"):
+        content = json.loads(file.read_text())
+        (scenario,) = content["scenarios"]
+        lines = (file.parent / scenario["path"]).read_text().replace("evaluations raw_y\n", "").splitlines()
+        for run in scenario["runs"]:
+            values = traces[content["function_name"], content["algorithm"]["name"], run["instance"] - 1]
+            assert lines.pop(0) == f"1 {min(0.0, float(np.nanmin(values)))!r}"
+            while lines and not lines[0].startswith("1 "):
+                number, value = lines.pop(0).split()
+                assert float(value) == np.nanmax(values[: int(number)])
+            assert run["best"]["y"] == np.nanmax(values)
+            found += 1
+        assert not lines
+    assert found == len(traces)

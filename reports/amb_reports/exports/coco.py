@@ -12,7 +12,7 @@ from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.interchange import csv_text
 from amb.study.runs import improvements
-from amb_reports.exports.series import Series, ends_and, file_name, series
+from amb_reports.exports.series import Series, ends_and, file_name, lowest, series
 
 PRECISION = 1e-8
 """COCO's final precision: a value nearer to the optimum than this counts as the optimum."""
@@ -72,8 +72,8 @@ def _write_series(one: Series, folder: Path) -> Path:
 
 
 def _gaps(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
-    """Best known value minus best so far, which is 0 (or the lowest value, if less) before the first success."""
-    return np.maximum(best - best_so_far(values, floor=float(np.fmin.reduce(values, initial=0.0))), 0.0)
+    """Best known value minus best so far."""
+    return np.maximum(best - best_so_far(values, floor=lowest(values)), 0.0)
 
 
 def _lines(gaps: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray[np.int64]) -> str:

@@ -7,7 +7,7 @@ from amb.reports.contract import Report, ReportData
 from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
-from amb_reports.exports.series import Series, ends_and, file_name, series
+from amb_reports.exports.series import Series, ends_and, file_name, lowest, series
 
 
 class IOHanalyzer(Report):
@@ -30,11 +30,11 @@ def _write_series(one: Series, folder: Path, suite: str) -> Path:
     runs: list[dict[str, object]] = []
     blocks = ["evaluations raw_y\n"]
     for seed, values in zip(one.seeds, one.values, strict=True):
-        best, improved = best_so_far(values, floor=0.0), improvements(values)
+        best, improved = best_so_far(values, floor=lowest(values)), improvements(values)
         # Improvements, and both ends: the reader takes evaluation 1 for the beginning of the next run.
         rows = ends_and(improved, len(values))
         places = zip(rows.tolist(), best[rows].tolist(), strict=True)
-        blocks.append("".join([f"{i + 1} {value:.10f}\n" for i, value in places]))
+        blocks.append("".join([f"{i + 1} {value!r}\n" for i, value in places]))
         last_improvement = int(improved[-1]) + 1 if len(improved) else 1
         end = {"evals": last_improvement, "y": float(best[-1]), "x": []}
         runs.append({"instance": seed + 1, "evals": len(values), "best": end})

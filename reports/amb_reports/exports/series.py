@@ -67,6 +67,12 @@ def ends_and(rows: NDArray[np.int64], queries: int) -> NDArray[np.int64]:
     return np.flatnonzero(chosen)
 
 
+def lowest(values: NDArray[np.float64]) -> float:
+    """What the best so far is before a run's first success, since the formats know no missing value: 0, or the lowest
+    value, if that is less."""
+    return float(np.fmin.reduce(values, initial=0.0))
+
+
 def file_name(text: str) -> str:
     """The text, with underscores for characters that a file system or another suite's reader could misread.
 
