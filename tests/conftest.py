@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -22,6 +23,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("amb", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("amb")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported until now stays: a search for garbage, as statsmodels makes at every call, passes over it."""
+    gc.collect()
+    gc.freeze()
+
 
 TOY = Path(__file__).parent / "plugins" / "toy.py"
 

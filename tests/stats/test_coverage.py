@@ -97,13 +97,13 @@ def false_claims(level: str, networks: int, effect: float, studies: int, by: str
 @pytest.mark.parametrize("effect", [0.3, 0.75])
 def test_claims_about_networks_hold_their_error(effect: float) -> None:
     """Tests over problems are right about these problems only; over network means they are right about networks."""
-    assert false_claims("problems", 8, effect, 100) > 0.15
-    assert false_claims("networks", 8, effect, 400) <= 0.09
+    assert false_claims("problems", 8, effect, 60) > 0.15
+    assert false_claims("networks", 8, effect, 200) <= 0.09
 
 
 def test_claims_about_layers_hold_their_error() -> None:
-    assert false_claims("problems", 12, 0.75, 100, by="layer") > 0.15
-    assert false_claims("layers", 12, 0.75, 400, by="layer") <= 0.09
+    assert false_claims("problems", 12, 0.75, 60, by="layer") > 0.15
+    assert false_claims("layers", 12, 0.75, 200, by="layer") <= 0.09
 
 
 @pytest.mark.slow
