@@ -83,11 +83,15 @@ def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
             torch.is_grad_enabled(),
             torch.get_num_threads(),
             torch.are_deterministic_algorithms_enabled(),
-            # What `set_default_device` leaves; the public way to read it takes eighty times as long.
-            torch._GLOBAL_DEVICE_CONTEXT.__dict__.get("device_context"),
+            _default_device(torch),
         )
     except AttributeError:  # it is being imported
         return None
+
+
+def _default_device(torch: Any) -> Any:
+    """What `set_default_device` leaves, or None; the public way to read it takes eighty times as long."""
+    return torch._GLOBAL_DEVICE_CONTEXT.__dict__.get("device_context")
 
 
 def _restore_torch(dtype: Any, grad: bool, threads: int, deterministic: bool, device: Any) -> None:
@@ -98,5 +102,5 @@ def _restore_torch(dtype: Any, grad: bool, threads: int, deterministic: bool, de
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
     with suppress(AttributeError):
-        if torch._GLOBAL_DEVICE_CONTEXT.__dict__.get("device_context") is not device:
+        if _default_device(torch) is not device:
             torch.set_default_device(None if device is None else device.device)
