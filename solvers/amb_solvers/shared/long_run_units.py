@@ -9,17 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from amb.catalogue.problems import expand
-from amb.catalogue.suites import suite
 from amb.catalogue.targets import described
 from amb.spec import ProblemId
 from amb_solvers.shared.tuning_units import (
     DEVELOPMENT_SUITE,
     LARGER,
     ORDERED,
-    SUITES,
     generators_for,
     tuning_units,
     unit_of,
+    units_in_suites,
 )
 
 SEED = 33
@@ -123,8 +122,8 @@ def candidates() -> dict[str, list[str]]:
     has a generator drawn for it.
     """
     networks = dict.fromkeys([ProblemId.parse(problem).target for problem in expand(DEVELOPMENT_SUITE)])
-    taken = {*_units(problem for name in SUITES for problem in suite(name).problems)}
-    taken |= {*_units(problem for part in tuning_units() for problem in part)}
+    taken = {*_alone(units_in_suites())}
+    taken |= {unit_of(problem) for part in tuning_units() for problem in part}
     taken |= {f"{network}/{unit}" for network, units in EARLIER.items() for unit in units}
     rng = np.random.default_rng(SEED)
     return {network: _in_order(network, taken, rng) for network in (*networks, *LARGER)}
@@ -141,8 +140,8 @@ def _in_order(network: str, taken: set[str], rng: np.random.Generator) -> list[s
     return [f"{g}/{network}/{unit}{ORDERED.get(g, '')}" for g, unit in zip(chosen, order, strict=True)]
 
 
-def _units(problems: Iterable[str]) -> Iterator[str]:
-    """``<target>/<layer>/<unit>`` of problems, whatever the generator; those of a group one by one."""
-    for problem in problems:
-        layer, units = unit_of(problem).rsplit("/", 1)
-        yield from (f"{layer}/{unit}" for unit in units.split("+"))
+def _alone(units: Iterable[str]) -> Iterator[str]:
+    """``<target>/<layer>/<unit>``, also of units that a suite has in a group."""
+    for unit in units:
+        layer, numbers = unit.rsplit("/", 1)
+        yield from (f"{layer}/{number}" for number in numbers.split("+"))
