@@ -76,7 +76,7 @@ def atlas_of(
     device: str = "cpu",
     progress: Callable[[str], None] = lambda line: None,
 ) -> Atlas:
-    """Measure what a study holds about the requested network, also from earlier and larger requests.
+    """Measure what a study holds about the requested network's units, also from earlier and larger requests.
 
     With `runs`, only these are measured, as they stood at these budgets.
 
@@ -90,7 +90,7 @@ def atlas_of(
         return given[name] if name in given else find_problem(name, device=device)
 
     networks = {request.target.name, *(state.name for state in request.states)}
-    found = found_in(study, problem, only=networks, runs=runs)
+    found = found_in(study, problem, only=networks, single=True, runs=runs)
     families: dict[str, Family] = request.state_families
     measures = measure_all(
         found, data=data, noise=noise, presentations=presentations, families=families, progress=progress

@@ -110,6 +110,7 @@ def found_in(
     problem: Callable[[str], Problem] = find_problem,
     *,
     only: Collection[str] | None = None,
+    single: bool = False,
     runs: Sequence[RunPlan] | None = None,
 ) -> Found:
     """The most exciting inputs of all finished runs of a study.
@@ -118,6 +119,7 @@ def found_in(
         study: the study, published or not.
         problem: a problem by its id; for those that were given as objects, the caller's own.
         only: names of networks; None: all.
+        single: leave out runs whose target is a group of units.
         runs: these runs only, as they stood at these budgets; None: all, with the budgets that they have now.
 
     Raises:
@@ -126,7 +128,7 @@ def found_in(
     records = {
         record.plan.run_id: record
         for record, _ in (study.records() if runs is None else filter(None, map(study.load, runs)))
-        if record.recommended and (only is None or ProblemId.parse(record.plan.problem).target in only)
+        if record.recommended and _is_wanted(ProblemId.parse(record.plan.problem), only, single)
     }
     if not records:
         raise StudyError(f"{study.folder} holds no finished run that recommends an input; `amb run` makes some")
@@ -161,6 +163,10 @@ def generator_of(problem: str) -> str:
     spec = Spec.parse(without_noise(problem))
     options = tuple((name, value) for name, value in spec.options if name not in INPUT_OPTIONS)
     return str(Spec(ProblemId.parse(problem).generator, options))
+
+
+def _is_wanted(problem: ProblemId, only: Collection[str] | None, single: bool) -> bool:
+    return (only is None or problem.target in only) and not (single and "+" in problem.unit)
 
 
 def _row(record: RunRecord) -> dict[str, object]:

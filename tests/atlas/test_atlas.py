@@ -1,9 +1,14 @@
 """`amb atlas`: which units, an ordinary study underneath, and the same traces as single runs."""
 
+import gzip
 import json
+import shutil
+from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import command
 
@@ -13,6 +18,7 @@ from amb.atlas.request import Request, drawn, fitting, make_request
 from amb.errors import SpecError
 from amb.study.published import open_study
 from amb.study.study import Study
+from amb_reports.atlas.payload import payload
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -144,3 +150,55 @@ def test_units_are_followed_through_the_training(tmp_path: Path) -> None:
     selectivity = [row["selectivity"] for row in layers]
     assert all(value is not None for value in selectivity)
     assert selectivity[-1] > selectivity[1], "class units become selective in the course of the training"
+
+
+def test_groups_of_units_in_the_study_are_left_out(small: tuple[Request, Study], tmp_path: Path) -> None:
+    """They are no units of the network; the page ended in a traceback."""
+    request, study = small
+    shutil.copytree(study.folder, folder := tmp_path / "study")
+    amb.compare("random", "mnist-sngan/mnist-snn/out/1+2", budget=5, seeds=1, study=folder, progress=False)
+    atlas = atlas_of(request, open_study(folder))
+    assert not atlas.measures.meis["unit"].str.contains("+", regex=False).any()
+    assert payload(atlas).data["count"] == len(atlas.measures.meis)
+    assert amb.analyse(folder).meis["unit"].str.contains("+", regex=False).any()
+
+
+class Renamed:
+    """A network with other classes."""
+
+    def __init__(self, target: amb.Target, classes: tuple[str, ...]) -> None:
+        self._target, self.classes = target, classes
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._target, name)
+
+
+@pytest.mark.parametrize("number", [3, 255, 256, 300])
+def test_the_page_knows_every_class_and_seed(small: tuple[Request, Study], number: int) -> None:
+    """More than a byte tells apart, and more or fewer classes than the data set has."""
+    request, study = small
+    atlas = atlas_of(request, study)
+    names = tuple(f"class {i}" for i in range(number))
+    meis = atlas.measures.meis.copy()
+    seen = [number - 1 - i % number for i in range(len(meis))]
+    meis["class"] = [names[i] for i in seen]
+    meis["probabilities"] = pd.Series([np.eye(number)[i] for i in seen], index=meis.index, dtype=object)
+    meis["seed"] = [(1 << 33) + i for i in range(len(meis))]
+    other = replace(
+        atlas,
+        request=replace(request, target=Renamed(request.target, names)),  # type: ignore[arg-type]
+        measures=replace(atlas.measures, meis=meis),
+    )
+    data = payload(other).data
+    block = gzip.decompress(b64decode(data["block"]))
+
+    def column(name: str) -> np.ndarray:
+        kind, offset, length = data["columns"][name]
+        return np.frombuffer(block, kind, length, offset)
+
+    assert [data["classes"][i] for i in column("class")] == meis["class"].tolist()
+    assert [data["classes"][i] for i in column("natural_class")] == meis["natural_class"].tolist()
+    likely = column("probabilities").reshape(len(meis), -1)
+    assert likely.shape[1] == len(data["classes"])
+    assert likely.argmax(axis=1).tolist() == seen
+    assert column("seed").tolist() == meis["seed"].tolist()

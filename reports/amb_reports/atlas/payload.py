@@ -13,10 +13,13 @@ from amb.study.interchange import plain_rows
 from amb_reports.atlas.evolutions import Evolutions, chosen_frames, evolutions
 from amb_reports.atlas.neighbours import nearest
 from amb_reports.atlas.sprites import FITS, MOST_BYTES, Fit, sheet_of
-from amb_reports.page.payload import Columns
+from amb_reports.page.payload import Columns, whole_numbers
 
 NUMBERS = ("activation", "percentile", "natural_best", "selectivity", "probability", "entropy")
 """Columns of the inputs that the page shows as numbers; NaN where unknown."""
+
+NO_CLASS = (1 << 16) - 1
+"""In place of a class's number: there is none, or it is not known."""
 
 
 @dataclass
@@ -41,21 +44,27 @@ def payload(atlas: Atlas) -> Payload:
     solvers = list(dict.fromkeys(meis["solver"]))
     networks = [target.name, *(state.name for state in atlas.request.states)]
     natural = measures.natural.get(target.name)
-    classes = list(natural.classes if natural is not None else target.classes)
+    # The network's first, whose probabilities follow each other; the data set may have others.
+    others = natural.classes if natural is not None else ()
+    classes = [*target.classes, *(name for name in others if name not in target.classes)]
     columns = Columns()
     indices = {"generator": generators, "layer": layers, "solver": solvers, "target": networks}
     for name, values in indices.items():
         columns.add(name, meis[name].map({value: i for i, value in enumerate(values)}).to_numpy(np.uint16))
     columns.add("unit", pd.to_numeric(meis["unit"].str.split("+").str[0]).to_numpy(np.uint32))
-    columns.add("seed", meis["seed"].to_numpy(np.uint32))
+    columns.add("seed", whole_numbers(meis["seed"]))
     columns.add("best", meis["best"].to_numpy(np.uint8))
     for name in NUMBERS:
         columns.add(name, pd.to_numeric(meis[name], errors="coerce").to_numpy(np.float32))
     for name in ("class", "natural_class"):
         number = {value: i for i, value in enumerate(classes)}
-        columns.add(name, meis[name].map(lambda value, number=number: number.get(value, 255)).to_numpy(np.uint8))
-    likely = [p if p is not None else np.zeros(len(classes)) for p in meis["probabilities"]]
-    columns.add("probabilities", (255 * np.stack(likely)).round().astype(np.uint8).ravel())
+        places = [number.get(value, NO_CLASS) for value in meis[name]]
+        columns.add(name, np.array(places, dtype=np.uint16))
+    likely = np.zeros((len(meis), len(classes)))
+    for row, probabilities in zip(likely, meis["probabilities"], strict=True):
+        if probabilities is not None:
+            row[: len(probabilities)] = probabilities
+    columns.add("probabilities", (255 * likely).round().astype(np.uint8).ravel())
     measured = _add_quantiles(columns, meis[meis["target"] == target.name], natural)
     sheets, frames, notes = _images(atlas, meis, columns)
     data = {

@@ -116,15 +116,19 @@ def to_json(data: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def whole_numbers(column: pd.Series) -> NDArray[Any]:
+    """Whole numbers, at least 0: of 32 bits, or doubles, which are exact up to 2**53, where one is larger."""
+    numbers = column.to_numpy(np.uint64)
+    return numbers.astype(np.uint32 if numbers.max(initial=0) < 1 << 32 else np.float64)
+
+
 def _add_runs(columns: Columns, board: Board, solvers: list[str], problems: list[str]) -> None:
     runs = board.runs
     number = {"solver": {s: i for i, s in enumerate(solvers)}, "problem": {p: i for i, p in enumerate(problems)}}
     columns.add("problem", runs["problem"].map(number["problem"]).to_numpy(np.uint16))
     columns.add("solver", runs["solver"].map(number["solver"]).to_numpy(np.uint16))
     for name in ("seed", "budget"):
-        numbers = runs[name].to_numpy(np.uint64)
-        # A double, which is exact up to 2**53, beyond 32 bits.
-        columns.add(name, numbers.astype(np.uint32 if numbers.max(initial=0) < 1 << 32 else np.float64))
+        columns.add(name, whole_numbers(runs[name]))
     columns.add("source", runs["source"].to_numpy(np.uint16))
     ids = b"".join(bytes.fromhex(run_id) if run_id else bytes(16) for run_id in runs["run_id"])
     columns.add("run_id", np.frombuffer(ids, dtype=np.uint8))

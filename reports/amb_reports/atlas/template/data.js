@@ -2,7 +2,7 @@
 // The atlas's data: plain facts from JSON, long columns from one compressed block; inputs are numbers into the columns.
 
 const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i8: BigInt64Array, f4: Float32Array, f8: Float64Array };
-const NONE = 255;
+const NONE = 65535; // NO_CLASS of amb_reports/atlas/payload.py
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
