@@ -55,7 +55,9 @@ def yardstick(problem: Problem, *, pairs: int = PAIRS, seed: int = 0) -> dict[st
 def distance_table(
     table: pd.DataFrame, images: UInt8Array, problem: Callable[[str], Problem], random: dict[str, object]
 ) -> pd.DataFrame:
-    """One row for each pair of inputs of a problem; see `DISTANCES`.
+    """One row for each pair of inputs of a problem by two solvers or with two seeds; see `DISTANCES`.
+
+    Two runs of one solver and seed, with budgets for which it plans, are no such pair.
 
     Args:
         table: inputs of one generator (`amb.meis.columns.MEIS`).
@@ -67,6 +69,8 @@ def distance_table(
     place = dict(zip(table.index, range(len(table)), strict=True))
     for name, group in table.groupby("problem", sort=False):
         for a, b in combinations(group.itertuples(), 2):
+            if (a.solver, a.seed) == (b.solver, b.seed):
+                continue
             between = "solvers" if a.solver != b.solver else "seeds"
             labels = [f"{row.solver} seed {row.seed}" for row in (a, b)]
             rows.append((name, a.generator, a.layer, a.unit, *labels, between))

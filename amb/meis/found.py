@@ -30,11 +30,13 @@ class Found:
         table: one row for each input; `amb.meis.columns.MEIS` says what its columns hold.
         problem: a problem by its id.
         load: record and trace of the run behind a row of the table.
+        notes: which runs of the study are left out, without full stops.
     """
 
     table: pd.DataFrame
     problem: Callable[[str], Problem]
     load: Callable[[str], tuple[RunRecord, Trace]]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         problems = plural(self.table["problem"].nunique(), "problem")
@@ -113,7 +115,9 @@ def found_in(
     single: bool = False,
     runs: Sequence[RunPlan] | None = None,
 ) -> Found:
-    """The most exciting inputs of all finished runs of a study.
+    """The most exciting inputs of all finished runs of a study, save those of neurons that were recorded together.
+
+    Such a run has the solver and the seed of a search alone, from which no table could tell it.
 
     Args:
         study: the study, published or not.
@@ -125,13 +129,24 @@ def found_in(
     Raises:
         StudyError: no run has recommended anything, or the weights or the grid of a problem have changed.
     """
-    records = {
-        record.plan.run_id: record
-        for record, _ in (study.records() if runs is None else filter(None, map(study.load, runs)))
-        if record.recommended and _is_wanted(ProblemId.parse(record.plan.problem), only, single)
-    }
+    records: dict[str, RunRecord] = {}
+    together = groups = 0
+    for record, _ in study.records() if runs is None else filter(None, map(study.load, runs)):
+        parts = ProblemId.parse(record.plan.problem)
+        if not record.recommended or (only is not None and parts.target not in only):
+            continue
+        if record.plan.recording is not None:
+            together += 1
+        elif single and "+" in parts.unit:
+            groups += 1
+        else:
+            records[record.plan.run_id] = record
+    left_out = {f"of neurons that were recorded together {_left_out(together)}": together}
+    left_out[f"of groups of units {_left_out(groups)}"] = groups
+    notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count)
     if not records:
-        raise StudyError(f"{study.folder} holds no finished run that recommends an input; `amb run` makes some")
+        others = "".join(f"; {note}" for note in notes)
+        raise StudyError(f"{study.folder} holds no finished run that recommends an input{others}; `amb run` makes some")
     table = pd.DataFrame([{"run_id": key, **_row(record)} for key, record in records.items()])
     table = _sorted(table, problem)
     best = table.sort_values("activation", ascending=False, kind="stable").drop_duplicates("problem").index
@@ -152,7 +167,7 @@ def found_in(
             raise StudyError(f"{study.folder} has lost a run of {plans[run_id].problem}")
         return stored
 
-    return Found(full, problem, load)
+    return Found(full, problem, load, notes)
 
 
 def generator_of(problem: str) -> str:
@@ -165,8 +180,8 @@ def generator_of(problem: str) -> str:
     return str(Spec(ProblemId.parse(problem).generator, options))
 
 
-def _is_wanted(problem: ProblemId, only: Collection[str] | None, single: bool) -> bool:
-    return (only is None or problem.target in only) and not (single and "+" in problem.unit)
+def _left_out(count: int) -> str:
+    return "is left out" if count == 1 else "are left out"
 
 
 def _row(record: RunRecord) -> dict[str, object]:

@@ -91,13 +91,13 @@ def measure_all(
         DataError: `data` was given and cannot be read.
     """
     check_noise(noise, presentations)
-    notes: list[str] = []
+    notes = [*found.notes]
     table = found.table
     networks = [str(name) for name in table["target"].unique()]
     natural = {name: _natural(found, name, data, families, notes, progress) for name in networks}
     known = {name: _family(table[table["target"] == name], families) is not None for name in networks}
     unknown = [name for name in networks if natural[name] is None and known[name]]
-    if unknown and data is None and not notes:
+    if unknown and data is None and notes == [*found.notes]:
         others = f" and {plural(len(unknown) - 1, 'more network')}" if len(unknown) > 1 else ""
         notes.append(f"{unknown[0]}{others}: {WITHOUT_DATA}")
     seen, apart, random = [], [], []

@@ -329,3 +329,25 @@ def test_a_recording_that_contradicts_its_run_is_refused(
     plan = {"problem": "p/q/r/1", "fingerprint": "f", "solver": "s", "version": "1", "seed": 0, "budget": 4}
     with pytest.raises(ValueError, match=re.escape(reason)):
         RunPlan.from_content({**plan, "recording": recording})
+
+
+def test_inputs_of_neurons_that_were_recorded_together_are_not_compared_as_seeds(tmp_path: Path) -> None:
+    """They have the solver and the seed of a search alone, and often its input: a distance of 0 between two seeds."""
+    units = "mnist-sngan-int8/mnist-snn/out/1..2"
+    amb.population("random", units, budget=20, seeds=2, study=tmp_path / "both", progress=False)
+    amb.compare("random", units, budget=10, seeds=2, study=tmp_path / "alone", progress=False)
+    both, alone = amb.analyse(tmp_path / "both"), amb.analyse(tmp_path / "alone")
+    assert both.distances.equals(alone.distances)
+    assert both.layers.equals(alone.layers)
+    assert both.notes == ("4 runs of neurons that were recorded together are left out", *alone.notes)
+
+
+def test_two_budgets_of_one_solver_and_seed_are_no_two_seeds(tmp_path: Path) -> None:
+    for budget in (10, 12):
+        amb.compare(
+            "annealing", "mnist-sngan-int8/mnist-snn/out/1", budget=budget, seeds=2, study=tmp_path, progress=False
+        )
+    measures = amb.analyse(tmp_path)
+    assert len(measures.meis) == 4
+    assert (measures.distances["first"] != measures.distances["second"]).all()
+    assert len(measures.distances) == 4

@@ -160,6 +160,7 @@ def test_groups_of_units_in_the_study_are_left_out(small: tuple[Request, Study],
     atlas = atlas_of(request, open_study(folder))
     assert not atlas.measures.meis["unit"].str.contains("+", regex=False).any()
     assert payload(atlas).data["count"] == len(atlas.measures.meis)
+    assert "1 run of groups of units is left out" in atlas.measures.notes
     assert amb.analyse(folder).meis["unit"].str.contains("+", regex=False).any()
 
 
