@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from math import inf
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -18,6 +17,13 @@ from amb_problems.first_fingerprints import FIRST
 
 LARGEST_COUNT = 2**24
 Count = Annotated[int, Meta(ge=1, le=LARGEST_COUNT)]
+LARGEST_DEPTH = 256
+"""Blocks of a network: each is built, if without memory, before its weights are compared with it."""
+LARGEST_SIDE = 4096
+"""Pixels of an image's side."""
+SMALLEST_THRESHOLD, LARGEST_THRESHOLD = 1e-12, 1e12
+"""Beyond, a neuron fires always or never: in float32 the threshold is 0 or infinite, or far from every current."""
+Depth = Annotated[int, Meta(ge=1, le=LARGEST_DEPTH)]
 LayerShape = tuple[Count, Count, Count]
 """Channels (units), height and width of a layer; 1 x 1 for a fully connected one."""
 
@@ -29,8 +35,11 @@ class SNGANShape:
     latent: Count = 128
     bottom: Count = 4
     """Height and width of the first feature map."""
-    widths: Annotated[tuple[Count, ...], Meta(min_length=1)] = (128, 128, 64, 32)
+    widths: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=16)] = (128, 128, 64, 32)
     channels: Count = 3
+
+    def __post_init__(self) -> None:
+        _check_side(self.size)
 
     @property
     def size(self) -> int:
@@ -53,8 +62,11 @@ class VQVAEShape:
     """Channels at the codes' resolution; half as many at twice the resolution."""
     residual: Count = 32
     """Channels inside a residual block."""
-    blocks: Count = 2
+    blocks: Depth = 2
     """Residual blocks of the encoder; the decoder has the same number."""
+
+    def __post_init__(self) -> None:
+        _check_side(self.size)
 
     @property
     def side(self) -> int:
@@ -67,6 +79,11 @@ class VQVAEShape:
         return self.side**2
 
 
+def _check_side(side: int) -> None:
+    if side > LARGEST_SIDE:
+        raise ValueError(f"expected images with a side of at most {LARGEST_SIDE} pixels, got {side:,}")
+
+
 Reset = Literal["zero", "subtract"]
 """What a spike does to the membrane potential: it becomes zero, or the threshold is subtracted from it."""
 
@@ -76,7 +93,7 @@ class LIFConstants:
     """Constants of a leaky integrate-and-fire neuron.
 
     Raises:
-        ValueError: a decay outside [0, 1], a threshold that is not positive and finite, or `strict` with
+        ValueError: a decay outside [0, 1], a threshold outside [1e-12, 1e12], or `strict` with
             `reset="subtract"`, which neither framework computes in this order of operations.
     """
 
@@ -91,8 +108,9 @@ class LIFConstants:
     def __post_init__(self) -> None:
         if not 0 <= self.decay <= 1:
             raise ValueError(f"expected a decay from 0 to 1, got {self.decay}")
-        if not 0 < self.threshold < inf:
-            raise ValueError(f"expected a positive, finite threshold, got {self.threshold}")
+        if not SMALLEST_THRESHOLD <= self.threshold <= LARGEST_THRESHOLD:
+            bounds = f"from {SMALLEST_THRESHOLD:g} to {LARGEST_THRESHOLD:g}"
+            raise ValueError(f"expected a positive, finite threshold, got {self.threshold}; it must be {bounds}")
         if self.strict and self.reset == "subtract":
             raise ValueError("a neuron that fires above the threshold only is reset to zero, not by subtraction")
 

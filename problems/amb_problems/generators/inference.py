@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amb.contracts.generator import Latents
+from amb.errors import PluginError
 from amb_problems import checkpoint
 from amb_problems.cards import AnyCard
 from amb_problems.generators.pixels import to_uint8_on_device
@@ -33,9 +34,18 @@ def images_on_device(make: Callable[[Tensor], Tensor], latents: Latents, device:
         make: latents on the device -> images [n, c, h, w], -1 black and 1 white.
         latents: float32 [n, d].
         device: where `make` computes.
+
+    Raises:
+        PluginError: an image has NaN, which would be shown as black.
     """
     with one_algorithm():
-        return to_uint8_on_device(make(torch.from_numpy(latents).to(device)))
+        images = make(torch.from_numpy(latents).to(device))
+        if images.isnan().any():
+            raise PluginError(
+                "the generator's network gives NaN in place of an image; expected weights with which every "
+                "latent has one"
+            )
+        return to_uint8_on_device(images)
 
 
 def restore(

@@ -65,11 +65,10 @@ class ExactSNGANGenerator(ExactGenerator):
         import torch
 
         from amb_problems.generators.exact.sngan import ExactSNGAN
-        from amb_problems.generators.exact.weights import read_layers, read_table
+        from amb_problems.generators.exact.weights import read_network, read_table
 
         tensors, card = checkpoint.load(self._source, ExactSNGANCard)
-        network = ExactSNGAN(card.shape).float()
-        self._layers = read_layers(network, tensors, card.origin)
+        network, self._layers = read_network(card, tensors, lambda: ExactSNGAN(card.shape))
         network.register_buffer("table", read_table(tensors), persistent=False)
         network.eval().requires_grad_(False)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -45,14 +45,13 @@ class ExactVQVAEGenerator(ExactGenerator, VQVAEGenerator):
         import torch
 
         from amb_problems.generators.exact.decoder import ExactDecoder
-        from amb_problems.generators.exact.weights import read_layers, read_table
+        from amb_problems.generators.exact.weights import read_network, read_table
         from amb_problems.generators.inference import restore
         from amb_problems.generators.vqvae import VQVAE
 
         tensors, card = checkpoint.load(self._source, ExactVQVAECard)
         network, _ = restore(card.origin, VQVAECard, lambda source: VQVAE(source.shape))
-        decoder = ExactDecoder(card.shape).float()
-        self._layers = read_layers(decoder, tensors, card.origin)
+        decoder, self._layers = read_network(card, tensors, lambda: ExactDecoder(card.shape))
         decoder.register_buffer("table", read_table(tensors), persistent=False)
         network.add_module("decoder", decoder)
         network.eval().requires_grad_(False)

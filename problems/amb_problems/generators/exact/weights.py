@@ -1,13 +1,15 @@
 """The tensors of an exact generator's checkpoint, read and checked."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
+from amb_problems.cards import ExactCard
 from amb_problems.generators.exact.derivation import DIGEST, Origin, derive, digest
 from amb_problems.generators.exact.screen import HALF
 from amb_problems.targets.spiking.exact import ExactLayer, Grid, check_sums, from_tensors, load_weights
@@ -30,6 +32,37 @@ class ExactModule(nn.Module):
     @abstractmethod
     def sums(self) -> list[tuple[str, ...]]:
         """The layers whose outputs are added to each other."""
+
+
+Network = TypeVar("Network", bound=ExactModule)
+
+
+def read_network(
+    card: ExactCard, tensors: Mapping[str, Tensor], make: Callable[[], Network]
+) -> tuple[Network, dict[str, ExactLayer]]:
+    """The network of a checkpoint, float32, and its layers; it takes memory once the tensors are known to fit.
+
+    Args:
+        card: the checkpoint's.
+        tensors: the checkpoint's; see `derivation`.
+        make: the network of the card's shape.
+
+    Raises:
+        CheckpointError: see `read_layers`; or the shape is another than that of the origin, or has no network.
+    """
+    source = checkpoint.read_card(card.origin)
+    if getattr(source, "shape", None) != getattr(card, "shape", None):
+        raise CheckpointError(
+            f"checkpoint {card.name!r} has another shape than {card.origin!r}, from which its weights are derived; "
+            "round it again with `amb train`"
+        )
+    with checkpoint.fitting(card):
+        with torch.device("meta"):
+            built = make()
+        layers = read_layers(built, tensors, card.origin)
+        network = make().float()
+        load_weights(network, layers)
+    return network, layers
 
 
 def read_layers(network: ExactModule, tensors: Mapping[str, Tensor], origin: str) -> dict[str, ExactLayer]:

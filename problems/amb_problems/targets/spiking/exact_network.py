@@ -93,6 +93,13 @@ class ExactNetwork:
             if list(found.items()) != list(card.layers.items()):
                 raise ValueError(f"its layers are {dict(card.layers)}, those of its network {found}")
         weights = from_tensors(tensors, layer_grids(built), built)
+        if card.outputs:
+            classes = {READOUT: (len(weights[READOUT].weight), 1, 1)} if READOUT in weights else {}
+            if dict(card.outputs) != classes:
+                raise CheckpointError(
+                    f"checkpoint {card.name!r} does not fit its card: its outputs are {dict(card.outputs)}, those of "
+                    f"its network {classes or 'none'}"
+                )
         shape = built.side, built.side, built.channels
         return cls(card.name, network, arguments, lif, frames, shape, layers, weights, scales, torch.device(device))
 

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
+from amb_problems.cards import LARGEST_DEPTH
 from amb_problems.targets.spiking.architectures import BasicBlock, Firing, NeuronFactory, TargetNetwork
 
 Kind = Literal["convolution", "block", "linear"]
@@ -52,6 +53,8 @@ def parse_layers(notation: str) -> tuple[Layer, ...]:
         ValueError: the notation cannot be read.
     """
     layers: list[Layer] = []
+    if (number := notation.count("-") + 1) > LARGEST_DEPTH:
+        raise ValueError(f"layers {notation!r:.80}: expected at most {LARGEST_DEPTH} parts, got {number:,}")
     for part in notation.split("-"):
         if part in _POOLING:
             if not layers or layers[-1].kind != "convolution" or layers[-1].pooling:
