@@ -107,6 +107,34 @@ def tell(
         print(f"Go on: amb lab next {folder}")
 
 
+@app.command("correct")
+def correct(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(help="The right responses: CSV, Parquet or MATLAB.", parser=user_path)],
+    block: Annotated[int, typer.Option("--block", help="The block whose responses were wrong.")],
+    reason: Annotated[str, typer.Option("--reason", help="What was wrong; it stays in the journal and the report.")],
+    json: o.Json = False,
+) -> None:
+    """Replace responses that were recorded wrong, visibly; solvers that learned from them go back to before it."""
+    from amb.cli.show import print_facts
+    from amb.lab.arrivals import ByHand
+    from amb.lab.arrivals import correct as correct_by
+    from amb.lab.laboratory import Laboratory
+    from amb.lab.status import going_back
+    from amb.text import plural
+
+    lab = Laboratory(folder)
+    done = correct_by(lab, ByHand([file]).read(lab, file), file, block=block, reason=reason)
+    if json:
+        counts = {"corrected": done.corrected, "known": done.known, "restarted": dict(done.restarted)}
+        print_facts({"file": str(file), "block": block, **counts}, as_json=True)
+        return
+    known = f", {done.known:,} were so before" if done.known else ""
+    print(f"{file}: {plural(done.corrected, 'response')} of block {block} corrected{known}")
+    for line in going_back(done.restarted):
+        print(line)
+
+
 @app.command("report")
 def report(
     folder: Folder,

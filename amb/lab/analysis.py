@@ -29,6 +29,19 @@ def trial_table(history: History) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trial", "block", "kind", "stimulus", *neurons])
 
 
+def correction_table(history: History) -> pd.DataFrame:
+    """One row per response that was corrected: correction (its number), time, block, trial, neuron, before, after (NaN
+    where there was none), reason, source.
+    """
+    rows = [
+        (number, one.time, one.block, trial, neuron, before, after, one.reason, one.source)
+        for number, one in enumerate(history.corrections, 1)
+        for trial, neuron, before, after in zip(one.trials, one.neurons, one.before, one.values, strict=True)
+    ]
+    columns = ["correction", "time", "block", "trial", "neuron", "before", "after", "reason", "source"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def evolution(history: History, search: Search) -> pd.DataFrame:
     """Responses of a search's neurons by block and kind: block, kind, trial (the mean one), mean, low, high, count.
 

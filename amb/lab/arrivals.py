@@ -7,11 +7,12 @@ are written last, such as `rejected`. These are recorded once they have not chan
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from amb.errors import AmbError, LabError, UnreadableError
-from amb.lab.laboratory import Laboratory, Receipt
+from amb.lab.laboratory import Correction, Laboratory, Receipt
 from amb.lab.response_files import read_file
 from amb.lab.responses import Row
 from amb.study.untrusted import UnfitError
@@ -48,15 +49,23 @@ class ByHand:
         """Record the responses in one of the files.
 
         Raises:
+            AmbError: as `read`, or the experiment refuses it.
+        """
+        return record(lab, self.read(lab, file), file)
+
+    def read(self, lab: Laboratory, file: Path) -> list[Row]:
+        """The responses in one of the files.
+
+        Raises:
             UnreadableError: the system does not hand the file over.
-            LabError: the file is wrong or still being written, or the experiment refuses it.
+            LabError: the file is wrong or still being written.
         """
         reading = read_file(file, lab.experiment)
         if not reading.whole:
             self._sleep(max(0.0, PAUSE - (time.monotonic() - self._start)))
         if stamp_of(file) != self._stamps[file]:
             raise LabError(f"{file} is still being written: it changed while it was read; repeat the command later")
-        return record(lab, reading.rows, file)
+        return reading.rows
 
 
 def record(lab: Laboratory, rows: Sequence[Row], file: Path) -> Receipt:
@@ -65,8 +74,24 @@ def record(lab: Laboratory, rows: Sequence[Row], file: Path) -> Receipt:
     Raises:
         AmbError: as `Laboratory.tell`.
     """
-    try:
+    with _named(file):
         return lab.tell(rows, source=file.name)
+
+
+def correct(lab: Laboratory, rows: Sequence[Row], file: Path, *, block: int, reason: str) -> Correction:
+    """Correct responses by those of a file, which errors name.
+
+    Raises:
+        AmbError: as `Laboratory.correct`.
+    """
+    with _named(file):
+        return lab.correct(rows, block=block, reason=reason, source=file.name)
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    try:
+        yield
     except AmbError as error:
         raise type(error)(f"{file}: {error}") from error
 

@@ -1,14 +1,14 @@
 """What an experiment's events amount to: trials, responses, and what is still open."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from amb.contracts.space import FloatArray
 from amb.lab.experiment import Experiment, Search
-from amb.lab.journal import Ask, BlockPlanned, Closed, Event, Learned, Presentation, Responses, Start
+from amb.lab.journal import Ask, BlockPlanned, Closed, Corrected, Event, Learned, Presentation, Responses, Start
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ class Candidate:
     block: int
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a solver asked for at the beginning of a block, with the names of the stimuli."""
+
+    block: int
+    stimuli: tuple[str, ...]
+    ask: Ask
+
+
 @dataclass
 class History:
     """The state of an experiment after some events; `add` them in order.
@@ -52,21 +61,28 @@ class History:
     Attributes:
         trials: all trials planned; trial n is `trials[n - 1]`.
         candidates: all candidates by stimulus name, in the order asked.
-        learned: stimuli of other searches that each search has learned.
+        asked: what each search's solver was told and asked for, as far as that still counts.
+        misled: candidates that a solver proposed from responses that were corrected later; their responses count as any
+            others, but the solver that proposed them was brought back to where it was before.
+        learned: stimuli that each search has learned, besides those that its solver awaited.
         generation: the candidates that each search asked for last and that its solver awaits values for.
         references: hash of every reference image presented so far, by stimulus name.
         closed: blocks whose missing trials are lost.
         blocks: what was planned, block n is `blocks[n - 1]`.
+        corrections: what was corrected, in order.
     """
 
     start: Start | None = None
     trials: list[Trial] = field(default_factory=list)
     candidates: dict[str, Candidate] = field(default_factory=dict)
+    asked: defaultdict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    misled: set[str] = field(default_factory=set)
     learned: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     generation: dict[str, tuple[str, ...]] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     blocks: list[BlockPlanned] = field(default_factory=list)
+    corrections: list[Corrected] = field(default_factory=list)
     _values: dict[tuple[int, str], float | None] = field(default_factory=dict)  # of trial and neuron
     _shown: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # trials by stimulus
 
@@ -78,10 +94,25 @@ class History:
             case BlockPlanned():
                 self._plan(event)
             case Responses():
-                rows = zip(event.trials, event.neurons, event.values, strict=True)
-                self._values.update({(trial, neuron): value for trial, neuron, value in rows})
+                self._record(event)
             case Closed():
                 self.closed.add(event.block)
+            case Corrected():
+                self._record(event)
+                self._bring_back(event.restarted)
+                self.corrections.append(event)
+
+    def _record(self, event: Responses | Corrected) -> None:
+        rows = zip(event.trials, event.neurons, event.values, strict=True)
+        self._values.update({(trial, neuron): value for trial, neuron, value in rows})
+
+    def _bring_back(self, restarted: Mapping[str, int]) -> None:
+        """Forget what solvers did from the block on that was proposed from wrong responses."""
+        for search, block in restarted.items():
+            self.misled.update(name for one in self.asked[search] if one.block >= block for name in one.stimuli)
+            kept = self.asked[search] = [one for one in self.asked[search] if one.block < block]
+            self.generation[search] = kept[-1].stimuli if kept else ()
+            self.learned[search] = {learned.stimulus for one in kept for learned in one.ask.learned}
 
     def _plan(self, event: BlockPlanned) -> None:
         for ask in event.asks:
@@ -98,6 +129,7 @@ class History:
         for name, levels in zip(names, ask.candidates, strict=True):
             self.candidates[name] = Candidate(name, ask.search, levels, block)
         self.generation[ask.search] = tuple(names)
+        self.asked[ask.search].append(Asked(block, tuple(names), ask))
         self.learned[ask.search] |= {learned.stimulus for learned in ask.learned}
 
     @property
@@ -156,16 +188,46 @@ class History:
                 again.append(stimulus)
         return again
 
+    def misled_from(self, search: Search, stimuli: Collection[str]) -> int | None:
+        """The first block for which a search's solver was told other values of some stimuli than those that count now.
+
+        None if it was told none, or the same.
+        """
+        awaited: tuple[str, ...] = ()
+        for one in self.asked[search.name]:
+            first = self.blocks[one.block - 1].first
+            told = zip(awaited, one.ask.told, strict=False)  # before its first candidates, a solver is told nothing
+            known = [*told, *((learned.stimulus, learned.value) for learned in one.ask.learned)]
+            if any(self._mean(name, search, first) != value for name, value in known if name in stimuli):
+                return one.block
+            awaited = one.stimuli
+        return None
+
+    def _mean(self, stimulus: str, search: Search, before: int) -> float | None:
+        """What a solver is told of a stimulus: the mean of its valid trials up to one; None if there are none."""
+        trials = [n for n in self._shown[stimulus] if n < before and self.trials[n - 1].kind == "candidate"]
+        values = np.array([self.response(n, search.neurons) for n in trials], dtype=np.float64)
+        valid = values[~np.isnan(values)]
+        return float(valid.mean()) if len(valid) else None
+
     def told(self, search: Search) -> tuple[float | None, ...]:
         """Values of the candidates that a search awaits: means of their valid trials, None where there are none."""
         means = (self.responses(s, search.neurons, kinds=("candidate",)) for s in self.generation[search.name])
         return tuple(float(v.mean()) if len(v) else None for v in means)
 
-    def to_learn(self, search: Search) -> tuple[Learned, ...]:
-        """Stimuli of other searches, with valid responses of this one's neurons, that it has not learned yet."""
+    def to_learn(self, search: Search, *, share: bool) -> tuple[Learned, ...]:
+        """Stimuli with valid responses of a search's neurons that its solver does not know yet.
+
+        Args:
+            search: whose.
+            share: whether it learns other searches' stimuli; else only those that its own solver proposed when it was
+                misled.
+        """
         found = []
         for stimulus, candidate in self.candidates.items():
-            if candidate.search != search.name and stimulus not in self.learned[search.name]:
+            own = candidate.search == search.name
+            foreign = stimulus in self.misled if own else share
+            if foreign and stimulus not in self.learned[search.name]:
                 values = self.responses(stimulus, search.neurons, kinds=("candidate",))
                 if len(values):
                     found.append(Learned(stimulus, float(values.mean())))

@@ -1,6 +1,7 @@
 """The journal of an experiment: everything that happened, one event a line, on the disk before anybody acts on it.
 
-``journal.jsonl`` begins with the experiment's settings and continues with blocks, responses and closings. A line is ::
+``journal.jsonl`` begins with the experiment's settings and continues with blocks, responses, closings and
+corrections. A line is ::
 
     {"crc": "9f6c02ab", "event": {"type": "block", ...}}
 
@@ -131,7 +132,31 @@ class Closed(Struct, frozen=True, tag="closed", tag_field="type"):
     time: str
 
 
-Event = Start | BlockPlanned | Responses | Closed
+class Corrected(Struct, frozen=True, tag="corrected", tag_field="type"):
+    """Responses of one block that were recorded wrong; the events that hold them stay as they are.
+
+    Attributes:
+        block: whose.
+        reason: what was wrong, in the user's words.
+        source, trials, neurons, values: as in `Responses`; these count from now on.
+        before: the value of each row until now; None if it was rejected or lost.
+        restarted: the searches whose solvers were told wrong values, and the first block with stimuli that they
+            proposed by them. Such a solver is brought back to where it was before it was told, and goes on from there.
+        time: UTC.
+    """
+
+    block: int
+    reason: str
+    source: str
+    trials: tuple[int, ...]
+    neurons: tuple[str, ...]
+    values: tuple[float | None, ...]
+    before: tuple[float | None, ...]
+    restarted: dict[str, int]
+    time: str
+
+
+Event = Start | BlockPlanned | Responses | Closed | Corrected
 
 
 class _Line(Struct):

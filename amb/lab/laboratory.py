@@ -1,8 +1,10 @@
 """An experiment in a folder: the next block out, responses in. Every operation can be repeated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from amb.errors import LabError
 from amb.lab.blocks import (
@@ -16,10 +18,20 @@ from amb.lab.blocks import (
     written_blocks,
 )
 from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment, settings_text
-from amb.lab.history import History
-from amb.lab.journal import BlockPlanned, Closed, Event, JournalContent, Responses, Start, append, read_journal
+from amb.lab.history import History, history_of
+from amb.lab.journal import (
+    BlockPlanned,
+    Closed,
+    Corrected,
+    Event,
+    JournalContent,
+    Responses,
+    Start,
+    append,
+    read_journal,
+)
 from amb.lab.planning import plan_block
-from amb.lab.responses import Row, new_rows
+from amb.lab.responses import Row, corrected_rows, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files
@@ -27,6 +39,10 @@ from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.lock import Claim, claim
 from amb.study.log import now
+from amb.study.untrusted import plain
+
+LONGEST_REASON = 1000
+"""Characters of a correction's reason."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,21 @@ class Receipt:
     known: int
     block: int | None
     missing: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What became of a correction.
+
+    Attributes:
+        corrected: responses and rejections that count from now on instead of others.
+        known: those that were recorded so already.
+        restarted: the searches whose solvers were told wrong values, and the first block proposed by them.
+    """
+
+    corrected: int
+    known: int
+    restarted: Mapping[str, int]
 
 
 class Laboratory:
@@ -149,11 +180,44 @@ class Laboratory:
             new = new_rows(rows, self.history)
             if new:
                 trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in new), strict=True)
-                named = source.encode("utf-8", "backslashreplace").decode()  # a file's name can be any bytes
-                self._append([Responses(named, trials, neurons, values, now())])
+                self._append([Responses(_utf8(source), trials, neurons, values, now())])
             block = self.history.open_block
             missing = () if block is None else tuple(self.history.missing(block))
             return Receipt(len(new), len(rows) - len(new), block, missing)
+
+    def correct(self, rows: Sequence[Row], *, block: int, reason: str, source: str) -> Correction:
+        """Replace responses that were recorded wrong; the journal keeps both, and when this returns, the disk has them.
+
+        A solver that was told one of them is brought back to where it was before, and is told the right ones when the
+        next block is planned. The stimuli that it proposed meanwhile stay what they are; it learns the responses to
+        them as it learns those to other searches' stimuli.
+
+        Args:
+            rows: what was read from a file; those that agree with what is recorded change nothing.
+            block: the block to which all of them belong.
+            reason: what was wrong.
+            source: where the rows come from.
+
+        Raises:
+            LabError: a row is impossible, of another block, or not recorded yet; then none of them is corrected.
+        """
+        reason = " ".join(plain(reason).split())
+        if not 1 <= len(reason) <= LONGEST_REASON:
+            raise LabError(f"a correction needs a reason of 1 to {LONGEST_REASON:,} characters, got {len(reason):,}")
+        with self._alone():
+            changed = corrected_rows(rows, block, self.history)
+            restarted: dict[str, int] = {}
+            if changed:
+                trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in changed), strict=True)
+                before = tuple(self.history.value(row.trial, row.neuron) for row in changed)
+                words = (_utf8(reason), _utf8(source))
+                event = Corrected(block, *words, trials, neurons, values, before, {}, now())
+                after = history_of([*self._content.events, event])
+                stimuli = {after.trials[trial - 1].stimulus for trial in trials}
+                found = {search.name: after.misled_from(search, stimuli) for search in after.experiment.searches}
+                restarted = {name: first for name, first in found.items() if first is not None}
+                self._append([structs.replace(event, restarted=restarted)])
+            return Correction(len(changed), len(rows) - len(changed), restarted)
 
     def pictures(self) -> Pictures:
         """Draws this experiment's stimuli."""
@@ -203,11 +267,17 @@ class Laboratory:
         else:
             refuse_another_generator(start)
         searches, self._searches = self._searches, None
-        if searches is None:
+        unseen = self._content.events[self._replayed :]
+        if searches is None or any(isinstance(event, Corrected) and event.restarted for event in unseen):
             searches, self._replayed = Searches(start, generator.view(grid), trials=self.experiment.trials), 0
+        counting = {(name, one.block) for name, asked in self.history.asked.items() for one in asked}
         for event in self._content.events[self._replayed :]:
-            for ask in event.asks if isinstance(event, BlockPlanned) else ():
-                searches.replay(ask)
+            if isinstance(event, BlockPlanned):
+                for ask in event.asks:
+                    if (ask.search, event.block) in counting:
+                        searches.replay(ask)
+                    else:
+                        searches.pass_over(ask)
         planned = plan_block(self.experiment, self.history, searches, references)
         if planned is not None:
             self._append([planned])
@@ -228,6 +298,11 @@ class Laboratory:
             restore_files(folder, planned, damaged, self.pictures().draw(names, self.history))
         trials = range(planned.first, planned.first + len(planned.order))
         return Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)), tuple(damaged))
+
+
+def _utf8(text: str) -> str:
+    """A text for the journal; a file's name can be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experiment:

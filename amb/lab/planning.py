@@ -43,7 +43,7 @@ def plan_block(
     stimuli = [name for names in again.values() for name in names]
     for search in asking:
         told = history.told(search) if search.name in history.generation else ()
-        learned = history.to_learn(search) if experiment.share else ()
+        learned = history.to_learn(search, share=experiment.share)
         ask = searches.ask(search.name, told, limit, learned)
         asks.append(ask)
         first = 1 + sum(c.search == search.name for c in history.candidates.values())

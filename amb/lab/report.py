@@ -14,6 +14,7 @@ from amb.lab import analysis
 from amb.lab.experiment import Experiment, settings_text
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
+from amb.lab.start import refuse_taken_names
 from amb.lab.stimuli import Picture
 from amb.spec import real_path
 from amb.study.durable import make_folder, write_whole
@@ -29,7 +30,9 @@ class LabData:
         experiment: the settings.
         settings: their text, as the user wrote it.
         history: trials, candidates and responses.
-        trials: see `analysis.trial_table`.
+        trials: see `analysis.trial_table`; and `corrected`, whether a response was, and `misled`, whether it presents a
+            candidate that was proposed from responses that were corrected later.
+        corrections: see `analysis.correction_table`.
         evolutions: by search; see `analysis.evolution`.
         stopping: by search: what is advised, and why.
         advantages: by search; see `analysis.advantage`.
@@ -43,6 +46,7 @@ class LabData:
     settings: str
     history: History
     trials: pd.DataFrame
+    corrections: pd.DataFrame
     evolutions: Mapping[str, pd.DataFrame]
     stopping: Mapping[str, tuple[str, str]]
     advantages: Mapping[str, Mapping[str, object]]
@@ -67,9 +71,10 @@ def lab_data(lab: Laboratory) -> LabData:
     """The data of an experiment.
 
     Raises:
-        LabError: it has no block yet.
+        LabError: it has no block yet, or a neuron has the name of a column.
     """
     history, experiment = lab.history, lab.experiment
+    refuse_taken_names(experiment)
     if history.start is None or not history.blocks:
         raise LabError(f"{lab.folder} has no block yet, so there is nothing to report; `amb lab next {lab.folder}`")
     searches, neurons = experiment.searches, experiment.neurons
@@ -78,7 +83,8 @@ def lab_data(lab: Laboratory) -> LabData:
         experiment,
         settings_text(lab.folder),
         history,
-        analysis.trial_table(history),
+        _with_marks(analysis.trial_table(history), history),
+        analysis.correction_table(history),
         {s.name: analysis.evolution(history, s) for s in searches},
         {s.name: analysis.stopping(history, s) for s in searches},
         {s.name: analysis.advantage(history, s) for s in searches},
@@ -90,12 +96,18 @@ def lab_data(lab: Laboratory) -> LabData:
     )
 
 
+def _with_marks(trials: pd.DataFrame, history: History) -> pd.DataFrame:
+    corrected = {trial for one in history.corrections for trial in one.trials}
+    misled = (trials["kind"] == "candidate") & trials["stimulus"].isin(history.misled)
+    return trials.assign(corrected=trials["trial"].isin(corrected), misled=misled)
+
+
 def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list[Path]:
-    """Write the page and the table of all trials into a folder, which is made if missing.
+    """Write the page, the table of all trials and that of corrections, if any, into a folder, which is made if missing.
 
     Args:
         lab: the experiment.
-        folder: for `report.html` and `trials.csv`.
+        folder: for `report.html`, `trials.csv` and `corrections.csv`.
         report: the plug-in that writes the page.
 
     Raises:
@@ -105,10 +117,13 @@ def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list
     data = lab_data(lab)
     writer = load_class(find("lab_reports", report), LabReport)
     page, table = folder / "report.html", folder / "trials.csv"
+    corrections = folder / "corrections.csv"
     try:
         make_folder(folder)
         write_whole(table, csv_text(data.trials), error=None)
+        if len(data.corrections):
+            write_whole(corrections, csv_text(data.corrections), error=None)
         writer().write(data, page)
     except OSError as cause:
         raise LabError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
-    return [page, table]
+    return [page, table, *([corrections] if len(data.corrections) else [])]

@@ -106,9 +106,7 @@ class Searches:
             raise LabError(
                 f"the solver of search {search} failed: {type(cause).__name__}: {cause}; all responses are kept"
             ) from cause
-        first = 1 + self._counts.get(search, 0)
-        self._counts[search] = first - 1 + len(candidates)
-        self._levels |= {stimulus_name(search, number): row for number, row in enumerate(candidates, first)}
+        self._name(search, candidates)
         return Ask(search, told, limit, tuple(tuple(row) for row in candidates.tolist()), learned)
 
     def replay(self, ask: Ask) -> None:
@@ -122,6 +120,15 @@ class Searches:
                 f"the solver of search {ask.search} asks for other stimuli than it did before: a package that it uses "
                 "has changed; install the versions that the experiment was started with"
             )
+
+    def pass_over(self, ask: Ask) -> None:
+        """Account for stimuli that a solver proposed from responses that were corrected later; it never did so now."""
+        self._name(ask.search, np.array(ask.candidates, dtype=np.int64))
+
+    def _name(self, search: str, candidates: IntArray) -> None:
+        first = 1 + self._counts.get(search, 0)
+        self._counts[search] = first - 1 + len(candidates)
+        self._levels |= {stimulus_name(search, number): row for number, row in enumerate(candidates, first)}
 
 
 def batch_sizes(experiment: Experiment) -> dict[str, int]:

@@ -10,6 +10,9 @@ from amb.lab.journal import Start
 from amb.lab.searches import planned_candidates, resolve_generator, resolve_solver
 from amb.study.log import now
 
+TABLE = ("trial", "block", "kind", "stimulus", "corrected", "misled")
+"""Columns of the report's table of trials, beside one for each neuron."""
+
 
 def start_of(experiment: Experiment, *, references: int) -> Start:
     """The first event of an experiment.
@@ -17,6 +20,7 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
     Raises:
         AmbError: its generator or a solver does not exist, or a solver cannot search the generator's space.
     """
+    refuse_taken_names(experiment)
     generator, grid = resolve_generator(experiment.generator)
     budget = planned_candidates(experiment, references)
     specs = {search.name: resolve_solver(search) for search in experiment.searches}
@@ -24,6 +28,15 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
         spec.make(grid.space, budget=budget, seed=0)  # refuses the space
     versions = {name: spec.cls.version for name, spec in specs.items()}
     return Start(experiment, generator.fingerprint, versions, dict.fromkeys(specs, budget), now())
+
+
+def refuse_taken_names(experiment: Experiment) -> None:
+    """Refuse neurons that have the name of a column of the report's table of trials."""
+    taken = [name for name in experiment.neurons if name.lower() in TABLE]
+    if taken:
+        raise LabError(
+            f"a neuron cannot be called {taken[0]!r}; these are columns of the report's trials.csv: {', '.join(TABLE)}"
+        )
 
 
 def refuse_changes(start: Experiment, today: Experiment) -> None:

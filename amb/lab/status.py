@@ -1,6 +1,6 @@
 """How far an experiment is, in a few lines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
@@ -42,6 +42,10 @@ def record(lab: Laboratory) -> dict[str, object]:
         "without_response": lost(history),
         "open_block": block,
         "missing": [] if block is None else list(history.missing(block)),
+        "corrections": [
+            {"block": one.block, "responses": len(one.trials), "reason": one.reason, "restarted": one.restarted}
+            for one in history.corrections
+        ],
         "searches": [asdict(standing(history, search)) for search in lab.experiment.searches],
     }
 
@@ -57,6 +61,12 @@ def facts(lab: Laboratory) -> dict[str, object]:
     if (block := history.open_block) is not None:
         missing = history.missing(block)
         state["open block"] = f"{block}, which lacks {plural(len(missing), 'trial')}: {ranges(missing)}"
+    for number, one in enumerate(history.corrections, 1):
+        words = [
+            f"{plural(len(one.trials), 'response')} of block {one.block} ({one.reason})",
+            *going_back(one.restarted),
+        ]
+        state[f"correction {number}"] = "; ".join(words)
     for search in experiment.searches:
         state[f"search {search.name}"] = _in_words(standing(history, search))
     return state
@@ -75,6 +85,14 @@ def standing(history: History, search: Search) -> Standing:
         len(values),
         float(seen.mean()) if len(seen) else None,
     )
+
+
+def going_back(restarted: Mapping[str, int]) -> list[str]:
+    """What a correction means for solvers that were told wrong responses."""
+    return [
+        f"search {search} goes on from before block {block}: its stimuli since then were proposed from wrong responses"
+        for search, block in restarted.items()
+    ]
 
 
 def _in_words(stands: Standing) -> str:

@@ -187,8 +187,12 @@ def test_an_experiment_is_as_documented() -> None:
     simulated = CliRunner().invoke(app, ["lab", "simulate", "lab", "-p", "toy/small-max-a/sn1/0"])
     assert simulated.exit_code == 0, simulated.output
     check(printed("lab tell lab lab/responses/block-001.csv"), "`amb lab tell`, each file")
+    right = Path("lab/right.csv")
+    right.write_text("trial,n1\n1,3.5\n", encoding="utf-8")
+    check(printed(f"lab correct lab {right} --block 1 --reason mistaken"), "`amb lab correct`")
     state = printed("lab status lab")
     check(state, "`amb lab status`")
+    check(state["corrections"], "`corrections`, each")
     check(state["searches"], "`searches`, each")
     assert state["searches"][0]["response"] is not None
     assert state["planned"] > 0

@@ -230,9 +230,23 @@ def recorded_in(name: str) -> Callable[[Path], object]:
     return outcome
 
 
+def corrected_in(name: str) -> Callable[[Path], object]:
+    """The corrections of an experiment, without times of day, and what solvers were brought back by them."""
+
+    def outcome(folder: Path) -> object:
+        history = Laboratory(folder / name).history
+        return [(one.trials, one.before, one.values, one.restarted) for one in history.corrections], history.misled
+
+    return outcome
+
+
 def lab_before() -> None:
-    """Experiments at several stages: `new`, `open` with a block and the responses to it, `answered`."""
-    for name in ("new", "open", "answered"):
+    """Experiments at several stages.
+
+    `new`, `open` with a block and the responses to it, `answered`, and `wrong`, whose next block was planned from other
+    responses than those in its `right.csv`.
+    """
+    for name in ("new", "open", "answered", "wrong"):
         experiment(f"lab/{name}", NEURONS[:1], 40)
         if name != "new":
             lab = Laboratory(Path("lab") / name)
@@ -242,6 +256,12 @@ def lab_before() -> None:
             if name == "answered":
                 lab.tell(read_responses(file, lab.experiment), source=file.name)
                 command("lab", "report", "lab/answered")()
+            if name == "wrong":
+                rows = read_responses(file, lab.experiment)
+                lab.tell(rows, source=file.name)
+                lab.next_block()
+                right = "".join(f"{row.trial},{row.trial}.5\n" for row in rows)
+                Path("lab/wrong/right.csv").write_text(f"trial,{NEURONS[0]}\n{right}", encoding="utf-8")
 
 
 ATLAS = ("atlas", "mnist-snn", "-l", "out", "-n", "2", "-s", "random", "-b", "20", "--study", "units")
@@ -338,6 +358,12 @@ WORKS = [
         ["lab", "tell", "lab/open", "lab/open/responses/block-001.csv"],
         before=lab_before,
         outcome=recorded_in("lab/open"),
+    ),
+    Work(
+        "lab correct",
+        ["lab", "correct", "lab/wrong", "lab/wrong/right.csv", "--block", "1", "--reason", "a mistake"],
+        before=lab_before,
+        outcome=lambda folder: (recorded_in("lab/wrong")(folder), corrected_in("lab/wrong")(folder)),
     ),
     Work("lab report", ["lab", "report", "lab/answered"], before=lab_before, writes=["lab/answered/report"]),
     Work(

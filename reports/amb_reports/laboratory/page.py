@@ -12,7 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from amb.lab.report import LabData, LabReport
-from amb.lab.status import lost
+from amb.lab.status import going_back, lost
 from amb.lab.stimuli import Picture
 from amb.study.durable import write_whole
 from amb.text import MANY
@@ -52,6 +52,7 @@ def render(data: LabData) -> str:
         kinds=KINDS,
         advice=ADVICE,
         lost=lost(data.history),
+        going_back=going_back,
         evolutions={name: evolution_chart(name, table) for name, table in data.evolutions.items()},
         drifts={name: drift_chart(name, table) for name, table in data.drifts.items()},
         raster={neuron: trial_chart(neuron, data.trials) for neuron in data.experiment.neurons},
