@@ -126,11 +126,12 @@ def correct(
     lab = Laboratory(folder)
     done = correct_by(lab, ByHand([file]).read(lab, file), file, block=block, reason=reason)
     if json:
-        counts = {"corrected": done.corrected, "known": done.known, "restarted": dict(done.restarted)}
+        counts = {"corrected": done.corrected, "new": done.new, "known": done.known, "restarted": dict(done.restarted)}
         print_facts({"file": str(file), "block": block, **counts}, as_json=True)
         return
-    known = f", {done.known:,} were so before" if done.known else ""
-    print(f"{file}: {plural(done.corrected, 'response')} of block {block} corrected{known}")
+    new = f", {done.new:,} new" if done.new else ""
+    known = f", {done.known:,} known before" if done.known else ""
+    print(f"{file}: {plural(done.corrected, 'response')} of block {block} corrected{new}{known}")
     for line in going_back(done.restarted):
         print(line)
 
@@ -180,6 +181,8 @@ def watch(
                 _print_block(event.block, as_json=False)
             case watching.Told() if event.receipt.new:
                 _print_receipt(event.receipt, event.file)
+                if not event.whole:
+                    print(f"Nothing in {event.file.name} tells that it is whole; it did not change for a while.")
             case watching.Refused():
                 complain(event.reason)
             case watching.Finished():

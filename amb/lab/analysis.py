@@ -127,7 +127,9 @@ def signal_and_noise(history: History, neuron: str) -> dict[str, float]:
     rng = np.random.default_rng(0)
     draws = rng.integers(0, len(groups), (RESAMPLES, len(groups)))
     ratios = [_ratio(*_variances(sizes[d], means[d], squares[d])) for d in draws]
-    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = (np.inf if np.isnan(bound) else bound for bound in (low, high))  # between two infinite ratios
     snr = _ratio(signal, noise)
     repeats = len(sizes) / (1 / sizes).sum()
     ceiling = 1.0 if np.isinf(snr) else float(np.sqrt(snr / (snr + 1 / repeats)))

@@ -87,11 +87,13 @@ class Correction:
 
     Attributes:
         corrected: responses and rejections that count from now on instead of others.
+        new: those of trials that had none yet.
         known: those that were recorded so already.
         restarted: the searches whose solvers were told wrong values, and the first block proposed by them.
     """
 
     corrected: int
+    new: int
     known: int
     restarted: Mapping[str, int]
 
@@ -179,8 +181,7 @@ class Laboratory:
         with self._alone():
             new = new_rows(rows, self.history)
             if new:
-                trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in new), strict=True)
-                self._append([Responses(_utf8(source), trials, neurons, values, now())])
+                self._append([_responses(new, source)])
             block = self.history.open_block
             missing = () if block is None else tuple(self.history.missing(block))
             return Receipt(len(new), len(rows) - len(new), block, missing)
@@ -193,31 +194,44 @@ class Laboratory:
         them as it learns those to other searches' stimuli.
 
         Args:
-            rows: what was read from a file; those that agree with what is recorded change nothing.
+            rows: what was read from a file; those that agree with what is recorded change nothing, and those of trials
+                without a response are recorded.
             block: the block to which all of them belong.
             reason: what was wrong.
             source: where the rows come from.
 
         Raises:
-            LabError: a row is impossible, of another block, or not recorded yet; then none of them is corrected.
+            LabError: a row is impossible or of another block; then nothing is recorded.
         """
         reason = " ".join(plain(reason).split())
         if not 1 <= len(reason) <= LONGEST_REASON:
             raise LabError(f"a correction needs a reason of 1 to {LONGEST_REASON:,} characters, got {len(reason):,}")
         with self._alone():
-            changed = corrected_rows(rows, block, self.history)
+            changed, new = corrected_rows(rows, block, self.history)
+            events: list[Event] = [_responses(new, source)] if new else []
             restarted: dict[str, int] = {}
             if changed:
-                trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in changed), strict=True)
+                right = _responses(changed, source)
                 before = tuple(self.history.value(row.trial, row.neuron) for row in changed)
-                words = (_utf8(reason), _utf8(source))
-                event = Corrected(block, *words, trials, neurons, values, before, {}, now())
+                event = Corrected(
+                    block,
+                    _utf8(reason),
+                    right.source,
+                    right.trials,
+                    right.neurons,
+                    right.values,
+                    before,
+                    {},
+                    right.time,
+                )
                 after = history_of([*self._content.events, event])
-                stimuli = {after.trials[trial - 1].stimulus for trial in trials}
+                stimuli = {after.trials[trial - 1].stimulus for trial in event.trials}
                 found = {search.name: after.misled_from(search, stimuli) for search in after.experiment.searches}
                 restarted = {name: first for name, first in found.items() if first is not None}
-                self._append([structs.replace(event, restarted=restarted)])
-            return Correction(len(changed), len(rows) - len(changed), restarted)
+                events.append(structs.replace(event, restarted=restarted))
+            if events:
+                self._append(events)
+            return Correction(len(changed), len(new), len(rows) - len(changed) - len(new), restarted)
 
     def pictures(self) -> Pictures:
         """Draws this experiment's stimuli."""
@@ -298,6 +312,11 @@ class Laboratory:
             restore_files(folder, planned, damaged, self.pictures().draw(names, self.history))
         trials = range(planned.first, planned.first + len(planned.order))
         return Block(planned.block, folder, trials, tuple(self.history.missing(planned.block)), tuple(damaged))
+
+
+def _responses(rows: Sequence[Row], source: str) -> Responses:
+    trials, neurons, values = zip(*((row.trial, row.neuron, row.value) for row in rows), strict=True)
+    return Responses(_utf8(source), trials, neurons, values, now())
 
 
 def _utf8(text: str) -> str:

@@ -53,11 +53,12 @@ def new_rows(rows: Sequence[Row], history: History) -> list[Row]:
     return list(new.values())
 
 
-def corrected_rows(rows: Sequence[Row], block: int, history: History) -> list[Row]:
-    """The rows of a correction that differ from what is recorded, each once.
+def corrected_rows(rows: Sequence[Row], block: int, history: History) -> tuple[list[Row], list[Row]]:
+    """The rows of a correction, each once: those that differ from what counts, and those that are not recorded yet.
 
     Raises:
-        LabError: as `new_rows`; or a row is of another block, or nothing is recorded that it could correct.
+        LabError: a trial was never presented, or with another stimulus, or in another block, a neuron is unknown, or a
+            row contradicts another.
     """
     if not 1 <= block <= len(history.blocks):
         raise LabError(f"there is no block {block} to correct; blocks so far: {len(history.blocks)}")
@@ -70,14 +71,11 @@ def corrected_rows(rows: Sequence[Row], block: int, history: History) -> list[Ro
                 f"trial {row.trial} belongs to block {other}, not to block {block}; nothing was corrected: give each "
                 "block's rows in a file of their own"
             )
-        if not history.recorded(*key) and block not in history.closed:
-            raise LabError(
-                f"trial {row.trial} of {row.neuron} has no response yet, so there is nothing to correct: record it by "
-                "`amb lab tell`"
-            )
         if seen.setdefault(key, row).value != row.value:
             raise _contradiction(row, seen[key].value, "in the same file")
-    return [row for key, row in seen.items() if history.value(*key) != row.value]
+    settled = {key: history.recorded(*key) or block in history.closed for key in seen}
+    changed = [row for key, row in seen.items() if settled[key] and history.value(*key) != row.value]
+    return changed, [row for key, row in seen.items() if not settled[key]]
 
 
 def _refuse_impossible(row: Row, history: History) -> None:

@@ -23,10 +23,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Told:
-    """A file that was recorded."""
+    """A file that was recorded; `whole` as in `amb.lab.response_files.Reading`."""
 
     file: Path
     receipt: Receipt
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def watch(
         ) from cause
     said, waiting = _Said(), _Waiting(every, sleep)
     arriving = _Inbox(inbox, said, waiting)
-    block = lab.next_block()
+    block = yield from _patiently(lab.next_block, lab, said, waiting, patience=0.0)
     while block is not None:
         yield Wrote(block)
         while lab.history.missing(block.number):
@@ -124,18 +125,20 @@ class _Said:
         self._last.pop(place, None)
 
 
-def _patiently(work: Callable[[], T], lab: Laboratory, said: _Said, waiting: _Waiting) -> Generator[Refused, None, T]:
+def _patiently(
+    work: Callable[[], T], lab: Laboratory, said: _Said, waiting: _Waiting, *, patience: float = PATIENCE
+) -> Generator[Refused, None, T]:
     """What `work` returns, once the experiment is as it must be.
 
     Raises:
-        AmbError: it has been wrong for `PATIENCE` seconds.
+        AmbError: it has been wrong for `patience` seconds.
     """
-    last = waiting.seconds + PATIENCE
+    last = waiting.seconds + patience
     while True:
         try:
             result = work()
         except AmbError as error:
-            if not may_pass(error) and waiting.seconds > last:
+            if not may_pass(error) and waiting.seconds >= last:
                 raise
             reason = f"{error}; watching goes on once this is over"
             yield from said.once(Refused(lab.folder, reason, elsewhere=True))
@@ -192,7 +195,7 @@ class _Inbox:
             if not reading.whole and quiet < QUIET:
                 self._unsure[file] = stamp
                 return
-            outcome = Told(file, record(lab, reading.rows, file))
+            outcome = Told(file, record(lab, reading.rows, file), reading.whole)
         except AmbError as error:
             yield from self._said.once(Refused(file, str(error), elsewhere), stamp)
             if not elsewhere:

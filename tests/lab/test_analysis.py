@@ -164,3 +164,9 @@ def test_an_experiment_without_any_response_has_no_numbers_and_no_errors() -> No
     assert analysis.best_stimuli(history, ["n"])["stimulus"].tolist() == [None]
     assert analysis.stopping(history, SEARCH)[0] == "early"
     assert analysis.advantage(history, SEARCH)["reference"] is None
+
+
+def test_a_neuron_without_noise_has_an_infinite_ratio_and_no_warning() -> None:
+    """Intervals between infinities are infinite."""
+    found = analysis.signal_and_noise(experiment(lambda s, b, n: float(sum(map(ord, s)))), "n")
+    assert found["snr"] == found["snr_low"] == found["snr_high"] == np.inf

@@ -13,8 +13,9 @@ from amb.errors import LabError
 from amb.lab.journal import FILE, Corrected
 from amb.lab.laboratory import Laboratory
 from amb.lab.report import write_report
+from amb.lab.response_files import read_responses
 from amb.lab.responses import Row
-from amb.lab.watch import Refused, Wrote, watch
+from amb.lab.watch import Refused, Told, Wrote, watch
 
 from .conftest import finish, new_experiment, rows_for
 
@@ -134,6 +135,39 @@ def test_a_search_that_learned_a_wrong_value_of_another_goes_back_too(folder: Pa
     assert [one.value for one in learned if one.stimulus == foreign_name.stimulus] == [7.0]
 
 
+def test_a_file_of_spikes_that_was_recorded_too_early_is_taken_whole(folder: Path) -> None:
+    """The rig paused within a trial: what was recorded of it is corrected, and the rest recorded, in one step."""
+    lab = new_experiment(folder, changes=ONCE)
+    block = lab.next_block()
+    assert block is not None
+    times = [f"{trial},{60 + i}\n" for trial in block.missing for i in range(1 + trial % 3)]
+    inbox, looks = folder / "responses", 0
+    spikes = inbox / "1.csv"
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            spikes.write_text("trial,time\n" + "".join(times))
+
+    inbox.mkdir()
+    spikes.write_text("trial,time\n" + "".join(times[:7]))
+    events = watch(lab, inbox, every=1, sleep=sleep)
+    wrote, told, refused = (next(events) for _ in range(3))
+    assert isinstance(wrote, Wrote)
+    assert isinstance(told, Told)
+    assert not told.whole
+    assert isinstance(refused, Refused)
+    assert "amb lab correct ... --block 1" in refused.reason
+    rows = read_responses(spikes, lab.experiment)
+    done = Laboratory(folder).correct(rows, block=1, reason="told too early", source="1.csv")
+    assert (done.corrected, done.new + done.known) == (1, len(rows) - 1)
+    assert done.new > 0
+    assert isinstance(next(events), Wrote)  # the next block
+    assert [lab.history.value(row.trial, "n1") for row in rows] == [row.value for row in rows]
+    assert [len(one.trials) for one in lab.history.corrections] == [1]
+
+
 def test_references_and_rejections_are_corrected_without_any_solver(folder: Path) -> None:
     lab = new_experiment(folder, references=1, trials=200)
     rows = answered(lab)
@@ -171,7 +205,6 @@ def test_lost_trials_of_a_closed_block_can_be_added(folder: Path) -> None:
         (1, "x" * 1001, {}, "needs a reason"),
         (1, "x", {"trial": 10_000}, "there is no trial 10000"),
         (1, "x", {"neuron": "n2"}, "n2"),
-        (2, "x", {"trial": -1}, "has no response yet, so there is nothing to correct"),
     ],
 )
 def test_impossible_corrections_are_refused_whole(
@@ -179,10 +212,7 @@ def test_impossible_corrections_are_refused_whole(
 ) -> None:
     lab = new_experiment(folder)
     rows = [replace(row, value=3.0) for row in answered(lab)]
-    second = lab.next_block()
-    assert second is not None
-    if change.get("trial") == -1:
-        rows, change = [Row(second.missing[0], "n1", 1.0)], {}
+    lab.next_block()
     before = (folder / FILE).read_bytes()
     with pytest.raises(LabError, match=message):
         lab.correct([*rows[1:], replace(rows[0], **change)][::-1], block=block, reason=reason, source="x")

@@ -151,6 +151,31 @@ def test_a_file_is_recorded_once_the_disk_has_room_for_it(folder: Path) -> None:
     assert "nothing was recorded" in events[1].reason
 
 
+def test_the_first_block_is_written_once_the_disk_has_room_for_it(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def sleep(seconds: float) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    try:
+        events = watch(lab, folder / "inbox", every=1, sleep=sleep)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        first, second = next(events), next(events)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert isinstance(first, Refused)
+    assert "watching goes on once this is over" in first.reason
+    assert isinstance(second, Wrote)
+
+
+def test_a_first_block_that_cannot_be_made_ends_it_at_once(folder: Path) -> None:
+    lab = new_experiment(folder, trials=27)
+    (folder / "experiment.toml").write_bytes(b"")
+    with pytest.raises(LabError, match="missing required field"):
+        next(iter(watch(lab, folder / "inbox", every=1, sleep=lambda seconds: pytest.fail("it waits"))))
+
+
 def test_a_file_that_comes_before_its_block_is_recorded_with_it(folder: Path) -> None:
     lab = new_experiment(folder, trials=60)
     rig = Rig(folder / "inbox")
