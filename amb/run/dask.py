@@ -7,20 +7,25 @@ way belong to one process at a time, and interrupted ones resume from their jour
 
 import hashlib
 import json
+import logging
 import os
 import uuid
+from asyncio import CancelledError
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, Queue
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
+from amb.foreign import in_a_line, text_of
 from amb.run.dask_worker import work
 from amb.run.execute import CROWD, is_finished, refuse_unstorable, refuse_white_boxes
 from amb.run.limits import Limits
@@ -29,6 +34,7 @@ from amb.run.progress import NoProgress, Progress, RemoteRun
 from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.spec import ProblemId, real_path, user_path
+from amb.study.environment import environment
 from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace, distinct
 from amb.study.study import Study
 
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
 # Groups for each worker: enough for all workers to finish at about the same time.
 GROUPS_A_WORKER = 4
 LOOK_SECONDS = 0.5
+CONNECT_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +108,7 @@ class DaskCluster:
         except ImportError as cause:
             raise SpecError("--executor dask needs Dask: pip install 'amb[dask]'") from cause
         with ExitStack() as stack:
+            stack.enter_context(_quiet())
             try:
                 where: Any = self.scheduler
                 if where is None:
@@ -108,11 +116,49 @@ class DaskCluster:
                     where = stack.enter_context(
                         LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
                     )
-                client = stack.enter_context(Client(where, timeout=20))
-            except (OSError, ValueError, TimeoutError) as cause:
+                client = stack.enter_context(_connected(lambda: Client(where, timeout=CONNECT_SECONDS)))
+            except Exception as cause:  # whatever Dask makes of an address, a port or its settings
                 place = self.scheduler or "a local cluster"
-                raise StudyError(f"cannot reach {place}: {cause}; is the scheduler running?") from cause
+                raise StudyError(f"cannot reach {place}: {in_a_line(cause)}; is the scheduler running?") from cause
             yield client
+
+
+def _connected(connect: Callable[[], "Client"]) -> "Client":
+    """A client of a scheduler. Where something else listens, such as a web server, Dask may wait for ever.
+
+    Raises:
+        TimeoutError: nothing came of it in twice the time in which Dask should give up.
+    """
+    answer: Queue[Client | Exception] = Queue()
+
+    def begin() -> None:
+        try:
+            answer.put(connect())
+        except Exception as cause:
+            answer.put(cause)
+
+    Thread(target=begin, name="amb-dask-client", daemon=True).start()
+    try:
+        found = answer.get(timeout=2 * CONNECT_SECONDS)
+    except Empty:
+        raise TimeoutError("what listens there does not answer as a scheduler does") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client from logging a scheduler that is gone as tracebacks: the study's own error says it."""
+    loggers = [logging.getLogger(f"distributed.{name}") for name in ("client", "utils", "comm")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 class _Session:
@@ -131,6 +177,7 @@ class _Session:
         from distributed import Event
 
         self._client, self._study, self._watch = client, study, watch
+        self._place = f"the scheduler at {client.scheduler.addr}"  # type: ignore[union-attr]
         self._retry = retry
         self._token = uuid.uuid4().hex
         self._topic = f"amb-{self._token}"
@@ -145,7 +192,7 @@ class _Session:
 
     def carry_out(self, waiting: Sequence[RunPlan]) -> None:
         """Run until all are finished; see `DaskCluster.execute`."""
-        self._check_folder()
+        self._check_workers()
         self._plans = {plan.run_id: plan for plan in waiting}
         reports: deque[Mapping[str, Any]] = deque()
         self._client.subscribe_topic(self._topic, lambda event: reports.append(event[1]))
@@ -165,15 +212,41 @@ class _Session:
                         last_update = monotonic()
                         self._watch.update(list(self._live.values()))
         finally:
+            if self._client.status == "running":
+                self._leave()
+
+    def _leave(self) -> None:
+        """Ask workers to stop what is left; there is nobody to ask if the scheduler goes away meanwhile."""
+        with suppress(Exception):
             if self._groups:
                 self._stop.set()
                 self._client.cancel(list(self._groups), force=True)
             self._client.unsubscribe_topic(self._topic)
 
-    def _check_folder(self) -> None:
+    def _check_workers(self) -> None:
+        """Refuse workers without the study's folder or with another amb; say which packages differ, since bits may.
+
+        Only functions of other packages are called, which any worker has.
+        """
         place = str(real_path(self._study.folder, StudyError) / "manifest.json")
-        visible = self._client.run(os.path.exists, place)
-        lacking = sorted(worker for worker, exists in visible.items() if not exists)
+        try:
+            visible = self._client.run(os.path.exists, place, on_error="return")
+            versions = {name: self._client.run(version, name, on_error="return") for name in environment().packages}
+        except (OSError, TimeoutError, CancelledError) as cause:
+            raise StudyError(f"the workers of {self._place} do not answer: {text_of(cause)}; try again") from cause
+        if not visible:
+            self._watch.note(f"{self._place} has no worker yet; the runs wait for one")
+        for name, found in versions.items():
+            own = version(name)
+            others = {worker: other for worker, other in found.items() if other != own}
+            if others:
+                worker = min(others)
+                other = others[worker] if isinstance(others[worker], str) else "of no version"
+                words = f"{worker} has {name} {other}, and here is {own}"
+                if name == "amb":
+                    raise StudyError(f"the worker {words}: install the same amb on all machines")
+                self._watch.note(f"The worker {words}: values may differ in their last bits from those of one machine.")
+        lacking = sorted(worker for worker, exists in visible.items() if exists is not True)
         if lacking:
             raise StudyError(
                 f"{len(lacking)} of {len(visible)} workers do not see {place} (such as {lacking[0]}): all machines "
@@ -204,6 +277,11 @@ class _Session:
             else:
                 for plan in missing:
                     self._bury(plan, str(error))
+        elif missing and future.status in ("cancelled", "lost"):
+            raise StudyError(
+                f"{self._place} went away with {sum(map(len, self._groups.values())) + len(missing)} runs to do; what "
+                "was observed is kept: start it again and repeat the command"
+            )
         elif isinstance(error, AmbError):
             raise error if isinstance(error, StudyError) else StudyError(str(error))
         elif missing and error is not None:

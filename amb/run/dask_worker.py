@@ -1,12 +1,19 @@
 """The work of a Dask worker on a group of runs."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from socket import gethostname
 from time import monotonic
 
+from amb.catalogue.solvers import resolve
 from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
+from amb.errors import AmbError, StudyError
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.run.progress import Progress, UnderWay
@@ -65,9 +72,15 @@ def work(
     topic: str,
     stop: str,
 ) -> None:
-    """Execute a group of runs in the shared folder; idempotent."""
+    """Execute a group of runs in the shared folder; idempotent.
+
+    Raises:
+        StudyError: this worker has other solvers or problems than the plans are for.
+        PluginError: it cannot load a plug-in file.
+    """
     for file in plugins:
-        _load(file)
+        _load(file, _digest(file))
+    _refuse_others(plans, device)
     study = Study(folder)
     study.log = _Warnings(study.log.path)
     execute(
@@ -80,11 +93,38 @@ def work(
     )
 
 
+def _refuse_others(plans: Sequence[RunPlan], device: str) -> None:
+    """Refuse plans for other versions than this worker has: its values would be stored as those of the plans."""
+    for plan in plans:
+        differences = [("solver", plan.solver, plan.version, resolve(plan.solver).cls.version)]
+        with suppress(AmbError):  # what cannot be made is reported by those who execute it
+            found = _problem(plan.problem, device).fingerprint
+            differences.append(("problem", plan.problem, plan.fingerprint, found))
+        for kind, name, wanted, own in differences:
+            if own != wanted:
+                raise StudyError(
+                    f"a worker on {gethostname()} (process {os.getpid()}) has {kind} {name} in version {own[:12]}, and "
+                    f"{wanted[:12]} was asked for: install the same amb and the same plug-in files on all machines, "
+                    "and start the workers again"
+                )
+
+
+def _digest(file: str) -> str:
+    try:
+        return sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return ""  # who loads it says why
+
+
 @cache
-def _load(file: str) -> None:
+def _load(file: str, digest: str) -> None:
+    """Load a plug-in file; once for each content, since a worker outlives the command after which a file is edited."""
     from amb.catalogue.plugins import load_file
+    from amb.catalogue.problems import family
 
     load_file(file)
+    family.cache_clear()
+    _problem.cache_clear()
 
 
 @cache

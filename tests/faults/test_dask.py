@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from amb.catalogue.plugins import load_file
 from amb.catalogue.solvers import resolve
 from amb.cli.app import app
 from amb.errors import SpecError, StudyError
+from amb.run import dask, dask_worker
 from amb.run.dask import DaskCluster, groups
 from amb.run.execute import execute
 from amb.run.progress import NoProgress
@@ -137,6 +140,88 @@ def test_what_a_cluster_cannot_do_is_said(toy: Path, tmp_path: Path, words: list
     done = CliRunner().invoke(app, [*command, *words])
     assert isinstance(done.exception, SpecError)
     assert message in str(done.exception)
+
+
+@pytest.mark.parametrize(("field", "word"), [("version", "solver"), ("fingerprint", "problem")])
+def test_a_worker_with_other_code_stores_nothing_under_the_plans_name(
+    scheduler: str, tmp_path: Path, toy: Path, field: str, word: str
+) -> None:
+    """Its values would count as those of the version that was asked for."""
+    wanted = plans(("climber",), problems=2)
+    other = [replace(plan, **{field: "of another machine"}) for plan in wanted]
+    study = Study(tmp_path / "st")
+    study.describe(other, Settings())
+    with pytest.raises(StudyError, match=f"has {word} .* in version .*, and of another .* was asked for"):
+        DaskCluster(scheduler=scheduler, plugins=(toy,)).execute(other, study)
+    assert not list((study.folder / "runs").glob("*.parquet"))
+
+
+EDITED = """
+from amb import Family, FunctionProblem, Space
+
+class Edited(Family):
+    name = "edited/bowl"
+
+    def layers(self):
+        return {"l": 1}
+
+    def problem(self, layer, unit, *, device="cpu", **options):
+        return FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(6, 16), id="x", version="VERSION")
+"""
+
+
+def test_a_worker_loads_a_plugin_again_that_was_edited(tmp_path: Path) -> None:
+    """It outlives the command: without this, the next command's runs have the values of the file as it was."""
+    file = tmp_path / "edited.py"
+    found = []
+    for version in ("1", "2"):
+        file.write_text(EDITED.replace("VERSION", version), encoding="utf-8")
+        dask_worker._load(str(file), dask_worker._digest(str(file)))
+        found.append(dask_worker._problem("edited/bowl/l/0", "cpu").fingerprint)
+    assert found[0] != found[1]
+
+
+def test_a_scheduler_that_goes_away_is_named_and_loses_nothing(
+    alone: Callable[[list[RunPlan]], list[tuple]], tmp_path: Path, toy: Path
+) -> None:
+    load_file(PLUGINS / "slow.py")
+    wanted = plans(("dawdler",), budget=60, problems=2)
+    study = Study(tmp_path / "st")
+    study.describe(wanted, Settings())
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp://", host="127.0.0.1"
+    )
+
+    def end() -> None:
+        while not list((study.folder / "journal").glob("*.journal")):
+            time.sleep(0.05)
+        cluster.close()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    with pytest.raises(StudyError, match=r"went away with . runs to do; what was observed is kept"):
+        DaskCluster(scheduler=cluster.scheduler_address, plugins=(toy, PLUGINS / "slow.py")).execute(wanted, study)
+    thread.join()
+    execute(wanted, study, registry.problem)
+    assert traces(study, wanted) == alone(wanted)
+
+
+class Silent(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_is_no_scheduler_is_not_waited_for(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web server, whose answer Dask takes for the beginning of a long message; and settings that are missing."""
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 1)
+    study = Study(tmp_path / "st")
+    study.describe(plans(), Settings())
+    with ThreadingHTTPServer(("127.0.0.1", 0), Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for scheme in ("tcp", "tls"):
+            with pytest.raises(StudyError, match=r"cannot reach .*; is the scheduler running\?"):
+                DaskCluster(scheduler=f"{scheme}://127.0.0.1:{server.server_port}").execute(plans(), study)
+        server.shutdown()
 
 
 @pytest.mark.slow
