@@ -21,7 +21,10 @@ def outlast_threads(status: int) -> None:
         ending = threading.Event()
         # The last hook runs first. Thread pools wait for their workers in theirs, while the main thread still lives.
         threading._register_atexit(ending.set)  # type: ignore[attr-defined]
-        threading.Thread(target=_end, args=(status, ending), name="amb-end", daemon=True).start()
+        with suppress(
+            RuntimeError
+        ):  # no thread can be had: where there is no memory, Python waits for those that are left
+            threading.Thread(target=_end, args=(status, ending), name="amb-end", daemon=True).start()
 
 
 def _left() -> list[threading.Thread]:

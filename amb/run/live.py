@@ -185,7 +185,10 @@ class LiveRun:
         if self.status is None and saw_nothing(trace):
             self.message = NO_SUCCESS
         elif self.status is None:
+            start = CLOCK.now()
             recommended = self._guard(lambda: self._recommended(trace))
+            if self.status == "timeout":  # else the record would say that it had time left
+                self._charge(start)
         if recommended is not None:
             try:
                 with contained():

@@ -131,6 +131,13 @@ def test_a_solver_pays_for_being_made(tmp_path: Path, isolate: bool) -> None:
     assert run(tmp_path, "prepares-long", isolate=isolate).solver_seconds >= 1.0
 
 
+@pytest.mark.parametrize("isolate", [False, True])
+def test_a_solver_pays_for_a_recommendation_that_never_comes(tmp_path: Path, isolate: bool) -> None:
+    record = run(tmp_path, "hangs-at-the-end", isolate=isolate, timeout=2.0)
+    assert (record.status, record.queries) == ("timeout", 60)
+    assert record.solver_seconds > 1.0
+
+
 def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:
     """`--retry` with the same limit ends at once; with a larger one the run goes on from where it was.
 

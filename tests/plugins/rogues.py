@@ -165,6 +165,17 @@ class Hangs(Rogue):
             time.sleep(0.01)
 
 
+class HangsAtTheEnd(Rogue):
+    """Spends its budget like a good one, and never says what it recommends."""
+
+    def misbehave(self) -> np.ndarray:
+        return self.space.sample(3, self.rng)
+
+    def recommend(self) -> np.ndarray:
+        while True:
+            time.sleep(0.01)
+
+
 class PreparesLong(Rogue):
     """Spends a second before its first batch: it is good."""
 
