@@ -16,9 +16,10 @@ neuron is recorded.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import isnan
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ MOST = 1 << 26
 """Numbers that a column of a Parquet file may hold."""
 MOST_EARLY, EARLY = 10, 1 / 20
 """So many spikes, all of them within this share of the time up to the window's end, have times in seconds."""
+LATE = 100
+"""Spikes of which half are later than the end of the window by this factor have times in microseconds."""
 MOST_COUNTS = 10
 """So many trials with a single whole number each have counts, not times."""
 MOST_RISING = 5
@@ -229,6 +232,12 @@ def _refuse_other_times(found: Mapping[tuple[int, str], list[float] | None], end
         raise LabError(
             f"{where}: in each of {len(spikes):,} trials all spikes are later than those of the trial before: "
             f"{expected}, and these may count from the start of the session"
+        )
+    middle = median(chain.from_iterable(spikes.values()))
+    if middle > LATE * max(end, 1):
+        raise LabError(
+            f"{where}: half of {count:,} spikes are at {middle:g} ms or later, and the window ends at {end:g} ms: "
+            f"{expected}, and these may be microseconds or samples"
         )
 
 

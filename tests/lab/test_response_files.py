@@ -135,6 +135,18 @@ def test_spike_times_in_seconds_are_not_counted_as_none(tmp_path: Path) -> None:
     assert read(file, ONE) == {(1, "a"): 0.0}
 
 
+def test_spike_times_in_microseconds_are_not_counted_as_none(tmp_path: Path) -> None:
+    """Each rate would be 0. Spikes that follow the window in a recording of seconds are milliseconds."""
+    file = tmp_path / "times.csv"
+    for unit, microseconds in ((1, True), (0.01, False)):
+        file.write_text("trial,time\n" + "".join(f"1,{1000 * time * unit:g}\n" for time in range(3, 243, 8)))
+        if microseconds:
+            with pytest.raises(LabError, match=r"half of 30 spikes are at 119000 ms or later, .* may be microseconds"):
+                read(file, ONE)
+        else:
+            assert read(file, ONE)[1, "a"] > 0
+
+
 def test_spike_times_from_the_start_of_the_session_are_not_counted_as_none(tmp_path: Path) -> None:
     file = tmp_path / "times.csv"
     rising = [(trial, 700 * trial + time) for trial in range(5) for time in (60, 120, 180)]
