@@ -18,6 +18,7 @@ from amb.run.plan import Plan
 from amb.spec import ProblemId
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, Traces
+from amb.study.copies import Copy, compact_difference, difference
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
@@ -198,11 +199,26 @@ def _cut(run: tuple[RunRecord, Trace], budget: int) -> tuple[RunRecord, Trace]:
 def find_run(
     run: RunPlan, study: AnyStudy, baseline: Baseline | None, *, compact: bool = False
 ) -> tuple[RunRecord, Trace] | None:
-    """A run from a study or, if it lacks the run, from the baseline; its trace may be compact (`amb.study.compact`)."""
+    """A run from a study or, if it lacks the run, from the baseline; its trace may be compact (`amb.study.compact`).
+
+    Raises:
+        StudyError: both have it, and the two contradict each other.
+    """
     loaded = study.load_compact(run) if compact else study.load(run)
-    if loaded is not None or baseline is None:
+    if baseline is None:
         return loaded
     stored = baseline.study.load_compact(run) if compact else baseline.study.load(run)
+    if loaded is not None:
+        if stored is not None:
+            folders = study.folder, baseline.study.folder
+            own, other = (Copy(f, r.plan, r, t) for f, (r, t) in zip(folders, (loaded, stored), strict=True))
+            if why := (compact_difference if compact else difference)(own, other):
+                raise StudyError(
+                    f"{own.path} and the reference in {other.path} hold different copies of the run {run.name} "
+                    f"({run.run_id}): {why}. A run has one outcome: delete the wrong one, compare without the "
+                    "reference, or use another study"
+                )
+        return loaded
     # Seconds measured at another time, perhaps on another machine, are not comparable.
     return None if stored is None else (replace(stored[0], timing=False), stored[1])
 

@@ -292,6 +292,18 @@ def test_a_failed_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_state_larger_than_the_trained_networks_is_not_read(train: Train, tmp_path: Path) -> None:
+    """It was read whole, up to 16 GiB, before its tensors were compared."""
+    file = tmp_path / "tiny.state.safetensors"
+    with file.open("wb") as content:
+        content.truncate(2**30)  # takes no room on the disk, and as much memory as it says
+    with pytest.raises(
+        DataError, match=r"tiny\.state\.safetensors is not a training state \(it has 1,024 MiB; the limit is"
+    ):
+        train(tmp_path)
+    assert file.stat().st_size == 2**30
+
+
 def test_an_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:
     """A file where the folder should be is named, with what to do."""
     (tmp_path / "out").write_text("")

@@ -182,7 +182,7 @@ class Session:
         self.progress(TrainingProgress(training.done, training.steps, values))
 
     def _load(self, training: Training) -> None:
-        stored = state.load_state(self.state_file)
+        stored = state.load_state(self.state_file, state.largest_of(training.tensors()))
         if stored is None:
             return
         tensors, facts = stored

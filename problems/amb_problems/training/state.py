@@ -14,7 +14,7 @@ from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 
 LARGEST = 16384 * MEBIBYTE
-"""Bytes of a training's state that are read."""
+"""Bytes of a training's state that are read, of however large a network."""
 
 _DIGEST = "sha256"
 _BLANK = "0" * 64
@@ -50,8 +50,20 @@ def save_state(file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     write_whole(file, content, error=DataError, advice=advice)
 
 
-def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def largest_of(tensors: Mapping[str, Tensor]) -> int:
+    """The most bytes that the state of a training with these tensors can have, which has taken no step.
+
+    Optimizers keep up to two numbers for each of its own, and a count; names and facts take little.
+    """
+    return min(LARGEST, 4 * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) + 16 * MEBIBYTE)
+
+
+def load_state(file: Path, most: int = LARGEST) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """What `save_state` wrote, or None if there is no such file.
+
+    Args:
+        file: where.
+        most: bytes that it may have.
 
     Raises:
         DataError: the file is not a training state, or is damaged.
@@ -63,7 +75,7 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     if not file.is_file():
         return None
     try:
-        content = read_bytes(file, LARGEST, links=True)
+        content = read_bytes(file, most, links=True)
         tensors = load(content)  # checks the header, which is read again for the facts
         header = json_object(content[8:][: int.from_bytes(content[:8], "little")])
         metadata = header["__metadata__"]
@@ -75,7 +87,7 @@ def load_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return tensors, dict(json_object(metadata["facts"]))
     except (SafetensorError, TypeError, KeyError, ValueError, RecursionError, OSError) as error:
         refuse_unreadable(file, error)
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
         raise DataError(
             f"{file} is not a training state ({reason}); restore a copy, or delete it to restart the training"
         ) from error
