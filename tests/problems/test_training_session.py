@@ -14,6 +14,7 @@ import torch
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, SpecError
+from amb.study.lock import hold
 from amb_problems import checkpoint
 from amb_problems.cards import SNGANShape, VQVAEShape
 from amb_problems.data import image_sets
@@ -302,6 +303,18 @@ def test_a_state_larger_than_the_trained_networks_is_not_read(train: Train, tmp_
     ):
         train(tmp_path)
     assert file.stat().st_size == 2**30
+
+
+def test_one_process_trains_at_a_time(train: Train, tmp_path: Path) -> None:
+    """The slower of two would put the other's state back."""
+    train(tmp_path, minutes=0.0)
+    before = stored(tmp_path)[1]
+    with hold(tmp_path / ".tiny.lock") or pytest.fail("it is locked"):
+        with pytest.raises(DataError, match=r"another process trains 'tiny' in .*; wait until it ends, or choose"):
+            train(tmp_path, minutes=0.0)
+        assert stored(tmp_path)[1] == before
+    assert train(tmp_path, minutes=0.0)[-1].step == 2
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_an_unusable_folder_is_a_clear_error(tmp_path: Path) -> None:

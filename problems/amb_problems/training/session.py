@@ -16,6 +16,8 @@ from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, unknown
+from amb.study.durable import make_folder
+from amb.study.lock import Claim, hold
 from amb_problems import checkpoint
 from amb_problems.checkpoint import state_name
 from amb_problems.data import image_sets
@@ -142,8 +144,34 @@ class Session:
             export_state: writes the network as it is to a path, at the steps of `kept_steps`.
 
         Raises:
-            DataError: the saved state cannot be read, has another seed or name, or is beyond steps that `keep` needs.
+            DataError: the saved state cannot be read, has another seed or name, or is beyond steps that `keep` needs;
+                or another process trains under this name in this folder.
         """
+        with self._claim():
+            self._run(training, export, milestones, export_minutes, export_state)
+
+    def _claim(self) -> Claim:
+        """Keep other processes from this training: of two, the slower one would put the other's state back."""
+        lock = self.out / f".{self.name}.lock"
+        try:
+            make_folder(self.out)
+            claim = hold(lock)
+        except OSError as error:
+            raise DataError(f"cannot write to {self.out}: {error.strerror or error}; choose another folder") from error
+        if claim is None:
+            raise DataError(
+                f"another process trains {self.name!r} in {self.out}; wait until it ends, or choose another folder"
+            )
+        return claim
+
+    def _run(
+        self,
+        training: Training,
+        export: Callable[[bool], object],
+        milestones: Collection[int],
+        export_minutes: float,
+        export_state: Callable[[Path], object] | None,
+    ) -> None:
         if self.resume:
             self._load(training)
         states = kept_steps(training.steps, self.keep)
