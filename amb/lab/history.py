@@ -99,6 +99,8 @@ class History:
                 self.closed.add(event.block)
             case Corrected():
                 self._record(event)
+                if event.added:
+                    self._record(event.added)
                 self._bring_back(event.restarted)
                 self.corrections.append(event)
 

@@ -6,9 +6,10 @@ corrections. A line is ::
     {"crc": "9f6c02ab", "event": {"type": "block", ...}}
 
 `crc` is the CRC-32 of all events up to this one as they are written, so that a line that was torn, changed, left out or
-moved is noticed. `append` returns when the disk has the line. A process that dies while it writes leaves a last line
-without its end, and a power failure one with parts that were never written, which read as zeros: the next `append` cuts
-such a line off. Any other damage is refused, since later events depend on what is lost.
+moved is noticed. `append` writes one line and returns when the disk has it. A process that dies while it writes leaves
+a last line without its end, and a power failure one with parts that were never written, which read as zeros: the next
+`append` cuts such a line off. So an event is recorded whole or not at all, and what belongs together is one event. Any
+other damage is refused, since later events depend on what is lost.
 
 The journals of studies (`amb.study.journal`) hold candidates and values only, in binary frames, and may be measured
 again; an experiment cannot, and people must be able to read it without this package.
@@ -16,7 +17,6 @@ again; an experiment cannot, and people must be able to read it without this pac
 
 import os
 import zlib
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +143,7 @@ class Corrected(Struct, frozen=True, tag="corrected", tag_field="type"):
         restarted: the searches whose solvers were told wrong values, and the first block with stimuli that they
             proposed by them. Such a solver is brought back to where it was before it was told, and goes on from there.
         time: UTC.
+        added: responses of trials that had none yet, which arrived together with these.
     """
 
     block: int
@@ -154,6 +155,7 @@ class Corrected(Struct, frozen=True, tag="corrected", tag_field="type"):
     before: tuple[float | None, ...]
     restarted: dict[str, int]
     time: str
+    added: Responses | None = None
 
 
 Event = Start | BlockPlanned | Responses | Closed | Corrected
@@ -229,28 +231,24 @@ def read_journal(folder: Path, known: JournalContent | None = None) -> JournalCo
     return JournalContent(tuple(events), size, tuple(checksums))
 
 
-def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> JournalContent:
-    """Add events in one write; when this returns, the disk has them.
+def append(folder: Path, content: JournalContent, event: Event) -> JournalContent:
+    """Add an event; when this returns, the disk has it.
 
     Args:
         folder: the experiment, whose lock the caller holds.
         content: the journal as it is.
-        events: what happened.
+        event: what happened.
 
     Returns:
         The journal as it is now.
 
     Raises:
-        LabError: the file cannot be written, or is no longer as it was read; then none of the events counts.
+        LabError: the file cannot be written, or is no longer as it was read; then the event does not count.
     """
     path = folder / FILE
-    crc, lines, checksums = content.crc, [], list(content.checksums)
-    for event in events:
-        encoded = msgspec.json.encode(event)
-        crc = zlib.crc32(encoded, crc)
-        checksums.append(crc)
-        lines.append(msgspec.json.encode(_Line(f"{crc:08x}", msgspec.Raw(encoded))) + b"\n")
-    block = b"".join(lines)
+    encoded = msgspec.json.encode(event)
+    crc = zlib.crc32(encoded, content.crc)
+    line = msgspec.json.encode(_Line(f"{crc:08x}", msgspec.Raw(encoded))) + b"\n"
     descriptor = -1
     try:
         # A journal that has lines is not begun again, though it be away for a moment.
@@ -260,7 +258,7 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
         os.ftruncate(descriptor, content.size)  # a torn line of a process that died
         try:
             os.lseek(descriptor, content.size, os.SEEK_SET)
-            rest = memoryview(block)
+            rest = memoryview(line)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
@@ -277,7 +275,7 @@ def append(folder: Path, content: JournalContent, events: Sequence[Event]) -> Jo
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-    return JournalContent((*content.events, *events), content.size + len(block), tuple(checksums))
+    return JournalContent((*content.events, event), content.size + len(line), (*content.checksums, crc))
 
 
 def _refuse_another_end(descriptor: int, size: int, path: Path) -> None:

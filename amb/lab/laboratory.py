@@ -181,7 +181,7 @@ class Laboratory:
         with self._alone():
             new = new_rows(rows, self.history)
             if new:
-                self._append([_responses(new, source)])
+                self._append(_responses(new, source))
             block = self.history.open_block
             missing = () if block is None else tuple(self.history.missing(block))
             return Receipt(len(new), len(rows) - len(new), block, missing)
@@ -208,7 +208,7 @@ class Laboratory:
             raise LabError(f"a correction needs a reason of 1 to {LONGEST_REASON:,} characters, got {len(reason):,}")
         with self._alone():
             changed, new = corrected_rows(rows, block, self.history)
-            events: list[Event] = [_responses(new, source)] if new else []
+            added = _responses(new, source) if new else None
             restarted: dict[str, int] = {}
             if changed:
                 right = _responses(changed, source)
@@ -223,14 +223,15 @@ class Laboratory:
                     before,
                     {},
                     right.time,
+                    added,
                 )
                 after = history_of([*self._content.events, event])
                 stimuli = {after.trials[trial - 1].stimulus for trial in event.trials}
                 found = {search.name: after.misled_from(search, stimuli) for search in after.experiment.searches}
                 restarted = {name: first for name, first in found.items() if first is not None}
-                events.append(structs.replace(event, restarted=restarted))
-            if events:
-                self._append(events)
+                self._append(structs.replace(event, restarted=restarted))
+            elif added:
+                self._append(added)
             return Correction(len(changed), len(new), len(rows) - len(changed) - len(new), restarted)
 
     def pictures(self) -> Pictures:
@@ -253,16 +254,15 @@ class Laboratory:
             raise
         return lock
 
-    def _append(self, events: list[Event]) -> None:
-        self._content = append(self.folder, self._content, events)
-        for event in events:
-            self.history.add(event)
+    def _append(self, event: Event) -> None:
+        self._content = append(self.folder, self._content, event)
+        self.history.add(event)
 
     def _close(self, number: int) -> None:
         if not 1 <= number <= len(self.history.blocks):
             raise LabError(f"there is no block {number} to close; blocks so far: {len(self.history.blocks)}")
         if self.history.missing(number):
-            self._append([Closed(number, now())])
+            self._append(Closed(number, now()))
 
     def _plan(self) -> BlockPlanned | None:
         """A new block; the solvers go on by it, and are forgotten if anything fails before it is in the journal."""
@@ -277,7 +277,7 @@ class Laboratory:
         start = self.history.start
         if start is None:
             start = start_of(self.experiment, references=len(references))
-            self._append([start])
+            self._append(start)
         else:
             refuse_another_generator(start)
         searches, self._searches = self._searches, None
@@ -294,7 +294,7 @@ class Laboratory:
                         searches.pass_over(ask)
         planned = plan_block(self.experiment, self.history, searches, references)
         if planned is not None:
-            self._append([planned])
+            self._append(planned)
             self._searches = searches
         self._replayed = len(self._content.events)
         return planned

@@ -10,7 +10,7 @@ import pytest
 from commands import command
 
 from amb.errors import LabError
-from amb.lab.journal import FILE, Corrected
+from amb.lab.journal import FILE, Corrected, read_journal
 from amb.lab.laboratory import Laboratory
 from amb.lab.report import write_report
 from amb.lab.response_files import read_responses
@@ -166,6 +166,29 @@ def test_a_file_of_spikes_that_was_recorded_too_early_is_taken_whole(folder: Pat
     assert isinstance(next(events), Wrote)  # the next block
     assert [lab.history.value(row.trial, "n1") for row in rows] == [row.value for row in rows]
     assert [len(one.trials) for one in lab.history.corrections] == [1]
+
+
+def test_a_correction_that_brings_new_responses_too_is_recorded_whole_or_not_at_all(folder: Path) -> None:
+    """The process dies anywhere in the write, or a power failure leaves any part of it unwritten: zeros."""
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    rows = rows_for(lab, block)
+    lab.tell(wrong(rows[: len(rows) // 2]), source="wrong.csv")
+    known, journal = read_journal(folder), folder / FILE
+    done = lab.correct(rows, block=1, reason="numbered backwards", source="right.csv")
+    assert done.corrected > 0
+    assert done.new > 0
+    whole = journal.read_bytes()
+    places = range(known.size, len(whole), 97)
+    died = [whole[:place] for place in places]
+    unwritten = [whole[:place] + bytes(97) + whole[place + 97 :] for place in places]
+    for damaged in (*died, *unwritten):
+        journal.write_bytes(damaged)
+        assert read_journal(folder) == known
+    again = Laboratory(folder).correct(rows, block=1, reason="numbered backwards", source="right.csv")
+    assert again == done
+    assert [Laboratory(folder).history.value(row.trial, row.neuron) for row in rows] == [row.value for row in rows]
 
 
 def test_references_and_rejections_are_corrected_without_any_solver(folder: Path) -> None:

@@ -162,7 +162,7 @@ def test_lines_of_another_process_are_never_cut_off(folder: Path, change: str) -
     if change == "gone":
         journal.unlink()
     with pytest.raises(LabError, match="nothing was recorded: repeat the command"):
-        append(folder, known, [Closed(1, "")])
+        append(folder, known, Closed(1, ""))
     assert not journal.exists() if change == "gone" else journal.read_bytes() == before
 
 
