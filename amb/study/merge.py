@@ -11,8 +11,7 @@ from amb.spec import real_path, user_path
 from amb.study.copies import Copy, difference
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_journal
-from amb.study.lock import unlocked
-from amb.study.manifest import union
+from amb.study.manifest import Manifest, union
 from amb.study.published import open_study
 from amb.study.study import Study
 from amb.study.traces import read_run
@@ -59,14 +58,19 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
     sources = [_source(study, folder) for study in dict.fromkeys(user_path(s) for s in studies)]
     if not sources:
         raise StudyError(f"nothing to merge: name at least one study besides {folder}")
-    destination = _existing(folder)
-    with unlocked() if destination is None else destination.enter(alone=True):
-        sides = sources if destination is None else [destination, *sources]
-        finished, unfinished = _union(sides)
-        if destination is None:
-            destination = Study(folder)
-            # First, so that an interrupted merge leaves a study that the same command completes.
-            destination.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
+
+    def united(now: Manifest) -> Manifest:
+        others = [source.manifest for source in sources]
+        return union(others if now == Manifest() else [now, *others])
+
+    begun = _existing(folder)
+    finished, unfinished = _union(sources) if begun is None else ({}, {})  # what is refused leaves no folder
+    destination = begun or Study(folder)
+    with destination.enter(alone=True):
+        if begun or _existing(folder):  # another process may have begun the study while the others were read
+            finished, unfinished = _union([destination, *sources])
+        if begun is None:  # first, so that an interrupted merge leaves a study that the same command completes
+            destination.rewrite_manifest(united)
         before = {path.stem for path in destination.run_files()}
         copied = [path for path in finished.values() if path.parent.parent != destination.folder]
         for path in copied:
@@ -80,7 +84,7 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
         for run_id in finished.keys() - unfinished.keys():
             for path in destination.journals(run_id):
                 path.unlink()
-        destination.rewrite_manifest(lambda _: union([side.manifest for side in sides]))
+        destination.rewrite_manifest(united)
         added = sum(path.stem not in before for path in copied)
         done = Merged(len(sources), added, len(copied) - added, len(finished), len(continued))
         names = [str(source.folder) for source in sources]

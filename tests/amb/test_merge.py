@@ -1,6 +1,7 @@
 """Merging: the longer copy of a run stays if it continues the other; a contradiction refuses the whole merge."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from amb.study.merge import merge
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.runs import Known, RunPlan, Seconds, Trace
 from amb.study.study import Study
+from amb.study.traces import read_run
 
 SPACE = Space.uniform(6, 16)
 
@@ -275,6 +277,45 @@ def test_a_study_in_use_is_not_merged_into(tmp_path: Path) -> None:
     with study.enter(alone=True), pytest.raises(StudyError, match="needs it exclusively"):
         execute([plan(0)], study, pytest.fail)
     assert merge(tmp_path / "a", [tmp_path / "b"]).added == 1
+
+
+def test_a_study_that_a_merge_creates_is_in_use_until_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run, and no second merge, comes between what the merge decided and what it writes."""
+    study_with(tmp_path / "a", plan(0)), study_with(tmp_path / "b", plan(1))
+    copy, tried = shutil.copyfile, []
+
+    def meanwhile(*files: Path) -> object:
+        for work in (lambda: merge(tmp_path / "all", [tmp_path / "b"]), lambda: study_with(tmp_path / "all", plan(2))):
+            with pytest.raises(StudyError, match="is in use"):
+                work()
+            tried.append(work)
+        return copy(*files)
+
+    monkeypatch.setattr(shutil, "copyfile", meanwhile)
+    assert merge(tmp_path / "all", [tmp_path / "a"]).runs == 1
+    assert len(tried) == 2
+
+
+def test_a_study_that_began_while_the_others_were_read_is_merged_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its longer run stays, and its manifest names all that it was asked for."""
+    study_with(tmp_path / "a", plan(0), plan(1))
+
+    def meanwhile(path: Path) -> object:
+        monkeypatch.setattr("amb.study.merge.read_run", read_run)
+        study_with(tmp_path / "all", plan(0, 40), plan(3, 40, solver="random"))
+        return read_run(path)
+
+    monkeypatch.setattr("amb.study.merge.read_run", meanwhile)
+    done = merge(tmp_path / "all", [tmp_path / "a"])
+    assert (done.added, done.lengthened, done.runs) == (1, 0, 3)
+    merged = Study(tmp_path / "all")
+    assert sorted((record.plan.seed, record.queries) for record, _ in merged.records()) == [(0, 40), (1, 20), (3, 40)]
+    assert merged.manifest.settings.solvers == ("random", "random[k=5]")
+    assert merged.manifest.settings.seeds == (0, 1, 3)
 
 
 def test_a_timing_study_needs_the_folder_exclusively(tmp_path: Path) -> None:
