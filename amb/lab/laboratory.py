@@ -37,9 +37,12 @@ from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
-from amb.study.lock import Claim, claim
+from amb.study.lock import Claim, claim, hold, unlocked
 from amb.study.log import now
 from amb.study.untrusted import plain
+
+LOCK = ".lock"
+"""Held by whoever changes an experiment."""
 
 LONGEST_REASON = 1000
 """Characters of a correction's reason."""
@@ -245,7 +248,7 @@ class Laboratory:
 
     def _alone(self) -> Claim:
         """The experiment's lock, and its state under it."""
-        lock = claim(self.folder / ".lock", wait=True)
+        lock = claim(self.folder / LOCK, wait=True)
         assert lock is not None
         try:
             self.refresh()
@@ -339,18 +342,19 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
     start_of(experiment, references=len(references))
     path = folder / FILE
     try:
-        new = not path.exists()
-        if not new and settings_text(folder) != text:
-            raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
         make_folder(folder)
-        for image in references:
-            make_folder(folder / FOLDER)
-            copy, content = folder / FOLDER / image.name, image_bytes(image)
-            if copy.exists() and image_bytes(copy) != content:
-                raise LabError(f"{copy} is another image than {image}; rename one of them")
-            write_whole(copy, content, error=None)
-        if new:
-            write_whole(path, text, error=None)
+        with hold(folder / LOCK, wait=True) or unlocked():
+            new = not path.exists()
+            if not new and settings_text(folder) != text:
+                raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
+            for image in references:
+                make_folder(folder / FOLDER)
+                copy, content = folder / FOLDER / image.name, image_bytes(image)
+                if copy.exists() and image_bytes(copy) != content:
+                    raise LabError(f"{copy} is another image than {image}; rename one of them")
+                write_whole(copy, content, error=None)
+            if new:
+                write_whole(path, text, error=None)
     except OSError as cause:
         raise LabError(f"cannot make {folder}: {cause.filename or folder}: {cause.strerror or cause}") from cause
     return experiment

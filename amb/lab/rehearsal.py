@@ -10,9 +10,10 @@ import numpy as np
 from amb.errors import LabError
 from amb.lab.csv_files import END
 from amb.lab.experiment import Experiment
-from amb.lab.laboratory import Block, Laboratory
+from amb.lab.laboratory import LOCK, Block, Laboratory
 from amb.lab.subject import FILE, SpikeTrain, Subject, new_settings, read_subject
 from amb.study.durable import make_folder, write_whole
+from amb.study.lock import claim, unlocked
 
 RESPONSES = "responses"
 Format = Literal["csv", "parquet", "mat"]
@@ -30,9 +31,10 @@ def subject_of(
     path = lab.folder / FILE
     if problems:
         text = new_settings(lab.experiment.neurons, problems, seed=seed or 0, lost=lost)
-        if not path.exists():
-            write_whole(path, text, error=LabError)
-        elif [n.problem for n in read_subject(path).neuron] != list(problems):
+        with claim(lab.folder / LOCK, wait=True) or unlocked():
+            if not path.exists():
+                write_whole(path, text, error=LabError)
+        if [n.problem for n in read_subject(path).neuron] != list(problems):
             raise LabError(f"{path} has other neurons; edit it, or delete it and repeat the command")
     elif not path.exists():
         raise LabError(

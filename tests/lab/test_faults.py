@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,47 @@ def test_terminals_that_work_at_the_same_time_take_turns(folder: Path) -> None:
     assert not after.history.missing(1)
     assert [after.history.value(row.trial, row.neuron) for row in rows] == [row.value for row in rows]
     assert len(after.history.blocks) <= 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="locks")
+def test_of_two_experiments_that_begin_in_one_folder_the_second_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first, which has found the folder empty, is about to write its settings."""
+    texts = [
+        template(generator="toy", neurons=names, solver="cma", together=False, trials=100, seed=0)
+        for names in (("n1",), ("n2",))
+    ]
+    came, refused = threading.Event(), []
+    write, lock = laboratory.write_whole, laboratory.hold
+
+    def second() -> None:
+        try:
+            create(folder, texts[1])
+        except LabError as error:
+            refused.append(str(error))
+        came.set()
+
+    other = threading.Thread(target=second)
+
+    def write_late(*arguments: object, **options: object) -> None:
+        if threading.current_thread() is not other:
+            other.start()
+            came.wait()
+        write(*arguments, **options)  # type: ignore[arg-type]
+
+    def knock(*arguments: object, **options: object) -> object:
+        if threading.current_thread() is other:
+            came.set()
+        return lock(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(laboratory, "write_whole", write_late)
+    monkeypatch.setattr(laboratory, "hold", knock)
+    create(folder, texts[0])
+    other.join()
+    assert (folder / "experiment.toml").read_text() == texts[0]
+    assert len(refused) == 1
+    assert "holds another experiment already" in refused[0]
 
 
 @pytest.mark.parametrize("solver", ["tt-b", "ttopt", "xdream-ga", "local-search", "portfolio", "sphere-cma[k=8]"])
