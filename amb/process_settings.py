@@ -83,6 +83,8 @@ def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
             torch.is_grad_enabled(),
             torch.get_num_threads(),
             torch.are_deterministic_algorithms_enabled(),
+            torch.get_float32_matmul_precision(),
+            torch._C._get_mkldnn_enabled(),  # the public way takes six times as long
             _default_device(torch),
         )
     except AttributeError:  # it is being imported
@@ -94,13 +96,17 @@ def _default_device(torch: Any) -> Any:
     return torch._GLOBAL_DEVICE_CONTEXT.__dict__.get("device_context")
 
 
-def _restore_torch(dtype: Any, grad: bool, threads: int, deterministic: bool, device: Any) -> None:
+def _restore_torch(
+    dtype: Any, grad: bool, threads: int, deterministic: bool, precision: str, mkldnn: bool, device: Any
+) -> None:
     import torch
 
     torch.set_default_dtype(dtype)
     torch.set_grad_enabled(grad)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.mkldnn.set_flags(mkldnn)
     with suppress(AttributeError):
         if _default_device(torch) is not device:
             torch.set_default_device(None if device is None else device.device)

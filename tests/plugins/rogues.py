@@ -320,6 +320,8 @@ class ChangesSettings(Rogue):
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
         torch.set_default_device("meta")
+        torch.set_float32_matmul_precision("medium")
+        torch.backends.mkldnn.set_flags(False)
         gc.disable()
         sys.setrecursionlimit(200)
         sys.setprofile(lambda *_: None)
