@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from amb.activation import LARGEST
 from amb.contracts.problem import FunctionProblem
-from amb.contracts.returned import as_numbers
+from amb.contracts.real_numbers import as_numbers
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amb.contracts.returned import as_numbers, is_count
+from amb.contracts.real_numbers import as_numbers
+from amb.contracts.returned import is_count
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import BudgetExhausted, SolverError
 from amb.sight import Sight

@@ -5,8 +5,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from amb.contracts.real_numbers import as_numbers, is_masked
 from amb.errors import CandidateError, SpecError
 from amb.spec import as_text, explained, whole_number
 from amb.text import plural
@@ -154,8 +155,11 @@ class Space:
 
         Returns:
             float64[n, d].
+
+        Raises:
+            CandidateError: wrong shape, or no real numbers.
         """
-        numbers = np.asarray(levels, dtype=np.float64)
+        numbers = self.real_rows(levels, "levels")
         latents = np.empty(numbers.shape)
         for dimensions, axis in self._alike:
             latents[:, dimensions] = np.interp(numbers[:, dimensions], np.arange(axis.size), axis)
@@ -171,9 +175,9 @@ class Space:
             latents: float[n, d], finite or infinite but not NaN.
 
         Raises:
-            CandidateError: wrong shape, or a NaN.
+            CandidateError: wrong shape, no real numbers, or a NaN.
         """
-        points = self._rows(latents, "latents", np.float64)
+        points = self.real_rows(latents, "latents")
         if np.isnan(points).any():
             raise CandidateError("latents must not contain NaN: has a continuous solver diverged?")
         index = np.empty(points.shape, dtype=np.int64)
@@ -181,6 +185,20 @@ class Space:
             halfway = (axis[1:] + axis[:-1]) / 2
             index[:, dimensions] = np.searchsorted(halfway, points[:, dimensions], side="left")
         return index
+
+    def real_rows(self, given: ArrayLike, what: str) -> FloatArray:
+        """A copy of real numbers as float64[n, d]; `what` names them in errors.
+
+        Raises:
+            CandidateError: wrong shape, or no real numbers.
+        """
+        rows = self._rows(given, what)
+        if rows.dtype.kind not in "fiuO":
+            raise CandidateError(f"{what} must be real numbers, got {rows.dtype}")
+        try:
+            return as_numbers(rows)
+        except ValueError as cause:
+            raise CandidateError(f"{what} must be real numbers: {cause}") from cause
 
     def check(self, candidates: ArrayLike) -> IntArray:
         """A copy of the candidates as int64[n, d].
@@ -210,10 +228,10 @@ class Space:
             return self.sample(n, rng)
         return self.nearest(rng.standard_normal((n, self.d)))
 
-    def _rows(self, given: ArrayLike, what: str, dtype: DTypeLike = None) -> "NDArray[Any]":
+    def _rows(self, given: ArrayLike, what: str) -> "NDArray[Any]":
         refuse_masked(given, what)
         try:
-            rows = np.asarray(given, dtype=dtype)
+            rows = np.asarray(given)
         except (TypeError, ValueError, RuntimeError, OverflowError) as cause:  # ragged rows; a tensor with gradients
             raise CandidateError(f"{what} must be numbers of shape [n, {self.d}]: {cause}") from cause
         if rows.ndim != 2 or rows.shape[1] != self.d:
@@ -251,7 +269,7 @@ def refuse_masked(given: object, what: str) -> None:
     Raises:
         CandidateError: it is one.
     """
-    if np.ma.isMaskedArray(given):
+    if is_masked(given):
         raise CandidateError(f"{what} must not be masked")
 
 

@@ -260,8 +260,8 @@ class NetworkProblem(Problem):
             raise SpecError(
                 f"{self.id} has no gradients: {blocking.name} is not differentiable; white-box solvers cannot search it"
             )
-        points = np.asarray(latents, np.float64)
-        self.space.nearest(points)  # refuses wrong shapes and NaN
+        points = self.space.real_rows(latents, "latents")
+        self.space.nearest(points)  # refuses NaN
         if not len(points):
             return np.empty(0), np.empty_like(points)
         return gradients(generator, target, self.layer, self.units, points, device=self.pair.device)

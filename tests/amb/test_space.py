@@ -158,6 +158,28 @@ def test_nan_latents_are_refused() -> None:
         Space.uniform(2, 8).nearest([[np.nan, 0.0]])
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.array([[1 + 5j, 0]]),
+        np.array([["1_0", "2"]]),
+        np.array([["1_0", 2]], dtype=object),
+        np.array([[None, 2]]),
+        np.array([[1, 2]], dtype="datetime64[s]"),
+        np.array([[True, False]]),
+        np.ma.masked_array([[1.0, 2.0]], mask=[[True, False]]),
+        [np.ma.masked_array([1.0, 2.0], mask=[True, False])],
+    ],
+    ids=repr,
+)
+def test_latents_are_real_numbers(given: object) -> None:
+    """The imaginary part was thrown away, and texts were read as numbers."""
+    space = Space.uniform(2, 8)
+    for take in (space.nearest, space.between):
+        with pytest.raises(CandidateError, match=r"real numbers|masked"):
+            take(given)  # type: ignore[arg-type]
+
+
 def test_a_space_cannot_be_changed() -> None:
     space = Space.uniform(2, 8)
     with pytest.raises(ValueError, match="read-only"):

@@ -4,7 +4,7 @@ import pytest
 from amb import Space
 from amb.catalogue.problems import problem
 from amb.contracts.problem import FunctionProblem
-from amb.errors import SpecError
+from amb.errors import CandidateError, SpecError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 UNITS = ("snn-cnn/sn1/5", "ann-resnet/layer1.0.relu/3", "ann-resnet/prob/3")
@@ -25,6 +25,12 @@ def test_a_gradient_does_not_depend_on_its_batch(unit: str) -> None:
     assert slopes.shape == (3, 128)
     assert np.array_equal(alone[0], values[1:2])
     assert np.array_equal(alone[1], slopes[1:2])
+
+
+def test_a_gradient_at_numbers_that_are_not_real_is_refused() -> None:
+    made = problem(f"cifar10-sngan/{UNITS[0]}")
+    with pytest.raises(CandidateError, match="latents must be real numbers, got complex128"):
+        made.gradient(latents_of(made, 1) + 1j)
 
 
 @pytest.mark.parametrize("unit", UNITS[:2])

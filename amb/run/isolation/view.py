@@ -59,8 +59,8 @@ class RemoteView(View):
 
     def gradient(self, latents: ArrayLike, slope: Slope) -> FloatArray:
         """The bench's chain rule, with slopes from here."""
-        points = np.asarray(latents, dtype="<f8")
-        if not self.differentiable or points.ndim != 2:
+        points = self.space.real_rows(latents, "latents").astype("<f8", copy=False)
+        if not self.differentiable:
             return super().gradient(points, slope)
         parts = [self._numbers("gradient", part, slope, part.shape) for part in _cut(points)]
         return np.concatenate(parts) if parts else np.empty(points.shape)

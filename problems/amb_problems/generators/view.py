@@ -51,11 +51,11 @@ class GeneratorView(View):
     @usual_torch()
     def gradient(self, latents: ArrayLike, slope: Slope) -> FloatArray:
         """The chain rule through the generator; a latent's gradient does not depend on the others, in any bit."""
-        points = np.asarray(latents, np.float64)
+        points = self.space.real_rows(latents, "latents")
         if not self.differentiable:
             return super().gradient(points, slope)
-        if points.ndim != 2 or points.shape[1] != self.space.d or not np.isfinite(points).all():
-            raise CandidateError(f"latents must be finite, of shape [n, {self.space.d}], got {list(points.shape)}")
+        if not np.isfinite(points).all():
+            raise CandidateError("latents must be finite: has the solver diverged?")
         z = points.astype(np.float32)
         return self._in_chunks(z, self._generator.pixels, slope).astype(np.float64)  # type: ignore[attr-defined]
 
