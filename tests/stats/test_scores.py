@@ -32,6 +32,15 @@ def test_saturated_runs_are_ordered_by_queries(study) -> None:  # type: ignore[n
     assert scored.loc["a", "ordered"] > scored.loc["b", "ordered"] > scored.loc["c", "ordered"]
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e-6, 3e-8])
+def test_breaking_ties_reverses_no_order_in_any_unit(study, unit: float) -> None:  # type: ignore[no-untyped-def]
+    """Half of the runs of `a` fail, so half of what a failure costs reaches its median; it is the best all the same."""
+    finals = unit * np.array([[[np.nan, np.nan, 0.3, 0.3], [0.02] * 4, [0.01] * 4, [0.3, 0.0, 0.0, 0.3], [0.0] * 4]])
+    medians = median_scores(score_runs(*study(finals))).set_index("solver")
+    assert list(medians["ordered"].sort_values(ascending=False).index) == ["d", "a", "b", "c", "e"]
+    assert medians.loc["a", "score"] == medians.loc["d", "score"]
+
+
 def test_a_value_of_one_is_not_a_ceiling_if_others_are_higher(study) -> None:  # type: ignore[no-untyped-def]
     """On a problem with unbounded activations 1.0 is a number like any other."""
     scored = score_runs(*study(np.array([[[1.0], [1.7]]])))
