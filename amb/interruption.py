@@ -1,5 +1,6 @@
 """Ctrl-C and the signals by which a system ends a program: who receives them, and what they raise."""
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -44,12 +45,15 @@ class Receiver:
 
     _raised: ClassVar["list[ref[Interrupted]]"] = []
     _received: ClassVar[int | None] = None  # the last signal
+    _entered: ClassVar["list[Receiver]"] = []
 
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Receiver":
         if threading.current_thread() is threading.main_thread():
+            _Forks.watch()
+            Receiver._entered.append(self)
             for number in SIGNALS:
                 if _is_usual(handler := signal.getsignal(number)):
                     self._before[number] = handler
@@ -57,8 +61,14 @@ class Receiver:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.leave()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def leave(self) -> None:
+        """Have forked processes change no signal on this one's account any more."""
+        if self in Receiver._entered:
+            Receiver._entered.remove(self)
 
     def receive(self, number: int) -> None:
         """What a signal does."""
@@ -75,6 +85,41 @@ class Receiver:
             leave_lost_terminal()
         Receiver._received = number
         self.receive(number)
+
+
+class _Forks:
+    """Processes that a plug-in forks, such as the workers of a pool, receive signals as they do without `amb`.
+
+    Otherwise a worker that is terminated would only note that it is to stop, and who ended it would wait without an
+    end. Signals wait while a process is forked: Python forgets those that a new process receives at once.
+    """
+
+    _watched: ClassVar[bool] = False
+    _mask: ClassVar[set[int] | None] = None
+
+    @classmethod
+    def watch(cls) -> None:
+        """From now on; does nothing where processes cannot be forked."""
+        if not cls._watched and hasattr(os, "register_at_fork"):
+            cls._watched = True
+            os.register_at_fork(before=cls._before, after_in_parent=cls._unblock, after_in_child=cls._begin)
+
+    @classmethod
+    def _before(cls) -> None:
+        if Receiver._entered:
+            cls._mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    @classmethod
+    def _unblock(cls) -> None:
+        if cls._mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, cls._mask)
+            cls._mask = None
+
+    @classmethod
+    def _begin(cls) -> None:
+        while Receiver._entered:
+            Receiver.__exit__(Receiver._entered[-1])
+        cls._unblock()
 
 
 def swallowed(error: BaseException) -> Interrupted | None:

@@ -7,7 +7,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from amb.cli.complaints import complain
-from amb.cli.left_threads import outlast_threads
+from amb.cli.leftovers import outlast_leftovers
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user, swallowed
@@ -44,7 +44,7 @@ def main() -> None:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
     finally:
-        outlast_threads(status)
+        outlast_leftovers(status)
 
 
 def _run_and_blame() -> None:

@@ -25,6 +25,7 @@ class Running(Receiver):
     def __exit__(self, *_: object) -> None:
         with suppress(OSError, ValueError, AttributeError):  # printed, so that a signal cannot lose it any more
             sys.stdout.flush()
+        self.leave()
         _receive_no_more()
 
 

@@ -196,6 +196,64 @@ class ForkingFamily(Family):
 """
 
 
+WORKERS = """
+import multiprocessing, threading, time
+from amb import Solver
+
+class Works(Solver):
+    def _ask(self, limit):
+        self.work()
+        return self.space.sample(min(10, limit), self.rng)
+    def work(self):
+        pass
+
+class EndsWorker(Works):
+    def work(self):
+        process = multiprocessing.Process(target=time.sleep, args=(1e6,))
+        process.start()
+        process.terminate()
+        process.join()
+
+class EndsPool(Works):
+    def work(self):
+        with multiprocessing.Pool(1) as pool:
+            pool.map(abs, [1])
+
+class KeepsPool(Works):
+    def work(self):
+        self.pool = multiprocessing.Pool(1)
+
+class KeepsProcess(Works):
+    def work(self):
+        multiprocessing.Process(target=time.sleep, args=(30,), name="busy").start()
+
+class KeepsQueue(Works):
+    def work(self):
+        self.queue = multiprocessing.Queue()
+        self.queue.put(b"x" * 10**7)
+
+class KeepsThread(Works):
+    def work(self):
+        threading.Thread(target=time.sleep, args=(1e6,)).start()
+"""
+
+
+@pytest.mark.parametrize(
+    "solvers", ["ends-worker,ends-pool,keeps-pool", "keeps-process", "keeps-queue", "keeps-thread"]
+)
+def test_threads_and_processes_of_a_solver_keep_no_command_from_ending(tmp_path: Path, solvers: str) -> None:
+    """Its workers die of a signal as without `amb`. What is left is named, once everything is written."""
+    (tmp_path / "workers.py").write_text(WORKERS)
+    words = ["run", "-s", solvers, "-p", "toy/bowl/near/0", "-b", "20", "--seeds", "1", "--study", "st"]
+    done = command(*words, "--plugin", str(TOY), "--plugin", "workers.py", cwd=tmp_path, seconds=120)
+    assert done.returncode == 0, done.stderr
+    assert {record.status for record, _ in Study(tmp_path / "st").records()} == {"ok"}
+    left = "everything is written; the "
+    assert (left in done.stderr) == solvers.startswith("keeps"), done.stderr
+    assert ("the process 'busy'" in done.stderr) == (solvers == "keeps-process")
+    assert "stopping" not in done.stderr
+
+
 def test_a_plan_for_too_many_seeds_is_refused_at_once() -> None:
     done = command("plan", "--difference", "0.05", "--seeds", "1000000000", seconds=120)
     assert (done.returncode, done.stderr) == (2, "amb: --seeds must be at most 100,000, got 1,000,000,000\n")

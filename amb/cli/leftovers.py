@@ -1,10 +1,10 @@
-"""The end of a command although a plug-in has left threads behind, for which Python would wait without an end."""
+"""The end of a command although a plug-in has left threads or processes, for which Python would wait without an end."""
 
 import os
 import sys
 import threading
 from contextlib import suppress
-from time import monotonic, sleep
+from time import sleep
 
 from amb.cli.complaints import complain
 
@@ -12,8 +12,8 @@ PATIENCE_SECONDS = 2.0
 """How long threads may take to end by themselves once everything is written."""
 
 
-def outlast_threads(status: int) -> None:
-    """Let the process end with this exit status soon after its main thread has, whatever other threads do.
+def outlast_leftovers(status: int) -> None:
+    """Let the process end with this exit status soon after its main thread has, whatever was left does.
 
     Where `amb` is called by a program, this waits for that program's end.
     """
@@ -21,27 +21,33 @@ def outlast_threads(status: int) -> None:
         ending = threading.Event()
         # The last hook runs first. Thread pools wait for their workers in theirs, while the main thread still lives.
         threading._register_atexit(ending.set)  # type: ignore[attr-defined]
-        with suppress(
-            RuntimeError
-        ):  # no thread can be had: where there is no memory, Python waits for those that are left
+        with suppress(RuntimeError):  # no thread can be had, where there is no memory: Python waits
             threading.Thread(target=_end, args=(status, ending), name="amb-end", daemon=True).start()
 
 
-def _left() -> list[threading.Thread]:
+def _left() -> list[str]:
+    """What Python waits for at the end: threads, those that feed a queue nobody reads, and processes."""
     main = threading.main_thread()
-    return [thread for thread in threading.enumerate() if not thread.daemon and thread is not main]
+    threads = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not main and (not thread.daemon or thread.name == "QueueFeederThread")
+    ]
+    # Without its import, nobody has started one.
+    pools = sys.modules.get("multiprocessing")
+    processes = [] if pools is None else pools.active_children()
+    return [_where(thread) for thread in threads] + [f"the process {one.name!r} ({one.pid})" for one in processes]
 
 
 def _end(status: int, ending: threading.Event) -> None:
+    """End the process if it has not ended by itself; with it ends this thread."""
     ending.wait()
-    end = monotonic() + PATIENCE_SECONDS
-    while left := _left():
-        if monotonic() >= end:
-            with suppress(OSError, ValueError):
-                complain(f"the end: everything is written; {_where(left[0])} still ran, left by a plug-in")
-                sys.stdout.flush()
-            os._exit(status)
-        sleep(0.01)
+    sleep(PATIENCE_SECONDS)
+    with suppress(OSError, ValueError):
+        what = next(iter(_left()), "something")
+        complain(f"the end: everything is written; {what} still ran, left by a plug-in")
+        sys.stdout.flush()
+    os._exit(status)
 
 
 def _where(thread: threading.Thread) -> str:
