@@ -132,17 +132,30 @@ def examine(study: Study) -> list[Finding]:
 
 
 def examine_published(study: PublishedStudy) -> list[Finding]:
-    """Read all runs of a published study; the first that is damaged is the finding.
+    """Read the manifest and all runs of a published study; what is damaged first is the finding.
 
     Raises:
         UnreadableError: it cannot be read.
     """
+    manifest, runs = study.folder / "manifest.json", study.folder / PUBLISHED_RUNS
+    try:
+        _ = study.manifest
+    except StudyError as cause:
+        return [Finding(manifest, str(cause))]
     try:
         for _ in study.records():
             pass
     except StudyError as cause:
-        return [Finding(study.folder / PUBLISHED_RUNS, str(cause))]
-    return []
+        return [Finding(runs, str(cause))]
+    if study.is_of_one_piece():
+        return []
+    return [
+        Finding(
+            manifest,
+            f"it is not the manifest that {runs.name} was written with: one of the two was replaced or edited, or "
+            "`amb publish` was interrupted between them; reports may leave out runs: publish again, or get both files",
+        )
+    ]
 
 
 def repair(study: Study, findings: list[Finding]) -> int:

@@ -5,9 +5,12 @@ record with its recommended candidate, and, for the best run of each problem and
 improved; the others follow from the seed.
 """
 
+import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +24,21 @@ from amb.spec import user_path
 from amb.study.compact import compact
 from amb.study.copies import Copy, difference
 from amb.study.durable import make_folder, write_whole
+from amb.study.lock import Claim, enter
+from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
 from amb.study.recording import Recording
 from amb.study.runs import RunPlan, RunRecord, Trace, improvements
 from amb.study.study import PUBLISHED_RUNS, Study
-from amb.study.tables import read_table, write_table
+from amb.study.tables import read_table, table_bytes
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
-from amb.study.untrusted import MEBIBYTE, plain, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, json_object, plain, read_bytes, refuse_unreadable
 
 # Bytes that a published study may take in memory; the reference study takes 22 MB.
 LARGEST_DECODED = 512 * MEBIBYTE
 LONGEST_KEY = 64
+# Where the file of runs says with which manifest it was written.
+MANIFEST = "amb.manifest"
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -58,13 +65,58 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
     the study named first.
 
     Raises:
-        StudyError: there is no finished run, two copies of one run contradict each other, or the folder cannot be
-            written or holds a study that is not published.
+        StudyError: there is no finished run, two copies of one run contradict each other, or the folder is in use,
+            cannot be written, or holds a study that is not published.
     """
     sources = [studies] if isinstance(studies, Study | PublishedStudy) else list(studies)
     folder = user_path(folder)
+    files = [folder / PUBLISHED_RUNS, folder / "manifest.json"]
+    with ExitStack() as claims:
+        if begun := folder.is_dir():  # from here on, since it may be among the studies, to grow
+            claims.enter_context(_alone(folder))
+        table = _table(sources)
+        manifest = manifest_text(sources[0].manifest if len(sources) == 1 else union([s.manifest for s in sources]))
+        table = table.replace_schema_metadata({MANIFEST: _digest(manifest)})
+        runs = table_bytes(table, level=19, dictionaries=DICTIONARIES)  # slow, so it comes before the first file
+        if not begun:
+            try:
+                make_folder(folder)
+            except OSError as cause:
+                raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
+            claims.enter_context(_alone(folder))
+        write_whole(files[0], runs)
+        write_whole(files[1], manifest)
+    return files
+
+
+def _alone(folder: Path) -> Claim:
+    """Claim a folder to publish into.
+
+    Raises:
+        StudyError: another process uses it, or it is a study.
+    """
+    presence = enter(folder, alone=True)
+    if presence is None:
+        raise StudyError(
+            f"{folder} is in use: another process works on it; wait until it has finished, or use another folder"
+        )
     if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
+        presence.release()
         raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
+    return presence
+
+
+def _digest(manifest: bytes) -> str:
+    """Of a manifest's entries, however they are laid out: git may have changed the ends of lines."""
+    return sha256(json.dumps(json_object(manifest), sort_keys=True).encode()).hexdigest()
+
+
+def _table(sources: "Sequence[AnyStudy]") -> pa.Table:
+    """The finished runs of studies, each once.
+
+    Raises:
+        StudyError: there is none, two copies of one contradict each other, or they are too large.
+    """
     found: dict[str, tuple[RunRecord, dict[str, object]]] = {}
     holder: dict[str, AnyStudy] = {}
     for source in sources:
@@ -83,21 +135,13 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
     winners = {run_id for _, run_id in best.values()}
     for run_id in found.keys() - winners:
         found[run_id][1].update(rows=[], candidates=[])
-    manifest = union([source.manifest for source in sources]) if len(sources) > 1 else sources[0].manifest
-    try:
-        make_folder(folder)
-    except OSError as cause:
-        raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
     rows = [row for _, row in sorted(found.values(), key=lambda pair: _place(pair[0]))]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     if 2 * table.nbytes > LARGEST_DECODED:  # candidates and batches may count twice
         raise StudyError(
             f"the runs take {table.nbytes / MEBIBYTE:,.0f} MiB, too much for a published study; publish a part"
         )
-    files = [folder / PUBLISHED_RUNS, folder / "manifest.json"]
-    write_table(files[0], table, level=19, dictionaries=DICTIONARIES)
-    write_whole(files[1], manifest_text(manifest))
-    return files
+    return table
 
 
 def _is_better(source: "AnyStudy", record: RunRecord, trace: Trace, holder: "AnyStudy", held: RunRecord) -> bool:
@@ -146,6 +190,12 @@ class PublishedStudy(Reloaded):
     def manifest(self) -> Manifest:
         """The manifest of the study that was published."""
         return read_manifest(self.folder / "manifest.json")
+
+    def is_of_one_piece(self) -> bool:
+        """Whether the manifest is the one that was written with the runs; one of version 0.1 does not tell."""
+        stated = (self._table.schema.metadata or {}).get(MANIFEST.encode())
+        content = read_bytes(self.folder / "manifest.json", LARGEST_MANIFEST)
+        return stated is None or stated == _digest(content).encode()
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The run of a plan with exactly that budget, or None: most candidates of a longer run were not kept."""

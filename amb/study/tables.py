@@ -23,30 +23,32 @@ TEXT, FIXED_TEXT = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
 
 
 def write_table(path: Path, table: pa.Table, level: int | None = None, dictionaries: list[str] | None = None) -> None:
-    """Replace a Parquet file; see `write_whole`.
-
-    Args:
-        path: the file.
-        table: its content.
-        level: of compression; by default the fast one.
-        dictionaries: the columns, by their paths in the file, in which equal values are stored once; by default all.
+    """Replace a Parquet file; see `write_whole` and `table_bytes`.
 
     Raises:
         StudyError: the file cannot be written.
     """
+    write_whole(path, table_bytes(table, level, dictionaries))
 
-    def write(place: Path) -> None:
-        with place.open("wb") as file:  # Arrow opens only paths that are UTF-8
-            pq.write_table(
-                table,
-                file,
-                compression="zstd",
-                compression_level=level,
-                use_dictionary=True if dictionaries is None else dictionaries,
-                write_page_checksum=True,
-            )
 
-    write_whole(path, write)
+def table_bytes(table: pa.Table, level: int | None = None, dictionaries: list[str] | None = None) -> bytes:
+    """A Parquet file.
+
+    Args:
+        table: its content.
+        level: of compression; by default the fast one.
+        dictionaries: the columns, by their paths in the file, in which equal values are stored once; by default all.
+    """
+    file = io.BytesIO()
+    pq.write_table(
+        table,
+        file,
+        compression="zstd",
+        compression_level=level,
+        use_dictionary=True if dictionaries is None else dictionaries,
+        write_page_checksum=True,
+    )
+    return file.getvalue()
 
 
 def read_table(

@@ -14,6 +14,8 @@ from amb.catalogue.plugins import find, load_file
 from amb.cli.app import app
 from amb.comparison.compare import reopen
 from amb.errors import StudyError
+from amb.study.durable import write_whole
+from amb.study.health import examine_published
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.study import Study
 
@@ -126,6 +128,54 @@ def test_a_study_is_never_published_into(made: Path) -> None:
         with pytest.raises(StudyError, match=r"manifest\.json of its own.*another folder"):
             publish(Study(made / "study"), folder)
         assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_one_process_publishes_into_a_folder_at_a_time(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of one and the manifest of the other would be a study that neither published."""
+    study, refused = Study(made / "study"), []
+
+    def meanwhile(file: Path, content: bytes) -> None:
+        with pytest.raises(StudyError, match="is in use: another process works on it"):
+            publish(study, file.parent)
+        refused.append(file.name)
+        write_whole(file, content)
+
+    monkeypatch.setattr("amb.study.published.write_whole", meanwhile)
+    for folder in ("published", "new"):
+        publish(study, made / folder)
+    assert refused == ["runs.parquet", "manifest.json"] * 2
+
+
+def test_a_published_study_that_grows_is_claimed_while_it_is_read(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another process adds to it in the meantime would be lost."""
+    study, records, refused = Study(made / "study"), Study.records, []
+
+    def meanwhile(self: Study) -> object:
+        monkeypatch.setattr(Study, "records", records)
+        with pytest.raises(StudyError, match="is in use: another process works on it") as error:
+            publish(study, made / "published")
+        refused.append(error)
+        return records(self)
+
+    monkeypatch.setattr(Study, "records", meanwhile)
+    publish([PublishedStudy(made / "published"), study], made / "published")
+    assert refused
+
+
+@pytest.mark.parametrize("other", ["manifest.json", "runs.parquet"])
+def test_two_files_that_are_not_of_one_publication_are_found(made: Path, other: str) -> None:
+    """As a process that dies between them leaves them; how the manifest is laid out says nothing."""
+    amb.compare("random", PROBLEMS, budget=10, seeds=4, study=made / "more")
+    publish([Study(made / "study"), Study(made / "more")], made / "grown")
+    manifest = made / "grown" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_bytes())))
+    assert examine_published(PublishedStudy(made / "grown")) == []
+    shutil.copy(made / "published" / other, made / "grown" / other)
+    (found,) = examine_published(PublishedStudy(made / "grown"))
+    assert "it is not the manifest that runs.parquet was written with" in found.what
+    manifest.write_text("{")
+    (found,) = examine_published(PublishedStudy(made / "grown"))
+    assert "manifest.json is damaged" in found.what
 
 
 def test_nothing_is_run_into_a_published_study(made: Path) -> None:
