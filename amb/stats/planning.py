@@ -175,6 +175,6 @@ def _rejected(values: NDArray[np.float64], alpha: float) -> float:
     """Share of rows, without zeros and ties, whose two-sided signed-rank test gives p <= alpha."""
     n = values.shape[1]
     critical = least_rank_sum(n, alpha)
-    ranks = np.abs(values).argsort(axis=1).argsort(axis=1) + 1
-    positive = np.where(values > 0, ranks, 0).sum(axis=1)
+    ascending = np.take_along_axis(values, np.abs(values).argsort(axis=1), axis=1)
+    positive = (ascending > 0) @ np.arange(1, n + 1)
     return float(np.mean(np.maximum(positive, n * (n + 1) // 2 - positive) >= critical))

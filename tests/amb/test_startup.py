@@ -63,6 +63,17 @@ def test_the_first_line_comes_before_the_heavy_libraries(command: str, tmp_path:
     assert lines.count("Loading solvers and networks ...") == 1
 
 
+def test_reading_a_spiking_network_imports_no_compiler_of_torch() -> None:
+    """It would take most of the time of a command that evaluates a few images."""
+    code = (
+        "import sys; from amb.catalogue.problems import problem\n"
+        "for network in ('snn-cnn', 'snn-resnet18', 'small-max-a'): problem(f'toy/{network}/sn1/0')\n"
+        "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout == "[]\n"
+
+
 def test_compiling_is_announced_once_and_only_where_nothing_is_stored(tmp_path: Path) -> None:
     (tmp_path / "loops.py").write_text(
         "from amb.compiling import announce_to, compiled\n"

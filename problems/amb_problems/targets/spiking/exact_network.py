@@ -7,11 +7,13 @@ from here and must give the same counts.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from amb.contracts.images import check_images
 from amb.errors import CheckpointError, SpecError, unknown
@@ -88,7 +90,7 @@ class ExactNetwork:
         with checkpoint.fitting(card):
             scales = {layer: Scale.of(tensors, layer, units=shape[0]) for layer, shape in card.outputs.items()}
             with torch.device("meta"):  # sizes only: a card may ask for any
-                built = build_network(network, arguments, lambda: LIFNeuron(lif))
+                built = build_network(network, arguments, nn.Identity)
                 found = describe(built)
             if list(found.items()) != list(card.layers.items()):
                 raise ValueError(f"its layers are {dict(card.layers)}, those of its network {found}")
@@ -206,7 +208,7 @@ def build_network(network: str, arguments: Mapping[str, object], neuron: NeuronF
 
 
 def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
-    """Channels, height and width of every spiking layer, measured on a grey image."""
+    """Channels, height and width of every spiking layer, measured on a grey image; on the device "meta" at no cost."""
 
     def shape(firing: Firing) -> tuple[int, int, int]:
         channels, *plane = firing.spikes.shape[1:]
@@ -214,5 +216,45 @@ def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
         return channels, height, width
 
     grey = torch.zeros(1, network.channels, network.side, network.side, dtype=torch.float32)
-    with torch.inference_mode():
+    with torch.inference_mode(), _Sizes():
         return {firing.layer: shape(firing) for firing in network.eval().walk(grey)}
+
+
+class _Sizes(TorchFunctionMode):
+    """Convolutions, pools and sums of which the sizes alone are right.
+
+    On the device "meta", torch answers them in Python that imports its compiler and sympy, for more than a second of
+    every process.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is nn.functional.conv2d:
+            maps, weight, _, stride, padding = args[:5]
+            _compare(maps, weight)
+            return _windows(maps, len(weight), weight.shape[2:], stride, padding)
+        if func is nn.functional.max_pool2d:
+            (maps, kernel), stride, padding = args, kwargs["stride"], kwargs["padding"]
+            return _windows(maps, maps.shape[1], *((n, n) for n in (kernel, stride, padding)))
+        if func is nn.functional.linear:
+            rows, weight = args[:2]
+            _compare(rows, weight)
+            return rows.new_empty(len(rows), len(weight))
+        if func is Tensor.add:
+            one, other = args
+            return one.new_empty(np.broadcast_shapes(one.shape, other.shape))
+        return func(*args, **(kwargs or {}))
+
+
+def _compare(inputs: Tensor, weight: Tensor) -> None:
+    if inputs.shape[1] != weight.shape[1]:
+        raise ValueError(f"weights {list(weight.shape)} do not fit {inputs.shape[1]} inputs")
+
+
+def _windows(
+    maps: Tensor, channels: int, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int]
+) -> Tensor:
+    """A tensor of the size that a convolution or a pool makes of maps `[n, channels, height, width]`."""
+    sides = [(s + 2 * p - k) // t + 1 for s, p, k, t in zip(maps.shape[2:], padding, kernel, stride, strict=True)]
+    if min(sides) < 1:
+        raise ValueError(f"windows of {list(kernel)} do not fit maps of {list(maps.shape[2:])}")
+    return maps.new_empty(len(maps), channels, *sides)
