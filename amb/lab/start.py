@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from msgspec import Struct, structs
 
 from amb.errors import LabError
-from amb.lab.experiment import FILE, Experiment, Search
+from amb.lab.experiment import FILE, STIMULI, Experiment, Search
 from amb.lab.journal import Start
 from amb.lab.searches import planned_candidates, resolve_generator, resolve_solver
+from amb.lab.stimuli import fold
 from amb.study.log import now
 
 TABLE = ("trial", "block", "kind", "stimulus", "corrected", "misled")
@@ -31,12 +32,22 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
 
 
 def refuse_taken_names(experiment: Experiment) -> None:
-    """Refuse neurons that have the name of a column of the report's table of trials."""
+    """Refuse neurons called like a column of the report's table of trials, and searches like others of their files.
+
+    An experiment that has begun keeps its names: refusing them would end it.
+    """
     taken = [name for name in experiment.neurons if name.lower() in TABLE]
     if taken:
         raise LabError(
             f"a neuron cannot be called {taken[0]!r}; these are columns of the report's trials.csv: {', '.join(TABLE)}"
         )
+    files = {fold(name): name for name in STIMULI}
+    for search in experiment.searches:
+        if (other := files.setdefault(fold(search.name), search.name)) != search.name:
+            raise LabError(
+                f"search {search.name} would have the same pictures as {other} on Windows and macOS, where file names "
+                "that differ in case only are one: choose another name for its neuron, or for the search (search.name)"
+            )
 
 
 def refuse_changes(start: Experiment, today: Experiment) -> None:

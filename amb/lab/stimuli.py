@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unicodedata import normalize
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -34,16 +35,23 @@ def reference_files(folder: Path) -> dict[str, Path]:
     """The user's reference images, by the names of their stimuli.
 
     Raises:
-        LabError: two files differ in their suffix only, or the folder cannot be read.
+        LabError: the names of two files differ in their suffix or case only, or the folder cannot be read.
         SpecError: a name is not UTF-8, or too long.
     """
     files: dict[str, Path] = {}
+    folded: dict[str, Path] = {}
     for path in _images(folder / FOLDER):
         name = reference_name(path.stem)
-        if name in files:
-            raise LabError(f"{files[name]} and {path} would have one name, {name}: rename one of them")
+        other = folded.setdefault(fold(name), path)
+        if other != path:
+            raise LabError(f"pictures of {other} and {path} would have one name, {name}: rename one of them")
         files[name] = path
     return files
+
+
+def fold(name: str) -> str:
+    """What is the same for two names that Windows, macOS or a share of theirs takes for one file's."""
+    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def _images(path: Path) -> list[Path]:

@@ -89,6 +89,8 @@ def test_the_status_compares_with_the_references(folder: Path) -> None:
         (["new", "{none}", "-g", "toi"], "unknown generator 'toi'; did you mean toy"),
         (["new", "{none}", "-g", "toy", "-n", "trial"], "a neuron cannot be called 'trial'"),
         (["new", "{none}", "-g", "toy", "-n", "a,a"], "neuron 'a' is listed twice"),
+        (["new", "{none}", "-g", "toy", "-n", "n1,N1"], "search N1 would have the same pictures as n1 on Windows"),
+        (["new", "{none}", "-g", "toy", "-n", "Ref"], "search Ref would have the same pictures as ref on Windows"),
         (["new", "{none}", "-g", "toy", "-r", "/nowhere.png"], "/nowhere.png does not exist"),
         (["new", "{none}", "-g", "toy", "-s", "gradient"], "choose one that sees values"),
         (["new", "{folder}", "-g", "toy", "-n", "x"], "holds another experiment already"),

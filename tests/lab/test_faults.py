@@ -347,6 +347,17 @@ def test_names_that_are_not_utf8_are_refused_or_recorded(folder: Path) -> None:
     assert event.source == "\\udcff.csv"
 
 
+@pytest.mark.parametrize("other", ["\u00e9t\u00e9.bmp", "\u00c9T\u00c9.png", "e\u0301te\u0301.png"])
+def test_reference_images_whose_pictures_some_disk_takes_for_one_are_refused(folder: Path, other: str) -> None:
+    """They differ in the suffix, the case or the form of Unicode only; the second picture would replace the first."""
+    lab = new_experiment(folder, references=1)
+    image = folder / "references" / "image0.png"
+    shutil.copy(image, image.with_name("\u00e9t\u00e9.png"))
+    shutil.copy(image, image.with_name(other))
+    with pytest.raises(LabError, match=r"would have one name, ref-.*: rename one of them"):
+        lab.next_block()
+
+
 @pytest.mark.parametrize("name", ["experiment.toml", "subject.toml"])
 def test_settings_that_are_no_text_are_refused(folder: Path, name: str) -> None:
     """A pipe was waited for, and another encoding ended `new` with a traceback."""
