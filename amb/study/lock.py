@@ -1,15 +1,21 @@
 """Claims: several processes may work on one study, but each run belongs to one of them at a time."""
 
 import os
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from amb.errors import StudyError
+from amb.study.untrusted import plain
 
 try:
     import fcntl
 except ImportError:  # Windows, where nothing keeps two processes on one study apart
     fcntl = None  # type: ignore[assignment]
+
+PATIENCE = 2.0
+"""Seconds that a process waits for another one without a word."""
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe of a lock's name would never open
@@ -78,7 +84,7 @@ def hold(path: Path, *, wait: bool = False) -> Claim | None:
         if fcntl is None:
             return Claim(path, descriptor, certain=False)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            _lock(descriptor, path, patience=PATIENCE if wait else None)
         except BlockingIOError:
             os.close(descriptor)
             return None
@@ -89,6 +95,32 @@ def hold(path: Path, *, wait: bool = False) -> Claim | None:
             if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
                 return Claim(path, descriptor)
         os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, *, patience: float | None) -> None:
+    """Lock a file; say on stderr who is waited for if that takes more than `patience` seconds, which may be for ever.
+
+    Raises:
+        BlockingIOError: another process has the lock, and `patience` is None: nobody waits for it.
+        OSError: the file system has no locks.
+    """
+    deadline = time.monotonic() + (patience or 0.0)
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if patience is None:
+                raise
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.01)
+    with suppress(OSError, ValueError, AttributeError):  # stderr may be gone
+        print(
+            plain(f"amb: waiting for another process, which holds {path}; if it was stopped (Ctrl-Z), let it go on"),
+            file=sys.stderr,
+            flush=True,
+        )
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def clear(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """What is written to stay is flushed, renamed into place and its folder flushed; a failed write changes nothing."""
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from amb.references.resume import Cache
 from amb.run.execute import execute
 from amb.study import durable
 from amb.study.durable import write_json, write_whole
+from amb.study.lock import claim
 from amb.study.manifest import Settings
 from amb.study.merge import merge
 from amb.study.published import publish
@@ -259,3 +261,28 @@ def test_without_locks_each_process_has_a_temporary_file_of_its_own(
     write_whole(tmp_path / "file", lambda path: names.append(path.name) or path.write_text("new"))  # type: ignore[func-returns-value]
     assert str(os.getpid()) in names[0]
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("soon", [True, False])
+def test_who_waits_for_a_stopped_process_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], soon: bool
+) -> None:
+    """Every file and experiment is claimed for moments only, so nothing is said of others at work."""
+    first, lock, said = claim(tmp_path / ".lock"), fcntl.flock, []
+    assert first is not None
+
+    def flock(descriptor: int, how: int) -> None:
+        waits = not how & fcntl.LOCK_NB
+        if waits or soon:
+            said.append(capsys.readouterr().err)
+            first.release()
+        lock(descriptor, how)
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    monkeypatch.setattr("amb.study.lock.PATIENCE", 60.0 if soon else 0.0)
+    second = claim(tmp_path / ".lock", wait=True)
+    assert second is not None
+    second.release()
+    line = f"amb: waiting for another process, which holds {tmp_path / '.lock'}; if it was stopped"
+    assert all(text == "" if soon else text.startswith(line) for text in said)
+    assert said
