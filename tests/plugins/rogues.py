@@ -351,10 +351,9 @@ class LeavesChildren(Rogue):
     """Starts a process in its own session and one in a session of its own, writes down their ids, then waits."""
 
     def misbehave(self) -> np.ndarray:
-        sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+        sleep = ["sleep", "600"]
         started = [subprocess.Popen(sleep, start_new_session=own) for own in (False, True)]
-        daemon = f"import subprocess; print(subprocess.Popen({sleep!r}, start_new_session=True, stdout=2).pid)"
-        orphan = subprocess.check_output([sys.executable, "-c", daemon], text=True)
+        orphan = subprocess.check_output(["sh", "-c", "setsid sleep 600 >&2 & echo $!"], text=True)
         pids = [*(child.pid for child in started), int(orphan), os.getpid()]
         file = Path(os.environ["AMB_TEST_CHILDREN"])
         file.with_suffix(".new").write_text(" ".join(map(str, pids)))
