@@ -25,7 +25,17 @@ LARGE = (
     *("numpy", "scipy.stats", "scipy.optimize", "pandas", "pyarrow.parquet", "pyarrow.compute"),
     *("torch", "safetensors", "numba", "numba.extending"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "PIL.Image"),
-    *("msgspec", "jinja2", "platformdirs", "typer", "rich.console", "rich.progress", "rich.table"),
+    *(
+        "msgspec",
+        "pydantic.main",
+        "pydantic.types",
+        "jinja2",
+        "platformdirs",
+        "typer",
+        "rich.console",
+        "rich.progress",
+        "rich.table",
+    ),
 )
 
 
