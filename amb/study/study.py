@@ -92,6 +92,9 @@ class Study(Reloaded):
 
         Returns:
             Why earlier runs of the study are not used for these plans, one sentence for each reason.
+
+        Raises:
+            StudyError: the study is in use, so that these plans could not be run now, or cannot be written.
         """
         reasons: list[str] = []
 
@@ -105,7 +108,8 @@ class Study(Reloaded):
                 solvers=dict(sorted({**old.solvers, **{p.solver: p.version for p in plans}}.items())),
             )
 
-        self.rewrite_manifest(added)
+        with self.enter(alone=settings.timing):
+            self.rewrite_manifest(added)
         return reasons
 
     def rewrite_manifest(self, change: Callable[[Manifest], Manifest]) -> None:

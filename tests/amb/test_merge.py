@@ -318,6 +318,16 @@ def test_a_study_that_began_while_the_others_were_read_is_merged_into(
     assert merged.manifest.settings.seeds == (0, 1, 3)
 
 
+@pytest.mark.parametrize("timing", [False, True])
+def test_a_command_that_is_refused_leaves_the_manifest_as_it_was(tmp_path: Path, timing: bool) -> None:
+    """Reports are of what a study was last asked for, which is not what was refused."""
+    study = study_with(tmp_path / "a", plan(0))
+    before = content(tmp_path / "a")
+    with study.enter(alone=not timing), pytest.raises(StudyError, match="is in use"):
+        study.describe([plan(1)], Settings(timing=timing))
+    assert content(tmp_path / "a") == before
+
+
 def test_a_timing_study_needs_the_folder_exclusively(tmp_path: Path) -> None:
     study = study_with(tmp_path / "a", plan(0))
     with study.enter(), pytest.raises(StudyError, match="other processes are working on it"):
