@@ -104,7 +104,7 @@ def write_block(folder: Path, planned: BlockPlanned, checksum: str, pictures: Ma
     """Write a block's folder: a neighbour is written, flushed and renamed, so that a rig never sees a part of it.
 
     Raises:
-        LabError: it cannot be written.
+        LabError: it cannot be written, or the disk takes two of its names for one file's.
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     try:
@@ -112,6 +112,11 @@ def write_block(folder: Path, planned: BlockPlanned, checksum: str, pictures: Ma
         make_folder(temporary)
         contents = {f"{name}.png": png(picture) for name, picture in pictures.items()}
         for file, content in contents.items():
+            if (temporary / file).exists():  # an experiment that began on a disk that tells n1 from N1
+                raise LabError(
+                    f"on this disk, the picture {file} would replace another one, whose name differs in case only; "
+                    "go on where the experiment began, or begin a new one with other names"
+                )
             write_whole(temporary / file, content, error=None)
         digests = (f"{sha256(content).hexdigest()}  {file}" for file, content in contents.items())
         write_whole(temporary / CHECKSUM, "\n".join([checksum, *digests]) + "\n", error=None)

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import command
 from PIL import Image
 
 from amb.errors import LabError, SpecError
 from amb.lab import laboratory
-from amb.lab.blocks import presentations
+from amb.lab.blocks import presentations, write_block
 from amb.lab.experiment import template
 from amb.lab.journal import FILE, Closed, Responses, append, read_journal
 from amb.lab.laboratory import Laboratory, create
@@ -327,6 +328,19 @@ def test_a_damaged_file_of_the_open_block_is_written_again_and_named(
     assert again.restored == (damaged.name,)
     assert {path.name: path.read_bytes() for path in block.folder.iterdir()} == before
     assert Laboratory(folder).next_block() == block
+
+
+def test_a_disk_that_takes_two_pictures_for_one_is_refused(folder: Path) -> None:
+    """As macOS and Windows do with n1 and N1; any disk does with these."""
+    lab = new_experiment(folder)
+    lab.next_block()
+    picture = read_image(next((folder / "blocks").rglob("*.png")))
+    block = folder / "blocks" / "block-002"
+    with pytest.raises(LabError, match="would replace another one"):
+        write_block(
+            block, lab.history.blocks[0], "0", {"n1-0001": np.asarray(picture), "./n1-0001": np.asarray(picture)}
+        )
+    assert not block.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
