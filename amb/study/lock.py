@@ -5,6 +5,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from amb.errors import StudyError
 from amb.study.untrusted import plain
@@ -24,14 +25,24 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe of a lock's name would never o
 class Claim:
     """A lock on a file, which the system releases when the process dies, however it dies.
 
+    Processes that it forks let go of it: a helper of a solver may outlive a bench that is killed.
+
     Attributes:
         certain: whether it keeps other processes out; some systems and file systems have no locks.
     """
+
+    _held: ClassVar[set["Claim"]] = set()
+    _watches_forks: ClassVar[bool] = False
 
     def __init__(self, path: Path | None, descriptor: int | None, *, certain: bool = True) -> None:
         self._path = path
         self._descriptor = descriptor
         self.certain = certain
+        if descriptor is not None:
+            Claim._held.add(self)
+            if not Claim._watches_forks and hasattr(os, "register_at_fork"):
+                Claim._watches_forks = True
+                os.register_at_fork(after_in_child=Claim._let_go)
 
     def release(self) -> None:
         """Give the claim up and remove its own file, if it has one; idempotent."""
@@ -39,9 +50,20 @@ class Claim:
             with suppress(OSError):
                 if self._path is not None:
                     self._path.unlink(missing_ok=True)
+            self._close()
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
             with suppress(OSError):  # a plug-in may have closed it
                 os.close(self._descriptor)
-            self._descriptor = None
+        self._descriptor = None
+        Claim._held.discard(self)
+
+    @staticmethod
+    def _let_go() -> None:
+        """In a forked process: the lock stays with the process that it was forked from."""
+        for claim in list(Claim._held):
+            claim._close()
 
     def leave(self) -> None:
         """Give the claim up, but leave its file, which has another name by now."""

@@ -13,7 +13,7 @@ from amb import FunctionProblem, Space
 from amb.run.execute import execute
 from amb.study.durable import held
 from amb.study.health import Finding, examine, repair
-from amb.study.lock import clear
+from amb.study.lock import claim, clear, enter, is_claimed
 from amb.study.manifest import Settings
 from amb.study.merge import merge
 from amb.study.runs import RunPlan
@@ -132,3 +132,33 @@ def test_a_pipe_in_place_of_a_lock_keeps_no_doctor_waiting(tmp_path: Path, place
     os.mkfifo(study.folder / place)
     script = "import sys; from amb.study import health, study; health.examine(study.Study(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", script, str(study.folder)], timeout=60, check=True)
+
+
+ORPHAN = """
+import os, signal, time
+from pathlib import Path
+from amb.study.lock import enter, hold
+
+held = hold(Path("run.lock")), enter(Path("."), alone=True)
+helper = os.fork()
+if helper == 0:
+    time.sleep(1000)
+print(helper, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked there")
+def test_what_a_killed_bench_has_forked_holds_none_of_its_claims(tmp_path: Path) -> None:
+    """A solver's helper lives on; the same command waited for it without an end."""
+    done = subprocess.Popen([sys.executable, "-c", ORPHAN], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert done.stdout is not None
+    helper = int(done.stdout.readline())
+    try:
+        assert done.wait() == -signal.SIGKILL
+        os.kill(helper, 0)
+        assert not is_claimed(tmp_path / "run.lock")
+        again = claim(tmp_path / "run.lock"), enter(tmp_path, alone=True)
+        assert all(again)
+    finally:
+        os.kill(helper, signal.SIGKILL)
