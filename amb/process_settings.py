@@ -11,6 +11,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from amb.torch_precision import Precision, read_precision, write_precision
+
 try:
     from _signal import getsignal  # type: ignore[import-not-found]  # an eighteenth of the time of the one in `signal`
 except ImportError:
@@ -83,8 +85,7 @@ def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
             torch.is_grad_enabled(),
             torch.get_num_threads(),
             torch.are_deterministic_algorithms_enabled(),
-            torch.get_float32_matmul_precision(),
-            torch._C._get_mkldnn_enabled(),  # the public way takes six times as long
+            read_precision(torch),
             _default_device(torch),
         )
     except AttributeError:  # it is being imported
@@ -97,7 +98,7 @@ def _default_device(torch: Any) -> Any:
 
 
 def _restore_torch(
-    dtype: Any, grad: bool, threads: int, deterministic: bool, precision: str, mkldnn: bool, device: Any
+    dtype: Any, grad: bool, threads: int, deterministic: bool, precision: Precision, device: Any
 ) -> None:
     import torch
 
@@ -105,8 +106,7 @@ def _restore_torch(
     torch.set_grad_enabled(grad)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
-    torch.set_float32_matmul_precision(precision)
-    torch.backends.mkldnn.set_flags(mkldnn)
+    write_precision(torch, precision)
     with suppress(AttributeError):
         if _default_device(torch) is not device:
             torch.set_default_device(None if device is None else device.device)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.reports.images import as_rgb
+from amb.reports.style import own_style
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.text import activation
@@ -21,6 +22,7 @@ _CHANCE, _NATURAL, _RETURNED, _BEST = "chance", "best natural image", "through t
 _MARKS = {_CHANCE: "#666666", _NATURAL: "#009E73", _RETURNED: "#CC79A7", _BEST: "#D55E00"}
 
 
+@own_style()
 def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 512, seed: int = 0) -> Figure:
     """Prior samples with their activations, the histogram of the activation, and the reference points.
 
@@ -85,6 +87,7 @@ def check_picture(file: Path) -> None:
         raise ValueError(f"unknown file extension {file.suffix!r}; known are {', '.join(sorted(known))}")
 
 
+@own_style()
 def save_picture(figure: Figure, file: Path) -> None:
     """Write the figure in the format that the file's name says.
 

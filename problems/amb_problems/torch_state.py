@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
+
+from amb.torch_precision import full_precision, read_precision, write_precision
 
 
 @contextmanager
 def usual_torch() -> Iterator[None]:
-    """A context without autocast, in which tensors are made on the processor if nobody says where.
+    """A context without autocast, in full precision, in which tensors are made on the processor if nobody says where.
 
     An accelerator as the default device stays: a module of the user's may count on it. So does the default dtype: the
     networks name theirs. Only what was set is undone, since the context of a device slows every call of torch.
@@ -21,6 +24,10 @@ def usual_torch() -> Iterator[None]:
             for kind in ("cpu", "cuda"):
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
+            found = read_precision(torch)
+            if found != (full := full_precision(found)):
+                write_precision(torch, full)
+                stack.callback(write_precision, torch, found)
         yield
 
 
@@ -32,8 +39,7 @@ def shared_settings() -> dict[str, Any]:
         "default dtype": torch.get_default_dtype(),
         "number of threads": torch.get_num_threads(),
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "precision of products": torch.get_float32_matmul_precision(),
-        "use of oneDNN": torch.backends.mkldnn.enabled,
+        "precision of products": read_precision(torch),
         "rounding of denormal numbers": _flushes_denormals(),
     }
 
@@ -47,8 +53,7 @@ def restore_settings(before: Mapping[str, Any]) -> None:
         ("default dtype", torch.set_default_dtype),
         ("number of threads", torch.set_num_threads),
         ("deterministic algorithms", torch.use_deterministic_algorithms),
-        ("precision of products", torch.set_float32_matmul_precision),
-        ("use of oneDNN", torch.backends.mkldnn.set_flags),
+        ("precision of products", partial(write_precision, torch)),
         ("rounding of denormal numbers", torch.set_flush_denormal),
     ):
         if now[name] != before[name]:

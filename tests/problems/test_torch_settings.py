@@ -13,12 +13,14 @@ PROBLEMS = (
     "cifar10-vqvae-int8/snn-cnn/sn2/8",
     "mnist-sngan/mnist-snn/sn2/3",
     "cifar10-sngan/ann-resnet/layer2.0.relu/3",
+    "cifar10-sngan/ann-vgg/features.4/3",
 )
 SCRIPT = """
 import json, sys
 import numpy as np, torch
 exec(sys.argv[1])
-before = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu')
+from amb.torch_precision import read_precision
+before = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu'), read_precision(torch)
 import amb
 answers = {}
 for name in sys.argv[2:]:
@@ -29,7 +31,8 @@ for name in sys.argv[2:]:
         latents = np.random.default_rng(1).normal(size=(1, problem.space.d)).astype(np.float32)
         value, slope = problem.gradient(latents)
         answers[name] += [float(value[0]).hex(), float(np.asarray(slope).sum()).hex()]
-assert before == (torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu'))
+now = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu'), read_precision(torch)
+assert now == before
 print(json.dumps(answers))
 """
 
@@ -52,6 +55,9 @@ def usual() -> dict[str, list[str]]:
         "torch.set_default_dtype(torch.float64)",
         "torch.set_default_device('meta')",
         "torch.autocast('cpu', torch.bfloat16).__enter__()",
+        "torch.set_float32_matmul_precision('medium'); torch.backends.mkldnn.set_flags(False)",
+        "torch.backends.mkldnn.matmul.fp32_precision = torch.backends.mkldnn.conv.fp32_precision = 'bf16'",
+        "torch.use_deterministic_algorithms(True)",
     ],
 )
 def test_shipped_networks_compute_as_ever_whatever_is_set_for_all_of_torch(

@@ -71,6 +71,16 @@ def test_every_report_writes_what_it_says(comparison, tmp_path: Path) -> None:  
     assert dict(mpl.rcParams) == before
 
 
+def test_figures_do_not_depend_on_settings_of_matplotlib(comparison, report: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """LaTeX, asked for in a matplotlibrc, is often not there; and a figure shows the same on every computer."""
+    settings = {"text.usetex": True, "axes.prop_cycle": mpl.cycler("color", []), "savefig.bbox": "tight"}
+    with mpl.rc_context({**settings, "figure.autolayout": True, "lines.linewidth": 0, "font.size": 30}):
+        written = Runtime().write(comparison, tmp_path)
+    assert len(written) == 2
+    for path in written:
+        assert path.read_bytes() == (report / path.name).read_bytes()
+
+
 def test_the_smallest_comparison_can_be_reported(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """One problem, one solver, one run; and one in which everything failed."""
     write_all(make_comparison(1, ("only",), 1, crash=False), tmp_path)

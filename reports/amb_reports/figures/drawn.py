@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from amb.reports.contract import FigureReport, ReportData
+from amb.reports.style import own_style
 from amb_reports.figures.palette import forget, save
 
 
@@ -15,6 +16,7 @@ class Drawn(FigureReport):
     """Name of the first file; a figure of an earlier comparison of this name is deleted if there is nothing to draw."""
     kinds: ClassVar[Sequence[str]] = ("png", "svg")
 
+    @own_style()
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         """Save what `figures` draws."""
         figures = self.figures(data)

@@ -9,11 +9,11 @@ from textwrap import wrap
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from amb.reports.style import own_style
 from amb.study.durable import write_whole
 from amb_reports.figures.colours import PAIRS, dash_of, slots
 
@@ -118,6 +118,7 @@ def forget(folder: Path, name: str) -> list[Path]:
     return []
 
 
+@own_style()
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write the figure as `<name>.<kind>`, without a date, so that the same figure gives the same bytes."""
     paths = [folder / f"{name}.{kind}" for kind in kinds]
@@ -136,6 +137,4 @@ def _lay_out(figure: Figure) -> None:
     if layout is not None:
         figure.set_dpi(DPI)
         layout.execute(figure)
-        # None means the user's settings, which may ask for a layout of their own.
-        others = rcParams["figure.autolayout"] or rcParams["figure.constrained_layout.use"]
-        figure.set_layout_engine("none" if others else None)
+        figure.set_layout_engine(None)

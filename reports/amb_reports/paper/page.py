@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from amb.paper.report import PaperReport
 from amb.paper.studies import PaperData
 from amb.paper.verdict import Claim, tally
+from amb.reports.style import own_style
 from amb.study.durable import write_whole
 from amb_reports.page.html import environment
 from amb_reports.paper import figures
@@ -26,6 +27,7 @@ class Page(PaperReport):
         write_whole(file, render(data, claims), error=None)
 
 
+@own_style()
 def render(data: PaperData, claims: list[Claim]) -> str:
     """The page."""
     drawn = [(number, caption, figure) for number, caption, figure in _figures(data) if figure is not None]
