@@ -35,6 +35,7 @@ CAPTIONS = {
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
     "process_settings": "modes that plug-ins may not leave",
+    "torch_precision": "full precision for all networks",
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",
     "sight": "the classes of solvers",
