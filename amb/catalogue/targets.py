@@ -104,6 +104,8 @@ def _load(plugin: Plugin, options: dict[str, Any]) -> Target:
             raise SpecError(f"target {plugin.name!r} takes no options, got {', '.join(options)}")
         instance = _checked(loaded, str(plugin))
     else:
+        if "name" in options:
+            raise SpecError(f"target {plugin.name!r} has its name already; leave out name=")
         named = "name" in inspect.signature(load_function(plugin)).parameters
         instance = _call(plugin, **({"name": plugin.name} if named else {}), **options)
     if instance.name != plugin.name and ":" not in plugin.name:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from amb.contracts.real_numbers import is_masked
 from amb.errors import SpecError
 
 Shape = tuple[int, int, int]
@@ -22,8 +23,10 @@ def check_images(images: Any, shape: Shape, owner: str) -> None:
         owner: what takes the images, for the message, such as "target snn-cnn".
 
     Raises:
-        SpecError: anything but uint8[n, *shape].
+        SpecError: anything but uint8[n, *shape], or masked images.
     """
+    if is_masked(images):
+        raise SpecError(f"{owner} takes whole images, not masked ones")
     dtype = str(getattr(images, "dtype", type(images).__name__)).removeprefix("torch.")
     actual = tuple(getattr(images, "shape", ()))
     if dtype != "uint8" or len(actual) != 4 or actual[1:] != tuple(shape):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from amb.activation import LARGEST
 from amb.contracts.problem import FunctionProblem
 from amb.contracts.real_numbers import as_numbers
-from amb.contracts.space import FloatArray, IntArray, Space
+from amb.contracts.space import FARTHEST, FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint
 from amb.spec import Spec, explained, flag
@@ -47,7 +47,11 @@ def objective(
     if not (version is None or isinstance(version, str)):
         raise SpecError(f"version must be a text or None, got {version!r:.80}")
     box = _box(bounds)
-    counts = np.broadcast_to(np.asarray(levels), len(box)) if np.ndim(levels) == 0 else np.asarray(levels)
+    try:
+        counts = np.asarray(levels)
+    except ValueError as cause:  # ragged
+        raise SpecError(f"levels must be a whole number, or one for each coordinate, got {levels!r:.80}") from cause
+    counts = np.broadcast_to(counts, len(box)) if counts.ndim == 0 else counts
     if counts.shape != (len(box),):
         raise SpecError(f"expected levels for {len(box)} coordinates, as there are bounds, got {counts.size}")
     alike = bool((box == box[0]).all())
@@ -70,13 +74,16 @@ def objective(
 
 def _box(bounds: Bounds | ArrayLike) -> FloatArray:
     try:
-        box = np.asarray(bounds, dtype=np.float64)
-    except (TypeError, ValueError):
+        box = as_numbers(bounds)
+    except ValueError:
         box = np.empty(0)
     if box.ndim != 2 or box.shape[1] != 2 or not len(box):
         raise SpecError(f"bounds must be pairs, one per coordinate, such as [(-5, 5)] * 8, got {bounds!r}")
-    if not (np.isfinite(box).all() and (box[:, 0] < box[:, 1]).all()):
-        raise SpecError(f"every pair of bounds must be finite, its first number below its second, got {bounds!r}")
+    if not ((np.abs(box) <= FARTHEST).all() and (box[:, 0] < box[:, 1]).all()):
+        raise SpecError(
+            f"every pair of bounds must be finite, within {FARTHEST:g} of 0, and its first number below its second, "
+            f"got {bounds!r:.80}"
+        )
     return box
 
 

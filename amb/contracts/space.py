@@ -61,7 +61,7 @@ class Space:
     _alike: tuple[tuple[IntArray, FloatArray], ...] = field(init=False, repr=False)  # dimensions of one axis, and it
 
     def __post_init__(self) -> None:
-        levels = np.array(self.levels)
+        levels = np.array(() if is_masked(self.levels) else self.levels)
         if levels.ndim != 1 or levels.size == 0 or levels.dtype.kind not in "iu" or levels.min() < 1:
             raise SpecError(f"levels must be a non-empty vector of integers >= 1, got {self.levels!r}")
         d, most = levels.size, int(levels.max())
@@ -74,7 +74,7 @@ class Space:
             if as_text(getattr(self, what), what) not in choices:
                 raise SpecError(f"{what} must be {' or '.join(map(repr, choices))}, got {getattr(self, what)!r:.80}")
         for what, end in (("low", self.low), ("high", self.high)):
-            if isinstance(end, bool) or not isinstance(end, int | float | np.number):
+            if isinstance(end, bool) or not isinstance(end, int | float | np.integer | np.floating):
                 raise SpecError(f"{what} must be a number, got {end!r:.50}")
         if self.kind == "ordinal" and not -FARTHEST <= self.low < self.high <= FARTHEST:
             raise SpecError(f"low must be below high, both finite, got {str(self.low)[:50]} and {str(self.high)[:50]}")

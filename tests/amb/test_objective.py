@@ -73,11 +73,18 @@ def test_a_failed_query_is_nan() -> None:
         ("narrow", "pairs, one per coordinate"),
         ([(1, 0)], "first number below its second"),
         ([(0, np.inf)], "must be finite"),
+        ([(-1e308, 1e308), (0, 1)], "within 1e\\+100 of 0"),
+        ([("0", "1_0")], "pairs, one per coordinate"),
+        (np.array([["2020", "2021"]], dtype="datetime64[Y]"), "pairs, one per coordinate"),
+        (np.ma.masked_array([[0.0, 1.0]], mask=[[0, 1]]), "pairs, one per coordinate"),
+        ([(0, 1 + 0j)], "pairs, one per coordinate"),
     ],
 )
 def test_bad_bounds_are_refused(bounds: object, says: str) -> None:
     with pytest.raises(SpecError, match=says):
         amb.objective(bump, bounds)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=r"one for each coordinate, got \[\[8\]"):
+        amb.objective(bump, [(0, 1)] * 2, levels=[[8], [8, 9]])  # type: ignore[arg-type]
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:

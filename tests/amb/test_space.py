@@ -118,10 +118,14 @@ def test_checked_candidates_decode_to_the_same_latents(space: Space, seed: int) 
     np.testing.assert_array_equal(Grid(space).latents_checked(points), Grid(space).latents(points))
 
 
-@pytest.mark.parametrize("levels", [np.array([]), np.array([[2]]), np.array([2.0]), np.array([0, 3])])
+@pytest.mark.parametrize(
+    "levels", [np.array([]), np.array([[2]]), np.array([2.0]), np.array([0, 3]), np.ma.array([4], mask=[1])]
+)
 def test_wrong_levels_are_refused(levels: np.ndarray) -> None:
     with pytest.raises(SpecError, match="levels"):
         Space(levels)
+    with pytest.raises(SpecError, match="low must be a number"):
+        Space(np.array([4]), low=np.complex128(1j))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("grid", ["even", "quantile"])

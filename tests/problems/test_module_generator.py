@@ -164,6 +164,8 @@ def test_fingerprints_tell_modules_apart() -> None:
         (lambda: amb.generator(SNGAN(), latent_dim=128, code=3), "code"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, codes=0), "codes must be an integer of at least 1"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, black=1.0), "black and white must differ"),
+        (lambda: amb.generator(SNGAN(), latent_dim=128, black=1j), "black must be a finite number, got 1j"),
+        (lambda: amb.generator(SNGAN(), latent_dim=128, white=True), "white must be a finite number, got True"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, decode=3), "functions of the module and a tensor"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, name="a/b"), "name is its name in problem ids"),
         (lambda: amb.generator(SNGAN(), latent_dim=0), "latent_dim is the number of coordinates"),

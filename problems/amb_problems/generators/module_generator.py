@@ -1,6 +1,7 @@
 """A user's own torch module as a generator: latents or codes in, images out."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -68,6 +69,9 @@ def module_generator(
         raise no_module(source, "a torch module, or a function that returns one")
     if codes is not None and (isinstance(codes, bool) or not isinstance(codes, int) or codes < 1):
         raise SpecError(f"codes must be an integer of at least 1, or None, got {codes!r}")
+    for what, value in (("black", black), ("white", white)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise SpecError(f"{what} must be a finite number, got {value!r:.80}")
     if black == white:
         raise SpecError(f"black and white must differ, got {black} for both")
     for step in (decode, encode):

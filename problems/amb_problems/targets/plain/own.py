@@ -5,13 +5,14 @@ import hashlib
 import math
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from amb.contracts.images import Shape
 from amb.contracts.problem import UInt8Array
+from amb.contracts.real_numbers import as_numbers
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
 from amb.errors import AmbError, SpecError, no_module
@@ -333,23 +334,26 @@ def _checked_shape(shape: Sequence[int]) -> Shape:
 
 def _check_moments(mean: Moments, std: Moments, channels: int) -> None:
     for option, moments in (("mean", mean), ("std", std)):
-        if not _are_finite(moments):
-            raise SpecError(f"{option} must be a finite number, or one for each channel, got {moments!r}")
-        if len(_numbers(moments)) not in (1, channels):
+        numbers = _numbers(moments)
+        if not numbers or not all(map(math.isfinite, numbers)):
+            raise SpecError(
+                f"{option} must be a finite number, or one for each channel in their order, got {moments!r}"
+            )
+        if len(numbers) not in (1, channels):
             raise SpecError(f"{option} must be one number, or one for each of {channels} channels, got {moments!r}")
-    if not all(_numbers(std)):
-        raise SpecError(f"std must not be 0, got {std!r}")
-
-
-def _are_finite(moments: object) -> bool:
-    try:
-        return all(map(math.isfinite, [moments] if isinstance(moments, int | float) else moments))  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError):
-        return False
+    if not all(number > 0 for number in _numbers(std)):
+        raise SpecError(f"std must be above 0, got {std!r}")
 
 
 def _numbers(moments: Moments) -> list[float]:
-    return [float(moments)] if isinstance(moments, int | float) else [float(each) for each in moments]
+    """One number, or several; none if they are something else, such as a set, which has no order."""
+    if isinstance(moments, Set | Mapping):
+        return []
+    try:
+        found = np.asarray(moments)
+        return [] if found.dtype.kind == "b" or found.ndim > 1 else as_numbers(found).reshape(-1).tolist()
+    except ValueError:
+        return []
 
 
 def _channels(moments: Moments, x: "Tensor") -> "Tensor":
