@@ -13,6 +13,7 @@ import numpy as np
 
 from amb.catalogue.plugins import Plugin, find, load_class, registered, require_methods
 from amb.contracts.problem import Problem
+from amb.contracts.returned import are_names
 from amb.contracts.solver import KINDS_FORM, Solver, are_kinds
 from amb.contracts.space import Space
 from amb.contracts.view import View
@@ -208,11 +209,13 @@ def _check_declared(name: str, cls: type[Solver]) -> None:
     Raises:
         PluginError: an attribute of `Solver` has a value of the wrong type.
     """
-    texts, flags = ("version", "source", "failed_queries"), ("anytime", "noisy", "foreign")
+    texts, flags = ("version", "source", "failed_queries"), ("anytime", "noisy", "foreign", "forked", "continuous")
     faults = {text: "a text" for text in texts if type(getattr(cls, text)) is not str}  # files take no other kind of it
     faults |= {flag: "True or False" for flag in flags if not isinstance(getattr(cls, flag), bool)}
     if "version" not in faults and not (cls.version.isprintable() and 1 <= len(cls.version) <= LONGEST_VERSION):
         faults["version"] = f"a text of 1 to {LONGEST_VERSION} printable characters"
+    if not are_names(cls.networks):
+        faults["networks"] = "names of targets in a tuple, such as ('snn-cnn',)"
     if not isinstance(cls.kinds, property) and not are_kinds(cls.kinds):
         faults["kinds"] = KINDS_FORM
     if type(cls.sees) is not str or cls.sees not in CLASSES:
