@@ -53,7 +53,9 @@ class ProcessSettings:
         for number, handler, other in zip(_SIGNALS, handlers, now[0], strict=True):
             if handler != other and handler is not None:
                 signal.signal(number, handler)
-        limit, profile, collects, interval = interpreter
+        limit, profile, collects, interval, path = interpreter
+        if not set(path) <= set(sys.path):  # later imports need what was there; what is added stays
+            sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
         sys.setprofile(profile)
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(interval)
@@ -72,7 +74,7 @@ def _read() -> tuple[Any, ...]:
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")  # a command that needs neither imports neither
     return (
         [getsignal(number) for number in _SIGNALS],
-        (sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval()),
+        (sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval(), sys.path[:]),
         None if numpy is None else numpy.geterr(),
         None if torch is None else _torch_settings(torch),
     )

@@ -30,6 +30,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     if _is_no_width(os.environ.get("COLUMNS", "")):
         del os.environ["COLUMNS"]
+    if not os.environ.get("SOURCE_DATE_EPOCH", "0").isdecimal():  # numpy's f2py, which scipy imports, raises
+        del os.environ["SOURCE_DATE_EPOCH"]
     status = 1
     try:
         with Running():
@@ -81,9 +83,20 @@ def _run() -> None:
 
         print_version()
         return
+    _refuse_deleted_folder()
     from amb.cli.app import app
 
     app()
+
+
+def _refuse_deleted_folder() -> None:
+    """Where the current folder is gone, relative paths lead nowhere, and libraries fail to load parts of theirs."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise AmbError(
+            f"the current folder is gone or cannot be read ({error.strerror}); change to another one"
+        ) from error
 
 
 def _is_no_width(columns: str) -> bool:

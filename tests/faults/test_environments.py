@@ -265,6 +265,26 @@ def test_home_is_expanded_everywhere(toy: Path, tmp_path: Path, monkeypatch: pyt
 # Names
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a current folder cannot be deleted there")
+def test_a_current_folder_that_was_deleted_is_told_in_a_line(tmp_path: Path) -> None:
+    """Torch's libraries would say that they cannot be loaded."""
+    gone = tmp_path / "gone"
+    script = (
+        f"mkdir {gone} && cd {gone} && rmdir {gone} && exec {sys.executable} -m amb problems show toy/snn-cnn/sn1/0"
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("amb: the current folder is gone"), done.stderr
+
+
+def test_a_date_for_builds_that_is_no_number_is_not_read(tmp_path: Path) -> None:
+    """Containers set it to nothing; numpy's f2py, which scipy imports, takes it for a number."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": ""}
+    script = "import sys, amb.cli; sys.argv = ['amb', '--version']; amb.cli.main(); import scipy.stats"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_names_that_no_file_can_have_are_refused_in_a_line(tmp_path: Path) -> None:
     long = "x" * 300
     for arguments in (

@@ -101,6 +101,15 @@ def test_a_rubbish_recommendation_is_a_crash_after_the_whole_budget(tmp_path: Pa
     assert (record.status, record.queries) == ("crash", 60)
 
 
+def test_a_solver_that_lets_an_interruption_pass_is_interrupted_again(tmp_path: Path) -> None:
+    """As Python does where it deletes an object: the run had no end."""
+    before = signal.getsignal(signal.SIGALRM)
+    record = run(tmp_path, "hangs-again", timeout=0.5)
+    assert (record.status, record.queries) == ("timeout", 3)
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize("solver", ["hangs", "swallows-everything"])
 def test_a_solver_that_hangs_is_stopped_by_the_timeout(tmp_path: Path, solver: str) -> None:
     record = run(tmp_path, solver, timeout=0.5)
@@ -260,7 +269,8 @@ def test_a_solver_s_own_interrupt_ends_its_run_where_sigint_is_ignored(tmp_path:
 
 @pytest.mark.parametrize("isolate", [False, True])
 @pytest.mark.parametrize(
-    "solver", ["changes-what-it-is-told", "changes-what-it-asked", "changes-directory", "masks-files", "rogue"]
+    "solver",
+    ["changes-what-it-is-told", "changes-what-it-asked", "changes-directory", "masks-files", "loses-its-way", "rogue"],
 )
 def test_what_a_solver_changes_changes_nothing_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solver: str, isolate: bool
@@ -275,9 +285,11 @@ def test_what_a_solver_changes_changes_nothing_here(
         rows[:] = 0
         return values
 
-    plan = RunPlan("p/q/r/0", "print", solver, "1", 0, 12)
+    plan, modules = RunPlan("p/q/r/0", "print", solver, "1", 0, 12), list(sys.path)
     execute([plan], Study("st"), lambda spec: FunctionProblem(note, SPACE, id=spec), limits=Limits(isolate=isolate))
     assert Path.cwd() == tmp_path
+    assert sys.path[: len(modules)] == modules
+    sys.path[:] = modules
     assert Study("st").run_file(plan.run_id).stat().st_mode & 0o600 == 0o600  # root would read it anyway
     record, trace = Study("st").load(plan)  # type: ignore[misc]
     assert record.status == "ok", record.message

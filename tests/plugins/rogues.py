@@ -1,6 +1,7 @@
 """Solvers as a third party might submit them, each bad in its own way after its first batch."""
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import io
@@ -163,6 +164,26 @@ class Hangs(Rogue):
     def misbehave(self) -> np.ndarray:
         while True:
             time.sleep(0.01)
+
+
+class HangsAgain(Rogue):
+    """Lets go of whatever interrupts it once, and hangs again."""
+
+    def misbehave(self) -> np.ndarray:
+        for _ in range(2):
+            with contextlib.suppress(BaseException):
+                while True:
+                    time.sleep(0.01)
+        while True:
+            time.sleep(0.01)
+
+
+class LosesItsWay(Rogue):
+    """Searches modules in its own folder alone; otherwise it is good."""
+
+    def _ask(self, limit: int) -> np.ndarray:
+        sys.path[:] = ["/my/code"]
+        return super()._ask(limit)
 
 
 class HangsAtTheEnd(Rogue):
