@@ -76,8 +76,22 @@ def _copy(folder: Path, draft: Path, replaced: Collection[str]) -> Stamps:
     def left_out(place: str, names: list[str]) -> list[str]:
         return [name for name in names if name in replaced] if Path(place) == folder else []
 
+    failed: list[OSError] = []
+
+    def copy(source: str, target: str) -> None:
+        if failed:  # what one file met, such as a full disk, thousands of others would
+            raise failed[0]
+        try:
+            shutil.copy2(source, target)
+        except OSError as cause:
+            failed.append(cause)
+            raise
+
     if folder.is_dir():
-        shutil.copytree(folder, draft, dirs_exist_ok=True, ignore=left_out)
+        try:
+            shutil.copytree(folder, draft, dirs_exist_ok=True, ignore=left_out, copy_function=copy)
+        except shutil.Error as causes:  # a list of tuples, one for each file
+            raise failed[0] if failed else OSError(causes.args[0][0][2]) from causes
     return _stamps(draft)
 
 

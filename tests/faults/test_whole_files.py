@@ -1,6 +1,7 @@
 """A report is written whole or not at all, alone and in a crowd, and leaves nothing else behind."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -46,6 +47,24 @@ def test_a_draft_that_fails_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert files(tmp_path) == {"report/a": "1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
+def test_a_disk_that_takes_no_copy_of_the_old_files_is_one_error(tmp_path: Path) -> None:
+    """However many files there are; `shutil` collects one for each, with both paths."""
+    folder = tmp_path / "report"
+    with draft_of(folder) as draft:
+        for name in "abc":
+            (draft / name).write_text("old" * 1000)
+    before, limits = files(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as failed, draft_of(folder):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert failed.value.strerror == "File too large"
+    assert files(tmp_path) == before
 
 
 def test_a_file_that_another_process_writes_meanwhile_is_kept(tmp_path: Path) -> None:
