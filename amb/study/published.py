@@ -189,7 +189,13 @@ class PublishedStudy(Reloaded):
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest of the study that was published."""
-        return read_manifest(self.folder / "manifest.json")
+        path = self.folder / "manifest.json"
+        if not os.path.lexists(path):
+            raise StudyError(
+                f"{self.folder} has runs, but no manifest.json: its publishing was interrupted; repeat the `amb "
+                "publish` that made it, or get both files"
+            )
+        return read_manifest(path)
 
     def is_of_one_piece(self) -> bool:
         """Whether the manifest is the one that was written with the runs; one of version 0.1 does not tell."""

@@ -176,6 +176,9 @@ def test_two_files_that_are_not_of_one_publication_are_found(made: Path, other: 
     manifest.write_text("{")
     (found,) = examine_published(PublishedStudy(made / "grown"))
     assert "manifest.json is damaged" in found.what
+    manifest.unlink()
+    (found,) = examine_published(PublishedStudy(made / "grown"))
+    assert "its publishing was interrupted; repeat the `amb publish`" in found.what
 
 
 def test_nothing_is_run_into_a_published_study(made: Path) -> None:
