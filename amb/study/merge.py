@@ -1,7 +1,7 @@
 """Several studies as one: the union of their runs by run id, refused if two studies contradict each other."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,24 +72,39 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
         if begun is None:  # first, so that an interrupted merge leaves a study that the same command completes
             destination.rewrite_manifest(united)
         before = {path.stem for path in destination.run_files()}
-        copied = [path for path in finished.values() if path.parent.parent != destination.folder]
-        for path in copied:
-            write_whole(destination.run_file(path.stem), partial(shutil.copyfile, path))
-        continued = [path for path in unfinished.values() if path.parent.parent != destination.folder]
-        for path in continued:
-            content = read_journal(path)
-            if content is not None and content.plan is not None:
-                d = content.known.trace.candidates.shape[1]
-                destination.journal(content.plan, d, content.known).close()
+        copied: set[str] = set()
+        continued: set[str] = set()
+        while True:
+            for path in _elsewhere(finished, destination):
+                write_whole(destination.run_file(path.stem), partial(shutil.copyfile, path))
+                copied.add(path.stem)
+            taken = [_continue(destination, path) for path in _elsewhere(unfinished, destination)]
+            continued.update(run_id for run_id in taken if run_id is not None)
+            if None not in taken:
+                break
+            finished, unfinished = _union([destination, *sources])  # a run of theirs has just ended
         for run_id in finished.keys() - unfinished.keys():
             for path in destination.journals(run_id):
                 path.unlink()
         destination.rewrite_manifest(united)
-        added = sum(path.stem not in before for path in copied)
-        done = Merged(len(sources), added, len(copied) - added, len(finished), len(continued))
+        added = len(copied - before)
+        done = Merged(len(sources), added, len(copied) - added, len(finished), len(continued & unfinished.keys()))
         names = [str(source.folder) for source in sources]
         destination.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
     return done
+
+
+def _elsewhere(files: Mapping[str, Path], destination: Study) -> list[Path]:
+    return [path for path in files.values() if path.parent.parent != destination.folder]
+
+
+def _continue(destination: Study, journal: Path) -> str | None:
+    """Copy another study's journal; the id of its run, or None if the journal is gone."""
+    content = read_journal(journal)
+    if content is None or content.plan is None:
+        return None
+    destination.journal(content.plan, content.known.trace.candidates.shape[1], content.known).close()
+    return content.plan.run_id
 
 
 def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -223,6 +223,25 @@ def test_journals_go_along_where_they_reach_farther(tmp_path: Path) -> None:
     assert carried.known.seconds == Seconds(1.0)
 
 
+def test_a_run_that_ends_in_its_own_study_meanwhile_is_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal was read, and is gone when it is copied; the finished run stands beside it."""
+    study_with(tmp_path / "ours", plan(1))
+    part_of(study_with(tmp_path / "theirs", plan(0)), plan(0), 10)
+    copy, ended = shutil.copyfile, []
+
+    def meanwhile(*files: Path) -> object:
+        if not ended:
+            ended.append(study_with(tmp_path / "theirs", plan(0)))
+        return copy(*files)
+
+    monkeypatch.setattr(shutil, "copyfile", meanwhile)
+    done = merge(tmp_path / "all", [tmp_path / "ours", tmp_path / "theirs"])
+    assert ended
+    assert (done.added, done.runs, done.unfinished) == (2, 2, 0)
+    merged = {record.plan.seed: record.queries for record, _ in Study(tmp_path / "all").records()}
+    assert merged == {0: 20, 1: 20}
+
+
 def test_a_journal_is_deleted_when_its_finished_run_is_merged(tmp_path: Path) -> None:
     part_of(study_with(tmp_path / "killed", plan(0)), plan(0), 10)
     study_with(tmp_path / "finished", plan(0))
