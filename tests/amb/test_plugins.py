@@ -78,8 +78,8 @@ def test_a_plugin_that_ends_the_process_at_import_only_fails_to_load(
     [
         ("entry_points.txt", b"[amb.solvers]\na line without a value\n", "The plug-ins of broken 1 are missing"),
         ("entry_points.txt", b"\xff", "The plug-ins of broken 1 are missing"),
-        ("METADATA", b"\xff", "from a distribution whose metadata in broken-1.dist-info cannot be read"),
-        ("METADATA", b"Metadata-Version: 2.1\n", "from a distribution whose metadata in broken-1.dist-info cannot"),
+        ("METADATA", b"\xff", "a distribution whose metadata in broken-1.dist-info cannot be read"),
+        ("METADATA", b"Metadata-Version: 2.1\n", "a distribution whose metadata in broken-1.dist-info cannot"),
         ("METADATA", b"Name: \x1b[31mred\nVersion: <b>\n", "from [31mred <b>"),
     ],
 )

@@ -304,6 +304,7 @@ def test_a_timed_run_that_fails_leaves_a_copy_of_the_one_whose_place_it_takes(tm
 
 
 def test_the_collector_looks_at_the_users_objects_again_after_an_execution(tmp_path: Path) -> None:
+    gc.unfreeze()  # what the tests themselves have frozen
     frozen: list[int] = []
 
     def respond(candidates: np.ndarray) -> np.ndarray:
