@@ -54,8 +54,8 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, caption: 
         style = "bold" if header else ""
         console.print("\n".join(line.text for line in lines), style=style, markup=False, soft_wrap=True)
     if caption:
-        lines = wrap(plain(caption), console.width, break_long_words=False, break_on_hyphens=False)  # nor a path
-        console.print("\n".join(lines), style="dim", markup=False, soft_wrap=True)
+        wrapped = wrap(plain(caption), console.width, break_long_words=False, break_on_hyphens=False)  # nor a path
+        console.print("\n".join(wrapped), style="dim", markup=False, soft_wrap=True)
 
 
 def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:

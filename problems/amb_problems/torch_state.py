@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 from amb.torch_precision import full_precision, read_precision, write_precision
@@ -35,11 +34,13 @@ def shared_settings() -> dict[str, Any]:
     """Settings of torch that change the numbers of every network in the process, by what they are."""
     import torch
 
+    *precision, onednn = read_precision(torch)
     return {
         "default dtype": torch.get_default_dtype(),
         "number of threads": torch.get_num_threads(),
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "precision of products": read_precision(torch),
+        "precision of products": tuple(precision),
+        "use of oneDNN": onednn,
         "rounding of denormal numbers": _flushes_denormals(),
     }
 
@@ -53,7 +54,8 @@ def restore_settings(before: Mapping[str, Any]) -> None:
         ("default dtype", torch.set_default_dtype),
         ("number of threads", torch.set_num_threads),
         ("deterministic algorithms", torch.use_deterministic_algorithms),
-        ("precision of products", partial(write_precision, torch)),
+        ("precision of products", lambda found: write_precision(torch, (*found, now["use of oneDNN"]))),
+        ("use of oneDNN", lambda used: write_precision(torch, (*before["precision of products"], used))),
         ("rounding of denormal numbers", torch.set_flush_denormal),
     ):
         if now[name] != before[name]:

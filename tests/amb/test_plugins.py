@@ -28,6 +28,12 @@ def installed(monkeypatch: pytest.MonkeyPatch):
     plugins._installed.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plug-in of a file that other tests have loaded, and none that these load is left to others."""
+    monkeypatch.setattr(plugins, "_from_files", {kind: {} for kind in plugins.KINDS})
+
+
 def test_listing_imports_no_plugin() -> None:
     """Neither `amb` nor the list of solvers loads any of the packages behind them."""
     code = (

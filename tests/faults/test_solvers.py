@@ -142,9 +142,11 @@ def test_a_solver_pays_for_being_made(tmp_path: Path, isolate: bool) -> None:
 
 @pytest.mark.parametrize("isolate", [False, True])
 def test_a_solver_pays_for_a_recommendation_that_never_comes(tmp_path: Path, isolate: bool) -> None:
-    record = run(tmp_path, "hangs-at-the-end", isolate=isolate, timeout=2.0)
+    record = run(tmp_path, "hangs-at-the-end", isolate=isolate, timeout=6.0)
     assert (record.status, record.queries) == ("timeout", 60)
-    assert record.solver_seconds > 0.3  # of two seconds, of which a busy machine takes some for the sixty queries
+    assert (
+        record.solver_seconds > 0.3
+    )  # of six seconds, of which a busy machine takes most for making it and sixty queries
 
 
 def test_a_timeout_counts_what_earlier_processes_spent(tmp_path: Path) -> None:

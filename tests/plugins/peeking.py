@@ -42,7 +42,7 @@ class Peeking(Brightest):
         for module in list(sys.modules.values()):
             seen += vars(module).values()
         seen += gc.get_objects()
-        found = [type(thing).__name__ for thing in seen if isinstance(thing, Problem | Target)]
+        found = [type(thing).__name__ for thing in seen if issubclass(type(thing), Problem | Target)]
         if found:
             raise RuntimeError(f"I found the {found[0]}")
         return super()._ask(limit)
