@@ -35,7 +35,6 @@ def paper(
     json: o.Json = False,
 ) -> None:
     """Run the studies behind the paper's results, judge its claims, and draw its figures from our data."""
-
     from rich.console import Console
 
     from amb.cli.running import interruptible

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -171,9 +172,18 @@ class History:
         values = [self._values.get((trial, neuron)) for neuron in neurons]
         return float(np.mean([np.nan if value is None else value for value in values]))
 
-    def responses(self, stimulus: str, neurons: Sequence[str], *, kinds: Sequence[str] = ()) -> FloatArray:
-        """The valid responses to a stimulus, in the order of trials; of some kinds of presentations only, if given."""
-        trials = [n for n in self._shown[stimulus] if not kinds or self.trials[n - 1].kind in kinds]
+    def responses(
+        self, stimulus: str, neurons: Sequence[str], *, kinds: Sequence[str] = (), before: float = inf
+    ) -> FloatArray:
+        """The valid responses to a stimulus, in the order of trials.
+
+        Args:
+            stimulus: its name.
+            neurons: whose mean is the response.
+            kinds: of these presentations only, if there are any.
+            before: of trials before this one only.
+        """
+        trials = [n for n in self._shown[stimulus] if n < before and (not kinds or self.trials[n - 1].kind in kinds)]
         values = np.array([self.response(n, neurons) for n in trials], dtype=np.float64)
         return values[~np.isnan(values)]
 
@@ -200,22 +210,19 @@ class History:
             first = self.blocks[one.block - 1].first
             told = zip(awaited, one.ask.told, strict=False)  # before its first candidates, a solver is told nothing
             known = [*told, *((learned.stimulus, learned.value) for learned in one.ask.learned)]
-            if any(self._mean(name, search, first) != value for name, value in known if name in stimuli):
+            if any(self._mean(name, search, before=first) != value for name, value in known if name in stimuli):
                 return one.block
             awaited = one.stimuli
         return None
 
-    def _mean(self, stimulus: str, search: Search, before: int) -> float | None:
-        """What a solver is told of a stimulus: the mean of its valid trials up to one; None if there are none."""
-        trials = [n for n in self._shown[stimulus] if n < before and self.trials[n - 1].kind == "candidate"]
-        values = np.array([self.response(n, search.neurons) for n in trials], dtype=np.float64)
-        valid = values[~np.isnan(values)]
+    def _mean(self, stimulus: str, search: Search, *, before: float = inf) -> float | None:
+        """What a solver is told of a stimulus: the mean of its valid trials before one; None if there are none."""
+        valid = self.responses(stimulus, search.neurons, kinds=("candidate",), before=before)
         return float(valid.mean()) if len(valid) else None
 
     def told(self, search: Search) -> tuple[float | None, ...]:
         """Values of the candidates that a search awaits: means of their valid trials, None where there are none."""
-        means = (self.responses(s, search.neurons, kinds=("candidate",)) for s in self.generation[search.name])
-        return tuple(float(v.mean()) if len(v) else None for v in means)
+        return tuple(self._mean(stimulus, search) for stimulus in self.generation[search.name])
 
     def to_learn(self, search: Search, *, share: bool) -> tuple[Learned, ...]:
         """Stimuli with valid responses of a search's neurons that its solver does not know yet.
@@ -230,9 +237,9 @@ class History:
             own = candidate.search == search.name
             foreign = stimulus in self.misled if own else share
             if foreign and stimulus not in self.learned[search.name]:
-                values = self.responses(stimulus, search.neurons, kinds=("candidate",))
-                if len(values):
-                    found.append(Learned(stimulus, float(values.mean())))
+                value = self._mean(stimulus, search)
+                if value is not None:
+                    found.append(Learned(stimulus, value))
         return tuple(found)
 
     def leader(self, search: Search) -> str | None:
