@@ -53,13 +53,17 @@ class ProcessSettings:
         for number, handler, other in zip(_SIGNALS, handlers, now[0], strict=True):
             if handler != other and handler is not None:
                 signal.signal(number, handler)
-        limit, profile, collects, interval, path = interpreter
+        limit, profile, collects, interval, flushes, path = interpreter
         if not set(path) <= set(sys.path):  # later imports need what was there; what is added stays
             sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
         sys.setprofile(profile)
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(interval)
         (gc.enable if collects else gc.disable)()
+        if flushes != _flushes_denormals():
+            import torch
+
+            torch.set_flush_denormal(flushes)
         if floats is not None:
             sys.modules["numpy"].seterr(**floats)
         if tensors is not None and now[3] != tensors:
@@ -74,10 +78,18 @@ def _read() -> tuple[Any, ...]:
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")  # a command that needs neither imports neither
     return (
         [getsignal(number) for number in _SIGNALS],
-        (sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval(), sys.path[:]),
+        (
+            *(sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval()),
+            *(_flushes_denormals(), sys.path[:]),
+        ),
         None if numpy is None else numpy.geterr(),
         None if torch is None else _torch_settings(torch),
     )
+
+
+def _flushes_denormals(smallest: float = sys.float_info.min) -> bool:
+    """Whether the processor takes numbers below the smallest normal one for 0, as `torch.set_flush_denormal` sets."""
+    return smallest / 2 == 0
 
 
 def _torch_settings(torch: Any) -> tuple[Any, ...] | None:

@@ -105,10 +105,11 @@ def _match(pattern: str) -> list[str]:
     ids: list[str] = []
     layers: set[str] = set()
     for name in _families(parts):
-        for layer, number in family(name).layers().items():
-            layers.add(layer)
-            if fnmatchcase(layer, parts.layer):
-                ids += [f"{name}/{layer}/{unit}" for unit in _units(parts.unit, number, f"{name}/{layer}")]
+        units = family(name).layers()
+        layers |= set(units)
+        # A name comes before a glob: layers are named by their authors, also with signs of globs.
+        for layer in [parts.layer] if parts.layer in units else _match_names(parts.layer, units):
+            ids += [f"{name}/{layer}/{unit}" for unit in _units(parts.unit, units[layer], f"{name}/{layer}")]
     if not ids:
         raise unknown("layer", parts.layer, layers, of=parts.pair)
     return ids

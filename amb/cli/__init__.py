@@ -32,6 +32,7 @@ def main() -> None:
         del os.environ["COLUMNS"]
     if not os.environ.get("SOURCE_DATE_EPOCH", "0").isdecimal():  # numpy's f2py, which scipy imports, raises
         del os.environ["SOURCE_DATE_EPOCH"]
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files; a window's, or one that is not installed, would end reports
     status = 1
     try:
         with Running():

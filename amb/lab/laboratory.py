@@ -1,5 +1,6 @@
 """An experiment in a folder: the next block out, responses in. Every operation can be repeated."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,13 +111,18 @@ class Laboratory:
         while (block := lab.next_block()) is not None:
             lab.tell(read_responses(file, lab.experiment), source=file.name)
 
+    Args:
+        folder: the experiment.
+        patience: seconds to wait for another process that works on the experiment; then a call raises LabError.
+
     Raises:
         LabError: the folder holds no experiment, or its journal is damaged.
         SpecError: the folder is no path.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, patience: float = math.inf) -> None:
         self.folder = user_path(folder)
+        self._patience = patience
         self.experiment = read_experiment(self.folder)
         self.history = History()
         self._content = JournalContent()
@@ -248,8 +254,12 @@ class Laboratory:
 
     def _alone(self) -> Claim:
         """The experiment's lock, and its state under it."""
-        lock = claim(self.folder / LOCK, wait=True)
-        assert lock is not None
+        lock = claim(self.folder / LOCK, wait=True, limit=self._patience)
+        if lock is None:
+            raise LabError(
+                f"another process has held {self.folder / LOCK} for {self._patience:g} s; ask again, and if it was "
+                "stopped (Ctrl-Z), let it go on"
+            )
         try:
             self.refresh()
         except BaseException:

@@ -37,6 +37,9 @@ LARGEST = 64 << 20
 ROWS = 100_000
 """Rows of responses that a request may have: far more than a block has trials."""
 
+PATIENCE = 20
+"""Seconds that a request waits for another process that works on the experiment; rigs wait longer for an answer."""
+
 GRACE = 5
 """Seconds that incomplete requests keep the server once it is to stop."""
 
@@ -180,7 +183,7 @@ class _Rig:
     """Endpoints. They run in threads, one at a time: an experiment has one rig."""
 
     def __init__(self, folder: Path, token: str | None) -> None:
-        self._lab = Laboratory(folder)
+        self._lab = Laboratory(folder, patience=PATIENCE)
         self._lock = Lock()
         self._token = token
 

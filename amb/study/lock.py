@@ -1,5 +1,6 @@
 """Claims: several processes may work on one study, but each run belongs to one of them at a time."""
 
+import math
 import os
 import sys
 import time
@@ -77,25 +78,26 @@ class Claim:
         self.release()
 
 
-def claim(path: Path, *, wait: bool = False) -> Claim | None:
+def claim(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim | None:
     """Claim the run whose lock file is `path`; None if another process has it.
 
     Args:
         path: the lock's own file, made and removed here.
         wait: wait until the other process releases it.
+        limit: seconds to wait at most.
 
     Raises:
         StudyError: the folder cannot be written.
     """
     try:
-        return hold(path, wait=wait)
+        return hold(path, wait=wait, limit=limit)
     except OSError as cause:
         raise StudyError(
             f"cannot write to {path.parent}: {cause.strerror or cause} (its {path.name}); the folder must be writable"
         ) from cause
 
 
-def hold(path: Path, *, wait: bool = False) -> Claim | None:
+def hold(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim | None:
     """Make a file and lock it, so that `clear` leaves it alone; see `claim`.
 
     Raises:
@@ -106,7 +108,7 @@ def hold(path: Path, *, wait: bool = False) -> Claim | None:
         if fcntl is None:
             return Claim(path, descriptor, certain=False)
         try:
-            _lock(descriptor, path, patience=PATIENCE if wait else None)
+            _lock(descriptor, path, patience=PATIENCE if wait else None, limit=limit)
         except BlockingIOError:
             os.close(descriptor)
             return None
@@ -119,30 +121,36 @@ def hold(path: Path, *, wait: bool = False) -> Claim | None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, *, patience: float | None) -> None:
+def _lock(descriptor: int, path: Path, *, patience: float | None, limit: float) -> None:
     """Lock a file; say on stderr who is waited for if that takes more than `patience` seconds, which may be for ever.
 
     Raises:
-        BlockingIOError: another process has the lock, and `patience` is None: nobody waits for it.
+        BlockingIOError: another process has the lock; `patience` is None and nobody waits for it, or `limit` is over.
         OSError: the file system has no locks.
     """
-    deadline = time.monotonic() + (patience or 0.0)
+    began = time.monotonic()
+    told = False
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if patience is None:
+            if patience is None or time.monotonic() - began >= limit:
                 raise
-        if time.monotonic() >= deadline:
-            break
+        if not told and time.monotonic() - began >= patience:
+            told = True
+            _say_who_is_waited_for(path)
+            if math.isinf(limit):
+                return fcntl.flock(descriptor, fcntl.LOCK_EX)
         time.sleep(0.01)
+
+
+def _say_who_is_waited_for(path: Path) -> None:
     with suppress(OSError, ValueError, AttributeError):  # stderr may be gone
         print(
             plain(f"amb: waiting for another process, which holds {path}; if it was stopped (Ctrl-Z), let it go on"),
             file=sys.stderr,
             flush=True,
         )
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def clear(path: Path) -> bool:

@@ -36,6 +36,16 @@ def test_a_generator_of_a_file_is_found_by_name() -> None:
 
 
 @pytest.mark.usefixtures("mine")
+def test_a_layer_is_meant_by_its_own_name_before_a_glob(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attributes of a network may be named `block*` or `block?`, and problems on them have ids of their own."""
+    layers = {"block*": 2, "block?": 2, "block1": 2}
+    monkeypatch.setattr(type(family("stripes/snn-cnn")), "layers", lambda self: layers)
+    for layer in layers:
+        assert expand(f"stripes/snn-cnn/{layer}/0") == [f"stripes/snn-cnn/{layer}/0"]
+    assert len(expand("stripes/snn-cnn/b*/0")) == 3
+
+
+@pytest.mark.usefixtures("mine")
 def test_a_pair_that_is_not_registered_is_composed() -> None:
     """Ids, ranges and options as of any family; values as target and generator give them."""
     assert "stripes/snn-cnn" not in registered_families()

@@ -277,10 +277,11 @@ def test_a_current_folder_that_was_deleted_is_told_in_a_line(tmp_path: Path) -> 
     assert done.stderr.startswith("amb: the current folder is gone"), done.stderr
 
 
-def test_a_date_for_builds_that_is_no_number_is_not_read(tmp_path: Path) -> None:
-    """Containers set it to nothing; numpy's f2py, which scipy imports, takes it for a number."""
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": ""}
-    script = "import sys, amb.cli; sys.argv = ['amb', '--version']; amb.cli.main(); import scipy.stats"
+def test_variables_by_which_packages_fail_to_be_imported_are_not_read() -> None:
+    """Containers set the date of builds to nothing, which numpy's f2py, imported by scipy, takes for a number; and
+    notebooks name a backend of matplotlib that the command's environment lacks."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "", "MPLBACKEND": "nonsense"}
+    script = "import sys, amb.cli; sys.argv = ['amb', '--version']; amb.cli.main(); import scipy.stats, matplotlib"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
 

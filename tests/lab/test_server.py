@@ -1,5 +1,6 @@
 """The server as a rig meets it: a whole experiment over HTTP, and no answer for those who may not ask."""
 
+import asyncio
 import json
 import os
 import re
@@ -20,8 +21,10 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra lab")
 pytest.importorskip("uvicorn", reason="needs the extra lab")
 
-from amb.lab.laboratory import Laboratory
+from amb.lab.laboratory import LOCK, Laboratory
 from amb.lab.messages import BlockMessage, ErrorMessage, ReceiptMessage, StatusMessage
+from amb.lab.server import App, Scope, application
+from amb.study.lock import hold
 
 from .conftest import new_experiment, response
 
@@ -310,6 +313,35 @@ def test_a_field_that_a_form_gives_twice_is_refused(folder: Path) -> None:
         assert "more than once" in msgspec.json.decode(answer, type=ErrorMessage).error
         status = msgspec.json.decode(ask(f"{url}/status")[1], type=StatusMessage)
         assert status.missing == block.missing
+
+
+def test_a_request_does_not_wait_for_ever_for_a_stopped_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets an answer that says what to do, and the next one goes on."""
+    new_experiment(folder)
+    monkeypatch.setattr("amb.lab.server.PATIENCE", 0.1)
+    server = application(folder, "token")
+    with hold(folder / LOCK) as held:
+        assert held is not None
+        status, refused = asked_directly(server, "/next")
+        assert (status, "another process has held" in refused["error"]) == (400, True)
+        assert asked_directly(server, "/status")[0] == 200
+    assert asked_directly(server, "/next")[1]["block"] == 1
+
+
+def asked_directly(server: App, path: str) -> tuple[int, dict]:
+    """The answer of a server in this process."""
+    sent: list[Scope] = []
+
+    async def receive() -> Scope:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Scope) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer token")]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b"", "client": None}
+    asyncio.run(server(scope, receive, send))  # type: ignore[arg-type]
+    return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 def test_only_pictures_that_are_as_they_were_written_are_handed_out(folder: Path) -> None:

@@ -343,6 +343,7 @@ class ChangesSettings(Rogue):
         torch.set_default_device("meta")
         torch.set_float32_matmul_precision("medium")
         torch.backends.mkldnn.set_flags(False)
+        torch.set_flush_denormal(True)
         gc.disable()
         sys.setrecursionlimit(200)
         sys.setprofile(lambda *_: None)

@@ -1,6 +1,7 @@
 """Time steps of a user's own network: wherever its loop stands, an activation is the mean over all of them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -322,3 +323,26 @@ def test_neurons_of_a_fixed_number_of_steps() -> None:
     check(target, "output", Fixed()(x))
     check(target, "head.1", Fixed()(x))
     check(target, "psn", Fixed().psn(Fixed().conv(x)).mean((0, 3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ({"steps": STEPS + 3}, "none is called as often in a pass"),
+        ({"channel_axis": 9}, "the axis of the units is known"),
+        ({"time_axis": 9}, "none returns several steps"),
+        ({"select": "membrane"}, "none returns several values"),
+    ],
+)
+def test_a_choice_that_fits_no_layer_is_refused(choice: dict[str, Any], why: str) -> None:
+    """It would change the fingerprint, and nothing else."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    with pytest.raises(SpecError, match=rf"own: {next(iter(choice))}=.* fits no layer; {why}"):
+        dict(amb.target(network, shape=SHAPE, **choice).layers)
+
+
+def test_a_true_choice_is_taken_where_it_is_known_without_it() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    assert dict(amb.target(network, shape=SHAPE, channel_axis=1).layers) == dict(
+        amb.target(network, shape=SHAPE).layers
+    )

@@ -215,7 +215,7 @@ class _Examination:
             raise
         except Exception as error:
             raise fails(self.request.shape, error) from error
-        _check_names(found, self.request.choices, self.owner)
+        _check_choices(found, self.request.choices, self.owner)
         return found
 
     def _refuse_without_numbers(self, found: Survey) -> None:
@@ -391,8 +391,8 @@ def _wants(choices: Choices, select: str) -> bool:
     return select in stated.values() if isinstance(stated, Mapping) else stated == select
 
 
-def _check_names(found: Survey, choices: Choices, owner: str) -> None:
-    """Mappings must name layers, and `select` must select something."""
+def _check_choices(found: Survey, choices: Choices, owner: str) -> None:
+    """Mappings must name layers, and every choice must say something about one of them."""
     for option, stated in (
         ("select", choices.select),
         ("channel_axis", choices.channel_axis),
@@ -402,8 +402,18 @@ def _check_names(found: Survey, choices: Choices, owner: str) -> None:
             for name in stated:
                 if name not in found.layers and name not in found.refused:
                     raise unknown(f"layer in {option}=", name, found.layers, of=owner)
-    if choices.select is not None and not found.selected:
-        raise SpecError(f"{owner}: select={choices.select!r} fits no layer; none returns several values")
+    for option, why in _FITS_NO_LAYER.items():
+        stated = getattr(choices, option)
+        if stated is not None and option not in found.used:
+            raise SpecError(f"{owner}: {option}={stated!r} fits no layer; {why}")
+
+
+_FITS_NO_LAYER = {
+    "select": "none returns several values",
+    "channel_axis": "the axis of the units is known for each, by its class or those before it",
+    "time_axis": "none returns several steps in an axis that is not known by its class or those before it",
+    "steps": "none is called as often in a pass, or has an axis of that size",
+}
 
 
 def _take_many_steps(module: nn.Module, frames: int | None) -> None:

@@ -78,7 +78,7 @@ class Survey:
         values: number of values that all layers return for one image, a measure of the work.
         batches: whether the module takes several images at a time.
         calls: how often each submodule is called in a pass.
-        selected: whether the stated `select` chose anything.
+        used: the stated choices that say something about any layer, by their names in `Choices`.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Survey:
     values: int = 0
     batches: bool = True
     calls: Mapping[str, int] = field(default_factory=dict)
-    selected: bool = False
+    used: set[str] = field(default_factory=set)
 
 
 Show = Callable[[str, int], Tensor]
@@ -128,8 +128,9 @@ class _Reader:
         self.result = Survey(
             batches=self.three is not None,
             calls=self.one.counts,
-            selected=any(record.takes_select for record in self.one.records),
         )
+        if any(record.takes_select for record in self.one.records):
+            self.result.used.add("select")
 
     def read(self) -> Survey:
         """The layers of all submodules that are called."""
@@ -160,6 +161,9 @@ class _Reader:
         for name in self.names:
             if name and name not in self.one.counts:
                 self._refuse(name, "the forward pass does not call it")
+        self.result.used |= axes.used
+        if self._steps_fit([group for _, group in readable]):
+            self.result.used.add("steps")
         self.result.values = sum(layer.values * layer.units for layer in self.result.layers.values())
         return self.result
 
@@ -210,6 +214,15 @@ class _Reader:
         calls = tuple(record.number for record in group)
         self.result.layers[label] = Layer(name, calls, select, first.shape, batch, channel, tuple(sorted(steps)))
 
+    def _steps_fit(self, groups: list[list[Record]]) -> bool:
+        """Whether the stated number of steps is that of any layer's calls, or the size of an axis."""
+        steps = self.choices.steps
+        if steps is None or steps == 1:
+            return True
+        if any("steps=" in why for why in self.result.refused.values()):  # which says more
+            return True
+        return any(len(group) > 1 or any(size % steps == 0 for size in group[0].shape or ()) for group in groups)
+
     def _place(self, record: Record) -> int:
         return self.one.records.index(record)
 
@@ -227,6 +240,7 @@ class _Axes:
         self.first: dict[int, set[int]] = {}
         self.last: dict[int, set[int]] = {}
         self.known: dict[str, str] = {INPUT: "first"}
+        self.used: set[str] = set()
 
     def learn(self, name: str, record: Record, batch: int) -> None:
         """Note the convention of a layer, and its number of channels."""
@@ -256,8 +270,9 @@ class _Axes:
             exact = stated
         at = time.get(label) if isinstance(time, Mapping) else None
         if at is None and isinstance(time, int) and known is None and single and len(record.shape) > 2:
-            at = time if not self.steps or record.shape[time] in self.steps else None
-        return channel_axis(
+            fits = not self.steps or not _is_axis(record.shape, time)  # what is not an axis is refused below
+            at = time if fits or record.shape[time] in self.steps else None
+        found = channel_axis(
             record.shape,
             batch,
             known=known,
@@ -266,6 +281,19 @@ class _Axes:
             stated=exact,
             time=at,
         )
+        if exact is not None or (isinstance(stated, int) and found in (stated, stated + len(record.shape))):
+            self.used.add("channel_axis")
+        if at is not None or (isinstance(time, int) and self._holds_steps(record.shape, time, batch, found)):
+            self.used.add("time_axis")
+        return found
+
+    def _holds_steps(self, shape: tuple[int, ...], axis: int, batch: int, channel: int | None) -> bool:
+        """Whether an axis is that of time in a layer whose other axes are known without it."""
+        return _is_axis(shape, axis) and shape[axis] in self.steps and axis % len(shape) not in (batch, channel)
+
+
+def _is_axis(shape: tuple[int, ...], axis: int) -> bool:
+    return -len(shape) <= axis < len(shape)
 
 
 def _of(stated: "Select | Mapping[str, Select] | None", name: str) -> Select | None:
