@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -224,7 +226,7 @@ def load_file(path: str | Path) -> list[Plugin]:
     file = real_path(user_path(path), PluginError)
     if not file.is_file():
         raise PluginError(f"no plug-in file {str(path)!r}; expected the path of a Python file")
-    module_name = f"{_FILE_MODULE}{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"
+    module_name = _module_name(file)
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
         raise PluginError(f"{str(path)!r} is not a Python file")
@@ -261,6 +263,13 @@ def load_file(path: str | Path) -> list[Plugin]:
             _refuse_duplicates(earlier, plugin)
         _from_files[plugin.kind][plugin.name] = plugin
     return defined
+
+
+def _module_name(file: Path) -> str:
+    """A name for the module that a file becomes, which is no other file's: classes are pickled by it."""
+    name = f"{_FILE_MODULE}{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}"
+    taken = getattr(sys.modules.get(name), "__file__", None)
+    return name if taken in (None, str(file)) else f"{name}_{sha256(os.fsencode(file)).hexdigest()[:8]}"
 
 
 @cache

@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -148,6 +149,21 @@ def test_a_file_brings_problems_and_solvers(toy: Path) -> None:
     assert plugins.find("solvers", "climber").origin == str(toy)
     assert "toy/bowl" in plugins.plugins("families")
     assert plugins.load_file(toy), "loading it again is harmless"
+
+
+@pytest.mark.parametrize("names", [("a/my.py", "b/my.py"), ("my-solver.py", "my_solver.py")])
+def test_files_of_one_name_are_two_modules(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Classes are pickled by their modules' names."""
+    for cls, name in zip(("One", "Two"), names, strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(
+            f"import amb\nclass {cls}(amb.Solver):\n    def _ask(self, limit):\n        return None\n"
+        )
+    loaded = [plugins.load_file(tmp_path / name)[0].load() for name in (*names, *names)]
+    for cls, name in zip(loaded[2:], ("One", "Two"), strict=True):
+        assert cls.__name__ == name
+        assert pickle.loads(pickle.dumps(cls)) is cls
+    assert [cls.__module__ for cls in loaded[:2]] == [cls.__module__ for cls in loaded[2:]]
 
 
 @pytest.mark.parametrize(
