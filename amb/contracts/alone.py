@@ -96,6 +96,7 @@ def difference(
     answer: Callable[..., NDArray[np.float64]],
     *,
     rows: int = 2,
+    repeats: int = 1,
     again: float | None = None,
     together: float | None = None,
 ) -> str | None:
@@ -104,10 +105,13 @@ def difference(
     Args:
         answer: answers to rows, in the order of its arguments.
         rows: how many there are.
+        repeats: how often the first one is shown in a batch with the others: as many as fill a chunk, where batches are
+            cut into chunks.
         again, together: what rounding may change, in the same batch and in another; by default shares of the largest.
     """
-    alone = np.concatenate([answer(row) for row in range(rows)])
-    joint = answer(*range(rows))
+    shown = [*[0] * repeats, *range(1, rows)]
+    alone = np.concatenate([answer(row) for row in range(rows)])[shown]
+    joint = answer(*shown)
     largest = _largest(joint)
     again = AGAIN * largest if again is None else again
     together = TOGETHER * largest if together is None else together
@@ -115,7 +119,7 @@ def difference(
         return "when it is shown again"
     if _differ(alone, joint, together):
         return "in a batch with others"
-    if _differ(alone[::-1], answer(*reversed(range(rows))), together):
+    if _differ(alone[::-1], answer(*reversed(shown)), together):
         return "at another place in a batch"
     return None
 

@@ -119,7 +119,7 @@ class Generator(ABC):
         if len(rendered) != len(pieces):
             raise PluginError(f"generator {self.name} returned {len(rendered)} chunks of images for {len(pieces)}")
         for piece, pixels in zip(pieces, rendered, strict=True):
-            returned.images(pixels, (len(piece), *self.shape), f"generator {self.name}")
+            returned.images(pixels, (len(piece), *self.shape), f"generator {self.name}", copy=False)
         return np.concatenate(rendered)[: len(np.asarray(latents))]
 
     def encode(self, images: UInt8Array) -> Latents:
@@ -201,12 +201,19 @@ class Generator(ABC):
         return chunks(rows, self.CHUNK)
 
     def _render_all(self, chunks: list[Latents]) -> list[UInt8Array]:
-        """Images of several chunks; a generator that can render them at the same time overrides this."""
-        return [self._render(chunk) for chunk in chunks]
+        """Images of several chunks; a generator that can render them at the same time overrides this.
+
+        Every chunk has an array of its own, though `_render` may write all of them into one.
+        """
+        source = f"generator {self.name}"
+        return [returned.images(self._render(chunk), (len(chunk), *self.shape), source) for chunk in chunks]
 
     @abstractmethod
     def _render(self, latents: Latents) -> UInt8Array:
-        """Images of one whole chunk; row i depends on latent i alone, and not on i."""
+        """Images of one whole chunk; row i depends on latent i alone, and not on i.
+
+        They are copied before the next chunk: the array may be used again. The latents may be changed in place.
+        """
 
 
 REQUIRED = {

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from amb.activation import LARGEST
 from amb.contracts.problem import FunctionProblem
 from amb.contracts.real_numbers import as_numbers
+from amb.contracts.returned import copied
 from amb.contracts.space import FARTHEST, FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint
@@ -64,7 +65,8 @@ def objective(
 
     def values(candidates: IntArray) -> FloatArray:
         points = offset + width * space.decode_checked(candidates)
-        results = function(points) if vectorized else [function(point) for point in points]
+        # Copies, since a function may return one array again and again.
+        results = function(points) if vectorized else [copied(function(point)) for point in points]
         return sign * _numbers(results, len(points), named)
 
     content = version if version is not None else fingerprint(function)

@@ -40,6 +40,8 @@ class Evaluation:
     def checked(self, problems: Sequence["Problem"], batches: Sequence[IntArray]) -> "Evaluation":
         """The same, with its values as float64, if every candidate has a value.
 
+        Arrays that are right as they are stay the problem's own: whoever keeps them copies them.
+
         Raises:
             PluginError: the number of arrays or of values is wrong, they are not numbers, or seconds are below 0.
         """
@@ -129,7 +131,7 @@ class Problem(ABC):
         self._shown += len(index)
         if self.memory:
             self._before = np.r_[self._before, evaluation.clean[0]][-self.memory :]
-        return evaluation.values[0]
+        return evaluation.values[0].copy()  # the array may be the problem's own
 
     def warm_up(self) -> None:  # noqa: B027 - optional by design
         """Compile and load what the first evaluation needs, so that no run is charged for it.

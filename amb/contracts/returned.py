@@ -2,6 +2,9 @@
 
 An array of the wrong shape or type is refused and never broadcast, cut or cast: a generator that returns one image for
 sixteen latents would otherwise give sixteen candidates one value.
+
+What foreign code returns stays its own: it may write into the same array the next time that it is called. So `numbers`
+and `images` return copies, and what is given to foreign code and used afterwards is given as a copy as well.
 """
 
 import inspect
@@ -25,7 +28,7 @@ def is_column(values: object, rows: int) -> TypeGuard[FloatArray]:
 
 
 def numbers(values: object, shape: tuple[int, ...], source: str) -> FloatArray:
-    """Numbers as float64; they may be NaN or infinite.
+    """Numbers as float64, a copy; they may be NaN or infinite.
 
     Args:
         values: what was returned.
@@ -40,16 +43,17 @@ def numbers(values: object, shape: tuple[int, ...], source: str) -> FloatArray:
     array = _array(values)
     if array is None or array.dtype.kind not in "fiu" or array.shape != shape:
         raise PluginError(f"{source} returned {described(values)}; expected numbers {_listed(shape)}")
-    return array.astype(np.float64, copy=False)
+    return array.astype(np.float64)
 
 
-def images(pixels: Any, shape: tuple[int | str, ...], source: str) -> Any:
-    """Images uint8 of a shape; a word in `shape`, such as "h", stands for any number.
+def images(pixels: Any, shape: tuple[int | str, ...], source: str, *, copy: bool = True) -> Any:
+    """Images uint8 of a shape, a copy; a word in `shape`, such as "h", stands for any number.
 
     Args:
         pixels: what was returned, an array or a tensor.
         shape: number, height, width and channels.
         source: what returned them, for the message, such as "generator bars".
+        copy: False where they are copied at once anyway.
 
     Raises:
         PluginError: another type or shape.
@@ -60,7 +64,13 @@ def images(pixels: Any, shape: tuple[int | str, ...], source: str) -> Any:
     )
     if not fits or str(getattr(pixels, "dtype", "")).removeprefix("torch.") != "uint8":
         raise PluginError(f"{source} returned {described(pixels)}; expected images uint8 {_listed(shape)}")
-    return pixels
+    return copied(pixels) if copy else pixels
+
+
+def copied(array: Any) -> Any:
+    """A copy of an array, or of a tensor on its device, for foreign code that may change it; anything else as it is."""
+    copy = getattr(array, "clone", None) or getattr(array, "copy", None)
+    return array if copy is None else copy()
 
 
 @dataclass(frozen=True)

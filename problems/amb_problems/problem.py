@@ -215,9 +215,8 @@ class NetworkProblem(Problem):
     def encode(self, images: UInt8Array) -> IntArray:
         """Candidates int64[n, d] whose stimuli are near the given images, uint8[n, h, w, c]."""
         generator = self.pair.generator
-        latents = returned.numbers(
-            generator.encode(images), (len(images), generator.latent_dim), f"the encoder of {generator.name}"
-        )
+        found = generator.encode(returned.copied(images))
+        latents = returned.numbers(found, (len(images), generator.latent_dim), f"the encoder of {generator.name}")
         return self.grid.candidates(latents)
 
     @classmethod
@@ -236,7 +235,7 @@ class NetworkProblem(Problem):
         target, encoding = self.pair.target, self.encoding
         expected = len(images), len(self.classes)
         if encoding is None:
-            return returned.numbers(target.classify(images), expected, f"target {target.name}")
+            return returned.numbers(target.classify(returned.copied(images)), expected, f"target {target.name}")
         if not isinstance(target, ClassifiesFrames):
             raise SpecError(f"target {target.name} has no class probabilities for single frames; leave out the input")
         total = np.zeros(expected)
@@ -295,12 +294,19 @@ def _latents(grids: Sequence[Grid], batches: Sequence[IntArray]) -> NDArray[np.f
 
 
 def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:
-    """The response of every unit to every image, float64[n, len(units)], in one pass if the target can."""
+    """The response of every unit to every image, float64[n, len(units)], in one pass if the target can.
+
+    The target is given copies of the images: it may change them in place, and the caller's are used again.
+    """
     source = f"target {target.name}"
     if isinstance(target, ManyUnits):
-        return returned.numbers(target.all_activations(images, units), (len(images), len(units)), source)
-    each = [target.activations(images, [unit] * len(images)) for unit in units]
-    return np.stack([returned.numbers(responses, (len(images),), source) for responses in each], axis=1)
+        responses = target.all_activations(returned.copied(images), list(units))
+        return returned.numbers(responses, (len(images), len(units)), source)
+    each = []
+    for unit in units:
+        responses = target.activations(returned.copied(images), [unit] * len(images))
+        each.append(returned.numbers(responses, (len(images),), source))
+    return np.stack(each, axis=1)
 
 
 def _mean(responses: FloatArray) -> FloatArray:

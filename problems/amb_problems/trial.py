@@ -17,7 +17,7 @@ _OWN = "amb_problems."
 
 
 def verify_generator(generator: Generator, grid: Grid) -> None:
-    """Show a generator two latents alone, together and in the other order.
+    """Show a generator two latents alone, together in a batch of more than one chunk, and in the other order.
 
     Args:
         generator: nothing is tried if it is one of this package.
@@ -33,7 +33,7 @@ def verify_generator(generator: Generator, grid: Grid) -> None:
     def pixels(*rows: int) -> NDArray[np.float64]:
         return generator.images(grid.latents(candidates[list(rows)])).astype(np.float64)
 
-    found = difference(pixels, again=_LEVELS, together=_LEVELS)
+    found = difference(pixels, repeats=generator.CHUNK, again=_LEVELS, together=_LEVELS)
     if found is not None:
         raise PluginError(
             f"generator {generator.name} gives a latent another image {found}; " + NOT_A_FUNCTION.format(what="latent")
