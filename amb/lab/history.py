@@ -1,6 +1,6 @@
 """What an experiment's events amount to: trials, responses, and what is still open."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -86,6 +86,7 @@ class History:
     corrections: list[Corrected] = field(default_factory=list)
     _values: dict[tuple[int, str], float | None] = field(default_factory=dict)  # of trial and neuron
     _shown: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # trials by stimulus
+    _asked: Counter[str] = field(default_factory=Counter)  # candidates by search
 
     def add(self, event: Event) -> None:
         """Account for one more event."""
@@ -127,8 +128,9 @@ class History:
         self.blocks.append(event)
 
     def _ask(self, ask: Ask, block: int) -> None:
-        first = 1 + sum(c.search == ask.search for c in self.candidates.values())
+        first = 1 + self._asked[ask.search]
         names = [stimulus_name(ask.search, number) for number in range(first, first + len(ask.candidates))]
+        self._asked[ask.search] += len(names)
         for name, levels in zip(names, ask.candidates, strict=True):
             self.candidates[name] = Candidate(name, ask.search, levels, block)
         self.generation[ask.search] = tuple(names)

@@ -100,13 +100,15 @@ class _TooLarge(ValueError):
 
 def _inflated(content: bytes, limit: int) -> bytes:
     """What a compressed element unfolds to; its size is counted first, and counting ends beyond the limit."""
-    inflate, size, rest = zlib.decompressobj(), 0, content
+    inflate, size, rest, place = zlib.decompressobj(), 0, b"", 0
     while not inflate.eof:
+        if not rest:  # what is left over is copied each time, so it is little
+            rest, place = content[place : place + MEBIBYTE], place + MEBIBYTE
         try:
             part = inflate.decompress(rest, MEBIBYTE)
         except zlib.error as cause:
             raise ValueError("a compressed variable is damaged") from cause
-        if not part:
+        if not part and not rest:
             raise ValueError("a variable is incomplete")
         size, rest = size + len(part), inflate.unconsumed_tail
         if size > limit:

@@ -165,10 +165,11 @@ def _rows_of_kind(
     experiment: Experiment,
     where: str,
 ) -> list[Row]:
+    names = [str(name).strip() for name in table.get("neuron", [])]
     cells = [
         (i, neuron, cell)
         for i, value in enumerate(table[kind])
-        for neuron, cell in _cells(kind, i, value, table, trials, experiment, where)
+        for neuron, cell in _cells(kind, i, value, names, len(trials), experiment, where)
     ]
     if kind == "response":
         return _rows(cells, trials, rejected, where)
@@ -178,8 +179,11 @@ def _rows_of_kind(
         times = _times(cell, kind, where, trials[i])
         if kind == "spikes" and key in found:
             raise LabError(f"{where}: trial {key[0]} of {neuron} has two lists of spikes; keep one")
-        before = found.get(key, [])
-        found[key] = None if rejected[i] or times is None or before is None else [*before, *times]
+        before = found.setdefault(key, [])
+        if rejected[i] or times is None or before is None:
+            found[key] = None
+        else:
+            before += times
     start, end = experiment.response.window
     if kind == "spikes" and _are_counts([cell for _, _, cell in cells]):
         raise LabError(
@@ -259,20 +263,22 @@ def _cells(
     kind: str,
     row: int,
     value: Any,
-    table: Mapping[str, list[Any]],
-    trials: Sequence[int],
+    names: Sequence[str],
+    rows: int,
     experiment: Experiment,
     where: str,
 ) -> list[tuple[str, Any]]:
-    """The neurons and cells of one row: one of each, or as many as the matrix has columns."""
-    names = [str(name).strip() for name in table.get("neuron", [])]
+    """The neurons and cells of one row: one of each, or as many as the matrix has columns.
+
+    `names` is the column `neuron`, and `rows` the number of rows.
+    """
     nested = isinstance(value, list) and (kind == "response" or any(isinstance(v, list) for v in value))
     if nested:
         columns = names or list(experiment.neurons)
         if len(columns) != len(value):
             raise LabError(f"{where}: {kind} has {len(value)} columns, but the neurons are {', '.join(columns)}")
         return list(zip(columns, value, strict=True))
-    if len(names) == len(trials) and "neuron" in table:
+    if len(names) == rows:
         return [(names[row], value)]
     if not names and len(experiment.neurons) == 1:
         return [(experiment.neurons[0], value)]

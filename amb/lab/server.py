@@ -11,6 +11,7 @@ import socket
 from asyncio import CancelledError
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -180,7 +181,10 @@ def require() -> None:
 
 
 class _Rig:
-    """Endpoints. They run in threads, one at a time: an experiment has one rig."""
+    """Endpoints. An experiment has one rig, so that they act on it one at a time.
+
+    What takes time runs in threads: a large request keeps the server from no other one.
+    """
 
     def __init__(self, folder: Path, token: str | None) -> None:
         self._lab = Laboratory(folder, patience=PATIENCE)
@@ -192,28 +196,35 @@ class _Rig:
 
     async def status(self, request: "Request") -> "Response":
         def read() -> object:
-            self._lab.refresh()
-            return status_message(self._lab)
+            with self._lock:
+                self._lab.refresh()
+                return status_message(self._lab)
 
-        return await self._alone(read)
+        return await _threaded(read)
 
     async def next_block(self, request: "Request") -> "Response":
-        close = None
-        if request.method == "POST":
-            close = _decoded(await _body(request) or b"{}", CloseMessage).close
-        return await self._alone(lambda: block_message(self._lab.next_block(close=close), self._lab.history))
+        body = await _body(request) if request.method == "POST" else None
+
+        def plan() -> object:
+            close = None if body is None else _decoded(body.json or b"{}", CloseMessage).close
+            with self._lock:
+                return block_message(self._lab.next_block(close=close), self._lab.history)
+
+        return await _threaded(plan)
 
     async def tell(self, request: "Request") -> "Response":
-        columns = _decoded(await _body(request), dict[str, Any])
-        if any(isinstance(column, list) and len(column) > ROWS for column in columns.values()):
-            raise LabError(f"the request has more than {ROWS} rows; send the responses in parts")
+        body = await _body(request)
         source = f"request of {request.client.host}" if request.client else "request"
 
         def record() -> object:
+            columns = _decoded(body.json, dict[str, Any])
+            if any(isinstance(column, list) and len(column) > ROWS for column in columns.values()):
+                raise LabError(f"the request has more than {ROWS} rows; send the responses in parts")
             rows = rows_of(columns, self._lab.experiment, "the request")
-            return receipt_message(self._lab.tell(rows, source=source))
+            with self._lock:
+                return receipt_message(self._lab.tell(rows, source=source))
 
-        return await self._alone(record)
+        return await _threaded(record)
 
     async def picture(self, request: "Request") -> "Response":
         from starlette.concurrency import run_in_threadpool
@@ -229,23 +240,48 @@ class _Rig:
             return Response(b64encode(content), media_type="text/plain")
         return Response(content, media_type="image/png")
 
-    async def _alone(self, work: Callable[[], object]) -> "Response":
-        from starlette.concurrency import run_in_threadpool
 
-        def locked() -> object:
-            with self._lock:
-                return work()
+async def _threaded(work: Callable[[], object]) -> "Response":
+    from starlette.concurrency import run_in_threadpool
 
-        return _json(await run_in_threadpool(locked))
+    return await run_in_threadpool(lambda: _json(work()))
 
 
-async def _body(request: "Request") -> bytes:
-    """The JSON of a request: its body, or the field `json` of a form.
+@dataclass(frozen=True)
+class _Body:
+    """The body of a request, which may be a form."""
 
-    Octave's `webwrite` sends forms only, and MATLAB's sends them too.
+    content: bytes
+    kind: str
+
+    @property
+    def json(self) -> bytes:
+        """The JSON in it: all of it, or the field `json` of a form.
+
+        Octave's `webwrite` sends forms only, and MATLAB's sends them too.
+
+        Raises:
+            LabError: it is of another type.
+        """
+        if self.kind == FORM:
+            try:
+                text = self.content.decode("utf-8", "replace")
+                fields = parse_qs(text, keep_blank_values=True, max_num_fields=100)
+            except ValueError as cause:
+                raise LabError(f"the form is not as documented: {cause}; expected one field, json") from cause
+            if len(fields.get("json", ())) > 1:
+                raise LabError("the form has the field json more than once; expected one")
+            return fields.get("json", ["{}"])[0].encode()
+        if self.content and self.kind != "application/json":
+            raise LabError(f"the request has content type {self.kind!r}; expected application/json")
+        return self.content
+
+
+async def _body(request: "Request") -> _Body:
+    """The body of a request.
 
     Raises:
-        LabError: another type, too large, or the client left before its request was complete.
+        LabError: it is too large, or the client left before its request was complete.
     """
     from starlette.requests import ClientDisconnect
 
@@ -258,17 +294,7 @@ async def _body(request: "Request") -> bytes:
                 raise LabError(f"the request is larger than {LARGEST >> 20} MiB; send the responses in parts")
     except (ClientDisconnect, CancelledError) as cause:  # cancelled: the server stops, and the rest has not come
         raise LabError("the request is incomplete; send it again") from cause
-    if kind == FORM:
-        try:
-            fields = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
-        except ValueError as cause:
-            raise LabError(f"the form is not as documented: {cause}; expected one field, json") from cause
-        if len(fields.get("json", ())) > 1:
-            raise LabError("the form has the field json more than once; expected one")
-        return fields.get("json", ["{}"])[0].encode()
-    if body and kind != "application/json":
-        raise LabError(f"the request has content type {kind!r}; expected application/json")
-    return bytes(body)
+    return _Body(bytes(body), kind)
 
 
 def _decoded(body: bytes, kind: Any) -> Any:

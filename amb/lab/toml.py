@@ -13,6 +13,8 @@ from amb.errors import LabError, unknown
 from amb.study.untrusted import MEBIBYTE, read_bytes
 
 LARGEST = MEBIBYTE
+MOST_WORK = 1 << 22
+"""Parts of keys that `tomllib` looks at, which goes over all of a key for each of its parts: a second or two."""
 
 T = TypeVar("T", bound=Struct)
 
@@ -35,6 +37,7 @@ def parse_settings(text: str, kind: type[T], where: str) -> T:
     Raises:
         LabError: it is not TOML, or an entry is unknown, missing, or of the wrong type or range.
     """
+    _refuse_endless(text, where)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
@@ -48,6 +51,16 @@ def parse_settings(text: str, kind: type[T], where: str) -> T:
         raise LabError(f"{where}: {_explained(str(cause), content)}") from cause
     except LabError as cause:
         raise LabError(f"{where}: {cause}") from cause
+
+
+def _refuse_endless(text: str, where: str) -> None:
+    """Refuse a text that might take hours to read, by the points in its lines: some of them may divide keys."""
+    points = [line.count(".") for line in text.split("\n")]
+    if max(points) * (len(points) + sum(points)) > MOST_WORK:
+        raise LabError(
+            f"{where}: line {points.index(max(points)) + 1} has {max(points):,} points; a key has two parts at most, "
+            "and long lists can be split over several lines"
+        )
 
 
 def _refuse_unknown(content: Any, kind: Any, where: str, path: str) -> None:

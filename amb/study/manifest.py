@@ -160,15 +160,16 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
         sees=_united([one.sees for one in settings]),
         suite=first.suite if all(one.suite == first.suite for one in settings) else None,
     )
-    environments: list[Environment] = []
+    environments: dict[bytes, Environment] = {}
     for manifest in manifests:
-        environments += [e for e in manifest.environments or (manifest.environment,) if e not in environments]
+        for one in manifest.environments or (manifest.environment,):
+            environments.setdefault(msgspec.json.encode(one, order="deterministic"), one)
     return replace(
         manifests[0],
         settings=asked,
         problems=_united([manifest.problems for manifest in manifests]),
         solvers=_united([manifest.solvers for manifest in manifests]),
-        environments=tuple(environments) if len(environments) > 1 else (),
+        environments=tuple(environments.values()) if len(environments) > 1 else (),
     )
 
 

@@ -18,7 +18,7 @@ from amb.catalogue.plugins import load_file
 from amb.cli.app import app
 from amb.errors import AmbError, DataError, StudyError
 from amb.run.execute import execute
-from amb.study.manifest import Settings
+from amb.study.manifest import Environment, Manifest, Settings, union
 from amb.study.published import SCHEMA, PublishedStudy, publish
 from amb.study.runs import RunPlan
 from amb.study.study import Study
@@ -243,6 +243,19 @@ def test_a_published_study_whose_runs_are_elsewhere_is_no_empty_study(published:
 def test_json_that_names_an_entry_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="the key 'a' more than once"):
         parse_json('{"b": [{"a": 1, "a": 2}]}')
+
+
+@pytest.mark.usefixtures("ends")
+def test_json_with_many_entries_is_refused_at_once() -> None:
+    many = ",".join(f'"{i}":0' for i in range(100_000))
+    with pytest.raises(ValueError, match="the key '99999' more than once"):
+        parse_json(f'{{{many},"99999":0}}')
+
+
+@pytest.mark.usefixtures("ends")
+def test_manifests_of_many_environments_are_united_at_once() -> None:
+    environments = tuple(Environment(python=str(i)) for i in range(50_000))
+    assert union([Manifest(environments=environments)] * 2).environments == environments
 
 
 # What is not ours

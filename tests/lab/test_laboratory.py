@@ -323,6 +323,15 @@ def test_wrong_settings_are_explained(old: str, new: str, message: str) -> None:
         parse_experiment(text.replace(old, new), "experiment.toml")
 
 
+@pytest.mark.usefixtures("ends")
+@pytest.mark.parametrize(
+    "text", [".".join("a" * 400_000) + " = 1", f"[{'.'.join('a' * 3000)}]\n" + "b = 1\n" * 100_000]
+)
+def test_settings_with_endless_keys_are_refused_at_once(text: str) -> None:
+    with pytest.raises(LabError, match=r"line 1 has [0-9,]+ points; a key has two parts at most"):
+        parse_experiment(text, "experiment.toml")
+
+
 def test_what_does_not_exist_is_refused_before_the_folder_is_made(folder: Path) -> None:
     for changes, message in [({'"toy"': '"toi"'}, "unknown generator 'toi'"), ({'"cma"': '"cmaa"'}, "unknown solver"),
                              ({'"cma"': '"gradient"'}, "needs the gradients")]:  # fmt: skip

@@ -166,6 +166,15 @@ def test_spikes_that_were_written_twice_are_not_counted_twice(tmp_path: Path) ->
     assert read(file, ONE) == {(1, "a"): 15.0, (2, "a"): 10.0}
 
 
+@pytest.mark.usefixtures("ends")
+@pytest.mark.parametrize("trials", [1, 50_000])
+def test_spikes_of_a_whole_session_are_read_at_once(trials: int) -> None:
+    """A row for each spike, all of one trial or each of another."""
+    rows = np.arange(50_000)
+    columns = {"trial": rows % trials + 1, "neuron": ["b"] * 50_000, "time": rows[::-1] / 250}
+    assert len(rows_of(columns, TWO, "request")) == trials
+
+
 def test_counts_are_no_spike_times(tmp_path: Path) -> None:
     """Each count would be the time of one spike before the window, and each rate 0."""
     counts = {"trial": list(range(1, 11)), "spikes": [20, 0, 3, 7, 9, 31, 2, 0, 1, 45]}

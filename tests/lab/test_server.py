@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra lab")
 pytest.importorskip("uvicorn", reason="needs the extra lab")
 
+from amb.lab import server
 from amb.lab.laboratory import LOCK, Laboratory
 from amb.lab.messages import BlockMessage, ErrorMessage, ReceiptMessage, StatusMessage
 from amb.lab.server import App, Scope, application
@@ -328,20 +330,37 @@ def test_a_request_does_not_wait_for_ever_for_a_stopped_process(folder: Path, mo
     assert asked_directly(server, "/next")[1]["block"] == 1
 
 
-def asked_directly(server: App, path: str) -> tuple[int, dict]:
+def asked_directly(server: App, path: str, body: bytes | None = None) -> tuple[int, dict]:
     """The answer of a server in this process."""
     sent: list[Scope] = []
 
     async def receive() -> Scope:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body or b"", "more_body": False}
 
     async def send(message: Scope) -> None:
         sent.append(message)
 
-    headers = [(b"authorization", b"Bearer token")]
-    scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b"", "client": None}
+    headers = [(b"authorization", b"Bearer token"), (b"content-type", b"application/json")]
+    method = "GET" if body is None else "POST"
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": b"", "client": None}
     asyncio.run(server(scope, receive, send))  # type: ignore[arg-type]
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def test_a_large_request_keeps_the_server_from_no_other_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read in a thread of its own."""
+    new_experiment(folder)
+    threads = []
+
+    def read(body: bytes) -> object:
+        threads.append(threading.get_ident())
+        return json.loads(body)
+
+    monkeypatch.setattr(server, "parse_json", read)
+    for path in ("/responses", "/next"):
+        asked_directly(application(folder, "token"), path, b"{}")
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
 
 
 def test_only_pictures_that_are_as_they_were_written_are_handed_out(folder: Path) -> None:
