@@ -11,11 +11,14 @@ class SparedObjects:
     """
 
     def __init__(self) -> None:
-        self._spared = False
+        self._asked = self._spared = False
 
     def spare(self) -> None:
         """Spare what exists now; later calls do nothing, nor does the first if the program does the same itself."""
-        if not self._spared and gc.get_freeze_count() == 0:
+        if self._asked:
+            return
+        self._asked = True
+        if gc.get_freeze_count() == 0:  # which walks through all frozen objects: 0.1 s, too much for every round
             gc.freeze()
             self._spared = True
 

@@ -1,5 +1,6 @@
 import dataclasses
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 
@@ -303,8 +304,16 @@ def test_a_timed_run_that_fails_leaves_a_copy_of_the_one_whose_place_it_takes(tm
     assert {path.name: path.read_bytes() for path in (study.folder / "damaged").iterdir()} == whole
 
 
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    """What the tests themselves have frozen is so again afterwards, or collections take a second each."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("unfrozen")
 def test_the_collector_looks_at_the_users_objects_again_after_an_execution(tmp_path: Path) -> None:
-    gc.unfreeze()  # what the tests themselves have frozen
     frozen: list[int] = []
 
     def respond(candidates: np.ndarray) -> np.ndarray:
@@ -314,6 +323,19 @@ def test_the_collector_looks_at_the_users_objects_again_after_an_execution(tmp_p
     execute(plans_for(12, ("random",), 1), Study(tmp_path), lambda spec: FunctionProblem(respond, SPACE, id=spec))
     assert min(frozen) > 10_000
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize("already", [False, True])
+def test_frozen_objects_are_counted_once_in_an_execution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy: Path, already: bool
+) -> None:
+    """Counting walks through all of them; in every round, that took longer than everything else."""
+    counted: list[int] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: counted.append(1) or int(already))
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)
+    execute(plans_for(60, ("climber",), 1), Study(tmp_path), Laboratory())
+    assert len(counted) == 1
 
 
 def test_all_values_of_a_batch_are_on_disk_before_the_first_solver_learns(

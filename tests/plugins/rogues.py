@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from amb import Solver
 from amb.errors import SolverError, SpecError
@@ -337,6 +336,8 @@ class ChangesSettings(Rogue):
     """Changes settings of the whole process and sets an alarm; otherwise it is good."""
 
     def misbehave(self) -> np.ndarray:
+        import torch  # not above: each isolated solver of this file has a process of its own
+
         np.seterr(all="raise")
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
