@@ -84,8 +84,11 @@ def references(
         make_folder(out)
     except OSError as cause:
         raise SpecError(f"cannot write into {out}: {cause.strerror or cause}; choose another --out") from cause
+    unknown: tuple[str, ...] = ()
     if opened is not None:
-        results = [improved(known, opened) for known in stored if known is not None]
+        raised = [improved(known, opened) for known in stored if known is not None]
+        results = [one.references for one in raised]
+        unknown = tuple(dict.fromkeys(name for one in raised for name in one.unknown))
     else:
         results = measure(
             chosen,
@@ -110,6 +113,12 @@ def references(
     dead = ", ".join(dict.fromkeys(unit for references in results for unit in references.dead)) or "none"
     files = ", ".join(str(out / f"{references.suite}.json") for references in results)
     shown = list(rows.values()) if json else [{k: _four_digits(v) for k, v in row.items()} for row in rows.values()]
+    if unknown:
+        print(
+            f"{study} has higher values of {', '.join(unknown)}, but not their candidates, of which a published study "
+            "keeps few; `amb study restore` brings them back",
+            file=sys.stderr,
+        )
     print_rows(shown, as_json=json, caption=f"{files}. Dead units: {dead}.")
 
 

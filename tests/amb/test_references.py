@@ -19,6 +19,7 @@ from amb.references.improve import improved
 from amb.references.lookup import reference
 from amb.references.measure import measure
 from amb.references.resume import Cache
+from amb.study.published import PublishedStudy, publish
 
 POINT = Reference("f", 0.1, 0.2, 0.5, 7, 0.9, (1, 2), "by hand")
 
@@ -191,13 +192,32 @@ def test_a_study_raises_the_best_known_values(tmp_path: Path, toy: Path) -> None
     name = "toy/bowl/near/0"
     made = compare("random", f"{name}[noise=gaussian,std=3]", budget=40, seeds=1, study=tmp_path)
     point = Reference(problem(name).fingerprint, 0, 0, None, None, 0.0, (0,) * 6, "")
-    raised = improved(References("toy-1", {name: point}), made.study).points[name]
+    raised = improved(References("toy-1", {name: point}), made.study).references.points[name]
     ((_, clean),) = made.traces.items()
     assert raised.best == clean.max()
     assert problem(name).evaluate([raised.candidate])[0] == raised.best
     assert "random" in raised.provenance
     for other in (replace(point, fingerprint="other"), replace(point, best=1.0)):
-        assert improved(References("toy-1", {name: other}), made.study).points[name] == other
+        assert improved(References("toy-1", {name: other}), made.study).references.points[name] == other
+
+
+def test_a_published_study_raises_what_it_holds_the_candidates_of(tmp_path: Path, toy: Path) -> None:
+    """With noise, it keeps the candidate of the highest value without noise rarely, and the recommended one always."""
+    from amb.comparison.compare import compare
+
+    name = "toy/bowl/near/0"
+    made = compare("random", f"{name}[noise=gaussian,std=3]", budget=40, seeds=4, study=tmp_path / "st")
+    publish(made.study, tmp_path / "published")
+    study = PublishedStudy(tmp_path / "published")
+    point = Reference(problem(name).fingerprint, 0, 0, None, None, 0.0, (0,) * 6, "")
+    found = improved(References("toy-1", {name: point}), study)
+    raised = found.references.points[name]
+    kept = [trace.clean[trace.kept].max(initial=-1) for _, trace in study.records()]
+    assert raised.best == max([*kept, *(record.final for record, _ in study.records())])
+    assert problem(name).evaluate([raised.candidate])[0] == raised.best
+    assert raised.best < max(trace.max() for trace in made.traces.values())
+    assert found.unknown == (name,)
+    assert not improved(found.references, made.study).unknown
 
 
 def test_ascent_beats_its_starts_and_is_exact() -> None:
