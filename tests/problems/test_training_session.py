@@ -164,6 +164,23 @@ def test_a_restored_training_holds_the_stored_state(
     }
 
 
+def test_too_few_images_are_refused_before_anything_is_written(
+    kind: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer than a batch would make an epoch without steps, and so a finished training of none."""
+    images = TRAININGS[kind][2]()
+    batch = {"spiking": 8, "plain": 16, "gan": 4, "vqvae": 32}[kind]
+    changed = {"train_images": images.train_images[: batch - 1]}
+    monkeypatch.setattr(image_sets, "load", lambda name, folder: SimpleNamespace(**{**vars(images), **changed}))
+    with pytest.raises(DataError, match=f"^{batch - 1} training images are too few: tiny needs at least {batch};"):
+        train(tmp_path / "out")
+    tested = {"gan": 2, "vqvae": 32}.get(kind, 1)
+    changed = {"test_images": images.test_images[: tested - 1]}
+    with pytest.raises(DataError, match=f"^{tested - 1} test images are too few: tiny needs at least {tested};"):
+        train(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_session_takes_a_step(train: Train, tmp_path: Path) -> None:
     """Even without any time, so that repeated sessions end."""
     assert [train(tmp_path, minutes=0.0)[-1].step for _ in range(3)] == [1, 2, 3]

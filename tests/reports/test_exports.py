@@ -79,6 +79,24 @@ def test_parquet_keeps_every_value(comparison, tmp_path: Path) -> None:  # type:
         np.testing.assert_array_equal(np.array(row.values), comparison.traces[row.problem, row.solver, row.seed])
 
 
+def test_solvers_whose_names_differ_little_have_folders_of_their_own(comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """On disks that take upper and lower case for one, too, and where one is called as another one's folder."""
+    renamed = {"random": "random+", "tt-b[k=50,lr=0.1]": "random"}
+    traces = {(p, renamed.get(solver, solver), seed): t for (p, solver, seed), t in comparison.traces.items()}
+    several = replace(comparison, traces=traces, runs=comparison.runs.replace({"solver": renamed}))
+    Coco().write(several, tmp_path)
+    IOHanalyzer().write(several, tmp_path)
+    solvers = set(several.runs["solver"])
+    written = {json.loads(file.read_text())["algorithm"]["name"] for file in (tmp_path / "ioh").rglob("*.json")}
+    assert written == solvers
+    found = (file.read_text() for file in (tmp_path / "coco").rglob("*.info"))
+    assert {text.split("algId = '")[1].split("'")[0] for text in found} == solvers
+    names = ["cma", "CMA", "Cma", "cma+", "cma_", "my_a:B", "my:a_B", "a" * 200, "a" * 201, ".", "..", "x[k=1]"]
+    names += [file_name(name) for name in names if file_name(name) != name]
+    assert len({file_name(name).casefold() for name in names}) == len(names)
+    assert file_name("cma") == "cma"
+
+
 def test_a_gap_that_is_formatted_once_reads_as_if_it_had_been_formatted_twice() -> None:
     random = np.random.default_rng(0)
     gaps = np.abs(random.standard_normal(500)) * 10.0 ** random.integers(-12, 12, 500)

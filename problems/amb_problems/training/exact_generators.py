@@ -32,7 +32,7 @@ from amb_problems.training import vqvae
 from amb_problems.training.decoder_scaling import scale
 from amb_problems.training.fine_tuning import FineTuning, RoundingTraining
 from amb_problems.training.folding import fold
-from amb_problems.training.quality import firing_rates, judge
+from amb_problems.training.quality import FEWEST, firing_rates, judge
 from amb_problems.training.sampling import stream
 from amb_problems.training.scaling import tensors_to_derive, unrounded
 from amb_problems.training.session import Session, generator_provenance
@@ -94,8 +94,10 @@ def train(
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress)
     recipe = session.recipe("generator", RECIPES)
-    images = session.images(recipe.dataset)
     is_sngan = isinstance(checkpoint.read_card(recipe.source), SNGANCard)
+    images = session.images(
+        recipe.dataset, trained=FEWEST if is_sngan else 1, tested=FEWEST if is_sngan else vqvae.SHOWN
+    )
     (_round_sngan if is_sngan else _round_vqvae)(session, recipe, images)
 
 

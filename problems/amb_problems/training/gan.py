@@ -16,7 +16,7 @@ from amb_problems.data.image_sets import Dataset, UInt8Array
 from amb_problems.generators.pixels import to_uint8
 from amb_problems.generators.torch_generator import SNGANGenerator
 from amb_problems.training.adversarial import GANRecipe, GANTraining
-from amb_problems.training.quality import firing_rates, judge
+from amb_problems.training.quality import FEWEST, firing_rates, judge
 from amb_problems.training.session import Session, generator_provenance
 from amb_problems.training.sheet import write_sheet
 
@@ -66,7 +66,7 @@ def train(
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress)
     recipe = session.recipe("generator", RECIPES)
-    images = session.images(recipe.dataset)
+    images = session.images(recipe.dataset, trained=recipe.batch, tested=FEWEST)
     training = GANTraining(recipe, images.train_images, seed=seed, device=device)
 
     def export(ends: bool) -> None:

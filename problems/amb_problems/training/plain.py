@@ -78,7 +78,7 @@ def train(
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress, keep)
     recipe = session.recipe("target", RECIPES)
-    images = session.images(recipe.dataset)
+    images = session.images(recipe.dataset, trained=recipe.classifier.batch)
     network = new_network(recipe, seed=seed)
     training = ClassifierTraining(
         network,

@@ -15,6 +15,8 @@ from amb.contracts.problem import UInt8Array
 from amb_problems.training.frechet import frechet_distance
 
 _CHUNK = 16
+FEWEST = 2
+"""Images of each kind that `judge` needs: distances are of normal distributions."""
 
 Features = Callable[[UInt8Array], npt.NDArray[np.float64]]
 """Images uint8 [n, h, w, c] -> features [n, k]."""

@@ -114,13 +114,28 @@ class Session:
             raise unknown(f"{kind} to train", self.name, recipes)
         return recipes[self.name]
 
-    def images(self, dataset: image_sets.DatasetName) -> image_sets.Dataset:
+    def images(self, dataset: image_sets.DatasetName, *, trained: int = 1, tested: int = 1) -> image_sets.Dataset:
         """The data set to train and test on.
 
+        Args:
+            dataset: its name.
+            trained: training images that are needed at least, such as a batch: an epoch has whole ones only.
+            tested: test images that are needed at least, to judge the result.
+
         Raises:
-            DataError: it cannot be read or downloaded.
+            DataError: it cannot be read or downloaded, or has fewer images.
         """
-        return image_sets.load(dataset, self.data)
+        images = image_sets.load(dataset, self.data)
+        for half, found, least in (
+            ("training", len(images.train_images), trained),
+            ("test", len(images.test_images), tested),
+        ):
+            if found < least:
+                raise DataError(
+                    f"{found} {half} images are too few: {self.name} needs at least {least}; give more, or name "
+                    f"a folder without {dataset}, and it is downloaded"
+                )
+        return images
 
     def run(
         self,

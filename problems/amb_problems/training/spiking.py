@@ -52,7 +52,7 @@ def train(
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress, keep)
     recipe = session.recipe("target", RECIPES)
-    images = session.images(recipe.dataset)
+    images = session.images(recipe.dataset, trained=recipe.classifier.batch)
     network = new_network(recipe.model, seed=seed, relaxation=recipe.relaxation)
     training = ClassifierTraining(
         network,

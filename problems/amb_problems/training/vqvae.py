@@ -21,7 +21,7 @@ RECIPES: Mapping[str, VQVAERecipe] = MappingProxyType(
 )
 """Recipes by checkpoint name."""
 
-_SHOWN = 32
+SHOWN = 32
 """Number of images on a sheet, and of prior samples."""
 
 
@@ -44,7 +44,7 @@ def train(
     """
     session = Session(name, data, out, seed, device, minutes, resume, progress)
     recipe = session.recipe("generator", RECIPES)
-    images = session.images(recipe.dataset)
+    images = session.images(recipe.dataset, trained=recipe.batch, tested=SHOWN)
     training = VQVAETraining(recipe, images.train_images, seed=seed, device=device)
 
     def export(ends: bool) -> None:
@@ -67,7 +67,7 @@ def train(
 
 def draw(generator: VQVAEGenerator, images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
     """Images of a sheet: pairs of rows of originals and reconstructions, then the same number of prior samples."""
-    shown = images[:_SHOWN]
+    shown = images[:SHOWN]
     space = generator.grid().space
     samples = generator.images(space.sample_prior(len(shown), np.random.default_rng(seed)))
     return np.concatenate([_in_pairs(shown, generator.images(generator.encode(shown))), samples])

@@ -7,7 +7,7 @@ from amb.reports.contract import Report, ReportData
 from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
 from amb.study.runs import improvements
-from amb_reports.exports.series import Series, ends_and, file_name, lowest, series
+from amb_reports.exports.series import Series, ends_and, file_name, lowest, readable, series
 
 
 class IOHanalyzer(Report):
@@ -24,7 +24,7 @@ class IOHanalyzer(Report):
 
 
 def _write_series(one: Series, folder: Path, suite: str) -> Path:
-    name = file_name(one.problem)
+    name = readable(one.problem)  # its number tells it from others
     data = folder / f"data_f{one.number}_{name}" / f"IOHprofiler_f{one.number}_DIM{one.dimensions}.dat"
     data.parent.mkdir(parents=True, exist_ok=True)
     runs: list[dict[str, object]] = []

@@ -13,6 +13,7 @@ from amb.reports.contract import ReportData
 from amb.stats.metrics import cells_of
 
 LONGEST_FILE_NAME = 100
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,16 @@ def lowest(values: NDArray[np.float64]) -> float:
 
 
 def file_name(text: str) -> str:
-    """The text, with underscores for characters that a file system or another suite's reader could misread.
+    """A name for a file or folder that no other text has, with what `readable` keeps of it.
 
-    A long text is cut, and a digest keeps it apart from others.
+    Where that is not the text itself, or only case tells it from another, a digest does.
     """
-    name = re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_.")
-    if name and len(name) <= LONGEST_FILE_NAME:
+    name = readable(text)
+    if name == text.casefold() and not re.search(f"-[0-9a-f]{{{_DIGITS}}}$", name):
         return name
-    return f"{name[:LONGEST_FILE_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+
+
+def readable(text: str) -> str:
+    """The text, cut, with underscores for characters that a file system or another suite's reader could misread."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_.")[:LONGEST_FILE_NAME]
