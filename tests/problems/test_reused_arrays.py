@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+import torch
 
 import amb
 from amb.errors import PluginError
@@ -142,3 +143,61 @@ def test_what_evaluate_returned_stays() -> None:
     first = Sum().evaluate(np.full((2, 3), 1))
     Sum().evaluate(np.full((2, 3), 2))
     np.testing.assert_array_equal(first, [3, 3])
+
+
+class Halved(torch.nn.Module):
+    """A leaky neuron behind a convolution of half the image, which is halved in place or not."""
+
+    def __init__(self, *, in_place: bool) -> None:
+        super().__init__()
+        self.conv, self.memory, self.in_place = torch.nn.Conv2d(3, 2, 9, 9), None, in_place
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        """Membrane potentials that are not reset."""
+        x = x.mul_(0.5) if self.in_place else x * 0.5
+        drive = self.conv(x)
+        self.memory = drive if self.memory is None else 0.9 * self.memory + drive
+        return self.memory
+
+
+def _responses(network: torch.nn.Module, *pairs: tuple[str, int], **options: object) -> np.ndarray:
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    return amb.target(network, name="own", **options).all_activations(images, pairs)  # type: ignore[attr-defined]
+
+
+def test_a_network_may_change_its_input_in_place() -> None:
+    """In every further pass it saw what the passes before had left of the image."""
+    found = []
+    for in_place in (False, True):
+        torch.manual_seed(0)
+        found.append(_responses(Halved(in_place=in_place), ("conv", 0), ("conv", 1), frames=3))
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_layer_whose_output_is_overwritten_keeps_its_values_beside_deeper_ones() -> None:
+    """In float64, a rectifier in place behind it made its values those of the rectifier, if both were asked for."""
+    torch.manual_seed(0)
+    parts = torch.nn.Flatten(), torch.nn.Linear(3072, 5), torch.nn.ReLU(inplace=True), torch.nn.Linear(5, 3)
+    network = torch.nn.Sequential(*parts).double()
+    pairs = [("1", unit) for unit in range(5)]
+    alone = _responses(network, *pairs)
+    assert alone.min() < 0
+    np.testing.assert_array_equal(_responses(network, *pairs, ("3", 0))[:, :5], alone)
+
+
+def test_a_generators_functions_may_use_their_tensors_again_and_change_what_they_are_given() -> None:
+    """Every image had the latents of the last; and latents that were scaled in place were told as random images."""
+    kept = torch.zeros(3)
+
+    def decode(_, latents):  # type: ignore[no-untyped-def]
+        return latents.mul_(0.1)[:, :, None, None].expand(-1, 3, 4, 4)
+
+    def encode(_, images):  # type: ignore[no-untyped-def]
+        return kept.copy_(images.mean((0, 2, 3)) * 10)
+
+    own = amb.generator(torch.nn.Identity(), latent_dim=3, shape=(4, 4, 3), decode=decode, encode=encode)
+    latents = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    given = latents.copy()
+    images = own.images(latents)
+    np.testing.assert_array_equal(latents, given)
+    np.testing.assert_allclose(own.encode(images), latents, atol=0.05)

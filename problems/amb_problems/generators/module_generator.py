@@ -142,12 +142,13 @@ class ModuleGenerator(TorchGenerator):
         with one_algorithm():
             pixels = torch.from_numpy(images).to(self.device, torch.float32).permute(0, 3, 1, 2).contiguous() / 255
             shown = (pixels * (white - black) + black).to(self._dtype)
-            parts = [self._asked("encode", self._encode, self.network, each) for each in shown.split(1)]
-            for part in parts:
+            flat = []
+            for each in shown.split(1):
+                part = self._asked("encode", self._encode, self.network, each)
                 if not isinstance(part, torch.Tensor) or part.numel() != self.latent_dim or part.is_complex():
                     got = list(part.shape) if isinstance(part, torch.Tensor) else type(part).__name__
                     raise SpecError(f"encode of generator {self.name} needs {self.latent_dim} numbers, returned {got}")
-            flat = [part.reshape(1, -1).float() for part in parts]
+                flat.append(part.reshape(1, -1).to(torch.float32, copy=True))  # it may use its tensor again
             found = torch.cat(flat) if flat else torch.zeros(0, self.latent_dim)
             return found.cpu().numpy()
 
@@ -215,7 +216,7 @@ class ModuleGenerator(TorchGenerator):
         return (self._images(self._input(latents)) - black) * (2 / (white - black)) - 1
 
     def _input(self, latents: "Tensor") -> "Tensor":
-        return latents.to(self._dtype)
+        return latents.to(self._dtype, copy=True)  # the module may change it in place
 
 
 class LatentGenerator(ModuleGenerator):

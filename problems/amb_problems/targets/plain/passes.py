@@ -104,7 +104,7 @@ class _Reader:
     def present(self, module: nn.Module, inputs: Sequence[Tensor], *, whole: bool) -> None:
         """Show the module the inputs, one after the other."""
         self._passes = len(inputs)
-        for number, x in enumerate(inputs):
+        for number, x in enumerate(_unwritten(inputs)):
             self._missing = set(self._calls)
             last = number == len(inputs) - 1 and not whole
             count = x.shape[1 if self._plan.multistep is not None else 0]
@@ -169,10 +169,26 @@ class _Reader:
         if name in self._totals:
             self._totals[name] = self._totals[name].add_(answer)
         else:
-            self._totals[name] = answer.double() if self._plan.exact else answer
+            # A copy, since it may be the output itself, which the next layer may overwrite in place.
+            self._totals[name] = answer.to(torch.float64 if self._plan.exact else answer.dtype, copy=True)
 
     def _refuse(self, call: Call, why: str) -> None:
         raise SpecError(f"layer {call.module or 'output'} does not respond to this image as to others: {why}")
+
+
+def _unwritten(inputs: Sequence[Tensor]) -> Iterator[Tensor]:
+    """The inputs in turn; one that is shown again, as it was, whatever the module has written to it meanwhile."""
+    if all(x is not inputs[0] for x in inputs[1:]):
+        yield from inputs
+        return
+    x, before = inputs[0], inputs[0].clone()
+    for _ in inputs:
+        if x.is_inference():  # it does not count what is written to it
+            yield before.clone()
+            continue
+        version = x._version
+        yield x
+        x = x if x._version == version else before.clone()
 
 
 def _sum(tensor: Tensor, batch: int, units: int | None) -> Tensor:
