@@ -94,6 +94,19 @@ class ProblemId:
         return f"{self.generator}/{self.target}/{self.layer}"
 
 
+def foreign_sign(name: str, *, globs: bool = True) -> str | None:
+    """The first sign of a name, or of one part of a problem's id, that no spec can have; None: all are allowed.
+
+    Args:
+        name: letters and digits of ASCII, and ``_ . : + -``.
+        globs: whether ``*`` and ``?`` are allowed: layers are named by their authors, and their own names come before
+            globs.
+    """
+    return next(
+        (sign for sign in name if sign == "/" or not _NAME.fullmatch(sign) or (sign in "*?" and not globs)), None
+    )
+
+
 NOISE_OPTIONS = ("noise", "trials", "spikes", "sigma", "std")
 """Options of a problem's spec that `amb` itself handles; problem families never see them.
 

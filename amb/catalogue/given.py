@@ -22,7 +22,7 @@ from amb.contracts.suite import Suite
 from amb.contracts.target import Target
 from amb.errors import SpecError
 from amb.fingerprint import fingerprint
-from amb.spec import Spec, split_specs
+from amb.spec import Spec, foreign_sign, split_specs
 
 SolverLike = str | type[Solver] | Solver | partial[Solver]
 """A spec; a solver class, with or without options (``MySolver(k=3)``, ``functools.partial(MySolver, k=3)``); or a
@@ -198,16 +198,24 @@ def _checked(problem: object) -> Problem:
     if not isinstance(problem, Problem):
         raise SpecError(f"expected an amb.Problem, got {problem!r:.80}")
     attributes(problem, REQUIRED, "amb.Problem", f"problem {type(problem).__name__}")
-    try:
-        canonical = str(Spec.parse(problem.id))
-    except SpecError:
-        canonical = ""
-    if canonical != problem.id or set("*?") & set(problem.id):
-        hint = (
-            f"write {canonical!r}" if canonical else "use letters, digits, dashes and slashes, as in mine/bowl/only/1"
-        )
+    if hint := _fault(problem.id):
         raise SpecError(f"the id {problem.id!r} cannot name runs: {hint}")
     return problem
+
+
+def _fault(problem_id: str) -> str:
+    """What is to be changed in an id so that it can name runs; empty if it can."""
+    parts = problem_id.partition("[")[0].split("/")
+    for place, part in enumerate(parts):
+        sign = foreign_sign(part, globs=len(parts) == 4 and place == 2)  # a layer's own name comes before a glob
+        if sign is not None:
+            why = "stands for several names" if sign in "*?" else "cannot be in a name"
+            return f"{sign!r} {why}; use letters, digits, dashes and slashes, as in mine/bowl/only/1"
+    try:
+        canonical = str(Spec.parse(problem_id))
+    except SpecError as cause:
+        return str(cause)
+    return "" if canonical == problem_id else f"write {canonical!r}"
 
 
 def _is_in_catalogue(problem: Problem) -> bool:

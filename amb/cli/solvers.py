@@ -44,6 +44,7 @@ def show_solver(
 
     from amb.catalogue.solvers import resolve
     from amb.cli.show import print_facts
+    from amb.contracts.solver import declared_kinds
     from amb.spec import format_value
 
     o.load_plugins(plugin)
@@ -53,7 +54,7 @@ def show_solver(
         "solver": str(solver),
         "method": (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " "),
         "options": ", ".join(f"{k}={format_value(v)}" for k, v in solver.options.items()) or "none",
-        "spaces": ", ".join(sorted(cls.kinds, reverse=True)),
+        "spaces": ", ".join(declared_kinds(cls)) or "depend on its options",
         "searches": "the latent box, rounded to the grid" if cls.continuous else "the grid",
         "candidates": "do not depend on the budget (anytime)" if cls.anytime else "depend on the budget",
         "foreign candidates": "searches by them (foreign)" if cls.foreign else "may be recommended",
@@ -65,7 +66,7 @@ def show_solver(
         "from": f"{solver.plugin.origin} ({solver.plugin.location})",
     }
     if json:
-        facts |= {"options": dict(solver.options), "spaces": sorted(cls.kinds)}
+        facts |= {"options": dict(solver.options), "spaces": sorted(declared_kinds(cls))}
     print_facts(facts, as_json=json)
 
 

@@ -282,6 +282,11 @@ def are_kinds(declared: object) -> bool:
     return isinstance(declared, Collection) and not isinstance(declared, str) and all(k in KINDS for k in declared)
 
 
+def declared_kinds(cls: type[Solver]) -> tuple[str, ...]:
+    """The kinds of space that a class declares, "ordinal" first; () if its options decide, in a property."""
+    return tuple(kind for kind in KINDS if kind in cls.kinds) if are_kinds(cls.kinds) else ()
+
+
 def _finite_or_nan(values: ArrayLike, expected: int) -> FloatArray:
     """A copy of the values of some candidates, in which infinities are NaN."""
     try:

@@ -76,7 +76,9 @@ class Space:
         for what, end in (("low", self.low), ("high", self.high)):
             if isinstance(end, bool) or not isinstance(end, int | float | np.integer | np.floating):
                 raise SpecError(f"{what} must be a number, got {end!r:.50}")
-        if self.kind == "ordinal" and not -FARTHEST <= self.low < self.high <= FARTHEST:
+        # A number of numpy's is compared in its own precision, in which the farthest may be infinite.
+        low, high = (float(end) if isinstance(end, np.floating) else end for end in (self.low, self.high))
+        if self.kind == "ordinal" and not -FARTHEST <= low < high <= FARTHEST:
             raise SpecError(f"low must be below high, both finite, got {str(self.low)[:50]} and {str(self.high)[:50]}")
         levels = levels.astype(np.int64)
         levels.setflags(write=False)

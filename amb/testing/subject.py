@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from amb.catalogue.solvers import resolve, spec_of
-from amb.contracts.solver import Solver
+from amb.contracts.solver import KINDS, Solver, declared_kinds
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError
 from amb.testing.grid import PLAIN, Objective, Slope, near
@@ -57,10 +57,11 @@ class Subject:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """The kinds of space that it claims to search with its options."""
-        for kind in sorted(self.cls.kinds, reverse=True):
+        declared = declared_kinds(self.cls)
+        for kind in declared or KINDS:
             with suppress(NotApplicable):
                 return self.make(PLAIN[kind], budget=1).kinds
-        return self.cls.kinds
+        return frozenset(declared)
 
     @cached_property
     def budget(self) -> int:

@@ -7,8 +7,8 @@ from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.natural import NaturalResponses
 from amb.contracts.target import Target
-from amb.errors import unknown
-from amb.spec import MEASUREMENT_OPTIONS, Spec, Value
+from amb.errors import SpecError, unknown
+from amb.spec import MEASUREMENT_OPTIONS, Spec, Value, foreign_sign
 from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
 from amb_problems.encoding import Encoding
 from amb_problems.problem import NetworkProblem, Pair
@@ -90,7 +90,16 @@ class NetworkFamily(Family):
         return self.group(layer, (unit,), device=device, **options)
 
     def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> NetworkProblem:
-        """The problem of one unit, or of several units' mean; see the class for `options`."""
+        """The problem of one unit, or of several units' mean; see the class for `options`.
+
+        Raises:
+            SpecError: no such option, or a layer whose name cannot be a part of an id.
+        """
+        if (sign := foreign_sign(layer)) is not None:
+            raise SpecError(
+                f"layer {layer!r} of {self.target.name} has {sign!r} in its name, which cannot be in a problem's id: "
+                "rename the submodule, with letters, digits, dashes and underscores"
+            )
         encoding_options = {name: options.pop(name) for name in INPUT_OPTIONS if name in options}
         for option in options:
             if option not in self.generator.options:

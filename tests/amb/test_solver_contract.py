@@ -1,11 +1,21 @@
+import io
+import json
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from amb import Solver, Space, solver
 from amb.catalogue.solvers import options, resolve, spec_of
+from amb.cli.app import app
+from amb.contracts.solver import KINDS
 from amb.errors import AmbError, BudgetExhausted, PluginError, SolverError, SpecError
+from amb.run.isolation.messages import pack, unpack
+from amb.run.isolation.solver import _plain
+from amb.testing.cases import spaces_as_claimed
+from amb.testing.subject import Subject
 from amb_solvers.search.random_search import RandomSearch
 
 SPACE = Space.uniform(5, 7)
@@ -243,3 +253,41 @@ def test_kinds_that_an_option_narrows_to_a_text_are_refused() -> None:
 
     with pytest.raises(SolverError, match="Narrowed has kinds = 'ordinal', but it must be a set of kinds of space"):
         Narrowed(Space((3, 3)), budget=1, seed=0)
+
+
+class Narrowed(Solver):
+    """Its kinds of space depend on an option."""
+
+    source = "nobody"
+
+    def __init__(self, space: Space, *, budget: int, seed: int, codes: bool = True) -> None:
+        self.codes = codes
+        super().__init__(space, budget=budget, seed=seed)
+
+    @property
+    def kinds(self) -> frozenset[str]:  # type: ignore[override]
+        """Both, or ordinal ones."""
+        return frozenset(KINDS if self.codes else ("ordinal",))
+
+    def _ask(self, limit: int) -> np.ndarray:
+        return self.space.sample(1, self.rng)
+
+
+def test_kinds_may_be_a_property(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were taken for a set: `solvers show` ended in a traceback, and `amb check` could not try the solver."""
+    monkeypatch.setitem(sys.modules, "narrowing", sys.modules[__name__])
+    shown = CliRunner().invoke(app, ["solvers", "show", "narrowing:Narrowed"])
+    assert "depend on its options" in shown.output
+    assert (
+        json.loads(CliRunner().invoke(app, ["solvers", "show", "narrowing:Narrowed", "--json"]).output)["spaces"] == []
+    )
+    spaces_as_claimed(Subject(Narrowed))
+
+
+def test_a_space_with_ends_of_numpys_reaches_an_isolated_solver() -> None:
+    """All its runs crashed, while they did well without --isolate."""
+    space = Space(np.full(3, 16), low=np.float32(-0.1), high=np.int64(3))
+    message = io.BytesIO(pack({"space": _plain(space)}))
+    received = unpack(message.read, 0)[0]["space"]
+    again = Space(**{**received, "levels": np.array(received["levels"])})  # type: ignore[arg-type, dict-item]
+    np.testing.assert_array_equal(again.axis(0), space.axis(0))

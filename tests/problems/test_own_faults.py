@@ -1,13 +1,16 @@
 """Faults of a user's own module are refused in a sentence, and its process stays as it was."""
 
 import copy
+import functools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import amb
+from amb.catalogue.given import name_problems
 from amb.errors import CheckpointError, DataError, SpecError
 from amb_problems import checkpoint, natural
 from amb_problems.cards import TargetCard
@@ -196,3 +199,41 @@ def test_damaged_natural_responses_are_not_absent_ones(tmp_path: Path, monkeypat
         (tmp_path / "net.npz").write_bytes(damaged)
         with pytest.raises(DataError, match="is damaged"):
             natural.load("net", "")
+
+
+class Named(torch.nn.Module):
+    """A convolution in a layer of any name."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__()
+        self.parts = torch.nn.ModuleDict({layer: torch.nn.Conv2d(3, 2, 9, 9)})
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        """The convolution."""
+        return next(iter(self.parts.values()))(x)
+
+
+@pytest.mark.parametrize(("layer", "sign"), [("a b", " "), ("q,w", ","), ("b/c", "/"), ("z[1]", "["), ("é", "é")])
+def test_a_layer_whose_name_cannot_be_in_an_id_is_refused_when_its_problem_is_made(layer: str, sign: str) -> None:
+    """The problem could be evaluated, and was refused when it was compared, with a hint to use other letters."""
+    target = amb.target(Named(layer), name="own")
+    with pytest.raises(SpecError, match=f"has '{re.escape(sign)}' in its name.*rename the submodule"):
+        target.problem("toy", 0, layer=f"parts.{layer}")
+
+
+def test_a_layer_named_with_signs_of_globs_can_be_compared() -> None:
+    """The message told to write what was written."""
+    problem = amb.target(Named("s*?"), name="own").problem("toy", 0, layer="parts.s*?")
+    assert name_problems(problem) == (["toy/own/parts.s*?/0"], {problem.id: problem})
+
+
+def test_a_layer_whose_responses_cancel_out_is_not_taken_for_one_that_mixes_images() -> None:
+    """Means behind an instance norm are rounding errors, which differ in a batch; one over the batch mixes images."""
+    torch.manual_seed(0)
+    norms = {norm: torch.nn.Sequential(torch.nn.Conv2d(3, 4, 9, 3), norm(4), torch.nn.ReLU()) for norm in _NORMS}
+    assert list(amb.target(norms[torch.nn.InstanceNorm2d], name="own").layers) == ["0", "1", "2"]
+    with pytest.raises(SpecError, match="layer 1 gives an image other values beside other images"):
+        _ = amb.target(norms[_NORMS[1]], name="own").layers
+
+
+_NORMS = torch.nn.InstanceNorm2d, functools.partial(torch.nn.BatchNorm2d, track_running_stats=False)

@@ -7,6 +7,7 @@ from an untrusted process limits both lengths before it reads further.
 import json
 import struct
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 
 HEAD = struct.Struct(">IQ")
 LONGEST_JSON = 1 << 20
@@ -17,9 +18,15 @@ class BadMessage(Exception):
 
 
 def pack(content: Mapping[str, object], body: bytes = b"") -> bytes:
-    """A message as bytes."""
-    text = json.dumps(content).encode()
+    """A message as bytes; numbers of numpy's become plain ones."""
+    text = json.dumps(content, default=_plain).encode()
     return HEAD.pack(len(text), len(body)) + text + body
+
+
+def _plain(value: object) -> int | float:
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise TypeError(f"a message cannot hold {value!r:.80}")
 
 
 def unpack(read: Callable[[int], bytes], longest: int) -> tuple[dict[str, object], bytes]:

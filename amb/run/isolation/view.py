@@ -27,8 +27,8 @@ def described(view: View) -> dict[str, object]:
     """What the solver's process must know to create a `RemoteView`."""
     return {
         "shape": list(view.shape),
-        "differentiable": view.differentiable,
-        "substitutable": view.substitutable,
+        "differentiable": bool(view.differentiable),
+        "substitutable": bool(view.substitutable),
     }
 
 

@@ -311,12 +311,19 @@ class _Examination:
 
     def _verify_neighbours(self, responses: Responses) -> None:
         """In a batch an image's values may round differently, but must be of the same size."""
-        names = tuple(responses.layers)
+        names, images = tuple(responses.layers), self.source.probes("random", 2)
         with self.source.pool.fresh() as copy:
-            together = responses.shown(copy, self.source.probes("random", 2), names)
-        for name in names:
-            one = torch.cat([self.seen[index][name] for index in (1, 2)])
-            if (together[name] - one).abs().mean() > _ROUNDING * max(one.abs().mean(), together[name].abs().mean()):
+            together = responses.shown(copy, images, names)
+        alone = {name: torch.cat([self.seen[index][name] for index in (1, 2)]) for name in names}
+        far = {name: (together[name] - alone[name]).abs().mean() for name in names}
+        most = {name: max(alone[name].abs().mean(), together[name].abs().mean()) for name in names}
+        apart = [name for name in names if far[name] > _ROUNDING * most[name]]
+        if not apart:
+            return
+        with self.source.pool.fresh() as copy:
+            sizes = responses.shown(copy, images, apart, sizes=True)
+        for name in apart:
+            if far[name] > _CANCELLED * sizes[name].mean():
                 raise SpecError(
                     f"{self.owner}: layer {name} gives an image other values beside other images: the module mixes the "
                     "images of a batch, as batch norms without running statistics do"
@@ -374,6 +381,8 @@ class _Examination:
 
 _ROUNDING = 0.05
 """Share of a layer's mean response by which rounding, and the few spikes that it moves, may change values."""
+_CANCELLED = 1e-3
+"""The same of the mean size of its responses, where these cancel out: means behind an instance norm are rounding."""
 
 
 def _seed_otherwise() -> None:

@@ -72,6 +72,7 @@ def means(
     plan: Plan,
     *,
     whole: bool = False,
+    sizes: bool = False,
 ) -> dict[str, Tensor]:
     """Mean responses of all units of some layers, `[n, units]` each.
 
@@ -82,19 +83,21 @@ def means(
         wanted: the layers asked for.
         plan: how the module is run.
         whole: whether to finish the last pass, too, when all layers have responded.
+        sizes: whether to average sizes, without signs: responses may cancel out.
 
     Raises:
         SpecError: a layer does not respond as it did in the survey.
     """
-    reader = _Reader(layers, wanted, plan)
+    reader = _Reader(layers, wanted, plan, sizes=sizes)
     with computed_once(module, inputs[0]) if plan.once else nullcontext():
         reader.present(module, inputs, whole=whole)
     return {name: reader.mean(name) for name in wanted}
 
 
 class _Reader:
-    def __init__(self, layers: Mapping[str, Layer], wanted: Sequence[str], plan: Plan) -> None:
+    def __init__(self, layers: Mapping[str, Layer], wanted: Sequence[str], plan: Plan, *, sizes: bool) -> None:
         self._layers = {name: layers[name] for name in wanted}
+        self._sizes = sizes
         self._plan = plan
         self._calls = {Call(layer.module, n): name for name, layer in self._layers.items() for n in layer.calls}
         self._totals: dict[str, Tensor] = {}
@@ -157,6 +160,7 @@ class _Reader:
         expected = tuple(size * (count if axis == layer.batch else 1) for axis, size in enumerate(layer.shape))
         if tuple(tensor.shape) != expected:
             self._refuse(Call(layer.module, 0), f"its output is {list(tensor.shape)}, in the survey {list(expected)}")
+        tensor = tensor.double().abs() if self._sizes else tensor
         batch = layer.batch
         if layer.folded:
             first = self._plan.steps_first.get(name, True)

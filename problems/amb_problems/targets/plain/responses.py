@@ -212,11 +212,15 @@ class Responses:
             raise SpecError(f"{self.source.name} has no layer whose output is maps of every image")
         return maps
 
-    def shown(self, copy: Copy, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """The layers' mean responses to images in one batch, `[n, units]` each, on a copy that is brought to rest."""
+    def shown(self, copy: Copy, images: Tensor, layers: Sequence[str], *, sizes: bool = False) -> dict[str, Tensor]:
+        """The layers' mean responses to images in one batch, `[n, units]` each, on a copy that is brought to rest.
+
+        With `sizes`, the means of their sizes, without signs.
+        """
         with self.plan.mode(), self._seeds(images):
             x = self.plan.input(self.source.prepare(images.to(self.source.device)))
-            answers = means(copy.rest(), [x] * self.plan.passes, self.survey.layers, layers, self.plan)
+            inputs = [x] * self.plan.passes
+            answers = means(copy.rest(), inputs, self.survey.layers, layers, self.plan, sizes=sizes)
             return {layer: answer.detach() for layer, answer in answers.items()}
 
     def spikes(self) -> dict[str, int]:
