@@ -1,6 +1,7 @@
 """Families of problems: any generator with any target that fits, or a family registered by name."""
 
 from collections.abc import Mapping
+from numbers import Real
 
 from amb.catalogue.generators import resolve
 from amb.catalogue.noise import observed_with
@@ -62,6 +63,9 @@ def problem_of(
         SpecError: no such option.
         CheckpointError: a network is missing or damaged.
     """
+    for name, value in options.items():
+        if not isinstance(value, str | Real):
+            raise SpecError(f"{name} must be a text or a number, got {value!r:.80}")
     measurement = {name: value for name, value in options.items() if name in MEASUREMENT_OPTIONS}
     own = {name: value for name, value in options.items() if name not in MEASUREMENT_OPTIONS}
     if len(units) == 1:

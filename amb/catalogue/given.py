@@ -149,6 +149,7 @@ def _items(given: object, what: str) -> Iterator[object]:
         SpecError: there are too many.
     """
     single = isinstance(given, str | bytes | Solver | Problem | Family | Suite | Target | Generator) or callable(given)
+    single = single or getattr(given, "ndim", None) == 0  # an array of one value says that it is iterable
     for number, item in enumerate(given if isinstance(given, Iterable) and not single else [given]):
         if number >= MOST_ITEMS:
             raise SpecError(f"more than {MOST_ITEMS:,} {what}; ask for fewer")

@@ -202,5 +202,8 @@ def _bytes(size: str) -> int:
 
     parts = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(?:i?B)?", size.strip())
     if parts is None:
-        raise SpecError(f"bad size {size!r}: expected bytes, or a number with K, M, G or T, such as 500M")
-    return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))
+        raise SpecError(f"bad size {size!r:.80}: expected bytes, or a number with K, M, G or T, such as 500M")
+    size_in_bytes = float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " ")
+    if size_in_bytes >= 2**63:
+        raise SpecError(f"bad size {size!r:.80}: expected less than 8 million T")
+    return int(size_in_bytes)

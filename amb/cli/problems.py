@@ -200,11 +200,12 @@ def _show_cards(cards: Mapping[str, Mapping[str, object]], layers: Mapping[str, 
 def _show_problem(name: str, out: Path | None, device: str, json: bool) -> None:
     from amb.catalogue.problems import problem
     from amb.cli.show import print_facts
+    from amb.contracts import returned
     from amb.references.lookup import reference
     from amb.text import activation
 
     loaded = problem(name, device=device)
-    facts = dict(loaded.facts())
+    facts = returned.facts(loaded, f"problem {loaded.id}")
     if loaded.noise is not None:
         facts["noise"] = str(loaded.noise)
     if loaded.conditions is not None:
@@ -235,8 +236,9 @@ def _check_picture(out: Path) -> None:
 def _picture(shown: "Problem", point: "Reference | None", out: Path) -> None:
     from amb.reports.problem_picture import draw_problem, save_picture
 
+    figure = draw_problem(shown, point)
     try:
-        save_picture(draw_problem(shown, point), out)
+        save_picture(figure, out)
     except (OSError, ValueError) as error:
         raise SpecError(f"--out {out} cannot be written ({error}); give a file such as problem.png") from error
 

@@ -36,7 +36,7 @@ def print_json(content: object) -> None:
 
 def _plain_json(content: object) -> object:
     if isinstance(content, Mapping):
-        return {name: _plain_json(value) for name, value in content.items()}
+        return {str(name): _plain_json(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
         return [_plain_json(value) for value in content]
     if isinstance(content, float) and not isfinite(content):

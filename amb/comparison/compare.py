@@ -106,6 +106,8 @@ def compare(
     solver_names, problem_names, control_name = names
     _refuse_nothing("problems", problems, problem_names, "leave the argument out for the suite quick")
     question = Question(metric, alpha, rope, control_name, level, look, looks)
+    if not isinstance(with_reference, bool | str | Path):
+        raise SpecError(f"with_reference must be True, False or a folder, got {with_reference!r:.80}")
     baseline = find_baseline(with_reference) if with_reference else None
     if baseline is not None:
         solver_names, problem_names, budget, seeds = baseline.complete(

@@ -177,7 +177,7 @@ class Generator(ABC):
             "images": size(self.shape),
             "latent": f"{self.latent_dim} dimensions",
             "options": options,
-            **self.facts(),
+            **returned.facts(self, f"generator {self.name}"),
             "fingerprint": self.fingerprint,
         }
 

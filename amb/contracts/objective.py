@@ -58,6 +58,8 @@ def objective(
     alike = bool((box == box[0]).all())
     low, high = (float(box[0, 0]), float(box[0, 1])) if alike else (0.0, 1.0)
     space = Space(counts, low=low, high=high, prior="uniform")
+    if name is not None and not isinstance(name, str):
+        raise SpecError(f"the name must be a text, got {name!r:.80}")
     named = name or _name(function)
     Spec.parse(named)
     offset, width = (0.0, 1.0) if alike else (box[:, 0], box[:, 1] - box[:, 0])

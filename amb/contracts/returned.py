@@ -18,6 +18,7 @@ import numpy as np
 from amb.contracts.real_numbers import is_masked
 from amb.contracts.space import FloatArray
 from amb.errors import PluginError
+from amb.foreign import contained, in_a_line
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -114,6 +115,28 @@ def is_switch(value: object) -> bool:
 def are_names(value: object) -> bool:
     """Whether a value is a sequence of strings."""
     return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(one, str) for one in value)
+
+
+def facts(owner: Any, source: str) -> dict[str, object]:
+    """What `owner.facts()` says, for `amb problems show`; names as texts.
+
+    Args:
+        owner: a problem, generator or target.
+        source: what it is, for the message, such as "target retina".
+
+    Raises:
+        PluginError: they are no mapping, or a value cannot be shown.
+    """
+    with contained():
+        found = owner.facts()
+        if not isinstance(found, Mapping):
+            raise PluginError(f"facts() of {source} returned {described(found)}; expected a mapping of names to values")
+        try:
+            named = {str(name): value for name, value in found.items()}
+            "".join(map(str, named.values()))
+        except Exception as cause:  # of a value's own text, or a number of too many digits
+            raise PluginError(f"facts() of {source} cannot be shown: {in_a_line(cause)}") from cause
+    return named
 
 
 def are_layers(value: object) -> bool:

@@ -129,7 +129,7 @@ class Target(ABC):
             "name": self.name,
             "images": size(self.shape),
             "activation": self.activation,
-            **self.facts(),
+            **returned.facts(self, f"target {self.name}"),
             "fingerprint": self.fingerprint,
         }
 

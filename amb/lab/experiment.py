@@ -1,6 +1,7 @@
 """An experiment's settings, `experiment.toml`: what is searched, for which neurons, and what a block looks like."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -126,10 +127,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
             _check_name("search", search.name, _SEARCH, STIMULI)
         _once("neuron", self.neurons)
         _once("search", [s.name for s in self.searches])
+        known = frozenset(self.neurons)
         for search in self.searches:
             _once(f"neuron of search {search.name}", search.neurons)
             for neuron in search.neurons:
-                if neuron not in self.neurons:
+                if neuron not in known:
                     raise unknown(f"neuron of search {search.name}", neuron, self.neurons, LabError)
         start, end = self.response.window
         if not -60_000 <= start < end <= 60_000:
@@ -191,7 +193,7 @@ def _check_name(what: str, name: str, allowed: re.Pattern[str], reserved: tuple[
 
 
 def _once(what: str, names: Any) -> None:
-    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise LabError(f"{what} {repeated[0]!r} is listed twice")
 

@@ -8,6 +8,7 @@ import io
 import math
 import struct
 import zlib
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,15 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
     if content.startswith(HDF5) or content[HEADER - 4 : HEADER] in (b"\x00\x02IM", b"\x02\x00MI"):
         raise _NoMatFile("it is of version 7.3, which is HDF5")
     if 0 in content[:4]:  # version 4, whose numbers are stored as they are
-        from scipy.io import loadmat
+        from scipy.io import loadmat, whosmat
 
         try:
             found = {name: v for name, v in loadmat(io.BytesIO(content)).items() if not name.startswith("__")}
         except Exception as cause:
             raise ValueError("read as version 4, a variable is incomplete") from cause
+        names = [name for name, *_ in whosmat(io.BytesIO(content))]
+        if repeated := [name for name, times in Counter(names).items() if times > 1]:
+            raise ValueError(_TWICE.format(repeated[0]))
         if sum(_bytes(getattr(value, "shape", ())) for value in found.values()) > decoded:
             raise _TooLarge
         return found
@@ -81,12 +85,17 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
             element = _inflated(element[8:], left)
         reader = _Reader(element, order, left)
         name, value, _ = reader.matrix(0, len(element), 0)
+        if name in variables:
+            raise ValueError(_TWICE.format(name))
         if name:  # what belongs to opaque objects has none
             variables[name] = value
         left, at = reader.left, at + 8 + size
     if at != len(content):
         raise ValueError("a variable is incomplete")
     return variables
+
+
+_TWICE = "it has two variables of one name, {}"
 
 
 class _NoMatFile(ValueError):

@@ -61,7 +61,7 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
 
 def _histogram(figure: Figure, values: np.ndarray, point: Reference | None) -> None:
     axes = figure.add_axes((0.07, 0.1, 0.88, 0.22))
-    axes.hist(values, bins=40, color=_BAR)
+    axes.hist(values[np.isfinite(values)], bins=40, color=_BAR)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=_MUTED, labelsize=8)
     axes.set_xlabel("activation", fontsize=8, color=_MUTED)

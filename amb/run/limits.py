@@ -48,6 +48,7 @@ class Limits:
 
 NO_LIMITS = Limits()
 _AGAIN_SECONDS = 0.5
+_LONGEST_SECONDS = 1e8  # three years; timers refuse numbers that are much larger, such as infinity
 _AMB = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
@@ -86,7 +87,7 @@ def within(seconds: float | None) -> Iterator[None]:
         before = signal.signal(signal.SIGALRM, ring)
         try:
             # Again and again: code may swallow one, and Python does where it deletes an object.
-            signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, min(seconds, _LONGEST_SECONDS), _AGAIN_SECONDS)
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -17,7 +17,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.space import Space
 from amb.errors import AmbError, SolverError, SpecError, suggestion
 from amb.foreign import contained, text_of
-from amb.interruption import from_user, is_a
+from amb.interruption import Receiver, from_user, is_a
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, within
 from amb.spec import Spec, split_specs, whole_number
@@ -222,25 +222,26 @@ def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits)
         The reason, by solver, for those that refuse the problem.
     """
     refused = {}
-    for spec in specs:
-        solver = None
-        try:
-            with contained(), within(None if limits.timeout is None else limits.timeout + TRIAL_SECONDS):
-                if limits.isolate and spec.cls.sees != "gradients":
-                    _try_isolated(spec, problem, budget, limits)
-                else:
-                    solver = spec.start(problem, budget=budget, seed=0)
-                    candidates = solver.ask()
-                    solver.tell(candidates, np.zeros(len(candidates)))
-        except SolverError as refusal:
-            # In its own process it may also fail for other reasons, such as a memory limit: those end its runs.
-            alone = limits.isolate and spec.cls.sees != "gradients"
-            if isinstance(refusal, Refusal) if alone else solver is None:
-                refused[str(spec)] = text_of(refusal)
-        except BaseException as cause:
-            if from_user(cause) or (solver is None and is_a(cause, AmbError)):
-                raise
-            # It will be a crashed run, with its traceback.
+    with Receiver():  # which tells the user's Ctrl-C from a solver's
+        for spec in specs:
+            solver = None
+            try:
+                with contained(), within(None if limits.timeout is None else limits.timeout + TRIAL_SECONDS):
+                    if limits.isolate and spec.cls.sees != "gradients":
+                        _try_isolated(spec, problem, budget, limits)
+                    else:
+                        solver = spec.start(problem, budget=budget, seed=0)
+                        candidates = solver.ask()
+                        solver.tell(candidates, np.zeros(len(candidates)))
+            except SolverError as refusal:
+                # In its own process it may also fail for other reasons, such as a memory limit: those end its runs.
+                alone = limits.isolate and spec.cls.sees != "gradients"
+                if isinstance(refusal, Refusal) if alone else solver is None:
+                    refused[str(spec)] = text_of(refusal)
+            except BaseException as cause:
+                if from_user(cause) or (solver is None and is_a(cause, AmbError)):
+                    raise
+                # It will be a crashed run, with its traceback.
     return refused
 
 

@@ -48,7 +48,7 @@ class Question:
             raise SpecError(
                 f"rope is a share of the range, at least 0 and below 1, got {self.rope}; {Question.rope} is 1% of it"
             )
-        if self.level not in LEVELS:
+        if not isinstance(self.level, str) or self.level not in LEVELS:
             raise unknown("level", str(self.level), LEVELS)
         if not (self.control is None or isinstance(self.control, str)):
             raise SpecError(f"control must be the spec of one of the solvers, got {self.control!r}")

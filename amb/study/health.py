@@ -299,4 +299,7 @@ def _age(time: object) -> float | None:
 
 def _number(value: object) -> float:
     """A number in the log; 0 if the entry is anything else."""
-    return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
+    try:
+        return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
+    except OverflowError:  # an integer beyond all floats
+        return 0.0

@@ -57,7 +57,8 @@ class Pair:
 
     def facts(self) -> Mapping[str, object]:
         """The cards of both, under names with a prefix."""
-        cards = {"generator": self.generator.facts(), "target": self.target.facts()}
+        parts: dict[str, Generator | Target] = {"generator": self.generator, "target": self.target}
+        cards = {part: returned.facts(one, f"{part} {one.name}") for part, one in parts.items()}
         return {f"{part} {key}": value for part, card in cards.items() for key, value in card.items()}
 
 
@@ -233,6 +234,7 @@ class NetworkProblem(Problem):
     def classify(self, images: UInt8Array, *, presentations: int = 1, seed: int = 0) -> FloatArray:
         """The target's class probabilities; averaged over presentations if the frames are random."""
         target, encoding = self.pair.target, self.encoding
+        images = _images(images, target)
         expected = len(images), len(self.classes)
         if encoding is None:
             return returned.numbers(target.classify(returned.copied(images)), expected, f"target {target.name}")
@@ -291,6 +293,14 @@ def _latents(grids: Sequence[Grid], batches: Sequence[IntArray]) -> NDArray[np.f
     if all(grid is grids[0] for grid in grids):  # one look-up for all
         return grids[0].latents_checked(np.concatenate(batches))
     return np.concatenate([grid.latents_checked(batch) for grid, batch in zip(grids, batches, strict=True)])
+
+
+def _images(images: object, target: Target) -> UInt8Array:
+    """Images from a user, checked."""
+    expected = tuple(target.shape)
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != expected:
+        raise SpecError(f"expected images uint8[n, {', '.join(map(str, expected))}], got {returned.described(images)}")
+    return images
 
 
 def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:

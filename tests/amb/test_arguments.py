@@ -96,6 +96,14 @@ SPACE = amb.Space.uniform(3, 4)
         lambda: Question(alpha=10**400),
         lambda: Question(look=1.0),
         lambda: Question(look=3, looks=2),
+        lambda: Question(level=np.array([["problems", "layers"]])),
+        lambda: amb.compare(np.array(3), "toy/small-max-a/sn1/0"),
+        lambda: amb.compare("random", np.array(3)),
+        lambda: amb.compare("random", "toy/small-max-a/sn1/0", with_reference=np.array([1, 2])),
+        lambda: amb.objective(np.sum, [(0, 1)], name=np.array(["a", "b"])),
+        lambda: amb.target("small-max-a").problem("toy", 0, layer="sn1", noise=np.array(["gaussian", "poisson"])),
+        lambda: amb.problem("toy/small-max-a/sn1/0").classify(None),
+        lambda: amb.problem("toy/small-max-a/sn1/0").classify(np.zeros((2, 3, 3, 1), np.uint8)),
     ],
 )
 def test_other_arguments_of_the_wrong_kind_are_refused(call) -> None:  # type: ignore[no-untyped-def]

@@ -121,6 +121,7 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
         (["compare", "--solvers", "random", "--problems", "toy/bowl/near/0", "--metric", "x"], "metric"),
         (["compare", *SMALL, "--control", "tt-b"], "control"),
         (["compare", *SMALL, "--study", "/proc/none/study"], "choose another folder"),
+        (["run", "-s", "random", "--isolate", "--memory", "9" * 400, "--study", "st"], "expected less than"),
         (["report", "nowhere"], "not a study"),
         (["solvers", "show", "randm"], "did you mean random"),
         (["problems", "show", "toy/bowl/near"], "expected <generator>/<target>/<layer>/<unit>"),

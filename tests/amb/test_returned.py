@@ -1,11 +1,14 @@
 """What third-party objects hand back: too few images or values are refused and never broadcast."""
 
+import json
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 import amb
+from amb import FunctionProblem, Space
+from amb.cli.show import _plain_json
 from amb.contracts import returned
 from amb.errors import AmbError, CandidateError, PluginError, SpecError
 
@@ -254,3 +257,23 @@ def test_what_was_returned_is_described_in_a_few_words() -> None:
     assert returned.described(None) == "None"
     assert returned.described([1]) == "list"
     assert issubclass(PluginError, AmbError)
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("wrong", [None, ["a"], {"n": 10**5000}, {"n": Unspeakable()}])
+def test_facts_that_cannot_be_shown_name_their_owner(wrong: object) -> None:
+    problem = FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(3, 4), id="p/q/r/0")
+    problem.facts = lambda: wrong  # type: ignore[assignment,method-assign,return-value]
+    with pytest.raises(PluginError, match=r"facts\(\) of problem p/q/r/0"):
+        returned.facts(problem, "problem p/q/r/0")
+
+
+def test_names_of_facts_may_be_numbers() -> None:
+    """Layers and units are numbers of numpy, which are no keys of JSON."""
+    problem = FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(3, 4), id="p/q/r/0")
+    problem.facts = lambda: {np.int64(3): {np.int64(4): 5}}  # type: ignore[assignment,method-assign,return-value]
+    assert json.dumps(_plain_json(returned.facts(problem, "it"))) == '{"3": {"4": 5}}'

@@ -222,3 +222,13 @@ def test_a_study_that_is_read_stays_as_it_is(tmp_path: Path) -> None:
     run.write_bytes(run.read_bytes()[:-9])
     assert repair(study, examine(study)) == 1
     assert (tmp_path / "damaged" / run.name).is_file()
+
+
+def test_a_log_with_a_number_beyond_all_floats_is_read(tmp_path: Path) -> None:
+    """Whatever stands in the log of a study from elsewhere, its state can be seen."""
+    study = Study(tmp_path)
+    study.describe([PLAN], Settings())
+    huge = "1" + "0" * 400
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write(f'{{"time":"2026-11-30T08:00:00+00:00","level":"info","event":"progress","rate":{huge},"left":3}}\n')
+    assert study_status(study).finished == 0

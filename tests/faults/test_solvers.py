@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from amb import FunctionProblem, Space
+from amb import FunctionProblem, Solver, Space, compare
 from amb.catalogue.plugins import load_file
 from amb.contracts.problem import Evaluation, Problem
 from amb.errors import AmbError, SpecError
@@ -516,3 +516,22 @@ def test_a_bench_without_room_for_a_process_blames_no_solver(tmp_path: Path) -> 
     assert study.load(plan) is None
     execute([plan], study, problem, limits=Limits(isolate=True))
     assert study.load(plan) is not None
+
+
+@pytest.mark.parametrize("seconds", [1e10, 1e300, float("inf")])
+def test_a_time_limit_beyond_what_timers_take_limits_nothing(tmp_path: Path, seconds: float) -> None:
+    study = Study(tmp_path)
+    execute([GOOD], study, problem, limits=Limits(timeout=seconds))
+    assert study.load(GOOD)[0].status == "ok"  # type: ignore[index]
+
+
+def test_a_solver_s_own_interrupt_in_its_trial_is_not_the_user_s(tmp_path: Path) -> None:
+    """Outside of commands nothing else handles signals while runs are planned."""
+
+    class Presses(Solver):
+        def _ask(self, limit: int) -> np.ndarray:
+            raise KeyboardInterrupt
+
+    found = compare([Presses, "random"], FunctionProblem(lambda rows: rows.mean(axis=1), SPACE, id="p/q/r/0"),
+                    budget=9, seeds=1, study=tmp_path, progress=False)  # fmt: skip
+    assert sorted(found.runs["status"]) == ["crash", "ok"]

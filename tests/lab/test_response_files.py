@@ -1,6 +1,7 @@
 """Files of responses mean the same in every format, and say what is wrong with them."""
 
 import csv
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.io import savemat
 from amb.errors import LabError
 from amb.lab.arrivals import ByHand
 from amb.lab.experiment import Experiment, Search
+from amb.lab.matlab import read_mat
 from amb.lab.response_files import Reading, _number, read_file, read_responses, rows_of
 from amb.lab.responses import Row
 
@@ -364,3 +366,32 @@ def test_a_response_whose_sums_overflow_is_refused() -> None:
     """MATLAB's largest number as a mark for "no answer" would turn the mean of its stimulus into a failed query."""
     with pytest.raises(LabError, match="a response is finite"):
         _number("1.7976931348623157e308", "r.csv")
+
+
+def test_a_matlab_file_with_two_variables_of_one_name_is_refused() -> None:
+    for version in ("5", "4"):
+        first, second = BytesIO(), BytesIO()
+        savemat(first, {"trial": np.array([[1.0], [2.0]]), "response": np.ones((2, 1))}, format=version)
+        savemat(second, {"response": np.zeros((2, 1))}, format=version)
+        content = first.getvalue() + second.getvalue()[128 if version == "5" else 0 :]
+        with pytest.raises(ValueError, match="two variables of one name, response"):
+            read_mat(content, decoded=1 << 20)
+
+
+def test_an_experiment_with_many_neurons_compares_each_with_few() -> None:
+    """Each was compared with all others: 16,000 neurons took 15 seconds."""
+    compared = 0
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    names = tuple(Name(f"n{number}") for number in range(300))
+    with pytest.raises(LabError, match="'n7' is listed twice"):
+        Experiment("toy", (*names, Name("n7")), 100, (Search("cma", names, name="all"),))
+    assert Experiment("toy", names, 100, (Search("cma", names, name="all"),)).neurons == names
+    assert compared < 30 * len(names)

@@ -116,3 +116,12 @@ def test_nevergrad_minimizes_it(space: Space) -> None:
     assert len(values) == 80
     assert np.nanmax(values) > 0.8 * mean(space.levels[None] - 1)[0]
     assert experiment.copy().parametrization.dimension == experiment.parametrization.dimension
+
+
+@pytest.mark.parametrize("point", [["1", "2", "1_0"], [1 + 4j, 2, 3], np.ma.masked_less([1.0, 2, 3], 2)])
+def test_a_callable_takes_real_numbers_only(point: object) -> None:
+    """Complex steps would be cut off, and what is behind a mask would count."""
+    function = as_callable(problem(space=Space.uniform(3, 9)))
+    with pytest.raises(ValueError, match="expected real numbers"):
+        function(point)
+    assert function.queries == 0

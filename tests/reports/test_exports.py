@@ -12,7 +12,7 @@ from amb_reports.exports import coco
 from amb_reports.exports.coco import PRECISION, Coco
 from amb_reports.exports.iohanalyzer import IOHanalyzer
 from amb_reports.exports.parquet import Parquet
-from amb_reports.exports.series import file_name
+from amb_reports.exports.series import file_name, series
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +130,14 @@ def test_iohprofilers_files_hold_all_digits(comparison, tmp_path: Path, scale: f
             found += 1
         assert not lines
     assert found == len(traces)
+
+
+def test_the_best_known_value_is_one_that_was_reached_though_all_are_negative(comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """As where a function is minimized; without any value it is 0."""
+    traces = {cell: values - 9.0 for cell, values in comparison.traces.items()}
+    silent = comparison.runs["problem"].iloc[0]
+    traces |= {cell: np.full(5, np.nan) for cell in traces if cell[0] == silent}
+    runs = comparison.runs.drop(columns=["best_known"], errors="ignore")
+    for one in series(replace(comparison, runs=runs, traces=traces)):
+        reached = [values.max() for cell, values in traces.items() if cell[0] == one.problem]
+        assert one.best == (0.0 if one.problem == silent else max(reached))

@@ -377,3 +377,11 @@ def test_a_missing_package_is_named_with_its_command(package: str, extra: str, m
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SolverError, match=rf"pip install 'amb\[{extra}\]'"):
         from_pyribs(Cloud) if package == "ribs" else from_botorch()
+
+
+def test_a_function_that_asks_for_complex_points_ends_with_the_reason() -> None:
+    """A derivative by complex steps would be 0, in silence."""
+
+    solver = from_function(lambda f, x0: f(x0 + 1e-20j))(SPACE, budget=9, seed=0)
+    with pytest.raises(ValueError, match="expected real numbers"):
+        solver.ask()

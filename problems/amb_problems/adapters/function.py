@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from amb.catalogue.problems import problem as load
 from amb.contracts.problem import Problem
+from amb.contracts.real_numbers import as_numbers
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import BudgetExhausted, SpecError
 
@@ -14,7 +15,7 @@ class ProblemFunction:
 
     Called with one point, float[d], it returns a number; with several, float[n, d], an array float64[n]. Points are
     latents, rounded to the nearest grid point and clipped to the box; on a categorical space, level numbers from 0,
-    rounded.
+    rounded. What is no real number raises ValueError.
 
     Args:
         problem: what is evaluated, as solvers observe it: with noise, if it has any.
@@ -71,7 +72,7 @@ class ProblemFunction:
         return chosen
 
     def __call__(self, point: ArrayLike) -> float | FloatArray:
-        points = np.asarray(point, dtype=np.float64)
+        points = as_numbers(point)
         values = self.evaluate(self.rounded(np.atleast_2d(points)))
         signed = -values if self.minimize else values
         return signed if points.ndim == 2 else float(signed[0])

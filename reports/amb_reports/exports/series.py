@@ -45,7 +45,7 @@ def series(data: ReportData) -> Iterator[Series]:
     for (problem, *_), trace in data.traces.items():
         by_problem.setdefault(problem, []).append(trace)
     known = {
-        problem: float(np.nanmax(np.concatenate([*by_problem[problem], [0.0, points.get(problem, np.nan)]])))
+        problem: _highest(np.concatenate([*by_problem[problem], [points.get(problem, np.nan)]]))
         for problem in data.runs["problem"].unique().tolist()
         if problem in by_problem
     }
@@ -58,6 +58,12 @@ def series(data: ReportData) -> Iterator[Series]:
         for solver, values in started[problem].items():
             dimensions = data.dimensions(problem)
             yield Series(number, problem, solver, dimensions, best, list(values), list(values.values()))
+
+
+def _highest(values: NDArray[np.float64]) -> float:
+    """The highest value; 0 if there is none, as for a unit that never responds."""
+    highest = float(np.fmax.reduce(values))
+    return 0.0 if np.isnan(highest) else highest
 
 
 def ends_and(rows: NDArray[np.int64], queries: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from amb.contracts.real_numbers import as_numbers
 from amb.contracts.space import FloatArray
 from amb.errors import SolverError
 
@@ -84,7 +85,7 @@ def _converse(
     lock, stopped = threading.Lock(), threading.Event()
 
     def objective(point: Any) -> Any:
-        points = np.array(point, dtype=np.float64)
+        points = as_numbers(point)
         if points.ndim == 2 and not len(points):
             return np.empty(0)
         with lock:  # a function may evaluate in threads of its own
