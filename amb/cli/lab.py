@@ -150,7 +150,7 @@ def report(
     from amb.lab.report import write_report
 
     o.load_plugins(plugin)
-    for file in write_report(Laboratory(folder), out or folder / "report"):
+    for file in write_report(Laboratory(folder), out):
         print(file)
 
 

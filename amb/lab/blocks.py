@@ -37,8 +37,10 @@ def is_written(folder: Path) -> bool:
     """Whether a block's folder is there: it was whole then, but see `damaged_files`.
 
     Raises:
-        LabError: the system does not say.
+        LabError: it is a link, or the system does not say.
     """
+    if folder.is_symlink():
+        raise LabError(f"{folder} is a symbolic link, and nothing is written through links; delete it")
     try:
         return folder.is_dir()
     except OSError as cause:
@@ -108,6 +110,8 @@ def write_block(folder: Path, planned: BlockPlanned, checksum: str, pictures: Ma
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     try:
+        if temporary.is_symlink():
+            temporary.unlink()
         shutil.rmtree(temporary, ignore_errors=True)
         make_folder(temporary)
         contents = {f"{name}.png": png(picture) for name, picture in pictures.items()}

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from amb.errors import LabError
 from amb.lab.blocks import (
+    BLOCKS,
     PRESENTATIONS,
     block_folder,
     damaged_files,
@@ -38,6 +39,7 @@ from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
+from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, hold, unlocked
 from amb.study.log import now
 from amb.study.untrusted import plain
@@ -116,12 +118,13 @@ class Laboratory:
         patience: seconds to wait for another process that works on the experiment; then a call raises LabError.
 
     Raises:
-        LabError: the folder holds no experiment, or its journal is damaged.
+        LabError: the folder holds no experiment, its blocks are elsewhere, or its journal is damaged.
         SpecError: the folder is no path.
     """
 
     def __init__(self, folder: str | Path, *, patience: float = math.inf) -> None:
         self.folder = user_path(folder)
+        refuse_outside(self.folder, [BLOCKS], LabError)
         self._patience = patience
         self.experiment = read_experiment(self.folder)
         self.history = History()
@@ -357,6 +360,7 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
             new = not path.exists()
             if not new and settings_text(folder) != text:
                 raise LabError(f"{folder} holds another experiment already; edit {path}, or choose another folder")
+            refuse_outside(folder, [FOLDER], LabError)
             for image in references:
                 make_folder(folder / FOLDER)
                 copy, content = folder / FOLDER / image.name, image_bytes(image)

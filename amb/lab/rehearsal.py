@@ -13,6 +13,7 @@ from amb.lab.experiment import Experiment
 from amb.lab.laboratory import LOCK, Block, Laboratory
 from amb.lab.subject import FILE, SpikeTrain, Subject, new_settings, read_subject
 from amb.study.durable import make_folder, write_whole
+from amb.study.links import refuse_outside
 from amb.study.lock import claim, unlocked
 
 RESPONSES = "responses"
@@ -58,6 +59,7 @@ def answer(lab: Laboratory, subject: Subject, block: Block, *, kind: Format = "c
         kind: the type of file.
         spikes: write spike times instead of responses.
     """
+    refuse_outside(lab.folder, [RESPONSES], LabError)
     trains = subject.answer(lab.folder, block.number)
     folder = lab.folder / RESPONSES
     try:

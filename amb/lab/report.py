@@ -19,6 +19,7 @@ from amb.lab.stimuli import Picture
 from amb.spec import real_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.interchange import csv_text
+from amb.study.links import refuse_links
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ def _with_marks(trials: pd.DataFrame, history: History) -> pd.DataFrame:
     return trials.assign(corrected=trials["trial"].isin(corrected), misled=misled)
 
 
-def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list[Path]:
+def write_report(lab: Laboratory, folder: Path | None = None, *, report: str = "html") -> list[Path]:
     """Write the page, the table of all trials and that of corrections, if any, into a folder, which is made if missing.
 
     Args:
         lab: the experiment.
-        folder: for `report.html`, `trials.csv` and `corrections.csv`.
+        folder: for `report.html`, `trials.csv` and `corrections.csv`; by default `report/` in the experiment.
         report: the plug-in that writes the page.
 
     Raises:
@@ -116,9 +117,12 @@ def write_report(lab: Laboratory, folder: Path, *, report: str = "html") -> list
     """
     data = lab_data(lab)
     writer = load_class(find("lab_reports", report), LabReport)
+    own, folder = folder is None, folder or lab.folder / "report"
     page, table = folder / "report.html", folder / "trials.csv"
     corrections = folder / "corrections.csv"
     try:
+        if own:
+            refuse_links(folder, LabError)
         make_folder(folder)
         write_whole(table, csv_text(data.trials), error=None)
         if len(data.corrections):

@@ -138,7 +138,7 @@ def _flush(folder: Path) -> None:
 
 def _delete_leftovers(folder: Path) -> None:
     old = folder.with_name(f".{folder.name}-old")
-    if old.is_dir() and not folder.exists():  # its process died between the two renames
+    if old.is_dir() and not old.is_symlink() and not folder.exists():  # its process died between the two renames
         with suppress(OSError):
             os.replace(old, folder)
     for path in folder.parent.glob(f".{folder.name}-*"):

@@ -16,6 +16,7 @@ from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
 from amb.spec import as_text, listed, user_path, whole_number
 from amb.stats.question import DEFAULT, Question, check_question
+from amb.study.links import refuse_links
 from amb.study.published import open_study
 from amb.study.study import Study
 
@@ -59,7 +60,7 @@ def write_reports(
         return _write_all(chosen, comparison, folder, folder)
     place = comparison.study.folder / "report"
     try:
-        _refuse_links(place)
+        refuse_links(place)
         with draft_of(place, replaced=_replaced(chosen)) as draft:
             written = _write_all(chosen, comparison, draft, place)
     except OSError as cause:
@@ -91,7 +92,7 @@ def _write_all(chosen: Sequence[Plugin], comparison: Comparison, folder: Path, s
     for plugin in chosen:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _refuse_links(folder)
+            refuse_links(folder)
         except OSError as cause:
             raise _unwritable(shown, cause) from cause
         try:
@@ -202,21 +203,3 @@ def _concerns(folder: Path, cause: OSError) -> bool:
 
 def _unwritable(folder: Path, cause: OSError) -> StudyError:
     return StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}")
-
-
-def _refuse_links(folder: Path) -> None:
-    """Refuse a report folder with links: a third party's study must not cause writes outside it."""
-    link = str(folder) if folder.is_symlink() else _link_in(folder) if folder.is_dir() else None
-    if link is not None:
-        raise StudyError(f"{link} is a symbolic link, and reports are not written through links; delete it")
-
-
-def _link_in(folder: str | Path) -> str | None:
-    """A symbolic link in a folder or below it; exports have thousands of files, so only entries are looked at."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_symlink():
-                return entry.path
-            if entry.is_dir(follow_symlinks=False) and (found := _link_in(entry.path)) is not None:
-                return found
-    return None

@@ -24,12 +24,13 @@ from amb.spec import user_path
 from amb.study.compact import compact
 from amb.study.copies import Copy, difference
 from amb.study.durable import make_folder, write_whole
+from amb.study.links import refuse_outside
 from amb.study.lock import Claim, enter
 from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
 from amb.study.recording import Recording
 from amb.study.runs import RunPlan, RunRecord, Trace, improvements
-from amb.study.study import PUBLISHED_RUNS, Study
+from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
 from amb.study.tables import read_table, table_bytes
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
 from amb.study.untrusted import MEBIBYTE, json_object, plain, read_bytes, refuse_unreadable
@@ -182,6 +183,7 @@ class PublishedStudy(Reloaded):
         self.folder = user_path(folder)
         if not (self.folder / PUBLISHED_RUNS).is_file():
             raise StudyError(f"{folder} is not a published study (it has no {PUBLISHED_RUNS}); `amb publish` makes one")
+        refuse_outside(self.folder, FOLDERS)
 
     def __repr__(self) -> str:
         return f"<published study {self.folder}>"

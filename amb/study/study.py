@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from amb.errors import StudyError
 from amb.reloaded import Reloaded
-from amb.spec import real_path, user_path
+from amb.spec import user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.compact import compact
@@ -18,6 +18,7 @@ from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.index import Entry, Identity, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
+from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
@@ -27,7 +28,7 @@ from amb.study.untrusted import names_in, refuse_unreadable
 
 # What a published study has in place of a folder of runs (`amb.study.published`).
 PUBLISHED_RUNS = "runs.parquet"
-FOLDERS = ("runs", "journal", "report", "damaged")
+FOLDERS = ("runs", "journal", "report", "damaged", "analysis")
 
 
 _WRITTEN_ANEW = (
@@ -67,7 +68,7 @@ class Study(Reloaded):
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         if create:
             self.make_folders()
-        self._stay_inside()
+        refuse_outside(self.folder, FOLDERS)
 
     def __repr__(self) -> str:
         return f"<study {self.folder}>"
@@ -338,14 +339,6 @@ class Study(Reloaded):
             else:
                 why = f"{part}: {cause.strerror or cause}"
             raise StudyError(f"cannot create {why}") from cause
-
-    def _stay_inside(self) -> None:
-        """Refuse a study with a link to the outside: nothing outside its folder may be written or deleted."""
-        inside = real_path(self.folder, StudyError)
-        for part in FOLDERS:
-            place = real_path(self.folder / part, StudyError)
-            if not place.is_relative_to(inside):
-                raise StudyError(f"{self.folder / part} points outside the study, to {place}; replace it with a folder")
 
     def _free_place(self, name: str) -> Path:
         self._make_folder("damaged")

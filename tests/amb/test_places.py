@@ -17,7 +17,7 @@ from amb.study.study import Study
 def test_a_link_to_itself_in_a_study_is_refused(tmp_path: Path, part: str) -> None:
     (tmp_path / part).symlink_to(part)
     with pytest.raises(StudyError, match=r"link"):
-        Study(tmp_path)._stay_inside()
+        Study(tmp_path)
 
 
 def test_a_plugin_file_that_is_a_link_to_itself_is_refused(tmp_path: Path) -> None:

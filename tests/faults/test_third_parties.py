@@ -19,13 +19,15 @@ from typer.testing import CliRunner
 from amb import FunctionProblem, Space
 from amb.cli.app import app
 from amb.errors import CheckpointError, StudyError
+from amb.reports.draft import draft_of
 from amb.run.execute import execute
 from amb.study.health import examine, repair
 from amb.study.journal import read_journal
+from amb.study.links import refuse_links
 from amb.study.manifest import Settings
 from amb.study.published import PublishedStudy, publish
 from amb.study.runs import RunPlan
-from amb.study.study import Study
+from amb.study.study import FOLDERS, Study
 from amb.study.traces import read_run, trace_schema
 
 ROOT = Path(__file__).parents[2]
@@ -227,12 +229,12 @@ def test_a_manifest_nested_too_deeply_or_of_other_types_is_refused(study: Study)
 # Every path stays inside the study
 
 
-@pytest.mark.parametrize("part", ["runs", "journal", "report", "damaged"])
+@pytest.mark.parametrize("part", FOLDERS)
 def test_a_folder_that_points_outside_the_study_is_refused(tmp_path: Path, part: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "st").mkdir()
     (tmp_path / "st" / part).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StudyError, match="points outside the study"):
+    with pytest.raises(StudyError, match=f"{part} points outside"):
         Study(tmp_path / "st")
 
 
@@ -273,10 +275,26 @@ def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path
     with pytest.raises(StudyError, match="symbolic link"):
         study.load(other)
     assert secret.read_text() == "mine"
-    from amb.reports.write import _refuse_links
-
     with pytest.raises(StudyError, match="symbolic link"):
-        _refuse_links(study.folder / "report")
+        refuse_links(study.folder / "report")
+
+
+def test_tables_of_a_published_study_are_not_written_through_a_link(study: Study, tmp_path: Path) -> None:
+    publish(study, tmp_path / "published")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "published" / "analysis").symlink_to(tmp_path / "elsewhere")
+    done = CliRunner().invoke(app, ["analyse", str(tmp_path / "published")])
+    assert isinstance(done.exception, StudyError)
+    assert "analysis points outside" in str(done.exception)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_link_in_the_place_of_an_old_report_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").write_text("mine")
+    (tmp_path / ".report-old").symlink_to(tmp_path / "elsewhere")
+    with draft_of(tmp_path / "report") as draft:
+        assert not list(draft.iterdir())
 
 
 def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ from amb.lab.blocks import presentations, write_block
 from amb.lab.experiment import template
 from amb.lab.journal import FILE, Closed, Responses, append, read_journal
 from amb.lab.laboratory import Laboratory, create
-from amb.lab.rehearsal import subject_of
+from amb.lab.rehearsal import answer, subject_of
+from amb.lab.report import write_report
 from amb.lab.stimuli import read_image
-from amb.lab.subject import read_subject
+from amb.lab.subject import Subject, read_subject
 
 from .conftest import finish, new_experiment, rows_for
 
@@ -344,6 +346,36 @@ def test_a_disk_that_takes_two_pictures_for_one_is_refused(folder: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+@pytest.mark.parametrize("place", ["blocks", "blocks/block-001", "report", "responses"])
+def test_nothing_is_written_through_a_link_to_the_outside(folder: Path, tmp_path: Path, place: str) -> None:
+    """An experiment may be somebody else's."""
+    lab, elsewhere = new_experiment(folder), tmp_path / "elsewhere"
+    block = lab.next_block()
+    assert block is not None
+    if (folder / place).exists():
+        (folder / place).rename(tmp_path / "away")
+    elsewhere.mkdir()
+    (folder / place).symlink_to(elsewhere)
+    work: dict[str, Callable[[], object]] = {
+        "report": lambda: write_report(lab),
+        "responses": lambda: answer(lab, cast(Subject, None), block),
+    }
+    with pytest.raises(LabError, match="points outside" if place in ("blocks", "responses") else "symbolic link"):
+        work.get(place, lambda: Laboratory(folder).next_block())()
+    assert not list(elsewhere.iterdir())
+
+
+def test_an_unfinished_block_that_is_a_link_is_begun_anew(folder: Path, tmp_path: Path) -> None:
+    (folder / "blocks").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "blocks" / ".block-001.tmp").symlink_to(tmp_path / "elsewhere")
+    block = new_experiment(folder).next_block()
+    assert block is not None
+    assert (block.folder / "presentations.csv").is_file()
+    assert not block.folder.is_symlink()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_names_that_are_not_utf8_are_refused_or_recorded(folder: Path) -> None:
     """The journal, which is JSON, cannot hold such a stimulus, and need not hold the file's name as it is."""
     lab = new_experiment(folder, references=1)
