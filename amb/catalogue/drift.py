@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from amb.catalogue import problems as registry
+from amb.contracts import asking
 from amb.contracts.problem import Problem
 from amb.errors import AmbError
 from amb.foreign import in_a_line
@@ -68,9 +69,7 @@ def _wrong_finals(study: AnyStudy, problem: Problem, records: Sequence[RunRecord
     try:
         for i in range(0, len(distinct), _TOGETHER):
             rows = distinct[i : i + _TOGETHER]
-            measured.update(
-                zip(rows, type(problem).evaluate_together([problem], [np.array(rows)]).clean[0], strict=True)
-            )
+            measured.update(zip(rows, asking.activations(problem, np.array(rows)), strict=True))
     except BaseException as cause:
         if from_user(cause):
             raise

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from amb.comparison.baseline import Baseline
 from amb.comparison.stored import StoredProblem
 from amb.comparison.table import find_run
+from amb.contracts import asking
 from amb.run.plan import Plan
 from amb.stats import Analysis
 from amb.stats.metrics import Cell, Traces, cells_of
@@ -137,7 +138,7 @@ class Comparison:
             candidates = np.array([self._recommended[cell] for cell in cells_of(group)], dtype=np.int64)
             found = self.plan.problem(str(problem))
             if not isinstance(found, StoredProblem):
-                rendered = found.images(candidates).view()  # the array may be its owner's
+                rendered = asking.images(found, candidates)
                 rendered.setflags(write=False)
                 images.update(zip(group.index, rendered, strict=True))
         table["image"] = pd.Series(images, dtype=object)

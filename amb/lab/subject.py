@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 from PIL import Image
 
 from amb.catalogue.problems import problem
+from amb.contracts import asking
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
@@ -174,7 +175,7 @@ class Subject:
     def _respond(self, i: int, pictures: Sequence[Image.Image]) -> FloatArray:
         neuron = self._problems[i]
         images = np.stack([_seen(picture, self._shapes[i]) for picture in pictures])
-        return np.asarray(type(neuron).respond_together([neuron], images)[:, 0], dtype=np.float64)
+        return asking.responses([neuron], images)[:, 0]
 
     def _stimulus(self, path: Path) -> Image.Image:
         """The stimulus in a picture: what is at its centre."""

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from amb.contracts import asking
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.meis.columns import DISTANCES
@@ -43,7 +44,7 @@ def yardstick(problem: Problem, *, pairs: int = PAIRS, seed: int = 0) -> dict[st
     """How far apart random inputs of a problem's generator are; the columns of `YARDSTICKS`, except the generator."""
     rng = np.random.default_rng(seed)
     first, second = (problem.space.sample_prior(pairs, rng) for _ in range(2))
-    images = problem.images(first), problem.images(second)
+    images = asking.images(problem, first), asking.images(problem, second)
     return {
         "pairs": pairs,
         "latent": float(latent_distances(problem.space, first, second).mean()),

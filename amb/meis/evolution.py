@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amb.contracts import asking
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import IntArray
 from amb.errors import DataError, StudyError
@@ -39,7 +40,7 @@ def evolution_of(problem: Problem, record: RunRecord, trace: Trace, most: int = 
     if not record.recommended:
         raise StudyError(f"{record.plan.name} recommends nothing, so there is no evolution to show")
     rows = frames_of(trace, most - 1)
-    return np.append(rows + 1, record.queries), problem.images(candidates_of(record, trace, rows))
+    return np.append(rows + 1, record.queries), asking.images(problem, candidates_of(record, trace, rows))
 
 
 def candidates_of(record: RunRecord, trace: Trace, rows: IntArray) -> IntArray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
+from amb.contracts import asking
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import StudyError
@@ -67,7 +68,7 @@ class Found:
             raise StudyError("inputs of different dimensions cannot be drawn together; choose one problem")
         # A generator's images depend on the latent only, so one problem renders all candidates of its grid.
         candidates = np.stack(rows["candidate"].tolist())
-        return self.problem(str(rows["problem"].iloc[0])).images(candidates)
+        return asking.images(self.problem(str(rows["problem"].iloc[0])), candidates)
 
     def latents(self, table: pd.DataFrame | None = None) -> FloatArray:
         """The inputs of the rows as coordinates in latent space, float64[n, d]; rows of one generator, as `images`."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from amb.catalogue.problems import family as find_family
 from amb.catalogue.problems import problem as find_problem
+from amb.contracts import asking
 from amb.contracts.family import Family
 from amb.contracts.natural import NaturalResponses
 from amb.errors import AmbError, DataError, SpecError
@@ -187,7 +188,7 @@ def _classes(
         noisy = Spec(spec.name, tuple(sorted({**dict(spec.options), "input": noise}.items())))
         problem = find_problem(str(noisy))
     try:
-        probabilities = problem.classify(images, presentations=presentations)
+        probabilities = asking.probabilities(problem, images, presentations=presentations)
     except SpecError as cause:
         notes.append(f"no class probabilities: {cause}")
         return empty(rows.index)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from amb.contracts import asking
 from amb.contracts.family import Family
 from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem
@@ -49,7 +50,7 @@ def measure(
     pixels = pixels[:images]
     blocks = []
     for start in range(0, len(pixels), BLOCK):
-        blocks.append(type(problems[0]).respond_together(problems, pixels[start : start + BLOCK]))
+        blocks.append(asking.responses(problems, pixels[start : start + BLOCK]))
         progress(f"natural images: {min(start + BLOCK, len(pixels)):,} of {len(pixels):,}")
     units = [unit_of(problem.id) for problem in problems]
     return NaturalResponses.measured(

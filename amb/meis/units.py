@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from amb.catalogue.problems import family as find_family
+from amb.contracts import asking
 from amb.contracts.device import check_device
 from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
@@ -43,7 +44,7 @@ def layer_activations(family: str, layer: str, images: UInt8Array, *, device: st
         SpecError: no such family, layer or device, or images of another size.
     """
     problems = layer_problems(family, layer, device=device)
-    return type(problems[0]).respond_together(problems, images)
+    return asking.responses(problems, images)
 
 
 @explained("amb.layer_scan")
@@ -66,7 +67,7 @@ def layer_scan(family: str, candidates: ArrayLike, *, device: str = "cpu") -> pd
     device = check_device(device)
     units = [(layer, unit) for layer, number in known.layers().items() for unit in range(number)]
     problems = [known.problem(layer, unit, device=device) for layer, unit in units]
-    responses = type(problems[0]).respond_together(problems, problems[0].images(candidates))
+    responses = asking.responses(problems, asking.images(problems[0], candidates))
     table = pd.DataFrame(units, columns=["layer", "unit"])
     return pd.concat([table, pd.DataFrame(responses.T)], axis=1)
 

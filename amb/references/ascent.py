@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amb.contracts import asking
 from amb.contracts.problem import Problem
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SpecError
@@ -77,7 +78,7 @@ class _Search:
         latents = space.decode(self.starts)
         adam = Adam(*latents.shape, rate=self.effort.rate)
         for step in range(1, steps + 1):
-            _, slopes = self.problem.gradient(latents)
+            _, slopes = asking.gradient(self.problem, latents)
             latents = np.clip(latents + adam.step(slopes), space.low, space.high)
             if step % 5 == 0 or step == steps:
                 self._challenge(space.nearest(latents))
@@ -89,7 +90,7 @@ class _Search:
             self._challenge(_mutants(self.problem, self.champion, rng))
 
     def _challenge(self, candidates: IntArray) -> None:
-        clean = type(self.problem).evaluate_together([self.problem], [candidates]).clean[0]
+        clean = asking.activations(self.problem, candidates)
         if np.nanmax(clean, initial=-np.inf) > self.best:
             winner = int(np.nanargmax(clean))
             self.best, self.champion = float(clean[winner]), candidates[winner]

@@ -9,6 +9,7 @@ import numpy as np
 
 from amb.catalogue import problems as registry
 from amb.catalogue.reference_points import References
+from amb.contracts import asking
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.reference import Reference, RoundTrip
 from amb.contracts.space import FloatArray, IntArray
@@ -155,19 +156,19 @@ class Measurement:
         one, pair = problems[0], ProblemId.parse(names[0]).pair
         draws = one.space.sample_prior(self.effort.prior, np.random.default_rng(self.effort.seed))
         self.progress(f"{pair}: {self.effort.prior} random latents")
-        random = Sample(draws, self._responses(problems, one.images(draws)))
+        random = Sample(draws, self._responses(problems, asking.images(one, draws)))
         images = registry.family(pair).natural_images(self.data)
         if images is None:
             return Stimuli(random, None, None)
         natural = self._responses(problems, images)
         codes = self._encode(one, images)
-        encoded = None if codes is None else Sample(codes, self._responses(problems, one.images(codes)))
+        encoded = None if codes is None else Sample(codes, self._responses(problems, asking.images(one, codes)))
         return Stimuli(random, natural, encoded)
 
     def _encode(self, problem: Problem, images: UInt8Array) -> IntArray | None:
         """The images' candidates int64[n, d]; None: the generator has no encoder."""
         try:
-            codes = problem.encode(images)
+            codes = asking.encoded(problem, images)
         except SpecError:
             return None
         self.progress(f"{len(images)} images through the encoder and back")
@@ -178,7 +179,7 @@ class Measurement:
         parts = []
         for start in range(0, len(images), _BLOCK):
             block = images[start : start + _BLOCK]
-            respond = partial(type(problems[0]).respond_together, problems, block)
+            respond = partial(asking.responses, problems, block)
             parts.append(self.cache.responses(problems, block, respond))
             self.progress(f"{min(start + _BLOCK, len(images))} of {len(images)} images")
         return np.concatenate(parts)

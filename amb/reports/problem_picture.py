@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from amb.contracts import asking
 from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.reports.images import as_rgb
@@ -34,15 +35,17 @@ def draw_problem(problem: Problem, point: Reference | None, *, samples: int = 51
         seed: seed of the latents.
     """
     draws = problem.space.sample_prior(samples, np.random.default_rng(seed))
-    values = type(problem).evaluate_together([problem], [draws]).clean[0]
+    values = asking.activations(problem, draws)
     chosen = np.argsort(values, kind="stable")[np.linspace(0, samples - 1, min(SAMPLES, samples)).astype(int)]
-    pictures = [(image, value, "") for image, value in zip(problem.images(draws[chosen]), values[chosen], strict=True)]
+    pictures = [
+        (image, value, "") for image, value in zip(asking.images(problem, draws[chosen]), values[chosen], strict=True)
+    ]
     title = f"samples of the prior, from the lowest activation to the highest of {samples}"
     if point is not None and point.round_trip is not None:
-        pictures.append((problem.images([point.round_trip.candidate])[0], point.round_trip.value, _RETURNED))
+        pictures.append((asking.images(problem, [point.round_trip.candidate])[0], point.round_trip.value, _RETURNED))
         title += "; then the best natural image, encoded and decoded"
     if point is not None:
-        pictures.append((problem.images([point.candidate])[0], point.best, _BEST))
+        pictures.append((asking.images(problem, [point.candidate])[0], point.best, _BEST))
         title += "; last, the best known stimulus"
     figure = Figure(figsize=(9, 5.2))
     figure.text(0.04, 0.95, problem.id, fontsize=12, weight="bold", color=_INK)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from amb.activation import as_activations
+from amb.contracts import asking
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver, recommends_a_query
 from amb.contracts.space import FloatArray, IntArray
@@ -26,7 +27,7 @@ def clean_value(
     if seen.size:
         return float(seen[0])
     settle()
-    return float(as_activations(type(problem).evaluate_together([problem], [recommended[None]]).clean[0][0]))
+    return float(as_activations(asking.activations(problem, recommended[None]))[0])
 
 
 def measured(trace: Trace, candidate: IntArray) -> FloatArray:

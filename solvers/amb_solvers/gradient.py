@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from amb.contracts import asking
 from amb.contracts.problem import Problem
 from amb.contracts.space import FloatArray, Space
 from amb.errors import SolverError, SpecError
@@ -77,8 +78,7 @@ class Gradient(BoxSolver):
 
     def _step(self, problem: Problem) -> None:
         """One step of Adam; climbers without a slope start again from the prior."""
-        _, slopes = problem.gradient(self._climbers)
-        slopes = np.asarray(slopes, dtype=np.float64)
+        _, slopes = asking.gradient(problem, self._climbers)
         flat = ~np.isfinite(slopes).all(axis=1) | ~slopes.any(axis=1)
         slopes[flat] = 0.0
         self._moved += 1

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 import amb
+from amb.contracts import asking
 from amb.errors import PluginError
+from amb.run.ending import clean_value
+from amb.study.runs import Trace
 
 
 class Bars(amb.Generator):
@@ -122,20 +125,39 @@ def test_a_function_of_a_point_may_return_one_array_again_and_again() -> None:
 
 
 class Sum(amb.Problem):
-    """A problem of a user's own class, which writes all its values into one array."""
+    """A problem of a user's own class: it uses up what it is given, and writes all of one kind into one array."""
 
     id, fingerprint, space = "my/sum/only/0", "1", amb.Space.uniform(3, 8)
-    out = np.empty(100)
+    out, pictures, slopes = np.empty((100, 1)), np.empty((100, 4, 4, 1), np.uint8), np.empty((100, 3))
 
     @classmethod
     def evaluate_together(cls, problems, batches):  # type: ignore[no-untyped-def]
-        """The sums of single batches."""
+        """The sums of a single batch."""
         (batch,) = batches
-        cls.out[: len(batch)] = batch.sum(axis=1)
-        return amb.Evaluation([cls.out[: len(batch)]], [cls.out[: len(batch)]])
+        found = cls._summed(batch)[:, 0]
+        return amb.Evaluation([found], [found])
+
+    @classmethod
+    def respond_together(cls, problems, images):  # type: ignore[no-untyped-def]
+        """The sums of the pixels."""
+        return cls._summed(images)
 
     def images(self, candidates):  # type: ignore[no-untyped-def]
-        return np.zeros((len(candidates), 4, 4, 1), np.uint8)
+        """The sum as grey level."""
+        self.pictures[: len(candidates)] = candidates.sum(axis=1)[:, None, None, None]
+        candidates[:] = 0
+        return self.pictures[: len(candidates)]
+
+    def gradient(self, latents):  # type: ignore[no-untyped-def]
+        """That of a quadratic function."""
+        self.slopes[: len(latents)] = latents
+        return self._summed(latents)[:, 0], self.slopes[: len(latents)]
+
+    @classmethod
+    def _summed(cls, rows):  # type: ignore[no-untyped-def]
+        cls.out[: len(rows), 0] = rows.reshape(len(rows), -1).sum(axis=1)
+        rows[:] = 0
+        return cls.out[: len(rows)]
 
 
 def test_what_evaluate_returned_stays() -> None:
@@ -143,6 +165,29 @@ def test_what_evaluate_returned_stays() -> None:
     first = Sum().evaluate(np.full((2, 3), 1))
     Sum().evaluate(np.full((2, 3), 2))
     np.testing.assert_array_equal(first, [3, 3])
+
+
+def test_whoever_asks_a_problem_twice_keeps_both_answers_and_what_was_asked() -> None:
+    """Responses of the blocks of a data set were those of the last, a picture showed another candidate's image."""
+    problem, asked = Sum(), [np.full((2, 3), 1), np.full((2, 3), 2)]
+    pixels = [np.full((2, 4, 4, 1), level, np.uint8) for level in (1, 2)]
+    answers = {
+        "activations": [asking.activations(problem, rows) for rows in asked],
+        "images": [asking.images(problem, rows)[:, 0, 0, 0] for rows in asked],
+        "responses": [asking.responses([problem], images)[:, 0] / 16 * 3 for images in pixels],
+        "gradient": [asking.gradient(problem, rows.astype(float))[1].sum(axis=1) for rows in asked],
+    }
+    for name, found in answers.items():
+        np.testing.assert_array_equal(found, [[3, 3], [6, 6]], name)
+    np.testing.assert_array_equal(asked, [np.full((2, 3), 1), np.full((2, 3), 2)])
+    np.testing.assert_array_equal([images.max() for images in pixels], [1, 2])
+
+
+def test_a_recommendation_that_no_query_measured_is_stored_as_it_was_made() -> None:
+    """The problem that measured it could change the array that was stored afterwards."""
+    recommended = np.array([1, 2, 3])
+    assert clean_value(Sum(), recommended, Trace.empty(3)) == 6.0
+    np.testing.assert_array_equal(recommended, [1, 2, 3])
 
 
 class Halved(torch.nn.Module):

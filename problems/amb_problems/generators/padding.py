@@ -51,7 +51,7 @@ class Padding:
             if (found := next((size for size in sizes if self._equal(size)), None)) is None:
                 raise PluginError(
                     "the generator's network answers the same latents with other numbers, or with NaN; expected one "
-                    "that draws no random numbers and whose weights are finite"
+                    "that draws no random numbers, keeps nothing from one call to the next and has finite weights"
                 )
             self._sizes[rows] = found
         return self._sizes[rows]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from amb.contracts import asking
 from amb.contracts.problem import UInt8Array
 from amb.meis.evolution import candidates_of, frames_of
 from amb.meis.found import Found
@@ -40,7 +41,7 @@ def evolutions(found: Found, rows: pd.DataFrame) -> Evolutions:
         candidates += frames + [frames[-1]] * missing
         queries.append(asked + [asked[-1]] * missing)
         activations.append(values + [values[-1]] * missing)
-    images = found.problem(str(rows["problem"].iloc[0])).images(np.stack(candidates))
+    images = asking.images(found.problem(str(rows["problem"].iloc[0])), np.stack(candidates))
     return Evolutions(images, np.array(queries), np.array(activations))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
 from amb.comparison.stored import StoredProblem
+from amb.contracts import asking
 from amb.contracts.problem import Problem
 from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
@@ -92,7 +93,7 @@ def landmark(problem: Problem, traces: Sequence[Trace], point: Reference | None)
     chance = min(firsts, key=lambda first: abs(first[0] - point.chance), default=None)
     trip = point.round_trip
     candidates = [*([chance[1]] if chance else []), *([np.array(trip.candidate)] if trip else [])]
-    images = list(problem.images(np.array(candidates, dtype=np.int64))) if candidates else []
+    images = list(asking.images(problem, np.array(candidates, dtype=np.int64))) if candidates else []
     return Landmark(
         problem.id,
         chance=chance[0] if chance else None,
@@ -117,7 +118,7 @@ def _of_problem(problem: Problem, stored: list[Stored], frames: int) -> list[Evo
         raise AmbError("its weights or grid have changed since it was measured")
     rows = [frames_of(trace, frames - 1) for _, trace in stored]
     candidates = [candidates_of(record, trace, row) for row, (record, trace) in zip(rows, stored, strict=True)]
-    images = problem.images(np.concatenate(candidates))
+    images = asking.images(problem, np.concatenate(candidates))
     split = np.split(images, np.cumsum([len(part) for part in candidates])[:-1])
     return [
         Evolution(
