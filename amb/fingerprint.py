@@ -2,11 +2,12 @@
 
 import dis
 import functools
+import gc
 import hashlib
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from importlib.machinery import EXTENSION_SUFFIXES
 from types import (
     BuiltinMethodType,
     CodeType,
@@ -16,19 +17,27 @@ from types import (
     MethodWrapperType,
     ModuleType,
 )
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from amb.errors import AmbError, SpecError
 from amb.foreign import in_a_line
-from amb.imported import OURS, in_packages, reached, source
+from amb.imported import held, reached, source
+from amb.installed import OURS, at_its_name, installed, is_installed, is_written_in_c
 
 _OF_EVERY_CLASS = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__annotations_cache__",
     "__annotate_func__", "__firstlineno__", "__static_attributes__", "_abc_impl",
 }  # fmt: skip
 _OF_NUMBA = ("boundscheck", "error_model", "fastmath", "parallel")
+_NO_VALUE = object()
 _BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
+_PLAIN = (bool, int, float, complex, str, bytes)
+_OF_NUMBERS = {"numpy", "torch", "jax", "jaxlib"}
+"""Packages whose arrays are told by their numbers alone."""
+_BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict__"}
+"""What looks names up that are texts."""
 _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
 
@@ -38,9 +47,8 @@ def fingerprint(*parts: object) -> str:
 
     A function counts with its byte code, its constants, defaults and attributes, the values that it captures, and what
     it names of its own module and of others that are not installed packages: functions, classes and plain values,
-    theirs included. A module that it imports itself counts with its file, and so do those that this one
-    imports. Code of installed packages counts with its
-    name only.
+    theirs included. A module that it imports itself, or that is among an object's values, counts with its file, and so
+    do those that this one imports. Code of installed packages counts with its name only.
 
     Raises:
         SpecError: an object whose content cannot be told; the message names it.
@@ -69,10 +77,10 @@ class _Content:
 
     def of(self, value: object) -> str:
         """The text of a value; of anything but plain values, a hash."""
-        if value is None or isinstance(value, bool | float | complex | str | bytes):
+        if value is None or (isinstance(value, _PLAIN) and (type(value) in _PLAIN or installed(type(value)))):
+            if isinstance(value, int) and not isinstance(value, bool):
+                return f"{type(value).__name__} {value:#x}"  # Python writes no more than 4,300 decimal digits
             return f"{type(value).__name__} {value!r}"
-        if isinstance(value, int):
-            return f"{type(value).__name__} {value:#x}"  # Python writes no more than 4,300 decimal digits
         key = id(value)
         if key in self._known:
             return self._known[key][1]
@@ -105,25 +113,31 @@ class _Content:
         elif isinstance(value, re.Pattern):
             yield f"pattern {value.flags} {value.pattern!r}"
         elif isinstance(value, ModuleType):
-            yield f"module {value.__name__}"
+            yield from self._module(value)
         elif value is _GLOBAL_RANDOM_STATE:
             yield "installed numpy.random"
         elif isinstance(value, functools.partial):
             yield f"partial {self.of(value.func)} {self.of(value.args)} {self.of(value.keywords)}"
+            yield from self._own_class(value)
         elif isinstance(value, _BOUND) and _has_state(value):
             yield f"method {self.of(getattr(value, '__func__', value.__qualname__))} {self.of(value.__self__)}"
         elif isinstance(value, np.ufunc):
             if value.__name__.endswith(" (vectorized)"):
                 raise _untold(value, "numpy.frompyfunc hides the function that it calls")
+            if not any(vars(m).get(value.__name__) is value and is_installed(m) for m in _modules()):
+                raise _untold(value, "no installed package has it, and it hides the function that it calls")
             yield f"ufunc {value.__name__}"
         elif (wrapped := _wrapped(value)) is not None:
             yield f"wrapped {type(value).__qualname__} {self.of(wrapped)}"
             yield from self._compiled(value)
+            yield from self._held(value)
         elif hasattr(value, "__qualname__") and installed(value) and installed(type(value)):
             yield f"installed {getattr(value, '__module__', 'numpy')} {getattr(value, '__qualname__', value)}"
-        elif isinstance(known := getattr(value, "fingerprint", None), str):
-            yield f"fingerprint {known}"
-        elif isinstance(value, FunctionType):
+            if type(value) is not FunctionType:
+                yield from () if at_its_name(value) else self._held(value)
+            elif "<locals>" in value.__qualname__ and value.__module__.split(".")[0] not in sys.stdlib_module_names:
+                yield from self._given(value)
+        elif type(value) is FunctionType:
             yield from self._function(value)
         elif isinstance(value, CodeType):
             yield from self._code(value)
@@ -132,10 +146,15 @@ class _Content:
             yield self.of({name: entry for name, entry in vars(value).items() if name not in _OF_EVERY_CLASS})
         elif isinstance(value, property):
             yield f"property {self.of(value.fget)} {self.of(value.fset)}"
+            yield from self._own_class(value)
         elif isinstance(value, functools.cached_property):
             yield f"cached property {self.of(value.func)}"
+            yield from self._own_class(value)
         elif isinstance(value, staticmethod | classmethod):
             yield f"{type(value).__name__} {self.of(value.__func__)}"
+            yield from self._own_class(value)
+        elif _is_of_amb(type(value)) and isinstance(known := getattr(value, "fingerprint", None), str):
+            yield f"fingerprint {known}"
         else:
             yield from self._instance(value)
 
@@ -143,32 +162,75 @@ class _Content:
         yield f"{'array' if isinstance(value, np.ndarray) else 'number'} {value.dtype} {value.dtype.str} {value.shape}"
         if isinstance(value, np.ma.MaskedArray):
             yield f"masked {self.of(np.ma.getdata(value))} {self.of(np.ma.getmaskarray(value))}"
+            fill = self.of(value.view().fill_value)  # of a view: to ask for it sets it
+            if fill != self.of(np.ma.MaskedArray(np.empty(0, value.dtype)).fill_value):
+                yield f"filled {fill}"
         elif value.dtype.hasobject:
             yield self.of(value.tolist())
         else:
             yield hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        if isinstance(value, np.matrix) or not type(value).__module__.startswith("numpy"):
+            yield f"{self.of(type(value))} {self.of(getattr(value, '__dict__', None))}"
+        else:
+            yield from self._own_class(value)
+
+    def _own_class(self, value: object) -> Iterator[str]:
+        """The class and the attributes of an object that is looked at as one of a base class, unless that is all."""
         if not installed(type(value)):
             yield f"{self.of(type(value))} {self.of(getattr(value, '__dict__', None))}"
+
+    def _module(self, module: ModuleType) -> Iterator[str]:
+        """A module that is a value; which of its names will be looked up is not known."""
+        if is_installed(module):
+            yield f"module {module.__name__}"
+            return
+        try:
+            yield from held(module)
+        except OSError as cause:
+            raise _untold(module, "it has no file") from cause
 
     def _function(self, function: FunctionType) -> Iterator[str]:
         yield from self._code(function.__code__)
         yield from reached(function)
+        names = _looked_up(function.__code__)
         yield self.of((function.__defaults__, function.__kwdefaults__, function.__dict__))
-        for cell in function.__closure__ or ():
-            try:
-                captured = cell.cell_contents
-            except ValueError:  # the variable has no value yet, or no longer
-                yield "no value"
-            else:
-                yield self.of(captured)
-        names = names_in(function.__code__)
+        yield from self._captured(function, names)
         for name in sorted(names & function.__globals__.keys()):
             yield name
             yield from self._named(function.__globals__[name], names, ())
 
+    def _captured(self, function: FunctionType, names: set[str]) -> Iterator[str]:
+        for name, captured in _closure(function):
+            if captured is _NO_VALUE:
+                yield "no value"
+            elif name == "dispatch_cache" and isinstance(captured, WeakKeyDictionary):  # of functools.singledispatch
+                yield self.of(WeakKeyDictionary())
+            else:
+                yield from self._named(captured, names, ())
+
+    def _given(self, function: FunctionType) -> Iterator[str]:
+        """What a function of an installed package was given by the one that made it, but for names."""
+        defaults = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
+        values = *defaults, *vars(function).values(), *(captured for _, captured in _closure(function))
+        if told := [value for value in values if not _is_named(value)]:
+            yield self.of(told)
+
+    def _held(self, value: object) -> Iterator[str]:
+        """Functions of the user's that an object of an installed package holds, unless they are told already.
+
+        Not all that it holds: caches and locks are no content.
+        """
+        for entry in gc.get_referents(value, getattr(value, "__dict__", None)):
+            function = getattr(entry, "__func__", None) if isinstance(entry, MethodType) else entry
+            function = function.func if isinstance(function, functools.partial) else function
+            if type(function) is not FunctionType or getattr(entry, "__self__", None) is value:
+                continue
+            if not installed(function) and id(entry) not in self._known and id(entry) not in self._within:
+                yield f"holds {self.of(entry)}"
+
     def _named(self, value: object, names: set[str], within: tuple[object, ...]) -> Iterator[str]:
         """A global value; of a module that is not installed, what is named of it."""
-        if not isinstance(value, ModuleType) or is_installed(value.__name__):
+        if not isinstance(value, ModuleType) or is_installed(value):
             yield self.of(value)
         elif value not in within:
             for name in sorted(names & vars(value).keys()):
@@ -198,27 +260,79 @@ class _Content:
 
     def _instance(self, value: object) -> Iterator[str]:
         """An object by its class and what `pickle` would store of it."""
-        if hasattr(value, "__array__"):  # also torch's tensors, once they are detached
-            plain = value.detach().cpu() if hasattr(value, "detach") else value
+        if hasattr(value, "__array__") and (package := _package_of_arrays(type(value))):
+            plain = value.detach().cpu() if hasattr(value, "detach") else value  # of torch
             yield self.of(np.asarray(plain))
+            if package == "torch" and vars(value):
+                yield self.of(vars(value))
+            yield from self._own_class(value)
             return
+        if hasattr(value, "__array__") and installed(type(value)):
+            yield self.of(np.asarray(value))
         try:
             reduced = value.__reduce_ex__(4)
         except Exception as cause:
             raise _untold(value, cause) from cause
         if isinstance(reduced, str):
             yield f"global {type(value).__module__} {reduced}"
-            return
-        make, arguments, state, items, entries = (*reduced, None, None, None)[:5]
-        yield self.of((make, arguments, state, list(items or ()), list(entries or ())))
+            yield from self._own_class(value)
+            yield from _extension(getattr(value, "__module__", None))
+        else:
+            make, arguments, state, items, entries = (*reduced, None, None, None)[:5]
+            yield self.of((make, arguments, state, list(items or ()), list(entries or ())))
+        if installed(type(value)):
+            yield from self._held(value)
 
 
-def _wrapped(value: object) -> FunctionType | None:
+def _wrapped(value: object) -> object | None:
     """A user's function behind an object of an installed class, as by functools.lru_cache or numba.njit."""
-    if isinstance(value, FunctionType | type) or not installed(type(value)):
+    # A proxy of a function says that it is one; what Python itself takes for a function has no other type.
+    if type(value) is FunctionType or isinstance(value, type):
+        return None
+    if not (installed(type(value)) or is_written_in_c(type(value))):
         return None
     wrapped = getattr(value, "__wrapped__", None)
-    return wrapped if isinstance(wrapped, FunctionType) and not installed(wrapped) else None
+    if type(wrapped) is FunctionType:
+        return None if installed(wrapped) else wrapped
+    return None if wrapped is None or _wrapped(wrapped) is None else wrapped
+
+
+def _closure(function: FunctionType) -> Iterator[tuple[str, object]]:
+    """Names and values that a function captures."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # the variable has no value yet, or no longer
+            yield name, _NO_VALUE
+
+
+def _is_named(value: object) -> bool:
+    """Whether names are all that a value is: of functions and classes of packages, or of attributes in a row."""
+    if isinstance(value, list | tuple):
+        return all(isinstance(entry, str) or _is_named(entry) for entry in value)
+    return value is None or isinstance(value, bool) or (hasattr(value, "__qualname__") and installed(value))
+
+
+def _is_of_amb(cls: type) -> bool:
+    """Whether a class derives from one of `amb`, where a fingerprint has a meaning."""
+    return any(base.__module__.split(".")[0] in OURS for base in cls.__mro__)
+
+
+def _package_of_arrays(cls: type) -> str:
+    """The package whose arrays a class or a base of it is, if their numbers tell them."""
+    packages = [base.__module__.split(".")[0] for base in cls.__mro__ if installed(base)]
+    return next((package for package in packages if package in _OF_NUMBERS), "")
+
+
+def _modules() -> list[ModuleType]:
+    return [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+
+
+def _extension(name: object) -> Iterator[str]:
+    """What a compiled module of the user's counts for, whose functions show nothing but their names."""
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if str(getattr(module, "__file__", "")).endswith(tuple(EXTENSION_SUFFIXES)) and not is_installed(str(name)):
+        yield source(str(name))
 
 
 def _untold(value: object, cause: "BaseException | str") -> SpecError:
@@ -239,31 +353,24 @@ def names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*map(names_in, inner))
 
 
+def _looked_up(code: CodeType) -> set[str]:
+    """Names that a function looks up, with those that may be texts."""
+    names = names_in(code)
+    return names | set(_texts(code)) if names & _BY_TEXT else names
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _texts(constant)
+        elif isinstance(constant, str):
+            yield from constant.split(".")  # operator.attrgetter takes more than one name
+
+
 def _has_state(method: object) -> bool:
     """Whether a bound method is one of an object of the user's, not a function of a module, such as `random.random`."""
     owner = getattr(method, "__self__", None)
     if owner is None or isinstance(owner, ModuleType):
         return False
     module = sys.modules.get(type(owner).__module__)
-    return getattr(module, getattr(method, "__name__", ""), None) != method
-
-
-def installed(definition: object) -> bool:
-    """Whether a function or class comes from an installed package, the standard library or `amb`."""
-    return is_installed(getattr(definition, "__module__", None) or "builtins")
-
-
-def is_installed(name: str) -> bool:
-    """Whether a module, by its name, comes from an installed package, the standard library or `amb`."""
-    if name.split(".")[0] in OURS:
-        return True
-    while name not in sys.modules and "." in name:  # some names of compiled modules belong to none
-        name = name.rpartition(".")[0]
-    module = sys.modules.get(name)
-    if module is None or name == "__main__":
-        return False
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    file = next(filter(None, places), None)
-    if file is None:
-        return True  # built in
-    return in_packages(Path(file))
+    return not is_installed(type(owner).__module__) or getattr(module, getattr(method, "__name__", ""), None) != method

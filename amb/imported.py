@@ -5,23 +5,16 @@ import dis
 import hashlib
 import importlib.util
 import sys
-import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 
-OURS = {"amb", "amb_problems", "amb_solvers", "amb_reports"}
-_STANDARD = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
-_PACKAGES = {"site-packages", "dist-packages"}
+from amb.installed import OURS, in_packages
+
 _MISSED = (ImportError, ValueError, OSError, AttributeError, SyntaxError, RecursionError)
 """What finding or reading a module may raise; whatever calls the function finds it out."""
-
-
-def in_packages(file: Path) -> bool:
-    """Whether a file belongs to an installed package or to the standard library."""
-    return any(folder.name in _PACKAGES or folder in _STANDARD for folder in file.parents)
 
 
 def source(name: str) -> str:
@@ -48,7 +41,22 @@ def reached(function: FunctionType) -> Iterator[str]:
             direct.add(name)
         waiting += _meant(name, level, attributes, package)
     by_name = set(_named(function.__code__))
-    waiting, direct = [*waiting, *by_name], direct - by_name
+    yield from _reached([*waiting, *by_name], direct - by_name)
+
+
+def held(module: ModuleType) -> Iterator[str]:
+    """What a module that is not installed counts for where it is a value: its file, and those that it imports.
+
+    Raises:
+        OSError: it has no file.
+    """
+    file = Path(getattr(module, "__file__", None) or "")
+    yield f"module {module.__name__} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    yield from _reached(_imported_by(file, file.stat().st_mtime_ns, module.__name__), set())
+
+
+def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
+    """What modules count for that may be loaded by these names, with those that they import, but for some of them."""
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -78,7 +86,7 @@ def _named(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _named(constant)
-        elif not isinstance(constant, str) or not {"import_module", "__import__"} & set(code.co_names):
+        elif not isinstance(constant, str) or not {"import_module", "__import__", "modules"} & set(code.co_names):
             continue
         elif all(part.isidentifier() for part in constant.split(".")):
             yield constant

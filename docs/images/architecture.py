@@ -32,6 +32,7 @@ CAPTIONS = {
     "foreign": "what plug-ins raise",
     "memory": "want of it",
     "imported": "what a function's own imports reach",
+    "installed": "what its name tells",
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
     "process_settings": "modes that plug-ins may not leave",

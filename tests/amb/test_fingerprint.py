@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import types
 from functools import partial
 from pathlib import Path
 
@@ -124,6 +125,71 @@ SOURCES = {
     "options of a ufunc of numba": "import numba\n@numba.vectorize(fastmath=VALUE == 1)\ndef f(p): return p",
     "a C function of numba": "import numba\n@numba.cfunc('float64(float64)')\ndef f(p): return p + VALUE",
     "a long number": "t = 10**5000 + VALUE\ndef f(p): return t",
+    "a function that wraps one of a package": "@functools.wraps(np.linalg.norm)\ndef f(p): return VALUE",
+    "a helper that wraps one of a package": "@functools.wraps(np.mean)\ndef h(p): return VALUE\ndef f(p): return h(p)",
+    "a function without a module": "n = {}\nexec('def h(): return VALUE', n)\ndef f(p, h=n['h']): return h()",
+    "a function in a package's names": "h = eval('lambda: abs(VALUE)', vars(np))\ndef f(p): return h()",
+    "a function that states a package": "def f(p): return VALUE\nf.__module__ = 'numpy'",
+    "a class without a module": "n = {}\nexec('class A: k = VALUE', n)\ndef f(p, a=n['A']): return a.k",
+    "a class that states a package": (
+        "class A:\n    __module__ = 'numpy'\n    def k(self): return VALUE\na = A()\ndef f(p): return a.k()"
+    ),
+    "an object that wraps a function of a package": (
+        "h = functools.update_wrapper(np.vectorize(lambda x: x * VALUE), np.mean)\ndef f(p): return h(p)"
+    ),
+    "a cached compiled helper": (
+        "import numba\n@functools.lru_cache\n@numba.njit\ndef h(x): return x * VALUE\ndef f(p): return h(1)"
+    ),
+    "what a function of a package captures": (
+        "def made():\n    def inner(x): return x * k\n    k = VALUE\n    return inner\nh = made()\n"
+        "h = types.FunctionType(h.__code__.replace(co_filename=np.__file__), vars(np), None, None, h.__closure__)\n"
+        "h.__module__, h.__qualname__ = 'numpy', 'made.<locals>.inner'\ndef f(p): return h(1)"
+    ),
+    "a fingerprint that is none of amb": (
+        "class A:\n    fingerprint = 'a'\n    def __call__(self, p): return VALUE\nf = A()"
+    ),
+    "a function with a fingerprint": "def f(p): return VALUE\nf.fingerprint = 'a'",
+    "a class of integers": "class D(int):\n    def k(self): return VALUE\nd = D(1)\ndef f(p): return d.k()",
+    "a class of numpy's": "class D(np.float64):\n    def k(self): return VALUE\nd = D(1)\ndef f(p): return d.k()",
+    "an attribute of a text": "class D(str): pass\nd = D('a')\nd.k = VALUE\ndef f(p): return d.k",
+    "an enumeration of texts": (
+        "import enum\nclass E(str, enum.Enum):\n    A = 'a'\n    def k(self): return VALUE\ne = E.A\n"
+        "def f(p): return e.k()"
+    ),
+    "a flag": (
+        "import enum\nclass E(enum.IntFlag):\n    A = 1\n    B = 2\n    def k(self): return VALUE\ne = E.A | E.B\n"
+        "def f(p): return e.k()"
+    ),
+    "a class of partials": (
+        "class P(functools.partial):\n    def __call__(self, x): return VALUE\nh = P(abs)\ndef f(p): return h(p)"
+    ),
+    "a class of properties": (
+        "class P(property):\n    def __get__(self, *_): return VALUE\nclass A:\n    k = P(lambda self: 0)\na = A()\n"
+        "def f(p): return a.k"
+    ),
+    "an object that is pickled by its name": (
+        "class A:\n    def __reduce__(self): return 'a'\n    def k(self): return VALUE\na = A()\ndef f(p): return a.k()"
+    ),
+    "columns of a table": (
+        "import pandas\nt = pandas.DataFrame({'ab'[VALUE - 1]: [1.0], 'ba'[VALUE - 1]: [2.0]})\n"
+        "def f(p): return t['a'][0]"
+    ),
+    "labels of rows": (
+        "import pandas\nt = pandas.Series([1.0, 2.0], ['ab'[VALUE - 1], 'ba'[VALUE - 1]])\ndef f(p): return t['a']"
+    ),
+    "attributes of what is an array, too": (
+        "class C:\n    def __array__(self, *_, **__): return np.ones(2)\nc = C()\nc.k = VALUE\ndef f(p): return c.k"
+    ),
+    "an attribute of a tensor": "import torch\nt = torch.ones(2)\nt.k = VALUE\ndef f(p): return t.k",
+    "a class of tensors": (
+        "import torch\nclass T(torch.Tensor):\n    def k(self): return VALUE\nt = torch.ones(2).as_subclass(T)\n"
+        "def f(p): return t.k()"
+    ),
+    "a matrix": "t = np.eye(2).view([np.ndarray, np.matrix][VALUE - 1])\ndef f(p): return t * t",
+    "what fills a mask": (
+        "t = np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=VALUE)\ndef f(p): return t.filled().sum()"
+    ),
+    "a global by its text": "h = VALUE\ndef f(p): return globals()['h']",
 }
 
 
@@ -132,7 +198,8 @@ def test_content_behind_a_wrapper_is_told_apart(source: str) -> None:
     """Each is defined anew, as by a script that runs again."""
 
     def defined(value: int) -> str:
-        names = {"__name__": "__main__", "functools": functools, "collections": collections, "np": np, "VALUE": value}
+        names = {"__name__": "__main__", "np": np, "VALUE": value}
+        names |= {module.__name__: module for module in (collections, functools, types)}
         exec(source.replace("VALUE", str(value)), names)
         return fingerprint(names["f"])
 
@@ -158,6 +225,39 @@ def test_what_a_function_calls_of_another_file_counts(
     assert told() == before
     (tmp_path / "helping.py").write_text("FACTOR = 22\ndef h(p): return p * FACTOR\n")
     assert told() != before
+
+
+HELD = {
+    "captured": "def made():\n    import h\n    def f(p): return h.g(p)\n    return f\nf = made()",
+    "in a dictionary": "import h\nt = {'h': h}\ndef f(p): return t['h'].g(p)",
+    "by default": "import h\ndef f(p, h=h): return h.g(p)",
+    "an attribute": (
+        "import h\nclass A:\n    def __init__(self): self.k = h\n    def __call__(self, p): return self.k.g(p)\nf = A()"
+    ),
+    "with a method of an object": "import h\ndef f(p): return h.get('a')",
+    "of which a name is a text": "import h\ndef f(p): return getattr(h, 'g')(p)",
+    "by name": "import h, sys\ndef f(p): return sys.modules['h'].g(p)",
+}
+
+
+@pytest.mark.parametrize("text", HELD.values(), ids=HELD)
+def test_a_module_that_is_a_value_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """With what is named of it, or with its file where that cannot be told."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def told(factor: int) -> str:
+        (tmp_path / "h.py").write_text(
+            f"FACTOR = {factor}\ndef g(p): return p * FACTOR\nclass D(dict): pass\nget = D(a=FACTOR).get\n"
+        )
+        names: dict[str, object] = {"__name__": "__main__"}
+        try:
+            exec(text, names)
+            return fingerprint(names["f"])
+        finally:
+            del sys.modules["h"]
+
+    assert told(1) == told(1) != told(22)
 
 
 IMPORTS = {
@@ -263,6 +363,8 @@ def test_what_cannot_be_told_is_refused() -> None:
         fingerprint(capture(threading.Lock()))
     with pytest.raises(SpecError, match="frompyfunc hides the function"):
         fingerprint(np.frompyfunc(helper, 1, 1))
+    with pytest.raises(SpecError, match="it has no file"):
+        fingerprint(capture([types.ModuleType("made")]))
 
 
 class Lying:

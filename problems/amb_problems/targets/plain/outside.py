@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from amb.fingerprint import installed, is_installed, names_in
+from amb.fingerprint import names_in
+from amb.installed import installed, is_installed
 from amb_problems.targets.plain.places import (
     MISSING,
     Place,
@@ -101,7 +102,7 @@ class Outside:
     ) -> None:
         value = space.get(name, MISSING)
         if isinstance(value, ModuleType):
-            if value not in within and not is_installed(value.__name__):
+            if value not in within and not is_installed(value):
                 for inner in sorted(names & vars(value).keys()):
                     label = f"the global {inner} of {value.__name__}"
                     self._name(vars(value), inner, label, names, (*within, value))
