@@ -69,8 +69,13 @@ def problem_of(
     measurement = {name: value for name, value in options.items() if name in MEASUREMENT_OPTIONS}
     own = {name: value for name, value in options.items() if name not in MEASUREMENT_OPTIONS}
     if len(units) == 1:
-        return observed_with(family.problem(layer, units[0], device=device, **own), measurement)
-    return observed_with(family.group(layer, units, device=device, **own), measurement)
+        made = family.problem(layer, units[0], device=device, **own)
+    else:
+        made = family.group(layer, units, device=device, **own)
+    asked = f"/{layer}/{'+'.join(map(str, units))}"
+    if not (found := str(made.id).partition("[")[0]).endswith(asked):
+        raise PluginError(f"{type(family).__name__} returned the problem {found!r:.200} for <name>{asked}")
+    return observed_with(made, measurement)
 
 
 class CatalogueComposer:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from amb.catalogue import problems as catalogue
+from amb.catalogue.families import problem_of
 from amb.catalogue.plugins import instance_of
 from amb.catalogue.solvers import SolverSpec, is_importable, resolve, spec_of
 from amb.contracts.family import Family
@@ -20,7 +21,7 @@ from amb.contracts.returned import attributes
 from amb.contracts.solver import Solver
 from amb.contracts.suite import Suite
 from amb.contracts.target import Target
-from amb.errors import SpecError
+from amb.errors import PluginError, SpecError
 from amb.fingerprint import fingerprint
 from amb.spec import Spec, foreign_sign, split_specs
 
@@ -128,6 +129,12 @@ def name_problems(
     return names, objects
 
 
+def given_suite(given: object) -> Suite | None:
+    """The suite object that was given, if it is all that was given."""
+    alone = given[0] if isinstance(given, list | tuple) and len(given) == 1 else given
+    return alone if isinstance(alone, Suite) else None
+
+
 def _differ(one: Problem, other: Problem) -> bool:
     """Whether two problems of one id are defined by different functions, whose versions were left the same."""
     if not (isinstance(one, FunctionProblem) and isinstance(other, FunctionProblem)):
@@ -172,7 +179,10 @@ def _problems_of(item: object, bounds: Bounds | None) -> list[Problem]:
         item = instance_of(item)
     if isinstance(item, Family):
         listed = [(layer, unit) for layer, number in item.layers().items() for unit in range(number)]
-        return [_checked(item.problem(layer, unit)) for layer, unit in listed]
+        made = [_checked(problem_of(item, layer, (unit,), device="cpu", options={})) for layer, unit in listed]
+        if len({id(problem) for problem in made}) < len(made):
+            raise PluginError(f"{type(item).__name__} returned one object for several problems; each needs its own")
+        return made
     if isinstance(item, Problem):
         return [_checked(item)]
     if isinstance(item, Target | Generator):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from amb.catalogue.given import Given, ProblemLike, SolverLike, name_problems, name_solvers
+from amb.catalogue.given import Given, ProblemLike, SolverLike, given_suite, name_problems, name_solvers
 from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.stored import stored_notes, with_stored
@@ -120,6 +120,7 @@ def compare(
         seeds=seeds,
         device=device,
         given=given,
+        suite=given_suite(problems),
         limits=limits or NO_LIMITS,
     )
     question = _for_ranked(question, plan)  # refused before anything runs

@@ -108,7 +108,7 @@ def _separate(
     device: str,
 ) -> Plan:
     """The plan of separate searches, each with its share of the budget."""
-    from amb.catalogue.given import Given
+    from amb.catalogue.given import Given, given_suite
     from amb.catalogue.problems import expand
 
     solver_names, solver_objects = name_solvers(solvers)
@@ -119,7 +119,13 @@ def _separate(
         raise SpecError(f"{total} presentations are too few for {number} neurons: each needs at least one")
     given = Given(solver_objects, problem_objects)
     return make_plan(
-        solver_names, problem_names, budget=total // max(number, 1), seeds=seeds, device=device, given=given
+        solver_names,
+        problem_names,
+        budget=total // max(number, 1),
+        seeds=seeds,
+        device=device,
+        given=given,
+        suite=given_suite(problems),
     )
 
 

@@ -1,6 +1,7 @@
 """What the server says and understands, as JSON; each message has a name in its OpenAPI document."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
@@ -72,7 +73,9 @@ def block_message(block: Block | None, history: History) -> BlockMessage:
     if block is None:
         return BlockMessage(finished=True)
     shown = history.trials[block.trials.start - 1 : block.trials.stop - 1]
-    trials = [TrialMessage(t.number, t.kind, t.stimulus, f"/blocks/{block.number}/{t.stimulus}.png") for t in shown]
+    trials = [
+        TrialMessage(t.number, t.kind, t.stimulus, f"/blocks/{block.number}/{quote(t.stimulus)}.png") for t in shown
+    ]
     return BlockMessage(False, block.number, trials, list(block.missing))
 
 

@@ -11,10 +11,12 @@ from amb.errors import LabError
 from amb.lab.csv_files import END
 from amb.lab.experiment import Experiment
 from amb.lab.laboratory import LOCK, Block, Laboratory
+from amb.lab.matlab import HEADER
 from amb.lab.subject import FILE, SpikeTrain, Subject, new_settings, read_subject
 from amb.study.durable import make_folder, write_whole
 from amb.study.links import refuse_outside
 from amb.study.lock import claim, unlocked
+from amb.study.untrusted import read_bytes
 
 RESPONSES = "responses"
 Format = Literal["csv", "parquet", "mat"]
@@ -69,11 +71,28 @@ def answer(lab: Laboratory, subject: Subject, block: Block, *, kind: Format = "c
     path = folder / f"block-{block.number:03d}.{kind}"
     columns = _spikes(trains) if spikes else _responses(trains, lab.experiment)
     if kind == "mat":
-        write_whole(path, _mat(trains, lab.experiment, spikes=spikes), error=LabError)
+        content = _mat(trains, lab.experiment, spikes=spikes)
     else:
         end = f"{END}\n" if kind == "csv" and (spikes or lab.experiment.response.end_row) else ""
-        write_whole(path, _table(columns, kind) + end.encode(), error=LabError)
+        content = _table(columns, kind) + end.encode()
+    _refuse_others_responses(path, content, dated=HEADER if kind == "mat" else 0)
+    write_whole(path, content, error=LabError)
     return path
+
+
+def _refuse_others_responses(path: Path, content: bytes, *, dated: int) -> None:
+    """A rig's responses have the same name, and cannot be measured again; the first `dated` bytes may differ."""
+    found: bytes | None
+    try:
+        found = read_bytes(path, len(content), links=True)
+    except FileNotFoundError:
+        return
+    except OSError:  # larger, or no file
+        found = None
+    if found is None or found[dated:] != content[dated:]:
+        raise LabError(
+            f"{path} holds other responses than the simulated subject's; move it elsewhere if they are not a rig's"
+        )
 
 
 def response_of(train: SpikeTrain, experiment: Experiment) -> float:

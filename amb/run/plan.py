@@ -15,7 +15,8 @@ from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.contracts.space import Space
-from amb.errors import AmbError, SolverError, SpecError, suggestion
+from amb.contracts.suite import Suite
+from amb.errors import AmbError, PluginError, SolverError, SpecError, suggestion
 from amb.foreign import contained, text_of
 from amb.interruption import Receiver, from_user, is_a
 from amb.run.isolation.solver import Refusal, isolated
@@ -124,6 +125,7 @@ def make_plan(
     seeds: int | str | Sequence[int] | None = None,
     device: str = "cpu",
     given: Given = NOTHING,
+    suite: Suite | None = None,
     limits: Limits = NO_LIMITS,
     trial: bool = True,
 ) -> Plan:
@@ -132,6 +134,7 @@ def make_plan(
     Args:
         solvers, problems, budget, seeds, device, limits: those arguments.
         given: which names mean objects.
+        suite: the suite whose problems these are, if it was given as an object.
         trial: whether every solver is created and asked once; not needed where nothing will run.
 
     Raises:
@@ -143,13 +146,16 @@ def make_plan(
     wanted = _texts(problems, "problems")
     parts = [[name] if name in given.problems else problem_registry.expand(name) for name in wanted]
     ids = list(dict.fromkeys(name for part in parts for name in part))
-    suite = None
-    if len(wanted) == 1 and "/" not in wanted[0] and wanted[0] not in given.problems:
+    called = None
+    if suite is not None:
+        called = f"{suite.name}-{suite.version}"
+    elif len(wanted) == 1 and "/" not in wanted[0] and wanted[0] not in given.problems:
         named = Spec.parse(wanted[0])
-        chosen = suite_by_name(named.name)
-        suite = None if named.options else f"{chosen.name}-{chosen.version}"
-        budget = chosen.budget if budget is None else budget
-        seeds = chosen.seeds if seeds is None else seeds
+        suite = suite_by_name(named.name)
+        called = None if named.options else f"{suite.name}-{suite.version}"
+    if suite is not None:
+        budget = suite.budget if budget is None else budget
+        seeds = suite.seeds if seeds is None else seeds
     budget = DEFAULT_BUDGET if budget is None else budget
     budget = whole_number(budget, "the budget", 1, LARGEST_COUNT)
     numbers = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
@@ -162,8 +168,11 @@ def make_plan(
     runs = []
     tried: WeakKeyDictionary[Space, dict[str, str]] = WeakKeyDictionary()
     skipped: dict[tuple[str, str], list[str]] = {}
+    made: dict[int, tuple[str, Problem]] = {}
     for problem_id in ids:
         problem = given.problem(problem_id, device=device)
+        if (twin := made.setdefault(id(problem), (problem_id, problem))[0]) != problem_id:
+            raise PluginError(f"one object was returned for {twin} and {problem_id}; each problem needs its own")
         fingerprint = problem.fingerprint
         if trial:
             if problem.space not in tried:
@@ -175,7 +184,7 @@ def make_plan(
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)
                 runs.append(run)
     refusals = _refusals(skipped, ids)
-    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, suite, refusals, given)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, called, refusals, given)
 
 
 def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:

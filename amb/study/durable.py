@@ -104,8 +104,10 @@ def held(temporary: Path) -> Claim:
     Raises:
         OSError: it cannot be made.
     """
-    if temporary.is_symlink():
-        temporary.unlink()
+    with suppress(FileNotFoundError):
+        found = temporary.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # a pipe would be waited for, a link written through
+            temporary.unlink()
     # Windows cannot rename an open file.
     return (hold(temporary, wait=True) if fcntl is not None else None) or unlocked()
 

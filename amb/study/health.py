@@ -1,5 +1,6 @@
 """The state of a study, from its files alone: no plug-in is imported and nothing is run."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -217,6 +218,11 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _run_findings(study: Study) -> Iterator[Finding]:
+    if not os.path.lexists(runs := study.folder / "runs"):
+        yield Finding(
+            runs, "the folder is missing, and all finished runs with it: get it back, or begin the study anew"
+        )
+        return
     manifest = study.manifest
     versions, prints = manifest.solvers, manifest.problems
     for path in study.run_files():

@@ -114,10 +114,14 @@ def hold(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim | 
             return None
         except OSError:  # a file system without locks
             return Claim(path, descriptor, certain=False)
-        # The file may have been removed by its last owner between opening and locking.
-        with suppress(OSError):
+        try:
             if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
                 return Claim(path, descriptor)
+        except FileNotFoundError:  # its last owner has removed it between opening and locking
+            pass
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 

@@ -1,5 +1,6 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -176,8 +177,17 @@ class Study(Reloaded):
         self.keep_index()
 
     def run_files(self) -> list[Path]:
-        """The files of all finished runs, in the order of their run ids."""
+        """The files of all finished runs, in the order of their run ids.
+
+        Raises:
+            StudyError: the folder is missing, which is made with the study: without it, all runs are.
+        """
         folder = self.folder / "runs"
+        if not os.path.lexists(folder):
+            raise StudyError(
+                f"{self.folder} has no folder runs: a copy was interrupted, or a disk is away; get it back, or make an "
+                "empty one if no run had ended"
+            )
         return [folder / name for name in names_in(folder) if name.endswith(".parquet")]
 
     def plans(self) -> list[RunPlan]:

@@ -107,7 +107,10 @@ def read_bytes(path: Path, most: int, *, links: bool = False) -> bytes:
     """
     with open_file(path, most, links=links) as file:
         size = os.fstat(file.fileno()).st_size
-        return file.read(size + 1)[:size]
+        content = file.read(size + 1)
+        if content is None:  # as for a file that is not there yet, on a network
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
+        return content[:size]
 
 
 def names_in(folder: Path) -> list[str]:

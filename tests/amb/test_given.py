@@ -400,3 +400,12 @@ def test_an_iterable_of_any_length_is_refused_in_a_line(problems: object) -> Non
         amb.compare("random", problems, budget=5, progress=False)  # type: ignore[arg-type]
     with pytest.raises(SpecError, match=r"expected a solver's name|more than 1,000,000 solvers; ask for fewer"):
         amb.compare(problems, "toy/snn-cnn/sn1/3", budget=5, progress=False)  # type: ignore[arg-type]
+
+
+def test_a_suite_object_states_budget_and_seeds_as_a_name_does(tmp_path: Path) -> None:
+    mine = amb.Suite("mine", 2, ("toy/small-max-a/sn1/0", "toy/small-max-a/sn1/1"), 7, 3, "two units")
+    found = amb.compare("random", mine, study=tmp_path)
+    assert set(found.runs["budget"]) == {7}
+    assert set(found.runs["seed"]) == {0, 1, 2}
+    assert found.settings["suite"] == "mine-2"
+    assert set(amb.compare("random", mine, budget=5, seeds=1, study=tmp_path).runs["budget"]) == {5}

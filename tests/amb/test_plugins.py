@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import amb
+from amb import Family, FunctionProblem, Space
 from amb.catalogue import plugins
+from amb.catalogue.families import problem_of
 from amb.cli.solvers import list_solvers
 from amb.errors import PluginError, SpecError
 
@@ -218,3 +221,34 @@ def test_a_solver_of_a_file_that_lacks_a_method_is_listed(tmp_path: Path, instal
     plugins.load_file(tmp_path / "half.py")
     list_solvers()
     assert "lacks _ask" in " ".join(capsys.readouterr().out.split())
+
+
+class OneForAll(Family):
+    name = "one/for-all"
+
+    def __init__(self) -> None:
+        self.made = FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(3, 4), id="one/for-all/only/0")
+
+    def layers(self) -> dict[str, int]:
+        return {"only": 3}
+
+    def problem(self, layer: str, unit: int, **_: object) -> FunctionProblem:
+        self.made.id = f"one/for-all/only/{unit}"
+        return self.made
+
+
+def test_each_problem_of_a_family_is_an_object_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the runs of all units would hold the values of the last."""
+    with pytest.raises(PluginError, match="OneForAll returned one object for several problems"):
+        amb.compare("random", OneForAll(), budget=5, seeds=1, study=tmp_path)
+    shared = OneForAll()
+    monkeypatch.setattr("amb.run.plan.problem_registry.problem", lambda spec, **_: shared.made)
+    monkeypatch.setattr("amb.run.plan.problem_registry.expand", lambda text: [text])
+    with pytest.raises(PluginError, match="one object was returned for one/for-all/only/0 and one/for-all/only/1"):
+        amb.compare("random", ["one/for-all/only/0", "one/for-all/only/1"], budget=5, seeds=1, study=tmp_path)
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_family_that_returns_another_problem_is_refused() -> None:
+    with pytest.raises(PluginError, match=r"returned the problem 'one/for-all/only/0' for <name>/wrong/0"):
+        problem_of(OneForAll(), "wrong", (0,), device="cpu", options={})

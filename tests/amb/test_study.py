@@ -232,3 +232,14 @@ def test_a_log_with_a_number_beyond_all_floats_is_read(tmp_path: Path) -> None:
     with (tmp_path / "log.jsonl").open("a") as log:
         log.write(f'{{"time":"2026-11-30T08:00:00+00:00","level":"info","event":"progress","rate":{huge},"left":3}}\n')
     assert study_status(study).finished == 0
+
+
+def test_a_study_whose_runs_are_away_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """A copy that was interrupted, or a share that is not there."""
+    study = Study(tmp_path)
+    study.describe([PLAN], Settings())
+    (tmp_path / "runs").rmdir()
+    assert ["the folder is missing" in finding.what for finding in examine(open_study(tmp_path))] == [True]
+    for use in (study_status, lambda found: list(found.records()), lambda found: list(found.compact_records())):
+        with pytest.raises(StudyError, match="has no folder runs"):
+            use(open_study(tmp_path))

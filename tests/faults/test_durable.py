@@ -286,3 +286,35 @@ def test_who_waits_for_a_stopped_process_says_so(
     line = f"amb: waiting for another process, which holds {tmp_path / '.lock'}; if it was stopped"
     assert all(text == "" if soon else text.startswith(line) for text in said)
     assert said
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "hard link"])
+def test_what_has_the_name_of_a_temporary_file_is_neither_waited_for_nor_written_through(
+    tmp_path: Path, kind: str
+) -> None:
+    other, temporary = tmp_path / "other", tmp_path / ".page.html.tmp"
+    other.write_text("precious")
+    if kind == "pipe":
+        os.mkfifo(temporary)
+    elif kind == "link":
+        temporary.symlink_to(other)
+    else:
+        temporary.hardlink_to(other)
+    write_whole(tmp_path / "page.html", "x" * 100_000)
+    assert (tmp_path / "page.html").stat().st_size == 100_000
+    assert other.read_text() == "precious"
+    assert not temporary.exists()
+
+
+def test_a_lock_that_the_disk_cannot_examine_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was tried again and again, for ever."""
+    sound = os.stat
+
+    def fails(path: object, *words: object, **options: object) -> os.stat_result:
+        if str(path).endswith(".lock"):
+            raise OSError(errno.EIO, "Input/output error")
+        return sound(path, *words, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", fails)
+    with pytest.raises(StudyError, match="Input/output error"):
+        claim(tmp_path / ".lock")

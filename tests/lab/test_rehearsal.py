@@ -51,14 +51,12 @@ def test_every_format_says_the_same(folder: Path) -> None:
     lab = rehearsal(folder)
     block, subject = lab.next_block(), subject_of(lab)
     assert block is not None
-    read = [
-        sorted(
-            read_responses(answer(lab, subject, block, kind=kind, spikes=spikes), lab.experiment),
-            key=lambda row: (row.trial, row.neuron),
-        )
-        for kind in ("csv", "parquet", "mat")
-        for spikes in (False, True)
-    ]
+    read = []
+    for kind in ("csv", "parquet", "mat"):
+        for spikes in (False, True):
+            file = answer(lab, subject, block, kind=kind, spikes=spikes)
+            read.append(sorted(read_responses(file, lab.experiment), key=lambda row: (row.trial, row.neuron)))
+            file.unlink()
     assert all(rows == read[0] for rows in read)
     assert {(row.trial, row.neuron) for row in read[0]} == {(n, name) for n in block.trials for name in ("a", "b")}
     lost = {row.trial for row in read[0] if row.value is None}
@@ -172,3 +170,17 @@ def test_the_guides_evening_is_the_same_if_its_command_is_killed(tmp_path: Path)
     assert choices(rough) == choices(quiet)
     lost = sum(value is None for value in choices(quiet)[2])
     assert 0.05 < lost / len(choices(quiet)[2]) < 0.15
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "mat"])
+def test_a_simulated_subject_replaces_only_its_own_responses(folder: Path, kind: str) -> None:
+    """A rig's have the same name. Its own it may write again: the same bytes, but for a date."""
+    lab = rehearsal(folder)
+    subject, block = subject_of(lab), lab.next_block()
+    assert block is not None
+    path = answer(lab, subject, block, kind=kind)
+    assert answer(lab, subject, block, kind=kind) == path
+    path.write_text("REAL DATA")
+    with pytest.raises(LabError, match="holds other responses"):
+        answer(lab, subject, block, kind=kind)
+    assert path.read_text() == "REAL DATA"

@@ -15,15 +15,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("starlette", reason="needs the extra lab")
 pytest.importorskip("uvicorn", reason="needs the extra lab")
 
 from amb.lab import server
-from amb.lab.laboratory import LOCK, Laboratory
+from amb.lab.experiment import template
+from amb.lab.laboratory import LOCK, Laboratory, create
 from amb.lab.messages import BlockMessage, ErrorMessage, ReceiptMessage, StatusMessage
 from amb.lab.server import App, Scope, application
 from amb.study.lock import hold
@@ -385,3 +389,17 @@ def test_only_pictures_that_are_as_they_were_written_are_handed_out(folder: Path
         ask(f"http://{address}/next")
         assert [ask(f"{url}/{path.name}")[0] for path in (changed, gone, linked)] == [200] * 3
     assert folder.with_name("stderr").read_text() == ""
+
+
+def test_addresses_of_pictures_are_encoded(folder: Path, tmp_path: Path) -> None:
+    """A rig that asks for them as they are gets each picture, whatever its name."""
+    photos = [tmp_path / f"{name}.png" for name in ("a#b", "a?b", "x%41", "xA")]
+    for number, photo in enumerate(photos):
+        Image.fromarray(np.full((8, 8, 3), 60 * number, np.uint8)).save(photo)
+    create(folder, template(generator="toy", neurons=("n1",), solver="cma", trials=100, together=False, seed=0), photos)
+    server = application(folder, "token")
+    trials = asked_directly(server, "/next")[1]["trials"]
+    shown = {trial["stimulus"]: trial["url"] for trial in trials if trial["kind"] == "reference"}
+    assert {unquote(url) for url in shown.values()} == {f"/blocks/1/{stimulus}.png" for stimulus in shown}
+    assert not any(sign in url for url in shown.values() for sign in "#?")
+    assert "%2541" in shown["ref-x%41"]
