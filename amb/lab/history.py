@@ -89,7 +89,7 @@ class History:
     _asked: Counter[str] = field(default_factory=Counter)  # candidates by search
 
     def add(self, event: Event) -> None:
-        """Account for one more event."""
+        """Account for one more event, which does not contradict those before, see `amb.lab.contradictions`."""
         match event:
             case Start():
                 self.start = event
@@ -128,14 +128,18 @@ class History:
         self.blocks.append(event)
 
     def _ask(self, ask: Ask, block: int) -> None:
-        first = 1 + self._asked[ask.search]
-        names = [stimulus_name(ask.search, number) for number in range(first, first + len(ask.candidates))]
+        names = self.names(ask)
         self._asked[ask.search] += len(names)
         for name, levels in zip(names, ask.candidates, strict=True):
             self.candidates[name] = Candidate(name, ask.search, levels, block)
         self.generation[ask.search] = tuple(names)
         self.asked[ask.search].append(Asked(block, tuple(names), ask))
         self.learned[ask.search] |= {learned.stimulus for learned in ask.learned}
+
+    def names(self, ask: Ask) -> list[str]:
+        """The names of the stimuli that a search asks for next."""
+        first = 1 + self._asked[ask.search]
+        return [stimulus_name(ask.search, number) for number in range(first, first + len(ask.candidates))]
 
     @property
     def experiment(self) -> Experiment:

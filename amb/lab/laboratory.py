@@ -19,8 +19,10 @@ from amb.lab.blocks import (
     write_block,
     written_blocks,
 )
+from amb.lab.contradictions import refuse_contradiction
 from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment, settings_text
 from amb.lab.history import History, history_of
+from amb.lab.journal import FILE as JOURNAL
 from amb.lab.journal import (
     BlockPlanned,
     Closed,
@@ -137,8 +139,8 @@ class Laboratory:
         """Read the settings, and what was added to the journal since the last call.
 
         Raises:
-            LabError: they are damaged, or settings were changed that the past depends on, or the journal is not the one
-                by which the blocks were made.
+            LabError: they are damaged, an event contradicts those before it, settings were changed that the past
+                depends on, or the journal is not the one by which the blocks were made.
         """
         written = written_blocks(self.folder)
         content = read_journal(self.folder, self._content)
@@ -147,11 +149,21 @@ class Laboratory:
         if content.events:
             assert isinstance(content.events[0], Start)  # the reader has checked it
             refuse_changes(content.events[0].experiment, experiment)
-        # From here on nothing fails, so what is known stays of one moment.
         if content.events[: len(self._content.events)] != self._content.events:
             self.history, self._searches, self._content = History(), None, JournalContent()
-        for event in content.events[len(self._content.events) :]:
-            self.history.add(event)
+        known = self._content.events
+        line = len(known)
+        try:
+            for event in content.events[len(known) :]:
+                line += 1
+                refuse_contradiction(event, self.history)
+                self.history.add(event)
+        except ValueError as cause:
+            self.history = history_of(known)  # what is known stays of one moment
+            raise LabError(
+                f"line {line} of {self.folder / JOURNAL} contradicts those before it ({cause}); restore the file from "
+                "a backup: responses to all later trials depend on it"
+            ) from cause
         self._content, self.experiment = content, experiment
 
     def next_block(self, *, close: int | None = None) -> Block | None:

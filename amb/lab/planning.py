@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from amb.lab.experiment import Experiment
-from amb.lab.history import BLANK, History, stimulus_name
+from amb.lab.history import BLANK, History
 from amb.lab.journal import Ask, BlockPlanned, Presentation
 from amb.lab.searches import Searches, stream
 from amb.study.log import now
@@ -46,8 +46,7 @@ def plan_block(
         learned = history.to_learn(search, share=experiment.share)
         ask = searches.ask(search.name, told, limit, learned)
         asks.append(ask)
-        first = 1 + sum(c.search == search.name for c in history.candidates.values())
-        stimuli += [stimulus_name(search.name, number) for number in range(first, first + len(ask.candidates))]
+        stimuli += history.names(ask)
     if not stimuli:
         return None
     block = len(history.blocks) + 1

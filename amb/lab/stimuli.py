@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from amb.contracts.generator import Generator, Grid
-from amb.errors import LabError
+from amb.errors import CandidateError, LabError
 from amb.foreign import in_a_line
 from amb.lab.experiment import Screen
 from amb.lab.history import BLANK, History, reference_name
@@ -143,12 +143,16 @@ class Pictures:
         """The pictures of some stimuli, uint8[height, width, 3] each.
 
         Raises:
-            LabError: a reference image cannot be read, or is not the one that was presented under its name.
+            LabError: a reference image cannot be read, or is not the one that was presented under its name, or a
+                candidate is none of the generator's grid.
         """
         candidates = [name for name in names if name in history.candidates]
         pictures = {}
         if candidates:
-            levels = np.array([history.candidates[name].levels for name in candidates], dtype=np.int64)
+            try:
+                levels = self._grid.space.check([history.candidates[name].levels for name in candidates])
+            except CandidateError as cause:
+                raise LabError(f"the journal is of another generator or grid ({cause}); restore it") from cause
             images = self._generator.images(self._grid.latents(levels))
             pictures = {name: self._framed(image) for name, image in zip(candidates, images, strict=True)}
         for name in names:

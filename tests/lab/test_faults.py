@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -24,6 +25,7 @@ from amb.lab.journal import FILE, Closed, Responses, append, read_journal
 from amb.lab.laboratory import Laboratory, create
 from amb.lab.rehearsal import answer, subject_of
 from amb.lab.report import write_report
+from amb.lab.responses import Row
 from amb.lab.stimuli import read_image
 from amb.lab.subject import Subject, read_subject
 
@@ -226,6 +228,70 @@ def test_a_journal_nested_without_end_is_damaged(folder: Path, field: str) -> No
         journal.write(f'{{"crc":"0","event":1,"{field}":' + "[" * 50_000 + "]" * 50_000 + "}\n")
     with pytest.raises(LabError, match=r"line 3 of .* is damaged .*nested too deeply"):
         Laboratory(folder)
+
+
+def rewritten(folder: Path, change: Callable[[list[dict]], None]) -> None:
+    """Change the events of a journal, and give all lines the right checksums."""
+    events = [json.loads(line)["event"] for line in (folder / FILE).read_text().splitlines()]
+    change(events)
+    crc, lines = 0, []
+    for event in events:
+        encoded = json.dumps(event, separators=(",", ":")).encode()
+        crc = zlib.crc32(encoded, crc)
+        lines.append(b'{"crc":"%08x","event":%b}\n' % (crc, encoded))
+    (folder / FILE).write_bytes(b"".join(lines))
+
+
+def first(events: list[dict], kind: str) -> dict:
+    return next(event for event in events if event["type"] == kind)
+
+
+CONTRADICTIONS: dict[str, tuple[Callable[[list[dict]], object], int]] = {
+    "trials have": (lambda events: first(events, "responses")["values"].pop(), 3),
+    "there is no trial 0": (lambda events: first(events, "responses")["trials"].__setitem__(0, 0), 3),
+    "there is no neuron 'x'": (lambda events: first(events, "responses")["neurons"].__setitem__(0, "x"), 3),
+    "begins with trial 7": (lambda events: first(events, "block").update(first=7), 2),
+    "is not of": (lambda events: events[3]["asks"][0]["candidates"][1].pop(), 4),
+    "was told": (lambda events: events[3]["asks"][0]["told"].pop(), 4),
+    "has asked twice": (lambda events: events[3]["asks"].append(events[3]["asks"][0]), 4),
+    "there is no candidate ''": (lambda events: first(events, "block")["order"].__setitem__(0, ["", "candidate"]), 2),
+    "there is no reference 'ref-image0'": (lambda events: first(events, "block").update(references={}), 2),
+    "there is no search 'x'": (lambda events: first(events, "block")["asks"][0].update(search="x"), 2),
+    "there is no stimulus 'x'": (lambda events: events[3].update(leaders={"n1": "x"}), 4),
+    "has no solver": (lambda events: events[0].update(solvers={}), 1),
+    "starts for the second time": (lambda events: events.insert(1, events[0]), 2),
+    "there is no block 9": (lambda events: events.append({"type": "closed", "block": 9, "time": ""}), 5),
+    "values before": (lambda events: first(events, "corrected")["before"].pop(), 5),
+}
+
+
+def test_a_journal_that_contradicts_itself_is_refused_by_its_line(folder: Path) -> None:
+    lab = new_experiment(folder, references=1)
+    finish(lab, blocks=1)
+    lab.next_block()
+    shutil.rmtree(folder / "blocks")
+    right = (folder / FILE).read_bytes()
+    rewritten(folder, lambda events: None)
+    assert (folder / FILE).read_bytes() == right
+    Laboratory(folder)
+    for message, (change, line) in CONTRADICTIONS.items():
+        (folder / FILE).write_bytes(right)
+        if message == "values before":
+            lab.refresh()
+            rows = [Row(1, "n1", 5.0)]
+            lab.correct(rows, block=1, reason="wrong", source="test")
+        rewritten(folder, change)
+        for opened in (lambda: Laboratory(folder), lab.refresh):
+            with pytest.raises(LabError, match=f"line {line} of .* contradicts those before it .*{message}"):
+                opened()
+
+
+def test_candidates_of_another_grid_are_refused_when_they_are_drawn(folder: Path) -> None:
+    new_experiment(folder).next_block()
+    shutil.rmtree(folder / "blocks")
+    rewritten(folder, lambda events: [levels.pop() for levels in first(events, "block")["asks"][0]["candidates"]][:0])
+    with pytest.raises(LabError, match="the journal is of another generator or grid"):
+        Laboratory(folder).next_block()
 
 
 def test_a_laboratory_takes_a_folder_as_text_with_the_home_expanded(
