@@ -93,7 +93,7 @@ class Searches:
         try:
             if told:
                 values = np.array([np.nan if value is None else value for value in told], dtype=np.float64)
-                solver.tell(self._asked[search], values)
+                solver.tell(self._asked[search].copy(), values)  # these rows stay the stimuli's levels
             if learned:
                 rows = np.stack([self._levels[one.stimulus] for one in learned])
                 solver.learn(rows, np.array([one.value for one in learned]))
