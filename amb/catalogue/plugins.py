@@ -133,7 +133,7 @@ def find(kind: Kind, name: str) -> Plugin:
         SpecError: unknown name; the message suggests the nearest ones.
         PluginError: two plug-ins have that name.
     """
-    if re.fullmatch(r"[\w.]+:\w+", as_text(name, f"the name of a {_ONE[kind]}")):
+    if re.fullmatch(r"[\w.]+:[\w.]+", as_text(name, f"the name of a {_ONE[kind]}")):
         return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
     if name not in known:

@@ -8,10 +8,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from amb.catalogue.plugins import Plugin, find, load_class, registered, require_methods
+from amb.contracts.content import Content
 from amb.contracts.problem import Problem
 from amb.contracts.returned import are_names
 from amb.contracts.solver import KINDS_FORM, Solver, are_kinds
@@ -46,6 +48,11 @@ class SolverSpec:
     def options(self) -> dict[str, Value]:
         """All options, defaults included."""
         return {**options(self.cls), **dict(self.spec.options)}
+
+    @property
+    def made_of(self) -> Content | None:
+        """What its version, or its name, was made of."""
+        return self.cls.made_of if self.cls.made_of is not None else _of_no_module.get(self.cls)
 
     def make(self, space: Space, *, budget: int, seed: int) -> Solver:
         """A fresh solver, with a copy of the space: what it does to its own changes no other run.
@@ -149,7 +156,7 @@ def spec_of(cls: type[Solver], given: Mapping[str, object] = MappingProxyType({}
     require_methods(cls)
     plugin = registered("solvers", cls)
     if plugin is None:
-        name = re.sub(r"[^A-Za-z0-9_.:+-]", "_", f"{cls.__module__}:{cls.__name__}")
+        name = _name_of(cls)
         plugin = Plugin("solvers", name, name, f"module {cls.__module__}", _entry=EntryPoint(name, name, "amb.solvers"))
     # Numbers of numpy, such as those of a range of settings, are numbers.
     given = {key: value.item() if isinstance(value, np.generic) else value for key, value in given.items()}
@@ -162,6 +169,49 @@ def spec_of(cls: type[Solver], given: Mapping[str, object] = MappingProxyType({}
     return _with_options(plugin, cls, given.items())  # type: ignore[arg-type]
 
 
+def _name_of(cls: type[Solver]) -> str:
+    """``module:Class``; of a class that its module does not have, such as one made by a function, with a hash of it.
+
+    Letters that a spec cannot state are written as numbers, so that no two names become one.
+
+    Raises:
+        SpecError: what the class is made of cannot be told.
+    """
+    module = cls.__module__
+    places = [cls.__name__] * (module != "__main__" or "<locals>" not in cls.__qualname__)
+    for place in (*places, cls.__qualname__):
+        if _at(module, place) is cls:
+            return _spelt(f"{module}:{place}")
+    name = f"{module}:{cls.__name__}"
+    if cls.made_of is not None:  # its version tells it
+        return _spelt(name)
+    if cls not in _of_no_module:
+        made = ref(cls)
+        try:
+            _of_no_module[cls] = Content(lambda: (made(),))
+        except SpecError as cause:
+            raise SpecError(
+                f"solver {name} is in no module under that name, so its name must contain what it is made of, and that "
+                f"cannot be told: define it at the top of a file ({cause})"
+            ) from cause
+    return f"{_spelt(name)}-{_of_no_module[cls].fingerprint[:8]}"
+
+
+_of_no_module: WeakKeyDictionary[type[Solver], Content] = WeakKeyDictionary()
+
+
+def _at(module: str, place: str) -> object:
+    """What a module has under a name, or under the name of a class and one in it."""
+    found: object = sys.modules.get(module)
+    for part in place.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _spelt(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.:-]", lambda letter: f"+{ord(letter[0]):06x}", name)
+
+
 def names_module(spec: str | Spec) -> bool:
     """Whether a solver is named as ``module:Class``, which a file may not do: only its user may have it imported."""
     return ":" in (spec if isinstance(spec, Spec) else Spec.parse(spec)).name
@@ -172,7 +222,7 @@ def is_importable(spec: SolverSpec) -> bool:
     module, _, name = spec.spec.name.partition(":")
     if not name:
         return True
-    return module != "__main__" and getattr(sys.modules.get(module), name, None) is spec.cls
+    return module != "__main__" and _at(module, name) is spec.cls
 
 
 def resolve(text: str | Spec) -> SolverSpec:

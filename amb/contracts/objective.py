@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amb.activation import LARGEST
+from amb.contracts.content import Content
 from amb.contracts.problem import FunctionProblem
 from amb.contracts.real_numbers import as_numbers
 from amb.contracts.returned import copied
@@ -39,7 +40,8 @@ def objective(
         minimize: whether low values are better. Values are then negated: solvers, tables and reports maximize.
         name: its name in tables; by default the function's.
         version: a text that changes when the function does. By default its code is hashed (`amb.fingerprint`), so that
-            an edited function is evaluated again; code of installed packages counts with its name only.
+            an edited function is evaluated again; code of installed packages counts with its name only. Where what it
+            reads has changed since, `amb.compare` asks for a new problem.
 
     Raises:
         SpecError: invalid bounds or levels, or a function without a name or content to identify it by.
@@ -71,9 +73,11 @@ def objective(
         results = function(points) if vectorized else [copied(function(point)) for point in points]
         return sign * _numbers(results, len(points), named)
 
-    content = version if version is not None else fingerprint(function)
-    content = fingerprint(content, box, counts, minimize, vectorized)
-    return FunctionProblem(values, space, id=named, version=content)
+    content = Content(lambda: (function,)) if version is None else None
+    told = fingerprint(version if content is None else content.fingerprint, box, counts, minimize, vectorized)
+    problem = FunctionProblem(values, space, id=named, version=told)
+    problem.made_of = content
+    return problem
 
 
 def _box(bounds: Bounds | ArrayLike) -> FloatArray:

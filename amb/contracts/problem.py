@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amb.clock import CLOCK
 from amb.contracts.conditions import Conditions
+from amb.contracts.content import Content
 from amb.contracts.noise import Noise, Queries
 from amb.contracts.returned import Attribute, is_column, is_text, numbers
 from amb.contracts.space import FloatArray, IntArray, Space
@@ -89,6 +90,7 @@ class Problem(ABC):
             evaluation is compiled code which releases the interpreter's lock. The problem must then neither need the
             thread in which it was created nor use what belongs to the process as a whole: global random generators,
             the working directory.
+        made_of: what the fingerprint was made of, if that may change afterwards; None otherwise.
     """
 
     id: str
@@ -100,6 +102,7 @@ class Problem(ABC):
     classes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     threaded: bool = False
+    made_of: Content | None = None
     _shown: int = 0
     _before: FloatArray = np.empty(0)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amb.contracts.content import Content
 from amb.contracts.real_numbers import as_numbers
 from amb.contracts.returned import is_count
 from amb.contracts.space import FloatArray, IntArray, Space
@@ -95,6 +96,7 @@ class Solver(metaclass=SolverType):
             Not a method of a package that keeps threads (JAX, TensorFlow), an accelerator or a connection.
         failed_queries: what the method does with a failed query (NaN), in a few words.
         source: where the method comes from, as a citation.
+        made_of: what the version was made of, if that may change afterwards; None otherwise.
         given_options: the options that an object was created with.
     """
 
@@ -110,6 +112,7 @@ class Solver(metaclass=SolverType):
     networks: tuple[str, ...] = ()  # an option may name them
     failed_queries: ClassVar[str] = ""
     source: ClassVar[str] = ""
+    made_of: ClassVar[Content | None] = None
 
     given_options: dict[str, Any]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from amb.contracts.alone import tried
+from amb.contracts.content import accepting
 from amb.errors import SpecError
 from amb.run.dask import DaskCluster
 from amb.run.execute import execute
@@ -37,18 +38,19 @@ def carry_out(
     _refuse_unnamed(plan, cluster, limits)
     notes = [*notes, *plan.notes()]
     if cluster is None:
-        execute(
-            runs,
-            study,
-            tried(plan.problem),
-            find_solver=plan.solver,
-            timing=timing,
-            processes=1 if plan.device != "cpu" or plan.given.unnamed() else processors(),
-            limits=limits,
-            retry=retry,
-            notes=notes,
-            progress=progress,
-        )
+        with accepting(plan.made_of()):
+            execute(
+                runs,
+                study,
+                tried(plan.problem),
+                find_solver=plan.solver,
+                timing=timing,
+                processes=1 if plan.device != "cpu" or plan.given.unnamed() else processors(),
+                limits=limits,
+                retry=retry,
+                notes=notes,
+                progress=progress,
+            )
     else:
         cluster.execute(
             runs,

@@ -12,6 +12,7 @@ from amb.catalogue import problems as problem_registry
 from amb.catalogue.given import Given
 from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
+from amb.contracts.content import Content, accepting
 from amb.contracts.device import check_device
 from amb.contracts.problem import Problem
 from amb.contracts.space import Space
@@ -73,6 +74,11 @@ class Plan:
     def notes(self) -> list[str]:
         """What a user must know before the runs: refusals, and what only this process finds by its name."""
         return [*self.refusals, *_resumed_by_objects(self.given.unnamed())]
+
+    def made_of(self) -> list[Content]:
+        """What solvers and problems were made of, as far as that may change."""
+        found = [*(solver.made_of for solver in self.solvers), *(one.made_of for one in self.given.problems.values())]
+        return [content for content in found if content is not None]
 
     def canonical_solver(self, spec: str) -> str:
         """The canonical form of one of the plan's solvers.
@@ -165,6 +171,8 @@ def make_plan(
     # A process of its own cannot find these solvers; `carry_out` refuses them, and says why.
     lost = given.unnamed() if limits.isolate else ()
     tryable = [spec for spec in specs if str(spec) not in lost]
+    if trial:
+        _refuse_changed(specs, given)
     runs = []
     tried: WeakKeyDictionary[Space, dict[str, str]] = WeakKeyDictionary()
     skipped: dict[tuple[str, str], list[str]] = {}
@@ -176,7 +184,8 @@ def make_plan(
         fingerprint = problem.fingerprint
         if trial:
             if problem.space not in tried:
-                tried[problem.space] = _try(tryable, problem, budget, limits)
+                with accepting([spec.made_of for spec in tryable if spec.made_of is not None]):
+                    tried[problem.space] = _try(tryable, problem, budget, limits)
             for refused, why in tried[problem.space].items():
                 skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
@@ -185,6 +194,20 @@ def make_plan(
                 runs.append(run)
     refusals = _refusals(skipped, ids)
     return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, called, refusals, given)
+
+
+def _refuse_changed(solvers: Sequence[SolverSpec], given: Given) -> None:
+    """Refuse solvers and problems that are no longer what their names say.
+
+    Raises:
+        SpecError: one has changed since it was made.
+    """
+    for solver in solvers:
+        if solver.made_of is not None:
+            solver.made_of.verify(f"solver {solver}", "make its class again")
+    for problem in given.problems.values():
+        if problem.made_of is not None:
+            problem.made_of.verify(f"the function of {problem.id}", "make the problem again with amb.objective")
 
 
 def parse_seeds(seeds: int | str | Sequence[int]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from amb.run.dask import DaskCluster
 from amb.run.limits import Limits
 from amb.study.published import publish
 from amb.study.study import Study
+from amb_solvers.adapters import from_function
 from amb_solvers.search.random_search import RandomSearch
 
 SPACE = amb.Space.uniform(4, 6)
@@ -36,6 +37,11 @@ class Stepper(amb.Solver):
 
     def _ask(self, limit: int) -> np.ndarray:
         return self.space.sample(min(self.k, limit), self.rng)
+
+
+class Outer:
+    class Inner(Stepper):
+        """Of a class."""
 
 
 def bowl(id: str = "mine/bowl/only/0", bottom: int = 0) -> amb.FunctionProblem:
@@ -118,19 +124,20 @@ def test_a_study_of_objects_is_read_without_them(tmp_path: Path) -> None:
     class Local(Stepper):
         """Defined in a function, so no import finds it."""
 
+    (name,), _ = name_solvers(Local)
     compare([Local, "random"], [bowl(), "toy/snn-cnn/sn1/3"], budget=8, seeds=2, study=tmp_path)
     first = compare([Local, "random"], [bowl(), "toy/snn-cnn/sn1/3"], budget=8, seeds=2, study=tmp_path)
     again = amb.open(tmp_path)
     pd.testing.assert_frame_equal(again.ranking, first.ranking)
     assert again.verdict == first.verdict
     assert again.warnings == (
-        f"{__name__}:Local is known here from stored runs only, and these are compared; to run more, name the solver's "
+        f"{name} is known here from stored runs only, and these are compared; to run more, name the solver's "
         "file with --plugin, or give its class in Python",
         "the network of mine/bowl/only/0 is not here: stored runs are compared, without images of these problems",
     )
     assert set(again.meis()["problem"]) == {"toy/snn-cnn/sn1/3"}, "the images of the other network are still there"
     assert reopen(tmp_path, budget=4).runs["queries"].tolist() == [4] * 8
-    part = reopen(tmp_path, solvers=f"{__name__}:Local", problems="mine/bowl/only/0")
+    part = reopen(tmp_path, solvers=name, problems="mine/bowl/only/0")
     assert part.runs["final"].tolist() == first.runs["final"].tolist()[:2]
     written = write_reports(again, folder=tmp_path / "elsewhere")
     assert written.failures == ()
@@ -174,10 +181,11 @@ def test_a_stored_solver_keeps_its_class(tmp_path: Path) -> None:
         def attach(self, problem: amb.Problem) -> None:
             """Needs no gradient to be of this class."""
 
+    (name,), _ = name_solvers(Climber)
     compare([Climber, "random"], [bowl()], budget=5, seeds=1, study=tmp_path)
     again = reopen(tmp_path)
     assert again.ranking["solver"].tolist()[0] == "random"
-    assert again.runs.set_index("solver")["sees"].to_dict() == {f"{__name__}:Climber": "gradients", "random": "values"}
+    assert again.runs.set_index("solver")["sees"].to_dict() == {name: "gradients", "random": "values"}
 
 
 def test_the_runs_of_a_solver_that_plans_for_its_budget_are_found_without_it(tmp_path: Path) -> None:
@@ -196,7 +204,7 @@ def test_what_no_name_finds_is_said_when_runs_begin(tmp_path: Path) -> None:
 
     compare([Local, "random"], [bowl()], budget=5, seeds=1, study=tmp_path)
     log = (tmp_path / "log.jsonl").read_text()
-    assert f"{__name__}:Local, mine/bowl/only/0 were given as objects, and no name finds them" in log
+    assert f"{name_solvers(Local)[0][0]}, mine/bowl/only/0 were given as objects, and no name finds them" in log
     reopened = reopen(tmp_path, solvers=[Local, "random"], problems=[bowl()])
     assert len(reopened.runs) == 2
     assert reopened.warnings == ()
@@ -210,7 +218,7 @@ def test_other_processes_are_not_sent_objects_that_they_cannot_find(tmp_path: Pa
     class Local(Stepper):
         """Defined in a function, so no import finds it."""
 
-    with pytest.raises(SpecError, match="Local was given as an object, and a process of its own"):
+    with pytest.raises(SpecError, match=r"Local-\w+ was given as an object, and a process of its own"):
         compare([Local], [bowl()], budget=5, study=tmp_path, limits=Limits(isolate=True))
     with pytest.raises(SpecError, match="mine/bowl/only/0 was given as an object, and a worker of a cluster"):
         compare("random", [bowl()], budget=5, study=tmp_path, cluster=DaskCluster(workers=1))
@@ -409,3 +417,64 @@ def test_a_suite_object_states_budget_and_seeds_as_a_name_does(tmp_path: Path) -
     assert set(found.runs["seed"]) == {0, 1, 2}
     assert found.settings["suite"] == "mine-2"
     assert set(amb.compare("random", mine, budget=5, seeds=1, study=tmp_path).runs["budget"]) == {5}
+
+
+def test_different_classes_have_different_names() -> None:
+    """Of no letters that a spec can state, inside of others, and made by a function with what they capture."""
+
+    def made(step: int) -> type[amb.Solver]:
+        class Mine(Stepper):
+            def _ask(self, limit: int) -> np.ndarray:
+                return np.full((1, self.space.d), step)
+
+        return Mine
+
+    class A:
+        Mine = type("Mine", (Stepper,), {"__qualname__": "A.Mine"})
+
+    first, second = type("快", (Stepper,), {}), type("慢", (Stepper,), {})
+    classes = [made(1), made(2), first, second, A.Mine, Stepper, Outer.Inner]
+    names, _ = name_solvers(classes)
+    assert len(set(names)) == len(classes)
+    assert names[5:] == [HERE, f"{__name__}:Outer.Inner"]
+    assert name_solvers([made(1)])[0] == names[:1]
+    assert resolve(f"{__name__}:Outer.Inner").cls is Outer.Inner
+
+
+def test_a_function_that_has_changed_since_is_refused(tmp_path: Path) -> None:
+    """Its runs would be those of what it was. What it changes itself is its own affair."""
+    seen: list[float] = []
+    scale = 1.0
+
+    def function(point: np.ndarray) -> float:
+        seen.append(scale * point.sum())
+        return seen[-1]
+
+    problem = amb.objective(function, [(0, 1)] * 3)
+    compare("random", problem, budget=4, seeds=1, study=tmp_path)
+    compare("random", problem, budget=6, seeds=1, study=tmp_path)
+    scale = 2.0
+    with pytest.raises(SpecError, match=r"the function of function has changed .* make the problem again"):
+        compare("random", problem, budget=6, seeds=1, study=tmp_path)
+    assert amb.open(tmp_path, problems=problem).runs["final"].max() <= 3
+    again = compare("random", amb.objective(function, [(0, 1)] * 3), budget=6, seeds=1, study=tmp_path)
+    assert (again.runs["final"] > 3).all()
+
+
+def test_a_solver_whose_function_has_changed_since_is_refused(tmp_path: Path) -> None:
+    step = 1
+
+    def search(f) -> None:  # type: ignore[no-untyped-def]
+        for _ in range(4):
+            f(np.full(4, float(step)))
+
+    class Local(Stepper):
+        def _ask(self, limit: int) -> np.ndarray:
+            return np.full((1, self.space.d), step)
+
+    adapted = from_function(search)
+    compare([adapted, Local], bowl(), budget=4, seeds=1, study=tmp_path)
+    step = 2
+    for solver in (adapted, Local):
+        with pytest.raises(SpecError, match=r"solver .* has changed since it was made.* make its class again"):
+            compare(solver, bowl(), budget=4, seeds=1, study=tmp_path)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amb.contracts.content import Content
 from amb.contracts.solver import Rows, Solver
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SpecError
-from amb.fingerprint import fingerprint
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,10 @@ def finished(cls: type[Solver], recipe: Recipe, *, name: str, version: str | Non
     cls.__module__ = _caller()
     cls.recipe = recipe  # type: ignore[attr-defined]
     told = {key: value for key, value in recipe.options.items() if key not in ("name", "version")}
-    cls.version = version if version is not None else fingerprint(recipe.adapter.__name__, recipe.arguments, told)
+    if version is None:
+        cls.made_of = Content(lambda: (recipe.adapter.__name__, recipe.arguments, told))
+        version = cls.made_of.fingerprint
+    cls.version = version
     cls.source = source
     return cls
 
