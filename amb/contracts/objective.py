@@ -75,7 +75,8 @@ def objective(
 
     content = Content(lambda: (function,)) if version is None else None
     told = fingerprint(version if content is None else content.fingerprint, box, counts, minimize, vectorized)
-    problem = FunctionProblem(values, space, id=named, version=told)
+    problem = FunctionProblem(values, space, id=named)
+    problem.fingerprint = f"function-{named}-{told}"  # which tells the space
     problem.made_of = content
     return problem
 

@@ -17,6 +17,7 @@ from amb.contracts.returned import Attribute, is_column, is_text, numbers
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import RenderedView, View, draw_levels, drawn
 from amb.errors import PluginError, SpecError
+from amb.fingerprint import fingerprint
 from amb.spec import explained
 from amb.text import angled
 
@@ -274,7 +275,7 @@ class FunctionProblem(Problem):
         space: the grid.
         id: its name in tables.
         render: int64[n, d] -> uint8[n, h, w, c]; by default the candidate itself is drawn as a grey square.
-        version: change it when the function changes.
+        version: change it when the function changes. The space tells itself.
     """
 
     @explained("amb.FunctionProblem")
@@ -291,7 +292,7 @@ class FunctionProblem(Problem):
         self.space = space
         self.id = id
         self.render = render
-        self.fingerprint = f"function-{id}-{version}"
+        self.fingerprint = f"function-{id}-{version}-{_told(space)}"
 
     @classmethod
     def evaluate_together(cls, problems: Sequence[Problem], batches: Sequence[IntArray]) -> Evaluation:
@@ -313,6 +314,12 @@ class FunctionProblem(Problem):
         if self.render is not None:
             return self.render
         return partial(draw_levels, space=self.space)
+
+
+def _told(space: Space) -> str:
+    """A hash of a space: on another grid, the same candidates are other points."""
+    ends = (float(space.low), float(space.high)) if space.kind == "ordinal" else ()
+    return fingerprint(space.kind, space.levels, ends, space.prior, space.grid)
 
 
 def check_batching(problem: Problem) -> None:

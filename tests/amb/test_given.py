@@ -478,3 +478,14 @@ def test_a_solver_whose_function_has_changed_since_is_refused(tmp_path: Path) ->
     for solver in (adapted, Local):
         with pytest.raises(SpecError, match=r"solver .* has changed since it was made.* make its class again"):
             compare(solver, bowl(), budget=4, seeds=1, study=tmp_path)
+
+
+def test_a_function_on_another_grid_is_another_problem() -> None:
+    """Its candidates are other points."""
+    uniform = amb.Space.uniform
+    spaces = [uniform(4, 8), uniform(4, 64), uniform(6, 8), uniform(4, 8, low=-1)]
+    problems = [amb.FunctionProblem(lambda rows: rows.mean(1), space, id="mine") for space in spaces]
+    assert len({problem.fingerprint for problem in problems}) == len(spaces)
+    assert amb.FunctionProblem(problems[0].function, spaces[0], id="mine").fingerprint == problems[0].fingerprint
+    with pytest.raises(SpecError, match="two problems are called mine"):
+        name_problems(problems[:2])

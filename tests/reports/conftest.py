@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from amb import FunctionProblem, Space
 from amb.reports.contract import ReportData
 from amb.stats import analyse
 from amb.study.compact import compact
@@ -113,7 +114,7 @@ def _make_study(
     budget: int = 200,
     dimensions: int = 6,
     crash: bool = True,
-    fingerprint: Callable[[str], str] = "function-{}-1".format,
+    fingerprint: Callable[[str], str] = lambda name: FunctionProblem(len, Space.uniform(6, 16), id=name).fingerprint,
     message: str = "RuntimeError: the lamp is broken",
 ) -> MemoryStudy:
     """Runs that climb as optimizers do, each solver to its own height; the last solver crashes once.
