@@ -21,10 +21,11 @@ from amb.run import answers
 from amb.run.progress import NoProgress, Progress
 from amb.run.stop import Stop
 from amb.run.watch import Watch
+from amb.study.copies import Copy, difference, read_copy
 from amb.study.manifest import Manifest, union
 from amb.study.published import PublishedStudy
 from amb.study.runs import RunPlan, RunRecord, Seconds, Trace, distinct
-from amb.study.study import Study
+from amb.study.study import PUBLISHED_RUNS, Study
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ class _Restoration:
             with contained():
                 problem, spec = self._checked(record)
                 trace = candidates_of(record, trace, problem, spec)
+            self._refuse_another_outcome(record, trace)
         except BaseException as cause:
             if from_user(cause):
                 raise
@@ -192,6 +194,22 @@ class _Restoration:
         self._study.drop_journal(plan, len(trace))
         self._watch.finished(_Replay(record, trace), record)
         return True
+
+    def _refuse_another_outcome(self, record: RunRecord, trace: Trace) -> None:
+        """Refuse to replace what the study holds of a run, unless the published one continues it.
+
+        Raises:
+            StudyError: they contradict each other.
+        """
+        published = Copy(self._published.folder / PUBLISHED_RUNS, record.plan, record, trace)
+        run_id = record.plan.run_id
+        for path in (*self._study.journals(run_id), self._study.run_file(run_id)):
+            held = read_copy(path) if path.exists() else None
+            if held is not None and (why := difference(held, published)):
+                raise StudyError(
+                    f"{held.path} and {published.path} hold different copies of it: {why}. A run has one outcome: find "
+                    "out which is wrong, and delete that file, or publish again"
+                )
 
     def _checked(self, record: RunRecord) -> tuple[Problem, SolverSpec]:
         """The problem and the solver of a run, if they are those that it was made with.

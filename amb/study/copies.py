@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from amb.errors import StudyError
+from amb.study.journal import read_journal
 from amb.study.runs import RunPlan, RunRecord, Trace
+from amb.study.traces import read_run
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,24 @@ class Copy:
         record = self.record
         ended_well, timing = (False, False) if record is None else (not record.failed, record.timing)
         return len(self.trace), self.plan.budget, ended_well, timing
+
+
+def read_copy(path: Path) -> Copy | None:
+    """What a run's file or a journal holds; None for a journal without a complete batch.
+
+    Raises:
+        StudyError: it is damaged, or is a journal that does not say which run it belongs to.
+        UnreadableError: it cannot be read.
+    """
+    if path.suffix == ".parquet":
+        record, trace = read_run(path)
+        return Copy(path, record.plan, record, trace)
+    content = read_journal(path)
+    if content is None:
+        return None
+    if content.plan is None or not content.is_named(path):
+        raise StudyError(f"{path} does not say which run it belongs to; delete it, or finish the run first")
+    return Copy(path, content.plan, None, content.known.trace)
 
 
 def difference(one: Copy, other: Copy) -> str | None:

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from amb.errors import StudyError
 from amb.spec import real_path, user_path
-from amb.study.copies import Copy, difference
+from amb.study.copies import Copy, difference, read_copy
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_journal
 from amb.study.manifest import Manifest, union
 from amb.study.published import open_study
 from amb.study.study import Study
-from amb.study.traces import read_run
 
 # Contradictions that an error quotes in full; more are counted.
 QUOTED = 3
@@ -115,7 +114,7 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
         for side in sides:
             for copy in _copies(side, kind):
                 run_id = copy.plan.run_id
-                rivals = [_read(paths[run_id]) for paths in files.values() if run_id in paths]
+                rivals = [read_copy(paths[run_id]) for paths in files.values() if run_id in paths]
                 conflicts = [(rival, why) for rival in rivals if rival and (why := difference(rival, copy))]
                 contradictions += [
                     f"{rival.path} and {copy.path} ({copy.plan.name}): {why}" for rival, why in conflicts
@@ -134,21 +133,8 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
 
 def _copies(study: Study, kind: str) -> Iterator[Copy]:
     for path in find_journals(study.folder / kind) if kind == "journal" else study.run_files():
-        if copy := _read(path):
+        if copy := read_copy(path):
             yield copy
-
-
-def _read(path: Path) -> Copy | None:
-    """A file's content; None for a journal without a complete batch."""
-    if path.suffix == ".parquet":
-        record, trace = read_run(path)
-        return Copy(path, record.plan, record, trace)
-    content = read_journal(path)
-    if content is None:
-        return None
-    if content.plan is None or not content.is_named(path):
-        raise StudyError(f"{path} does not say which run it belongs to; delete it, or finish the run first")
-    return Copy(path, content.plan, None, content.known.trace)
 
 
 def _source(folder: Path, into: Path) -> Study:

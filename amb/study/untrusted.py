@@ -214,6 +214,20 @@ def parse_array(content: bytes) -> "np.ndarray":
     return np.load(io.BytesIO(content), allow_pickle=False)
 
 
+def parse_arrays(archive: BinaryIO) -> "dict[str, np.ndarray]":
+    """The arrays of a file that `numpy.savez` wrote.
+
+    Each is read to its end, where its checksum is compared: numpy reads as many bytes as the array's header states.
+
+    Raises:
+        Exception: it is no such file, or is damaged; zlib's and zipfile's own errors are among many kinds.
+    """
+    from zipfile import ZipFile
+
+    with ZipFile(archive) as members:
+        return {name.removesuffix(".npy"): parse_array(members.read(name)) for name in members.namelist()}
+
+
 def plain(text: object) -> str:
     """Text in which blanks replace the characters that could steer a terminal or reorder a line."""
     return "".join(c if c.isprintable() else " " for c in str(text))

@@ -3,16 +3,13 @@
 `python -m amb_problems.tables.natural --data DIR` writes them.
 """
 
-import io
 from importlib import resources
 from pathlib import Path
-
-import numpy as np
 
 from amb.contracts.natural import NaturalResponses
 from amb.errors import DataError
 from amb.foreign import in_a_line
-from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, open_file, parse_arrays, refuse_unreadable
 
 LARGEST = 1024 * MEBIBYTE
 
@@ -33,9 +30,9 @@ def load(name: str, fingerprint: str) -> NaturalResponses | None:
     if not file.is_file():
         return None
     try:
-        with np.load(io.BytesIO(read_bytes(file, LARGEST, links=True)), allow_pickle=False) as arrays:
-            responses = NaturalResponses.from_arrays(dict(arrays))
-    except Exception as error:  # damaged archives raise many kinds, zlib's and zipfile's own among them
+        with open_file(file, LARGEST, links=True) as archive:
+            responses = NaturalResponses.from_arrays(parse_arrays(archive))
+    except Exception as error:  # damaged archives raise many kinds
         refuse_unreadable(file, error)
         raise DataError(
             f"{file} is damaged ({in_a_line(error)}); reinstall amb (pip install --force-reinstall amb)"

@@ -324,11 +324,11 @@ def test_a_study_that_began_while_the_others_were_read_is_merged_into(
     study_with(tmp_path / "a", plan(0), plan(1))
 
     def meanwhile(path: Path) -> object:
-        monkeypatch.setattr("amb.study.merge.read_run", read_run)
+        monkeypatch.setattr("amb.study.copies.read_run", read_run)
         study_with(tmp_path / "all", plan(0, 40), plan(3, 40, solver="random"))
         return read_run(path)
 
-    monkeypatch.setattr("amb.study.merge.read_run", meanwhile)
+    monkeypatch.setattr("amb.study.copies.read_run", meanwhile)
     done = merge(tmp_path / "all", [tmp_path / "a"])
     assert (done.added, done.lengthened, done.runs) == (1, 0, 3)
     merged = Study(tmp_path / "all")

@@ -26,9 +26,10 @@ from amb.reports.write import write_leaderboard
 from amb.run.restore import Restored, restore
 from amb.study.published import DICTIONARIES, SCHEMA, PublishedStudy, publish
 from amb.study.recording import Recording
-from amb.study.runs import RunPlan
+from amb.study.runs import Known, RunPlan
 from amb.study.study import Study
 from amb.study.tables import write_table
+from amb.study.traces import write_run
 
 PROBLEMS = "toy/bowl/near/0..1"
 RUNS = 8
@@ -115,6 +116,25 @@ def test_what_the_study_holds_is_left_as_it_is(made: Path) -> None:
     with claim:
         assert restored(made) == Restored(restored=RUNS // 2 - 1, held=RUNS // 2, elsewhere=1, refused=0)
     assert before.items() <= contents(made / "again").items()
+
+
+@pytest.mark.parametrize("journalled", [False, True])
+def test_a_run_that_the_study_holds_with_another_outcome_is_not_replaced(made: Path, journalled: bool) -> None:
+    """Neither a shorter run nor a journal, as of a machine whose floating point differs."""
+    amb.compare("random", PROBLEMS, budget=20, seeds=1, study=made / "again")
+    study = Study(made / "again")
+    (record, trace), _ = study.records()
+    other = replace(trace, values=trace.values / 2, clean=trace.clean / 2)
+    write_run(study.run_file(record.plan.run_id), replace(record, final=record.final / 2), other)
+    if journalled:
+        study.run_file(record.plan.run_id).unlink()
+        study.journal(record.plan, 6, Known(other)).close()
+    before = contents(made / "again")
+    done = restored(made, solvers=["random"])
+    assert (done.restored, done.refused) == (RUNS // 2 - 1, 1)
+    assert "hold different copies of it: query 1 has the value" in refusals(made)[record.plan.run_id]
+    assert len(study.journals(record.plan.run_id)) == journalled
+    assert (contents(made / "again").get(record.plan.run_id)) == before.get(record.plan.run_id)
 
 
 @pytest.mark.parametrize("change", ["batch", "candidates", "recommendation", "error"])

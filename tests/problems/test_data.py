@@ -105,6 +105,25 @@ def test_a_torn_cache_is_replaced(tmp_path: Path, own_cache: Path) -> None:
     assert np.array_equal(written["train"][..., None], data.load("mnist", tmp_path).train_images)
 
 
+def test_a_cache_with_a_wrong_bit_is_never_used(tmp_path: Path, own_cache: Path) -> None:
+    """Numpy believes an array's header, and would read fewer images, or others."""
+    written = write_set(tmp_path, "mnist", "image", "L", "PNG")["train"][..., None]
+    files = [tmp_path / "mnist" / f"{split}.parquet" for split in ("train", "test")]
+    right = data.load("mnist", tmp_path)
+    arrays = right.train_images, right.train_labels, right.test_images, right.test_labels
+    (cached,) = (own_cache / "data").glob("*.npz")
+    good, rng = cached.read_bytes(), np.random.default_rng(0)
+    header = good.index(b"'shape': (5, 28")
+    for place in (*range(0, 60, 4), *range(60, header + 30, 2), *range(len(good) - 100, len(good), 4)):
+        changed = bytearray(good)
+        changed[place] ^= 1 << int(rng.integers(8))
+        cached.write_bytes(changed)
+        found = data._cached("mnist", files, lambda: arrays)
+        assert np.array_equal(found[0], written), place
+        assert np.array_equal(found[1], np.arange(5)), place
+    assert header > 100
+
+
 def test_the_data_folder_is_left_alone(tmp_path: Path) -> None:
     """Loading writes nothing next to the data."""
     write_set(tmp_path / "data", "mnist", "image", "L", "PNG")

@@ -7,11 +7,11 @@ itself is never written to.
 import hashlib
 import io
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from amb.errors import DataError, unknown
 from amb.spec import real_path, user_cache
 from amb.study.durable import make_folder, write_whole
 from amb.study.tables import read_rows
-from amb.study.untrusted import MEBIBYTE, refuse_unreadable
+from amb.study.untrusted import MEBIBYTE, open_file, parse_arrays, refuse_unreadable
 from amb_problems.data import origins
 from amb_problems.data.origins import Arrays, IntArray, UInt8Array
 
@@ -117,12 +117,11 @@ def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
     stats = [(str(real_path(file, DataError)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     key = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     cache = cache_folder() / f"{name}-{key}.npz"
-    try:
-        with np.load(cache, allow_pickle=False) as stored:
-            first, second, third, fourth = (stored[array] for array in _ARRAYS)
+    with suppress(Exception), open_file(cache, LARGEST, links=True) as archive:
+        stored = parse_arrays(archive)  # missing or damaged, whatever that raises: decode again
+        first, second, third, fourth = (stored[array] for array in _ARRAYS)
+        if _is_half(name, first, second) and _is_half(name, third, fourth):
             return first, second, third, fourth
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        pass  # missing or damaged: decode again
     arrays = read()
     try:
         make_folder(cache.parent)
@@ -130,6 +129,13 @@ def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
     except OSError:
         pass  # a cache that cannot be written only costs time
     return arrays
+
+
+def _is_half(name: str, images: UInt8Array, labels: IntArray) -> bool:
+    """Whether these are images and labels of a set, as `load` returns them."""
+    sizes = (len(labels), *_SHAPE[name][:2])
+    typed = images.dtype == np.uint8 and labels.dtype == np.int64 and images.ndim == 4 and images.shape[:3] == sizes
+    return typed and len(labels) > 0 and 0 <= labels.min() <= labels.max() < len(CLASSES[name])
 
 
 def _save(path: Path, arrays: Arrays) -> None:
