@@ -5,7 +5,6 @@ import io
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from errno import ENOENT
 from hashlib import sha256
 from os import strerror
@@ -114,23 +113,24 @@ def write_block(folder: Path, planned: BlockPlanned, checksum: str, pictures: Ma
             temporary.unlink()
         shutil.rmtree(temporary, ignore_errors=True)
         make_folder(temporary)
-        contents = {f"{name}.png": png(picture) for name, picture in pictures.items()}
-        for file, content in contents.items():
+        lines = [checksum]
+        for name, picture in pictures.items():  # one at a time is made and kept
+            file, content = f"{name}.png", png(picture)
             if (temporary / file).exists():  # an experiment that began on a disk that tells n1 from N1
                 raise LabError(
                     f"on this disk, the picture {file} would replace another one, whose name differs in case only; "
                     "go on where the experiment began, or begin a new one with other names"
                 )
             write_whole(temporary / file, content, error=None)
-        digests = (f"{sha256(content).hexdigest()}  {file}" for file, content in contents.items())
-        write_whole(temporary / CHECKSUM, "\n".join([checksum, *digests]) + "\n", error=None)
+            lines.append(f"{sha256(content).hexdigest()}  {file}")
+        write_whole(temporary / CHECKSUM, "\n".join(lines) + "\n", error=None)
         write_whole(temporary / PRESENTATIONS, presentations_csv(planned), error=None)
         flush_folder(temporary)
         rename(temporary, folder)
     except OSError as cause:
-        with suppress(OSError):
-            shutil.rmtree(temporary)
         raise LabError(f"cannot write {folder}: {cause.strerror or cause}; the same command repeats it") from cause
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def damaged_files(folder: Path, planned: BlockPlanned) -> list[str]:

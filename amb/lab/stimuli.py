@@ -3,7 +3,8 @@
 import hashlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 from warnings import catch_warnings, simplefilter
@@ -139,28 +140,34 @@ class Pictures:
         self._grid = grid
         self._references = references
 
-    def draw(self, names: list[str], history: History) -> dict[str, Picture]:
-        """The pictures of some stimuli, uint8[height, width, 3] each.
+    def draw(self, names: Sequence[str], history: History) -> Mapping[str, Picture]:
+        """The pictures of some stimuli, uint8[height, width, 3] each, made when they are looked up, and not kept.
 
         Raises:
             LabError: a reference image cannot be read, or is not the one that was presented under its name, or a
-                candidate is none of the generator's grid.
+                candidate is none of the generator's grid. Looking one up raises it, too.
         """
         candidates = [name for name in names if name in history.candidates]
-        pictures = {}
+        images: dict[str, Picture] = {}
         if candidates:
             try:
                 levels = self._grid.space.check([history.candidates[name].levels for name in candidates])
             except CandidateError as cause:
                 raise LabError(f"the journal is of another generator or grid ({cause}); restore it") from cause
-            images = self._generator.images(self._grid.latents(levels))
-            pictures = {name: self._framed(image) for name, image in zip(candidates, images, strict=True)}
+            found = self._generator.images(self._grid.latents(levels))
+            images = dict(zip(candidates, found, strict=True))
+        makers: dict[str, Callable[[], Picture]] = {}
         for name in names:
             if name == BLANK.stimulus:
-                pictures[name] = np.asarray(self._ground())
-            elif name not in pictures:
-                pictures[name] = self._reference(name, history.references.get(name))
-        return pictures
+                makers[name] = self._blank
+            elif name in images:
+                makers[name] = partial(self._framed, images[name])
+            else:
+                makers[name] = partial(self._reference, self._path_of(name, history.references.get(name)))
+        return _Drawn(makers)
+
+    def _blank(self) -> Picture:
+        return np.asarray(self._ground())
 
     def _framed(self, image: Picture) -> Picture:
         return self._placed(as_picture(image))
@@ -182,13 +189,32 @@ class Pictures:
         rgb = (colour,) * 3 if isinstance(colour, int) else tuple(colour)
         return Image.new("RGB", (self._screen.width, self._screen.height), rgb)
 
-    def _reference(self, name: str, expected: str | None) -> Picture:
+    def _path_of(self, name: str, expected: str | None) -> Path:
         path = self._references.get(name)
         if path is None:
             raise LabError(f"the image of {name} is no longer in {FOLDER}/; put it back")
         if expected is not None and content_hash(path) != expected:
             raise LabError(f"{path} is not the image that was presented before as {name}; give the new one a new name")
+        return path
+
+    def _reference(self, path: Path) -> Picture:
         return self._placed(read_image(path))
+
+
+class _Drawn(Mapping[str, Picture]):
+    """Pictures that are made each time when they are looked up."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Picture]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Picture:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 def png(picture: Picture) -> bytes:

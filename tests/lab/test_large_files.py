@@ -1,9 +1,11 @@
 """A small file of responses that would fill the memory is refused before anything is decoded."""
 
 import re
+import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,8 @@ from amb.lab.experiment import Experiment, Search
 from amb.lab.matlab import read_mat
 from amb.lab.response_files import read_responses
 from amb.lab.responses import Row
+
+from .conftest import new_experiment
 
 ONE = Experiment("toy", ("a",), 100, (Search("cma", ("a",)),))
 TWO = Experiment("toy", ("a", "b"), 100, (Search("cma", ("a",)),))
@@ -225,3 +229,19 @@ def test_columns_of_every_type_are_read(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "r.parquet")
     rows = [Row(1, "a", 0.5), Row(2, "b", None), Row(3, "a", 2.0)]
     assert read_responses(tmp_path / "r.parquet", TWO) == rows
+
+
+def test_of_a_block_one_picture_at_a_time_is_in_memory(folder: Path) -> None:
+    """They may have 200 MB each, and a block hundreds of them."""
+    size = {"width = 48": "width = 320", "height = 40": "height = 320", "size = 32": "size = 320"}
+    lab = new_experiment(folder, solver="random", references=2, changes=size)
+    lab.next_block()
+    shutil.rmtree(folder / "blocks")
+    tracemalloc.start()
+    block = lab.next_block()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert block is not None
+    pictures = list(block.folder.glob("*.png"))
+    assert len(pictures) > 10
+    assert peak < 7 * 320 * 320 * 3
