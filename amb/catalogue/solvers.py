@@ -246,11 +246,17 @@ def _with_options(plugin: Plugin, cls: type[Solver], given: Iterable[tuple[str, 
     changed = []
     for key, value in sorted(given):
         if key not in known:
-            raise SpecError(_unknown_option(name, key, known))
+            at_fault = "; options are keyword-only arguments, after a *" if _takes_by_position(cls, key) else ""
+            raise SpecError(f"{_unknown_option(name, key, known)}{at_fault}")
         value = _fit(value, known[key], f"{key} of {name}", _describe(name, known))
         if value != known[key]:
             changed.append((key, value))
     return SolverSpec(Spec(name, tuple(changed)), cls, plugin)
+
+
+def _takes_by_position(cls: type[Solver], key: str) -> bool:
+    parameter = inspect.signature(cls.__init__).parameters.get(key)
+    return parameter is not None and parameter.kind is not parameter.KEYWORD_ONLY
 
 
 def _check_declared(name: str, cls: type[Solver]) -> None:

@@ -39,8 +39,16 @@ class SolverType(ABCMeta):
         if not args and not START & options.keys() and not _binds(cls, options):
             return partial(cls, **options)
         solver = super().__call__(*args, **options)
-        solver.given_options = {name: value for name, value in options.items() if name not in START}
+        by_name = {**_by_name(cls, args), **options}
+        solver.given_options = {name: value for name, value in by_name.items() if name not in START}
         return solver
+
+
+def _by_name(cls: type, args: tuple[Any, ...]) -> dict[str, Any]:
+    """Arguments that were given by their position."""
+    parameters = [*inspect.signature(cls.__init__).parameters.values()][1:]  # type: ignore[misc]
+    by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return dict(zip(by_position, args, strict=False))
 
 
 def _binds(cls: type, options: dict[str, Any]) -> bool:

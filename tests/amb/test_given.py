@@ -419,6 +419,21 @@ def test_a_suite_object_states_budget_and_seeds_as_a_name_does(tmp_path: Path) -
     assert set(amb.compare("random", mine, budget=5, seeds=1, study=tmp_path).runs["budget"]) == {5}
 
 
+def test_an_option_that_was_given_by_its_position_is_not_lost() -> None:
+    """The object would stand for the class with its defaults."""
+
+    class Loose(amb.Solver):
+        def __init__(self, space, budget, seed, k=1) -> None:  # type: ignore[no-untyped-def]
+            super().__init__(space, budget=budget, seed=seed)
+
+        def _ask(self, limit: int) -> np.ndarray:
+            return self.space.sample(1, self.rng)
+
+    with pytest.raises(SpecError, match="options are keyword-only arguments"):
+        name_solvers(Loose(SPACE, 9, 0, 5))
+    assert name_solvers(Loose(SPACE, 9, 0))[0] == name_solvers(Loose)[0]
+
+
 def test_different_classes_have_different_names() -> None:
     """Of no letters that a spec can state, inside of others, and made by a function with what they capture."""
 
