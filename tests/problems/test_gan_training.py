@@ -38,7 +38,9 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 3), np.uint8)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe and data that train in a moment, under the name `tiny`."""
     monkeypatch.setattr(gan, "RECIPES", {"tiny": TINY})
-    dataset = SimpleNamespace(train_images=IMAGES, test_images=IMAGES, source="noise")
+    dataset = SimpleNamespace(
+        train_images=IMAGES, train_labels=np.zeros(len(IMAGES)), test_images=IMAGES, source="noise"
+    )
     monkeypatch.setattr(image_sets, "load", lambda name, folder: dataset)
 
 

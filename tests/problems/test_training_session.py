@@ -47,12 +47,12 @@ def grey_squares() -> SimpleNamespace:
     """Images of four flat squares."""
     greys = np.random.default_rng(0).integers(0, 256, (32, 2, 1, 2, 1, 1))
     images = np.broadcast_to(greys, (32, 2, 4, 2, 4, 3)).reshape(32, 8, 8, 3).astype(np.uint8)
-    return SimpleNamespace(train_images=images, test_images=images, source="greys")
+    return SimpleNamespace(train_images=images, train_labels=np.zeros(len(images)), test_images=images, source="greys")
 
 
 def noise() -> SimpleNamespace:
     images = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 3), np.uint8)
-    return SimpleNamespace(train_images=images, test_images=images, source="noise")
+    return SimpleNamespace(train_images=images, train_labels=np.zeros(len(images)), test_images=images, source="noise")
 
 
 CNN = {"widths": (8, 8), "hidden": 8, "classes": 3}
@@ -211,6 +211,16 @@ def test_another_seed_is_refused(train: Train, tmp_path: Path) -> None:
     train(tmp_path, minutes=0.0)
     with pytest.raises(DataError, match=r"tiny\.state\.safetensors was trained with seed 1, not 2; give that seed"):
         train(tmp_path, seed=2)
+
+
+def test_other_images_are_refused(kind: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps on two sets of images would be counted as steps on one."""
+    train(tmp_path, minutes=0.0)
+    images = TRAININGS[kind][2]()
+    images.train_images[0, 0, 0, 0] ^= 1
+    monkeypatch.setattr(image_sets, "load", lambda name, folder: images)
+    with pytest.raises(DataError, match=r"tiny\.state\.safetensors was trained on other images"):
+        train(tmp_path)
 
 
 def test_a_state_of_another_recipe_is_refused(kind: str, train: Train, tmp_path: Path) -> None:
@@ -419,6 +429,30 @@ def test_states_are_kept_evenly_in_the_logarithm_of_the_steps(kind: str, train: 
     train(tmp_path, minutes=None, keep=3)
     with pytest.raises(DataError, match=r"beyond 2 of the 4 steps whose networks --keep 4 stores; restart"):
         train(tmp_path, minutes=None, keep=4)
+    with pytest.raises(DataError, match=r"has 3 networks that an earlier training of 'tiny' kept, such as tiny-step-"):
+        train(tmp_path, minutes=None, seed=2, resume=False)
+
+
+def test_a_training_that_is_killed_after_it_has_kept_a_network_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has saved its state for the first time."""
+    module, recipe, images, *_ = TRAININGS["plain"]
+    monkeypatch.setattr(module, "RECIPES", {"tiny": recipe})
+    monkeypatch.setattr(image_sets, "load", lambda name, folder: images())
+    given = {"name": "tiny", "data": tmp_path, "seed": 1, "device": "cpu", "resume": True, "keep": 3}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    module.train(**given, out=whole, minutes=None, progress=lambda _: None)
+
+    def kill(_: TrainingProgress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        module.train(**given, out=killed, minutes=0.0, progress=kill)
+    assert len(checkpoint.states("tiny", killed)) == 1
+    module.train(**given, out=killed, minutes=None, progress=lambda _: None)
+    for one, other in zip(checkpoint.states("tiny", whole), checkpoint.states("tiny", killed), strict=True):
+        assert one.with_suffix(".safetensors").read_bytes() == other.with_suffix(".safetensors").read_bytes()
 
 
 def test_the_card_of_a_classifier_states_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

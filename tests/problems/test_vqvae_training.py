@@ -30,7 +30,9 @@ IMAGES = np.broadcast_to(GREYS, (32, 2, 4, 2, 4, 3)).reshape(32, 8, 8, 3).astype
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe and data that train in a moment, under the name `tiny`."""
     monkeypatch.setattr(vqvae, "RECIPES", {"tiny": TINY})
-    dataset = SimpleNamespace(train_images=IMAGES, test_images=IMAGES, source="greys")
+    dataset = SimpleNamespace(
+        train_images=IMAGES, train_labels=np.zeros(len(IMAGES)), test_images=IMAGES, source="greys"
+    )
     monkeypatch.setattr(image_sets, "load", lambda name, folder: dataset)
 
 

@@ -3,6 +3,7 @@
 All recipes use it. What a session saves, the next one with the same name, folder and seed resumes.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,6 +80,7 @@ class Session:
     resume: bool
     progress: Callable[[TrainingProgress], None]
     keep: int = 0
+    _images: str = field(default="", init=False)
     _earlier_seconds: float = field(default=0.0, init=False)
     _started: float = field(default_factory=lambda: time.monotonic(), init=False)
 
@@ -135,6 +138,7 @@ class Session:
                     f"{found} {half} images are too few: {self.name} needs at least {least}; give more, or name "
                     f"a folder without {dataset}, and it is downloaded"
                 )
+        self._images = _digest(images.train_images, images.train_labels)
         return images
 
     def run(
@@ -159,8 +163,9 @@ class Session:
             export_state: writes the network as it is to a path, at the steps of `kept_steps`.
 
         Raises:
-            DataError: the saved state cannot be read, has another seed or name, or is beyond steps that `keep` needs;
-                or another process trains under this name in this folder.
+            DataError: the saved state cannot be read, has another seed or name, was trained on other images, or is
+                beyond steps that `keep` needs; the folder has kept networks of an earlier training; or another process
+                trains under this name in this folder.
         """
         with self._claim():
             self._run(training, export, milestones, export_minutes, export_state)
@@ -187,8 +192,11 @@ class Session:
         export_minutes: float,
         export_state: Callable[[Path], object] | None,
     ) -> None:
-        if self.resume:
-            self._load(training)
+        resumed = self.resume and self._load(training)
+        if export_state is not None and not resumed:
+            self._refuse_kept()
+            if self.keep:
+                self._save(training)  # or a kill after the first kept network would leave it to no training
         states = kept_steps(training.steps, self.keep)
         if passed := [step for step in states if step <= training.done and not checkpoint.exists(self.kept(step))]:
             raise DataError(
@@ -217,6 +225,14 @@ class Session:
                 export(ends)
                 exported = time.monotonic()
 
+    def _refuse_kept(self) -> None:
+        """Networks that an earlier training kept would count as this one's."""
+        if earlier := checkpoint.states(self.name, self.out):
+            raise DataError(
+                f"{self.out} has {len(earlier)} networks that an earlier training of {self.name!r} kept, such as "
+                f"{earlier[0].name}; move them elsewhere, or choose another folder"
+            )
+
     def _time_is_up(self, now: float) -> bool:
         return self.minutes is not None and now - self._started > 60 * self.minutes
 
@@ -224,10 +240,11 @@ class Session:
         values = {name: float(value) for name, value in metrics.items()}
         self.progress(TrainingProgress(training.done, training.steps, values))
 
-    def _load(self, training: Training) -> None:
+    def _load(self, training: Training) -> bool:
+        """Continue from the state in the folder; False if there is none."""
         stored = state.load_state(self.state_file, state.largest_of(training.tensors()))
         if stored is None:
-            return
+            return False
         tensors, facts = stored
         if facts.get("name", self.name) != self.name:  # version 0.1 stored none
             raise DataError(
@@ -238,6 +255,11 @@ class Session:
             raise DataError(
                 f"{self.state_file} was trained with seed {facts.get('seed')}, not {self.seed}; "
                 "give that seed, choose another folder, or restart without resuming"
+            )
+        if facts.get("images", self._images) != self._images:  # earlier versions stored none
+            raise DataError(
+                f"{self.state_file} was trained on other images than those given; give the same, choose another "
+                "folder, or restart without resuming"
             )
         try:
             earlier = float(facts.get("seconds", 0.0))  # version 0.1 stored none for classifiers
@@ -253,10 +275,19 @@ class Session:
                 "choose another folder, or restart without resuming"
             ) from error
         self._earlier_seconds = earlier
+        return True
 
     def _save(self, training: Training) -> None:
-        facts = {**training.position(), "seconds": self.seconds, "seed": self.seed, "name": self.name}
-        state.save_state(self.state_file, training.tensors(), facts)
+        about = {"seconds": self.seconds, "seed": self.seed, "name": self.name, "images": self._images}
+        state.save_state(self.state_file, training.tensors(), {**training.position(), **about})
+
+
+def _digest(*arrays: "np.ndarray[Any, Any]") -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
 
 
 def kept_steps(steps: int, keep: int) -> tuple[int, ...]:

@@ -118,7 +118,11 @@ def test_the_command_rounds_the_generator(name: str, tmp_path: Path, monkeypatch
     """
     shipped = amb.generator(name)
     images = shipped.images(shipped.grid().latents(shipped.grid().space.sample_prior(16, np.random.default_rng(0))))
-    monkeypatch.setattr(image_sets, "load", lambda *_: SimpleNamespace(train_images=images, test_images=images))
+    monkeypatch.setattr(
+        image_sets,
+        "load",
+        lambda *_: SimpleNamespace(train_images=images, train_labels=np.zeros(len(images)), test_images=images),
+    )
     seen: list[object] = []
     trained = exact_generators.RECIPES[name].tuning is not None
     options = {"seed": 0, "device": "cpu", "minutes": 0.0 if trained else None, "progress": seen.append}
