@@ -40,12 +40,14 @@ def unpack(packed: bytes) -> tuple[RunRecord, Trace] | None:
         return None
     try:
         columns = _DECODER.decode(content)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        values = np.frombuffer(columns.values, "<f8").astype(np.float64)
+        clean = values.copy() if columns.clean is None else np.frombuffer(columns.clean, "<f8").astype(np.float64)
+        numbers = np.frombuffer(columns.numbers, f"<u{columns.number_width}").astype(np.int64) - 1
+        batches = np.frombuffer(columns.batches, f"<u{columns.batch_width}").astype(np.int64)
+    except (msgspec.MsgspecError, ValueError, TypeError, ZeroDivisionError, RecursionError):
         return None
-    values = np.frombuffer(columns.values, "<f8").astype(np.float64)
-    clean = values.copy() if columns.clean is None else np.frombuffer(columns.clean, "<f8").astype(np.float64)
-    numbers = np.frombuffer(columns.numbers, f"<u{columns.number_width}").astype(np.int64) - 1
-    batches = np.frombuffer(columns.batches, f"<u{columns.batch_width}").astype(np.int64)
+    if not columns.record.queries == len(values) == len(clean) == len(numbers) == sum(batches.tolist()):
+        return None
     return columns.record, Trace(numbers.reshape(-1, 1), values, clean, batches)
 
 

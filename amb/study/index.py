@@ -162,6 +162,10 @@ class Index:
         if self._file is None or entry.place < 0:
             return None
         try:
+            if (
+                not 0 <= entry.size <= os.fstat(self._file.fileno()).st_size
+            ):  # memory is taken for as much as is asked for
+                return None
             self._file.seek(self._start + entry.place)
             packed = self._file.read(entry.size)
         except (OSError, OverflowError, ValueError):

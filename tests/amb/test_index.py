@@ -6,19 +6,22 @@ import shutil
 import threading
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from msgspec import structs
 
 from amb.clock import CLOCK
 from amb.run.execute import is_finished
 from amb.run.progress import NoProgress
 from amb.run.watch import Watch
 from amb.study import index
-from amb.study.compact import compact, pack, unpack
+from amb.study.compact import _DECODER, compact, pack, unpack
 from amb.study.health import study_status
 from amb.study.manifest import Settings
 from amb.study.published import open_study
@@ -134,6 +137,35 @@ def exchange_runs(folder: Path) -> None:
     mixed.save()
 
 
+def claim_terabytes(folder: Path) -> None:
+    """An index with the right hash whose compact runs would be larger than any memory."""
+    entries = {
+        name: structs.replace(entry, place=0, size=2**40) for name, entry in index.Index(folder)._entries.items()
+    }
+    head = msgspec.msgpack.encode(index._Content(index.FIELDS, entries))
+    content = b"".join([index.MAGIC, len(head).to_bytes(8, "little"), index._hash(head), head])
+    (folder / index.NAME).write_bytes(content)
+
+
+def claim_other_numbers(folder: Path) -> None:
+    """Compact runs with the right checksum, of numbers that there are not, or are not as many as the record says."""
+    forged = index.Index(folder)
+    changes = [
+        {"number_width": 3},
+        {"batch_width": 0},
+        {"values": b"abc"},
+        {"values": b""},
+        {"numbers": b"", "clean": b""},
+    ]
+    for plan, change in zip(PLANS, changes, strict=False):
+        packed = forged._packed(plan.run_id, forged._entries[plan.run_id])
+        assert packed is not None
+        content = msgspec.msgpack.encode(structs.replace(_DECODER.decode(packed[4:]), **change))
+        forged._new[plan.run_id] = zlib.crc32(content).to_bytes(4, "little") + content
+    forged._grown = True
+    forged.save()
+
+
 def link(folder: Path) -> None:
     (folder / index.NAME).unlink()
     (folder / index.NAME).symlink_to(folder / "manifest.json")
@@ -154,6 +186,8 @@ CHANGES: list[Callable[[Path], object]] = [
     lambda folder: (folder / index.NAME).write_bytes(index.MAGIC + b"\xff" * 24),
     lambda folder: (folder / index.NAME).write_bytes(b"amb index 1\n" + (folder / index.NAME).read_bytes()[12:]),
     exchange_runs,
+    claim_terabytes,
+    claim_other_numbers,
 ]
 
 
