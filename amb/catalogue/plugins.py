@@ -9,9 +9,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -71,12 +72,14 @@ class Plugin:
         name: its name in specs.
         location: `module:attribute`, or the file that defines it.
         origin: distribution and version, or the file.
+        text: of a file, what was executed of it; it may have been edited since.
     """
 
     kind: Kind
     name: str
     location: str
     origin: str
+    text: bytes = field(default=b"", repr=False)
     _entry: EntryPoint | None = None
     _object: object | None = None
     _error: str = ""
@@ -213,8 +216,12 @@ def load_function(plugin: Plugin) -> Callable[..., Any]:
     return loaded
 
 
-def load_file(path: str | Path) -> list[Plugin]:
+def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
     """Register the plug-ins that a Python file defines, as `--plugin FILE` does; idempotent.
+
+    Args:
+        path: the file.
+        text: what another process has read in it (`Plugin.text`), which is executed whatever the file holds now.
 
     Every class defined in the file whose contract names a plug-in group (`Solver`, `Family`, `Generator`, `Target`,
     `Report`) is registered under its `name` attribute or, without one, its class name in kebab case, save abstract
@@ -224,7 +231,7 @@ def load_file(path: str | Path) -> list[Plugin]:
         PluginError: the file is missing, cannot be imported, or defines no plug-in.
     """
     file = real_path(user_path(path), PluginError)
-    if not file.is_file():
+    if not (text or file.is_file()):
         raise PluginError(f"no plug-in file {str(path)!r}; expected the path of a Python file")
     module_name = _module_name(file)
     spec = importlib.util.spec_from_file_location(module_name, file)
@@ -234,7 +241,11 @@ def load_file(path: str | Path) -> list[Plugin]:
     sys.modules[module_name] = module
     try:
         with contained(), _said_if_slow(path):
-            spec.loader.exec_module(module)
+            if isinstance(spec.loader, SourceFileLoader):
+                text = text or file.read_bytes()
+                exec(compile(text, str(file), "exec", dont_inherit=True), vars(module))
+            else:
+                spec.loader.exec_module(module)
     except BaseException as cause:
         if from_user(cause):
             raise
@@ -245,6 +256,7 @@ def load_file(path: str | Path) -> list[Plugin]:
             _name_of(cls, path),
             str(file),
             str(path),
+            text,
             _object=cls,
             _error=_lack(cls, file),
         )

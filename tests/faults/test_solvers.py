@@ -17,9 +17,11 @@ import torch
 
 from amb import FunctionProblem, Solver, Space, compare
 from amb.catalogue.plugins import load_file
+from amb.catalogue.solvers import resolve
 from amb.contracts.problem import Evaluation, Problem
 from amb.errors import AmbError, SpecError
 from amb.run.execute import execute
+from amb.run.isolation.solver import IsolatedSolver, NoProcess, isolated
 from amb.run.limits import Limits
 from amb.run.plan import make_plan
 from amb.study.runs import RunPlan, RunRecord
@@ -240,6 +242,45 @@ ENDS = {
 }
 
 
+EDITED = (
+    "import amb, numpy\nclass {name}(amb.Solver):\n    def _ask(self, limit):\n"
+    "        return numpy.full((1, self.space.d), {level})\n"
+)
+
+
+def begun(solver: str) -> IsolatedSolver:
+    return isolated(resolve(solver), problem("p/q/r/0"), RunPlan("p/q/r/0", "print", solver, "1", 0, 9))
+
+
+def test_an_isolated_solver_is_the_one_that_the_command_has_loaded(tmp_path: Path) -> None:
+    """Its file may be edited, or moved, while the command runs."""
+    file = tmp_path / "edited_while_running.py"
+    file.write_text(EDITED.format(name="EditedFile", level=1))
+    load_file(file)
+    file.unlink()
+    solver = begun("edited-file")
+    try:
+        np.testing.assert_array_equal(solver.ask(), np.ones((1, SPACE.d)))
+    finally:
+        solver.close()
+
+
+@pytest.mark.parametrize("text", [EDITED.format(name="EditedModule", level=7), "def half_saved("])
+def test_an_edited_module_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Runs of the new code would be stored as the old one's, or as its crashes."""
+    name = f"edited_module_{len(text)}"
+    file = tmp_path / f"{name}.py"
+    file.write_text(EDITED.format(name="EditedModule", level=1))
+    monkeypatch.syspath_prepend(tmp_path)
+    solver = begun(f"{name}:EditedModule")
+    try:
+        file.write_text(text)
+        with pytest.raises(NoProcess, match="was edited while this command ran"):
+            solver.ask()
+    finally:
+        solver.close()
+
+
 def test_one_rule_ends_a_run_in_process_and_isolated(tmp_path: Path) -> None:
     """Whatever a solver raises or answers, its run crashes with the same reason in one line; no other run ends."""
     plans = [RunPlan("p/q/r/0", "print", solver, "1", 0, 60) for solver in ENDS]
@@ -251,9 +292,9 @@ def test_one_rule_ends_a_run_in_process_and_isolated(tmp_path: Path) -> None:
         assert [record.status for record in records] == ["crash"] * len(plans)
         assert study.load(GOOD)[0].status == "ok"  # type: ignore[index]
         reasons.append([(record.queries, record.reason) for record in records])
-    for expected, here, isolated in zip(ENDS.values(), *reasons, strict=True):
+    for expected, here, elsewhere in zip(ENDS.values(), *reasons, strict=True):
         assert expected in here[1]
-        assert here == isolated
+        assert here == elsewhere
 
 
 def test_a_solver_s_own_interrupt_ends_its_run_where_sigint_is_ignored(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from amb.errors import AmbError, SolverError
 from amb.foreign import contained, explained, in_a_line, text_of
 from amb.interruption import is_a
 from amb.run import answers
+from amb.run.isolation.code import told_code
 from amb.run.isolation.messages import pack, unpack
 from amb.run.isolation.view import Exchange, RemoteView
 
@@ -51,10 +52,10 @@ def main() -> None:
             with contained():
                 if solver is None:
                     space = Space(**message["space"])  # type: ignore[arg-type]
-                    spec = _find_solver(message)
+                    spec = _find_solver(message, body)
                     start = CLOCK.now()
                     solver = _make_solver(spec, message, space, partial(ask_bench, source, sink))
-                    said = {"seconds": CLOCK.since(start)}
+                    said = {"seconds": CLOCK.since(start), "version": spec.cls.version, "code": told_code(spec)}
                 elif message["do"] == "ask":
                     answer = candidates = answers.ask(solver, space, int(str(message["limit"])))
                 elif message["do"] == "tell":
@@ -79,9 +80,9 @@ def ask_bench(
     return unpack(lambda n: _exactly(source, n), 1 << 40)
 
 
-def _find_solver(message: dict[str, object]) -> SolverSpec:
+def _find_solver(message: dict[str, object], text: bytes) -> SolverSpec:
     for file in message["files"]:  # type: ignore[attr-defined]
-        load_file(str(file))
+        load_file(str(file), text)
     return resolve(str(message["solver"]))
 
 

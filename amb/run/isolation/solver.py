@@ -20,6 +20,7 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import View
 from amb.errors import AmbError, SolverError, SpecError
 from amb.interruption import how_ended
+from amb.run.isolation.code import is_edited, told_code
 from amb.run.isolation.descendants import resident_bytes
 from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.isolation.view import LARGEST, described
@@ -41,6 +42,10 @@ class Refusal(SolverError):
 
 class NoProcess(AmbError):
     """The machine denies a process to a solver (files, memory, processes): no fault of the solver."""
+
+
+class OtherCode(NoProcess):
+    """The file of a solver was edited after the command had imported it."""
 
 
 class RaisedInProcess(SolverError):
@@ -103,6 +108,7 @@ class IsolatedSolver(Solver):
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
+        self._meant, self._code, self._text = spec, told_code(spec), spec.plugin.text
         self._introduction: Mapping[str, object] | None = {
             "solver": str(spec),
             "files": [spec.plugin.location] if spec.plugin.from_file else [],
@@ -159,14 +165,30 @@ class IsolatedSolver(Solver):
 
         Raises:
             SolverError: the solver could not be made.
+        OtherCode: its code has been edited.
         """
         self.begin()
         if self._introduction is not None:
             introduction, self._introduction = self._introduction, None
             start = monotonic()
-            said = self._exchange(pack(introduction), rows=0)[0].get("seconds")
+            try:
+                answer = self._exchange(pack(introduction, self._text), rows=0)[0]
+            except AmbError as cause:
+                if is_edited(self._meant):
+                    raise self._edited() from cause
+                raise
+            if (answer.get("version"), answer.get("code")) != (self._meant.cls.version, self._code):
+                raise self._edited()
+            said = answer.get("seconds")
             # It is the solver's process that says so: no more than it took as seen from here.
             self.making = min(max(said, 0.0), monotonic() - start) if isinstance(said, float) else 0.0
+
+    def _edited(self) -> OtherCode:
+        return OtherCode(
+            f"the code of {self._meant} was edited while this command ran, so that its process has another than the "
+            "command: nothing is stored about its run; repeat the command, with another version of the solver if it "
+            "asks for other candidates now"
+        )
 
     def recommend(self) -> IntArray:
         """The candidate that the actual solver recommends, int64[d]."""

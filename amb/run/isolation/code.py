@@ -1,0 +1,36 @@
+"""Is the code of a solver, which every process of its own imports anew, still what the command was started with?"""
+
+import sys
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from amb.catalogue.solvers import SolverSpec
+from amb.contracts.solver import Solver
+from amb.installed import is_installed
+
+
+def told_code(spec: SolverSpec) -> str:
+    """A hash of the file that a solver's class comes from, when this was first asked.
+
+    What the file imports is not in it. "" of what comes from a package, or came as a text.
+    """
+    return "" if spec.plugin.text else _first(spec.cls)
+
+
+def is_edited(spec: SolverSpec) -> bool:
+    """Whether the file is another one now."""
+    return not spec.plugin.text and _hash(spec.cls) != _first(spec.cls)
+
+
+def _hash(cls: type[Solver]) -> str:
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if file is None or is_installed(cls.__module__):
+        return ""
+    try:
+        return sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return "missing"
+
+
+_first = cache(_hash)
