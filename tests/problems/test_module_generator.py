@@ -156,6 +156,34 @@ def test_fingerprints_tell_modules_apart() -> None:
     assert generator.fingerprint == prints[0], "a private copy"
 
 
+class Lazy(nn.Module):
+    """Makes a ramp when it is first needed, and keeps its last latents."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.ramp = nn.Linear(4, 3 * 32 * 32), None
+        self._last = None
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.ramp is None:
+            self.ramp = torch.linspace(0, 1, 32)
+        self._last = z
+        return self.dense(z).view(-1, 3, 32, 32).tanh() * self.ramp
+
+
+def test_a_fingerprint_does_not_depend_on_images_that_were_made_before() -> None:
+    network = seeded(Lazy)
+    prints = []
+    for look in (False, True):
+        generator = amb.generator(network, latent_dim=4)
+        if look:
+            generator.images(np.zeros((1, 4), np.float32))
+        prints.append(generator.fingerprint)
+    network(torch.ones(1, 4))
+    prints.append(amb.generator(network, latent_dim=4).fingerprint)
+    assert len(set(prints)) == 1
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

@@ -363,6 +363,30 @@ def test_fingerprints_tell_networks_apart_and_are_equal_in_every_process() -> No
     assert run.stdout.split()[-1] == prints[0]
 
 
+class Ceiling(nn.Module):
+    def __init__(self, most: float, *, held: bool = False) -> None:
+        super().__init__()
+        self._most = Held(most) if held else most
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self._last = x
+        return x.clamp(max=getattr(self._most, "_most", self._most))
+
+
+class Held:
+    def __init__(self, most: float) -> None:
+        self._most = most
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_private_attribute_that_no_fixed_image_reaches_is_told(held: bool) -> None:
+    """Such as a ceiling, which a search reaches. What a pass leaves is not."""
+    made = [Ceiling(most, held=held) for most in (70.0, 95.0, 70.0)]
+    made[2](INPUT)
+    prints = [amb.target(nn.Sequential(convolution(), one), shape=SHAPE).fingerprint for one in made]
+    assert prints[0] == prints[2] != prints[1]
+
+
 def test_unused_and_unknown_layers_say_why() -> None:
     network = Body()
     network.spare = nn.Linear(3, 3)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from copy import copy, deepcopy
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -153,16 +154,36 @@ class ModuleGenerator(TorchGenerator):
             return found.cpu().numpy()
 
     def _hashed(self) -> str:
-        from amb_problems.targets.plain.fingerprint import identity
-
-        what = (self.latent_dim, self._codes, self._decode, self._encode, self._scale, tuple(self.shape))
-        digest = hashlib.sha256(identity(self.network, (*what, self._version), set()).encode())
+        _ = self.network
+        digest = hashlib.sha256(self.__dict__["_identity"].encode())
         grid = self.grid()
         digest.update(self.images(grid.latents(grid.space.sample_prior(4, np.random.default_rng(0)))).tobytes())
         return digest.hexdigest()
 
     def _load(self) -> "nn.Module":
-        return self._module if _is_module(self._module) else _private(self._module(), self.name)  # type: ignore[return-value]
+        network: nn.Module = self._module if _is_module(self._module) else _private(self._module(), self.name)  # type: ignore[assignment]
+        if "_identity" not in self.__dict__:
+            self.__dict__["_identity"] = self._identified(network)
+        return network
+
+    def _identified(self, network: "nn.Module") -> str:
+        """A hash of a module that has made no image here: whether it has made any elsewhere does not matter.
+
+        What a first image leaves in it counts; what every image does, does not.
+        """
+        from amb_problems.targets.plain.fingerprint import assigned, identity
+
+        what = (self.latent_dim, self._codes, self._decode, self._encode, self._scale, tuple(self.shape))
+        grid = self.grid()
+        latents = grid.latents(grid.space.sample_prior(1, np.random.default_rng(0)))
+        other = copy(self)
+        used = other.__dict__["network"] = deepcopy(network)
+        try:
+            other._outputs(latents)
+            volatile = assigned(used, lambda: other._outputs(latents))
+        except Exception:  # of whatever it is, its first image will tell
+            used, volatile = network, set()
+        return identity(used, (*what, self._version), volatile)
 
     def _images(self, latents: "Tensor") -> "Tensor":
         """What the module makes of latents, on the scale of its own."""

@@ -7,13 +7,14 @@ equal ones, in any process. So no addresses and no order of hashes enters, and n
 import functools
 import hashlib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from amb.installed import installed
 from amb_problems.tensor_content import content
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def identity(module: nn.Module, settings: object, volatile: set[str]) -> str:
-    """A hash of a module's classes, weights, buffers and public attributes.
+    """A hash of a module's classes, weights, buffers and attributes, but for those that packages keep to themselves.
 
     Args:
         module: the module.
@@ -40,14 +41,26 @@ def identity(module: nn.Module, settings: object, volatile: set[str]) -> str:
                 **dict(part.named_buffers(recurse=False)),
             }
         else:
-            public = {key: value for key, value in vars(part).items() if key[0] != "_" and key != "training"}
-            held = {**public, **part._parameters, **part._buffers}
+            held = {**_attributes(part), **part._parameters, **part._buffers}
         for key in sorted(held):
             if f"{name}.{key}" not in volatile:
                 digest.update(f"\n{key}=".encode())
                 for line in _described(held[key]):
                     digest.update(line)
     return digest.hexdigest()
+
+
+def assigned(module: nn.Module, use: Callable[[], object]) -> set[str]:
+    """Attributes that a use of a module assigns, as `identity` takes them."""
+    parts = dict(module.named_modules())
+    before = {name: dict(vars(part)) for name, part in parts.items()}
+    use()
+    return {
+        f"{name}.{key}"
+        for name, part in parts.items()
+        for key, value in vars(part).items()
+        if before[name].get(key, parts) is not value
+    }
 
 
 def behaviour(responses: "Responses") -> str:
@@ -88,14 +101,31 @@ def _described(value: Any, depth: int = 0) -> Iterator[bytes]:
 
 
 _DEEP = 6
+_OF_TORCH = frozenset(vars(nn.Module()))
+
+
+def _attributes(owner: object) -> dict[str, Any]:
+    """Attributes by which an object's answers may differ; private ones are a matter of who has written its class."""
+    own = not installed(type(owner))
+    return {
+        key: value
+        for key, value in getattr(owner, "__dict__", {}).items()
+        if isinstance(key, str) and (key[0] != "_" or (own and key not in _OF_TORCH)) and key != "training"
+    }
 
 
 def _other(value: Any, depth: int) -> Iterator[bytes]:
-    """Functions by name, defaults and what they close over; objects by class and public attributes."""
+    """Functions by name, defaults and what they close over; methods with their object; objects by class and attributes.
+
+    Not by their code, which every version of Python compiles otherwise: it is told by its answers.
+    """
     if isinstance(value, functools.partial):
         yield from _described([value.func, value.args, value.keywords], depth + 1)
     elif isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
         yield f"{value.__module__}.{value.__qualname__}".encode()
+        owner = getattr(value, "__self__", None)
+        if isinstance(value, types.MethodType) and not isinstance(owner, nn.Module):
+            yield from _described(owner, depth + 1)
         function = getattr(value, "__func__", value)
         for cell in getattr(function, "__closure__", None) or ():
             try:
@@ -105,9 +135,8 @@ def _other(value: Any, depth: int) -> Iterator[bytes]:
         yield from _described(getattr(function, "__defaults__", None), depth + 1)
     else:
         yield _class(value).encode()
-        public = {k: v for k, v in getattr(value, "__dict__", {}).items() if isinstance(k, str) and k[0] != "_"}
-        if public:
-            yield from _described(public, depth + 1)
+        if held := _attributes(value):
+            yield from _described(held, depth + 1)
 
 
 def _tensor(tensor: Tensor) -> Iterator[bytes]:
