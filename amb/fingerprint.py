@@ -193,6 +193,12 @@ class _Content:
         yield from self._code(function.__code__)
         yield from reached(function)
         names = _looked_up(function.__code__)
+        cache = getattr(vars(function).get("_clear_cache"), "__self__", None)
+        if isinstance(cache, WeakKeyDictionary):  # of functools.singledispatch: types that were met
+            empty: WeakKeyDictionary[type, object] = WeakKeyDictionary()
+            if len(vars(function)["registry"]) > 1:
+                empty.clear()  # as every registration does
+            self._known[id(cache)] = cache, self.of(empty)
         yield self.of((function.__defaults__, function.__kwdefaults__, function.__dict__))
         yield from self._captured(function, names)
         for name in sorted(names & function.__globals__.keys()):
@@ -200,11 +206,9 @@ class _Content:
             yield from self._named(function.__globals__[name], names, ())
 
     def _captured(self, function: FunctionType, names: set[str]) -> Iterator[str]:
-        for name, captured in _closure(function):
+        for _, captured in _closure(function):
             if captured is _NO_VALUE:
                 yield "no value"
-            elif name == "dispatch_cache" and isinstance(captured, WeakKeyDictionary):  # of functools.singledispatch
-                yield self.of(WeakKeyDictionary())
             else:
                 yield from self._named(captured, names, ())
 

@@ -317,6 +317,33 @@ def test_a_variable_without_a_value_has_none() -> None:
     assert before != early() == early()
 
 
+@functools.singledispatch
+def by_type(x: object) -> float:
+    return 0.0
+
+
+class ByType:
+    @functools.singledispatchmethod
+    def __call__(self, x: object) -> float:
+        return 0.0
+
+    @__call__.register
+    def _(self, x: np.ndarray) -> float:
+        return FACTOR
+
+
+@by_type.register
+def _(x: np.ndarray) -> float:
+    return FACTOR
+
+
+@pytest.mark.parametrize("function", [by_type, ByType()])
+def test_what_was_dispatched_is_remembered_and_no_content(function) -> None:  # type: ignore[no-untyped-def]
+    before = fingerprint(function)
+    function(np.ones(2))
+    assert fingerprint(function) == before
+
+
 def test_global_random_numbers_are_the_same_in_any_state() -> None:
     """Another process begins with other ones, and would never find the stored results."""
     parts = random.random, random.uniform, scipy.stats.norm(3)
