@@ -125,11 +125,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
             _check_name("neuron", name, _NEURON, COLUMNS)
         for search in self.searches:
             _check_name("search", search.name, _SEARCH, STIMULI)
-        _once("neuron", self.neurons)
-        _once("search", [s.name for s in self.searches])
+        refuse_repeated("neuron", self.neurons)
+        refuse_repeated("search", [s.name for s in self.searches])
         known = frozenset(self.neurons)
         for search in self.searches:
-            _once(f"neuron of search {search.name}", search.neurons)
+            refuse_repeated(f"neuron of search {search.name}", search.neurons)
             for neuron in search.neurons:
                 if neuron not in known:
                     raise unknown(f"neuron of search {search.name}", neuron, self.neurons, LabError)
@@ -192,7 +192,12 @@ def _check_name(what: str, name: str, allowed: re.Pattern[str], reserved: tuple[
         raise LabError(f"a {what} cannot be called {name!r}; these names are taken: {', '.join(reserved)}")
 
 
-def _once(what: str, names: Any) -> None:
+def refuse_repeated(what: str, names: Any) -> None:
+    """Names must differ.
+
+    Raises:
+        LabError: one is there twice.
+    """
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise LabError(f"{what} {repeated[0]!r} is listed twice")

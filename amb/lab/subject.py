@@ -23,7 +23,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.trial_effects import BASELINE, TrialEffects
 from amb.errors import LabError, SpecError
 from amb.lab.blocks import presentations
-from amb.lab.experiment import Experiment
+from amb.lab.experiment import Experiment, refuse_repeated
 from amb.lab.searches import stream
 from amb.lab.stimuli import read_image
 from amb.lab.toml import parse_settings, read_text, toml_text
@@ -101,12 +101,14 @@ class Subject:
     """Answers the blocks of an experiment.
 
     Raises:
-        LabError: a neuron of the experiment is missing, or a number is out of range.
+        LabError: a neuron of the experiment is missing, or one is listed twice, or a number is out of range.
         SpecError: a problem does not exist.
     """
 
     def __init__(self, settings: SubjectSettings, experiment: Experiment) -> None:
-        missing = [name for name in experiment.neurons if name not in [n.name for n in settings.neuron]]
+        refuse_repeated(f"{FILE}: neuron", [n.name for n in settings.neuron])
+        known = {n.name for n in settings.neuron}
+        missing = [name for name in experiment.neurons if name not in known]
         if missing:
             raise LabError(f"{FILE} has no neuron {', '.join(missing)}, which the experiment records")
         self._settings = settings

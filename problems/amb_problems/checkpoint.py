@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 from amb.errors import CheckpointError, unknown
 from amb.foreign import in_a_line
 from amb.spec import user_path
-from amb.study.durable import make_folder, write_whole
+from amb.study.durable import flush_file, make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 from amb_problems.cards import AnyCard, Card, as_json, parse
 
@@ -49,8 +49,16 @@ def save(path: Path, tensors: Mapping[str, "Tensor"], card: AnyCard) -> AnyCard:
 
     base = _base(path)
     content = serialize({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    _write(base.with_name(base.name + _TENSORS), content)
-    _write_card(base, hashlib.sha256(content).hexdigest(), as_json(card))
+    described = _card_content(hashlib.sha256(content).hexdigest(), as_json(card))
+
+    def replace_both(temporary: Path) -> None:
+        """Once the new card is on the disk, no lack of room can leave it and the tensors apart."""
+        temporary.write_bytes(described)
+        flush_file(temporary)
+        _write(base.with_name(base.name + _TENSORS), content)
+
+    _make_folder(base)
+    write_whole(_card_file(base), replace_both, error=CheckpointError, advice=_OTHER_FOLDER)
     return read_card(base, type(card))
 
 
@@ -63,7 +71,8 @@ def amend(path: Path, **entries: object) -> Card:
     base = _base(path)
     content = _read_json(base)
     digest = str(content.pop("sha256"))
-    _write_card(base, digest, {key: value for key, value in content.items() if key != "schema"} | entries)
+    others = {key: value for key, value in content.items() if key != "schema"}
+    _write(_card_file(base), _card_content(digest, others | entries))
     return read_card(base)
 
 
@@ -282,15 +291,18 @@ def _fix(base: Path) -> str:
     return f"write it again with `amb train {base.name}`"
 
 
-def _write_card(base: Path, digest: str, content: Mapping[str, object]) -> None:
+def _card_content(digest: str, content: Mapping[str, object]) -> bytes:
     entries = {"schema": SCHEMA, "sha256": digest, **content}
     text = json.dumps(entries | {_ENTRIES: _digest(entries)}, indent=2, ensure_ascii=False) + "\n"
-    _write(_card_file(base), text.encode())
+    return text.encode()
 
 
-def _write(file: Path, content: bytes) -> None:
+def _make_folder(file: Path) -> None:
     try:
         make_folder(file.parent)
     except OSError as error:
         raise CheckpointError(f"cannot write {file}: {error.strerror}; {_OTHER_FOLDER}") from error
+
+
+def _write(file: Path, content: bytes) -> None:
     write_whole(file, content, error=CheckpointError, advice=_OTHER_FOLDER)

@@ -184,3 +184,12 @@ def test_a_simulated_subject_replaces_only_its_own_responses(folder: Path, kind:
     with pytest.raises(LabError, match="holds other responses"):
         answer(lab, subject, block, kind=kind)
     assert path.read_text() == "REAL DATA"
+
+
+def test_a_subject_with_two_neurons_of_one_name_is_refused(folder: Path) -> None:
+    lab = rehearsal(folder)
+    file = lab.folder / "subject.toml"
+    again = f'[[neuron]]\nname = "a"\nproblem = "{PROBLEMS[1]}"\n\n[effects]'
+    file.write_text(file.read_text().replace("[effects]", again))
+    with pytest.raises(LabError, match=r"subject\.toml: neuron 'a' is listed twice"):
+        subject_of(lab)

@@ -190,7 +190,7 @@ def test_an_unknown_name_gives_the_nearest() -> None:
 def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
     """A file where the folder should be: one clear error, no half checkpoint."""
     (tmp_path / "folder").write_text("")
-    with pytest.raises(CheckpointError, match=r"cannot write .*net\.safetensors.*choose another folder"):
+    with pytest.raises(CheckpointError, match=r"cannot write .*/net: .*choose another folder"):
         checkpoint.save(tmp_path / "folder" / "net", {"w": torch.zeros(1)}, CARD)
 
 
@@ -315,3 +315,20 @@ def test_weights_of_another_kind_of_number_are_refused(other: torch.dtype) -> No
     checkpoint.compare_sizes({"weight": torch.zeros(2, 3, dtype=torch.float16)}, small)
     with pytest.raises(ValueError, match="but the card states"):
         checkpoint.compare_sizes({"weight": torch.zeros(2, 3, dtype=other)}, small)
+
+
+@pytest.mark.parametrize("fails", ["net.v1.card.json", "net.v1.safetensors"])
+def test_a_full_disk_leaves_the_old_checkpoint_whole(saved: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    """Whichever of its two files finds no room, the old network can still be loaded."""
+    before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
+    sound = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.name == f".{fails}.tmp":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return sound(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        checkpoint.save(saved, {"w": torch.zeros(2, 3), "n": torch.tensor(4)}, CARD)
+    assert {path.name: path.read_bytes() for path in saved.parent.iterdir()} == before
