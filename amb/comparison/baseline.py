@@ -81,7 +81,7 @@ class Baseline:
         )
 
     def missing(self, runs: Sequence[RunPlan]) -> list[RunPlan]:
-        """The runs still to be done: those of solvers that are not the baseline's.
+        """The runs still to be done: those of other solvers than its own that it lacks, or holds with a smaller budget.
 
         Raises:
             StudyError: a run of one of the baseline's own solvers is missing; the message says why.
@@ -89,7 +89,8 @@ class Baseline:
         own = set(self.solvers)
         missing = []
         for run in runs:
-            if self.study.load(run) is not None:
+            stored = self.study.load(run)
+            if stored is not None and (stored[0].plan.budget >= run.budget or run.solver in own):
                 continue
             if run.solver in own:
                 raise StudyError(f"the reference in {self.study.folder} does not fit this comparison: {self._why(run)}")

@@ -121,7 +121,8 @@ class Comparison:
     def meis(self) -> pd.DataFrame:
         """The most exciting input of each problem and solver: what the best of its seeds recommends.
 
-        A problem whose network is not here (`amb.open` of a study of objects) has no images and is left out.
+        A problem whose network is not here (`amb.open` of a study of objects) has no images and is left out, and so are
+        runs of a published study that were cut to queries of which it did not keep the best candidate.
 
         Columns: problem, solver, seed, activation (noise-free), image (uint8[h, w, c]).
         """
@@ -129,7 +130,8 @@ class Comparison:
 
     @cached_property
     def _meis(self) -> pd.DataFrame:
-        known = self._runs[self._runs["final"].notna()]
+        shown = np.array([len(self._recommended[cell]) > 0 for cell in cells_of(self._runs)], bool)
+        known = self._runs[shown & self._runs["final"].notna().to_numpy()]
         best = known.groupby(["problem", "solver"], sort=False)["final"].idxmax()
         table = known.loc[best, ["problem", "solver", "seed", "final"]].rename(columns={"final": "activation"})
         table = table.reset_index(drop=True)

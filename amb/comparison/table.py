@@ -85,7 +85,7 @@ def read_runs(
     unfinished: Asked = NOTHING,
     seeds: Sequence[int] = (),
 ) -> Runs:
-    """Read a plan's runs from a study and, if it lacks them, from the baseline.
+    """Read a plan's runs from a study and the baseline: of two copies of a run, the one with more queries.
 
     An extension that was interrupted leaves shorter runs next to longer ones: all are then cut to the largest budget
     that they have in common.
@@ -93,7 +93,7 @@ def read_runs(
     Args:
         plan: the runs to read.
         study: where they are.
-        baseline: where else.
+        baseline: where others are, or more of the same.
         unfinished: the runs that may be missing: those of a study that was interrupted. They are left out, which the
             note says.
         seeds: those of the request, if the plan has fewer since the study holds no run of the others.
@@ -199,7 +199,7 @@ def _cut(run: tuple[RunRecord, Trace], budget: int) -> tuple[RunRecord, Trace]:
 def find_run(
     run: RunPlan, study: AnyStudy, baseline: Baseline | None, *, compact: bool = False
 ) -> tuple[RunRecord, Trace] | None:
-    """A run from a study or, if it lacks the run, from the baseline; its trace may be compact (`amb.study.compact`).
+    """A run from a study or the baseline, whichever has more of it; its trace may be compact (`amb.study.compact`).
 
     Raises:
         StudyError: both have it, and the two contradict each other.
@@ -208,19 +208,21 @@ def find_run(
     if baseline is None:
         return loaded
     stored = baseline.study.load_compact(run) if compact else baseline.study.load(run)
-    if loaded is not None:
-        if stored is not None:
-            folders = study.folder, baseline.study.folder
-            own, other = (Copy(f, r.plan, r, t) for f, (r, t) in zip(folders, (loaded, stored), strict=True))
-            if why := (compact_difference if compact else difference)(own, other):
-                raise StudyError(
-                    f"{own.path} and the reference in {other.path} hold different copies of the run {run.name} "
-                    f"({run.run_id}): {why}. A run has one outcome: delete the wrong one, compare without the "
-                    "reference, or use another study"
-                )
+    if stored is None:
         return loaded
     # Seconds measured at another time, perhaps on another machine, are not comparable.
-    return None if stored is None else (replace(stored[0], timing=False), stored[1])
+    stored = replace(stored[0], timing=False), stored[1]
+    if loaded is None:
+        return stored
+    folders = study.folder, baseline.study.folder
+    own, other = (Copy(f, r.plan, r, t) for f, (r, t) in zip(folders, (loaded, stored), strict=True))
+    if why := (compact_difference if compact else difference)(own, other):
+        raise StudyError(
+            f"{own.path} and the reference in {other.path} hold different copies of the run {run.name} "
+            f"({run.run_id}): {why}. A run has one outcome: delete the wrong one, compare without the "
+            "reference, or use another study"
+        )
+    return stored if other.rank > own.rank else loaded
 
 
 def refuse_unmeasured(record: RunRecord, trace: Trace, solver: type[Solver]) -> None:

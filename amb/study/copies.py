@@ -55,6 +55,11 @@ def difference(one: Copy, other: Copy) -> str | None:
     A budget may cut a batch, and a solver may then ask for different candidates: in the last batch of a shorter run
     they may differ. Candidates that one of the copies did not keep contradict nothing.
     """
+    return _difference(one, other)
+
+
+def _difference(one: Copy, other: Copy, *, numbered: bool = False) -> str | None:
+    """The same; `numbered`: traces are compact, whose equal numbers in a batch that was cut may be other candidates."""
     shorter, longer = sorted((one, other), key=lambda copy: copy.rank)
     n = len(shorter.trace)
     if n == 0:
@@ -68,7 +73,7 @@ def difference(one: Copy, other: Copy) -> str | None:
     fixed = n - int(shorter.trace.batches[-1]) if cut else n
     if not same[:fixed].all():
         return f"query {int(np.argmin(same)) + 1} asks for different candidates"
-    comparable = same & (known | (np.arange(n) < fixed))
+    comparable = same & ((known & (not numbered)) | (np.arange(n) < fixed))
     for name in ("values", "clean"):
         first, second = getattr(shorter.trace, name), getattr(longer.trace, name)[:n]
         wrong = comparable & (first != second) & ~(np.isnan(first) & np.isnan(second))
@@ -93,7 +98,7 @@ def compact_difference(one: Copy, other: Copy) -> str | None:
     """The same of compact traces, whose numbers can be compared only where no candidate is missing."""
     if not (one.trace.kept.all() and other.trace.kept.all()):
         one, other = (replace(copy, trace=_without_candidates(copy.trace)) for copy in (one, other))
-    return difference(one, other)
+    return _difference(one, other, numbered=True)
 
 
 def _without_candidates(trace: Trace) -> Trace:

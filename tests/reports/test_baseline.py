@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 import amb
 from amb.comparison.compare import reopen
@@ -48,3 +50,61 @@ def test_a_run_of_which_study_and_reference_hold_contradicting_copies_is_refused
     says = r"study and the reference in .*published hold different copies of the run .*climber.*query 8 has the value"
     with pytest.raises(StudyError, match=says):
         amb.compare("climber[batch=2]", study=own.folder, with_reference=published, budget=40, seeds=2)
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("ended", ["with a smaller budget", "by a crash"])
+def test_of_two_copies_of_a_run_that_agree_the_one_with_more_queries_is_compared(
+    published: Path, tmp_path: Path, ended: str
+) -> None:
+    """A first look of 5 queries, kept by the study, cut every run of the reference to 5, though it had all 40."""
+    mine = Study(tmp_path / "mine")
+    budget = 5 if ended == "with a smaller budget" else 40
+    amb.compare("climber", "toy/bowl/near/0", budget=budget, seeds=1, study=mine.folder)
+    if ended == "by a crash":
+        [(record, trace)] = mine.records()
+        mine.run_file(record.plan.run_id).unlink()
+        crash = replace(
+            record, status="crash", queries=8, distinct=None, recommended=(), final=np.nan, message="no lamp"
+        )
+        mine.save(crash, trace.first(8))
+
+    result = amb.compare("climber[batch=2]", study=mine.folder, with_reference=published)
+    assert set(result.runs["queries"]) == {40}
+    assert not result.runs["failed"].any()
+    assert not [warning for warning in result.warnings if "queries" in warning]
+    found = result.load(("toy/bowl/near/0", "climber", 0))
+    assert found is not None
+    assert len(found[1]) == 40
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_run_of_a_study_compared_with_that_is_shorter_than_asked_is_run_again_in_ones_own(tmp_path: Path) -> None:
+    """Its few queries counted as the run, so that the whole comparison was cut to them, whatever was asked for."""
+    theirs = tmp_path / "theirs"
+    amb.compare("climber[batch=2]", "toy/bowl/near/0", budget=5, seeds=1, study=theirs)
+    amb.compare("random", "toy/bowl/near/0", budget=40, seeds=1, study=theirs)
+    result = amb.compare("climber[batch=2]", study=tmp_path / "mine", with_reference=theirs)
+    assert result.runs["queries"].tolist() == [40, 40]
+    assert len(Study(tmp_path / "mine").run_files()) == 1
+
+
+@pytest.mark.usefixtures("toy")
+def test_runs_of_a_published_study_that_are_cut_have_images_where_it_kept_the_candidate(tmp_path: Path) -> None:
+    """A published study keeps the candidates of its best runs only; the others had a number and no candidate."""
+    problem = "toy/bowl/near/0"
+    amb.compare("random,climber", problem, budget=20, seeds=3, study=tmp_path / "study")
+    publish(Study(tmp_path / "study"), tmp_path / "published")
+    amb.compare("climber[batch=2]", problem, budget=3, seeds=3, study=tmp_path / "mine")
+    own = Study(tmp_path / "mine")
+    asked = own.manifest.settings
+    settings = structs.replace(asked, solvers=("random", "climber", *asked.solvers), budget=20)
+    own.rewrite_manifest(lambda old: structs.replace(old, settings=settings))
+
+    result = reopen(own.folder, reference=tmp_path / "published")
+    assert set(result.runs["budget"]) == {3}
+    assert result.runs["final"].notna().all()
+    meis = result.meis()
+    assert set(meis["solver"]) == {"random", "climber", "climber[batch=2]"}
+    final = result.runs.set_index(["solver", "seed"])["final"]
+    assert all(final[row.solver, row.seed] == row.activation for row in meis.itertuples())
