@@ -202,7 +202,7 @@ def bare_writes(source: str) -> list[int]:
 
 
 def _is_whole(call: ast.Call) -> bool:
-    return ast.unparse(call.func) == "write_whole"
+    return ast.unparse(call.func) in ("write_whole", "write_together")
 
 
 def test_every_file_is_written_by_the_one_helper() -> None:

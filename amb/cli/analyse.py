@@ -53,7 +53,7 @@ def analyse(
     o.load_plugins(plugin)
     with Console(stderr=True).status("Measuring the inputs ..."):
         measures = amb.analyse(study, data=data, noise=noise, presentations=presentations, device=device)
-    files = write_tables(measures, out or study / "analysis")
+    files = write_tables(measures, out or study / "analysis", advice="choose another folder with --out")
     if json:
         tables = {"layers": measures.layers, "ratios": measures.ratios, "yardsticks": measures.yardsticks}
         content = {name: plain_rows(table) for name, table in tables.items()}

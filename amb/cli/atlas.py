@@ -107,7 +107,11 @@ def atlas(
                 device=device,
                 progress=lambda line: status.update(escape(line[:1].upper() + line[1:])),
             )
-            tables = write_tables(made.measures, folder / "analysis")
+            tables = write_tables(
+                made.measures,
+                folder / "analysis",
+                advice="make room there and repeat the command, or choose another study with --study",
+            )
             status.update("Writing the page ...")
             page = out or folder / "atlas.html"
             notes = [*made.measures.notes, *write_page(made, page)]

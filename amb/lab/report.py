@@ -17,7 +17,7 @@ from amb.lab.laboratory import Laboratory
 from amb.lab.start import refuse_taken_names
 from amb.lab.stimuli import Picture
 from amb.spec import real_path
-from amb.study.durable import make_folder, write_whole
+from amb.study.durable import make_folder, write_together
 from amb.study.interchange import csv_text
 from amb.study.links import refuse_links
 
@@ -124,9 +124,10 @@ def write_report(lab: Laboratory, folder: Path | None = None, *, report: str = "
         if own:
             refuse_links(folder, LabError)
         make_folder(folder)
-        write_whole(table, csv_text(data.trials), error=None)
+        tables: dict[Path, str] = {table: csv_text(data.trials)}
         if len(data.corrections):
-            write_whole(corrections, csv_text(data.corrections), error=None)
+            tables[corrections] = csv_text(data.corrections)
+        write_together(tables, error=None)
         writer().write(data, page)
     except OSError as cause:
         raise LabError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause

@@ -6,8 +6,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from amb.errors import AmbError, StudyError
@@ -42,13 +42,40 @@ def write_whole(
     Raises:
         AmbError: `error`, if the folder cannot be written or the disk is full.
     """
+    write_together({path: content}, error=error, advice=advice)
+
+
+def write_together(
+    files: Mapping[Path, bytes | str | Callable[[Path], object]],
+    *,
+    error: type[AmbError] | None = StudyError,
+    advice: str = "",
+) -> None:
+    """Replace files of which a reader needs all of one time: none is replaced before the disk has the content of all.
+
+    So a full disk leaves all old files. A kill between two renames leaves old ones beside new ones.
+
+    Args:
+        files: what to write into each; renamed in this order. See `write_whole`.
+        error: what to raise if one cannot be written; None for the `OSError` itself.
+        advice: what the user can do about it, for the error's message.
+
+    Raises:
+        AmbError: `error`, if a folder cannot be written or the disk is full.
+    """
+    place = Path()
     try:
-        _write(path, content)
+        with ExitStack() as ready:
+            temporaries = {}
+            for place, content in files.items():
+                temporaries[place] = ready.enter_context(_written(place, content))
+            for place, temporary in temporaries.items():
+                rename(temporary, place)
     except OSError as cause:
         if error is None:
             raise
         more = f"; {advice}" if advice else ""
-        raise error(f"cannot write {path}: {cause.strerror or cause}{more}") from cause
+        raise error(f"cannot write {place}: {cause.strerror or cause}{more}") from cause
 
 
 def write_json(path: Path, content: object, *, error: type[AmbError] | None = StudyError, advice: str = "") -> None:
@@ -131,7 +158,13 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
+@contextmanager
+def _written(path: Path, content: bytes | str | Callable[[Path], object]) -> Iterator[Path]:
+    """A temporary neighbour of a file with its new content, on the disk; gone if the block that renames it fails.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     if not path.name:
         raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
     with suppress(FileNotFoundError):
@@ -152,7 +185,7 @@ def _write(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
         else:
             content(temporary)
         flush_file(temporary)
-        rename(temporary, path)
+        yield temporary
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from amb.reloaded import Reloaded
 from amb.spec import user_path
 from amb.study.compact import compact
 from amb.study.copies import Copy, difference
-from amb.study.durable import make_folder, write_whole
+from amb.study.durable import make_folder, write_together
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, enter
 from amb.study.manifest import LARGEST as LARGEST_MANIFEST
@@ -85,8 +85,7 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
             except OSError as cause:
                 raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
             claims.enter_context(_alone(folder))
-        write_whole(files[0], runs)
-        write_whole(files[1], manifest)
+        write_together(dict(zip(files, (runs, manifest), strict=True)))
     return files
 
 

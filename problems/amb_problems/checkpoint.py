@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 from amb.errors import CheckpointError, unknown
 from amb.foreign import in_a_line
 from amb.spec import user_path
-from amb.study.durable import flush_file, make_folder, write_whole
+from amb.study.durable import make_folder, write_together, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 from amb_problems.cards import AnyCard, Card, as_json, parse
 
@@ -50,15 +50,9 @@ def save(path: Path, tensors: Mapping[str, "Tensor"], card: AnyCard) -> AnyCard:
     base = _base(path)
     content = serialize({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     described = _card_content(hashlib.sha256(content).hexdigest(), as_json(card))
-
-    def replace_both(temporary: Path) -> None:
-        """Once the new card is on the disk, no lack of room can leave it and the tensors apart."""
-        temporary.write_bytes(described)
-        flush_file(temporary)
-        _write(base.with_name(base.name + _TENSORS), content)
-
     _make_folder(base)
-    write_whole(_card_file(base), replace_both, error=CheckpointError, advice=_OTHER_FOLDER)
+    files = {base.with_name(base.name + _TENSORS): content, _card_file(base): described}
+    write_together(files, error=CheckpointError, advice=_OTHER_FOLDER)  # one is damaged without the other
     return read_card(base, type(card))
 
 

@@ -14,7 +14,7 @@ from amb.catalogue.plugins import find, load_file
 from amb.cli.app import app
 from amb.comparison.compare import reopen
 from amb.errors import StudyError
-from amb.study.durable import write_whole
+from amb.study.durable import write_together
 from amb.study.health import examine_published
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.study import Study
@@ -134,13 +134,14 @@ def test_one_process_publishes_into_a_folder_at_a_time(made: Path, monkeypatch: 
     """The runs of one and the manifest of the other would be a study that neither published."""
     study, refused = Study(made / "study"), []
 
-    def meanwhile(file: Path, content: bytes) -> None:
-        with pytest.raises(StudyError, match="is in use: another process works on it"):
-            publish(study, file.parent)
-        refused.append(file.name)
-        write_whole(file, content)
+    def meanwhile(files: dict[Path, bytes]) -> None:
+        for file in files:
+            with pytest.raises(StudyError, match="is in use: another process works on it"):
+                publish(study, file.parent)
+            refused.append(file.name)
+        write_together(files)
 
-    monkeypatch.setattr("amb.study.published.write_whole", meanwhile)
+    monkeypatch.setattr("amb.study.published.write_together", meanwhile)
     for folder in ("published", "new"):
         publish(study, made / folder)
     assert refused == ["runs.parquet", "manifest.json"] * 2

@@ -1,7 +1,9 @@
 """`amb atlas`: which units, an ordinary study underneath, and the same traces as single runs."""
 
+import errno
 import gzip
 import json
+import os
 import shutil
 from base64 import b64decode
 from dataclasses import replace
@@ -11,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import command
+from typer.testing import CliRunner
 
 import amb
 from amb.atlas.make import atlas_of, plan_of, run
 from amb.atlas.request import Request, drawn, fitting, make_request
-from amb.errors import SpecError
+from amb.cli.app import app
+from amb.errors import SpecError, StudyError
 from amb.study.published import open_study
 from amb.study.study import Study
 from amb_reports.atlas.payload import payload
@@ -102,6 +106,30 @@ def test_the_command_writes_a_page_that_needs_no_network(tmp_path: Path) -> None
     assert "http://" not in page.replace("http://www.w3.org/", "")
     assert "https://" not in page
     assert [row["layer"] for row in content["layers"]] == ["sn1", "out"]
+
+
+def test_where_there_is_no_room_the_old_tables_stay_and_the_study_is_named(
+    small: tuple[Request, Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--out` of `amb atlas` is the page, so it is no advice; and tables of two measurements are never mixed."""
+    shutil.copytree(small[1].folder, tmp_path / "study")
+    (tmp_path / "study" / "analysis").mkdir()
+    (tmp_path / "study" / "analysis" / "meis.csv").write_text("what was there")
+    sound = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.name == ".meis.parquet.tmp":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return sound(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    words = "atlas mnist-snn --layers out --units 1 --solvers random --budget 25 --study"
+    done = CliRunner().invoke(app, [*words.split(), str(tmp_path / "study")])
+    assert isinstance(done.exception, StudyError)
+    assert "analysis: No space left on device; make room there" in str(done.exception)
+    assert "--out" not in str(done.exception)
+    kept = {path.name: path.read_text() for path in (tmp_path / "study" / "analysis").iterdir()}
+    assert kept == {"meis.csv": "what was there"}
 
 
 @pytest.mark.parametrize(
