@@ -1,7 +1,9 @@
 """Families of problems: any generator with any target that fits, or a family registered by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from numbers import Real
+from types import MethodType
 
 from amb.catalogue.generators import resolve
 from amb.catalogue.noise import observed_with
@@ -11,11 +13,12 @@ from amb.contracts.generator import Generator
 from amb.contracts.images import size
 from amb.contracts.problem import Problem
 from amb.contracts.target import Target
-from amb.errors import PluginError, SpecError
+from amb.errors import PluginError, SpecError, unknown
 from amb.spec import MEASUREMENT_OPTIONS, Value
 
 _NETWORK = "network"
 """The entry point of `amb.families` that composes a generator with a target."""
+_PLACES = ("self", "layer", "unit", "units")
 
 
 def registered_families() -> list[str]:
@@ -68,14 +71,38 @@ def problem_of(
             raise SpecError(f"{name} must be a text or a number, got {value!r:.80}")
     measurement = {name: value for name, value in options.items() if name in MEASUREMENT_OPTIONS}
     own = {name: value for name, value in options.items() if name not in MEASUREMENT_OPTIONS}
-    if len(units) == 1:
-        made = family.problem(layer, units[0], device=device, **own)
-    else:
-        made = family.group(layer, units, device=device, **own)
+    make, which = (family.problem, units[0]) if len(units) == 1 else (family.group, units)
+    _refuse_arguments(make, own)
+    made = make(layer, which, device=device, **own)  # type: ignore[arg-type]
     asked = f"/{layer}/{'+'.join(map(str, units))}"
     if not (found := str(made.id).partition("[")[0]).endswith(asked):
         raise PluginError(f"{type(family).__name__} returned the problem {found!r:.200} for <name>{asked}")
     return observed_with(made, measurement)
+
+
+def _refuse_arguments(make: Callable[..., Problem], options: Mapping[str, Value]) -> None:
+    """Refuse options that a family's method cannot be given: names of its other arguments, and those it does not take.
+
+    Raises:
+        SpecError: there is such an option.
+    """
+    method, owner = (make.__func__, (make.__self__,)) if isinstance(make, MethodType) else (make, ())
+    for name in options:
+        if name == "device":
+            raise SpecError("device is no option of a problem: choose it with --device, in Python device=")
+        if name in _PLACES:
+            raise SpecError(f"{name} is no option of a problem: layer and units are parts of its name")
+    try:
+        called = signature(method)
+    except (TypeError, ValueError):  # code that does not say what it takes
+        return
+    named = [one.name for one in called.parameters.values() if one.kind is Parameter.KEYWORD_ONLY]
+    for name in options:
+        try:
+            called.bind(*owner, "layer", 0, device="cpu", **{name: ""})
+        except TypeError:
+            known = [*(one for one in named if one != "device"), *MEASUREMENT_OPTIONS]
+            raise unknown("option of a problem", name, known) from None
 
 
 class CatalogueComposer:

@@ -12,6 +12,7 @@ from amb.catalogue import plugins
 from amb.catalogue.families import problem_of
 from amb.cli.solvers import list_solvers
 from amb.errors import PluginError, SpecError
+from amb.spec import Value
 
 
 def entry(name: str, value: str, group: str = "amb.solvers") -> EntryPoint:
@@ -252,3 +253,38 @@ def test_each_problem_of_a_family_is_an_object_of_its_own(tmp_path: Path, monkey
 def test_a_family_that_returns_another_problem_is_refused() -> None:
     with pytest.raises(PluginError, match=r"returned the problem 'one/for-all/only/0' for <name>/wrong/0"):
         problem_of(OneForAll(), "wrong", (0,), device="cpu", options={})
+
+
+class Shifted(Family):
+    """Problems with one option."""
+
+    name = "own/shifted"
+
+    def layers(self) -> dict[str, int]:
+        return {"only": 2}
+
+    def problem(self, layer: str, unit: int, *, device: str = "cpu", by: int = 0) -> FunctionProblem:
+        return FunctionProblem(lambda x: x.mean(axis=1) + by, Space.uniform(4, 16), id=f"own/shifted/{layer}/{unit}")
+
+    def group(self, layer: str, units: tuple[int, ...], *, device: str = "cpu", **options: Value) -> FunctionProblem:
+        return self.problem(layer, units[0], device=device)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("device", "device is no option of a problem: choose it with --device"),
+        ("layer", "layer is no option of a problem: layer and units are parts of its name"),
+        ("units", "units is no option of a problem"),
+        ("self", "self is no option of a problem"),
+        ("bye", r"unknown option of a problem 'bye'; did you mean by\?"),
+    ],
+)
+def test_an_option_that_a_family_cannot_be_given_is_refused(option: str, says: str) -> None:
+    """It was a TypeError about Python's arguments."""
+    assert problem_of(Shifted(), "only", (1,), device="cpu", options={"by": 2}).id == "own/shifted/only/1"
+    with pytest.raises(SpecError, match=says):
+        problem_of(Shifted(), "only", (1,), device="cpu", options={option: 1})
+    if option != "bye":
+        with pytest.raises(SpecError, match=says):
+            problem_of(Shifted(), "only", (0, 1), device="cpu", options={option: 1})
