@@ -34,7 +34,7 @@ class Restored:
 
     Attributes:
         restored: runs that the study holds now, and did not before.
-        held: runs that it held already, as long or longer.
+        held: runs that it held already, as long or longer and no failure where the published one is none.
         elsewhere: runs that another process was working on.
         refused: runs that were not restored; the study's log and the notes say why.
     """
@@ -172,9 +172,17 @@ class _Restoration:
     def _holds(self, plan: RunPlan) -> bool:
         ending = self._study.ending(plan)
         if ending is not None and ending.budget >= plan.budget:
-            return True
+            return not ending.failed or not self._is_less(plan)
         known = self._study.unfinished(plan)
         return known is not None and len(known.trace) >= plan.budget
+
+    def _is_less(self, plan: RunPlan) -> bool:
+        """Whether the study's run of a plan has fewer queries than the published one, or failed where that did not."""
+        held, published = (study.load(plan) for study in (self._study, self._published))
+        if held is None or published is None:
+            return True
+        ranks = [Copy(self._study.folder, plan, *run).rank[:-1] for run in (held, published)]  # timing does not matter
+        return ranks[0] < ranks[1]
 
     def _restore(self, plan: RunPlan) -> bool:
         loaded = self._published.load(plan)

@@ -118,6 +118,20 @@ def test_what_the_study_holds_is_left_as_it_is(made: Path) -> None:
     assert before.items() <= contents(made / "again").items()
 
 
+def test_a_run_that_failed_in_the_study_is_restored(made: Path) -> None:
+    """A crash after 8 queries of 30 was taken for a run as long as the published one."""
+    plan = next(record.plan for record, _ in Study(made / "study").records())
+    loaded = Study(made / "study").load(plan)
+    assert loaded is not None
+    record, trace = loaded
+    crash = replace(record, status="crash", queries=8, distinct=None, recommended=(), final=np.nan, message="no lamp")
+    (made / "again").mkdir()
+    Study(made / "again").save(crash, trace.first(8))
+    assert restored(made).restored == RUNS
+    assert contents(made / "again") == contents(made / "study")
+    assert restored(made).held == RUNS
+
+
 @pytest.mark.parametrize("journalled", [False, True])
 def test_a_run_that_the_study_holds_with_another_outcome_is_not_replaced(made: Path, journalled: bool) -> None:
     """Neither a shorter run nor a journal, as of a machine whose floating point differs."""
