@@ -87,7 +87,8 @@ def _print(found: "Population", *, as_json: bool) -> None:
             for row in found.gains.itertuples()
         ],
         as_json=False,
-        caption=f"{size} Gap closed: between chance and the best known value, mean over {over}.{few}",
+        caption=f"{size} Gap closed: between chance and the best known value, mean over {over}; a failed run counts as "
+        f"chance.{few}",
     )
     print()
     print_rows(
@@ -122,18 +123,21 @@ def _between(low: float, high: float, form: str) -> str:
 def _print_activations(found: "Population", size: str) -> None:
     """What can be said of neurons without reference points: the activations that the searches reach."""
     from amb.cli.show import print_rows
+    from amb.stats.gap import ranges
     from amb.text import activation
 
-    means = found.runs.groupby(["solver", "searches"], sort=False)["final"].mean()
+    runs = found.runs
+    counted = runs["final"].mask(runs["failed"].astype(bool), runs["problem"].map(ranges(runs)["floor"]))
+    means = counted.groupby([runs["solver"], runs["searches"]], sort=False).mean()
     print_rows(
         [
             {"solver": solver, "searches": way, "activation": activation(value)}
             for (solver, way), value in means.items()
         ],
         as_json=False,
-        caption=f"{size} Activations: means over neurons and seeds. These neurons have no stored reference points "
-        "(chance, best known value), so how many presentations sharing saves is not measured; problems of suites have "
-        "them.",
+        caption=f"{size} Activations: means over neurons and seeds; a failed run counts as the floor, mostly 0. These "
+        "neurons have no stored reference points (chance, best known value), so how many presentations sharing saves "
+        "is not measured; problems of suites have them.",
     )
     _print_failures(found)
 

@@ -33,7 +33,8 @@ def gains(runs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """How much more of the gap searches close with as many presentations.
 
     Args:
-        runs: solver, searches (how: `SEPARATE` and others), problem, seed, normalized: one row per neuron and seed.
+        runs: solver, searches (how: `SEPARATE` and others), problem, seed, normalized, failed, chance, best_known: one
+            row per neuron and seed. A failed run counts as chance, as in a ranking.
         level: of the intervals.
 
     Returns:
@@ -43,6 +44,8 @@ def gains(runs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         over which all of these are.
     """
     rows = []
+    failed = runs["failed"].astype(bool) & (runs["best_known"] > runs["chance"])
+    runs = runs.assign(normalized=runs["normalized"].mask(failed, 0.0))
     for solver, part in runs.groupby("solver", sort=False):
         medians = part.groupby(["problem", "searches"], sort=False)["normalized"].median().unstack("searches")
         for way in part["searches"].unique():

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import command
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from amb.catalogue.given import Given, name_solvers
 from amb.catalogue.noise import observed_with
 from amb.catalogue.solvers import resolve
 from amb.cli.app import app
+from amb.cli.population import _print
 from amb.comparison.population import WAYS, Population
 from amb.contracts.problem import Problem
 from amb.errors import CandidateError, SolverError, SpecError, StudyError
@@ -22,6 +24,7 @@ from amb.references.lookup import reference
 from amb.run.plan import make_plan
 from amb.run.population import record, recordings
 from amb.stats.question import DEFAULT
+from amb.stats.sharing import gains
 from amb.study.journal import Journal, find_journals, read_journal
 from amb.study.published import open_study, publish
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -277,6 +280,25 @@ def test_without_reference_points_the_command_shows_activations(tmp_path: Path) 
     assert re.search(r"one-plus-lambda recommend all 0\.\d{3}", said)
     assert "have no stored reference points" in said
     assert "expected runtime" not in said
+
+
+def test_a_failed_run_counts_in_the_activations_that_the_command_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was left out, so that a solver that crashed on half of the neurons seemed to reach twice as much."""
+    shown = {"problem": ["a", "b"], "solver": "s", "searches": "separate", "seed": 0, "normalized": np.nan}
+    ended = {
+        "final": [0.8, np.nan],
+        "best": [0.8, 0.1],
+        "failed": [False, True],
+        "chance": np.nan,
+        "best_known": np.nan,
+    }
+    runs = pd.DataFrame({**shown, **ended})
+    _print(Population(("a", "b"), 4, runs, gains(runs), pd.DataFrame(), Study(tmp_path)), as_json=False)
+    said = capsys.readouterr().out
+    assert "0.4" in said
+    assert "0.8" not in said
 
 
 def test_the_table_says_over_which_neurons_it_is(tmp_path: Path) -> None:

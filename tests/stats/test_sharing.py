@@ -10,7 +10,7 @@ from amb.stats.sharing import SEPARATE, as_presentations, gains, paired_ratio, s
 def rows(finals: dict[tuple[str, str], float], budget: int) -> pd.DataFrame:
     return pd.DataFrame(
         {"searches": way, "problem": p, "solver": "s", "seed": 0, "budget": budget, "final": v, "best": v}
-        | {"chance": 0.0, "best_known": 1.0, "normalized": v}
+        | {"chance": 0.0, "best_known": 1.0, "normalized": v, "failed": np.isnan(v)}
         for (way, p), v in finals.items()
     )
 
@@ -43,6 +43,17 @@ def test_gains_are_paired_over_neurons() -> None:
     finals |= {("all", str(i)): start + 0.2 + 0.001 * i for i, start in enumerate(starts)}
     gain = gains(rows(finals, 4)).set_index("searches").loc["all"]
     assert 0.2 <= gain["low"] <= gain["gain"] <= gain["high"] <= 0.21
+
+
+def test_a_failed_run_counts_as_chance_as_in_a_ranking() -> None:
+    """A solver that crashed on hard neurons had a higher mean than one that finished."""
+    finals = {(SEPARATE, "easy"): 0.8, (SEPARATE, "hard"): np.nan, ("all", "easy"): 0.8, ("all", "hard"): 0.4}
+    table = gains(rows(finals, 4)).set_index("searches")
+    assert table["closed"].to_dict() == {SEPARATE: 0.4, "all": pytest.approx(0.6)}
+    assert table["neurons"].tolist() == [2, 2]
+    assert table.loc["all", "gain"] == pytest.approx(0.2)
+    unknown = rows(finals, 4).assign(best_known=np.nan, normalized=np.nan)
+    assert gains(unknown)["neurons"].tolist() == [0, 0]  # no scale on which it could count
 
 
 def test_the_interval_of_a_saving_covers_it() -> None:
