@@ -1,7 +1,8 @@
 """How far apart the inputs are that several solvers and seeds found for one unit, against random pairs."""
 
 from collections.abc import Callable
-from itertools import combinations
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,12 @@ from amb.meis.columns import DISTANCES
 
 PAIRS = 500
 """Random pairs of the yardstick: their mean has a relative standard error of well under 1%."""
+MOST_PAIRS = 20_000
+"""Pairs of one problem's inputs that are compared, those of 200 inputs."""
+PART = 1 << 20
+"""Numbers, of each side, that are compared at a time."""
+_LABELS = list(DISTANCES)[:7]
+"""Columns that say which pair a row is."""
 
 
 def latent_distances(space: Space, first: IntArray, second: IntArray) -> FloatArray:
@@ -44,12 +51,13 @@ def yardstick(problem: Problem, *, pairs: int = PAIRS, seed: int = 0) -> dict[st
     """How far apart random inputs of a problem's generator are; the columns of `YARDSTICKS`, except the generator."""
     rng = np.random.default_rng(seed)
     first, second = (problem.space.sample_prior(pairs, rng) for _ in range(2))
-    images = asking.images(problem, first), asking.images(problem, second)
+    images = np.concatenate([asking.images(problem, first), asking.images(problem, second)])
+    couples = np.arange(pairs), np.arange(pairs, 2 * pairs)
     return {
         "pairs": pairs,
         "latent": float(latent_distances(problem.space, first, second).mean()),
-        "pixels": float(pixel_distances(*images).mean()),
-        "similarity": float(similarities(*images).mean()),
+        "pixels": float(_in_parts(pixel_distances, images, *couples).mean()),
+        "similarity": float(_in_parts(similarities, images, *couples).mean()),
     }
 
 
@@ -58,7 +66,8 @@ def distance_table(
 ) -> pd.DataFrame:
     """One row for each pair of inputs of a problem by two solvers or with two seeds; see `DISTANCES`.
 
-    Two runs of one solver and seed, with budgets for which it plans, are no such pair.
+    Two runs of one solver and seed, with budgets for which it plans, are no such pair. Of many, some are drawn, see
+    `pairs_of`.
 
     Args:
         table: inputs of one generator (`amb.meis.columns.MEIS`).
@@ -66,25 +75,64 @@ def distance_table(
         problem: a problem by its id.
         random: what `yardstick` returned.
     """
-    rows, left, right = [], [], []
-    place = dict(zip(table.index, range(len(table)), strict=True))
+    labels: list[list[object]] = [[] for _ in range(len(_LABELS))]
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    place = pd.Series(np.arange(len(table)), index=table.index)
     for name, group in table.groupby("problem", sort=False):
-        for a, b in combinations(group.itertuples(), 2):
-            if (a.solver, a.seed) == (b.solver, b.seed):
-                continue
-            between = "solvers" if a.solver != b.solver else "seeds"
-            labels = [f"{row.solver} seed {row.seed}" for row in (a, b)]
-            rows.append((name, a.generator, a.layer, a.unit, *labels, between))
-            left.append(place[a.Index])
-            right.append(place[b.Index])
-    result = pd.DataFrame(rows, columns=list(DISTANCES)[:7])
-    if not rows:
-        return result.reindex(columns=list(DISTANCES))
+        solvers, seeds = (group[column].to_numpy(object) for column in ("solver", "seed"))
+        a, b = pairs_of(len(group))
+        others = solvers[a] != solvers[b]
+        apart = others | (seeds[a] != seeds[b])
+        a, b, others = a[apart], b[apart], others[apart]
+        runs = np.array([f"{solver} seed {seed}" for solver, seed in zip(solvers, seeds, strict=True)], dtype=object)
+        first = group[["generator", "layer", "unit"]].to_numpy(object)[a].T
+        between = np.where(others, "solvers", "seeds")
+        for column, values in zip(labels, ([name] * len(a), *first, runs[a], runs[b], between), strict=True):
+            column.extend(values)
+        places = place[group.index].to_numpy()
+        left.append(places[a])
+        right.append(places[b])
+    result = pd.DataFrame(dict(zip(_LABELS, labels, strict=True)))
+    if result.empty:
+        return pd.DataFrame(columns=list(DISTANCES))
+    pairs = np.concatenate(left), np.concatenate(right)
     candidates = np.stack(table["candidate"].tolist())
     space = problem(str(table["problem"].iloc[0])).space
-    result["latent"] = latent_distances(space, candidates[left], candidates[right])
+    result["latent"] = _in_parts(partial(latent_distances, space), candidates, *pairs)
     result["latent_share"] = result["latent"] / float(str(random["latent"]))
-    result["pixels"] = pixel_distances(images[left], images[right])
+    result["pixels"] = _in_parts(pixel_distances, images, *pairs)
     result["pixels_share"] = result["pixels"] / float(str(random["pixels"]))
-    result["similarity"] = similarities(images[left], images[right])
+    result["similarity"] = _in_parts(similarities, images, *pairs)
     return result[list(DISTANCES)]
+
+
+def pairs_of(inputs: int) -> tuple[IntArray, IntArray]:
+    """The pairs of a problem's inputs that are compared, as two arrays int64[pairs] in ascending order.
+
+    All, if these are at most `MOST_PAIRS`; else so many of them, drawn by a fixed rule: their number grows with the
+    square of that of the inputs.
+    """
+    count = all_pairs(inputs)
+    if count <= MOST_PAIRS:
+        return np.triu_indices(inputs, 1)
+    drawn = np.sort(np.random.default_rng(0).choice(count, MOST_PAIRS, replace=False))
+    first = np.arange(inputs)
+    begins = first * (2 * inputs - first - 1) // 2  # the number of the first pair of each input with a later one
+    left = np.searchsorted(begins, drawn, side="right") - 1
+    return left, drawn - begins[left] + left + 1
+
+
+def all_pairs(inputs: int) -> int:
+    """How many pairs there are of so many inputs."""
+    return inputs * (inputs - 1) // 2
+
+
+def _in_parts(
+    measure: Callable[[Any, Any], FloatArray], of: UInt8Array | IntArray, left: IntArray, right: IntArray
+) -> FloatArray:
+    """A measure of pairs of rows, of so many at a time that memory does not grow with the number of pairs."""
+    step = max(1, PART // max(1, of[0].size))
+    parts = [
+        measure(of[left[start : start + step]], of[right[start : start + step]]) for start in range(0, len(left), step)
+    ]
+    return np.concatenate(parts)

@@ -16,7 +16,7 @@ from amb.contracts.natural import NaturalResponses
 from amb.errors import AmbError, DataError, SpecError
 from amb.meis.classes import agreement, class_table, empty
 from amb.meis.columns import CLASSES, DISTANCES, MEIS, NATURAL, YARDSTICKS
-from amb.meis.distances import distance_table, yardstick
+from amb.meis.distances import MOST_PAIRS, all_pairs, distance_table, yardstick
 from amb.meis.found import Found
 from amb.meis.layers import layer_table, ratio_table
 from amb.meis.natural import WITHOUT_DATA, measure, placed
@@ -111,6 +111,8 @@ def measure_all(
         stick = yardstick(found.problem(str(rows["problem"].iloc[0])))
         random.append({"generator": generator, **stick})
         apart.append(distance_table(rows, images, found.problem, stick))
+    if drawn := _many_inputs(table):
+        notes.append(drawn)
     if noise is None and presentations != PRESENTATIONS and not table["problem"].str.contains("input=").any():
         notes.append(f"{plural(presentations, 'presentation')} need noise: without, one tells the class probabilities")
     meis = pd.concat([table, placed(table, natural), pd.concat(seen).reindex(table.index)], axis=1)
@@ -126,6 +128,19 @@ def measure_all(
         ratio_table(meis),
         natural,
         tuple(dict.fromkeys(notes)),
+    )
+
+
+def _many_inputs(table: pd.DataFrame) -> str:
+    """What a reader must know where not all pairs of a problem's inputs are compared; empty if all are."""
+    inputs = table["problem"].value_counts(sort=False)
+    many = inputs[inputs.map(all_pairs) > MOST_PAIRS]
+    if many.empty:
+        return ""
+    others = f", and as many of {plural(len(many) - 1, 'more problem')}" if len(many) > 1 else ""
+    return (
+        f"{many.index[0]}: of {all_pairs(int(many.iloc[0])):,} pairs of its {many.iloc[0]:,} inputs, distances of "
+        f"{MOST_PAIRS:,} are measured, drawn by a fixed rule{others}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ import amb
 from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.space import Space
 from amb.errors import AmbError, DataError, SpecError, StudyError
-from amb.meis import columns
+from amb.meis import columns, distances
 from amb.meis.classes import normalized_entropy
-from amb.meis.distances import latent_distances, similarities, yardstick
+from amb.meis.distances import MOST_PAIRS, latent_distances, pairs_of, similarities, yardstick
 from amb.meis.evolution import STILL, animate
 from amb.meis.found import found_in
 from amb.meis.layers import ratio_table
@@ -163,6 +164,26 @@ def test_every_pair_of_inputs_has_a_distance_and_random_pairs_are_its_yardstick(
     assert measures.distances["latent_share"].to_numpy() == pytest.approx(shares.to_numpy())
     # Two draws of a standard normal in 128 dimensions are 16 apart.
     assert stick["latent"] == pytest.approx(16, rel=0.02)
+
+
+def test_of_many_inputs_some_pairs_are_drawn_and_a_note_says_so(
+    measures: Measures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pairs of 600 inputs took 19 GB; those that are measured have the values that they had among all."""
+    first, second = pairs_of(100_000)
+    assert len(set(zip(first.tolist(), second.tolist(), strict=True))) == MOST_PAIRS
+    assert (first < second).all()
+    assert second.max() < 100_000
+    monkeypatch.setattr(distances, "PART", 1)
+    monkeypatch.setattr(distances, "MOST_PAIRS", 4)
+    monkeypatch.setattr("amb.meis.measure.MOST_PAIRS", 4)
+    table = measures.found.table
+    fewer = measure_all(replace(measures.found, table=table[table["layer"] == "sn1"]))
+    assert fewer.distances.groupby("problem").size().tolist() == [4, 4]
+    merged = fewer.distances.merge(measures.distances)
+    pd.testing.assert_frame_equal(merged, fewer.distances)
+    assert "of 6 pairs of its 4 inputs, distances of 4 are measured" in " ".join(fewer.notes)
+    assert "and as many of 1 more problem" in " ".join(fewer.notes)
 
 
 def test_distances_of_codes_without_order_count_those_that_differ() -> None:
