@@ -19,7 +19,8 @@ STIMULI = ("blank", "ref")
 """Names that stimuli other than candidates have, so no search may have them."""
 
 _NEURON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-_SEARCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+_LONGEST = 64
+_SEARCH = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.+-]{{0,{_LONGEST - 1}}}")
 
 Count = Annotated[int, Meta(ge=0, le=10_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000)]
@@ -186,7 +187,7 @@ def _check_name(what: str, name: str, allowed: re.Pattern[str], reserved: tuple[
     if not allowed.fullmatch(name):
         raise LabError(
             f"bad name {name[:80]!r} of a {what}: expected letters, digits, '_', '.' or '-', such as n1 or V4.12; "
-            f"{'search.name can give it a short one' if what == 'search' else 'at most 32 of them'}"
+            f"{'at most 64 of them; search.name can give it another' if what == 'search' else 'at most 32 of them'}"
         )
     if name in reserved:
         raise LabError(f"a {what} cannot be called {name!r}; these names are taken: {', '.join(reserved)}")
@@ -245,8 +246,14 @@ def template(*, generator: str, neurons: Sequence[str], solver: str, together: b
     """
     groups = [list(neurons)] if together else [[name] for name in neurons]
     searches = "".join(
-        f"\n[[search]]\nsolver = {toml_value(solver)}\nneurons = {toml_value(group)}\n" for group in groups
+        f"\n[[search]]\nsolver = {toml_value(solver)}\nneurons = {toml_value(group)}\n{_short_name(group)}"
+        for group in groups
     )
     return TEMPLATE.format(
         generator=toml_value(generator), neurons=toml_value(list(neurons)), trials=trials, seed=seed, searches=searches
     )
+
+
+def _short_name(neurons: Sequence[str]) -> str:
+    """The line that names a search whose neurons' names are together too long for one."""
+    return "" if len("+".join(neurons)) <= _LONGEST else 'name = "all"\n'

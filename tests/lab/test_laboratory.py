@@ -323,6 +323,19 @@ def test_wrong_settings_are_explained(old: str, new: str, message: str) -> None:
         parse_experiment(text.replace(old, new), "experiment.toml")
 
 
+def test_a_search_of_many_neurons_has_a_short_name() -> None:
+    """Their names joined are too long for one, and there was no file yet to write another into."""
+    names = [f"n{number}" for number in range(100)]
+    few, many = (
+        parse_experiment(
+            template(generator="toy", neurons=some, solver="cma", together=True, trials=100, seed=0), "experiment.toml"
+        )
+        for some in (names[:3], names)
+    )
+    assert [search.name for search in few.searches] == ["n0+n1+n2"]
+    assert [(search.name, len(search.neurons)) for search in many.searches] == [("all", 100)]
+
+
 @pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize(
     "text", [".".join("a" * 400_000) + " = 1", f"[{'.'.join('a' * 3000)}]\n" + "b = 1\n" * 100_000]
