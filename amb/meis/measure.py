@@ -8,11 +8,13 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from amb.catalogue.families import problem_of
 from amb.catalogue.problems import family as find_family
-from amb.catalogue.problems import problem as find_problem
 from amb.contracts import asking
 from amb.contracts.family import Family
 from amb.contracts.natural import NaturalResponses
+from amb.contracts.problem import Problem
+from amb.contracts.target import units_of
 from amb.errors import AmbError, DataError, SpecError
 from amb.meis.classes import agreement, class_table, empty
 from amb.meis.columns import CLASSES, DISTANCES, MEIS, NATURAL, YARDSTICKS
@@ -107,7 +109,7 @@ def measure_all(
         images = found.images(rows)
         for _, group in rows.groupby("target", sort=False):
             own = images[rows.index.get_indexer(group.index)]
-            seen.append(_classes(found, group, own, noise, presentations, notes))
+            seen.append(_classes(found, group, own, noise, presentations, families, notes))
         stick = yardstick(found.problem(str(rows["problem"].iloc[0])))
         random.append({"generator": generator, **stick})
         apart.append(distance_table(rows, images, found.problem, stick))
@@ -193,18 +195,35 @@ def _family(rows: pd.DataFrame, families: Mapping[str, Family]) -> Family | None
 
 
 def _classes(
-    found: Found, rows: pd.DataFrame, images: np.ndarray, noise: str | None, presentations: int, notes: list[str]
+    found: Found,
+    rows: pd.DataFrame,
+    images: np.ndarray,
+    noise: str | None,
+    presentations: int,
+    families: Mapping[str, Family],
+    notes: list[str],
 ) -> pd.DataFrame:
     """What the network sees in the inputs of some rows, all of one generator and network."""
-    name = str(rows["problem"].iloc[0])
-    problem = found.problem(name)
-    if noise is not None and problem.classes:
-        spec = Spec.parse(without_noise(name))
-        noisy = Spec(spec.name, tuple(sorted({**dict(spec.options), "input": noise}.items())))
-        problem = find_problem(str(noisy))
+    problem = found.problem(str(rows["problem"].iloc[0]))
     try:
+        if noise is not None and problem.classes:
+            problem = _noisy(rows, noise, families)
         probabilities = asking.probabilities(problem, images, presentations=presentations)
     except SpecError as cause:
         notes.append(f"no class probabilities: {cause}")
         return empty(rows.index)
     return class_table(probabilities, problem.classes).set_index(rows.index)
+
+
+def _noisy(rows: pd.DataFrame, noise: str, families: Mapping[str, Family]) -> Problem:
+    """The problem of the first row, with frames drawn at random.
+
+    Raises:
+        SpecError: its network was given as an object, or shows no frames.
+    """
+    spec = Spec.parse(without_noise(str(rows["problem"].iloc[0])))
+    parts, family = ProblemId.parse(spec.name), _family(rows, families)
+    if family is None:
+        raise SpecError(f"{parts.target} was given as an object, and no name finds it to show it noise")
+    units = units_of(parts.unit, family.layers()[parts.layer], f"{parts.pair}/{parts.layer}")
+    return problem_of(family, parts.layer, units, device="cpu", options={**dict(spec.options), "input": noise})

@@ -13,6 +13,7 @@ from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
 import amb
+from amb.catalogue.families import compose
 from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.space import Space
 from amb.errors import AmbError, DataError, SpecError, StudyError
@@ -20,10 +21,11 @@ from amb.meis import columns, distances
 from amb.meis.classes import normalized_entropy
 from amb.meis.distances import MOST_PAIRS, latent_distances, pairs_of, similarities, yardstick
 from amb.meis.evolution import STILL, animate
-from amb.meis.found import found_in
+from amb.meis.found import Found, found_in
 from amb.meis.layers import ratio_table
-from amb.meis.measure import Measures, measure_all
+from amb.meis.measure import Measures, _classes, measure_all
 from amb.meis.units import histogram, layer_activations, layer_scan, natural_responses, shares_of
+from amb.spec import ProblemId
 from amb.study.published import open_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -333,3 +335,18 @@ def test_what_has_no_effect_is_said(study: Path, tmp_path: Path) -> None:
     assert f"the responses of mnist-snn to its data set are shipped, so {tmp_path / 'none'} is not read" in notes
     assert "7 presentations need noise: without, one tells the class probabilities" in notes
     assert not any("presentations" in note for note in amb.analyse(study, noise="bernoulli", presentations=7).notes)
+
+
+def test_states_of_a_training_are_classified_under_noise() -> None:
+    """No name finds them, so that an atlas of a history ended after all of its searches."""
+    family = compose("mnist-sngan", amb.target("mnist-snn").states()[0])
+    problem = family.problem("out", 1)
+    found = Found(pd.DataFrame({"problem": [problem.id]}), {problem.id: problem}.__getitem__, lambda run_id: None)  # type: ignore[arg-type, return-value]
+    images, notes = np.full((1, 28, 28, 1), 100, np.uint8), []  # type: ignore[var-annotated]
+    known = {ProblemId.parse(problem.id).pair: family}
+    seen = _classes(found, found.table, images, "bernoulli", 2, known, notes)
+    assert seen["class"].notna().all()
+    assert not notes
+    assert seen["entropy"][0] != _classes(found, found.table, images, None, 2, known, notes)["entropy"][0]
+    assert _classes(found, found.table, images, "bernoulli", 2, {}, notes)["class"].isna().all()
+    assert "given as an object, and no name finds it" in notes[0]
