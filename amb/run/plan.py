@@ -177,8 +177,14 @@ def make_plan(
     tried: WeakKeyDictionary[Space, dict[str, str]] = WeakKeyDictionary()
     skipped: dict[tuple[str, str], list[str]] = {}
     made: dict[int, tuple[str, Problem]] = {}
+    names: list[str] = []
     for problem_id in ids:
         problem = given.problem(problem_id, device=device)
+        if problem.names_itself and problem_id not in given.problems:
+            problem_id = problem.id
+            if problem_id in names:
+                continue
+        names.append(problem_id)
         if (twin := made.setdefault(id(problem), (problem_id, problem))[0]) != problem_id:
             raise PluginError(f"one object was returned for {twin} and {problem_id}; each problem needs its own")
         fingerprint = problem.fingerprint
@@ -192,8 +198,8 @@ def make_plan(
             for seed in numbers:
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)
                 runs.append(run)
-    refusals = _refusals(skipped, ids)
-    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, called, refusals, given)
+    refusals = _refusals(skipped, names)
+    return Plan(tuple(runs), tuple(specs), tuple(names), budget, numbers, device, called, refusals, given)
 
 
 def _refuse_changed(solvers: Sequence[SolverSpec], given: Given) -> None:

@@ -66,8 +66,7 @@ class NetworkProblem(Problem):
     """How strongly a unit of a target, or several units on average, responds to the image of a grid point.
 
     The target defines what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions
-        of
-    its feature map, in [0, 1].
+    of its feature map, in [0, 1].
 
     Args:
         pair: generator and target.
@@ -79,6 +78,8 @@ class NetworkProblem(Problem):
     Raises:
         SpecError: an encoding for a target that does not take single frames.
     """
+
+    names_itself = True
 
     def __init__(
         self,

@@ -157,3 +157,32 @@ def test_a_published_study_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(published, "read_table", lambda path, **more: read.append(path) or read_table(path, **more))
     read_pilot(tmp_path / "published")
     assert read == [tmp_path / "published" / "runs.parquet"]
+
+
+UNIT = "toy/small-max-a/sn1/0"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (UNIT, f"{UNIT}[grid=even]"),
+        (UNIT, f"{UNIT}[lost=0.0,drift=0,burst=1]"),
+        (f"{UNIT}[noise=poisson]", f"{UNIT}[noise=poisson,trials=1]"),
+        (f"{UNIT}[noise=gaussian,std=1]", f"{UNIT}[noise=gaussian,std=1.0,drift=0]"),
+        (f"{UNIT}[drift=0.3]", f"{UNIT}[drift=0.3,drift_trials=100]"),
+        (f"{UNIT}[input=gaussian]", f"{UNIT}[input=gaussian,deviation=32]"),
+    ],
+)
+def test_a_problem_has_one_name_however_its_defaults_are_stated(one: str, other: str) -> None:
+    """Otherwise it counts twice, its runs are not found again, and its reference points are missing."""
+    plan = make_plan("random", f"{other},{one}", budget=5, seeds=1, trial=False)
+    assert plan.problems == (one,)
+    assert [run.problem for run in plan.runs] == [one]
+    stated, plain = amb.problem(other), amb.problem(one)
+    assert (stated.id, stated.fingerprint) == (one, plain.fingerprint)
+
+
+@pytest.mark.parametrize("options", ["trials=1", "noise=poisson,sigma=0.1", "noise=poisson,trials=true", "spikes=9"])
+def test_a_default_that_has_no_meaning_is_refused_as_any_other_value(options: str) -> None:
+    with pytest.raises(SpecError):
+        amb.problem(f"{UNIT}[{options}]")
