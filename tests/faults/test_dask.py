@@ -166,7 +166,7 @@ class Edited(Family):
         return {"l": 1}
 
     def problem(self, layer, unit, *, device="cpu", **options):
-        return FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(6, 16), id="x", version="VERSION")
+        return FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(6, 16), id="edited/l/0", version="VERSION")
 """
 
 
