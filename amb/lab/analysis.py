@@ -17,16 +17,20 @@ FEWEST_BLOCKS = 6
 NEGLIGIBLE = 0.05
 """It is time to stop when the improvement from one third of the blocks to the next is below this share of the best."""
 RESAMPLES = 1000
+_PRESENTED = ("trial", "block", "kind", "stimulus")
 
 
 def trial_table(history: History) -> pd.DataFrame:
     """One row per trial: trial, block, kind, stimulus, and the response of each neuron; NaN where there is none."""
     neurons = history.experiment.neurons
-    rows = [
-        (t.number, t.block, t.kind, t.stimulus, *(history.response(t.number, [neuron]) for neuron in neurons))
-        for t in history.trials
-    ]
-    return pd.DataFrame(rows, columns=["trial", "block", "kind", "stimulus", *neurons])
+    responses = [[history.response(t.number, [neuron]) for neuron in neurons] for t in history.trials]
+    return pd.concat([_presented(history), pd.DataFrame(responses, columns=[*neurons], dtype=np.float64)], axis=1)
+
+
+def _presented(history: History) -> pd.DataFrame:
+    """One row per trial: trial, block, kind, stimulus."""
+    rows = [(t.number, t.block, t.kind, t.stimulus) for t in history.trials]
+    return pd.DataFrame(rows, columns=[*_PRESENTED])
 
 
 def correction_table(history: History) -> pd.DataFrame:
@@ -49,7 +53,7 @@ def evolution(history: History, search: Search) -> pd.DataFrame:
     stimuli; blanks and the best so far, one stimulus each, count by trial. See `pooled` for the interval. Of
     candidates, only the search's own count, and of the best, only its own leader.
     """
-    table = trial_table(history)
+    table = _presented(history)
     table["response"] = [history.response(number, search.neurons) for number in table["trial"]]
     leaders = {planned.block: planned.leaders.get(search.name) for planned in history.blocks}
     counts = [
@@ -69,25 +73,33 @@ def evolution(history: History, search: Search) -> pd.DataFrame:
     return pd.DataFrame(sorted(parts), columns=["block", "kind", "trial", "mean", "low", "high", "count"])
 
 
-def drift(history: History, neuron: str) -> pd.DataFrame:
+def drift(trials: pd.DataFrame, neuron: str) -> pd.DataFrame:
     """Reference responses by block, relative to each image's own mean: block, trial, change, low, high, trials.
 
     A change of 0.1 is 10% of the mean reference response. Empty without reference images.
+
+    Args:
+        trials: see `trial_table`.
+        neuron: a column of it.
     """
-    shown = _references(history, neuron)
+    shown = _references(trials, neuron)
     blocks = list(shown.groupby("block", sort=True))
     intervals = pooled([group["change"].to_numpy() for _, group in blocks])
     rows = [(b, g["trial"].mean(), *about, len(g)) for (b, g), about in zip(blocks, intervals, strict=True)]
     return pd.DataFrame(rows, columns=["block", "trial", "change", "low", "high", "trials"])
 
 
-def drift_trend(history: History, neuron: str) -> tuple[float, float, float]:
+def drift_trend(trials: pd.DataFrame, neuron: str) -> tuple[float, float, float]:
     """Slope of the reference responses, as a share of their mean per 100 trials, with its interval.
 
     A regression on the trial's number within images, so that images of different strength do not matter. NaN if there
     are too few trials.
+
+    Args:
+        trials: see `trial_table`.
+        neuron: a column of it.
     """
-    shown = _references(history, neuron)
+    shown = _references(trials, neuron)
     images = shown["stimulus"].nunique()
     freedom = len(shown) - images - 1
     if freedom < 1:
@@ -102,7 +114,7 @@ def drift_trend(history: History, neuron: str) -> tuple[float, float, float]:
     return slope, slope - half, slope + half
 
 
-def signal_and_noise(history: History, neuron: str) -> dict[str, float]:
+def signal_and_noise(trials: pd.DataFrame, neuron: str) -> dict[str, float]:
     """Variance between and within stimuli: signal, noise, snr (of one trial), snr_low, snr_high, ceiling, stimuli.
 
     An analysis of variance over candidates with several valid trials in one block, so that slow drift does not count as
@@ -110,8 +122,12 @@ def signal_and_noise(history: History, neuron: str) -> dict[str, float]:
     that any model can have with the mean of the repeats: sqrt(snr / (snr + 1 / repeats)) (Sahani & Linden 2003, "How
     linear are auditory cortical responses?"; Schoppe et al. 2016, Front. Comput. Neurosci. 10:10). The interval is a
     bootstrap over stimuli. NaN with fewer than three such stimuli.
+
+    Args:
+        trials: see `trial_table`.
+        neuron: a column of it.
     """
-    table = trial_table(history)
+    table = trials[[*_PRESENTED, neuron]]
     table = table[table[neuron].notna() & (table["kind"] != "blank")]
     fresh = table[table["kind"] == "candidate"]  # the best so far would count again in every block
     groups = [g[neuron].to_numpy() for _, g in fresh.groupby(["stimulus", "block"]) if len(g) > 1]
@@ -123,14 +139,14 @@ def signal_and_noise(history: History, neuron: str) -> dict[str, float]:
     sizes = np.array([len(g) for g in groups], dtype=np.float64)
     means = np.array([g.mean() for g in groups])
     squares = np.array([((g - g.mean()) ** 2).sum() for g in groups])
-    signal, noise = _variances(sizes, means, squares)
+    signal, noise = map(float, _variances(sizes, means, squares))
     rng = np.random.default_rng(0)
     draws = rng.integers(0, len(groups), (RESAMPLES, len(groups)))
-    ratios = [_ratio(*_variances(sizes[d], means[d], squares[d])) for d in draws]
+    ratios = _ratio(*_variances(sizes[draws], means[draws], squares[draws]))
     with np.errstate(invalid="ignore"):
         low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, high = (np.inf if np.isnan(bound) else bound for bound in (low, high))  # between two infinite ratios
-    snr = _ratio(signal, noise)
+    snr = float(_ratio(signal, noise))
     repeats = len(sizes) / (1 / sizes).sum()
     ceiling = 1.0 if np.isinf(snr) else float(np.sqrt(snr / (snr + 1 / repeats)))
     values = (signal, noise, snr, float(low), float(high), ceiling, float(len(groups)))
@@ -240,9 +256,9 @@ def welch(first: FloatArray, second: FloatArray) -> tuple[float, float, float]:
     return difference, difference - half, difference + half
 
 
-def _references(history: History, neuron: str) -> pd.DataFrame:
+def _references(trials: pd.DataFrame, neuron: str) -> pd.DataFrame:
     """Valid reference trials with their change relative to the image's mean, as a share of the mean of all."""
-    table = trial_table(history)
+    table = trials[[*_PRESENTED, neuron]]  # a copy of all neurons' columns for each neuron would be many
     shown = table[(table["kind"] == "reference") & table[neuron].notna()].copy()
     overall = shown.groupby("stimulus")[neuron].mean().mean()
     residual = shown[neuron] - shown.groupby("stimulus")[neuron].transform("mean")
@@ -250,12 +266,18 @@ def _references(history: History, neuron: str) -> pd.DataFrame:
     return shown
 
 
-def _variances(sizes: FloatArray, means: FloatArray, squares: FloatArray) -> tuple[float, float]:
-    """Signal and noise variance from each stimulus' number of trials, mean, and sum of squares within."""
-    noise = float(squares.sum() / (sizes - 1).sum())
-    signal = float(means.var(ddof=1) - noise * (1 / sizes).mean())
-    return max(signal, 0.0), noise
+def _variances(sizes: FloatArray, means: FloatArray, squares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Signal and noise variance from each stimulus' number of trials, mean, and sum of squares within.
+
+    Stimuli are along the last axis.
+    """
+    noise = squares.sum(axis=-1) / (sizes - 1).sum(axis=-1)
+    signal = means.var(axis=-1, ddof=1) - noise * (1 / sizes).mean(axis=-1)
+    return np.maximum(signal, 0.0), noise
 
 
-def _ratio(signal: float, noise: float) -> float:
-    return signal / noise if noise else (np.inf if signal else 0.0)
+def _ratio(signal: FloatArray | float, noise: FloatArray | float) -> FloatArray:
+    """Signal over noise; infinite without noise, and 0 without either."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.divide(signal, noise)
+    return np.where(np.equal(noise, 0), np.where(np.equal(signal, 0), 0.0, np.inf), ratio)

@@ -96,7 +96,7 @@ def _of_responses(event: Responses | Corrected, history: History) -> Iterator[st
     for trial in event.trials:
         if not 1 <= trial <= len(history.trials):
             yield f"there is no trial {trial}"
-    yield from _of_names(event.neurons, history.experiment.neurons, "neuron")
+    yield from _of_names(event.neurons, history.neurons, "neuron")
 
 
 def _of_correction(event: Corrected, history: History) -> Iterator[str]:

@@ -60,6 +60,8 @@ class History:
     """The state of an experiment after some events; `add` them in order.
 
     Attributes:
+        start: the first event.
+        neurons: all recorded neurons, to look one up among many.
         trials: all trials planned; trial n is `trials[n - 1]`.
         candidates: all candidates by stimulus name, in the order asked.
         asked: what each search's solver was told and asked for, as far as that still counts.
@@ -74,6 +76,7 @@ class History:
     """
 
     start: Start | None = None
+    neurons: frozenset[str] = frozenset()
     trials: list[Trial] = field(default_factory=list)
     candidates: dict[str, Candidate] = field(default_factory=dict)
     asked: defaultdict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
@@ -92,7 +95,7 @@ class History:
         """Account for one more event, which does not contradict those before, see `amb.lab.contradictions`."""
         match event:
             case Start():
-                self.start = event
+                self.start, self.neurons = event, frozenset(event.experiment.neurons)
             case BlockPlanned():
                 self._plan(event)
             case Responses():
@@ -175,6 +178,9 @@ class History:
 
         The mean of those that happen to have one would compare different neurons between trials.
         """
+        if len(neurons) == 1:  # the mean of one number takes many times as long as the number
+            value = self._values.get((trial, neurons[0]))
+            return np.nan if value is None else float(value)
         values = [self._values.get((trial, neuron)) for neuron in neurons]
         return float(np.mean([np.nan if value is None else value for value in values]))
 

@@ -79,19 +79,20 @@ def lab_data(lab: Laboratory) -> LabData:
     if history.start is None or not history.blocks:
         raise LabError(f"{lab.folder} has no block yet, so there is nothing to report; `amb lab next {lab.folder}`")
     searches, neurons = experiment.searches, experiment.neurons
+    trials = analysis.trial_table(history)
     return LabData(
         real_path(lab.folder, LabError).name,
         experiment,
         settings_text(lab.folder),
         history,
-        _with_marks(analysis.trial_table(history), history),
+        _with_marks(trials, history),
         analysis.correction_table(history),
         {s.name: analysis.evolution(history, s) for s in searches},
         {s.name: analysis.stopping(history, s) for s in searches},
         {s.name: analysis.advantage(history, s) for s in searches},
-        {name: analysis.drift(history, name) for name in neurons},
-        {name: analysis.drift_trend(history, name) for name in neurons},
-        {name: analysis.signal_and_noise(history, name) for name in neurons},
+        {name: analysis.drift(trials, name) for name in neurons},
+        {name: analysis.drift_trend(trials, name) for name in neurons},
+        {name: analysis.signal_and_noise(trials, name) for name in neurons},
         analysis.best_stimuli(history, neurons),
         lambda names: lab.pictures().draw(names, history),
     )

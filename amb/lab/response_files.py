@@ -14,9 +14,9 @@ neuron is recorded.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from math import isnan
 from pathlib import Path
 from statistics import median
@@ -46,6 +46,8 @@ MOST_COUNTS = 10
 """So many trials with a single whole number each have counts, not times."""
 MOST_RISING = 5
 """In so many trials, spikes that are all later than those of the trial before count from the start of the session."""
+MOST_COMPARED = 20_000
+"""Pairs of a column and a name of which one may be a misspelling of the other."""
 NOTHING = ("", "nan", "na", "null", "none")
 YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
 
@@ -133,9 +135,8 @@ def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
             raise LabError(f"{where}: column {name} has {len(table[name])} rows, but trial has {len(trials)}")
     if wide:
         absent = [name for name in experiment.neurons if name not in table]
-        for name in set(table) - {*COLUMNS, *wide}:
-            if absent and (near := suggestion(name, absent)).endswith("?"):
-                raise LabError(f"{where}: column {name!r} is not of a recorded neuron; {near}")
+        if near := _nearly(table, absent, but={*COLUMNS, *wide}):
+            raise LabError(f"{where}: column {near[0]!r} is not of a recorded neuron; {near[1]}")
         cells = [(i, name, table[name][i]) for i in range(len(trials)) for name in wide]
         rows = _rows(cells, trials, rejected, where)
     else:
@@ -367,7 +368,8 @@ def _in_window(times: Sequence[float], experiment: Experiment) -> int:
 
 def _instead_of_trial(table: Mapping[str, object]) -> str:
     """What to do about a table without the column: rename the one that is meant, if one looks like it."""
-    meant = [name for name in table if "trial" in name.casefold() or suggestion(name, ["trial"]).endswith("?")]
+    columns = islice(table, MOST_COMPARED)
+    meant = [name for name in columns if "trial" in name.casefold() or suggestion(name, ["trial"]).endswith("?")]
     if len(meant) == 1:
         return f"rename its column {meant[0][:80]!r}"
     return f"its columns: {', '.join(name[:80] for name in list(table)[:40]) or 'none'}"
@@ -379,19 +381,35 @@ def _refuse_misspelt_rejection(table: Mapping[str, object], experiment: Experime
     Raises:
         LabError: there is one.
     """
+    known = {*experiment.neurons, "rejected"}
     for name in table:
-        if "reject" in name.casefold() and name not in (*experiment.neurons, "rejected"):
+        if "reject" in name.casefold() and name not in known:
             raise LabError(
                 f"{where}: column {name[:80]!r} would reject no trial; rename it 'rejected', or leave it out"
             )
 
 
 def _near(table: Mapping[str, object], experiment: Experiment) -> str:
-    known = [*experiment.neurons, *COLUMNS]
-    for name in table:
-        if name not in known and (near := suggestion(name, known)).endswith("?"):
-            return f"; for {name!r}, {near}"
-    return ""
+    known = {*experiment.neurons, *COLUMNS}
+    near = _nearly(table, known, but=known)
+    return f"; for {near[0]!r}, {near[1]}" if near else ""
+
+
+def _nearly(table: Iterable[str], known: Collection[str], *, but: Collection[str]) -> tuple[str, str] | None:
+    """The first column that has nearly a known name, and the question whether that is meant; None if none has.
+
+    Looked for are `MOST_COMPARED` pairs of a column and a name at most: a file may have thousands of both.
+
+    Args:
+        table: the columns' names.
+        known: names that a column may have.
+        but: columns that are left out.
+    """
+    columns = islice((name for name in table if name not in but), -(-MOST_COMPARED // len(known)) if known else 0)
+    for name in columns:
+        if (near := suggestion(name, known)).endswith("?"):
+            return name, near
+    return None
 
 
 def _read_csv(path: Path) -> tuple[dict[str, list[Any]], bool]:

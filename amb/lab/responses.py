@@ -83,7 +83,7 @@ def _refuse_impossible(row: Row, history: History) -> None:
     if not 1 <= row.trial <= len(history.trials):
         so_far = f"trials so far: 1 to {len(history.trials)}" if history.trials else "no block was made yet"
         raise LabError(f"there is no trial {row.trial}; {so_far}")
-    if row.neuron not in history.experiment.neurons:
+    if row.neuron not in history.neurons:
         raise unknown("neuron", row.neuron, history.experiment.neurons, LabError)
     presented = history.trials[row.trial - 1].stimulus
     for stated in sorted(row.stimuli - {presented}):

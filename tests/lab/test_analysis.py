@@ -1,8 +1,10 @@
 """The report's numbers are those that were put into simulated responses."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from amb.lab import analysis
@@ -40,6 +42,11 @@ def experiment(
     return history
 
 
+def trials_of(*args: Any, **options: Any) -> pd.DataFrame:
+    """The trials of such an experiment."""
+    return analysis.trial_table(experiment(*args, **options))
+
+
 def strength(name: str) -> float:
     """A number for each stimulus, standard normal over stimuli."""
     return float(np.random.default_rng([*name.encode()]).standard_normal())
@@ -51,7 +58,7 @@ def noise(trial: int, seed: int = 0) -> float:
 
 def test_signal_noise_and_ceiling_are_recovered() -> None:
     """Signal variance 4 and noise variance 1: an snr of 4, a ceiling for two repeats of sqrt(4 / 4.5)."""
-    found = analysis.signal_and_noise(experiment(lambda s, b, n: 10 + 2 * strength(s) + noise(n), blocks=60), "n")
+    found = analysis.signal_and_noise(trials_of(lambda s, b, n: 10 + 2 * strength(s) + noise(n), blocks=60), "n")
     assert found["noise"] == pytest.approx(1, rel=0.15)
     assert found["signal"] == pytest.approx(4, rel=0.2)
     assert found["snr_low"] < 4 < found["snr_high"]
@@ -66,18 +73,18 @@ def test_drift_does_not_count_as_noise_and_is_reported() -> None:
             lambda s, b, n, seed=seed: (10 + strength(s)) * (1 + 0.002 * n) + noise(n, seed), blocks=10
         )
         mean = np.mean([history.responses(f"ref-{i}", ["n"]).mean() for i in range(3)])
-        slope, low, high = analysis.drift_trend(history, "n")
+        slope, low, high = analysis.drift_trend(analysis.trial_table(history), "n")
         exact = np.mean([10 + strength(f"ref-{i}") for i in range(3)]) * 0.2 / mean
         covered.append(low <= exact <= high)
         assert abs(slope - exact) < 0.12
-        assert analysis.signal_and_noise(history, "n")["noise"] < 1.8
+        assert analysis.signal_and_noise(analysis.trial_table(history), "n")["noise"] < 1.8
     assert np.mean(covered) >= 0.85
 
 
 def test_without_drift_the_trend_covers_zero() -> None:
     outside = 0
     for seed in range(60):
-        _, low, high = analysis.drift_trend(experiment(lambda s, b, n, k=seed: 10 + noise(n, k), blocks=8), "n")
+        _, low, high = analysis.drift_trend(trials_of(lambda s, b, n, k=seed: 10 + noise(n, k), blocks=8), "n")
         outside += not low <= 0 <= high
     assert outside <= 8
 
@@ -150,17 +157,20 @@ def test_lost_trials_are_left_out_everywhere() -> None:
     whole = analysis.trial_table(history)
     assert whole["n"].isna().sum() == len(whole) // 3
     evolution = analysis.evolution(history, SEARCH)
-    for table in (evolution[evolution["kind"].isin(["candidate", "reference"])], analysis.drift(history, "n")):
+    for table in (
+        evolution[evolution["kind"].isin(["candidate", "reference"])],
+        analysis.drift(analysis.trial_table(history), "n"),
+    ):
         assert table[["low", "high"]].notna().all().all()
-    assert np.isfinite(analysis.signal_and_noise(history, "n")["snr"])
+    assert np.isfinite(analysis.signal_and_noise(analysis.trial_table(history), "n")["snr"])
 
 
 def test_an_experiment_without_any_response_has_no_numbers_and_no_errors() -> None:
     history = experiment(lambda s, b, n: None, blocks=2)
     assert analysis.evolution(history, SEARCH).empty
-    assert analysis.drift(history, "n").empty
-    assert np.isnan(analysis.drift_trend(history, "n")[0])
-    assert np.isnan(analysis.signal_and_noise(history, "n")["snr"])
+    assert analysis.drift(analysis.trial_table(history), "n").empty
+    assert np.isnan(analysis.drift_trend(analysis.trial_table(history), "n")[0])
+    assert np.isnan(analysis.signal_and_noise(analysis.trial_table(history), "n")["snr"])
     assert analysis.best_stimuli(history, ["n"])["stimulus"].tolist() == [None]
     assert analysis.stopping(history, SEARCH)[0] == "early"
     assert analysis.advantage(history, SEARCH)["reference"] is None
@@ -168,5 +178,5 @@ def test_an_experiment_without_any_response_has_no_numbers_and_no_errors() -> No
 
 def test_a_neuron_without_noise_has_an_infinite_ratio_and_no_warning() -> None:
     """Intervals between infinities are infinite."""
-    found = analysis.signal_and_noise(experiment(lambda s, b, n: float(sum(map(ord, s)))), "n")
+    found = analysis.signal_and_noise(trials_of(lambda s, b, n: float(sum(map(ord, s)))), "n")
     assert found["snr"] == found["snr_low"] == found["snr_high"] == np.inf

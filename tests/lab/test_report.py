@@ -9,8 +9,10 @@ import pytest
 from accessibility import violations_of
 
 from amb.errors import LabError
+from amb.lab import analysis
+from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
-from amb.lab.report import write_report
+from amb.lab.report import lab_data, write_report
 from amb.lab.responses import Row
 
 from .conftest import finish, new_experiment, rows_for
@@ -122,3 +124,14 @@ def test_a_neuron_without_any_valid_response_has_its_place(folder: Path) -> None
     section = text[text.index('id="meis"') : text.index('id="drift"')]
     assert section.count("<img") == 2
     assert section.count("No response yet.") == 1
+
+
+def test_the_table_of_trials_is_made_once_for_all_neurons(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made again for each, it took the square of their number."""
+    lab = new_experiment(folder, neurons=tuple("abc"), together=True)
+    lab.next_block()
+    made: list[History] = []
+    table = analysis.trial_table
+    monkeypatch.setattr(analysis, "trial_table", lambda history: made.append(history) or table(history))  # type: ignore[func-returns-value]
+    lab_data(lab)
+    assert len(made) == 1

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
-from amb.errors import LabError
+from amb.errors import LabError, suggestion
 from amb.lab.arrivals import ByHand
+from amb.lab.contradictions import refuse_contradiction
 from amb.lab.experiment import Experiment, Search
+from amb.lab.journal import Responses
 from amb.lab.matlab import read_mat
 from amb.lab.response_files import Reading, _number, read_file, read_responses, rows_of
-from amb.lab.responses import Row
+from amb.lab.responses import Row, new_rows
 
 from .conftest import new_experiment
 
@@ -395,3 +397,49 @@ def test_an_experiment_with_many_neurons_compares_each_with_few() -> None:
         Experiment("toy", (*names, Name("n7")), 100, (Search("cma", names, name="all"),))
     assert Experiment("toy", names, 100, (Search("cma", names, name="all"),)).neurons == names
     assert compared < 30 * len(names)
+
+
+class CountedName(str):
+    """A name that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        type(self).compared += 1
+        return str.__eq__(self, other)  # type: ignore[arg-type]
+
+    __hash__ = str.__hash__
+
+
+def test_a_neuron_is_not_compared_with_all_others(tmp_path: Path) -> None:
+    """A matrix of an array's 4,000 neurons would take minutes."""
+    lab = new_experiment(tmp_path / "e", neurons=tuple(f"n{i}" for i in range(300)), together=True)
+    lab.next_block()
+    names = tuple(CountedName(f"n{i}") for i in range(300))
+    assert len(new_rows([Row(1, name, 1.0) for name in names], lab.history)) == 300
+    refuse_contradiction(Responses("test", (1,) * 300, names, (1.0,) * 300, ""), lab.history)
+    assert CountedName.compared < 300 * 30
+
+
+@pytest.mark.parametrize("others", [{"a": [1]}, {}], ids=["one of them", "none of them"])
+def test_thousands_of_columns_are_not_all_compared_with_all_names(
+    monkeypatch: pytest.MonkeyPatch, others: dict[str, list[int]]
+) -> None:
+    """Both may be many; of few, the first that is meant is named."""
+    asked: list[int] = []
+
+    def counted(name: str, known: list[str]) -> str:
+        asked.append(len(known))
+        return suggestion(name, known)
+
+    monkeypatch.setattr("amb.lab.response_files.suggestion", counted)
+    many = Experiment("toy", ("a", *(f"electrode-{i}" for i in range(2_000))), 100, (Search("cma", ("a",)),))
+    columns = {"trial": [1], **others, **{f"{i:_<9}": [1] for i in range(1_000)}}
+    if others:
+        assert len(rows_of(columns, many, "x")) == 1
+    else:
+        with pytest.raises(LabError, match="must have a column for each neuron"):
+            rows_of(columns, many, "x")
+    assert sum(asked) < 30_000
+    with pytest.raises(LabError, match=r"'electrod-7'.* did you mean electrode-7"):
+        rows_of({"trial": [1], **others, "electrod-7": [1], "electrod-8": [1]}, many, "x")

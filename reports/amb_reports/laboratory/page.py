@@ -86,13 +86,14 @@ def drift_chart(neuron: str, table: pd.DataFrame) -> Markup:
 
 def trial_chart(neuron: str, trials: pd.DataFrame) -> Markup:
     """Every valid response, by trial."""
+    own = trials.loc[trials[neuron].notna(), ["trial", "kind", "stimulus", neuron]]
     series = [
         Series(
             label,
             kind,
             [
                 Point(r["trial"], r[neuron], title=f"trial {r['trial']}: {r['stimulus']}, {r[neuron]:.4g}")
-                for r in trials[(trials["kind"] == kind) & trials[neuron].notna()].to_dict("records")
+                for r in own[own["kind"] == kind].to_dict("records")
             ],
             joined=False,
         )
