@@ -49,7 +49,7 @@ def _suite(name: str) -> Row:
     chosen = suite(name)
     return {
         "version": chosen.version,
-        "problems": len(chosen.problems),
+        "problems": len(set(chosen.problems)),
         "sizes": _sizes(chosen),
         "budget": chosen.budget,
         "seeds": chosen.seeds,
@@ -59,9 +59,12 @@ def _suite(name: str) -> Row:
 
 
 def _sizes(chosen: Suite) -> list[str]:
-    """Dimensions and levels of the grids that are searched, as "128x64"; those without a generator are left out."""
-    parts = dict.fromkeys(ProblemId.parse(problem_id).generator for problem_id in chosen.problems)
-    spaces = [generators.described(name).grid().space for name in parts if name in generators.generator_names()]
+    """Dimensions and levels of the grids that are searched, as "128x64"; none if one is a family's own."""
+    parts = [ProblemId.parse(problem_id) for problem_id in chosen.problems]
+    known, whole = generators.generator_names(), registered_families()
+    if any(part.pair in whole or part.generator not in known for part in parts):
+        return []
+    spaces = [generators.described(name).grid().space for name in dict.fromkeys(part.generator for part in parts)]
     return list(dict.fromkeys(f"{space.d}x{int(space.levels.max())}" for space in spaces))
 
 

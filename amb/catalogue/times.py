@@ -74,7 +74,7 @@ def _is_duration(seconds: object) -> TypeGuard[float]:
 
 def suite_seconds(suite: Suite, seconds: Mapping[str, float]) -> float | None:
     """Seconds of generator and target for one solver and one seed on all problems; None if a pair was not measured."""
-    each = [seconds.get(ProblemId.parse(problem_id).pair) for problem_id in suite.problems]
+    each = [seconds.get(ProblemId.parse(problem_id).pair) for problem_id in dict.fromkeys(suite.problems)]
     known = [value for value in each if value is not None]
     return suite.budget * sum(known) if len(known) == len(each) else None
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from amb import Suite
 from amb.catalogue import plugins
-from amb.catalogue.overview import overview
+from amb.catalogue.overview import _suite, overview
 from amb.cli.app import app
 from amb.errors import SpecError
 
@@ -110,3 +111,13 @@ def test_errors_name_what_came_and_the_nearest(words: list[str], says: str) -> N
     with pytest.raises(SpecError) as refusal:
         CliRunner().invoke(app, ["problems", *words], catch_exceptions=False)
     assert says in str(refusal.value)
+
+
+def test_a_suite_with_a_family_of_its_own_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size of its other problems was shown as that of all, and a problem that is named twice counted twice."""
+    plugins.load_file(TOY)
+    composed, own = "mnist-sngan/mnist-snn/out/1", "toy/bowl/near/0"
+    alone, mixed = (Suite("s", 1, names, 5, 1, "Some.") for names in ((composed, composed), (composed, own)))
+    monkeypatch.setattr("amb.catalogue.overview.suite", {"alone": alone, "mixed": mixed}.__getitem__)
+    assert (_suite("alone")["sizes"], _suite("alone")["problems"]) == (["128x64"], 1)
+    assert _suite("mixed")["sizes"] == []
