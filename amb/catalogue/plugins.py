@@ -83,6 +83,12 @@ class Plugin:
     _entry: EntryPoint | None = None
     _object: object | None = None
     _error: str = ""
+    _rivals: tuple["Plugin", ...] = ()
+
+    @property
+    def rivals(self) -> tuple["Plugin", ...]:
+        """All plug-ins of this kind and name, if there are several; none of them can be used by the name."""
+        return self._rivals
 
     @property
     def error(self) -> str:
@@ -295,7 +301,8 @@ def _installed() -> dict[Kind, dict[str, Plugin]]:
             plugin = Plugin(kind, entry.name, entry.value, origin(entry.dist), _entry=entry)
             # A distribution that is on sys.path twice (an editable install and a wheel) counts once.
             if (twin := known.get(entry.name)) is not None and twin.location != plugin.location:
-                plugin = replace(plugin, _error=_clash(twin, plugin))
+                rivals = (*(twin.rivals or (twin,)), plugin)
+                plugin = replace(plugin, _error=_clash(twin, plugin), _rivals=rivals)
             known[entry.name] = plugin
     return installed
 

@@ -13,10 +13,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from amb.catalogue.plugins import find
-from amb.catalogue.suites import suite, suite_names
+from amb.catalogue.plugins import Plugin, find, load_instance, plugins
+from amb.catalogue.suites import suite, working_suites
 from amb.contracts.reference import Reference
-from amb.errors import DataError
+from amb.contracts.suite import Suite
+from amb.errors import AmbError, DataError
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_json
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
@@ -82,7 +83,11 @@ def load(file: Path) -> References:
 def file_of(suite_name: str) -> Path:
     """The file that holds a suite's reference points, if there is one."""
     chosen = suite(suite_name)
-    module = find_spec(find("suites", chosen.name).location.split(":")[0])
+    return _file(find("suites", chosen.name), chosen)
+
+
+def _file(plugin: Plugin, chosen: Suite) -> Path:
+    module = find_spec(plugin.location.split(":")[0])
     folder = Path(module.origin).parent if module is not None and module.origin else Path()
     return folder / "references" / f"{chosen.name}-{chosen.version}.json"
 
@@ -105,21 +110,38 @@ def of_earlier_versions(suite_name: str) -> tuple[References, ...]:
     Raises:
         DataError: a file is damaged.
     """
-    chosen, folder = suite(suite_name), file_of(suite_name).parent
+    return _earlier(suite(suite_name), file_of(suite_name).parent)
+
+
+def _earlier(chosen: Suite, folder: Path) -> tuple[References, ...]:
     numbers = (file.stem.removeprefix(f"{chosen.name}-") for file in folder.glob(f"{chosen.name}-*.json"))
     earlier = sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
     return tuple(load(folder / f"{chosen.name}-{number}.json") for number in earlier if number < chosen.version)
 
 
+@cache
+def _of_rival(plugin: Plugin) -> tuple[References, ...]:
+    """The stored reference points of a suite that shares its name with another, of all versions."""
+    try:
+        chosen = load_instance(plugin, Suite)
+    except AmbError:
+        return ()
+    file = _file(plugin, chosen)
+    return (*([load(file)] if file.is_file() else []), *_earlier(chosen, file.parent))
+
+
 def stored_points(name: str) -> list[Reference]:
     """All stored reference points of a problem without noise, for any weights and grid, of any version of a suite.
+
+    Suites that cannot be loaded have none. Of several that share a name, which no name finds, each has its own.
 
     Raises:
         DataError: a suite's file is damaged.
     """
-    suites = suite_names()
+    suites = [chosen.name for chosen in working_suites()]
     stored = [found for found in map(of_suite, suites) if found is not None]
     stored += [found for suite_name in suites for found in of_earlier_versions(suite_name)]
+    stored += [found for plugin in plugins("suites").values() for rival in plugin.rivals for found in _of_rival(rival)]
     return [found.points[name] for found in stored if name in found.points]
 
 

@@ -68,11 +68,11 @@ def _measure() -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from amb.catalogue.suites import suite, suite_names
+    from amb.catalogue.suites import working_suites
     from amb.catalogue.times import measure_pairs
 
     with Console(stderr=True).status("Measuring ...") as status:
-        measure_pairs(map(suite, suite_names()), lambda line: status.update(escape(line)))
+        measure_pairs(working_suites(), lambda line: status.update(escape(line)))
 
 
 def _times(suites: Sequence[Mapping[str, object]]) -> str:

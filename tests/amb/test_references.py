@@ -2,17 +2,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from amb import Family, FunctionProblem, Space, Suite
+from amb.catalogue import plugins
 from amb.catalogue.problems import problem
-from amb.catalogue.reference_points import References, load, of_earlier_versions, save
+from amb.catalogue.reference_points import References, file_of, load, of_earlier_versions, save, stored_points
 from amb.catalogue.suites import suite
 from amb.contracts.reference import Reference, RoundTrip
-from amb.errors import DataError
+from amb.errors import DataError, PluginError
 from amb.references.adam import Adam
 from amb.references.ascent import Effort, ascend
 from amb.references.improve import improved
@@ -256,3 +258,28 @@ def test_a_study_of_an_earlier_version_of_a_suite_keeps_its_reference_points() -
     points = [reference(name, fingerprint=problem(name).fingerprint) for name in (earlier, now)]
     assert None not in points
     assert points[0] != points[1]
+
+
+def test_a_suite_that_cannot_be_used_spoils_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every comparison on the machine ended after its runs; a suite of a built-in one's name took its points."""
+    [own] = [entry for entry in plugins.entry_points().select(group="amb.suites") if entry.name == "quick"]
+    entries = [
+        own,
+        EntryPoint("absent", "no_such_module:X", "amb.suites"),
+        EntryPoint("misnamed", own.value, "amb.suites"),
+        EntryPoint("quick", "no_such_module:X", "amb.suites"),
+    ]
+    name, point = next(iter(load(file_of("quick")).points.items()))
+    monkeypatch.setattr(plugins, "entry_points", lambda: EntryPoints(entries))
+    plugins._installed.cache_clear()
+    suite.cache_clear()
+    try:
+        assert stored_points(name)[0] == point
+        with pytest.raises(PluginError, match=r"'misnamed' of .* calls itself 'quick'"):
+            suite("misnamed")
+        with pytest.raises(PluginError, match="two suites are called 'quick'"):
+            suite("quick")
+    finally:
+        monkeypatch.undo()
+        plugins._installed.cache_clear()
+        suite.cache_clear()

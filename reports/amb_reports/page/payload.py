@@ -12,7 +12,7 @@ import pandas as pd
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
-from amb.catalogue.suites import suite, suite_names
+from amb.catalogue.suites import working_suites
 from amb.contracts.problem import UInt8Array
 from amb.errors import AmbError
 from amb.sight import CLASSES
@@ -194,12 +194,11 @@ def _suites(names: list[str], asked: frozenset[str | None]) -> dict[str, set[str
     """
     wanted = set().union(*map(_names, names))
     suites = {}
-    for name in suite_names():
+    for candidate in working_suites():
         try:
-            candidate = suite(name)
             members = {str(Spec.parse(problem)) for problem in candidate.problems}
         except AmbError:
-            continue  # a plug-in that fails to import must not break the page
+            continue  # a plug-in's mistake must not break the page
         label = f"{candidate.name}-{candidate.version}"
         if members <= wanted or (label in asked and members & wanted):
             suites[label] = members
