@@ -205,10 +205,17 @@ class PublishedStudy(Reloaded):
         return stated is None or stated == _digest(content).encode()
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
-        """The run of a plan with exactly that budget, or None: most candidates of a longer run were not kept."""
+        """The run of a plan with exactly that budget, or None: most candidates of a longer run were not kept.
+
+        A run that broke off earlier has any larger budget.
+        """
         row = self._rows.get(plan.run_id)
-        run = None if row is None else self._read(row)
-        return run if run and run[0].plan.budget == plan.budget else None
+        if row is None:
+            return None
+        record, trace = self._read(row)
+        if record.plan.budget < plan.budget:
+            record, trace = record.at_budget(trace, plan.budget)
+        return (record, trace) if record.plan.budget == plan.budget else None
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """All runs, in the order of their ids."""

@@ -246,6 +246,11 @@ class RunRecord:
         """What failed, without the traceback: the last line of the message. Empty if the run did not fail."""
         return _reason(self.status, self.final, self.message)
 
+    @property
+    def broke_off(self) -> bool:
+        """Whether it failed before it had spent its budget, which any larger one would have met as well."""
+        return self.status != "ok" and self.queries < self.plan.budget and self.plan.anytime
+
     def standing(self, trace: "Trace", budget: int) -> "Standing":
         """How the run stood after `budget` queries, fewer than its own; see `at_budget`."""
         n = min(budget, len(trace))
@@ -269,13 +274,14 @@ class RunRecord:
 
         It recommends the best candidate observed by then. Its seconds are a share of the whole run's, so they support
         no claim about time. Published studies keep few candidates: where some are missing, `distinct` is None and
-        `recommended` is (), but `final` is still the noise-free value of the best query.
+        `recommended` is (), but `final` is still the noise-free value of the best query. After more queries than its
+        budget, a run that broke off stands as it did then; others are returned with their own budget.
 
         Raises:
             ValueError: the solver plans for its budget, so a smaller one would have asked for different candidates.
         """
         if budget >= self.plan.budget:
-            return self, trace
+            return (replace(self, plan=replace(self.plan, budget=budget)) if self.broke_off else self), trace
         if not self.plan.anytime:
             raise ValueError(f"{self.plan.solver} plans for its budget: its first {budget} queries are not a run")
         stood, part = self.standing(trace, budget), trace.first(budget)

@@ -150,7 +150,7 @@ class Study(Reloaded):
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The finished run of a plan, or None.
 
-        For a shorter plan, a longer run of an anytime solver is cut to its first queries.
+        For another budget, it is the run as it stood then (`RunRecord.at_budget`).
         """
         path = self.run_file(plan.run_id)
         if not path.exists():
@@ -165,8 +165,10 @@ class Study(Reloaded):
         """
         path = self.run_file(plan.run_id)
         run = self.index.load(path) or (self._read_compact(path) if path.exists() else None)
-        if run is None or plan.budget >= run[0].plan.budget:
-            return run
+        if run is None:
+            return None
+        if plan.budget >= run[0].plan.budget:
+            return run[0].at_budget(run[1], plan.budget)
         cut = self.load(plan)  # the recommended candidate is another one
         return None if cut is None else (cut[0], compact(cut[1]))
 

@@ -12,6 +12,10 @@ from amb.cli.ranking import scope_line
 from amb.cli.show import as_record
 from amb.comparison.result import Comparison
 from amb.reports.write import report_data
+from amb.stats.question import DEFAULT
+from amb.study.published import PublishedStudy, publish
+from amb.study.study import Study
+from amb_reports.page.gather import board_of_studies
 from amb_reports.tables.csv_tables import Csv
 from amb_reports.tables.markdown import render
 
@@ -42,3 +46,19 @@ def test_a_unit_that_never_answers_fails_its_runs_and_every_count_of_them_agrees
     assert pd.read_csv(tmp_path / "ranking.csv")["failures"].sum() == 4
     assert "12 runs, 4 failed" in render(data, tmp_path)
     assert sum(run["failed"] for run in json.loads(json.dumps(as_record(comparison, [])))["runs"]) == 4
+
+
+def test_a_run_that_broke_off_holds_no_study_at_its_budget(tmp_path: Path) -> None:
+    """Every later comparison was cut to the 10 queries of a crash after 3, which no larger budget would have helped."""
+    load_file(PLUGINS / "toy.py")
+    for budget in (10, 20):
+        result = amb.compare("random,crasher", "toy/bowl/near/0", budget=budget, seeds=1, study=tmp_path / "study")
+    assert result.runs["budget"].tolist() == [20, 20]
+    assert result.runs["queries"].tolist() == [20, 3]
+    assert not result.warnings
+    assert amb.open(tmp_path / "study", budget=10).runs["budget"].tolist() == [10, 10]
+    publish(Study(tmp_path / "study"), tmp_path / "published")
+    assert amb.open(tmp_path / "published").ranking.equals(result.ranking)
+    board = board_of_studies([PublishedStudy(tmp_path / "published")], DEFAULT, command="")
+    assert board.views[0].budget == 20
+    assert sorted(board.views[0].runs["budget"]) == [20, 20]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from msgspec import structs
 
+from amb import Suite
 from amb.catalogue.problems import problem
 from amb.catalogue.reference_points import References
 from amb.catalogue.suites import suite
@@ -192,7 +193,8 @@ def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, t
     points = {name: Reference(problem(name).fingerprint, 0.1, 0.2, None, None, 0.9, (0,) * 6, "") for name in plain}
     points["gone/net/only/0"] = points[plain[0]]
     stored = References("toy-1", points)
-    monkeypatch.setattr("amb.catalogue.reference_points.suite_names", lambda: ["toy"])
+    toys = Suite("toy", 1, tuple(plain), 20, 2, "Toys.")
+    monkeypatch.setattr("amb.catalogue.reference_points.working_suites", lambda: (toys,))
     monkeypatch.setattr("amb.catalogue.reference_points.of_suite", lambda name: stored)
     monkeypatch.setattr("amb.catalogue.reference_points.of_earlier_versions", lambda name: ())
     compared = compare("random", names, budget=20, seeds=2, study=tmp_path)
@@ -311,7 +313,8 @@ def test_images_shrink_until_they_fit() -> None:
 
 
 def test_budgets_to_show_begin_with_the_one_most_runs_speak_for() -> None:
-    runs = pd.DataFrame({"budget": [1000, 500, 500], "anytime": [True, True, True]})
+    ended = {"status": "ok", "queries": [1000, 500, 500]}
+    runs = pd.DataFrame({"budget": [1000, 500, 500], "anytime": [True, True, True], **ended})
     assert budgets_to_show(runs)[:2] == [500, 1000]
     runs["anytime"] = [False, True, False]
     assert budgets_to_show(runs)[0] == 500

@@ -149,8 +149,9 @@ def budgets_to_show(runs: pd.DataFrame, first: int | None = None) -> list[int]:
 
 
 def present(runs: pd.DataFrame, budget: int) -> pd.Series:
-    """Which runs are informative about a budget."""
-    return (runs["budget"] == budget) | ((runs["budget"] > budget) & runs["anytime"])
+    """Which runs are informative about a budget: also shorter ones that broke off (`RunRecord.broke_off`)."""
+    broke_off = (runs["status"] != "ok") & (runs["queries"] < runs["budget"])
+    return (runs["budget"] == budget) | (((runs["budget"] > budget) | broke_off) & runs["anytime"])
 
 
 def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> View:

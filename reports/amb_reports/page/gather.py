@@ -200,6 +200,7 @@ def _table(runs: Sequence[_StoredRun], *, timed: bool) -> pd.DataFrame:
 
 def _stood(table: pd.DataFrame, runs: Sequence[_StoredRun], budget: int, *, timed: bool) -> pd.DataFrame:
     """The rows of the runs as they stood after `budget` queries: column by column, since there may be thousands."""
+    table = table.assign(budget=budget)  # those that broke off earlier had a smaller one
     longer = [i for i, run in enumerate(runs) if run.record.plan.budget > budget]
     if not longer:
         return table
