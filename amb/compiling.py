@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from amb.interruption import held
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _announce: Callable[[str], None] | None = None
@@ -32,7 +34,7 @@ def compiled(**options: Any) -> Callable[[F], F]:
             if "cannot cache" not in str(error):
                 raise
             with _compiling():
-                return njit(**options)(function)
+                return _uninterrupted(njit(**options)(function))
         save = dispatcher._cache.save_overload
 
         def save_if_possible(*overload: Any) -> None:
@@ -49,9 +51,21 @@ def compiled(**options: Any) -> Callable[[F], F]:
 
         dispatcher._cache.save_overload = save_if_possible
         dispatcher._cache.load_overload = load_or_announce
-        return dispatcher
+        return _uninterrupted(dispatcher)
 
     return decorate
+
+
+def _uninterrupted(dispatcher: Any) -> Any:
+    """A dispatcher whose compilation no signal ends: LLVM clears what one raises in its callbacks, and numba fails."""
+    compile_one = dispatcher.compile
+
+    def compile_whole(signature: Any) -> Any:
+        with held():
+            return compile_one(signature)
+
+    dispatcher.compile = compile_whole
+    return dispatcher
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import ClassVar, TypeGuard, TypeVar
 from weakref import ref
@@ -46,6 +48,8 @@ class Receiver:
     _raised: ClassVar["list[ref[Interrupted]]"] = []
     _received: ClassVar[int | None] = None  # the last signal
     _entered: ClassVar["list[Receiver]"] = []
+    _holding: ClassVar[int] = 0
+    _held: ClassVar["list[tuple[Receiver, int]]"] = []
 
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
@@ -84,7 +88,30 @@ class Receiver:
         if number == getattr(signal, "SIGHUP", None):
             leave_lost_terminal()
         Receiver._received = number
-        self.receive(number)
+        if Receiver._holding:
+            Receiver._held.append((self, number))
+        else:
+            self.receive(number)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """A context in which signals wait: what calls Python from C may print and clear what a signal raises there.
+
+    Does nothing outside the main thread, which no signal interrupts.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    Receiver._holding += 1
+    try:
+        yield
+    finally:
+        Receiver._holding -= 1
+        if not Receiver._holding:
+            waiting, Receiver._held = Receiver._held, []
+            for receiver, number in waiting:
+                receiver.receive(number)
 
 
 class _Forks:

@@ -15,7 +15,9 @@ from commands import command
 
 from amb import FunctionProblem, Space
 from amb.catalogue.plugins import load_file
+from amb.compiling import compiled
 from amb.errors import LabError
+from amb.interruption import Interrupted, Receiver
 from amb.lab.stimuli import content_hash
 from amb.run.execute import execute
 from amb.run.limits import Limits
@@ -320,3 +322,19 @@ def test_a_signal_that_an_import_swallows_ends_in_a_line() -> None:
     ended = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 128 + signal.SIGTERM
     assert ended.stderr.strip() == "amb: interrupted; nothing is lost, and the command can be repeated"
+
+
+def test_a_signal_while_numba_compiles_waits_until_it_has() -> None:
+    """LLVM prints and clears what a signal raises in its callbacks; the command ended in numba's traceback."""
+    from numba.core.event import RecordingListener, install_listener
+
+    class Sends(RecordingListener):
+        def on_start(self, event: object) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    twice = compiled()(eval("lambda x: 2 * x"))  # of no file, so that no cache has it
+    with Receiver():
+        with pytest.raises(Interrupted), install_listener("numba:run_pass", Sends()):
+            twice(21)
+        assert twice.signatures
+        assert twice(21) == 42
