@@ -1,7 +1,7 @@
 """Problems by spec: expand globs and ranges, compose families, create problems."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
@@ -104,8 +104,7 @@ def _match(pattern: str) -> list[str]:
     parts = _parts(pattern)
     ids: list[str] = []
     layers: set[str] = set()
-    for name in _families(parts):
-        units = family(name).layers()
+    for name, units in _probed(_families(parts), glob=_is_glob(parts.pair)):
         layers |= set(units)
         # A name comes before a glob: layers are named by their authors, also with signs of globs.
         for layer in [parts.layer] if parts.layer in units else _match_names(parts.layer, units):
@@ -113,6 +112,15 @@ def _match(pattern: str) -> list[str]:
     if not ids:
         raise unknown("layer", parts.layer, layers, of=parts.pair)
     return ids
+
+
+def _probed(names: list[str], *, glob: bool) -> list[tuple[str, Mapping[str, int]]]:
+    """The families of these names with their layers; a glob passes over those that fail, unless all of them do."""
+
+    def described(name: str) -> tuple[str, Mapping[str, int]]:
+        return name, family(name).layers()
+
+    return (list(_working(described, names)) if glob else []) or [described(name) for name in names]
 
 
 def _families(parts: ProblemId) -> list[str]:

@@ -74,7 +74,7 @@ def objective(
         return sign * _numbers(results, len(points), named)
 
     content = Content(lambda: (function,)) if version is None else None
-    told = fingerprint(version if content is None else content.fingerprint, box, counts, minimize, vectorized)
+    told = fingerprint(version if content is None else content.fingerprint, box, space.levels, minimize, vectorized)
     problem = FunctionProblem(values, space, id=named)
     problem.fingerprint = f"function-{named}-{told}"  # which tells the space
     problem.made_of = content

@@ -61,6 +61,23 @@ def test_a_pair_that_is_not_registered_is_composed() -> None:
     assert np.array_equal(made.evaluate(candidates), amb.target("snn-cnn").activations(images, [("sn1", 2)] * 3))
 
 
+def test_a_glob_passes_over_a_family_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As over generators and targets; named in full, it says why."""
+    file = tmp_path / "families.py"
+    file.write_text(
+        "import amb\n\nclass Good(amb.Family):\n    name = 'glob/good'\n"
+        "    def layers(self):\n        return {'only': 1}\n"
+        "    def problem(self, layer, unit, *, device='cpu', **options):\n        raise NotImplementedError\n\n"
+        "class Broken(Good):\n    name = 'glob/broken'\n    def __init__(self):\n        raise ValueError('no lamp')\n"
+    )
+    monkeypatch.setattr("amb.catalogue.plugins._from_files", {kind: {} for kind in KINDS})
+    load_file(file)
+    assert expand("glob/*/only/0") == ["glob/good/only/0"]
+    for spec in ("glob/broken/only/0", "glob/b*/only/0"):
+        with pytest.raises(PluginError, match="no lamp"):
+            expand(spec)
+
+
 def test_a_registered_family_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of a pair that could be composed too."""
     file = tmp_path / "analytic.py"

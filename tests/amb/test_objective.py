@@ -149,3 +149,12 @@ def test_an_object_that_raises_when_looked_at_is_refused_in_a_line() -> None:
     with pytest.raises(SpecError, match=r"there is no .*give a version"):
         amb.objective(Unfriendly(), BOX)
     assert amb.objective(Unfriendly(), BOX, version="1").id.startswith("Unfriendly")
+
+
+def test_the_integer_type_of_levels_makes_no_other_problem() -> None:
+    """Numbers that were read on another system, or by pandas, may be narrower; stored runs were not found again."""
+    told = {
+        amb.objective(str, [(0, 1)] * 3, levels=levels, version="1").fingerprint  # type: ignore[arg-type]
+        for levels in (64, [64] * 3, np.array([64] * 3, np.int32), np.array([64] * 3, np.uint16))
+    }
+    assert len(told) == 1
