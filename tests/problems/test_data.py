@@ -1,8 +1,10 @@
 """Image sets: what the loader reads, keeps and refuses."""
 
+import gc
 import gzip
 import io
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -103,6 +105,24 @@ def test_a_torn_cache_is_replaced(tmp_path: Path, own_cache: Path) -> None:
     (cached,) = (own_cache / "data").glob("*.npz")
     cached.write_bytes(cached.read_bytes()[:100])
     assert np.array_equal(written["train"][..., None], data.load("mnist", tmp_path).train_images)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
+def test_a_cache_that_finds_no_room_costs_time_and_no_word(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even one of an archive that Python deletes later."""
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    images, labels = np.zeros((9, 28, 28, 1), np.uint8), np.zeros(9, np.int64)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, limits[1]))
+    try:
+        found = data._cached("mnist", [], lambda: (images, labels, images, labels))
+        gc.collect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert found[0] is images
+    assert not said
+    assert not list((own_cache / "data").iterdir())
 
 
 def test_a_cache_with_a_wrong_bit_is_never_used(tmp_path: Path, own_cache: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -139,8 +140,11 @@ def _is_half(name: str, images: UInt8Array, labels: IntArray) -> bool:
 
 
 def _save(path: Path, arrays: Arrays) -> None:
-    with path.open("wb") as stream:  # numpy would add its own suffix to a name
-        np.savez(stream, **dict(zip(_ARRAYS, arrays, strict=True)))  # type: ignore[arg-type]
+    """Write a file as `numpy.savez` does, which leaves its archive open if the disk is full: that complains later."""
+    with ZipFile(path, "w") as archive:
+        for name, array in zip(_ARRAYS, arrays, strict=True):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _read_parquet(name: str, files: list[Path]) -> Arrays:

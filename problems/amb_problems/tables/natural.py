@@ -5,6 +5,7 @@
 """
 
 import argparse
+import io
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,9 @@ def write(target: Target, generator: str, data: Path) -> Path:
     responses = measure(problems, family, data, progress=lambda line: print(f"{target.name}: {line}", flush=True))
     file = natural.file_of(target.name)
     make_folder(file.parent)
-
-    def save(path: Path) -> None:
-        with path.open("wb") as stream:  # numpy would add its own suffix to a name
-            np.savez_compressed(stream, **responses.arrays())
-
-    write_whole(file, save, error=None)
+    content = io.BytesIO()  # on a full disk, numpy would leave an archive open that complains later
+    np.savez_compressed(content, **responses.arrays())
+    write_whole(file, content.getvalue(), error=None)
     return file
 
 
