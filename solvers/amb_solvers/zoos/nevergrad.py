@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from amb.contracts.solver import Rows, Solver
+from amb.contracts.batches import BatchSolver
+from amb.contracts.solver import Rows
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError, SpecError, unknown
 from amb_solvers.shared.losses import WorstSoFar
@@ -18,7 +19,7 @@ from amb_solvers.shared.private_random import PrivateRandom
 Parametrization = Literal["auto", "ordinal", "transition", "choice"]
 
 
-class Nevergrad(Solver):
+class Nevergrad(BatchSolver):
     """Any optimizer that Nevergrad registers.
 
     Nevergrad minimizes, so it receives the negated values. A failed query counts as the worst value so far (before
@@ -102,10 +103,10 @@ class Nevergrad(Solver):
         maker: Callable[..., Any] = registry[registered[name]]
         return maker
 
-    def _ask(self, limit: int) -> Rows:
+    def _generate(self) -> Rows:
         from amb_solvers.zoos.nevergrad_remembered import remember
 
-        rows = np.zeros((min(limit, self.workers), self.space.d))
+        rows = np.zeros((self.workers, self.space.d))
         if self._optimizer is not None:
             with self._fence():
                 self._asked = [self._optimizer.ask() for _ in rows]
@@ -114,7 +115,7 @@ class Nevergrad(Solver):
             rows[:, self._free] = [candidate.value for candidate in self._asked]
         return self.space.between(rows) if self.continuous else rows.astype(np.int64)
 
-    def _tell(self, candidates: Rows, values: FloatArray) -> None:
+    def _learn(self, values: FloatArray) -> None:
         with self._fence():
             for candidate, value in zip(self._asked, values, strict=False):
                 self._optimizer.tell(candidate, self._losses.loss(value))
