@@ -150,23 +150,13 @@ class _Forks:
 
 
 def swallowed(error: BaseException) -> Interrupted | None:
-    """The interruption that an import, or numba, may have turned into this error.
+    """The interruption that an import may have turned into this error.
 
     Extension modules that import others clear the exception that a signal raises there, and go on with a module that is
-    half imported: numpy ends with "numpy._core.multiarray failed to import". So does LLVM where it calls numba back,
-    which then ends with "no compiled object yet".
+    half imported: numpy ends with "numpy._core.multiarray failed to import".
     """
     number = Receiver._received
-    turned = is_a(error, ImportError) or (is_a(error, RuntimeError) and _raised_in(error, "numba"))
-    return Interrupted(number) if turned and number is not None else None
-
-
-def _raised_in(error: BaseException, package: str) -> bool:
-    """Whether code of a package has raised an exception."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).split(".")[0] == package
+    return Interrupted(number) if is_a(error, ImportError) and number is not None else None
 
 
 def is_a(error: BaseException, kind: type[E]) -> TypeGuard[E]:

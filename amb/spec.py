@@ -161,11 +161,6 @@ def _finite(number: int | float) -> bool:
         return False
 
 
-def as_whole(value: Value) -> Value:
-    """A number without a fraction as an integer, so that 1.0 and 1 are one value in an id; anything else as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def format_value(value: Value) -> str:
     """The text that `parse_value` reads back as the same value of the same type."""
     if isinstance(value, bool):

@@ -11,7 +11,7 @@ from amb.contracts.noise import Noise
 from amb.contracts.problem import Problem
 from amb.contracts.trial_effects import TrialEffects
 from amb.errors import SpecError
-from amb.spec import NOISE_OPTIONS, TRIAL_OPTIONS, Spec, Value, as_whole
+from amb.spec import NOISE_OPTIONS, TRIAL_OPTIONS, Spec, Value
 
 SIGMA = 0.1
 
@@ -26,7 +26,6 @@ def observed_with(problem: Problem, options: Mapping[str, Value]) -> Problem:
     Raises:
         SpecError: a wrong or missing option, or noise or adaptation of unknown size.
     """
-    options = _chosen(problem, options)
     if not options:
         return problem
     noise = _noise(problem, {name: value for name, value in options.items() if name in NOISE_OPTIONS})
@@ -38,28 +37,6 @@ def observed_with(problem: Problem, options: Mapping[str, Value]) -> Problem:
     hashed = " ".join([problem.fingerprint, *(repr(part) for part in (noise, conditions) if part is not None)])
     observed.fingerprint = hashlib.sha256(hashed.encode()).hexdigest()[:16]
     return observed
-
-
-def _chosen(problem: Problem, options: Mapping[str, Value]) -> dict[str, Value]:
-    """Options that differ from their defaults, and whole numbers as such, so that a problem has only one id."""
-    defaults: dict[str, object] = {field.name: field.default for field in fields(TrialEffects)} | {"references": 0}
-    del defaults["strong"]  # that of the problem's reference points, if it is left out
-    kind = options.get("noise")
-    if kind is not None:
-        defaults["trials"] = 1
-    if kind in ("poisson", "bernoulli"):
-        defaults["spikes"] = problem.spikes
-    if kind == "gaussian" and "std" not in options:
-        defaults["sigma"] = SIGMA
-    chosen = {name: as_whole(value) if name in _FRACTIONS else value for name, value in options.items()}
-    return {
-        name: value
-        for name, value in chosen.items()
-        if name not in defaults or isinstance(value, bool) or value != defaults[name]
-    }
-
-
-_FRACTIONS = frozenset({"sigma", "std", *(field.name for field in fields(TrialEffects))})
 
 
 def _conditions(problem: Problem, options: dict[str, Value], noise: Noise | None) -> Conditions | None:

@@ -91,8 +91,8 @@ class Problem(ABC):
             evaluation is compiled code which releases the interpreter's lock. The problem must then neither need the
             thread in which it was created nor use what belongs to the process as a whole: global random generators,
             the working directory.
-        names_itself: whether `id` states all options that differ from their defaults, and no other: runs of the problem
-            then have this name, however it was asked for.
+        tells_options: whether the fingerprint depends on every option of the problem's id, so that two ids of one unit
+            with equal fingerprints are one problem.
         made_of: what the fingerprint was made of, if that may change afterwards; None otherwise.
     """
 
@@ -105,7 +105,7 @@ class Problem(ABC):
     classes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     threaded: bool = False
-    names_itself: bool = False
+    tells_options: bool = False
     made_of: Content | None = None
     _shown: int = 0
     _before: FloatArray = np.empty(0)

@@ -177,17 +177,18 @@ def make_plan(
     tried: WeakKeyDictionary[Space, dict[str, str]] = WeakKeyDictionary()
     skipped: dict[tuple[str, str], list[str]] = {}
     made: dict[int, tuple[str, Problem]] = {}
-    names: list[str] = []
+    twins: dict[tuple[str, str], str] = {}
     for problem_id in ids:
         problem = given.problem(problem_id, device=device)
-        if problem.names_itself and problem_id not in given.problems:
-            problem_id = problem.id
-            if problem_id in names:
-                continue
-        names.append(problem_id)
         if (twin := made.setdefault(id(problem), (problem_id, problem))[0]) != problem_id:
             raise PluginError(f"one object was returned for {twin} and {problem_id}; each problem needs its own")
         fingerprint = problem.fingerprint
+        if problem.tells_options:
+            same = twins.setdefault((Spec.parse(problem_id).name, fingerprint), problem_id)
+            if same != problem_id:
+                raise SpecError(
+                    f"{same} and {problem_id} are one problem: an option is stated at its default; name one of them"
+                )
         if trial:
             if problem.space not in tried:
                 with accepting([spec.made_of for spec in tryable if spec.made_of is not None]):
@@ -198,8 +199,8 @@ def make_plan(
             for seed in numbers:
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)
                 runs.append(run)
-    refusals = _refusals(skipped, names)
-    return Plan(tuple(runs), tuple(specs), tuple(names), budget, numbers, device, called, refusals, given)
+    refusals = _refusals(skipped, ids)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, called, refusals, given)
 
 
 def _refuse_changed(solvers: Sequence[SolverSpec], given: Given) -> None:

@@ -8,9 +8,9 @@ from amb.contracts.generator import Generator
 from amb.contracts.natural import NaturalResponses
 from amb.contracts.target import Target
 from amb.errors import SpecError, unknown
-from amb.spec import MEASUREMENT_OPTIONS, Spec, Value, as_whole, foreign_sign
-from amb_problems.encoding import DEVIATION, Encoding
+from amb.spec import MEASUREMENT_OPTIONS, Spec, Value, foreign_sign
 from amb_problems.encoding import OPTIONS as INPUT_OPTIONS
+from amb_problems.encoding import Encoding
 from amb_problems.problem import NetworkProblem, Pair
 from amb_problems.torch_state import usual_torch
 
@@ -106,9 +106,6 @@ class NetworkFamily(Family):
                 known = [*self.generator.options, *INPUT_OPTIONS, *MEASUREMENT_OPTIONS]
                 raise unknown("option of a problem", option, known)
         grid = self.generator.grid(**options)
-        encoding_options = {name: as_whole(value) for name, value in encoding_options.items()}
-        if encoding_options.get("input") == "gaussian" and encoding_options.get("deviation") == DEVIATION:
-            del encoding_options["deviation"]
         chosen = tuple(sorted([*self._chosen(options), *encoding_options.items()]))
         name = f"{self.name}/{layer}/{'+'.join(map(str, units))}"
         encoding = Encoding.of(encoding_options)

@@ -66,7 +66,8 @@ class NetworkProblem(Problem):
     """How strongly a unit of a target, or several units on average, responds to the image of a grid point.
 
     The target defines what an activation is: for a spiking layer, the unit's spikes divided by frames and by positions
-    of its feature map, in [0, 1].
+        of
+    its feature map, in [0, 1].
 
     Args:
         pair: generator and target.
@@ -79,7 +80,7 @@ class NetworkProblem(Problem):
         SpecError: an encoding for a target that does not take single frames.
     """
 
-    names_itself = True
+    tells_options = True
 
     def __init__(
         self,

@@ -171,8 +171,8 @@ def test_bursts_keep_the_mean_and_raise_the_variance() -> None:
     seen = {}
     for burst in (1, 3):
         made = recorded(noise="poisson", spikes=50, burst=burst)
-        conditions = made.conditions or Conditions(TrialEffects())  # bursts of one spike are none
-        seen[burst] = conditions.observe(clean, clean, Queries(2, 0), made.noise) * 50
+        assert made.conditions is not None
+        seen[burst] = made.conditions.observe(clean, clean, Queries(2, 0), made.noise) * 50
         assert seen[burst].mean() == pytest.approx(20, rel=0.03)
     assert seen[3].var() / seen[1].var() == pytest.approx(5, rel=0.15)
 

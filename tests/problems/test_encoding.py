@@ -78,7 +78,7 @@ def test_what_a_query_sees_depends_on_its_number_alone() -> None:
 
 
 def test_input_noise_is_part_of_the_key_and_of_the_facts() -> None:
-    specs = ["", "[input=bernoulli]", "[input=gaussian]", "[deviation=10,input=gaussian]"]
+    specs = ["", "[input=bernoulli]", "[input=gaussian]", "[deviation=10.0,input=gaussian]"]
     made = [problem(f"{PAIR}/sn1/29{options}") for options in specs]
     assert len({one.fingerprint for one in made}) == len(specs)
     assert [one.id for one in made] == [f"{PAIR}/sn1/29{options}" for options in specs]
