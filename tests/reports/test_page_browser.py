@@ -789,6 +789,17 @@ def test_the_keyboard_suffices(browser: Browser, small: SimpleNamespace) -> None
     assert browser.run(words) == "improvement 7 of 8"
 
 
+@pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: () => Promise.reject(new DOMException('refused')) }"])
+def test_a_command_that_cannot_be_copied_is_selected(browser: Browser, small: SimpleNamespace, clipboard: str) -> None:
+    """The button did nothing, without a word, and what was copied before was pasted into a terminal."""
+    browser.open(small.file)
+    browser.run(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard}, configurable: true }})")
+    browser.run("document.execCommand = () => false; document.querySelector('.command button').click()")
+    browser.until("return document.querySelector('.command button').textContent.startsWith('Selected')")
+    command = browser.run("return document.querySelector('.command code').textContent")
+    assert browser.run("return getSelection().toString()").strip() == command
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_nothing_is_wider_than_the_screen(

@@ -61,9 +61,21 @@ function hashLink(changes, attributes, ...children) {
 // A shell word, as Python's shlex.quote writes it.
 const quote = (word) => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
 
+// A command with a button that copies it. Pages from a web server without TLS have no clipboard, and a reader may refuse it:
+// the command is then selected, since what was copied before must not be pasted into a terminal for it.
 function commandBox(words, command) {
-  const copy = h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(command) }, "Copy");
-  return h("div", {}, h("div", { class: "muted" }, words), h("div", { class: "command" }, h("code", { tabindex: 0 }, command), copy));
+  const code = h("code", { tabindex: 0 }, command);
+  const copy = h("button", { type: "button" }, "Copy");
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command);
+      copy.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+      copy.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it with Ctrl-C";
+    }
+  });
+  return h("div", {}, h("div", { class: "muted" }, words), h("div", { class: "command" }, code, copy));
 }
 
 // A part that opens on a click, and stays as the reader left it when the page is redrawn.
