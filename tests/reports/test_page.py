@@ -6,6 +6,7 @@ import re
 from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from msgspec import structs
 
-from amb import Suite
+from amb import FunctionProblem, Space, Suite
 from amb.catalogue.problems import problem
 from amb.catalogue.reference_points import References
 from amb.catalogue.suites import suite
@@ -30,7 +31,7 @@ from amb.stats.queries import FRACTIONS, queries_to
 from amb.study.runs import LARGEST_COUNT
 from amb_reports.page.board import Evolution, budgets_to_show
 from amb_reports.page.curves import POINTS, SCALE, steps
-from amb_reports.page.evolutions import frames_of
+from amb_reports.page.evolutions import best_images, frames_of
 from amb_reports.page.gather import board_of_studies
 from amb_reports.page.html import SCRIPTS, render
 from amb_reports.page.payload import payload, to_json
@@ -310,6 +311,15 @@ def test_images_shrink_until_they_fit() -> None:
     assert len(large) == len(small) == 4
     assert sum(len(s.webp) for s in small) <= 44_000 < sum(len(s.webp) for s in large)
     assert large[0].frames == ((0, 1, 2, 3, 3, 3, 3, 3),) * 3  # a short evolution repeats its last frame
+
+
+def test_images_have_the_name_of_their_runs(tmp_path: Path) -> None:
+    """A problem's id leaves out an option at its default, which its runs state: no page was written."""
+    asked = FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(3, 8), id="a/b/c/0[grid=even]")
+    result = compare("random", asked, budget=5, seeds=1, study=tmp_path)
+    asked.id = "a/b/c/0"
+    shown = best_images(result.runs, result.traces, result.load, lambda *_: None, lambda name: asked)
+    assert {one.problem for one in (*shown.evolutions, *shown.landmarks)} == {"a/b/c/0[grid=even]"}
 
 
 def test_budgets_to_show_begin_with_the_one_most_runs_speak_for() -> None:

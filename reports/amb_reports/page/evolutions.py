@@ -76,7 +76,8 @@ def best_images(
             if isinstance(found, StoredProblem):  # the comparison's warnings say so
                 continue
             evolutions += _of_problem(found, stored, frames)
-            landmarks.append(landmark(found, [trace for _, trace in stored], point(str(name), fingerprint)))
+            known = point(str(name), fingerprint)
+            landmarks.append(landmark(str(name), found, [trace for _, trace in stored], known))
         except AmbError as error:
             missing[str(name)] = str(error)
     notes = [f"no images of {name}: {why}" for name, why in missing.items()]
@@ -85,17 +86,20 @@ def best_images(
     return Images(tuple(evolutions), tuple(landmarks), tuple(notes))
 
 
-def landmark(problem: Problem, traces: Sequence[Trace], point: Reference | None) -> Landmark:
-    """What the images of a problem are seen next to, as far as its reference points and these traces know it."""
+def landmark(name: str, problem: Problem, traces: Sequence[Trace], point: Reference | None) -> Landmark:
+    """What the images of a problem are seen next to, as far as its reference points and these traces know it.
+
+    `name` is the problem's in its runs, which may state options that its id leaves out.
+    """
     if point is None:
-        return Landmark(problem.id)
+        return Landmark(name)
     firsts = [(float(t.clean[0]), t.candidates[0]) for t in traces if len(t) and t.kept[0] and np.isfinite(t.clean[0])]
     chance = min(firsts, key=lambda first: abs(first[0] - point.chance), default=None)
     trip = point.round_trip
     candidates = [*([chance[1]] if chance else []), *([np.array(trip.candidate)] if trip else [])]
     images = list(asking.images(problem, np.array(candidates, dtype=np.int64))) if candidates else []
     return Landmark(
-        problem.id,
+        name,
         chance=chance[0] if chance else None,
         chance_image=images[0] if chance else None,
         natural=point.natural,
@@ -122,7 +126,7 @@ def _of_problem(problem: Problem, stored: list[Stored], frames: int) -> list[Evo
     split = np.split(images, np.cumsum([len(part) for part in candidates])[:-1])
     return [
         Evolution(
-            problem.id,
+            record.plan.problem,
             record.plan.solver,
             record.plan.seed,
             np.append(row + 1, first_reached(trace.clean, record.final)),
