@@ -3,7 +3,7 @@
 from amb.catalogue.problems import problem
 from amb.catalogue.reference_points import of_suite, stored_point, stored_points
 from amb.contracts.reference import Reference
-from amb.spec import without_noise
+from amb.spec import Spec, without_noise
 
 
 def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference | None:
@@ -22,11 +22,15 @@ def reference(problem_id: str, *, fingerprint: str | None = None) -> Reference |
         SpecError, CheckpointError: the problem has to be created, and cannot be.
     """
     name = without_noise(problem_id)
-    if name == problem_id and fingerprint is not None:
-        return stored_point(name, fingerprint)
-    if not stored_points(name) or (fingerprint is not None and fingerprint != problem(problem_id).fingerprint):
+    # Points have the name without options that are stated at their defaults, and their fingerprint.
+    listed = next((one for one in (name, Spec.parse(name).name) if stored_points(one)), None)
+    if listed is None:
         return None
-    return stored_point(name, problem(name).fingerprint)
+    if name == problem_id and fingerprint is not None:
+        return stored_point(listed, fingerprint)
+    if fingerprint is not None and fingerprint != problem(problem_id).fingerprint:
+        return None
+    return stored_point(listed, problem(name).fingerprint)
 
 
 def stale(suite_name: str) -> list[str]:

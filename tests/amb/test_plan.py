@@ -12,6 +12,7 @@ import amb
 from amb.cli.app import app
 from amb.comparison.pilot import find_pilot, read_pilot
 from amb.errors import AmbError, SpecError
+from amb.references.lookup import reference
 from amb.run.plan import make_plan
 from amb.stats.planning import Components
 from amb.stats.sizes import GENERAL, HERE, Goal, sizes
@@ -173,6 +174,18 @@ UNIT = "toy/small-max-a/sn1/0"
 def test_a_problem_is_compared_under_one_name(one: str, other: str) -> None:
     """With its defaults stated as well, it would count twice."""
     with pytest.raises(SpecError, match="are one problem: an option is stated at its default"):
-        make_plan("random", f"{other},{one}", budget=5, seeds=1, trial=False)
+        make_plan("random", f"{other},{one}", budget=5, seeds=1)
+    stored = make_plan("random", f"{other},{one}", budget=5, seeds=1, trial=False)
+    assert len(stored.problems) == 2  # a study that holds both can still be read
     for alone in (one, other):  # runs are stored by these names
         assert make_plan("random", alone, budget=5, seeds=1, trial=False).problems == (alone,)
+
+
+def test_an_option_at_its_default_keeps_the_reference_points() -> None:
+    """They are found by the fingerprint, which is that of the problem without the option."""
+    unit = "cifar10-sngan-int8/snn-cnn/sn1/29"
+    known = reference(unit, fingerprint=amb.problem(unit).fingerprint)
+    assert known is not None
+    for stated in ("[grid=even]", "[grid=even,noise=poisson]"):
+        assert reference(unit + stated, fingerprint=amb.problem(unit + stated).fingerprint) == known
+    assert reference(f"{unit}[grid=quantile]", fingerprint="another") is None
