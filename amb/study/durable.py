@@ -70,7 +70,9 @@ def write_together(
             for place, content in files.items():
                 temporaries[place] = ready.enter_context(_written(place, content))
             for place, temporary in temporaries.items():
-                rename(temporary, place)
+                os.replace(temporary, place)
+            for folder in dict.fromkeys(place.parent for place in files):  # a disk that fails here parts none of them
+                flush_folder(folder)
     except OSError as cause:
         if error is None:
             raise
