@@ -47,7 +47,7 @@ def test_conforms(spec: str, case: Case) -> None:
     verify(case, subject(spec))
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in SLOW])
+@pytest.mark.parametrize("spec", [*(spec for spec in SPECS if spec not in SLOW), "nevergrad[workers=4]"])
 def test_limits_change_nothing_that_is_asked(spec: str) -> None:
     """However a caller or a budget cuts the asks, the candidates are the same."""
     if spec in EXTRAS:

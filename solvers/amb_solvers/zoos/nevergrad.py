@@ -106,7 +106,8 @@ class Nevergrad(BatchSolver):
     def _generate(self) -> Rows:
         from amb_solvers.zoos.nevergrad_remembered import remember
 
-        rows = np.zeros((self.workers, self.space.d))
+        # No more than its budget, beyond which some optimizers end.
+        rows = np.zeros((min(self.workers, self.remaining), self.space.d))
         if self._optimizer is not None:
             with self._fence():
                 self._asked = [self._optimizer.ask() for _ in rows]
