@@ -168,6 +168,12 @@ class _Fork:
                 watch.skipped(record)
         return True
 
+    def receive_all(self, watch: Watch) -> None:
+        """Pass on what it has reported before it ended."""
+        with suppress(OSError):
+            while self.pipe.poll() and self.receive(watch):
+                pass
+
     def lives(self) -> bool:
         """Whether it has not ended yet."""
         if self._status is None:
@@ -177,7 +183,6 @@ class _Fork:
                 ended, status = self._pid, 0
             if ended:
                 self._status = status
-                self.pipe.close()
                 if status:
                     self.why = f"it {how_ended(os.waitstatus_to_exitcode(status))}"
         return self._status is None
@@ -190,6 +195,7 @@ class _Fork:
                 with suppress(OSError):
                     os.kill(self._pid, signal.SIGKILL)
             sleep(0.002)
+        self.pipe.close()
 
 
 def _live(parent: int, pipe: Connection, plans: Sequence[RunPlan], work: Work, log: StudyLog) -> None:
@@ -236,8 +242,11 @@ def carry_out(divided: Sequence[Sequence[RunPlan]], work: Work, watch: Watch, lo
                 wake_descendants()  # of those that were stopped since the user asked
             ready = wait(list(alive), REPORT_SECONDS)
             for pipe, fork in list(alive.items()):
-                # A process that a solver has started may keep the pipe of a dead fork open.
-                if (pipe in ready and not fork.receive(watch)) or (pipe not in ready and not fork.lives()):
+                if pipe in ready:
+                    ended = not fork.receive(watch)
+                elif ended := not fork.lives():  # a process that a solver has started may keep its pipe open
+                    fork.receive_all(watch)  # since nothing was ready
+                if ended:
                     del alive[pipe]
                     fork.end(PATIENCE_SECONDS)
             watch.update([run for fork in alive.values() for run in fork.under_way.values()])

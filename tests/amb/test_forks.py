@@ -120,6 +120,29 @@ def test_traces_do_not_depend_on_the_number_of_processes(  # type: ignore[type-a
     assert {*children(os.getpid())} <= others
 
 
+def test_what_a_fork_reports_just_before_it_ends_is_not_lost(  # type: ignore[type-arg]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reports and its end may both come after nothing was ready."""
+    begun, ready, wait = [], forks.wait, os.waitid
+
+    def stale(pipes: list[object], seconds: float) -> list[object]:
+        if begun:
+            return ready(pipes, seconds)  # type: ignore[arg-type,return-value]
+        begun.extend({*children(os.getpid())} - before)
+        for process in begun:
+            wait(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+        return []
+
+    before = {*children(os.getpid())}
+    monkeypatch.setattr(forks, "wait", stale)
+    study, seen = Study(tmp_path / "forked"), Counted()
+    few = PLANS[:16]
+    execute(few, study, problems(tmp_path / "two"), find_solver=forked, processes=2, progress=seen)
+    assert len(begun) == 2
+    assert sorted(seen.ends) == sorted(plan.run_id for plan in few)
+
+
 @pytest.mark.parametrize(
     ("die", "says"),
     [
