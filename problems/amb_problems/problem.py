@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from amb.clock import CLOCK
 from amb.contracts import returned
 from amb.contracts.generator import Generator, Grid
+from amb.contracts.images import check_images
 from amb.contracts.noise import Queries
 from amb.contracts.problem import Evaluation, Problem, UInt8Array
 from amb.contracts.space import FloatArray, IntArray
@@ -236,7 +237,7 @@ class NetworkProblem(Problem):
     def classify(self, images: UInt8Array, *, presentations: int = 1, seed: int = 0) -> FloatArray:
         """The target's class probabilities; averaged over presentations if the frames are random."""
         target, encoding = self.pair.target, self.encoding
-        images = _images(images, target)
+        check_images(images, target.shape, f"target {target.name}")
         expected = len(images), len(self.classes)
         if encoding is None:
             return returned.numbers(target.classify(returned.copied(images)), expected, f"target {target.name}")
@@ -295,14 +296,6 @@ def _latents(grids: Sequence[Grid], batches: Sequence[IntArray]) -> NDArray[np.f
     if all(grid is grids[0] for grid in grids):  # one look-up for all
         return grids[0].latents_checked(np.concatenate(batches))
     return np.concatenate([grid.latents_checked(batch) for grid, batch in zip(grids, batches, strict=True)])
-
-
-def _images(images: object, target: Target) -> UInt8Array:
-    """Images from a user, checked."""
-    expected = tuple(target.shape)
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != expected:
-        raise SpecError(f"expected images uint8[n, {', '.join(map(str, expected))}], got {returned.described(images)}")
-    return images
 
 
 def _responses(target: Target, images: UInt8Array, units: Units) -> FloatArray:
