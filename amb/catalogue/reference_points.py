@@ -7,7 +7,8 @@ versions stay, so that a study of one keeps its reference points.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -17,8 +18,8 @@ from amb.catalogue.plugins import Plugin, find, load_instance, plugins
 from amb.catalogue.suites import suite, working_suites
 from amb.contracts.reference import Reference
 from amb.contracts.suite import Suite
-from amb.errors import AmbError, DataError
-from amb.spec import user_path
+from amb.errors import AmbError, DataError, SpecError
+from amb.spec import user_path, without_noise
 from amb.study.durable import make_folder, write_json
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 
@@ -121,28 +122,53 @@ def _earlier(chosen: Suite, folder: Path) -> tuple[References, ...]:
 
 @cache
 def _of_rival(plugin: Plugin) -> tuple[References, ...]:
-    """The stored reference points of a suite that shares its name with another, of all versions."""
+    """The stored reference points of a suite that shares its name with another, of all versions; none if damaged."""
     try:
         chosen = load_instance(plugin, Suite)
+        file = _file(plugin, chosen)
+        return (*([load(file)] if file.is_file() else []), *_earlier(chosen, file.parent))
     except AmbError:
         return ()
-    file = _file(plugin, chosen)
-    return (*([load(file)] if file.is_file() else []), *_earlier(chosen, file.parent))
 
 
 def stored_points(name: str) -> list[Reference]:
     """All stored reference points of a problem without noise, for any weights and grid, of any version of a suite.
 
-    Suites that cannot be loaded have none. Of several that share a name, which no name finds, each has its own.
+    Suites that cannot be loaded have none, nor has a damaged file of a suite without the problem. Of several suites
+    that share a name, which no name finds, each has its own.
 
     Raises:
-        DataError: a suite's file is damaged.
+        DataError: the file of a suite with the problem is damaged.
     """
-    suites = [chosen.name for chosen in working_suites()]
-    stored = [found for found in map(of_suite, suites) if found is not None]
-    stored += [found for suite_name in suites for found in of_earlier_versions(suite_name)]
-    stored += [found for plugin in plugins("suites").values() for rival in plugin.rivals for found in _of_rival(rival)]
+    suites = working_suites()
+    stored = [found for chosen in suites for found in _readable(_newest, chosen, name)]
+    stored += [found for chosen in suites for found in _readable(of_earlier_versions, chosen, name)]
+    rivals = (rival for plugin in plugins("suites").values() for rival in plugin.rivals)
+    stored += [found for rival in rivals for found in _of_rival(rival)]
     return [found.points[name] for found in stored if name in found.points]
+
+
+def _newest(suite_name: str) -> tuple[References, ...]:
+    found = of_suite(suite_name)
+    return () if found is None else (found,)
+
+
+def _readable(read: Callable[[str], tuple[References, ...]], chosen: Suite, name: str) -> tuple[References, ...]:
+    """What is stored for a suite; nothing if that is damaged and the suite is not about the problem."""
+    try:
+        return read(chosen.name)
+    except DataError:
+        if _is_about(chosen, name):
+            raise
+        return ()
+
+
+def _is_about(chosen: Suite, name: str) -> bool:
+    for listed in chosen.problems:
+        with suppress(SpecError):  # of an id that cannot be understood
+            if without_noise(listed) == name:
+                return True
+    return False
 
 
 def stored_point(name: str, fingerprint: str) -> Reference | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from amb.catalogue.plugins import Plugin, find, load_class, registered, require_methods
 from amb.contracts.content import Content
+from amb.contracts.handed_view import HandedView
 from amb.contracts.problem import Problem
 from amb.contracts.returned import are_names
 from amb.contracts.solver import KINDS_FORM, Solver, are_kinds
@@ -92,10 +93,12 @@ class SolverSpec:
 
         Raises:
             SolverError: it refuses the space or the view.
+            PluginError: the view is none.
         """
-        solver = self.make(view.space, budget=budget, seed=seed)
+        handed = HandedView(view)
+        solver = self.make(handed.space, budget=budget, seed=seed)
         if self.cls.sees == "images":
-            solver.look(view)
+            solver.look(handed)
         return solver
 
 

@@ -260,6 +260,37 @@ def test_a_study_of_an_earlier_version_of_a_suite_keeps_its_reference_points() -
     assert points[0] != points[1]
 
 
+def test_a_damaged_file_of_one_suite_ends_only_what_is_about_its_problems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference points of a third party's suite, cut short, ended every comparison on the machine."""
+    package = tmp_path / "hurt_suite"
+    (package / "references").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "import amb\nHURT = amb.Suite('hurt', 2, ('not an id[', 'a/b/c/0[noise=gaussian]'), 10, 1, 'damaged')\n"
+    )
+    for version in (1, 2):
+        (package / "references" / f"hurt-{version}.json").write_text('{"schema": 1, "sha')
+    monkeypatch.syspath_prepend(tmp_path)
+    [own] = [entry for entry in plugins.entry_points().select(group="amb.suites") if entry.name == "quick"]
+    entries = EntryPoints([own, EntryPoint("hurt", "hurt_suite:HURT", "amb.suites")])
+    monkeypatch.setattr(plugins, "entry_points", lambda: entries)
+    plugins._installed.cache_clear()
+    suite.cache_clear()
+    name, point = next(iter(load(file_of("quick")).points.items()))
+    try:
+        assert stored_points(name)[0] == point
+        with pytest.raises(DataError, match=r"hurt-2\.json holds no reference points"):
+            stored_points("a/b/c/0")
+        (package / "references" / "hurt-2.json").unlink()
+        with pytest.raises(DataError, match=r"hurt-1\.json holds no reference points"):
+            stored_points("a/b/c/0")
+    finally:
+        monkeypatch.undo()
+        plugins._installed.cache_clear()
+        suite.cache_clear()
+
+
 def test_a_suite_that_cannot_be_used_spoils_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every comparison on the machine ended after its runs; a suite of a built-in one's name took its points."""
     [own] = [entry for entry in plugins.entry_points().select(group="amb.suites") if entry.name == "quick"]

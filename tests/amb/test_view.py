@@ -6,14 +6,16 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 import amb
 from amb.catalogue.plugins import load_file
 from amb.catalogue.solvers import resolve
+from amb.contracts.handed_view import HandedView
 from amb.contracts.problem import Problem
 from amb.contracts.target import Target
-from amb.contracts.view import View
-from amb.errors import SolverError
+from amb.contracts.view import Slope, View
+from amb.errors import PluginError, SolverError
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -102,8 +104,8 @@ def test_substitutions_say_which_codes_make_an_image_brighter(options: str) -> N
     assert (view.images(darker).mean((1, 2, 3), dtype=float) < before).all()
 
 
-def run(folder: Path, solver: str, problem: str = PROBLEM, **limits: object) -> tuple[RunRecord, Trace]:
-    found = amb.problem(problem)
+def run(folder: Path, solver: str, problem: str | Problem = PROBLEM, **limits: object) -> tuple[RunRecord, Trace]:
+    found = amb.problem(problem) if isinstance(problem, str) else problem
     plan = RunPlan(found.id, found.fingerprint, solver, "1", 0, 10)
     execute([plan], Study(folder), lambda _: found, limits=Limits(**limits))  # type: ignore[arg-type]
     loaded = Study(folder).load(plan)
@@ -154,6 +156,91 @@ def test_a_problem_without_a_view_is_refused() -> None:
     blind = Blind(lambda rows: rows.sum(axis=1), amb.Space.uniform(4, 8), id="a/b/c/0")
     with pytest.raises(SolverError, match="a/b/c/0 offers no view"):
         resolve("brightest").start(blind, budget=10, seed=0)
+
+
+class OneBuffer(View):
+    """Writes all its answers into one array, and into what it is given."""
+
+    def __init__(self) -> None:
+        self.space, self.shape = amb.Space.uniform(4, 8), (2, 2, 1)
+        self.differentiable = self.substitutable = True
+        self.buffer = np.zeros((2, 2, 2, 1), np.uint8)
+        self.slopes = np.zeros((2, 4))
+        self.pixels = np.zeros((2, 2, 2, 1), np.float32)
+        self.answered: np.ndarray | None = None
+
+    def images(self, candidates: ArrayLike) -> np.ndarray:
+        assert isinstance(candidates, np.ndarray)
+        self.buffer[:] = candidates.reshape(2, 2, 2, 1)
+        candidates[:] = 7
+        return self.buffer
+
+    def gradient(self, latents: ArrayLike, slope: Slope) -> np.ndarray:
+        assert isinstance(latents, np.ndarray)
+        self.pixels[:] = latents.reshape(2, 2, 2, 1)
+        self.answered = slope(self.pixels)
+        self.slopes[:] = self.answered.reshape(2, 4)
+        latents[:] = 7
+        return self.slopes
+
+    def substitutions(self, candidates: ArrayLike, slope: Slope) -> np.ndarray:
+        return np.zeros(3)
+
+
+def test_a_view_and_its_solver_never_share_an_array() -> None:
+    """A solver's stored images became those that it asked for last."""
+    view, rows = OneBuffer(), np.array([[0, 1, 2, 3], [3, 2, 1, 0]])
+    handed, kept = HandedView(view), []
+
+    def slope(pixels: np.ndarray) -> np.ndarray:
+        kept.append(pixels)
+        return pixels
+
+    first = handed.images(rows)
+    handed.images(rows[::-1].copy())
+    assert np.array_equal(first.reshape(2, 4), rows), "the second call changed the first answer"
+    slopes = handed.gradient(rows, slope)
+    assert not np.shares_memory(kept[0], view.pixels), "what the solver keeps stays"
+    assert view.answered is not None
+    assert not np.shares_memory(view.answered, kept[0])
+    handed.gradient(rows[::-1].copy(), slope)
+    assert np.array_equal(slopes, rows)
+    assert np.array_equal(rows, [[0, 1, 2, 3], [3, 2, 1, 0]]), "the solver's own candidates changed"
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+@ONE_THREAD
+def test_answers_of_a_view_of_the_wrong_shape_are_refused(tmp_path: Path, isolate: bool) -> None:
+    class Short(OneBuffer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.differentiable = self.substitutable = False
+
+        def images(self, candidates: ArrayLike) -> np.ndarray:
+            return self.buffer[:1]
+
+    with pytest.raises(PluginError, match=r"view Short returned uint8 \[1, 2, 2, 1\]; expected images uint8 \[2, 2"):
+        HandedView(Short()).images([[0, 1, 2, 3]] * 2)
+    with pytest.raises(PluginError, match=r"substitutions of view Short returned float64 \[3\]; expected .*2, 4, 8"):
+        HandedView(Short()).substitutions([[0, 1, 2, 3]] * 2, lambda pixels: pixels)
+
+    class Mine(amb.FunctionProblem):
+        def view(self) -> View:
+            return Short()
+
+    mine = Mine(lambda rows: rows.sum(axis=1), amb.Space.uniform(4, 8), id="a/b/c/0")
+    record, _ = run(tmp_path, "brightest", mine, isolate=isolate)
+    assert record.status == "crash"
+    assert "view Short returned" in record.message
+
+
+@pytest.mark.parametrize("what", ["class", "space", "shape"])
+def test_what_is_no_view_is_refused(what: str) -> None:
+    view = OneBuffer()
+    if what != "class":
+        delattr(view, what)
+    with pytest.raises(PluginError, match=r"expected an amb\.View|has space None|has shape None"):
+        HandedView(view if what != "class" else np.zeros(3))  # type: ignore[arg-type]
 
 
 def test_a_solver_of_amb_0_1_that_sees_gradients_is_not_taken_for_a_black_box() -> None:

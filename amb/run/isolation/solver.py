@@ -14,6 +14,7 @@ from time import monotonic
 import numpy as np
 
 from amb.catalogue.solvers import SolverSpec, view_of
+from amb.contracts.handed_view import HandedView
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray, Space
@@ -307,5 +308,5 @@ def isolated(spec: SolverSpec, problem: Problem, plan: RunPlan, *, memory: int |
     Raises:
         SolverError: a white-box solver; or an image-seeing one, and the problem offers no view.
     """
-    view = view_of(problem) if spec.cls.sees == "images" else None
+    view = HandedView(view_of(problem)) if spec.cls.sees == "images" else None
     return IsolatedSolver(spec, problem.space, plan, view=view, memory=memory)
