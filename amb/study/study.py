@@ -346,7 +346,7 @@ class Study(Reloaded):
         except OSError as cause:
             if not self.folder.is_dir():
                 why = f"the study folder {self.folder}: {cause.strerror or cause}; choose another folder"
-            elif part.exists() or part.is_symlink():
+            elif part.is_symlink() or (part.exists() and not part.is_dir()):
                 why = f"{part}: there is something else of this name, where a study has a folder; move it away"
             else:
                 why = f"{part}: {cause.strerror or cause}"

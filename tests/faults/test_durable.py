@@ -342,3 +342,17 @@ def test_a_lock_that_the_disk_cannot_examine_is_an_error(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "stat", fails)
     with pytest.raises(StudyError, match="Input/output error"):
         claim(tmp_path / ".lock")
+
+
+def test_a_disk_that_fails_beneath_a_new_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message asked to move away a folder that had just been made, as if it were something else."""
+    sound = os.fsync
+
+    def fails(descriptor: int) -> None:
+        if (tmp_path / "study" / "runs").exists():
+            raise OSError(errno.EIO, "Input/output error")
+        sound(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(StudyError, match=r"cannot create .*runs: Input/output error$"):
+        Study(tmp_path / "study")
