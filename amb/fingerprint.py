@@ -6,12 +6,13 @@ import gc
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import (
     BuiltinMethodType,
     CodeType,
     FunctionType,
+    GenericAlias,
     MappingProxyType,
     MethodType,
     MethodWrapperType,
@@ -36,8 +37,10 @@ _BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 _PLAIN = (bool, int, float, complex, str, bytes)
 _OF_NUMBERS = {"numpy", "torch", "jax", "jaxlib"}
 """Packages whose arrays are told by their numbers alone."""
-_BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict__"}
+_BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict__", "__globals__", "f_globals"}
 """What looks names up that are texts."""
+_BY_EXPRESSION = {"eval", "exec", "query", "evaluate"}
+"""What computes texts, as Python, pandas and numexpr do."""
 _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
 
@@ -131,6 +134,10 @@ class _Content:
             yield f"wrapped {type(value).__qualname__} {self.of(wrapped)}"
             yield from self._compiled(value)
             yield from self._held(value)
+        elif isinstance(value, GenericAlias):
+            yield f"alias {self.of(value.__origin__)} {self.of(value.__args__)}"
+        elif isinstance(value, Generator | Coroutine | AsyncGenerator) and hasattr(value, "__qualname__"):
+            raise _untold(value, "it has a state that nothing tells")
         elif hasattr(value, "__qualname__") and installed(value) and installed(type(value)):
             yield f"installed {getattr(value, '__module__', 'numpy')} {getattr(value, '__qualname__', value)}"
             if type(value) is not FunctionType:
@@ -192,7 +199,7 @@ class _Content:
     def _function(self, function: FunctionType) -> Iterator[str]:
         yield from self._code(function.__code__)
         yield from reached(function)
-        names = _looked_up(function.__code__)
+        names = _looked_up(function)
         cache = getattr(vars(function).get("_clear_cache"), "__self__", None)
         if isinstance(cache, WeakKeyDictionary):  # of functools.singledispatch: types that were met
             empty: WeakKeyDictionary[type, object] = WeakKeyDictionary()
@@ -357,10 +364,25 @@ def names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*map(names_in, inner))
 
 
-def _looked_up(code: CodeType) -> set[str]:
-    """Names that a function looks up, with those that may be texts."""
-    names = names_in(code)
-    return names | set(_texts(code)) if names & _BY_TEXT else names
+def _looked_up(function: FunctionType) -> set[str]:
+    """Names that a function looks up, with those that may be texts or in texts."""
+    names = names_in(function.__code__)
+    looked_up = names | set(_texts(function.__code__)) if names & _BY_TEXT else names
+    if names & _BY_EXPRESSION:
+        given = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
+        captured = (value for _, value in _closure(function))
+        named = (function.__globals__[name] for name in sorted(names & function.__globals__.keys()))
+        return looked_up.union(*map(_in_expression, (function.__code__, *given, *captured, *named)))
+    return looked_up
+
+
+def _in_expression(value: object) -> set[str]:
+    """Names in a text, in those of code, or in those of a list."""
+    if isinstance(value, str):
+        return set(re.findall(r"[^\W\d]\w*", value))
+    if isinstance(value, CodeType):
+        return names_in(value).union(*map(_in_expression, value.co_consts))
+    return set().union(*map(_in_expression, value)) if isinstance(value, list | tuple) else set()
 
 
 def _texts(code: CodeType) -> Iterator[str]:

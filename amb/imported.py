@@ -11,6 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+from amb.file_identity import Identity
 from amb.installed import OURS, in_packages
 
 _MISSED = (ImportError, ValueError, OSError, AttributeError, SyntaxError, RecursionError)
@@ -52,7 +53,7 @@ def held(module: ModuleType) -> Iterator[str]:
     """
     file = Path(getattr(module, "__file__", None) or "")
     yield f"module {module.__name__} {hashlib.sha256(file.read_bytes()).hexdigest()}"
-    yield from _reached(_imported_by(file, file.stat().st_mtime_ns, module.__name__), set())
+    yield from _reached(_imported_by(file, Identity.of(file.resolve()), module.__name__), set())
 
 
 def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
@@ -63,7 +64,7 @@ def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
         if name in seen or not (file := _file(name)):
             continue
         seen.add(name)
-        waiting += _imported_by(file, file.stat().st_mtime_ns, name)
+        waiting += _imported_by(file, Identity.of(file.resolve()), name)
     for name in sorted(seen - direct):
         if file := _file(name):
             yield f"reaches {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
@@ -104,7 +105,7 @@ def _meant(name: str, level: int, attributes: tuple[str, ...], package: str) -> 
 
 
 @lru_cache(maxsize=4096)
-def _imported_by(file: Path, _: int, name: str) -> list[str]:
+def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
     """Modules that a source file imports, anywhere in it."""
     if file.suffix != ".py":
         return []

@@ -10,7 +10,6 @@ Layout: `MAGIC`; the length of the entries, 8 bytes, and their hash, 16 bytes; t
 """
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import fields
 from hashlib import blake2b
@@ -20,6 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amb.file_identity import Identity
 from amb.held_file import HeldFile
 from amb.study.compact import pack, unpack
 from amb.study.durable import write_whole
@@ -33,35 +33,9 @@ LARGEST = 1024 * MEBIBYTE
 MOST_ENTRIES = 256 * MEBIBYTE
 # Bytes of compact runs that are kept: 20 million queries. A study with more reads the files of the others.
 MOST_KEPT = 256 * MEBIBYTE
-# A file that was changed less than this long ago may change again without a difference in its times.
-SETTLED_SECONDS = 2.0
 # What a compact record consists of; an index with other fields is of another version.
 FIELDS = tuple(field.name for kind in (RunPlan, Recording, RunRecord) for field in fields(kind))
 HASH_BYTES = 16
-
-
-class Identity(Struct, frozen=True, array_like=True):
-    """What changes when a file is replaced or written to."""
-
-    size: int
-    modified: int
-    changed: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Identity":
-        """The identity of the file at `path`, or of the link that is there.
-
-        Raises:
-            OSError: there is none.
-        """
-        status = os.lstat(path)
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-    @property
-    def settled(self) -> bool:
-        """Whether every later change of the file will show in its times."""
-        return time.time() - max(self.changed, self.modified) / 1e9 > SETTLED_SECONDS
 
 
 class Entry(Struct, frozen=True, array_like=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from amb.errors import StudyError
+from amb.file_identity import Identity
 from amb.reloaded import Reloaded
 from amb.spec import user_path
 from amb.study import journal_0_1
@@ -17,7 +18,7 @@ from amb.study.changes import changes
 from amb.study.compact import compact
 from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
 from amb.study.environment import environment
-from amb.study.index import Entry, Identity, Index
+from amb.study.index import Entry, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter

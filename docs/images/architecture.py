@@ -33,6 +33,7 @@ CAPTIONS = {
     "memory": "want of it",
     "imported": "what a function's own imports reach",
     "installed": "what its name tells",
+    "file_identity": "whether a file changed",
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
     "process_settings": "modes that plug-ins may not leave",

@@ -190,6 +190,17 @@ SOURCES = {
         "t = np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=VALUE)\ndef f(p): return t.filled().sum()"
     ),
     "a global by its text": "h = VALUE\ndef f(p): return globals()['h']",
+    "a global of a function": "h = VALUE\ndef f(p): return f.__globals__['h']",
+    "a name in an expression": "h = VALUE\ndef f(p): return eval('2 * h(p)')",
+    "a helper in an expression": "def h(p): return VALUE\ndef f(p): return eval('1 + h(p)')",
+    "a name in code": "h = VALUE\nc = compile('(lambda: h)()', '', 'eval')\ndef f(p): return eval(c)",
+    "a name in an expression of the module": "h = VALUE\nt = 'p * h'\ndef f(p): return eval(t)",
+    "a name in a captured expression": ("h = VALUE\ndef made(t):\n    return lambda p: eval(t)\nf = made('h + 1')"),
+    "a name in a list of expressions": "h = VALUE\nt = ['p', ['h']]\ndef f(p): return [eval(e) for e in t[1]]",
+    "a name in an expression of pandas": (
+        "import pandas\nh = VALUE\nt = pandas.DataFrame({'w': [1.0]})\ndef f(p): return t.eval('w * @h').sum()"
+    ),
+    "what an alias is of": "t = list[[0, int, str][VALUE]]\ndef f(p): return t.__args__",
 }
 
 
@@ -385,7 +396,20 @@ def test_another_process_finds_the_same(tmp_path: Path) -> None:
     assert len(printed) == 1
 
 
+def counting(step: int):  # type: ignore[no-untyped-def]
+    yield step
+
+
+async def awaiting() -> None:
+    pass
+
+
 def test_what_cannot_be_told_is_refused() -> None:
+    awaited = awaiting()
+    for started in (counting(1), (x for x in [1]), awaited):  # another one of the same name has other values
+        with pytest.raises(SpecError, match="it has a state that nothing tells"):
+            fingerprint(capture(started))
+    awaited.close()
     with pytest.raises(SpecError, match="give a version yourself"):
         fingerprint(capture(threading.Lock()))
     with pytest.raises(SpecError, match="frompyfunc hides the function"):

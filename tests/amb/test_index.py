@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from amb import file_identity
 from amb.clock import CLOCK
 from amb.run.execute import is_finished
 from amb.run.progress import NoProgress
@@ -44,7 +45,7 @@ def save(study: Study, plan: RunPlan, status: Status = "ok", final: float = 1.0,
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of six runs with its index."""
-    monkeypatch.setattr(index, "SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr(file_identity, "SETTLED_SECONDS", -1.0)
     study = Study(tmp_path / "study")
     study.describe(PLANS, Settings())
     for number, (plan, (status, final)) in enumerate(zip(PLANS, OUTCOMES, strict=True)):
@@ -119,7 +120,7 @@ def claim_success(folder: Path) -> None:
     """An index with every identity wrong that says that all runs went well."""
     forged = index.Index(folder)
     for name, entry in forged._entries.items():
-        wrong = index.Identity(1, 2, 3, entry.file.inode)
+        wrong = file_identity.Identity(1, 2, 3, entry.file.inode)
         forged._entries[name] = index.Entry(wrong, "ok", False, 4, True, entry.place, entry.size)
     forged._grown = True
     forged.save()

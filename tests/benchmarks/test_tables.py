@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from amb import file_identity
 from amb.catalogue.plugins import load_file
 from amb.comparison.compare import reopen
 from amb.comparison.table import read_runs
 from amb.reports.write import write_leaderboard, write_reports
 from amb.run.execute import execute
 from amb.run.plan import Plan, make_plan
-from amb.study import index
 from amb.study.health import study_status
 from amb.study.runs import RunRecord, Trace
 from amb.study.study import Study
@@ -49,7 +49,7 @@ def folder(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
             best = tuple(candidates[values.argmax()].tolist())
             record = RunRecord(run, "ok", QUERIES, QUERIES, best, float(values.max()), 0.1, 0.1, 0.1)
             study.save(record, Trace(candidates, values, values, np.full(QUERIES // 10, 10)))
-    sleep(index.SETTLED_SECONDS + 0.1)  # an index notes no file that is younger
+    sleep(file_identity.SETTLED_SECONDS + 0.1)  # an index notes no file that is younger
     read_runs(plan, study)
     return study.folder
 

@@ -77,15 +77,24 @@ def test_the_source_tells_of_the_jpeg_encoding(tmp_path: Path) -> None:
     assert loaded.classes[9] == "truck"
 
 
-def test_images_are_decoded_once(tmp_path: Path) -> None:
-    """The second call reads the cache: the file may have changed, as long as size and time have not."""
+def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second call reads the cache."""
     written = write_set(tmp_path, "mnist", "image", "L", "PNG")
+    data.load("mnist", tmp_path)
+    monkeypatch.delattr(data, "_read_parquet")
+    assert np.array_equal(written["train"][..., None], data.load("mnist", tmp_path).train_images)
+
+
+def test_a_file_of_equal_size_and_time_is_decoded_again(tmp_path: Path) -> None:
+    """Archives and stores give files one time, and other labels are as large: the old ones were used in silence."""
+    write_set(tmp_path, "mnist", "image", "L", "PNG")
     data.load("mnist", tmp_path)
     file = tmp_path / "mnist" / "train.parquet"
     times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
     file.write_bytes(bytes(file.stat().st_size))
     os.utime(file, ns=times)
-    assert np.array_equal(written["train"][..., None], data.load("mnist", tmp_path).train_images)
+    with pytest.raises(DataError, match=r"train\.parquet cannot be read"):
+        data.load("mnist", tmp_path)
 
 
 def test_a_changed_file_is_decoded_again(tmp_path: Path) -> None:

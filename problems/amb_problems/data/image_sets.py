@@ -17,6 +17,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from amb.errors import DataError, unknown
+from amb.file_identity import Identity
 from amb.spec import real_path, user_cache
 from amb.study.durable import make_folder, write_whole
 from amb.study.tables import read_rows
@@ -114,9 +115,9 @@ def cache_folder() -> Path:
 
 
 def _cached(name: str, files: list[Path], read: Callable[[], Arrays]) -> Arrays:
-    """The arrays that `read()` returns, cached as .npz under a key of the files' sizes and times."""
-    stats = [(str(real_path(file, DataError)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+    """The arrays that `read()` returns, cached as .npz under a key of the files' sizes, times and inodes."""
+    places = [real_path(file, DataError) for file in files]
+    key = hashlib.sha256(repr([(str(place), Identity.of(place)) for place in places]).encode()).hexdigest()[:16]
     cache = cache_folder() / f"{name}-{key}.npz"
     with suppress(Exception), open_file(cache, LARGEST, links=True) as archive:
         stored = parse_arrays(archive)  # missing or damaged, whatever that raises: decode again
