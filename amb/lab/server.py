@@ -10,7 +10,8 @@ import secrets
 import socket
 from asyncio import CancelledError
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +43,9 @@ PATIENCE = 20
 """Seconds that a request waits for another process that works on the experiment; rigs wait longer for an answer."""
 
 GRACE = 5
-"""Seconds that incomplete requests keep the server once it is to stop."""
+"""Seconds that requests keep the server once it is to stop; then they are answered that it stops."""
+
+_STOPS = "the server stops; send the request again once it runs, whether it was recorded or not"
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -62,10 +65,13 @@ def application(folder: Path, token: str | None) -> App:
     Raises:
         LabError: the folder holds no experiment.
     """
+    return _application(_Rig(folder, token), token)
+
+
+def _application(rig: "_Rig", token: str | None) -> App:
     from starlette.applications import Starlette
     from starlette.routing import Route
 
-    rig = _Rig(folder, token)
     routes = [
         Route("/status", rig.status, methods=["GET"]),
         Route("/next", rig.next_block, methods=["GET", "POST"]),
@@ -147,7 +153,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(folder: Path, server: socket.socket, token: str | None) -> None:
-    """Answer requests until interrupted.
+    """Answer requests until interrupted; what is being planned or recorded then is finished.
 
     Raises:
         LabError: the socket is not of the loopback interface and there is no token, or uvicorn is not installed.
@@ -157,16 +163,20 @@ def serve(folder: Path, server: socket.socket, token: str | None) -> None:
     require()
     import uvicorn
 
+    rig = _Rig(folder, token)
     # A proxy's headers could claim that a request comes from this computer.
     config = uvicorn.Config(
-        application(folder, token),
+        _application(rig, token),
         log_level="warning",
         proxy_headers=False,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=GRACE,
     )
-    uvicorn.Server(config).run(sockets=[server])
+    try:
+        uvicorn.Server(config).run(sockets=[server])
+    finally:
+        rig.stop()
 
 
 def require() -> None:
@@ -189,14 +199,28 @@ class _Rig:
     def __init__(self, folder: Path, token: str | None) -> None:
         self._lab = Laboratory(folder, patience=PATIENCE)
         self._lock = Lock()
+        self._stops = False
         self._token = token
+
+    def stop(self) -> None:
+        """Wait for what is being planned or recorded, and begin nothing more."""
+        self._stops = True
+        with self._lock:
+            pass
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._lock:
+            if self._stops:
+                raise LabError(_STOPS)
+            yield
 
     async def openapi(self, request: "Request") -> "Response":
         return _json(document(token=self._token is not None))
 
     async def status(self, request: "Request") -> "Response":
         def read() -> object:
-            with self._lock:
+            with self._alone():
                 self._lab.refresh()
                 return status_message(self._lab)
 
@@ -207,7 +231,7 @@ class _Rig:
 
         def plan() -> object:
             close = None if body is None else _decoded(body.json or b"{}", CloseMessage).close
-            with self._lock:
+            with self._alone():
                 return block_message(self._lab.next_block(close=close), self._lab.history)
 
         return await _threaded(plan)
@@ -221,7 +245,7 @@ class _Rig:
             if any(isinstance(column, list) and len(column) > ROWS for column in columns.values()):
                 raise LabError(f"the request has more than {ROWS} rows; send the responses in parts")
             rows = rows_of(columns, self._lab.experiment, "the request")
-            with self._lock:
+            with self._alone():
                 return receipt_message(self._lab.tell(rows, source=source))
 
         return await _threaded(record)
@@ -244,7 +268,10 @@ class _Rig:
 async def _threaded(work: Callable[[], object]) -> "Response":
     from starlette.concurrency import run_in_threadpool
 
-    return await run_in_threadpool(lambda: _json(work()))
+    try:
+        return await run_in_threadpool(lambda: _json(work()))
+    except CancelledError:  # of a request that takes longer than GRACE once the server is to stop
+        return _json(ErrorMessage(_STOPS), status=503)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -281,6 +282,31 @@ def test_the_server_stops_while_a_request_is_incomplete(folder: Path, number: in
         process.wait(timeout=120)
         assert process.returncode == code
     assert "Traceback" not in folder.with_name("stderr").read_text()
+
+
+def test_a_request_that_outlasts_the_server_is_told_so(folder: Path) -> None:
+    """Another process works on the experiment: the rig got a page of text, and the terminal tracebacks."""
+    new_experiment(folder)
+    Laboratory(folder).next_block()
+    answers: list[tuple[int, bytes]] = []
+    with started(folder) as (process, address, _):
+        with hold(folder / LOCK):
+            data = {"trial": [1], "response": [1.0]}
+            rig = threading.Thread(target=lambda: answers.append(ask(f"http://{address}/responses", data)))
+            rig.start()
+            while "waiting for another process" not in folder.with_name("stderr").read_text():
+                assert rig.is_alive()
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            rig.join(timeout=60)
+        process.wait(timeout=60)
+        assert process.returncode == 143
+    [(status, body)] = answers
+    assert status == 503
+    assert msgspec.json.decode(body, type=ErrorMessage).error.startswith("the server stops; send the request again")
+    printed = folder.with_name("stderr").read_text()
+    assert "Traceback" not in printed
+    assert "plug-in" not in printed
 
 
 def test_a_client_that_drops_its_connection_changes_nothing(folder: Path) -> None:
