@@ -1,36 +1,56 @@
-"""Telling that a command ended for want of memory, whatever library met it first."""
+"""Telling that a command ended for want of memory or threads, whatever library met it first."""
 
 import errno
 import sys
+from typing import Literal
 
-_WORDS = (
+_OF_MEMORY = (
     "failed to map segment",  # the loader, of a shared library
     "cannot allocate memory",
     "can't allocate memory",  # torch
-    "can't start new thread",
-    "failed to launch worker thread",  # Arrow
     "out of memory",
     "std::bad_alloc",
+)
+_OF_THREADS = (
+    "can't start new thread",
+    "failed to launch worker thread",  # Arrow
 )
 # The interpreter's words for an extension that failed and did not say why.
 _UNSAID = ("without exception set", "without setting an exception", "with an exception set")
 
 
-def lacks_memory(error: BaseException) -> bool:
-    """Whether an exception, or one that it came from, says that memory or address space is used up."""
-    seen: set[int] = set()
+def wanted(error: BaseException) -> Literal["memory", "threads", ""]:
+    """What is used up if an exception, or one that it came from, says so: memory or address space, or threads.
+
+    Where the address space is limited, a thread that cannot be started lacks room for its stack.
+    """
+    chain = _chain(error)
+    if any(isinstance(one, BlockingIOError) and one.filename is None for one in chain):  # of a new process
+        return "threads"
+    if any(_says(one, _OF_THREADS) for one in chain):
+        return "memory" if _is_limited() else "threads"
+    return "memory" if any(map(_is_of_memory, chain)) else ""
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
     current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        if isinstance(current, MemoryError) or getattr(current, "errno", None) == errno.ENOMEM:
-            return True
-        if isinstance(current, OSError | ImportError | RuntimeError) or type(current).__module__ == "pyarrow.lib":
-            text = str(current).lower()
-            if any(words in text for words in _WORDS):
-                return True
-        if isinstance(current, SystemError) and _is_limited() and any(words in str(current) for words in _UNSAID):
-            return True
+    while current is not None and not any(current is one for one in chain):
+        chain.append(current)
         current = current.__cause__ or current.__context__
+    return chain
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _says(error, _OF_MEMORY):
+        return True
+    return isinstance(error, SystemError) and _is_limited() and any(words in str(error) for words in _UNSAID)
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    if isinstance(error, OSError | ImportError | RuntimeError) or type(error).__module__ == "pyarrow.lib":
+        text = str(error).lower()
+        return any(some in text for some in words)
     return False
 
 

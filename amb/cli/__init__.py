@@ -11,11 +11,20 @@ from amb.cli.leftovers import outlast_leftovers
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user, swallowed
-from amb.memory import lacks_memory
+from amb.memory import wanted
 from amb.streams import complete, unwritable
 
 NARROWEST = 20
 """Columns of the narrowest terminal in which tables are laid out."""
+
+
+_LACKING = {
+    "memory": "there is not enough memory for this command: close other programs, or raise the limit (ulimit -v)",
+    "threads": (
+        "no more threads or processes can be started for this command: close other programs, or raise their limit "
+        "(ulimit -u; --pids-limit of a container)"
+    ),
+}
 
 
 def main() -> None:
@@ -66,8 +75,8 @@ def _run_and_blame() -> None:
             end_interrupted(interruption)
         if isinstance(error, OSError) and error.filename is None and (lost := unwritable()):
             _fail(f"cannot write to {lost}: {error.strerror or error}")
-        if lacks_memory(error):
-            _fail("there is not enough memory for this command: close other programs, or raise the limit (ulimit -v)")
+        if lacking := wanted(error):
+            _fail(_LACKING[lacking])
         from amb.catalogue.plugins import blame
 
         culprit = blame(error)  # takes a while, in which a signal may come

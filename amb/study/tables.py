@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amb.memory import lacks_memory
+from amb.memory import wanted
 from amb.study.durable import write_whole
 from amb.study.untrusted import MEBIBYTE, open_file
 
@@ -84,7 +84,7 @@ def read_table(
         with open_file(path, largest) as file:
             return _read(file, most, decoded, expected, texts)
     except (pa.ArrowException, OSError) as cause:
-        if lacks_memory(cause):
+        if wanted(cause):
             raise MemoryError(f"cannot read {path}: {cause}") from cause
         raise
 

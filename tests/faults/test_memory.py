@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amb.memory import lacks_memory
+from amb.memory import wanted
 
 COMMAND = ["run", "--solvers", "random", "--problems", "mnist-sngan/mnist-snn/sn1/0", "--budget", "20", "--seeds", "1"]
 
@@ -33,13 +33,11 @@ def test_a_command_without_enough_address_space_ends_in_a_line(tmp_path: Path, m
 def test_want_of_memory_is_told_from_other_failures() -> None:
     found = OSError("Could not find/load shared object file 'lib.so'")  # as llvmlite raises it
     found.__context__ = OSError("lib.so: failed to map segment from shared object")
-    assert lacks_memory(found)
-    assert lacks_memory(MemoryError())
-    assert lacks_memory(OSError(12, "Cannot allocate memory"))
-    assert lacks_memory(RuntimeError("can't start new thread"))
-    assert lacks_memory(OSError("Failed to launch worker thread: Resource temporarily unavailable"))  # Arrow
-    assert not lacks_memory(OSError(28, "No space left on device"))
-    assert not lacks_memory(ValueError("out of memory"))
+    assert wanted(found) == "memory"
+    assert wanted(MemoryError()) == "memory"
+    assert wanted(OSError(12, "Cannot allocate memory")) == "memory"
+    assert not wanted(OSError(28, "No space left on device"))
+    assert not wanted(ValueError("out of memory"))
 
 
 def test_an_extension_that_fails_without_a_word_is_short_of_memory_only_under_a_limit(
@@ -48,7 +46,20 @@ def test_an_extension_that_fails_without_a_word_is_short_of_memory_only_under_a_
     failed = SystemError("error return without exception set")
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
-    assert not lacks_memory(failed)
+    assert not wanted(failed)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (900 << 20, 900 << 20))
-    assert lacks_memory(failed)
-    assert not lacks_memory(SystemError("bad argument to internal function"))
+    assert wanted(failed) == "memory"
+    assert not wanted(SystemError("bad argument to internal function"))
+
+
+def test_want_of_threads_is_told_from_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user was told to raise the limit of memory where that of processes was met (ulimit -u, containers)."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    arrow = OSError("Failed to launch worker thread: Resource temporarily unavailable")
+    behind = MemoryError()
+    behind.__cause__ = arrow
+    monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
+    for failed in (RuntimeError("can't start new thread"), arrow, behind, BlockingIOError(11, "unavailable")):
+        assert wanted(failed) == "threads"
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (900 << 20, 900 << 20))
+    assert wanted(arrow) == "memory", "a thread's stack needs address space"
