@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,12 +23,13 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
 
     If the process is killed, or the disk is full, the folder stays as it was, and the next draft deletes what is left.
     Several processes may do this at once: a file that another one has written in the meantime is kept, unless this one
-    has written it, too.
+    has written it, too. What other programs write into the folder stays theirs: such files move into the new folder as
+    they are, so that one that is open, such as a command's redirected output, may grow on.
 
     A draft within a draft, as of an export in a report, is flushed once, with the outer one.
 
     Args:
-        folder: made if missing; nobody else writes into it directly.
+        folder: made if missing.
         empty: begin with an empty folder, so that nothing of the old one is kept.
         replaced: folders in it that will be written anew and are not copied; where that fails, the old one is kept.
 
@@ -48,11 +49,13 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
                     seen = _copy(folder, draft, replaced)
             yield draft
             with _turn(folder):
-                if not empty:
-                    _take_over(folder, draft, seen, replaced)
+                theirs = _nobodys if empty else _of_others(draft, seen, replaced)
+                shared = _take_over(folder, draft, theirs)
                 if _open_drafts.isdisjoint(folder.parents):
-                    _flush(draft)
-                _replace(folder, draft)
+                    _flush(draft, shared)
+                if old := _replace(folder, draft):
+                    _carry_over(old, folder, theirs)
+                    shutil.rmtree(old, ignore_errors=True)
         finally:
             _open_drafts.discard(draft)
             shutil.rmtree(draft, ignore_errors=True)
@@ -107,32 +110,68 @@ def _stamps(folder: Path) -> Stamps:
     return found
 
 
-def _take_over(folder: Path, draft: Path, seen: Stamps, replaced: Collection[str]) -> None:
-    """Copy what others have written into the folder since it was copied, unless it was written here, too."""
+def _nobodys(file: Path) -> bool:
+    """No file of the old folder is kept."""
+    return False
+
+
+def _of_others(draft: Path, seen: Stamps, replaced: Collection[str]) -> Callable[[Path], bool]:
+    """Which files of the folder others have written: those that this process neither changed nor wrote anew."""
     here = _stamps(draft)
     done = {name for name in replaced if (draft / name).exists()}
+    return lambda file: file.parts[0] not in done and here.get(file) == seen.get(file)
+
+
+def _take_over(folder: Path, draft: Path, theirs: Callable[[Path], bool]) -> set[Path]:
+    """Put others' files into the draft as they are now; returns those that are the same file, and no copy."""
+    shared, copies = set(), _stamps(draft)
     for file, stamp in _stamps(folder).items():
-        if file.parts[0] in done:
+        if not theirs(file):
             continue
-        if stamp != seen.get(file) and here.get(file) == seen.get(file):
-            (draft / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(folder / file, draft / file)
+        (draft / file).parent.mkdir(parents=True, exist_ok=True)
+        beside = (draft / file).with_name(f".{secrets.token_hex(8)}")
+        try:
+            os.link(folder / file, beside)
+        except OSError:  # a file system without links, or somebody else's file
+            if copies.get(file) != stamp:
+                shutil.copy2(folder / file, draft / file)
+        else:
+            os.replace(beside, draft / file)
+            shared.add(file)
+    return shared
 
 
-def _replace(folder: Path, draft: Path) -> None:
+def _carry_over(old: Path, folder: Path, theirs: Callable[[Path], bool]) -> None:
+    """Move others' files that came into the old folder until it was replaced, and those that had to be copied."""
+    moved = set()
+    for file in filter(theirs, _stamps(old)):
+        place = folder / file
+        if not (place.exists() and place.samefile(old / file)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(old / file, place)
+            moved.add(place.parent)
+    for parent in moved:
+        flush_folder(parent)
+
+
+def _replace(folder: Path, draft: Path) -> Path | None:
+    """Returns where the old folder is now, if there was one."""
     if not folder.exists():
         rename(draft, folder)
-    elif not exchange(draft, folder):
-        old = folder.with_name(f".{folder.name}-old")
-        os.replace(folder, old)
-        rename(draft, folder)
-        shutil.rmtree(old, ignore_errors=True)
+        return None
+    if exchange(draft, folder):
+        return draft
+    old = folder.with_name(f".{folder.name}-old")
+    os.replace(folder, old)
+    rename(draft, folder)
+    return old
 
 
-def _flush(folder: Path) -> None:
+def _flush(folder: Path, shared: Collection[Path]) -> None:
     for place, _, names in os.walk(folder, topdown=False):
         for name in names:
-            flush_file(Path(place, name))
+            if Path(place, name).relative_to(folder) not in shared:
+                flush_file(Path(place, name))
         flush_folder(Path(place))
 
 
