@@ -17,7 +17,7 @@ import numpy as np
 
 CALLS = (
     "openat,open,creat,write,pwrite64,writev,sendfile,copy_file_range,lseek,ftruncate,rename,renameat,renameat2,"
-    "unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,close,dup,dup2,dup3,fcntl,clone,clone3,fork,vfork"
+    "link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,close,dup,dup2,dup3,fcntl,clone,clone3,fork,vfork"
 )
 Call = tuple[str, list[str], int]
 Data = Literal["all", "none", "zero", "half"]
@@ -140,6 +140,8 @@ class Disk:
             if int(words[0]) in self._open:
                 self._open[result] = self._open[int(words[0])]
             return False
+        if name in ("link", "linkat"):
+            return self._linked(name, words)
         if name in ("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"):
             return self._renamed(name, words)
         node, place, append, _ = self._open.get(int(words[0]), (None, [0], False, ""))
@@ -210,6 +212,14 @@ class Disk:
             node.data, changed = bytearray(), True
         self._open[descriptor] = (node, [0], "O_APPEND" in flags, path)
         return changed
+
+    def _linked(self, name: str, words: list[str]) -> bool:
+        pairs = (("AT_FDCWD", words[0]), ("AT_FDCWD", words[1])) if name == "link" else (words[:2], words[2:4])
+        old, new = (self._find(self._path(*pair)) for pair in pairs)
+        if old is None or new is None:
+            return False
+        self.changes.append(Change([(new[0], new[1], old[2])]))
+        return True
 
     def _renamed(self, name: str, words: list[str]) -> bool:
         if name.startswith("rename"):

@@ -77,6 +77,9 @@ def report(folder: Path, text: str) -> None:
         (draft / "figures" / "ranks.svg").write_text(text)
 
 
+NOTES = "what somebody wrote into the report's folder"
+
+
 def experiment(folder: Path) -> None:
     """An experiment in a laboratory."""
     text = template(generator="toy", neurons=("n1",), solver="cma", together=False, trials=60, seed=0)
@@ -117,6 +120,7 @@ def prepare(stage: str, folder: Path) -> None:
     """What is on the disk before the command begins."""
     if stage == "report":
         report(folder, "old")
+        (folder / "report" / "notes.txt").write_text(NOTES)
     elif stage == "lab":
         experiment(folder)
     elif stage != "run":

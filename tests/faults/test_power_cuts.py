@@ -103,8 +103,10 @@ class Expected:
         names = ("table.csv", "figures/ranks.svg")
         found = {(root / "report" / name).read_text() for name in names}
         assert found == {"new"} if marks else found in ({"old"}, {"new"}), "it is whole, and the new one if reported"
+        assert (root / "report" / "notes.txt").read_text() == work.NOTES
         work.report(root, "new")
         assert {(root / "report" / name).read_text() for name in names} == {"new"}
+        assert (root / "report" / "notes.txt").read_text() == work.NOTES
         assert [path.name for path in root.iterdir()] == ["report"]
 
     def _check_lab(self, root: Path, marks: list[str]) -> None:
