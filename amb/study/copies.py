@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from amb.errors import StudyError
-from amb.study.journal import read_journal
+from amb.study.journal import read_undamaged_journal
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.traces import read_run
 
@@ -41,7 +41,7 @@ def read_copy(path: Path) -> Copy | None:
     if path.suffix == ".parquet":
         record, trace = read_run(path)
         return Copy(path, record.plan, record, trace)
-    content = read_journal(path)
+    content = read_undamaged_journal(path)
     if content is None:
         return None
     if content.plan is None or not content.is_named(path):

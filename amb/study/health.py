@@ -11,7 +11,7 @@ from typing import Literal
 from amb.errors import StudyError, UnreadableError
 from amb.study import journal_0_1
 from amb.study.durable import TEMPORARY
-from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal
+from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
 from amb.study.lock import claim, clear, is_claimed
 from amb.study.published import PublishedStudy
 from amb.study.runs import RunRecord
@@ -250,7 +250,7 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
         if path.is_symlink() or is_claimed(path.with_suffix(".lock")):
             continue  # among the leftovers, or under way
         try:
-            content = read_journal(path)
+            content, ending = read_journal_and_ending(path)
         except StudyError as cause:
             yield Finding(path, f"{cause}; its run starts over", "set aside")
             continue
@@ -259,7 +259,8 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
                 yield Finding(path, _unread(cause))
             continue
         if content is None:
-            yield Finding(path, "a journal without a complete batch; its run starts over", "set aside")
+            what = "that is damaged from its beginning" if ending == "changed" else "without a complete batch"
+            yield Finding(path, f"a journal {what}; its run starts over", "set aside")
             continue
         if not content.is_named(path):
             yield Finding(
@@ -268,7 +269,13 @@ def _journal_findings(study: Study) -> Iterator[Finding]:
             continue
         queries = len(content.known.trace)
         name = content.plan.name if content.plan else path.stem
-        if not content.whole:
+        if ending == "changed":
+            yield Finding(
+                path,
+                f"{name}: the journal is damaged after {queries} queries; these are used, what follows is lost. The "
+                "same command copies the journal to damaged/ and resumes the run",
+            )
+        elif ending == "torn":
             yield Finding(path, f"{name}: the journal's end is incomplete; the {queries} queries before it are used")
         else:
             yield Finding(path, f"{name} was interrupted after {queries} queries; the same command resumes it")

@@ -243,6 +243,24 @@ def read_journal(path: Path) -> JournalContent | None:
     return read_journal_and_ending(path)[0]
 
 
+def read_undamaged_journal(path: Path) -> JournalContent | None:
+    """What `read_journal` returns, of a journal of which nothing is lost but a write that was cut short.
+
+    Raises:
+        StudyError: it is damaged, or as `read_journal`.
+        UnreadableError: it cannot be read.
+    """
+    content, ending = read_journal_and_ending(path)
+    if ending != "changed":
+        return content
+    if content is None:
+        raise StudyError(f"{path} is damaged from its beginning; `amb study doctor --repair` moves it to damaged/")
+    raise StudyError(
+        f"{path} is damaged after {len(content.known.trace)} queries; get a good copy, or finish the run in its own "
+        "study, where the queries before the damage are used, or delete the file"
+    )
+
+
 def read_journal_and_ending(path: Path) -> tuple[JournalContent | None, Ending]:
     """What `read_journal` returns, and how the journal ended, which one without a complete batch tells as well.
 
@@ -290,7 +308,7 @@ def _parse(content: bytes) -> tuple[JournalContent | None, Ending]:
     sizes: list[int] = []
     while end < len(content):
         try:
-            payload, total = _payload(content, end, total)
+            payload, total = _payload(content, end, d, total)
             rows, seconds, continues = _rows(payload, d)
         except EOFError:
             ending = "torn"
@@ -324,7 +342,7 @@ def _header(line: bytes) -> tuple[int, RunPlan | None]:
     return d, None if plan is None else RunPlan.from_content(plan)
 
 
-def _payload(content: bytes, start: int, total: int) -> tuple[memoryview, int]:
+def _payload(content: bytes, start: int, d: int, total: int) -> tuple[memoryview, int]:
     """The payload of the frame at `start`, and the checksum up to its end; nothing is copied.
 
     Raises:
@@ -336,6 +354,8 @@ def _payload(content: bytes, start: int, total: int) -> tuple[memoryview, int]:
     length, expected = _FRAME.unpack_from(content, start)
     payload = memoryview(content)[start + _FRAME.size :][:length]
     if len(payload) < length:
+        if len(payload) >= _NOTE.size and length != _length(_NOTE.unpack_from(payload)[0], d):
+            raise ValueError("a frame whose length is damaged")
         raise EOFError("a torn frame")
     if zlib.crc32(payload, total) != expected:
         raise ValueError("a damaged frame")
@@ -368,6 +388,11 @@ def _lone_queries(content: bytes, start: int, d: int, total: int) -> "np.ndarray
     return frames
 
 
+def _length(queries: int, d: int) -> int:
+    """Bytes of the payload of a batch."""
+    return _NOTE.size + queries * (2 * d + 16)
+
+
 def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, FloatArray], Seconds, bool]:
     """The rows of a batch, what the run had cost by then, and whether they belong to the batch before.
 
@@ -377,7 +402,7 @@ def _rows(payload: memoryview, d: int) -> tuple[tuple[IntArray, FloatArray, Floa
     if len(payload) < _NOTE.size:
         raise ValueError("a frame without a note")
     queries, continues, *seconds = _NOTE.unpack_from(payload)
-    if queries < 1 or continues > 1 or len(payload) != _NOTE.size + queries * (2 * d + 16):
+    if queries < 1 or continues > 1 or len(payload) != _length(queries, d):
         raise ValueError(f"a frame of {len(payload)} bytes cannot hold {queries} queries in {d} dimensions")
     spent = as_seconds(seconds)
     split = _NOTE.size + queries * 2 * d

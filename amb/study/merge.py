@@ -10,7 +10,7 @@ from amb.errors import StudyError
 from amb.spec import real_path, user_path
 from amb.study.copies import Copy, difference, read_copy
 from amb.study.durable import write_whole
-from amb.study.journal import find_journals, read_journal
+from amb.study.journal import find_journals, read_undamaged_journal
 from amb.study.manifest import Manifest, union
 from amb.study.published import open_study
 from amb.study.study import Study
@@ -99,7 +99,7 @@ def _elsewhere(files: Mapping[str, Path], destination: Study) -> list[Path]:
 
 def _continue(destination: Study, journal: Path) -> str | None:
     """Copy another study's journal; the id of its run, or None if the journal is gone."""
-    content = read_journal(journal)
+    content = read_undamaged_journal(journal)
     if content is None or content.plan is None:
         return None
     destination.journal(content.plan, content.known.trace.candidates.shape[1], content.known).close()

@@ -87,7 +87,7 @@ def test_a_journal_says_whether_a_write_was_cut_short_or_bytes_have_changed(
         found, ending = read_journal_and_ending(path)
         assert ending == ("whole" if cut in ends else "torn"), cut
         assert found is None or found.ending == ending
-    for place in range(first + 8, ends[1]):  # the first payload, before others and alone
+    for place in range(first, ends[1]):  # the first frame, before others and alone
         for length in (len(content), ends[1]):
             changed = bytearray(content[:length])
             changed[place] ^= 1

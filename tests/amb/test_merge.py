@@ -15,6 +15,7 @@ from amb import FunctionProblem, Space
 from amb.cli.app import app
 from amb.errors import StudyError
 from amb.run.execute import execute
+from amb.study.health import examine
 from amb.study.journal import read_journal
 from amb.study.manifest import Environment, Settings
 from amb.study.merge import merge
@@ -254,6 +255,31 @@ def test_a_journal_that_contradicts_a_run_is_refused(tmp_path: Path) -> None:
     study_with(tmp_path / "finished", plan(0))
     with pytest.raises(StudyError, match=r"journal.*has the value"):
         merge(tmp_path / "finished", [tmp_path / "killed"])
+
+
+@pytest.mark.parametrize(("frame", "told"), [(0, "from its beginning"), (1, "after 5 queries")])
+@pytest.mark.parametrize("of", ["into", "source"])
+def test_a_damaged_journal_stops_the_merge_and_the_doctor_says_where(
+    frame: int, told: str, of: str, tmp_path: Path
+) -> None:
+    """It counted as a short one, or as none: the queries behind the damage were gone, and nobody was told."""
+    part_of(study_with(tmp_path / "source", plan(0)), plan(0), 15)
+    part_of(study_with(tmp_path / "into", plan(1)), plan(1), 15)
+    study, of_plan = Study(tmp_path / of), plan(0 if of == "source" else 1)
+    path = study.journal_file(of_plan.run_id)
+    damaged = bytearray(path.read_bytes())
+    first = damaged.index(b"\n") + 1
+    damaged[first + frame * (len(damaged) - first) // 3 + 50] ^= 1
+    path.write_bytes(damaged)
+    before = content(tmp_path)
+    with pytest.raises(StudyError, match=f"{path} is damaged {told}"):
+        merge(tmp_path / "into", [tmp_path / "source"])
+    assert content(tmp_path) == before
+    (finding,) = examine(study)
+    assert f"damaged {told}" in finding.what
+    damaged[first + frame * (len(damaged) - first) // 3 + 50] ^= 1
+    path.write_bytes(damaged[: first + (len(damaged) - first) // 2])  # torn instead, in the second of three batches
+    merge(tmp_path / "into", [tmp_path / "source"])
 
 
 def test_manifests_are_united(tmp_path: Path) -> None:
