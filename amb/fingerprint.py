@@ -6,8 +6,9 @@ import gc
 import hashlib
 import re
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from types import (
     BuiltinMethodType,
     CodeType,
@@ -25,7 +26,7 @@ import numpy as np
 from amb.errors import AmbError, SpecError
 from amb.foreign import in_a_line
 from amb.imported import held, reached, source
-from amb.installed import OURS, at_its_name, installed, is_installed, is_written_in_c
+from amb.installed import OURS, at_its_name, in_packages, installed, is_installed, is_written_in_c
 
 _OF_EVERY_CLASS = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__annotations_cache__",
@@ -35,6 +36,8 @@ _OF_NUMBA = ("boundscheck", "error_model", "fastmath", "parallel")
 _NO_VALUE = object()
 _BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 _PLAIN = (bool, int, float, complex, str, bytes)
+_NOTE = "__slotnames__"
+_PICKLING = ("__reduce_ex__", "__reduce__", "__getstate__")
 _OF_NUMBERS = {"numpy", "torch", "jax", "jaxlib"}
 """Packages whose arrays are told by their numbers alone."""
 _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict__", "__globals__", "f_globals"}
@@ -71,10 +74,12 @@ class _Content:
 
     Args:
         within: the objects that are being looked through, by identity, and how many there were before each.
+        pickled: classes of objects that Python has pickled for their content, which leaves a note in them.
     """
 
-    def __init__(self, within: dict[int, int] | None = None) -> None:
+    def __init__(self, within: dict[int, int] | None = None, pickled: Iterable[type] = ()) -> None:
         self._within = dict(within or {})
+        self._pickled = set(pickled)
         # The objects themselves are kept: a new one must not get the identity of one that is gone.
         self._known: dict[int, tuple[object, str]] = {}
 
@@ -110,7 +115,9 @@ class _Content:
             yield from map(self.of, value)
         elif isinstance(value, set | frozenset) and type(value) in (set, frozenset):
             # Each alone: the order of a set differs between processes, and a cycle reads differently from each end.
-            yield "set " + " ".join(sorted(_Content(self._within).of(entry) for entry in value))
+            alone = [(entry, _Content(self._within, self._pickled)) for entry in value]
+            yield "set " + " ".join(sorted(content.of(entry) for entry, content in alone))
+            self._pickled.update(*(content._pickled for _, content in alone))
         elif isinstance(value, memoryview):
             yield f"memory {value.format} {value.shape} {value.tobytes().hex()}"
         elif isinstance(value, re.Pattern):
@@ -150,7 +157,10 @@ class _Content:
             yield from self._code(value)
         elif isinstance(value, type):
             yield f"class {value.__qualname__} {self.of(type(value))} {self.of(value.__bases__)}"
-            yield self.of({name: entry for name, entry in vars(value).items() if name not in _OF_EVERY_CLASS})
+            entries = {name: entry for name, entry in vars(value).items() if name not in _OF_EVERY_CLASS}
+            note = entries.pop(_NOTE, None)
+            # Whatever has pickled the class before, it counts as in a process where nothing has.
+            yield self.of(entries | {_NOTE: note} if value in self._pickled and note is not None else entries)
         elif isinstance(value, property):
             yield f"property {self.of(value.fget)} {self.of(value.fset)}"
             yield from self._own_class(value)
@@ -270,7 +280,7 @@ class _Content:
             yield f"signatures {self.of([str(signature) for signature in signatures])}"
 
     def _instance(self, value: object) -> Iterator[str]:
-        """An object by its class and what `pickle` would store of it."""
+        """An object by its class and what `pickle` would store of it, or all of it where a user's code chooses that."""
         if hasattr(value, "__array__") and (package := _package_of_arrays(type(value))):
             plain = value.detach().cpu() if hasattr(value, "detach") else value  # of torch
             yield self.of(np.asarray(plain))
@@ -280,6 +290,9 @@ class _Content:
             return
         if hasattr(value, "__array__") and installed(type(value)):
             yield self.of(np.asarray(value))
+        chosen = not installed(type(value)) and any(_of_the_users(type(value), name) for name in _PICKLING)
+        if not chosen:
+            self._pickled.add(type(value))
         try:
             reduced = value.__reduce_ex__(4)
         except Exception as cause:
@@ -293,6 +306,12 @@ class _Content:
             yield self.of((make, arguments, state, list(items or ()), list(entries or ())))
         if installed(type(value)):
             yield from self._held(value)
+        elif chosen:
+            try:
+                whole = _whole(value)
+            except Exception as cause:
+                raise _untold(value, cause) from cause
+            yield f"whole {self.of(whole)}"
 
 
 def _wrapped(value: object) -> object | None:
@@ -306,6 +325,40 @@ def _wrapped(value: object) -> object | None:
     if type(wrapped) is FunctionType:
         return None if installed(wrapped) else wrapped
     return None if wrapped is None or _wrapped(wrapped) is None else wrapped
+
+
+def _of_the_users(cls: type, name: str) -> bool:
+    """Whether a class has a method that is none of an installed package's, nor of a decorator of one."""
+    base = next(base for base in cls.__mro__ if name in vars(base))
+    method = vars(base)[name]
+    if type(method) is FunctionType and in_packages(Path(method.__code__.co_filename)):  # attrs gives it another module
+        return False
+    return not (installed(base) or installed(method))
+
+
+def _whole(value: object) -> list[object]:
+    """What an object has by its attributes, its slots and its base classes, whatever its own class has pickled of it.
+
+    That may leave out what is large or made again.
+
+    Raises:
+        Exception: a base class cannot tell it.
+    """
+    parts: list[object] = [object.__getstate__(value)]
+    if isinstance(value, dict):
+        parts.append(dict(dict.items(value)))
+    if isinstance(value, list):
+        parts.append(list(list.__iter__(value)))
+    if isinstance(value, set | frozenset):
+        parts.append(set(value))
+    bases = [base for base in type(value).__mro__ if base not in (object, set, frozenset) and installed(base)]
+    for names in (("__reduce_ex__", "__reduce__"), ("__getnewargs_ex__", "__getnewargs__")):
+        found = next(((base, name) for base in bases for name in names if name in vars(base)), None)
+        if found is not None:
+            base, name = found
+            told = getattr(base, name)(value, *[4] * (name == "__reduce_ex__"))
+            parts.append([list(part) if isinstance(part, Iterator) else part for part in told])
+    return parts
 
 
 def _closure(function: FunctionType) -> Iterator[tuple[str, object]]:

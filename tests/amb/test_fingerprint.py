@@ -1,6 +1,8 @@
 """Equal content has equal fingerprints, in any process; whatever changes a result changes the fingerprint."""
 
 import collections
+import copy
+import dataclasses
 import functools
 import random
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 import scipy.stats
 import torch
 
+import amb.fingerprint
 from amb.errors import SpecError
 from amb.fingerprint import fingerprint
 
@@ -200,6 +203,39 @@ SOURCES = {
     "a name in an expression of pandas": (
         "import pandas\nh = VALUE\nt = pandas.DataFrame({'w': [1.0]})\ndef f(p): return t.eval('w * @h').sum()"
     ),
+    "what a class does not pickle": (
+        "class A:\n    def __init__(self): self.k = VALUE\n    def __getstate__(self): return {}\n"
+        "a = A()\ndef f(p): return a.k"
+    ),
+    "what a class makes anew": (
+        "class A:\n    __slots__ = ('k',)\n    def __reduce__(self): return A, ()\na = A()\na.k = VALUE\n"
+        "def f(p): return a.k"
+    ),
+    "what a class names": (
+        "class A:\n    def __reduce_ex__(self, _): return 'a'\na = A()\na.k = VALUE\ndef f(p): return a.k"
+    ),
+    "what a base class does not pickle": (
+        "class A:\n    def __getstate__(self): return None\nclass B(A): pass\na = B()\na.k = VALUE\n"
+        "def f(p): return a.k"
+    ),
+    "what a class of dictionaries does not pickle": (
+        "class A(dict):\n    def __reduce__(self): return A, ()\na = A(k=VALUE)\ndef f(p): return a['k']"
+    ),
+    "what a class of lists does not pickle": (
+        "class A(list):\n    def __reduce__(self): return A, ()\na = A([VALUE])\ndef f(p): return a[0]"
+    ),
+    "what a class of sets does not pickle": (
+        "class A(set):\n    def __reduce__(self): return A, ()\na = A([VALUE])\ndef f(p): return min(a)"
+    ),
+    "what a class of tuples does not pickle": (
+        "class A(tuple):\n    def __reduce__(self): return A, ()\na = A([VALUE])\ndef f(p): return a[0]"
+    ),
+    "what a class of numbers does not pickle": (
+        "class A(float):\n    def __reduce__(self): return A, ()\na = A(VALUE)\ndef f(p): return a"
+    ),
+    "what a class of queues does not pickle": (
+        "class A(collections.deque):\n    def __reduce__(self): return A, ()\na = A([VALUE])\ndef f(p): return a[0]"
+    ),
     "what an alias is of": "t = list[[0, int, str][VALUE]]\ndef f(p): return t.__args__",
 }
 
@@ -379,6 +415,31 @@ def test_equal_objects_have_equal_fingerprints() -> None:
     assert fingerprint({"b", "a"}) == fingerprint({"a", "b"})
 
 
+@pytest.mark.parametrize("pickled", ["", "    def __reduce__(self): return A, ()\n"])
+def test_pickling_is_no_change(pickled: str) -> None:
+    """Python notes the names of a class's slots in it."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(f"class A:\n    k = 1\n{pickled}a = A()\ndef f(p): return isinstance(a, A)", names)
+    before = fingerprint(names["A"]), fingerprint(names["f"])
+    copy.copy(names["a"])
+    assert (fingerprint(names["A"]), fingerprint(names["f"])) == before
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """A decorator gives it a `__getstate__` that its user did not write."""
+
+    gain: float = 1.0
+
+
+def test_a_decorators_pickling_leaves_the_fingerprint_of_a_class_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored runs keep their names."""
+    attrs = pytest.importorskip("attrs")
+    monkeypatch.setattr(amb.fingerprint, "_whole", lambda value: pytest.fail(f"looked through {value!r}"))
+    for made in (Made(), attrs.make_class("Made", ["gain"], slots=True)(1.0)):
+        fingerprint(made)
+
+
 def test_another_process_finds_the_same(tmp_path: Path) -> None:
     """Stored runs are found again: hashes depend neither on addresses nor on the hash seed."""
     script = tmp_path / "script.py"
@@ -404,9 +465,18 @@ async def awaiting() -> None:
     pass
 
 
+async def counting_asynchronously(step: int):  # type: ignore[no-untyped-def]
+    yield step
+
+
 def test_what_cannot_be_told_is_refused() -> None:
     awaited = awaiting()
-    for started in (counting(1), (x for x in [1]), awaited):  # another one of the same name has other values
+    for started in (
+        counting(1),
+        (x for x in [1]),
+        awaited,
+        counting_asynchronously(1),
+    ):  # another one of the same name has other values
         with pytest.raises(SpecError, match="it has a state that nothing tells"):
             fingerprint(capture(started))
     awaited.close()
