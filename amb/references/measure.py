@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +81,13 @@ class Stimuli:
         random: latents of the prior.
         natural: responses to natural images, float64[n, problems]; None: there is no data set.
         encoded: the natural images through the generator's encoder; None: no data set, or no encoder.
+        shown: a hash of the natural images; "" if there are none.
     """
 
     random: Sample
     natural: FloatArray | None
     encoded: Sample | None
+    shown: str = ""
 
 
 class Measurement:
@@ -163,7 +166,7 @@ class Measurement:
         natural = self._responses(problems, images)
         codes = self._encode(one, images)
         encoded = None if codes is None else Sample(codes, self._responses(problems, asking.images(one, codes)))
-        return Stimuli(random, natural, encoded)
+        return Stimuli(random, natural, encoded, sha256(images.tobytes()).hexdigest())
 
     def _encode(self, problem: Problem, images: UInt8Array) -> IntArray | None:
         """The images' candidates int64[n, d]; None: the generator has no encoder."""
@@ -187,7 +190,8 @@ class Measurement:
     def _find_points(self, name: str, column: int, stimuli: Stimuli) -> None:
         problem = self.problems[name]
         find = partial(_point, problem, column, stimuli, self.effort)
-        self.points[name] = point = self.cache.point(name, problem.fingerprint, self.effort, find)
+        given = (self.effort, stimuli.shown) if stimuli.shown else self.effort
+        self.points[name] = point = self.cache.point(name, problem.fingerprint, given, find)
         self.progress(f"{name}: chance {activation(point.chance)}, best known {activation(point.best)}")
 
     def _test_dead(self, name: str, problem: Problem, column: int, stimuli: Stimuli) -> None:

@@ -64,9 +64,9 @@ class Cache:
             raise _damaged(file, error) from error
         return stored
 
-    def point(self, name: str, fingerprint: str, effort: object, measure: Callable[[], Reference]) -> Reference:
-        """The reference points of one problem, found with a certain effort."""
-        file = self._file([name, fingerprint, repr(effort)], "json")
+    def point(self, name: str, fingerprint: str, given: object, measure: Callable[[], Reference]) -> Reference:
+        """The reference points of one problem, found with what was given: an effort, and natural images' hash."""
+        file = self._file([name, fingerprint, repr(given)], "json")
         if file is None:
             return measure()
         if not file.exists():

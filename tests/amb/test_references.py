@@ -103,6 +103,19 @@ def test_natural_images_are_measured_as_the_generator_shows_them_where_it_has_an
     assert load(tmp_path / "lamps-1.json") == found
 
 
+def test_a_measurement_with_other_images_measures_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best natural image of the first data set was handed out for the second."""
+    family = Lamps()
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda name: family)
+    lamps = Suite("lamps", 1, ("lamps/wall/only/1",), 10, 1, "")
+    settings = {"data": None, "device": "cpu", "effort": Effort(prior=1000), "progress": lambda words: None}
+    measure([lamps], **settings, state=tmp_path)  # type: ignore[arg-type]
+    images = family.natural_images(None)
+    monkeypatch.setattr(family, "natural_images", lambda data: images[:2])
+    (again,) = measure([lamps], **settings, state=tmp_path)  # type: ignore[arg-type]
+    assert measure([lamps], **settings) == [again]  # type: ignore[arg-type]
+
+
 def test_a_killed_measurement_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was measured is read again, and the result is that of an undisturbed call; suites share their passes."""
     family, shown, killed_after = Lamps(), 0, 3
