@@ -63,7 +63,8 @@ def verify_problem(problem: Problem) -> None:
 
     def values(*batches: list[int]) -> NDArray[np.float64]:
         shown, problems = [candidates[rows] for rows in batches], [problem] * len(batches)
-        return np.concatenate(type(problem).evaluate_together(problems, shown).checked(problems, shown).clean)
+        evaluation = type(problem).evaluate_together(list(problems), list(shown))
+        return np.concatenate(evaluation.checked(problems, shown).clean)
 
     try:
         found = _of_function(values) if plain else _of_problem(values)

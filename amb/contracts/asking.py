@@ -40,7 +40,7 @@ def responses(problems: Sequence[Problem], shown: UInt8Array) -> FloatArray:
         SpecError: these problems respond to their own candidates only, or the images are of the wrong shape or type.
         PluginError: something other than so many numbers.
     """
-    found = type(problems[0]).respond_together(problems, copied(shown))
+    found = type(problems[0]).respond_together(list(problems), copied(shown))
     return numbers(found, (len(shown), len(problems)), f"respond_together of {problems[0].id}")
 
 

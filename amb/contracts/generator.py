@@ -115,7 +115,7 @@ class Generator(ABC):
                 type or shape than the generator declares.
         """
         pieces = self._padded(latents)
-        rendered = self._render_all(pieces)
+        rendered = self._render_all(list(pieces))
         if len(rendered) != len(pieces):
             raise PluginError(f"generator {self.name} returned {len(rendered)} chunks of images for {len(pieces)}")
         for piece, pixels in zip(pieces, rendered, strict=True):

@@ -167,7 +167,7 @@ class Problem(ABC):
         Raises:
             PluginError: a number of values other than that of the candidates.
         """
-        evaluation = cls.evaluate_together(problems, batches).checked(problems, batches)
+        evaluation = cls.evaluate_together(list(problems), list(batches)).checked(problems, batches)
         start = CLOCK.now()
         rows = zip(problems, batches, evaluation.values, evaluation.clean, queries, strict=True)
         observed = [one._observed(index, values, clean, q) for one, index, values, clean, q in rows]

@@ -4,7 +4,7 @@ An array of the wrong shape or type is refused and never broadcast, cut or cast:
 sixteen latents would otherwise give sixteen candidates one value.
 
 What foreign code returns stays its own: it may write into the same array the next time that it is called. So `numbers`
-and `images` return copies, and what is given to foreign code and used afterwards is given as a copy as well.
+and `images` return copies, and arrays and lists that are given to foreign code and used afterwards are copies as well.
 """
 
 import inspect

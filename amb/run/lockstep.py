@@ -194,7 +194,7 @@ def _evaluate(group: list[Asked]) -> Evaluation:
     queries = [one.queries for one in group]
     kind = type(problems[0])
     with contained():
-        evaluation: Evaluation = kind.observe_together(problems, [b.copy() for b in batches], queries)
+        evaluation: Evaluation = kind.observe_together(list(problems), [b.copy() for b in batches], queries)
     if kind.observe_together.__func__ is Problem.observe_together.__func__:  # type: ignore[attr-defined]
         return evaluation  # it has checked what it returns
     return evaluation.checked(problems, batches)

@@ -270,11 +270,12 @@ class LiveRecording:
     ) -> list[tuple[FloatArray, FloatArray, Seconds]]:
         """The responses of some neurons to a block, in one pass."""
         problems = [search.problem for search in searches]
-        batches = [block.copy() for _ in searches]
         queries = [search.next_queries() for search in searches]
         with contained():
-            evaluation: Evaluation = type(problems[0]).observe_together(problems, batches, queries)
-        checked = evaluation.checked(problems, batches)
+            evaluation: Evaluation = type(problems[0]).observe_together(
+                list(problems), [block.copy() for _ in searches], queries
+            )
+        checked = evaluation.checked(problems, [block] * len(searches))
         share = Seconds(
             generator=checked.generator_seconds / len(searches), target=checked.target_seconds / len(searches)
         )

@@ -36,17 +36,17 @@ def present(
     Raises:
         PluginError: one of them returned a number of images or responses other than that of the latents.
     """
-    expected = (len(latents), *generator.shape)
+    expected, responses = (len(latents), *generator.shape), (len(units),)
     start = _now(device)
     if device != "cpu" and isinstance(generator, DeviceGenerator) and isinstance(target, DeviceTarget):
         on_device = returned.images(generator.device_images(latents), expected, f"generator {generator.name}")
         middle = _now(device)
-        activations = target.device_activations(on_device, units)
+        activations = target.device_activations(on_device, list(units))
     else:
         images = returned.images(generator.images(latents), expected, f"generator {generator.name}")
         middle = _now(device)
-        activations = target.activations(images, units)
-    activations = returned.numbers(activations, (len(units),), f"target {target.name}")
+        activations = target.activations(images, list(units))
+    activations = returned.numbers(activations, responses, f"target {target.name}")
     end = _now(device)
     return TimedResponses(activations, max(0.0, middle - start), max(0.0, end - middle))
 

@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import amb
 from amb import FunctionProblem, Space
 from amb.cli.show import _plain_json
-from amb.contracts import returned
+from amb.contracts import asking, returned
+from amb.contracts.alone import verify_problem
 from amb.errors import AmbError, CandidateError, PluginError, SpecError
+from amb_problems.presentation import present
 
 
 class Bars(amb.Generator):
@@ -277,3 +281,87 @@ def test_names_of_facts_may_be_numbers() -> None:
     problem = FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(3, 4), id="p/q/r/0")
     problem.facts = lambda: {np.int64(3): {np.int64(4): 5}}  # type: ignore[assignment,method-assign,return-value]
     assert json.dumps(_plain_json(returned.facts(problem, "it"))) == '{"3": {"4": 5}}'
+
+
+def emptied(*lists: list[object]) -> None:
+    for one in lists:
+        while one:
+            one.pop()
+
+
+class Emptying(Bars, Eye):
+    """Generator and target that use up the lists they are given."""
+
+    name = "emptying"
+    __init__ = Eye.__init__
+
+    def _render_all(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
+        rendered = [self._render(chunk) for chunk in chunks]
+        emptied(chunks)
+        return rendered
+
+    def device_images(self, latents: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.images(latents))
+
+    def activations(self, images: np.ndarray, units: list[object]) -> np.ndarray:  # type: ignore[override]
+        emptied(units)
+        return images.mean((1, 2, 3))  # type: ignore[no-any-return]
+
+    def device_activations(self, images: torch.Tensor, units: list[object]) -> np.ndarray:
+        return self.activations(images.numpy(), units)
+
+
+class EmptyingMany(Emptying):
+    def all_activations(self, images: np.ndarray, units: list[object]) -> np.ndarray:
+        number = len(units)
+        return np.repeat(self.activations(images, units)[:, None], number, axis=1)
+
+
+@pytest.mark.parametrize("kind", [Emptying, EmptyingMany])
+@pytest.mark.parametrize("unit", [0, [0, 1]], ids=["unit", "group"])
+def test_a_generator_and_a_target_may_use_up_the_lists_that_they_are_given(kind: type, unit: object) -> None:
+    one, problem, points = kind(), composed(kind(), kind(), unit=unit), np.array([[0, 0, 0], [63, 63, 63]])
+    expected = composed(Bars(), Eye(), unit=unit).evaluate(points)
+    assert np.array_equal(problem.evaluate(points), expected)
+    assert np.array_equal(asking.responses([problem], problem.images(points))[:, 0], expected)
+    problem.warm_up()
+    units = [("all", 0)] * 2
+    for device in ("cpu", "elsewhere"):
+        found = present(one, one, np.asarray(problem.grid.latents(points)), units, device=device)
+        assert np.array_equal(found.activations, expected)
+        assert len(units) == 2
+
+
+class UsingUp(amb.FunctionProblem):
+    """A problem that uses up the lists it is given."""
+
+    group = "recording"  # type: ignore[assignment]
+
+    @classmethod
+    def evaluate_together(cls, problems: list[object], batches: list[object]) -> amb.Evaluation:  # type: ignore[override]
+        values = super().evaluate_together(tuple(problems), tuple(batches))  # type: ignore[arg-type]
+        emptied(problems, batches)
+        return values
+
+    @classmethod
+    def respond_together(cls, problems: list[object], images: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        number = len(problems)
+        emptied(problems)
+        return np.zeros((len(images), number))
+
+
+class UsingUpObserved(UsingUp):
+    @classmethod
+    def observe_together(cls, problems, batches, queries):  # type: ignore[no-untyped-def]
+        return cls.evaluate_together(problems, batches)
+
+
+@pytest.mark.parametrize("kind", [UsingUp, UsingUpObserved])
+def test_a_problem_may_use_up_the_lists_that_it_is_given(kind: type[UsingUp], tmp_path: Path) -> None:
+    mine = [kind(lambda rows: rows.mean(1), Space.uniform(3, 6), id=f"mine{i}") for i in range(2)]
+    assert asking.responses(mine, np.zeros((4, 5, 5, 3), np.uint8)).shape == (4, 2)
+    verify_problem(mine[0])
+    result = amb.compare("random", mine, budget=10, seeds=1, study=tmp_path / "study", progress=False)
+    assert set(result.runs.status) == {"ok"}
+    recorded = amb.population("random", mine, budget=10, seeds=1, study=tmp_path / "recorded", progress=False)
+    assert set(recorded.runs.status) == {"ok"}
