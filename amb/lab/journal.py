@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from amb.errors import LabError
 from amb.lab.experiment import Experiment
-from amb.study.durable import flush_folder
+from amb.study.durable import flush_folder, part_from_links
 from amb.study.untrusted import MEBIBYTE, decode_json, read_bytes
 
 FILE = "journal.jsonl"
@@ -251,6 +251,7 @@ def append(folder: Path, content: JournalContent, event: Event) -> JournalConten
     line = msgspec.json.encode(_Line(f"{crc:08x}", msgspec.Raw(encoded))) + b"\n"
     descriptor = -1
     try:
+        part_from_links(path)
         # A journal that has lines is not begun again, though it be away for a moment.
         create = 0 if content.size else os.O_CREAT
         descriptor = os.open(path, os.O_RDWR | create | getattr(os, "O_CLOEXEC", 0), 0o666)

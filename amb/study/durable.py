@@ -4,10 +4,12 @@ import ctypes
 import errno
 import json
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from amb.errors import AmbError, StudyError
@@ -83,6 +85,21 @@ def write_together(
 def write_json(path: Path, content: object, *, error: type[AmbError] | None = StudyError, advice: str = "") -> None:
     """Replace a file by JSON text; see `write_whole`."""
     write_whole(path, json.dumps(content, indent=1) + "\n", error=error, advice=advice)
+
+
+def part_from_links(path: Path) -> None:
+    """Before a file is appended to: if it has other names, give this one a copy of its own.
+
+    Other names are hard links, as in a snapshot made by `cp -al` or `rsync --link-dest`, or of a tool that keeps equal
+    files once; what is written into one would be in all. Nothing happens to a file without any, or to none.
+
+    Raises:
+        OSError: the copy cannot be written; the file is as it was.
+    """
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            write_whole(path, partial(_copy, path), error=None)
 
 
 def make_folder(folder: Path) -> None:
@@ -194,6 +211,12 @@ def _written(path: Path, content: bytes | str | Callable[[Path], object]) -> Ite
         raise
     finally:
         claim.leave()  # another process may have a file of the temporary name by now
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    with suppress(OSError):  # a file system without permissions
+        shutil.copymode(source, target)
 
 
 def _utf8(text: str, path: Path) -> bytes:

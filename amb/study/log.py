@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from amb.study.durable import part_from_links
 from amb.study.untrusted import check_file, json_object
 
 Level = Literal["info", "warning", "error"]
@@ -38,6 +39,7 @@ class StudyLog:
             **fields,
         }
         try:
+            part_from_links(self.path)
             descriptor = os.open(self.path, _FLAGS, 0o666)
             try:
                 os.write(descriptor, json.dumps(line, default=str).encode() + b"\n")

@@ -18,8 +18,9 @@ from amb.errors import AmbError, CheckpointError, DataError, StudyError
 from amb.references.resume import Cache
 from amb.run.execute import execute
 from amb.study import durable
-from amb.study.durable import write_json, write_together, write_whole
+from amb.study.durable import part_from_links, write_json, write_together, write_whole
 from amb.study.lock import claim
+from amb.study.log import StudyLog
 from amb.study.manifest import Settings
 from amb.study.merge import merge
 from amb.study.published import publish
@@ -356,3 +357,31 @@ def test_a_disk_that_fails_beneath_a_new_folder_is_named(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(StudyError, match=r"cannot create .*runs: Input/output error$"):
         Study(tmp_path / "study")
+
+
+def test_a_log_with_other_names_is_parted_from_them(tmp_path: Path) -> None:
+    """A snapshot by hard links keeps what it has."""
+    log = StudyLog(tmp_path / "log.jsonl")
+    log.write("info", "before")
+    snapshot = tmp_path / "snapshot.jsonl"
+    snapshot.hardlink_to(log.path)
+    for event in ("after", "again"):
+        log.write("info", event)
+    assert [line["event"] for line in log.read()] == ["before", "after", "again"]
+    assert [line["event"] for line in StudyLog(snapshot).read()] == ["before"]
+    assert {path.name for path in tmp_path.iterdir()} == {"log.jsonl", "snapshot.jsonl"}
+
+
+def test_a_file_that_cannot_be_parted_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"1")
+    other.hardlink_to(path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        part_from_links(path)
+    assert path.samefile(other)
+    assert {one.name for one in tmp_path.iterdir()} == {"a", "b"}

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -211,6 +212,29 @@ def test_lines_of_another_process_are_never_cut_off(folder: Path, change: str) -
     with pytest.raises(LabError, match="nothing was recorded: repeat the command"):
         append(folder, known, Closed(1, ""))
     assert not journal.exists() if change == "gone" else journal.read_bytes() == before
+
+
+def test_a_snapshot_by_hard_links_stays_as_it_is(folder: Path) -> None:
+    """As `cp -al` and `rsync --link-dest` make it: neither sees what is told to the other."""
+    lab = new_experiment(folder)
+    block = lab.next_block()
+    assert block is not None
+    snapshot = folder.with_name("snapshot")
+    shutil.copytree(folder, snapshot, copy_function=os.link)
+    (folder / FILE).chmod(0o640)
+    before = (snapshot / FILE).read_bytes()
+    rows = rows_for(lab, block)
+    lab.tell(rows[:5], source="mine")
+    assert (snapshot / FILE).read_bytes() == before
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o640
+    inode = (folder / FILE).stat().st_ino
+    lab.tell(rows[5:10], source="mine")
+    assert (folder / FILE).stat().st_ino == inode
+    told = (folder / FILE).read_bytes()
+    Laboratory(snapshot).tell(rows[:3], source="a rehearsal")
+    assert (folder / FILE).read_bytes() == told
+    assert len(read_journal(folder).events) == 4
+    assert len(read_journal(snapshot).events) == 3
 
 
 def test_settings_nested_without_end_are_refused(folder: Path) -> None:
