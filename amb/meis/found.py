@@ -132,7 +132,7 @@ def found_in(
     """
     records: dict[str, RunRecord] = {}
     together = groups = 0
-    for record, _ in study.records() if runs is None else filter(None, map(study.load, runs)):
+    for record, _ in study.compact_records() if runs is None else filter(None, map(study.load_compact, runs)):
         parts = ProblemId.parse(record.plan.problem)
         if not record.recommended or (only is not None and parts.target not in only):
             continue

@@ -37,6 +37,7 @@ def improved(references: References, study: AnyStudy) -> Improved:
         point = points.get(name)
         seen = float(np.max(trace.clean, where=np.isfinite(trace.clean), initial=-np.inf))
         best, candidate, which = _best_known(record, trace)
+        del trace  # gone when the next is read: each may take gigabytes
         if point is None or max(seen, best) <= point.best:
             continue
         if problem(plan.problem).fingerprint != plan.fingerprint or problem(name).fingerprint != point.fingerprint:

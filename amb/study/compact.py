@@ -8,7 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from amb.contracts.space import IntArray
-from amb.study.runs import RunRecord, Trace
+from amb.study.runs import AnyInts, RunRecord, Trace, row_keys
 
 
 def compact(trace: Trace) -> Trace:
@@ -17,7 +17,9 @@ def compact(trace: Trace) -> Trace:
     Numbers count candidates in the order in which they were first asked for, so that equal candidates have equal ones;
     -1 where the candidate is not known.
     """
-    return Trace(_numbered(trace), trace.values, trace.clean, trace.batches)
+    known = trace.kept
+    rows = trace.candidates if known.all() else trace.candidates[known]
+    return Trace(numbered(rows, known, len(trace)), trace.values, trace.clean, trace.batches)
 
 
 def pack(record: RunRecord, trace: Trace) -> bytes:
@@ -67,17 +69,20 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Columns)
 
 
-def _numbered(trace: Trace) -> IntArray:
-    known = trace.kept
-    rows = np.ascontiguousarray(trace.candidates[known])
+def numbered(candidates: AnyInts, kept: NDArray[np.bool_] | AnyInts, queries: int) -> IntArray:
+    """The numbers of candidates, int64[queries, 1].
+
+    Args:
+        candidates: those that are known, in query order.
+        kept: their queries.
+        queries: how many queries there are.
+    """
     numbers: dict[bytes, int] = {}
-    width = rows.shape[1] * rows.itemsize
-    content = rows.tobytes()
-    numbered = np.full((len(trace), 1), -1, dtype=np.int64)
-    numbered[known, 0] = [
-        numbers.setdefault(content[i * width : (i + 1) * width], len(numbers)) for i in range(len(rows))
-    ]
-    return numbered
+    column = np.full((queries, 1), -1, dtype=np.int64)
+    column[kept, 0] = np.fromiter(
+        (numbers.setdefault(key, len(numbers)) for key in row_keys(candidates)), np.int64, len(candidates)
+    )
+    return column
 
 
 def _narrow(numbers: NDArray[np.int64]) -> tuple[bytes, int]:

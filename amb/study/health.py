@@ -144,7 +144,7 @@ def examine_published(study: PublishedStudy) -> list[Finding]:
     except StudyError as cause:
         return [Finding(manifest, str(cause))]
     try:
-        for _ in study.records():
+        for _ in study.compact_records():
             pass
     except StudyError as cause:
         return [Finding(runs, str(cause))]
@@ -227,7 +227,7 @@ def _run_findings(study: Study) -> Iterator[Finding]:
     versions, prints = manifest.solvers, manifest.problems
     for path in study.run_files():
         try:
-            record, _ = read_run(path)
+            record = read_run(path)[0]  # without its trace, so that it is gone when the next is read
         except StudyError as cause:
             yield Finding(path, f"{str(cause).split('; `amb')[0]}; the same command runs it again", "set aside")
             continue

@@ -298,11 +298,9 @@ def _parse(content: bytes) -> tuple[JournalContent | None, Ending]:
     total, seconds = zlib.crc32(content[:end]), Seconds()
     ending: Ending = "whole"
     if (frames := _lone_queries(content, end, d, total)) is not None:
-        candidates, values, clean = (np.ascontiguousarray(frames[name]) for name in ("candidate", "value", "clean"))
+        values, clean = (as_activations(np.ascontiguousarray(frames[name])) for name in ("value", "clean"))
         spent = Seconds(*frames["seconds"][-1].tolist())
-        trace = Trace(
-            candidates.astype(np.int64), as_activations(values), as_activations(clean), np.ones(len(frames), np.int64)
-        )
+        trace = Trace(frames["candidate"].astype(np.int64), values, clean, np.ones(len(frames), np.int64))
         return JournalContent(Known(trace, spent), plan, "whole"), "whole"
     parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
     sizes: list[int] = []
@@ -324,8 +322,9 @@ def _parse(content: bytes) -> tuple[JournalContent | None, Ending]:
             sizes.append(len(rows[1]))
     if not parts:
         return None, ending
-    candidates, values, clean = (np.concatenate(column) for column in zip(*parts, strict=True))
-    trace = Trace(candidates.astype(np.int64), values, clean, np.array(sizes, dtype=np.int64))
+    candidates = np.concatenate([rows[0] for rows in parts], dtype=np.int64)
+    values, clean = (np.concatenate([rows[i] for rows in parts]) for i in (1, 2))
+    trace = Trace(candidates, values, clean, np.array(sizes, dtype=np.int64))
     return JournalContent(Known(trace, seconds), plan, ending), ending
 
 

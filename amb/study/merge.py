@@ -1,14 +1,14 @@
 """Several studies as one: the union of their runs by run id, refused if two studies contradict each other."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from amb.errors import StudyError
 from amb.spec import real_path, user_path
-from amb.study.copies import Copy, difference, read_copy
+from amb.study.copies import difference, read_copy
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_undamaged_journal
 from amb.study.manifest import Manifest, union
@@ -112,16 +112,8 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
     contradictions: list[str] = []
     for kind in files:
         for side in sides:
-            for copy in _copies(side, kind):
-                run_id = copy.plan.run_id
-                rivals = [read_copy(paths[run_id]) for paths in files.values() if run_id in paths]
-                conflicts = [(rival, why) for rival in rivals if rival and (why := difference(rival, copy))]
-                contradictions += [
-                    f"{rival.path} and {copy.path} ({copy.plan.name}): {why}" for rival, why in conflicts
-                ]
-                reach = copy.rank if kind == "runs" else copy.rank[:1]
-                if all(reach > rival.rank[: len(reach)] for rival in rivals if rival):
-                    files[kind][run_id] = copy.path
+            for path in find_journals(side.folder / kind) if kind == "journal" else side.run_files():
+                contradictions += _weigh(path, kind, files)
     if contradictions:
         more = f"; and {len(contradictions) - QUOTED} more" if len(contradictions) > QUOTED else ""
         raise StudyError(
@@ -131,10 +123,21 @@ def _union(sides: Sequence[Study]) -> tuple[dict[str, Path], dict[str, Path]]:
     return files["runs"], files["journal"]
 
 
-def _copies(study: Study, kind: str) -> Iterator[Copy]:
-    for path in find_journals(study.folder / kind) if kind == "journal" else study.run_files():
-        if copy := read_copy(path):
-            yield copy
+def _weigh(path: Path, kind: str, files: dict[str, dict[str, Path]]) -> list[str]:
+    """Have a file among those to keep if it is better than the ones there; in what they contradict it.
+
+    No copy outlives this: each may take gigabytes.
+    """
+    copy = read_copy(path)
+    if copy is None:
+        return []
+    run_id = copy.plan.run_id
+    rivals = [rival for paths in files.values() if run_id in paths and (rival := read_copy(paths[run_id]))]
+    reach = copy.rank if kind == "runs" else copy.rank[:1]
+    if all(reach > rival.rank[: len(reach)] for rival in rivals):
+        files[kind][run_id] = path
+    conflicts = [(rival, why) for rival in rivals if (why := difference(rival, copy))]
+    return [f"{rival.path} and {path} ({copy.plan.name}): {why}" for rival, why in conflicts]
 
 
 def _source(folder: Path, into: Path) -> Study:

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -17,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amb.contracts.space import DIMENSIONS
+from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.reloaded import Reloaded
 from amb.spec import user_path
-from amb.study.compact import compact
+from amb.study.compact import numbered
 from amb.study.copies import Copy, difference
 from amb.study.durable import make_folder, write_together
 from amb.study.links import refuse_outside
@@ -29,7 +30,7 @@ from amb.study.lock import Claim, enter
 from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
 from amb.study.recording import Recording
-from amb.study.runs import RunPlan, RunRecord, Trace, improvements
+from amb.study.runs import AnyInts, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
 from amb.study.tables import read_table, table_bytes
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
@@ -122,9 +123,9 @@ def _table(sources: "Sequence[AnyStudy]") -> pa.Table:
     for source in sources:
         for record, trace in source.records():
             run_id = record.plan.run_id
-            if run_id in found and not _is_better(source, record, trace, holder[run_id], found[run_id][0]):
-                continue
-            found[run_id], holder[run_id] = (record, _row(record, trace)), source
+            if run_id not in found or _is_better(source, record, trace, holder[run_id], found[run_id][0]):
+                found[run_id], holder[run_id] = (record, _row(record, trace)), source
+            del trace  # gone when the next is read: each may take gigabytes
     if not found:
         names = ", ".join(str(source.folder) for source in sources) or "no study"
         raise StudyError(f"{names} holds no finished run to publish; `amb run --study` makes some")
@@ -209,18 +210,14 @@ class PublishedStudy(Reloaded):
 
         A run that broke off earlier has any larger budget.
         """
-        row = self._rows.get(plan.run_id)
-        if row is None:
-            return None
-        record, trace = self._read(row)
-        if record.plan.budget < plan.budget:
-            record, trace = record.at_budget(trace, plan.budget)
-        return (record, trace) if record.plan.budget == plan.budget else None
+        run = self._load(plan)
+        return None if run is None else (run[0], run[1].trace())
 
     def records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """All runs, in the order of their ids."""
         for run_id in sorted(self._rows):
-            yield self._read(self._rows[run_id])
+            record, kept = self._read(self._rows[run_id])
+            yield record, kept.trace()
 
     def plans(self) -> list[RunPlan]:
         """What the runs were asked for, in the order of their ids; much faster than reading the runs.
@@ -232,13 +229,23 @@ class PublishedStudy(Reloaded):
 
     def load_compact(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The same with a number in place of each candidate (`amb.study.compact`)."""
-        run = self.load(plan)
-        return None if run is None else (run[0], compact(run[1]))
+        run = self._load(plan)
+        return None if run is None else (run[0], run[1].compact())
 
     def compact_records(self) -> Iterator[tuple[RunRecord, Trace]]:
         """`records` with compact traces."""
-        for record, trace in self.records():
-            yield record, compact(trace)
+        for run_id in sorted(self._rows):
+            record, kept = self._read(self._rows[run_id])
+            yield record, kept.compact()
+
+    def _load(self, plan: RunPlan) -> "tuple[RunRecord, _Kept] | None":
+        row = self._rows.get(plan.run_id)
+        if row is None:
+            return None
+        record, kept = self._read(row)
+        if record.plan.budget < plan.budget:
+            record, _ = record.at_budget(kept.without_candidates(), plan.budget)
+        return (record, kept) if record.plan.budget == plan.budget else None
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -278,7 +285,7 @@ class PublishedStudy(Reloaded):
             raise StudyError(f"{self.folder / PUBLISHED_RUNS} contradicts itself at run {plain(key)}; get a new copy")
         return record
 
-    def _read(self, row: int) -> tuple[RunRecord, Trace]:
+    def _read(self, row: int) -> "tuple[RunRecord, _Kept]":
         record = self._record(row)
         try:
             cell = {name: self._table[name][row] for name in TRACE}
@@ -292,16 +299,55 @@ class PublishedStudy(Reloaded):
             if not improved[queries].all():
                 raise ValueError("the queries whose candidates it keeps are not those at which it improved")
             clean = values.copy() if not cell["clean"].is_valid else _numbers(cell["clean"])
-            candidates = np.full((len(values), d), -1, dtype=np.int64)
-            candidates[queries] = _numbers(cell["candidates"]).reshape(-1, d)
-            trace = Trace(candidates, values, clean, _numbers(cell["batches"]).astype(np.int64))
-            record.check(trace)
+            batches = _numbers(cell["batches"]).astype(np.int64)
+            kept = _Kept(d, queries, _numbers(cell["candidates"]).reshape(-1, d), values, clean, batches)
+            if len(kept.candidates) != len(queries):
+                raise ValueError(f"it keeps {len(kept.candidates)} candidates of {len(queries)} queries")
+            record.check(kept.without_candidates())
+            record.check_final(kept.candidates, clean[queries])
         except DAMAGE as cause:
             raise self._damaged(record.plan.run_id, cause) from cause
-        return record, trace
+        return record, kept
 
     def _damaged(self, key: str, cause: Exception) -> StudyError:
         return StudyError(f"{self.folder / PUBLISHED_RUNS} is damaged at run {plain(key)} ({cause}); get a new copy")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A run's trace as the file holds it: a few bytes may stand for two gigabytes of candidates that were not kept.
+
+    Attributes:
+        d: dimensions.
+        queries: int32[kept], the queries whose candidates are kept; `candidates`, uint16[kept, d], those.
+        values, clean, batches: as in `Trace`.
+    """
+
+    d: int
+    queries: AnyInts
+    candidates: AnyInts
+    values: FloatArray
+    clean: FloatArray
+    batches: IntArray
+
+    def trace(self) -> Trace:
+        """The trace with -1 for what was not kept; it takes memory only if something was."""
+        unknown = self.without_candidates()
+        if not len(self.queries):
+            return unknown
+        candidates = unknown.candidates.copy()
+        candidates[self.queries] = self.candidates
+        return replace(unknown, candidates=candidates)
+
+    def compact(self) -> Trace:
+        """`amb.study.compact` of the trace."""
+        numbers = numbered(self.candidates, self.queries, len(self.values))
+        return Trace(numbers, self.values, self.clean, self.batches)
+
+    def without_candidates(self) -> Trace:
+        """The trace as if none was kept: one number that is repeated, which cannot be written."""
+        unknown = np.broadcast_to(np.int64(-1), (len(self.values), self.d))
+        return Trace(unknown, self.values, self.clean, self.batches)
 
 
 def _numbers(cell: pa.ListScalar) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from hashlib import blake2b
 from math import inf, isfinite, isinf, isnan
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -20,6 +21,7 @@ Status = Literal["ok", "timeout", "crash", "skip"]
 its problem could not be created. The last three are failures, with a reason; for the first see `RunRecord.failed`."""
 
 
+AnyInts = NDArray[np.integer[Any]]
 NO_SUCCESS = "no query succeeded"
 NO_ACTIVATION = "the recommended candidate has no activation"
 LONGEST_NAME = 1 << 12
@@ -30,6 +32,10 @@ LONGEST_REASON = 1000
 LARGEST_COUNT = 1 << 48
 LARGEST_INTEGER = 1 << 1023
 """From here on an integer may be beyond any float."""
+AT_ONCE = 1 << 20
+"""Numbers of a trace that are copied at once: a trace may have 2^28 of them."""
+LONGEST_KEY = 1024
+"""Bytes of a candidate of 128 dimensions; a digest of as few is slower to compare."""
 MOST_SECONDS = float(1 << 48)
 """Nine million years; the sum of all runs' is a number still."""
 
@@ -324,11 +330,24 @@ class RunRecord:
             raise ValueError(f"it recommends {len(self.recommended)} levels in {d} dimensions")
         if not self.recommended and not isnan(self.final):
             raise ValueError(f"its final value is {self.final}, but it recommends no candidate")
-        if self.recommended and n:
-            seen = np.flatnonzero(trace.candidates[:, 0] == self.recommended[0])  # few, of which all levels count
-            seen = seen[(trace.candidates[seen] == self.recommended).all(axis=1)]
-            if seen.size and np.isfinite(measured := trace.clean[seen[0]]) and measured != self.final:
-                raise ValueError(f"its final value is {self.final}, but the candidate was measured as {measured}")
+        self.check_final(trace.candidates, trace.clean)
+
+    def check_final(self, candidates: AnyInts, clean: FloatArray) -> None:
+        """Check the final value against the first of some queries that asked for the recommended candidate.
+
+        Raises:
+            ValueError: it was measured as another one.
+        """
+        if not self.recommended:
+            return
+        recommended = np.array(self.recommended)
+        for first, rows in blocks(candidates):
+            seen = np.flatnonzero(rows[:, 0] == recommended[0])  # few, of which all levels count
+            seen = seen[(rows[seen] == recommended).all(axis=1)]
+            if seen.size:
+                if np.isfinite(measured := clean[first + seen[0]]) and measured != self.final:
+                    raise ValueError(f"its final value is {self.final}, but the candidate was measured as {measured}")
+                return
 
     def to_json(self) -> str:
         """The record as JSON; NaN is written as null."""
@@ -399,7 +418,7 @@ class Trace:
     @property
     def kept(self) -> NDArray[np.bool_]:
         """bool[queries]: whether the query's candidate is known."""
-        return (self.candidates >= 0).all(axis=1)
+        return self.candidates.min(axis=1) >= 0
 
     def first(self, queries: int) -> "Trace":
         """The first queries, at most all; a batch that extends beyond them is cut."""
@@ -421,18 +440,38 @@ def _reason(status: Status, final: float, message: str) -> str:
 
 def distinct(candidates: IntArray) -> int | None:
     """How many of the candidates differ; None if some are unknown."""
-    if (candidates < 0).any():
+    if candidates.min(initial=0) < 0:
         return None
     if candidates.shape[1] == 1:  # numbers of candidates, of thousands of runs
         return len(set(candidates[:, 0].tolist()))
-    return len({row.tobytes() for row in candidates})
+    return len(set(row_keys(candidates)))
+
+
+def blocks(candidates: AnyInts) -> Iterator[tuple[int, AnyInts]]:
+    """The candidates, some rows at a time, with the number of the first: copies of them take little memory."""
+    step = max(1, AT_ONCE // candidates.shape[1])
+    for first in range(0, len(candidates), step):
+        yield first, candidates[first : first + step]
+
+
+def row_keys(candidates: AnyInts) -> Iterator[bytes]:
+    """A key for each candidate, equal for equal ones: its bytes, or a digest of them where they are many."""
+    for _, rows in blocks(candidates):
+        width = rows.shape[1] * rows.itemsize
+        content = rows.tobytes()
+        for place in range(0, len(content), width):
+            row = content[place : place + width]
+            yield row if width <= LONGEST_KEY else blake2b(row, digest_size=16).digest()
 
 
 def improvements(values: FloatArray) -> IntArray:
     """The queries, from 0, at which the best value so far rose, the first success among them; NaN is a failed query."""
     known = np.where(np.isnan(values), -np.inf, values)
     best = np.maximum.accumulate(known) if len(known) else known
-    return np.flatnonzero(best > np.concatenate([[-np.inf], best[:-1]]))
+    rose = np.empty(len(best), dtype=np.bool_)
+    rose[:1] = best[:1] > -np.inf
+    np.greater(best[1:], best[:-1], out=rose[1:])
+    return np.flatnonzero(rose)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ LONGEST_STRING = 64 * MEBIBYTE
 LONGEST_LIST = 1_000_000
 # Rows that are read at once of a table that is read so.
 MOST_AT_ONCE = 1024
+# Bytes of the rows that are read at once of a table that is larger, and larger than this.
+READ_AT_ONCE = 64 * MEBIBYTE
 # Bytes of a number as Parquet counts it; numbers of 16 bits are stored as 32.
 WIDTHS = {"DOUBLE": 8, "INT64": 8, "INT96": 12, "FLOAT": 4, "INT32": 4, "BOOLEAN": 1}
 TEXT, FIXED_TEXT = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
@@ -101,8 +103,12 @@ def _read(
         schema = _with_texts(file.schema_arrow, texts)
         if not schema.equals(expected(schema)):
             raise ValueError("its columns are not those of such a file")
-        _check_sizes(file, most, decoded)
-        return file.read(use_threads=False)  # threads cost more than they save on thousands of small files
+        needed = _check_sizes(file, most, decoded)
+        if needed <= READ_AT_ONCE:
+            return file.read(use_threads=False)  # threads cost more than they save on thousands of small files
+        # Arrow takes five times the memory of a column of lists while it reads it as one.
+        rows = max(1, file.metadata.num_rows * READ_AT_ONCE // needed)
+        return pa.Table.from_batches(file.iter_batches(rows, use_threads=False), file.schema_arrow)
 
 
 def read_rows(
@@ -179,8 +185,11 @@ def _cells(chunk: pa.Array) -> Iterable[Any]:
     return [None if i is None else words[i] for i in chunk.indices.to_pylist()]
 
 
-def _check_sizes(file: pq.ParquetFile, most: int, decoded: int) -> None:
+def _check_sizes(file: pq.ParquetFile, most: int, decoded: int) -> int:
     """Refuse a table before it is decoded; its texts are read as dictionaries.
+
+    Returns:
+        Bytes that it takes in memory.
 
     Raises:
         ValueError, pyarrow.ArrowException: it declares more than it may, or contradicts itself.
@@ -200,6 +209,7 @@ def _check_sizes(file: pq.ParquetFile, most: int, decoded: int) -> None:
             needed += declared * (file.schema.column(i).length if kind == FIXED_TEXT else WIDTHS[kind])
     if not 0 <= needed <= decoded:
         raise ValueError(_too_large(needed, decoded))
+    return needed
 
 
 def _check_rows(file: pq.ParquetFile, most: int, decoded: int | None = None) -> list[pq.RowGroupMetaData]:

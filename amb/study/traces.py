@@ -48,18 +48,22 @@ def to_batch(candidates: IntArray, values: FloatArray, clean: FloatArray) -> pa.
 
 
 def from_table(table: pa.Table, batches: IntArray) -> Trace:
-    """The trace that a table of the schema above holds."""
-    combined = table.combine_chunks()
+    """The trace that a table of the schema above holds.
+
+    Raises:
+        ValueError: a candidate is missing or incomplete.
+    """
     d = table.schema.field("candidate").type.list_size
-    if len(table) == 0:
-        return Trace.empty(d)
-    flat = combined["candidate"].chunk(0).flatten().to_numpy(zero_copy_only=False)
-    return Trace(
-        flat.reshape(-1, d).astype(np.int64),
-        combined["value"].to_numpy().astype(np.float64),
-        combined["clean"].to_numpy().astype(np.float64),
-        batches,
-    )
+    candidates = np.empty((len(table), d), np.int64)
+    first = 0
+    for chunk in table["candidate"].chunks:  # not combined, which copies all of it
+        flat = chunk.flatten()
+        if len(flat) != len(chunk) * d or flat.null_count:
+            raise ValueError("some of its candidates are missing")
+        candidates[first : first + len(chunk)] = flat.to_numpy().reshape(-1, d)
+        first += len(chunk)
+    values, clean = (table[name].to_numpy().astype(np.float64) for name in ("value", "clean"))
+    return Trace(candidates, values, clean, batches)
 
 
 def check_size(d: int, levels: int, queries: int) -> None:
