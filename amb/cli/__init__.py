@@ -7,16 +7,13 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from amb.cli.complaints import complain
+from amb.cli.environment import leave_out_what_ends_imports
 from amb.cli.leftovers import outlast_leftovers
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.interruption import from_user, swallowed
 from amb.memory import wanted
 from amb.streams import complete, unwritable
-
-NARROWEST = 20
-"""Columns of the narrowest terminal in which tables are laid out."""
-
 
 _LACKING = {
     "memory": "there is not enough memory for this command: close other programs, or raise the limit (ulimit -v)",
@@ -37,11 +34,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
-    if _is_no_width(os.environ.get("COLUMNS", "")):
-        del os.environ["COLUMNS"]
-    if not os.environ.get("SOURCE_DATE_EPOCH", "0").isdecimal():  # numpy's f2py, which scipy imports, raises
-        del os.environ["SOURCE_DATE_EPOCH"]
-    os.environ["MPLBACKEND"] = "agg"  # figures go to files; a window's, or one that is not installed, would end reports
+    leave_out_what_ends_imports()
     status = 1
     try:
         with Running():
@@ -107,11 +100,6 @@ def _refuse_deleted_folder() -> None:
         raise AmbError(
             f"the current folder is gone or cannot be read ({error.strerror}); change to another one"
         ) from error
-
-
-def _is_no_width(columns: str) -> bool:
-    """Whether COLUMNS states a width in which nothing can be read; terminals that know no size export 0."""
-    return columns.isdecimal() and len(columns) < 4 and int(columns) < NARROWEST
 
 
 def _fail(message: str) -> NoReturn:

@@ -281,9 +281,31 @@ def test_variables_by_which_packages_fail_to_be_imported_are_not_read() -> None:
     """Containers set the date of builds to nothing, which numpy's f2py, imported by scipy, takes for a number; and
     notebooks name a backend of matplotlib that the command's environment lacks."""
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "", "MPLBACKEND": "nonsense"}
-    script = "import sys, amb.cli; sys.argv = ['amb', '--version']; amb.cli.main(); import scipy.stats, matplotlib"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert run_after_main("import scipy.stats, matplotlib", environment).returncode == 0
+
+
+def run_after_main(then: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Python code, after a command in the same process."""
+    script = f"import sys, amb.cli; sys.argv = ['amb', '--version']; amb.cli.main(); {then}"
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", ""])
+def test_a_number_of_threads_that_numba_cannot_use_is_not_read(threads: str) -> None:
+    """Nor does the warning appear by which numba shows a traceback."""
+    done = run_after_main("import numba", {**os.environ, "NUMBA_NUM_THREADS": threads})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("features", "read"), [("avx2", False), ("+avx2,abc", False), ("+avx2,-avx512f", True), ("", True)]
+)
+def test_features_by_which_llvm_aborts_are_not_read(features: str, read: bool) -> None:
+    threads = {"NUMBA_NUM_THREADS": "3", "NUMBA_CPU_FEATURES": features}
+    done = run_after_main("import os; print(os.environ.get('NUMBA_CPU_FEATURES'))", {**os.environ, **threads})
+    assert done.stdout.endswith(f"{features if read else None}\n")
 
 
 def test_names_that_no_file_can_have_are_refused_in_a_line(tmp_path: Path) -> None:
