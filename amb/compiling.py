@@ -21,7 +21,7 @@ def compiled(**options: Any) -> Callable[[F], F]:
     """A decorator like `numba.njit(cache=True, **options)` that does without a cache where none can be written.
 
     numba refuses to compile if neither the folder of the source nor the user's cache folder can be written (a container
-    under a foreign user), and fails if the disk is full.
+    under a foreign user) or NUMBA_CACHE_LOCATOR_CLASSES names none of its classes, and fails if the disk is full.
     """
 
     def decorate(function: F) -> F:
@@ -30,9 +30,7 @@ def compiled(**options: Any) -> Callable[[F], F]:
         try:
             with _compiling():
                 dispatcher = njit(cache=True, **options)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
+        except RuntimeError:
             with _compiling():
                 return _uninterrupted(njit(**options)(function))
         save = dispatcher._cache.save_overload
