@@ -7,10 +7,11 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from amb.cli.complaints import complain
-from amb.cli.environment import leave_out_what_ends_imports
+from amb.cli.environment import leave_out_what_ends_imports, named_variable
 from amb.cli.leftovers import outlast_leftovers
 from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
+from amb.foreign import in_a_line
 from amb.interruption import from_user, swallowed
 from amb.memory import wanted
 from amb.streams import complete, unwritable
@@ -70,6 +71,8 @@ def _run_and_blame() -> None:
             _fail(f"cannot write to {lost}: {error.strerror or error}")
         if lacking := wanted(error):
             _fail(_LACKING[lacking])
+        if variable := named_variable(error):  # first: what blames plug-ins imports packages, too
+            _fail(f"a package cannot use {variable}={os.environ[variable]}: {in_a_line(error)}")
         from amb.catalogue.plugins import blame
 
         culprit = blame(error)  # takes a while, in which a signal may come

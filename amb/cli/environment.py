@@ -1,7 +1,10 @@
 """Environment variables whose values would end a command within a package that it imports."""
 
 import os
+import re
 from contextlib import suppress
+
+from amb.foreign import text_of
 
 NARROWEST = 20
 """Columns of the narrowest terminal in which tables are laid out."""
@@ -18,6 +21,18 @@ def leave_out_what_ends_imports() -> None:
     if not _are_features(os.environ.get("NUMBA_CPU_FEATURES", "")):  # LLVM aborts the process
         del os.environ["NUMBA_CPU_FEATURES"]
     os.environ["MPLBACKEND"] = "agg"  # figures go to files; a window's, or one that is not installed, would end reports
+
+
+def named_variable(error: BaseException) -> str | None:
+    """The variable that an error of a package complains of, if it is one of those that packages read and is set."""
+    return next(
+        (
+            name
+            for name in re.findall(r"\b(?:NPY|NUMBA|SCIPY|TORCH|PYTORCH|ARROW|MPL)_[A-Z_]+", text_of(error))
+            if name in os.environ
+        ),
+        None,
+    )
 
 
 def _is_no_width(columns: str) -> bool:

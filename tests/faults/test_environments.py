@@ -301,6 +301,15 @@ def test_a_number_of_threads_that_numba_cannot_use_is_not_read(threads: str) -> 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_variable_by_which_numpy_fails_is_named_in_a_line() -> None:
+    environment = {**os.environ, "NPY_PROMOTION_STATE": "none"}
+    run = [sys.executable, "-m", "amb", "problems", "show", "cifar10-sngan/snn-cnn/sn1/0"]
+    done = subprocess.run(run, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("amb: a package cannot use NPY_PROMOTION_STATE=none: TypeError: "), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("features", "read"), [("avx2", False), ("+avx2,abc", False), ("+avx2,-avx512f", True), ("", True)]
 )
