@@ -31,14 +31,16 @@ from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
 from amb.study import journal_0_1
 from amb.study.durable import held, rename
+from amb.study.recording import MOST_CHARACTERS
 from amb.study.runs import MOST_SECONDS, Known, RunPlan, Seconds, Trace, as_seconds
 from amb.study.untrusted import MEBIBYTE, json_object, names_in, read_bytes, refuse_unreadable
 
 SUFFIX = ".journal"
 FORMAT = 2
-# Bytes that are read at most of a journal, and of its first line.
+# Bytes that are read at most of a journal, and of its first line, where a recording's ids and fingerprints have up to
+# twelve bytes a character.
 LARGEST = 1024 * MEBIBYTE
-LONGEST_LINE = 1 << 18
+LONGEST_LINE = 24 * MOST_CHARACTERS + MEBIBYTE
 
 _FRAME = struct.Struct("<II")
 _NOTE = struct.Struct("<IB3d")

@@ -8,6 +8,8 @@ Sharing = Literal["recommend", "learn"]
 """What a search does with its neuron's responses to the other searches' stimuli: it may recommend those stimuli at the
 end, or it also learns from them."""
 MOST_NEURONS = 4096
+MOST_CHARACTERS = 1 << 20
+"""Of all neurons' ids together, and of all fingerprints: 256 for each."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def _names(value: object, what: str) -> tuple[str, ...]:
         raise ValueError(f"{what} of the recording is not a list of 1 to {MOST_NEURONS} texts")
     if not all(isinstance(name, str) for name in value):
         raise ValueError(f"{what} of the recording holds something that is not a text")
+    if (characters := sum(map(len, value))) > MOST_CHARACTERS:
+        raise ValueError(f"{what} of the recording have {characters:,} characters in all; at most {MOST_CHARACTERS:,}")
     try:
         "".join(value).encode()
     except UnicodeEncodeError as cause:

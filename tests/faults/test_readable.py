@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from amb import FunctionProblem, Space
 from amb.errors import SpecError, StudyError
 from amb.run.execute import execute
-from amb.study.runs import KEPT_MESSAGE, LARGEST_COUNT, RunPlan, RunRecord, Trace
+from amb.study.journal import Journal, read_journal
+from amb.study.recording import MOST_CHARACTERS, MOST_NEURONS, Recording
+from amb.study.runs import KEPT_MESSAGE, LARGEST_COUNT, LONGEST_NAME, RunPlan, RunRecord, Trace
 from amb.study.study import Study
 from amb.study.traces import check_size, read_run, write_run
 
@@ -139,3 +141,26 @@ def test_a_space_that_cannot_be_stored_or_held_is_refused_before_it_is_made(d: i
     """Beyond 16 bits, levels would wrap around in silence."""
     with pytest.raises(SpecError, match=r"too many|must be at most 65,536"):
         Space.uniform(d, levels)
+
+
+def test_the_largest_recording_is_read_again(tmp_path: Path) -> None:
+    """Journals of 1,962 neurons were longer in their first line than any reader took: their queries were lost."""
+    largest = MOST_CHARACTERS // MOST_NEURONS
+    ids = tuple(f"{number:04}".ljust(largest, "\N{BRAIN}") for number in range(MOST_NEURONS))
+    fingerprints = ("\N{BRAIN}" * largest,) * MOST_NEURONS
+    longest = "\N{BRAIN}" * LONGEST_NAME
+    plan = RunPlan(ids[0], fingerprints[0], longest, longest, 0, 8, recording=Recording(ids, fingerprints, "learn"))
+    plan.check()
+    rows = np.zeros((2, 3), np.int64), np.ones(2), np.ones(2)
+    with Journal(tmp_path / "run.journal", 3, plan=plan) as journal:
+        journal.append(*rows)
+    content = read_journal(tmp_path / "run.journal")
+    assert content is not None
+    assert (content.plan, len(content.known.trace), content.whole) == (plan, 2, True)
+    trace = Trace(*rows, np.array([2]))
+    record = RunRecord(plan, "crash", 2, 1, (), np.nan, 0.0, 0.0, 0.0)
+    write_run(tmp_path / f"{plan.run_id}.parquet", record, trace)
+    assert read_run(tmp_path / f"{plan.run_id}.parquet")[0].plan == plan
+    larger = replace(plan.recording, fingerprints=(*fingerprints[1:], fingerprints[0] + "a"))  # type: ignore[type-var]
+    with pytest.raises(ValueError, match="fingerprints of the recording have 1,048,577 characters in all; at most"):
+        replace(plan, recording=larger).check()
