@@ -102,8 +102,12 @@ class Comparison:
         return self._analysis.basis
 
     def dimensions(self, problem: str) -> int:
-        """Dimensions of a problem's space; no network is loaded if a run on it recommended a candidate."""
-        return self._dimensions.get(problem) or self.plan.problem(problem).space.d
+        """Dimensions of a problem's space; no network is loaded if the study holds a run on it."""
+        if problem in self._dimensions:
+            return self._dimensions[problem]
+        stored = (self.load(cell) for cell in self._plans if cell[0] == problem)
+        trace = next((run[1] for run in stored if run is not None), None)
+        return self.plan.problem(problem).space.d if trace is None else trace.candidates.shape[1]
 
     @cached_property
     def _dimensions(self) -> Mapping[str, int]:

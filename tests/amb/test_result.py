@@ -165,3 +165,12 @@ def test_a_report_of_others_receives_tables_of_its_own(result: amb.Result, tmp_p
     written = write_reports(result, ["spoils", "csv", "markdown"], folder=spoilt)
     assert not written.failures
     assert {f.name: f.read_bytes() for f in spoilt.iterdir()} == {f.name: f.read_bytes() for f in plain.iterdir()}
+
+
+def test_dimensions_are_those_of_stored_runs_where_none_recommends_a_candidate(tmp_path: Path) -> None:
+    """A unit that never responds, whose network is not here: both exports of the whole study failed."""
+    dead = amb.FunctionProblem(lambda rows: np.full(len(rows), np.nan), amb.Space.uniform(3, 8), id="dead/p/q/0")
+    good = amb.FunctionProblem(lambda rows: rows.mean(axis=1), amb.Space.uniform(4, 8), id="good/p/q/0")
+    amb.compare(["random"], [dead, good], budget=10, seeds=1, study=tmp_path / "study")
+    opened = amb.open(tmp_path / "study")
+    assert (opened.dimensions("dead/p/q/0"), opened.dimensions("good/p/q/0")) == (3, 4)

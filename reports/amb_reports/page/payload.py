@@ -159,7 +159,8 @@ def _view(shown: View, index: pd.Index) -> dict[str, NDArray[Any]]:
 
 def _narrow(values: NDArray[np.float64], *, exact: bool) -> NDArray[Any]:
     """The values as float32, if that is exact or need not be."""
-    short = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for it becomes infinite, and is not equal
+        short = values.astype(np.float32)
     return short if not exact or np.array_equal(short, values, equal_nan=True) else values
 
 
