@@ -4,6 +4,7 @@ With numpy set to raise, other solvers crash; with torch in another precision, t
 recursion limit, networks cannot be made; an alarm that nobody expects kills the process.
 """
 
+import ctypes
 import gc
 import signal
 import sys
@@ -53,13 +54,15 @@ class ProcessSettings:
         for number, handler, other in zip(_SIGNALS, handlers, now[0], strict=True):
             if handler != other and handler is not None:
                 signal.signal(number, handler)
-        limit, profile, collects, interval, flushes, path = interpreter
+        limit, profile, collects, interval, flushes, rounding, path = interpreter
         if not set(path) <= set(sys.path):  # later imports need what was there; what is added stays
             sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
         sys.setprofile(profile)
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(interval)
         (gc.enable if collects else gc.disable)()
+        if rounding != _rounding():
+            _round_to_nearest()
         if flushes != _flushes_denormals():
             import torch
 
@@ -80,7 +83,7 @@ def _read() -> tuple[Any, ...]:
         [getsignal(number) for number in _SIGNALS],
         (
             *(sys.getrecursionlimit(), sys.getprofile(), gc.isenabled(), sys.getswitchinterval()),
-            *(_flushes_denormals(), sys.path[:]),
+            *(_flushes_denormals(), _rounding(), sys.path[:]),
         ),
         None if numpy is None else numpy.geterr(),
         None if torch is None else _torch_settings(torch),
@@ -90,6 +93,20 @@ def _read() -> tuple[Any, ...]:
 def _flushes_denormals(smallest: float = sys.float_info.min) -> bool:
     """Whether the processor takes numbers below the smallest normal one for 0, as `torch.set_flush_denormal` sets."""
     return smallest / 2 == 0
+
+
+def _rounding(one: float = 1.0, ten: float = 10.0) -> tuple[float, float]:
+    """Tells the rounding that every process begins with from the others, which libraries for intervals set.
+
+    A tenth is rounded up: all that round down or towards 0 give another one, and those that round up another minus one.
+    """
+    return one / ten, -one / ten
+
+
+def _round_to_nearest() -> None:
+    """What every process begins with."""
+    with suppress(OSError, AttributeError, TypeError):  # Windows has none
+        ctypes.CDLL("libm.so.6" if sys.platform == "linux" else None).fesetround(0)
 
 
 def _torch_settings(torch: Any) -> tuple[Any, ...] | None:

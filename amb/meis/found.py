@@ -1,6 +1,6 @@
 """The most exciting inputs that a study holds: one for each finished run."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def found_in(
         runs: these runs only, as they stood at these budgets; None: all, with the budgets that they have now.
 
     Raises:
-        StudyError: no run has recommended anything, or the weights or the grid of a problem have changed.
+        StudyError: no run has recommended anything, or a problem has changed since all its runs.
     """
     records: dict[str, RunRecord] = {}
     together = groups = 0
@@ -142,8 +142,12 @@ def found_in(
             groups += 1
         else:
             records[record.plan.run_id] = record
+    earlier = _drop_earlier(records, problem)
+    replaced = 0 if runs is not None else _drop_replaced(records, study.manifest.solvers)
     left_out = {f"of neurons that were recorded together {_left_out(together)}": together}
     left_out[f"of groups of units {_left_out(groups)}"] = groups
+    left_out[f"of networks or grids that have changed since {_left_out(earlier)}"] = earlier
+    left_out[f"of earlier versions of solvers {_left_out(replaced)}"] = replaced
     notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count)
     if not records:
         others = "".join(f"; {note}" for note in notes)
@@ -152,13 +156,6 @@ def found_in(
     table = _sorted(table, problem)
     best = table.sort_values("activation", ascending=False, kind="stable").drop_duplicates("problem").index
     table["best"] = table.index.isin(best)
-    for row in table.drop_duplicates("problem").itertuples():
-        now = problem(str(row.problem))
-        if records[str(row.run_id)].plan.fingerprint != now.fingerprint:
-            raise StudyError(
-                f"the weights or the grid of {row.problem} have changed since its runs, so its inputs cannot be drawn; "
-                "run it again in a new study"
-            )
     full = _full(table, problem)
     plans = {key: record.plan for key, record in records.items()}
 
@@ -169,6 +166,39 @@ def found_in(
         return stored
 
     return Found(full, problem, load, notes)
+
+
+def _drop_earlier(records: dict[str, RunRecord], problem: Callable[[str], Problem]) -> int:
+    """Take away runs of other weights or another grid than a problem has now; returns how many.
+
+    Raises:
+        StudyError: all runs of a problem are such.
+    """
+    prints = {name: problem(name).fingerprint for name in dict.fromkeys(r.plan.problem for r in records.values())}
+    earlier = [key for key, one in records.items() if one.plan.fingerprint != prints[one.plan.problem]]
+    for key in earlier:
+        del records[key]
+    if lost := prints.keys() - {record.plan.problem for record in records.values()}:
+        name = next(name for name in prints if name in lost)
+        raise StudyError(
+            f"the weights or the grid of {name} have changed since its runs, so its inputs cannot be drawn; "
+            "run it again in a new study"
+        )
+    return len(earlier)
+
+
+def _drop_replaced(records: dict[str, RunRecord], versions: Mapping[str, str]) -> int:
+    """Take away runs that the version of their solver that was asked for last has repeated; returns how many."""
+
+    def cell(plan: RunPlan) -> tuple[str, str, int]:
+        return plan.problem, plan.solver, plan.seed
+
+    plans = {key: record.plan for key, record in records.items()}
+    repeated = {cell(plan) for plan in plans.values() if versions.get(plan.solver) == plan.version}
+    replaced = [k for k, plan in plans.items() if cell(plan) in repeated and versions[plan.solver] != plan.version]
+    for key in replaced:
+        del records[key]
+    return len(replaced)
 
 
 def generator_of(problem: str) -> str:

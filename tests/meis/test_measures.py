@@ -25,8 +25,12 @@ from amb.meis.found import Found, found_in
 from amb.meis.layers import ratio_table
 from amb.meis.measure import Measures, _classes, measure_all
 from amb.meis.units import histogram, layer_activations, layer_scan, natural_responses, shares_of
+from amb.run.execute import execute
 from amb.spec import ProblemId
+from amb.study.manifest import Settings
 from amb.study.published import open_study
+from amb.study.runs import RunPlan
+from amb.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -63,6 +67,31 @@ def test_runs_asked_for_with_fewer_queries_are_measured_as_they_stood_then(tmp_p
     among = found_in(open_study(tmp_path / "large"), runs=small.plan.runs)
     pd.testing.assert_frame_equal(alone.table, among.table)
     pd.testing.assert_frame_equal(alone.traces(), among.traces())
+
+
+def test_runs_of_an_earlier_network_or_solver_are_left_out(tmp_path: Path) -> None:
+    """A study keeps them; the old network's input counted as the best, though the new one responds less to anything."""
+
+    def network(gain: float) -> amb.FunctionProblem:
+        space = amb.Space.uniform(4, 8)
+        return amb.FunctionProblem(
+            lambda rows: gain * rows.mean(axis=1), space, id="toy/net/out/0", version=f"{gain:g}"
+        )
+
+    study, now = Study(tmp_path), network(1.0)
+    for solver, version, neuron in (("cma", "1", network(5.0)), ("random", "0", now), ("random", "1", now)):
+        plan = RunPlan("toy/net/out/0", neuron.fingerprint, solver, version, 0, 20)
+        study.describe([plan], Settings())
+        execute([plan], study, lambda _: neuron)  # noqa: B023
+    found = found_in(study, lambda _: now)
+    assert found.table["run_id"].tolist() == [plan.run_id]
+    assert found.table["best"].tolist() == [True]
+    assert found.notes == (
+        "1 run of networks or grids that have changed since is left out",
+        "1 run of earlier versions of solvers is left out",
+    )
+    with pytest.raises(StudyError, match=r"of toy/net/out/0 have changed since its runs"):
+        found_in(study, lambda _: network(2.0))
 
 
 def test_the_guide_lists_every_column() -> None:

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import io
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -345,6 +346,8 @@ class ChangesSettings(Rogue):
         torch.set_float32_matmul_precision("medium")
         torch.backends.mkldnn.set_flags(False)
         torch.set_flush_denormal(True)
+        with contextlib.suppress(OSError):  # as a library for intervals does
+            ctypes.CDLL("libm.so.6").fesetround(0x800 if platform.machine() == "x86_64" else 0x400000)
         gc.disable()
         sys.setrecursionlimit(200)
         sys.setprofile(lambda *_: None)
