@@ -1,6 +1,7 @@
 """Telling that a command ended for want of memory or threads, whatever library met it first."""
 
 import errno
+import mmap
 import sys
 from typing import Literal
 
@@ -15,6 +16,11 @@ _OF_THREADS = (
     "can't start new thread",
     "failed to launch worker thread",  # Arrow
 )
+# Bytes of OpenBLAS's buffer, 32 MiB and a page, and as much again.
+_BUFFER = 64 << 20
+# Bytes that are kept to say what failed.
+_RESERVE = 4 << 20
+_reserve: list[bytearray] = []
 # The interpreter's words for an extension that failed and did not say why.
 _UNSAID = ("without exception set", "without setting an exception", "with an exception set")
 
@@ -30,6 +36,32 @@ def wanted(error: BaseException) -> Literal["memory", "threads", ""]:
     if any(_says(one, _OF_THREADS) for one in chain):
         return "memory" if _is_limited() else "threads"
     return "memory" if any(map(_is_of_memory, chain)) else ""
+
+
+def take_buffers() -> None:
+    """Where the address space is limited, have OpenBLAS take its buffer now, while there is room for one.
+
+    It keeps the buffer. If there is no room when it first needs one, it tries again for ever, and nothing but SIGKILL
+    ends it.
+
+    Raises:
+        MemoryError: there is no room.
+    """
+    if not _is_limited():
+        return
+    import numpy as np
+
+    try:
+        mmap.mmap(-1, _BUFFER).close()
+    except OSError as cause:
+        raise MemoryError("there is no room for the buffer of OpenBLAS") from cause
+    np.linalg.inv(np.eye(2))
+    _reserve.append(bytearray(_RESERVE))
+
+
+def release_reserve() -> None:
+    """Give up what `take_buffers` has kept, so that there is room to say that there is none."""
+    _reserve.clear()
 
 
 def _chain(error: BaseException) -> list[BaseException]:

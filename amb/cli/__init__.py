@@ -13,7 +13,7 @@ from amb.cli.running import Running, end_interrupted
 from amb.errors import AmbError
 from amb.foreign import in_a_line
 from amb.interruption import from_user, swallowed
-from amb.memory import wanted
+from amb.memory import release_reserve, take_buffers, wanted
 from amb.streams import complete, unwritable
 
 _LACKING = {
@@ -63,6 +63,7 @@ def _run_and_blame() -> None:
     except AmbError as error:
         _fail(str(error))
     except BaseException as error:
+        release_reserve()
         if from_user(error):
             raise
         if interruption := swallowed(error):
@@ -90,6 +91,7 @@ def _run() -> None:
         print_version()
         return
     _refuse_deleted_folder()
+    take_buffers()
     from amb.cli.app import app
 
     app()

@@ -63,3 +63,73 @@ def test_want_of_threads_is_told_from_want_of_memory(monkeypatch: pytest.MonkeyP
         assert wanted(failed) == "threads"
     monkeypatch.setattr(resource, "getrlimit", lambda _: (900 << 20, 900 << 20))
     assert wanted(arrow) == "memory", "a thread's stack needs address space"
+
+
+FILLING = """
+import mmap, resource, sys
+import numpy as np
+from amb.memory import take_buffers
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+if sys.argv[1] == "early":
+    take_buffers()
+kept = []
+while True:
+    try:
+        kept.append(mmap.mmap(-1, 16 << 20))
+    except OSError:
+        break
+try:
+    take_buffers()
+except MemoryError as error:
+    print(error)
+if sys.argv[1] == "early":
+    print(np.linalg.inv(np.eye(2)).trace())
+"""
+
+
+@pytest.mark.parametrize(("when", "said"), [("early", ["there is no room", "2.0"]), ("late", ["there is no room"])])
+def test_algebra_under_a_limit_has_its_buffer_before_the_memory_is_used_up(when: str, said: list[str]) -> None:
+    """OpenBLAS tried for ever to get one: a report under ulimit -v never ended, and SIGTERM did not end it."""
+    words = [sys.executable, "-c", FILLING, when]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert [line[: len(start)] for line, start in zip(ended.stdout.splitlines(), said, strict=True)] == said
+
+
+FAILING = """
+import mmap, resource, sys
+from amb import cli
+from amb.memory import take_buffers
+kept = []
+chain = ()
+def run():
+    global chain
+    take_buffers()
+    kept.extend(mmap.mmap(-1, 16 << 20) for _ in range(int(sys.argv[1])))
+    size = 1 << 16
+    while True:
+        try:
+            chain = (bytes(size), chain)  # a list would ask for much at once
+        except MemoryError:
+            if size < 64:
+                raise
+            size //= 2
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+count = 0
+try:
+    while True:
+        kept.append(mmap.mmap(-1, 16 << 20))
+except OSError:
+    count = len(kept) - 10
+kept.clear()
+sys.argv[1:] = [str(count)]
+cli._run = run
+cli.main()
+"""
+
+
+def test_there_is_room_to_say_that_memory_is_used_up_to_the_last_byte() -> None:
+    """The line was lost to another MemoryError, in a traceback."""
+    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "not enough memory" in ended.stderr.splitlines()[-1]
