@@ -58,6 +58,8 @@ def save(references: References, file: Path) -> None:
     except OSError as error:
         raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
+    if (size := len(json.dumps(stamped, indent=1))) >= LARGEST:
+        raise DataError(f"{file} would have {size / MEBIBYTE:.0f} MiB; the limit is {LARGEST // MEBIBYTE}")
     write_json(file, stamped, error=DataError, advice=advice)
 
 

@@ -1,6 +1,7 @@
 """A recording in progress: several neurons see every presentation, and each has a search of its own."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -9,15 +10,19 @@ from amb.activation import as_activations
 from amb.catalogue.solvers import SolverSpec
 from amb.clock import CLOCK
 from amb.contracts.noise import Queries
-from amb.contracts.problem import Evaluation, Problem
+from amb.contracts.problem import Evaluation, FunctionProblem, Problem
 from amb.contracts.space import FloatArray, IntArray
 from amb.foreign import contained, explained
+from amb.installed import OURS
 from amb.interruption import from_user
 from amb.run import answers
 from amb.run.ending import clean_value, refuse_unmeasured, saw_nothing, store
 from amb.study.journal import Journal
 from amb.study.runs import NO_ACTIVATION, NO_SUCCESS, Known, RunPlan, RunRecord, Seconds, Status, Trace
 from amb.study.study import Study
+
+# Numbers of a block's copies that problems of one's own are given at a time.
+MOST_COPIED = 1 << 25
 
 T = TypeVar("T")
 Rows = tuple[IntArray, FloatArray, FloatArray]
@@ -75,6 +80,12 @@ class NeuronSearch:
             self._part_from_known()
             return None
         return values, clean
+
+    def share_known(self, other: "NeuronSearch") -> None:
+        """Hold what was presented earlier once for all neurons, if another one's journal holds the same."""
+        mine, theirs = self._known.candidates, other._known.candidates
+        if mine.shape == theirs.shape and np.array_equal(mine, theirs):
+            self._known = replace(self._known, candidates=theirs)
 
     def next_queries(self) -> Queries:
         """Which presentations the next block's are, and what was shown before."""
@@ -221,7 +232,10 @@ class LiveRecording:
         self._learn = recording.sharing == "learn"
         shares = [plan.budget // len(plans) for plan in plans]
         pairs = zip(plans, problems, shares, strict=True)
-        self.searches = [NeuronSearch(plan, one, spec, study, share=share) for plan, one, share in pairs]
+        self.searches: list[NeuronSearch] = []
+        for plan, one, share in pairs:
+            self.searches.append(NeuronSearch(plan, one, spec, study, share=share))
+            self.searches[-1].share_known(self.searches[0])
         self._owners: list[list[int]] = []
 
     @property
@@ -268,15 +282,23 @@ class LiveRecording:
     def _measure(
         self, searches: Sequence[NeuronSearch], block: IntArray
     ) -> list[tuple[FloatArray, FloatArray, Seconds]]:
-        """The responses of some neurons to a block, in one pass."""
-        problems = [search.problem for search in searches]
-        queries = [search.next_queries() for search in searches]
-        with contained():
-            evaluation: Evaluation = type(problems[0]).observe_together(
-                list(problems), [block.copy() for _ in searches], queries
-            )
-        checked = evaluation.checked(problems, [block] * len(searches))
-        share = Seconds(
-            generator=checked.generator_seconds / len(searches), target=checked.target_seconds / len(searches)
-        )
-        return [(values, clean, share) for values, clean in zip(checked.values, checked.clean, strict=True)]
+        """The responses of some neurons to a block, in one pass; problems of one's own take several if they are many.
+
+        These may write into what they are given, and a copy for each of N neurons takes memory by the square of N.
+        """
+        kind = type(searches[0].problem)
+        ours = kind.__module__.split(".")[0] in OURS and kind is not FunctionProblem
+        at_once = len(searches) if ours else max(1, MOST_COPIED // block.size)
+        measured: list[tuple[FloatArray, FloatArray, Seconds]] = []
+        for first in range(0, len(searches), at_once):
+            part = searches[first : first + at_once]
+            problems = [search.problem for search in part]
+            queries = [search.next_queries() for search in part]
+            shown = [block if ours else block.copy() for _ in part]
+            with contained():
+                evaluation: Evaluation = kind.observe_together(list(problems), shown, queries)
+            checked = evaluation.checked(problems, [block] * len(part))
+            share = Seconds(generator=checked.generator_seconds / len(part), target=checked.target_seconds / len(part))
+            rows = zip(checked.values, checked.clean, strict=True)
+            measured += [(values, clean, share) for values, clean in rows]
+        return measured

@@ -132,14 +132,21 @@ def manifest_text(manifest: Manifest) -> bytes:
     """The manifest as it is written: JSON, indented for people, with today's schema.
 
     Raises:
-        StudyError: it could not be read again, such as a version that is no text; nothing must be written then.
+        StudyError: it could not be read again, such as a version that is no text, or for its size; nothing must be
+            written then.
     """
     content = msgspec.json.encode(replace(manifest, schema=SCHEMA_VERSION))
     try:
         msgspec.json.decode(content, type=Manifest)
     except ValueError as cause:
         raise StudyError(f"the manifest would be unreadable ({cause}), so it was not written") from cause
-    return msgspec.json.format(content, indent=1) + b"\n"
+    text = msgspec.json.format(content, indent=1) + b"\n"
+    if len(text) > LARGEST:
+        raise StudyError(
+            f"the study's manifest would name {len(manifest.problems):,} problems in {len(text) / MEBIBYTE:.0f} MiB; "
+            f"the limit is {LARGEST // MEBIBYTE}; take another folder for some of them"
+        )
+    return text
 
 
 def union(manifests: Sequence[Manifest]) -> Manifest:

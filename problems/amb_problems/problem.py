@@ -152,7 +152,7 @@ class NetworkProblem(Problem):
         """One pass through generator and target for all problems of a pair, one more for each group of units."""
         members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
         pair = members[0].pair
-        if len(members) > 1 and all(np.array_equal(batch, batches[0]) for batch in batches[1:]):
+        if len(members) > 1 and all(b is batches[0] or np.array_equal(b, batches[0]) for b in batches[1:]):
             return cls._evaluate_recording(members, batches[0])
         alone = [i for i, p in enumerate(members) if len(p.units) == 1]
         values: dict[int, FloatArray] = {}

@@ -99,3 +99,12 @@ def test_a_damaged_manifest_is_written_anew_by_the_command_that_began_the_study(
     assert compare(**asked).runs.equals(runs)
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()} == files
     assert read_manifest(tmp_path / "manifest.json") == before
+
+
+def test_a_manifest_that_is_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It closed the study, with all its runs, to every command."""
+    monkeypatch.setattr("amb.study.manifest.LARGEST", len(manifest_text(WHOLE)))
+    manifest_text(WHOLE)
+    larger = replace(WHOLE, problems={**WHOLE.problems, "p/q/r/1": "print"})
+    with pytest.raises(StudyError, match=r"would name 2 problems in \d+ MiB; the limit is .* take another folder"):
+        manifest_text(larger)

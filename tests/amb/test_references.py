@@ -65,6 +65,15 @@ def test_reference_points_survive_the_disk_and_damage_is_found(tmp_path: Path) -
         load(tmp_path / "none.json")
 
 
+def test_reference_points_that_are_too_many_to_be_read_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amb.catalogue.reference_points.LARGEST", 1000)
+    with pytest.raises(DataError, match=r"mine-1\.json would have 0 MiB; the limit is"):
+        save(References("mine-1", {f"a/b/c/{i}": POINT for i in range(10)}), tmp_path / "mine-1.json")
+    assert not list(tmp_path.iterdir())
+
+
 def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     family = Lamps()
     monkeypatch.setattr("amb.catalogue.problems.family", lambda name: family)
