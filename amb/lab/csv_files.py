@@ -9,24 +9,37 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from amb.study.untrusted import CELL_BYTES, MEBIBYTE
+
 QUOTE = '"'
 END = "end"
 """The only text of a row after which nothing follows."""
 
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 _NUMBER_WITH_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+_WITHIN_CELLS = bytes(set(range(33, 127)) - set(b",;") | set(range(128, 192)))
+"""Bytes that end no number: what is left are separators, blanks, line ends and the beginnings of other characters."""
 _THOUSAND = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 
 
-def read_csv(content: bytes) -> tuple[dict[str, list[Any]], bool]:
+def read_csv(content: bytes, *, decoded: int) -> tuple[dict[str, list[Any]], bool]:
     """Columns of text, and whether a row `end` follows them.
 
     Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless its column has
     decimal points too: then 1,234 may be a thousand.
 
+    Args:
+        content: of the file.
+        decoded: bytes that its cells may take in memory.
+
     Raises:
-        ValueError: the content is not such a table; the message names the line.
+        ValueError: the content is not such a table; the message names the line. Or it has more cells than it may.
     """
+    if (needed := bytes_as_objects(content)) > decoded:
+        raise ValueError(
+            f"its cells may take {needed / MEBIBYTE:,.0f} MiB in memory; the limit is {decoded / MEBIBYTE:,.0f}: write "
+            "the responses alone, in several files"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
@@ -40,27 +53,39 @@ def read_csv(content: bytes) -> tuple[dict[str, list[Any]], bool]:
         if ends[0] != filled[-1][0]:
             raise ValueError(f"line {filled[-1][0]} follows the row {END!r} in line {ends[0]}, which must be the last")
         filled.pop()
-    rows = [(number, _cells(line, separator, number)) for number, line in filled]
-    if not rows:
+    if not filled:
         raise ValueError("it is empty; expected a header with the column trial")
-    (_, header), *others = rows
-    names = [name.strip() for name in header]
+    names = [name.strip() for name in _cells(filled[0][1], separator, filled[0][0])]
     if len(set(names)) < len(names):
         raise ValueError(f"it has two columns of one name: {', '.join(names)}")
     if len(names) == 1 and " " in names[0]:
         raise ValueError(f"its header is {names[0][:80]!r}; expected commas, semicolons or tabs between columns")
-    for number, cells in others:
+    table: list[list[str]] = [[] for _ in names]
+    for number, line in filled[1:]:
+        cells = _cells(line, separator, number)
         if len(cells) != len(names):
             raise ValueError(f"line {number} has {len(cells)} cells, but the header has {len(names)}")
+        for column, cell in zip(table, cells, strict=True):
+            column.append(cell)
     if not text.endswith(("\n", "\r")):
         raise ValueError(
             f"its last line, {len(lines)}, has no end, so a part of it may be missing: {lines[-1][-80:]!r}; write the "
             "file again, or end the line if nothing is missing"
         )
-    columns = {name: [cells[i] for _, cells in others] for i, name in enumerate(names)}
+    columns = dict(zip(names, table, strict=True))
     if separator != ",":
         columns = {name: _with_points(name, cells) for name, cells in columns.items()}
     return columns, bool(ends)
+
+
+def bytes_as_objects(content: bytes) -> int:
+    """What the text takes with its lines, and each of its numbers and lines as an object; found without splitting it.
+
+    A blank counts as well: between them are the spikes of a cell. A line counts twice, as it is split.
+    """
+    ends = content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
+    cells = len(content.translate(None, _WITHIN_CELLS)) - content.count(b"\r\n")
+    return 2 * len(content) + CELL_BYTES * (cells + ends)
 
 
 def _with_points(name: str, cells: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from amb.foreign import in_a_line
-from amb.study.untrusted import MEBIBYTE
+from amb.study.untrusted import CELL_BYTES, MEBIBYTE
 
 HEADER = 128
 ORDERS = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
@@ -29,8 +29,6 @@ DEEPEST = 16
 """Cells within cells; a list of spikes for each trial needs two levels."""
 UNREAD = "(a-structure-or-object)"
 """What a cell with anything but numbers, texts and cells is read as: no number, and not empty."""
-CELL_BYTES = 64
-"""What a number takes as an object of Python, with its place in a list."""
 
 
 def read_mat(content: bytes, *, decoded: int) -> dict[str, list[Any]]:

@@ -14,7 +14,7 @@ neuron is recorded.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 from math import isnan
@@ -137,7 +137,7 @@ def rows_of(columns: Columns, experiment: Experiment, where: str) -> list[Row]:
         absent = [name for name in experiment.neurons if name not in table]
         if near := _nearly(table, absent, but={*COLUMNS, *wide}):
             raise LabError(f"{where}: column {near[0]!r} is not of a recorded neuron; {near[1]}")
-        cells = [(i, name, table[name][i]) for i in range(len(trials)) for name in wide]
+        cells = ((i, name, table[name][i]) for i in range(len(trials)) for name in wide)
         rows = _rows(cells, trials, rejected, where)
     else:
         rows = _rows_of_kind(kinds[0], table, trials, rejected, experiment, where)
@@ -167,15 +167,17 @@ def _rows_of_kind(
     where: str,
 ) -> list[Row]:
     names = [str(name).strip() for name in table.get("neuron", [])]
-    cells = [
-        (i, neuron, cell)
-        for i, value in enumerate(table[kind])
-        for neuron, cell in _cells(kind, i, value, names, len(trials), experiment, where)
-    ]
+
+    def cells() -> Iterator[tuple[int, str, Any]]:
+        """One after the other, since there may be millions."""
+        for i, value in enumerate(table[kind]):
+            for neuron, cell in _cells(kind, i, value, names, len(trials), experiment, where):
+                yield i, neuron, cell
+
     if kind == "response":
-        return _rows(cells, trials, rejected, where)
+        return _rows(cells(), trials, rejected, where)
     found: dict[tuple[int, str], list[float] | None] = {}
-    for i, neuron, cell in cells:
+    for i, neuron, cell in cells():
         key = trials[i], neuron
         times = _times(cell, kind, where, trials[i])
         if kind == "spikes" and key in found:
@@ -186,10 +188,10 @@ def _rows_of_kind(
         else:
             before += times
     start, end = experiment.response.window
-    if kind == "spikes" and _are_counts([cell for _, _, cell in cells]):
+    if kind == "spikes" and _are_counts(single := [cell for _, _, cell in cells()]):
         raise LabError(
-            f"{where}: spikes has one whole number in each of {len(cells):,} rows, which may be counts: expected lists "
-            "of times in milliseconds after stimulus onset; write counts or rates as response"
+            f"{where}: spikes has one whole number in each of {len(single):,} rows, which may be counts: expected "
+            "lists of times in milliseconds after stimulus onset; write counts or rates as response"
         )
     _refuse_other_times(found, end, where)
     _refuse_repeated(found, where)
@@ -292,7 +294,7 @@ def _cells(
 
 
 def _rows(
-    cells: Sequence[tuple[int, str, Any]], trials: Sequence[int], rejected: Sequence[bool], where: str
+    cells: Iterable[tuple[int, str, Any]], trials: Sequence[int], rejected: Sequence[bool], where: str
 ) -> list[Row]:
     return [
         Row(trials[i], name, None if rejected[i] else _number(cell, f"{where}: trial {trials[i]} of {name}"))
@@ -414,7 +416,7 @@ def _nearly(table: Iterable[str], known: Collection[str], *, but: Collection[str
 
 def _read_csv(path: Path) -> tuple[dict[str, list[Any]], bool]:
     """The columns of a file, and whether its format says that it ends there."""
-    return read_csv(read_bytes(path, LARGEST, links=True))
+    return read_csv(read_bytes(path, LARGEST, links=True), decoded=LARGEST_DECODED)
 
 
 def _read_parquet(path: Path) -> tuple[dict[str, list[Any]], bool]:

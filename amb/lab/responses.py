@@ -7,7 +7,7 @@ from amb.errors import LabError, unknown
 from amb.lab.history import History
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A neuron's response in a trial.
 

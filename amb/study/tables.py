@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from amb.memory import wanted
 from amb.study.durable import write_whole
-from amb.study.untrusted import MEBIBYTE, open_file
+from amb.study.untrusted import CELL_BYTES, MEBIBYTE, open_file
 
 # Limits of a footer: its longest string (a traceback, a record) and its longest list (columns, row groups).
 LONGEST_STRING = 64 * MEBIBYTE
@@ -156,7 +156,8 @@ def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[A
 
     Args:
         content: of a Parquet file.
-        most, decoded: see `read_table`.
+        most: see `read_table`.
+        decoded: bytes that the table may take in memory, as Arrow's and again as Python's values.
 
     Raises:
         ValueError, pyarrow.ArrowException: it is not such a table, declares more than it may, or has two columns of one
@@ -173,8 +174,21 @@ def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[A
             raise ValueError(f"it has two columns of one name: {', '.join(names)}")
     with pq.ParquetFile(io.BytesIO(content), read_dictionary=texts, **limits) as file:
         _check_sizes(file, most, decoded)
+        if (needed := _bytes_as_objects(file)) > decoded:
+            raise ValueError(_too_large(needed, decoded))
         table = file.read(use_threads=False)
     return {name: [cell for chunk in table[name].chunks for cell in _cells(chunk)] for name in names}
+
+
+def _bytes_as_objects(file: pq.ParquetFile) -> int:
+    """What the numbers of a table take as objects; each list or structure around one counts as another object."""
+    metadata, count = file.metadata, 0
+    for i in range(metadata.num_columns):
+        column = file.schema.column(i)
+        values = sum(metadata.row_group(group).column(i).num_values for group in range(metadata.num_row_groups))
+        depth = column.path.count(".") + 1  # a list is two parts of a path: spikes.list.element
+        count += values * max(1, depth - column.max_repetition_level)
+    return CELL_BYTES * count
 
 
 def _cells(chunk: pa.Array) -> Iterable[Any]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 MEBIBYTE = 1 << 20
+CELL_BYTES = 64
+"""What a number takes as an object of Python, with its place in a list."""
 
 _FIXES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",

@@ -18,9 +18,10 @@ import pytest
 from scipy.io import loadmat, savemat
 from scipy.sparse import csc_array
 
+from amb.lab.csv_files import bytes_as_objects
 from amb.lab.experiment import Experiment, Search
 from amb.lab.matlab import read_mat
-from amb.lab.response_files import read_responses
+from amb.lab.response_files import LARGEST_DECODED, read_responses
 from amb.lab.responses import Row
 
 from .conftest import new_experiment
@@ -129,6 +130,28 @@ def many_rows(path: Path) -> None:
     pq.write_table(pa.table({"trial": pa.nulls(ROWS, pa.int8()), "a": pa.nulls(ROWS, pa.int8())}), path)
 
 
+def cells_of_nothing(path: Path) -> None:
+    """100 MB as Arrow holds them, and 770 MB as objects."""
+    n = 1 << 22
+    table = pa.table({"trial": np.ones(n, np.int64), "a": np.full(n, np.nan), "b": np.full(n, np.nan)})
+    pq.write_table(table, path, compression="zstd")
+
+
+def flags(path: Path) -> None:
+    """A bit each, and eight bytes in a list."""
+    n = 5 << 20
+    table = pa.table({"trial": np.ones(n, np.int8), "rejected": np.ones(n, np.bool_)})
+    pq.write_table(table, path, compression="zstd")
+
+
+def empty_cells(path: Path) -> None:
+    path.write_text("trial,a,b\n" + ",,\n" * 2_200_000)
+
+
+def spikes_of_one_cell(path: Path) -> None:
+    path.write_text("trial,spikes\n1," + "9 " * (1 << 23) + "\n")
+
+
 REFUSED = [
     (many_zeros, ".mat", "unfolds to more than is read at once"),
     (bytes_for_doubles, ".mat", "unfolds to more than is read at once"),
@@ -141,6 +164,10 @@ REFUSED = [
     (equal_texts, ".parquet", "trial 0 of a has 'xxx"),
     (texts_in_lists, ".parquet", "texts within lists"),
     (many_rows, ".parquet", "rows; the limit is"),
+    (cells_of_nothing, ".parquet", "unfolds to 768 MiB; the limit is 512"),
+    (flags, ".parquet", "unfolds to 640 MiB; the limit is 512"),
+    (empty_cells, ".csv", "cells may take 550 MiB in memory; the limit is 512"),
+    (spikes_of_one_cell, ".csv", "cells may take 544 MiB in memory; the limit is 512"),
 ]
 
 
@@ -150,13 +177,21 @@ def test_a_file_that_unfolds_beyond_the_limit_is_refused_in_little_memory(
 ) -> None:
     path = tmp_path / f"responses{suffix}"
     write(path)
-    assert path.stat().st_size < 4 << 20
+    assert path.stat().st_size < 24 << 20
     done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kilobytes, _, said = done.stdout.partition(" ")
     assert said.count("\n") == 1
     assert re.search(message, said), said
     assert int(kilobytes) < 640 << 10, "the limit is 512 MiB"
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [("1" + ",0.12345" * 4096 + "\r\n", 1500), ("100;12,345\n", 1_500_000), ("9,n1,12.3\n", 1_800_000)],
+)
+def test_blocks_of_thousands_of_neurons_and_millions_of_spikes_are_within_the_limit(line: str, lines: int) -> None:
+    assert bytes_as_objects(line.encode() * lines) < LARGEST_DECODED
 
 
 def test_other_variables_of_a_session_do_no_harm(tmp_path: Path) -> None:
