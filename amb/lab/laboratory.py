@@ -39,6 +39,7 @@ from amb.lab.responses import Row, corrected_rows, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files
+from amb.lab.toml import LARGEST
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.links import refuse_outside
@@ -364,6 +365,11 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
         LabError: the settings are invalid, the folder holds another experiment, or cannot be written.
     """
     experiment = parse_experiment(text, FILE)
+    if (size := len(text.encode())) > LARGEST:
+        raise LabError(
+            f"{FILE} would have {size:,} bytes; the limit is {LARGEST:,}: record fewer neurons in an experiment, or "
+            "use shorter names"
+        )
     start_of(experiment, references=len(references))
     path = folder / FILE
     try:

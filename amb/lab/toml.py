@@ -16,6 +16,9 @@ LARGEST = MEBIBYTE
 MOST_WORK = 1 << 22
 """Parts of keys that `tomllib` looks at, which goes over all of a key for each of its parts: a second or two."""
 
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)""")
+"""Texts within a line; one that is not closed, as after an apostrophe in a comment, takes the rest of it."""
+
 T = TypeVar("T", bound=Struct)
 
 
@@ -54,8 +57,12 @@ def parse_settings(text: str, kind: type[T], where: str) -> T:
 
 
 def _refuse_endless(text: str, where: str) -> None:
-    """Refuse a text that might take hours to read, by the points in its lines: some of them may divide keys."""
-    points = [line.count(".") for line in text.split("\n")]
+    """Refuse a text that might take hours to read, by the points in its lines: some of them may divide keys.
+
+    Those in texts, such as the neurons `V4.1` to `V4.900`, do not.
+    """
+    over_lines = '"""' in text or "'''" in text
+    points = [(line if over_lines else _QUOTED.sub("", line)).count(".") for line in text.split("\n")]
     if max(points) * (len(points) + sum(points)) > MOST_WORK:
         raise LabError(
             f"{where}: line {points.index(max(points)) + 1} has {max(points):,} points; a key has two parts at most, "

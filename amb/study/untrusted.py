@@ -242,5 +242,6 @@ def _check(status: os.stat_result, most: int) -> int:
         raise UnfitError(errno.EINVAL, "it is not a regular file")
     if status.st_size > most:
         mebibytes = status.st_size / MEBIBYTE, most / MEBIBYTE
-        raise UnfitError(errno.EFBIG, f"it has {mebibytes[0]:,.0f} MiB; the limit is {mebibytes[1]:,.0f}")
+        digits = 0 if mebibytes[0] >= mebibytes[1] + 1 else 3  # 1 MiB of 1 says nothing
+        raise UnfitError(errno.EFBIG, f"it has {mebibytes[0]:,.{digits}f} MiB; the limit is {mebibytes[1]:,.0f}")
     return status.st_size

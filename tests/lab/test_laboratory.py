@@ -345,6 +345,23 @@ def test_settings_with_endless_keys_are_refused_at_once(text: str) -> None:
         parse_experiment(text, "experiment.toml")
 
 
+def test_what_a_new_experiment_writes_is_read_again(tmp_path: Path) -> None:
+    """900 neurons with a point in their names were refused by a line of a file that was not there."""
+    neurons = tuple(f"V4.{number}" for number in range(1500))
+    text = template(generator="toy", neurons=neurons, solver="cma", together=False, trials=100_000, seed=0)
+    create(tmp_path / "many", text)
+    assert Laboratory(tmp_path / "many").experiment.neurons == neurons
+    with pytest.raises(LabError, match=r"would have [0-9,]+ bytes; the limit is 1,048,576: record fewer neurons"):
+        create(tmp_path / "larger", text + "#" * (1 << 20))
+    assert not (tmp_path / "larger").exists()
+
+
+def test_points_of_a_key_behind_a_text_of_several_lines_count() -> None:
+    text = 'a = """\n"""\nb = {c = """\n""", d' + ".e" * 100_000 + " = 1}\n"
+    with pytest.raises(LabError, match="line 4 has 100,000 points"):
+        parse_experiment(text, "experiment.toml")
+
+
 def test_what_does_not_exist_is_refused_before_the_folder_is_made(folder: Path) -> None:
     for changes, message in [({'"toy"': '"toi"'}, "unknown generator 'toi'"), ({'"cma"': '"cmaa"'}, "unknown solver"),
                              ({'"cma"': '"gradient"'}, "needs the gradients")]:  # fmt: skip

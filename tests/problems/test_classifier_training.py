@@ -12,7 +12,7 @@ from amb_problems.cards import SpikingTargetCard
 from amb_problems.data import image_sets as data
 from amb_problems.targets.spiking.exact_network import ExactNetwork
 from amb_problems.targets.spiking.lif import LIF, LIFNeuron
-from amb_problems.training import spiking, spiking_recipes
+from amb_problems.training import plain, spiking, spiking_recipes
 from amb_problems.training.classifier import (
     ClassifierRecipe,
     ClassifierTraining,
@@ -92,6 +92,31 @@ def test_a_resumed_training_is_the_uninterrupted_one(network: str, killed_after:
     second.restore({name: tensor.clone() for name, tensor in first.tensors().items()}, first.position())
     losses(second)
     assert second.done == whole.done == whole.steps == 8
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(second), strict=True))
+
+
+def test_dropout_follows_from_the_seed_and_the_step() -> None:
+    """It drew from torch's global generator: no two trainings of AlexNet were alike, nor was a resumed one."""
+
+    def dropping() -> ClassifierTraining:
+        images = coloured(32)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(3072, 3))
+        pixels, labels = torch.from_numpy(images.train_images), torch.from_numpy(images.train_labels)
+        tiny = ClassifierRecipe((Phase(0, 2, 0.02),), plain.class_loss, batch=8)
+        return ClassifierTraining(network, tiny, pixels, labels, seed=1)
+
+    before = torch.get_rng_state()
+    whole = dropping()
+    expected = losses(whole)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.rand(7)  # another program's
+    first = dropping()
+    begun = losses(first, 3)
+    second = dropping()
+    second.restore({name: tensor.clone() for name, tensor in first.tensors().items()}, first.position())
+    assert [*begun, *losses(second)] == expected
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(second), strict=True))
 
 

@@ -6,7 +6,8 @@ function of (seed, step): a training that is killed and resumed takes the same s
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -145,7 +146,8 @@ class ClassifierTraining:
         batch, labels = self._batch(phase)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.autocast):
+        chance = self._chance()
+        with chance, torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.autocast):
             loss, scores = recipe.loss(self.network, batch, labels, phase.frames)
         loss.backward()
         self.optimizer.step()
@@ -181,6 +183,14 @@ class ClassifierTraining:
             "steps planned": self.steps,
             "date": datetime.now(UTC).date().isoformat(),
         }
+
+    @contextmanager
+    def _chance(self) -> Iterator[None]:
+        """What dropout draws in a forward pass, from torch's global generator, follows from the seed and the step."""
+        device = torch.device(self.device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(stream(self.seed, f"phase {self.phase} dropout", self.step).initial_seed())
+            yield
 
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         """The step's images, augmented, and their labels."""
