@@ -11,10 +11,10 @@ from amb.errors import AmbError
 from amb.foreign import in_a_line
 from amb.interruption import from_user
 from amb.spec import ProblemId
+from amb.study.fit import misfit
 from amb.study.health import Finding
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord
-from amb.study.study import PUBLISHED_RUNS, Study
 
 
 def examine_networks(study: AnyStudy) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def examine_finals(study: AnyStudy) -> Iterator[Finding]:
 
 
 def _wrong_finals(study: AnyStudy, problem: Problem, records: Sequence[RunRecord]) -> Iterator[Finding]:
-    on_grid = [record for record in records if _is_on_grid(record, problem)]
+    on_grid = [record for record in records if not misfit(record.recommended, problem.space)]
     measured: dict[tuple[int, ...], float] = {}
     distinct = list(dict.fromkeys(record.recommended for record in on_grid))
     try:
@@ -81,15 +81,10 @@ def _wrong_finals(study: AnyStudy, problem: Problem, records: Sequence[RunRecord
             continue
         told = "that lies outside of its grid" if value is None else f"for which its networks give {value:.12g}"
         yield Finding(
-            study.run_file(record.plan.run_id) if isinstance(study, Study) else study.folder / PUBLISHED_RUNS,
+            study.run_file(record.plan.run_id),
             f"{record.plan.name} states the final value {record.final:.12g} of a candidate {told}: "
             "get a new copy, or run it again",
         )
-
-
-def _is_on_grid(record: RunRecord, problem: Problem) -> bool:
-    space, levels = problem.space, np.array(record.recommended)
-    return len(levels) == space.d and bool((levels < space.levels).all())
 
 
 _ROUNDING = 1e-6

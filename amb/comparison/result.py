@@ -13,9 +13,11 @@ from amb.comparison.baseline import Baseline
 from amb.comparison.stored import StoredProblem
 from amb.comparison.table import find_run
 from amb.contracts import asking
+from amb.errors import StudyError
 from amb.run.plan import Plan
 from amb.stats import Analysis
 from amb.stats.metrics import Cell, Traces, cells_of
+from amb.study.fit import misfit, misfits
 from amb.study.manifest import Settings
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -118,6 +120,28 @@ class Comparison:
         run = self._plans.get(cell)
         return None if run is None else find_run(run, self.study, self.baseline)
 
+    def check_candidates(self) -> None:
+        """Refuse runs of one problem whose candidates cannot be drawn together; no network is loaded.
+
+        Raises:
+            StudyError: some have another number of dimensions than the others; the message names the file.
+        """
+        sizes: dict[str, dict[Cell, int]] = {}
+        for cell, candidate in self._recommended.items():
+            if candidate:
+                sizes.setdefault(cell[0], {})[cell] = len(candidate)
+        for runs in sizes.values():
+            for cell, why in misfits(runs).items():
+                self._refuse(cell, why)
+
+    def _refuse(self, cell: Cell, why: str) -> None:
+        if not why:
+            return
+        run = self._plans[cell]
+        own = self.baseline is None or self.study.load_compact(run) is not None
+        study = self.study if own or self.baseline is None else self.baseline.study
+        raise StudyError(f"{study.run_file(run.run_id)}: {why}, or delete it and run it again")
+
     @cached_property
     def _plans(self) -> Mapping[Cell, RunPlan]:
         return {(run.problem, run.solver, run.seed): run for run in self.plan.runs}
@@ -141,9 +165,11 @@ class Comparison:
         table = table.reset_index(drop=True)
         images: dict[int, np.ndarray] = {}
         for problem, group in table.groupby("problem", sort=False):
-            candidates = np.array([self._recommended[cell] for cell in cells_of(group)], dtype=np.int64)
             found = self.plan.problem(str(problem))
             if not isinstance(found, StoredProblem):
+                for cell in cells_of(group):
+                    self._refuse(cell, misfit(self._recommended[cell], found.space))
+                candidates = np.array([self._recommended[cell] for cell in cells_of(group)], dtype=np.int64)
                 rendered = asking.images(found, candidates)
                 rendered.setflags(write=False)
                 images.update(zip(group.index, rendered, strict=True))

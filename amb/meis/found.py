@@ -15,6 +15,7 @@ from amb.errors import StudyError
 from amb.meis.columns import MEIS
 from amb.meis.evolution import animate, check_animation, evolution_of
 from amb.spec import ProblemId, Spec, without_noise
+from amb.study.fit import misfit
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.text import plural
@@ -143,12 +144,13 @@ def found_in(
         else:
             records[record.plan.run_id] = record
     earlier = _drop_earlier(records, problem)
+    unfit = _drop_unfit(records, study, problem)
     replaced = 0 if runs is not None else _drop_replaced(records, study.manifest.solvers)
     left_out = {f"of neurons that were recorded together {_left_out(together)}": together}
     left_out[f"of groups of units {_left_out(groups)}"] = groups
     left_out[f"of networks or grids that have changed since {_left_out(earlier)}"] = earlier
     left_out[f"of earlier versions of solvers {_left_out(replaced)}"] = replaced
-    notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count)
+    notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count) + unfit
     if not records:
         others = "".join(f"; {note}" for note in notes)
         raise StudyError(f"{study.folder} holds no finished run that recommends an input{others}; `amb run` makes some")
@@ -185,6 +187,16 @@ def _drop_earlier(records: dict[str, RunRecord], problem: Callable[[str], Proble
             "run it again in a new study"
         )
     return len(earlier)
+
+
+def _drop_unfit(records: dict[str, RunRecord], study: AnyStudy, problem: Callable[[str], Problem]) -> tuple[str, ...]:
+    """Take away runs whose candidates are not of their problem's space; returns a note on each, with its file."""
+    notes = []
+    for key, record in list(records.items()):
+        if why := misfit(record.recommended, problem(record.plan.problem).space):
+            del records[key]
+            notes.append(f"{study.run_file(key)} is left out: {why}")
+    return tuple(notes)
 
 
 def _drop_replaced(records: dict[str, RunRecord], versions: Mapping[str, str]) -> int:

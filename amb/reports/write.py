@@ -50,8 +50,9 @@ def write_reports(
     Raises:
         SpecError: an unknown report, or a folder that is no path.
         PluginError: two reports have the same name.
-        StudyError: the folder cannot be written.
+        StudyError: the folder cannot be written, or runs of one problem have candidates of different dimensions.
     """
+    comparison.check_candidates()
     chosen = [*plugins("reports").values()]
     if names is not None:
         chosen = [find("reports", name) for name in listed(names, "the names of reports")]

@@ -11,10 +11,11 @@ from typing import Literal
 from amb.errors import StudyError, UnreadableError
 from amb.study import journal_0_1
 from amb.study.durable import TEMPORARY
+from amb.study.fit import misfits
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
 from amb.study.lock import claim, clear, is_claimed
 from amb.study.published import PublishedStudy
-from amb.study.runs import RunRecord
+from amb.study.runs import RunPlan, RunRecord
 from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
 from amb.study.traces import read_record, read_run
 from amb.study.untrusted import names_in
@@ -144,10 +145,13 @@ def examine_published(study: PublishedStudy) -> list[Finding]:
     except StudyError as cause:
         return [Finding(manifest, str(cause))]
     try:
-        for _ in study.compact_records():
-            pass
+        dimensions = _Dimensions()
+        for record, _ in study.compact_records():
+            dimensions.add(runs, record.plan, len(record.recommended))
     except StudyError as cause:
         return [Finding(runs, str(cause))]
+    if contradictions := list(dimensions.findings()):
+        return contradictions
     if study.is_of_one_piece():
         return []
     return [
@@ -225,9 +229,10 @@ def _run_findings(study: Study) -> Iterator[Finding]:
         return
     manifest = study.manifest
     versions, prints = manifest.solvers, manifest.problems
+    dimensions = _Dimensions()
     for path in study.run_files():
         try:
-            record = read_run(path)[0]  # without its trace, so that it is gone when the next is read
+            record, d = _record_and_dimensions(path)
         except StudyError as cause:
             yield Finding(path, f"{str(cause).split('; `amb')[0]}; the same command runs it again", "set aside")
             continue
@@ -236,6 +241,7 @@ def _run_findings(study: Study) -> Iterator[Finding]:
                 yield Finding(path, _unread(cause))
             continue
         plan = record.plan
+        dimensions.add(path, plan, d)
         if record.failed:
             yield Finding(path, f"{plan.name} failed ({record.outcome}): {record.reason}; --retry resumes it")
         if versions.get(plan.solver, plan.version) != plan.version:
@@ -243,6 +249,29 @@ def _run_findings(study: Study) -> Iterator[Finding]:
             yield Finding(path, f"{plan.name} ran on version {plan.version} of its solver, now {now}: not used")
         elif prints.get(plan.problem, plan.fingerprint) != plan.fingerprint:
             yield Finding(path, f"{plan.name} ran on networks that have since changed: not used")
+    yield from dimensions.findings()
+
+
+def _record_and_dimensions(path: Path) -> tuple[RunRecord, int]:
+    """A run's record, and the dimensions of its candidates; its trace is gone when the next run is read."""
+    record, trace = read_run(path)
+    return record, trace.candidates.shape[1]
+
+
+class _Dimensions:
+    """The dimensions of the candidates of runs, and which of them contradict others on the same problem."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], dict[tuple[Path, str], int]] = {}
+
+    def add(self, path: Path, plan: RunPlan, d: int) -> None:
+        if d:  # 0 if it recommends nothing
+            self._of.setdefault((plan.problem, plan.fingerprint), {})[path, plan.name] = d
+
+    def findings(self) -> Iterator[Finding]:
+        for runs in self._of.values():
+            for (path, name), why in misfits(runs).items():
+                yield Finding(path, f"{name}: {why}, or delete it and run it again")
 
 
 def _journal_findings(study: Study) -> Iterator[Finding]:

@@ -205,6 +205,10 @@ class PublishedStudy(Reloaded):
         content = read_bytes(self.folder / "manifest.json", LARGEST_MANIFEST)
         return stated is None or stated == _digest(content).encode()
 
+    def run_file(self, run_id: str) -> Path:
+        """The file of a run: one file holds all of them."""
+        return self.folder / PUBLISHED_RUNS
+
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The run of a plan with exactly that budget, or None: most candidates of a longer run were not kept.
 
