@@ -20,7 +20,7 @@ TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 
 
 def a_study(folder: Path, level: int | None = None) -> tuple[Study, Path]:
-    """A study of three runs, and the file of one whose candidates have 3 dimensions, or this level in one of them."""
+    """A study of three runs, and the file of the best: its candidates have 3 dimensions, or this level in one."""
     load_file(TOY)
     amb.compare("random", "toy/bowl/near/0", budget=12, seeds=3, study=folder)
     study = Study(folder)
@@ -31,9 +31,9 @@ def a_study(folder: Path, level: int | None = None) -> tuple[Study, Path]:
         candidates[:, 0] = level
         candidates[:, 1] = np.arange(len(trace)) % 2
     best = int(np.nanargmax(trace.clean))
-    kept = replace(trace, candidates=candidates)
+    kept = replace(trace, candidates=candidates, values=trace.values + 1, clean=trace.clean + 1)
     recommended = tuple(candidates[best].tolist())
-    final = float(trace.clean[np.flatnonzero((candidates == candidates[best]).all(axis=1))[0]])
+    final = float(kept.clean[np.flatnonzero((candidates == candidates[best]).all(axis=1))[0]])
     study.save(replace(record, recommended=recommended, final=final, distinct=1), kept)
     return Study(folder), study.run_file(record.plan.run_id)
 
@@ -60,6 +60,12 @@ def test_inputs_are_drawn_without_runs_that_do_not_fit(tmp_path: Path, level: in
     (note,) = found.notes
     assert f"{file.name} is left out: its " in note
     assert "get a new copy" in note
+
+
+def test_the_file_of_a_level_beyond_the_grid_is_named_where_it_would_be_drawn(tmp_path: Path) -> None:
+    _, file = a_study(tmp_path / "st", 60_000)
+    with pytest.raises(StudyError, match=f"{file.name}: its level 60000 in dimension 0 is outside of the grid, 0..15"):
+        amb.open(tmp_path / "st").meis()
 
 
 def test_without_a_majority_all_contradict_each_other() -> None:
