@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from contextlib import suppress
 
 from amb.foreign import text_of
@@ -14,7 +15,7 @@ def leave_out_what_ends_imports() -> None:
     """Take from this process, and from those that it starts, what a package could not use; the rest stays."""
     if _is_no_width(os.environ.get("COLUMNS", "")):
         del os.environ["COLUMNS"]
-    if not os.environ.get("SOURCE_DATE_EPOCH", "0").isdecimal():  # numpy's f2py, which scipy imports, raises
+    if not _is_a_time(os.environ.get("SOURCE_DATE_EPOCH", "0")):  # numpy's f2py, which scipy imports, raises
         del os.environ["SOURCE_DATE_EPOCH"]
     if not _is_a_number_of_threads(os.environ.get("NUMBA_NUM_THREADS", "1")):  # numba raises
         del os.environ["NUMBA_NUM_THREADS"]
@@ -38,6 +39,12 @@ def named_variable(error: BaseException) -> str | None:
 def _is_no_width(columns: str) -> bool:
     """Whether COLUMNS states a width in which nothing can be read; terminals that know no size export 0."""
     return columns.isdecimal() and len(columns) < 4 and int(columns) < NARROWEST
+
+
+def _is_a_time(seconds: str) -> bool:
+    with suppress(ValueError, OverflowError, OSError):
+        return seconds.isdecimal() and bool(time.gmtime(int(seconds)))
+    return False
 
 
 def _is_a_number_of_threads(number: str) -> bool:

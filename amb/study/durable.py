@@ -16,7 +16,6 @@ from amb.errors import AmbError, StudyError
 from amb.study.lock import Claim, fcntl, hold, unlocked
 
 # Files on their way: a neighbour of the file that it will replace. Its writer holds a lock on it.
-TEMPORARY = (".tmp", ".new")
 
 # What a file system that cannot flush a folder, or swap two, answers.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
@@ -187,8 +186,9 @@ def _written(path: Path, content: bytes | str | Callable[[Path], object]) -> Ite
     if not path.name:
         raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
     with suppress(FileNotFoundError):
-        if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))  # a device would be replaced
+        # A device would be replaced, and so would a link to one, such as /dev/stdout.
+        if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     # One name for all processes: what a dead one left is overwritten, and a living one is waited for.
     temporary = path.with_name(f".{path.name}.tmp")
     claim = held(temporary)

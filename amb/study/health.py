@@ -10,15 +10,14 @@ from typing import Literal
 
 from amb.errors import StudyError, UnreadableError
 from amb.study import journal_0_1
-from amb.study.durable import TEMPORARY
 from amb.study.fit import misfits
+from amb.study.index import NAME as INDEX
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
 from amb.study.lock import claim, clear, is_claimed
 from amb.study.published import PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
-from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
+from amb.study.study import PUBLISHED_RUNS, Study
 from amb.study.traces import read_record, read_run
-from amb.study.untrusted import names_in
 
 JOURNALS = (SUFFIX, journal_0_1.SUFFIX)
 Repair = Literal["none", "set aside", "delete"]
@@ -316,15 +315,18 @@ def _unread(cause: UnreadableError) -> str:
 
 
 def _leftovers(study: Study) -> Iterator[Finding]:
-    own = [study.folder / name for name in FOLDERS]
-    for folder in (study.folder, study.folder / "runs", study.folder / "journal"):
-        for path in map(folder.joinpath, names_in(folder)):
-            if path.is_symlink() and path not in own:  # the study refuses those of its own folders that lead outside
-                yield Finding(path, "a symbolic link; only regular files are read", "set aside")
-            elif path.suffix in TEMPORARY and not is_claimed(path):
-                yield Finding(path, "an incomplete file, left by a process that died; nothing reads it", "delete")
-            elif path.suffix == ".lock" and not is_claimed(path):
-                yield Finding(path, "a lock file, left by a process that died; it blocks no other process", "delete")
+    own = [study.folder / "manifest.json", study.folder / INDEX, study.log.path]
+    left = list(study.leftovers())
+    for path in [*own, *study.run_files(), *find_journals(study.folder / "journal"), *left]:
+        if path.is_symlink():
+            yield Finding(path, "a symbolic link; only regular files are read", "set aside")
+    for path in left:
+        if path.is_symlink() or is_claimed(path):
+            continue
+        if path.suffix == ".lock":
+            yield Finding(path, "a lock file, left by a process that died; it blocks no other process", "delete")
+        else:
+            yield Finding(path, "an incomplete file, left by a process that died; nothing reads it", "delete")
 
 
 def _journals(study: Study) -> Iterator[tuple[Path, JournalContent | None]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
@@ -94,17 +95,43 @@ def _alone(folder: Path) -> Claim:
     """Claim a folder to publish into.
 
     Raises:
-        StudyError: another process uses it, or it is a study.
+        StudyError: another process uses it, it is a study, or holds files of these names that are not of one.
     """
     presence = enter(folder, alone=True)
     if presence is None:
         raise StudyError(
             f"{folder} is in use: another process works on it; wait until it has finished, or use another folder"
         )
-    if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
+    try:
+        if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
+            raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
+        for name, is_ours in ((PUBLISHED_RUNS, _is_of_runs), ("manifest.json", _is_manifest)):
+            if (folder / name).is_file() and not is_ours(folder / name):
+                raise StudyError(f"{folder / name} is not of a published study; publish into another folder")
+    except BaseException:
         presence.release()
-        raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
+        raise
     return presence
+
+
+def _is_of_runs(path: Path) -> bool:
+    """Whether a file is a table of published runs, of any version; a damaged table may be one."""
+    try:
+        return {"key", "record"} <= set(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError, ValueError):
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file is a study's manifest, of any version; one that is no JSON may be a damaged one."""
+    try:
+        return "schema" in json_object(read_bytes(path, LARGEST_MANIFEST))
+    except ValueError:
+        return True
+    except OSError as cause:
+        refuse_unreadable(path, cause)
+        return False
 
 
 def _digest(manifest: bytes) -> str:

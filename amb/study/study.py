@@ -1,6 +1,7 @@
 """A study: a folder with a manifest, finished runs and journals."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -16,7 +17,7 @@ from amb.spec import user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.compact import compact
-from amb.study.durable import TEMPORARY, make_folder, rename, write_whole
+from amb.study.durable import make_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.index import Entry, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
@@ -31,6 +32,14 @@ from amb.study.untrusted import names_in, refuse_unreadable
 # What a published study has in place of a folder of runs (`amb.study.published`).
 PUBLISHED_RUNS = "runs.parquet"
 FOLDERS = ("runs", "journal", "report", "damaged", "analysis")
+
+# What a process may leave in each folder: by whole names, since a study may be in a folder of the user's, where tools
+# have files such as poetry.lock.
+_LEFTOVERS = {
+    "": re.compile(r"\.(manifest|report)\.lock|\.(manifest\.json|\.index|log\.jsonl)(\.\d+)?\.tmp"),
+    "runs": re.compile(r"\.[^.]+\.parquet(\.\d+)?\.tmp"),
+    "journal": re.compile(r"[0-9a-f]{32}\.(lock|new)|\.[0-9a-f]{32}\.journal(\.\d+)?\.tmp"),
+}
 
 
 _WRITTEN_ANEW = (
@@ -134,15 +143,18 @@ class Study(Reloaded):
             raise StudyError(f"{self.folder} is in use: {why}; wait until they finish, or use another folder")
         for path in self.leftovers():
             with suppress(OSError):  # a study that cannot be written says so when a result is
-                clear(path)
+                if path.is_file() and not path.is_symlink():
+                    clear(path)
         return presence
 
     def leftovers(self) -> Iterator[Path]:
-        """Temporary files and lock files, of processes that died or of living ones; `clear` tells them apart."""
-        for folder in (self.folder, self.folder / "runs", self.folder / "journal"):
-            for path in map(folder.joinpath, names_in(folder)):
-                if path.suffix in (*TEMPORARY, ".lock") and path.is_file() and not path.is_symlink():
-                    yield path
+        """Temporary files and lock files, of processes that died or of living ones; `clear` tells them apart.
+
+        Links of such a name are among them.
+        """
+        for part, left in _LEFTOVERS.items():
+            folder = self.folder / part
+            yield from (folder / name for name in names_in(folder) if left.fullmatch(name))
 
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""

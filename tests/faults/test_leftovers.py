@@ -36,7 +36,9 @@ def finished(folder: Path) -> Study:
 
 def test_a_start_clears_what_a_dead_process_left_and_nothing_else(tmp_path: Path) -> None:
     study = finished(tmp_path)
-    dead = [tmp_path / "runs" / ".a.parquet.1.tmp", tmp_path / "journal" / "b.new", tmp_path / "journal" / "c.lock"]
+    journal = tmp_path / "journal"
+    dead = [tmp_path / "runs" / ".a.parquet.1.tmp", journal / f"{'b' * 32}.new", journal / f"{'c' * 32}.lock"]
+    dead += [tmp_path / name for name in (".manifest.json.tmp", "..index.tmp", ".log.jsonl.7.tmp", ".manifest.lock")]
     for path in dead:
         path.write_bytes(b"half")
     with held(alive := tmp_path / "runs" / ".d.parquet.1.tmp"), study.claim(PLANS[0]) or pytest.fail("nobody has it"):
@@ -46,6 +48,28 @@ def test_a_start_clears_what_a_dead_process_left_and_nothing_else(tmp_path: Path
         assert study.claim(PLANS[0]) is None
         assert not [path for path in dead if path.exists()]
     assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_files_of_the_users_in_a_study_s_folder_stay(tmp_path: Path) -> None:
+    """`amb run --study .` deleted poetry.lock, uv.lock and whatever else ended like a temporary file."""
+    study = finished(tmp_path)
+    names = [
+        "poetry.lock",
+        "uv.lock",
+        "notes.tmp",
+        "settings.new",
+        "runs/conda.lock",
+        "journal/diary.new",
+        ".x.html.tmp",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "data").symlink_to(tmp_path.parent)
+    study.enter().release()
+    assert not examine(study)
+    assert repair(study, examine(study)) == 0
+    assert {(tmp_path / name).read_text() for name in names} == {"mine"}
+    assert (tmp_path / "data").is_symlink()
 
 
 def test_a_doctor_takes_nothing_from_a_process_that_began_after_it_looked(tmp_path: Path) -> None:

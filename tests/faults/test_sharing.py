@@ -226,11 +226,11 @@ def test_the_doctor_explains_and_repairs(tmp_path: Path) -> None:
     study.journal(PLANS[3], 6, known).close()
     torn.write_bytes(torn.read_bytes()[:-30])
     (tmp_path / "runs" / ".x.parquet.99.tmp").write_bytes(b"half")
-    (tmp_path / "journal" / "dead.lock").write_bytes(b"")
+    (tmp_path / "journal" / f"{'d' * 32}.lock").write_bytes(b"")
     found = {finding.path.name: finding for finding in examine(study)}
     assert found[damaged.name].repair == "set aside"
     assert "incomplete; the 55 queries" in found[torn.name].what
-    assert found[".x.parquet.99.tmp"].repair == found["dead.lock"].repair == "delete"
+    assert found[".x.parquet.99.tmp"].repair == found[f"{'d' * 32}.lock"].repair == "delete"
     assert repair(study, list(found.values())) == 3
     assert [finding.path for finding in examine(study)] == [torn]
     assert (tmp_path / "damaged" / damaged.name).exists()

@@ -279,6 +279,30 @@ def test_links_are_neither_read_nor_written_through(study: Study, tmp_path: Path
         refuse_links(study.folder / "report")
 
 
+@pytest.mark.parametrize("name", ["runs.parquet", "manifest.json"])
+@pytest.mark.parametrize("kind", ["table", "text"])
+def test_files_that_are_not_of_a_published_study_are_not_replaced(
+    study: Study, tmp_path: Path, name: str, kind: str
+) -> None:
+    """A table of the user's that is called runs.parquet, a web application's manifest.json."""
+    folder = tmp_path / "published"
+    publish(study, folder)
+    publish(study, folder)  # its own
+    if name == "manifest.json":
+        (folder / name).write_text('{"name": "my web app"}')
+    elif kind == "table":
+        pq.write_table(pa.table({"my": [1, 2, 3]}), folder / name)
+    else:
+        (folder / name).write_text("notes")
+    mine = (folder / name).read_bytes()
+    with pytest.raises(StudyError, match=rf"{name} is not of a published study; publish into another folder"):
+        publish(study, folder)
+    assert (folder / name).read_bytes() == mine
+    (folder / name).write_bytes(b"PAR1 damaged" if name == "runs.parquet" else b'{"schema": 2, "damag')
+    publish(study, folder)
+    assert len(list(PublishedStudy(folder).records())) == 1
+
+
 def test_tables_of_a_published_study_are_not_written_through_a_link(study: Study, tmp_path: Path) -> None:
     publish(study, tmp_path / "published")
     (tmp_path / "elsewhere").mkdir()
@@ -300,7 +324,7 @@ def test_a_link_in_the_place_of_an_old_report_is_not_taken_for_one(tmp_path: Pat
 def test_the_doctor_moves_links_and_follows_none(study: Study, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("mine")
-    (study.folder / "runs" / "x.tmp").symlink_to(secret)
+    (study.folder / "runs" / ".x.parquet.tmp").symlink_to(secret)
     # Found twice: as a run that cannot be read, and as a link.
     study.run_file(replace(PLAN, seed=1).run_id).symlink_to(secret)
     findings = examine(study)

@@ -232,6 +232,19 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize("leads_to", ["/dev/null", "pipe"])
+def test_a_link_to_a_device_is_not_replaced_by_a_file(tmp_path: Path, leads_to: str) -> None:
+    """`--out /dev/stdout` in a container replaced the link of the whole machine."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "out").symlink_to(leads_to)
+    with pytest.raises(OSError, match="not a regular file"):
+        write_whole(tmp_path / "out", "text", error=None)
+    assert (tmp_path / "out").is_symlink()
+    (tmp_path / "later").symlink_to("missing")
+    write_whole(tmp_path / "later", "text", error=None)
+    assert (tmp_path / "later").read_text() == "text"
+
+
 CROWD = """
 import multiprocessing, sys
 from amb.catalogue.plugins import load_file
