@@ -133,7 +133,9 @@ def examine(study: Study) -> list[Finding]:
 
 
 def examine_published(study: PublishedStudy) -> list[Finding]:
-    """Read the manifest and all runs of a published study; what is damaged first is the finding.
+    """Read the manifest and all runs of a published study: which runs failed, and what is damaged.
+
+    Where the manifest or a run is damaged, that is the only finding.
 
     Raises:
         UnreadableError: it cannot be read.
@@ -144,21 +146,24 @@ def examine_published(study: PublishedStudy) -> list[Finding]:
     except StudyError as cause:
         return [Finding(manifest, str(cause))]
     try:
-        dimensions = _Dimensions()
+        dimensions, failed = _Dimensions(), []
         for record, _ in study.compact_records():
             dimensions.add(runs, record.plan, len(record.recommended))
+            if record.failed:
+                failed.append(Finding(runs, _failure(record)))
     except StudyError as cause:
         return [Finding(runs, str(cause))]
     if contradictions := list(dimensions.findings()):
-        return contradictions
+        return [*failed, *contradictions]
     if study.is_of_one_piece():
-        return []
+        return failed
     return [
+        *failed,
         Finding(
             manifest,
             f"it is not the manifest that {runs.name} was written with: one of the two was replaced or edited, or "
             "`amb publish` was interrupted between them; reports may leave out runs: publish again, or get both files",
-        )
+        ),
     ]
 
 
@@ -242,13 +247,17 @@ def _run_findings(study: Study) -> Iterator[Finding]:
         plan = record.plan
         dimensions.add(path, plan, d)
         if record.failed:
-            yield Finding(path, f"{plan.name} failed ({record.outcome}): {record.reason}; --retry resumes it")
+            yield Finding(path, f"{_failure(record)}; --retry resumes it")
         if versions.get(plan.solver, plan.version) != plan.version:
             now = versions[plan.solver]
             yield Finding(path, f"{plan.name} ran on version {plan.version} of its solver, now {now}: not used")
         elif prints.get(plan.problem, plan.fingerprint) != plan.fingerprint:
             yield Finding(path, f"{plan.name} ran on networks that have since changed: not used")
     yield from dimensions.findings()
+
+
+def _failure(record: RunRecord) -> str:
+    return f"{record.plan.name} failed ({record.outcome}): {record.reason}"
 
 
 def _record_and_dimensions(path: Path) -> tuple[RunRecord, int]:

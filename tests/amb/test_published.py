@@ -15,7 +15,7 @@ from amb.cli.app import app
 from amb.comparison.compare import reopen
 from amb.errors import StudyError
 from amb.study.durable import write_together
-from amb.study.health import examine_published
+from amb.study.health import examine, examine_published
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.study import Study
 
@@ -161,6 +161,21 @@ def test_a_published_study_that_grows_is_claimed_while_it_is_read(made: Path, mo
     monkeypatch.setattr(Study, "records", meanwhile)
     publish([PublishedStudy(made / "published"), study], made / "published")
     assert refused
+
+
+def test_failed_runs_are_findings_as_in_the_study(tmp_path: Path) -> None:
+    """A third party who checked what was published was told that no run failed."""
+    load_file(Path(__file__).parents[1] / "plugins" / "toy.py")
+    amb.compare("random,crasher", "toy/bowl/near/0", budget=10, seeds=2, study=tmp_path / "study")
+    publish(Study(tmp_path / "study"), tmp_path / "published")
+    own = {finding.what for finding in examine(Study(tmp_path / "study"))}
+    found = examine_published(PublishedStudy(tmp_path / "published"))
+    assert len(found) == 2
+    assert {f"{finding.what}; --retry resumes it" for finding in found} == own
+    assert {finding.repair for finding in found} == {"none"}
+    said = CliRunner().invoke(app, ["study", "doctor", str(tmp_path / "published")]).output
+    assert "failed (" in said
+    assert "no run failed" not in said
 
 
 @pytest.mark.parametrize("other", ["manifest.json", "runs.parquet"])

@@ -108,7 +108,7 @@ def test_candidates_that_a_published_study_did_not_keep_take_no_memory(tmp_path:
     (tmp_path / PUBLISHED_RUNS).write_bytes(table_bytes(pa.Table.from_pylist(rows, schema=SCHEMA)))
     assert (tmp_path / PUBLISHED_RUNS).stat().st_size < 10_000
     study = PublishedStudy(tmp_path)
-    assert examine_published(study) == []
+    assert all("failed (no activation)" in finding.what for finding in examine_published(study))
     assert peak(lambda: examine_published(PublishedStudy(tmp_path))) < 0.1
     plans = [record_of(seed).plan for seed in (0, 1)]
     assert peak(lambda: [study.load_compact(plan) for plan in plans]) < 0.1
