@@ -19,14 +19,18 @@ _NUMBER_WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNOREC
 _NUMBER_WITH_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 _WITHIN_CELLS = bytes(set(range(33, 127)) - set(b",;") | set(range(128, 192)))
 """Bytes that end no number: what is left are separators, blanks, line ends and the beginnings of other characters."""
-_THOUSAND = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
+_THOUSAND = re.compile(r"[+-]?[1-9][0-9]{0,2}[,.][0-9]{3}")
+_BELOW_THOUSAND = re.compile(r"[+-]?[0-9]{1,3}")
+_NAMES = ("neuron", "stimulus", "file")
+"""Columns of texts that may look like numbers."""
 
 
 def read_csv(content: bytes, *, decoded: int) -> tuple[dict[str, list[Any]], bool]:
     """Columns of text, and whether a row `end` follows them.
 
     Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless its column has
-    decimal points too: then 1,234 may be a thousand.
+    decimal points too: then 1,234 may be a thousand. So it may, as 1.234 may, where all others are whole numbers below
+    1000; trimmed zeros would leave decimals of other lengths, and fixed places would be everywhere.
 
     Args:
         content: of the file.
@@ -92,7 +96,7 @@ def _with_points(name: str, cells: Sequence[str]) -> list[str]:
     """A column whose decimal commas are points.
 
     Raises:
-        ValueError: a comma may separate thousands.
+        ValueError: a comma or a point may separate thousands.
     """
     comma = next((cell for cell in cells if _NUMBER_WITH_COMMA.fullmatch(cell.strip())), None)
     point = next((cell for cell in cells if _NUMBER_WITH_POINT.fullmatch(cell.strip())), None)
@@ -101,10 +105,33 @@ def _with_points(name: str, cells: Sequence[str]) -> list[str]:
             f"column {name} has {comma.strip()!r} and {point.strip()!r}; write all numbers with a decimal point, or "
             "all with a decimal comma, and none with separators of thousands"
         )
-    thousand = next((cell for cell in cells if _THOUSAND.fullmatch(cell.strip())), None) if name == "trial" else None
-    if thousand:
-        raise ValueError(f"column trial has {thousand.strip()!r}, which may be a thousand; write whole numbers as 1000")
+    if comma and name == "trial":  # trials have no decimals, so one such number is enough
+        thousand = next((cell.strip() for cell in cells if _THOUSAND.fullmatch(cell.strip())), None)
+        if thousand:
+            raise ValueError(f"column trial has {thousand!r}, which may be a thousand; write whole numbers as 1000")
+    thousand, whole = (None, None) if name in _NAMES else _thousand(cells)
+    if thousand and whole:
+        raise ValueError(
+            f"column {name} has {whole!r} and {thousand!r}, which may be a thousand; write whole numbers as 1000, or, "
+            f"if it has decimals, all numbers with some, as {whole}{thousand[-4]}0"
+        )
     return [cell.replace(",", ".") for cell in cells]
+
+
+def _thousand(cells: Sequence[str]) -> tuple[str | None, str | None]:
+    """A number that may have a separator of thousands, and a whole number below 1000, if a column has no others.
+
+    A cell may hold several numbers, as those of `spikes` do. Any other number shows that the separator is of decimals.
+    """
+    thousand = whole = None
+    for number in (number for cell in cells for number in cell.replace(";", " ").split()):
+        if _THOUSAND.fullmatch(number):
+            thousand = thousand or number
+        elif _BELOW_THOUSAND.fullmatch(number):
+            whole = whole or number
+        elif any(digit in number for digit in "0123456789"):
+            return None, None
+    return thousand, whole
 
 
 def _cells(line: str, separator: str, number: int) -> list[str]:

@@ -289,6 +289,10 @@ def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
             "column a has '1,234' and '987.5'; write all numbers with a decimal point",
         ),
         ("trial\ta\tb\n1,000\t5\t6\n", "column trial has '1,000', which may be a thousand"),
+        ("trial;a;b\n1;800;2\n2;1,250;2\n", "column a has '800' and '1,250', which may be a thousand"),
+        ("trial;a;b\n1;2;640\n2;2;nan\n3;2;-1.200\n", "column b has '640' and '-1.200', which may be a thousand"),
+        ("trial\ttime\tneuron\n1\t950\ta\n1\t1,020\ta\n", "column time has '950' and '1,020'"),
+        ("trial;spikes\n1;950 1,020\n", "column spikes has '950' and '1,020'"),
         ("trial,a,b,Rejected\n1,2,3,1\n", "column 'Rejected' .*; rename it 'rejected'"),
         ("trial,a,b,reject\n1,2,3,1\n", "column 'reject' .*; rename it 'rejected'"),
     ],
@@ -314,6 +318,22 @@ def test_a_csv_file_that_ends_within_a_line_is_refused(tmp_path: Path, torn: str
 def test_decimal_commas_beside_points_in_other_columns_are_read(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("trial;a;b;clock\n1,0;3,5;2;12.30\n")
     assert read(tmp_path / "r.csv") == {(1, "a"): 3.5, (1, "b"): 2.0}
+
+
+@pytest.mark.parametrize(
+    "numbers", ["800,0 1,250", "1,250 2,750", "800 1,25 1,250", "0,125 1,250 3", "1200 1,250", "3 1,2505"]
+)
+@pytest.mark.parametrize(("separator", "decimal"), [(";", ","), ("\t", ".")])
+def test_decimals_that_are_no_thousands_are_read(tmp_path: Path, numbers: str, separator: str, decimal: str) -> None:
+    lines = [f"{trial}{separator}{cell}\n" for trial, cell in enumerate(numbers.replace(",", decimal).split(), 1)]
+    (tmp_path / "r.csv").write_text("".join([f"trial{separator}a\n", *lines]))
+    assert list(read(tmp_path / "r.csv", ONE).values()) == [float(n) for n in numbers.replace(",", ".").split()]
+
+
+def test_names_of_neurons_are_no_numbers(tmp_path: Path) -> None:
+    named = Experiment("toy", ("12", "1.200"), 100, (Search("cma", ("12",)),))
+    (tmp_path / "r.csv").write_text("trial;neuron;response\n1;12;3,5\n1;1.200;2\n")
+    assert read(tmp_path / "r.csv", named) == {(1, "12"): 3.5, (1, "1.200"): 2.0}
 
 
 def test_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
