@@ -1,5 +1,6 @@
 """Runs as a table: one row per run."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -112,7 +113,7 @@ def read_runs(
             refuse_unmeasured(*loaded, classes[run.solver])
             found.append((run, *loaded))
         elif (run.problem, run.solver, run.seed) not in unfinished:
-            raise StudyError(_lacks(study, run))
+            raise StudyError(_lacks(study, run, plan))
     if not found:
         others = len(study.run_files()) if isinstance(study, Study) else 0
         if others:
@@ -166,17 +167,33 @@ def unfinished_note(missing: Mapping[str, int], planned: int) -> str:
     )
 
 
-def _lacks(study: AnyStudy, run: RunPlan) -> str:
+def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
     if isinstance(study, Study):
         return (
             f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
             "execute it with `amb run` or `amb compare`"
         )
+    queries = plural(run.budget, "query", "queries")
+    folder = shlex.quote(str(study.folder))
+    lacks = f"{study.folder}, a published study, lacks {run.problem} x {run.solver} with seed {run.seed} and {queries}"
+    here = run.problem, run.fingerprint, run.recording
+    others = [one for one in study.plans() if (one.problem, one.fingerprint, one.recording) == here]
+    like = run.solver, run.version, run.seed
+    budget = max((one.budget for one in others if (one.solver, one.version, one.seed) == like), default=None)
+    if budget is None:
+        return f"{lacks}, and holds it with no other budget; `amb leaderboard {folder}` compares what was published"
+    there = {(one.solver, one.seed) for one in others if one.budget == budget}
+    seeds = [seed for seed in plan.seeds if (run.solver, seed) in there]
+    asked = [str(spec) for spec in plan.solvers]
+    solvers = [name for name in asked if all((name, seed) in there for seed in seeds)]
+    words = ["amb", "report", str(study.folder), "--problems", run.problem, "--budget", str(budget)]
+    words += ["--solvers", ",".join(solvers)] * (solvers != asked)
+    if len(seeds) < len(plan.seeds):  # one number alone is a count
+        words += ["--seeds", ",".join(map(str, seeds)) if len(seeds) > 1 else f"{seeds[0]}..{seeds[0]}"]
     return (
-        f"{study.folder}, a published study, lacks {run.problem} x {run.solver} with seed {run.seed} and "
-        f"{plural(run.budget, 'query', 'queries')}: published runs cannot be shortened or added to; ask for what "
-        f"was published ({plural(study.manifest.settings.budget or 0, 'query', 'queries')}), or `amb leaderboard "
-        f"{study.folder}`"
+        f"{lacks}: this run was published with {plural(budget, 'query', 'queries')}, and published runs cannot be "
+        f"shortened or added to. `{shlex.join(words)}` reports on this problem; `amb leaderboard {folder}` compares "
+        "all that was published"
     )
 
 

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +163,40 @@ def test_a_published_study_that_grows_is_claimed_while_it_is_read(made: Path, mo
     monkeypatch.setattr(Study, "records", meanwhile)
     publish([PublishedStudy(made / "published"), study], made / "published")
     assert refused
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"problems": "toy/bowl/near/1"},
+        {"solvers": "climber[batch=2]"},
+        {"problems": "toy/bowl/near/1", "seeds": 3},
+        {"problems": "toy/bowl/near/1", "seeds": [0, 2, 5]},
+        {"solvers": "climber", "seeds": [2]},
+    ],
+)
+def test_a_run_published_with_another_budget_is_named_with_a_command_that_reports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: dict[str, Any]
+) -> None:
+    """The message named the smallest budget of all, which had just been asked for."""
+    load_file(Path(__file__).parents[1] / "plugins" / "toy.py")
+    monkeypatch.chdir(tmp_path)
+    first: dict[str, Any] = {"solvers": "random,climber[batch=3]", "problems": "toy/bowl/near/0", "seeds": 2}
+    amb.compare(**first, budget=8, study="q1")
+    amb.compare(**{**first, **second}, budget=5, study="q2")
+    publish([Study("q1"), Study("q2")], tmp_path / "a study")
+    with pytest.raises(StudyError, match="this run was published with 8 queries") as refused:
+        reopen("a study")
+    advice = re.search("`amb (report [^`]*)`", str(refused.value))
+    assert advice
+    monkeypatch.setattr("amb.cli.reporting.print_and_write", lambda *_, **__: None)  # figures take seconds
+    result = CliRunner().invoke(app, shlex.split(advice[1]))
+    assert result.exit_code == 0, result.output
+
+
+def test_a_run_that_was_published_with_no_budget_is_said_to_be_missing(made: Path) -> None:
+    with pytest.raises(StudyError, match="seed 7 and 40 queries, and holds it with no other budget; `amb leaderboard"):
+        reopen(made / "published", seeds=[7])
 
 
 def test_failed_runs_are_findings_as_in_the_study(tmp_path: Path) -> None:
