@@ -17,8 +17,11 @@ from amb.lab.response_files import read_file
 from amb.lab.responses import Row
 from amb.study.untrusted import UnfitError
 
-Stamp = tuple[int, int]
-"""Size and time of a file; they are only compared, so it does no harm if a clock is wrong or set."""
+Stamp = tuple[int, int, int]
+"""Size and times of a file; they are only compared, so it does no harm if a clock is wrong or set.
+
+Not its inode, as in `amb.file_identity`: shares without lasting ones give a file another one while it rests.
+"""
 
 PAUSE = 1.0
 """Seconds in which a file that is told by hand must not change, if it would be wrong half written."""
@@ -30,7 +33,7 @@ def stamp_of(file: Path) -> Stamp | None:
         status = file.stat()
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class ByHand:

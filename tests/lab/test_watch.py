@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from amb.errors import LabError
+from amb.lab.arrivals import stamp_of
 from amb.lab.laboratory import Laboratory
 from amb.lab.watch import PATIENCE, QUIET, Finished, Refused, Told, Wrote, watch
 
@@ -88,6 +90,22 @@ def test_a_restart_reads_the_same_files_and_changes_nothing(folder: Path) -> Non
             break
     assert seen[-1].receipt.new == 0
     assert (folder / "journal.jsonl").read_bytes() == journal
+
+
+def test_a_file_of_equal_size_and_time_has_changed(folder: Path) -> None:
+    """A rig that renames files of one row over another, on a share with coarse times: trials were lost."""
+    folder.mkdir()
+    file, later = folder / "a.csv", folder / "b.csv"
+    for path in (file, later):
+        path.write_text(f"trial,response\n{1 if path == file else 2},0.5\n")
+    time.sleep(0.05)  # more than the clock of a file system ticks
+    later.chmod(0o600)
+    for path in (file, later):
+        os.utime(path, ns=(0, 0))
+        time.sleep(0.05)
+    before = stamp_of(file)
+    later.replace(file)
+    assert stamp_of(file) != before
 
 
 def test_what_another_terminal_does_is_noticed(folder: Path) -> None:
