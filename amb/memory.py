@@ -31,7 +31,7 @@ def wanted(error: BaseException) -> Literal["memory", "threads", ""]:
     Where the address space is limited, a thread that cannot be started lacks room for its stack.
     """
     chain = _chain(error)
-    if any(isinstance(one, BlockingIOError) and one.filename is None for one in chain):  # of a new process
+    if any(map(_is_of_a_process, chain)):
         return "threads"
     if any(_says(one, _OF_THREADS) for one in chain):
         return "memory" if _is_limited() else "threads"
@@ -71,6 +71,11 @@ def _chain(error: BaseException) -> list[BaseException]:
         chain.append(current)
         current = current.__cause__ or current.__context__
     return chain
+
+
+def _is_of_a_process(error: BaseException) -> bool:
+    """Whether a process could not be started; a pipe that does not block says that it could not write."""
+    return isinstance(error, BlockingIOError) and error.filename is None and "write" not in str(error)
 
 
 def _is_of_memory(error: BaseException) -> bool:

@@ -61,6 +61,7 @@ def test_want_of_threads_is_told_from_want_of_memory(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
     for failed in (RuntimeError("can't start new thread"), arrow, behind, BlockingIOError(11, "unavailable")):
         assert wanted(failed) == "threads"
+    assert not wanted(BlockingIOError(11, "write could not complete without blocking", 0)), "of a pipe"
     monkeypatch.setattr(resource, "getrlimit", lambda _: (900 << 20, 900 << 20))
     assert wanted(arrow) == "memory", "a thread's stack needs address space"
 
