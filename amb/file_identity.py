@@ -19,13 +19,13 @@ class Identity(Struct, frozen=True, array_like=True):
     inode: int
 
     @classmethod
-    def of(cls, path: Path) -> "Identity":
-        """The identity of the file at `path`, or of the link that is there.
+    def of(cls, path: Path, *, links: bool = False) -> "Identity":
+        """The identity of the file at `path`; with `links`, of the one that a link there leads to, else of the link.
 
         Raises:
             OSError: there is none.
         """
-        status = os.lstat(path)
+        status = os.stat(path) if links else os.lstat(path)
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
     @property

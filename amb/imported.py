@@ -53,7 +53,7 @@ def held(module: ModuleType) -> Iterator[str]:
     """
     file = Path(getattr(module, "__file__", None) or "")
     yield f"module {module.__name__} {hashlib.sha256(file.read_bytes()).hexdigest()}"
-    yield from _reached(_imported_by(file, Identity.of(file.resolve()), module.__name__), set())
+    yield from _reached(_imported_by(file, Identity.of(file, links=True), module.__name__), set())
 
 
 def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
         if name in seen or not (file := _file(name)):
             continue
         seen.add(name)
-        waiting += _imported_by(file, Identity.of(file.resolve()), name)
+        waiting += _imported_by(file, Identity.of(file, links=True), name)
     for name in sorted(seen - direct):
         if file := _file(name):
             yield f"reaches {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"

@@ -15,6 +15,13 @@ from amb.study.untrusted import CELL_BYTES, MEBIBYTE, open_file
 # Limits of a footer: its longest string (a traceback, a record) and its longest list (columns, row groups).
 LONGEST_STRING = 64 * MEBIBYTE
 LONGEST_LIST = 1_000_000
+# How every file is opened. A thread of Arrow's that reads ahead aborts a process that ends meanwhile (status 134): it
+# gives a buffer back to an interpreter that is gone.
+_OPENING = {
+    "pre_buffer": False,
+    "thrift_string_size_limit": LONGEST_STRING,
+    "thrift_container_size_limit": LONGEST_LIST,
+}
 # Rows that are read at once of a table that is read so.
 MOST_AT_ONCE = 1024
 # Bytes of the rows that are read at once of a table that is larger, and larger than this.
@@ -94,9 +101,8 @@ def read_table(
 def _read(
     source: BinaryIO, most: int, decoded: int, expected: Callable[[pa.Schema], pa.Schema], texts: Sequence[str]
 ) -> pa.Table:
-    limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
     try:
-        opened = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=list(texts), **limits)
+        opened = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=list(texts), **_OPENING)
     except KeyError as cause:  # it has no such column
         raise ValueError(f"it has no column {cause}") from cause
     with opened as file:
@@ -133,8 +139,7 @@ def read_rows(
     Raises:
         UnfitError, OSError, ValueError, pyarrow.ArrowException: as `read_table`; some of them when the rows are read.
     """
-    limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
-    with open_file(path, largest) as source, pq.ParquetFile(source, **limits) as file:
+    with open_file(path, largest) as source, pq.ParquetFile(source, **_OPENING) as file:
         if not file.schema_arrow.equals(expected(file.schema_arrow)):
             raise ValueError("its columns are not those of such a file")
         groups = _check_rows(file, most)
@@ -145,7 +150,7 @@ def read_rows(
         number = file.metadata.num_rows
 
     def rows() -> Iterator[pa.RecordBatch]:
-        with open_file(path, largest) as source, pq.ParquetFile(source, **limits) as file:
+        with open_file(path, largest) as source, pq.ParquetFile(source, **_OPENING) as file:
             yield from file.iter_batches(at_once, columns=list(columns), use_threads=False)
 
     return number, rows()
@@ -163,8 +168,7 @@ def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[A
         ValueError, pyarrow.ArrowException: it is not such a table, declares more than it may, or has two columns of one
             name or lists of texts.
     """
-    limits = {"thrift_string_size_limit": LONGEST_STRING, "thrift_container_size_limit": LONGEST_LIST}
-    with pq.ParquetFile(io.BytesIO(content), **limits) as file:
+    with pq.ParquetFile(io.BytesIO(content), **_OPENING) as file:
         columns = [file.schema.column(i) for i in range(len(file.schema))]
         texts = [column.path for column in columns if column.physical_type == TEXT]
         if nested := [path for path in texts if path not in file.schema_arrow.names]:
@@ -172,7 +176,7 @@ def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[A
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
             raise ValueError(f"it has two columns of one name: {', '.join(names)}")
-    with pq.ParquetFile(io.BytesIO(content), read_dictionary=texts, **limits) as file:
+    with pq.ParquetFile(io.BytesIO(content), read_dictionary=texts, **_OPENING) as file:
         _check_sizes(file, most, decoded)
         if (needed := _bytes_as_objects(file)) > decoded:
             raise ValueError(_too_large(needed, decoded))

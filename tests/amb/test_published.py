@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +21,7 @@ from amb.study.durable import write_together
 from amb.study.health import examine, examine_published
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.study import Study
+from amb.study.tables import read_columns
 
 PROBLEMS = "toy/bowl/near/*"
 
@@ -243,3 +245,20 @@ def test_nothing_is_run_into_a_published_study(made: Path) -> None:
         amb.compare("random,climber", PROBLEMS, budget=40, seeds=4, study=made / "published")
     assert {path.name: path.read_bytes() for path in (made / "published").iterdir()} == before
     assert reopen(made / "published").ranking.equals(reopen(made / "study").ranking)
+
+
+def test_no_thread_of_arrows_reads_ahead(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that outlived the end of the interpreter aborted the process: status 134, in a third of short commands."""
+    opened: list[object] = []
+    sound = pq.ParquetFile
+
+    def noted(*words: object, **options: object) -> pq.ParquetFile:
+        opened.append(options.get("pre_buffer"))
+        return sound(*words, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", noted)
+    assert list(PublishedStudy(made / "published").records())
+    assert list(Study(made / "study").records())
+    read_columns((made / "published" / "runs.parquet").read_bytes(), most=1 << 20, decoded=1 << 28)
+    assert len(opened) >= 4
+    assert set(opened) == {False}
