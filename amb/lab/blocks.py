@@ -184,6 +184,8 @@ def restore_files(folder: Path, planned: BlockPlanned, files: Sequence[str], pic
             content = presentations_csv(planned).encode()
         else:
             content = png(pictures[file.removesuffix(".png")])
+        if (folder / file).is_symlink():  # one to a device would not be replaced
+            (folder / file).unlink(missing_ok=True)
         write_whole(folder / file, content, error=LabError)
 
 

@@ -18,6 +18,7 @@ from amb.study.published import PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.study import PUBLISHED_RUNS, Study
 from amb.study.traces import read_record, read_run
+from amb.study.untrusted import names_in
 
 JOURNALS = (SUFFIX, journal_0_1.SUFFIX)
 Repair = Literal["none", "set aside", "delete"]
@@ -325,8 +326,9 @@ def _unread(cause: UnreadableError) -> str:
 
 def _leftovers(study: Study) -> Iterator[Finding]:
     own = [study.folder / "manifest.json", study.folder / INDEX, study.log.path]
+    runs = [study.folder / "runs" / name for name in names_in(study.folder / "runs") if name.endswith(".parquet")]
     left = list(study.leftovers())
-    for path in [*own, *study.run_files(), *find_journals(study.folder / "journal"), *left]:
+    for path in [*own, *runs, *find_journals(study.folder / "journal"), *left]:
         if path.is_symlink():
             yield Finding(path, "a symbolic link; only regular files are read", "set aside")
     for path in left:
