@@ -20,7 +20,7 @@ from amb.contracts.reference import Reference
 from amb.contracts.suite import Suite
 from amb.errors import AmbError, DataError, SpecError
 from amb.spec import user_path, without_noise
-from amb.study.durable import make_folder, write_json
+from amb.study.durable import make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 
 SCHEMA = 1
@@ -58,9 +58,10 @@ def save(references: References, file: Path) -> None:
     except OSError as error:
         raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
-    if (size := len(json.dumps(stamped, indent=1))) >= LARGEST:
-        raise DataError(f"{file} would have {size / MEBIBYTE:.0f} MiB; the limit is {LARGEST // MEBIBYTE}")
-    write_json(file, stamped, error=DataError, advice=advice)
+    text = json.dumps(stamped, indent=1) + "\n"
+    if len(text) > LARGEST:
+        raise DataError(f"{file} would have {len(text) / MEBIBYTE:.0f} MiB; the limit is {LARGEST // MEBIBYTE}")
+    write_whole(file, text, error=DataError, advice=advice)
 
 
 def load(file: Path) -> References:

@@ -58,7 +58,7 @@ class HandedView(View):
             SpecError, CandidateError: the view refuses.
             PluginError: it returned something other than a number for each coordinate.
         """
-        points = self.space.real_rows(latents, "latents").copy()
+        points = self.space.real_rows(latents, "latents")  # a copy
         shape = points.shape
         return numbers(self._view.gradient(points, _apart(slope)), shape, f"gradient of {self._source}")
 

@@ -50,7 +50,7 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
             yield draft
             with _turn(folder):
                 theirs = _nobodys if empty else _of_others(draft, seen, replaced)
-                shared = _take_over(folder, draft, theirs)
+                shared = _take_over(folder, draft, seen, theirs)
                 if _open_drafts.isdisjoint(folder.parents):
                     _flush(draft, shared)
                 if old := _replace(folder, draft):
@@ -122,9 +122,9 @@ def _of_others(draft: Path, seen: Stamps, replaced: Collection[str]) -> Callable
     return lambda file: file.parts[0] not in done and here.get(file) == seen.get(file)
 
 
-def _take_over(folder: Path, draft: Path, theirs: Callable[[Path], bool]) -> set[Path]:
+def _take_over(folder: Path, draft: Path, seen: Stamps, theirs: Callable[[Path], bool]) -> set[Path]:
     """Put others' files into the draft as they are now; returns those that are the same file, and no copy."""
-    shared, copies = set(), _stamps(draft)
+    shared = set()
     for file, stamp in _stamps(folder).items():
         if not theirs(file):
             continue
@@ -133,7 +133,7 @@ def _take_over(folder: Path, draft: Path, theirs: Callable[[Path], bool]) -> set
         try:
             os.link(folder / file, beside)
         except OSError:  # a file system without links, or somebody else's file
-            if copies.get(file) != stamp:
+            if seen.get(file) != stamp:
                 shutil.copy2(folder / file, draft / file)
         else:
             os.replace(beside, draft / file)
