@@ -159,6 +159,8 @@ class _Content:
             yield f"class {value.__qualname__} {self.of(type(value))} {self.of(value.__bases__)}"
             entries = {name: entry for name, entry in vars(value).items() if name not in _OF_EVERY_CLASS}
             note = entries.pop(_NOTE, None)
+            if _is_written_by_attrs(entries.get("__hash__")):
+                entries["__hash__"] = "of attrs"
             # Whatever has pickled the class before, it counts as in a process where nothing has.
             yield self.of(entries | {_NOTE: note} if value in self._pickled and note is not None else entries)
         elif isinstance(value, property):
@@ -375,6 +377,14 @@ def _is_named(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(isinstance(entry, str) or _is_named(entry) for entry in value)
     return value is None or isinstance(value, bool) or (hasattr(value, "__qualname__") and installed(value))
+
+
+def _is_written_by_attrs(method: object) -> bool:
+    """Whether it is a method that attrs has generated.
+
+    A hash has a constant that differs in every process; what else it is follows from `__attrs_attrs__`.
+    """
+    return type(method) is FunctionType and method.__code__.co_filename.startswith("<attrs generated")
 
 
 def _is_of_amb(cls: type) -> bool:

@@ -1,7 +1,8 @@
 """Settings of the whole process that a plug-in may change for itself, and that must not reach other code.
 
 With numpy set to raise, other solvers crash; with torch in another precision, they give other traces; with a low
-recursion limit, networks cannot be made; an alarm that nobody expects kills the process.
+recursion limit, networks cannot be made; an alarm that nobody expects kills the process; with a low limit of the size
+of files, no result can be written.
 """
 
 import ctypes
@@ -15,6 +16,11 @@ from typing import Any
 from amb.torch_precision import Precision, read_precision, write_precision
 
 try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
+
+try:
     from _signal import getsignal  # type: ignore[import-not-found]  # an eighteenth of the time of the one in `signal`
 except ImportError:
     from signal import getsignal
@@ -24,6 +30,7 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM", "SIGVTALRM", "SIGPROF")
     if hasattr(signal, name)
 )
+_LIMITS = () if resource is None else (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_AS)
 _ALARM = getattr(signal, "SIGALRM", None)
 
 
@@ -50,7 +57,9 @@ class ProcessSettings:
             signal.setitimer(signal.ITIMER_REAL, 0)
         if (now := _read()) == self._kept:
             return  # as nearly always, and this is called for every batch
-        handlers, interpreter, floats, tensors = self._kept
+        handlers, interpreter, floats, tensors, limits = self._kept
+        for number, limit, (lowered, most) in zip(_LIMITS, limits, now[4], strict=True):
+            _raise_limit(number, limit[0], lowered, most)
         for number, handler, other in zip(_SIGNALS, handlers, now[0], strict=True):
             if handler != other and handler is not None:
                 signal.signal(number, handler)
@@ -87,7 +96,20 @@ def _read() -> tuple[Any, ...]:
         ),
         None if numpy is None else numpy.geterr(),
         None if torch is None else _torch_settings(torch),
+        [resource.getrlimit(number) for number in _LIMITS],
     )
+
+
+def _raise_limit(number: int, limit: int, lowered: int, most: int) -> None:
+    """Raise a limit of the process to what it was, as far as the code left that possible.
+
+    One that the code has raised stays: it may need it later.
+    """
+    endless = resource.RLIM_INFINITY
+    if lowered == endless or (limit != endless and lowered >= limit):
+        return
+    with suppress(OSError, ValueError):
+        resource.setrlimit(number, (limit if most == endless else most if limit == endless else min(limit, most), most))
 
 
 def _flushes_denormals(smallest: float = sys.float_info.min) -> bool:

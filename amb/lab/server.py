@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LARGEST = 64 << 20
 """Bytes that a request may have."""
 
+MOST_VALUES = 8_000_000
+"""Values that a request may have: each of two bytes or more takes some 64 in memory while the request is read."""
+
 ROWS = 100_000
 """Rows of responses that a request may have: far more than a block has trials."""
 
@@ -325,6 +328,9 @@ async def _body(request: "Request") -> _Body:
 
 
 def _decoded(body: bytes, kind: Any) -> Any:
+    values = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+    if values > MOST_VALUES:
+        raise LabError(f"the request has more than {MOST_VALUES:,} values; send the responses in parts")
     try:
         decoded = decode_json(body, kind)
         parse_json(body)

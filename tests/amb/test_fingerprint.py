@@ -457,6 +457,23 @@ def test_another_process_finds_the_same(tmp_path: Path) -> None:
     assert len(printed) == 1
 
 
+def test_a_frozen_class_of_attrs_is_the_same_in_another_process(tmp_path: Path) -> None:
+    """Its hash has a constant that follows from the hash seed: its runs were never found again."""
+    pytest.importorskip("attrs")
+    (tmp_path / "gains.py").write_text(
+        "import attrs\n@attrs.frozen\nclass Gain:\n    value: int = 3\n    unit: str = 'Hz'\n"
+    )
+    script = "from gains import Gain\nfrom amb.fingerprint import fingerprint as of\nprint(of(Gain()), of(Gain({})))"
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", script.format(value)],
+            cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed, value in (("1", 4), ("2", 4), ("2", 5))
+    ]  # fmt: skip
+    assert printed[0] == printed[1] != printed[2]
+
+
 def counting(step: int):  # type: ignore[no-untyped-def]
     yield step
 

@@ -342,7 +342,10 @@ def test_what_a_solver_changes_changes_nothing_here(
 
 
 def test_settings_that_a_solver_changes_reach_no_other_code(tmp_path: Path) -> None:
-    """Others would crash at an underflow, give other traces in another precision, or end at the alarm."""
+    """Others would crash at an underflow, give other traces in another precision, or end at the alarm.
+
+    With the low limits, neither the trace could be written nor a file be opened.
+    """
 
     def settings() -> list[object]:
         return [
@@ -353,6 +356,10 @@ def test_settings_that_a_solver_changes_reach_no_other_code(tmp_path: Path) -> N
             (gc.isenabled(), sys.getrecursionlimit(), sys.getprofile()),
             signal.getitimer(signal.ITIMER_REAL),
             (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)),
+            [
+                resource.getrlimit(number)
+                for number in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_AS)
+            ],
         ]
 
     def measured(rows: np.ndarray) -> np.ndarray:

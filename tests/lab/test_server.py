@@ -250,6 +250,10 @@ def test_hostile_and_unclear_requests_are_refused_in_json(folder: Path) -> None:
             "file name": (404, ask(f"http://{address}/blocks/{'9' * 300}/x.png")),
             "twice": (400, ask(f"http://{address}/responses", b'{"trial":1,"trial":2,"response":[1,2]}')),
             "rows": (400, ask(f"http://{address}/responses", many)),
+            "values": (
+                400,
+                ask(f"http://{address}/responses", b'{"trial":[1],"spikes":[[' + b"[]," * 4_000_001 + b"[]]]}"),
+            ),
         }
         request = urllib.request.Request(f"http://{address}/responses", data=fields, headers=form)
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -259,6 +263,7 @@ def test_hostile_and_unclear_requests_are_refused_in_json(folder: Path) -> None:
             assert status == expected, name
             assert msgspec.json.decode(body, type=ErrorMessage).error, name
         assert b"more than once" in answers["twice"][1][1]
+        assert b"8,000,000 values" in answers["values"][1][1]
 
 
 def incomplete(address: str) -> socket.socket:

@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -351,6 +352,8 @@ class ChangesSettings(Rogue):
         gc.disable()
         sys.setrecursionlimit(200)
         sys.setprofile(lambda *_: None)
+        for number, limit in (resource.RLIMIT_FSIZE, 100), (resource.RLIMIT_NOFILE, 3), (resource.RLIMIT_AS, 1 << 40):
+            resource.setrlimit(number, (limit, resource.getrlimit(number)[1]))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, lambda *_: os._exit(3))
         signal.setitimer(signal.ITIMER_REAL, 100.0)
