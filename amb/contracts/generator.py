@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -38,6 +39,17 @@ class Grid:
     def __post_init__(self) -> None:
         if not isinstance(self.space, Space):
             raise SpecError(f"a grid's space must be an amb.Space, got {self.space!r:.80}")
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that the latents of candidates depend on, 16 hexadecimal digits."""
+        return sha256(" ".join(self.content()).encode()).hexdigest()[:16]
+
+    def content(self) -> list[str]:
+        """What the latents of candidates depend on, as words."""
+        space = self.space
+        words = [f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}"]
+        return words if self.numbering is None else [*words, str(self.numbering.tolist())]
 
     def latents(self, candidates: ArrayLike) -> Latents:
         """Grid points int[n, d] -> latents float32[n, d].

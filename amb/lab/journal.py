@@ -43,6 +43,7 @@ class Start(Struct, frozen=True, tag="start", tag_field="type"):
         solvers: version of the solver of each search.
         budgets: candidates that each search's solver plans with.
         time: UTC.
+        grid: the fingerprint of the generator's grid; "" in a journal that was begun before 0.2.
     """
 
     experiment: Experiment
@@ -51,6 +52,7 @@ class Start(Struct, frozen=True, tag="start", tag_field="type"):
     budgets: dict[str, int]
     time: str
     format: int = FORMAT
+    grid: str = ""
 
 
 class Learned(Struct, frozen=True, array_like=True):

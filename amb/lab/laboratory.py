@@ -260,8 +260,14 @@ class Laboratory:
             return Correction(len(changed), len(new), len(rows) - len(changed) - len(new), restarted)
 
     def pictures(self) -> Pictures:
-        """Draws this experiment's stimuli."""
+        """Draws this experiment's stimuli.
+
+        Raises:
+            LabError: its generator is no longer the one that it began with.
+        """
         generator, grid = resolve_generator(self.experiment.generator)
+        if (start := self.history.start) is not None:
+            refuse_another_generator(start, generator, grid)
         return Pictures(self.experiment.screen, generator, grid, reference_files(self.folder))
 
     def block_folder(self, number: int) -> Path:
@@ -308,7 +314,7 @@ class Laboratory:
             start = start_of(self.experiment, references=len(references))
             self._append(start)
         else:
-            refuse_another_generator(start)
+            refuse_another_generator(start, generator, grid)
         searches, self._searches = self._searches, None
         unseen = self._content.events[self._replayed :]
         if searches is None or any(isinstance(event, Corrected) and event.restarted for event in unseen):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct, structs
 
+from amb.contracts.generator import Generator, Grid
 from amb.errors import LabError
 from amb.lab.experiment import FILE, STIMULI, Experiment, Search
 from amb.lab.journal import Start
@@ -28,7 +29,8 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
     for spec in specs.values():
         spec.make(grid.space, budget=budget, seed=0)  # refuses the space
     versions = {name: spec.cls.version for name, spec in specs.items()}
-    return Start(experiment, generator.fingerprint, versions, dict.fromkeys(specs, budget), now())
+    budgets = dict.fromkeys(specs, budget)
+    return Start(experiment, generator.fingerprint, versions, budgets, now(), grid=grid.fingerprint)
 
 
 def refuse_taken_names(experiment: Experiment) -> None:
@@ -72,14 +74,18 @@ def _differences(name: str, before: object, after: object) -> Iterator[tuple[str
         yield name, before, after
 
 
-def refuse_another_generator(start: Start) -> None:
+def refuse_another_generator(start: Start, generator: Generator, grid: Grid) -> None:
     """Refuse a generator that would draw other pictures of the same candidates."""
-    generator, _ = resolve_generator(start.experiment.generator)
     if generator.fingerprint != start.generator:
-        raise LabError(
-            f"generator {generator.name} has other weights than at the start of the experiment; install the amb that "
-            "started it"
-        )
+        what = "weights"
+    elif start.grid and grid.fingerprint != start.grid:
+        what = "latents on its grid"
+    else:
+        return
+    raise LabError(
+        f"generator {generator.name} has other {what} than at the start of the experiment, so it would draw other "
+        "pictures; install the version of it that started the experiment"
+    )
 
 
 def _brief(value: object) -> str:

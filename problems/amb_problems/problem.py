@@ -97,7 +97,7 @@ class NetworkProblem(Problem):
         self.layer = layer
         self.units = units
         self.grid = grid
-        self.space = space = grid.space
+        self.space = grid.space
         self.id = id
         self.encoding = encoding
         self.classes = pair.target.classes
@@ -110,18 +110,15 @@ class NetworkProblem(Problem):
             )
         if isinstance(pair.target, CountsSpikes) and layer in pair.target.spikes:
             self.spikes = pair.target.spikes[layer] * len(units)
-        words = [*pair.fingerprints]
-        words.append(f"{space.kind} {space.grid} {space.prior} {space.low} {space.high} {space.levels.tolist()}")
-        if grid.numbering is not None:
-            words.append(str(grid.numbering.tolist()))
+        words = [*pair.fingerprints, *grid.content()]
         if encoding is not None:
             words.append(repr(encoding))
         self.fingerprint = sha256(" ".join(words).encode()).hexdigest()[:16]
 
     @cached_property
     def group(self) -> str:
-        """All problems of one pair are evaluated together; two networks that share a name are two pairs."""
-        return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)}"
+        """All problems of one pair and grid are evaluated together; two networks that share a name are two pairs."""
+        return f"{self.pair.name}@{self.pair.device} {' '.join(self.pair.fingerprints)} {self.grid.fingerprint}"
 
     @usual_torch()
     def warm_up(self) -> None:
@@ -152,7 +149,11 @@ class NetworkProblem(Problem):
         """One pass through generator and target for all problems of a pair, one more for each group of units."""
         members = [problem for problem in problems if isinstance(problem, NetworkProblem)]
         pair = members[0].pair
-        if len(members) > 1 and all(b is batches[0] or np.array_equal(b, batches[0]) for b in batches[1:]):
+        if (
+            len(members) > 1
+            and all(b is batches[0] or np.array_equal(b, batches[0]) for b in batches[1:])
+            and all(member.group == members[0].group for member in members[1:])  # else they are other images
+        ):
             return cls._evaluate_recording(members, batches[0])
         alone = [i for i, p in enumerate(members) if len(p.units) == 1]
         values: dict[int, FloatArray] = {}

@@ -2,27 +2,49 @@
 
 import csv
 import json
+import re
 import shutil
+import zlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from amb.contracts.generator import Grid
+from amb.contracts.space import Space
 from amb.errors import LabError
 from amb.lab.blocks import PRESENTATIONS
 from amb.lab.experiment import FILE, parse_experiment, template
 from amb.lab.journal import FILE as JOURNAL
 from amb.lab.laboratory import Laboratory, create
+from amb.lab.report import write_report
 from amb.lab.response_files import read_responses
 from amb.lab.responses import Row
+from amb_problems.generators.toy import ToyGenerator
 
 from .conftest import finish, new_experiment, response, rows_for
 
 
 def kinds(lab: Laboratory, block: int) -> Counter:
     return Counter(trial.kind for trial in lab.history.trials if trial.block == block)
+
+
+def narrower(generator: ToyGenerator, *, grid: str) -> Grid:
+    return Grid(Space.uniform(generator.latent_dim, 64, low=-2.0, high=2.0, prior="normal", grid=grid))
+
+
+def rewrite(folder: Path, change: Callable[[str], str]) -> None:
+    """Change the events of a journal, and forget the blocks, which would tell that it is not theirs."""
+    changed, crc = [], 0
+    for line in (folder / JOURNAL).read_text().splitlines():
+        event = change(line[line.index('"event":') + 8 : -1])
+        crc = zlib.crc32(event.encode(), crc)
+        changed.append(f'{{"crc":"{crc:08x}","event":{event}}}\n')
+    shutil.rmtree(folder / "blocks")
+    (folder / JOURNAL).write_text("".join(changed))
 
 
 def test_a_block_has_what_the_settings_ask_for(folder: Path) -> None:
@@ -280,21 +302,37 @@ def test_a_solver_that_sees_images_is_shown_those_of_the_generator(folder: Path)
     assert block.number == 4
 
 
+@pytest.mark.parametrize(
+    ("changed", "what"), [({"fingerprint": "toy-2"}, "weights"), ({"_grid": narrower}, "latents on its grid")]
+)
+def test_a_generator_that_would_draw_other_pictures_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], what: str
+) -> None:
+    """Its candidates are stored as levels: on another grid, they are other stimuli than those that were presented."""
+    lab = new_experiment(folder, solver="one-plus-lambda")
+    finish(lab, blocks=1)
+    shutil.rmtree(folder / "blocks" / "block-001")
+    for name, value in changed.items():
+        monkeypatch.setattr(ToyGenerator, name, value)
+    for draws in (lambda: Laboratory(folder).next_block(), lambda: write_report(Laboratory(folder))):
+        with pytest.raises(LabError, match=f"generator toy has other {what} than at the start of the experiment"):
+            draws()
+
+
+def test_an_experiment_begun_before_grids_were_told_goes_on(folder: Path) -> None:
+    lab = new_experiment(folder)
+    finish(lab, blocks=1)
+    rewrite(folder, lambda event: re.sub(r',"grid":"\w+"', "", event))
+    assert Laboratory(folder).next_block() is not None
+
+
 def test_a_solver_that_changed_is_refused(folder: Path) -> None:
     lab = new_experiment(folder)
     finish(lab, blocks=1)
     lines = (folder / JOURNAL).read_text().splitlines()
     start = json.loads(lines[0])["event"]
     assert start["solvers"] == {"n1": lab.history.start.solvers["n1"]}  # type: ignore[union-attr]
-    import zlib
-
-    changed, crc = [], 0
-    for line in lines:
-        event = line[line.index('"event":') + 8 : -1].replace('"solvers":{"n1":"', '"solvers":{"n1":"0')
-        crc = zlib.crc32(event.encode(), crc)
-        changed.append(f'{{"crc":"{crc:08x}","event":{event}}}\n')
-    shutil.rmtree(folder / "blocks")  # which would tell that this journal is not theirs
-    (folder / JOURNAL).write_text("".join(changed))
+    rewrite(folder, lambda event: event.replace('"solvers":{"n1":"', '"solvers":{"n1":"0'))
     with pytest.raises(LabError, match="which may ask for other stimuli"):
         Laboratory(folder).next_block()
 

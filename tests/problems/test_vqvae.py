@@ -136,6 +136,21 @@ def test_problems_of_codes(generator: VQVAEGenerator) -> None:
     assert np.array_equal(plain.images(found[0]), principal.images(found[1]))
 
 
+def test_the_same_candidates_on_two_grids_are_other_images(generator: VQVAEGenerator, tmp_path: Path) -> None:
+    """Of a batch of all problems, as of a design that no seed changes, once those of the first one's grid were seen."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3))
+    family = amb.target(network, name="net", shape=(8, 8, 3)).family(generator)
+    problems = [family.problem("0", 1, codes=codes) for codes in ("index", "principal")]
+    shown = codes(5)
+    together = type(problems[0]).evaluate_together(problems, [shown, shown]).values
+    for problem, values in zip(problems, together, strict=True):
+        assert np.array_equal(values, problem.evaluate(shown))
+    assert not np.array_equal(*together)
+    assert problems[0].group != problems[1].group
+    with pytest.raises(SpecError, match="cannot be recorded together"):
+        amb.population("one-plus-lambda", problems, budget=20, study=tmp_path, progress=False)
+
+
 def test_problems_of_codes_refuse_what_has_no_sense(generator: VQVAEGenerator) -> None:
     """No gradients, no solver that needs an order on the grid without one, no other option."""
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3))
