@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -220,6 +220,20 @@ def load_function(plugin: Plugin) -> Callable[..., Any]:
     if not callable(loaded):
         raise PluginError(f"{plugin} is not callable: {loaded!r}")
     return loaded
+
+
+def text_of_file(path: str | Path) -> bytes:
+    """What `load_file` has executed of a file; b"" if it has registered none of its plug-ins."""
+    location = str(real_path(user_path(path), PluginError))
+    known = (plugin for named in _from_files.values() for plugin in named.values())
+    return next((plugin.text for plugin in known if plugin.location == location), b"")
+
+
+def unload(loaded: Iterable[Plugin]) -> None:
+    """Forget plug-ins that `load_file` has returned, unless others have taken their names since."""
+    for plugin in loaded:
+        if _from_files[plugin.kind].get(plugin.name) is plugin:
+            del _from_files[plugin.kind][plugin.name]
 
 
 def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:

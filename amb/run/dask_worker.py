@@ -1,15 +1,15 @@
 """The work of a Dask worker on a group of runs."""
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from socket import gethostname
+from threading import Condition
 from time import monotonic
 
+from amb.catalogue.plugins import Plugin, load_file, unload
 from amb.catalogue.solvers import resolve
 from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
@@ -20,6 +20,9 @@ from amb.run.progress import Progress, UnderWay
 from amb.study.log import Level, StudyLog
 from amb.study.runs import RunPlan
 from amb.study.study import Study
+
+PluginFile = tuple[str, bytes]
+"""A plug-in file, and what the command has executed of it."""
 
 REPORT_SECONDS = 1.0
 
@@ -68,7 +71,7 @@ def work(
     device: str,
     limits: Limits,
     retry: bool,
-    plugins: Sequence[str],
+    plugins: Sequence[PluginFile],
     topic: str,
     stop: str,
 ) -> None:
@@ -78,19 +81,18 @@ def work(
         StudyError: this worker has other solvers or problems than the plans are for.
         PluginError: it cannot load a plug-in file.
     """
-    for file in plugins:
-        _load(file, _digest(file))
-    _refuse_others(plans, device)
-    study = Study(folder)
-    study.log = _Warnings(study.log.path)
-    execute(
-        plans,
-        study,
-        lambda spec: _problem(spec, device),
-        limits=limits,
-        retry=retry,
-        progress=_Reports(topic, stop),
-    )
+    with _LOADED.using(plugins):
+        _refuse_others(plans, device)
+        study = Study(folder)
+        study.log = _Warnings(study.log.path)
+        execute(
+            plans,
+            study,
+            lambda spec: _problem(spec, device),
+            limits=limits,
+            retry=retry,
+            progress=_Reports(topic, stop),
+        )
 
 
 def _refuse_others(plans: Sequence[RunPlan], device: str) -> None:
@@ -109,22 +111,51 @@ def _refuse_others(plans: Sequence[RunPlan], device: str) -> None:
                 )
 
 
-def _digest(file: str) -> str:
-    try:
-        return sha256(Path(file).read_bytes()).hexdigest()
-    except OSError:
-        return ""  # who loads it says why
+class _Loaded:
+    """The plug-in files of the groups of runs that this worker works on.
+
+    A worker outlives the command after which a file is edited, and serves several commands at once, whose files may
+    give one name to different solvers: a group that needs others waits until those before it are done.
+    """
+
+    def __init__(self) -> None:
+        self._files: Sequence[PluginFile] = ()
+        self._plugins: list[Plugin] = []
+        self._groups = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def using(self, files: Sequence[PluginFile]) -> Iterator[None]:
+        """Have the plug-ins of these files, and of no others that were loaded here.
+
+        Raises:
+            PluginError: one cannot be loaded.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._groups or self._files == files)
+            if self._files != files:
+                self._load(files)
+            self._groups += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._groups -= 1
+                self._changed.notify_all()
+
+    def _load(self, files: Sequence[PluginFile]) -> None:
+        from amb.catalogue.problems import family
+
+        unload(self._plugins)
+        self._files, self._plugins = (), []
+        family.cache_clear()
+        _problem.cache_clear()
+        for file, text in files:
+            self._plugins += load_file(file, text)
+        self._files = files
 
 
-@cache
-def _load(file: str, digest: str) -> None:
-    """Load a plug-in file; once for each content, since a worker outlives the command after which a file is edited."""
-    from amb.catalogue.plugins import load_file
-    from amb.catalogue.problems import family
-
-    load_file(file)
-    family.cache_clear()
-    _problem.cache_clear()
+_LOADED = _Loaded()
 
 
 @cache

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from amb.catalogue import problems as registry
 from amb.catalogue.plugins import load_file
+from amb.catalogue.plugins import plugins as plugins_of
 from amb.catalogue.solvers import resolve
 from amb.cli.app import app
 from amb.errors import SpecError, StudyError
@@ -172,13 +173,37 @@ class Edited(Family):
 
 def test_a_worker_loads_a_plugin_again_that_was_edited(tmp_path: Path) -> None:
     """It outlives the command: without this, the next command's runs have the values of the file as it was."""
-    file = tmp_path / "edited.py"
+    loaded, file = dask_worker._Loaded(), tmp_path / "edited.py"
     found = []
-    for version in ("1", "2"):
-        file.write_text(EDITED.replace("VERSION", version), encoding="utf-8")
-        dask_worker._load(str(file), dask_worker._digest(str(file)))
-        found.append(dask_worker._problem("edited/bowl/l/0", "cpu").fingerprint)
-    assert found[0] != found[1]
+    for version in ("1", "2", "1"):  # the edit is undone
+        with loaded.using([(str(file), EDITED.replace("VERSION", version).encode())]):
+            found.append(dask_worker._problem("edited/bowl/l/0", "cpu").fingerprint)
+    assert found[0] == found[2] != found[1]
+    with loaded.using([]):
+        assert "edited/bowl" not in plugins_of("families")
+
+
+def test_commands_whose_files_share_a_name_wait_for_each_other(tmp_path: Path) -> None:
+    """A worker of several threads would compute one command's runs with the solver of the other."""
+    loaded = dask_worker._Loaded()
+    files = [[(str(tmp_path / f"{name}.py"), EDITED.replace("VERSION", name).encode())] for name in ("1", "2")]
+    seen, entered = [], threading.Event()
+
+    def other() -> None:
+        entered.set()
+        with loaded.using(files[1]):
+            seen.append("other")
+
+    thread = threading.Thread(target=other)
+    with loaded.using(files[0]), loaded.using(files[0]):
+        thread.start()
+        entered.wait()
+        time.sleep(0.2)
+        seen.append("first")
+    thread.join()
+    assert seen == ["first", "other"]
+    with loaded.using([]):
+        pass
 
 
 def test_a_scheduler_that_goes_away_is_named_and_loses_nothing(
