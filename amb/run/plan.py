@@ -22,7 +22,7 @@ from amb.foreign import contained, text_of
 from amb.interruption import Receiver, from_user, is_a
 from amb.run.isolation.solver import Refusal, isolated
 from amb.run.limits import NO_LIMITS, Limits, within
-from amb.spec import Spec, split_specs, whole_number
+from amb.spec import ProblemId, Spec, split_specs, whole_number
 from amb.study.manifest import Settings
 from amb.study.runs import LARGEST_COUNT, RunPlan
 from amb.text import plural
@@ -174,7 +174,7 @@ def make_plan(
     if trial:
         _refuse_changed(specs, given)
     runs = []
-    tried: WeakKeyDictionary[Space, dict[str, str]] = WeakKeyDictionary()
+    trials = _Trials(tryable, budget, limits)
     skipped: dict[tuple[str, str], list[str]] = {}
     made: dict[int, tuple[str, Problem]] = {}
     twins: dict[tuple[str, str], str] = {}
@@ -190,10 +190,7 @@ def make_plan(
                     f"{same} and {problem_id} are one problem: an option is stated at its default; name one of them"
                 )
         if trial:
-            if problem.space not in tried:
-                with accepting([spec.made_of for spec in tryable if spec.made_of is not None]):
-                    tried[problem.space] = _try(tryable, problem, budget, limits)
-            for refused, why in tried[problem.space].items():
+            for refused, why in trials.refusals(problem).items():
                 skipped.setdefault((refused, why), []).append(problem_id)
         for spec in specs:
             for seed in numbers:
@@ -249,6 +246,26 @@ def _number(digits: str) -> int:
     if len(digits.strip()) > 15:
         raise SpecError(f"bad seed {digits.strip()[:20]}...: a seed has at most 15 digits")
     return int(digits)
+
+
+class _Trials:
+    """Which solvers refuse which problems; each is tried once for all problems that it cannot tell apart."""
+
+    def __init__(self, solvers: Sequence[SolverSpec], budget: int, limits: Limits) -> None:
+        self._solvers, self._budget, self._limits = solvers, budget, limits
+        self._tried: WeakKeyDictionary[Space, dict[tuple[str, str], str | None]] = WeakKeyDictionary()
+
+    def refusals(self, problem: Problem) -> dict[str, str]:
+        """The reason, by solver, for those that refuse a problem."""
+        # Others than those that see values only may refuse a generator's images, or a network.
+        pair = ProblemId.parse(problem.id).pair
+        keys = [(str(spec), "" if spec.cls.sees == "values" else pair) for spec in self._solvers]
+        tried = self._tried.setdefault(problem.space, {})
+        if untried := [spec for spec, key in zip(self._solvers, keys, strict=True) if key not in tried]:
+            with accepting([spec.made_of for spec in untried if spec.made_of is not None]):
+                refused = _try(untried, problem, self._budget, self._limits)
+            tried.update((key, refused.get(key[0])) for key in keys if key not in tried)
+        return {key[0]: why for key in keys if (why := tried[key]) is not None}
 
 
 def _try(specs: list[SolverSpec], problem: Problem, budget: int, limits: Limits) -> dict[str, str]:

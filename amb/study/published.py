@@ -1,8 +1,8 @@
 """A published study: all runs in one small file, to read and compare with; `amb.run.restore` makes it a study again.
 
 Storing all candidates would be too much for a repository. A published study keeps every value in query order, every
-record with its recommended candidate, and, for the best run of each problem and solver, the candidates at which it
-improved; the others follow from the seed.
+record with its recommended candidate, and, for the best run of each problem and solver, in each of their versions, the
+candidates at which it improved; the others follow from the seed.
 """
 
 import json
@@ -30,7 +30,6 @@ from amb.study.links import refuse_outside
 from amb.study.lock import Claim, enter
 from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
-from amb.study.recording import Recording
 from amb.study.runs import AnyInts, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
 from amb.study.tables import read_table, table_bytes
@@ -156,9 +155,10 @@ def _table(sources: "Sequence[AnyStudy]") -> pa.Table:
     if not found:
         names = ", ".join(str(source.folder) for source in sources) or "no study"
         raise StudyError(f"{names} holds no finished run to publish; `amb run --study` makes some")
-    best: dict[tuple[str, str, Recording | None], tuple[float, str]] = {}
+    best: dict[RunPlan, tuple[float, str]] = {}
     for run_id, (record, _) in found.items():
-        kind = record.plan.problem, record.plan.solver, record.plan.recording
+        # Reports count the runs of one network and version only, and, of solvers that plan for it, of one budget.
+        kind = replace(record.plan, seed=0, budget=0 if record.plan.anytime else record.plan.budget)
         best[kind] = max(best.get(kind, (-np.inf, "")), (np.nan_to_num(record.final, nan=-np.inf), run_id))
     winners = {run_id for _, run_id in best.values()}
     for run_id in found.keys() - winners:

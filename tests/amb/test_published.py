@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import amb
+from amb import FunctionProblem, Space
 from amb.catalogue.plugins import find, load_file
 from amb.cli.app import app
 from amb.comparison.compare import reopen
@@ -22,6 +23,7 @@ from amb.study.health import examine, examine_published
 from amb.study.published import PublishedStudy, open_study, publish
 from amb.study.study import Study
 from amb.study.tables import read_columns
+from amb_solvers.search.random_search import RandomSearch
 
 PROBLEMS = "toy/bowl/near/*"
 
@@ -56,6 +58,18 @@ def test_every_value_and_recommendation_is_kept(made: Path) -> None:
         np.testing.assert_array_equal(kept.candidates[there], trace.candidates[there])
     with_candidates = [r.plan for (r, _), (_, kept) in pairs if (kept.candidates >= 0).any()]
     assert len({(p.problem, p.solver) for p in with_candidates}) == len(with_candidates) == 8
+
+
+def test_the_best_run_of_every_version_keeps_its_candidates(tmp_path: Path) -> None:
+    """Reports count the runs of one version only, which may not be the one with the best run."""
+    space, study = Space.uniform(6, 16), Study(tmp_path / "study")
+    problem = FunctionProblem(lambda rows: rows.mean(axis=1), space, id="own/mean/l/0")
+    versions = [type("Fixed", (RandomSearch,), {"version": version}) for version in ("1", "2")]
+    for version in versions:
+        amb.compare([version], [problem], budget=20, seeds=2, study=study.folder, progress=False)
+    publish(study, tmp_path / "published")
+    kept = [r.plan.version for r, t in PublishedStudy(tmp_path / "published").records() if (t.candidates >= 0).any()]
+    assert sorted(kept) == ["1", "2"]
 
 
 def test_a_published_study_gives_the_same_comparison(made: Path) -> None:

@@ -11,6 +11,7 @@ from interrupting import interrupt
 from amb import Family, FunctionProblem, Space
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.comparison.compare import compare
+from amb.contracts.problem import Problem
 from amb.errors import SolverError
 from amb.run.execute import execute
 from amb.run.limits import Limits
@@ -19,6 +20,7 @@ from amb.run.plan import make_plan
 from amb.study.journal import read_journal
 from amb.study.runs import RunPlan
 from amb.study.study import Study
+from amb_solvers.search.random_search import RandomSearch
 
 SPACE = Space.uniform(6, 16)
 SOLVERS = ("climber", "climber[batch=7]", "random", "random[draw=prior,k=5]")
@@ -212,6 +214,28 @@ def test_refusals_are_those_of_each_problems_own_space(monkeypatch: pytest.Monke
     monkeypatch.setattr("amb.catalogue.problems.family", lambda _: Mixed())
     (sentence,) = make_plan("cma", "mixed/kinds/l/0..39", budget=5, seeds=1).refusals
     assert sentence.startswith("cma refuses mixed/kinds/l/1 and 25 more problems; ")
+
+
+class Particular(RandomSearch):
+    """Refuses all networks but one, as a solver does that needs gradients."""
+
+    sees = "gradients"
+
+    def attach(self, problem: Problem) -> None:
+        if problem.id != "own/seen/l/0":
+            raise SolverError(f"{problem.id} has no gradients")
+
+
+@pytest.mark.parametrize("order", [("seen", "hidden"), ("hidden", "seen")])
+def test_a_solver_that_refuses_one_network_works_on_others_of_its_grid(tmp_path: Path, order: tuple[str, str]) -> None:
+    """The first problem of a grid once decided for all: the command ended, or the refusal was not told."""
+    problems = [FunctionProblem(lambda rows: rows.mean(axis=1), SPACE, id=f"own/{name}/l/0") for name in order]
+    compared = compare([Particular, "random"], problems, budget=6, seeds=1, study=tmp_path, progress=False)
+    found = compared.runs[compared.runs["solver"].str.endswith(":Particular")].set_index("problem")["status"]
+    assert found.to_dict() == {"own/seen/l/0": "ok", "own/hidden/l/0": "skip"}
+    notes = [line for line in (tmp_path / "log.jsonl").read_text().splitlines() if ":Particular refuses" in line]
+    assert len(notes) == 1
+    assert ":Particular refuses own/hidden/l/0; its runs there are skipped" in notes[0]
 
 
 def test_runs_that_shared_the_machine_are_timed_again(tmp_path: Path, toy: Path) -> None:
