@@ -1,7 +1,9 @@
 """The most exciting inputs that a study holds: one for each finished run."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from amb.text import plural
 
 INPUT_OPTIONS = ("input", "deviation")
 """Options of a problem that change how its image is shown, not which image it is."""
+COMPARED = 16
+"""Candidates whose images tell whether two problems draw the same ones."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,7 +158,8 @@ def found_in(
     if not records:
         others = "".join(f"; {note}" for note in notes)
         raise StudyError(f"{study.folder} holds no finished run that recommends an input{others}; `amb run` makes some")
-    table = pd.DataFrame([{"run_id": key, **_row(record)} for key, record in records.items()])
+    generators = _generators(dict.fromkeys(record.plan.problem for record in records.values()), problem)
+    table = pd.DataFrame([{"run_id": key, **_row(record, generators)} for key, record in records.items()])
     table = _sorted(table, problem)
     best = table.sort_values("activation", ascending=False, kind="stable").drop_duplicates("problem").index
     table["best"] = table.index.isin(best)
@@ -213,25 +218,60 @@ def _drop_replaced(records: dict[str, RunRecord], versions: Mapping[str, str]) -
     return len(replaced)
 
 
-def generator_of(problem: str) -> str:
-    """The generator of a problem with the options that choose its grid: two grids are two generators here.
+def _generators(names: Iterable[str], problem: Callable[[str], Problem]) -> dict[str, str]:
+    """The generator of each problem with the options that choose its grid: two grids are two generators here.
 
-    Candidates of different grids mean different images, so they are never rendered or compared together.
+    Candidates of different grids mean different images, so they are never rendered or compared together. Nor are those
+    of problems of the user's own that draw different images, whatever their ids have in common: each is named by as
+    much of its id as tells them apart.
     """
-    spec = Spec.parse(without_noise(problem))
+    alike: dict[str, list[list[str]]] = {}
+    for name in names:
+        one = problem(name)
+        known = alike.setdefault(_labels(name)[0], [])
+        for others in known:
+            first = problem(others[0])
+            if one.group == first.group or _draw_alike(first, one):
+                others.append(name)
+                break
+        else:
+            known.append([name])
+    found = {}
+    for known in alike.values():
+        kinds: dict[str, set[int]] = defaultdict(set)
+        for number, others in enumerate(known):
+            for label in chain.from_iterable(map(_labels, others)):
+                kinds[label].add(number)
+        for name in chain.from_iterable(known):
+            found[name] = next((label for label in _labels(name) if len(kinds[label]) == 1), name)
+    return found
+
+
+def _labels(problem: str) -> tuple[str, ...]:
+    """What a problem's generator may be called, from the shortest name to the longest."""
+    spec, parts = Spec.parse(without_noise(problem)), ProblemId.parse(problem)
     options = tuple((name, value) for name, value in spec.options if name not in INPUT_OPTIONS)
-    return str(Spec(ProblemId.parse(problem).generator, options))
+    return tuple(str(Spec(name, options)) for name in (parts.generator, parts.pair, parts.address, spec.name))
+
+
+def _draw_alike(first: Problem, other: Problem) -> bool:
+    """Whether two problems have one space, and one image of each of some candidates."""
+    spaces = [(s.kind, s.grid, s.prior, s.low, s.high, s.levels.tolist()) for s in (first.space, other.space)]
+    if spaces[0] != spaces[1]:
+        return False
+    candidates = first.space.sample(COMPARED, np.random.default_rng(0))
+    return np.array_equal(asking.images(first, candidates), asking.images(other, candidates))
 
 
 def _left_out(count: int) -> str:
     return "is left out" if count == 1 else "are left out"
 
 
-def _row(record: RunRecord) -> dict[str, object]:
+def _row(record: RunRecord, generators: Mapping[str, str]) -> dict[str, object]:
     parts = ProblemId.parse(record.plan.problem)
     return {
         "problem": record.plan.problem,
-        "generator": generator_of(record.plan.problem),
+        "generator": generators[record.plan.problem],
         "target": parts.target,
         "layer": parts.layer,
         "unit": parts.unit,

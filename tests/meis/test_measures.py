@@ -346,6 +346,36 @@ def test_candidates_of_two_grids_are_never_drawn_or_compared_together(tmp_path: 
         assert seen == pytest.approx(rows["activation"].to_numpy()), name
 
 
+def own(name: str, unit: int) -> amb.FunctionProblem:
+    """Units of `bowl` differ in their space and their pictures, those of `peak` in their values only."""
+    bowl = name == "bowl"
+    space = amb.Space.uniform(3, 16, low=-1.0, high=1.0 + 9 * unit) if bowl else amb.Space.uniform(2, 8)
+
+    def render(rows: np.ndarray) -> np.ndarray:
+        images = np.zeros((len(rows), 8, 8, 3), np.uint8)
+        images[..., unit if bowl else 2] = 10 * rows[:, :1, None]
+        return images
+
+    return amb.FunctionProblem(
+        lambda rows: (rows == unit).mean(axis=1), space, id=f"mine/{name}/only/{unit}", render=render
+    )
+
+
+def test_problems_of_the_users_own_are_drawn_and_measured_as_they_are(tmp_path: Path) -> None:
+    """The first problem whose id began as theirs once drew all, and its space measured their distances."""
+    problems = {one.id: one for one in (own(name, unit) for name in ("bowl", "peak") for unit in (0, 1))}
+    amb.compare("random", [*problems.values()], budget=10, seeds=2, study=tmp_path / "s", progress=False)
+    found = found_in(open_study(tmp_path / "s"), problems.__getitem__)
+    named = found.table.drop_duplicates("problem").set_index("problem")["generator"].to_dict()
+    assert named == {name: "mine/peak" if "peak" in name else name for name in problems}
+    measures = measure_all(found)
+    for name, rows in found.table.groupby("problem"):
+        assert np.array_equal(found.images(rows), problems[str(name)].images(np.stack(rows["candidate"].tolist())))
+        a, b = (problems[str(name)].space.decode([candidate])[0] for candidate in rows["candidate"])
+        (measured,) = measures.distances.set_index("problem").loc[[name], "latent"]
+        assert measured == pytest.approx(np.linalg.norm(a - b))
+
+
 def test_functions_without_a_network_have_distances_and_nothing_else(tmp_path: Path) -> None:
     """What cannot be measured is missing, and no data set is asked for."""
     bowl = amb.objective(lambda point: -float((point**2).sum()), [(-1, 1)] * 3)
