@@ -7,7 +7,7 @@ versions stay, so that a study of one keeps its reference points.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,10 +21,12 @@ from amb.contracts.suite import Suite
 from amb.errors import AmbError, DataError, SpecError
 from amb.spec import user_path, without_noise
 from amb.study.durable import make_folder, write_whole
+from amb.study.own_files import refuse_others, text
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
 
 SCHEMA = 1
 LARGEST = 64 * MEBIBYTE
+_ELSEWHERE = "choose another place with --out"
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,34 @@ class References:
     searched: int = 0
 
 
+def check_files(files: Iterable[Path]) -> None:
+    """Refuse to write reference points over files of the user's, before they are measured.
+
+    Raises:
+        DataError: a file is there and holds no reference points.
+    """
+    form = text("a file of reference points", '"schema"', '"sha256"', '"suite"')
+    refuse_others(dict.fromkeys(files, form), f"move it away, or {_ELSEWHERE}", DataError)
+
+
 def save(references: References, file: Path) -> None:
     """Write the file.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: it cannot be written, or is there and holds no reference points.
     """
     content = asdict(references)
-    file, advice = user_path(file), "choose another place with --out"
+    file, advice = user_path(file), _ELSEWHERE
+    check_files([file])
     try:
         make_folder(file.parent)
     except OSError as error:
         raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
-    text = json.dumps(stamped, indent=1) + "\n"
-    if len(text) > LARGEST:
-        raise DataError(f"{file} would have {len(text) / MEBIBYTE:.0f} MiB; the limit is {LARGEST // MEBIBYTE}")
-    write_whole(file, text, error=DataError, advice=advice)
+    written = json.dumps(stamped, indent=1) + "\n"
+    if len(written) > LARGEST:
+        raise DataError(f"{file} would have {len(written) / MEBIBYTE:.0f} MiB; the limit is {LARGEST // MEBIBYTE}")
+    write_whole(file, written, error=DataError, advice=advice)
 
 
 def load(file: Path) -> References:

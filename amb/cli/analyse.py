@@ -46,14 +46,16 @@ def analyse(
 
     import amb
     from amb.cli.show import print_json
-    from amb.meis.write import write_tables
+    from amb.meis.write import check_tables, write_tables
     from amb.study.interchange import plain_rows
     from amb.study.untrusted import plain
 
     o.load_plugins(plugin)
+    folder = out or study / "analysis"
+    check_tables(folder)
     with Console(stderr=True).status("Measuring the inputs ..."):
         measures = amb.analyse(study, data=data, noise=noise, presentations=presentations, device=device)
-    files = write_tables(measures, out or study / "analysis", advice="choose another folder with --out")
+    files = write_tables(measures, folder, advice="choose another folder with --out")
     if json:
         tables = {"layers": measures.layers, "ratios": measures.ratios, "yardsticks": measures.yardsticks}
         content = {name: plain_rows(table) for name, table in tables.items()}

@@ -73,17 +73,18 @@ def atlas(
     from amb.cli.analyse import print_measures
     from amb.cli.show import print_json
     from amb.meis.measure import check_noise
-    from amb.meis.write import write_tables
-    from amb.reports.write import check_page
+    from amb.meis.write import check_tables, write_tables
     from amb.study.interchange import plain_rows
+    from amb.study.own_files import PAGE, refuse_others
     from amb.study.untrusted import plain
     from amb.text import plural
 
     o.load_plugins(plugin)
     limits, cluster = o.limits(timeout, False, None), o.cluster(executor, scheduler, workers, plugin)
-    if out is not None:
-        out = o.file_to_write(out)
-        check_page(out)
+    folder = study or Path(f"atlas-{network}")
+    page, analysis = folder / "atlas.html" if out is None else o.file_to_write(out), folder / "analysis"
+    refuse_others({page: PAGE}, "move it away, or choose another file with --out")
+    check_tables(analysis)
     check_noise(noise, presentations)
     console = Console(stderr=True)
     request = make_request(
@@ -94,7 +95,6 @@ def atlas(
         history=history if states is None else user_path(states),
     )
     plan = plan_of(request, solvers=solvers, budget=budget, seeds=seeds, device=device)
-    folder = study or Path(f"atlas-{network}")
     with interruptible(folder):
         opened = run(plan, folder, cluster=cluster, limits=limits, retry=retry, progress=progress)
         with console.status("Measuring the inputs ...") as status:
@@ -109,11 +109,10 @@ def atlas(
             )
             tables = write_tables(
                 made.measures,
-                folder / "analysis",
+                analysis,
                 advice="make room there and repeat the command, or choose another study with --study",
             )
             status.update("Writing the page ...")
-            page = out or folder / "atlas.html"
             notes = [*made.measures.notes, *write_page(made, page)]
     if json:
         content = {"page": str(page), "tables": [str(file) for file in tables], "notes": notes}
@@ -124,5 +123,5 @@ def atlas(
         print(f"The page follows the units through {plural(len(request.states), 'state')} of the training.")
     for note in notes:
         print(plain(f"Note: {note}."))
-    print(f"Tables: {folder / 'analysis'}")
+    print(f"Tables: {analysis}")
     print(f"The atlas: {page}")

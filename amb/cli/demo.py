@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amb.cli.options import file_to_write
+from amb.cli.options import picture_to_write
 
 if TYPE_CHECKING:
     from amb.contracts.problem import Problem, UInt8Array
@@ -29,7 +29,7 @@ def demo(
     """Find the image that excites one neuron most, in seconds: a first look at what amb does."""
     from rich.console import Console
 
-    out = file_to_write(out)
+    out = picture_to_write(out)
     _check_format(out)
     console = Console(highlight=False)
     console.print(f"Which image drives {NEURON} hardest?", markup=False)

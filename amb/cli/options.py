@@ -128,6 +128,20 @@ def load_plugins(files: list[Path] | None) -> None:
         load_file(file)
 
 
+def picture_to_write(out: Path) -> Path:
+    """The picture that --out names; see `file_to_write`.
+
+    Raises:
+        SpecError: it is a folder, lies in a file, or would replace a file that is no picture.
+    """
+    from amb.errors import SpecError
+    from amb.study.own_files import picture, refuse_others
+
+    file = file_to_write(out)
+    refuse_others({file: picture(file)}, "choose another file with --out", SpecError)
+    return file
+
+
 def file_to_write(out: Path) -> Path:
     """The file that --out names, refused before any work if it cannot be one.
 

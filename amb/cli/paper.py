@@ -42,7 +42,7 @@ def paper(
     from amb.errors import unknown
     from amb.paper.claims import claim_table, judge
     from amb.paper.effort import EFFORTS
-    from amb.paper.report import write_paper
+    from amb.paper.report import check_paper, write_paper
     from amb.paper.studies import run_studies
     from amb.paper.verdict import tally
     from amb.run.display import display
@@ -59,6 +59,7 @@ def paper(
         budget=usual.budget if budget is None else budget,
         curve_budget=usual.curve_budget if curve is None else curve,
     )
+    check_paper(study)
     console = Console(stderr=True)
     with interruptible(study / "units"):
         data = run_studies(

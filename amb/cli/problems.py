@@ -136,7 +136,7 @@ def show_problem(
     if out is not None and name.split("[")[0].count("/") < 2:
         raise SpecError(f"--out draws one problem, and {name} is not one; give <generator>/<target>/<layer>/<unit>")
     if out is not None:
-        out = o.file_to_write(out)
+        out = o.picture_to_write(out)
         _check_picture(out)
     slashes = name.split("[")[0].count("/")
     if slashes < 2:

@@ -48,7 +48,7 @@ def references(
     """Measure chance, the best natural image and the best known value of suites' problems; find dead units."""
     import sys
 
-    from amb.catalogue.reference_points import of_suite, save
+    from amb.catalogue.reference_points import check_files, of_suite, save
     from amb.catalogue.suites import suite as find_suite
     from amb.cli.show import print_rows
     from amb.contracts.device import check_device
@@ -80,7 +80,8 @@ def references(
     missing = [suite.name for suite, known in zip(chosen, stored, strict=False) if known is None]
     if missing:
         raise SpecError(f"no reference points are stored for {', '.join(missing)}; measure them without --study")
-    try:  # before hours of work
+    check_files(out / f"{suite.name}-{suite.version}.json" for suite in chosen)  # before hours of work
+    try:
         make_folder(out)
     except OSError as cause:
         raise SpecError(f"cannot write into {out}: {cause.strerror or cause}; choose another --out") from cause

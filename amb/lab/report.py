@@ -20,6 +20,7 @@ from amb.spec import real_path
 from amb.study.durable import make_folder, write_together
 from amb.study.interchange import csv_text
 from amb.study.links import refuse_links
+from amb.study.own_files import PAGE, refuse_others, table
 
 
 @dataclass(frozen=True)
@@ -113,23 +114,25 @@ def write_report(lab: Laboratory, folder: Path | None = None, *, report: str = "
         report: the plug-in that writes the page.
 
     Raises:
-        LabError: there is nothing to report, or the folder cannot be written.
+        LabError: there is nothing to report, or the folder cannot be written, or has files of the user's under these
+            names.
         PluginError: the report cannot be loaded.
     """
+    own, folder = folder is None, folder or lab.folder / "report"
+    page, trials, corrections = (folder / name for name in ("report.html", "trials.csv", "corrections.csv"))
+    forms = {page: PAGE, trials: table("trial", "block", "kind", "stimulus"), corrections: table("correction", "trial")}
+    refuse_others(forms, "move it away, or choose another folder with --out", LabError)
     data = lab_data(lab)
     writer = load_class(find("lab_reports", report), LabReport)
-    own, folder = folder is None, folder or lab.folder / "report"
-    page, table = folder / "report.html", folder / "trials.csv"
-    corrections = folder / "corrections.csv"
     try:
         if own:
             refuse_links(folder, LabError)
         make_folder(folder)
-        tables: dict[Path, str] = {table: csv_text(data.trials)}
+        tables: dict[Path, str] = {trials: csv_text(data.trials)}
         if len(data.corrections):
             tables[corrections] = csv_text(data.corrections)
         write_together(tables, error=None)
         writer().write(data, page)
     except OSError as cause:
         raise LabError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
-    return [page, table, *([corrections] if len(data.corrections) else [])]
+    return [page, trials, *([corrections] if len(data.corrections) else [])]

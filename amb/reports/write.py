@@ -17,6 +17,7 @@ from amb.reports.draft import draft_of
 from amb.spec import as_text, listed, user_path, whole_number
 from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.links import refuse_links
+from amb.study.own_files import PAGE, refuse_others
 from amb.study.published import open_study
 from amb.study.study import Study
 
@@ -124,23 +125,6 @@ def report_data(comparison: Comparison) -> ReportData:
     )
 
 
-def check_page(file: Path) -> None:
-    """Refuse to replace a file that is no page, such as a study's manifest.
-
-    Raises:
-        StudyError: it is none.
-    """
-    if not file.is_file():
-        return
-    try:
-        with file.open("rb") as old:
-            start = old.read(100).lstrip().lower()
-    except OSError as cause:
-        raise StudyError(f"cannot read {file}: {cause.strerror or cause}; choose another file with --out") from cause
-    if start and not start.startswith((b"<!doctype html", b"<html")):
-        raise StudyError(f"{file} exists and is not a page in HTML; choose another file with --out")
-
-
 def write_leaderboard(
     studies: Sequence[str | Path],
     file: str | Path,
@@ -169,7 +153,7 @@ def write_leaderboard(
     file = user_path(file)
     if not file.name or file.is_dir():
         raise StudyError(f"cannot write {file}: it is a folder; --out names the file to write")
-    check_page(file)
+    refuse_others({file: PAGE}, "choose another file with --out")
     question = check_question(question)
     if as_text(title, "the title").encode(errors="replace").decode() != title:
         raise SpecError(f"the title {title!r} is not UTF-8; set the terminal to UTF-8, or leave out the accents")

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
@@ -30,6 +29,7 @@ from amb.study.links import refuse_outside
 from amb.study.lock import Claim, enter
 from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
+from amb.study.own_files import Form, refuse_others, table
 from amb.study.runs import AnyInts, RunPlan, RunRecord, Trace, improvements
 from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
 from amb.study.tables import read_table, table_bytes
@@ -104,22 +104,13 @@ def _alone(folder: Path) -> Claim:
     try:
         if (folder / "manifest.json").exists() and not (folder / PUBLISHED_RUNS).is_file():
             raise StudyError(f"{folder} has a manifest.json of its own, as a study has; publish into another folder")
-        for name, is_ours in ((PUBLISHED_RUNS, _is_of_runs), ("manifest.json", _is_manifest)):
-            if (folder / name).is_file() and not is_ours(folder / name):
-                raise StudyError(f"{folder / name} is not of a published study; publish into another folder")
+        what = "of a published study"
+        forms = {PUBLISHED_RUNS: replace(table("key", "record"), what=what), "manifest.json": Form(what, _is_manifest)}
+        refuse_others({folder / name: form for name, form in forms.items()}, "publish into another folder")
     except BaseException:
         presence.release()
         raise
     return presence
-
-
-def _is_of_runs(path: Path) -> bool:
-    """Whether a file is a table of published runs, of any version; a damaged table may be one."""
-    try:
-        return {"key", "record"} <= set(pq.read_schema(path).names)
-    except (pa.ArrowException, OSError, ValueError):
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
 
 
 def _is_manifest(path: Path) -> bool:

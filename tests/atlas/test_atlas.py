@@ -114,7 +114,7 @@ def test_where_there_is_no_room_the_old_tables_stay_and_the_study_is_named(
     """`--out` of `amb atlas` is the page, so it is no advice; and tables of two measurements are never mixed."""
     shutil.copytree(small[1].folder, tmp_path / "study")
     (tmp_path / "study" / "analysis").mkdir()
-    (tmp_path / "study" / "analysis" / "meis.csv").write_text("what was there")
+    (tmp_path / "study" / "analysis" / "meis.csv").write_text("problem,solver,seed,activation\n")
     sound = Path.write_bytes
 
     def full(path: Path, content: bytes) -> int:
@@ -129,7 +129,7 @@ def test_where_there_is_no_room_the_old_tables_stay_and_the_study_is_named(
     assert "analysis: No space left on device; make room there" in str(done.exception)
     assert "--out" not in str(done.exception)
     kept = {path.name: path.read_text() for path in (tmp_path / "study" / "analysis").iterdir()}
-    assert kept == {"meis.csv": "what was there"}
+    assert kept == {"meis.csv": "problem,solver,seed,activation\n"}
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_files_that_are_not_of_a_published_study_are_not_replaced(
     else:
         (folder / name).write_text("notes")
     mine = (folder / name).read_bytes()
-    with pytest.raises(StudyError, match=rf"{name} is not of a published study; publish into another folder"):
+    with pytest.raises(StudyError, match=f"{name} exists and is not of a published study; publish into"):
         publish(study, folder)
     assert (folder / name).read_bytes() == mine
     (folder / name).write_bytes(b"PAR1 damaged" if name == "runs.parquet" else b'{"schema": 2, "damag')

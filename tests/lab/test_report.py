@@ -102,6 +102,20 @@ def test_every_stage_has_a_page(folder: Path, references: int) -> None:
     assert ("no reference images" in text) == (references == 0)
 
 
+@pytest.mark.parametrize("name", ["report.html", "trials.csv", "corrections.csv"])
+def test_a_users_own_files_are_not_replaced(folder: Path, tmp_path: Path, name: str) -> None:
+    lab = new_experiment(folder)
+    finish(lab, blocks=1)
+    write_report(lab, tmp_path)
+    (tmp_path / name).write_text("mine,yours\n1,2\n")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    with pytest.raises(LabError, match=f"{name} exists and is not .*; move it away"):
+        write_report(lab, tmp_path)
+    assert before == {file: file.read_bytes() for file in before}
+    (tmp_path / name).unlink()
+    write_report(lab, tmp_path)  # the others are its own
+
+
 def test_names_and_settings_are_escaped(tmp_path: Path) -> None:
     lab = new_experiment(
         tmp_path / "<script>alert(1)<", changes={"# presentations of each of them": "# </pre><script>x</script>"}
