@@ -156,6 +156,18 @@ def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | 
     return StoredProblem(name, _version(study, name, manifest.problems), changed=False)
 
 
+def stated_sight(study: AnyStudy, solver: str) -> Sight:
+    """What a solver sees besides values, as a study's manifest says; "values" if it says nothing.
+
+    Raises:
+        StudyError: it says something else.
+    """
+    sees = study.manifest.settings.sees.get(solver, "values")
+    if sees not in CLASSES:
+        raise StudyError(f"{study.folder}/manifest.json is damaged: {solver} sees {sees!r:.40}")
+    return cast(Sight, sees)
+
+
 def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunPlan]]) -> SolverSpec | None:
     """A stand-in for a solver that is not installed, that changed since, or that only its user may import.
 
@@ -172,9 +184,6 @@ def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunP
         raise StudyError(f"{study.folder}/manifest.json names a solver that cannot be used: {cause}") from cause
     if installed is not None and manifest.solvers.get(name) in (None, installed):
         return None
-    sees = manifest.settings.sees.get(name, "values")
-    if sees not in CLASSES:
-        raise StudyError(f"{study.folder}/manifest.json is damaged: {name} sees {sees!r:.40}")
     version = _version(study, name, manifest.solvers)
     own = [plan for plan in plans() if plan.solver == name]
     ran = tuple(sorted({plan.version for plan in own}))
@@ -183,7 +192,7 @@ def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunP
         # Whether a longer run contains the shorter ones, as this version's runs say.
         "anytime": next((plan.anytime for plan in own if plan.version == version), True),
         "ran": () if version in ran else ran,
-        "sees": cast(Sight, sees),
+        "sees": stated_sight(study, name),
         "installed": installed,
     }
     cls = type("_StoredSolver", (_StoredSolver,), declared)

@@ -49,7 +49,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         timing: whether runs had the machine to themselves.
         with_reference: "True", or the folder of the reference study that it was compared with.
         given: solvers and problems that were objects of a Python session; their names find nothing elsewhere.
-        sees: what solvers see that see more than values, "images" or "gradients".
+        sees: what solvers see that see more than values, "images" or "gradients"; of all that were ever asked for.
     """
 
     solvers: tuple[str, ...] = ()

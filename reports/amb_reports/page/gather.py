@@ -1,12 +1,13 @@
 """Building a board from studies or from a comparison."""
 
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 
 from amb.catalogue.solvers import resolve
+from amb.comparison.stored import stated_sight
 from amb.comparison.table import Asked, highest, no_finished_run, refuse_unmeasured, run_row, unfinished_note
 from amb.contracts.reference import Reference
 from amb.contracts.solver import Solver
@@ -50,7 +51,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     """
     _same_versions(studies)
     stored: dict[str, _StoredRun] = {}
-    point = cache(_point)
+    point, sees = cache(_point), cache(partial(_sees, studies))
     left_out = [0] * len(studies)
     for number, study in enumerate(studies):
         manifest = study.manifest
@@ -58,7 +59,10 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
             if _current(manifest, record):
                 if (solver := _installed(record.plan.solver)) is not None:
                     refuse_unmeasured(record, trace, solver)
-                run = _StoredRun(record, trace, number, point(record.plan.problem, record.plan.fingerprint))
+                plan = record.plan
+                run = _StoredRun(
+                    record, trace, number, point(plan.problem, plan.fingerprint), sees(plan.solver, plan.version)
+                )
                 known = stored.get(record.plan.run_id)
                 stored[record.plan.run_id] = run if known is None else known.united(run, studies)
             else:
@@ -122,12 +126,13 @@ def board_of_comparison(data: ReportData) -> Board:
 class _StoredRun:
     """A stored run: its record, and its compact trace."""
 
-    def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None) -> None:
+    def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None, sees: Sight) -> None:
         self.record = record
         self.trace = trace
         self.values = np.where(np.isnan(trace.values), np.nan, trace.clean)
         self.source = source
         self.point = point
+        self.sees = sees
 
     @property
     def cell(self) -> Cell:
@@ -150,7 +155,7 @@ class _StoredRun:
         """The run's row of the runs table."""
         plan = self.record.plan
         return run_row(self.record, self.trace, plan.budget, self.point) | {
-            "sees": _sees(plan.solver), "message": self.record.reason,
+            "sees": self.sees, "message": self.record.reason,
             "version": plan.version, "source": self.source, "anytime": plan.anytime,
         }  # fmt: skip
 
@@ -247,9 +252,19 @@ def _installed(solver: str) -> type[Solver] | None:
         return None
 
 
-def _sees(solver: str) -> Sight:
-    """What a solver sees besides values; one that is not installed here counts as a black box."""
-    found = _installed(solver)
+def _sees(studies: Studies, solver: str, version: str) -> Sight:
+    """What a solver sees besides values: as it is installed here, or as the studies say that ran it.
+
+    Raises:
+        StudyError: a study says something else.
+    """
+    given = any(solver in study.manifest.settings.given for study in studies)
+    found = None if given else _installed(solver)
+    if found is not None and found.version == version:
+        return found.sees
+    for study in studies:
+        if solver in study.manifest.settings.sees:
+            return stated_sight(study, solver)
     return "values" if found is None else found.sees
 
 
