@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amb.atlas.request import BUDGET, SOLVERS, Request
+from amb.catalogue.families import compose
 from amb.catalogue.given import Given
 from amb.catalogue.problems import problem as find_problem
+from amb.catalogue.problems import problem_in
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem
 from amb.meis.found import found_in
@@ -16,6 +18,7 @@ from amb.run.dispatch import carry_out
 from amb.run.limits import NO_LIMITS, Limits
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import NoProgress, Progress
+from amb.spec import ProblemId
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan
 from amb.study.study import Study
@@ -84,14 +87,19 @@ def atlas_of(
         StudyError: it holds nothing about the network, or weights have changed.
         DataError: `data` was given and cannot be read.
     """
-    given = request.given
+    states = {state.name: state for state in request.states}
+    families: dict[str, Family] = {}  # of the states, which no name finds
 
     def problem(name: str) -> Problem:
-        return given[name] if name in given else find_problem(name, device=device)
+        parts = ProblemId.parse(name)
+        if parts.target not in states:
+            return find_problem(name, device=device)
+        if parts.pair not in families:
+            families[parts.pair] = compose(parts.generator, states[parts.target])
+        return problem_in(families[parts.pair], name, device=device)
 
-    networks = {request.target.name, *(state.name for state in request.states)}
+    networks = {request.target.name, *states}
     found = found_in(study, problem, only=networks, single=True, runs=runs)
-    families: dict[str, Family] = request.state_families
     measures = measure_all(
         found, data=data, noise=noise, presentations=presentations, families=families, progress=progress
     )

@@ -79,10 +79,20 @@ def problem(spec: str, *, device: str = "cpu") -> Problem:
         SpecError: an unknown generator, target, layer, unit or option.
         CheckpointError: a network is missing or damaged.
     """
+    parts = _parts(Spec.parse(spec).name)
+    return problem_in(family(parts.pair), spec, device=device)
+
+
+def problem_in(chosen: Family, spec: str, *, device: str = "cpu") -> Problem:
+    """The problem of a spec, in a family that no name need find.
+
+    Raises:
+        SpecError: an unknown layer, unit or option.
+        CheckpointError: a network is missing or damaged.
+    """
     device = check_device(device)
     parsed = Spec.parse(spec)
     parts = _parts(parsed.name)
-    chosen = family(parts.pair)
     units = chosen.layers()
     if parts.layer not in units:
         raise unknown("layer", parts.layer, units, of=parts.pair)

@@ -13,7 +13,7 @@ from amb.catalogue.problems import problem as find_problem
 from amb.contracts import asking
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
-from amb.errors import StudyError
+from amb.errors import SpecError, StudyError
 from amb.meis.columns import MEIS
 from amb.meis.evolution import animate, check_animation, evolution_of
 from amb.spec import ProblemId, Spec, without_noise
@@ -134,6 +134,7 @@ def found_in(
 
     Raises:
         StudyError: no run has recommended anything, or a problem has changed since all its runs.
+        SpecError: no name of any run's problem is known.
     """
     records: dict[str, RunRecord] = {}
     together = groups = 0
@@ -147,6 +148,7 @@ def found_in(
             groups += 1
         else:
             records[record.plan.run_id] = record
+    unknown = _drop_unknown(records, problem)
     earlier = _drop_earlier(records, problem)
     unfit = _drop_unfit(records, study, problem)
     replaced = 0 if runs is not None else _drop_replaced(records, study.manifest.solvers)
@@ -154,7 +156,7 @@ def found_in(
     left_out[f"of groups of units {_left_out(groups)}"] = groups
     left_out[f"of networks or grids that have changed since {_left_out(earlier)}"] = earlier
     left_out[f"of earlier versions of solvers {_left_out(replaced)}"] = replaced
-    notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count) + unfit
+    notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count) + unknown + unfit
     if not records:
         others = "".join(f"; {note}" for note in notes)
         raise StudyError(f"{study.folder} holds no finished run that recommends an input{others}; `amb run` makes some")
@@ -173,6 +175,30 @@ def found_in(
         return stored
 
     return Found(full, problem, load, notes)
+
+
+def _drop_unknown(records: dict[str, RunRecord], problem: Callable[[str], Problem]) -> tuple[str, ...]:
+    """Take away runs of problems that were given as objects, such as states in a training; returns a note.
+
+    Raises:
+        SpecError: no name of any run's problem is known.
+    """
+    causes: dict[str, SpecError] = {}
+    names = list(dict.fromkeys(record.plan.problem for record in records.values()))
+    for name in names:
+        try:
+            problem(name)
+        except SpecError as cause:
+            causes[name] = cause
+    if not causes:
+        return ()
+    first = min(causes)
+    if len(causes) == len(names):
+        raise causes[first]
+    left = [key for key, record in records.items() if record.plan.problem in causes]
+    for key in left:
+        del records[key]
+    return (f"{plural(len(left), 'run')} of problems that no name finds, such as {first}, {_left_out(len(left))}",)
 
 
 def _drop_earlier(records: dict[str, RunRecord], problem: Callable[[str], Problem]) -> int:

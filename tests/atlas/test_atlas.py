@@ -20,6 +20,7 @@ from amb.atlas.make import atlas_of, plan_of, run
 from amb.atlas.request import Request, drawn, fitting, make_request
 from amb.cli.app import app
 from amb.errors import SpecError, StudyError
+from amb.meis.found import found_in
 from amb.study.published import open_study
 from amb.study.study import Study
 from amb_reports.atlas.payload import payload
@@ -178,6 +179,25 @@ def test_units_are_followed_through_the_training(tmp_path: Path) -> None:
     selectivity = [row["selectivity"] for row in layers]
     assert all(value is not None for value in selectivity)
     assert selectivity[-1] > selectivity[1], "class units become selective in the course of the training"
+
+
+def test_states_in_the_study_are_drawn_for_smaller_and_other_requests_too(tmp_path: Path) -> None:
+    """As in parts of several machines that were merged; such units were unknown targets, and so was all to analyse."""
+    larger = make_request("mnist-snn", layers=["out"], units=2, history=True)
+    study = run(plan_of(larger, solvers="random", budget=4), tmp_path / "study")
+    whole = atlas_of(larger, study).measures
+    assert len(whole.meis) == 2 * (1 + 8)
+    for layers in (["out"], ["sn1"]):
+        smaller = atlas_of(make_request("mnist-snn", layers=layers, units=1, history=True), study)
+        pd.testing.assert_frame_equal(smaller.measures.meis, whole.meis)
+        assert smaller.measures.notes == whole.notes
+        assert payload(smaller).data["count"] == 18
+    measures = amb.analyse(study.folder)
+    assert set(measures.meis["target"]) == {"mnist-snn"}
+    said = "16 runs of problems that no name finds, such as mnist-sngan/mnist-snn-step-000001/out/4, are left out"
+    assert said in measures.notes
+    with pytest.raises(SpecError, match="unknown target 'mnist-snn-step-000001'"):  # nothing else is asked for
+        found_in(study, only=[larger.states[0].name])
 
 
 def test_groups_of_units_in_the_study_are_left_out(small: tuple[Request, Study], tmp_path: Path) -> None:
