@@ -30,6 +30,9 @@ from amb.lab.toml import parse_settings, read_text, toml_text
 from amb.references.lookup import reference
 
 FILE = "subject.toml"
+MOST_SPIKES = 100_000
+"""Spikes of one neuron in one trial: at 1,000 spikes per second, the longest response has 60,000."""
+MOST_OF_BLOCK = 8_000_000
 BEFORE = AFTER = 100.0
 """Milliseconds that are recorded before stimulus onset, and after the response ends."""
 
@@ -127,7 +130,7 @@ class Subject:
         """The spikes of all neurons in all trials of a block of the experiment in `folder`.
 
         Raises:
-            LabError: the block's files are missing or damaged.
+            LabError: the block's files are missing or damaged, or the trials have too many spikes.
         """
         shown = presentations(folder, block)
         activations = self._activations([path for _, path in shown])
@@ -135,25 +138,63 @@ class Subject:
         first = shown[0][0]
         seed = self._settings.seed
         lost = self._effects[0].lost_trials(len(shown), Queries(stream(seed, "trials"), first))
+        every = [Queries(stream(seed, f"neuron {neuron.name}"), first) for neuron in self._neurons]
+        expected = [self._expected(i, activations[:, i], queries, before[:, i]) for i, queries in enumerate(every)]
+        self._refuse_many(expected)
         trains = []
-        for i, neuron in enumerate(self._neurons):
-            queries = Queries(stream(seed, f"neuron {neuron.name}"), first)
-            means = self._effects[i].means(activations[:, i], queries, before[:, i])
+        for i, (neuron, queries) in enumerate(zip(self._neurons, every, strict=True)):
             for row, (trial, _) in enumerate(shown):
-                times = None if lost[row] else self._spikes(i, float(means[row]), queries, row)
+                times = None if lost[row] else self._spikes(i, float(expected[i][row]), queries, row)
                 trains.append(SpikeTrain(trial, neuron.name, times))
         return trains
 
-    def _spikes(self, i: int, mean: float, queries: Queries, row: int) -> FloatArray:
+    def _expected(self, i: int, activations: FloatArray, queries: Queries, before: FloatArray) -> FloatArray:
+        """How many spikes each stimulus evokes from neuron i on average, float64[trials]."""
+        neuron, means = self._neurons[i], self._effects[i].means(activations, queries, before)
+        return means / neuron.strong * neuron.rate * self._settings.duration / 1000
+
+    @property
+    def _end(self) -> float:
+        """When a trial ends, in milliseconds after stimulus onset."""
+        return self._settings.latency + self._settings.duration + AFTER
+
+    def _spontaneous(self, neuron: Neuron) -> float:
+        """How many spikes a trial has on average without a stimulus."""
+        return neuron.baseline * (self._end + BEFORE) / 1000
+
+    def _refuse_many(self, expected: Sequence[FloatArray]) -> None:
+        """Refuse more spikes than recordings have, before memory is taken for them.
+
+        Args:
+            expected: of each neuron, the spikes that its trials evoke.
+
+        Raises:
+            LabError: a trial has too many, or the block.
+        """
+        mend = "raise strong, or lower rate, baseline or duration"
+        total = 0.0
+        for neuron, evoked in zip(self._neurons, expected, strict=True):
+            spikes = np.nan_to_num(evoked, nan=0.0).clip(min=0) + self._spontaneous(neuron)
+            total += float(spikes.sum())
+            if (most := spikes.max(initial=0)) > MOST_SPIKES:
+                raise LabError(
+                    f"{FILE}: neuron {neuron.name} would have {most:,.0f} spikes in a trial; the limit is "
+                    f"{MOST_SPIKES:,}: {mend}"
+                )
+        if total > MOST_OF_BLOCK:
+            raise LabError(
+                f"{FILE}: a block would have {total:,.0f} spikes; the limit is {MOST_OF_BLOCK:,}, as in files of "
+                f"responses: {mend}"
+            )
+
+    def _spikes(self, i: int, expected: float, queries: Queries, row: int) -> FloatArray:
         """Evoked and spontaneous spikes of neuron i in one trial, sorted."""
-        neuron, settings = self._neurons[i], self._settings
-        expected = mean / neuron.strong * neuron.rate * settings.duration / 1000
+        settings = self._settings
         evoked = self._effects[i].spike_times(
             expected, queries, row, latency=settings.latency, duration=settings.duration
         )
-        end = settings.latency + settings.duration + AFTER
         rng = queries.rng(row, stream=BASELINE)
-        spontaneous = rng.uniform(-BEFORE, end, rng.poisson(neuron.baseline * (end + BEFORE) / 1000))
+        spontaneous = rng.uniform(-BEFORE, self._end, rng.poisson(self._spontaneous(self._neurons[i])))
         return np.sort(np.concatenate([evoked, spontaneous])).round(1)
 
     def _pictures_before(self, folder: Path, block: int) -> list[Path]:

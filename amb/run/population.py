@@ -8,7 +8,7 @@ from time import sleep
 import numpy as np
 
 from amb.catalogue.solvers import SolverSpec, resolve
-from amb.contracts.problem import Problem
+from amb.contracts.problem import Problem, check_batching
 from amb.errors import SpecError
 from amb.run.execute import WAIT_SECONDS, is_finished, refuse_unstorable
 from amb.run.plan import Plan
@@ -19,6 +19,7 @@ from amb.run.watch import Watch
 from amb.study.recording import Recording, Sharing
 from amb.study.runs import RunPlan
 from amb.study.study import Study
+from amb.study.traces import check_size
 from amb.text import plural
 
 
@@ -34,10 +35,15 @@ def recordings(plan: Plan, sharing: Sharing) -> list[tuple[RunPlan, ...]]:
         For each recording, the run of each neuron, in the order of the plan's problems.
 
     Raises:
-        SpecError: the neurons cannot be recorded together, or a solver needs gradients.
+        SpecError: the neurons cannot be recorded together, their presentations are too many to store, or a solver
+            needs gradients.
+        PluginError: a problem does not say with which it can be evaluated.
     """
     problems = [plan.problem(name) for name in plan.problems]
+    for one in problems:
+        check_batching(one)
     _refuse_apart(problems)
+    _refuse_large(problems[0], plan.budget * len(problems))
     recording = Recording(plan.problems, tuple(one.fingerprint for one in problems), sharing)
     found: dict[tuple[str, int], list[RunPlan]] = {}
     for spec in plan.solvers:
@@ -138,6 +144,18 @@ def _carry_out(
         finally:
             live.close()
     return True
+
+
+def _refuse_large(problem: Problem, presentations: int) -> None:
+    """Refuse a recording whose runs could not be stored, before its first presentation.
+
+    Raises:
+        SpecError: it has too many presentations.
+    """
+    try:
+        check_size(problem.space.d, int(problem.space.levels.max()), presentations)
+    except ValueError as cause:
+        raise SpecError(f"a recording holds the presentations of all its searches: {cause}") from cause
 
 
 def _refuse_apart(problems: Sequence[Problem]) -> None:

@@ -291,6 +291,16 @@ def test_what_cannot_be_recorded_together_is_refused(tmp_path: Path) -> None:
         amb.population("random", [neuron(0)], study=tmp_path, progress=False)
 
 
+def test_a_recording_that_could_not_be_stored_is_refused_before_its_first_presentation(tmp_path: Path) -> None:
+    """The runs of a recording hold the presentations of all its searches, each of which could be stored alone."""
+    space = Space.uniform(60_000, 4)
+    neurons = [Neuron(lambda rows: pytest.fail("shown"), space, id=f"p/q/r/{unit}") for unit in range(2)]
+    with pytest.raises(
+        SpecError, match=r"of all its searches: 4,600 queries in 60,000 dimensions are too many to store"
+    ):
+        amb.population("random", neurons, budget=4600, study=tmp_path, progress=False)
+
+
 def test_foreign_candidates_are_checked() -> None:
     solver = resolve("random").make(SPACE, budget=10, seed=0)
     with pytest.raises(SolverError, match="expected 2 values"):

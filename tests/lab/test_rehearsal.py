@@ -14,7 +14,7 @@ from amb.errors import LabError, SpecError
 from amb.lab.laboratory import Laboratory
 from amb.lab.rehearsal import answer, response_of, subject_of
 from amb.lab.response_files import read_responses
-from amb.lab.subject import read_subject
+from amb.lab.subject import Subject, read_subject
 
 from .conftest import new_experiment
 
@@ -34,6 +34,28 @@ def change_subject(lab: Laboratory, **numbers: float) -> None:
         assert any(line.startswith(f"{name} = ") for line in lines), name
         lines = [f"{name} = {value}" if line.startswith(f"{name} = ") else line for line in lines]
     path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ({"strong": 1e-9}, "spikes in a trial; the limit is 100,000: raise strong"),
+        ({"baseline": 1e5, "latency": 6e4, "duration": 6e4}, "spikes in a trial; the limit is 100,000"),
+        ({"baseline": 9e4, "latency": 500.0}, "a block would have"),
+    ],
+)
+def test_more_spikes_than_recordings_have_are_refused_before_memory_is_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, numbers: dict[str, float], why: str
+) -> None:
+    """Each number was within its limit; their product was 6e15 spikes a trial."""
+    monkeypatch.setattr("amb.lab.subject.MOST_OF_BLOCK", 1_000_000)
+    lab = rehearsal(folder)
+    change_subject(lab, **numbers)
+    block = lab.next_block()
+    assert block is not None
+    monkeypatch.setattr(Subject, "_spikes", lambda *_: pytest.fail("drawn"))
+    with pytest.raises(LabError, match=rf"subject\.toml: .*{why}"):
+        subject_of(lab).answer(lab.folder, block.number)
 
 
 def test_a_subject_that_exists_is_not_made_another(folder: Path) -> None:
