@@ -20,6 +20,10 @@ def merge(
 
     from amb.cli.show import print_facts
     from amb.study.merge import merge as unite
+    from amb.study.untrusted import plain
 
-    done = unite(into, studies)
-    print_facts(asdict(done) if json else {name: f"{value:,}" for name, value in asdict(done).items()}, as_json=json)
+    done = asdict(unite(into, studies))
+    notes = done["notes"]
+    print_facts(done if json else {name: f"{done[name]:,}" for name in done if name != "notes"}, as_json=json)
+    for note in () if json else notes:
+        print(plain(f"Note: {note}; no table compares the runs of both."))

@@ -66,6 +66,13 @@ class Asked:
         each = len(self.problems) * len(self.seeds)
         return {solver: each - stored[solver] for solver in self.solvers if stored[solver] < each}
 
+    def held(self, study: Study, found: Sequence[Cell]) -> int:
+        """How many of its runs that are not found the study holds otherwise: of other weights, or another version."""
+        if len(study.run_files()) <= len(found):
+            return 0  # without reading them all
+        plans = {(plan.problem, plan.solver, plan.seed) for plan in study.plans() if plan.recording is None}
+        return sum(cell in self for cell in plans.difference(found))
+
     @cached_property
     def _problems(self) -> frozenset[str]:
         return frozenset(self.problems)
@@ -127,7 +134,9 @@ def read_runs(
     notes = []
     asked = Asked(plan.problems, [str(spec) for spec in plan.solvers], seeds or plan.seeds)
     if absent := asked.missing((run.problem, run.solver, run.seed) for run, *_ in found):
-        notes.append(unfinished_note(absent, len(asked)))
+        cells = [(run.problem, run.solver, run.seed) for run, *_ in found]
+        held = asked.held(study, cells) if isinstance(study, Study) else 0
+        notes.append(unfinished_note(absent, len(asked), held))
     if shorter:
         notes.append(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
@@ -153,18 +162,24 @@ def no_finished_run(*studies: AnyStudy) -> str:
     return f"{named} holds no finished run; `amb study status` shows how far a study is"
 
 
-def unfinished_note(missing: Mapping[str, int], planned: int) -> str:
+def unfinished_note(missing: Mapping[str, int], planned: int, held: int = 0) -> str:
     """How much of an interrupted study is missing, and how to complete it; no full stop.
 
     Args:
         missing: number of runs that are not finished, by solver.
         planned: number of runs that were asked for.
+        held: of how many that are missing the study holds a run of another network or version.
     """
     each = ", ".join(f"{solver} {count:,}" for solver, count in missing.items())
+    others = f"; it holds {_other(held)}, which are not compared" if held else ""
     return (
         f"{sum(missing.values()):,} of {plural(planned, 'run')} are not finished and left out ({each}); the command "
-        "that started the study resumes them"
+        f"that started the study resumes them{others}"
     )
+
+
+def _other(runs: int) -> str:
+    return f"{plural(runs, 'run')} with other weights, another grid or another version of the solver"
 
 
 def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
@@ -181,6 +196,9 @@ def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
     like = run.solver, run.version, run.seed
     budget = max((one.budget for one in others if (one.solver, one.version, one.seed) == like), default=None)
     if budget is None:
+        cell = run.problem, run.solver, run.seed, run.recording
+        if held := sum((one.problem, one.solver, one.seed, one.recording) == cell for one in study.plans()):
+            return f"{lacks}, and holds {_other(held)} in its place; `amb publish` a study of one network and version"
         return f"{lacks}, and holds it with no other budget; `amb leaderboard {folder}` compares what was published"
     there = {(one.solver, one.seed) for one in others if one.budget == budget}
     seeds = [seed for seed in plan.seeds if (run.solver, seed) in there]

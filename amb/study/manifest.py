@@ -180,5 +180,28 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
     )
 
 
+def disagreements(manifests: Sequence[tuple[str, Manifest]]) -> list[str]:
+    """What studies hold of different networks or versions under one name, as clauses without full stops.
+
+    Only the runs of one of them are ever compared.
+
+    Args:
+        manifests: with the names of their studies; each is compared with the first that has a name.
+    """
+    found = []
+    for what, words in (("problems", "different weights or another grid for"), ("solvers", "a different version of")):
+        seen: dict[str, tuple[str, str]] = {}
+        apart: dict[tuple[str, str], list[str]] = {}
+        for study, manifest in manifests:
+            for name, version in getattr(manifest, what).items():
+                first, known = seen.setdefault(name, (study, version))
+                if known != version:
+                    apart.setdefault((study, first), []).append(name)
+        for (study, first), names in apart.items():
+            more = f" ({len(names):,} in all)" if len(names) > 1 else ""
+            found.append(f"{study} has {words} {names[0]} than {first}{more}")
+    return found
+
+
 def _united(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return dict(sorted({name: version for one in reversed(versions) for name, version in one.items()}.items()))

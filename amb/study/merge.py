@@ -11,7 +11,7 @@ from amb.spec import real_path, user_path
 from amb.study.copies import difference, read_copy
 from amb.study.durable import write_whole
 from amb.study.journal import find_journals, read_undamaged_journal
-from amb.study.manifest import Manifest, union
+from amb.study.manifest import Manifest, disagreements, union
 from amb.study.published import open_study
 from amb.study.study import Study
 
@@ -28,6 +28,7 @@ class Merged:
         added: runs that it did not have; `lengthened`, runs of which it had a copy of lower rank.
         runs: finished runs that it holds now.
         unfinished: journals that were copied.
+        notes: what the studies hold of different networks or versions under one name, as clauses.
     """
 
     studies: int
@@ -35,6 +36,7 @@ class Merged:
     lengthened: int
     runs: int
     unfinished: int
+    notes: tuple[str, ...] = ()
 
 
 def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
@@ -85,9 +87,11 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
         for run_id in finished.keys() - unfinished.keys():
             for path in destination.journals(run_id):
                 path.unlink()
+        sides = [destination, *sources] if begun else sources
+        notes = disagreements([(str(side.folder), side.manifest) for side in sides])
         destination.rewrite_manifest(united)
-        added = len(copied - before)
-        done = Merged(len(sources), added, len(copied) - added, len(finished), len(continued & unfinished.keys()))
+        added, rest = len(copied - before), len(continued & unfinished.keys())
+        done = Merged(len(sources), added, len(copied) - added, len(finished), rest, tuple(notes))
         names = [str(source.folder) for source in sources]
         destination.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
     return done

@@ -384,7 +384,35 @@ def test_a_timing_study_needs_the_folder_exclusively(tmp_path: Path) -> None:
 def test_the_command_counts(tmp_path: Path) -> None:
     study_with(tmp_path / "a", plan(0))
     done = CliRunner().invoke(app, ["merge", str(tmp_path / "all"), str(tmp_path / "a"), "--json"])
-    assert json.loads(done.stdout) == {"studies": 1, "added": 1, "lengthened": 0, "runs": 1, "unfinished": 0}
+    assert json.loads(done.stdout) == {
+        "studies": 1,
+        "added": 1,
+        "lengthened": 0,
+        "runs": 1,
+        "unfinished": 0,
+        "notes": [],
+    }
+
+
+def test_what_studies_hold_of_different_networks_is_said(tmp_path: Path) -> None:
+    """Half of the runs were kept in silence, and a report called them not finished."""
+    a, b = plan(0), replace(plan(1), fingerprint="another")
+    study_with(tmp_path / "a", a)
+    study_with(tmp_path / "b", b)
+    for words, first in (
+        (["merge", "all", "a", "b"], "a"),
+        (["merge", "all", "b"], "all"),
+        (["publish", "a", "b", "published"], "a"),
+    ):
+        done = CliRunner().invoke(app, [words[0], *(str(tmp_path / name) for name in words[1:])])
+        assert done.exit_code == 0, done.output
+        apart = f"{tmp_path / 'b'} has different weights or another grid for p/q/r/0 than {tmp_path / first}"
+        assert f"Note: {apart}; no table compares the runs of both." in done.output
+    for folder in ("all", "published"):
+        done = CliRunner().invoke(app, ["report", str(tmp_path / folder)])
+        assert "1 run with other weights, another grid or another version" in " ".join(
+            f"{done.stdout} {done.exception}".split()
+        )
 
 
 @pytest.mark.parametrize("begun", [["runs"], ["runs", "journal", "report"], ["runs", ".manifest.lock"]])

@@ -20,7 +20,7 @@ from amb.stats import Question, analyse
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, cells_of
 from amb.study.copies import Copy, compact_difference
-from amb.study.manifest import Environment, Manifest
+from amb.study.manifest import Environment, Manifest, disagreements
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb.study.study import Study
@@ -49,7 +49,8 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
             different weights.
         AmbError: the metric is seconds, and runs were not timed alone, or on different machines.
     """
-    _same_versions(studies)
+    if apart := disagreements([(str(study.folder), study.manifest) for study in studies]):
+        raise StudyError(f"{apart[0]}; rerun it in one of them, or leave one of them out")
     stored: dict[str, _StoredRun] = {}
     point, sees = cache(_point), cache(partial(_sees, studies))
     left_out = [0] * len(studies)
@@ -281,19 +282,6 @@ def _current(manifest: Manifest, record: RunRecord) -> bool:
 def _same_machine(studies: Studies) -> bool:
     machines = {e.machine for s in studies if (e := s.manifest.environment) != Environment()}
     return len(machines) < 2
-
-
-def _same_versions(studies: Studies) -> None:
-    for what, words in (("problems", "different weights or another grid for"), ("solvers", "a different version of")):
-        seen: dict[str, tuple[str, object]] = {}
-        for study in studies:
-            for name, version in getattr(study.manifest, what).items():
-                first, known = seen.setdefault(name, (str(study.folder), version))
-                if known != version:
-                    raise StudyError(
-                        f"{study.folder} has {words} {name} than {first}; rerun it in one of them, "
-                        "or leave one of them out"
-                    )
 
 
 def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:
