@@ -37,10 +37,12 @@ def compare(
 
     from amb.cli.reporting import print_and_write
     from amb.comparison.compare import compare as run_comparison
+    from amb.reports.write import check_reports
 
     o.load_plugins(plugin)
     limits = o.limits(timeout, isolate, memory)
     cluster = o.cluster(executor, scheduler, workers, plugin)
+    check_reports(study / "report")
     with interruptible(study):
         comparison = run_comparison(
             solvers,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
@@ -14,6 +15,7 @@ from amb.contracts.problem import Problem
 from amb.stats import Analysis, Question, common, competing
 from amb.stats.metrics import Cell, Traces
 from amb.stats.trials import trials_needed
+from amb.study.own_files import Form
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 
@@ -70,11 +72,20 @@ class Report(ABC):
     """Writes one kind of file about a comparison; created without arguments, then `write` is called once.
 
     Attributes:
-        replaces: folders in the report's that it writes anew as a whole, so that old files need not be kept for it.
+        replaces: folders in the report's that it writes anew as a whole, so that old files need not be kept for it;
+            each with a function that tells whether a file in it is one of its own. Only amb's reports have such.
     """
 
     plugin_kind: ClassVar[str] = "reports"
-    replaces: ClassVar[tuple[str, ...]] = ()
+    replaces: ClassVar[Mapping[str, Callable[[Path], bool]]] = MappingProxyType({})
+
+    @classmethod
+    def own_files(cls) -> Mapping[str, Form]:
+        """Names of files that it writes, each with the form that tells its own from a user's, which are not replaced.
+
+        Only amb's reports are asked; others answer for their files themselves.
+        """
+        return {}
 
     @abstractmethod
     def write(self, data: ReportData, folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from amb.reports.draft import draft_of
 from amb.spec import as_text, listed, user_path, whole_number
 from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.links import refuse_links
-from amb.study.own_files import PAGE, refuse_others
+from amb.study.own_files import PAGE, refuse_others, refuse_others_in
 from amb.study.published import open_study
 from amb.study.study import Study
 
@@ -51,7 +51,8 @@ def write_reports(
     Raises:
         SpecError: an unknown report, or a folder that is no path.
         PluginError: two reports have the same name.
-        StudyError: the folder cannot be written, or runs of one problem have candidates of different dimensions.
+        StudyError: the folder cannot be written, or has files of the user's under the names of the reports', or runs of
+            one problem have candidates of different dimensions.
     """
     comparison.check_candidates()
     chosen = [*plugins("reports").values()]
@@ -59,11 +60,14 @@ def write_reports(
         chosen = [find("reports", name) for name in listed(names, "the names of reports")]
     if folder is not None:
         folder = user_path(folder)
+        check_reports(folder, chosen)
         return _write_all(chosen, comparison, folder, folder)
     place = comparison.study.folder / "report"
+    replaced = [name for report in _own_reports(chosen) for name in report.replaces]
     try:
         refuse_links(place)
-        with draft_of(place, replaced=_replaced(chosen)) as draft:
+        check_reports(place, chosen)
+        with draft_of(place, replaced=replaced) as draft:
             written = _write_all(chosen, comparison, draft, place)
     except OSError as cause:
         raise _unwritable(place, cause) from cause
@@ -72,13 +76,30 @@ def write_reports(
     return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
 
 
-def _replaced(chosen: Sequence[Plugin]) -> list[str]:
-    """Folders that amb's own reports among these will write anew."""
-    names: list[str] = []
-    for plugin in chosen:
+def check_reports(folder: Path, chosen: Sequence[Plugin] | None = None) -> None:
+    """Refuse a folder in which amb's own reports would replace files of the user's.
+
+    Args:
+        folder: where the reports are to be written.
+        chosen: which; by default all that are installed.
+
+    Raises:
+        StudyError: it has such a file.
+    """
+    if not folder.is_dir():
+        return
+    advice = "move it away"
+    for report in _own_reports([*plugins("reports").values()] if chosen is None else chosen):
+        refuse_others({folder / name: form for name, form in report.own_files().items()}, advice)
+        for name, wrote in report.replaces.items():
+            refuse_others_in(folder / name, wrote, advice)
+
+
+def _own_reports(chosen: Sequence[Plugin]) -> Iterator[type[Report]]:
+    """The classes of amb's own reports among these."""
+    for plugin in filter(is_own, chosen):
         with suppress(AmbError):  # that it cannot be imported is said when it is its turn
-            names += load_class(plugin, Report).replaces if is_own(plugin) else ()
-    return names
+            yield load_class(plugin, Report)
 
 
 def is_own(plugin: Plugin) -> bool:

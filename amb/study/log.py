@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from amb.study.durable import part_from_links
+from amb.study.own_files import text
 from amb.study.untrusted import check_file, json_object
 
 Level = Literal["info", "warning", "error"]
@@ -15,6 +16,7 @@ Level = Literal["info", "warning", "error"]
 # Largest number of bytes read of a line, and of a log.
 LONGEST_LINE = 1 << 20
 LARGEST = 1 << 30
+LOG = text("a study's log", '"time"', '"event"', '"pid"')
 # Links are not followed, and opening a pipe does not block.
 _SAFELY = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _SAFELY

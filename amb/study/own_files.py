@@ -6,6 +6,7 @@ before the hours of work, and writers once more before they write.
 """
 
 import csv
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,31 @@ def refuse_others(files: Mapping[Path, Form], advice: str, error: type[AmbError]
                 raise error(f"{file} exists and is not {form.what}; {advice}")
         except OSError as cause:
             raise error(f"cannot read {file}: {cause.strerror or cause}; {advice}") from cause
+
+
+def refuse_others_in(
+    folder: Path, is_own: Callable[[Path], bool], advice: str, error: type[AmbError] = StudyError
+) -> None:
+    """Refuse to replace a folder as a whole if it has a file that amb did not write; hidden ones do not count.
+
+    Args:
+        folder: what is to be written anew; nothing happens if it is missing.
+        is_own: whether amb wrote a file in it.
+        advice: what the user can do.
+        error: what to raise.
+
+    Raises:
+        AmbError: `error`, for the first such file, or if it is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise error(f"{folder} exists and is not a folder; {advice}")
+    try:
+        for place, _, names in os.walk(folder):
+            for file in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
+                if not is_own(file):
+                    raise error(f"amb did not write {file}, and {folder} is replaced as a whole; {advice}")
+    except OSError as cause:
+        raise error(f"cannot read {folder}: {cause.strerror or cause}; {advice}") from cause
 
 
 def _start(file: Path) -> bytes:

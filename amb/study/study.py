@@ -23,8 +23,9 @@ from amb.study.index import Entry, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter
-from amb.study.log import StudyLog
+from amb.study.log import LOG, StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
+from amb.study.own_files import refuse_others
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.traces import read_record, read_run, write_run
 from amb.study.untrusted import names_in, refuse_unreadable
@@ -64,7 +65,8 @@ class Study(Reloaded):
         log: what happened to it.
 
     Raises:
-        StudyError: the folder cannot be created or written, is not a study, is a published one, or has a later schema.
+        StudyError: the folder cannot be created or written, is not a study, is a published one, has a later schema,
+            or would be a new one beside a user's `log.jsonl`.
     """
 
     def __init__(self, folder: str | Path, *, create: bool = True) -> None:
@@ -78,6 +80,8 @@ class Study(Reloaded):
         self._only_read = not create
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         if create:
+            if not (self.folder / "manifest.json").exists():
+                refuse_others({self.log.path: LOG}, "move it away, or name another folder")
             self.make_folders()
         refuse_outside(self.folder, FOLDERS)
 

@@ -7,15 +7,19 @@ import pytest
 from typer.testing import CliRunner
 
 import amb
+from amb.catalogue.plugins import load_class, plugins
 from amb.catalogue.reference_points import file_of
 from amb.cli.app import app
-from amb.errors import AmbError
+from amb.errors import AmbError, StudyError
 from amb.meis.write import check_tables, write_tables
 from amb.paper.claims import claim_table
 from amb.paper.report import check_paper
 from amb.paper.verdict import Claim
+from amb.reports.contract import Report
+from amb.reports.write import check_reports, is_own
 from amb.study.interchange import csv_text
 from amb.study.own_files import PAGE, Form, picture, refuse_others, table
+from amb.study.study import Study
 
 QUICK = file_of("quick").name
 
@@ -100,3 +104,75 @@ def test_a_pipe_is_refused_and_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "page.html")
     with pytest.raises(AmbError, match="not a regular file"):
         refuse_others({tmp_path / "page.html": PAGE}, "move it")
+
+
+IOH = '{"version": "0.3.18", "suite": "BBOB", "algorithm": {"name": "mine", "info": "a week of work"}}'
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with its report."""
+    study = tmp_path_factory.mktemp("own") / "study"
+    words = ["random,one-plus-lambda,gradient", "mnist-sngan/mnist-snn/out/8,mnist-sngan/mnist-snn/out/3"]
+    amb.compare(*words, budget=6, seeds=2, study=study).save(study / "report")
+    return study
+
+
+def test_reports_are_written_again(saved: Path) -> None:
+    """Every file of theirs that is declared is there, and is taken for what it is."""
+    declared = {
+        name
+        for plugin in plugins("reports").values()
+        if is_own(plugin)
+        for name in (*load_class(plugin, Report).own_files(), *load_class(plugin, Report).replaces)
+    }
+    found = {path.name for path in (saved / "report").iterdir()}
+    assert declared - found <= {"across.csv"}
+    assert found <= declared
+    assert sum(path.is_file() for path in (saved / "report").rglob("*")) > 30
+    (saved / "report" / "coco" / ".DS_Store").touch()  # of the system's own
+    check_reports(saved / "report")
+    assert CliRunner().invoke(app, ["report", str(saved)]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *((f"{name}.csv", "name,age\n") for name in ("ranking", "pairs", "runs", "problem_tests", "trials", "ert")),
+        *(
+            (name, "mine")
+            for name in ("runs.parquet", "traces.parquet", "leaderboard.html", "ranks.png", "heatmap.svg")
+        ),
+        *((name, "mine") for name in ("report.md", "ranking.tex", "pairs.tex", "coco", "ioh")),
+        ("coco/annotations/instances.json", "{}"),
+        ("coco/problems.csv.bak", "mine"),
+        ("ioh/mine/IOHprofiler_f1_Sphere.json", IOH),
+        ("ioh/notes.txt", "mine"),
+    ],
+)
+def test_reports_replace_no_file_of_the_users(saved: Path, tmp_path: Path, name: str, content: str) -> None:
+    """A data set called coco was deleted; `amb compare` says so before it runs anything."""
+    own = tmp_path / "report" / name
+    own.parent.mkdir(parents=True)
+    own.write_text(content)
+    words = ["compare", "-s", "random", "-p", "mnist-sngan/mnist-snn/out/8", "--study", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, StudyError)
+    assert str(own) in str(done.exception)
+    assert str(done.exception).endswith("; move it away")
+    with pytest.raises(StudyError, match="move it away"):
+        amb.open(saved).save(tmp_path / "report")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own]
+    assert own.read_text() == content
+
+
+def test_nothing_is_appended_to_a_users_log(tmp_path: Path) -> None:
+    """Many programs write a log.jsonl; a study's own stays in use, also where its manifest was lost."""
+    (tmp_path / "log.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n')
+    with pytest.raises(StudyError, match=r"log\.jsonl exists and is not a study's log; move it away"):
+        Study(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    (tmp_path / "log.jsonl").unlink()
+    Study(tmp_path).log.write("info", "started")
+    Study(tmp_path).log.write("info", "started again")
+    assert [line["event"] for line in Study(tmp_path).log.read()] == ["started", "started again"]

@@ -1,7 +1,9 @@
 """Export to COCO's format, which `cocopp` and IOHinspector read."""
 
+import re
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from amb_reports.exports.series import Series, ends_and, file_name, lowest, seri
 PRECISION = 1e-8
 """COCO's final precision: a value nearer to the optimum than this counts as the optimum."""
 
+_NAMES = re.compile(r"problems\.csv|amb_f[0-9]+(_DIM[0-9]+)?\.(info|t?dat)")
 HEAD = (
     "% f evaluations | g evaluations | best noise-free fitness - Fopt ({optimum:.17g}) + sum g_i+ | measured fitness | "
     "best measured fitness or single-digit g-values | x1 | x2..."
@@ -32,7 +35,7 @@ class Coco(Report):
     the number.
     """
 
-    replaces = ("coco",)
+    replaces: ClassVar = {"coco": lambda file: bool(_NAMES.fullmatch(file.name))}
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         exported = folder / "coco"

@@ -1,19 +1,24 @@
 """Export to IOHprofiler's format, which IOHanalyzer and IOHinspector read."""
 
 import json
+import re
 from pathlib import Path
+from typing import ClassVar
 
 from amb.reports.contract import Report, ReportData
 from amb.reports.draft import draft_of
 from amb.stats.queries import best_so_far
+from amb.study.own_files import text
 from amb.study.runs import improvements
 from amb_reports.exports.series import Series, ends_and, file_name, lowest, readable, series
+
+_INDEX = text("an index of amb's", '"info": "amb"')
 
 
 class IOHanalyzer(Report):
     """`ioh/<solver>/`: a JSON index and a `.dat` file for each problem; activations are maximized."""
 
-    replaces = ("ioh",)
+    replaces: ClassVar = {"ioh": lambda file: _is_own(file)}
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         exported = folder / "ioh"
@@ -21,6 +26,12 @@ class IOHanalyzer(Report):
         with draft_of(exported, empty=True) as draft:  # files of an earlier comparison would be read as well
             written = [_write_series(one, draft / file_name(one.solver), suite) for one in series(data)]
         return [exported / path.relative_to(draft) for path in written]
+
+
+def _is_own(file: Path) -> bool:
+    """Other programs write files of these names, too, but their indices name other algorithms."""
+    named = re.fullmatch(r"IOHprofiler_f[0-9]+.*\.(json|dat)", file.name)
+    return named is not None and (named[1] == "dat" or _INDEX.fits(file))
 
 
 def _write_series(one: Series, folder: Path, suite: str) -> Path:

@@ -1,5 +1,6 @@
 """The cost of a threshold: expected runtimes with intervals, as a table and as a figure."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from amb.reports.contract import ReportData
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb.study.durable import write_whole
 from amb.study.interchange import csv_text
+from amb.study.own_files import Form, table
 from amb_reports.captions import scale_and_scope
 from amb_reports.figures.drawn import Drawn
 from amb_reports.figures.palette import INK, explain, label_ends, lines, tidy
@@ -22,16 +24,21 @@ class ExpectedRuntime(Drawn):
 
     def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
-        table = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces)
-        return {} if table.empty else {self.name: draw_runtimes(table, scale_and_scope(runs, traces))}
+        pooled = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces)
+        return {} if pooled.empty else {self.name: draw_runtimes(pooled, scale_and_scope(runs, traces))}
+
+    @classmethod
+    def own_files(cls) -> Mapping[str, Form]:
+        """The figure and its table."""
+        return {**super().own_files(), "ert.csv": table("problem", "solver", "fraction", "ert")}
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         """Save the figure and its table."""
         paths = super().write(data, folder)
         if paths:
             paths.append(folder / "ert.csv")
-            table = expected_runtimes(data.competing, data.traces)
-            write_whole(paths[-1], csv_text(table), error=None)
+            costs = expected_runtimes(data.competing, data.traces)
+            write_whole(paths[-1], csv_text(costs), error=None)
         return paths
 
 

@@ -1,6 +1,6 @@
 """The page as a file, and the report that writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ from amb.reports.contract import ReportData, StudyReport
 from amb.stats import Question, ranking_columns, shown
 from amb.stats.verdict import headline
 from amb.study.durable import write_whole
+from amb.study.own_files import PAGE, Form
 from amb.study.published import AnyStudy
 from amb_reports.captions import scope
 from amb_reports.figures.colours import PAIRS, slots
@@ -32,6 +33,11 @@ SCRIPTS = (
 
 class Html(StudyReport):
     """`leaderboard.html`: the page of one comparison, or of many studies."""
+
+    @classmethod
+    def own_files(cls) -> Mapping[str, Form]:
+        """The page of a comparison."""
+        return {"leaderboard.html": PAGE}
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         board = board_of_comparison(data)

@@ -8,6 +8,7 @@ import pandas as pd
 from amb.reports.contract import Report, ReportData
 from amb.stats import Column, pair_columns, ranking_columns, shown
 from amb.study.durable import write_whole
+from amb.study.own_files import Form, text
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scope
 
@@ -20,6 +21,11 @@ _SPECIAL = {
 
 class Latex(Report):
     """`ranking.tex` and `pairs.tex`: tables with booktabs' rules, for \\input."""
+
+    @classmethod
+    def own_files(cls) -> Mapping[str, Form]:
+        """The two tables."""
+        return dict.fromkeys(("ranking.tex", "pairs.tex"), text("a table of amb's", "Needs \\usepackage{booktabs}"))
 
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         question = data.analysis.question

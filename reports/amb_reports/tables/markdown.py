@@ -13,9 +13,11 @@ from amb.stats.formats import number, p_value
 from amb.stats.gap import ranges
 from amb.stats.sentences import sentence
 from amb.study.durable import write_whole
+from amb.study.own_files import Form, text
 from amb.study.untrusted import plain
 from amb_reports.captions import command, scale, scope
 
+TITLE = "# Comparison of solvers"
 FIGURES = {
     "convergence.png": "Normalized activation, best so far, against queries",
     "runtime.png": "Share of thresholds reached, against queries",
@@ -30,6 +32,11 @@ FIGURES = {
 class Markdown(Report):
     """`report.md`; it shows the figures that are in the folder when it is written."""
 
+    @classmethod
+    def own_files(cls) -> Mapping[str, Form]:
+        """The report."""
+        return {"report.md": text("a report of amb's", TITLE)}
+
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         path = folder / "report.md"
         write_whole(path, render(data, folder), error=None)
@@ -40,7 +47,7 @@ def render(data: ReportData, folder: Path) -> str:
     """The text of the report."""
     settings = data.settings
     question = data.analysis.question
-    parts = ["# Comparison of solvers", escape(data.analysis.verdict), escape(data.analysis.basis)]
+    parts = [TITLE, escape(data.analysis.verdict), escape(data.analysis.basis)]
     parts += [escape(data.analysis.across_words)] if data.analysis.across_words else []
     parts += ["## Ranking"]
     parts += [table(data.analysis.table, ranking_columns(question)), _reading(data)]
