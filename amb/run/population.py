@@ -132,7 +132,8 @@ def _carry_out(
         if finished(runs):  # by another process, meanwhile
             return True
         problems = [make_problem(run.problem) for run in runs]
-        problems[0].warm_up()
+        for one in problems:
+            one.warm_up()
         live = LiveRecording(runs, problems, find_solver(runs[0].solver), study)
         try:
             while not live.done:

@@ -301,6 +301,14 @@ def test_a_recording_that_could_not_be_stored_is_refused_before_its_first_presen
         amb.population("random", neurons, budget=4600, study=tmp_path, progress=False)
 
 
+def test_every_neuron_is_tried_before_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that depends on its company is found there, in whichever unit it is."""
+    tried: list[str] = []
+    monkeypatch.setattr(Neuron, "warm_up", lambda self: tried.append(self.id))
+    recorded(tmp_path, [neuron(0), neuron(1)], "random", 10, sharing="recommend")
+    assert tried == ["p/q/r/0", "p/q/r/1"]
+
+
 def test_foreign_candidates_are_checked() -> None:
     solver = resolve("random").make(SPACE, budget=10, seed=0)
     with pytest.raises(SolverError, match="expected 2 values"):
