@@ -282,7 +282,8 @@ def listed(values: Iterable[R], what: str) -> list[R]:
     Raises:
         SpecError: they are a text, which would be taken letter by letter, or nothing that can be listed.
     """
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    single = getattr(values, "ndim", None) == 0  # an array of one value says that it is iterable
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable) or single:
         raise SpecError(f"{what} must be a list, got {values!r:.80}")
     return list(values)
 

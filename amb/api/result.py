@@ -1,6 +1,6 @@
 """A comparison that shows itself: in a notebook, as figures, as files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from io import BytesIO
@@ -13,7 +13,7 @@ from amb.comparison.result import Comparison
 from amb.errors import SpecError, unknown
 from amb.reports.contract import FigureReport, Report, ReportData
 from amb.reports.write import is_own, report_data, write_reports
-from amb.spec import user_path
+from amb.spec import as_text, listed, user_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,9 +81,9 @@ class Result(Comparison):
 
         if isinstance(reports, str):
             reports = [reports]
-        if not (reports is None or (isinstance(reports, Iterable) and all(isinstance(one, str) for one in reports))):
-            raise SpecError(f"reports must be names of reports, such as ['csv', 'html'], got {reports!r:.80}")
-        written = write_reports(self, reports, folder=user_path(folder))
+        what = "names of reports, such as ['csv', 'html'],"
+        names = None if reports is None else [as_text(one, f"each of the {what}") for one in listed(reports, what)]
+        written = write_reports(self, names, folder=user_path(folder))
         if written.failures:
             raise StudyError("; ".join(written.failures))
         return list(written.files)

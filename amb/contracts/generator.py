@@ -31,6 +31,9 @@ class Grid:
         space: what solvers see.
         numbering: for latents that are numbers of codes: the code of every level, int64[levels], the same in all
             dimensions; None: a level's coordinate is the latent's.
+
+    Raises:
+        SpecError: the space is none, or the numbering does not have every code once.
     """
 
     space: Space
@@ -39,6 +42,14 @@ class Grid:
     def __post_init__(self) -> None:
         if not isinstance(self.space, Space):
             raise SpecError(f"a grid's space must be an amb.Space, got {self.space!r:.80}")
+        if self.numbering is not None:
+            codes, count = np.asarray(self.numbering), int(self.space.levels.max())
+            if codes.dtype.kind not in "iu" or not np.array_equal(np.sort(codes, axis=None), np.arange(count)):
+                raise SpecError(
+                    f"a grid's numbering must have every code from 0 to {count - 1} once, one for each level of its "
+                    f"space, got {self.numbering!r:.80}"
+                )
+            object.__setattr__(self, "numbering", codes.astype(np.int64).ravel())
 
     @property
     def fingerprint(self) -> str:

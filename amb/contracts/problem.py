@@ -49,6 +49,11 @@ class Evaluation:
         """
         columns = []
         for name, column in (("values", self.values), ("clean", self.clean)):
+            if not (isinstance(column, list | tuple) or (isinstance(column, np.ndarray) and column.ndim)):
+                raise PluginError(
+                    f"{problems[0].id}: evaluate_together returned {name} = {column!r:.40}; expected a list of arrays, "
+                    "one for each problem"
+                )
             if len(column) != len(problems):
                 raise PluginError(
                     f"{problems[0].id}: evaluate_together returned {len(column)} arrays of {name} for "
@@ -279,6 +284,9 @@ class FunctionProblem(Problem):
         id: its name in tables.
         render: int64[n, d] -> uint8[n, h, w, c]; by default the candidate itself is drawn as a grey square.
         version: change it when the function changes. The space tells itself.
+
+    Raises:
+        SpecError: the space is none.
     """
 
     @explained("amb.FunctionProblem")
@@ -291,6 +299,8 @@ class FunctionProblem(Problem):
         render: Callable[[IntArray], UInt8Array] | None = None,
         version: str = "1",
     ) -> None:
+        if not isinstance(space, Space):
+            raise SpecError(f"the space of {id} must be an amb.Space, got {space!r:.80}")
         self.function = function
         self.space = space
         self.id = id

@@ -140,7 +140,7 @@ def test_a_result_refuses_figures_and_reports_without_a_name(tmp_path: Path) -> 
     result = amb.compare("random", problem(), budget=8, seeds=1, study=tmp_path / "st", progress=False)
     with pytest.raises(amb.AmbError, match="unknown figure"):
         result.plot(5)  # type: ignore[arg-type]
-    for wrong in (5, [5]):
+    for wrong in (5, [5], np.array(3)):
         with pytest.raises(amb.AmbError, match="names of reports"):
             result.save(tmp_path / "out", reports=wrong)  # type: ignore[arg-type]
     assert result.save(tmp_path / "out", reports="csv")
@@ -213,7 +213,12 @@ def test_links_in_a_loop_are_refused_wherever_a_path_is_looked_up(tmp_path: Path
         (lambda: amb.Space.uniform(3, None), "number of levels must be a whole number"),
         (lambda: amb.Space.uniform(3), r"Space\.uniform: missing .*'n'"),
         (lambda: amb.FunctionProblem(np.sum), "missing .*'space'"),
+        (lambda: amb.FunctionProblem(np.sum, None, id="a/b/c/1"), "space of a/b/c/1 must be an amb.Space, got None"),
         (lambda: amb.Grid(5), "must be an amb.Space"),
+        (lambda: amb.Grid(amb.Space.uniform(4, 8), True), "every code from 0 to 7 once"),
+        (lambda: amb.Grid(amb.Space.uniform(4, 8), np.arange(5)), "every code from 0 to 7 once"),
+        (lambda: amb.Grid(amb.Space.uniform(4, 8), np.full(8, 3)), "every code from 0 to 7 once"),
+        (lambda: amb.Grid(amb.Space.uniform(4, 8), np.arange(8.0)), "every code from 0 to 7 once"),
         (lambda: amb.Evaluation([]), "missing .*'clean'"),
         (lambda: amb.objective(np.sum), r"amb\.objective: missing .*'bounds'; it takes function, bounds, levels="),
         (lambda: amb.objective(np.sum, [(0, 1)], minimise=True), "'minimise'.*minimize="),

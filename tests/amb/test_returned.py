@@ -140,7 +140,8 @@ def test_a_problems_own_evaluation_is_checked() -> None:
 
     problem = Broken(None, amb.Space.uniform(3, 6), id="mine")
     four = np.zeros(4)
-    for values, clean in (([four[:1]], [four]), ([four], [four[:3]]), ([], [four]), ([four], [four, four])):
+    wrong = [([four[:1]], [four]), ([four], [four[:3]]), ([], [four]), ([four], [four, four])]
+    for values, clean in [*wrong, (None, [four]), ([four], np.array(3)), ("x", [four])]:
         Broken.made = amb.Evaluation(values, clean)
         with pytest.raises(PluginError, match="mine: "):
             problem.evaluate(np.zeros((4, 3), np.int64))
