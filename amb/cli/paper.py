@@ -43,7 +43,7 @@ def paper(
     from amb.paper.claims import claim_table, judge
     from amb.paper.effort import EFFORTS
     from amb.paper.report import check_paper, write_paper
-    from amb.paper.studies import run_studies
+    from amb.paper.studies import STUDIES, run_studies
     from amb.paper.verdict import tally
     from amb.run.display import display
     from amb.study.interchange import plain_rows
@@ -61,7 +61,7 @@ def paper(
     )
     check_paper(study)
     console = Console(stderr=True)
-    with interruptible(study / "units"):
+    with interruptible(*(study / name for name in STUDIES)):
         data = run_studies(
             study,
             chosen,

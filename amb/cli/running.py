@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -55,14 +55,14 @@ def announced(*, as_json: bool) -> "Progress":
 
 
 @contextmanager
-def interruptible(study: Path | None = None) -> Iterator[None]:
-    """End an interrupted command with one line that says what is kept: of a study, its runs."""
+def interruptible(*studies: Path) -> Iterator[None]:
+    """End an interrupted command with one line that says what is kept: of studies, their runs."""
     try:
         yield
     except KeyboardInterrupt as error:
         if not from_user(error):
             raise
-        end_interrupted(error) if study is None else end_interrupted(error, _kept_in(study))
+        end_interrupted(error) if not studies else end_interrupted(error, _kept_in(studies))
 
 
 def _receive_no_more() -> None:
@@ -71,7 +71,12 @@ def _receive_no_more() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _kept_in(study: Path) -> str:
+def _kept_in(studies: Sequence[Path]) -> str:
+    begun = [study for study in studies if study.exists()] or studies[:1]
+    return f"{'; '.join(map(_runs_in, begun))}. The same command resumes them."
+
+
+def _runs_in(study: Path) -> str:
     from amb.study.journal import find_journals, read_journal
     from amb.text import plural
 
@@ -80,5 +85,5 @@ def _kept_in(study: Path) -> str:
     queries = sum(len(content.known.trace) for path in journals if (content := read_journal(path)))
     return (
         f"{study} keeps {plural(finished, 'finished run')}, and {plural(queries, 'query', 'queries')} of "
-        f"{plural(len(journals), 'unfinished run')}. The same command resumes them."
+        f"{plural(len(journals), 'unfinished run')}"
     )

@@ -11,11 +11,15 @@ from amb.atlas.request import Request, make_request
 from amb.catalogue.problems import problem
 from amb.comparison.table import Runs, read_runs
 from amb.contracts.natural import NaturalResponses
+from amb.errors import SpecError
 from amb.paper.effort import GAN, NETWORK, VQVAE, Effort
 from amb.run.dispatch import carry_out
 from amb.run.plan import Plan, make_plan
 from amb.run.progress import NoProgress, Progress
 from amb.study.study import Study
+
+STUDIES = UNITS, CURVES = "units", "curves"
+"""Names of the studies' folders."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +75,16 @@ def run_studies(
         say: receives a line for each step.
 
     Raises:
-        SpecError: an unknown name.
+        SpecError: an unknown name, or a network without spiking layers.
         StudyError: the folder cannot be written.
     """
     request = make_request(network, generators=list(generators), units=effort.units)
     request = Request(request.target, request.generators, _spiking(request), ())
+    if not request.units:
+        raise SpecError(f"the paper's claims are about spiking layers, and {network} has none; choose another network")
     plan = plan_of(request, solvers=effort.all_solvers, budget=effort.budget, seeds=effort.seeds, device=device)
     say("units of all layers")
-    units = run(plan, folder / "units", progress=progress)
+    units = run(plan, folder / UNITS, progress=progress)
     say("long curves of one unit")
     first = next(iter(request.units))
     curves = make_plan(
@@ -88,7 +94,7 @@ def run_studies(
         seeds=effort.curve_seeds,
         device=device,
     )
-    timed = _timed(curves, folder / "curves", progress)
+    timed = _timed(curves, folder / CURVES, progress)
     say("measuring the inputs")
     atlas = atlas_of(
         request,

@@ -1,7 +1,11 @@
 """The verdicts on the paper's claims follow from intervals alone, and find the truth where it is known."""
 
 import json
+import re
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +15,11 @@ import pytest
 from accessibility import need_chromium, violations_of
 from commands import command
 
+from amb.errors import SpecError
 from amb.paper.effort import EFFORTS
 from amb.paper.layer_claims import dip, farther, growth
 from amb.paper.solver_claims import final, seconds, steps
+from amb.paper.studies import run_studies
 from amb.paper.verdict import Claim, tally
 from amb.stats.resampling import difference_of_groups, interval, ratio_interval, ratio_of_groups
 
@@ -169,3 +175,30 @@ def test_without_generators_the_command_takes_one_that_fits(tmp_path: Path) -> N
     done = command(*words.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "p" / "paper.html").exists()
+
+
+def test_an_interrupted_command_says_what_both_studies_keep(tmp_path: Path) -> None:
+    """While figure 5 ran, the line said that nothing was under way."""
+    words = "paper --network mnist-snn --units 1 --budget 2 --curve-budget 100000 --generators , --study p"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "amb", *words.split()],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("p/curves/journal/*.journal")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    said = " ".join(process.communicate(timeout=60)[1].split())
+    assert process.returncode == 143
+    assert re.search(r"p/units keeps [1-9]\d* finished runs, and 0 queries of 0 unfinished runs; p/curves keeps ", said)
+    assert re.search(r" of 1 unfinished run. The same command resumes them\.", said)
+
+
+def test_a_network_without_spiking_layers_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="the paper's claims are about spiking layers, and ann-vgg has none"):
+        run_studies(tmp_path / "p", EFFORTS["quick"], network="ann-vgg")
+    assert not (tmp_path / "p").exists()
