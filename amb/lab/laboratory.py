@@ -1,6 +1,7 @@
 """An experiment in a folder: the next block out, responses in. Every operation can be repeated."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,8 +318,10 @@ class Laboratory:
             refuse_another_generator(start, generator, grid)
         searches, self._searches = self._searches, None
         unseen = self._content.events[self._replayed :]
-        if searches is None or any(isinstance(event, Corrected) and event.restarted for event in unseen):
-            searches, self._replayed = Searches(start, generator.view(grid), trials=self.experiment.trials), 0
+        restarted = any(isinstance(event, Corrected) and event.restarted for event in unseen)
+        trials = self.experiment.trials  # which may have been changed since the solvers were made
+        if searches is None or restarted or searches.trials != trials:
+            searches, self._replayed = Searches(start, generator.view(grid), trials=trials, limits=self._limits()), 0
         counting = {(name, one.block) for name, asked in self.history.asked.items() for one in asked}
         for event in self._content.events[self._replayed :]:
             if isinstance(event, BlockPlanned):
@@ -333,6 +336,14 @@ class Laboratory:
             self._searches = searches
         self._replayed = len(self._content.events)
         return planned
+
+    def _limits(self) -> Counter[str]:
+        """How many candidates each search was asked for at most, in all blocks."""
+        limits: Counter[str] = Counter()
+        for event in self._content.events:
+            for ask in event.asks if isinstance(event, BlockPlanned) else ():
+                limits[ask.search] += ask.limit
+        return limits
 
     def _write_block(self, planned: BlockPlanned) -> Block:
         """A block, its files written unless they are there as they were written."""

@@ -1,6 +1,7 @@
 """The solvers of an experiment, brought to where the journal says they are."""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -48,18 +49,21 @@ class Searches:
     the values in the journal; what it asks for is checked against the journal.
     """
 
-    def __init__(self, start: Start, view: View, *, trials: int) -> None:
+    def __init__(self, start: Start, view: View, *, trials: int, limits: Mapping[str, int]) -> None:
         """Fresh solvers.
 
         Args:
             start: what the journal begins with.
             view: the generator and the grid that is searched.
-            trials: the budget of today's settings, which may be larger than at the start.
+            trials: the budget of today's settings, which may be another than at the start.
+            limits: the sum of the limits with which each search was asked before; its solver is asked so again, even
+                if today's budget is smaller.
 
         Raises:
             LabError: a solver is of another version than at the start, or cannot take a larger budget.
             SolverError: a solver cannot search this space.
         """
+        self.trials = trials
         self._solvers: dict[str, Solver] = {}
         self._asked: dict[str, IntArray] = {}
         self._levels: dict[str, IntArray] = {}  # of every stimulus
@@ -79,7 +83,7 @@ class Searches:
                 )
             self._solvers[search.name] = spec.start_with(
                 view,
-                budget=trials if spec.cls.anytime else budget,
+                budget=max(trials, limits.get(search.name, 0)) if spec.cls.anytime else budget,
                 seed=stream(start.experiment.seed, search.name),
             )
 

@@ -226,6 +226,52 @@ def test_a_larger_budget_continues_the_experiment(folder: Path, tmp_path: Path) 
     assert [c.levels for c in Laboratory(folder).history.candidates.values()][:20] == first[:20]
 
 
+def change_trials(folder: Path, old: int, new: int) -> None:
+    text = (folder / FILE).read_text()
+    assert text.count(f"trials = {old}") == 1
+    (folder / FILE).write_text(text.replace(f"trials = {old}", f"trials = {new}"))
+
+
+@pytest.mark.parametrize("solver", ["snes", "cma", "random"])
+def test_a_laboratory_that_is_open_works_with_the_budget_of_today(folder: Path, tmp_path: Path, solver: str) -> None:
+    """`watch` and `serve` went on with the budget of their start: they ended early, or cut a block short."""
+    orders = []
+    for place, opened in ((folder, True), (tmp_path / "again", False)):
+        lab = new_experiment(place, solver=solver, trials=60, changes={"repeats = 2": "repeats = 1"})
+        finish(lab, blocks=1)
+        change_trials(place, 60, 130)
+        lab = lab if opened else Laboratory(place)
+        lab.refresh()
+        finish(lab)
+        orders.append([(trial.stimulus, trial.kind) for trial in lab.history.trials])
+    assert orders[0] == orders[1]
+    assert len(orders[0]) > 120
+
+
+def test_an_open_laboratory_refuses_another_budget_where_the_solver_plans_with_it(folder: Path) -> None:
+    lab = new_experiment(folder, solver="portfolio", trials=60)
+    finish(lab, blocks=1)
+    change_trials(folder, 60, 130)
+    for one in (lab, Laboratory(folder)):
+        one.refresh()
+        with pytest.raises(LabError, match="trials was 60 at the start, and portfolio plans with its whole budget"):
+            one.next_block()
+
+
+@pytest.mark.parametrize("trials", [20, 70])
+def test_a_smaller_budget_than_was_spent_ends_the_experiment(folder: Path, trials: int) -> None:
+    """It was taken for a package that has changed, since the solvers could not be asked again for all."""
+    lab = new_experiment(folder, trials=200, solver="snes")
+    finish(lab, blocks=3)
+    assert len(lab.history.trials) > 70
+    change_trials(folder, 200, trials)
+    lab.refresh()
+    assert lab.next_block() is None
+    assert Laboratory(folder).next_block() is None
+    change_trials(folder, trials, 200)
+    assert Laboratory(folder).next_block() is not None
+
+
 def test_settings_on_which_the_past_depends_cannot_change(folder: Path) -> None:
     lab = new_experiment(folder)
     lab.next_block()
