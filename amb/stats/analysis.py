@@ -194,8 +194,11 @@ def _other_classes(
         below.append(apart(found.ranking, kind.name, len(known)))
         best, solvers = str(lead_found.ranking["solver"].iloc[0]), [str(s) for s in found.ranking["solver"]]
         rivals = lead_found.everything[lead_found.everything["solver"] == best]
-        both = equal_seeds(pd.concat([found.everything, rivals], ignore_index=True))
-        crossed = across(both, traces, known, best, solvers, free)
+        # Scored together, so that failures and ties of one class are worth the same as those of the other.
+        both = score_runs(
+            pd.concat([found.everything, rivals], ignore_index=True), traces, metric=question.metric, bounds=known
+        )
+        crossed = across(equal_seeds(both), traces, known, best, solvers, free)
         words = across_words(crossed, sight, lead, free)
     return (pd.concat(below, ignore_index=True) if below else pd.DataFrame()), crossed, words
 

@@ -94,14 +94,15 @@ def score_runs(
 
     `score` is oriented so that higher is better (see `METRICS`). `ordered` is the score with ties broken, for ranks
     and tests alone: of two runs at saturation the one that needed fewer queries is better, and a failed run is worse
-    than any other. A failed run is never dropped: it scores the problem's floor (see `ranges`) or the lowest score on
-    that problem, if that is lower; where costs are scored, the worst cost.
+    than any other. A failed run is never dropped: it scores the problem's floor (see `ranges`), that of these runs if
+    it is lower than that of `bounds`, or the lowest score on that problem, if that is lower still; where costs are
+    scored, the worst cost.
 
     Args:
         runs: one row per run, with the columns `COLUMNS`.
         traces: the values of each run.
         metric: a name in `METRICS`.
-        bounds: the table of `ranges`; by default that of these runs.
+        bounds: the table of `ranges`, of these runs or of others that set the scale; by default that of these runs.
 
     Raises:
         AmbError: the table is not a runs table, or the metric is unknown.
@@ -110,15 +111,17 @@ def score_runs(
     table = check_runs(runs).reset_index(drop=True).copy()
     table["failed"] = table["failed"].astype(bool)
     known = ranges(table, traces) if bounds is None else bounds
-    bounds = known.loc[table["problem"]].reset_index(drop=True)
+    own = ranges(table)["floor"]
+    lowest = np.minimum(known.loc[own.index, "floor"], own)  # the bounds may be of other runs, none of them as low
+    floors = table["problem"].map(lowest)
     cells = cells_of(table)
     values = [traces.get(cell, np.empty(0)) for cell in cells]
-    worst = bounds["floor"]
+    worst = floors
     if metric == "final":
         score = table["final"]
         nudge = _saturation_bonus(table, values)
     elif metric == "anytime":
-        triples = zip(values, table["budget"], bounds["floor"], strict=True)
+        triples = zip(values, table["budget"], floors, strict=True)
         score = pd.Series([anytime_area(v, int(budget), floor) for v, budget, floor in triples])
         nudge = pd.Series(0.0, index=table.index)
         worst = np.minimum(worst, score.groupby(table["problem"]).transform("min"))

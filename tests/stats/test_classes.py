@@ -6,7 +6,9 @@ import pytest
 
 from amb.errors import AmbError
 from amb.stats import Question, analyse, competing, shown
+from amb.stats.metrics import cells_of
 from amb.stats.queries import ranges
+from amb_reports.page.board import view
 
 METRICS = ("final", "anytime", "queries", "seconds")
 
@@ -119,3 +121,68 @@ def test_image_seeing_runs_on_other_problems_are_no_error(three) -> None:  # typ
     some = some[(some["sees"] == "images") | ~some["problem"].isin(sorted(set(runs["problem"]))[:1])]
     found = analyse(some, traces, resamples=50)
     assert int(found.across["problems"].iloc[0]) == 4
+
+
+LOW = np.array([-0.1, -0.2, -0.6, np.nan])
+"""Of negative activations: two black boxes, then an image-seeing solver below both, then one whose runs all fail."""
+
+
+@pytest.fixture
+def low(study):  # type: ignore[no-untyped-def]
+    """The failed runs have no value at all, and those of the third solver begin with a query that failed."""
+    runs, traces = study(np.tile(LOW[None, :, None], (12, 1, 3)), solvers=("a", "b", "eye", "crash"))
+    for cell in cells_of(runs):
+        final = dict(zip(("a", "b", "eye", "crash"), LOW, strict=True))[cell[1]]
+        traces[cell] = np.full(20, final)
+        traces[cell][0] = np.nan
+    sees = {"a": "values", "b": "values", "eye": "images", "crash": "images"}
+    return runs.assign(sees=runs["solver"].map(sees), best=runs["final"]), traces
+
+
+@pytest.mark.parametrize("metric", ["final", "anytime"])
+def test_a_failed_run_ranks_below_finished_ones_that_are_lower_than_any_black_box(low, metric: str) -> None:  # type: ignore[no-untyped-def]
+    """A solver whose every run failed was first of its class, as it scored the black boxes' floor."""
+    found = analyse(*low, Question(metric), resamples=50)
+    assert list(found.aside["solver"]) == ["eye", "crash"]
+    assert found.aside["wins"].tolist() == [12, 0]
+    across = found.across.set_index("first")
+    assert across.index[0] == "eye"
+    assert across.loc["crash", "difference"] <= across.loc["eye", "difference"] < 0
+
+
+@pytest.mark.parametrize("metric", ["final", "anytime"])
+def test_black_boxes_that_all_fail_lose_to_an_image_seeing_solver_that_finishes(low, metric: str) -> None:  # type: ignore[no-untyped-def]
+    """Across classes, a failed run of the best black box kept a floor above what the other solver reached."""
+    runs, traces = low
+    runs = runs[runs["solver"].isin(["eye", "crash"])]
+    runs = runs.assign(sees=runs["solver"].map({"eye": "images", "crash": "values"}))
+    found = analyse(runs, traces, Question(metric), resamples=50)
+    assert found.across[["first", "second"]].to_numpy().tolist() == [["eye", "crash"]]
+    assert found.across["wins"].tolist() == [12]
+
+
+def test_across_classes_the_faster_of_two_saturated_runs_is_ahead(study) -> None:  # type: ignore[no-untyped-def]
+    """Ties were broken by other amounts in each class: a slow black box was ahead of a fast image-seeing solver."""
+    finals = np.ones((8, 3, 2))
+    finals[:, 2] = 1 - 1e-9  # the smallest step of the image-seeing solvers' scores
+    runs, traces = study(finals, solvers=("slow", "fast", "near"))
+    for problem in runs["problem"].unique():
+        for seed in range(2):
+            traces[problem, "fast", seed][1:] = 1.0
+    runs = runs.assign(sees=np.where(runs["solver"] == "slow", "values", "images"))
+    for solvers in (["slow", "fast"], ["slow", "fast", "near"]):
+        found = analyse(runs[runs["solver"].isin(solvers)], traces, resamples=50)
+        row = found.across.set_index("first").loc["fast"]
+        assert (row["wins"], row["losses"]) == (8, 0)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_page_scores_each_class_as_the_analysis_does(low, metric: str) -> None:  # type: ignore[no-untyped-def]
+    """Runs of image-seeing solvers are on the page, too, and change no score of a black box there either."""
+    runs, traces = low
+    runs.loc[(runs["solver"] == "b") & (runs["seed"] == 0), ["failed", "final"]] = True, np.nan
+    shown = view(runs, traces, 20, metric=metric).runs
+    assert list(shown.index) == list(runs.index)
+    scored = analyse(runs, traces, Question(metric), resamples=50).scored
+    for column in ("score", "ordered"):
+        np.testing.assert_array_equal(competing(shown)[column], scored[column])

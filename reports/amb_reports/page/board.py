@@ -8,6 +8,7 @@ import pandas as pd
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray, IntArray
 from amb.stats import Analysis, common, competing
+from amb.stats.classes import sights
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces, cells_of
 from amb.stats.runtimes import pooled_runtimes
@@ -155,7 +156,7 @@ def present(runs: pd.DataFrame, budget: int) -> pd.Series:
 
 
 def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> View:
-    """The runs at a budget, scored.
+    """The runs at a budget, scored: each class of solvers by itself, as it is ranked.
 
     Args:
         runs: the runs table, one row per run that tells something about this budget, as it stood after `budget`
@@ -165,5 +166,9 @@ def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> Vie
         metric: the primary metric.
     """
     truncated = {cell: traces[cell][:budget] for cell in cells_of(runs) if cell in traces}
-    scored = score_runs(runs, truncated, metric=metric, bounds=known_ranges(runs, truncated))
-    return View(budget, scored.set_index(runs.index), truncated)
+    bounds = known_ranges(runs, truncated)
+    classes = [
+        score_runs(own, truncated, metric=metric, bounds=bounds).set_index(own.index)
+        for _, own in runs.groupby(sights(runs), sort=False)
+    ]
+    return View(budget, pd.concat(classes).loc[runs.index], truncated)
