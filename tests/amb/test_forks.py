@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gone import all_gone, within
 from stored_traces import stored_traces
 
 from amb import FunctionProblem, Space
@@ -290,25 +291,9 @@ def test_no_fork_outlives_a_killed_program(tmp_path: Path, name: str) -> None:
         assert within(60, lambda: len(pids(tmp_path / "pids")) == 2)
         process.send_signal(signal.Signals[name])
         process.wait(60)
-        assert within(30, lambda: not any(is_alive(pid) for pid in pids(tmp_path / "pids")))
+        assert all_gone(pids(tmp_path / "pids"))
     finally:
         process.kill()
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

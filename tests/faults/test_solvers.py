@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import numpy as np
 import pytest
 import torch
+from gone import all_gone, is_alive, within
 
 from amb import FunctionProblem, Solver, Space, compare
 from amb.catalogue.plugins import load_file
@@ -413,30 +414,16 @@ def test_no_process_that_an_isolated_solver_started_outlives_it(tmp_path: Path, 
     for seconds in (None,) if killed else (3, 100):  # a busy machine may need longer to start the processes
         code = BENCH.format(here=__file__, folder=str(tmp_path / f"st-{seconds}"), timeout=seconds)
         bench = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "AMB_TEST_CHILDREN": str(noted)})
-        wait_until(lambda: noted.exists() or bench.poll() is not None, 200)  # noqa: B023
+        assert within(200, lambda: noted.exists() or bench.poll() is not None)  # noqa: B023
         if noted.exists():
             break
     pids = [int(pid) for pid in noted.read_text().split()]
     assert len(pids) == 4
     if killed:
-        assert all(map(lives, pids))
+        assert all(map(is_alive, pids))
         bench.kill()
     assert bench.wait(200) == (-signal.SIGKILL if killed else 0)
-    wait_until(lambda: not any(map(lives, pids)))
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    end = monotonic() + seconds
-    while not holds():
-        assert monotonic() < end, "it took too long"
-        sleep(0.05)
+    assert all_gone(pids)
 
 
 def test_memory_counts_the_processes_that_a_solver_starts(tmp_path: Path) -> None:

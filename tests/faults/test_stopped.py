@@ -11,6 +11,7 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
+from gone import all_gone
 
 from amb.run.isolation.descendants import descendants
 from amb.study.journal import find_journals, read_journal
@@ -258,5 +259,5 @@ def test_one_sigterm_ends_a_command_with_a_stopped_process(
         process.kill()
     assert process.returncode == 128 + signal.SIGTERM, told
     assert "keeps 0 finished runs" in " ".join(told.split())
-    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
+    assert all_gone(children)
     assert observed() >= before > 0
