@@ -83,7 +83,8 @@ class Report(ABC):
     def own_files(cls) -> Mapping[str, Form]:
         """Names of files that it writes, each with the form that tells its own from a user's, which are not replaced.
 
-        Only amb's reports are asked; others answer for their files themselves.
+        Those that it did not write this time are deleted: they are of an earlier comparison. Only amb's reports are
+        asked; others answer for their files themselves.
         """
         return {}
 

@@ -194,9 +194,13 @@ def write_leaderboard(
 
 
 def _write(plugin: Plugin, data: ReportData, folder: Path) -> list[Path]:
-    files = load_class(plugin, Report)().write(data, folder)
+    report = load_class(plugin, Report)
+    files = report().write(data, folder)
     if not all(isinstance(file, Path) and file.is_relative_to(folder) for file in files):
         raise TypeError(f"write returned {files!r}; expected a list of paths in {folder}")
+    if is_own(plugin):
+        for file in {folder / name for name in report.own_files()}.difference(files):
+            file.unlink(missing_ok=True)  # of an earlier comparison, and could be mistaken for this one's
     return files
 
 

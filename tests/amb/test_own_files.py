@@ -1,8 +1,10 @@
 """Files that amb replaces are its own: a user's of the same name stays, and commands say so before they begin."""
 
 import os
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +18,7 @@ from amb.paper.claims import claim_table
 from amb.paper.report import check_paper
 from amb.paper.verdict import Claim
 from amb.reports.contract import Report
-from amb.reports.write import check_reports, is_own
+from amb.reports.write import check_reports, is_own, write_reports
 from amb.study.interchange import csv_text
 from amb.study.own_files import PAGE, Form, picture, refuse_others, table
 from amb.study.study import Study
@@ -133,6 +135,26 @@ def test_reports_are_written_again(saved: Path) -> None:
     (saved / "report" / "coco" / ".DS_Store").touch()  # of the system's own
     check_reports(saved / "report")
     assert CliRunner().invoke(app, ["report", str(saved)]).exit_code == 0
+
+
+def test_what_a_smaller_comparison_does_not_write_is_gone(saved: Path, tmp_path: Path) -> None:
+    """Tables of the comparison before stood beside those of this one, about other solvers."""
+    study = tmp_path / "study"
+    shutil.copytree(saved, study)
+    report = study / "report"
+    (report / "across.csv").write_text("first,second,problems,p_holm\n")
+    for page in (2, 3):
+        shutil.copy(report / "gallery.png", report / f"gallery-{page}.png")
+    mine = report / "gallery-4.png"
+    mine.write_bytes(b"\x89PNG\r\n of a camera")
+    outdated = ["across.csv", "trials.csv", "ranks.png", "ranks.svg", "gallery-2.png", "gallery-3.png"]
+    assert {*outdated} <= {path.name for path in report.iterdir()}
+    result = amb.compare("random", "mnist-sngan/mnist-snn/out/8", budget=6, seeds=2, study=study)
+    write_reports(result, ["csv", "figure-ranks", "figure-gallery"])
+    assert not [name for name in outdated if (report / name).exists()]
+    assert (pd.read_csv(report / "ranking.csv")["solver"] == "random").all()
+    assert mine.exists()
+    assert (report / "report.md").exists(), "of a report that was not asked for"
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from typing import ClassVar
 from amb.reports.contract import FigureReport, ReportData
 from amb.reports.style import own_style
 from amb.study.own_files import Form, picture
-from amb_reports.figures.palette import forget, save
+from amb_reports.figures.palette import save
 
 
 class Drawn(FigureReport):
     """Saves each figure as `<name>.png` and `.svg`; subclasses draw."""
 
     name: ClassVar[str]
-    """Name of the first file; a figure of an earlier comparison of this name is deleted if there is nothing to draw."""
+    """Name of the first file."""
     kinds: ClassVar[Sequence[str]] = ("png", "svg")
 
     @classmethod
@@ -26,7 +26,5 @@ class Drawn(FigureReport):
     @own_style()
     def write(self, data: ReportData, folder: Path) -> list[Path]:
         """Save what `figures` draws."""
-        figures = self.figures(data)
-        if not figures:
-            return forget(folder, self.name)
-        return [path for name, figure in figures.items() for path in save(figure, folder, name, kinds=self.kinds)]
+        figures = self.figures(data).items()
+        return [path for name, figure in figures for path in save(figure, folder, name, kinds=self.kinds)]

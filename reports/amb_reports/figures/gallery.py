@@ -1,5 +1,7 @@
 """The images: the most exciting input of each problem and solver."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +13,7 @@ from matplotlib.patches import Rectangle
 from amb.contracts.problem import UInt8Array
 from amb.reports.contract import ReportData
 from amb.reports.images import as_rgb
+from amb.study import own_files
 from amb.text import activation
 from amb_reports.captions import short_names
 from amb_reports.figures.drawn import Drawn
@@ -23,6 +26,8 @@ ROWS = 16
 """Problems in one file."""
 
 BEST = "#0072B2"
+
+_DRAWN = own_files.text("a picture of amb's", "Matplotlib")  # with which its pictures say that they were made
 
 TOP, GAP, CAPTION, BOTTOM, RIGHT = 96, 14, 30, 14, 24
 
@@ -45,6 +50,15 @@ class Gallery(Drawn):
             name = self.name if page == 0 else f"{self.name}-{page + 1}"
             figures[name] = draw_gallery(table[table["row"] // ROWS == page], title)
         return figures
+
+    def write(self, data: ReportData, folder: Path) -> list[Path]:
+        """Save the pages, and delete further ones of an earlier comparison with more problems."""
+        paths = super().write(data, folder)
+        page = max(len(paths), 1) + 1
+        while (old := folder / f"{self.name}-{page}.png").is_file() and _DRAWN.fits(old):
+            old.unlink()
+            page += 1
+        return paths
 
 
 def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) -> pd.DataFrame:

@@ -111,13 +111,6 @@ def explain(figure: Figure, title: str, note: str) -> None:
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color=MUTED)
 
 
-def forget(folder: Path, name: str) -> list[Path]:
-    """Delete a figure of an earlier comparison, which could be mistaken for this one's, if there is nothing to draw."""
-    for kind in ("png", "svg"):
-        (folder / f"{name}.{kind}").unlink(missing_ok=True)
-    return []
-
-
 @own_style()
 def save(figure: Figure, folder: Path, name: str, *, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write the figure as `<name>.<kind>`, without a date, so that the same figure gives the same bytes."""
