@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from amb.stats.classes import competing
 from amb.stats.effects import hodges_lehmann
 from amb.stats.equal import equal_seeds
 from amb.stats.gap import ranges
@@ -34,7 +35,7 @@ def trials_needed(
     Only problems and as many seeds are compared as both have.
 
     Args:
-        runs: one row per run, of any classes of solvers.
+        runs: one row per run, of any classes of solvers; the leading one sets the thresholds, as in the ranking.
         traces: the values of each run in query order, by (problem, solver, seed).
         base: the solver that the others are compared with, usually the first of the ranking.
         fractions: thresholds, as shares of the gap from chance to the best known value.
@@ -46,7 +47,9 @@ def trials_needed(
         over problems; networks, fewer_on (networks on which the solver needs fewer), network_ratio, network_low,
         network_high, p_networks. Empty if no problem has thresholds.
     """
-    hits = queries_to(runs, traces, fractions=fractions, bounds=ranges(runs, traces))
+    bounds = ranges(competing(runs), traces)  # the thresholds of the ranking, which no other class moves
+    runs = runs[runs["problem"].isin(bounds.index)]
+    hits = queries_to(runs, traces, fractions=fractions, bounds=bounds)
     rows = []
     for solver in runs["solver"].unique():
         if solver == base:

@@ -74,3 +74,19 @@ def test_only_seeds_that_both_have_are_compared() -> None:
     runs = runs[~((runs["solver"] == "other") & (runs["seed"] == 1))]
     late = {(p, s, seed): (np.zeros(BUDGET) if (s, seed) == ("base", 1) else v) for (p, s, seed), v in traces.items()}
     assert trials_needed(runs, late, base="base")["ratio"].to_numpy() == pytest.approx(0.5)
+
+
+def test_solvers_of_other_classes_move_no_threshold() -> None:
+    """Where a problem has no reference points, a white box that got farther made the black boxes miss theirs."""
+    black = {"base": [40] * 8, "other": [20] * 8}
+    runs, traces = study({**black, "slope": [5] * 9})
+    traces = {cell: 10 * values if cell[1] == "slope" else values for cell, values in traces.items()}
+    runs = runs.drop(columns=["chance", "best_known"])
+    slope = runs["solver"] == "slope"
+    runs = runs.assign(sees=np.where(slope, "gradients", "values"), final=runs["final"].where(~slope, 10.0))
+    alone = trials_needed(runs[~slope], traces, base="base")
+    among = trials_needed(runs, traces, base="base")
+    pd.testing.assert_series_equal(
+        among.loc[among["solver"] == "other", "ratio"].reset_index(drop=True), alone["ratio"].reset_index(drop=True)
+    )
+    assert among.loc[among["solver"] == "slope", "ratio"].to_numpy() == pytest.approx(5 / 40)
