@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
+
+from amb.stats.gap import anchored_problems
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,12 @@ class Aggregate:
 
     Attributes:
         how: "mean" over runs; "ratio": the sum over runs of `of` divided by that of `per`; "median" over the seeds of
-            each problem, then over the problems on which any run has a value.
+            each problem, then over problems.
         of: columns of the runs table, added up for each run.
         per: a column that each run's value is divided by, at least 1; for "ratio", the sums are.
         started_only: whether runs that were skipped are left out.
         failed: the value that a failed run counts as; None: its own.
+        anchored: whether only problems with reference points count.
     """
 
     how: Literal["mean", "ratio", "median"]
@@ -25,6 +27,7 @@ class Aggregate:
     per: str | None = None
     started_only: bool = False
     failed: float | None = None
+    anchored: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -40,6 +43,9 @@ def aggregate(scored: pd.DataFrame, rule: Aggregate) -> pd.Series:
             run.
     """
     runs = scored[scored["status"] != "skip"] if rule.started_only else scored
+    if rule.anchored:
+        anchored = anchored_problems(runs)
+        runs = runs[runs["problem"].isin(anchored.index[anchored])]
     read = runs.reindex(columns=list(rule.columns)).astype(float)
     values = read[list(rule.of)].sum(axis=1, skipna=False)
     if rule.how == "ratio":
@@ -47,10 +53,9 @@ def aggregate(scored: pd.DataFrame, rule: Aggregate) -> pd.Series:
         return sums["of"] / sums["per"]
     if rule.per:
         values = values / read[rule.per].clip(lower=1)
-    known = values.groupby(runs["problem"]).transform("count") > 0
     if rule.failed is not None:
         values = values.where(~runs["failed"], rule.failed)
     if rule.how == "mean":
         return values.groupby(runs["solver"]).mean()
-    medians = values[known].groupby([runs["solver"][known], runs["problem"][known]]).median()
-    return medians.groupby("solver").median() if len(medians) else pd.Series(np.nan, index=runs["solver"].unique())
+    medians = values.groupby([runs["solver"], runs["problem"]]).median().groupby("solver").median()
+    return medians.reindex(scored["solver"].unique())

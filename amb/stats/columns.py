@@ -96,7 +96,7 @@ RANKING: Sequence[Column] = (
         "Final activation between chance (0) and the best known value (1): median over seeds, then over problems. "
         "A failed run counts as chance.",
         priority=3, present="where known", digits=2, descending=True,
-        aggregate=Aggregate("median", ("normalized",), failed=0.0),
+        aggregate=Aggregate("median", ("normalized",), failed=0.0, anchored=True),
     ),
     Column(
         "difference", "difference from {reference}", "difference with interval",

@@ -34,6 +34,14 @@ def gap_closed_on(values: pd.Series, problems: pd.Series, bounds: pd.DataFrame) 
     return pd.Series(gap_closed(values, start, best), values.index).where(best > start, 0.0)
 
 
+def anchored_problems(runs: pd.DataFrame) -> pd.Series:
+    """Whether each problem has reference points with a gap between them, index problem."""
+    if not {"chance", "best_known"} <= set(runs.columns):
+        return pd.Series(False, index=pd.Index(runs["problem"].unique(), name="problem"))
+    points = runs.groupby("problem", sort=False)[["chance", "best_known"]].first()
+    return points["best_known"] > points["chance"]
+
+
 def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
     """The range of activations that scales each problem's scores and thresholds.
 
@@ -58,11 +66,10 @@ def ranges(runs: pd.DataFrame, traces: Traces | None = None) -> pd.DataFrame:
             if problem in values and solver in solvers:
                 values[problem].append(trace)
         highest = pd.Series({p: np.fmax.reduce(np.concatenate(parts)) for p, parts in values.items()}, dtype=float)
-    table = pd.DataFrame({"floor": lowest, "start": lowest, "best": highest.fillna(0.0), "anchored": False})
-    if {"chance", "best_known"} <= set(runs.columns):
+    table = pd.DataFrame({"floor": lowest, "start": lowest, "best": highest.fillna(0.0)})
+    anchored = table["anchored"] = anchored_problems(runs).reindex(table.index)
+    if anchored.any():
         points = runs.groupby("problem", sort=False)[["chance", "best_known"]].first()
-        anchored = (points["best_known"] > points["chance"]).reindex(table.index)
-        table["anchored"] = anchored
         table["start"] = table["start"].mask(anchored, points["chance"])
         table["best"] = table["best"].mask(anchored, points["best_known"])
     return table

@@ -58,6 +58,7 @@ def test_an_aggregate_follows_its_rule() -> None:
             "solver": "a", "problem": ["p", "p", "q", "q", "r"], "status": ["ok", "crash", "ok", "ok", "skip"],
             "failed": [False, True, False, False, True],
             "x": [1.0, None, 3.0, 5.0, None], "y": [2.0, 0.0, 1.0, 1.0, 8.0],
+            "chance": [0.1, 0.1, None, None, 0.1], "best_known": [0.9, 0.9, None, None, 0.9],
         }
     )  # fmt: skip
 
@@ -69,6 +70,8 @@ def test_an_aggregate_follows_its_rule() -> None:
     assert value(Aggregate("mean", ("y",), started_only=True)) == 1
     assert value(Aggregate("mean", ("x", "y"))) == pytest.approx((3 + 4 + 6) / 3)
     assert value(Aggregate("mean", ("x",), per="y")) == pytest.approx((0.5 + 3 + 5) / 3)
-    assert value(Aggregate("median", ("x",), failed=0.0)) == pytest.approx((0.5 + 4) / 2), "r is not known to any run"
+    assert value(Aggregate("median", ("x",))) == pytest.approx((1 + 4) / 2)
+    assert value(Aggregate("median", ("x",), failed=0.0)) == pytest.approx(0.5), "of 0.5, 4 and 0"
+    assert value(Aggregate("median", ("x",), failed=0.0, anchored=True)) == pytest.approx(0.25), "of 0.5 and 0"
     assert value(Aggregate("ratio", ("x",), per="y")) == pytest.approx(9 / 12)
     assert pd.isna(value(Aggregate("median", ("z",))))

@@ -206,7 +206,22 @@ def test_normalized_scores_are_shown_next_to_the_raw_ones(study) -> None:  # typ
     assert "normalized" not in shown(unknown)
     values = {"a": [0.5, 0.7, 9.0], "b": [np.nan, 0.6, 9.0], "c": [0.1, 0.2, 9.0]}
     runs["normalized"] = [values[solver][int(unit)] for solver, unit in zip(runs["solver"], runs["unit"], strict=True)]
-    runs.loc[runs["unit"] == "2", "normalized"] = np.nan
+    runs[["chance", "best_known"]] = 0.0, 1.0
+    runs.loc[runs["unit"] == "2", ["normalized", "chance", "best_known"]] = np.nan
     table = analyse(runs, traces, resamples=50).ranking
     assert table.set_index("solver")["normalized"].to_dict() == pytest.approx({"a": 0.6, "b": 0.3, "c": 0.15})
     assert "normalized" in shown(table)
+
+
+def test_the_normalized_activation_of_a_solver_is_the_same_whoever_it_is_compared_with(study) -> None:  # type: ignore[no-untyped-def]
+    """Problems on which no compared solver had a value were left out, with all their failures."""
+    finals = np.tile(np.array([0.4, 0.5, 0.1])[None, :, None], (6, 1, 3))
+    finals[:3, :2] = np.nan  # the third solver finishes everywhere
+    runs, traces = study(finals)
+    runs = runs.assign(chance=0.0, best_known=1.0, normalized=runs["final"])
+    found, fewer = (
+        analyse(table, traces, resamples=50).ranking.set_index("solver")["normalized"]
+        for table in (runs, runs[runs["solver"] != "c"])
+    )
+    assert fewer.to_dict() == {"a": pytest.approx(0.2), "b": pytest.approx(0.25)}
+    assert found[["a", "b"]].to_dict() == fewer.to_dict()

@@ -109,7 +109,7 @@ function rankingOf(result, tests) {
   const rows = selection.solvers.map((number, i) => ({
     index: i, number, solver: data.solvers[number].name, solver_class: "", mean_rank: mean[i], score: median(scores[i]),
     ...endsOf(medianInterval(scores[i])), problems: blocks.length, seeds: Math.min(...cells[i].map((cell) => cell.length)), covered: all[i].filter((cell) => cell.length).length, asked: result.asked, anchored,
-    ...factsOf(result, cells[i], cells), ...tally(result, i),
+    ...factsOf(result, cells[i]), ...tally(result, i),
   }));
   rows.sort((a, b) => (a.mean_rank - b.mean_rank) || (b.score - a.score) || 0);
   result.groups = question.control === null && blocks.length ? groups(rows.map((row) => row.index), tests) : [];
@@ -149,31 +149,27 @@ function asideRow(result, number, every, commonOf) {
   return {
     number, solver: data.solvers[number].name, solver_class: data.solvers[number].class, letters: "", mean_rank: NaN, p_holm: NaN, note: NOT_RANKED, ...differenceFrom(null),
     wins: NaN, ties: NaN, losses: NaN, covered: every.filter((cell) => cell.length).length, asked: result.asked,
-    ...endsOf(medianInterval(medians)), score: median(medians), ...factsOf(result, cells, [cells]),
+    ...endsOf(medianInterval(medians)), score: median(medians), ...factsOf(result, cells),
   };
 }
 
-// What is counted of a solver's runs, and every declared aggregate of them. `rows` are the cells of all solvers that it is ranked with.
-function factsOf(result, cells, rows) {
-  const { data, view, selection } = result, runs = cells.flat();
+// What is counted of a solver's runs, and every declared aggregate of them.
+function factsOf(result, cells) {
+  const { data, view, selection, blocks } = result, runs = cells.flat();
   const count = (flags) => runs.reduce((sum, run) => sum + flags[run], 0);
   const facts = { runs: runs.length, failures: count(view.failed), timed: runs.length > 0 && count(view.timing) === runs.length, budget: selection.budget };
-  for (const { name, aggregate: rule } of data.tables.ranking) if (rule) facts[name] = aggregated(view, cells, rows, rule);
+  for (const { name, aggregate: rule } of data.tables.ranking) if (rule) facts[name] = aggregated(view, rule.anchored ? cells.filter((_, k) => data.problems[blocks[k]].anchored) : cells, rule);
   return facts;
 }
 
 // A solver's number from a quantity of its runs, by the same rule as amb.stats.aggregates.aggregate.
-function aggregated(view, cells, rows, { how, of, per, started_only: startedOnly, failed }) {
+function aggregated(view, cells, { how, of, per, started_only: startedOnly, failed }) {
   const plain = (run) => of.reduce((sum, name) => sum + view[name][run], 0);
   const own = per && how !== "ratio" ? (run) => plain(run) / Math.max(view[per][run], 1) : plain;
   const value = (run) => (failed !== null && view.failed[run] ? failed : own(run));
   const counts = (run) => !(startedOnly && view.skipped[run]);
   const average = (list) => (list.length ? list.reduce((a, b) => a + b, 0) / list.length : NaN);
-  if (how === "median") {
-    // Of the problems on which any run has a value.
-    const known = cells.map((_, p) => rows.some((row) => row[p].some((run) => counts(run) && isKnown(own(run)))));
-    return median(cells.filter((cell, p) => known[p] && cell.length).map((cell) => median(cell.filter(counts).map(value).filter(isKnown))));
-  }
+  if (how === "median") return median(cells.map((cell) => median(cell.filter(counts).map(value).filter(isKnown))).filter(isKnown));
   const runs = cells.flat().filter(counts);
   if (how === "mean") return average(runs.map(value).filter(isKnown));
   const sum = (quantity) => runs.map(quantity).filter(isKnown).reduce((a, b) => a + b, 0);
