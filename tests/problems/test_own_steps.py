@@ -346,3 +346,32 @@ def test_a_true_choice_is_taken_where_it_is_known_without_it() -> None:
     assert dict(amb.target(network, shape=SHAPE, channel_axis=1).layers) == dict(
         amb.target(network, shape=SHAPE).layers
     )
+
+
+class Taken(nn.Module):
+    """Its submodules have the names that its own output and a second call of `relu` would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu, self.relu_1, self.output = convolution(), nn.ReLU(), nn.ReLU(), linear(4, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.relu(self.conv(x))
+        x = self.relu(1 - self.relu_1(2 - x))
+        x = self.output(x.mean((2, 3)))
+        return x.softmax(1), x.exp()
+
+
+def test_a_layer_that_is_no_submodule_has_a_name_that_no_submodule_has() -> None:
+    """`output` was the submodule of that name, and the network's own output no layer at all."""
+    target = amb.target(Taken(), shape=SHAPE, select={"output_1": 1})
+    assert list(target.layers) == ["conv", "relu", "relu_1", "relu_2", "output", "output_1"]
+    first = convolution()(INPUT).relu()
+    second = (2 - first).relu()
+    third = (1 - second).relu()
+    logits = linear(4, 3)(third.mean((2, 3)))
+    rights = {"relu": first, "relu_1": second, "relu_2": third}
+    for name, right in rights.items():
+        check(target, name, right.mean((2, 3)))
+    check(target, "output", logits)
+    check(target, "output_1", logits.exp())

@@ -46,7 +46,7 @@ class OwnTarget(ModuleTarget):
 
     Args:
         source: the module, or a function that returns it, called when it is first needed.
-        layer: name of a submodule; "output" is the module's own output.
+        layer: name of a submodule; "output" is the module's own output, "output_1" if a submodule is called `output`.
         frames: how many times the image is shown, from rest: for a module that takes one step in a forward pass and
             keeps a memory. None: one pass is a presentation.
         multistep: with frames, all of them in one call: for SpikingJelly's modules, whose neurons then step in a fused

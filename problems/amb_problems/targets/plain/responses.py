@@ -83,7 +83,8 @@ class Responses:
     """The units' mean responses in a module's layers.
 
     A layer is called as its submodule. Where a submodule is called several times in a pass, and not in time, the later
-    calls are `<name>_1`, `<name>_2`, …, as torchvision's feature extraction calls them.
+    calls are `<name>_1`, `<name>_2`, …, as torchvision's feature extraction calls them, without names that submodules
+    have.
 
     Args:
         source: the module.

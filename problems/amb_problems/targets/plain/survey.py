@@ -107,7 +107,8 @@ def survey(pool: Pool, show: Show, choices: Choices) -> Survey:
     traces = []
     with pool.borrowed() as copy:
         names = watched_names(copy.module)
-        selects = {name: _of(choices.select, name) for name in names}
+        parts = dict(copy.module.named_modules())
+        selects = {name: _of(choices.select, name or free_name(ROOT, 0, parts)) for name in names}
         for kind, number in (("grey", 1), ("random", 1), ("random", 3)):
             with traced(copy.rest(), selects) as trace:
                 try:
@@ -117,14 +118,21 @@ def survey(pool: Pool, show: Show, choices: Choices) -> Survey:
                         raise
                     break
             traces.append(trace)
-        parts = dict(copy.module.named_modules())
     return _Reader(traces, names, parts, choices).read()
+
+
+def free_name(name: str, number: int, taken: Collection[str]) -> str:
+    """The name of a layer that is not named as a submodule: with the number, but for 0, or the next that is free."""
+    label = f"{name}_{number}" if number else name
+    return free_name(name, number + 1, taken) if label in taken else label
 
 
 class _Reader:
     def __init__(self, traces: list[Trace], names: list[str], parts: Mapping[str, nn.Module], choices: Choices) -> None:
         self.grey, self.one, self.three = traces[0], traces[1], traces[2] if len(traces) > 2 else None
         self.names, self.parts, self.choices = names, parts, choices
+        self.root = free_name(ROOT, 0, parts)
+        self.labels = set(parts)
         self.result = Survey(
             batches=self.three is not None,
             calls=self.one.counts,
@@ -200,17 +208,14 @@ class _Reader:
         assert first.shape is not None
         if name == "" and first.source is not None:
             return
-        label = name or ROOT
-        if number:
-            label = f"{label}_{number}"
-        if (number or not name) and label in self.parts:
-            return
+        label = free_name(name or ROOT, number, self.labels) if number or not name else name
+        self.labels.add(label)
         try:
             channel = axes.channel(name, label, first, batch, single=len(group) == 1)
         except Unreadable as error:
             self._refuse(label, str(error))
             return
-        select = _of(self.choices.select, name)
+        select = _of(self.choices.select, name or self.root)
         calls = tuple(record.number for record in group)
         self.result.layers[label] = Layer(name, calls, select, first.shape, batch, channel, tuple(sorted(steps)))
 
@@ -227,7 +232,7 @@ class _Reader:
         return self.one.records.index(record)
 
     def _refuse(self, name: str, why: str) -> None:
-        self.result.refused.setdefault(name or ROOT, why)
+        self.result.refused.setdefault(name or self.root, why)
 
 
 class _Axes:
@@ -296,5 +301,5 @@ def _is_axis(shape: tuple[int, ...], axis: int) -> bool:
     return -len(shape) <= axis < len(shape)
 
 
-def _of(stated: "Select | Mapping[str, Select] | None", name: str) -> Select | None:
-    return stated.get(name or ROOT) if isinstance(stated, Mapping) else stated
+def _of(stated: "Select | Mapping[str, Select] | None", layer: str) -> Select | None:
+    return stated.get(layer) if isinstance(stated, Mapping) else stated

@@ -15,7 +15,7 @@ from amb_problems.targets.plain.neurons import is_neuron
 from amb_problems.targets.plain.outputs import Select, Unreadable, chosen, takes
 
 ROOT = "output"
-"""The layer that is the module's own output, offered unless it is that of a submodule."""
+"""The layer that is the module's own output, unless a submodule made it; with a number if a submodule has this name."""
 
 INPUT = "the input"
 """Stands for the maker of the module's input."""
