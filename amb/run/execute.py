@@ -133,7 +133,7 @@ class _Execution:
         self._processes = processes
         self._elsewhere: list[RunPlan] = []
         self._unavailable: set[str] = set()
-        self._said_elsewhere = False
+        self._said_elsewhere = self._said_replaced = False
 
         @cache
         def made(spec: str) -> Problem:
@@ -267,6 +267,13 @@ class _Execution:
             )
             self._live.add(run)
             stack.pop_all()
+        if run.replaced and not self._said_replaced:
+            self._said_replaced = True
+            self._watch.note(
+                f"{plan.name} has {run.replaced:,} queries, but the seconds of {plan.budget:,} cannot be told from "
+                f"theirs, so it begins anew and will be replaced, as all longer runs are; {self._study.folder}/damaged "
+                "keeps a copy of each, which counts again once it is moved back to runs/"
+            )
 
     def _finish(self, run: LiveRun) -> None:
         """From live to finished."""

@@ -42,6 +42,8 @@ class LiveRun:
         message: why it stopped.
         queries: candidates observed so far; `replayed`, how many of them were known already.
         best: the best value observed so far, or minus infinity.
+        replaced: queries of a longer run whose place this one takes, since its seconds cannot be compared; ``damaged/``
+            keeps a copy.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LiveRun:
         self.message = ""
         self.queries = 0
         self.best = -np.inf
+        self.replaced = 0
         self._study = study
         self._find_solver = find_solver
         self._timing = timing
@@ -79,6 +82,7 @@ class LiveRun:
         if timing and (longer or not known.timed):
             if longer:
                 study.keep_copy(plan)
+                self.replaced = len(known.trace)
             known = Known(Trace.empty(problem.space.d))
         self._solver_seconds = known.seconds.solver
         self._generator_seconds, self._target_seconds = known.seconds.generator, known.seconds.target

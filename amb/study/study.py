@@ -326,10 +326,12 @@ class Study(Reloaded):
         return destination
 
     def keep_copy(self, plan: RunPlan) -> None:
-        """Copy what is known of a run to ``damaged/`` before other queries replace it."""
+        """Copy what is known of a run to ``damaged/`` before other queries replace it, and log it."""
         for path in (*self.journals(plan.run_id), self.run_file(plan.run_id)):
             if path.exists():
-                write_whole(self._free_place(path.name), path.read_bytes())
+                place = self._free_place(path.name)
+                write_whole(place, path.read_bytes())
+                self.log.write("warning", "copied", file=str(path.relative_to(self.folder)), place=place.name)
 
     def run_file(self, run_id: str) -> Path:
         """The file of a finished run, whether it exists or not."""

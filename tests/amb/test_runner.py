@@ -17,6 +17,7 @@ from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.run.live import LiveRun
 from amb.run.plan import make_plan
+from amb.run.progress import NoProgress
 from amb.study.journal import read_journal
 from amb.study.runs import RunPlan
 from amb.study.study import Study
@@ -33,6 +34,16 @@ def plans_for(budget: int = 60, solvers: tuple[str, ...] = SOLVERS, problems: in
         for solver in solvers
         for seed in range(2)
     ]
+
+
+class Notes(NoProgress):
+    """Keeps what the user is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
 
 
 class Laboratory:
@@ -263,11 +274,19 @@ def test_a_shorter_timing_study_is_measured_and_keeps_the_longer_runs(tmp_path: 
     laboratory, study = Laboratory(), Study(tmp_path)
     longer, few = plans_for(budget=30, problems=1), plans_for(budget=20, problems=1)
     execute(longer, study, laboratory, timing=True)
-    before = laboratory.queries
-    execute(few, study, laboratory, timing=True)
+    before, found, notes = laboratory.queries, traces(study, longer), Notes()
+    execute(few, study, laboratory, timing=True, progress=notes)
     assert laboratory.queries - before == 20 * len(few)
     assert all(record.timing and record.queries == 20 for record, _ in study.records())
-    assert len(list((study.folder / "damaged").iterdir())) == len(few)
+    (said,) = notes.said
+    assert "has 30 queries" in said
+    assert f"{tmp_path}/damaged keeps a copy of each" in said
+    copied = [line for line in (tmp_path / "log.jsonl").read_text().splitlines() if '"copied"' in line]
+    copies = list((tmp_path / "damaged").iterdir())
+    assert len(copied) == len(copies) == len(few)
+    for copy in copies:
+        copy.rename(tmp_path / "runs" / copy.name)
+    assert traces(Study(tmp_path), longer) == found
 
 
 def test_a_run_that_cannot_be_extended_stays_as_it_was(tmp_path: Path, toy: Path) -> None:
