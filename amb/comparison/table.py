@@ -142,6 +142,15 @@ def read_runs(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
             f"{budget:,} queries, the largest that they have in common"
         )
+    sides = [study] if baseline is None else [study, baseline.study]
+    ruled = [
+        run.solver
+        for run, record, _ in found
+        if not recommends_a_query(classes[run.solver])
+        and (record.plan.budget > budget or any(_has_longer(side, run) for side in sides))
+    ]
+    if ruled:
+        notes.append(rule_note(dict.fromkeys(ruled)))
     for run, record, trace in found:
         if shorter:
             record, trace = _cut(find_run(run, study, baseline) or (record, trace), budget)
@@ -160,6 +169,22 @@ def no_finished_run(*studies: AnyStudy) -> str:
     """What to say, instead of a comparison, about studies that hold no finished run that can be compared."""
     named = ", ".join(str(study.folder) for study in studies)
     return f"{named} holds no finished run; `amb study status` shows how far a study is"
+
+
+def rule_note(solvers: Iterable[str]) -> str:
+    """What to say of solvers that recommend by rules of their own, if longer runs stand for shorter ones."""
+    names = list(solvers)
+    recommend = "recommends by a rule of its own" if len(names) == 1 else "recommend by rules of their own"
+    return (
+        f"{', '.join(names)} {recommend}, and what that was after fewer queries than a run has is not known: there, "
+        "the best query observed counts; a new study with that budget has the recommendation itself"
+    )
+
+
+def _has_longer(study: AnyStudy, run: RunPlan) -> bool:
+    """Whether a study holds more of a run than is asked for, which is then cut."""
+    ending = study.ending(run) if isinstance(study, Study) else None
+    return ending is not None and ending.budget > run.budget
 
 
 def unfinished_note(missing: Mapping[str, int], planned: int, held: int = 0) -> str:

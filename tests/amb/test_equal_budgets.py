@@ -45,3 +45,22 @@ def test_a_budget_of_nothing_is_refused(tmp_path: Path) -> None:
     amb.compare("random", budget=5, study=tmp_path / "study", **ASK)  # type: ignore[arg-type]
     with pytest.raises(AmbError, match="budget"):
         amb.open(tmp_path / "study", budget=0)
+
+
+def test_a_longer_run_of_a_solver_with_a_rule_of_its_own_says_what_counts(tmp_path: Path) -> None:
+    """What `cma-mean` would have recommended then is not stored; its luckiest query stood for it in silence."""
+    from amb.stats.question import DEFAULT
+    from amb_reports.page.gather import board_of_studies
+
+    said = "cma-mean recommends by a rule of its own"
+    ask = {"problems": "toy/snn-cnn/sn1/0[noise=poisson,spikes=20]", "seeds": 2, "progress": False}
+    longer = amb.compare("random,cma-mean", budget=60, study=tmp_path / "long", **ask)  # type: ignore[arg-type]
+    fresh = amb.compare("random,cma-mean", budget=30, study=tmp_path / "fresh", **ask)  # type: ignore[arg-type]
+    for result in (longer, fresh):
+        assert not any(said in warning for warning in result.warnings)
+    cut = amb.compare("random,cma-mean", budget=30, study=tmp_path / "long", **ask)  # type: ignore[arg-type]
+    assert any(said in warning and "best query observed counts" in warning for warning in cut.warnings)
+    random = amb.open(tmp_path / "long", solvers="random", budget=30)
+    assert not any(said in warning for warning in random.warnings)
+    board = board_of_studies([Study(tmp_path / "long")], DEFAULT, command="", budget=30)
+    assert any(said in note for note in board.notes)

@@ -8,9 +8,9 @@ import pandas as pd
 
 from amb.catalogue.solvers import resolve
 from amb.comparison.stored import stated_sight
-from amb.comparison.table import Asked, highest, no_finished_run, refuse_unmeasured, run_row, unfinished_note
+from amb.comparison.table import Asked, highest, no_finished_run, refuse_unmeasured, rule_note, run_row, unfinished_note
 from amb.contracts.reference import Reference
-from amb.contracts.solver import Solver
+from amb.contracts.solver import Solver, recommends_a_query
 from amb.contracts.space import FloatArray
 from amb.errors import AmbError, DataError, StudyError, UnreadableError
 from amb.references.lookup import reference
@@ -26,7 +26,7 @@ from amb.study.runs import RunRecord, Trace
 from amb.study.study import Study
 from amb.text import plural
 from amb_reports.captions import command
-from amb_reports.page.board import SECONDS, Board, Source, budgets_to_show, present, view
+from amb_reports.page.board import SECONDS, Board, Source, View, budgets_to_show, present, view
 from amb_reports.page.evolutions import best_images
 
 Studies = Sequence[AnyStudy]
@@ -95,7 +95,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
-    notes = (*absent, *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
+    notes = (*absent, *_by_rules(runs, views), *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
     return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
@@ -338,6 +338,16 @@ def _unfinished(studies: Studies, found: Collection[Cell]) -> list[str]:
         if missing := cells.missing(found):
             notes.append(f"{study.folder}: {unfinished_note(missing, len(cells))}")
     return notes
+
+
+def _by_rules(runs: Sequence[_StoredRun], views: Sequence[View]) -> list[str]:
+    """Which solvers recommend by rules of their own, if runs of theirs are shown as they stood after fewer queries."""
+    fewest = min(view.budget for view in views)
+    longer = dict.fromkeys(
+        run.record.plan.solver for run in runs if run.record.plan.anytime and run.record.plan.budget > fewest
+    )
+    ruled = [name for name in longer if (cls := _installed(name)) is not None and not recommends_a_query(cls)]
+    return [rule_note(ruled)] if ruled else []
 
 
 _NOT_COMPARED = "of earlier solver versions, other weights, or several neurons at once"
