@@ -10,7 +10,7 @@ from amb.cli.group import Group
 from amb.spec import split_specs, user_path
 
 if TYPE_CHECKING:
-    from amb.lab.laboratory import Block, Receipt
+    from amb.lab.laboratory import Block, Laboratory, Receipt
 
 app = Group(help="Experiments on living neurons: blocks of stimuli out, responses in, nothing lost in between.")
 Folder = Annotated[Path, typer.Argument(help="The experiment's folder.", parser=user_path)]
@@ -72,8 +72,9 @@ def next_(folder: Folder, close: Close = None, plugin: o.Plugins = None, json: o
     from amb.lab.laboratory import Laboratory
 
     o.load_plugins(plugin)
-    block = Laboratory(folder).next_block(close=close)
-    _print_block(block, as_json=json)
+    lab = Laboratory(folder)
+    block = lab.next_block(close=close)
+    _print_block(block, lab, as_json=json)
     if block is not None and not json:
         print(f"Present them in the order of presentations.csv, then:\namb lab tell {folder} FILE")
 
@@ -175,10 +176,11 @@ def watch(
     from amb.lab.rehearsal import RESPONSES
 
     o.load_plugins(plugin)
-    for event in watching.watch(Laboratory(folder), inbox or folder / RESPONSES, every=every):
+    lab = Laboratory(folder)
+    for event in watching.watch(lab, inbox or folder / RESPONSES, every=every):
         match event:
             case watching.Wrote():
-                _print_block(event.block, as_json=False)
+                _print_block(event.block, lab, as_json=False)
             case watching.Told() if event.receipt.new:
                 _print_receipt(event.receipt, event.file)
                 if not event.whole:
@@ -186,7 +188,7 @@ def watch(
             case watching.Refused():
                 complain(event.reason)
             case watching.Finished():
-                _print_block(None, as_json=False)
+                _print_block(None, lab, as_json=False)
 
 
 @app.command("serve")
@@ -271,7 +273,7 @@ def simulate(
         _print_receipt(lab.tell(read_responses(file, lab.experiment), source=file.name), file)
     if not everything:
         raise LabError(f"{folder} has no open block; `amb lab next {folder}` makes one")
-    _print_block(None, as_json=False)
+    _print_block(None, lab, as_json=False)
 
 
 @app.command("status")
@@ -285,8 +287,9 @@ def status(folder: Folder, json: o.Json = False) -> None:
     print_facts(record(lab) if json else facts(lab), as_json=json)
 
 
-def _print_block(block: "Block | None", *, as_json: bool) -> None:
+def _print_block(block: "Block | None", lab: "Laboratory", *, as_json: bool) -> None:
     from amb.cli.show import print_facts
+    from amb.lab.status import why_finished
 
     if as_json:
         print_facts(
@@ -304,7 +307,7 @@ def _print_block(block: "Block | None", *, as_json: bool) -> None:
             as_json=True,
         )
     elif block is None:
-        print("The experiment is finished: the rest of the budget is too small for another block.")
+        print(f"The experiment is finished: {why_finished(lab)}.")
     else:
         waits = "" if len(block.missing) == len(block.trials) else f"; responses are missing for {len(block.missing)}"
         print(f"{block.folder}: block {block.number}, trials {block.trials.start} to {block.trials.stop - 1}{waits}")

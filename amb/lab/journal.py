@@ -233,24 +233,25 @@ def read_journal(folder: Path, known: JournalContent | None = None) -> JournalCo
     return JournalContent(tuple(events), size, tuple(checksums))
 
 
-def append(folder: Path, content: JournalContent, event: Event) -> JournalContent:
-    """Add an event; when this returns, the disk has it.
+def append(folder: Path, content: JournalContent, *events: Event) -> JournalContent:
+    """Add events, in one write; when this returns, the disk has them.
 
     Args:
         folder: the experiment, whose lock the caller holds.
         content: the journal as it is.
-        event: what happened.
+        events: what happened.
 
     Returns:
         The journal as it is now.
 
     Raises:
-        LabError: the file cannot be written, or is no longer as it was read; then the event does not count.
+        LabError: the file cannot be written, or is no longer as it was read; then the events do not count.
     """
-    path = folder / FILE
-    encoded = msgspec.json.encode(event)
-    crc = zlib.crc32(encoded, content.crc)
-    line = msgspec.json.encode(_Line(f"{crc:08x}", msgspec.Raw(encoded))) + b"\n"
+    path, lines, checksums = folder / FILE, b"", list(content.checksums)
+    for event in events:
+        encoded = msgspec.json.encode(event)
+        checksums.append(zlib.crc32(encoded, checksums[-1] if checksums else content.crc))
+        lines += msgspec.json.encode(_Line(f"{checksums[-1]:08x}", msgspec.Raw(encoded))) + b"\n"
     descriptor = -1
     try:
         part_from_links(path)
@@ -261,7 +262,7 @@ def append(folder: Path, content: JournalContent, event: Event) -> JournalConten
         os.ftruncate(descriptor, content.size)  # a torn line of a process that died
         try:
             os.lseek(descriptor, content.size, os.SEEK_SET)
-            rest = memoryview(line)
+            rest = memoryview(lines)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
@@ -278,7 +279,7 @@ def append(folder: Path, content: JournalContent, event: Event) -> JournalConten
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-    return JournalContent((*content.events, event), content.size + len(line), (*content.checksums, crc))
+    return JournalContent((*content.events, *events), content.size + len(lines), tuple(checksums))
 
 
 def _refuse_another_end(descriptor: int, size: int, path: Path) -> None:

@@ -22,7 +22,7 @@ from amb.lab.blocks import (
 )
 from amb.lab.contradictions import refuse_contradiction
 from amb.lab.experiment import FILE, Experiment, parse_experiment, read_experiment, settings_text
-from amb.lab.history import History, history_of
+from amb.lab.history import History, history_of, reference_name
 from amb.lab.journal import FILE as JOURNAL
 from amb.lab.journal import (
     BlockPlanned,
@@ -39,7 +39,7 @@ from amb.lab.planning import plan_block
 from amb.lab.responses import Row, corrected_rows, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
-from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files
+from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files, refuse_shared_names
 from amb.lab.toml import LARGEST
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
@@ -290,9 +290,10 @@ class Laboratory:
             raise
         return lock
 
-    def _append(self, event: Event) -> None:
-        self._content = append(self.folder, self._content, event)
-        self.history.add(event)
+    def _append(self, *events: Event) -> None:
+        self._content = append(self.folder, self._content, *events)
+        for event in events:
+            self.history.add(event)
 
     def _close(self, number: int) -> None:
         if not 1 <= number <= len(self.history.blocks):
@@ -310,12 +311,13 @@ class Laboratory:
                     "another name"
                 )
         generator, grid = resolve_generator(self.experiment.generator)
-        start = self.history.start
-        if start is None:
-            start = start_of(self.experiment, references=len(references))
-            self._append(start)
-        else:
-            refuse_another_generator(start, generator, grid)
+        refuse_shared_names(self.experiment, reference_files(self.folder))
+        begins, history = self.history.start is None, self.history
+        if begins:  # it is written with the first block: until then, all settings may be changed
+            history = history_of([start_of(self.experiment, references=len(references))])
+        start = history.start
+        assert start is not None
+        refuse_another_generator(start, generator, grid)
         searches, self._searches = self._searches, None
         unseen = self._content.events[self._replayed :]
         restarted = any(isinstance(event, Corrected) and event.restarted for event in unseen)
@@ -330,10 +332,15 @@ class Laboratory:
                         searches.replay(ask)
                     else:
                         searches.pass_over(ask)
-        planned = plan_block(self.experiment, self.history, searches, references)
+        planned = plan_block(self.experiment, history, searches, references)
         if planned is not None:
-            self._append(planned)
+            self._append(*[start] * begins, planned)
             self._searches = searches
+        elif begins:
+            raise LabError(
+                f"trials = {self.experiment.trials} in {FILE} is too small for a block with a candidate of each "
+                "search; raise it, or lower the numbers in [block]"
+            )
         self._replayed = len(self._content.events)
         return planned
 
@@ -388,6 +395,7 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
             "use shorter names"
         )
     start_of(experiment, references=len(references))
+    refuse_shared_names(experiment, {reference_name(image.stem): image for image in references})
     path = folder / FILE
     try:
         make_folder(folder)

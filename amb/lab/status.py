@@ -9,6 +9,7 @@ import numpy as np
 from amb.lab.experiment import Search
 from amb.lab.history import History
 from amb.lab.laboratory import Laboratory
+from amb.lab.searches import resolve_solver
 from amb.text import plural
 
 
@@ -48,6 +49,20 @@ def record(lab: Laboratory) -> dict[str, object]:
         ],
         "searches": [asdict(standing(history, search)) for search in lab.experiment.searches],
     }
+
+
+def why_finished(lab: Laboratory) -> str:
+    """Why an experiment has no further block: a clause."""
+    start = lab.history.start
+    for search in lab.experiment.searches:
+        planned = 0 if start is None else start.budgets[search.name]
+        asked = sum(len(one.stimuli) for one in lab.history.asked[search.name])
+        if asked >= planned and not resolve_solver(search).cls.anytime:
+            return (
+                f"{search.solver} of search {search.name} has asked for all {planned:,} candidates that it planned "
+                f"with, and {len(lab.history.trials):,} of {lab.experiment.trials:,} trials were planned"
+            )
+    return "the rest of the budget is too small for another block"
 
 
 def facts(lab: Laboratory) -> dict[str, object]:

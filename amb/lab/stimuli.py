@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from amb.contracts.generator import Generator, Grid
 from amb.errors import CandidateError, LabError
 from amb.foreign import in_a_line
-from amb.lab.experiment import Screen
+from amb.lab.experiment import Experiment, Screen
 from amb.lab.history import BLANK, History, reference_name
 from amb.reports.images import as_picture
 from amb.spec import user_path
@@ -48,6 +48,26 @@ def reference_files(folder: Path) -> dict[str, Path]:
             raise LabError(f"pictures of {other} and {path} would have one name, {name}: rename one of them")
         files[name] = path
     return files
+
+
+def refuse_shared_names(experiment: Experiment, references: Mapping[str, Path]) -> None:
+    """Refuse reference images that a candidate would share its name with, and so its picture.
+
+    Args:
+        experiment: whose searches name their candidates.
+        references: see `reference_files`.
+
+    Raises:
+        LabError: there is one.
+    """
+    searches = {fold(search.name): search.name for search in experiment.searches}
+    for name, path in references.items():
+        search, _, number = fold(name).rpartition("-")
+        if search in searches and number.isdecimal() and len(number) >= 4:
+            raise LabError(
+                f"the picture of {path.name} would be called {name}, as a candidate of search {searches[search]} may "
+                "be; rename the image"
+            )
 
 
 def fold(name: str) -> str:

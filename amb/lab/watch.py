@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from amb.errors import AmbError, LabError, UnreadableError
 from amb.lab.arrivals import Stamp, may_pass, record, stamp_of
+from amb.lab.experiment import ResponseSettings
 from amb.lab.laboratory import Block, Laboratory, Receipt
 from amb.lab.response_files import SUFFIXES, read_file
 from amb.study.durable import make_folder
@@ -154,7 +155,7 @@ class _Inbox:
     def __init__(self, folder: Path, said: _Said, waiting: _Waiting) -> None:
         self._folder, self._said, self._waiting = folder, said, waiting
         self._seen: dict[Path, tuple[Stamp, float]] = {}  # and when it was first so
-        self._done: dict[Path, Stamp] = {}  # recorded, or wrong
+        self._done: dict[Path, tuple[Stamp, ResponseSettings]] = {}  # recorded or wrong, as it was read
         self._unsure: dict[Path, Stamp] = {}  # waits for `QUIET`
 
     def look(self, lab: Laboratory) -> Iterator[Told | Refused]:
@@ -167,7 +168,7 @@ class _Inbox:
             return
         self._said.over(self._folder)
         for file, stamp in stamps.items():
-            if self._done.get(file) == stamp:
+            if self._done.get(file) == (stamp, lab.experiment.response):
                 continue
             before, since = self._seen.get(file, (None, 0.0))
             if before != stamp:
@@ -183,7 +184,7 @@ class _Inbox:
         return [file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
 
     def _record(self, lab: Laboratory, file: Path, stamp: Stamp, quiet: float) -> Iterator[Told | Refused]:
-        elsewhere = True
+        elsewhere, settings = True, lab.experiment.response
         try:
             try:
                 reading = read_file(file, lab.experiment)
@@ -199,8 +200,8 @@ class _Inbox:
         except AmbError as error:
             yield from self._said.once(Refused(file, str(error), elsewhere), stamp)
             if not elsewhere:
-                self._done[file] = stamp
+                self._done[file] = stamp, settings
         else:
-            self._done[file] = stamp
+            self._done[file] = stamp, settings
             self._said.over(file)
             yield outcome

@@ -23,6 +23,7 @@ from amb.lab.laboratory import Laboratory, create
 from amb.lab.report import write_report
 from amb.lab.response_files import read_responses
 from amb.lab.responses import Row
+from amb.lab.status import why_finished
 from amb_problems.generators.toy import ToyGenerator
 
 from .conftest import finish, new_experiment, response, rows_for
@@ -270,6 +271,47 @@ def test_a_smaller_budget_than_was_spent_ends_the_experiment(folder: Path, trial
     assert Laboratory(folder).next_block() is None
     change_trials(folder, trials, 200)
     assert Laboratory(folder).next_block() is not None
+
+
+def test_a_reference_image_never_shares_its_name_with_a_candidate(folder: Path) -> None:
+    """The candidate was presented as the photograph, and drift was measured on it."""
+    photograph = folder.parent / "photo-0001.png"
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(photograph)
+    text = template(generator="toy", neurons=["ref-photo"], solver="cma", together=False, trials=100, seed=0)
+    with pytest.raises(LabError, match=r"photo-0001\.png would be called ref-photo-0001, as a candidate of search"):
+        create(folder, text, [photograph])
+    create(folder, text)
+    (folder / "references").mkdir()
+    shutil.copy(photograph, folder / "references")
+    with pytest.raises(LabError, match="rename the image"):
+        Laboratory(folder).next_block()
+    (folder / "references" / photograph.name).rename(folder / "references" / "photo-1.png")
+    assert Laboratory(folder).next_block() is not None
+
+
+def test_nothing_is_fixed_before_the_first_block(folder: Path) -> None:
+    """A budget for no block counted as an experiment that was begun, and finished."""
+    lab = new_experiment(folder, solver="portfolio", trials=1)
+    with pytest.raises(LabError, match=r"trials = 1 in experiment\.toml is too small for a block"):
+        lab.next_block()
+    text = (folder / FILE).read_text()
+    (folder / FILE).write_text(text.replace("trials = 1", "trials = 100").replace('"n1"', '"n7"'))
+    assert Laboratory(folder).next_block() is not None
+    events = [json.loads(line)["event"]["type"] for line in (folder / JOURNAL).read_text().splitlines()]
+    assert events == ["start", "block"]
+
+
+def test_an_end_by_what_a_solver_planned_is_said(folder: Path) -> None:
+    """With fewer repeats from now on, trials are left, but no candidates that it could ask for."""
+    few = {"candidates = 20": "candidates = 5", "repeats = 2": "repeats = 4", "blanks = 2": "blanks = 0"}
+    lab = new_experiment(folder, solver="annealing", trials=60, changes={**few, "best = 1": "best = 0"})
+    finish(lab, blocks=2)
+    text = (folder / FILE).read_text()
+    (folder / FILE).write_text(text.replace("repeats = 4", "repeats = 1"))
+    lab.refresh()
+    finish(lab)
+    assert len(lab.history.trials) < 30
+    assert why_finished(lab).startswith("annealing of search n1 has asked for all ")
 
 
 def test_settings_on_which_the_past_depends_cannot_change(folder: Path) -> None:

@@ -268,6 +268,24 @@ def test_a_rig_that_ends_its_files_can_have_torn_ones_refused_however_long_it_ta
     assert lab.history.value(26, "n1") == 15.0
 
 
+def test_a_file_is_read_again_once_files_need_no_end(folder: Path) -> None:
+    """What was refused under an earlier setting was never looked at again."""
+    lab = new_experiment(folder, trials=27, changes={"end_row = false": "end_row = true "})
+    settings, looks = folder / "experiment.toml", 0
+    rig = Rig(folder / "inbox")
+    rig.steps = [("s.csv", SPIKES)]
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            settings.write_text(settings.read_text().replace("end_row = true ", "end_row = false"))
+        rig.sleep(seconds)
+
+    events = list(watch(lab, rig.inbox, every=1, sleep=sleep))
+    assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
+
+
 def test_a_matlab_file_without_its_last_variables_is_waited_for(folder: Path) -> None:
     """A file has no end of its own, and without `rejected` a rejected trial has a response."""
     lab = new_experiment(folder, trials=27)
