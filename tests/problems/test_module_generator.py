@@ -211,6 +211,42 @@ def test_a_wrong_module_is_refused_in_one_line(make: Callable[[], object], says:
     assert "\n" not in str(raised.value)
 
 
+def of_bytes(kind: torch.dtype) -> nn.Module:
+    """Grey levels 0 to 255."""
+
+    class Bytes(SNGAN):
+        def forward(self, latents: Tensor) -> Tensor:
+            return (128 + 100 * super().forward(latents)).round().to(kind)
+
+    return seeded(Bytes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (torch.uint8, r"images of torch\.uint8, 0 to 255, which cannot be black=-1 and white=1; .* black=0, white=255"),
+        (
+            torch.int64,
+            "the same image of all latents tried, as its module's values, .* are cut to black=-1 and white=1",
+        ),
+        (
+            torch.float32,
+            "the same image of all latents tried, as its module's values, .* are cut to black=-1 and white=1",
+        ),
+    ],
+)
+def test_a_scale_that_is_not_the_modules_is_refused(kind: torch.dtype, says: str) -> None:
+    """Every image was white, and nothing said so."""
+    latents = RNG.standard_normal((3, 128)).astype(np.float32)
+    with pytest.raises(SpecError, match=says):
+        amb.generator(of_bytes(kind), latent_dim=128).images(latents)
+    images = amb.generator(of_bytes(kind), latent_dim=128, black=0, white=255).images(latents)
+    with torch.no_grad():
+        plain = of_bytes(kind).eval()(torch.from_numpy(latents)).permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(images, plain)
+    assert len(np.unique(images)) > 2
+
+
 @pytest.mark.parametrize("change", [lambda x: x * torch.nan, lambda x: x + torch.rand_like(x)], ids=["nan", "random"])
 def test_a_module_whose_images_are_never_the_same_is_refused(change: Callable[[Tensor], Tensor]) -> None:
     """No batch size gives a latent the same bits; the reason is said."""

@@ -203,7 +203,38 @@ class ModuleGenerator(TorchGenerator):
             )
         if made.is_complex():
             raise SpecError(f"generator {self.name} needs images of real numbers, its module returned {made.dtype}")
+        if not made.is_floating_point():
+            self._check_holds_scale(made.dtype)
         return made if made.dtype == torch.float64 else made.float()
+
+    def _check_holds_scale(self, kind: "torch.dtype") -> None:
+        """Refuse integers that cannot be black or white."""
+        import torch
+
+        low, high = (0, 1) if kind == torch.bool else (torch.iinfo(kind).min, torch.iinfo(kind).max)
+        if min(self._scale) < low or max(self._scale) > high:
+            black, white = self._scale
+            raise SpecError(
+                f"generator {self.name}: its module returns images of {kind}, {low} to {high}, which cannot be "
+                f"black={black:g} and white={white:g}; state its values of black and white, such as black=0, "
+                f"white={min(high, 255)}"
+            )
+
+    def _check_scale(self, made: "Tensor") -> None:
+        """Refuse a scale that cuts the images of all latents to the same one.
+
+        Args:
+            made: images of several latents; black is -1, white 1.
+        """
+        shown = made.clamp(-1, 1)
+        if (shown == shown[:1]).all() and made.abs().max() > 1.01:
+            black, white = self._scale
+            low, high = ((float(end) + 1) / 2 * (white - black) + black for end in (made.min(), made.max()))
+            raise SpecError(
+                f"generator {self.name} makes the same image of all latents tried, as its module's values, "
+                f"{min(low, high):g} to {max(low, high):g}, are cut to black={black:g} and white={white:g}; state its "
+                "values of black and white"
+            )
 
     def _asked(self, what: str, function: "Callable[..., Any]", *arguments: "nn.Module | Tensor") -> Any:
         """What a function of the user's returns for its last argument."""
@@ -230,6 +261,7 @@ class ModuleGenerator(TorchGenerator):
                 f"generator {self.name} makes another image of the same latents beside other latents: its module mixes "
                 "the rows of a batch, as batch norms without running statistics do"
             )
+        self._check_scale(padding.whole)
         return padding
 
     def _make(self, latents: "Tensor") -> "Tensor":

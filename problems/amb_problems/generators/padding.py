@@ -66,7 +66,7 @@ class Padding:
 
         self.size(len(self._sample))
         alone = self._outputs(np.repeat(self._sample[:1], len(self._sample), 0))
-        return not torch.equal(alone[:1], self._whole[:1])
+        return not torch.equal(alone[:1], self.whole[:1])
 
     def _padded(self, rows: Latents) -> Latents:
         padded = np.zeros((self.size(max(1, len(rows))), *rows.shape[1:]), rows.dtype)
@@ -79,9 +79,10 @@ class Padding:
         # From both ends of the chunk, so that a row is also seen at another position.
         starts = dict.fromkeys((0, len(self._sample) - size))
         return all(
-            torch.equal(self._outputs(self._sample[start:][:size]), self._whole[start:][:size]) for start in starts
+            torch.equal(self._outputs(self._sample[start:][:size]), self.whole[start:][:size]) for start in starts
         )
 
     @cached_property
-    def _whole(self) -> "Tensor":
+    def whole(self) -> "Tensor":
+        """The network's outputs of the sample."""
         return self._outputs(self._sample)
