@@ -66,18 +66,18 @@ class NaturalResponses:
     def percentile(self, row: int, activation: float) -> float:
         """The share of images that excite a unit less than `activation`, in percent; between quantiles, interpolated.
 
-        Above every image it is 100.
+        It is 100 above every image only: where images excite the unit as much, they are not counted.
         """
         quantiles = self.quantiles[row].astype(np.float64)
         activation = float(np.float32(activation))  # as the quantiles are stored, so that equal ones stay equal
         if activation <= quantiles[0]:
             return 0.0
-        if activation >= quantiles[-1]:
+        if activation > quantiles[-1]:
             return 100.0
         above = int(np.searchsorted(quantiles, activation, side="left"))
         low, high = quantiles[above - 1], quantiles[above]
         share = (activation - low) / (high - low)
-        return float(100 * (SHARES[above - 1] + share * (SHARES[above] - SHARES[above - 1])))
+        return float(100 * min(SHARES[above - 1] + share * (SHARES[above] - SHARES[above - 1]), 1 - 1 / self.images))
 
     def mean(self, row: int) -> float:
         """The mean activation over the images, from the quantiles."""

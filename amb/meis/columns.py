@@ -24,10 +24,10 @@ MEIS: Mapping[str, str] = MappingProxyType(
 
 NATURAL: Mapping[str, str] = MappingProxyType(
     {
-        "percentile": "share of the data set's images with a lower activation, in percent",
+        "percentile": "share of the data set's images with a lower activation, in percent, from stored quantiles",
         "natural_best": "the highest activation by an image of the data set",
         "natural_image": "that image's number",
-        "natural_mean": "the mean activation over the data set",
+        "natural_mean": "the mean activation over the data set, from stored quantiles",
         "natural_class": "the class whose images excite the unit most on average",
         "selectivity": "class selectivity index: 0 if all classes excite the unit alike, 1 if a single class does",
         "dead": "whether the unit responds alike to every image of the data set",

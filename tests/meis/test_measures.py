@@ -111,7 +111,7 @@ def test_the_activation_is_that_of_the_image(measures: Measures) -> None:
 
 
 def test_the_percentile_is_the_share_of_images_with_a_lower_activation() -> None:
-    """Of the reduced responses, within the distance of two quantiles; above every image it is 100."""
+    """Of the reduced responses, within the distance of two quantiles; above every image, and there only, it is 100."""
     rng = np.random.default_rng(0)
     responses = rng.gamma(2.0, size=(5000, 3))
     labels = rng.integers(0, 2, 5000)
@@ -120,10 +120,19 @@ def test_the_percentile_is_the_share_of_images_with_a_lower_activation() -> None
         for activation in (0.5, 2.0, 5.0):
             exact = 100 * (responses[:, row] < activation).mean()
             assert known.percentile(row, activation) == pytest.approx(exact, abs=0.3)
-        assert known.percentile(row, responses[:, row].max()) == 100
+        assert known.percentile(row, responses[:, row].max()) == pytest.approx(100 * (1 - 1 / 5000))
+        assert known.percentile(row, responses[:, row].max() + 0.1) == 100
         assert known.percentile(row, -1.0) == 0
         assert known.best[row] == responses[:, row].argmax()
         assert known.mean(row) == pytest.approx(responses[:, row].mean(), rel=0.02)
+
+
+def test_an_input_is_not_above_images_that_saturate_the_unit_as_it_does() -> None:
+    """A tenth of the images drove a unit to 1.0, and so did the input: it was called better than all of them."""
+    responses = np.minimum(np.linspace(0, 1 / 0.9, 1000), 1.0)[:, None]
+    known = NaturalResponses.measured("f", [("a", 0)], responses, None, ())
+    assert known.percentile(0, 1.0) == pytest.approx(100 * (responses < 1).mean(), abs=2)
+    assert known.percentile(0, 0.5) == pytest.approx(100 * (responses < 0.5).mean(), abs=0.3)
 
 
 def test_the_stored_responses_survive_a_file(tmp_path: Path) -> None:
