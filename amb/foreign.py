@@ -74,7 +74,7 @@ class contained:
     __slots__ = ("_before", "_mask", "_process", "_settings", "_streams", "_strict")
 
     def __enter__(self) -> None:
-        self._process, self._before = os.getpid(), _directory()
+        self._process, self._before = os.getpid(), current_folder()
         self._streams, self._strict, self._mask = Streams(), _warnings_as_errors(), _mask()
         self._settings = ProcessSettings()  # last: nothing of the bench is undone
 
@@ -87,20 +87,21 @@ class contained:
         for entry in _warnings_as_errors():
             if entry not in self._strict:
                 warnings.filters.remove(entry)  # type: ignore[attr-defined]
-        if self._before is not None and _directory() != self._before:
+        if self._before is not None and current_folder() != self._before:
             with suppress(OSError):
                 os.chdir(self._before)
 
 
-def _warnings_as_errors() -> list[tuple[object, ...]]:
-    return [entry for entry in warnings.filters if entry[0] == "error"]
-
-
-def _directory() -> str | None:
+def current_folder() -> str | None:
+    """Where the process works; None if that folder has been deleted."""
     try:
         return os.getcwd()
-    except OSError:  # it has been deleted
+    except OSError:
         return None
+
+
+def _warnings_as_errors() -> list[tuple[object, ...]]:
+    return [entry for entry in warnings.filters if entry[0] == "error"]
 
 
 _last_mask = 0o077

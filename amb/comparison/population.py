@@ -51,7 +51,7 @@ class Population:
 
     def __repr__(self) -> str:
         size = f"{plural(len(self.neurons), 'neuron')}, {plural(self.budget, 'presentation')}"
-        return f"<amb.Population: {size}, {plural(len(self.runs), 'run')} in {self.study.folder}>"
+        return f"<amb.Population: {size}, {plural(len(self.runs), 'run')} in {self.study.given}>"
 
 
 @explained("amb.population")

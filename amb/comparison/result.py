@@ -56,7 +56,7 @@ class Comparison:
         runs = self._runs
         solvers = ", ".join(self._analysis.table["solver"].astype(str))
         size = f"{plural(runs['problem'].nunique(), 'problem')}, {plural(len(runs), 'run')}"
-        return f"<amb.{type(self).__name__}: {solvers}; {size} in {self.study.folder}>\n{self.verdict}"
+        return f"<amb.{type(self).__name__}: {solvers}; {size} in {self.study.given}>\n{self.verdict}"
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -116,9 +116,19 @@ class Comparison:
         return {problem: len(best) for (problem, *_), best in self._recommended.items() if best}
 
     def load(self, cell: Cell) -> tuple[RunRecord, Trace] | None:
-        """Record and whole trace of a run, from the study or the baseline; None if neither has it."""
+        """Record and whole trace of a run, from the study or the baseline; None if neither had it.
+
+        Raises:
+            StudyError: it was there when this comparison was made, and is gone.
+        """
         run = self._plans.get(cell)
-        return None if run is None else find_run(run, self.study, self.baseline)
+        found = None if run is None else find_run(run, self.study, self.baseline)
+        if run is not None and found is None and cell in self._recommended:
+            raise StudyError(
+                f"{self.study.folder} no longer has {run.name}, which this result was made of: it was moved, deleted "
+                "or replaced meanwhile; put it back, or repeat the command that made the result"
+            )
+        return found
 
     def check_candidates(self) -> None:
         """Refuse runs of one problem whose candidates cannot be drawn together; no network is loaded.

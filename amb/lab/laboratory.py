@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from amb.errors import LabError
+from amb.kept_path import KeptPath
 from amb.lab.blocks import (
     BLOCKS,
     PRESENTATIONS,
@@ -41,7 +42,6 @@ from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
 from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files, refuse_shared_names
 from amb.lab.toml import LARGEST
-from amb.spec import user_path
 from amb.study.durable import make_folder, write_whole
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, hold, unlocked
@@ -127,7 +127,7 @@ class Laboratory:
     """
 
     def __init__(self, folder: str | Path, *, patience: float = math.inf) -> None:
-        self.folder = user_path(folder)
+        self._kept = KeptPath(folder)
         refuse_outside(self.folder, [BLOCKS], LabError)
         self._patience = patience
         self.experiment = read_experiment(self.folder)
@@ -136,6 +136,11 @@ class Laboratory:
         self._searches: Searches | None = None
         self._replayed = 0  # events that the solvers have seen
         self.refresh()
+
+    @property
+    def folder(self) -> Path:
+        """Where the experiment is; the same folder whatever the current one is."""
+        return self._kept.path
 
     def refresh(self) -> None:
         """Read the settings, and what was added to the journal since the last call.

@@ -14,6 +14,7 @@ from amb.study.fit import misfits
 from amb.study.index import NAME as INDEX
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
 from amb.study.lock import claim, clear, is_claimed
+from amb.study.log import LOG_NAME
 from amb.study.published import PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.study import PUBLISHED_RUNS, Study
@@ -325,7 +326,7 @@ def _unread(cause: UnreadableError) -> str:
 
 
 def _leftovers(study: Study) -> Iterator[Finding]:
-    own = [study.folder / "manifest.json", study.folder / INDEX, study.log.path]
+    own = [study.folder / "manifest.json", study.folder / INDEX, study.folder / LOG_NAME]
     runs = [study.folder / "runs" / name for name in names_in(study.folder / "runs") if name.endswith(".parquet")]
     left = list(study.leftovers())
     for path in [*own, *runs, *find_journals(study.folder / "journal"), *left]:

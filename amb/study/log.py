@@ -16,6 +16,7 @@ Level = Literal["info", "warning", "error"]
 # Largest number of bytes read of a line, and of a log.
 LONGEST_LINE = 1 << 20
 LARGEST = 1 << 30
+LOG_NAME = "log.jsonl"
 LOG = text("a study's log", '"time"', '"event"', '"pid"')
 # Links are not followed, and opening a pipe does not block.
 _SAFELY = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

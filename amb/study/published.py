@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
+from amb.kept_path import KeptPath
 from amb.reloaded import Reloaded
 from amb.spec import user_path
 from amb.study.compact import numbered
@@ -192,19 +193,28 @@ class PublishedStudy(Reloaded):
 
     A trace's candidates are -1 where they were not kept.
 
+    Attributes:
+        given: the folder as it was named, for people.
+
     Raises:
         StudyError: there is no published study in the folder, or it is damaged.
         UnreadableError: it cannot be read.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = user_path(folder)
+        self._kept = KeptPath(folder)
+        self.given = self._kept.given
         if not (self.folder / PUBLISHED_RUNS).is_file():
             raise StudyError(f"{folder} is not a published study (it has no {PUBLISHED_RUNS}); `amb publish` makes one")
         refuse_outside(self.folder, FOLDERS)
 
     def __repr__(self) -> str:
-        return f"<published study {self.folder}>"
+        return f"<published study {self.given}>"
+
+    @property
+    def folder(self) -> Path:
+        """Where it is; the same folder whatever the current one is."""
+        return self._kept.path
 
     @cached_property
     def manifest(self) -> Manifest:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from amb.errors import StudyError
 from amb.file_identity import Identity
+from amb.kept_path import KeptPath
 from amb.reloaded import Reloaded
-from amb.spec import user_path
 from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.compact import compact
@@ -23,7 +23,7 @@ from amb.study.index import Entry, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter
-from amb.study.log import LOG, StudyLog
+from amb.study.log import LOG, LOG_NAME, StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.own_files import refuse_others
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
@@ -61,7 +61,7 @@ class Study(Reloaded):
             cannot be written, or in somebody else's care, can be read.
 
     Attributes:
-        folder: where it is.
+        given: the folder as it was named, for people.
         log: what happened to it.
 
     Raises:
@@ -70,23 +70,30 @@ class Study(Reloaded):
     """
 
     def __init__(self, folder: str | Path, *, create: bool = True) -> None:
-        self.folder = user_path(folder)
+        self._kept = KeptPath(folder)
+        self.given = self._kept.given
         if (self.folder / PUBLISHED_RUNS).is_file():  # whoever reads it would never see runs that were added
             raise StudyError(
                 f"{self.folder} is a published study (it has {PUBLISHED_RUNS}), which takes no more runs; "
                 f"name another folder, or restore it into one first: amb study restore {self.folder} FOLDER"
             )
-        self.log = StudyLog(self.folder / "log.jsonl")
+        self.log = StudyLog(self._kept.absolute / LOG_NAME)
         self._only_read = not create
+        self._described = False
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         if create:
             if not (self.folder / "manifest.json").exists():
-                refuse_others({self.log.path: LOG}, "move it away, or name another folder")
+                refuse_others({self.folder / LOG_NAME: LOG}, "move it away, or name another folder")
             self.make_folders()
         refuse_outside(self.folder, FOLDERS)
 
     def __repr__(self) -> str:
-        return f"<study {self.folder}>"
+        return f"<study {self.given}>"
+
+    @property
+    def folder(self) -> Path:
+        """Where it is; the same folder whatever the current one is."""
+        return self._kept.path
 
     def make_folders(self) -> None:
         """Make the folders that a study consists of, where they are missing, as whoever writes into it needs them.
@@ -99,9 +106,21 @@ class Study(Reloaded):
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest; an empty one before the first `describe`."""
+        """The manifest; an empty one before the first `describe`.
+
+        Raises:
+            StudyError: it is damaged, or was there and is gone.
+        """
         path = self.folder / "manifest.json"
-        return read_manifest(path, advice=_WRITTEN_ANEW) if path.exists() else Manifest()
+        if path.exists():
+            self._described = True
+            return read_manifest(path, advice=_WRITTEN_ANEW)
+        if self._described:
+            raise StudyError(
+                f"{path} is gone, which was there: the study was moved, deleted or replaced meanwhile; put it back, or "
+                "open it where it is now"
+            )
+        return Manifest()
 
     def describe(self, plans: Sequence[RunPlan], settings: Settings) -> list[str]:
         """Write the manifest: versions, environment, settings, and every problem and solver that was ever asked for.
@@ -225,7 +244,7 @@ class Study(Reloaded):
     @cached_property
     def index(self) -> Index:
         """How the runs ended that were read before."""
-        return Index(self.folder)
+        return Index(self._kept.absolute)
 
     def keep_index(self) -> None:
         """Write what was read into the index, unless the study is only read: it may be another's, or a checkout."""

@@ -25,6 +25,7 @@ CAPTIONS = {
     "contracts": "what plug-ins implement",
     "stats": "tables in, tables out",
     "fingerprint": "hashes of code and values",
+    "kept_path": "paths that outlive a call",
     "spec": "names with options: tt-b[k=50]",
     "clock": "what seconds are",
     "compiling": "numba's cache",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from amb.errors import CheckpointError, unknown
 from amb.foreign import in_a_line
+from amb.kept_path import KeptPath
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_together, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
@@ -230,12 +231,23 @@ def _package_folder() -> Path:
     return Path(str(resources.files("amb_problems") / "checkpoints"))
 
 
+def kept(name_or_path: str | Path) -> str | Path:
+    """What an object keeps that loads a checkpoint later: the path stays the same wherever the process works then."""
+    return KeptPath(path).absolute if (path := _given_path(name_or_path)) else name_or_path
+
+
+def _given_path(name_or_path: str | Path) -> Path | None:
+    """None if it is the name of a shipped checkpoint."""
+    is_path = isinstance(name_or_path, Path) or os.sep in name_or_path or name_or_path.endswith(_TENSORS)
+    return user_path(name_or_path) if is_path else None
+
+
 def _locate(name_or_path: str | Path) -> Path:
-    if isinstance(name_or_path, Path) or os.sep in name_or_path or name_or_path.endswith(_TENSORS):
-        return _base(user_path(name_or_path))
+    if path := _given_path(name_or_path):
+        return _base(path)
     base = _package_folder() / name_or_path
     if not any(base.with_name(base.name + suffix).is_file() for suffix in (_CARD, _TENSORS)):
-        raise unknown("checkpoint", name_or_path, shipped(), CheckpointError)
+        raise unknown("checkpoint", str(name_or_path), shipped(), CheckpointError)
     return base
 
 

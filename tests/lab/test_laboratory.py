@@ -103,6 +103,22 @@ def test_next_repeats_the_open_block_and_restores_its_files(folder: Path) -> Non
     assert (folder / JOURNAL).read_bytes() == journal
 
 
+def test_an_experiment_goes_on_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the process works by then (`os.chdir`), beside another experiment of that name."""
+    other = new_experiment(folder.parent / "elsewhere" / folder.name)
+    new_experiment(folder)
+    monkeypatch.chdir(folder.parent)
+    lab = Laboratory(folder.name)
+    assert lab.folder == Path(folder.name)
+    monkeypatch.chdir("elsewhere")
+    block = lab.next_block()
+    assert block is not None
+    lab.tell(rows_for(lab, block), source="a")
+    assert block.folder.is_relative_to(folder)
+    assert len(Laboratory(folder).history.trials) == len(block.trials)
+    assert not Laboratory(other.folder).history.trials
+
+
 def test_the_solver_learns_the_mean_of_the_valid_repeats(folder: Path) -> None:
     lab = new_experiment(folder)
     block = lab.next_block()

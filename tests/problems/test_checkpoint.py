@@ -3,11 +3,13 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
@@ -16,6 +18,7 @@ from amb.errors import CheckpointError
 from amb_problems import checkpoint
 from amb_problems.cards import LIFConstants, SNGANCard, SNGANShape, SpikingTargetCard, TargetCard, as_json, parse
 from amb_problems.first_fingerprints import FIRST
+from amb_problems.targets.spiking.target import SpikingTarget
 
 CARD = SNGANCard(shape=SNGANShape(latent=5, widths=(8, 4)), seed=5, data="ü")
 TARGET = {
@@ -332,3 +335,19 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(saved: Path, monkeypatch: p
     with pytest.raises(CheckpointError, match="No space left"):
         checkpoint.save(saved, {"w": torch.zeros(2, 3), "n": torch.tensor(4)}, CARD)
     assert {path.name: path.read_bytes() for path in saved.parent.iterdir()} == before
+
+
+def test_a_network_is_loaded_from_where_its_card_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On first use, when the process may work in another folder, with another checkpoint of that name."""
+    shipped = Path(checkpoint.__file__).parent / "checkpoints"
+    for name, folder in (("digits-cnn-a", "here"), ("digits-cnn-b", "elsewhere")):
+        (tmp_path / folder).mkdir()
+        for suffix in (".card.json", ".safetensors"):
+            shutil.copy(shipped / f"{name}{suffix}", tmp_path / folder / f"mine{suffix}")
+    monkeypatch.chdir(tmp_path / "here")
+    target = SpikingTarget(Path("mine"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    images = np.random.default_rng(0).integers(0, 256, (2, *target.shape), dtype=np.uint8)
+    layer = next(iter(target.layers))
+    expected = SpikingTarget("digits-cnn-a").activations(images, [(layer, 0)] * 2)
+    assert np.array_equal(target.activations(images, [(layer, 0)] * 2), expected)

@@ -136,7 +136,7 @@ class SNGANGenerator(TorchGenerator):
         sizes = card.shape
         self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.latent
         self.shape = sizes.size, sizes.size, sizes.channels
-        self._source, self._card = name_or_path, card
+        self._source, self._card = checkpoint.kept(name_or_path), card
 
     def pixels(self, latents: "Tensor") -> "Tensor":
         """Pixels float32 [n, h, w, c] in 0..255 of latents on the device, through which gradients flow.

@@ -117,7 +117,7 @@ def board_of_comparison(data: ReportData) -> Board:
     question = data.analysis.question
     views = (view(runs, data.traces, budget, metric=question.metric),)
     settings = {**question.to_settings(), "command": command(requested)}
-    sources = tuple(Source(str(s.folder), s.manifest) for s in data.studies) or (Source("", Manifest()),)
+    sources = tuple(Source(str(s.given), s.manifest) for s in data.studies) or (Source("", Manifest()),)
     images = best_images(runs, data.traces, data.load, _point, data.problem)
     notes = (*data.warnings, *images.notes)
     traces = tuple(data.traces.get(cell, np.empty(0)) for cell in cells_of(runs))

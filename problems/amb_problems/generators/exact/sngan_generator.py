@@ -33,7 +33,7 @@ class ExactSNGANGenerator(ExactGenerator):
         self._sizes = sizes = card.shape
         self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.latent
         self.shape = sizes.size, sizes.size, sizes.channels
-        self._source, self._card = name_or_path, card
+        self._source, self._card = checkpoint.kept(name_or_path), card
 
     @cached_property
     def rendering(self) -> "SNGANRendering | SNGANInPairs":

@@ -1,0 +1,103 @@
+"""Objects that outlive a call read and write where they did then, though the process works in another folder now."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import amb
+from amb.foreign import current_folder
+from amb.kept_path import KeptPath
+from amb.study.published import PublishedStudy, publish
+from amb.study.study import Study
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CELL = ("toy/snn-cnn/sn1/0", "random", 0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study `st`."""
+    folder = tmp_path_factory.mktemp("made")
+    amb.compare("random,one-plus-lambda", CELL[0], budget=20, seeds=2, study=folder / "st", progress=False)
+    return folder
+
+
+@pytest.fixture
+def there(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a study `st`; beside it is `elsewhere`, with another study of that name."""
+    shutil.copytree(made, tmp_path / "there")
+    (tmp_path / "elsewhere").mkdir()
+    amb.compare("random", "toy/snn-cnn/sn1/1", budget=5, seeds=1, study=tmp_path / "elsewhere" / "st", progress=False)
+    monkeypatch.chdir(tmp_path / "there")
+    return tmp_path / "there"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_result_reads_its_own_study(there: Path) -> None:
+    """Reports are the same, byte for byte, and nothing is written into the study of the same name."""
+    result = amb.open("st")
+    shown = repr(result)
+    result.save("before", ["html", "csv"])
+    os.chdir("../elsewhere")
+    other = contents(Path("st"))
+    result.save("after", ["html", "csv"])
+    assert contents(Path("after")) == contents(there / "before")
+    assert result.load(CELL) is not None
+    assert (repr(result), contents(Path("st"))) == (shown, other)
+
+
+def test_a_study_is_read_and_written_where_it_was(there: Path) -> None:
+    """Its runs and log; its messages name files where they are."""
+    study = Study("st")
+    assert study.folder == Path("st")
+    (plan,) = [plan for plan in study.plans() if (plan.problem, plan.solver, plan.seed) == CELL]
+    os.chdir("../elsewhere")
+    other = contents(Path("st"))
+    record, trace = study.load(plan) or pytest.fail("the run is not found")
+    study.run_file(plan.run_id).unlink()
+    study.save(record, trace)
+    study.log.write("info", "written")
+    assert len(list(study.compact_records())) == 4
+    assert study.run_file(plan.run_id) == there / "st" / "runs" / f"{plan.run_id}.parquet"
+    assert study.run_file(plan.run_id).is_file()
+    assert '"written"' in (there / "st" / "log.jsonl").read_text()
+    assert contents(Path("st")) == other
+
+
+def test_a_published_study_is_read_where_it_was(there: Path) -> None:
+    publish(Study("st"), Path("published"))
+    study = PublishedStudy("published")
+    os.chdir("../elsewhere")
+    assert len(study.plans()) == 4
+    assert set(study.manifest.solvers) == {"random", "one-plus-lambda"}
+
+
+@pytest.mark.parametrize("gone", ["st", "st/runs", "st/manifest.json"])
+def test_a_result_whose_study_is_gone_says_so(there: Path, gone: str) -> None:
+    """Not a page without images and machine."""
+    result = amb.open("st")
+    Path(gone).rename("moved")
+    with pytest.raises(amb.AmbError, match="moved, deleted or replaced meanwhile; put it back"):
+        result.save("report", ["html"])
+
+
+def test_a_path_is_shown_as_given_while_it_leads_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder where it was given, and again there; a folder that was deleted meanwhile is none."""
+    (tmp_path / "deleted").mkdir()
+    monkeypatch.chdir(tmp_path)
+    kept = KeptPath("a/b")
+    assert kept.path == Path("a/b")
+    os.chdir("deleted")
+    assert (kept.path, kept.given) == (tmp_path / "a" / "b", Path("a/b"))
+    Path("../deleted").resolve().rmdir()
+    if current_folder() is None:  # Windows and some others keep a folder in which a process works
+        assert kept.path == tmp_path / "a" / "b"
+        assert KeptPath("a").path == Path("a")
+    os.chdir(tmp_path)
+    assert kept.path == Path("a/b")
