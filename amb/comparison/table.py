@@ -66,13 +66,6 @@ class Asked:
         each = len(self.problems) * len(self.seeds)
         return {solver: each - stored[solver] for solver in self.solvers if stored[solver] < each}
 
-    def held(self, study: Study, found: Sequence[Cell]) -> int:
-        """How many of its runs that are not found the study holds otherwise: of other weights, or another version."""
-        if len(study.run_files()) <= len(found):
-            return 0  # without reading them all
-        plans = {(plan.problem, plan.solver, plan.seed) for plan in study.plans() if plan.recording is None}
-        return sum(cell in self for cell in plans.difference(found))
-
     @cached_property
     def _problems(self) -> frozenset[str]:
         return frozenset(self.problems)
@@ -134,9 +127,7 @@ def read_runs(
     notes = []
     asked = Asked(plan.problems, [str(spec) for spec in plan.solvers], seeds or plan.seeds)
     if absent := asked.missing((run.problem, run.solver, run.seed) for run, *_ in found):
-        cells = [(run.problem, run.solver, run.seed) for run, *_ in found]
-        held = asked.held(study, cells) if isinstance(study, Study) else 0
-        notes.append(unfinished_note(absent, len(asked), held))
+        notes.append(unfinished_note(absent, len(asked)) + _held_otherwise(plan, study, len(found)))
     if shorter:
         notes.append(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
@@ -187,19 +178,38 @@ def _has_longer(study: AnyStudy, run: RunPlan) -> bool:
     return ending is not None and ending.budget > run.budget
 
 
-def unfinished_note(missing: Mapping[str, int], planned: int, held: int = 0) -> str:
+def _held_otherwise(plan: Plan, study: AnyStudy, found: int) -> str:
+    """What a study holds in place of runs that it lacks: a clause to add, "" if nothing."""
+    if not isinstance(study, Study) or len(study.run_files()) <= found:
+        return ""  # without reading them all
+    asked = {(run.problem, run.solver, run.seed): run for run in plan.runs}
+    others, planned = 0, Counter[str]()
+    for one in study.plans():
+        run = asked.get((one.problem, one.solver, one.seed))
+        if run is None or one.recording is not None or one.run_id == run.run_id:
+            continue
+        if (one.fingerprint, one.version) == (run.fingerprint, run.version):
+            planned[one.solver] += 1
+        else:
+            others += 1
+    parts = [_other(others)] if others else []
+    parts += [
+        f"{plural(count, 'run')} of {name} with another budget, for which it plans" for name, count in planned.items()
+    ]
+    return f"; it holds {' and '.join(parts)}, which are not compared" if parts else ""
+
+
+def unfinished_note(missing: Mapping[str, int], planned: int) -> str:
     """How much of an interrupted study is missing, and how to complete it; no full stop.
 
     Args:
         missing: number of runs that are not finished, by solver.
         planned: number of runs that were asked for.
-        held: of how many that are missing the study holds a run of another network or version.
     """
     each = ", ".join(f"{solver} {count:,}" for solver, count in missing.items())
-    others = f"; it holds {_other(held)}, which are not compared" if held else ""
     return (
         f"{sum(missing.values()):,} of {plural(planned, 'run')} are not finished and left out ({each}); the command "
-        f"that started the study resumes them{others}"
+        "that started the study resumes them"
     )
 
 
@@ -222,7 +232,8 @@ def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
     budget = max((one.budget for one in others if (one.solver, one.version, one.seed) == like), default=None)
     if budget is None:
         cell = run.problem, run.solver, run.seed, run.recording
-        if held := sum((one.problem, one.solver, one.seed, one.recording) == cell for one in study.plans()):
+        held = sum((one.problem, one.solver, one.seed, one.recording) == cell for one in study.plans())
+        if held:
             return f"{lacks}, and holds {_other(held)} in its place; `amb publish` a study of one network and version"
         return f"{lacks}, and holds it with no other budget; `amb leaderboard {folder}` compares what was published"
     there = {(one.solver, one.seed) for one in others if one.budget == budget}

@@ -64,3 +64,15 @@ def test_a_longer_run_of_a_solver_with_a_rule_of_its_own_says_what_counts(tmp_pa
     assert not any(said in warning for warning in random.warnings)
     board = board_of_studies([Study(tmp_path / "long")], DEFAULT, command="", budget=30)
     assert any(said in note for note in board.notes)
+
+
+def test_runs_with_another_budget_are_not_called_those_of_another_network(tmp_path: Path) -> None:
+    """What two people ran with different budgets, merged: a solver that plans for its budget has runs of its own."""
+    ask = {"problems": "toy/snn-cnn/sn1/0", "study": tmp_path / "st", "progress": False}
+    amb.compare("random,portfolio", budget=20, seeds="0..0", **ask)  # type: ignore[arg-type]
+    amb.compare("portfolio", budget=30, seeds="1..1", **ask)  # type: ignore[arg-type]
+    both = {"solvers": ("random", "portfolio"), "seeds": (0, 1), "budget": 20}
+    Study(tmp_path / "st").rewrite_manifest(lambda old: replace_settings(old, **both))
+    (note,) = (warning for warning in amb.open(tmp_path / "st").warnings if "not finished" in warning)
+    assert "it holds 1 run of portfolio with another budget, for which it plans, which are not compared" in note
+    assert "other weights" not in note
