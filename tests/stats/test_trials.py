@@ -90,3 +90,12 @@ def test_solvers_of_other_classes_move_no_threshold() -> None:
         among.loc[among["solver"] == "other", "ratio"].reset_index(drop=True), alone["ratio"].reset_index(drop=True)
     )
     assert among.loc[among["solver"] == "slope", "ratio"].to_numpy() == pytest.approx(5 / 40)
+
+
+def test_on_a_network_with_a_ratio_of_1_neither_needs_fewer() -> None:
+    """Rounding of logarithms once let each of the two need fewer than the other."""
+    runs, traces = study({"a": [1, 2, 3, 5, 7, 14, 21, 35], "b": [7, 14, 21, 35, 1, 2, 3, 5]})
+    for base in ("a", "b"):
+        table = trials_needed(runs, traces, base)
+        assert (table["fewer_on"] == 0).all()
+        assert (table["network_ratio"] == 1).all()
