@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from amb.catalogue.plugins import Kind, plugins
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 from amb.stats.question import Question
 from amb.stats.sentences import sentence
 from amb.text import plural
+
+_OF_PROBLEMS: tuple[Kind, ...] = ("families", "generators", "targets")
 
 
 def scope(runs: pd.DataFrame) -> str:
@@ -45,7 +48,7 @@ def scale_and_scope(runs: pd.DataFrame, traces: Traces) -> str:
 
 
 def command(settings: Mapping[str, object]) -> str:
-    """The command that repeats a comparison with these settings."""
+    """The command that repeats a comparison with these settings, with the files of its plug-ins."""
     parts = ["amb", "compare", "--solvers", ",".join(_texts(settings.get("solvers")))]
     # A suite is recorded with its version, but requested without it.
     suite = re.sub(r"-\d+$", "", str(settings.get("suite") or ""))
@@ -55,7 +58,19 @@ def command(settings: Mapping[str, object]) -> str:
     reference = settings.get("with_reference")
     if reference:
         parts += ["--with-reference"] if reference == "True" else ["--reference", str(reference)]
-    return shlex.join(parts + ["--timing"] * bool(settings.get("timing")))
+    parts += ["--timing"] * bool(settings.get("timing"))
+    for file in _plugin_files(settings):
+        parts += ["--plugin", file]
+    return shlex.join(parts)
+
+
+def _plugin_files(settings: Mapping[str, object]) -> list[str]:
+    """Files given with `--plugin` that define a solver, generator or target of the settings, as the user named them."""
+    names = {text.partition("[")[0] for text in _texts(settings.get("solvers"))}
+    parts = {part for text in _texts(settings.get("problems")) for part in text.partition("[")[0].split("/")[:2]}
+    wanted: list[tuple[Kind, set[str]]] = [("solvers", names), *((kind, parts) for kind in _OF_PROBLEMS)]
+    files = (p.origin for kind, used in wanted for p in plugins(kind).values() if p.from_file and p.name in used)
+    return list(dict.fromkeys(files))
 
 
 def short_names(runs: pd.DataFrame) -> dict[str, str]:

@@ -210,6 +210,7 @@ def test_a_forward_pass_that_changes_the_numbers_of_other_networks_is_refused(na
         ({"channel_axis": "1"}, "channel_axis must be an integer"),
         ({"channel_axis": {"0": "1"}}, "channel_axis must be an integer"),
         ({"time_axis": {"0": 1.5}}, "time_axis must be an integer"),
+        ({"select": {"0": (1, 0)}}, "select must be an index or a key"),
     ],
 )
 def test_options_that_cannot_be_are_refused_at_once(option: dict[str, object], says: str) -> None:

@@ -1,6 +1,7 @@
 """The reports, from a made-up comparison; what they look like is judged by eye, what they say here."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
+from typer.testing import CliRunner
 
-from amb.catalogue.plugins import plugins
+import amb
+from amb.catalogue.plugins import load_file, plugins
+from amb.cli.app import app
+from amb.reports.write import report_data
 from amb.stats import analyse
 from amb_reports.captions import command, scope, short_names
 from amb_reports.figures.convergence import ALL, Convergence, convergence_table
@@ -167,6 +172,18 @@ def test_the_command_makes_it_again(comparison) -> None:  # type: ignore[no-unty
     assert command(comparison.settings | {"control": "random", "seeds": [3, 4]}).endswith(
         "--seeds 3,4 --control random"
     )
+
+
+def test_the_command_names_the_files_of_plug_ins(tmp_path: Path) -> None:
+    """It failed with an unknown generator or solver."""
+    folder = Path(__file__).parents[1] / "plugins"
+    for name in ("toy", "slow"):
+        load_file(folder / f"{name}.py")
+    result = amb.compare("random,climber", "toy/bowl/near/0", budget=4, seeds=1, study=tmp_path / "study")
+    line = command(report_data(result).settings)
+    assert line.endswith(f"--plugin {shlex.quote(str(folder / 'toy.py'))}")
+    assert line.count("--plugin") == 1
+    assert CliRunner().invoke(app, [*shlex.split(line)[1:], "--study", str(tmp_path / "again")]).exit_code == 0
 
 
 def test_convergence_is_the_median_of_normalized_runs(comparison) -> None:  # type: ignore[no-untyped-def]

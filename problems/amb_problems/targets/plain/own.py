@@ -104,6 +104,9 @@ class OwnTarget(ModuleTarget):
             for number in axis.values() if isinstance(axis, Mapping) else [axis]:
                 if isinstance(number, bool) or not isinstance(number, int | None):
                     raise SpecError(f"{option} must be an integer, or a mapping from layers to integers, got {axis!r}")
+        for choice in select.values() if isinstance(select, Mapping) else [select]:
+            if isinstance(choice, bool) or not isinstance(choice, int | str | None):
+                raise SpecError(f"select must be an index or a key, or a mapping from layers to these, got {select!r}")
         if reset is not None and not callable(reset):
             raise SpecError(f"reset must be a function of the module, got {reset!r}")
         _check_moments(mean, std, self.shape[2])
