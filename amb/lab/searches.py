@@ -1,7 +1,8 @@
 """The solvers of an experiment, brought to where the journal says they are."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from amb.contracts.solver import Solver
 from amb.contracts.space import IntArray
 from amb.contracts.view import View
 from amb.errors import AmbError, LabError
+from amb.foreign import contained, in_a_line
+from amb.interruption import Receiver, from_user, is_a
 from amb.lab.experiment import Experiment, Search
 from amb.lab.history import stimulus_name
 from amb.lab.journal import Ask, Learned, Start
@@ -40,6 +43,24 @@ def resolve_solver(search: Search) -> SolverSpec:
     if spec.cls.sees == "gradients":
         raise LabError(f"search {search.name}: {spec} needs the gradients of the neuron; choose one that sees values")
     return spec
+
+
+@contextmanager
+def one_line(search: str) -> Iterator[None]:
+    """Call a solver by the rule for the code of plug-ins (`amb.foreign`): what it raises is told in a line.
+
+    Raises:
+        LabError: the solver failed, whatever it raised; an error of `amb` is raised as it is.
+    """
+    with Receiver():  # which tells the user's Ctrl-C from a solver's
+        try:
+            with contained():
+                yield
+        except BaseException as cause:
+            if from_user(cause) or is_a(cause, AmbError):
+                raise
+            why = f"the solver of search {search} failed: {in_a_line(cause)}"
+            raise LabError(f"{why}; all responses are kept") from cause
 
 
 class Searches:
@@ -81,11 +102,10 @@ class Searches:
                     f"trials was {start.experiment.trials} at the start, and {spec} plans with its whole budget: "
                     "put it back"
                 )
-            self._solvers[search.name] = spec.start_with(
-                view,
-                budget=max(trials, limits.get(search.name, 0)) if spec.cls.anytime else budget,
-                seed=stream(start.experiment.seed, search.name),
-            )
+            budget = max(trials, limits.get(search.name, 0)) if spec.cls.anytime else budget
+            seed = stream(start.experiment.seed, search.name)
+            with one_line(search.name):
+                self._solvers[search.name] = spec.start_with(view, budget=budget, seed=seed)
 
     def ask(self, search: str, told: tuple[float | None, ...], limit: int, learned: tuple[Learned, ...] = ()) -> Ask:
         """Tell a solver the values of its last candidates, if it has any, and of others', and ask it for the next.
@@ -94,7 +114,7 @@ class Searches:
             LabError: the solver broke its contract.
         """
         solver = self._solvers[search]
-        try:
+        with one_line(search):
             if told:
                 values = np.array([np.nan if value is None else value for value in told], dtype=np.float64)
                 solver.tell(self._asked[search].copy(), values)  # these rows stay the stimuli's levels
@@ -104,12 +124,6 @@ class Searches:
             limit = min(limit, solver.remaining)
             rows = solver.ask(limit) if limit else np.empty((0, solver.space.d), np.int64)
             candidates = self._asked[search] = solver.space.check(rows)
-        except AmbError:
-            raise
-        except Exception as cause:
-            raise LabError(
-                f"the solver of search {search} failed: {type(cause).__name__}: {cause}; all responses are kept"
-            ) from cause
         self._name(search, candidates)
         return Ask(search, told, limit, tuple(tuple(row) for row in candidates.tolist()), learned)
 
@@ -140,10 +154,12 @@ def batch_sizes(experiment: Experiment) -> dict[str, int]:
     generator, grid = resolve_generator(experiment.generator)
     view = generator.view(grid)
     limit = experiment.block.candidates
-    solvers = {
-        s.name: resolve_solver(s).start_with(view, budget=experiment.trials, seed=0) for s in experiment.searches
-    }
-    return {name: len(solver.ask(min(limit, solver.remaining))) for name, solver in solvers.items()}
+    sizes = {}
+    for search in experiment.searches:
+        with one_line(search.name):
+            solver = resolve_solver(search).start_with(view, budget=experiment.trials, seed=0)
+            sizes[search.name] = len(solver.ask(min(limit, solver.remaining)))
+    return sizes
 
 
 def stream(seed: int, name: str) -> int:

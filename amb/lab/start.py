@@ -8,7 +8,7 @@ from amb.contracts.generator import Generator, Grid
 from amb.errors import LabError
 from amb.lab.experiment import FILE, STIMULI, Experiment, Search
 from amb.lab.journal import Start
-from amb.lab.searches import planned_candidates, resolve_generator, resolve_solver
+from amb.lab.searches import one_line, planned_candidates, resolve_generator, resolve_solver
 from amb.lab.stimuli import fold
 from amb.study.log import now
 
@@ -26,8 +26,9 @@ def start_of(experiment: Experiment, *, references: int) -> Start:
     generator, grid = resolve_generator(experiment.generator)
     budget = planned_candidates(experiment, references)
     specs = {search.name: resolve_solver(search) for search in experiment.searches}
-    for spec in specs.values():
-        spec.make(grid.space, budget=budget, seed=0)  # refuses the space
+    for name, spec in specs.items():
+        with one_line(name):
+            spec.make(grid.space, budget=budget, seed=0)  # refuses the space
     versions = {name: spec.cls.version for name, spec in specs.items()}
     budgets = dict.fromkeys(specs, budget)
     return Start(experiment, generator.fingerprint, versions, budgets, now(), grid=grid.fingerprint)

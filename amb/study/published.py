@@ -32,7 +32,7 @@ from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
 from amb.study.own_files import Form, refuse_others, table
 from amb.study.runs import AnyInts, RunPlan, RunRecord, Trace, improvements
-from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study
+from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study, refuse_part_of_a_study
 from amb.study.tables import read_table, table_bytes
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
 from amb.study.untrusted import MEBIBYTE, json_object, plain, read_bytes, refuse_unreadable
@@ -73,6 +73,7 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
     """
     sources = [studies] if isinstance(studies, Study | PublishedStudy) else list(studies)
     folder = user_path(folder)
+    refuse_part_of_a_study(folder)
     files = [folder / PUBLISHED_RUNS, folder / "manifest.json"]
     with ExitStack() as claims:
         if begun := folder.is_dir():  # from here on, since it may be among the studies, to grow

@@ -49,6 +49,17 @@ _WRITTEN_ANEW = (
 )
 
 
+def refuse_part_of_a_study(folder: Path) -> None:
+    """Refuse a place among a study's own files, which its readers would take for damaged runs.
+
+    Raises:
+        StudyError: it is `runs/`, `journal/` or `damaged/` of a study.
+    """
+    study = folder.parent
+    if folder.name in ("runs", "journal", "damaged") and (study / "manifest.json").is_file():
+        raise StudyError(f"{folder} belongs to the study {study}; choose another folder")
+
+
 class Study(Reloaded):
     """Opens a study folder, and creates it if it does not exist, unless it is only read.
 
@@ -66,7 +77,7 @@ class Study(Reloaded):
 
     Raises:
         StudyError: the folder cannot be created or written, is not a study, is a published one, has a later schema,
-            or would be a new one beside a user's `log.jsonl`.
+            or would be a new one beside a user's `log.jsonl` or inside another study.
     """
 
     def __init__(self, folder: str | Path, *, create: bool = True) -> None:
@@ -83,6 +94,7 @@ class Study(Reloaded):
         _ = self.manifest  # refuses a folder that is not a study, or one of a different schema, before it is changed
         if create:
             if not (self.folder / "manifest.json").exists():
+                refuse_part_of_a_study(self.folder)
                 refuse_others({self.folder / LOG_NAME: LOG}, "move it away, or name another folder")
             self.make_folders()
         refuse_outside(self.folder, FOLDERS)

@@ -148,6 +148,17 @@ def test_a_study_is_never_published_into(made: Path) -> None:
         assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
+def test_nothing_is_published_or_run_among_the_files_of_a_study(made: Path) -> None:
+    """A published study in `runs/` was a damaged run of its own source, which no command could read any more."""
+    study = Study(made / "study")
+    for name in ("runs", "journal"):
+        with pytest.raises(StudyError, match=rf"study/{name} belongs to the study .*; choose another folder"):
+            publish(study, study.folder / name)
+        with pytest.raises(StudyError, match="choose another folder"):
+            Study(study.folder / name)
+    assert not (study.folder / "runs" / "manifest.json").exists()
+
+
 def test_one_process_publishes_into_a_folder_at_a_time(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runs of one and the manifest of the other would be a study that neither published."""
     study, refused = Study(made / "study"), []

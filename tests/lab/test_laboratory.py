@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import zlib
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from amb.catalogue import plugins
 from amb.contracts.generator import Grid
 from amb.contracts.space import Space
 from amb.errors import LabError
@@ -23,6 +25,7 @@ from amb.lab.laboratory import Laboratory, create
 from amb.lab.report import write_report
 from amb.lab.response_files import read_responses
 from amb.lab.responses import Row
+from amb.lab.searches import batch_sizes
 from amb.lab.status import why_finished
 from amb_problems.generators.toy import ToyGenerator
 
@@ -428,6 +431,44 @@ def test_an_experiment_begun_before_grids_were_told_goes_on(folder: Path) -> Non
     finish(lab, blocks=1)
     rewrite(folder, lambda event: re.sub(r',"grid":"\w+"', "", event))
     assert Laboratory(folder).next_block() is not None
+
+
+CLUMSY = """
+import os, sys
+import amb
+class Clumsy(amb.Solver):
+    def _ask(self, limit):
+        raising = os.environ.get("CLUMSY")
+        if raising:
+            raise eval(raising)
+        os.chdir("/")
+        os.umask(0o777)
+        return self.space.sample(min(limit, 3), self.rng)
+"""
+
+
+@pytest.mark.parametrize("raised", ["ValueError('no')", "SystemExit(0)", "KeyboardInterrupt()", "GeneratorExit()"])
+def test_what_a_solver_does_is_told_in_a_line_and_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: str
+) -> None:
+    """sys.exit(0) ended `next` and `watch` without a word; after a change of the directory, no journal was found."""
+    (tmp_path / "clumsy.py").write_text(CLUMSY)
+    monkeypatch.setattr(plugins, "_from_files", {kind: {} for kind in plugins.KINDS})
+    plugins.load_file(tmp_path / "clumsy.py")
+    monkeypatch.chdir(tmp_path)
+    folder = Path("experiment")
+    new_experiment(folder, solver="clumsy")
+    monkeypatch.setenv("CLUMSY", raised)
+    named = raised.partition("(")[0]
+    with pytest.raises(LabError, match=f"the solver of search n1 failed: {named}.*; all responses are kept"):
+        Laboratory(folder).next_block()
+    with pytest.raises(LabError, match=f"the solver of search n1 failed: {named}"):
+        batch_sizes(Laboratory(folder).experiment)
+    monkeypatch.delenv("CLUMSY")
+    lab = Laboratory(folder)
+    assert finish(lab, blocks=2) == 2
+    assert os.access(folder / JOURNAL, os.R_OK)
+    assert Path.cwd() == tmp_path
 
 
 def test_a_solver_that_changed_is_refused(folder: Path) -> None:
