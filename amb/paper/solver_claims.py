@@ -135,11 +135,12 @@ def _by_unit(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sides(table: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """The mean over tensor trains, and the benchmark's value, of rows that all have."""
+    """The mean over tensor trains, and the benchmark's value, of rows that all have, rounded: equal means are equal."""
     if BENCHMARK not in table or table.shape[1] < 2:
         return np.empty(0), np.empty(0)
     known = table.dropna()
-    return known.drop(columns=BENCHMARK).mean(axis=1).to_numpy(), known[BENCHMARK].to_numpy()
+    trains, benchmark = known.drop(columns=BENCHMARK).mean(axis=1), known[BENCHMARK]
+    return np.round(trains.to_numpy(), 12), np.round(benchmark.to_numpy(), 12)
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> float:

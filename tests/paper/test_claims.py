@@ -106,6 +106,17 @@ def test_faster_climbs_need_fewer_queries() -> None:
     assert claim.value == pytest.approx(0.5, rel=0.05)
 
 
+def test_units_on_which_all_need_their_budget_are_no_evidence_of_fewer_queries() -> None:
+    """The mean of equal logarithms was lower than each of them."""
+    solvers = ("protes", "tt-b", "tt-s", "portfolio")
+    rows = [(f"g/n/l/{unit}", solver, 0, 223, "ok", 0.0, 0.0) for unit in range(12) for solver in solvers]
+    runs = pd.DataFrame(rows, columns=["problem", "solver", "seed", "budget", "status", "final", "best"])
+    traces = {(problem, solver, 0): np.zeros(223) for problem, solver, *_ in rows}
+    claim = steps(SimpleNamespace(effort=EFFORTS["quick"], runs=SimpleNamespace(runs=runs, traces=traces)))
+    assert claim.value == 1
+    assert claim.effect == "fewer on 0% of the units"
+
+
 def timed(ratio: float) -> SimpleNamespace:
     """Five seeds in which Portfolio takes about `ratio` times as long as tensor trains."""
     rows = [
