@@ -6,7 +6,7 @@ from types import MappingProxyType
 MEIS: Mapping[str, str] = MappingProxyType(
     {
         "problem": "id of the problem",
-        "generator": "the generator that made the image, with the options of its grid",
+        "generator": "the generator that made the image, with the options of its grid, or such a problem of your own",
         "target": "the network",
         "layer": "the unit's layer",
         "unit": "the unit's number; several, 3+7, for the mean of a group",
