@@ -18,12 +18,10 @@ def merge(
     """Merge studies by run id; nothing is written if two of them contradict each other."""
     from dataclasses import asdict
 
-    from amb.cli.show import print_facts
+    from amb.cli.show import print_disagreements, print_facts
     from amb.study.merge import merge as unite
-    from amb.study.untrusted import plain
 
     done = asdict(unite(into, studies))
     notes = done["notes"]
     print_facts(done if json else {name: f"{done[name]:,}" for name in done if name != "notes"}, as_json=json)
-    for note in () if json else notes:
-        print(plain(f"Note: {note}; no table compares the runs of both."))
+    print_disagreements(() if json else notes)

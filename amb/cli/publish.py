@@ -18,11 +18,11 @@ def publish(
 
     Published studies can be among them: so a published study grows.
     """
+    from amb.cli.show import print_disagreements
     from amb.errors import StudyError
     from amb.study.manifest import disagreements
     from amb.study.published import PublishedStudy, open_study
     from amb.study.published import publish as write
-    from amb.study.untrusted import plain
     from amb.text import file_size
 
     opened = [open_study(study) for study in studies]
@@ -32,5 +32,4 @@ def publish(
     notes = disagreements([(str(study.folder), study.manifest) for study in opened])
     for file in write(opened, folder):
         print(f"{file} ({file_size(file.stat().st_size)})")
-    for note in notes:
-        print(plain(f"Note: {note}; no table compares the runs of both."))
+    print_disagreements(notes)

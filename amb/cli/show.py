@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from math import isfinite, isnan
 from pathlib import Path
@@ -117,6 +117,12 @@ def _print_by_solver(runs: "pd.DataFrame", study: Path) -> None:
     name = shlex.quote(str(study))
     more = f"`amb report {name}` writes all {len(runs):,} runs to report/runs.csv; --json prints them."
     print_rows(rows, as_json=False, caption=f"Activations are medians, times are sums. {more}")
+
+
+def print_disagreements(clauses: Iterable[str]) -> None:
+    """Print what studies that become one hold of different networks or versions (`amb.study.manifest`)."""
+    for clause in clauses:
+        print(plain(f"Note: {clause}; no table compares the runs of both."))
 
 
 def print_comparison(comparison: "Comparison") -> None:

@@ -6,6 +6,7 @@ stored its runs, and can do nothing. A study makes its reader import no module t
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import NoReturn, cast
 
 from numpy.typing import ArrayLike
@@ -20,6 +21,7 @@ from amb.contracts.space import IntArray, Space
 from amb.errors import AmbError, SpecError, StudyError
 from amb.sight import CLASSES, Sight
 from amb.spec import ProblemId, Spec
+from amb.study.manifest import Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan
 
@@ -156,15 +158,15 @@ def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | 
     return StoredProblem(name, _version(study, name, manifest.problems), changed=False)
 
 
-def stated_sight(study: AnyStudy, solver: str) -> Sight:
-    """What a solver sees besides values, as a study's manifest says; "values" if it says nothing.
+def stated_sight(manifest: Manifest, solver: str, folder: Path) -> Sight:
+    """What a solver sees besides values, as the manifest of the study in a folder says; "values" if it says nothing.
 
     Raises:
         StudyError: it says something else.
     """
-    sees = study.manifest.settings.sees.get(solver, "values")
+    sees = manifest.settings.sees.get(solver, "values")
     if sees not in CLASSES:
-        raise StudyError(f"{study.folder}/manifest.json is damaged: {solver} sees {sees!r:.40}")
+        raise StudyError(f"{folder}/manifest.json is damaged: {solver} sees {sees!r:.40}")
     return cast(Sight, sees)
 
 
@@ -192,7 +194,7 @@ def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunP
         # Whether a longer run contains the shorter ones, as this version's runs say.
         "anytime": next((plan.anytime for plan in own if plan.version == version), True),
         "ran": () if version in ran else ran,
-        "sees": stated_sight(study, name),
+        "sees": stated_sight(manifest, name, study.folder),
         "installed": installed,
     }
     cls = type("_StoredSolver", (_StoredSolver,), declared)

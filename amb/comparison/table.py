@@ -226,14 +226,12 @@ def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
     queries = plural(run.budget, "query", "queries")
     folder = shlex.quote(str(study.folder))
     lacks = f"{study.folder}, a published study, lacks {run.problem} x {run.solver} with seed {run.seed} and {queries}"
-    here = run.problem, run.fingerprint, run.recording
-    others = [one for one in study.plans() if (one.problem, one.fingerprint, one.recording) == here]
+    neuron = [one for one in study.plans() if (one.problem, one.recording) == (run.problem, run.recording)]
+    others = [one for one in neuron if one.fingerprint == run.fingerprint]
     like = run.solver, run.version, run.seed
     budget = max((one.budget for one in others if (one.solver, one.version, one.seed) == like), default=None)
     if budget is None:
-        cell = run.problem, run.solver, run.seed, run.recording
-        held = sum((one.problem, one.solver, one.seed, one.recording) == cell for one in study.plans())
-        if held:
+        if held := sum((one.solver, one.seed) == (run.solver, run.seed) for one in neuron):
             return f"{lacks}, and holds {_other(held)} in its place; `amb publish` a study of one network and version"
         return f"{lacks}, and holds it with no other budget; `amb leaderboard {folder}` compares what was published"
     there = {(one.solver, one.seed) for one in others if one.budget == budget}

@@ -308,7 +308,9 @@ class Laboratory:
 
     def _plan(self) -> BlockPlanned | None:
         """A new block; the solvers go on by it, and are forgotten if anything fails before it is in the journal."""
-        references = {name: content_hash(path) for name, path in reference_files(self.folder).items()}
+        files = reference_files(self.folder)
+        refuse_shared_names(self.experiment, files)
+        references = {name: content_hash(path) for name, path in files.items()}
         for name, seen in self.history.references.items():
             if references.get(name, seen) != seen:
                 raise LabError(
@@ -316,7 +318,6 @@ class Laboratory:
                     "another name"
                 )
         generator, grid = resolve_generator(self.experiment.generator)
-        refuse_shared_names(self.experiment, reference_files(self.folder))
         begins, history = self.history.start is None, self.history
         if begins:  # it is written with the first block: until then, all settings may be changed
             history = history_of([start_of(self.experiment, references=len(references))])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
 from amb.contracts import asking
+from amb.contracts.generator import Grid
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.errors import SpecError, StudyError
@@ -251,24 +252,23 @@ def _generators(names: Iterable[str], problem: Callable[[str], Problem]) -> dict
     of problems of the user's own that draw different images, whatever their ids have in common: each is named by as
     much of its id as tells them apart.
     """
-    alike: dict[str, list[list[str]]] = {}
+    alike: dict[str, list[tuple[Problem, list[str]]]] = {}  # by shortest name: each kind's first problem, and its ids
     for name in names:
         one = problem(name)
         known = alike.setdefault(_labels(name)[0], [])
-        for others in known:
-            first = problem(others[0])
+        for first, others in known:
             if one.group == first.group or _draw_alike(first, one):
                 others.append(name)
                 break
         else:
-            known.append([name])
+            known.append((one, [name]))
     found = {}
     for known in alike.values():
         kinds: dict[str, set[int]] = defaultdict(set)
-        for number, others in enumerate(known):
+        for number, (_, others) in enumerate(known):
             for label in chain.from_iterable(map(_labels, others)):
                 kinds[label].add(number)
-        for name in chain.from_iterable(known):
+        for name in chain.from_iterable(others for _, others in known):
             found[name] = next((label for label in _labels(name) if len(kinds[label]) == 1), name)
     return found
 
@@ -282,8 +282,7 @@ def _labels(problem: str) -> tuple[str, ...]:
 
 def _draw_alike(first: Problem, other: Problem) -> bool:
     """Whether two problems have one space, and one image of each of some candidates."""
-    spaces = [(s.kind, s.grid, s.prior, s.low, s.high, s.levels.tolist()) for s in (first.space, other.space)]
-    if spaces[0] != spaces[1]:
+    if Grid(first.space).content() != Grid(other.space).content():
         return False
     candidates = first.space.sample(COMPARED, np.random.default_rng(0))
     return np.array_equal(asking.images(first, candidates), asking.images(other, candidates))

@@ -1,7 +1,8 @@
 """Building a board from studies or from a comparison."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -49,13 +50,14 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
             different weights.
         AmbError: the metric is seconds, and runs were not timed alone, or on different machines.
     """
-    if apart := disagreements([(str(study.folder), study.manifest) for study in studies]):
+    manifests = {study.folder: study.manifest for study in studies}  # each is a file that is read
+    if apart := disagreements([(str(folder), manifest) for folder, manifest in manifests.items()]):
         raise StudyError(f"{apart[0]}; rerun it in one of them, or leave one of them out")
     stored: dict[str, _StoredRun] = {}
-    point, sees = cache(_point), cache(partial(_sees, studies))
+    point, sees = cache(_point), cache(partial(_sees, manifests))
     left_out = [0] * len(studies)
     for number, study in enumerate(studies):
-        manifest = study.manifest
+        manifest = manifests[study.folder]
         for record, trace in study.compact_records():
             if _current(manifest, record):
                 if (solver := _installed(record.plan.solver)) is not None:
@@ -94,7 +96,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     longest = table[[by_cell[run.cell] is run for run in runs]]
     images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
     settings = {**question.to_settings(), "command": command}
-    sources = tuple(Source(str(s.folder), s.manifest, left) for s, left in zip(studies, left_out, strict=True))
+    sources = tuple(Source(str(s.folder), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     notes = (*absent, *_by_rules(runs, views), *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
     return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
@@ -253,19 +255,19 @@ def _installed(solver: str) -> type[Solver] | None:
         return None
 
 
-def _sees(studies: Studies, solver: str, version: str) -> Sight:
+def _sees(manifests: Mapping[Path, Manifest], solver: str, version: str) -> Sight:
     """What a solver sees besides values: as it is installed here, or as the studies say that ran it.
 
     Raises:
         StudyError: a study says something else.
     """
-    given = any(solver in study.manifest.settings.given for study in studies)
+    given = any(solver in manifest.settings.given for manifest in manifests.values())
     found = None if given else _installed(solver)
     if found is not None and found.version == version:
         return found.sees
-    for study in studies:
-        if solver in study.manifest.settings.sees:
-            return stated_sight(study, solver)
+    for folder, manifest in manifests.items():
+        if solver in manifest.settings.sees:
+            return stated_sight(manifest, solver, folder)
     return "values" if found is None else found.sees
 
 
