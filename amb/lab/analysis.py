@@ -55,11 +55,11 @@ def evolution(history: History, search: Search) -> pd.DataFrame:
     """
     table = _presented(history)
     table["response"] = [history.response(number, search.neurons) for number in table["trial"]]
-    leaders = {planned.block: planned.leaders.get(search.name) for planned in history.blocks}
+    leaders = history.leaders(search.name)
     counts = [
         history.candidates[name].search == search.name
         if kind == "candidate"
-        else kind != "best" or name == leaders[block]
+        else kind != "best" or name == leaders.get(block)
         for block, kind, name in zip(table["block"], table["kind"], table["stimulus"], strict=True)
     ]
     valid = table[np.array(counts, dtype=bool) & table["response"].notna()]
@@ -73,10 +73,23 @@ def evolution(history: History, search: Search) -> pd.DataFrame:
     return pd.DataFrame(sorted(parts), columns=["block", "kind", "trial", "mean", "low", "high", "count"])
 
 
-def drift(trials: pd.DataFrame, neuron: str) -> pd.DataFrame:
-    """Reference responses by block, relative to each image's own mean: block, trial, change, low, high, trials.
+def in_shares(trials: pd.DataFrame, neuron: str) -> bool:
+    """Whether changes of a neuron's reference responses are shares of their mean; else they are in units of responses.
 
-    A change of 0.1 is 10% of the mean reference response. Empty without reference images.
+    Shares need a zero below which no response lies. Differences from a baseline and z-scores have none: their mean may
+    be negative, so that a rise would be a negative share, or close to 0.
+
+    Args:
+        trials: see `trial_table`.
+        neuron: a column of it.
+    """
+    return not (trials[neuron] < 0).any() and bool((trials.loc[trials["kind"] == "reference", neuron] > 0).any())
+
+
+def drift(trials: pd.DataFrame, neuron: str) -> pd.DataFrame:
+    """Reference responses by block minus each image's own mean: block, trial, change, low, high, trials.
+
+    With `in_shares`, a change of 0.1 is 10% of the mean reference response. Empty without reference images.
 
     Args:
         trials: see `trial_table`.
@@ -90,7 +103,7 @@ def drift(trials: pd.DataFrame, neuron: str) -> pd.DataFrame:
 
 
 def drift_trend(trials: pd.DataFrame, neuron: str) -> tuple[float, float, float]:
-    """Slope of the reference responses, as a share of their mean per 100 trials, with its interval.
+    """Slope of the reference responses per 100 trials, with its interval: a share of their mean, see `in_shares`.
 
     A regression on the trial's number within images, so that images of different strength do not matter. NaN if there
     are too few trials.
@@ -188,8 +201,8 @@ def stopping(history: History, search: Search) -> tuple[str, str]:
 def advantage(history: History, search: Search) -> dict[str, object]:
     """The best stimulus against the best reference image: stimulus, reference, difference, low, high.
 
-    Only presentations as "best", which came after a stimulus was chosen, count for it: the responses by which it was
-    chosen are too high on average. Values are None or NaN if there are none.
+    Only presentations as the best so far of this search, which came after it chose the stimulus, count for it: the
+    responses by which it was chosen are too high on average. Values are None or NaN if there are none.
     """
     best = history.leader(search)
     names = list(history.references)
@@ -197,8 +210,7 @@ def advantage(history: History, search: Search) -> dict[str, object]:
     reference = max(means, key=means.__getitem__) if means else None
     found = (np.nan,) * 3
     if best is not None and reference is not None:
-        retests = history.responses(best, search.neurons, kinds=("best",))
-        found = welch(retests, history.responses(reference, search.neurons))
+        found = welch(history.retests(best, search), history.responses(reference, search.neurons))
     return {"stimulus": best, "reference": reference, **dict(zip(("difference", "low", "high"), found, strict=True))}
 
 
@@ -257,12 +269,11 @@ def welch(first: FloatArray, second: FloatArray) -> tuple[float, float, float]:
 
 
 def _references(trials: pd.DataFrame, neuron: str) -> pd.DataFrame:
-    """Valid reference trials with their change relative to the image's mean, as a share of the mean of all."""
+    """Valid reference trials and their `change` from the image's mean, a share of the mean of all if `in_shares`."""
     table = trials[[*_PRESENTED, neuron]]  # a copy of all neurons' columns for each neuron would be many
     shown = table[(table["kind"] == "reference") & table[neuron].notna()].copy()
-    overall = shown.groupby("stimulus")[neuron].mean().mean()
-    residual = shown[neuron] - shown.groupby("stimulus")[neuron].transform("mean")
-    shown["change"] = residual / overall if overall else np.nan
+    overall = shown.groupby("stimulus")[neuron].mean().mean() if in_shares(trials, neuron) else 1.0
+    shown["change"] = (shown[neuron] - shown.groupby("stimulus")[neuron].transform("mean")) / overall
     return shown
 
 

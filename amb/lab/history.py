@@ -196,8 +196,25 @@ class History:
             before: of trials before this one only.
         """
         trials = [n for n in self._shown[stimulus] if n < before and (not kinds or self.trials[n - 1].kind in kinds)]
+        return self._valid(trials, neurons)
+
+    def _valid(self, trials: Sequence[int], neurons: Sequence[str]) -> FloatArray:
         values = np.array([self.response(n, neurons) for n in trials], dtype=np.float64)
         return values[~np.isnan(values)]
+
+    def leaders(self, search: str) -> dict[int, str]:
+        """By block, the stimulus that it presented as the best so far of a search; other searches had others."""
+        return {one.block: one.leaders[search] for one in self.blocks if search in one.leaders}
+
+    def retests(self, stimulus: str, search: Search) -> FloatArray:
+        """The valid responses to a stimulus where it was presented as the best so far of this search.
+
+        Where it was presented as another search's, this one had not chosen it: it may have done so for these responses.
+        """
+        leaders = self.leaders(search.name)
+        shown = (self.trials[n - 1] for n in self._shown[stimulus])
+        own = [t.number for t in shown if t.kind == "best" and leaders.get(t.block) == stimulus]
+        return self._valid(own, search.neurons)
 
     def presentations(self, stimulus: str) -> list[int]:
         """Numbers of the trials with a stimulus."""

@@ -38,7 +38,8 @@ class LabData:
         evolutions: by search; see `analysis.evolution`.
         stopping: by search: what is advised, and why.
         advantages: by search; see `analysis.advantage`.
-        drifts, trends, noise: by neuron; see `analysis.drift`, `drift_trend` and `signal_and_noise`.
+        drifts, trends, in_shares, noise: by neuron; see `analysis.drift`, `drift_trend`, `in_shares` and
+            `signal_and_noise`.
         best: see `analysis.best_stimuli`.
         draw: pictures of stimuli by name, uint8[height, width, 3], as they were presented.
     """
@@ -54,6 +55,7 @@ class LabData:
     advantages: Mapping[str, Mapping[str, object]]
     drifts: Mapping[str, pd.DataFrame]
     trends: Mapping[str, tuple[float, float, float]]
+    in_shares: Mapping[str, bool]
     noise: Mapping[str, Mapping[str, float]]
     best: pd.DataFrame
     draw: Callable[[list[str]], Mapping[str, Picture]]
@@ -93,6 +95,7 @@ def lab_data(lab: Laboratory) -> LabData:
         {s.name: analysis.advantage(history, s) for s in searches},
         {name: analysis.drift(trials, name) for name in neurons},
         {name: analysis.drift_trend(trials, name) for name in neurons},
+        {name: analysis.in_shares(trials, name) for name in neurons},
         {name: analysis.signal_and_noise(trials, name) for name in neurons},
         analysis.best_stimuli(history, neurons),
         lambda names: lab.pictures().draw(names, history),

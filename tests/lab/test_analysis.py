@@ -152,6 +152,16 @@ def test_the_advantage_counts_only_trials_after_the_choice() -> None:
     assert abs(float(found["difference"])) < 0.5  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("start", [-2.0, -0.5, 0.0], ids=["negative", "about zero", "rising from silence"])
+def test_a_rise_of_the_references_is_a_rise_whatever_the_zero_of_responses(start: float) -> None:
+    """Differences from a baseline and z-scores have no percentages: their changes are in units of the response."""
+    trials = trials_of(lambda s, b, n: start + 0.01 * (n - 1) * (s[0] == "r"), blocks=6)
+    assert analysis.in_shares(trials, "n") == (start == 0)
+    assert analysis.drift(trials, "n")["change"].is_monotonic_increasing
+    mean = trials.loc[trials["kind"] == "reference", "n"].groupby(trials["stimulus"]).mean().mean()
+    assert analysis.drift_trend(trials, "n")[0] == pytest.approx(1 / mean if start == 0 else 1)
+
+
 def test_lost_trials_are_left_out_everywhere() -> None:
     history = experiment(lambda s, b, n: None if n % 3 == 0 else 10 + strength(s) + noise(n))
     whole = analysis.trial_table(history)

@@ -126,6 +126,22 @@ def test_names_and_settings_are_escaped(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;" in text
 
 
+def test_the_page_gives_changes_of_responses_below_zero_in_their_units(folder: Path) -> None:
+    """A neuron whose reference responses rise from -2 to -1 was said to fall."""
+    lab = new_experiment(folder, neurons=("below", "above"), references=1, changes={"repeats = 2": "repeats = 1"})
+    while block := lab.next_block():
+        rows = [(n, neuron, at + n / 100) for n in block.missing for neuron, at in (("below", -2), ("above", 1))]
+        lab.tell([Row(*row) for row in rows], source="test")
+    text, _ = page_of(lab)
+    below, above = text[text.index('id="drift"') : text.index('id="noise"')].split("<figure>")[1:]
+    assert "Trend: +1 per 100 trials (+1 to +1): the responses drift." in below
+    assert "change (%)" not in below
+    assert "in units of the response" in below
+    assert re.search(r"Trend: \+\d+\.\d% per 100 trials", above)
+    assert "change (%)" in above
+    assert "in units of the response" not in above
+
+
 def test_a_neuron_without_any_valid_response_has_its_place(folder: Path) -> None:
     """It has neither a best stimulus nor a best reference, and the other neuron has both."""
     lab = new_experiment(folder, neurons=("loud", "silent"), references=1)

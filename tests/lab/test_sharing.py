@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from amb.errors import LabError
 from amb.lab import analysis
 from amb.lab.experiment import FILE
 from amb.lab.laboratory import Laboratory
+from amb.lab.responses import Row
 
 from .conftest import finish, new_experiment
 
@@ -74,6 +76,28 @@ def test_the_best_so_far_may_be_another_searchs_stimulus(folder: Path) -> None:
         table = analysis.evolution(history, search)
         assert set(table.loc[table["kind"] == "best", "block"]) == {b.block for b in history.blocks[1:]}
     assert borrowed
+
+
+def test_trials_in_which_another_search_presented_its_best_are_no_test_of_this_searchs_choice(folder: Path) -> None:
+    """They are what this search then chose it by: lucky responses, of which its advantage must hold none."""
+    changes = {"best = 1": "best = 3", "repeats = 2": "repeats = 1"}
+    lab = new_experiment(folder, neurons=("a", "b"), solver="random-prior", trials=200, references=1, changes=changes)
+
+    def respond(stimulus: str, kind: str, neuron: str) -> float:
+        if stimulus == "b-0001":
+            return 60.0 if neuron == "b" else 15.0 if kind == "candidate" else 50.0
+        return 30.0 if (stimulus, neuron) == ("a-0001", "a") else 10.0
+
+    for _ in range(2):
+        block = lab.next_block()
+        assert block is not None
+        trials = [lab.history.trials[n - 1] for n in block.missing]
+        lab.tell([Row(t.number, n, respond(t.stimulus, t.kind, n)) for t in trials for n in "ab"], source="test")
+    assert lab.history.blocks[-1].leaders == {"a": "a-0001", "b": "b-0001"}
+    of_a, of_b = (analysis.advantage(lab.history, search) for search in lab.experiment.searches)
+    assert of_a["stimulus"] == of_b["stimulus"] == "b-0001"
+    assert np.isnan(of_a["difference"])  # type: ignore[call-overload]
+    assert of_b["difference"] == 50
 
 
 def test_sharing_is_decided_before_the_first_block(folder: Path) -> None:

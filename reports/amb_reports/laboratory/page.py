@@ -42,6 +42,7 @@ def render(data: LabData) -> str:
     """The page."""
     templates = environment("amb_reports.laboratory")
     templates.filters["number"] = number
+    templates.filters["change"] = change
     names = [str(n) for column in ("stimulus", "reference") for n in data.best[column] if isinstance(n, str)]
     pictures = data.draw(list(dict.fromkeys(names)))
     return templates.get_template("laboratory.html.j2").render(
@@ -54,7 +55,7 @@ def render(data: LabData) -> str:
         lost=lost(data.history),
         going_back=going_back,
         evolutions={name: evolution_chart(name, table) for name, table in data.evolutions.items()},
-        drifts={name: drift_chart(name, table) for name, table in data.drifts.items()},
+        drifts={name: drift_chart(name, table, shares=data.in_shares[name]) for name, table in data.drifts.items()},
         raster={neuron: trial_chart(neuron, data.trials) for neuron in data.experiment.neurons},
         best=data.best.to_dict("records"),
         images={name: inline(picture) for name, picture in pictures.items()},
@@ -73,15 +74,16 @@ def evolution_chart(search: str, table: pd.DataFrame) -> Markup:
     return chart(series, x="trial", y="response", description=f"Responses by block of search {search}{course}.")
 
 
-def drift_chart(neuron: str, table: pd.DataFrame) -> Markup:
-    """The change of the reference responses by block, in percent."""
+def drift_chart(neuron: str, table: pd.DataFrame, *, shares: bool) -> Markup:
+    """The change of the reference responses by block, in percent if changes are shares."""
+    factor, axis = (100, "change (%)") if shares else (1, "change")
     points = [
-        Point(r["trial"], 100 * r["change"], 100 * r["low"], 100 * r["high"],
-              f"block {r['block']}: {100 * r['change']:+.1f}%, {r['trials']} trials")
+        Point(r["trial"], factor * r["change"], factor * r["low"], factor * r["high"],
+              f"block {r['block']}: {change(r['change'], shares)}, {r['trials']} trials")
         for r in table.to_dict("records")
     ]  # fmt: skip
     series = [Series(KINDS["reference"], "reference", points)]
-    return chart(series, x="trial", y="change (%)", description=f"Reference responses of {neuron} by block.", zero=True)
+    return chart(series, x="trial", y=axis, description=f"Reference responses of {neuron} by block.", zero=True)
 
 
 def trial_chart(neuron: str, trials: pd.DataFrame) -> Markup:
@@ -117,6 +119,11 @@ def number(value: object, digits: int = 3) -> str:
         return "∞" if isinstance(value, float) and value == np.inf else "–"
     whole = 1000 <= abs(float(value)) < MANY
     return f"{float(value):,.0f}" if whole else f"{float(value):.{digits}g}"
+
+
+def change(value: float, share: bool) -> str:
+    """A change with its sign, in percent if it is a share."""
+    return f"{100 * value:+.1f}%" if share else f"{value:+.3g}"
 
 
 def _point(row: dict[str, float], label: str) -> Point:
