@@ -127,8 +127,9 @@ def _seconds_per_query(pilot: "Pilot") -> tuple[float, str]:
         f"{plural(pilot.problems, 'problem')}, {plural(pilot.seeds, 'seed')}, {pilot.budget:,} queries), which says "
         "how much differences between solvers vary from seed to seed, problem to problem and network to network. "
         f"Times are of one process: {1000 * evaluation:.1f} ms per query for image and network ({source}) and "
-        f"{1000 * pilot.solver_seconds:.1f} ms for the solver (the mean in that study). Power is the chance to show "
-        "the difference, with normal variation and every comparison of two solvers counted by Holm's correction."
+        f"{1000 * pilot.solver_seconds:.1f} ms for the solver (the mean over that study's finished runs). "
+        "Power is the chance to show the difference, with normal variation and every comparison of two solvers counted "
+        "by Holm's correction."
         f"{_NO_VARIANCE if pilot.parts.network == 0 else ''}"
         f"{''.join(f' Note: {note}.' for note in pilot.notes)}"
     )

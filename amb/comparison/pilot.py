@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from amb.comparison.compare import reopen
-from amb.errors import unknown
+from amb.errors import AmbError, unknown
 from amb.spec import user_path
 from amb.stats.planning import Components, components
 from amb.study.durable import write_json
@@ -36,8 +36,8 @@ class Pilot:
         parts: variance components of median final activation.
         solvers, networks, problems, seeds, budget: its size.
         typical: the problem whose queries took the time nearest to the mean of all.
-        evaluation_seconds: recorded seconds of generator and target per query, mean over runs.
-        solver_seconds: recorded seconds of solvers per query, mean over runs.
+        evaluation_seconds: recorded seconds of generator and target per query, mean over runs that spent their budget.
+        solver_seconds: recorded seconds of solvers per query, mean over the same runs.
         notes: which runs of the study are left out, without full stops.
     """
 
@@ -60,7 +60,7 @@ def find_pilot(name: str = DEFAULT) -> Pilot:
     Raises:
         SpecError: neither a folder nor the name of a published study.
         StudyError: the folder is not a study, or a run is missing.
-        AmbError: the study is too small for variance components.
+        AmbError: the study is too small for variance components, or none of its runs spent its budget.
     """
     if (folder := user_path(name)).is_dir():
         return read_pilot(folder)
@@ -84,9 +84,14 @@ def read_pilot(folder: Path) -> Pilot:
     notes = (*compared.notes, *([f"left out, since not all solvers ran there: {' and '.join(left)}"] if left else []))
     runs = compared.analysis.scored
     parts = components(runs)
-    queries = runs["queries"].clip(lower=1)
-    evaluation = (runs["generator_seconds"] + runs["target_seconds"]) / queries
-    distance = (evaluation.groupby(runs["problem"], sort=False).mean() - evaluation.mean()).abs()
+    whole = runs[runs["status"] == "ok"]  # what a run took that stopped early was not spent on its few queries
+    if whole.empty:
+        raise AmbError(
+            f"no run of {folder} spent its budget, so it does not tell what a query costs; `amb report {folder}` says "
+            "why they stopped; plan from another study"
+        )
+    evaluation = (whole["generator_seconds"] + whole["target_seconds"]) / whole["queries"]
+    distance = (evaluation.groupby(whole["problem"], sort=False).mean() - evaluation.mean()).abs()
     return Pilot(
         str(folder),
         parts,
@@ -97,7 +102,7 @@ def read_pilot(folder: Path) -> Pilot:
         budget=int(runs["budget"].max()),
         typical=str(distance.idxmin()),
         evaluation_seconds=float(evaluation.mean()),
-        solver_seconds=float((runs["solver_seconds"] / queries).mean()),
+        solver_seconds=float((whole["solver_seconds"] / whole["queries"]).mean()),
         notes=notes,
     )
 

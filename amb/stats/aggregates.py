@@ -16,7 +16,7 @@ class Aggregate:
         how: "mean" over runs; "ratio": the sum over runs of `of` divided by that of `per`; "median" over the seeds of
             each problem, then over problems.
         of: columns of the runs table, added up for each run.
-        per: a column that each run's value is divided by, at least 1; for "ratio", the sums are.
+        per: a column that each run's value is divided by, and a run with 0 there has no value; for "ratio", its sum.
         started_only: whether runs that were skipped are left out.
         failed: the value that a failed run counts as; None: its own.
         anchored: whether only problems with reference points count.
@@ -52,7 +52,7 @@ def aggregate(scored: pd.DataFrame, rule: Aggregate) -> pd.Series:
         sums = pd.DataFrame({"of": values, "per": read[rule.per or ""]}).groupby(runs["solver"]).sum()
         return sums["of"] / sums["per"]
     if rule.per:
-        values = values / read[rule.per].clip(lower=1)
+        values = values / read[rule.per].where(read[rule.per] > 0)
     if rule.failed is not None:
         values = values.where(~runs["failed"], rule.failed)
     if rule.how == "mean":

@@ -135,6 +135,34 @@ def test_a_plan_from_an_unfinished_study_says_so(tmp_path: Path) -> None:
     assert "Note: 1 of 18 runs are not finished and left out" in str(plan["basis"])
 
 
+class Stopping(amb.Solver):
+    """Stops with an error before its first query."""
+
+    def _ask(self, limit: int) -> np.ndarray:
+        raise RuntimeError("the lamp is broken")
+
+
+def test_runs_that_stopped_early_do_not_say_what_a_query_costs(tmp_path: Path) -> None:
+    """A whole time-out counted as the time of one query, which the hours multiply by whole budgets."""
+    folder, problems = tmp_path / "study", [f"toy/small-max-a/sn1/{unit}" for unit in range(3)]
+    amb.compare(["random", Stopping], problems, budget=4, seeds=2, study=folder, progress=False)
+    runs = amb.open(folder).runs
+    whole = runs[runs["solver"] == "random"]
+    pilot = read_pilot(folder)
+    assert pilot.solvers == 2
+    assert pilot.solver_seconds == pytest.approx((whole["solver_seconds"] / 4).mean())
+    evaluation = whole["generator_seconds"] + whole["target_seconds"]
+    assert pilot.evaluation_seconds == pytest.approx((evaluation / 4).mean())
+
+
+def test_a_study_in_which_no_run_spent_its_budget_is_refused(tmp_path: Path) -> None:
+    stopped = [type(name, (Stopping,), {}) for name in ("One", "Other")]
+    problems = [f"toy/small-max-a/sn1/{unit}" for unit in range(3)]
+    amb.compare(stopped, problems, budget=4, seeds=2, study=tmp_path / "study", progress=False)
+    with pytest.raises(AmbError, match=r"no run of .* spent its budget"):
+        read_pilot(tmp_path / "study")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["reference", "reference-networks"])
 def test_the_stored_components_are_those_of_the_published_study(name: str) -> None:

@@ -69,6 +69,7 @@ def test_an_aggregate_follows_its_rule() -> None:
     assert value(Aggregate("mean", ("x",), failed=0.0)) == pytest.approx(9 / 5)
     assert value(Aggregate("mean", ("y",), started_only=True)) == 1
     assert value(Aggregate("mean", ("x", "y"))) == pytest.approx((3 + 4 + 6) / 3)
+    assert value(Aggregate("mean", ("chance",), per="y")) == pytest.approx((0.1 / 2 + 0.1 / 8) / 2), "0 of y: no share"
     assert value(Aggregate("mean", ("x",), per="y")) == pytest.approx((0.5 + 3 + 5) / 3)
     assert value(Aggregate("median", ("x",))) == pytest.approx((1 + 4) / 2)
     assert value(Aggregate("median", ("x",), failed=0.0)) == pytest.approx(0.5), "of 0.5, 4 and 0"

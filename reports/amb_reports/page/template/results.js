@@ -165,7 +165,7 @@ function factsOf(result, cells) {
 // A solver's number from a quantity of its runs, by the same rule as amb.stats.aggregates.aggregate.
 function aggregated(view, cells, { how, of, per, started_only: startedOnly, failed }) {
   const plain = (run) => of.reduce((sum, name) => sum + view[name][run], 0);
-  const own = per && how !== "ratio" ? (run) => plain(run) / Math.max(view[per][run], 1) : plain;
+  const own = per && how !== "ratio" ? (run) => plain(run) / (view[per][run] || NaN) : plain;
   const value = (run) => (failed !== null && view.failed[run] ? failed : own(run));
   const counts = (run) => !(startedOnly && view.skipped[run]);
   const average = (list) => (list.length ? list.reduce((a, b) => a + b, 0) / list.length : NaN);
