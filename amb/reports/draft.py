@@ -10,6 +10,7 @@ from pathlib import Path
 
 from amb.study.durable import exchange, flush_file, flush_folder, make_folder, rename
 from amb.study.lock import Claim, enter, hold, is_abandoned, unlocked
+from amb.study.own_files import stays
 
 Stamps = dict[Path, tuple[int, int]]
 
@@ -26,11 +27,13 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
     has written it, too. What other programs write into the folder stays theirs: such files move into the new folder as
     they are, so that one that is open, such as a command's redirected output, may grow on.
 
+    Hidden files, file managers' own (`stays`) and empty folders stay in any case.
+
     A draft within a draft, as of an export in a report, is flushed once, with the outer one.
 
     Args:
         folder: made if missing.
-        empty: begin with an empty folder, so that nothing of the old one is kept.
+        empty: begin with an empty folder, so that nothing else of the old one is kept.
         replaced: folders in it that will be written anew and are not copied; where that fails, the old one is kept.
 
     Raises:
@@ -49,7 +52,7 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
                     seen = _copy(folder, draft, replaced)
             yield draft
             with _turn(folder):
-                theirs = _nobodys if empty else _of_others(draft, seen, replaced)
+                theirs = _of_others(draft, seen, replaced, empty=empty)
                 shared = _take_over(folder, draft, seen, theirs)
                 if _open_drafts.isdisjoint(folder.parents):
                     _flush(draft, shared)
@@ -110,20 +113,20 @@ def _stamps(folder: Path) -> Stamps:
     return found
 
 
-def _nobodys(file: Path) -> bool:
-    """No file of the old folder is kept."""
-    return False
-
-
-def _of_others(draft: Path, seen: Stamps, replaced: Collection[str]) -> Callable[[Path], bool]:
+def _of_others(draft: Path, seen: Stamps, replaced: Collection[str], *, empty: bool) -> Callable[[Path], bool]:
     """Which files of the folder others have written: those that this process neither changed nor wrote anew."""
     here = _stamps(draft)
     done = {name for name in replaced if (draft / name).exists()}
-    return lambda file: file.parts[0] not in done and here.get(file) == seen.get(file)
+
+    def of_others(file: Path) -> bool:
+        anew = empty or file.parts[0] in done
+        return here.get(file) == seen.get(file) and (not anew or stays(file))
+
+    return of_others
 
 
 def _take_over(folder: Path, draft: Path, seen: Stamps, theirs: Callable[[Path], bool]) -> set[Path]:
-    """Put others' files into the draft as they are now; returns those that are the same file, and no copy."""
+    """Put others' files and empty folders into the draft as they are; returns files that are the same, and no copy."""
     shared = set()
     for file, stamp in _stamps(folder).items():
         if not theirs(file):
@@ -138,6 +141,10 @@ def _take_over(folder: Path, draft: Path, seen: Stamps, theirs: Callable[[Path],
         else:
             os.replace(beside, draft / file)
             shared.add(file)
+    for place, folders, names in os.walk(folder):
+        if not (folders or names):  # those of reports have files
+            with suppress(FileExistsError, NotADirectoryError):  # the report has a file of its name
+                (draft / Path(place).relative_to(folder)).mkdir(parents=True, exist_ok=True)
     return shared
 
 

@@ -26,6 +26,8 @@ _PICTURES = {
     ".svg": (b"<?xml", b"<svg"),
 }
 """What pictures begin with; those of other names count as such."""
+_OF_FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+"""Names of Windows' and macOS's own files that are not hidden by their name."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def refuse_others(files: Mapping[Path, Form], advice: str, error: type[AmbError]
 def refuse_others_in(
     folder: Path, is_own: Callable[[Path], bool], advice: str, error: type[AmbError] = StudyError
 ) -> None:
-    """Refuse to replace a folder as a whole if it has a file that amb did not write; hidden ones do not count.
+    """Refuse to replace a folder as a whole if it has a file that amb did not write, but for those that stay in it.
 
     Args:
         folder: what is to be written anew; nothing happens if it is missing.
@@ -103,11 +105,23 @@ def refuse_others_in(
         raise error(f"{folder} exists and is not a folder; {advice}")
     try:
         for place, _, names in os.walk(folder):
-            for file in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
-                if not is_own(file):
+            for file in (Path(place, name) for name in sorted(names)):
+                if not (stays(file.relative_to(folder)) or is_own(file)):
                     raise error(f"amb did not write {file}, and {folder} is replaced as a whole; {advice}")
     except OSError as cause:
         raise error(f"cannot read {folder}: {cause.strerror or cause}; {advice}") from cause
+
+
+def stays(file: Path) -> bool:
+    """Whether a file stays in a folder that is replaced as a whole: hidden ones, and file managers' own.
+
+    amb writes none of these there, and programs that read what it writes skip them. A file manager makes its own again
+    whenever the folder is looked at, so that a refusal would not end.
+
+    Args:
+        file: relative to the folder.
+    """
+    return any(part.startswith(".") for part in file.parts) or file.name.casefold() in _OF_FILE_MANAGERS
 
 
 def _start(file: Path) -> bytes:

@@ -121,7 +121,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_reports_are_written_again(saved: Path) -> None:
-    """Every file of theirs that is declared is there, and is taken for what it is."""
+    """Every file of theirs that is declared is there, and is taken for what it is; others' hidden files stay."""
     declared = {
         name
         for plugin in plugins("reports").values()
@@ -132,9 +132,16 @@ def test_reports_are_written_again(saved: Path) -> None:
     assert declared - found <= {"across.csv"}
     assert found <= declared
     assert sum(path.is_file() for path in (saved / "report").rglob("*")) > 30
-    (saved / "report" / "coco" / ".DS_Store").touch()  # of the system's own
+    kept = ["ioh/.gitignore", "coco/random/.notes", "coco/.git/config", "coco/.DS_Store", "ioh/Thumbs.db"]
+    for file in (saved / "report" / name for name in kept):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+    (saved / "report" / "coco" / "mine").mkdir()
     check_reports(saved / "report")
     assert CliRunner().invoke(app, ["report", str(saved)]).exit_code == 0
+    amb.open(saved).save(saved / "report")
+    assert [(saved / "report" / name).read_text() for name in kept] == ["mine"] * len(kept)
+    assert (saved / "report" / "coco" / "mine").is_dir()
 
 
 def test_what_a_smaller_comparison_does_not_write_is_gone(saved: Path, tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_a_folder_that_is_written_anew_is_not_copied_and_is_kept_where_that_fail
     for name in ("a", "coco/old/1", "coco/old/2"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("old")
+    (folder / "coco" / "new").mkdir()
     with draft_of(folder, replaced=["coco", "ioh"]) as draft:
         assert files(draft) == {"a": "old"}
         with suppress(OSError), draft_of(draft / "coco", empty=True) as inner:
