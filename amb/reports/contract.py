@@ -12,7 +12,9 @@ import pandas as pd
 
 from amb.catalogue.problems import problem as find_problem
 from amb.contracts.problem import Problem
-from amb.stats import Analysis, Question, common, competing
+from amb.stats import Analysis, Question, competing
+from amb.stats.equal import compared
+from amb.stats.gap import ranges
 from amb.stats.metrics import Cell, Traces
 from amb.stats.trials import trials_needed
 from amb.study.own_files import Form
@@ -54,7 +56,7 @@ class ReportData:
 
     @cached_property
     def competing(self) -> pd.DataFrame:
-        """The runs of solvers that see values only: all that figures show."""
+        """The runs of the leading class, on all problems and with all seeds."""
         return competing(self.runs)
 
     @cached_property
@@ -64,8 +66,13 @@ class ReportData:
 
     @cached_property
     def common(self) -> pd.DataFrame:
-        """Runs of `competing` on problems on which every such solver has a run: all that figures compare."""
-        return common(self.competing)
+        """The runs of `competing` that the ranking is about (`amb.stats.equal.compared`): all that figures compare."""
+        return compared(self.runs)
+
+    @cached_property
+    def bounds(self) -> pd.DataFrame:
+        """The range of each problem (`amb.stats.gap.ranges`) that scales scores and thresholds of the ranking."""
+        return ranges(self.competing, self.traces)
 
 
 class Report(ABC):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from amb.errors import AmbError
+from amb.stats.classes import competing
+from amb.stats.scores import common
 
 
 def check_budgets(runs: pd.DataFrame) -> None:
@@ -21,6 +23,14 @@ def check_budgets(runs: pd.DataFrame) -> None:
             f"runs on {unequal.index[0]} have budgets from {int(unequal['min'].iloc[0])} to {most}, which cannot be "
             f"compared: cut them to their largest common budget with --budget {least}, or finish the study"
         )
+
+
+def compared(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that the ranking is about, which figures and intervals must hold too.
+
+    Those of the leading class, on the problems on which every solver of it has a run, as many seeds of each there.
+    """
+    return equal_seeds(common(competing(runs)))
 
 
 def equal_seeds(runs: pd.DataFrame) -> pd.DataFrame:

@@ -13,17 +13,22 @@ from amb.stats.queries import FRACTIONS, queries_to
 METHOD = "ERT (Hansen et al. 2021): queries of all runs / runs that reached the threshold"
 
 
-def expected_runtimes(runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
+def expected_runtimes(
+    runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS, bounds: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Expected runtime of every solver to every threshold of every problem.
 
     ERT is the number of queries that all runs spent until they reached the threshold or, if they missed it, their
     budget, divided by the number of runs that reached it: the expected cost of restarting until a run reaches it (Auger
     & Hansen 2005). It is infinite if no run reached it. A failed run spends its whole budget.
 
+    Args:
+        runs, traces, fractions, bounds: as for `queries_to`.
+
     Returns:
         problem, solver, fraction, threshold, ert, reached, runs: one row per problem, solver and threshold.
     """
-    hits = queries_to(runs, traces, fractions=fractions)
+    hits = queries_to(runs, traces, fractions=fractions, bounds=bounds)
     groups = hits.groupby(["problem", "solver", "fraction"], sort=False)
     table = groups.agg(
         threshold=("threshold", "first"), spent=("spent", "sum"), reached=("reached", "sum"), runs=("reached", "size")
@@ -72,7 +77,12 @@ def add_costs(pairs: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled_runtimes(
-    runs: pd.DataFrame, traces: Traces, *, fractions: Sequence[float] = FRACTIONS, level: float = 0.95
+    runs: pd.DataFrame,
+    traces: Traces,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    bounds: pd.DataFrame | None = None,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Expected runtime of every solver to each threshold over all problems, with its interval.
 
@@ -80,11 +90,15 @@ def pooled_runtimes(
     chance and the best known value, divided by the number of runs that did. Unlike a mean of ERTs this is finite as
     soon as one run reaches the threshold.
 
+    Args:
+        runs, traces, fractions, bounds: as for `queries_to`.
+        level: confidence level of the intervals.
+
     Returns:
         solver, fraction, ert, low, high (see `ratio_interval`), reached (share of runs), problems, method: one row per
         solver and fraction; empty if no problem has thresholds.
     """
-    hits = queries_to(runs, traces, fractions=fractions)
+    hits = queries_to(runs, traces, fractions=fractions, bounds=bounds)
     parts = []
     for solver, part in hits.groupby("solver", sort=False):
         spent, reached, problems = _by_problem(part, len(fractions))

@@ -19,6 +19,8 @@ from amb.catalogue.plugins import load_file, plugins
 from amb.cli.app import app
 from amb.reports.write import report_data
 from amb.stats import analyse
+from amb.stats.metrics import cells_of
+from amb.stats.runtimes import pooled_runtimes
 from amb_reports.captions import command, scope, short_names
 from amb_reports.figures.convergence import ALL, Convergence, convergence_table
 from amb_reports.figures.expected_runtime import ExpectedRuntime
@@ -28,6 +30,7 @@ from amb_reports.figures.palette import save, spread
 from amb_reports.figures.profile import Profile, profile_table
 from amb_reports.figures.ranks import Ranks, ranks_table
 from amb_reports.figures.runtime import Runtime, runtime_table
+from amb_reports.page.gather import board_of_comparison
 from amb_reports.tables import latex, markdown
 
 SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
@@ -205,6 +208,24 @@ def test_runtime_ends_at_the_share_of_thresholds_reached(comparison) -> None:  #
     reached = np.floor(52 * comparison.runs["best"] / known + 1e-9) / 52
     expected = reached.groupby([comparison.runs["solver"], comparison.runs["problem"]]).mean()
     pd.testing.assert_series_equal(table, expected.groupby("solver").mean(), check_names=False)
+
+
+def test_figures_and_intervals_are_of_the_runs_of_the_ranking(make_comparison, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Surplus seeds of one solver are in none of them: the ranking leaves them out."""
+    whole = make_comparison(seeds=4)
+    runs = whole.runs[(whole.runs["solver"] == "random") | (whole.runs["seed"] == 1)].assign(sees="values")
+    traces = {cell: whole.traces[cell] for cell in cells_of(runs)}
+    data = replace(whole, runs=runs, traces=traces, analysis=analyse(runs, traces, resamples=20))
+    ranked = data.analysis.ranking.set_index("solver")
+    assert len(data.common) == 24
+    pooled = pooled_runtimes(data.common, data.traces, fractions=[0.75], bounds=data.bounds).set_index("solver")
+    assert pooled["ert"].to_dict() == ranked["ert"].to_dict()
+    ExpectedRuntime().write(data, tmp_path)
+    assert set(pd.read_csv(tmp_path / "ert.csv")["runs"]) == {1}
+    board = board_of_comparison(data).runtimes()
+    pd.testing.assert_series_equal(
+        board[np.isclose(board["fraction"], 0.75)].set_index("solver")["high"], pooled["high"]
+    )
 
 
 def test_profile_counts_failures_as_reaching_nothing(comparison) -> None:  # type: ignore[no-untyped-def]

@@ -27,11 +27,13 @@ class Convergence(Drawn):
         runs, traces = data.common, data.traces
         if runs.empty:
             return {}
-        table = convergence_table(runs, traces)
+        table = convergence_table(runs, traces, bounds=data.bounds)
         return {self.name: draw_convergence(table, scale_and_scope(runs, traces))}
 
 
-def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) -> pd.DataFrame:
+def convergence_table(
+    runs: pd.DataFrame, traces: Traces, *, bounds: pd.DataFrame | None = None, points: int = 100
+) -> pd.DataFrame:
     """Quartiles over runs of the normalized best-so-far activation, at queries evenly spaced on a logarithmic axis.
 
     Normalized activation is the share of the gap between chance and the best known value that is closed (see
@@ -43,7 +45,7 @@ def convergence_table(runs: pd.DataFrame, traces: Traces, *, points: int = 100) 
     """
     longest = int(runs["budget"].max())
     queries = np.unique(np.rint(np.geomspace(1, longest, points)).astype(int))
-    bounds = ranges(runs, traces)
+    bounds = ranges(runs, traces) if bounds is None else bounds
     floors = bounds["floor"].to_dict()
     reached = np.full((len(runs), len(queries)), np.nan)
     for i, cell in enumerate(cells_of(runs)):

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from amb.reports.contract import ReportData
+from amb.stats.equal import equal_seeds
 from amb.stats.runtimes import expected_runtimes, pooled_runtimes
 from amb.study.durable import write_whole
 from amb.study.interchange import csv_text
@@ -24,7 +25,7 @@ class ExpectedRuntime(Drawn):
 
     def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
-        pooled = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces)
+        pooled = pd.DataFrame() if runs.empty else pooled_runtimes(runs, traces, bounds=data.bounds)
         return {} if pooled.empty else {self.name: draw_runtimes(pooled, scale_and_scope(runs, traces))}
 
     @classmethod
@@ -37,7 +38,7 @@ class ExpectedRuntime(Drawn):
         paths = super().write(data, folder)
         if paths:
             paths.append(folder / "ert.csv")
-            costs = expected_runtimes(data.competing, data.traces)
+            costs = expected_runtimes(equal_seeds(data.competing), data.traces, bounds=data.bounds)
             write_whole(paths[-1], csv_text(costs), error=None)
         return paths
 

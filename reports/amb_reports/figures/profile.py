@@ -21,10 +21,13 @@ class Profile(Drawn):
         runs, traces = data.common, data.traces
         if runs.empty:
             return {}
-        return {self.name: draw_profile(profile_table(runs, traces), scale_and_scope(runs, traces))}
+        table = profile_table(runs, traces, bounds=data.bounds)
+        return {self.name: draw_profile(table, scale_and_scope(runs, traces))}
 
 
-def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> pd.DataFrame:
+def profile_table(
+    runs: pd.DataFrame, traces: Traces, *, bounds: pd.DataFrame | None = None, points: int = 201
+) -> pd.DataFrame:
     """Share of runs whose normalized final activation is at least a fraction (see `amb.stats.gap`).
 
     Every problem has the same weight; a failed run reaches no fraction.
@@ -32,7 +35,8 @@ def profile_table(runs: pd.DataFrame, traces: Traces, *, points: int = 201) -> p
     Returns:
         solver, fraction (1 down to 0), share.
     """
-    share = gap_closed_on(runs["final"], runs["problem"], ranges(runs, traces))
+    bounds = ranges(runs, traces) if bounds is None else bounds
+    share = gap_closed_on(runs["final"], runs["problem"], bounds)
     score = share.mask(runs["failed"], -np.inf).to_numpy()
     fractions = np.linspace(1, 0, points)
     parts = []

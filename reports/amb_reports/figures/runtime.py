@@ -19,14 +19,20 @@ class Runtime(Drawn):
 
     def figures(self, data: ReportData) -> dict[str, Figure]:
         runs, traces = data.common, data.traces
-        table = pd.DataFrame() if runs.empty else runtime_table(runs, traces)
+        table = pd.DataFrame() if runs.empty else runtime_table(runs, traces, bounds=data.bounds)
         if table.empty:
             return {}
         return {self.name: draw_runtime(table, scale_and_scope(runs, traces))}
 
 
 def runtime_table(
-    runs: pd.DataFrame, traces: Traces, *, points: int = 120, resamples: int = 200, seed: int = 0
+    runs: pd.DataFrame,
+    traces: Traces,
+    *,
+    bounds: pd.DataFrame | None = None,
+    points: int = 120,
+    resamples: int = 200,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Share of all runs' 51 thresholds that are reached, by number of queries.
 
@@ -35,7 +41,7 @@ def runtime_table(
     Returns:
         solver, query, share, low, high, budget; empty if no problem has thresholds.
     """
-    hits = queries_to(runs, traces, fractions=FRACTIONS)
+    hits = queries_to(runs, traces, fractions=FRACTIONS, bounds=bounds)
     queries = np.unique(np.rint(np.geomspace(1, int(runs["budget"].max()), points)).astype(int))
     rng = np.random.default_rng(seed)
     parts = []

@@ -7,8 +7,9 @@ import pandas as pd
 
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import FloatArray, IntArray
-from amb.stats import Analysis, common, competing
+from amb.stats import Analysis, competing
 from amb.stats.classes import sights
+from amb.stats.equal import compared
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces, cells_of
 from amb.stats.runtimes import pooled_runtimes
@@ -125,9 +126,9 @@ class Board:
         return known_ranges(first.runs, first.traces)
 
     def runtimes(self) -> pd.DataFrame:
-        """Expected runtimes of all problems at that budget: solver, fraction, low, high, of `pooled_runtimes`."""
+        """Expected runtimes of what is compared at that budget: solver, fraction, low, high, of `pooled_runtimes`."""
         first = self.views[0]
-        table = pooled_runtimes(common(competing(first.runs)), first.traces)
+        table = pooled_runtimes(compared(first.runs), first.traces, bounds=self.bounds())
         return table[["solver", "fraction", "low", "high"]] if len(table) else table
 
 
