@@ -101,7 +101,7 @@ RATIOS: Mapping[str, str] = MappingProxyType(
         "second": "the other",
         "target": "the network",
         "layer": "the layer",
-        "units": "units that have inputs from both, by the same solver, seed and budget",
+        "units": "units that have inputs from both, by the same solver, seed and budget, under the same conditions",
         "solvers": "the solvers of these inputs",
         "ratio": "mean over units of the best activation by the second, divided by that by the first",
         "low": "lower end of its 95% interval, bootstrap over units",

@@ -17,7 +17,7 @@ from amb.contracts.space import FloatArray
 from amb.errors import SpecError, StudyError
 from amb.meis.columns import MEIS
 from amb.meis.evolution import animate, check_animation, evolution_of
-from amb.spec import ProblemId, Spec, without_noise
+from amb.spec import MEASUREMENT_OPTIONS, ProblemId, Spec, without_noise
 from amb.study.fit import misfit
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -278,6 +278,15 @@ def _labels(problem: str) -> tuple[str, ...]:
     spec, parts = Spec.parse(without_noise(problem)), ProblemId.parse(problem)
     options = tuple((name, value) for name, value in spec.options if name not in INPUT_OPTIONS)
     return tuple(str(Spec(name, options)) for name in (parts.generator, parts.pair, parts.address, spec.name))
+
+
+def conditions(problem: str) -> str:
+    """The options of a problem's id that are none of its generator's: noise, trial effects, and how images are shown.
+
+    Two searches are alike only under the same conditions.
+    """
+    chosen = (option for option in Spec.parse(problem).options if option[0] in (*MEASUREMENT_OPTIONS, *INPUT_OPTIONS))
+    return str(Spec("", tuple(chosen)))
 
 
 def _draw_alike(first: Problem, other: Problem) -> bool:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from amb.meis.columns import LAYERS, RATIOS
+from amb.meis.found import conditions
 from amb.stats.resampling import ratio_interval
 
 SEARCH = ["target", "layer", "unit", "solver", "seed", "budget"]
-"""What a search of one generator's images has in common with the same search of another's."""
+"""What a search of one generator's images has in common with the same search of another's, besides its conditions."""
 
 
 def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
@@ -22,8 +23,10 @@ def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
     """
     best = meis[meis["best"]]
     rows = []
-    for (generator, target, layer), group in best.groupby(["generator", "target", "layer"], sort=False):
-        apart = distances[(distances["generator"] == generator) & (distances["problem"].isin(group["problem"]))]
+    for (generator, target, layer), found in best.groupby(["generator", "target", "layer"], sort=False):
+        apart = distances[(distances["generator"] == generator) & (distances["problem"].isin(found["problem"]))]
+        # A unit may have several problems, as with different noise: the better one counts.
+        group = found.sort_values("activation", ascending=False, kind="stable").drop_duplicates("unit")
         values = group["activation"]
         rows.append(
             {
@@ -59,7 +62,7 @@ def ratio_table(meis: pd.DataFrame, generators: Sequence[str] | None = None) -> 
     rows = []
     for first, second in combinations(names, 2):
         for (target, layer), group in shared(meis, (first, second)).groupby(["target", "layer"], sort=False):
-            # Two problems of one unit and generator, as with different input noise: the better one counts.
+            # Two problems of one unit and generator, as with different noise: the better one counts, as both have both.
             both = group.pivot_table(index="unit", columns="generator", values="activation", aggfunc="max")
             if not both[first].mean() > 0:
                 continue
@@ -71,12 +74,14 @@ def ratio_table(meis: pd.DataFrame, generators: Sequence[str] | None = None) -> 
 
 
 def shared(meis: pd.DataFrame, generators: Sequence[str]) -> pd.DataFrame:
-    """The inputs whose search every one of some generators had: the same unit, solver, seed and budget.
+    """The inputs whose search every one of some generators had: the same unit, solver, seed, budget and conditions.
 
-    Only these compare generators: one that more solvers can search would otherwise have the best of more runs.
+    Only these compare generators: one that more solvers can search, or that is searched without noise, would otherwise
+    have the better or the best of more runs.
     """
     known = meis[meis["generator"].isin(generators) & meis["activation"].notna()]
-    return known[known.groupby(SEARCH)["generator"].transform("nunique") == len(generators)]
+    alike = [*(known[name] for name in SEARCH), known["problem"].map(conditions)]
+    return known[known.groupby(alike)["generator"].transform("nunique") == len(generators)]
 
 
 def _mean(values: pd.Series | None) -> float:

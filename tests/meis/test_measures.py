@@ -22,7 +22,7 @@ from amb.meis.classes import normalized_entropy
 from amb.meis.distances import MOST_PAIRS, latent_distances, pairs_of, similarities, yardstick
 from amb.meis.evolution import STILL, animate
 from amb.meis.found import Found, found_in
-from amb.meis.layers import ratio_table
+from amb.meis.layers import layer_table, ratio_table
 from amb.meis.measure import Measures, _classes, measure_all
 from amb.meis.units import histogram, layer_activations, layer_scan, natural_responses, shares_of
 from amb.run.execute import execute
@@ -238,10 +238,11 @@ def test_equal_images_have_similarity_1_also_flat_ones() -> None:
     assert similarities(images[:1], 255 - images[:1]) == pytest.approx([-1])
 
 
-def searches(rows: list[tuple[str, str, int, float]]) -> pd.DataFrame:
-    """Inputs of one layer by generator, solver, unit and activation."""
+def searches(rows: list[tuple[str, str, int, float]], options: str = "") -> pd.DataFrame:
+    """Inputs of one layer by generator, solver, unit and activation, under conditions."""
     table = pd.DataFrame(rows, columns=["generator", "solver", "unit", "activation"])
-    return table.assign(target="t", layer="l", seed=0, budget=9)
+    problems = [f"{row.generator}/t/l/{row.unit}{options}" for row in table.itertuples()]
+    return table.assign(problem=problems, target="t", layer="l", seed=0, budget=9)
 
 
 def test_ratios_compare_units_that_both_generators_have() -> None:
@@ -255,18 +256,35 @@ def test_ratios_compare_units_that_both_generators_have() -> None:
 def test_ratios_compare_generators_by_the_solvers_that_search_both() -> None:
     """A third solver that refuses one generator's codes does not raise the other's activations.
 
-    Nor does one with more seeds or more queries on one side.
+    Nor does one with more seeds or more queries on one side, or under noise or with an input that the other had not.
     """
     equal = [(generator, solver, unit, 1.0) for generator in "ab" for solver in "st" for unit in range(6)]
     only_first = searches([("a", "u", unit, 3.0) for unit in range(6)])
     more_seeds = searches([("a", "s", unit, 3.0) for unit in range(6)]).assign(seed=1)
     more_queries = searches([("a", "s", unit, 3.0) for unit in range(6)]).assign(budget=99)
+    otherwise = [
+        searches([("a", "s", unit, 3.0) for unit in range(6)], options) for options in ("[noise=poisson]", "[input=x]")
+    ]
     fair, *unfair = (
         ratio_table(pd.concat([searches(equal), more])).iloc[0].to_dict()
-        for more in (searches([]), only_first, more_seeds, more_queries)
+        for more in (searches([]), only_first, more_seeds, more_queries, *otherwise)
     )
     assert (fair["ratio"], fair["solvers"]) == (1, "s, t")
-    assert unfair == [fair, fair, fair]
+    assert unfair == [fair] * 5
+    ones, noisy = (searches([(name, "s", unit, 1.0) for unit in range(6)]) for name in "ab")
+    noisy["problem"] += "[lost=0.1,noise=poisson,spikes=5]"
+    assert ratio_table(pd.concat([ones, noisy])).empty
+    grids = noisy.assign(problem=noisy["problem"].str.replace("[", "[codes=principal,"), generator="c", activation=2.0)
+    assert ratio_table(pd.concat([noisy, grids])).iloc[0]["ratio"] == 2
+
+
+def test_a_unit_with_several_problems_counts_once_in_its_layer() -> None:
+    """With and without noise, by the better input: `units` counted problems."""
+    plain = searches([("a", "s", unit, 1.0 + unit) for unit in range(3)])
+    noisy = searches([("a", "s", unit, 0.5) for unit in range(3)], "[noise=poisson]")
+    meis = pd.concat([plain, noisy]).assign(best=True, silent=False, saturated=False)
+    row = layer_table(meis, pd.DataFrame(columns=list(columns.DISTANCES))).iloc[0]
+    assert (row["units"], row["activation"]) == (3, 2)
 
 
 def test_generators_without_a_common_solver_are_not_compared() -> None:
