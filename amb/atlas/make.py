@@ -99,7 +99,7 @@ def atlas_of(
         return problem_in(families[parts.pair], name, device=device)
 
     networks = {request.target.name, *states}
-    found = found_in(study, problem, only=networks, single=True, runs=runs)
+    found = found_in(study, problem, only=networks, single=True, runs=runs, generators=request.generators)
     measures = measure_all(
         found, data=data, noise=noise, presentations=presentations, families=families, progress=progress
     )

@@ -121,6 +121,7 @@ def found_in(
     only: Collection[str] | None = None,
     single: bool = False,
     runs: Sequence[RunPlan] | None = None,
+    generators: Sequence[str] = (),
 ) -> Found:
     """The most exciting inputs of all finished runs of a study, save those of neurons that were recorded together.
 
@@ -132,6 +133,7 @@ def found_in(
         only: names of networks; None: all.
         single: leave out runs whose target is a group of units.
         runs: these runs only, as they stood at these budgets; None: all, with the budgets that they have now.
+        generators: whose inputs come first in all tables, in this order; those of others follow by name.
 
     Raises:
         StudyError: no run has recommended anything, or a problem has changed since all its runs.
@@ -161,9 +163,9 @@ def found_in(
     if not records:
         others = "".join(f"; {note}" for note in notes)
         raise StudyError(f"{study.folder} holds no finished run that recommends an input{others}; `amb run` makes some")
-    generators = _generators(dict.fromkeys(record.plan.problem for record in records.values()), problem)
-    table = pd.DataFrame([{"run_id": key, **_row(record, generators)} for key, record in records.items()])
-    table = _sorted(table, problem)
+    labels = _generators(dict.fromkeys(record.plan.problem for record in records.values()), problem)
+    table = pd.DataFrame([{"run_id": key, **_row(record, labels)} for key, record in records.items()])
+    table = _sorted(table, problem, generators)
     best = table.sort_values("activation", ascending=False, kind="stable").drop_duplicates("problem").index
     table["best"] = table.index.isin(best)
     full = _full(table, problem)
@@ -317,17 +319,18 @@ def _row(record: RunRecord, generators: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _sorted(table: pd.DataFrame, problem: Callable[[str], Problem]) -> pd.DataFrame:
-    """Rows by generator, target, layer in the network's order, unit as a number, solver and seed."""
+def _sorted(table: pd.DataFrame, problem: Callable[[str], Problem], generators: Sequence[str]) -> pd.DataFrame:
+    """Rows by generator, in this order, target, layer in the network's order, unit as a number, solver and seed."""
     depth = {}
     for row in table.drop_duplicates(["generator", "target", "layer"]).itertuples():
         layers = problem(str(row.problem)).layers
         depth[row.target, row.layer] = layers.index(row.layer) if row.layer in layers else len(layers)
     number = pd.to_numeric(table["unit"].str.split("+").str[0], errors="coerce").fillna(0)
     order = [depth[pair] for pair in zip(table["target"], table["layer"], strict=True)]
-    keys = ["generator", "target", "order", "layer", "number", "unit", "solver", "seed", "budget"]
-    ordered = table.assign(number=number, order=order).sort_values(keys, kind="stable")
-    return ordered.drop(columns=["number", "order"]).reset_index(drop=True)
+    place = table["generator"].map({name: i for i, name in enumerate(generators)}).fillna(len(generators))
+    keys = ["place", "generator", "target", "order", "layer", "number", "unit", "solver", "seed", "budget"]
+    ordered = table.assign(number=number, order=order, place=place).sort_values(keys, kind="stable")
+    return ordered.drop(columns=["number", "order", "place"]).reset_index(drop=True)
 
 
 def _full(table: pd.DataFrame, problem: Callable[[str], Problem]) -> pd.DataFrame:

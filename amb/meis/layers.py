@@ -49,18 +49,16 @@ def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(LAYERS))
 
 
-def ratio_table(meis: pd.DataFrame, generators: Sequence[str] | None = None) -> pd.DataFrame:
+def ratio_table(meis: pd.DataFrame) -> pd.DataFrame:
     """Activation by one generator over that by another, by layer, for units that both have; see `RATIOS`.
 
     Only the best of the searches that both generators had counts; see `shared`.
 
     Args:
-        meis: all inputs.
-        generators: in this order; by default as met.
+        meis: all inputs; the generator that is met first is the first of its pairs.
     """
-    names = list(meis["generator"].unique()) if generators is None else list(generators)
     rows = []
-    for first, second in combinations(names, 2):
+    for first, second in combinations(meis["generator"].unique(), 2):
         for (target, layer), group in shared(meis, (first, second)).groupby(["target", "layer"], sort=False):
             # Two problems of one unit and generator, as with different noise: the better one counts, as both have both.
             both = group.pivot_table(index="unit", columns="generator", values="activation", aggfunc="max")

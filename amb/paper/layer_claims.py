@@ -31,7 +31,8 @@ def layer_claims(data: PaperData) -> list[Claim]:
 def gap(data: PaperData, layer: str, depth: str, least: float, most: float) -> Claim:
     """How far activations by the VQ-VAE's images are below those by the GAN's."""
     ratios = data.atlas.measures.ratios
-    row = ratios[ratios["layer"] == layer]
+    gan, vqvae = (*data.atlas.request.generators, "")[:2]
+    row = ratios[(ratios["layer"] == layer) & (ratios["first"] == gan) & (ratios["second"] == vqvae)]
     found = row.iloc[0] if len(row) else pd.Series(NO_RATIO)
     claimed = "about half" if depth == "early" else "about 5%"
     return Claim(

@@ -112,7 +112,7 @@ def alike(data: PaperData) -> Claim:
     ]
     by_unit = own.groupby("problem")["similarity"].mean().to_numpy()
     low, high = interval(by_unit)
-    random = float(data.atlas.measures.yardsticks["similarity"].iloc[0])
+    random = float(data.random["similarity"])
     share = float((own["similarity"] >= ALIKE).mean()) if len(own) else np.nan
     return Claim(
         "4.1, figures 6 and 7",

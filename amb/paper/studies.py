@@ -50,6 +50,11 @@ class PaperData:
         """All inputs with their measures."""
         return self.atlas.measures.meis
 
+    @property
+    def random(self) -> pd.Series:
+        """Random pairs of the GAN's images: its row of `Measures.yardsticks`."""
+        return self.atlas.measures.yardsticks.set_index("generator").reindex([self.atlas.request.generators[0]]).iloc[0]
+
 
 def run_studies(
     folder: Path,

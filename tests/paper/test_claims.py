@@ -15,11 +15,13 @@ import pytest
 from accessibility import need_chromium, violations_of
 from commands import command
 
+from amb.atlas.make import atlas_of, plan_of, run
+from amb.atlas.request import make_request
 from amb.errors import SpecError
 from amb.paper.effort import EFFORTS
-from amb.paper.layer_claims import dip, farther, growth
-from amb.paper.solver_claims import final, seconds, steps
-from amb.paper.studies import run_studies
+from amb.paper.layer_claims import activations_by_generator, dip, farther, gap, growth
+from amb.paper.solver_claims import alike, final, seconds, steps
+from amb.paper.studies import PaperData, run_studies
 from amb.paper.verdict import Claim, tally
 from amb.stats.resampling import difference_of_groups, interval, ratio_interval, ratio_of_groups
 
@@ -148,6 +150,22 @@ def test_the_tally_is_in_plain_english() -> None:
     holds, fails, open_ = (1.2, 1.8), (0.1, 0.9), (0.5, 1.5)
     assert words(holds, fails, open_) == ["1 holds", "1 does not hold", "1 cannot be decided"]
     assert words(holds, holds, fails, fails) == ["2 hold", "2 do not hold", "0 cannot be decided"]
+
+
+def test_the_first_generator_is_the_gan_whatever_its_name(tmp_path: Path) -> None:
+    """Pairs stood in the order of their names, so that the VQ-VAE reached 156% of the GAN's activation, not 64%."""
+    names = ("toy", "cifar10-sngan-int8")
+    request = make_request("snn-cnn", generators=names, layers=["out"], units=2)
+    units = run(plan_of(request, solvers="random,one-plus-lambda", budget=6, seeds=1), tmp_path / "units")
+    atlas = atlas_of(request, units)
+    nothing = SimpleNamespace()
+    data = PaperData(EFFORTS["quick"], "snn-cnn", ("out",), nothing, atlas, nothing, None)
+    gan, vqvae = (activation.mean() for activation in activations_by_generator(data, "out"))
+    assert gan != vqvae
+    assert gap(data, "out", "early", 0, 1).value == pytest.approx(1 - vqvae / gan)
+    assert list(atlas.measures.layers["generator"]) == list(names)
+    assert data.random.name == names[0]
+    assert f"random images: {data.random['similarity']:.2f}" in alike(data).effect
 
 
 def test_runs_that_a_solver_refused_are_not_counted_as_slow() -> None:

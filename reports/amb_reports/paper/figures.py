@@ -99,7 +99,7 @@ def distances(data: PaperData) -> Figure | None:
     bins = np.histogram_bin_edges(np.concatenate([first, last]), 15).tolist()
     for values, colour, layer in ((first, PAIRS[0][0], data.layers[0]), (last, PAIRS[1][0], data.layers[-1])):
         axis.hist(values, bins=bins, color=colour, alpha=0.6, label=layer)
-    random = float(data.atlas.measures.yardsticks["latent"].iloc[0])
+    random = float(data.random["latent"])
     axis.axvline(random, color="grey", linestyle="--", label="random pairs, mean")
     axis.set(xlabel="distance of latents", ylabel="units")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
