@@ -14,7 +14,7 @@ MEIS: Mapping[str, str] = MappingProxyType(
         "seed": "the run's seed",
         "budget": "queries that the run was allowed",
         "activation": "the unit's noise-free activation by the recommended input",
-        "best": "whether no other run found a higher activation for this problem; of equal ones, the first",
+        "best": "whether no other input by this generator excites the unit more; of equal ones, the first",
         "candidate": "the input's grid point, int64[d]",
         "saturated": "whether the unit fires as often as it can, in every frame at every position",
         "silent": "whether the unit does not respond to it at all: the activation is 0",

@@ -25,6 +25,8 @@ from amb.text import plural
 
 INPUT_OPTIONS = ("input", "deviation")
 """Options of a problem that change how its image is shown, not which image it is."""
+UNIT = ["generator", "target", "layer", "unit"]
+"""Columns that say whose input it is; problems of one unit may differ in noise."""
 COMPARED = 16
 """Candidates whose images tell whether two problems draw the same ones."""
 
@@ -166,7 +168,8 @@ def found_in(
     labels = _generators(dict.fromkeys(record.plan.problem for record in records.values()), problem)
     table = pd.DataFrame([{"run_id": key, **_row(record, labels)} for key, record in records.items()])
     table = _sorted(table, problem, generators)
-    best = table.sort_values("activation", ascending=False, kind="stable").drop_duplicates("problem").index
+    ordered = table.sort_values("activation", ascending=False, kind="stable")
+    best = ordered.drop_duplicates(UNIT).index
     table["best"] = table.index.isin(best)
     full = _full(table, problem)
     plans = {key: record.plan for key, record in records.items()}

@@ -21,12 +21,10 @@ def layer_table(meis: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
         meis: all inputs with their measures.
         distances: see `amb.meis.columns.DISTANCES`.
     """
-    best = meis[meis["best"]]
     rows = []
-    for (generator, target, layer), found in best.groupby(["generator", "target", "layer"], sort=False):
-        apart = distances[(distances["generator"] == generator) & (distances["problem"].isin(found["problem"]))]
-        # A unit may have several problems, as with different noise: the better one counts.
-        group = found.sort_values("activation", ascending=False, kind="stable").drop_duplicates("unit")
+    for (generator, target, layer), inputs in meis.groupby(["generator", "target", "layer"], sort=False):
+        apart = distances[(distances["generator"] == generator) & (distances["problem"].isin(inputs["problem"]))]
+        group = inputs[inputs["best"]]
         values = group["activation"]
         rows.append(
             {

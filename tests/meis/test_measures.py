@@ -22,7 +22,7 @@ from amb.meis.classes import normalized_entropy
 from amb.meis.distances import MOST_PAIRS, latent_distances, pairs_of, similarities, yardstick
 from amb.meis.evolution import STILL, animate
 from amb.meis.found import Found, found_in
-from amb.meis.layers import layer_table, ratio_table
+from amb.meis.layers import ratio_table
 from amb.meis.measure import Measures, _classes, measure_all
 from amb.meis.units import histogram, layer_activations, layer_scan, natural_responses, shares_of
 from amb.run.execute import execute
@@ -278,15 +278,6 @@ def test_ratios_compare_generators_by_the_solvers_that_search_both() -> None:
     assert ratio_table(pd.concat([noisy, grids])).iloc[0]["ratio"] == 2
 
 
-def test_a_unit_with_several_problems_counts_once_in_its_layer() -> None:
-    """With and without noise, by the better input: `units` counted problems."""
-    plain = searches([("a", "s", unit, 1.0 + unit) for unit in range(3)])
-    noisy = searches([("a", "s", unit, 0.5) for unit in range(3)], "[noise=poisson]")
-    meis = pd.concat([plain, noisy]).assign(best=True, silent=False, saturated=False)
-    row = layer_table(meis, pd.DataFrame(columns=list(columns.DISTANCES))).iloc[0]
-    assert (row["units"], row["activation"]) == (3, 2)
-
-
 def test_generators_without_a_common_solver_are_not_compared() -> None:
     rows = [(generator, solver, unit, 1.0) for generator, solver in ("as", "bt") for unit in range(6)]
     assert ratio_table(searches(rows)).empty
@@ -371,6 +362,18 @@ def test_candidates_of_two_grids_are_never_drawn_or_compared_together(tmp_path: 
     for name, rows in measures.meis.groupby("problem"):
         seen = amb.layer_activations("mnist-sngan/mnist-snn", "out", measures.found.images(rows))[:, 1]
         assert seen == pytest.approx(rows["activation"].to_numpy()), name
+
+
+def test_a_unit_that_was_searched_under_several_noises_is_one_unit(tmp_path: Path) -> None:
+    """It counted as several in the means over units."""
+    problems = [f"mnist-sngan/mnist-snn/out/{unit}" for unit in ("8", "8[noise=poisson]", "8[noise=gaussian]", "3")]
+    amb.compare("random,one-plus-lambda", problems, budget=6, seeds=1, study=tmp_path / "s")
+    measures = amb.analyse(tmp_path / "s")
+    layer = measures.layers.iloc[0]
+    highest = measures.meis.groupby("unit")["activation"].max()
+    assert (layer["units"], layer["activation"]) == (2, pytest.approx(highest.mean()))
+    assert measures.meis["best"].sum() == 2
+    assert layer["latent"] == pytest.approx(measures.distances["latent"].mean())
 
 
 def own(name: str, unit: int) -> amb.FunctionProblem:
