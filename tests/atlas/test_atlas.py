@@ -212,6 +212,17 @@ def test_groups_of_units_in_the_study_are_left_out(small: tuple[Request, Study],
     assert amb.analyse(folder).meis["unit"].str.contains("+", regex=False).any()
 
 
+def test_the_page_says_what_units_were_searched_with(small: tuple[Request, Study], tmp_path: Path) -> None:
+    """It said of all units that the solvers and the queries of the largest search were theirs."""
+    request, study = small
+    alike = payload(atlas_of(request, study)).data
+    assert (alike["alike"], alike["queries"]) == (True, "25 queries")
+    shutil.copytree(study.folder, folder := tmp_path / "study")
+    more = make_request("mnist-snn", layers=["out"], units=1)
+    other = payload(atlas_of(request, run(plan_of(more, solvers="random-prior", budget=40, seeds=1), folder))).data
+    assert (other["alike"], other["queries"]) == (False, "25 to 40 queries")
+
+
 class Renamed:
     """A network with other classes."""
 
@@ -250,4 +261,5 @@ def test_the_page_knows_every_class_and_seed(small: tuple[Request, Study], numbe
     likely = column("probabilities").reshape(len(meis), -1)
     assert likely.shape[1] == len(data["classes"])
     assert likely.argmax(axis=1).tolist() == seen
-    assert column("seed").tolist() == meis["seed"].tolist()
+    for name in ("seed", "budget"):
+        assert column(name).tolist() == meis[name].tolist()

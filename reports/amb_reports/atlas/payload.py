@@ -9,7 +9,9 @@ import pandas as pd
 
 from amb.atlas.make import Atlas
 from amb.contracts.natural import SHARES, NaturalResponses
+from amb.meis.found import UNIT
 from amb.study.interchange import plain_rows
+from amb.text import plural
 from amb_reports.atlas.evolutions import Evolutions, chosen_frames, evolutions
 from amb_reports.atlas.neighbours import nearest
 from amb_reports.atlas.sprites import FITS, MOST_BYTES, Fit, sheet_of
@@ -52,7 +54,8 @@ def payload(atlas: Atlas) -> Payload:
     for name, values in indices.items():
         columns.add(name, meis[name].map({value: i for i, value in enumerate(values)}).to_numpy(np.uint16))
     columns.add("unit", pd.to_numeric(meis["unit"].str.split("+").str[0]).to_numpy(np.uint32))
-    columns.add("seed", whole_numbers(meis["seed"]))
+    for name in ("seed", "budget"):
+        columns.add(name, whole_numbers(meis[name]))
     columns.add("best", meis["best"].to_numpy(np.uint8))
     for name in NUMBERS:
         columns.add(name, pd.to_numeric(meis[name], errors="coerce").to_numpy(np.float32))
@@ -80,7 +83,7 @@ def payload(atlas: Atlas) -> Payload:
         "images": natural.images if natural is not None else 0,
         "shares": SHARES.tolist(),
         "measured": measured,
-        "budget": int(meis["budget"].max()),
+        **_effort(meis, len(solvers)),
         "yardsticks": plain_rows(measures.yardsticks),
         "summaries": plain_rows(measures.layers[measures.layers["target"] == target.name]),
         "ratios": plain_rows(measures.ratios[measures.ratios["target"] == target.name]),
@@ -91,6 +94,17 @@ def payload(atlas: Atlas) -> Payload:
         "block": columns.packed(),
     }
     return Payload(data, notes)
+
+
+def _effort(meis: pd.DataFrame, solvers: int) -> dict[str, Any]:
+    """In how many queries units were searched, whether all by each solver, and whether budgets of inputs vary."""
+    searched = meis.groupby([*UNIT, "solver"])["budget"].max()
+    least, most = int(searched.min()), int(searched.max())
+    return {
+        "queries": f"{least:,} to " * (least < most) + plural(most, "query", "queries"),
+        "alike": len(searched) == len(meis.drop_duplicates(UNIT)) * solvers,
+        "varied": meis["budget"].nunique() > 1,
+    }
 
 
 def _step(name: str) -> int:

@@ -54,7 +54,7 @@ function drawSummary() {
   const { data } = page, units = new Set(page.order.map((i) => unitKey(data, i))).size;
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
   document.getElementById("summary").replaceChildren(
-    "Each image is the one that excites a unit of ", h("b", {}, data.network), " most, of all that ", h("b", {}, data.solvers.join(", ")), ` showed it in ${plural(data.budget, "query").replace("querys", "queries")}: `,
+    "Each image is the one that excites a unit of ", h("b", {}, data.network), " most, of all that ", data.alike ? "" : "one or more of ", h("b", {}, data.solvers.join(", ")), ` showed it in ${data.queries}: `,
     h("b", {}, plural(units, "unit")), ` of ${plural(data.layers.length, "layer")}, images by `, h("b", {}, data.generators.join(" and ")), ". Bars show activations. Click an image, or walk with the arrow keys and press Enter, for the unit's sheet.");
 }
 

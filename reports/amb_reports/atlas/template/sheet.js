@@ -73,7 +73,7 @@ function factsPart(data, i) {
   )));
   const own = inputsOf(data, layer, unit, of.target[i]);
   parts.push(h("section", {}, h("h3", {}, own.length > 1 ? "Its inputs by generator, solver and seed" : "Its input"), h("div", { class: "row", id: "inputs" },
-    own.map((j) => choice(data, j, i, h("b", {}, shown(of.activation[j])), h("br"), data.generators.length > 1 ? [data.generators[of.generator[j]], h("br")] : [], `${data.solvers[of.solver[j]]}, seed ${of.seed[j]}`)))));
+    own.map((j) => choice(data, j, i, h("b", {}, shown(of.activation[j])), h("br"), data.generators.length > 1 ? [data.generators[of.generator[j]], h("br")] : [], `${data.solvers[of.solver[j]]}, seed ${of.seed[j]}`, data.varied ? [h("br"), `${of.budget[j].toLocaleString("en")} queries`] : [])))));
   if (data.steps.length) parts.push(...historyPart(data, i));
   const spread = histogram(data, key, 48);
   if (spread !== null) parts.push(h("section", {}, h("h3", {}, `Activations by ${data.images.toLocaleString("en")} natural images`), histogramChart(spread, of.activation[i], data.images), h("p", { class: "words" }, "Heights are square roots of the shares.")));
