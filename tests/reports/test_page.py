@@ -30,7 +30,7 @@ from amb.stats.metrics import cells_of
 from amb.stats.queries import FRACTIONS, queries_to
 from amb.study.runs import LARGEST_COUNT
 from amb_reports.page.board import Evolution, budgets_to_show
-from amb_reports.page.curves import POINTS, SCALE, steps
+from amb_reports.page.curves import POINTS, SCALE, pack, steps
 from amb_reports.page.evolutions import best_images, frames_of
 from amb_reports.page.gather import board_of_studies
 from amb_reports.page.html import SCRIPTS, render
@@ -67,6 +67,32 @@ def test_smaller_budgets_show_what_was_known_by_then(small) -> None:  # type: ig
         if not failed:
             assert view.at[i, "final"] == told[:50].max()
             assert view.at[i, "solver_seconds"] == pytest.approx(row["solver_seconds"] / 4)
+
+
+def test_scores_and_costs_at_a_smaller_budget_are_about_the_thresholds_of_the_page(make_study) -> None:  # type: ignore[no-untyped-def]
+    """Without reference points, scores were about the best value within that budget, and the rest about another."""
+    page = board_of_studies([make_study(seeds=2, crash=False)], Question("queries"), command="x")
+    shown = next(v for v in page.views if v.budget == 20).runs
+    curves = pack(page.runs["problem"].tolist(), page.traces, page.bounds)
+    for i, score in enumerate(shown["score"]):
+        steps = slice(curves.start[i], curves.start[i + 1])
+        reached = curves.query[steps][curves.share[steps] >= 0.75 * SCALE]
+        assert 10**-score == pytest.approx(min([*reached, 20]))
+    assert shown["score"].min() == pytest.approx(-np.log10(20)), "some run missed it"
+
+
+def test_a_study_of_solvers_that_plan_for_their_budgets_has_a_page(make_study) -> None:  # type: ignore[no-untyped-def]
+    """No run tells about a smaller budget, and a problem may have runs of another budget only."""
+    names = [f"toy/bowl/near/{unit}" for unit in range(4)]
+    studies = [make_study(problems=names[:3], budget=200), make_study(problems=names[3:], budget=100)]
+    for study in studies:
+        runs = [(replace(record, plan=replace(record.plan, anytime=False)), trace) for record, trace in study.records()]
+        study.runs = {record.plan.run_id: (record, trace) for record, trace in runs}
+    page = board(*studies)
+    assert [view.budget for view in page.views] == [200, 100]
+    assert [view.runs["problem"].nunique() for view in page.views] == [3, 1]
+    assert page.bounds.loc["toy/bowl/near/3", "best"] == max(page.views[1].runs["best"])
+    assert len(payload(page, title="")["problems"]) == 4
 
 
 def test_rows_at_a_smaller_budget_are_those_of_the_runs_cut_there(make_study) -> None:  # type: ignore[no-untyped-def]

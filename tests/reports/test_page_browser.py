@@ -230,7 +230,7 @@ def agree(shown: dict, runs: pd.DataFrame, traces: dict, *, hits: bool, whole: b
 
 def agree_on_runtimes(shown: dict[str, list[dict[str, float]]], board: Board, runs: pd.DataFrame, traces: dict) -> None:  # type: ignore[type-arg]
     """Expected runtimes are those of these runs; the targets stay those of the whole."""
-    hits = queries_to(runs, traces, bounds=board.bounds())
+    hits = queries_to(runs, traces, bounds=board.bounds)
     hits["spent"] = hits["queries"].clip(upper=hits["budget"])
     sums = hits.groupby(["solver", "fraction"])[["spent", "reached"]].sum()
     assert set(shown) == set(runs["solver"])
@@ -727,7 +727,7 @@ def test_a_figure_says_what_it_shows(browser: Browser, small: SimpleNamespace) -
     words = browser.run(f"{tip}.innerText").splitlines()
     queries = int(words[0].removeprefix("after ").removesuffix(" queries"))
     shown = {line.split()[-2]: float(line.split()[-1]) for line in words[1:] if HOSTILE not in line}
-    bounds = small.board.bounds()
+    bounds = small.board.bounds
     for solver, value in shown.items():
         reached = [
             np.nanmax(told[:queries]) / bounds.loc[problem, "best"]

@@ -102,6 +102,7 @@ class Board:
         traces: values without noise, NaN where a query failed, of each row of `runs`: a solver that plans for its
             budget may have several runs of one problem and seed.
         views: the budgets that can be looked at; the first is the one that `analysis` is about.
+        bounds: the range of each problem, at all budgets; see `common_bounds`.
         analysis: the statistics of all runs at that budget.
         settings: those of the question, and `command`, which writes the page again.
         sources: the studies.
@@ -113,6 +114,7 @@ class Board:
     runs: pd.DataFrame
     traces: tuple[FloatArray, ...]
     views: tuple[View, ...]
+    bounds: pd.DataFrame
     analysis: Analysis
     settings: Mapping[str, object]
     sources: tuple[Source, ...]
@@ -120,21 +122,29 @@ class Board:
     landmarks: tuple[Landmark, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
-    def bounds(self) -> pd.DataFrame:
-        """The range of each problem at the first view's budget; see `amb.stats.gap.ranges`."""
-        first = self.views[0]
-        return known_ranges(first.runs, first.traces)
-
     def runtimes(self) -> pd.DataFrame:
         """Expected runtimes of what is compared at that budget: solver, fraction, low, high, of `pooled_runtimes`."""
         first = self.views[0]
-        table = pooled_runtimes(compared(first.runs), first.traces, bounds=self.bounds())
+        table = pooled_runtimes(compared(first.runs), first.traces, bounds=self.bounds)
         return table[["solver", "fraction", "low", "high"]] if len(table) else table
 
 
-def known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
-    """The range of each problem, from the leading class's runs; others count only on problems without these."""
-    return ranges(competing(runs), traces).combine_first(ranges(runs, traces)).astype({"anchored": bool})
+def common_bounds(first: pd.DataFrame, traces: Traces, runs: pd.DataFrame) -> pd.DataFrame:
+    """The range of each problem (`amb.stats.gap.ranges`) that scales scores, curves and thresholds at all budgets.
+
+    Thresholds are those of the analysis whatever budget is looked at, as they are whichever solvers are.
+
+    Args:
+        first: the runs at the first budget, that of the analysis.
+        traces: their values up to it.
+        runs: all runs, each at its own budget; they count on problems that have none at the first one.
+    """
+    return _known_ranges(first, traces).combine_first(_known_ranges(runs, {})).astype({"anchored": bool})
+
+
+def _known_ranges(runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
+    """From the leading class's runs; others count only on problems without these."""
+    return ranges(competing(runs), traces).combine_first(ranges(runs, traces))
 
 
 def budgets_to_show(runs: pd.DataFrame, first: int | None = None) -> list[int]:
@@ -142,12 +152,13 @@ def budgets_to_show(runs: pd.DataFrame, first: int | None = None) -> list[int]:
     in descending order.
 
     A run also shows its state after fewer queries, unless its solver plans for its budget (`anytime` is False).
-    The runs' own budgets are followed by the next smaller ones of 1, 2, 5, 10, ...
+    The runs' own budgets are followed by the next smaller ones of 1, 2, 5, 10, ..., of which some run shows its state.
     """
     own = sorted({int(b) for b in runs["budget"]}, reverse=True)
     first = first or max(own, key=lambda budget: (int(present(runs, budget).sum()), budget))
     steps = [d * 10**e for e in range(8, 0, -1) for d in (5, 2, 1) if d * 10**e < first]
-    return [first, *sorted({*own[:SHORTER], *steps[:SHORTER]} - {first}, reverse=True)]
+    others = [budget for budget in {*own[:SHORTER], *steps[:SHORTER]} - {first} if present(runs, budget).any()]
+    return [first, *sorted(others, reverse=True)]
 
 
 def present(runs: pd.DataFrame, budget: int) -> pd.Series:
@@ -156,20 +167,24 @@ def present(runs: pd.DataFrame, budget: int) -> pd.Series:
     return (runs["budget"] == budget) | (((runs["budget"] > budget) | broke_off) & runs["anytime"])
 
 
-def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str) -> View:
+def truncated(runs: pd.DataFrame, traces: Traces, budget: int) -> Traces:
+    """The values of these runs up to a budget."""
+    return {cell: traces[cell][:budget] for cell in cells_of(runs) if cell in traces}
+
+
+def view(runs: pd.DataFrame, traces: Traces, budget: int, *, metric: str, bounds: pd.DataFrame) -> View:
     """The runs at a budget, scored: each class of solvers by itself, as it is ranked.
 
     Args:
         runs: the runs table, one row per run that tells something about this budget, as it stood after `budget`
             queries.
-        traces: values without noise, by (problem, solver, seed), as in `amb.comparison.table.Runs`.
+        traces: their values, see `truncated`.
         budget: queries per run.
         metric: the primary metric.
+        bounds: see `common_bounds`.
     """
-    truncated = {cell: traces[cell][:budget] for cell in cells_of(runs) if cell in traces}
-    bounds = known_ranges(runs, truncated)
     classes = [
-        score_runs(own, truncated, metric=metric, bounds=bounds).set_index(own.index)
+        score_runs(own, traces, metric=metric, bounds=bounds).set_index(own.index)
         for _, own in runs.groupby(sights(runs), sort=False)
     ]
-    return View(budget, pd.concat(classes).loc[runs.index], truncated)
+    return View(budget, pd.concat(classes).loc[runs.index], traces)

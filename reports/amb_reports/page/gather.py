@@ -27,7 +27,17 @@ from amb.study.runs import RunRecord, Trace
 from amb.study.study import Study
 from amb.text import plural
 from amb_reports.captions import command
-from amb_reports.page.board import SECONDS, Board, Source, View, budgets_to_show, present, view
+from amb_reports.page.board import (
+    SECONDS,
+    Board,
+    Source,
+    View,
+    budgets_to_show,
+    common_bounds,
+    present,
+    truncated,
+    view,
+)
 from amb_reports.page.evolutions import best_images
 
 Studies = Sequence[AnyStudy]
@@ -77,13 +87,15 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     runs = sorted(stored.values(), key=lambda run: order(run.record))
     timed = _same_machine(studies)
     table = _table(runs, timed=timed)
-    views = []
+    standing = {}
     absent = _absent(table, budget)
     for queries in budgets_to_show(table, budget):
         places = np.flatnonzero(present(table, queries))
         there = [runs[i] for i in places]
         shown = _stood(table.iloc[places], there, queries, timed=timed)
-        views.append(view(shown, _traces(there, studies), queries, metric=question.metric))
+        standing[queries] = shown, truncated(shown, _traces(there, studies), queries)
+    bounds = common_bounds(*next(iter(standing.values())), table)
+    views = tuple(view(*stood, queries, metric=question.metric, bounds=bounds) for queries, stood in standing.items())
     first = views[0]
     analysis = analyse(first.runs.drop(columns=["score", "ordered"]), first.traces, question)
 
@@ -99,7 +111,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     sources = tuple(Source(str(s.folder), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     notes = (*absent, *_by_rules(runs, views), *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
-    return Board(table, traces, tuple(views), analysis, settings, sources, images.evolutions, images.landmarks, notes)
+    return Board(table, traces, views, bounds, analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
 
 def board_of_comparison(data: ReportData) -> Board:
@@ -117,13 +129,16 @@ def board_of_comparison(data: ReportData) -> Board:
     runs = data.runs.assign(**{k: v for k, v in defaults.items() if k not in data.runs})
     budget = int(runs["budget"].max())
     question = data.analysis.question
-    views = (view(runs, data.traces, budget, metric=question.metric),)
+    known = truncated(runs, data.traces, budget)
+    bounds = common_bounds(runs, known, runs)
+    views = (view(runs, known, budget, metric=question.metric, bounds=bounds),)
     settings = {**question.to_settings(), "command": command(requested)}
     sources = tuple(Source(str(s.given), s.manifest) for s in data.studies) or (Source("", Manifest()),)
     images = best_images(runs, data.traces, data.load, _point, data.problem)
     notes = (*data.warnings, *images.notes)
     traces = tuple(data.traces.get(cell, np.empty(0)) for cell in cells_of(runs))
-    return Board(runs, traces, views, data.analysis, settings, sources, images.evolutions, images.landmarks, notes)
+    shown = (images.evolutions, images.landmarks, notes)
+    return Board(runs, traces, views, bounds, data.analysis, settings, sources, *shown)
 
 
 class _StoredRun:

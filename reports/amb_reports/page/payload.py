@@ -58,7 +58,7 @@ class Columns:
 
 def payload(board: Board, *, title: str) -> dict[str, Any]:
     """Everything that the page shows, as plain data."""
-    runs, bounds = board.runs, board.bounds()
+    runs, bounds = board.runs, board.bounds
     solvers, problems = runs["solver"].unique().tolist(), runs["problem"].unique().tolist()
     columns = Columns()
     _add_runs(columns, board, solvers, problems)
