@@ -23,7 +23,8 @@ from amb.sight import CLASSES, leading_of
 from amb.spec import explained, flag
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question, check_question
-from amb.study.manifest import Settings
+from amb.study.environment import environment
+from amb.study.manifest import Settings, on_one_machine
 from amb.study.published import AnyStudy, PublishedStudy, open_study
 from amb.study.study import Study
 
@@ -124,8 +125,8 @@ def compare(
         limits=limits or NO_LIMITS,
     )
     question = _for_ranked(question, plan)  # refused before anything runs
-    _check_seconds(question, timing, baseline)
     folder = Study(study)
+    _check_seconds(question, timing, baseline, folder)
     missing = plan.runs if baseline is None else baseline.missing(plan.runs)
     requested = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
     notes = folder.describe(missing, requested)
@@ -259,7 +260,7 @@ def _analyse(
     return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)
 
 
-def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:
+def _check_seconds(question: Question, timing: bool, baseline: Baseline | None, study: Study) -> None:
     """Refuse to rank by seconds that are not comparable."""
     if question.metric != "seconds":
         return
@@ -269,6 +270,11 @@ def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) 
         raise SpecError(
             f"metric seconds cannot use the stored runs of {baseline.study.folder}: seconds measured at "
             "another time or on another machine are not comparable; leave the reference out, or choose another metric"
+        )
+    if not on_one_machine([study.manifest], environment()):
+        raise SpecError(
+            f"metric seconds needs runs of one machine, and {study.folder} was begun on another one: name a new folder "
+            "with --study, or choose another metric"
         )
 
 

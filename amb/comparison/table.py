@@ -20,6 +20,7 @@ from amb.spec import ProblemId
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, Traces
 from amb.study.copies import Copy, compact_difference, difference
+from amb.study.manifest import on_one_machine
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
@@ -107,6 +108,7 @@ def read_runs(
     fingerprints = {run.problem: run.fingerprint for run in plan.runs}
     points = {name: reference(name, fingerprint=fingerprint) for name, fingerprint in fingerprints.items()}
     found = []
+    one_machine = on_one_machine([study.manifest])
     for run in plan.runs:
         loaded = find_run(run, study, baseline, compact=True)
         if loaded is not None:
@@ -128,6 +130,8 @@ def read_runs(
     asked = Asked(plan.problems, [str(spec) for spec in plan.solvers], seeds or plan.seeds)
     if absent := asked.missing((run.problem, run.solver, run.seed) for run, *_ in found):
         notes.append(unfinished_note(absent, len(asked)) + _held_otherwise(plan, study, len(found)))
+    if not one_machine and any(record.timing for _, record, _ in found):
+        notes.append(f"{study.folder} has runs of several machines, so that they do not count as timed alone")
     if shorter:
         notes.append(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
@@ -147,7 +151,8 @@ def read_runs(
             record, trace = _cut(find_run(run, study, baseline) or (record, trace), budget)
         cell = (run.problem, run.solver, run.seed)
         spent = budget if shorter else run.budget
-        rows.append({**run_row(record, trace, spent, points[run.problem]), "sees": classes[run.solver].sees})
+        row = run_row(record, trace, spent, points[run.problem])
+        rows.append({**row, "timing": record.timing and one_machine, "sees": classes[run.solver].sees})
         traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
         traces[cell].setflags(write=False)
         recommended[cell] = record.recommended

@@ -208,8 +208,9 @@ def _check_timed(runs: pd.DataFrame) -> None:
     untimed = ~timed(runs) & ~runs["failed"].astype(bool)  # a failed run scores the worst cost, whatever time it took
     if untimed.any():
         raise AmbError(
-            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on this machine, so their seconds are not "
-            "comparable: rerun them with --timing, or choose another metric"
+            f"{untimed.sum():,} of {len(runs):,} runs were not timed alone on one machine, so their seconds are not "
+            "comparable: rerun them with --timing, in a new study if this one has runs of several machines, or choose "
+            "another metric"
         )
 
 

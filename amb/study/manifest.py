@@ -1,6 +1,6 @@
 """The manifest: what a study was asked for, what it ran on, and which problems and solvers its runs are of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -82,11 +82,11 @@ class Manifest(Struct, frozen=True):
 
     Attributes:
         schema: version of the study's layout.
-        environment: what it last ran on.
+        environment: what it was last asked for runs on.
         settings: what it was last asked for.
         problems: fingerprint of every problem that was ever asked for.
         solvers: version of every solver that was ever asked for.
-        environments: for a merged study, those of its parts, if they differ.
+        environments: all that it, or the parts of a merged study, was asked for runs on, if they differ.
     """
 
     schema: int = SCHEMA_VERSION
@@ -95,6 +95,23 @@ class Manifest(Struct, frozen=True):
     problems: Mapping[str, str] = {}
     solvers: Mapping[str, str] = {}
     environments: tuple[Environment, ...] = ()
+
+    @property
+    def known_environments(self) -> tuple[Environment, ...]:
+        """All that it was asked for runs on; empty if it does not say."""
+        return self.environments or ((self.environment,) if self.environment != Environment() else ())
+
+    def going_on(self, environment: Environment) -> "Manifest":
+        """The manifest of the study as it goes on in an environment, perhaps on another machine."""
+        known = self.known_environments
+        both = known if environment in known else (*known, environment)
+        return replace(self, environment=environment, environments=both if len(both) > 1 else ())
+
+
+def on_one_machine(manifests: Iterable[Manifest], *others: Environment) -> bool:
+    """Whether seconds of runs of these studies compare: all their environments, and the others, are of one machine."""
+    known = (environment for manifest in manifests for environment in manifest.known_environments)
+    return len({environment.machine for environment in (*known, *others)}) < 2
 
 
 class _Schema(Struct):
@@ -169,7 +186,7 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
     )
     environments: dict[bytes, Environment] = {}
     for manifest in manifests:
-        for one in manifest.environments or (manifest.environment,):
+        for one in manifest.known_environments:
             environments.setdefault(msgspec.json.encode(one, order="deterministic"), one)
     return replace(
         manifests[0],

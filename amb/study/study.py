@@ -149,8 +149,7 @@ class Study(Reloaded):
             reasons.extend(changes(old, plans))
             earlier = {name: sees for name, sees in old.settings.sees.items() if name not in settings.solvers}
             return replace(
-                old,
-                environment=environment(),
+                old.going_on(environment()),
                 settings=replace(settings, sees=dict(sorted({**earlier, **settings.sees}.items()))),
                 problems=dict(sorted({**old.problems, **{p.problem: p.fingerprint for p in plans}}.items())),
                 solvers=dict(sorted({**old.solvers, **{p.solver: p.version for p in plans}}.items())),

@@ -11,10 +11,13 @@ import pytest
 from msgspec import structs
 from typer.testing import CliRunner
 
+import amb
 from amb import FunctionProblem, Space
 from amb.cli.app import app
-from amb.errors import StudyError
+from amb.errors import AmbError, StudyError
+from amb.reports.write import write_leaderboard
 from amb.run.execute import execute
+from amb.stats import Question
 from amb.study.health import examine
 from amb.study.journal import read_journal
 from amb.study.manifest import Environment, Settings
@@ -295,6 +298,32 @@ def test_manifests_are_united(tmp_path: Path) -> None:
     assert manifest.environments == (Study(tmp_path / "a").manifest.environment, another)
     Study(tmp_path / "all").describe([plan(9)], Settings())
     assert len(Study(tmp_path / "all").manifest.environments) == 2
+
+
+def test_seconds_of_several_machines_do_not_compare_wherever_they_meet(tmp_path: Path) -> None:
+    """In two studies, in one that was merged of them, and in one that goes on on another machine."""
+
+    def ran(name: str, solvers: str, **options: object) -> amb.Comparison:
+        problem = amb.objective(np.sum, [(0, 1)] * 2, name="sum")
+        return amb.compare(solvers, problem, budget=4, seeds=2, timing=True, study=tmp_path / name, **options)  # type: ignore[arg-type]
+
+    assert ran("here", "random,random-prior").runs["timing"].all()
+    ran("there", "snes,cma")
+    other = Environment(processor="another", cores=64)
+    Study(tmp_path / "there").rewrite_manifest(lambda old: structs.replace(old, environment=other))
+    with pytest.raises(AmbError, match="not timed alone on one machine"):
+        write_leaderboard([tmp_path / "here", tmp_path / "there"], tmp_path / "page.html", Question("seconds"))
+    merge(tmp_path / "all", [tmp_path / "here", tmp_path / "there"])
+    with pytest.raises(AmbError, match=r"not timed alone on one machine.*in a new study"):
+        write_leaderboard([tmp_path / "all"], tmp_path / "page.html", Question("seconds"))
+    with pytest.raises(AmbError, match=r"not timed alone on one machine.*in a new study"):
+        amb.open(tmp_path / "all", Question("seconds"))
+    with pytest.raises(AmbError, match="begun on another one: name a new folder"):
+        ran("there", "snes,cma,random", metric="seconds")
+    went_on = ran("there", "snes,cma,random")
+    assert not went_on.runs["timing"].any()
+    assert "runs of several machines" in " ".join(went_on.notes)
+    assert Study(tmp_path / "there").manifest.environments[0] == other
 
 
 def test_what_cannot_be_merged_says_so(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from amb.stats import Question, analyse
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, cells_of
 from amb.study.copies import Copy, compact_difference
-from amb.study.manifest import Environment, Manifest, disagreements
+from amb.study.manifest import Manifest, disagreements, on_one_machine
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb.study.study import Study
@@ -85,7 +85,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
         raise StudyError(no_finished_run(*studies) + others)
     order = _order(studies)
     runs = sorted(stored.values(), key=lambda run: order(run.record))
-    timed = _same_machine(studies)
+    timed = on_one_machine(manifests.values())
     table = _table(runs, timed=timed)
     standing = {}
     absent = _absent(table, budget)
@@ -294,11 +294,6 @@ def _current(manifest: Manifest, record: RunRecord) -> bool:
     return manifest.problems.get(plan.problem, plan.fingerprint) == plan.fingerprint and (
         manifest.solvers.get(plan.solver, plan.version) == plan.version
     )
-
-
-def _same_machine(studies: Studies) -> bool:
-    machines = {e.machine for s in studies if (e := s.manifest.environment) != Environment()}
-    return len(machines) < 2
 
 
 def _order(studies: Studies) -> Callable[[RunRecord], tuple[int, int, int]]:

@@ -95,7 +95,10 @@ def payload(board: Board, *, title: str) -> dict[str, Any]:
         "sources": [
             {
                 "name": s.name,
-                "manifest": {"settings": asdict(s.manifest.settings), "environment": asdict(s.manifest.environment)},
+                "manifest": {
+                    "settings": asdict(s.manifest.settings),
+                    "environments": [asdict(one) for one in s.manifest.known_environments],
+                },
             }
             for s in board.sources
         ],

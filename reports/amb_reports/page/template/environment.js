@@ -5,11 +5,10 @@ function drawEnvironment(data) {
   const facts = (entries) => h("dl", {}, entries.filter(([, value]) => value !== null && value !== undefined && value !== "")
     .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, wordsOf(value))]));
   const sources = data.sources.map(({ name, manifest }) => {
-    const { settings = {}, environment = {} } = manifest;
-    const { packages = {}, ...machine } = environment;
+    const { settings = {}, environments = [] } = manifest;
     return [
       h("h3", {}, name || "Study"),
-      facts([...Object.entries(machine), ...Object.entries(packages)]),
+      ...environments.map(({ packages = {}, ...machine }) => facts([...Object.entries(machine), ...Object.entries(packages)])),
       h("details", {}, h("summary", {}, "Settings of the study"), facts(Object.entries(settings))),
     ];
   });
