@@ -49,7 +49,7 @@ def read_csv(content: bytes, *, decoded: int) -> tuple[dict[str, list[Any]], boo
     except UnicodeDecodeError as cause:
         form = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "no UTF-8"
         raise ValueError(f"its text is {form} (byte {cause.start + 1}); save it as CSV in UTF-8") from cause
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     separator = max(",;\t", key=next(filter(None, lines), "").count)
     filled = [(number, line) for number, line in enumerate(lines, 1) if line]
     ends = [number for number, line in filled[1:] if line.strip(f" {separator}{QUOTE}").lower() == END]

@@ -40,7 +40,15 @@ from amb.lab.planning import plan_block
 from amb.lab.responses import Row, corrected_rows, new_rows
 from amb.lab.searches import Searches, resolve_generator
 from amb.lab.start import refuse_another_generator, refuse_changes, start_of
-from amb.lab.stimuli import FOLDER, Pictures, content_hash, image_bytes, reference_files, refuse_shared_names
+from amb.lab.stimuli import (
+    FOLDER,
+    Pictures,
+    content_hash,
+    image_bytes,
+    read_image,
+    reference_files,
+    refuse_shared_names,
+)
 from amb.lab.toml import LARGEST
 from amb.study.durable import make_folder, write_whole
 from amb.study.links import refuse_outside
@@ -317,6 +325,8 @@ class Laboratory:
                     f"the image of {name} in {FOLDER}/ is not the one that was presented before; give the new one "
                     "another name"
                 )
+        for path in files.values():  # a block that cannot be drawn would stay open
+            read_image(path)
         generator, grid = resolve_generator(self.experiment.generator)
         begins, history = self.history.start is None, self.history
         if begins:  # it is written with the first block: until then, all settings may be changed
@@ -392,7 +402,8 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
         references: images to copy into `references/`.
 
     Raises:
-        LabError: the settings are invalid, the folder holds another experiment, or cannot be written.
+        LabError: the settings are invalid, an image cannot be shown, the folder holds another experiment, or cannot be
+            written.
     """
     experiment = parse_experiment(text, FILE)
     if (size := len(text.encode())) > LARGEST:
@@ -402,6 +413,8 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
         )
     start_of(experiment, references=len(references))
     refuse_shared_names(experiment, {reference_name(image.stem): image for image in references})
+    for image in references:
+        read_image(image)
     path = folder / FILE
     try:
         make_folder(folder)

@@ -11,7 +11,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from amb.contracts.generator import Generator, Grid
 from amb.errors import CandidateError, LabError
@@ -36,7 +36,8 @@ def reference_files(folder: Path) -> dict[str, Path]:
     """The user's reference images, by the names of their stimuli.
 
     Raises:
-        LabError: the names of two files differ in their suffix or case only, or the folder cannot be read.
+        LabError: the names of two files differ in their suffix or case only, or one has a line break, or the folder
+            cannot be read.
         SpecError: a name is not UTF-8, or too long.
     """
     files: dict[str, Path] = {}
@@ -79,7 +80,7 @@ def _images(path: Path) -> list[Path]:
     """The image files of a folder, by name, or the one that the path is; none if there is nothing.
 
     Raises:
-        LabError: the folder cannot be read.
+        LabError: the folder cannot be read, or a name has a line break.
         SpecError: a name is not UTF-8, or too long.
     """
     try:
@@ -89,6 +90,8 @@ def _images(path: Path) -> list[Path]:
     images = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
     for image in images:
         user_path(image)  # their names are those of stimuli
+        if {"\n", "\r"} & {*image.name}:
+            raise LabError(f"the name of the image {image} has a line break, which parts rows of tables; rename it")
     return images
 
 
@@ -129,11 +132,15 @@ def image_bytes(path: Path) -> bytes:
         raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
 
 
-def read_image(path: Path) -> Image.Image:
-    """The image in a file, in RGB.
+def read_image(path: Path, background: tuple[int, ...] = (0, 0, 0)) -> Image.Image:
+    """The image in a file, in RGB and upright, as viewers show it.
+
+    Args:
+        path: the file.
+        background: what is seen through it where it is transparent: red, green and blue from 0 to 255.
 
     Raises:
-        LabError: it cannot be read, or has too many pixels.
+        LabError: it cannot be read, or has too many pixels, or more than 8 bits for a grey value.
     """
     content = image_bytes(path)
     try:
@@ -142,7 +149,16 @@ def read_image(path: Path) -> Image.Image:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
                 if picture.width * picture.height > LARGEST_PIXELS:
                     raise LabError(f"{path} has {picture.width} x {picture.height} pixels; make it smaller")
-                return picture.convert("RGB")
+                if picture.mode[0] in "IF":  # Pillow would cut every value above 255 to 255
+                    raise LabError(
+                        f"cannot show the image {path}: its values are integers of 16 or 32 bits or floating point "
+                        f"(mode {picture.mode}); save it with 8 bits per channel"
+                    )
+                upright = ImageOps.exif_transpose(picture)
+                if upright.has_transparency_data:
+                    ground = Image.new("RGBA", upright.size, background)
+                    upright = Image.alpha_composite(ground, upright.convert("RGBA"))
+                return upright.convert("RGB")
     except LabError:
         raise
     except UnidentifiedImageError as cause:
@@ -205,9 +221,11 @@ class Pictures:
         return np.asarray(ground)
 
     def _ground(self) -> Image.Image:
+        return Image.new("RGB", (self._screen.width, self._screen.height), self._background())
+
+    def _background(self) -> tuple[int, ...]:
         colour = self._screen.background
-        rgb = (colour,) * 3 if isinstance(colour, int) else tuple(colour)
-        return Image.new("RGB", (self._screen.width, self._screen.height), rgb)
+        return (colour,) * 3 if isinstance(colour, int) else tuple(colour)
 
     def _path_of(self, name: str, expected: str | None) -> Path:
         path = self._references.get(name)
@@ -218,7 +236,7 @@ class Pictures:
         return path
 
     def _reference(self, path: Path) -> Picture:
-        return self._placed(read_image(path))
+        return self._placed(read_image(path, self._background()))
 
 
 class _Drawn(Mapping[str, Picture]):

@@ -347,6 +347,67 @@ def test_settings_on_which_the_past_depends_cannot_change(folder: Path) -> None:
     assert kinds(Laboratory(folder), 2)["candidate"] == 10
 
 
+def test_reference_images_are_shown_as_viewers_show_them(folder: Path) -> None:
+    """A photograph by a phone held upright lay on its side, and clear parts of a picture had its hidden colour."""
+    lab = new_experiment(folder)
+    (folder / "references").mkdir()
+    photograph = np.zeros((20, 20, 3), np.uint8)
+    photograph[:10, :, 0], photograph[10:, :, 2] = 255, 255  # red above blue, which is turned
+    turned = Image.fromarray(photograph)
+    turned.getexif()[0x0112] = 6
+    for suffix in ("jpg", "tif"):
+        turned.save(folder / "references" / f"turned-{suffix}.{suffix}", exif=turned.getexif())
+    clear = np.zeros((20, 20, 4), np.uint8)
+    clear[..., 0], clear[:10, :, 3] = 255, 255
+    Image.fromarray(clear).save(folder / "references" / "clear.png")
+    Image.fromarray(clear).quantize().save(folder / "references" / "palette.png")
+    shown = lab.pictures().draw(["ref-turned-jpg", "ref-turned-tif", "ref-clear", "ref-palette"], lab.history)
+    for name in ("ref-turned-jpg", "ref-turned-tif"):
+        left, right = shown[name][20, [14, 33]].astype(int)
+        assert left[2] > 200 > 50 > left[0], "blue"
+        assert right[0] > 200 > 50 > right[2], "red"
+    for name in ("ref-clear", "ref-palette"):
+        above, below = shown[name][[10, 30], 24]
+        assert above.tolist() == [255, 0, 0]
+        assert below.tolist() == shown[name][0, 0].tolist(), "the background"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", np.uint16), ("a.tif", np.uint16), ("a.tif", np.float32)])
+def test_reference_images_with_more_than_8_bits_are_refused(folder: Path, name: str, kind: type) -> None:
+    """They were shown as white or black squares."""
+    image = folder.parent / name
+    Image.fromarray(np.linspace(0, 1000, 400).reshape(20, 20).astype(kind)).save(image)
+    lab = new_experiment(folder)
+    with pytest.raises(LabError, match=r"mode [IF].*; save it with 8 bits per channel"):
+        create(folder, (folder / FILE).read_text(), [image])
+    (folder / "references").mkdir()
+    shutil.copy(image, folder / "references")
+    with pytest.raises(LabError, match="save it with 8 bits"):
+        lab.next_block()
+    assert not lab.history.blocks
+    (folder / "references" / name).unlink()
+    assert lab.next_block() is not None
+
+
+def test_the_table_of_a_block_is_read_whatever_the_names_of_its_images(folder: Path) -> None:
+    """Characters that part lines in Python parted the rows of presentations.csv."""
+    lab = new_experiment(folder, references=1)
+    image = folder / "references" / "image0.png"
+    shutil.copy(image, image.with_name("a\u2028b\x0b\x1c\x85, c.png"))
+    finish(lab, blocks=1)
+    table = folder.parent / "responses.csv"
+    with (lab.block_folder(1) / PRESENTATIONS).open(newline="", encoding="utf-8") as shown:
+        rows = list(csv.DictReader(shown))
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], "n1"])
+        writer.writeheader()
+        writer.writerows({**row, "n1": 1} for row in rows)
+    assert len(read_responses(table, lab.experiment)) == len(rows)
+    shutil.copy(image, image.with_name("a\nb.png"))
+    with pytest.raises(LabError, match="has a line break, which parts rows of tables; rename it"):
+        lab.next_block()
+
+
 def test_a_reference_image_cannot_be_replaced(folder: Path) -> None:
     lab = new_experiment(folder, references=1)
     finish(lab, blocks=1)
