@@ -147,7 +147,7 @@ def _read(plan: Plan, ways: dict[str, list[tuple[RunPlan, ...]]], study: Study) 
             ended, trace = loaded
             if run.recording is not None:
                 presented[run.run_id] = trace
-            values = np.where(np.isnan(trace.values), np.nan, trace.clean)
+            values = trace.observed
             row = run_row(ended, trace, run.budget, points[run.problem])
             if way == SEPARATE:
                 values = as_presentations(values, neurons)

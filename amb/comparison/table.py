@@ -153,7 +153,7 @@ def read_runs(
         spent = budget if shorter else run.budget
         row = run_row(record, trace, spent, points[run.problem])
         rows.append({**row, "timing": record.timing and one_machine, "sees": classes[run.solver].sees})
-        traces[cell] = np.where(np.isnan(trace.values), np.nan, trace.clean)
+        traces[cell] = trace.observed
         traces[cell].setflags(write=False)
         recommended[cell] = record.recommended
     if isinstance(study, Study):

@@ -85,11 +85,14 @@ class Found:
         return self.problem(str(rows["problem"].iloc[0])).space.decode(candidates)
 
     def traces(self) -> pd.DataFrame:
-        """Queries of all runs: problem, solver, seed, query from 1, value, clean (without noise), best so far."""
+        """Queries of all runs: problem, solver, seed, query from 1, value, clean (without noise), best so far.
+
+        A query that failed has no value and does not count for the best; until one succeeds, that is NaN.
+        """
         parts = []
         for row in self.table.itertuples():
             _, trace = self.load(str(row.run_id))
-            best = np.fmax.accumulate(trace.clean)
+            best = np.fmax.accumulate(trace.observed)
             part = pd.DataFrame(
                 {"query": np.arange(1, len(trace) + 1), "value": trace.values, "clean": trace.clean, "best": best}
             )

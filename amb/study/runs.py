@@ -416,6 +416,11 @@ class Trace:
         return self.candidates[first:last], self.values[first:last], self.clean[first:last]
 
     @property
+    def observed(self) -> FloatArray:
+        """float64[queries], without noise, NaN where a query failed: what best values and curves are made of."""
+        return np.where(np.isnan(self.values), np.nan, self.clean)
+
+    @property
     def kept(self) -> NDArray[np.bool_]:
         """bool[queries]: whether the query's candidate is known."""
         return self.candidates.min(axis=1) >= 0

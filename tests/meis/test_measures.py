@@ -31,6 +31,7 @@ from amb.study.manifest import Settings
 from amb.study.published import open_study
 from amb.study.runs import RunPlan
 from amb.study.study import Study
+from amb_reports.page.evolutions import best_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -374,6 +375,20 @@ def test_a_unit_that_was_searched_under_several_noises_is_one_unit(tmp_path: Pat
     assert (layer["units"], layer["activation"]) == (2, pytest.approx(highest.mean()))
     assert measures.meis["best"].sum() == 2
     assert layer["latent"] == pytest.approx(measures.distances["latent"].mean())
+
+
+def test_a_query_whose_trial_was_lost_is_no_best(tmp_path: Path) -> None:
+    """Its activation was the best so far, though no solver saw it, in the traces and under an image of the page."""
+    result = amb.compare("random", "mnist-sngan/mnist-snn/out/8[lost=0.6]", budget=20, seeds=5, study=tmp_path / "s")
+    found = found_in(open_study(tmp_path / "s"))
+    traces = found.traces()
+    assert traces.groupby("seed")["best"].last().tolist() == result.runs["best"].tolist()
+    assert traces.groupby("seed")["clean"].max().tolist() != result.runs["best"].tolist()
+    runs = result.runs.assign(solver=[f"random{seed}" for seed in result.runs["seed"]])  # each is its solver's best
+    shown = best_images(runs, {}, lambda cell: result.load((cell[0], "random", cell[2])), lambda *_: None)
+    for one in shown.evolutions:
+        trace = traces[(traces["seed"] == one.seed) & traces["value"].notna()]
+        assert one.queries[-1] == trace[trace["clean"] == one.activations[-1]]["query"].min()
 
 
 def own(name: str, unit: int) -> amb.FunctionProblem:

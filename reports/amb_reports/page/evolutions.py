@@ -129,7 +129,7 @@ def _of_problem(problem: Problem, stored: list[Stored], frames: int) -> list[Evo
             record.plan.problem,
             record.plan.solver,
             record.plan.seed,
-            np.append(row + 1, first_reached(trace.clean, record.final)),
+            np.append(row + 1, first_reached(trace.observed, record.final)),
             np.append(trace.values[row], record.final),
             shown,
         )

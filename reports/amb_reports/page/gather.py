@@ -147,7 +147,7 @@ class _StoredRun:
     def __init__(self, record: RunRecord, trace: Trace, source: int, point: Reference | None, sees: Sight) -> None:
         self.record = record
         self.trace = trace
-        self.values = np.where(np.isnan(trace.values), np.nan, trace.clean)
+        self.values = trace.observed
         self.source = source
         self.point = point
         self.sees = sees
