@@ -17,6 +17,7 @@ def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
     from amb.errors import StudyError
     from amb.reports.write import write_reports
 
+    folder = comparison.study.folder / "report"  # where it is now: it may be the current folder, and be replaced
     if not as_json:  # the result first: reports take a while
         try:
             print_comparison(comparison)
@@ -28,7 +29,7 @@ def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
             reports = write_reports(comparison)
     except StudyError:  # a study may be read by those who cannot write into it
         if as_json:
-            print_files(comparison, (), as_json=True)
+            print_files(comparison, folder, (), as_json=True)
         raise
-    print_files(comparison, reports.files, as_json=as_json)
+    print_files(comparison, folder, reports.files, as_json=as_json)
     exit_if_failed(reports.failures)

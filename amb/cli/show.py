@@ -148,12 +148,11 @@ PAGE = "leaderboard.html"
 """The file of a report to open first."""
 
 
-def print_files(comparison: "Comparison", files: Sequence[Path], *, as_json: bool) -> None:
-    """Print where the reports are, or the whole comparison as a JSON object."""
+def print_files(comparison: "Comparison", folder: Path, files: Sequence[Path], *, as_json: bool) -> None:
+    """Print which files of reports are in a folder, or the whole comparison as a JSON object."""
     if as_json:
         print_json(as_record(comparison, files))
     elif files:
-        folder = comparison.study.folder / "report"
         names = sorted({f.relative_to(folder).parts[0] + "/" * (f.parent != folder) for f in files})
         console = Console()
         console.print()

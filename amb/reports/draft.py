@@ -25,7 +25,8 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
     If the process is killed, or the disk is full, the folder stays as it was, and the next draft deletes what is left.
     Several processes may do this at once: a file that another one has written in the meantime is kept, unless this one
     has written it, too. What other programs write into the folder stays theirs: such files move into the new folder as
-    they are, so that one that is open, such as a command's redirected output, may grow on.
+    they are, so that one that is open, such as a command's redirected output, may grow on. The folder itself stays the
+    same one (`_put_back`), so that a shell or a server of files that is in it stays there.
 
     Hidden files, file managers' own (`stays`) and empty folders stay in any case.
 
@@ -40,6 +41,7 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
         OSError: the folder, or the one above it, cannot be written.
     """
     make_folder(folder.parent)
+    folder = folder.parent.resolve() / folder.name  # this process may be in the folder, and ".." lead there
     with _turn(folder):
         _delete_leftovers(folder)
         draft, claim = _new_draft(folder)
@@ -58,7 +60,7 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
                     _flush(draft, shared)
                 if old := _replace(folder, draft):
                     _carry_over(old, folder, theirs)
-                    shutil.rmtree(old, ignore_errors=True)
+                    shutil.rmtree(_put_back(old, folder, theirs), ignore_errors=True)
         finally:
             _open_drafts.discard(draft)
             shutil.rmtree(draft, ignore_errors=True)
@@ -70,10 +72,14 @@ def _turn(folder: Path) -> Claim:
 
 
 def _new_draft(folder: Path) -> tuple[Path, Claim]:
-    # Never used before: when a draft has become the folder, its process still deletes the old one by this name.
-    draft = folder.with_name(f".{folder.name}-draft-{secrets.token_hex(8)}")
+    draft = _new_name(folder)
     draft.mkdir()
     return draft, enter(draft, alone=True) or unlocked()
+
+
+def _new_name(folder: Path) -> Path:
+    # Never used before: when a draft has become the folder, its process still deletes the old one by this name.
+    return folder.with_name(f".{folder.name}-draft-{secrets.token_hex(8)}")
 
 
 def _copy(folder: Path, draft: Path, replaced: Collection[str]) -> Stamps:
@@ -132,20 +138,25 @@ def _take_over(folder: Path, draft: Path, seen: Stamps, theirs: Callable[[Path],
         if not theirs(file):
             continue
         (draft / file).parent.mkdir(parents=True, exist_ok=True)
-        beside = (draft / file).with_name(f".{secrets.token_hex(8)}")
         try:
-            os.link(folder / file, beside)
+            _link(folder / file, draft / file)
         except OSError:  # a file system without links, or somebody else's file
             if seen.get(file) != stamp:
                 shutil.copy2(folder / file, draft / file)
         else:
-            os.replace(beside, draft / file)
             shared.add(file)
     for place, folders, names in os.walk(folder):
         if not (folders or names):  # those of reports have files
             with suppress(FileExistsError, NotADirectoryError):  # the report has a file of its name
                 (draft / Path(place).relative_to(folder)).mkdir(parents=True, exist_ok=True)
     return shared
+
+
+def _link(file: Path, name: Path) -> None:
+    """Give a file another name, which may be another file's until now."""
+    beside = name.with_name(f".{secrets.token_hex(8)}")
+    os.link(file, beside)
+    os.replace(beside, name)
 
 
 def _carry_over(old: Path, folder: Path, theirs: Callable[[Path], bool]) -> None:
@@ -161,6 +172,37 @@ def _carry_over(old: Path, folder: Path, theirs: Callable[[Path], bool]) -> None
         flush_folder(parent)
 
 
+def _put_back(old: Path, folder: Path, theirs: Callable[[Path], bool]) -> Path:
+    """Give the old folder the files of the new one, and put it back in its place; returns where the other is now.
+
+    A process whose current folder is the old one, or that serves or watches it, would be in a deleted folder. Where
+    files cannot have two names, the new folder stays.
+    """
+    try:
+        for place, _, names in os.walk(folder):
+            within = old / Path(place).relative_to(folder)
+            within.mkdir(exist_ok=True)
+            for name in names:
+                if not ((within / name).exists() and (within / name).samefile(Path(place, name))):
+                    _link(Path(place, name), within / name)
+        for place, _, names in os.walk(old, topdown=False):
+            within = Path(place).relative_to(old)
+            for name in names:
+                if not (theirs(within / name) or (folder / within / name).exists()):
+                    Path(place, name).unlink()
+            if (folder / within).is_dir():
+                flush_folder(Path(place))
+            else:
+                with suppress(OSError):  # a file has come into it
+                    Path(place).rmdir()
+    except OSError:
+        return old
+    new = _replace(folder, old)
+    assert new is not None
+    _carry_over(new, folder, theirs)
+    return new
+
+
 def _replace(folder: Path, draft: Path) -> Path | None:
     """Returns where the old folder is now, if there was one."""
     if not folder.exists():
@@ -169,6 +211,9 @@ def _replace(folder: Path, draft: Path) -> Path | None:
     if exchange(draft, folder):
         return draft
     old = folder.with_name(f".{folder.name}-old")
+    if draft == old:
+        draft = _new_name(folder)
+        os.replace(old, draft)
     os.replace(folder, old)
     rename(draft, folder)
     return old

@@ -101,7 +101,7 @@ def test_what_other_programs_write_into_the_folder_meanwhile_is_kept(
         (folder / "late").write_text("late")  # while the draft is flushed
         (folder / "notes").unlink()  # as editors save
         (folder / "notes").write_text("newer")
-        (folder / "new").mkdir()
+        (folder / "new").mkdir(exist_ok=True)
         (folder / "new" / "late").write_text("late")
         return exchange(one, other) if swaps else False
 
@@ -123,6 +123,30 @@ def test_what_other_programs_write_into_the_folder_meanwhile_is_kept(
         "report/page": "new", "report/notes": "newer", "report/late": "late", "report/new/late": "late",
         "report/output": "begin middle end",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("swaps", [True, False], ids=["swapped", "two renames"])
+def test_who_is_in_the_folder_stays_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swaps: bool) -> None:
+    """`cd S/report; amb report ..` left the shell in a deleted folder, as a server of its files was."""
+    if not swaps:
+        monkeypatch.setattr("amb.reports.draft.exchange", lambda one, other: False)
+    folder = tmp_path / "report"
+    for name in ("page", "coco/a/1", "coco/gone/1", "mine/notes"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("old")
+    for place in (folder, folder / "mine", folder / "coco" / "a"):
+        monkeypatch.chdir(place)
+        with draft_of(Path("../" * (len(place.relative_to(tmp_path).parts)), "report"), replaced=["coco"]) as draft:
+            (draft / "page").write_text("new")
+            (draft / "coco" / "a").mkdir(parents=True)
+            (draft / "coco" / "a" / "2").write_text("new")
+        assert Path.cwd() == place
+        Path("here").write_text("new")
+        assert (place / "here").read_text() == "new"
+        (place / "here").unlink()
+        wanted = {"report/page": "new", "report/mine/notes": "old", "report/coco/a/2": "new"}
+        assert files(tmp_path) == wanted
+        assert not (folder / "coco" / "gone").exists()
 
 
 def test_a_draft_within_a_draft_is_flushed_once_and_before_the_outer_one_is_seen(
