@@ -90,10 +90,17 @@ class Report(ABC):
     def own_files(cls) -> Mapping[str, Form]:
         """Names of files that it writes, each with the form that tells its own from a user's, which are not replaced.
 
-        Those that it did not write this time are deleted: they are of an earlier comparison. Only amb's reports are
-        asked; others answer for their files themselves.
+        Only amb's reports are asked; others answer for their files themselves.
         """
         return {}
+
+    @classmethod
+    def is_outdated(cls, file: Path) -> bool:
+        """Whether a file in the report's folder, which was not written this time, is of an earlier comparison.
+
+        Such files are deleted. Only amb's reports are asked.
+        """
+        return file.name in cls.own_files()
 
     @abstractmethod
     def write(self, data: ReportData, folder: Path) -> list[Path]:

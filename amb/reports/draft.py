@@ -6,6 +6,7 @@ import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from amb.study.durable import exchange, flush_file, flush_folder, make_folder, rename
@@ -19,7 +20,13 @@ _open_drafts: set[Path] = set()
 
 
 @contextmanager
-def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = ()) -> Iterator[Path]:
+def draft_of(
+    folder: Path,
+    *,
+    empty: bool = False,
+    replaced: Collection[str] = (),
+    ours: Callable[[Path], bool] = lambda file: False,
+) -> Iterator[Path]:
     """A copy of a folder, which takes the folder's place when the block ends without an error.
 
     If the process is killed, or the disk is full, the folder stays as it was, and the next draft deletes what is left.
@@ -36,6 +43,8 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
         folder: made if missing.
         empty: begin with an empty folder, so that nothing else of the old one is kept.
         replaced: folders in it that will be written anew and are not copied; where that fails, the old one is kept.
+        ours: asked in the end whether a file in it is this process's to decide about: one that it has not written goes,
+            also if another process has written it in the meantime.
 
     Raises:
         OSError: the folder, or the one above it, cannot be written.
@@ -54,7 +63,7 @@ def draft_of(folder: Path, *, empty: bool = False, replaced: Collection[str] = (
                     seen = _copy(folder, draft, replaced)
             yield draft
             with _turn(folder):
-                theirs = _of_others(draft, seen, replaced, empty=empty)
+                theirs = _of_others(folder, draft, seen, replaced, ours, empty=empty)
                 shared = _take_over(folder, draft, seen, theirs)
                 if _open_drafts.isdisjoint(folder.parents):
                     _flush(draft, shared)
@@ -119,14 +128,18 @@ def _stamps(folder: Path) -> Stamps:
     return found
 
 
-def _of_others(draft: Path, seen: Stamps, replaced: Collection[str], *, empty: bool) -> Callable[[Path], bool]:
+def _of_others(
+    folder: Path, draft: Path, seen: Stamps, replaced: Collection[str], ours: Callable[[Path], bool], *, empty: bool
+) -> Callable[[Path], bool]:
     """Which files of the folder others have written: those that this process neither changed nor wrote anew."""
     here = _stamps(draft)
     done = {name for name in replaced if (draft / name).exists()}
 
+    @cache  # the folder has other files later
     def of_others(file: Path) -> bool:
         anew = empty or file.parts[0] in done
-        return here.get(file) == seen.get(file) and (not anew or stays(file))
+        decided = len(file.parts) == 1 and ours(folder / file)
+        return here.get(file) == seen.get(file) and not decided and (not anew or stays(file))
 
     return of_others
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
@@ -61,14 +62,16 @@ def write_reports(
     if folder is not None:
         folder = user_path(folder)
         check_reports(folder, chosen)
-        return _write_all(chosen, comparison, folder, folder)
+        return _write_all(chosen, comparison, folder, folder, [])
     place = comparison.study.folder / "report"
     replaced = [name for report in _own_reports(chosen) for name in report.replaces]
     try:
         refuse_links(place)
         check_reports(place, chosen)
-        with draft_of(place, replaced=replaced) as draft:
-            written = _write_all(chosen, comparison, draft, place)
+        done: list[type[Report]] = []
+        ours = partial(_are_outdated, done)
+        with draft_of(place, replaced=replaced, ours=ours) as draft:
+            written = _write_all(chosen, comparison, draft, place, done)
     except OSError as cause:
         raise _unwritable(place, cause) from cause
     if isinstance(comparison.study, Study):  # which a report is written into, so that the next one is faster
@@ -107,8 +110,10 @@ def is_own(plugin: Plugin) -> bool:
     return plugin.location.startswith("amb_reports.")
 
 
-def _write_all(chosen: Sequence[Plugin], comparison: Comparison, folder: Path, shown: Path) -> WrittenReports:
-    """Write into `folder`; messages name `shown`, where the files will be."""
+def _write_all(
+    chosen: Sequence[Plugin], comparison: Comparison, folder: Path, shown: Path, done: list[type[Report]]
+) -> WrittenReports:
+    """Write into `folder`; messages name `shown`, where the files will be. Of amb's own, those written go to `done`."""
     data = report_data(comparison)
     files: list[Path] = []
     failures: list[str] = []
@@ -119,7 +124,7 @@ def _write_all(chosen: Sequence[Plugin], comparison: Comparison, folder: Path, s
         except OSError as cause:
             raise _unwritable(shown, cause) from cause
         try:
-            files += _write(plugin, data if is_own(plugin) else report_data(comparison), folder)
+            files += _write(plugin, data if is_own(plugin) else report_data(comparison), folder, done)
         except BaseException as cause:
             if from_user(cause):
                 raise
@@ -193,15 +198,22 @@ def write_leaderboard(
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause
 
 
-def _write(plugin: Plugin, data: ReportData, folder: Path) -> list[Path]:
+def _write(plugin: Plugin, data: ReportData, folder: Path, done: list[type[Report]]) -> list[Path]:
     report = load_class(plugin, Report)
     files = report().write(data, folder)
     if not all(isinstance(file, Path) and file.is_relative_to(folder) for file in files):
         raise TypeError(f"write returned {files!r}; expected a list of paths in {folder}")
     if is_own(plugin):
-        for file in {folder / name for name in report.own_files()}.difference(files):
-            file.unlink(missing_ok=True)  # of an earlier comparison, and could be mistaken for this one's
+        for file in {*folder.iterdir()}.difference(files):
+            if report.is_outdated(file):
+                file.unlink()  # of an earlier comparison, and could be mistaken for this one's
+        done.append(report)
     return files
+
+
+def _are_outdated(done: Sequence[type[Report]], file: Path) -> bool:
+    """Whether a file in the folder of these reports, which they have not written, is of another comparison."""
+    return any(report.is_outdated(file) for report in done)
 
 
 def _concerns(folder: Path, cause: OSError) -> bool:

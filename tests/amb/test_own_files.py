@@ -17,8 +17,9 @@ from amb.meis.write import check_tables, write_tables
 from amb.paper.claims import claim_table
 from amb.paper.report import check_paper
 from amb.paper.verdict import Claim
+from amb.reports import write
 from amb.reports.contract import Report
-from amb.reports.write import check_reports, is_own, write_reports
+from amb.reports.write import WrittenReports, check_reports, is_own, write_reports
 from amb.study.interchange import csv_text
 from amb.study.own_files import PAGE, Form, picture, refuse_others, table
 from amb.study.study import Study
@@ -120,7 +121,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return study
 
 
-def test_reports_are_written_again(saved: Path) -> None:
+def test_reports_are_written_again(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of theirs that is declared is there, and is taken for what it is; others' hidden files stay."""
     declared = {
         name
@@ -138,14 +139,18 @@ def test_reports_are_written_again(saved: Path) -> None:
         file.write_text("mine")
     (saved / "report" / "coco" / "mine").mkdir()
     check_reports(saved / "report")
-    assert CliRunner().invoke(app, ["report", str(saved)]).exit_code == 0
+    monkeypatch.chdir(saved / "report")
+    assert CliRunner().invoke(app, ["report", ".."]).exit_code == 0
+    assert Path.cwd() == saved / "report", "not a deleted folder"
     amb.open(saved).save(saved / "report")
     assert [(saved / "report" / name).read_text() for name in kept] == ["mine"] * len(kept)
     assert (saved / "report" / "coco" / "mine").is_dir()
 
 
-def test_what_a_smaller_comparison_does_not_write_is_gone(saved: Path, tmp_path: Path) -> None:
-    """Tables of the comparison before stood beside those of this one, about other solvers."""
+def test_what_a_smaller_comparison_does_not_write_is_gone(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables of the comparison before, or of one that ended meanwhile, stood beside those of this one."""
     study = tmp_path / "study"
     shutil.copytree(saved, study)
     report = study / "report"
@@ -156,7 +161,18 @@ def test_what_a_smaller_comparison_does_not_write_is_gone(saved: Path, tmp_path:
     mine.write_bytes(b"\x89PNG\r\n of a camera")
     outdated = ["across.csv", "trials.csv", "ranks.png", "ranks.svg", "gallery-2.png", "gallery-3.png"]
     assert {*outdated} <= {path.name for path in report.iterdir()}
+    others = {name: (report / name).read_bytes() for name in outdated}
     result = amb.compare("random", "mnist-sngan/mnist-snn/out/8", budget=6, seeds=2, study=study)
+    write_reports(result, ["csv", "figure-ranks", "figure-gallery"])
+    assert not [name for name in outdated if (report / name).exists()]
+
+    def meanwhile(*arguments: object) -> WrittenReports:
+        for name, content in others.items():
+            (report / name).write_bytes(content)
+        return write_all(*arguments)
+
+    write_all = write._write_all
+    monkeypatch.setattr(write, "_write_all", meanwhile)
     write_reports(result, ["csv", "figure-ranks", "figure-gallery"])
     assert not [name for name in outdated if (report / name).exists()]
     assert (pd.read_csv(report / "ranking.csv")["solver"] == "random").all()

@@ -1,5 +1,6 @@
 """The images: the most exciting input of each problem and solver."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,14 +52,11 @@ class Gallery(Drawn):
             figures[name] = draw_gallery(table[table["row"] // ROWS == page], title)
         return figures
 
-    def write(self, data: ReportData, folder: Path) -> list[Path]:
-        """Save the pages, and delete further ones of an earlier comparison with more problems."""
-        paths = super().write(data, folder)
-        page = max(len(paths), 1) + 1
-        while (old := folder / f"{self.name}-{page}.png").is_file() and _DRAWN.fits(old):
-            old.unlink()
-            page += 1
-        return paths
+    @classmethod
+    def is_outdated(cls, file: Path) -> bool:
+        """The first page, and further ones of a comparison with more problems."""
+        further = re.fullmatch(rf"{cls.name}-[0-9]+\.png", file.name) is not None
+        return super().is_outdated(file) or (further and file.is_file() and _DRAWN.fits(file))
 
 
 def gallery_table(meis: pd.DataFrame, runs: pd.DataFrame, solvers: list[str]) -> pd.DataFrame:
