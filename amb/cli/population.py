@@ -55,6 +55,7 @@ def _print(found: "Population", *, as_json: bool) -> None:
     from math import isinf, isnan
 
     from amb.cli.show import print_json, print_rows
+    from amb.stats.formats import percent
     from amb.study.interchange import plain_rows
     from amb.text import plural
 
@@ -98,7 +99,7 @@ def _print(found: "Population", *, as_json: bool) -> None:
                 "searches": row.searches,
                 "to": f"{row.fraction:.0%}",
                 "presentations": "never" if isinf(row.presentations) else f"{row.presentations:,.0f}",
-                "reached": f"{row.reached:.0%}",
+                "reached": percent(row.reached),
                 "times fewer": ""
                 if isnan(row.saving)
                 else f"{row.saving:.2f} (a single neuron)"

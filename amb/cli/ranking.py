@@ -66,6 +66,8 @@ def _fitting(analysis: "Analysis", width: int) -> tuple[list["_Rendered"], list[
 
 def scope_line(comparison: "Comparison") -> str:
     """What the table rests on: problems, generator-target pairs, seeds, budget, failures."""
+    from amb.stats.equal import compared
+    from amb.stats.formats import seeds_each
     from amb.stats.gap import ranges
 
     runs = comparison.runs
@@ -77,7 +79,7 @@ def scope_line(comparison: "Comparison") -> str:
         plural(problems, "problem")
         + (f" (normalized: {anchored} with reference points)" if 0 < anchored < problems else ""),
         plural(len(runs[["generator", "target"]].drop_duplicates()), "generator-target pair"),
-        plural(runs["seed"].nunique(), "seed"),
+        seeds_each(held if len(held := compared(runs)) else runs),
         f"{int(runs['budget'].max()):,} queries per run",
         f"{runs['failed'].sum():,} of {len(runs):,} runs failed{_by_solver(runs[runs['failed']])}",
         "timed alone" if bool(runs["timing"].all()) else "seconds are shares of joint batches",

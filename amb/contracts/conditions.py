@@ -47,7 +47,7 @@ class Conditions:
             if effects.adaptation
             else "",
             f"bursts of {effects.burst:g} spikes" if effects.burst > 1 else "",
-            f"{effects.lost:.0%} of trials lost" if effects.lost else "",
+            f"{100 * effects.lost:g}% of trials lost" if effects.lost else "",
             f"a reference before every {self.references} queries" if self.references else "",
         ]
         return "; ".join(filter(None, parts)) or "none"

@@ -7,6 +7,7 @@ from amb.contracts.space import FloatArray
 from amb.paper.effort import BENCHMARK
 from amb.paper.studies import PaperData
 from amb.paper.verdict import Claim
+from amb.stats.formats import percent
 from amb.stats.resampling import interval, ratio_interval
 from amb.text import plural
 
@@ -43,7 +44,7 @@ def final(data: PaperData) -> Claim:
         high,
         EQUAL,
         np.inf,
-        f"tensor trains are higher on {100 * better:.0f}% of the units",
+        f"tensor trains are higher on {percent(better)} of the units",
         plural(len(trains), "unit"),
     )
 
@@ -97,7 +98,7 @@ def steps(data: PaperData) -> Claim:
         float(np.exp(high)),
         -np.inf,
         1.0,
-        f"fewer on {100 * fewer:.0f}% of the units",
+        f"fewer on {percent(fewer)} of the units",
         plural(len(difference), "unit"),
     )
 
@@ -125,7 +126,7 @@ def alike(data: PaperData) -> Claim:
         high,
         ALIKE,
         1.0,
-        f"random images: {random:.2f}; {100 * share:.0f}% of the pairs are near-identical",
+        f"random images: {random:.2f}; {percent(share)} of the pairs are near-identical",
         plural(len(by_unit), "unit"),
     )
 

@@ -59,8 +59,30 @@ def compact(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage."""
-    return UNKNOWN if pd.isna(share) else f"{number(100 * share, 0)}%"
+    """A share of runs, queries or the like as a whole percentage, which is 0% for none and 100% for all alone."""
+    if pd.isna(share):
+        return UNKNOWN
+    text = number(100 * share, 0)
+    if share > 0 and text == "0":
+        return "<1%"
+    return ">99%" if share < 1 and text == "100" else f"{text}%"
+
+
+def exact_percent(share: float) -> str:
+    """A share that was chosen as a percentage, with all its digits."""
+    return f"{100 * share:g}%"
+
+
+def span(numbers: pd.Series) -> str:
+    """The lowest and the highest of whole numbers: "2 to 6"; "3" if they are equal."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def seeds_each(runs: pd.DataFrame) -> str:
+    """How many seeds solvers have on a problem: "5 to 10 seeds" where solvers or problems differ."""
+    seeds = runs.groupby(["problem", "solver"])["seed"].nunique()
+    return f"{span(seeds)} {'seed' if seeds.max() == 1 else 'seeds'}"
 
 
 def seconds(value: float) -> str:

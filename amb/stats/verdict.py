@@ -13,10 +13,10 @@ from amb.stats.formats import (
     compact,
     difference,
     difference_interval,
+    exact_percent,
     expected_queries,
     number,
     p_value,
-    percent,
     score,
     score_interval,
     seconds,
@@ -256,7 +256,7 @@ def _equal(pairs: pd.DataFrame, first: str, second: str) -> str:
     row = _pair(pairs, first, second)
     if "equal" not in row or not row["equal"] >= 0.5:
         return ""
-    return sentence("practically equal", rope=percent(row["rope"]), probability=number(row["equal"], 2))
+    return sentence("practically equal", rope=exact_percent(row["rope"]), probability=number(row["equal"], 2))
 
 
 def _pair(pairs: pd.DataFrame, first: str, second: str) -> pd.Series:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from amb.catalogue.plugins import Kind, plugins
+from amb.stats.formats import seeds_each, span
 from amb.stats.gap import ranges
 from amb.stats.metrics import Traces
 from amb.stats.question import Question
@@ -17,14 +18,10 @@ _OF_PROBLEMS: tuple[Kind, ...] = ("families", "generators", "targets")
 
 
 def scope(runs: pd.DataFrame) -> str:
-    """How much data a figure or table rests on, in a line without a full stop.
-
-    Seeds are those of a solver on a problem, so that "5 to 10 seeds" says where solvers or problems have more.
-    """
-    seeds = runs.groupby(["problem", "solver"])["seed"].nunique()
+    """How much data a figure or table rests on, in a line without a full stop."""
     return (
         f"{plural(runs['problem'].nunique(), 'problem')}, {plural(runs['solver'].nunique(), 'solver')}, "
-        f"{_range(seeds)} {'seed' if seeds.max() == 1 else 'seeds'}, {_range(runs['budget'])} queries per run"
+        f"{seeds_each(runs)}, {span(runs['budget'])} queries per run"
     )
 
 
@@ -82,11 +79,6 @@ def short_names(runs: pd.DataFrame) -> dict[str, str]:
         options = problem[problem.index("[") :] if "[" in problem else ""
         names[problem] = "/".join(str(part) for part in row if part != "") + options
     return names
-
-
-def _range(numbers: pd.Series) -> str:
-    low, high = numbers.min(), numbers.max()
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _texts(value: object) -> list[str]:

@@ -264,3 +264,4 @@ def test_the_command_line_shows_the_conditions(toy: Path) -> None:
     assert str(Conditions(made, 10)) == (
         "drift of the log gain 0.3 over 100 trials; 10% of trials lost; a reference before every 10 queries"
     )
+    assert str(Conditions(TrialEffects(lost=0.004), 0)) == "0.4% of trials lost"

@@ -1,5 +1,6 @@
 """The ranking in terminals of several widths."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def test_a_name_wider_than_the_terminal_leaves_the_numbers_whole(make_comparison
     lines = printed(comparison, 80)
     row = comparison.analysis.ranking.set_index("solver").loc[LONG]
     assert any(LONG in line and f"{row['score']:.3f}" in line for line in lines)
+
+
+def test_the_line_below_says_how_many_seeds_solvers_have(make_comparison) -> None:  # type: ignore[no-untyped-def]
+    """Each of them, and of those that are compared; two solvers with three other seeds each were said to have six."""
+    made = make_comparison(seeds=6)
+    apart = made.runs[(made.runs["seed"] < 3) == (made.runs["solver"] == "random")]
+    surplus = made.runs[(made.runs["problem"] != "gan/net/conv0/0") | (made.runs["seed"] < 2)]
+    for runs, words in ((apart, "; 3 seeds;"), (surplus, "; 2 to 6 seeds;"), (made.runs, "; 6 seeds;")):
+        assert words in scope_line(replace(made, runs=runs))
+    assert "; 3 seeds;" in scope_line(
+        replace(made, runs=made.runs[(made.runs["seed"] < 3) | (made.runs["solver"] == "random")])
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 160])

@@ -34,7 +34,7 @@ def runtime_table(
     resamples: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Share of all runs' 51 thresholds that are reached, by number of queries.
+    """Share of all runs' 52 thresholds that are reached, by number of queries.
 
     Every problem has the same weight. The band is the 95% interval of a bootstrap that draws problems.
 

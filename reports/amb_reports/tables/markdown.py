@@ -9,7 +9,7 @@ import pandas as pd
 from amb.reports.contract import Report, ReportData
 from amb.sight import CLASSES
 from amb.stats import Column, pair_columns, ranking_columns, shown
-from amb.stats.formats import number, p_value
+from amb.stats.formats import number, p_value, percent
 from amb.stats.gap import ranges
 from amb.stats.sentences import sentence
 from amb.study.durable import write_whole
@@ -120,7 +120,7 @@ def _trials(trials: pd.DataFrame) -> str:
         cells = [
             escape(str(row["solver"])),
             f"{row['fraction']:.0%}",
-            f"{row['reached']:.0%} of {row['problems']}",
+            f"{escape(percent(row['reached']))} of {row['problems']}",
             f"{number(row['ratio'], 2)}{interval}",
             p_value(row["p_holm"]),
             p_value(row["p_half"]),

@@ -80,13 +80,13 @@ function histogramChart({ shares, low, high }, activation, images) {
 
 function classChart(classes, probabilities, preferred) {
   const rows = classes.length, line = 19, label = 8 + 6.6 * Math.max(...classes.map((name) => name.length)), wide = 420;
-  const root = svg("svg", { class: "chart", viewBox: `0 0 ${wide} ${rows * line + 4}`, role: "img", "aria-label": `Class probabilities: ${classes.map((name, i) => `${name} ${Math.round(100 * probabilities[i])}%`).join(", ")}` });
+  const root = svg("svg", { class: "chart", viewBox: `0 0 ${wide} ${rows * line + 4}`, role: "img", "aria-label": `Class probabilities: ${classes.map((name, i) => `${name} ${inPercent(probabilities[i])}`).join(", ")}` });
   classes.forEach((name, i) => {
     const y = i * line + 3, long = probabilities[i] * (wide - label - 48);
     root.append(
       svg("text", { x: label, y: y + 11, "text-anchor": "end", ...(i === preferred ? { class: "marked" } : {}) }, name),
       svg("rect", { x: label + 7, y, width: Math.max(1, long), height: line - 6, rx: 2, fill: "var(--bar)", "fill-opacity": 0.75 }),
-      svg("text", { x: label + 12 + Math.max(1, long), y: y + 11 }, `${Math.round(100 * probabilities[i])}%`),
+      svg("text", { x: label + 12 + Math.max(1, long), y: y + 11 }, inPercent(probabilities[i])),
     );
   });
   return root;

@@ -52,6 +52,12 @@ function percent(value) {
   return value >= 100 ? "above all" : `${value >= 99 ? value.toFixed(2) : value.toFixed(1)}%`;
 }
 
+// The probability of a class, which is 0% or 100% only if it is 0 or 1.
+function inPercent(probability) {
+  const whole = Math.round(100 * probability);
+  return probability > 0 && whole === 0 ? "<1%" : probability < 1 && whole === 100 ? ">99%" : `${whole}%`;
+}
+
 // Shares of the data set's images in equal bins, from the unit's activations at known shares.
 function histogram(data, key, bins) {
   const row = data.place.get(key);

@@ -68,7 +68,7 @@ function factsPart(data, i) {
     fact("activation", shown(of.activation[i])), fact("above natural images", percent(of.percentile[i])),
     fact("best natural image", shown(of.natural_best[i])), fact("selectivity", shown(of.selectivity[i], 2)),
     fact("prefers", className(data, of.natural_class[i])),
-    fact("seen as", of.class[i] === NONE ? "–" : `${className(data, of.class[i])} ${Math.round(100 * of.probability[i])}%`),
+    fact("seen as", of.class[i] === NONE ? "–" : `${className(data, of.class[i])} ${inPercent(of.probability[i])}`),
     fact("entropy of classes", shown(of.entropy[i], 2)),
   )));
   const own = inputsOf(data, layer, unit, of.target[i]);

@@ -21,7 +21,7 @@ function describe(data, i) {
   const { of } = data;
   const words = [`activation ${shown(of.activation[i])}`];
   if (!Number.isNaN(of.percentile[i])) words.push(of.percentile[i] >= 100 ? "above all natural images" : `above ${percent(of.percentile[i])} of natural images`);
-  if (of.class[i] !== NONE) words.push(`seen as ${className(data, of.class[i])} (${Math.round(100 * of.probability[i])}%)`);
+  if (of.class[i] !== NONE) words.push(`seen as ${className(data, of.class[i])} (${inPercent(of.probability[i])})`);
   if (of.natural_class[i] !== NONE) words.push(`prefers ${className(data, of.natural_class[i])}`);
   return words.join(", ");
 }

@@ -184,7 +184,7 @@ FIGURES.push({
       panels: [{
         x: { range: [1, lowest], text: (share) => fixed(share, 1), title: "share of the gap closed" },
         y: shareAxis("runs at or above it", { text: wholePercent }),
-        marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${fixed(100 * share[i], 0)}% of runs` })),
+        marks: curved.map(({ solver, share }) => ({ line: true, step: true, solver, x, y: share.slice(0, x.length), head, say: (i) => `${percent(share[i])} of runs` })),
       }],
       says: `Share of runs that close at least three quarters of the gap: ${ordered(curved.map(({ solver, share }) => [solver.name, share[50]]), percent)}.`,
     };

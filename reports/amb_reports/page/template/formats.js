@@ -42,7 +42,15 @@ function compact(x) {
   return fixed(x, place < 0 ? 6 : place + 1).replace(/\.?0+$/, "");
 }
 
-const percent = (share) => (isKnown(share) ? `${fixed(100 * share, 0)}%` : UNKNOWN);
+// A share of runs, queries or the like, which is 0% for none and 100% for all alone.
+function percent(share) {
+  if (!isKnown(share)) return UNKNOWN;
+  const text = fixed(100 * share, 0);
+  return share > 0 && text === "0" ? "<1%" : share < 1 && text === "100" ? ">99%" : `${text}%`;
+}
+
+// A share that was chosen, with all its digits.
+const exactPercent = (share) => `${tick(100 * share)}%`;
 
 // Seconds to three significant digits, and no finer than a millisecond.
 const seconds = (x) => (x >= 0.1 ? compact(x) : fixed(x, 3));

@@ -11,7 +11,7 @@ function drawPairs(result) {
     howTo("pairs", `Exact Wilcoxon signed-rank tests over ${plural(blocks.length, "problem")} (Pratt), `
       + `Holm-corrected over ${plural(pairs.length, "comparison")}; HL: Hodges–Lehmann estimate; A12: chance that a run of the `
       + "first beats one of the second; P: Bayesian signed-rank test with a region of practical equivalence of "
-      + `${percent(data.settings.rope)} of the range. ${scopeWords(result)}.${selection.whole ? ` ${omnibusWords(data)}` : ""}`),
+      + `${exactPercent(data.settings.rope)} of the range. ${scopeWords(result)}.${selection.whole ? ` ${omnibusWords(data)}` : ""}`),
   ] : [h("p", {}, "Pairs need two solvers with runs on common problems.")]));
 }
 

@@ -129,7 +129,7 @@ function effectOf(pairs, first, second, { logarithmic, noun: quantity }) {
 // How probable it is that the two are practically equal, if that is the likeliest outcome.
 function equalOf(pairs, first, second) {
   const { equal, rope } = pairOf(pairs, first, second);
-  return equal >= 0.5 ? sentence("practically equal", { rope: percent(rope), probability: fixed(equal, 2) }) : "";
+  return equal >= 0.5 ? sentence("practically equal", { rope: exactPercent(rope), probability: fixed(equal, 2) }) : "";
 }
 
 const pairOf = (pairs, first, second) => pairs.find((pair) => [first, second].includes(pair.first) && [first, second].includes(pair.second));
