@@ -28,8 +28,8 @@ def solver_claims(data: PaperData) -> list[Claim]:
 
 def final(data: PaperData) -> Claim:
     """Tensor trains are at least equal to Portfolio."""
-    table = _by_unit(data.runs.runs.assign(value=data.runs.runs["final"]))
-    trains, benchmark = _sides(table)
+    runs, left_out = _whole(data.runs.runs, ["problem"], "unit")
+    trains, benchmark = _sides(_by_unit(runs.assign(value=runs["final"])))
     low, high = ratio_interval(trains, benchmark)
     better = float((trains > benchmark).mean()) if len(trains) else np.nan
     return Claim(
@@ -45,13 +45,13 @@ def final(data: PaperData) -> Claim:
         EQUAL,
         np.inf,
         f"tensor trains are higher on {percent(better)} of the units",
-        plural(len(trains), "unit"),
+        plural(len(trains), "unit") + left_out,
     )
 
 
 def seconds(data: PaperData) -> Claim:
     """Tensor trains are at least 2 times faster."""
-    runs = data.curves.runs
+    runs, left_out = _whole(data.curves.runs, ["problem", "seed"], "pair")
     timed = runs.assign(value=runs[["solver_seconds", "generator_seconds", "target_seconds"]].sum(axis=1))
     table = timed.pivot_table(index=["problem", "seed"], columns="solver", values="value")
     trains, benchmark = _sides(table)
@@ -70,13 +70,13 @@ def seconds(data: PaperData) -> Claim:
         2.0,
         np.inf,
         f"without stimuli and network: {ratio:.2g} times",
-        plural(len(trains), "pair") + " of runs",
+        plural(len(trains), "pair") + " of runs" + left_out,
     )
 
 
 def steps(data: PaperData) -> Claim:
     """Tensor trains need fewer queries to a high activation."""
-    runs = data.runs.runs[data.runs.runs["status"] != "skip"]  # a solver that refuses a generator needs no queries
+    runs, left_out = _whole(data.runs.runs, ["problem"], "unit")
     best = runs.groupby("problem")["best"].transform("max")
     needed = []
     for row, top in zip(runs.itertuples(), best, strict=True):
@@ -99,7 +99,7 @@ def steps(data: PaperData) -> Claim:
         -np.inf,
         1.0,
         f"fewer on {percent(fewer)} of the units",
-        plural(len(difference), "unit"),
+        plural(len(difference), "unit") + left_out,
     )
 
 
@@ -129,6 +129,21 @@ def alike(data: PaperData) -> Claim:
         f"random images: {random:.2f}; {percent(share)} of the pairs are near-identical",
         plural(len(by_unit), "unit"),
     )
+
+
+def _whole(runs: pd.DataFrame, by: list[str], what: str) -> tuple[pd.DataFrame, str]:
+    """Runs of units, or of pairs, none of whose runs failed, and words on the others, which count for neither side.
+
+    Without its failed runs a solver would have the mean of its lucky ones, or the seconds in which it broke off. Runs
+    of a solver that refuses the generator are left out.
+    """
+    asked = runs[runs["status"] != "skip"]
+    whole = ~asked.groupby(by)["failed"].transform("any").astype(bool)
+    if whole.all():
+        return asked, ""
+    lost = asked[~whole]
+    number = len(lost.drop_duplicates(by))
+    return asked[whole], f"; {plural(number, what)} with {plural(int(lost['failed'].sum()), 'failed run')} left out"
 
 
 def _by_unit(runs: pd.DataFrame) -> pd.DataFrame:

@@ -81,8 +81,12 @@ def made_up(gain: float, units: int = 12, status: str = "ok") -> SimpleNamespace
             traces[problem, solver, 0] = trace
             rows.append((problem, solver, 0, 100, status if solver == "portfolio" else "ok", trace[-1], trace.max()))
     columns = ["problem", "solver", "seed", "budget", "status", "final", "best"]
-    runs = SimpleNamespace(runs=pd.DataFrame(rows, columns=columns), traces=traces)
+    runs = SimpleNamespace(runs=with_failures(pd.DataFrame(rows, columns=columns)), traces=traces)
     return SimpleNamespace(effort=EFFORTS["quick"], runs=runs)
+
+
+def with_failures(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.assign(failed=runs["status"] != "ok")
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(1.15, "holds"), (1.0, "holds"), (0.8, "does not hold")])
@@ -112,7 +116,7 @@ def test_units_on_which_all_need_their_budget_are_no_evidence_of_fewer_queries()
     """The mean of equal logarithms was lower than each of them."""
     solvers = ("protes", "tt-b", "tt-s", "portfolio")
     rows = [(f"g/n/l/{unit}", solver, 0, 223, "ok", 0.0, 0.0) for unit in range(12) for solver in solvers]
-    runs = pd.DataFrame(rows, columns=["problem", "solver", "seed", "budget", "status", "final", "best"])
+    runs = with_failures(pd.DataFrame(rows, columns=["problem", "solver", "seed", "budget", "status", "final", "best"]))
     traces = {(problem, solver, 0): np.zeros(223) for problem, solver, *_ in rows}
     claim = steps(SimpleNamespace(effort=EFFORTS["quick"], runs=SimpleNamespace(runs=runs, traces=traces)))
     assert claim.value == 1
@@ -122,12 +126,13 @@ def test_units_on_which_all_need_their_budget_are_no_evidence_of_fewer_queries()
 def timed(ratio: float) -> SimpleNamespace:
     """Five seeds in which Portfolio takes about `ratio` times as long as tensor trains."""
     rows = [
-        ("g/n/l/0", solver, seed, (1 + seed / 50) * factor, 0.0, 0.0)
+        ("g/n/l/0", solver, seed, "ok", (1 + seed / 50) * factor, 0.0, 0.0)
         for solver, factor in (("protes", 1.0), ("portfolio", ratio))
         for seed in range(5)
     ]
-    columns = ["problem", "solver", "seed", "solver_seconds", "generator_seconds", "target_seconds"]
-    return SimpleNamespace(effort=EFFORTS["quick"], curves=SimpleNamespace(runs=pd.DataFrame(rows, columns=columns)))
+    columns = ["problem", "solver", "seed", "status", "solver_seconds", "generator_seconds", "target_seconds"]
+    runs = with_failures(pd.DataFrame(rows, columns=columns))
+    return SimpleNamespace(effort=EFFORTS["quick"], curves=SimpleNamespace(runs=runs))
 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(7.4, "holds"), (3.0, "holds"), (1.5, "does not hold")])
@@ -171,6 +176,24 @@ def test_the_first_generator_is_the_gan_whatever_its_name(tmp_path: Path) -> Non
 def test_runs_that_a_solver_refused_are_not_counted_as_slow() -> None:
     """Portfolio refuses codes without order: its skipped runs say nothing about queries."""
     assert steps(made_up(1.0, status="skip")).verdict == "cannot be decided"
+
+
+def test_units_with_failed_runs_count_for_neither_side_and_are_named() -> None:
+    """A solver had the mean of its runs that had not failed, and the seconds in which it broke off."""
+    data, curves = made_up(0.8), timed(3.0)
+    expected = [claim(made_up(0.8)).value for claim in (final, steps)]
+    runs, whole = data.runs.runs, curves.curves.runs
+    runs.loc[runs.index[:2], ["status", "final", "failed"]] = ["crash", np.nan, True]
+    runs.loc[runs["problem"] == "g/n/l/0", "best"] = 9.0
+    again = runs[runs["problem"] == "g/n/l/1"].assign(seed=1, final=[np.nan, 9.0, 9.0], failed=[True, False, False])
+    data.runs.runs = pd.concat([runs, again], ignore_index=True)
+    data.runs.traces |= {(row.problem, row.solver, 1): np.zeros(100) for row in again.itertuples()}
+    whole.loc[whole.index[0], ["status", "failed", "solver_seconds"]] = ["crash", True, 1e-6]
+    for claim, value in zip((final(data), steps(data)), expected, strict=True):
+        assert claim.data == "10 units; 2 units with 3 failed runs left out"
+        assert claim.value == pytest.approx(value)
+    assert seconds(curves).data == "4 pairs of runs; 1 pair with 1 failed run left out"
+    assert seconds(curves).value == pytest.approx(3.0)
 
 
 @pytest.mark.browser

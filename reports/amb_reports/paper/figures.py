@@ -25,7 +25,7 @@ def curves(data: PaperData) -> Figure:
     """Figure 5: the best activation so far of one unit by query, whole and from query 1,000 on; medians over seeds."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    runs = data.curves.runs
+    runs = data.curves.runs[~data.curves.runs["failed"]]  # one that broke off would cut the curves of its solver
     start = min(INSET, data.effort.curve_budget // 4)
     styles = lines(list(dict.fromkeys(runs["solver"])))
     for solver, group in runs.groupby("solver", sort=False):
