@@ -95,7 +95,8 @@ def _copy(folder: Path, draft: Path, replaced: Collection[str]) -> Stamps:
     """Copy the folder, if there is one; returns what its files were."""
 
     def left_out(place: str, names: list[str]) -> list[str]:
-        return [name for name in names if name in replaced] if Path(place) == folder else []
+        anew = replaced if Path(place) == folder else ()
+        return [name for name in names if name in anew or _is_special(os.lstat(os.path.join(place, name)))]
 
     failed: list[OSError] = []
 
@@ -116,14 +117,19 @@ def _copy(folder: Path, draft: Path, replaced: Collection[str]) -> Stamps:
     return _stamps(draft)
 
 
+def _is_special(state: os.stat_result) -> bool:
+    """Pipes, sockets and devices, which cannot be copied."""
+    return not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode) or stat.S_ISLNK(state.st_mode))
+
+
 def _stamps(folder: Path) -> Stamps:
-    """Time and size of every file, which a copy keeps and a writer changes."""
+    """Time and size of every file but links, which a copy keeps and a writer changes."""
     found: Stamps = {}
     for place, _, names in os.walk(folder):
         within = Path(place).relative_to(folder)
         for name in names:
             state = os.lstat(os.path.join(place, name))
-            if stat.S_ISREG(state.st_mode):
+            if not stat.S_ISLNK(state.st_mode):
                 found[within / name] = (state.st_mtime_ns, state.st_size)
     return found
 
@@ -154,7 +160,7 @@ def _take_over(folder: Path, draft: Path, seen: Stamps, theirs: Callable[[Path],
         try:
             _link(folder / file, draft / file)
         except OSError:  # a file system without links, or somebody else's file
-            if seen.get(file) != stamp:
+            if seen.get(file) != stamp and not _is_special(os.lstat(folder / file)):
                 shutil.copy2(folder / file, draft / file)
         else:
             shared.add(file)

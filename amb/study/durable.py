@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from amb.errors import AmbError, StudyError
-from amb.study.lock import Claim, fcntl, hold, unlocked
+from amb.study.lock import Claim, fcntl, hold, in_its_place, unlocked
 
 # Files on their way: a neighbour of the file that it will replace. Its writer holds a lock on it.
 
@@ -151,6 +151,8 @@ def held(temporary: Path) -> Claim:
     """
     with suppress(FileNotFoundError):
         found = temporary.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            raise in_its_place(temporary)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # a pipe would be waited for, a link written through
             temporary.unlink()
     # Windows cannot rename an open file.

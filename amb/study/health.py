@@ -335,7 +335,9 @@ def _leftovers(study: Study) -> Iterator[Finding]:
     for path in left:
         if path.is_symlink() or is_claimed(path):
             continue
-        if path.suffix == ".lock":
+        if path.is_dir():
+            yield Finding(path, "a folder, where amb must make a file; move it away")
+        elif path.suffix == ".lock":
             yield Finding(path, "a lock file, left by a process that died; it blocks no other process", "delete")
         else:
             yield Finding(path, "an incomplete file, left by a process that died; nothing reads it", "delete")

@@ -1,5 +1,6 @@
 """Claims: several processes may work on one study, but each run belongs to one of them at a time."""
 
+import errno
 import math
 import os
 import sys
@@ -91,6 +92,8 @@ def claim(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim |
     """
     try:
         return hold(path, wait=wait, limit=limit)
+    except IsADirectoryError as cause:
+        raise StudyError(str(cause.strerror)) from cause
     except OSError as cause:
         raise StudyError(
             f"cannot write to {path.parent}: {cause.strerror or cause} (its {path.name}); the folder must be writable"
@@ -104,7 +107,10 @@ def hold(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim | 
         OSError: it cannot be made.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NO_LINK, 0o666)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NO_LINK, 0o666)
+        except IsADirectoryError as cause:
+            raise in_its_place(path) from cause
         if fcntl is None:
             return Claim(path, descriptor, certain=False)
         try:
@@ -123,6 +129,11 @@ def hold(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim | 
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def in_its_place(path: Path) -> IsADirectoryError:
+    """The error where a folder has the name of a lock file or a temporary file."""
+    return IsADirectoryError(errno.EISDIR, f"{path} is a folder, where amb must make a file; move it away")
 
 
 def _lock(descriptor: int, path: Path, *, patience: float | None, limit: float) -> None:

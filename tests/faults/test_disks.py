@@ -5,8 +5,10 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 from amb import FunctionProblem, Space
 from amb.errors import StudyError
 from amb.run.execute import execute
+from amb.study.health import examine, repair
 from amb.study.journal import Journal, read_journal
 from amb.study.manifest import Settings
 from amb.study.runs import Known, RunPlan, Seconds, Trace
@@ -216,13 +219,33 @@ def test_a_read_only_study_can_be_read_and_is_not_run(small_disk: Path, expected
         Study(small_disk / "another")
 
 
-def test_a_study_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
-    """What a read-only folder answers first; as any user, by a lock file that cannot be made."""
+def test_a_study_that_cannot_be_locked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a read-only folder answers first; as any user, by an error of the disk."""
     study = Study(tmp_path / "st")
     execute(PLANS[:1], study, problem)
-    (study.folder / ".manifest.lock").mkdir()
-    with pytest.raises(StudyError, match=r"cannot write to .*st: Is a directory \(its \.manifest\.lock\)"):
-        study.rewrite_manifest(lambda old: old)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only file system")))
+        with pytest.raises(StudyError, match=r"cannot write to .*st: Read-only file system \(its \.manifest\.lock\)"):
+            study.rewrite_manifest(lambda old: old)
+
+
+@pytest.mark.parametrize("place", [".manifest.lock", ".manifest.json.tmp", f"journal/{PLANS[1].run_id}.lock"])
+def test_a_folder_in_the_place_of_a_file_that_amb_must_make_is_named(tmp_path: Path, place: str) -> None:
+    """The message was that the folder must be writable, and the doctor stopped where it could not delete it."""
+    study = Study(tmp_path / "st")
+    execute(PLANS[:1], study, problem)
+    (study.folder / place).mkdir()
+    said = f"{study.folder / place} is a folder, where amb must make a file; move it away"
+
+    def go_on() -> None:
+        study.describe([replace(PLANS[0], problem="p/q/r/1")], Settings())
+        execute(PLANS, study, problem)
+
+    with pytest.raises(StudyError, match=re.escape(said)):
+        go_on()
+    (found,) = examine(study)
+    assert (found.path, found.repair, found.what) == (study.folder / place, "none", said.split(" is ")[1])
+    assert repair(study, [found]) == 0
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, expected: list[bytes]) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,6 +16,10 @@ from amb.reports.draft import draft_of
 from amb.study.durable import exchange, write_whole
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+
+
+def no_link(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -105,9 +110,6 @@ def test_what_other_programs_write_into_the_folder_meanwhile_is_kept(
         (folder / "new" / "late").write_text("late")
         return exchange(one, other) if swaps else False
 
-    def no_link(*_: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
     monkeypatch.setattr("amb.reports.draft.exchange", swap)
     if not links:
         monkeypatch.setattr(os, "link", no_link)
@@ -123,6 +125,26 @@ def test_what_other_programs_write_into_the_folder_meanwhile_is_kept(
         "report/page": "new", "report/notes": "newer", "report/late": "late", "report/new/late": "late",
         "report/output": "begin middle end",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["linked", "copied"])
+def test_pipes_and_sockets_in_the_folder_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    """No report was written, since they cannot be copied."""
+    folder = tmp_path / "report"
+    with draft_of(folder) as draft:
+        (draft / "page").write_text("old")
+    os.mkfifo(folder / "pipe")
+    monkeypatch.chdir(folder)  # an address is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    with draft_of(folder) as draft:
+        (draft / "page").write_text("new")
+    assert (folder / "page").read_text() == "new"
+    assert (folder / "pipe").is_fifo()
+    assert (folder / "socket").is_socket()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
 @pytest.mark.parametrize("swaps", [True, False], ids=["swapped", "two renames"])
