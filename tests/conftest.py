@@ -10,8 +10,10 @@ from hypothesis import settings
 from amb.catalogue.plugins import load_file
 
 # Where tests run side by side, each has one core; read when torch and numba are imported first, so it stands here.
+# Where a test asks for two threads, the one without a core is waited for, which others should not pay for.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # A shell that starts the tests in the background has Ctrl-C ignored, also by what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -26,7 +28,7 @@ settings.load_profile("amb")
 
 
 def pytest_collection_finish() -> None:
-    """What was imported until now stays: a search for garbage, as statsmodels makes at every call, passes over it."""
+    """What was imported until now stays: a search for garbage passes over it."""
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import signal
 import subprocess
@@ -206,11 +207,13 @@ def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> N
 def test_ctrl_c_leaves_a_study_that_the_same_command_finishes(tmp_path: Path) -> None:
     """The interrupted study ends with the very traces of an undisturbed one."""
     slow = tmp_path / "slow.py"
-    slow.write_text(TOY.read_text().replace("return np.exp(", "__import__('time').sleep(0.02); return np.exp("))
+    pause = "__import__('time').sleep(float(__import__('os').environ.get('PAUSE', '0'))); return np.exp("
+    slow.write_text(TOY.read_text().replace("return np.exp(", pause))
     words = ["run", *SMALL[:5], "400", "--seeds", "1", "--plugin", str(slow)]
     process = subprocess.Popen(
         [*AMB, *words, "--study", "st"],
         cwd=tmp_path,
+        env={**os.environ, "PAUSE": "0.02"},
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -20,6 +20,7 @@ from amb.comparison.compare import reopen
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 TYPES = {"integer": int, "number": (int, float), "text": str, "boolean": bool, "list": list, "object": dict}
 SUITE = "cifar10-sngan-int8/snn-cnn/sn1/29,cifar10-sngan-int8/snn-cnn/sn2/8"
+TOY, BOWL = str(Path(__file__).parents[1] / "plugins" / "toy.py"), "toy/bowl/*/0"
 DIGITS = "mnist-sngan-int8/mnist-snn/out/1..2"
 
 
@@ -226,7 +227,7 @@ class Prints(BatchSolver):
     "command",
     [
         ["solvers", "show", "prints", "--plugin", "prints.py"],
-        ["run", "--solvers", "prints", "--plugin", "prints.py", "--problems", DIGITS, "--budget", "8", "--seeds", "1"],
+        ["run", "--solvers", "prints", "--plugin", "prints.py", "--plugin", TOY, "--problems", BOWL, "--budget", "8"],
     ],
 )
 def test_what_a_plugin_prints_is_not_among_the_results(command: list[str], tmp_path: Path) -> None:

@@ -50,18 +50,23 @@ def usual() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "setting",
+    "settings",
     [
-        "torch.set_default_dtype(torch.float64)",
-        "torch.set_default_device('meta')",
-        "torch.autocast('cpu', torch.bfloat16).__enter__()",
-        "torch.set_float32_matmul_precision('medium'); torch.backends.mkldnn.set_flags(False)",
-        "torch.backends.mkldnn.matmul.fp32_precision = torch.backends.mkldnn.conv.fp32_precision = 'bf16'",
-        "torch.use_deterministic_algorithms(True)",
+        (
+            "torch.set_default_dtype(torch.float64)",
+            "torch.set_default_device('meta')",
+            "torch.use_deterministic_algorithms(True)",
+            "torch.set_float32_matmul_precision('medium'); torch.backends.mkldnn.set_flags(False)",
+        ),
+        (
+            "torch.autocast('cpu', torch.bfloat16).__enter__()",  # of float32: with another default it does nothing
+            "torch.backends.mkldnn.matmul.fp32_precision = torch.backends.mkldnn.conv.fp32_precision = 'bf16'",
+        ),
     ],
+    ids=["types and devices", "bfloat16"],
 )
 def test_shipped_networks_compute_as_ever_whatever_is_set_for_all_of_torch(
-    usual: dict[str, list[str]], setting: str
+    usual: dict[str, list[str]], settings: tuple[str, ...]
 ) -> None:
-    """Every kind of generator and target gives the same bits, and the user's setting stays as it was."""
-    assert _answers(setting) == usual
+    """Every kind of generator and target gives the same bits, and the user's settings stay as they were."""
+    assert _answers("; ".join(settings)) == usual

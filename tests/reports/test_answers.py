@@ -24,6 +24,7 @@ def answers() -> ModuleType:
     return module
 
 
+@pytest.mark.site
 def test_every_table_is_what_the_published_runs_give(answers: ModuleType) -> None:
     text = (FOLDER / "answers.md").read_text(encoding="utf-8")
     assert answers.filled(text) == text

@@ -197,7 +197,7 @@ import hashlib, numpy as np
 from amb import Space
 from amb.catalogue.solvers import resolve
 space = Space.uniform(128, 64)
-solver = resolve("trust-region-gp[handover=200]").make(space, budget=240, seed=0)  # climbs, and CMA after them
+solver = resolve("trust-region-gp[handover=100]").make(space, budget=140, seed=0)  # climbs, and CMA after them
 seen = hashlib.sha256()
 while solver.remaining:
     candidates = solver.ask()

@@ -8,7 +8,7 @@ from amb.errors import AmbError
 from amb.stats import Question, analyse, competing, shown
 from amb.stats.metrics import cells_of
 from amb.stats.queries import ranges
-from amb_reports.page.board import view
+from amb_reports.page.board import common_bounds, view
 
 METRICS = ("final", "anytime", "queries", "seconds")
 
@@ -181,7 +181,7 @@ def test_the_page_scores_each_class_as_the_analysis_does(low, metric: str) -> No
     """Runs of image-seeing solvers are on the page, too, and change no score of a black box there either."""
     runs, traces = low
     runs.loc[(runs["solver"] == "b") & (runs["seed"] == 0), ["failed", "final"]] = True, np.nan
-    shown = view(runs, traces, 20, metric=metric).runs
+    shown = view(runs, traces, 20, metric=metric, bounds=common_bounds(runs, traces, runs)).runs
     assert list(shown.index) == list(runs.index)
     scored = analyse(runs, traces, Question(metric), resamples=50).scored
     for column in ("score", "ordered"):

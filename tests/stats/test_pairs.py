@@ -1,3 +1,6 @@
+import gc
+from unittest.mock import patch
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,7 +54,9 @@ def test_a_control_makes_fewer_comparisons() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_is_statsmodels(p: list[float]) -> None:
     """With any p-values, ties too."""
-    np.testing.assert_allclose(holm(np.array(p)), multipletests(p, method="holm")[1], rtol=0, atol=1e-15)
+    with patch.object(gc, "collect"):  # which it calls every time: a search through all that other tests imported
+        expected = multipletests(p, method="holm")[1]
+    np.testing.assert_allclose(holm(np.array(p)), expected, rtol=0, atol=1e-15)
 
 
 def pairs_that_differ(*couples: str) -> pd.DataFrame:
