@@ -21,28 +21,56 @@ _LONGEST = 500
 """Characters of an exception's text that are shown."""
 _MOST_CALLS = 1000
 """Calls of a traceback that are shown; Python allows as many unless it is told otherwise."""
+_MOST_EXCEPTIONS = 500
+"""Exceptions that a traceback may be made of: causes, and members of groups as often as a path leads to them."""
+_MOST_LEVELS = 3
+"""Groups within groups whose members are named in a line."""
 _NAME = type.__dict__["__name__"].__get__
 """The name of a class, whatever its metaclass answers."""
 
 
-def in_a_line(error: BaseException) -> str:
-    """An exception's type and text in one line; of a group, also its members."""
+def in_a_line(error: BaseException, levels: int = _MOST_LEVELS) -> str:
+    """An exception's type and text in one line; of a group, also its members, down to some levels."""
     text = " ".join(text_of(error)[: 4 * _LONGEST].split())[:_LONGEST]
-    if is_a(error, BaseExceptionGroup):
+    if levels and is_a(error, BaseExceptionGroup):
         group = error
         none: tuple[BaseException, ...] = ()
         members = _shown(lambda: tuple(group.exceptions[:3]), none)
-        text += f": {'; '.join(map(in_a_line, members))}"
+        text += f": {'; '.join(in_a_line(member, levels - 1) for member in members)}"
     return f"{_NAME(type(error))}: {text}".removesuffix(": ")[:_LONGEST]
 
 
 def explained(error: BaseException) -> str:
     """The traceback of an exception, of its last calls if it is deep: a solver may allow itself a million of them.
 
-    If the exception lets none be made, its line.
+    If too many others belong to it, only its own calls; if it lets no traceback be made, none. The last line is
+    `in_a_line`'s.
     """
-    made = _shown(lambda: "".join(traceback.format_exception(error, limit=-_MOST_CALLS)).rstrip(), None)
-    return in_a_line(error) if made is None else made
+    text, line = _shown(lambda: _traceback(error), ""), in_a_line(error)
+    return text if text.endswith(line) else "\n".join(filter(None, (text, line)))
+
+
+def _traceback(error: BaseException) -> str:
+    if _has_many(error):
+        calls = traceback.format_tb(error.__traceback__, limit=-_MOST_CALLS)
+        return "".join(["Traceback (most recent call last):\n", *calls]).rstrip()
+    return "".join(traceback.format_exception(error, limit=-_MOST_CALLS)).rstrip()
+
+
+def _has_many(error: BaseException) -> bool:
+    """Whether Python would visit too many exceptions: it follows every path through groups, shown or not."""
+    waiting, causes = [error], {id(error)}
+    for _ in range(_MOST_EXCEPTIONS):
+        if not waiting:
+            return False
+        one = waiting.pop()
+        for cause in (one.__cause__, one.__context__):
+            if cause is not None and id(cause) not in causes:
+                causes.add(id(cause))
+                waiting.append(cause)
+        if is_a(one, BaseExceptionGroup):
+            waiting += one.exceptions[:_MOST_EXCEPTIONS]
+    return True
 
 
 def text_of(error: BaseException) -> str:

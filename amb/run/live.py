@@ -13,7 +13,7 @@ from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
 from amb.contracts.space import FloatArray, IntArray
 from amb.errors import SolverError
-from amb.foreign import contained, explained, in_a_line, text_of
+from amb.foreign import contained, explained, text_of
 from amb.interruption import from_user, is_a
 from amb.run import answers
 from amb.run.ending import clean_value, refuse_unmeasured, saw_nothing, store
@@ -377,16 +377,7 @@ class LiveRun:
         elif status == "skip":
             self.message = text_of(cause)
         else:
-            self.message = _explained(cause)
-
-
-def _explained(cause: BaseException) -> str:
-    """The traceback of an exception; its last line says what was raised, whatever the exception's text is."""
-    if is_a(cause, RaisedInProcess):
-        text, line = cause.traceback.rstrip(), str(cause)
-    else:
-        text, line = explained(cause), in_a_line(cause)
-    return text if text.endswith(line) else f"{text}\n{line}"
+            self.message = cause.traceback if is_a(cause, RaisedInProcess) else explained(cause)
 
 
 def _latest(batches: list[Rows], number: int) -> FloatArray:

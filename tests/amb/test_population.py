@@ -246,7 +246,7 @@ class Fragile(amb.Solver):
 
     def _tell(self, candidates: np.ndarray, values: np.ndarray) -> None:
         if self.broken and self.asked == 5 and values[0] < 1e-3:
-            raise RuntimeError("the solver is broken")
+            raise ExceptionGroup("the solver is broken", [RuntimeError("no lamp")])
 
 
 def test_a_search_that_fails_ends_alone_and_is_resumed_with_retry(
@@ -259,6 +259,8 @@ def test_a_search_that_fails_ends_alone_and_is_resumed_with_retry(
 
     first = once().runs.set_index(["searches", "problem"])["status"]
     assert first["recommend all", neurons[0].id] == "crash"
+    reasons = {record.reason for record, _ in Study(tmp_path).records() if record.status == "crash"}
+    assert reasons == {"ExceptionGroup: the solver is broken (1 sub-exception): RuntimeError: no lamp"}
     assert first["recommend all", neurons[1].id] == "ok"
     monkeypatch.setattr(Fragile, "broken", False)
     assert (once().runs["status"] == "crash").any()

@@ -99,6 +99,15 @@ def test_a_failure_below_very_many_calls_is_reported_like_any_other(
     assert 0 < len(written) <= 1000
 
 
+def test_a_group_with_many_paths_is_reported_like_any_other(tmp_path: Path) -> None:
+    """Visiting each path, as Python does for a traceback, takes as good as for ever at sixteen levels."""
+    record = run(tmp_path, "raises-shared-group")
+    assert record.status == "crash"
+    assert record.reason.startswith("ExceptionGroup: a try (3 sub-exceptions): ExceptionGroup: a try")
+    assert "in misbehave" in record.message
+    assert resolve("raises-shared-group").cls.looks < 500
+
+
 def test_a_rubbish_recommendation_is_a_crash_after_the_whole_budget(tmp_path: Path) -> None:
     record = run(tmp_path, "recommends-rubbish")
     assert (record.status, record.queries) == ("crash", 60)
@@ -223,6 +232,7 @@ ENDS = {
     "presses-ctrl-c": "KeyboardInterrupt: pressed by the solver",
     "raises-group": "two lamps (2 sub-exceptions): RuntimeError: the left is broken; ValueError: the right is missing",
     "raises-base-group": "two ends (2 sub-exceptions): SystemExit: 1; KeyboardInterrupt",
+    "raises-deep-group": "a try (1 sub-exception): ExceptionGroup: a try (1 sub-exception)",
     "raises-mute": "Mute: its text cannot be shown",
     "exits-in-tell": "SystemExit: told enough",
     "exits-in-recommend": "SystemExit: no recommendation",

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -89,6 +90,34 @@ class RaisesGroup(Rogue):
 class RaisesBaseGroup(Rogue):
     def misbehave(self) -> np.ndarray:
         raise BaseExceptionGroup("two ends", [SystemExit(1), KeyboardInterrupt()])
+
+
+class RaisesDeepGroup(Rogue):
+    """Wraps what failed again and again, as retries do."""
+
+    def misbehave(self) -> np.ndarray:
+        error = ExceptionGroup("the last try", [ValueError("no lamp")])
+        for _ in range(1100):
+            error = ExceptionGroup("a try", [error])
+        raise error
+
+
+class RaisesSharedGroup(Rogue):
+    """Each group holds the one within three times, so that many paths lead to the innermost one."""
+
+    looks: ClassVar[int] = 0
+
+    def misbehave(self) -> np.ndarray:
+        error = Counted("no lamp")
+        for _ in range(8):
+            error = ExceptionGroup("a try", [error] * 3)
+        raise error
+
+
+class Counted(ValueError):
+    def __str__(self) -> str:
+        RaisesSharedGroup.looks += 1
+        return super().__str__()
 
 
 class Mute(Exception):
