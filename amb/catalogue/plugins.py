@@ -54,6 +54,8 @@ _ONE: dict[Kind, str] = {
 
 T = TypeVar("T")
 
+_others: list[str] = []
+"""What was imported that is not built in."""
 _PATIENCE_SECONDS = 10.0
 """How long an import may take before it is named; those of large packages take seconds."""
 _LONGEST_ORIGIN = 100
@@ -115,7 +117,7 @@ class Plugin:
         if self._entry is None:
             return self._object
         try:
-            with contained(), _said_if_slow(self):
+            with contained(), _importing(self):
                 return self._entry.load()
         except BaseException as cause:
             if from_user(cause):
@@ -260,7 +262,7 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        with contained(), _said_if_slow(path):
+        with contained(), _importing(path):
             if isinstance(spec.loader, SourceFileLoader):
                 text = text or file.read_bytes()
                 exec(compile(text, str(file), "exec", dont_inherit=True), vars(module))
@@ -357,8 +359,11 @@ def _origin(distribution: Distribution | None) -> str:
 
 
 @contextmanager
-def _said_if_slow(what: object) -> Iterator[None]:
-    """Say on stderr what is imported if that takes long: some imports wait for input, for a lock or for ever."""
+def _importing(what: object) -> Iterator[None]:
+    """Note what is imported unless it is built in, and say it on stderr if that takes long.
+
+    Some imports wait for input, for a lock or for ever.
+    """
     own = isinstance(what, Plugin) and what.location.startswith("amb_")
 
     def say() -> None:
@@ -368,6 +373,7 @@ def _said_if_slow(what: object) -> Iterator[None]:
     timer = threading.Timer(_PATIENCE_SECONDS, say)
     timer.daemon = True
     if not own:
+        _others.append(str(what))
         timer.start()
     try:
         yield
@@ -427,6 +433,11 @@ def _called(plugin: Plugin, make: Callable[[], T]) -> T:
         if from_user(cause):
             raise
         raise PluginError(f"{plugin} cannot be created: {in_a_line(cause)}") from cause
+
+
+def others_imported() -> bool:
+    """Whether this process has imported, or begun to import, code of a plug-in that is not built in."""
+    return bool(_others)
 
 
 def blame(error: BaseException) -> PluginError | None:

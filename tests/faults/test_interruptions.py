@@ -199,7 +199,7 @@ class ForkingFamily(Family):
 
 
 WORKERS = """
-import multiprocessing, threading, time
+import atexit, logging, multiprocessing, threading, time
 from amb import Solver
 
 class Works(Solver):
@@ -237,13 +237,26 @@ class KeepsQueue(Works):
 class KeepsThread(Works):
     def work(self):
         threading.Thread(target=time.sleep, args=(1e6,)).start()
+
+class KeepsHook(Works):
+    def work(self):
+        atexit.register(time.sleep, 1e6)
+
+class Uploads(logging.Handler):
+    def close(self):
+        time.sleep(1e6)
+
+class KeepsLogger(Works):
+    def work(self):
+        logging.getLogger("up").addHandler(Uploads())
 """
 
 
 @pytest.mark.parametrize(
-    "solvers", ["ends-worker,ends-pool,keeps-pool", "keeps-process", "keeps-queue", "keeps-thread"]
+    "solvers",
+    ["ends-worker,ends-pool,keeps-pool", "keeps-process", "keeps-queue", "keeps-thread", "keeps-hook", "keeps-logger"],
 )
-def test_threads_and_processes_of_a_solver_keep_no_command_from_ending(tmp_path: Path, solvers: str) -> None:
+def test_threads_processes_and_exit_hooks_of_a_solver_keep_no_command_from_ending(tmp_path: Path, solvers: str) -> None:
     """Its workers die of a signal as without `amb`. What is left is named, once everything is written."""
     (tmp_path / "workers.py").write_text(WORKERS)
     words = ["run", "-s", solvers, "-p", "toy/bowl/near/0", "-b", "20", "--seeds", "1", "--study", "st"]
@@ -253,6 +266,7 @@ def test_threads_and_processes_of_a_solver_keep_no_command_from_ending(tmp_path:
     left = "everything is written; the "
     assert (left in done.stderr) == solvers.startswith("keeps"), done.stderr
     assert ("the process 'busy'" in done.stderr) == (solvers == "keeps-process")
+    assert ("the exit hook" in done.stderr) == (solvers in ("keeps-hook", "keeps-logger"))
     assert "stopping" not in done.stderr
 
 
