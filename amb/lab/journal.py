@@ -9,7 +9,8 @@ corrections. A line is ::
 moved is noticed. `append` writes one line and returns when the disk has it. A process that dies while it writes leaves
 a last line without its end, and a power failure one with parts that were never written, which read as zeros: the next
 `append` cuts such a line off. So an event is recorded whole or not at all, and what belongs together is one event. Any
-other damage is refused, since later events depend on what is lost.
+other damage is refused, since later events depend on what is lost. A line that is found whole may not be on
+the disk yet, since its process was killed before: `Laboratory.settle` waits for the disk before anybody acts on it.
 
 The journals of studies (`amb.study.journal`) hold candidates and values only, in binary frames, and may be measured
 again; an experiment cannot, and people must be able to read it without this package.

@@ -50,7 +50,7 @@ from amb.lab.stimuli import (
     refuse_shared_names,
 )
 from amb.lab.toml import LARGEST
-from amb.study.durable import make_folder, write_whole
+from amb.study.durable import flush_file, flush_folder, make_folder, write_whole
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, hold, unlocked
 from amb.study.log import now
@@ -143,6 +143,7 @@ class Laboratory:
         self._content = JournalContent()
         self._searches: Searches | None = None
         self._replayed = 0  # events that the solvers have seen
+        self._settled = (0, 0)  # size and checksum of the journal that the disk has
         self.refresh()
 
     @property
@@ -288,8 +289,27 @@ class Laboratory:
         """The folder of a block's pictures."""
         return block_folder(self.folder, number)
 
+    def settle(self) -> None:
+        """Wait until the disk has what was found, so that it may be called recorded.
+
+        A process that was killed may have written a line or a block, and not waited.
+
+        Raises:
+            LabError: the disk failed.
+        """
+        found = self._content.size, self._content.crc
+        if found == self._settled:
+            return
+        blocks = self.folder / BLOCKS  # it is made once the disk has the journal's name
+        try:
+            flush_file(self.folder / JOURNAL)
+            flush_folder(blocks if blocks.is_dir() else self.folder)
+        except OSError as cause:
+            raise LabError(f"cannot write to {self.folder}: {cause.strerror or cause}") from cause
+        self._settled = found
+
     def _alone(self) -> Claim:
-        """The experiment's lock, and its state under it."""
+        """The experiment's lock, and its state under it, which the disk has."""
         lock = claim(self.folder / LOCK, wait=True, limit=self._patience)
         if lock is None:
             raise LabError(
@@ -298,6 +318,7 @@ class Laboratory:
             )
         try:
             self.refresh()
+            self.settle()
         except BaseException:
             lock.release()
             raise
@@ -305,6 +326,7 @@ class Laboratory:
 
     def _append(self, *events: Event) -> None:
         self._content = append(self.folder, self._content, *events)
+        self._settled = self._content.size, self._content.crc
         for event in events:
             self.history.add(event)
 
@@ -431,6 +453,8 @@ def create(folder: Path, text: str, references: Sequence[Path] = ()) -> Experime
                 write_whole(copy, content, error=None)
             if new:
                 write_whole(path, text, error=None)
+            else:
+                flush_folder(folder)
     except OSError as cause:
         raise LabError(f"cannot make {folder}: {cause.filename or folder}: {cause.strerror or cause}") from cause
     return experiment

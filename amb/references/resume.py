@@ -18,7 +18,7 @@ from amb.contracts.reference import Reference
 from amb.contracts.space import FloatArray
 from amb.errors import DataError
 from amb.spec import user_path
-from amb.study.durable import make_folder, write_whole
+from amb.study.durable import flush_folder, make_folder, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, parse_array, read_bytes, refuse_unreadable
 
 LARGEST = 4096 * MEBIBYTE
@@ -42,6 +42,7 @@ class Cache:
         if folder is not None:
             try:
                 make_folder(folder)
+                flush_folder(folder)  # what a call that was killed has stored
             except OSError as error:
                 raise DataError(f"{folder} cannot be created ({error.strerror}); choose another --state") from error
 

@@ -251,6 +251,12 @@ def _delete_leftovers(folder: Path) -> None:
     if old.is_dir() and not old.is_symlink() and not folder.exists():  # its process died between the two renames
         with suppress(OSError):
             os.replace(old, folder)
-    for path in folder.parent.glob(f".{folder.name}-*"):
-        if path == old or (path.name.startswith(f".{folder.name}-draft-") and is_abandoned(path)):
-            shutil.rmtree(path, ignore_errors=True)
+    left = [
+        path
+        for path in folder.parent.glob(f".{folder.name}-*")
+        if path == old or (path.name.startswith(f".{folder.name}-draft-") and is_abandoned(path))
+    ]
+    if left:  # one may be the folder that was replaced, and the disk may still have it in its place
+        flush_folder(folder.parent)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)

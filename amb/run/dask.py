@@ -89,6 +89,8 @@ class DaskCluster:
         watch = Watch(progress or NoProgress(), study.log)
         with study.enter():
             waiting = [p for p in plans if not is_finished(study, p, timing=False, retry=retry, watch=watch)]
+            if len(waiting) < len(plans):
+                study.settle()
             watch.begin(len(plans), waiting)
             for note in notes:
                 watch.note(note)
@@ -295,12 +297,19 @@ class _Session:
             )
 
     def _ended(self, plan: RunPlan, *, again: bool = False) -> bool:
-        """Whether a run's file exists, and is not an earlier one that must be rerun; if so, report it, once."""
+        """Whether a run's file exists, and is not an earlier one that must be rerun; if so, report it, once.
+
+        Args:
+            plan: the run.
+            again: its worker may have died, before the disk had the file's name.
+        """
         loaded = self._study.load(plan)
         if loaded is None or (loaded[0].failed and again and self._retry):
             return False
         if loaded[0].plan.budget < plan.budget and loaded[0].status == "ok":
             return False
+        if again:
+            self._study.settle()
         self._plans.pop(plan.run_id, None)
         run = self._live.pop(plan.run_id, RemoteRun(plan))
         self._watch.finished(run, loaded[0])

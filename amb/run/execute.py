@@ -132,6 +132,7 @@ class _Execution:
         self._live = Lockstep(overlap=overlap)
         self._processes = processes
         self._elsewhere: list[RunPlan] = []
+        self._found = False  # whether another process has finished a run meanwhile
         self._unavailable: set[str] = set()
         self._said_elsewhere = self._said_replaced = False
 
@@ -163,6 +164,8 @@ class _Execution:
                 while self._waiting or self._live.runs or self._elsewhere:
                     self._advance(stop, loaded)
                     self._look_elsewhere()
+            if self._found:
+                self._study.settle()
         except (StudyError, UnreadableError) as cause:
             self._study.log.write("error", "stopped", message=str(cause))
             raise
@@ -228,6 +231,8 @@ class _Execution:
                 self._study.tidy(plan)
             else:
                 waiting.append(plan)
+        if len(waiting) < len(plans):
+            self._study.settle()
         self._study.index.save()
         # Solvers take turns, seed by seed: drift of the machine affects all of them equally.
         return sorted(waiting, key=lambda plan: plan.seed) if self._timing else waiting
@@ -245,6 +250,7 @@ class _Execution:
             stack.enter_context(claim)  # released here unless the run goes live
             if self._is_finished(plan):  # by another process, meanwhile
                 stack.close()
+                self._found = True
                 self._study.tidy(plan)
                 return
             try:

@@ -92,6 +92,8 @@ def record(
             return all(is_finished(study, run, timing=False, retry=retry, watch=watch) for run in runs)
 
         waiting = [runs for runs in wanted if not finished(runs)]
+        if len(waiting) < len(wanted):
+            study.settle()
         watch.begin(sum(map(len, wanted)), [run for runs in waiting for run in runs])
         try:
             with Stop(watch.note) as stop:
@@ -106,6 +108,7 @@ def record(
                     waiting = elsewhere
         finally:
             watch.end()
+        study.settle()  # recordings that other processes finished meanwhile
         for runs in wanted:
             for run in runs:
                 study.tidy(run)

@@ -147,6 +147,8 @@ class _Restoration:
     def carry_out(self, plans: Sequence[RunPlan]) -> Restored:
         """Restore the runs of these plans."""
         waiting = [plan for plan in plans if not self._holds(plan)]
+        if len(waiting) < len(plans):
+            self._study.settle()
         self._study.index.save()
         restored = elsewhere = refused = 0
         self._watch.begin(len(plans), waiting)
@@ -160,6 +162,7 @@ class _Restoration:
                         continue
                     with owned:
                         if self._holds(plan):  # by another process, meanwhile
+                            self._study.settle()
                             continue
                         if self._restore(plan):
                             restored += 1

@@ -1,4 +1,9 @@
-"""Durable files: a reader never sees half of one, and a power failure leaves the old file or the new one."""
+"""Durable files: a reader never sees half of one, and a power failure leaves the old file or the new one.
+
+What another process wrote may be found before the disk has it: that process may have died between a write or a rename
+and the flush after it. So whoever reports such a file as stored, or deletes what stands for it, first flushes the file
+or its folder (`flush_file`, `flush_folder`). Whoever only reads, as a report does, flushes nothing.
+"""
 
 import ctypes
 import errno
@@ -17,8 +22,8 @@ from amb.study.lock import Claim, fcntl, hold, in_its_place, unlocked
 
 # Files on their way: a neighbour of the file that it will replace. Its writer holds a lock on it.
 
-# What a file system that cannot flush a folder, or swap two, answers.
-_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
+# What a file system that cannot flush a folder, or swap two, answers; and one that cannot be written.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS, errno.EROFS}
 # Of linux/fcntl.h and linux/fs.h.
 _HERE, _EXCHANGE = -100, 2
 
@@ -102,15 +107,21 @@ def part_from_links(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and those above it, and flush their names to the disk; nothing happens if it exists.
+    """Create a folder and those above it, and flush their names to the disk.
+
+    Each is created once the disk has the name of the one above it. So of folders that exist, only the name of the
+    lowest may not be on the disk, since a process died that created it: that name is flushed, too.
 
     Raises:
         OSError: it cannot be created.
     """
     lacking = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in lacking:
+    lowest = lacking[-1].parent if lacking else folder
+    flush_folder(lowest.parent)
+    for place in reversed(lacking):
+        place.mkdir(exist_ok=True)
         flush_folder(place.parent)
+    folder.mkdir(exist_ok=True)  # refuses a file of this name
 
 
 def rename(old: Path, new: Path) -> None:
@@ -163,11 +174,11 @@ def flush_folder(folder: Path) -> None:
     """Wait until the disk has the names in a folder; does nothing if the system cannot (Windows, some networks).
 
     Raises:
-        OSError: the disk failed.
+        OSError: the disk failed, or the folder is gone.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except PermissionError:  # Windows opens no folders
         return
     try:
         os.fsync(descriptor)
@@ -230,13 +241,21 @@ def _utf8(text: str, path: Path) -> bytes:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until the disk has a file's content.
+    """Wait until the disk has a file's content; does nothing on a file system that cannot be written.
 
     Raises:
         OSError: the disk failed.
     """
-    descriptor = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
+    try:
+        descriptor = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
+    except OSError as cause:
+        if cause.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as cause:
+        if cause.errno != errno.EROFS:
+            raise
     finally:
         os.close(descriptor)

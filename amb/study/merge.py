@@ -72,6 +72,8 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
             finished, unfinished = _union([destination, *sources])
         if begun is None:  # first, so that an interrupted merge leaves a study that the same command completes
             destination.rewrite_manifest(united)
+        else:  # of one that was interrupted, the disk may have no manifest yet
+            destination.settle("")
         before = {path.stem for path in destination.run_files()}
         copied: set[str] = set()
         continued: set[str] = set()
@@ -84,6 +86,8 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
             if None not in taken:
                 break
             finished, unfinished = _union([destination, *sources])  # a run of theirs has just ended
+        for part in ("runs", "journal"):  # what an interrupted merge had copied
+            destination.settle(part)
         for run_id in finished.keys() - unfinished.keys():
             for path in destination.journals(run_id):
                 path.unlink()

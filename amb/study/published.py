@@ -82,11 +82,11 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
         manifest = manifest_text(sources[0].manifest if len(sources) == 1 else union([s.manifest for s in sources]))
         table = table.replace_schema_metadata({MANIFEST: _digest(manifest)})
         runs = table_bytes(table, level=19, dictionaries=DICTIONARIES)  # slow, so it comes before the first file
+        try:
+            make_folder(folder)
+        except OSError as cause:
+            raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
         if not begun:
-            try:
-                make_folder(folder)
-            except OSError as cause:
-                raise StudyError(f"cannot create {folder}: {cause.strerror or cause}") from cause
             claims.enter_context(_alone(folder))
         write_together(dict(zip(files, (runs, manifest), strict=True)))
     return files

@@ -17,7 +17,7 @@ from amb.reloaded import Reloaded
 from amb.study import journal_0_1
 from amb.study.changes import changes
 from amb.study.compact import compact
-from amb.study.durable import make_folder, rename, write_whole
+from amb.study.durable import flush_folder, make_folder, rename, write_whole
 from amb.study.environment import environment
 from amb.study.index import Entry, Index
 from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, read_journal_and_ending
@@ -110,11 +110,14 @@ class Study(Reloaded):
     def make_folders(self) -> None:
         """Make the folders that a study consists of, where they are missing, as whoever writes into it needs them.
 
+        Names of those that exist are flushed with the manifest, which every command that adds runs writes first.
+
         Raises:
             StudyError: one cannot be made.
         """
         for name in FOLDERS[:3]:
-            self._make_folder(name)
+            if not os.path.isdir(self.folder / name):
+                self._make_folder(name)
 
     @property
     def manifest(self) -> Manifest:
@@ -190,6 +193,24 @@ class Study(Reloaded):
         for part, left in _LEFTOVERS.items():
             folder = self.folder / part
             yield from (folder / name for name in names_in(folder) if left.fullmatch(name))
+
+    def settle(self, folder: str = "runs") -> None:
+        """Wait until the disk has the names of all runs that were found, so that they may be called finished.
+
+        A process that was killed may have written one and not waited. The files themselves were flushed before they
+        got their names.
+
+        Args:
+            folder: "journal" for the names of journals, "" for that of the manifest.
+
+        Raises:
+            StudyError: the disk failed.
+        """
+        place = self.folder / folder
+        try:
+            flush_folder(place)
+        except OSError as cause:
+            raise StudyError(f"cannot write to {place}: {cause.strerror or cause}") from cause
 
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""
@@ -318,7 +339,9 @@ class Study(Reloaded):
         if owned is None:
             return
         with owned:
-            self.drop_journal(plan, read_run(self.run_file(plan.run_id))[0].queries)
+            queries = read_run(self.run_file(plan.run_id))[0].queries
+            self.settle()
+            self.drop_journal(plan, queries)
 
     def unfinished(self, plan: RunPlan) -> Known | None:
         """What an interrupted, shorter or failed run of this plan observed; None if nothing is known.

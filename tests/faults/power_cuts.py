@@ -43,12 +43,12 @@ class Change:
         return any(place is folder for place, _, _ in self.entries)
 
 
-def record(command: list[str], log: Path, env: dict[str, str]) -> list[Call]:
-    """Run a command under strace; its calls in the order in which they returned."""
+def record(command: list[str], log: Path, env: dict[str, str], *, ends: int = 0) -> list[Call]:
+    """Run a command under strace; its calls in the order in which they returned. `ends` is its exit status."""
     words = ["strace", "-f", "--seccomp-bpf", "-xx", "-s", "100000000", "-e", f"trace={CALLS}", "-e", "signal=none"]
     words += ["-o", str(log)]
     done = subprocess.run([*words, *command], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == ends, done.stderr
     return list(_parsed(log))
 
 
@@ -237,6 +237,10 @@ class Disk:
         made = Node(folder=True) if name.startswith("mkdir") else None
         self.changes.append(Change([(found[0], found[1], made)]))
         return True
+
+    def end_process(self) -> None:
+        """The process whose calls were applied is gone; what it had not flushed is still to be."""
+        self._open.clear()
 
     def states(self, rng: np.random.Generator, more: int) -> Iterator[dict[str, bytes | None]]:
         """What the disk may hold if the power fails now, by path; None for a folder. `more` of them are drawn."""

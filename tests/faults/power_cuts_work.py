@@ -1,12 +1,13 @@
-"""The commands whose power is cut; run as a script under strace: `power_cuts_work.py STAGE FOLDER MARKS`.
+"""The commands whose power is cut; run as a script under strace: `power_cuts_work.py STAGE FOLDER MARKS [NUMBER]`.
 
-A line in MARKS says what has been reported as done.
+A line in MARKS says what has been reported as done. With NUMBER, the command is killed in place of that flush.
 """
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,13 @@ def problem(count: Callable[[int], object] = lambda queries: None) -> Callable[[
 
 
 class Reporter(NoProgress):
-    def __init__(self, mark: Callable[[str], object]) -> None:
-        self._mark = mark
+    def __init__(self, plans: list[RunPlan], mark: Callable[[str], object]) -> None:
+        self._plans, self._mark = plans, mark
+
+    def begin(self, planned: int, waiting: Sequence[RunPlan]) -> None:
+        for plan in self._plans:
+            if plan not in waiting:
+                self._mark(plan.run_id)
 
     def finished(self, run: UnderWay, record: RunRecord) -> None:
         self._mark(record.plan.run_id)
@@ -56,7 +62,7 @@ class Reporter(NoProgress):
 def run(folder: Path, budget: int, mark: Callable[[str], object] = lambda text: None) -> None:
     study = Study(folder)
     study.describe(plans(budget), Settings(budget=budget))
-    execute(plans(budget), study, problem(), progress=Reporter(mark))
+    execute(plans(budget), study, problem(), progress=Reporter(plans(budget), mark))
 
 
 def files(folder: Path, mark: Callable[[str], object]) -> None:
@@ -129,11 +135,25 @@ def prepare(stage: str, folder: Path) -> None:
         interrupt(folder / "study")
 
 
+def die_instead_of_flush(number: int) -> None:
+    """Have this process killed when it has flushed this many files and folders and would flush the next."""
+    plain, numbers = os.fsync, count()
+
+    def flush(descriptor: int) -> None:
+        if next(numbers) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(descriptor)
+
+    os.fsync = flush
+
+
 def main() -> None:
     if sys.argv[1] == "prepare":
         prepare(sys.argv[2], Path(sys.argv[3]))
         return
     stage, folder = sys.argv[1], Path(sys.argv[2])
+    if len(sys.argv) > 4:
+        die_instead_of_flush(int(sys.argv[4]))
     descriptor = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def mark(text: str) -> None:

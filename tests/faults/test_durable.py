@@ -212,6 +212,40 @@ def test_a_disk_that_fails_to_flush_leaves_the_old_file(tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_what_cannot_be_written_is_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A medium that is only read has nothing that is still to be written."""
+    file, plain = tmp_path / "file", os.open
+    file.write_text("old")
+
+    def opened(path: Path, flags: int, *more: int) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return plain(path, flags, *more)
+
+    def flush(descriptor: int) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(durable.os, "open", opened)
+    monkeypatch.setattr(durable.os, "fsync", flush)
+    durable.flush_file(file)
+    durable.flush_folder(tmp_path)
+
+
+def test_a_folder_that_cannot_be_opened_does_not_pass_for_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.open
+
+    def opened(path: Path, flags: int, *more: int) -> int:
+        if os.path.isdir(path):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return plain(path, flags, *more)
+
+    monkeypatch.setattr(durable.os, "open", opened)
+    with pytest.raises(StudyError, match=r"file: Too many open files"):
+        write_json(tmp_path / "file", {"a": 1})
+
+
 def test_a_file_system_that_cannot_flush_folders_is_not_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

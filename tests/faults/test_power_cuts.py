@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -129,19 +130,24 @@ def presented(folder: Path) -> tuple:
     return lab.history.trials, list(lab.history.candidates.values()), values, files
 
 
-def survive(stage: str, folder: Path, more: int, every: int) -> int:
-    """Cut the power at moments of a command; how many different states of the disk were resumed."""
+def survive(stage: str, folder: Path, more: int, every: int, *, killed: int | None = None) -> int:
+    """Cut the power at moments of a command; how many different states of the disk were resumed.
+
+    With `killed`, the same command went before, and was killed in place of this flush.
+    """
     root, marks = folder / "disk", folder / "marks"
     root.mkdir()
     script = Path(work.__file__)
     # In a process of its own: it is interrupted, which must not reach the process that runs the tests.
     subprocess.run([sys.executable, str(script), "prepare", stage, str(root)], check=True)
     expected, disk = Expected(stage, folder), Disk(root, marks)
-    calls = record(
-        [sys.executable, str(script), stage, str(root), str(marks)],
-        folder / "calls",
-        {**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    words = [sys.executable, str(script), stage, str(root), str(marks)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if killed is not None:
+        for call in record([*words, str(killed)], folder / "calls", env, ends=-signal.SIGKILL):
+            disk.apply(call)
+        disk.end_process()
+    calls = record(words, folder / "calls", env)
     rng, seen, moments = np.random.default_rng(0), set(), 0
     for call in calls:
         if not disk.apply(call):
@@ -177,3 +183,15 @@ def test_a_power_cut_takes_nothing_that_was_reported(stage: str, tmp_path: Path)
 def test_no_power_cut_takes_anything_that_was_reported(stage: str, tmp_path: Path) -> None:
     """At every single change of the disk, and with more of the states that it may leave."""
     print(stage, survive(stage, tmp_path, more=6, every=1), "states")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "killed"),
+    [("run", n) for n in (2, 8, 10, 14)] + [("merge", n) for n in (8, 10, 14)] + [("lab", n) for n in (0, 1, 36, 37)],
+)
+def test_no_power_cut_takes_what_a_killed_command_left_and_the_next_reported(
+    stage: str, killed: int, tmp_path: Path
+) -> None:
+    """It was killed in place of the flush of a manifest, of a run's name, of a line of a journal, of a block's name."""
+    print(stage, killed, survive(stage, tmp_path, more=0, every=3, killed=killed), "states")

@@ -411,6 +411,17 @@ def test_milestones_and_minutes_cause_exports(tmp_path: Path, monkeypatch: pytes
     assert exports(export_minutes=2.5 / 60) == [(3, False), (6, False), (9, False), (10, True)]
 
 
+def test_what_a_killed_session_stored_is_on_the_disk_before_the_next_goes_on_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    run = session.Session("tiny", tmp_path, tmp_path, 1, "cpu", None, False, lambda progress: None)
+    ended: list[list[str]] = []
+    run.run(SimpleNamespace(done=1, steps=1), lambda ends: ended.append(flushed[:]))  # type: ignore[arg-type]
+    assert str(tmp_path) in ended[0]
+
+
 def test_states_are_kept_evenly_in_the_logarithm_of_the_steps(kind: str, train: Train, tmp_path: Path) -> None:
     """`--keep` stores networks under names of their own, also across sessions; each can be driven like any target."""
     assert session.kept_steps(10_000, 5) == (1, 10, 100, 1000, 10_000)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from amb.contracts.recipe import TrainingProgress
 from amb.errors import DataError, unknown
-from amb.study.durable import make_folder
+from amb.study.durable import flush_folder, make_folder
 from amb.study.lock import Claim, hold
 from amb_problems import checkpoint
 from amb_problems.checkpoint import state_name
@@ -175,6 +175,7 @@ class Session:
         lock = self.out / f".{self.name}.lock"
         try:
             make_folder(self.out)
+            flush_folder(self.out)  # the state and the networks that a session stored which was killed
             claim = hold(lock)
         except OSError as error:
             raise DataError(f"cannot write to {self.out}: {error.strerror or error}; choose another folder") from error
