@@ -11,7 +11,8 @@ from amb.catalogue.plugins import find, load_function, plugins
 from amb.contracts.family import Family
 from amb.contracts.generator import Generator
 from amb.contracts.images import size
-from amb.contracts.problem import Problem
+from amb.contracts.problem import REQUIRED, Problem
+from amb.contracts.returned import attributes
 from amb.contracts.target import Target
 from amb.errors import PluginError, SpecError, unknown
 from amb.spec import MEASUREMENT_OPTIONS, Value
@@ -65,6 +66,7 @@ def problem_of(
     Raises:
         SpecError: no such option.
         CheckpointError: a network is missing or damaged.
+        PluginError: what the family returned is no such problem, or lacks an attribute.
     """
     for name, value in options.items():
         if not isinstance(value, str | Real):
@@ -75,6 +77,12 @@ def problem_of(
     _refuse_arguments(make, own)
     made = make(layer, which, device=device, **own)  # type: ignore[arg-type]
     asked = f"/{layer}/{'+'.join(map(str, units))}"
+    if not isinstance(made, Problem):
+        raise PluginError(
+            f"{type(family).__name__} returned {made!r:.80} for <name>{asked}; expected an amb.Problem, such as an "
+            "amb.FunctionProblem: does its method end in return?"
+        )
+    attributes(made, REQUIRED, "amb.Problem", f"the problem of {type(family).__name__} for <name>{asked}")
     if not (found := str(made.id).partition("[")[0]).endswith(asked):
         raise PluginError(f"{type(family).__name__} returned the problem {found!r:.200} for <name>{asked}")
     return observed_with(made, measurement)

@@ -13,7 +13,7 @@ from amb.catalogue import problems as catalogue
 from amb.catalogue.families import problem_of
 from amb.catalogue.plugins import instance_of
 from amb.catalogue.solvers import SolverSpec, is_importable, resolve, spec_of
-from amb.contracts.family import Family
+from amb.contracts.family import Family, layers_of
 from amb.contracts.generator import Generator
 from amb.contracts.objective import Bounds, objective
 from amb.contracts.problem import REQUIRED, FunctionProblem, Problem
@@ -178,7 +178,7 @@ def _problems_of(item: object, bounds: Bounds | None) -> list[Problem]:
     if isinstance(item, type) and issubclass(item, Problem | Family):
         item = instance_of(item)
     if isinstance(item, Family):
-        listed = [(layer, unit) for layer, number in item.layers().items() for unit in range(number)]
+        listed = [(layer, unit) for layer, number in layers_of(item).items() for unit in range(number)]
         made = [_checked(problem_of(item, layer, (unit,), device="cpu", options={})) for layer, unit in listed]
         if len({id(problem) for problem in made}) < len(made):
             raise PluginError(f"{type(item).__name__} returned one object for several problems; each needs its own")

@@ -11,6 +11,7 @@ from amb.catalogue.plugins import Kind, find, plugins
 from amb.catalogue.problems import family
 from amb.catalogue.suites import suite, suite_names
 from amb.catalogue.times import stored_seconds, suite_seconds
+from amb.contracts.family import layers_of
 from amb.contracts.images import size
 from amb.contracts.suite import Suite
 from amb.errors import AmbError
@@ -80,7 +81,7 @@ def _target(name: str) -> Row:
 
 
 def _family(name: str) -> Row:
-    return _counts(family(name).layers())
+    return _counts(layers_of(family(name)))
 
 
 def _counts(layers: Mapping[str, int]) -> Row:

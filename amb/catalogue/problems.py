@@ -12,7 +12,7 @@ from amb.catalogue.families import compose, fits, problem_of, registered_familie
 from amb.catalogue.plugins import find, load_instance
 from amb.catalogue.suites import suite, suite_names
 from amb.contracts.device import check_device
-from amb.contracts.family import Family
+from amb.contracts.family import Family, layers_of
 from amb.contracts.problem import Problem
 from amb.contracts.target import units_of
 from amb.errors import AmbError, CheckpointError, PluginError, SpecError, unknown
@@ -93,7 +93,7 @@ def problem_in(chosen: Family, spec: str, *, device: str = "cpu") -> Problem:
     device = check_device(device)
     parsed = Spec.parse(spec)
     parts = _parts(parsed.name)
-    units = chosen.layers()
+    units = layers_of(chosen)
     if parts.layer not in units:
         raise unknown("layer", parts.layer, units, of=parts.pair)
     numbers = units_of(parts.unit, units[parts.layer], f"{parts.pair}/{parts.layer}")
@@ -128,7 +128,7 @@ def _probed(names: list[str], *, glob: bool) -> list[tuple[str, Mapping[str, int
     """The families of these names with their layers; a glob passes over those that fail, unless all of them do."""
 
     def described(name: str) -> tuple[str, Mapping[str, int]]:
-        return name, family(name).layers()
+        return name, layers_of(family(name))
 
     return (list(_working(described, names)) if glob else []) or [described(name) for name in names]
 

@@ -175,9 +175,10 @@ def _show_part(name: str, json: bool) -> None:
 
 def _show_pair(name: str, json: bool) -> None:
     from amb.catalogue.problems import family
+    from amb.contracts.family import layers_of
 
     chosen = family(name)
-    _show_cards(chosen.cards(), chosen.layers(), json)
+    _show_cards(chosen.cards(), layers_of(chosen), json)
 
 
 def _show_cards(cards: Mapping[str, Mapping[str, object]], layers: Mapping[str, int], json: bool) -> None:

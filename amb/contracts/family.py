@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
-from amb.errors import SpecError
+from amb.contracts.returned import are_layers
+from amb.errors import PluginError, SpecError
 from amb.spec import Value
 
 
@@ -69,3 +70,18 @@ class Family(ABC):
     def cards(self) -> Mapping[str, Mapping[str, object]]:
         """The cards of its parts, such as "generator" and "target", for `amb problems show`. Optional."""
         return {}
+
+
+def layers_of(family: Family) -> dict[str, int]:
+    """What `Family.layers` returns: the number of units of every layer.
+
+    Raises:
+        PluginError: it returned something else.
+    """
+    found = family.layers()
+    if not are_layers(found):
+        raise PluginError(
+            f"layers() of {type(family).__name__} returned {found!r:.80}; expected a mapping of the layers' names to "
+            "their numbers of units, such as {'sn1': 64}"
+        )
+    return {layer: int(number) for layer, number in found.items()}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from inspect import signature
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -158,7 +159,8 @@ class Generator(ABC):
 
         Raises:
             SpecError: no such option or value.
-            PluginError: `_grid` returned something else than a grid of `latent_dim` dimensions.
+            PluginError: `_grid` does not take the `options`, or returned something else than a grid of `latent_dim`
+                dimensions.
         """
         for option, value in options.items():
             if option not in self.options:
@@ -166,7 +168,15 @@ class Generator(ABC):
             if value not in self.options[option]:
                 known = " or ".join(map(repr, self.options[option]))
                 raise SpecError(f"{option} must be {known}, got {value!r}")
-        grid = self._grid(**{option: str(options.get(option, values[0])) for option, values in self.options.items()})
+        chosen = {option: str(options.get(option, values[0])) for option, values in self.options.items()}
+        try:
+            signature(self._grid).bind(**chosen)
+        except TypeError as cause:
+            raise PluginError(
+                f"_grid of generator {self.name} must take what its options name ({', '.join(chosen)}) as keyword "
+                f"arguments: {cause}"
+            ) from cause
+        grid = self._grid(**chosen)
         if not isinstance(grid, Grid) or grid.space.d != self.latent_dim:
             got = f"one of {grid.space.d} dimensions" if isinstance(grid, Grid) else returned.described(grid)
             raise PluginError(

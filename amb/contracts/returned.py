@@ -103,8 +103,8 @@ def is_count(value: object) -> bool:
 
 
 def is_text(value: object) -> bool:
-    """Whether a value is a string that is not empty."""
-    return isinstance(value, str) and value != ""
+    """Whether a value is a string that is not empty, without halves of characters, which no file can hold."""
+    return isinstance(value, str) and value != "" and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def is_switch(value: object) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 from amb.catalogue.families import problem_of
 from amb.catalogue.problems import family as find_family
 from amb.contracts import asking
-from amb.contracts.family import Family
+from amb.contracts.family import Family, layers_of
 from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem
 from amb.contracts.target import units_of
@@ -225,5 +225,5 @@ def _noisy(rows: pd.DataFrame, noise: str, families: Mapping[str, Family]) -> Pr
     parts, family = ProblemId.parse(spec.name), _family(rows, families)
     if family is None:
         raise SpecError(f"{parts.target} was given as an object, and no name finds it to show it noise")
-    units = units_of(parts.unit, family.layers()[parts.layer], f"{parts.pair}/{parts.layer}")
+    units = units_of(parts.unit, layers_of(family)[parts.layer], f"{parts.pair}/{parts.layer}")
     return problem_of(family, parts.layer, units, device="cpu", options={**dict(spec.options), "input": noise})

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amb.catalogue.families import problem_of
 from amb.catalogue.problems import family as find_family
 from amb.contracts import asking
 from amb.contracts.device import check_device
+from amb.contracts.family import layers_of
 from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
@@ -25,9 +27,10 @@ def layer_problems(family: str, layer: str, *, device: str = "cpu") -> list[Prob
         SpecError: no such family or layer.
     """
     known = find_family(as_text(family, "the family"))
-    check_unit(known.layers(), as_text(layer, "the layer"), 0, family)
+    layers = layers_of(known)
+    check_unit(layers, as_text(layer, "the layer"), 0, family)
     device = check_device(device)
-    return [known.problem(layer, unit, device=device) for unit in range(known.layers()[layer])]
+    return [problem_of(known, layer, (unit,), device=device, options={}) for unit in range(layers[layer])]
 
 
 @explained("amb.layer_activations")
@@ -65,8 +68,8 @@ def layer_scan(family: str, candidates: ArrayLike, *, device: str = "cpu") -> pd
     """
     known = find_family(as_text(family, "the family"))
     device = check_device(device)
-    units = [(layer, unit) for layer, number in known.layers().items() for unit in range(number)]
-    problems = [known.problem(layer, unit, device=device) for layer, unit in units]
+    units = [(layer, unit) for layer, number in layers_of(known).items() for unit in range(number)]
+    problems = [problem_of(known, layer, (unit,), device=device, options={}) for layer, unit in units]
     responses = asking.responses(problems, asking.images(problems[0], candidates))
     table = pd.DataFrame(units, columns=["layer", "unit"])
     return pd.concat([table, pd.DataFrame(responses.T)], axis=1)
@@ -108,7 +111,7 @@ def histogram(problem: str, *, bins: int = 40, data: str | Path | None = None) -
     bins = whole_number(bins, "the number of bins", 1, 1_000_000)
     parts = ProblemId.parse(without_noise(problem))
     family = f"{parts.generator}/{parts.target}"
-    check_unit(find_family(family).layers(), parts.layer, int(parts.unit) if parts.unit.isdecimal() else -1, family)
+    check_unit(layers_of(find_family(family)), parts.layer, int(parts.unit) if parts.unit.isdecimal() else -1, family)
     responses = natural_responses(problem, data=data)
     quantiles = responses.quantiles[responses.row[parts.layer, int(parts.unit)]].astype(np.float64)
     return shares_of(quantiles, bins)

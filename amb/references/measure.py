@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from amb.catalogue import problems as registry
+from amb.catalogue.families import problem_of
 from amb.catalogue.reference_points import References
 from amb.contracts import asking
+from amb.contracts.family import layers_of
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.reference import Reference, RoundTrip
 from amb.contracts.space import FloatArray, IntArray
@@ -144,9 +146,9 @@ class Measurement:
         """All units of the layers that some problems of one pair are in, except those of earlier groups."""
         pair = ProblemId.parse(names[0]).pair
         family = registry.family(pair)
-        units = family.layers()
+        units = layers_of(family)
         siblings = {
-            f"{pair}/{layer}/{unit}": family.problem(layer, unit, device=self.device)
+            f"{pair}/{layer}/{unit}": problem_of(family, layer, (unit,), device=self.device, options={})
             for layer in dict.fromkeys(ProblemId.parse(name).layer for name in names)
             for unit in range(units[layer])
         }

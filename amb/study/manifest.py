@@ -152,8 +152,8 @@ def manifest_text(manifest: Manifest) -> bytes:
         StudyError: it could not be read again, such as a version that is no text, or for its size; nothing must be
             written then.
     """
-    content = msgspec.json.encode(replace(manifest, schema=SCHEMA_VERSION))
     try:
+        content = msgspec.json.encode(replace(manifest, schema=SCHEMA_VERSION))
         msgspec.json.decode(content, type=Manifest)
     except ValueError as cause:
         raise StudyError(f"the manifest would be unreadable ({cause}), so it was not written") from cause

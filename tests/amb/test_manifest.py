@@ -82,8 +82,9 @@ def test_a_study_that_was_asked_for_nothing_says_what_is_missing() -> None:
 
 
 def test_a_manifest_that_could_not_be_read_again_is_not_written() -> None:
-    with pytest.raises(StudyError, match="would be unreadable"):
-        manifest_text(replace(WHOLE, solvers={"mine": 2}))  # type: ignore[arg-type]
+    for solvers in ({"mine": 2}, {"mine": "half a \ud800"}):
+        with pytest.raises(StudyError, match="would be unreadable"):
+            manifest_text(replace(WHOLE, solvers=solvers))  # type: ignore[arg-type]
 
 
 def test_a_damaged_manifest_is_written_anew_by_the_command_that_began_the_study(tmp_path: Path, toy: Path) -> None:

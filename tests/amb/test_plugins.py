@@ -9,6 +9,7 @@ import pytest
 import amb
 from amb import Family, FunctionProblem, Space
 from amb.catalogue import plugins
+from amb.catalogue import problems as catalogue
 from amb.catalogue.families import problem_of
 from amb.cli.solvers import list_solvers
 from amb.errors import PluginError, SpecError
@@ -253,6 +254,39 @@ def test_each_problem_of_a_family_is_an_object_of_its_own(tmp_path: Path, monkey
 def test_a_family_that_returns_another_problem_is_refused() -> None:
     with pytest.raises(PluginError, match=r"returned the problem 'one/for-all/only/0' for <name>/wrong/0"):
         problem_of(OneForAll(), "wrong", (0,), device="cpu", options={})
+
+
+@pytest.mark.parametrize("layers", [["only"], None, {"only": "3"}, {"only": -3}, {"only": 3.0}])
+def test_layers_of_a_family_that_are_none_are_named(monkeypatch: pytest.MonkeyPatch, layers: object) -> None:
+    """As after a forgotten `return`: commands ended in a traceback."""
+    own = OneForAll()
+    monkeypatch.setattr(own, "layers", lambda: layers)
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda name: own)
+    for ask in (
+        lambda: catalogue.expand("one/for-all/only/0"),
+        lambda: catalogue.problem("one/for-all/only/0"),
+        lambda: amb.compare("random", own, budget=5, seeds=1),
+    ):
+        with pytest.raises(
+            PluginError, match=r"layers\(\) of OneForAll returned .*; expected a mapping of the layers' names"
+        ):
+            ask()
+
+
+@pytest.mark.parametrize("made", [None, FunctionProblem])
+def test_a_problem_of_a_family_that_is_none_is_named(made: object) -> None:
+    own = OneForAll()
+    own.problem = lambda *_, **__: made  # type: ignore[method-assign]
+    with pytest.raises(PluginError, match=r"OneForAll returned .* for <name>/only/0; expected an amb\.Problem"):
+        problem_of(own, "only", (0,), device="cpu", options={})
+
+
+def test_a_fingerprint_with_half_a_character_is_named_with_its_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No manifest can hold it."""
+    own = OneForAll()
+    monkeypatch.setattr(own.made, "fingerprint", "half a \ud800")
+    with pytest.raises(PluginError, match=r"the problem of OneForAll for <name>/only/0 sets fingerprint = 'half a"):
+        problem_of(own, "only", (0,), device="cpu", options={})
 
 
 class Shifted(Family):

@@ -205,6 +205,7 @@ def test_a_targets_missing_attribute_is_named(missing: str) -> None:
     [
         ("name", "a/b"), ("name", 3), ("name", ""), ("latent_dim", 0), ("latent_dim", "3"), ("latent_dim", True),
         ("shape", (32, 32)), ("shape", 32), ("shape", (32, 32, 0)), ("fingerprint", None), ("fingerprint", ""),
+        ("fingerprint", "half a \ud800"),
     ],
 )  # fmt: skip
 def test_an_attribute_that_makes_no_sense_is_named(attribute: str, value: object) -> None:
@@ -235,6 +236,16 @@ def test_a_grid_of_another_size_is_refused() -> None:
 
     with pytest.raises(PluginError, match="bars needs a Grid of 3 dimensions; _grid returned one of 5"):
         composed(Wide(), Eye())
+
+
+def test_a_grid_that_takes_no_options_is_refused() -> None:
+    class Plain(Bars):
+        def _grid(self) -> amb.Grid:
+            return amb.Grid(amb.Space.uniform(3, 4))
+
+    says = r"_grid of generator bars must take what its options name \(grid\) as keyword arguments: "
+    with pytest.raises(PluginError, match=says):
+        composed(Plain(), Eye())
 
 
 @pytest.mark.parametrize(
