@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from amb.spec import real_path
 from amb.study.durable import exchange, flush_file, flush_folder, make_folder, rename
 from amb.study.lock import Claim, enter, hold, is_abandoned, unlocked
 from amb.study.own_files import stays
@@ -50,7 +51,7 @@ def draft_of(
         OSError: the folder, or the one above it, cannot be written.
     """
     make_folder(folder.parent)
-    folder = folder.parent.resolve() / folder.name  # this process may be in the folder, and ".." lead there
+    folder = real_path(folder.parent) / folder.name  # this process may be in the folder, and ".." lead there
     with _turn(folder):
         _delete_leftovers(folder)
         draft, claim = _new_draft(folder)
