@@ -49,7 +49,7 @@ MOST_RISING = 5
 MOST_COMPARED = 20_000
 """Pairs of a column and a name of which one may be a misspelling of the other."""
 NOTHING = ("", "nan", "na", "null", "none")
-YES, NO = ("1", "true", "yes"), ("0", "false", "no", *NOTHING)
+YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", *NOTHING)
 
 Columns = Mapping[str, Sequence[Any]]
 

@@ -23,15 +23,17 @@ T = TypeVar("T", bound=Struct)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file of settings.
+    """The text of a file of settings, without the mark of UTF-8 that editors of Windows begin it with.
 
     Raises:
         LabError: it cannot be read, is no regular file, or is not UTF-8; the cause is the `OSError`, if there is one.
     """
     try:
-        return read_bytes(path, LARGEST, links=True).decode()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise LabError(f"cannot read {path}: {getattr(cause, 'strerror', None) or cause}") from cause
+        return read_bytes(path, LARGEST, links=True).decode("utf-8-sig")
+    except OSError as cause:
+        raise LabError(f"cannot read {path}: {cause.strerror or cause}") from cause
+    except UnicodeDecodeError as cause:
+        raise LabError(f"cannot read {path}: byte {cause.start + 1:,} is not UTF-8; save the file as UTF-8") from cause
 
 
 def parse_settings(text: str, kind: type[T], where: str) -> T:

@@ -255,6 +255,7 @@ def _delete_leftovers(folder: Path) -> None:
     left = [
         path
         for path in folder.parent.glob(f".{folder.name}-*")
+        if path.is_dir() and not path.is_symlink()
         if path == old or (path.name.startswith(f".{folder.name}-draft-") and is_abandoned(path))
     ]
     if left:  # one may be the folder that was replaced, and the disk may still have it in its place

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -257,6 +258,17 @@ def test_without_an_exchange_in_one_step_a_killed_process_loses_no_report(
         assert files(draft) == {"a": "1"}
         (draft / "b").write_text("2")
     assert files(tmp_path) == {"report/a": "1", "report/b": "2"}
+
+
+def test_a_pipe_of_the_name_of_a_leftover_holds_up_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was opened, to be deleted, and nobody ever wrote into it."""
+    os.mkfifo(tmp_path / ".report-old")
+    removed: list[Path] = []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: removed.append(path))
+    with draft_of(tmp_path / "report") as draft:
+        (draft / "page").write_text("new")
+    assert (tmp_path / "report" / "page").read_text() == "new"
+    assert tmp_path / ".report-old" not in removed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")

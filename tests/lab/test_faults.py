@@ -500,8 +500,18 @@ def test_settings_that_are_no_text_are_refused(folder: Path, name: str) -> None:
     lab = new_experiment(folder)
     (folder / name).unlink(missing_ok=True)
     text = template(generator="toy", neurons=["n1"], solver="cma", together=False, trials=100, seed=0)
-    for make, reason in ((os.mkfifo, "it is not a regular file"), (lambda path: path.write_bytes(b"\xff"), "decode")):
+    for make, reason in (
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: path.write_bytes(b"# \xff"), "byte 3 "),
+    ):
         make(folder / name)
         with pytest.raises(LabError, match=f"cannot read .*{name}: .*{reason}"):
             _ = create(folder, text) if name == "experiment.toml" else subject_of(lab)
         (folder / name).unlink()
+
+
+def test_settings_that_an_editor_of_windows_saved_are_read(folder: Path) -> None:
+    """It begins the file with a mark, which was taken for an invalid statement."""
+    lab = new_experiment(folder)
+    (folder / "experiment.toml").write_text((folder / "experiment.toml").read_text(), encoding="utf-8-sig")
+    assert Laboratory(folder).experiment == lab.experiment

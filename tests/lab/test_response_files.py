@@ -247,8 +247,9 @@ def test_a_silent_neurons_only_trial_is_zero_spikes(tmp_path: Path) -> None:
 def test_a_flag_is_read_or_refused_and_never_rounded(flag: object) -> None:
     with pytest.raises(LabError, match=r"column rejected has .*; expected 1 or 0"):
         rows_of({"trial": [1, 2], "response": [3.0, 4.0], "rejected": [flag, 0]}, ONE, "x")
-    both = rows_of({"trial": [1, 2], "response": [3.0, 4.0], "rejected": [1.0, 0.0]}, ONE, "x")
-    assert both == [Row(1, "a", None), Row(2, "a", 4.0)]
+    for flags in ([1.0, 0.0], ["1.0", "0.0"]):  # as another program wrote it, and as a text file has it
+        both = rows_of({"trial": [1, 2], "response": [3.0, 4.0], "rejected": flags}, ONE, "x")
+        assert both == [Row(1, "a", None), Row(2, "a", 4.0)]
 
 
 @pytest.mark.parametrize("cell", [b"1_0", b"1"])
