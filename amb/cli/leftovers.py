@@ -9,7 +9,9 @@ from time import sleep
 from amb.cli.complaints import complain
 
 PATIENCE_SECONDS = 2.0
-"""How long threads and exit hooks may take to end by themselves once everything is written."""
+"""How long threads and processes may take to end by themselves once everything is written."""
+UPLOAD_SECONDS = 60.0
+"""How long exit hooks may: a tracker uploads in its own what would be lost otherwise."""
 
 
 def outlast_leftovers(status: int) -> None:
@@ -49,6 +51,8 @@ def _end(status: int, ending: threading.Event) -> None:
     """End the process if it has not ended by itself; with it ends this thread."""
     ending.wait()
     sleep(PATIENCE_SECONDS)
+    if not _left():
+        sleep(UPLOAD_SECONDS - PATIENCE_SECONDS)
     with suppress(OSError, ValueError):
         # Python calls exit hooks when no thread is left, and lets this one run no more when they have ended.
         what = next(iter(_left()), f"the exit hook (atexit){_place(threading.main_thread())}")

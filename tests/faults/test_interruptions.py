@@ -200,7 +200,10 @@ class ForkingFamily(Family):
 
 WORKERS = """
 import atexit, logging, multiprocessing, threading, time
+import amb.cli.leftovers
 from amb import Solver
+
+amb.cli.leftovers.UPLOAD_SECONDS = 3.0  # not a minute
 
 class Works(Solver):
     def _ask(self, limit):
