@@ -42,9 +42,10 @@ def test_nothing_can_be_written_outside_one_folder(tmp_path: Path, mounted: bool
 def test_a_plug_in_is_compared_there(tmp_path: Path) -> None:
     """The study, its journals, tables and figures: all go into the one folder, and nothing asks for another.
 
-    The plug-in lies in it too: the checkout may be in a folder that only its owner enters.
+    The plug-in lies in it too: the checkout may be in a folder that only its owner enters, and its files be so.
     """
-    shutil.copy(ROOT / "tests" / "plugins" / "toy.py", tmp_path)
+    shutil.copyfile(ROOT / "tests" / "plugins" / "toy.py", tmp_path / "toy.py")
+    (tmp_path / "toy.py").chmod(0o644)
     words = ["--solvers", "random,climber", "--problems", "toy/bowl/near/0..1", "--budget", "20", "--seeds", "1"]
     done = confined(tmp_path, "-m", "amb", "compare", *words, "--plugin", "toy.py")
     assert done.returncode == 0, done.stderr
