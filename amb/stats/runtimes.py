@@ -23,7 +23,10 @@ def expected_runtimes(
     & Hansen 2005). It is infinite if no run reached it. A failed run spends its whole budget.
 
     Args:
-        runs, traces, fractions, bounds: as for `queries_to`.
+        runs: as for `queries_to`.
+        traces: as for `queries_to`.
+        fractions: as for `queries_to`.
+        bounds: as for `queries_to`.
 
     Returns:
         problem, solver, fraction, threshold, ert, reached, runs: one row per problem, solver and threshold.
@@ -91,7 +94,10 @@ def pooled_runtimes(
     soon as one run reaches the threshold.
 
     Args:
-        runs, traces, fractions, bounds: as for `queries_to`.
+        runs: as for `queries_to`.
+        traces: as for `queries_to`.
+        fractions: as for `queries_to`.
+        bounds: as for `queries_to`.
         level: confidence level of the intervals.
 
     Returns:
