@@ -179,12 +179,13 @@ def _problems_of(item: object, bounds: Bounds | None) -> list[Problem]:
         item = instance_of(item)
     if isinstance(item, Family):
         listed = [(layer, unit) for layer, number in layers_of(item).items() for unit in range(number)]
-        made = [_checked(problem_of(item, layer, (unit,), device="cpu", options={})) for layer, unit in listed]
+        made = [_named(problem_of(item, layer, (unit,), device="cpu", options={})) for layer, unit in listed]
         if len({id(problem) for problem in made}) < len(made):
             raise PluginError(f"{type(item).__name__} returned one object for several problems; each needs its own")
         return made
     if isinstance(item, Problem):
-        return [_checked(item)]
+        attributes(item, REQUIRED, "amb.Problem", f"problem {type(item).__name__}")
+        return [_named(item)]
     if isinstance(item, Target | Generator):
         raise SpecError(
             f"{item.name} alone is not a problem: a problem is a generator, a target and a unit, such as "
@@ -204,11 +205,8 @@ def _is_function(item: object) -> bool:
     return callable(item) and not isinstance(item, type | Problem | Family | Target | Generator)
 
 
-def _checked(problem: object) -> Problem:
-    """A problem whose attributes are set and whose id can name its runs."""
-    if not isinstance(problem, Problem):
-        raise SpecError(f"expected an amb.Problem, got {problem!r:.80}")
-    attributes(problem, REQUIRED, "amb.Problem", f"problem {type(problem).__name__}")
+def _named(problem: Problem) -> Problem:
+    """A problem whose id can name its runs."""
     if hint := _fault(problem.id):
         raise SpecError(f"the id {problem.id!r} cannot name runs: {hint}")
     return problem

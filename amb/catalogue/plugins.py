@@ -54,8 +54,8 @@ _ONE: dict[Kind, str] = {
 
 T = TypeVar("T")
 
-_others: list[str] = []
-"""What was imported that is not built in."""
+_others = threading.Event()
+"""Set when this process imports code that is not built in."""
 _PATIENCE_SECONDS = 10.0
 """How long an import may take before it is named; those of large packages take seconds."""
 _LONGEST_ORIGIN = 100
@@ -373,7 +373,7 @@ def _importing(what: object) -> Iterator[None]:
     timer = threading.Timer(_PATIENCE_SECONDS, say)
     timer.daemon = True
     if not own:
-        _others.append(str(what))
+        _others.set()
         timer.start()
     try:
         yield
@@ -437,7 +437,7 @@ def _called(plugin: Plugin, make: Callable[[], T]) -> T:
 
 def others_imported() -> bool:
     """Whether this process has imported, or begun to import, code of a plug-in that is not built in."""
-    return bool(_others)
+    return _others.is_set()
 
 
 def blame(error: BaseException) -> PluginError | None:

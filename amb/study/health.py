@@ -13,7 +13,7 @@ from amb.study import journal_0_1
 from amb.study.fit import misfits
 from amb.study.index import NAME as INDEX
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
-from amb.study.lock import claim, clear, is_claimed
+from amb.study.lock import IN_ITS_PLACE, claim, clear, is_claimed
 from amb.study.log import LOG_NAME
 from amb.study.published import PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
@@ -336,7 +336,7 @@ def _leftovers(study: Study) -> Iterator[Finding]:
         if path.is_symlink() or is_claimed(path):
             continue
         if path.is_dir():
-            yield Finding(path, "a folder, where amb must make a file; move it away")
+            yield Finding(path, IN_ITS_PLACE)
         elif path.suffix == ".lock":
             yield Finding(path, "a lock file, left by a process that died; it blocks no other process", "delete")
         else:

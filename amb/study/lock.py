@@ -22,6 +22,7 @@ PATIENCE = 2.0
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe of a lock's name would never open
+IN_ITS_PLACE = "a folder, where amb must make a file; move it away"
 
 
 class Claim:
@@ -133,7 +134,7 @@ def hold(path: Path, *, wait: bool = False, limit: float = math.inf) -> Claim | 
 
 def in_its_place(path: Path) -> IsADirectoryError:
     """The error where a folder has the name of a lock file or a temporary file."""
-    return IsADirectoryError(errno.EISDIR, f"{path} is a folder, where amb must make a file; move it away")
+    return IsADirectoryError(errno.EISDIR, f"{path} is {IN_ITS_PLACE}")
 
 
 def _lock(descriptor: int, path: Path, *, patience: float | None, limit: float) -> None:
