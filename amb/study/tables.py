@@ -146,7 +146,8 @@ def read_rows(
         pages = [group.column(i).total_uncompressed_size for group in groups for i in range(group.num_columns)]
         if pages and not 0 < min(pages) <= max(pages) <= decoded:
             raise ValueError(_too_large(max(pages), decoded))
-        at_once = min(decoded // max(pages, default=1), MOST_AT_ONCE)
+        # Arrow doubles its buffer when a row does not fit.
+        at_once = max(1, min(decoded // (2 * max(pages, default=1)), MOST_AT_ONCE))
         number = file.metadata.num_rows
 
     def rows() -> Iterator[pa.RecordBatch]:

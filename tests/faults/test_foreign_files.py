@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from peak_memory import megabytes_and_answer
 from typer.testing import CliRunner
 
 from amb import FunctionProblem, Space
@@ -59,17 +58,16 @@ def rewritten(folder: Path, **columns: Callable[[list], list]) -> PublishedStudy
 
 
 UNFOLDING = Path(__file__).parents[1] / "data" / "unfolding"
-DEFUSE = """
-import resource, sys
+IMPORTS = """
 from amb.errors import StudyError
 from amb.study.published import PublishedStudy
 import pyarrow.compute
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+"""
+READ = """
 try:
     list(PublishedStudy(sys.argv[1]).records())
 except StudyError as refusal:
     print(refusal)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
@@ -80,10 +78,9 @@ def test_what_a_small_published_study_unfolds_to_is_known_before(published: Path
     """Dictionary pages say "a hundred million zeros", or one text in every row, in 5 kB: up to 15 GB were taken."""
     (published / "runs.parquet").write_bytes((UNFOLDING / f"{bomb}.parquet").read_bytes())
     assert (published / "runs.parquet").stat().st_size < 10_000
-    done = subprocess.run([sys.executable, "-c", DEFUSE, str(published)], capture_output=True, text=True, check=True)
-    refusal, megabytes = done.stdout.splitlines()
+    megabytes, refusal = megabytes_and_answer(IMPORTS, READ, str(published))
     assert says in refusal
-    assert int(megabytes) < 200
+    assert megabytes < 200
 
 
 def test_texts_that_unfold_stay_folded(published: Path) -> None:
@@ -98,10 +95,9 @@ def test_texts_that_unfold_stay_folded(published: Path) -> None:
         for name in SCHEMA.names
     }
     pq.write_table(pa.table(columns, schema=SCHEMA), published / "runs.parquet", compression="zstd")
-    done = subprocess.run([sys.executable, "-c", DEFUSE, str(published)], capture_output=True, text=True, check=True)
-    refusal, megabytes = done.stdout.splitlines()
+    megabytes, refusal = megabytes_and_answer(IMPORTS, READ, str(published))
     assert "damaged at run 00000" in refusal
-    assert int(megabytes) < 100
+    assert megabytes < 100
 
 
 def test_what_a_small_run_file_unfolds_to_is_known_before(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,21 +22,21 @@ def disturb(folder: Path, *words: str) -> dict:
     return json.loads(done.stdout)
 
 
-KILLED = "merge into a new,publish again,leaderboard,train,nine solvers,several neurons,whole experiment"
-LIMITED = "run,save,lab report,several neurons"
+KILLED = "merge into a new,leaderboard,train,several neurons"
+LIMITED = "run,save"
 
 
 def test_neither_kills_nor_a_full_disk_cost_more_than_a_line(tmp_path: Path) -> None:
-    """Commands that replace what is there, nine solvers, recordings of six neurons, a laboratory with lost trials.
+    """Commands that replace what is there, and a recording of six neurons; below, everything that writes.
 
     On the full disk, no file can grow beyond a limit: what was there stays, and the same command completes when there
     is room.
     """
-    found = disturb(tmp_path, "--kills", "7", "--kill", KILLED, "--limits", "1", "--limit", LIMITED)
+    found = disturb(tmp_path, "--kills", "4", "--kill", KILLED, "--limits", "1", "--limit", LIMITED)
     assert found["faults"] == []
-    assert found["kills"] == 7  # one each
+    assert found["kills"] == 4  # one each
     refused = {name: work["refused"] for name, work in found["works"].items() if "refused" in work}
-    assert len(refused) == 4
+    assert len(refused) == 2
     assert all(refused.values()), refused
 
 

@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "docs"
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.site, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,6 @@ def answers() -> ModuleType:
     return module
 
 
-@pytest.mark.site
 def test_every_table_is_what_the_published_runs_give(answers: ModuleType) -> None:
     text = (FOLDER / "answers.md").read_text(encoding="utf-8")
     assert answers.filled(text) == text

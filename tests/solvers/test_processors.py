@@ -33,6 +33,7 @@ def drawn(**environment: str) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="compiles for processors of this kind")
 def test_trains_draw_the_same_on_the_oldest_processor(tmp_path: Path) -> None:
     """Compiled for vectors of 128 bits without fused products, trains draw what they draw on this processor."""

@@ -183,7 +183,8 @@ def _read_half(file: Path, name: str) -> tuple[UInt8Array, IntArray]:
         for batch in batches:
             rows = slice(row, row + len(batch))
             labels[rows] = _labels(batch.column("label"), len(CLASSES[name]))
-            for image in batch.column(column).field("bytes").to_pylist():
+            for scalar in batch.column(column).field("bytes"):
+                image = scalar.as_py()  # one at a time, or all are in memory twice
                 images[row] = images[row - 1] if row and image == before else _decoded(image, shape)
                 before, row = image, row + 1
     except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:

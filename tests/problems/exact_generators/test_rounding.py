@@ -109,7 +109,9 @@ def test_derived_weights_are_those_that_were_rounded() -> None:
         read_layers(network, tensors, card.origin)
 
 
-@pytest.mark.parametrize("name", ["cifar10-sngan-int8", "mnist-sngan-int8", "cifar10-vqvae-int8"])
+@pytest.mark.parametrize(
+    "name", ["mnist-sngan-int8", "cifar10-vqvae-int8", pytest.param("cifar10-sngan-int8", marks=pytest.mark.slow)]
+)
 def test_the_command_rounds_the_generator(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`amb train` makes the shipped images again, up to what another processor rounds in estimating ranges.
 
