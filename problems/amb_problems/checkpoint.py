@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -33,6 +34,19 @@ _TENSORS, _CARD = ".safetensors", ".card.json"
 _ENTRIES = "entries_sha256"
 """The entry that holds the digest of all others."""
 _OTHER_FOLDER = "choose another folder"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an object keeps that reads a checkpoint's card at once and loads the weights later, maybe in a copy of it.
+
+    Attributes:
+        place: the checkpoint; a path stays the same wherever the process works later.
+        fingerprint: by which problems know the network; `load` refuses weights of any other.
+    """
+
+    place: str | Path
+    fingerprint: str
 
 
 def save(path: Path, tensors: Mapping[str, "Tensor"], card: AnyCard) -> AnyCard:
@@ -72,25 +86,31 @@ def amend(path: Path, **entries: object) -> Card:
 
 
 @overload
-def load(name_or_path: str | Path) -> tuple[dict[str, "Tensor"], Card]: ...
+def load(source: str | Path | Kept) -> tuple[dict[str, "Tensor"], Card]: ...
 @overload
-def load(name_or_path: str | Path, expected: type[AnyCard]) -> tuple[dict[str, "Tensor"], AnyCard]: ...
-def load(name_or_path: str | Path, expected: type[Card] = Card) -> tuple[dict[str, "Tensor"], Card]:
+def load(source: str | Path | Kept, expected: type[AnyCard]) -> tuple[dict[str, "Tensor"], AnyCard]: ...
+def load(source: str | Path | Kept, expected: type[Card] = Card) -> tuple[dict[str, "Tensor"], Card]:
     """The tensors and the card of a checkpoint, verified.
 
     Args:
-        name_or_path: a shipped checkpoint's name, or the path of another one.
+        source: a shipped checkpoint's name, the path of another one, or one whose card was read earlier.
         expected: the kind of card that the reader needs, such as `SNGANCard` or `TargetCard`.
 
     Raises:
-        CheckpointError: a file is missing, damaged, of a different schema or kind, or holds NaN or infinity.
+        CheckpointError: a file is missing, damaged, of a different schema or kind, holds NaN or infinity, or was
+            replaced since its card was read.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as deserialize
 
-    base = _locate(name_or_path)
+    base = _locate(source.place if isinstance(source, Kept) else source)
     card = read_card(base, expected)
     file = base.with_name(base.name + _TENSORS)
+    if isinstance(source, Kept) and card.fingerprint != source.fingerprint:
+        raise CheckpointError(
+            f"{file} was replaced after its card had been read: its fingerprint is now {card.fingerprint[:16]}, "
+            f"expected {source.fingerprint[:16]}; {_again(base)}"
+        )
     content = _read(file, LARGEST_TENSORS)
     digest = hashlib.sha256(content).hexdigest()
     if digest != card.sha256:
@@ -231,9 +251,10 @@ def _package_folder() -> Path:
     return Path(str(resources.files("amb_problems") / "checkpoints"))
 
 
-def kept(name_or_path: str | Path) -> str | Path:
-    """What an object keeps that loads a checkpoint later: the path stays the same wherever the process works then."""
-    return KeptPath(path).absolute if (path := _given_path(name_or_path)) else name_or_path
+def kept(name_or_path: str | Path, card: Card) -> Kept:
+    """What an object keeps that has read a checkpoint's card and loads the weights later."""
+    path = _given_path(name_or_path)
+    return Kept(KeptPath(path).absolute if path else name_or_path, card.fingerprint)
 
 
 def _given_path(name_or_path: str | Path) -> Path | None:
@@ -295,6 +316,12 @@ def _fix(base: Path) -> str:
     if base.parent == _package_folder():
         return "reinstall amb (pip install --force-reinstall amb)"
     return f"write it again with `amb train {base.name}`"
+
+
+def _again(base: Path) -> str:
+    if base.parent == _package_folder():  # found by its name once in a process
+        return "start Python again (in a notebook, restart the kernel)"
+    return "make the target or generator again"
 
 
 def _card_content(digest: str, content: Mapping[str, object]) -> bytes:

@@ -3,23 +3,36 @@
 import errno
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
 
+import amb
+from amb.catalogue.families import compose
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
 from amb_problems.cards import LIFConstants, SNGANCard, SNGANShape, SpikingTargetCard, TargetCard, as_json, parse
 from amb_problems.first_fingerprints import FIRST
+from amb_problems.generators import inference
+from amb_problems.generators.exact.sngan_generator import ExactSNGANGenerator
+from amb_problems.generators.exact.vqvae_generator import ExactVQVAEGenerator
+from amb_problems.generators.torch_generator import SNGANGenerator, TorchGenerator
+from amb_problems.generators.vqvae_generator import VQVAEGenerator
+from amb_problems.targets.plain.target import PlainTarget
 from amb_problems.targets.spiking.target import SpikingTarget
 
+SHIPPED = Path(checkpoint.__file__).parent / "checkpoints"
 CARD = SNGANCard(shape=SNGANShape(latent=5, widths=(8, 4)), seed=5, data="ü")
 TARGET = {
     "schema": 1,
@@ -170,8 +183,7 @@ def test_a_card_of_the_future(saved: Path) -> None:
 @pytest.mark.parametrize("name", checkpoint.shipped())
 def test_a_shipped_card_whose_entries_have_changed_is_damaged(name: str, tmp_path: Path) -> None:
     """A threshold of 1.8 instead of 1.0 is another network, whose values would be stored as those of this one."""
-    shipped = Path(checkpoint.__file__).parent / "checkpoints" / f"{name}.card.json"
-    entries = json.loads(shipped.read_text())
+    entries = json.loads((SHIPPED / f"{name}.card.json").read_text())
     (tmp_path / "net.card.json").write_text(json.dumps(entries))
     checkpoint.read_card(tmp_path / "net")
     (tmp_path / "net.card.json").write_text(json.dumps(entries | {"sha256": "0" * 64}))
@@ -279,8 +291,7 @@ def test_every_shipped_checkpoint_is_whole() -> None:
 @pytest.mark.parametrize("name", checkpoint.shipped())
 def test_shipped_cards_lose_nothing_that_is_declared(name: str) -> None:
     """A card of version 0.1, read and written again, has the same entries except remarks that no field holds."""
-    file = Path(checkpoint.__file__).parent / "checkpoints" / f"{name}.card.json"
-    stored = json.loads(file.read_text())
+    stored = json.loads((SHIPPED / f"{name}.card.json").read_text())
     written = json.loads(json.dumps(as_json(checkpoint.read_card(name))))
     undeclared = {"schema", "sha256", "entries_sha256", "facts", "schedule", "precision", "notes"}
     assert written == {key: value for key, value in stored.items() if key not in undeclared}
@@ -339,11 +350,10 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(saved: Path, monkeypatch: p
 
 def test_a_network_is_loaded_from_where_its_card_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On first use, when the process may work in another folder, with another checkpoint of that name."""
-    shipped = Path(checkpoint.__file__).parent / "checkpoints"
     for name, folder in (("digits-cnn-a", "here"), ("digits-cnn-b", "elsewhere")):
         (tmp_path / folder).mkdir()
         for suffix in (".card.json", ".safetensors"):
-            shutil.copy(shipped / f"{name}{suffix}", tmp_path / folder / f"mine{suffix}")
+            shutil.copy(SHIPPED / f"{name}{suffix}", tmp_path / folder / f"mine{suffix}")
     monkeypatch.chdir(tmp_path / "here")
     target = SpikingTarget(Path("mine"))
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -351,3 +361,73 @@ def test_a_network_is_loaded_from_where_its_card_was_read(tmp_path: Path, monkey
     layer = next(iter(target.layers))
     expected = SpikingTarget("digits-cnn-a").activations(images, [(layer, 0)] * 2)
     assert np.array_equal(target.activations(images, [(layer, 0)] * 2), expected)
+
+
+def copied(name: str, to: Path) -> Path:
+    """A shipped checkpoint under the same name in another folder, as a path without suffix."""
+    for suffix in (".card.json", ".safetensors"):
+        shutil.copy(SHIPPED / f"{name}{suffix}", to / f"{name}{suffix}")
+    return to / name
+
+
+def write_anew(path: Path, tensor: str) -> None:
+    """What a training that goes on does with its checkpoint: here, one tensor is another."""
+    tensors, card = checkpoint.load(path)
+    checkpoint.save(path, tensors | {tensor: tensors[tensor].flip(0)}, card)
+
+
+KINDS: dict[str, tuple[str, Callable[[Path], SpikingTarget | PlainTarget | TorchGenerator], str]] = {
+    "spiking target": ("digits-cnn-b", SpikingTarget, "conv1.bias"),
+    "plain target": ("ann-densenet", PlainTarget, "classifier.bias"),
+    "generator": ("mnist-sngan", SNGANGenerator, "linear.bias"),
+    "exact generator": ("mnist-sngan-int8", ExactSNGANGenerator, "screen"),
+    "codes": ("cifar10-vqvae", VQVAEGenerator, "codebook"),
+    "exact codes": ("cifar10-vqvae-int8", ExactVQVAEGenerator, "screen"),
+}
+"""A checkpoint of each kind, what reads it, and a tensor."""
+
+
+@pytest.mark.parametrize(("name", "read", "tensor"), KINDS.values(), ids=KINDS)
+def test_weights_that_were_replaced_after_the_card_was_read_are_refused(
+    name: str, read: Callable[[Path], SpikingTarget | PlainTarget | TorchGenerator], tensor: str, tmp_path: Path
+) -> None:
+    """Their values would be stored under the fingerprint of the weights before; so would those of copies."""
+    path = copied(name, tmp_path)
+    waiting, used = read(path), read(path)
+    used.on("cpu")
+    write_anew(path, tensor)
+    for one in (waiting, deepcopy(used), pickle.loads(pickle.dumps(used))):
+        with pytest.raises(CheckpointError, match=rf"^{path}\.safetensors was replaced.*make the .* again$") as caught:
+            one.on("cpu")
+        assert used.fingerprint[:16] in str(caught.value)
+    used.on("cpu")  # it has its own in memory
+    assert read(path).on("cpu").fingerprint != used.fingerprint
+
+
+def test_encoder_and_decoder_are_of_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder's are read once more than the decoder's, from the checkpoint of which that was rounded."""
+    origin, exact = (copied(name, tmp_path) for name in ("cifar10-vqvae", "cifar10-vqvae-int8"))
+    checkpoint.amend(exact, origin=str(origin))
+    sound = inference.restore
+
+    def replaced_meanwhile(*arguments: Any) -> Any:
+        restored = sound(*arguments)
+        write_anew(origin, "codebook")
+        return restored
+
+    monkeypatch.setattr(inference, "restore", replaced_meanwhile)
+    with pytest.raises(CheckpointError, match=r"cifar10-vqvae\.safetensors was replaced"):
+        ExactVQVAEGenerator(exact).on("cpu")
+
+
+def test_a_state_is_not_measured_that_was_replaced_after_it_was_listed(tmp_path: Path) -> None:
+    """Its run would be stored for the earlier state, which would be given that run in any later process."""
+    for step in (290, 2808):
+        for suffix in (".card.json", ".safetensors"):
+            shutil.copy(
+                SHIPPED / "states" / f"mnist-snn-step-{step:06d}{suffix}", tmp_path / f"mnist-snn-step-1{suffix}"
+            )
+        if step == 290:
+            (listed,) = amb.target("mnist-snn").states(tmp_path)
+    with pytest.raises(CheckpointError, match="replaced"):
+        compose("mnist-sngan", listed).problem("sn2", 3)

@@ -49,14 +49,14 @@ def images_on_device(make: Callable[[Tensor], Tensor], latents: Latents, device:
 
 
 def restore(
-    name_or_path: str | Path, expected: type[AnyCard], build: Callable[[AnyCard], Network]
+    source: str | Path | checkpoint.Kept, expected: type[AnyCard], build: Callable[[AnyCard], Network]
 ) -> tuple[Network, AnyCard]:
     """The network of a checkpoint, and its card; `build` makes the network from the card.
 
     Raises:
-        CheckpointError: no such checkpoint, or one that is damaged or of another kind.
+        CheckpointError: no such checkpoint, or one that is damaged, of another kind or replaced; see `checkpoint.load`.
     """
-    tensors, card = checkpoint.load(name_or_path, expected)
+    tensors, card = checkpoint.load(source, expected)
     with checkpoint.fitting(card):
         checkpoint.compare_sizes(tensors, lambda: build(card))
         network = build(card).float()  # torch's default dtype is the user's

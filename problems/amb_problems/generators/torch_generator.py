@@ -30,7 +30,7 @@ class TorchGenerator(Reloaded, Generator):
     """A network behind the generator's contract; its images can stay on its device."""
 
     device: str = "cpu"
-    _source: str | Path
+    _source: checkpoint.Kept
     _card: Card
 
     @cached_property
@@ -136,7 +136,7 @@ class SNGANGenerator(TorchGenerator):
         sizes = card.shape
         self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.latent
         self.shape = sizes.size, sizes.size, sizes.channels
-        self._source, self._card = checkpoint.kept(name_or_path), card
+        self._source, self._card = checkpoint.kept(name_or_path, card), card
 
     def pixels(self, latents: "Tensor") -> "Tensor":
         """Pixels float32 [n, h, w, c] in 0..255 of latents on the device, through which gradients flow.

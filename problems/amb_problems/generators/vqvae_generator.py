@@ -48,7 +48,7 @@ class VQVAEGenerator(TorchGenerator):
         self._sizes = sizes = card.shape
         self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.positions
         self.shape = sizes.size, sizes.size, sizes.channels
-        self._source, self._card = checkpoint.kept(name_or_path), card
+        self._source, self._card = checkpoint.kept(name_or_path, card), card
         self._grids: dict[str, Grid] = {}
 
     def encode(self, images: UInt8Array) -> Latents:

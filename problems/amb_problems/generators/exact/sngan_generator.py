@@ -33,7 +33,7 @@ class ExactSNGANGenerator(ExactGenerator):
         self._sizes = sizes = card.shape
         self.name, self.fingerprint, self.latent_dim = card.name, card.fingerprint, sizes.latent
         self.shape = sizes.size, sizes.size, sizes.channels
-        self._source, self._card = checkpoint.kept(name_or_path), card
+        self._source, self._card = checkpoint.kept(name_or_path, card), card
 
     @cached_property
     def rendering(self) -> "SNGANRendering | SNGANInPairs":
@@ -68,7 +68,9 @@ class ExactSNGANGenerator(ExactGenerator):
         from amb_problems.generators.exact.weights import read_network, read_table
 
         tensors, card = checkpoint.load(self._source, ExactSNGANCard)
-        network, self._layers = read_network(card, tensors, lambda: ExactSNGAN(card.shape))
+        network, self._layers = read_network(
+            card, tensors, lambda: ExactSNGAN(card.shape), checkpoint.read_card(card.origin)
+        )
         network.register_buffer("table", read_table(tensors), persistent=False)
         network.eval().requires_grad_(False)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -50,8 +50,8 @@ class ExactVQVAEGenerator(ExactGenerator, VQVAEGenerator):
         from amb_problems.generators.vqvae import VQVAE
 
         tensors, card = checkpoint.load(self._source, ExactVQVAECard)
-        network, _ = restore(card.origin, VQVAECard, lambda source: VQVAE(source.shape))
-        decoder, self._layers = read_network(card, tensors, lambda: ExactDecoder(card.shape))
+        network, origin = restore(card.origin, VQVAECard, lambda source: VQVAE(source.shape))
+        decoder, self._layers = read_network(card, tensors, lambda: ExactDecoder(card.shape), origin)
         decoder.register_buffer("table", read_table(tensors), persistent=False)
         network.add_module("decoder", decoder)
         network.eval().requires_grad_(False)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from amb.errors import CheckpointError
 from amb_problems import checkpoint
-from amb_problems.cards import ExactCard
+from amb_problems.cards import Card, ExactCard
 from amb_problems.generators.exact.derivation import DIGEST, Origin, derive, digest
 from amb_problems.generators.exact.screen import HALF
 from amb_problems.targets.spiking.exact import ExactLayer, Grid, check_sums, from_tensors, load_weights
@@ -38,7 +38,7 @@ Network = TypeVar("Network", bound=ExactModule)
 
 
 def read_network(
-    card: ExactCard, tensors: Mapping[str, Tensor], make: Callable[[], Network]
+    card: ExactCard, tensors: Mapping[str, Tensor], make: Callable[[], Network], origin: Card
 ) -> tuple[Network, dict[str, ExactLayer]]:
     """The network of a checkpoint, float32, and its layers; it takes memory once the tensors are known to fit.
 
@@ -46,12 +46,12 @@ def read_network(
         card: the checkpoint's.
         tensors: the checkpoint's; see `derivation`.
         make: the network of the card's shape.
+        origin: the card of the float32 checkpoint from whose weights the rounded ones are derived.
 
     Raises:
         CheckpointError: see `read_layers`; or the shape is another than that of the origin, or has no network.
     """
-    source = checkpoint.read_card(card.origin)
-    if getattr(source, "shape", None) != getattr(card, "shape", None):
+    if getattr(origin, "shape", None) != getattr(card, "shape", None):
         raise CheckpointError(
             f"checkpoint {card.name!r} has another shape than {card.origin!r}, from which its weights are derived; "
             "round it again with `amb train`"
@@ -59,13 +59,15 @@ def read_network(
     with checkpoint.fitting(card):
         with torch.device("meta"):
             built = make()
-        layers = read_layers(built, tensors, card.origin)
+        layers = read_layers(built, tensors, checkpoint.kept(card.origin, origin))
         network = make().float()
         load_weights(network, layers)
     return network, layers
 
 
-def read_layers(network: ExactModule, tensors: Mapping[str, Tensor], origin: str) -> dict[str, ExactLayer]:
+def read_layers(
+    network: ExactModule, tensors: Mapping[str, Tensor], origin: str | checkpoint.Kept
+) -> dict[str, ExactLayer]:
     """The layers of a checkpoint, also put into `network` as float32.
 
     Args:
@@ -97,14 +99,14 @@ def read_table(tensors: Mapping[str, Tensor]) -> Tensor:
     return table
 
 
-def _derived(network: ExactModule, tensors: Mapping[str, Tensor], origin: str) -> dict[str, Tensor]:
+def _derived(network: ExactModule, tensors: Mapping[str, Tensor], origin: str | checkpoint.Kept) -> dict[str, Tensor]:
     source, card = checkpoint.load(origin)
     weights = derive(network.origins(), tensors, source)
     expected = tensors.get(DIGEST)
     found = digest(weights, card.sha256)
     if expected is None or expected.dtype != found.dtype or not torch.equal(expected, found):
         raise CheckpointError(
-            f"the int8 weights are not those that {origin} was rounded to; take both checkpoints from one version of"
+            f"the int8 weights are not those that {card.name} was rounded to; take both checkpoints from one version of"
             " amb, or round it again with `amb train`"
         )
     return weights

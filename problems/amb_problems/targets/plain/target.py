@@ -39,7 +39,7 @@ class PlainTarget(Reloaded, ModuleTarget):
         self.name, self.fingerprint, self.device = card.name, card.fingerprint, device
         self.shape, self.activation, self.output = card.image_shape, card.activation, card.output
         self.classes = card.classes
-        self._source, self._card = checkpoint.kept(name_or_path), card
+        self._source, self._card = checkpoint.kept(name_or_path, card), card
 
     @property
     def layers(self) -> Mapping[str, int]:

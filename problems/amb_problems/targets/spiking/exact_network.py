@@ -77,13 +77,13 @@ class ExactNetwork:
     device: torch.device
 
     @classmethod
-    def load(cls, name_or_path: str | Path, *, device: str = "cpu") -> "ExactNetwork":
-        """Read a shipped checkpoint by its name, or another one by its path.
+    def load(cls, source: str | Path | checkpoint.Kept, *, device: str = "cpu") -> "ExactNetwork":
+        """Read a shipped checkpoint by its name, another one by its path, or one whose card was read earlier.
 
         Raises:
-            CheckpointError: it is missing, damaged, or not a spiking target.
+            CheckpointError: it is missing, damaged, replaced since its card was read, or not a spiking target.
         """
-        tensors, card = checkpoint.load(name_or_path, SpikingTargetCard)
+        tensors, card = checkpoint.load(source, SpikingTargetCard)
         network, arguments, frames = card.network, dict(card.arguments), card.frames
         lif = LIF(card.lif.decay, card.lif.threshold, card.lif.strict, card.lif.reset)
         layers = {layer: LayerInfo(*shape) for layer, shape in card.layers.items()}

@@ -55,7 +55,7 @@ class SpikingTarget(Reloaded, Target):
         self.shape, self.activation, self.frames = card.image_shape, card.activation, card.frames
         self.spikes = {layer: card.frames * y * x for layer, (_, y, x) in card.layers.items()}
         self.classes = card.classes
-        self._source, self._card = checkpoint.kept(name_or_path), card
+        self._source, self._card = checkpoint.kept(name_or_path, card), card
 
     @property
     def layers(self) -> Mapping[str, int]:
