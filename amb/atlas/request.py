@@ -1,5 +1,6 @@
 """What an atlas is made of: which units of a network, through which generators."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,11 +12,12 @@ from amb.catalogue.targets import target as find_target
 from amb.contracts.family import Family
 from amb.contracts.problem import Problem
 from amb.contracts.target import Target, check_unit
-from amb.errors import AmbError, SpecError
+from amb.errors import AmbError, PluginError, SpecError
 from amb.spec import user_path
 
 SOLVERS = "cma-diagonal,tt-b"
 BUDGET = 500
+_STATE = re.compile(r".+-([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class Request:
     def problems(self) -> list[str]:
         """Problem ids, layer by layer: runs that advance together need the same depth of the network."""
         return [name for target in (self.target, *self.states) for name in self._ids(target)]
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of the training after which the states were kept.
+
+        Raises:
+            PluginError: a state's name does not tell.
+        """
+        return [_step(state, self.target) for state in self.states]
 
     @property
     def given(self) -> dict[str, Problem]:
@@ -88,6 +99,8 @@ def make_request(
 
     Raises:
         SpecError: an unknown name, a generator that does not fit, or a network without stored states.
+        PluginError: a state has a name that does not end in its step.
+        CheckpointError: two stored states are of one step.
     """
     target = find_target(network)
     chosen = list(dict.fromkeys(generators)) or fitting(target)[:1]
@@ -107,7 +120,19 @@ def make_request(
                 f"no states of {network} in the course of its training {where}: "
                 f"`amb train {network} --keep 8` stores some, and --states FOLDER names the folder"
             )
+        for state in states:
+            _step(state, target)  # before the runs
     return Request(target, tuple(chosen), by_layer, tuple(states))
+
+
+def _step(state: Target, target: Target) -> int:
+    step = _STATE.fullmatch(state.name)
+    if step is None:
+        raise PluginError(
+            f"target {target.name} has a state {state.name!r}; expected a name that ends in a dash and the number of "
+            f"steps, such as {target.name}-step-000290"
+        )
+    return int(step[1])
 
 
 def fitting(target: Target) -> list[str]:

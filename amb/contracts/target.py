@@ -110,6 +110,8 @@ class Target(ABC):
     def states(self, folder: Path | None = None) -> "Sequence[Target]":
         """The network as it was in the course of its training, oldest first. Optional.
 
+        Names of states end in a dash and the number of steps, such as ``mnist-snn-step-000290``.
+
         Args:
             folder: where `amb train --keep` stored them; by default those that are shipped.
         """

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -232,12 +233,26 @@ def exists(path: Path) -> bool:
 def states(name: str, folder: Path | None = None) -> tuple[Path, ...]:
     """The states of a network that were kept in the course of its training, oldest first, as paths without suffix.
 
+    Other files, such as a copy `<name>-step-000093-backup`, are passed over.
+
     Args:
         name: the network's name.
         folder: where; by default those in the package.
+
+    Raises:
+        CheckpointError: two states are of one step.
     """
     folder = _package_folder() / "states" if folder is None else folder
-    return tuple(_base(file) for file in sorted(folder.glob(f"{name}-step-[0-9]*{_CARD}")))
+    found: dict[int, Path] = {}
+    for base in map(_base, sorted(folder.glob(f"*{_CARD}"))):
+        if (state := re.fullmatch(rf"{re.escape(name)}-step-([0-9]+)", base.name)) and exists(base):
+            first = found.setdefault(step := int(state[1]), base)
+            if first != base:
+                raise CheckpointError(
+                    f"{folder} has two states of {name} at step {step:,}, {first.name} and {base.name}; expected one: "
+                    "move the other elsewhere"
+                )
+    return tuple(found[step] for step in sorted(found))
 
 
 def shipped() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from base64 import b64decode
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,11 @@ import amb
 from amb.atlas.make import atlas_of, plan_of, run
 from amb.atlas.request import Request, drawn, fitting, make_request
 from amb.cli.app import app
-from amb.errors import SpecError, StudyError
+from amb.errors import PluginError, SpecError, StudyError
 from amb.meis.found import found_in
 from amb.study.published import open_study
 from amb.study.study import Study
+from amb_problems.targets.spiking.target import SpikingTarget
 from amb_reports.atlas.payload import payload
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -147,6 +149,17 @@ def test_what_cannot_be_measured_is_refused_before_the_search(tmp_path: Path, wo
 def test_without_stored_states_a_history_is_refused_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="--keep"):
         make_request("mnist-snn", units=1, history=tmp_path)
+
+
+def test_states_whose_names_tell_no_step_are_refused_before_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows steps: it ended in a traceback after all runs."""
+    early = copy(amb.target("mnist-snn"))
+    early.name = "mnist-snn-early"
+    monkeypatch.setattr(SpikingTarget, "states", lambda self, folder=None: [early])
+    with pytest.raises(
+        PluginError, match="state 'mnist-snn-early'; expected a name that ends in a dash and the number"
+    ):
+        make_request("mnist-snn", units=1, history=True)
 
 
 @pytest.mark.parametrize("name", ["mnist-snn", "snn-cnn"])

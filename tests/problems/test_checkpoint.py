@@ -431,3 +431,18 @@ def test_a_state_is_not_measured_that_was_replaced_after_it_was_listed(tmp_path:
             (listed,) = amb.target("mnist-snn").states(tmp_path)
     with pytest.raises(CheckpointError, match="replaced"):
         compose("mnist-sngan", listed).problem("sn2", 3)
+
+
+def test_states_are_found_by_their_steps_and_nothing_else_is_one(tmp_path: Path) -> None:
+    """Copies ended `amb atlas` in a traceback after all runs, or were shown as other steps."""
+    steps = ["000010", "999999", "1000000"]
+    others = ["000093-backup", "000093.old", "000093 copy", "000010-2", "1,2", "\u0663", "30"]
+    for name in (*(f"net-step-{end}" for end in (*steps, *others)), "net2-step-000030", "a-net-step-000030"):
+        (tmp_path / f"{name}.card.json").touch()
+        if not name.endswith("-30"):  # a card alone is no network
+            (tmp_path / f"{name}.safetensors").touch()
+    assert checkpoint.states("net", tmp_path) == tuple(tmp_path / f"net-step-{step}" for step in steps)
+    for suffix in (".card.json", ".safetensors"):
+        (tmp_path / f"net-step-10{suffix}").touch()
+    with pytest.raises(CheckpointError, match=r"at step 10, net-step-000010 and net-step-10; expected one"):
+        checkpoint.states("net", tmp_path)

@@ -78,7 +78,7 @@ def payload(atlas: Atlas) -> Payload:
         "sizes": [target.layers[layer] for layer in layers],
         "solvers": solvers,
         "networks": networks,
-        "steps": [_step(name) for name in networks[1:]],
+        "steps": atlas.request.steps,
         "classes": classes,
         "images": natural.images if natural is not None else 0,
         "shares": SHARES.tolist(),
@@ -105,10 +105,6 @@ def _effort(meis: pd.DataFrame, solvers: int) -> dict[str, Any]:
         "alike": len(searched) == len(meis.drop_duplicates(UNIT)) * solvers,
         "varied": meis["budget"].nunique() > 1,
     }
-
-
-def _step(name: str) -> int:
-    return int(name.rsplit("-", 1)[1])
 
 
 def _add_quantiles(columns: Columns, meis: pd.DataFrame, natural: NaturalResponses | None) -> list[str]:
