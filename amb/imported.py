@@ -2,7 +2,6 @@
 
 import ast
 import dis
-import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -13,19 +12,24 @@ from types import CodeType, FunctionType, ModuleType
 
 from amb.file_identity import Identity
 from amb.installed import OURS, in_packages
+from amb.loaded_code import digest
 
 _MISSED = (ImportError, ValueError, OSError, AttributeError, SyntaxError, RecursionError)
 """What finding or reading a module may raise; whatever calls the function finds it out."""
 
 
 def source(name: str) -> str:
-    """What a module counts for that is imported by this name."""
+    """What a module counts for that is imported by this name.
+
+    Raises:
+        SpecError: this process has other code of it than its file.
+    """
     try:
         found = importlib.util.find_spec(name)
         file = None if found is None or found.origin is None else Path(found.origin)
         if file is None or in_packages(file):
             return f"import {name}"
-        return f"import {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+        return f"import {name} {digest(name, file, sys.modules.get(name))}"
     except _MISSED:
         return f"import {name}"
 
@@ -50,9 +54,10 @@ def held(module: ModuleType) -> Iterator[str]:
 
     Raises:
         OSError: it has no file.
+        SpecError: this process has other code of it, or of one of them, than the file.
     """
     file = Path(getattr(module, "__file__", None) or "")
-    yield f"module {module.__name__} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    yield f"module {module.__name__} {digest(module.__name__, file, module)}"
     yield from _reached(_imported_by(file, Identity.of(file, links=True), module.__name__), set())
 
 
@@ -67,7 +72,7 @@ def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
         waiting += _imported_by(file, Identity.of(file, links=True), name)
     for name in sorted(seen - direct):
         if file := _file(name):
-            yield f"reaches {name} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+            yield f"reaches {name} {digest(name, file, sys.modules.get(name))}"
 
 
 def _imports(code: CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:
@@ -133,7 +138,8 @@ def _file(name: str) -> Path | None:
         for i in range(len(rest)):
             if found is None or found.submodule_search_locations is None:
                 return None
-            found = PathFinder.find_spec(".".join([top, *rest[: i + 1]]), [*found.submodule_search_locations])
+            part, where = ".".join([top, *rest[: i + 1]]), found.submodule_search_locations
+            found = getattr(sys.modules.get(part), "__spec__", None) or PathFinder.find_spec(part, [*where])
         file = None if found is None or found.origin is None else Path(found.origin)
         return file if file is not None and file.is_file() and not in_packages(file) else None
     except _MISSED:

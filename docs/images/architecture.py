@@ -33,6 +33,7 @@ CAPTIONS = {
     "foreign": "what plug-ins raise",
     "memory": "want of it",
     "imported": "what a function's own imports reach",
+    "loaded_code": "is a loaded module its file?",
     "installed": "what its name tells",
     "file_identity": "whether a file changed",
     "held_file": "files that stay open",

@@ -276,13 +276,26 @@ def test_an_isolated_solver_is_the_one_that_the_command_has_loaded(tmp_path: Pat
         solver.close()
 
 
-@pytest.mark.parametrize("text", [EDITED.format(name="EditedModule", level=7), "def half_saved("])
-def test_an_edited_module_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Runs of the new code would be stored as the old one's, or as its crashes."""
-    name = f"edited_module_{len(text)}"
+@pytest.mark.parametrize(
+    ("text", "early"),
+    [
+        (EDITED.format(name="EditedModule", level=77), False),
+        (EDITED.format(name="EditedModule", level=77), True),
+        ("def half_saved(", False),
+    ],
+)
+def test_an_edited_module_ends_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, early: bool
+) -> None:
+    """Runs of the new code would be stored as the old one's, or as its crashes; also in a notebook that has imported
+    it before it was edited."""
+    name = f"edited_module_{len(text)}_{early}"
     file = tmp_path / f"{name}.py"
     file.write_text(EDITED.format(name="EditedModule", level=1))
     monkeypatch.syspath_prepend(tmp_path)
+    if early:
+        resolve(f"{name}:EditedModule")
+        file.write_text(text)
     solver = begun(f"{name}:EditedModule")
     try:
         file.write_text(text)

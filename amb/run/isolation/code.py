@@ -7,7 +7,9 @@ from pathlib import Path
 
 from amb.catalogue.solvers import SolverSpec
 from amb.contracts.solver import Solver
+from amb.errors import SpecError
 from amb.installed import is_installed
+from amb.loaded_code import digest
 
 
 def told_code(spec: SolverSpec) -> str:
@@ -33,4 +35,13 @@ def _hash(cls: type[Solver]) -> str:
         return "missing"
 
 
-_first = cache(_hash)
+@cache
+def _first(cls: type[Solver]) -> str:
+    """The same, but "other code" if the file was edited before that, and this process has what it was."""
+    told, module = _hash(cls), sys.modules.get(cls.__module__)
+    try:
+        return digest(cls.__module__, Path(str(getattr(module, "__file__", None))), module) if told else told
+    except SpecError:
+        return "other code"
+    except OSError:
+        return told
