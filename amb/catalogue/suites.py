@@ -37,7 +37,7 @@ def suite(name: str) -> Suite:
         PluginError: it cannot be imported, is not a suite, or calls itself otherwise.
     """
     base, version = name, None
-    if (numbered := re.fullmatch(r"(.+)-(\d+)", name)) and name not in plugins("suites"):
+    if (numbered := re.fullmatch(r"(.+)-([0-9]{1,9})", name)) and name not in plugins("suites"):
         base, version = numbered[1], int(numbered[2])
     plugin = find("suites", base)
     chosen = load_instance(plugin, Suite)

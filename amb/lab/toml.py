@@ -15,6 +15,8 @@ from amb.study.untrusted import MEBIBYTE, read_bytes
 LARGEST = MEBIBYTE
 MOST_WORK = 1 << 22
 """Parts of keys that `tomllib` looks at, which goes over all of a key for each of its parts: a second or two."""
+_BITS = 63
+_WHOLE = f"whole numbers below 2^{_BITS}"
 
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)""")
 """Texts within a line; one that is not closed, as after an apostrophe in a comment, takes the rest of it."""
@@ -47,9 +49,12 @@ def parse_settings(text: str, kind: type[T], where: str) -> T:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
         raise LabError(f"{where} is not TOML: {cause}") from cause
+    except ValueError as cause:  # of more digits than Python reads
+        raise LabError(f"{where} has a number of thousands of digits; expected {_WHOLE}") from cause
     except RecursionError as cause:
         raise LabError(f"{where}: lists or tables are nested too deeply; settings need two levels at most") from cause
     _refuse_unknown(content, kind, where, "")
+    _refuse_large(content, where, "")
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as cause:
@@ -84,6 +89,18 @@ def _refuse_unknown(content: Any, kind: Any, where: str, path: str) -> None:
         for part in value if isinstance(value, list) else [value]:
             _refuse_unknown(part, next((a for a in getattr(inner, "__args__", ()) if _is_record(a)), inner),
                             where, f"{path}{name}.")  # fmt: skip
+
+
+def _refuse_large(value: Any, where: str, path: str) -> None:
+    """Refuse whole numbers that TOML does not have; of some, even an error could not be shown."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _refuse_large(part, where, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for part in value:
+            _refuse_large(part, where, path)
+    elif isinstance(value, int) and value.bit_length() > _BITS:
+        raise LabError(f"{where}: {path} has a number of {value.bit_length():,} bits; expected {_WHOLE}")
 
 
 def _is_record(kind: object) -> bool:

@@ -558,6 +558,9 @@ def test_a_solver_that_changed_is_refused(folder: Path) -> None:
         ("size = 256 ", "size = 300 ", "the stimulus must fit"),
         ('resampling = "bicubic"', 'resampling = "best"', "screen.resampling: invalid enum value 'best'"),
         ("trials = 100", "trials = ", "is not TOML"),
+        ("trials = 100", f"trials = {'9' * 5000}", "has a number of thousands of digits; expected whole numbers"),
+        ("trials = 100", f"trials = 0x{'f' * 5000}", "trials has a number of 20,000 bits; expected whole numbers"),
+        ("window = [50, 250]", f"window = [50, {2**63}]", "response.window has a number of 64 bits"),
     ],
 )
 def test_wrong_settings_are_explained(old: str, new: str, message: str) -> None:

@@ -149,6 +149,8 @@ def test_a_suite_can_be_asked_for_in_its_version_only() -> None:
     assert suite("quick-2") == suite("quick")
     with pytest.raises(SpecError, match="version 2, not 7"):
         suite("quick-7")
+    with pytest.raises(SpecError, match="unknown suite"):
+        suite(f"quick-{'9' * 5000}")
 
 
 def test_suites_expand_and_ids_are_problems() -> None:
