@@ -11,6 +11,7 @@ from amb.api.html import comparison_html
 from amb.catalogue.plugins import load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import SpecError, unknown
+from amb.foreign import contained
 from amb.reports.contract import FigureReport, Report, ReportData
 from amb.reports.write import is_own, report_data, write_reports
 from amb.spec import as_text, listed, user_path
@@ -58,7 +59,8 @@ class Result(Comparison):
         report = load_class(drawn[name], Report)()
         if not isinstance(report, FigureReport):
             raise SpecError(f"{drawn[name]} can only be written to files: it is not an amb.FigureReport")
-        figures = list(report.figures(self._data if is_own(drawn[name]) else report_data(self)).values())
+        with contained():
+            figures = list(report.figures(self._data if is_own(drawn[name]) else report_data(self)).values())
         if not figures:
             raise SpecError(f"there is nothing to draw in {kind}: this comparison lacks what the figure shows")
         return _with_a_face(figures[0])

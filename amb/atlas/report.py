@@ -7,6 +7,7 @@ from typing import ClassVar
 from amb.atlas.make import Atlas
 from amb.catalogue.plugins import find, load_class
 from amb.errors import StudyError
+from amb.foreign import contained
 from amb.study.durable import make_folder
 
 
@@ -30,6 +31,7 @@ def write_page(atlas: Atlas, file: Path, *, report: str = "html") -> list[str]:
     writer = load_class(find("atlas_reports", report), AtlasReport)
     try:
         make_folder(file.parent)
-        return writer().write(atlas, file)
+        with contained():
+            return writer().write(atlas, file)
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause

@@ -101,6 +101,11 @@ class Plugin:
         return f"{_ONE[self.kind]} {self.name!r} of {self.origin}"
 
     @property
+    def built_in(self) -> bool:
+        """Whether it is one of amb's own."""
+        return self.location.startswith("amb_")
+
+    @property
     def from_file(self) -> bool:
         """Whether `load_file` registered it; then `location` is the file."""
         return self._entry is None
@@ -364,7 +369,7 @@ def _importing(what: object) -> Iterator[None]:
 
     Some imports wait for input, for a lock or for ever.
     """
-    own = isinstance(what, Plugin) and what.location.startswith("amb_")
+    own = isinstance(what, Plugin) and what.built_in
 
     def say() -> None:
         with suppress(OSError, ValueError, AttributeError):  # stderr may be gone

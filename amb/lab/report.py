@@ -10,6 +10,7 @@ import pandas as pd
 
 from amb.catalogue.plugins import find, load_class
 from amb.errors import LabError
+from amb.foreign import contained
 from amb.lab import analysis
 from amb.lab.experiment import Experiment, settings_text
 from amb.lab.history import History
@@ -135,7 +136,8 @@ def write_report(lab: Laboratory, folder: Path | None = None, *, report: str = "
         if len(data.corrections):
             tables[corrections] = csv_text(data.corrections)
         write_together(tables, error=None)
-        writer().write(data, page)
+        with contained():
+            writer().write(data, page)
     except OSError as cause:
         raise LabError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
     return [page, trials, *([corrections] if len(data.corrections) else [])]

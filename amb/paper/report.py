@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from amb.catalogue.plugins import find, load_class
 from amb.errors import StudyError
+from amb.foreign import contained
 from amb.paper.claims import claim_table
 from amb.paper.studies import PaperData
 from amb.paper.verdict import Claim
@@ -49,7 +50,8 @@ def write_paper(data: PaperData, claims: list[Claim], folder: Path, *, report: s
     try:
         make_folder(folder)
         write_whole(claimed, csv_text(claim_table(claims)), error=None)
-        writer().write(data, claims, page)
+        with contained():
+            writer().write(data, claims, page)
     except OSError as cause:
         raise StudyError(f"cannot write the report into {folder}: {cause.strerror or cause}") from cause
     return [page, claimed]

@@ -11,7 +11,7 @@ from pathlib import Path
 from amb.catalogue.plugins import Plugin, find, load_class, plugins
 from amb.comparison.result import Comparison
 from amb.errors import AmbError, SpecError, StudyError
-from amb.foreign import in_a_line
+from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
 from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
@@ -193,14 +193,16 @@ def write_leaderboard(
     command = shlex.join(words).encode(errors="backslashreplace").decode()  # a folder's name may be any bytes
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return writer().write_studies(opened, file, question, title=title, command=command, budget=budget)
+        with contained():
+            return writer().write_studies(opened, file, question, title=title, command=command, budget=budget)
     except OSError as cause:
         raise StudyError(f"cannot write {file}: {cause.strerror or cause}; choose another file with --out") from cause
 
 
 def _write(plugin: Plugin, data: ReportData, folder: Path, done: list[type[Report]]) -> list[Path]:
     report = load_class(plugin, Report)
-    files = report().write(data, folder)
+    with contained():
+        files = report().write(data, folder)
     if not all(isinstance(file, Path) and file.is_relative_to(folder) for file in files):
         raise TypeError(f"write returned {files!r}; expected a list of paths in {folder}")
     if is_own(plugin):

@@ -12,7 +12,9 @@ from amb.catalogue import plugins
 from amb.catalogue import problems as catalogue
 from amb.catalogue.families import problem_of
 from amb.cli.solvers import list_solvers
+from amb.cli.training import run_recipe
 from amb.errors import PluginError, SpecError
+from amb.interruption import Receiver
 from amb.spec import Value
 
 
@@ -56,6 +58,50 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing_else(installed) -> None:
     assert plugins.find("solvers", "good").load()
     with pytest.raises(PluginError, match=r"'bad'.*no_such_module:Thing.*ModuleNotFoundError"):
         plugins.find("solvers", "bad").load()
+
+
+RECIPES = """
+import os, sys
+def without_resume(*, name, data, out, seed, device, minutes, progress): pass
+def with_more(*, size, **arguments): pass
+def quits(**arguments): sys.exit(0)
+def interrupts(**arguments): raise KeyboardInterrupt
+def counts(*, progress, **arguments): progress(3)
+def closes(**arguments): sys.stdout = None; os.chdir("/")
+"""
+
+
+def test_a_recipe_of_others_ends_in_a_line_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed
+) -> None:
+    """Those with other arguments ended in tracebacks, and an interruption of their own counted as the user's."""
+    (tmp_path / "recipes_of_others.py").write_text(RECIPES)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = ("without_resume", "with_more", "quits", "interrupts", "counts", "closes")
+    own = (entry(name, f"recipes_of_others:{name}", "amb.recipes") for name in names)
+    installed(*own, entry("silent", "builtins:dict", "amb.recipes"))
+
+    def train(name: str, keep: int = 0) -> None:
+        run_recipe(name, data=Path(), out=Path("out"), seed=0, minutes=None, device="cpu", resume=True, keep=keep)
+
+    for name, says in (
+        (
+            "without_resume",
+            r"cannot train \(got an unexpected keyword argument 'resume'\); expected a function of name, ",
+        ),
+        ("with_more", r"cannot train \(missing a required .*argument: 'size'\)"),
+        ("quits", "failed: SystemExit: 0"),
+        ("interrupts", "failed: KeyboardInterrupt"),
+        ("counts", "failed: AttributeError"),
+    ):
+        with Receiver(), pytest.raises(PluginError, match=f"recipe '{name}' of .* {says}"):
+            train(name)
+    with pytest.raises(SpecError, match="leave out --keep"):
+        train("silent", keep=3)
+    before = sys.stdout
+    train("closes")
+    assert (Path.cwd(), sys.stdout) == (tmp_path, before)
 
 
 def test_two_plugins_of_one_name_are_both_named(installed) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import pickle
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,25 @@ def test_a_report_of_others_receives_tables_of_its_own(result: amb.Result, tmp_p
     written = write_reports(result, ["spoils", "csv", "markdown"], folder=spoilt)
     assert not written.failures
     assert {f.name: f.read_bytes() for f in spoilt.iterdir()} == {f.name: f.read_bytes() for f in plain.iterdir()}
+
+
+def test_what_a_report_does_to_the_process_reaches_no_other_code(
+    result: amb.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one that had closed stdout, the rest of a command printed nothing, and its status was 1."""
+    from amb.catalogue.plugins import load_file
+    from amb.reports.write import write_reports
+
+    monkeypatch.chdir(tmp_path)
+    Path("closes.py").write_text(
+        "import os, sys\n\nimport amb\n\n\nclass Closes(amb.Report):\n    name = 'closes'\n\n"
+        "    def write(self, data, folder):\n        os.chdir('/')\n        sys.stdout = None\n        return []\n",
+        encoding="utf-8",
+    )
+    load_file("closes.py")
+    before = sys.stdout
+    assert not write_reports(result, ["closes"], folder="reports").failures
+    assert (Path.cwd(), sys.stdout) == (tmp_path, before)
 
 
 def test_dimensions_are_those_of_stored_runs_where_none_recommends_a_candidate(tmp_path: Path) -> None:
