@@ -277,7 +277,7 @@ def incomplete(address: str) -> socket.socket:
     return client
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143)])
 def test_the_server_stops_while_a_request_is_incomplete(folder: Path, number: int, code: int) -> None:
     """A rig that died in the middle of a request, its connection open for hours, does not keep the server."""
     new_experiment(folder)

@@ -48,7 +48,7 @@ def test_a_generator_renders_as_the_processor_is_fastest(
 
 
 @avx2
-@pytest.mark.parametrize("name", ["cifar10-sngan-int8", "mnist-sngan-int8"])
+@pytest.mark.parametrize("name", [pytest.param("cifar10-sngan-int8", marks=pytest.mark.slow), "mnist-sngan-int8"])
 def test_images_are_those_of_the_engine(name: str) -> None:
     """Latents of the prior, wide ones, and those beyond the range of bytes; alone and together."""
     generator = amb.generator(name)

@@ -104,7 +104,11 @@ def _means(medians: pd.DataFrame) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("design", "column"), [(Design(1, 24, 5), "p"), (Design(10, 3, 3), "p_networks")], ids=["problems", "networks"]
+    ("design", "column"),
+    [
+        pytest.param(Design(1, 24, 5), "p", id="problems"),
+        pytest.param(Design(10, 3, 3), "p_networks", id="networks", marks=pytest.mark.slow),
+    ],
 )
 def test_predicted_power_is_how_often_the_comparison_finds_the_difference(design: Design, column: str) -> None:
     """The strictest step of Holm's correction, three solvers; 150 studies have a standard error of 0.04."""
