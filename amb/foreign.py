@@ -5,6 +5,7 @@ else, even exceptions outside `Exception`: `sys.exit`, a cancellation, a generat
 """
 
 import os
+import threading
 import traceback
 import warnings
 from collections.abc import Callable
@@ -92,32 +93,121 @@ class contained:
     """Call code of a plug-in, and undo what it must not leave behind.
 
     A change of the working directory is undone: relative paths of studies depend on it. So is a change of the mask of
-    new files, or nobody may read the results. So is a closed or replaced
-    stdout or stderr: results are printed there; a filter that turns warnings into errors, those of other code, too; and
-    a change of the `ProcessSettings`.
+    new files, or nobody may read the results. So is a closed or replaced stdout or stderr: results are printed there; a
+    filter that turns warnings into errors, those of other code, too; and a change of the `ProcessSettings`.
     A process that the code forked and that comes back from it, by returning or by an exception, ends here: it would go
     on as a second bench, which writes into the same files.
     """
 
-    __slots__ = ("_before", "_mask", "_process", "_settings", "_streams", "_strict")
+    __slots__ = ("_before", "_process", "_settings")
 
     def __enter__(self) -> None:
-        self._process, self._before = os.getpid(), current_folder()
-        self._streams, self._strict, self._mask = Streams(), _warnings_as_errors(), _mask()
-        self._settings = ProcessSettings()  # last: nothing of the bench is undone
+        self._process = os.getpid()
+        self._before = _OPEN.enter()
+        self._settings = ProcessSettings() if _OPEN.alone() else None  # last: nothing of the bench is undone
 
     def __exit__(self, *raised: object) -> None:
         if os.getpid() != self._process:
             os._exit(1)
-        self._settings.restore()
-        self._streams.restore()
+        alone = _OPEN.alone()
+        if self._settings is not None and alone:
+            self._settings.restore()
+        if _OPEN.leave():
+            self._before.restore(alone=alone)
+
+
+class _Process:
+    """What all threads have in common, at one moment: working directory, mask of new files, streams, warnings."""
+
+    __slots__ = ("_folder", "_mask", "_streams", "_strict")
+
+    def __init__(self) -> None:
+        self._folder, self._mask = current_folder(), _mask()
+        self._streams, self._strict = Streams(), _warnings_as_errors()
+
+    def restore(self, *, alone: bool) -> None:
+        self._streams.restore(alone=alone)
         os.umask(self._mask)
         for entry in _warnings_as_errors():
             if entry not in self._strict:
                 warnings.filters.remove(entry)  # type: ignore[attr-defined]
-        if self._before is not None and current_folder() != self._before:
+        if self._folder is not None and current_folder() != self._folder:
             with suppress(OSError):
-                os.chdir(self._before)
+                os.chdir(self._folder)
+
+
+class _Open:
+    """The blocks that are `contained` now, in all threads.
+
+    What the first of them has found is the usual state of the process. A block that another thread begins meanwhile
+    cannot find it: the code that runs may have silenced stdout, or changed the directory, for a moment. Nor may a
+    thread that works beside another one end that moment.
+    """
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: dict[int, int] = {}  # by thread
+        self._beside = 0  # those of threads that work beside others
+        self._usual: _Process | None = None
+        self._pid = os.getpid()
+
+    def enter(self) -> _Process:
+        """Begin a block; returns what it has to put back."""
+        if self._pid != os.getpid():  # other threads do not survive a fork
+            self._begin()
+        thread = threading.get_ident()
+        with self._lock:
+            if (
+                self._usual is None or thread in self._blocks
+            ):  # within a block, what its code has set is the usual state
+                found = _Process()
+                self._usual = self._usual or found
+            else:
+                found = self._usual
+            if is_beside():
+                self._beside += 1
+            else:
+                self._blocks[thread] = self._blocks.get(thread, 0) + 1
+            return found
+
+    def leave(self) -> bool:
+        """End a block; returns whether it puts back what it has found."""
+        thread = threading.get_ident()
+        with self._lock:
+            if is_beside():
+                self._beside -= 1
+            elif self._blocks[thread] > 1:
+                self._blocks[thread] -= 1
+            else:
+                del self._blocks[thread]
+            last = not self._blocks and not self._beside
+            if last:
+                self._usual = None
+            return last or not is_beside()
+
+    def alone(self) -> bool:
+        """Whether this thread may put back settings that another one may have changed: see `ProcessSettings`."""
+        if is_beside():
+            return False
+        here = threading.get_ident()
+        return threading.current_thread() is threading.main_thread() or all(other == here for other in [*self._blocks])
+
+
+_OPEN = _Open()
+_ROLE = threading.local()
+
+
+def work_beside() -> None:
+    """Declare that this thread evaluates problems while another one calls solvers."""
+    _ROLE.beside = True
+
+
+def is_beside() -> bool:
+    """Whether `work_beside` was called in this thread."""
+    return getattr(_ROLE, "beside", False)
 
 
 def current_folder() -> str | None:

@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from amb.torch_precision import Precision, read_precision, write_precision
+from amb.torch_precision import Precision, full_precision, read_precision, write_precision
 
 try:
     import resource
@@ -37,22 +37,21 @@ _ALARM = getattr(signal, "SIGALRM", None)
 class ProcessSettings:
     """The settings at one moment, so that `restore` can undo what a plug-in's code does to them afterwards.
 
-    Left alone are the trace of a debugger, and handlers of signals that the bench does not depend on. Outside the main
-    thread nothing is kept: what the main thread sets meanwhile, such as the alarm of a timeout, would be undone.
+    Left alone are the trace of a debugger, and handlers of signals that the bench does not depend on. Signals and
+    alarms are the main thread's: elsewhere they stay as they are. Nothing else in the process may change settings
+    meanwhile.
     """
 
-    __slots__ = ("_alarm", "_kept")
+    __slots__ = ("_alarm", "_kept", "_main")
 
     def __init__(self) -> None:
-        alone = threading.current_thread() is threading.main_thread()
-        self._kept = _read() if alone else None
+        self._main = threading.current_thread() is threading.main_thread()
+        self._kept = _read()
         # Without a handler, an alarm would end the process: nobody has set one.
-        self._alarm = alone and _ALARM is not None and callable(getsignal(_ALARM)) and _alarm_is_set()
+        self._alarm = not self._main or (_ALARM is not None and callable(getsignal(_ALARM)) and _alarm_is_set())
 
     def restore(self) -> None:
         """Put back what was changed, and stop an alarm that was set."""
-        if self._kept is None:
-            return
         if not self._alarm and _ALARM is not None and _alarm_is_set():
             signal.setitimer(signal.ITIMER_REAL, 0)
         if (now := _read()) == self._kept:
@@ -61,7 +60,7 @@ class ProcessSettings:
         for number, limit, (lowered, most) in zip(_LIMITS, limits, now[4], strict=True):
             _raise_limit(number, limit[0], lowered, most)
         for number, handler, other in zip(_SIGNALS, handlers, now[0], strict=True):
-            if handler != other and handler is not None:
+            if self._main and handler != other and handler is not None:
                 signal.signal(number, handler)
         limit, profile, collects, interval, flushes, rounding, path = interpreter
         if not set(path) <= set(sys.path):  # later imports need what was there; what is added stays
@@ -78,8 +77,8 @@ class ProcessSettings:
             torch.set_flush_denormal(flushes)
         if floats is not None:
             sys.modules["numpy"].seterr(**floats)
-        if tensors is not None and now[3] != tensors:
-            _restore_torch(*tensors)
+        if now[3] is not None and now[3] != tensors:
+            _restore_torch(*(tensors or _usual_torch(now[3])))
 
 
 def _alarm_is_set() -> bool:
@@ -143,6 +142,14 @@ def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
         )
     except AttributeError:  # it is being imported
         return None
+
+
+def _usual_torch(now: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What torch begins with, for code that was the first to import it; its number of threads is not known."""
+    import torch
+
+    _, _, threads, _, precision, _ = now
+    return torch.float32, True, threads, False, full_precision(precision), None
 
 
 def _default_device(torch: Any) -> Any:

@@ -7,7 +7,6 @@ is printed is written into it.
 import os
 import stat
 import sys
-import threading
 from contextlib import suppress
 from typing import Any, ClassVar, TextIO
 
@@ -29,8 +28,12 @@ class Streams:
             if file is not None and (number, file) not in _kept:
                 _keep(number, file)
 
-    def restore(self) -> None:
-        """Reopen what was closed and put back what was replaced."""
+    def restore(self, *, alone: bool) -> None:
+        """Reopen what was closed and put back what was replaced.
+
+        Args:
+            alone: whether nothing but the plug-in may have replaced `sys.stdout`.
+        """
         files = _file(1), _file(2)
         same = files == self._files and sys.stdout is self._stdout and sys.stderr is self._stderr
         if same and not (getattr(sys.stdout, "closed", False) or getattr(sys.stderr, "closed", False)):
@@ -44,7 +47,6 @@ class Streams:
                     _kept.pop((number, file), None)  # closed as well: its number may mean another file by now
                     if now is None:
                         _lead_nowhere(number)
-        alone = threading.current_thread() is threading.main_thread()
         sys.stdout = _usable(self._stdout if alone else sys.stdout, 1)
         sys.stderr = _usable(self._stderr if alone else sys.stderr, 2)
 

@@ -279,7 +279,10 @@ class _Session:
                     self._submit([plan])
             else:
                 for plan in missing:
-                    self._bury(plan, str(error))
+                    if record_death(self._study, plan, str(error)):
+                        self._ended(plan)
+                    else:
+                        self._submit([plan])
         elif missing and future.status in ("cancelled", "lost"):
             raise StudyError(
                 f"{self._place} went away with {sum(map(len, self._groups.values())) + len(missing)} runs to do; what "
@@ -315,29 +318,29 @@ class _Session:
         self._watch.finished(run, loaded[0])
         return True
 
-    def _bury(self, plan: RunPlan, why: str) -> None:
-        """Record a run whose worker died every time, with the values that it had observed."""
-        claim = self._study.claim(plan)
-        if claim is None:
-            return self._submit([plan])  # another process is working on it
-        with claim:
-            known = self._study.unfinished(plan) or Known(Trace.empty(1))
-            trace, seconds = known.trace, known.seconds
-            record = RunRecord(
-                plan, "crash", len(trace), distinct(trace.candidates), (), np.nan,
-                seconds.solver, seconds.generator, seconds.target,
-                message=f"KilledWorker: every worker that took the run died ({why})",
-            )  # fmt: skip
-            self._study.save(record, trace)
-            self._study.drop_journal(plan, len(trace))
-        self._ended(plan)
-        return None
-
     def _update(self, report: Mapping[str, Any]) -> None:
         plan = self._plans.get(report["run_id"])
         if plan is not None and report["queries"] < plan.budget:
             seconds = Seconds(*report["seconds"])
             self._live[plan.run_id] = RemoteRun(plan, report["queries"], report["replayed"], report["best"], seconds)
+
+
+def record_death(study: Study, plan: RunPlan, why: str) -> bool:
+    """Record a run whose worker died every time, with what it had observed; False if another process works on it."""
+    claim = study.claim(plan)
+    if claim is None:
+        return False
+    with claim:
+        known = study.unfinished(plan) or Known(Trace.empty(1))
+        trace, seconds = known.trace.first(plan.budget), known.seconds
+        record = RunRecord(
+            plan, "crash", len(trace), distinct(trace.candidates), (), np.nan,
+            seconds.solver, seconds.generator, seconds.target,
+            message=f"KilledWorker: every worker that took the run died ({why})",
+        )  # fmt: skip
+        study.save(record, trace)
+        study.drop_journal(plan, len(trace))
+    return True
 
 
 def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from functools import cache
 from socket import gethostname
-from threading import Condition
+from threading import Lock
 from time import monotonic
 
 from amb.catalogue.plugins import Plugin, load_file, unload
@@ -115,33 +115,26 @@ class _Loaded:
     """The plug-in files of the groups of runs that this worker works on.
 
     A worker outlives the command after which a file is edited, and serves several commands at once, whose files may
-    give one name to different solvers: a group that needs others waits until those before it are done.
+    give one name to different solvers. Solvers may also set what holds for the whole process, such as torch's default
+    dtype. So one group is worked on at a time: another thread of the worker waits until it is done.
     """
 
     def __init__(self) -> None:
         self._files: Sequence[PluginFile] = ()
         self._plugins: list[Plugin] = []
-        self._groups = 0
-        self._changed = Condition()
+        self._group = Lock()
 
     @contextmanager
     def using(self, files: Sequence[PluginFile]) -> Iterator[None]:
-        """Have the plug-ins of these files, and of no others that were loaded here.
+        """Have the plug-ins of these files, and of no others that were loaded here, while no other group does.
 
         Raises:
             PluginError: one cannot be loaded.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: not self._groups or self._files == files)
+        with self._group:
             if self._files != files:
                 self._load(files)
-            self._groups += 1
-        try:
             yield
-        finally:
-            with self._changed:
-                self._groups -= 1
-                self._changed.notify_all()
 
     def _load(self, files: Sequence[PluginFile]) -> None:
         from amb.catalogue.problems import family

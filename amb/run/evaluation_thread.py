@@ -7,6 +7,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from amb.foreign import work_beside
+
 Result = TypeVar("Result")
 
 # How long a solver may keep the interpreter to itself while the network's compiled code waits for it. Python's default,
@@ -43,6 +45,7 @@ class EvaluationThread:
             sys.setswitchinterval(self._switch_seconds)
 
     def _go_on(self) -> None:
+        work_beside()
         while (item := self._work.get()) is not None:
             work, result = item
             try:

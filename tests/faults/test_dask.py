@@ -24,7 +24,7 @@ from amb.run.dask import DaskCluster, groups
 from amb.run.execute import execute
 from amb.run.progress import NoProgress
 from amb.study.manifest import Settings
-from amb.study.runs import RunPlan
+from amb.study.runs import Known, RunPlan, Seconds, Trace
 from amb.study.study import Study
 
 distributed = pytest.importorskip("distributed")
@@ -195,7 +195,7 @@ def test_commands_whose_files_share_a_name_wait_for_each_other(tmp_path: Path) -
             seen.append("other")
 
     thread = threading.Thread(target=other)
-    with loaded.using(files[0]), loaded.using(files[0]):
+    with loaded.using(files[0]):
         thread.start()
         entered.wait()
         time.sleep(0.2)
@@ -292,3 +292,15 @@ def test_a_run_that_kills_every_worker_ends_as_a_crash_and_harms_no_other(
     assert "KilledWorker" in loaded[0].reason
     assert loaded[0].queries == 3 == len(loaded[1])
     assert np.isnan(loaded[0].final)
+
+
+def test_the_death_of_a_run_is_recorded_although_it_once_had_a_larger_budget(tmp_path: Path, toy: Path) -> None:
+    """Its journal held more queries than its budget: the command ended, at every repetition, with all other runs."""
+    study = Study(tmp_path)
+    longer, plan = (plans(("random",), budget=budget, problems=1)[0] for budget in (60, 20))
+    known = Trace(np.zeros((40, 6), np.int64), np.ones(40), np.ones(40), np.full(4, 10))
+    study.journal(longer, 6, Known(known, Seconds())).close()
+    assert dask.record_death(study, plan, "tcp://worker")
+    record, trace = study.load(plan)  # type: ignore[misc]
+    assert (record.status, record.queries, len(trace)) == ("crash", 20, 20)
+    assert len(study.unfinished(longer).trace) == 40  # type: ignore[union-attr] # a longer run goes on from there

@@ -1,4 +1,7 @@
-"""The `protes` package's own functions, compiled once; importing this needs the extra `reference`."""
+"""The `protes` package's own functions, compiled once; importing this needs the extra `reference`.
+
+Call all of them within `usual_jax`.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,13 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.experimental import enable_x64
 from protes.protes import _generate_initial, _interface_matrices, _likelihood, _sample
 
 from amb.contracts.space import FloatArray, IntArray
-
-precision = enable_x64
-"""Context in which all of this computes in float64 (True) or float32 (False)."""
 
 # The package builds these in every call and compiles them again; three stages, each compiled by itself.
 _interfaces = jax.jit(_interface_matrices)
@@ -50,7 +49,7 @@ def fit(state: Any, cores: Any, elite: IntArray, rate: float, steps: int) -> tup
 
 
 def as_numpy(tree: Any) -> Any:
-    """Numpy arrays: a float64 array of JAX would be unpickled as float32 outside `precision(True)`."""
+    """Numpy arrays: a float64 array of JAX would be unpickled as float32 outside `usual_jax(x64=True)`."""
     return jax.tree_util.tree_map(np.asarray, tree)
 
 

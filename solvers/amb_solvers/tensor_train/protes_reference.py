@@ -1,6 +1,5 @@
 """The `protes` package behind ask and tell: its candidates exactly, for comparison."""
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from amb.contracts.space import FloatArray, IntArray, Space
 from amb.errors import SolverError
 from amb_solvers.shared.extras import extra
+from amb_solvers.shared.usual_jax import usual_jax
 from amb_solvers.tensor_train.protes import Protes
 
 
@@ -36,12 +36,12 @@ class ProtesReference(Protes):
                 f"got levels {self.levels.tolist()[:10]}; use protes, tt-s or tt-b"
             )
         seed = int(np.uint64(self.seed % 2**64).view(np.int64))  # 64 bits, signed, as JAX needs them
-        with self._precision():
+        with usual_jax(x64=self.x64):
             shape = len(self.levels), int(self.levels[0]), self.r
             self._key, self._adam, self._cores = _package().start(seed, *shape, self.lr)
 
     def _sample(self) -> IntArray:
-        with self._precision():
+        with usual_jax(x64=self.x64):
             self._key, rows = _package().sample(self._key, self._cores, self.k)
             return np.asarray(rows)
 
@@ -50,18 +50,14 @@ class ProtesReference(Protes):
         if not valid.any():
             return
         worst = np.inf if self.minimize else -np.inf
-        with self._precision():
+        with usual_jax(x64=self.x64):
             order = _package().ascending(np.where(valid, -values if self.minimize else values, worst))
         best = order if self.minimize else order[::-1]
         self._fit(self._rows[best[: min(self.k_top, np.count_nonzero(valid))]])
 
     def _fit(self, elite: IntArray) -> None:
-        with self._precision():
+        with usual_jax(x64=self.x64):
             self._adam, self._cores = _package().fit(self._adam, self._cores, elite, self.lr, self.k_gd)
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        context: AbstractContextManager[Any] = _package().precision(self.x64)
-        return context
 
 
 def _package() -> Any:

@@ -12,6 +12,7 @@ from amb_solvers.shared.cma_defaults import population
 from amb_solvers.shared.extras import extra
 from amb_solvers.shared.latent_box import BoxSolver, prior_moments
 from amb_solvers.shared.losses import losses
+from amb_solvers.shared.usual_jax import usual_jax
 
 
 class Evosax(BoxSolver):
@@ -47,16 +48,18 @@ class Evosax(BoxSolver):
         self._points: FloatArray = np.empty((0, space.d), np.float32)
         try:
             self._state: Any = None
-            self._strategy()
+            with usual_jax():
+                self._strategy()
         except (TypeError, AssertionError, ValueError) as cause:
             raise SpecError(f"evosax's {name} refuses k={self.k} in {space.d} dimensions: {cause}") from cause
 
     def _generate(self) -> FloatArray:
-        strategy, params = self._strategy()
-        if self._state is None:
-            self._state = strategy.initialize(self._key(), params)
-        points, self._state = strategy.ask(self._key(), self._state, params)
-        self._points = np.asarray(points)
+        with usual_jax():
+            strategy, params = self._strategy()
+            if self._state is None:
+                self._state = strategy.initialize(self._key(), params)
+            points, self._state = strategy.ask(self._key(), self._state, params)
+            self._points = np.asarray(points)
         # A strategy may overflow on huge values: NaN becomes the prior's mean, infinity the edge of the box.
         finite = np.nan_to_num(self._points.astype(np.float64), nan=0.0, posinf=1e9, neginf=-1e9)
         return self._mean + self._deviation * finite
@@ -65,8 +68,8 @@ class Evosax(BoxSolver):
         negated = losses(values)
         if negated is None:
             return
-        strategy, params = self._strategy()
-        with warnings.catch_warnings(), np.errstate(over="ignore"):
+        with usual_jax(), warnings.catch_warnings(), np.errstate(over="ignore"):
+            strategy, params = self._strategy()
             warnings.simplefilter("ignore")
             self._state = strategy.tell(self._points, negated.astype(np.float32), self._state, params)
 
