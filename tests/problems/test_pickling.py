@@ -2,13 +2,16 @@
 
 import pickle
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import amb
 from amb.contracts.problem import Problem
+from amb.errors import CheckpointError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -46,3 +49,36 @@ def test_a_problem_pickled_after_evaluation_evaluates_equal_to_the_bit(make: Cal
     assert np.array_equal(copy.images(candidates), images)
     # With noise, both go on with the same number of the query.
     assert np.array_equal(copy.evaluate(candidates), problem.evaluate(candidates), equal_nan=True)
+
+
+def made_anew(layers: Callable[[], list[nn.Module]]) -> Callable[[], nn.Module]:
+    """A function that makes a network, as one that reads weights from a file."""
+
+    def make() -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(WRITTEN["seed"])
+            return nn.Sequential(*layers())
+
+    return make
+
+
+WRITTEN = {"seed": 0}
+"""What is in the file."""
+
+
+@pytest.mark.parametrize("part", ["generator", "target"])
+def test_a_network_that_a_function_makes_again_otherwise_is_refused(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a copy, whose values would be stored under the fingerprint of the network before."""
+    source: object = "toy"
+    network = made_anew(lambda: [nn.Conv2d(3, 4, 3), nn.ReLU()])
+    if part == "generator":
+        pixels = made_anew(lambda: [nn.Linear(8, 3 * 32 * 32), nn.Tanh(), nn.Unflatten(1, (3, 32, 32))])
+        source, network = amb.generator(pixels, latent_dim=8, name="own-pixels"), network()
+    problem = amb.target(network, name="own-network").problem(source, 2, layer="1")
+    candidates = problem.space.sample(2, np.random.default_rng(0))
+    values = problem.evaluate(candidates)
+    assert np.array_equal(deepcopy(problem).evaluate(candidates), values)
+    monkeypatch.setitem(WRITTEN, "seed", 1)
+    with pytest.raises(CheckpointError, match=rf"^{part} own-.* another one than before.* make the {part} again, or "):
+        deepcopy(problem).evaluate(candidates)
+    assert np.array_equal(problem.evaluate(candidates), values)

@@ -161,9 +161,13 @@ class ModuleGenerator(TorchGenerator):
         return digest.hexdigest()
 
     def _load(self) -> "nn.Module":
-        network: nn.Module = self._module if _is_module(self._module) else _private(self._module(), self.name)  # type: ignore[assignment]
-        if "_identity" not in self.__dict__:
-            self.__dict__["_identity"] = self._identified(network)
+        from amb_problems.targets.plain.fingerprint import refuse_another
+
+        held, known = _is_module(self._module), self.__dict__.get("_identity")
+        network: nn.Module = self._module if held else _private(self._module(), self.name)  # type: ignore[assignment]
+        if known is None or not held:
+            self.__dict__["_identity"] = found = self._identified(network)
+            refuse_another(f"generator {self.name}", found, known)
         return network
 
     def _identified(self, network: "nn.Module") -> str:

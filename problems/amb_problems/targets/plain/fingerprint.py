@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from amb.errors import CheckpointError
 from amb.installed import installed
 from amb_problems.tensor_content import content
 
@@ -48,6 +49,23 @@ def identity(module: nn.Module, settings: object, volatile: set[str]) -> str:
                 for line in _described(held[key]):
                     digest.update(line)
     return digest.hexdigest()
+
+
+def refuse_another(owner: str, found: str, expected: str | None) -> None:
+    """Refuse what a function makes again, in a copy, if it is not the network that the fingerprint was told of.
+
+    Args:
+        owner: the target or generator, for the message.
+        found, expected: the hashes of the network and of the one before; None: there was none.
+
+    Raises:
+        CheckpointError: they differ.
+    """
+    if expected not in (None, found):
+        raise CheckpointError(
+            f"{owner}: the function that makes its network returned another one than before: its hash is "
+            f"{found[:16]}, expected {expected[:16]}; make the {owner.split()[0]} again, or pass the module itself"
+        )
 
 
 def assigned(module: nn.Module, use: Callable[[], object]) -> set[str]:

@@ -6,6 +6,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -223,7 +224,9 @@ class OwnTarget(ModuleTarget):
             choices=Choices(self._steps, self._time_axis, self._channel_axis, self._select),
             reset=self._reset,
         )
-        return examined(self._instance(), request, self._settings)
+        responses = examined(self._instance(), request, self._settings)
+        self._shared.verify(self.device, responses.identity, f"target {self.name}")
+        return responses
 
     def _hash(self) -> str:
         from amb_problems.targets.plain.fingerprint import behaviour
@@ -303,14 +306,25 @@ class OwnTarget(ModuleTarget):
 
 
 class _Shared:
-    """What a target and its copies create once; another process creates it again."""
+    """What a target and its copies create once; another process creates it again.
 
-    def __init__(self) -> None:
+    Args:
+        known: hashes of the network by device, where it has been created before.
+    """
+
+    def __init__(self, known: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._known = dict(known)
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
 
-    def __reduce__(self) -> tuple[type["_Shared"], tuple[()]]:
-        return _Shared, ()
+    def __reduce__(self) -> tuple[type["_Shared"], tuple[dict[str, str]]]:
+        return _Shared, (self._known,)
+
+    def verify(self, device: str, identity: str, owner: str) -> None:
+        """Refuse a network that is another one than that of this target before it was copied; see `refuse_another`."""
+        from amb_problems.targets.plain.fingerprint import refuse_another
+
+        refuse_another(owner, identity, self._known.setdefault(device, identity))
 
     def once(self, key: str, make: Callable[[], Any]) -> Any:
         """What is kept under a key, made when it is first asked for."""
