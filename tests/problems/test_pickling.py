@@ -51,6 +51,17 @@ def test_a_problem_pickled_after_evaluation_evaluates_equal_to_the_bit(make: Cal
     assert np.array_equal(copy.evaluate(candidates), problem.evaluate(candidates), equal_nan=True)
 
 
+@pytest.mark.parametrize("name", ["mnist-sngan", "mnist-sngan-int8", "cifar10-vqvae", "own-pixels"])
+def test_a_generator_on_a_gpu_is_there_in_a_copy_too(name: str) -> None:
+    """Its network stayed on the processor, and its latents did not; here, the device `meta` stands for a GPU."""
+    pixels = nn.Sequential(nn.Linear(8, 3 * 16 * 16), nn.Unflatten(1, (3, 16, 16)))
+    own = name.startswith("own")
+    generator = amb.generator(pixels, latent_dim=8, shape=(16, 16, 3), name=name) if own else amb.generator(name)
+    copy = pickle.loads(pickle.dumps(generator.on("meta")))
+    assert copy.device == "meta"
+    assert {weights.device.type for weights in copy.network.parameters()} == {"meta"}
+
+
 def made_anew(layers: Callable[[], list[nn.Module]]) -> Callable[[], nn.Module]:
     """A function that makes a network, as one that reads weights from a file."""
 

@@ -181,6 +181,7 @@ class ModuleGenerator(TorchGenerator):
         grid = self.grid()
         latents = grid.latents(grid.space.sample_prior(1, np.random.default_rng(0)))
         other = copy(self)
+        other.device = "cpu"  # where it has been loaded
         used = other.__dict__["network"] = deepcopy(network)
         try:
             other._outputs(latents)

@@ -35,8 +35,8 @@ class TorchGenerator(Reloaded, Generator):
 
     @cached_property
     def network(self) -> Any:
-        """The network for inference; loaded on first use."""
-        return self._load()
+        """The network for inference, on the device; loaded on first use, and anew in a copy."""
+        return self._load().to(self.device)
 
     def on(self, device: str) -> "TorchGenerator":
         """The same generator on a device, loaded.
