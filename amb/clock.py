@@ -110,6 +110,7 @@ class _Queue(local):
             return self.waited
         self.idle = perf_counter() - thread_time()
         try:
+            self._file.check()
             waited = int(os.pread(self._file.fileno(), 100, 0).split()[1]) / 1e9
         except (OSError, ValueError, IndexError):
             self._file, waited = None, self.waited

@@ -30,7 +30,19 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM", "SIGVTALRM", "SIGPROF")
     if hasattr(signal, name)
 )
-_LIMITS = () if resource is None else (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_AS)
+_LIMITS = tuple(
+    getattr(resource, name)
+    for name in (
+        "RLIMIT_FSIZE",
+        "RLIMIT_NOFILE",
+        "RLIMIT_AS",
+        "RLIMIT_DATA",
+        "RLIMIT_CPU",
+        "RLIMIT_NPROC",
+        "RLIMIT_STACK",
+    )
+    if hasattr(resource, name)
+)
 _ALARM = getattr(signal, "SIGALRM", None)
 
 

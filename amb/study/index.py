@@ -136,6 +136,7 @@ class Index:
         if self._file is None or entry.place < 0:
             return None
         try:
+            self._file.check()
             if (
                 not 0 <= entry.size <= os.fstat(self._file.fileno()).st_size
             ):  # memory is taken for as much as is asked for

@@ -29,6 +29,7 @@ import numpy as np
 from amb.activation import as_activations
 from amb.contracts.space import DIMENSIONS, FloatArray, IntArray
 from amb.errors import StudyError
+from amb.held_file import HeldFile
 from amb.study import journal_0_1
 from amb.study.durable import held, rename
 from amb.study.recording import MOST_CHARACTERS
@@ -70,7 +71,7 @@ class Journal:
 
     def _begin(self, temporary: Path, d: int, known: Known | None, plan: RunPlan | None) -> None:
         try:
-            self._file = temporary.open("w+b", buffering=0)
+            self._file = HeldFile(temporary, new=True)
             header = {"journal": FORMAT, "d": d, "plan": None if plan is None else asdict(plan)}
             line = json.dumps(header).encode() + b"\n"
             self._sum = zlib.crc32(line)
@@ -119,11 +120,14 @@ class Journal:
             StudyError: it cannot be read, or another program has changed it.
         """
         try:
+            self._file.check()
             descriptor = self._file.fileno()
             os.lseek(descriptor, 0, os.SEEK_SET)
             content, _ = _parse(b"".join(iter(lambda: os.read(descriptor, MEBIBYTE), b"")))
         except OSError as cause:
-            raise StudyError(f"cannot read the journal {self.path}: {cause.strerror or cause}") from cause
+            raise StudyError(
+                f"cannot read the journal {self.path}: {cause.strerror or cause}; the same command resumes its run"
+            ) from cause
         if content is None or not content.whole or len(content.known.trace) != self._rows:
             raise StudyError(f"another program has changed the journal {self.path}; the same command resumes its run")
         return content.known.trace
@@ -148,6 +152,7 @@ class Journal:
 
     def _write(self, content: bytes) -> None:
         """Hand bytes to the operating system, which takes fewer than it is given from a disk that is nearly full."""
+        self._file.check()
         written = self._file.write(content)
         while written < len(content):
             written += self._file.write(content[written:])

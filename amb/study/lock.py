@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from amb.errors import StudyError
+from amb.held_file import which
 from amb.study.untrusted import plain
 
 try:
@@ -40,6 +41,7 @@ class Claim:
     def __init__(self, path: Path | None, descriptor: int | None, *, certain: bool = True) -> None:
         self._path = path
         self._descriptor = descriptor
+        self._which = None if descriptor is None else which(descriptor)
         self.certain = certain
         if descriptor is not None:
             Claim._held.add(self)
@@ -57,8 +59,9 @@ class Claim:
 
     def _close(self) -> None:
         if self._descriptor is not None:
-            with suppress(OSError):  # a plug-in may have closed it
-                os.close(self._descriptor)
+            with suppress(OSError):  # a plug-in may have closed it, and have opened a file of its own
+                if which(self._descriptor) == self._which:
+                    os.close(self._descriptor)
         self._descriptor = None
         Claim._held.discard(self)
 

@@ -102,6 +102,21 @@ def test_a_solver_that_closes_the_streams_loses_no_result(tmp_path: Path, solver
     assert not list((tmp_path / "st" / "damaged").glob("*"))
 
 
+def test_a_solver_that_closes_all_files_gets_nothing_of_amb_s_into_its_own(tmp_path: Path) -> None:
+    """Two of them had frames of a journal over their text, and the locks' numbers were closed under it."""
+    own = [tmp_path / f"mine-{number:02}" for number in range(40)]
+    for path in own:
+        path.write_text("measured yesterday")
+    words = ["run", "-s", "takes-numbers,random", "-p", "toy/bowl/near/0", "-b", "12", "--seeds", "2", "--study", "st"]
+    done = command(*words, "--plugin", TOY, "--plugin", ROGUES, cwd=tmp_path)
+    assert {path.read_text() for path in own} == {"measured yesterday"}
+    assert done.returncode == 2
+    assert "a plug-in has closed it; the same command resumes" in done.stderr
+    assert "Traceback" not in done.stderr
+    again = command(*words[:2], "random", *words[3:], "--plugin", TOY, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+
+
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
 def test_a_command_without_streams_does_its_work(tmp_path: Path, closed: str) -> None:
     words = ["run", "-s", "random", "-p", "toy/bowl/near/0", "-b", "12", "--seeds", "1", "--study", "st"]

@@ -381,8 +381,8 @@ def test_settings_that_a_solver_changes_reach_no_other_code(tmp_path: Path) -> N
             signal.getitimer(signal.ITIMER_REAL),
             (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)),
             [
-                resource.getrlimit(number)
-                for number in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_AS)
+                resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+                for name in ("FSIZE", "NOFILE", "AS", "DATA", "CPU")
             ],
         ]
 

@@ -381,7 +381,8 @@ class ChangesSettings(Rogue):
         gc.disable()
         sys.setrecursionlimit(200)
         sys.setprofile(lambda *_: None)
-        for number, limit in (resource.RLIMIT_FSIZE, 100), (resource.RLIMIT_NOFILE, 3), (resource.RLIMIT_AS, 1 << 40):
+        for name, limit in {"FSIZE": 100, "NOFILE": 3, "AS": 1 << 40, "DATA": 1 << 40, "CPU": 10**6}.items():
+            number = getattr(resource, f"RLIMIT_{name}")
             resource.setrlimit(number, (limit, resource.getrlimit(number)[1]))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, lambda *_: os._exit(3))
@@ -495,4 +496,15 @@ class ClosesAll(Rogue):
 
     def misbehave(self) -> np.ndarray:
         os.closerange(0, 200)
+        return self.space.sample(1, self.rng)
+
+
+class TakesNumbers(Rogue):
+    """Closes the files of the whole process, and opens files of its own, which get their numbers."""
+
+    def misbehave(self) -> np.ndarray:
+        os.closerange(3, 1024)
+        self.files = [open(path, "r+b", buffering=0) for path in Path.cwd().glob("mine-*")]  # noqa: SIM115
+        for file in self.files:
+            file.seek(3)
         return self.space.sample(1, self.rng)
