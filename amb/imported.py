@@ -4,9 +4,9 @@ import ast
 import dis
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
@@ -130,17 +130,49 @@ def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
 
 def _file(name: str) -> Path | None:
     """The file of a module that is not installed, found without importing the packages above it."""
+    file = found_here(name)
+    return None if file is None or in_packages(file) else file
+
+
+def found_here(name: str) -> Path | None:
+    """The file of a module as this process has imported it, or would; None of the standard library and of `amb`."""
+    return _found(name, None)
+
+
+def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> dict[str, Path]:
+    """Files of the modules that code names, by name, as a process that has imported nothing finds them along a path.
+
+    With them are those that they import themselves, but for modules of installed packages, and those that are found
+    along the path `known` as well.
+    """
+    waiting = [*_named(code)]
+    for name, level, attributes in _imports(code):
+        waiting += [] if level else _meant(name, level, attributes, "")
+    found: dict[str, Path] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in found or (file := _found(name, path)) is None:
+            continue
+        found[name] = file
+        if not in_packages(file) and _found(name, known) != file:
+            waiting += _imported_by(file, Identity.of(file, links=True), name)
+    return found
+
+
+def _found(name: str, path: Sequence[str] | None) -> Path | None:
+    """The file of a module along a path; with None as `found_here` does."""
     top, *rest = name.split(".")
     if top in OURS or top in sys.stdlib_module_names:
         return None
     try:
-        found: ModuleSpec | None = importlib.util.find_spec(top)
+        found = importlib.util.find_spec(top) if path is None else PathFinder.find_spec(top, path)
         for i in range(len(rest)):
             if found is None or found.submodule_search_locations is None:
                 return None
-            part, where = ".".join([top, *rest[: i + 1]]), found.submodule_search_locations
-            found = getattr(sys.modules.get(part), "__spec__", None) or PathFinder.find_spec(part, [*where])
+            part, where = ".".join([top, *rest[: i + 1]]), [*found.submodule_search_locations]
+            loaded = None if path is not None else getattr(sys.modules.get(part), "__spec__", None)
+            found = loaded or PathFinder.find_spec(part, where)
         file = None if found is None or found.origin is None else Path(found.origin)
-        return file if file is not None and file.is_file() and not in_packages(file) else None
+        return file if file is not None and file.is_file() else None
     except _MISSED:
         return None

@@ -17,9 +17,11 @@ from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributi
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+from amb.catalogue import plugin_modules
 from amb.errors import AmbError, PluginError, SpecError, unknown
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
+from amb.loaded_code import executed
 from amb.spec import as_text, real_path, user_path
 from amb.study.untrusted import plain
 
@@ -239,6 +241,7 @@ def text_of_file(path: str | Path) -> bytes:
 def unload(loaded: Iterable[Plugin]) -> None:
     """Forget plug-ins that `load_file` has returned, unless others have taken their names since."""
     for plugin in loaded:
+        plugin_modules.forget(plugin.location)
         if _from_files[plugin.kind].get(plugin.name) is plugin:
             del _from_files[plugin.kind][plugin.name]
 
@@ -255,7 +258,9 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
     classes that others in the file derive from.
 
     Raises:
-        PluginError: the file is missing, cannot be imported, or defines no plug-in.
+        PluginError: the file is missing, cannot be imported, defines no plug-in, or imports a module whose name is also
+            that of another module of this process (`amb.catalogue.plugin_modules`).
+        SpecError: a module that it imports was edited after this process had imported it.
     """
     file = real_path(user_path(path), PluginError)
     if not (text or file.is_file()):
@@ -266,17 +271,22 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
         raise PluginError(f"{str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    path_before, code = sys.path[:], None
     try:
         with contained(), _importing(path):
             if isinstance(spec.loader, SourceFileLoader):
                 text = text or file.read_bytes()
-                exec(compile(text, str(file), "exec", dont_inherit=True), vars(module))
+                executed(module, text)
+                code = compile(text, str(file), "exec", dont_inherit=True)
+                exec(code, vars(module))
             else:
                 spec.loader.exec_module(module)
     except BaseException as cause:
         if from_user(cause):
             raise
         raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}") from cause
+    if code is not None:
+        plugin_modules.note(file, code, path_before)
     defined = [
         Plugin(
             kind,

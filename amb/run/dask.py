@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amb.catalogue.plugin_modules import hashes_of
 from amb.catalogue.plugins import text_of_file
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
 from amb.foreign import in_a_line, text_of
@@ -186,7 +187,8 @@ class _Session:
         self._topic = f"amb-{self._token}"
         self._stop = Event(f"amb-stop-{self._token}", client=client)
         folder = str(real_path(study.folder, StudyError))
-        files = [(str(real_path(user_path(file))), text_of_file(file)) for file in plugins]
+        paths = [str(real_path(user_path(file))) for file in plugins]
+        files = [(path, text_of_file(path), hashes_of(path)) for path in paths]
         self._arguments = (folder, device, limits, retry, files, self._topic, self._stop.name)
         self._plans: dict[str, RunPlan] = {}  # all that are not finished, by run id
         self._live: dict[str, RemoteRun] = {}

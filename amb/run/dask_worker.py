@@ -9,11 +9,12 @@ from socket import gethostname
 from threading import Lock
 from time import monotonic
 
+from amb.catalogue.plugin_modules import hashes_of
 from amb.catalogue.plugins import Plugin, load_file, unload
 from amb.catalogue.solvers import resolve
 from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
-from amb.errors import AmbError, StudyError
+from amb.errors import AmbError, SpecError, StudyError
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.run.progress import Progress, UnderWay
@@ -21,8 +22,8 @@ from amb.study.log import Level, StudyLog
 from amb.study.runs import RunPlan
 from amb.study.study import Study
 
-PluginFile = tuple[str, bytes]
-"""A plug-in file, and what the command has executed of it."""
+PluginFile = tuple[str, bytes, dict[str, str]]
+"""A plug-in file, what the command has executed of it, and hashes of the modules that it imports."""
 
 REPORT_SECONDS = 1.0
 
@@ -104,11 +105,14 @@ def _refuse_others(plans: Sequence[RunPlan], device: str) -> None:
             differences.append(("problem", plan.problem, plan.fingerprint, found))
         for kind, name, wanted, own in differences:
             if own != wanted:
-                raise StudyError(
-                    f"a worker on {gethostname()} (process {os.getpid()}) has {kind} {name} in version {own[:12]}, and "
-                    f"{wanted[:12]} was asked for: install the same amb and the same plug-in files on all machines, "
-                    "and start the workers again"
-                )
+                raise _other(f"has {kind} {name} in version {own[:12]}, and {wanted[:12]} was asked for")
+
+
+def _other(what: str) -> StudyError:
+    return StudyError(
+        f"a worker on {gethostname()} (process {os.getpid()}) {what}: install the same amb and the same plug-in files "
+        "on all machines, and start the workers again"
+    )
 
 
 class _Loaded:
@@ -130,6 +134,7 @@ class _Loaded:
 
         Raises:
             PluginError: one cannot be loaded.
+            StudyError: one imports another module here than where the command runs.
         """
         with self._group:
             if self._files != files:
@@ -143,8 +148,14 @@ class _Loaded:
         self._files, self._plugins = (), []
         family.cache_clear()
         _problem.cache_clear()
-        for file, text in files:
-            self._plugins += load_file(file, text)
+        for file, text, wanted in files:
+            try:
+                self._plugins += load_file(file, text)
+            except SpecError as cause:
+                raise _other(f"cannot use plug-in file {file}: {cause}") from cause
+            own = hashes_of(file)
+            if others := sorted(name for name in wanted.keys() & own.keys() if wanted[name] != own[name]):
+                raise _other(f"has another {others[0]}, which plug-in file {file} imports, than was asked for")
         self._files = files
 
 

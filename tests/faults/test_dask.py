@@ -176,7 +176,7 @@ def test_a_worker_loads_a_plugin_again_that_was_edited(tmp_path: Path) -> None:
     loaded, file = dask_worker._Loaded(), tmp_path / "edited.py"
     found = []
     for version in ("1", "2", "1"):  # the edit is undone
-        with loaded.using([(str(file), EDITED.replace("VERSION", version).encode())]):
+        with loaded.using([(str(file), EDITED.replace("VERSION", version).encode(), {})]):
             found.append(dask_worker._problem("edited/bowl/l/0", "cpu").fingerprint)
     assert found[0] == found[2] != found[1]
     with loaded.using([]):
@@ -186,7 +186,7 @@ def test_a_worker_loads_a_plugin_again_that_was_edited(tmp_path: Path) -> None:
 def test_commands_whose_files_share_a_name_wait_for_each_other(tmp_path: Path) -> None:
     """A worker of several threads would compute one command's runs with the solver of the other."""
     loaded = dask_worker._Loaded()
-    files = [[(str(tmp_path / f"{name}.py"), EDITED.replace("VERSION", name).encode())] for name in ("1", "2")]
+    files = [[(str(tmp_path / f"{name}.py"), EDITED.replace("VERSION", name).encode(), {})] for name in ("1", "2")]
     seen, entered = [], threading.Event()
 
     def other() -> None:

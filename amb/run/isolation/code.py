@@ -5,6 +5,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from amb.catalogue.plugin_modules import hashes_of
 from amb.catalogue.solvers import SolverSpec
 from amb.contracts.solver import Solver
 from amb.errors import SpecError
@@ -13,11 +14,14 @@ from amb.loaded_code import digest
 
 
 def told_code(spec: SolverSpec) -> str:
-    """A hash of the file that a solver's class comes from, when this was first asked.
+    """A hash of the file that a solver's class comes from, when this was first asked; "" of an installed package.
 
-    What the file imports is not in it. "" of what comes from a package, or came as a text.
+    What the file imports is not in it. Of a file given with `--plugin`, which comes as a text, it tells only that.
     """
-    return "" if spec.plugin.text else _first(spec.cls)
+    if spec.plugin.text:
+        hashes = hashes_of(spec.plugin.location)
+        return sha256(repr(sorted(hashes.items())).encode()).hexdigest() if hashes else ""
+    return _first(spec.cls)
 
 
 def is_edited(spec: SolverSpec) -> bool:

@@ -13,6 +13,7 @@ from time import monotonic
 
 import numpy as np
 
+from amb.catalogue.plugin_modules import path_of
 from amb.catalogue.solvers import SolverSpec, view_of
 from amb.contracts.handed_view import HandedView
 from amb.contracts.problem import Problem
@@ -98,7 +99,7 @@ class IsolatedSolver(Solver):
         self._memory = memory
         try:
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-            self._process = self._begin()
+            self._process = self._begin(spec.plugin.location)
         except OSError as cause:
             raise NoProcess(
                 f"cannot begin a process for {spec}: {cause.strerror or cause}; nothing is stored about its run, so "
@@ -120,13 +121,13 @@ class IsolatedSolver(Solver):
             "problem": "" if view is None else plan.problem,
         }
 
-    def _begin(self) -> "subprocess.Popen[bytes]":
-        """The solver's process, which waits for its introduction.
+    def _begin(self, location: str) -> "subprocess.Popen[bytes]":
+        """The process of the solver at this location, which waits for its introduction.
 
         Raises:
             OSError: there is no room for one.
         """
-        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        paths = os.pathsep.join(path or os.getcwd() for path in path_of(location))
         return subprocess.Popen(
             # -P: a file in the current folder must not pass for a module of the solver's.
             [sys.executable, "-P", "-m", "amb.run.isolation.supervisor", str(os.getpid())],

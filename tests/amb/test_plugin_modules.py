@@ -1,0 +1,152 @@
+"""Plug-in files share one process, and each is given the modules that it would be given alone."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from amb.catalogue import plugin_modules, plugins
+from amb.catalogue.solvers import resolve
+from amb.errors import PluginError, SpecError, StudyError
+from amb.run import dask_worker
+from amb.run.isolation.code import told_code
+
+PLUGIN = """
+import sys, os
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+{path}
+import amb, numpy as np
+{at_top}
+class Solver{letter}(amb.Solver):
+    def _ask(self, limit):
+        {inside}
+        return None
+"""
+FIRST = "sys.path.insert(0, FOLDER)"
+LAST = "sys.path.append(FOLDER)"
+ONCE = "if FOLDER not in sys.path: sys.path.insert(0, FOLDER)"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Two folders, each with a module of one name; what is imported is forgotten afterwards."""
+    monkeypatch.setattr(plugins, "_from_files", {kind: {} for kind in plugins.KINDS})
+    for name in ("_of_files", "_added"):
+        monkeypatch.setattr(plugin_modules, name, {})
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    for letter, level in (("A", 10), ("B", 50)):
+        Path(letter, "lib").mkdir(parents=True)
+        Path(letter, f"pack_{letter}").mkdir()
+        for file in ("helper.py", "lib/part.py", f"pack_{letter}/helper.py"):
+            Path(letter, file).write_text(f"LEVEL = {level}\n")
+        Path(letter, "through.py").write_text("from helper import LEVEL\n")
+    Path("A/through.py").rename("A/through_a.py")
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def write(letter: str, path: str, at_top: str = "", inside: str = "") -> Path:
+    file = Path(letter, f"solver_{letter}.py")
+    file.write_text(PLUGIN.format(letter=letter, path=path, at_top=at_top, inside=inside))
+    return file
+
+
+@pytest.mark.parametrize("path", [FIRST, LAST, ONCE])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (("import helper",), ("from helper import LEVEL",)),
+        (("", "import helper"), ("import helper",)),
+        (("", "import helper"), ("", "import importlib; importlib.import_module('helper')")),
+        (("import through_a",), ("", "import through")),
+        (("import lib.part",), ("from lib import part",)),
+    ],
+    ids=["at the top", "one in a function", "in functions", "through another module", "in a folder without __init__"],
+)
+def test_modules_of_one_name_beside_two_plugin_files_are_refused(
+    path: str, a: tuple[str, ...], b: tuple[str, ...]
+) -> None:
+    """The second file would silently run with the first one's, and give other values than alone or isolated."""
+    plugins.load_file(write("A", path, *a))
+    second = write("B", path, *b)
+    with pytest.raises(PluginError, match=r"_[AB]\.py imports (helper|lib.part) and means .*, but here .*: rename"):
+        plugins.load_file(second)
+    assert [*plugins._from_files["solvers"]] == ["solver-a"]
+    for name in ("helper", "lib", "lib.part", "through"):
+        sys.modules.pop(name, None)
+    plugin_modules.forget(str(Path("A/solver_A.py").resolve()))
+    if path != LAST:
+        assert plugins.load_file(second), "alone it is right"
+
+
+def test_a_later_files_folder_must_not_take_over_what_an_earlier_one_imports_later() -> None:
+    plugins.load_file(write("A", FIRST, inside="import helper"))
+    with pytest.raises(PluginError, match=r"solver_A\.py imports helper .* beside plug-in file .*solver_B\.py"):
+        plugins.load_file(write("B", FIRST))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("import helper", ""),
+        ("import pack_A.helper", "import pack_B.helper"),
+        ("import helper", "import pack_B.helper"),
+        ("import helper", "try:\n    import nowhere\nexcept ImportError: pass"),
+    ],
+)
+def test_other_files_are_loaded(a: str, b: str) -> None:
+    plugins.load_file(write("A", FIRST, a))
+    plugins.load_file(write("B", FIRST, b))
+    again = Path("A/other_A.py")
+    again.write_text(write("A", ONCE, a).read_text().replace("SolverA", "OtherA"))
+    assert plugins.load_file(again), "two files of one folder share its modules"
+
+
+def test_the_path_that_python_was_given_counts_for_all_files() -> None:
+    """With `PYTHONPATH=A:B`, all modules of one name are A's, alone as well."""
+    sys.path[:0] = [str(Path(letter).resolve()) for letter in "AB"]
+    for letter in "AB":
+        plugins.load_file(write(letter, "", "import helper"))
+
+
+def test_an_isolated_solver_finds_what_its_file_found() -> None:
+    """The folder of a later file stands before its own, and has a module of the name too."""
+    plugins.load_file(write("A", ONCE, "import helper"))
+    plugins.load_file(write("B", ONCE))
+    path = plugin_modules.path_of(str(Path("A/solver_A.py").resolve()))
+    assert path.index(str(Path("A").resolve())) < path.index(str(Path("B").resolve()))
+    assert set(path) == set(sys.path)
+
+
+def test_a_module_that_was_edited_since_a_file_imported_it_is_refused() -> None:
+    """By a file that is loaded later, and by an isolated solver, which imports it anew."""
+    plugins.load_file(write("A", FIRST, "import helper"))
+    before = told_code(resolve("solver-a"))
+    Path("A/helper.py").write_text("LEVEL = 100\n")
+    assert told_code(resolve("solver-a")) == before, "this process has what was imported"
+    with pytest.raises(SpecError, match=r"helper\.py was changed after .* imported it as helper "):
+        plugins.load_file("A/solver_A.py")
+    del sys.modules["helper"]
+    plugins.load_file("A/solver_A.py")
+    assert told_code(resolve("solver-a")) != before
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_worker_that_has_another_module_than_the_command_is_refused(imported: bool) -> None:
+    """It outlives the command after which the module was edited, or has an old copy of it."""
+    file = write("A", FIRST, "import helper").resolve()
+    plugins.load_file(file)
+    given = [(str(file), file.read_bytes(), plugin_modules.hashes_of(str(file)))]
+    loaded = dask_worker._Loaded()
+    for files in (given, [], given):
+        with loaded.using(files):
+            pass
+    other = [(*given[0][:2], {"helper": "0" * 64, "missing": "1"})]
+    if imported:
+        Path("A/helper.py").write_text("LEVEL = 100\n")
+    says = r"helper\.py was changed after" if imported else "has another helper, which plug-in file .* imports"
+    with pytest.raises(StudyError, match=rf"a worker on .*{says}.* start the workers again"), loaded.using(other):
+        pass
