@@ -63,6 +63,8 @@ _PATIENCE_SECONDS = 10.0
 _LONGEST_ORIGIN = 100
 """Characters of a distribution's name and version that are shown."""
 
+_OWN_PACKAGES = ("amb_problems.", "amb_solvers.", "amb_reports.")
+
 _FILE_MODULE = "amb_plugin_"
 """Prefix of the modules that files given with `--plugin` become."""
 
@@ -105,7 +107,7 @@ class Plugin:
     @property
     def built_in(self) -> bool:
         """Whether it is one of amb's own."""
-        return self.location.startswith("amb_")
+        return self.location.startswith(_OWN_PACKAGES)
 
     @property
     def from_file(self) -> bool:

@@ -66,7 +66,7 @@ def execute(
         timing: one run at a time and no other process on the study, so that wall-time claims are allowed; otherwise in
             lockstep.
         overlap: evaluate one half of the runs while the solvers of the other half think. Never done with `timing`, nor
-            if a solver sees the generator or the network: it would use them at the same time.
+            with solvers that might disturb the evaluation; see `_may_overlap`.
         processes: processes, forked from this one, which may execute runs at the same time: those of solvers that are
             `forked` on problems that are `threaded`, if they are enough. Never done with `timing`, nor with isolation.
         limits: time and memory limits of each run.
@@ -89,7 +89,7 @@ def execute(
             find_solver,
             watch,
             timing=timing,
-            overlap=overlap and not timing and _see_values_only(plans, find_solver),
+            overlap=overlap and not timing and _may_overlap(plans, find_solver, isolated=limits.isolate),
             processes=1 if timing or limits.isolate else processes,
             limits=limits,
             retry=retry,
@@ -334,12 +334,17 @@ def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch
     return not (retry and ending.failed and ending.budget == plan.budget)
 
 
-def _see_values_only(plans: Sequence[RunPlan], find_solver: Callable[[str], SolverSpec]) -> bool:
-    """Whether no solver sees the generator or the network, which it would use while they are evaluated."""
+def _may_overlap(plans: Sequence[RunPlan], find_solver: Callable[[str], SolverSpec], *, isolated: bool) -> bool:
+    """Whether solvers may think while networks are evaluated in another thread.
+
+    Not those that see the generator or the network: they would use them at the same time. Nor those of others in this
+    process: what they set for all calls of torch, such as its precision, would change values, even if they put it back.
+    """
     try:
-        return all(find_solver(solver).cls.sees == "values" for solver in {plan.solver for plan in plans})
+        solvers = [find_solver(solver) for solver in {plan.solver for plan in plans}]
     except AmbError:  # its runs say why
         return False
+    return all(solver.cls.sees == "values" and (isolated or solver.plugin.built_in) for solver in solvers)
 
 
 def refuse_unstorable(plans: Sequence[RunPlan]) -> None:

@@ -77,6 +77,12 @@ class Threaded(FunctionProblem):
         return super().evaluate_together(problems, batches)
 
 
+def as_own(spec: str) -> SolverSpec:
+    """A solver as if it were one of amb's own, which may think meanwhile."""
+    found = resolve(spec)
+    return SolverSpec(found.spec, found.cls, resolve("random").plugin)
+
+
 def plans(solvers: Sequence[str] = SOLVERS, *, budget: int = 60) -> list[RunPlan]:
     units = [f"p/q/r/{unit}" for unit in range(4)]
     return [
@@ -99,7 +105,7 @@ def test_traces_do_not_depend_on_the_overlap(
     """Under noise, with solvers that fail and candidates that cannot be measured, for any number of runs at a time."""
     monkeypatch.setattr(executing, "CROWD", crowd)
     lab, study = Lab(), Study(tmp_path / "overlapped")
-    execute(plans(), study, lab)
+    execute(plans(), study, lab, find_solver=as_own)
     assert stored_traces(study) == one_by_one
     statuses = {ending[0] for ending in one_by_one.values()}
     assert statuses == {"ok", "crash"}
@@ -126,7 +132,7 @@ def test_an_interruption_keeps_what_was_evaluated(
     some = plans(tuple(solver for solver in SOLVERS if solver != "crasher"))
     healthy = [plan for plan in some if not plan.problem.endswith("/2")]
     with pytest.raises(KeyboardInterrupt):
-        execute(healthy, study, lab, progress=Impatient())
+        execute(healthy, study, lab, find_solver=as_own, progress=Impatient())
     assert 0 < lab.measured < 60 * len(healthy)
     execute(healthy, Study(tmp_path / "interrupted"), lab)
     assert lab.measured == 60 * len(healthy)
@@ -176,7 +182,14 @@ def test_a_solver_that_sees_more_than_values_has_the_network_to_itself(tmp_path:
         return SolverSpec(found.spec, seeing if spec == "random" else found.cls, found.plugin)
 
     lab = Lab()
-    execute(plans(("random", "climber")), Study(tmp_path), lab, find_solver=find)
+    execute(plans(("random", "random[k=2]")), Study(tmp_path), lab, find_solver=find)
+    assert lab.threads == {"MainThread"}
+
+
+def test_a_solver_of_others_never_thinks_while_a_network_is_evaluated(tmp_path: Path, toy: Path) -> None:
+    """What it sets for a moment for all calls of torch, oneDNN or a precision, changed values of all runs."""
+    lab = Lab()
+    execute(plans(("random", "climber")), Study(tmp_path), lab)
     assert lab.threads == {"MainThread"}
 
 
