@@ -328,8 +328,10 @@ def _read(file: Path, most: int) -> bytes:
 
 
 def _fix(base: Path) -> str:
-    if base.parent == _package_folder():
+    if _package_folder() in base.parents:
         return "reinstall amb (pip install --force-reinstall amb)"
+    if state := re.fullmatch(r"(.+)-step-[0-9]+", base.name):
+        return f"write it again with `amb train {state[1]} --keep N`"
     return f"write it again with `amb train {base.name}`"
 
 

@@ -442,6 +442,8 @@ def test_states_are_found_by_their_steps_and_nothing_else_is_one(tmp_path: Path)
         if not name.endswith("-30"):  # a card alone is no network
             (tmp_path / f"{name}.safetensors").touch()
     assert checkpoint.states("net", tmp_path) == tuple(tmp_path / f"net-step-{step}" for step in steps)
+    with pytest.raises(CheckpointError, match="write it again with `amb train net --keep N`"):
+        checkpoint.read_card(tmp_path / "net-step-000010")
     for suffix in (".card.json", ".safetensors"):
         (tmp_path / f"net-step-10{suffix}").touch()
     with pytest.raises(CheckpointError, match=r"at step 10, net-step-000010 and net-step-10; expected one"):

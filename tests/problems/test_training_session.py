@@ -428,6 +428,8 @@ def test_states_are_kept_evenly_in_the_logarithm_of_the_steps(kind: str, train: 
     assert session.kept_steps(3, 8) == (1, 2, 3)
     assert session.kept_steps(50, 1) == (50,)
     assert session.kept_steps(50, 0) == ()
+    for steps in (1, 2, 50):
+        assert session.kept_steps(steps, 10**300) == session.kept_steps(steps, 250) == tuple(range(1, steps + 1))
     if kind not in ("spiking", "plain"):
         return
     while (last := train(tmp_path, minutes=0.0, keep=3)[-1]).step < last.steps:

@@ -294,10 +294,12 @@ def _digest(*arrays: "np.ndarray[Any, Any]") -> str:
 def kept_steps(steps: int, keep: int) -> tuple[int, ...]:
     """The steps after which the network is stored: `keep` of them, evenly in the logarithm, first and last included.
 
-    Early steps change a network most. Where two fall on one step, there are fewer.
+    Early steps change a network most. Where two fall on one step, there are fewer; with enough, it is every step.
     """
     if keep < 1:
         return ()
+    if keep - 1 >= steps * math.log(steps):  # less than a step between any two
+        return tuple(range(1, steps + 1))
     return tuple(sorted({round(steps ** (i / max(keep - 1, 1))) for i in range(keep - 1)} | {steps}))
 
 
