@@ -7,7 +7,6 @@ byte code for a file's if its size and its time, in whole seconds, agree.
 import ast
 import functools
 import importlib.util
-import marshal
 import os
 import sys
 import time
@@ -15,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -163,12 +162,11 @@ def _refuse_stale(file: Path, source: Identity, written: Identity | None) -> Non
 def _byte_code(path: Path) -> tuple[CodeType | None, bytes]:
     """The code in a file of byte code, None if it cannot be read here, and its header of 16 bytes."""
     try:
-        content = path.read_bytes()
-        known = content[:4] == importlib.util.MAGIC_NUMBER
-        code = marshal.loads(memoryview(content)[16:]) if known else None
-    except (OSError, EOFError, ValueError, TypeError):
+        with path.open("rb") as file:
+            header = file.read(16)
+        return SourcelessFileLoader(path.stem, str(path)).get_code(path.stem), header
+    except (OSError, EOFError, ImportError, ValueError, TypeError):
         return None, b""
-    return code if isinstance(code, CodeType) else None, content[:16]
 
 
 def _parts(file: Path, text: bytes) -> _Parts:
