@@ -108,6 +108,7 @@ class DaskCluster:
     @contextmanager
     def _client(self, runs: int) -> Iterator["Client"]:
         try:
+            import dask
             from distributed import Client, LocalCluster
         except ImportError as cause:
             raise SpecError("--executor dask needs Dask: pip install 'amb[dask]'") from cause
@@ -116,6 +117,8 @@ class DaskCluster:
             try:
                 where: Any = self.scheduler
                 if where is None:
+                    # A solver may start processes of its own, as it may on one machine without Dask.
+                    stack.enter_context(dask.config.set({"distributed.worker.daemon": False}))
                     count = min(runs, self.workers or os.cpu_count() or 1)
                     where = stack.enter_context(
                         LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)

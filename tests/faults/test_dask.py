@@ -28,6 +28,7 @@ from amb.study.runs import Known, RunPlan, Seconds, Trace
 from amb.study.study import Study
 
 distributed = pytest.importorskip("distributed")
+dask_itself = pytest.importorskip("dask")
 PLUGINS = Path(__file__).parents[1] / "plugins"
 
 
@@ -247,6 +248,20 @@ def test_what_is_no_scheduler_is_not_waited_for(tmp_path: Path, toy: Path, monke
             with pytest.raises(StudyError, match=r"cannot reach .*; is the scheduler running\?"):
                 DaskCluster(scheduler=f"{scheme}://127.0.0.1:{server.server_port}").execute(plans(), study)
         server.shutdown()
+
+
+def test_a_solver_may_start_processes_on_a_local_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a pool of multiprocessing; its runs succeeded on one machine and crashed here."""
+    allowed: list[bool] = []
+
+    def begin(**_: object) -> None:
+        allowed.append(not dask_itself.config.get("distributed.worker.daemon"))
+        raise ValueError("begun")
+
+    monkeypatch.setattr(distributed, "LocalCluster", begin)
+    with pytest.raises(StudyError, match="begun"), DaskCluster()._client(1):
+        pass
+    assert allowed == [True]
 
 
 @pytest.mark.slow
