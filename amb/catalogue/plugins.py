@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import PathFinder, SourceFileLoader
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from amb.catalogue import plugin_modules
 from amb.errors import AmbError, PluginError, SpecError, unknown
-from amb.foreign import contained, in_a_line
+from amb.foreign import contained, current_folder, in_a_line
 from amb.interruption import from_user
 from amb.loaded_code import executed
 from amb.spec import as_text, real_path, user_path
@@ -154,6 +154,7 @@ def find(kind: Kind, name: str) -> Plugin:
         PluginError: two plug-ins have that name.
     """
     if re.fullmatch(r"[\w.]+:[\w.]+", as_text(name, f"the name of a {_ONE[kind]}")):
+        _look_in_current_folder(name.partition(":")[0])
         return Plugin(kind, name, name, f"module {name.split(':')[0]}", _entry=EntryPoint(name, name, f"amb.{kind}"))
     known = plugins(kind)
     if name not in known:
@@ -161,6 +162,17 @@ def find(kind: Kind, name: str) -> Plugin:
     if known[name]._error:
         raise PluginError(known[name]._error)
     return known[name]
+
+
+def _look_in_current_folder(module: str) -> None:
+    """Let a module that the user names be found in the current folder, if it is there and nowhere else.
+
+    The folder comes last on `sys.path`: nothing in it passes for a module that is installed.
+    """
+    top, folder = module.partition(".")[0], current_folder()
+    with suppress(ImportError, ValueError, OSError):
+        if folder and importlib.util.find_spec(top) is None and PathFinder.find_spec(top, [folder]) is not None:
+            sys.path.append(folder)
 
 
 def load_class(plugin: Plugin, base: type[T]) -> type[T]:
@@ -286,7 +298,8 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
     except BaseException as cause:
         if from_user(cause):
             raise
-        raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}") from cause
+        advice = _advice(cause, file.parent)
+        raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}{advice}") from cause
     if code is not None:
         plugin_modules.note(file, code, path_before)
     defined = [
@@ -314,6 +327,18 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
             _refuse_duplicates(earlier, plugin)
         _from_files[plugin.kind][plugin.name] = plugin
     return defined
+
+
+def _advice(cause: BaseException, folder: Path) -> str:
+    """How a module that lies beside a plug-in file is found, if that is what its import lacks."""
+    if type(cause) is not ModuleNotFoundError or not isinstance(cause.name, str):
+        return ""
+    if PathFinder.find_spec(top := cause.name.partition(".")[0], [str(folder)]) is None:
+        return ""
+    return (
+        f"; {top} lies beside it: have it found with PYTHONPATH={folder}, or by sys.path.insert(0, "
+        "os.path.dirname(__file__)) in the file"
+    )
 
 
 def _module_name(file: Path) -> str:

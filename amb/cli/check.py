@@ -27,8 +27,6 @@ def check(
     json: o.Json = False,
 ) -> None:
     """Check solvers with the conformance kit; the exit status is 1 if a rule is broken."""
-    import sys
-
     from rich.console import Console
     from rich.markup import escape
 
@@ -36,7 +34,6 @@ def check(
     from amb.spec import user_path
     from amb.testing.check import check_solver, passed
 
-    sys.path.insert(0, str(Path.cwd()))  # so that module:Class finds a module in the working directory
     files = [user_path(text) for text in solvers or [] if _is_file(text)]
     specs = [text for text in solvers or [] if not _is_file(text)]
     specs += _solvers_of(files if specs else [*files, *(plugin or [])])

@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from amb.catalogue import plugin_modules, plugins
 from amb.catalogue.solvers import resolve
+from amb.cli.app import app
 from amb.errors import PluginError, SpecError, StudyError
 from amb.run import dask_worker
 from amb.run.isolation.code import told_code
@@ -110,6 +112,22 @@ def test_the_path_that_python_was_given_counts_for_all_files() -> None:
     sys.path[:0] = [str(Path(letter).resolve()) for letter in "AB"]
     for letter in "AB":
         plugins.load_file(write(letter, "", "import helper"))
+
+
+@pytest.mark.parametrize("command", ["check", "run --budget 5 -p toy/snn-cnn/sn1/0 -s random --plugin"])
+def test_a_file_that_does_not_find_a_module_beside_it_is_told_how(command: str) -> None:
+    """By all commands: `amb check` found it, and the commands after it did not."""
+    with pytest.raises(PluginError, match=r"No module named 'helper'; helper lies beside it: .* PYTHONPATH=.*A"):
+        CliRunner().invoke(app, [*command.split(), str(write("A", "", "import helper"))], catch_exceptions=False)
+
+
+def test_a_class_in_a_module_of_the_current_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all commands, and last: the folder hides no module that is installed."""
+    write("A", "", "import helper")
+    monkeypatch.chdir("A")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert resolve("solver_A:SolverA").cls.__module__ == "solver_A"
+    assert sys.path[-1] == str(Path.cwd())
 
 
 def test_an_isolated_solver_finds_what_its_file_found() -> None:
