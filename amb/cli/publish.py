@@ -21,7 +21,7 @@ def publish(
     from amb.cli.show import print_disagreements
     from amb.errors import StudyError
     from amb.study.manifest import disagreements
-    from amb.study.published import PublishedStudy, open_study
+    from amb.study.published import PublishedStudy, manifests_of, open_study
     from amb.study.published import publish as write
     from amb.text import file_size
 
@@ -29,7 +29,7 @@ def publish(
     if len(opened) == 1 and isinstance(opened[0], PublishedStudy):
         raise StudyError(f"{studies[0]} is already published: copy its two files")
     # Before it is written: the folder may be one of the studies, to grow.
-    notes = disagreements([(str(study.folder), study.manifest) for study in opened])
+    notes = disagreements([(str(s.folder), m) for s, m in zip(opened, manifests_of(opened, folder), strict=True)])
     for file in write(opened, folder):
         print(f"{file} ({file_size(file.stat().st_size)})")
     print_disagreements(notes)

@@ -15,7 +15,7 @@ from amb.study.index import NAME as INDEX
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
 from amb.study.lock import IN_ITS_PLACE, claim, clear, is_claimed
 from amb.study.log import LOG_NAME
-from amb.study.published import PublishedStudy
+from amb.study.published import NOT_OF_ONE_PIECE, PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
 from amb.study.study import PUBLISHED_RUNS, Study
 from amb.study.traces import read_record, read_run
@@ -144,7 +144,7 @@ def examine_published(study: PublishedStudy) -> list[Finding]:
     """
     manifest, runs = study.folder / "manifest.json", study.folder / PUBLISHED_RUNS
     try:
-        _ = study.manifest
+        _ = study.stated_manifest
     except StudyError as cause:
         return [Finding(manifest, str(cause))]
     try:
@@ -159,14 +159,7 @@ def examine_published(study: PublishedStudy) -> list[Finding]:
         return [*failed, *contradictions]
     if study.is_of_one_piece():
         return failed
-    return [
-        *failed,
-        Finding(
-            manifest,
-            f"it is not the manifest that {runs.name} was written with: one of the two was replaced or edited, or "
-            "`amb publish` was interrupted between them; reports may leave out runs: publish again, or get both files",
-        ),
-    ]
+    return [*failed, Finding(manifest, NOT_OF_ONE_PIECE)]
 
 
 def repair(study: Study, findings: list[Finding]) -> int:

@@ -61,6 +61,12 @@ TRACE = tuple(name for name in SCHEMA.names if name not in ("key", "record"))
 DAMAGE = (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError)
 
 
+NOT_OF_ONE_PIECE = (
+    f"it is not the manifest that {PUBLISHED_RUNS} was written with: one of the two was replaced or edited, or `amb "
+    "publish` was interrupted between them; publish again, or get both files"
+)
+
+
 def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path]:
     """Write the finished runs and the manifest of a study, or of several as one, into `folder`, as two files.
 
@@ -79,7 +85,8 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
         if begun := folder.is_dir():  # from here on, since it may be among the studies, to grow
             claims.enter_context(_alone(folder))
         table = _table(sources)
-        manifest = manifest_text(sources[0].manifest if len(sources) == 1 else union([s.manifest for s in sources]))
+        manifests = manifests_of(sources, folder)
+        manifest = manifest_text(manifests[0] if len(sources) == 1 else union(manifests))
         table = table.replace_schema_metadata({MANIFEST: _digest(manifest)})
         runs = table_bytes(table, level=19, dictionaries=DICTIONARIES)  # slow, so it comes before the first file
         try:
@@ -90,6 +97,25 @@ def publish(studies: "AnyStudy | Sequence[AnyStudy]", folder: Path) -> list[Path
             claims.enter_context(_alone(folder))
         write_together(dict(zip(files, (runs, manifest), strict=True)))
     return files
+
+
+def manifests_of(studies: "Sequence[AnyStudy]", folder: Path) -> list[Manifest]:
+    """The manifests of studies that are to be published into a folder.
+
+    If that is one of them, to grow, and its publishing was interrupted between its two files, the manifest is the old
+    one; it is replaced by one that also names what the other studies do.
+
+    Raises:
+        StudyError: one is damaged, or another published study has a manifest that is not its own.
+    """
+    growing = [
+        one for one in studies if isinstance(one, PublishedStudy) and folder.is_dir() and folder.samefile(one.folder)
+    ]
+    manifests = [one.stated_manifest if one in growing else one.manifest for one in studies]
+    for one in growing:
+        if not one.is_of_one_piece() and {plan.solver for plan in one.plans()} - union(manifests).solvers.keys():
+            raise one.not_of_one_piece()
+    return manifests
 
 
 def _alone(folder: Path) -> Claim:
@@ -219,7 +245,23 @@ class PublishedStudy(Reloaded):
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The manifest of the study that was published."""
+        """The manifest of the study that was published.
+
+        Raises:
+            StudyError: it is missing, damaged, or not the one that was written with the runs.
+        """
+        stated = self.stated_manifest
+        if not self.is_of_one_piece():
+            raise self.not_of_one_piece()
+        return stated
+
+    def not_of_one_piece(self) -> StudyError:
+        """An error for a manifest that is not the one that was written with the runs."""
+        return StudyError(f"{self.folder / 'manifest.json'}: {NOT_OF_ONE_PIECE}")
+
+    @cached_property
+    def stated_manifest(self) -> Manifest:
+        """The manifest as its file states it, whether or not it was written with the runs."""
         path = self.folder / "manifest.json"
         if not os.path.lexists(path):
             raise StudyError(

@@ -18,6 +18,7 @@ from amb.catalogue.plugins import find, load_file
 from amb.cli.app import app
 from amb.comparison.compare import reopen
 from amb.errors import StudyError
+from amb.reports.write import write_leaderboard
 from amb.study.durable import write_together
 from amb.study.health import examine, examine_published
 from amb.study.published import PublishedStudy, open_study, publish
@@ -104,10 +105,11 @@ def test_a_reference_that_does_not_fit_says_why(made: Path, monkeypatch: pytest.
 
 def test_another_machine_is_noted(made: Path) -> None:
     """Seconds of one processor say nothing about another's."""
-    manifest = made / "published" / "manifest.json"
+    manifest = made / "study" / "manifest.json"
     content = json.loads(manifest.read_text())
     content["environment"] |= {"processor": "Babbage's mill", "packages": {"numpy": "0.1"}}
     manifest.write_text(json.dumps(content))
+    publish(Study(made / "study"), made / "published")
     result = amb.compare("climber[batch=2]", study=made / "mine", with_reference=made / "published")
     assert any("Babbage's mill" in warning and "seconds are not comparable" in warning for warning in result.warnings)
     assert any("numpy 0.1" in warning for warning in result.warnings)
@@ -252,12 +254,35 @@ def test_two_files_that_are_not_of_one_publication_are_found(made: Path, other: 
     shutil.copy(made / "published" / other, made / "grown" / other)
     (found,) = examine_published(PublishedStudy(made / "grown"))
     assert "it is not the manifest that runs.parquet was written with" in found.what
+    with pytest.raises(StudyError, match=r"manifest\.json: it is not the manifest that .*; publish again, or get both"):
+        write_leaderboard([made / "grown"], made / "page.html")
     manifest.write_text("{")
     (found,) = examine_published(PublishedStudy(made / "grown"))
     assert "manifest.json is damaged" in found.what
     manifest.unlink()
     (found,) = examine_published(PublishedStudy(made / "grown"))
     assert "its publishing was interrupted; repeat the `amb publish`" in found.what
+
+
+def test_a_published_study_grows_after_a_kill_between_its_files(made: Path) -> None:
+    """Its own manifest is then that of before; the same command repairs it."""
+    amb.compare("random", PROBLEMS, budget=10, seeds=4, study=made / "further")
+    growing = made / "growing"
+    publish(Study(made / "study"), growing)
+    before = (growing / "manifest.json").read_bytes()
+    publish([PublishedStudy(growing), Study(made / "further")], growing)
+    after = (growing / "manifest.json").read_bytes()
+    assert before != after
+    (growing / "manifest.json").write_bytes(before)
+    done = CliRunner().invoke(app, ["publish", str(growing), str(made / "further"), str(growing)])
+    assert done.exit_code == 0, done.output
+    assert (growing / "manifest.json").read_bytes() == after
+    assert examine_published(PublishedStudy(growing)) == []
+    amb.compare("climber", PROBLEMS, budget=10, seeds=1, study=made / "others")
+    publish(Study(made / "others"), made / "others-published")
+    shutil.copy(made / "others-published" / "manifest.json", growing)
+    with pytest.raises(StudyError, match="it is not the manifest"):  # and does not name all solvers either
+        publish([PublishedStudy(growing), Study(made / "others")], growing)
 
 
 def test_nothing_is_run_into_a_published_study(made: Path) -> None:
