@@ -116,6 +116,7 @@ def test_extras_are_imported_where_their_absence_is_handled() -> None:
         "problems/amb_problems/targets/plain/examine.py",
         "problems/amb_problems/targets/spiking/framework.py",
         "solvers/amb_solvers/adapters/botorch.py",
+        "solvers/amb_solvers/shared/usual_jax.py",
         "solvers/amb_solvers/tensor_train/protes_package.py",
         "solvers/amb_solvers/zoos/evosax.py",
     }

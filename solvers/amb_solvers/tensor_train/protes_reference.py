@@ -1,5 +1,6 @@
 """The `protes` package behind ask and tell: its candidates exactly, for comparison."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,12 @@ class ProtesReference(Protes):
                 f"got levels {self.levels.tolist()[:10]}; use protes, tt-s or tt-b"
             )
         seed = int(np.uint64(self.seed % 2**64).view(np.int64))  # 64 bits, signed, as JAX needs them
-        with usual_jax(x64=self.x64):
+        with self._usual():
             shape = len(self.levels), int(self.levels[0]), self.r
             self._key, self._adam, self._cores = _package().start(seed, *shape, self.lr)
 
     def _sample(self) -> IntArray:
-        with usual_jax(x64=self.x64):
+        with self._usual():
             self._key, rows = _package().sample(self._key, self._cores, self.k)
             return np.asarray(rows)
 
@@ -50,14 +51,18 @@ class ProtesReference(Protes):
         if not valid.any():
             return
         worst = np.inf if self.minimize else -np.inf
-        with usual_jax(x64=self.x64):
+        with self._usual():
             order = _package().ascending(np.where(valid, -values if self.minimize else values, worst))
         best = order if self.minimize else order[::-1]
         self._fit(self._rows[best[: min(self.k_top, np.count_nonzero(valid))]])
 
     def _fit(self, elite: IntArray) -> None:
-        with usual_jax(x64=self.x64):
+        with self._usual():
             self._adam, self._cores = _package().fit(self._adam, self._cores, elite, self.lr, self.k_gd)
+
+    def _usual(self) -> AbstractContextManager[None]:
+        _package()  # says what is missing where JAX is
+        return usual_jax(x64=self.x64)
 
 
 def _package() -> Any:
