@@ -17,6 +17,7 @@ from amb.reports.contract import Report, ReportData, StudyReport
 from amb.reports.draft import draft_of
 from amb.spec import as_text, listed, user_path, whole_number
 from amb.stats.question import DEFAULT, Question, check_question
+from amb.study.durable import make_folder
 from amb.study.links import refuse_links
 from amb.study.own_files import PAGE, refuse_others, refuse_others_in
 from amb.study.published import open_study
@@ -62,6 +63,10 @@ def write_reports(
     if folder is not None:
         folder = user_path(folder)
         check_reports(folder, chosen)
+        try:
+            make_folder(folder)
+        except OSError as cause:
+            raise _unwritable(folder, cause) from cause
         return _write_all(chosen, comparison, folder, folder, [])
     place = comparison.study.folder / "report"
     replaced = [name for report in _own_reports(chosen) for name in report.replaces]
@@ -192,7 +197,7 @@ def write_leaderboard(
     words += question.to_options()
     command = shlex.join(words).encode(errors="backslashreplace").decode()  # a folder's name may be any bytes
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         with contained():
             return writer().write_studies(opened, file, question, title=title, command=command, budget=budget)
     except OSError as cause:

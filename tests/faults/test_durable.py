@@ -13,9 +13,11 @@ import pytest
 from amb import FunctionProblem, Space
 from amb.catalogue.reference_points import References
 from amb.catalogue.reference_points import save as save_references
+from amb.comparison.compare import reopen
 from amb.contracts.reference import Reference
 from amb.errors import AmbError, CheckpointError, DataError, StudyError
 from amb.references.resume import Cache
+from amb.reports.write import write_leaderboard, write_reports
 from amb.run.execute import execute
 from amb.study import durable
 from amb.study.durable import part_from_links, write_json, write_together, write_whole
@@ -151,6 +153,22 @@ def test_whatever_stays_is_flushed_before_its_rename_and_its_folder_after_it(
         following = next(call for call in calls[i + 1 :] if call[0] != "rename")
         assert following == ("flush", str(new.parent)), "the name is on the disk before anything follows"
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".tmp", ".new", ".part"))]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are named by /proc")
+@pytest.mark.parametrize("command", ["leaderboard", "save"])
+def test_names_of_folders_that_reports_are_written_into_are_on_the_disk(
+    command: str, tmp_path: Path, calls: list[tuple[str, str]]
+) -> None:
+    """A power failure would take pages that were reported, with their folders."""
+    study, place = study_in(tmp_path / "st"), tmp_path / "pages" / "2026"
+    study.describe([PLAN], Settings(solvers=(PLAN.solver,), problems=(PLAN.problem,), budget=20, seeds=(0,)))
+    calls.clear()
+    if command == "leaderboard":
+        write_leaderboard([study.folder], place / "page.html")
+    else:
+        write_reports(reopen(study.folder), ["csv"], folder=place)
+    assert {("flush", str(tmp_path)), ("flush", str(place.parent))} <= set(calls)
 
 
 def no_room(path: Path) -> None:
