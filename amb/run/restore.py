@@ -23,9 +23,10 @@ from amb.run.stop import Stop
 from amb.run.watch import Watch
 from amb.study.copies import Copy, difference, read_copy
 from amb.study.manifest import Manifest, union
+from amb.study.own_files import PUBLISHED_RUNS
 from amb.study.published import PublishedStudy
 from amb.study.runs import RunPlan, RunRecord, Seconds, Trace, distinct
-from amb.study.study import PUBLISHED_RUNS, Study
+from amb.study.study import Study
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from amb.study.index import NAME as INDEX
 from amb.study.journal import SUFFIX, JournalContent, find_journals, read_journal, read_journal_and_ending
 from amb.study.lock import IN_ITS_PLACE, claim, clear, is_claimed
 from amb.study.log import LOG_NAME
+from amb.study.own_files import PUBLISHED_RUNS
 from amb.study.published import NOT_OF_ONE_PIECE, PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
-from amb.study.study import PUBLISHED_RUNS, Study
+from amb.study.study import Study
 from amb.study.traces import read_record, read_run
 from amb.study.untrusted import names_in
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from amb.errors import AmbError, StudyError
 
+PUBLISHED_RUNS = "runs.parquet"
+"""What a published study has in place of a folder of runs (`amb.study.published`)."""
+
 # Bytes of a text that are looked at.
 _START = 1 << 16
 _PICTURES = {
@@ -72,10 +75,17 @@ def refuse_others(files: Mapping[Path, Form], advice: str, error: type[AmbError]
         error: what to raise.
 
     Raises:
-        AmbError: `error`, for the first file that has another form, cannot be read, or is no regular file.
+        AmbError: `error`, for the first file that has another form, cannot be read, is no regular file, or would
+            be among the runs of a study, or make a study look like a published one.
     """
     for file, form in files.items():
+        refuse_part_of_a_study(file.parent, error)
         try:
+            if file.name == PUBLISHED_RUNS and not file.exists() and (file.parent / "manifest.json").is_file():
+                raise error(
+                    f"{file.parent} is a study, and {file.name} would make it look like a published one; choose "
+                    "another folder, such as one in it"
+                )
             if not file.exists():
                 continue
             if not file.is_file():  # reading from a pipe would wait
@@ -85,6 +95,17 @@ def refuse_others(files: Mapping[Path, Form], advice: str, error: type[AmbError]
                 raise error(f"{file} exists and is not {form.what}; {advice}")
         except OSError as cause:
             raise error(f"cannot read {file}: {cause.strerror or cause}; {advice}") from cause
+
+
+def refuse_part_of_a_study(folder: Path, error: type[AmbError] = StudyError) -> None:
+    """Refuse a place among a study's own files, which its readers would take for damaged runs.
+
+    Raises:
+        AmbError: `error`, if it is `runs/`, `journal/` or `damaged/` of a study.
+    """
+    study = folder.parent
+    if folder.name in ("runs", "journal", "damaged") and (study / "manifest.json").is_file():
+        raise error(f"{folder} belongs to the study {study}; choose another folder")
 
 
 def refuse_others_in(

@@ -30,9 +30,9 @@ from amb.study.links import refuse_outside
 from amb.study.lock import Claim, enter
 from amb.study.manifest import LARGEST as LARGEST_MANIFEST
 from amb.study.manifest import Manifest, manifest_text, read_manifest, union
-from amb.study.own_files import Form, refuse_others, table
+from amb.study.own_files import PUBLISHED_RUNS, Form, refuse_others, refuse_part_of_a_study, table
 from amb.study.runs import AnyInts, RunPlan, RunRecord, Trace, improvements
-from amb.study.study import FOLDERS, PUBLISHED_RUNS, Study, refuse_part_of_a_study
+from amb.study.study import FOLDERS, Study
 from amb.study.tables import read_table, table_bytes
 from amb.study.traces import LARGEST_RUN, MOST_NUMBERS
 from amb.study.untrusted import MEBIBYTE, json_object, plain, read_bytes, refuse_unreadable

@@ -25,13 +25,11 @@ from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import LOG, LOG_NAME, StudyLog
 from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
-from amb.study.own_files import refuse_others
+from amb.study.own_files import PUBLISHED_RUNS, refuse_others, refuse_part_of_a_study
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.traces import read_record, read_run, write_run
 from amb.study.untrusted import names_in, refuse_unreadable
 
-# What a published study has in place of a folder of runs (`amb.study.published`).
-PUBLISHED_RUNS = "runs.parquet"
 FOLDERS = ("runs", "journal", "report", "damaged", "analysis")
 
 # What a process may leave in each folder: by whole names, since a study may be in a folder of the user's, where tools
@@ -47,17 +45,6 @@ _WRITTEN_ANEW = (
     "restore it, or move it away and repeat the commands that began the study: they write a new one, and stored runs "
     "are not repeated"
 )
-
-
-def refuse_part_of_a_study(folder: Path) -> None:
-    """Refuse a place among a study's own files, which its readers would take for damaged runs.
-
-    Raises:
-        StudyError: it is `runs/`, `journal/` or `damaged/` of a study.
-    """
-    study = folder.parent
-    if folder.name in ("runs", "journal", "damaged") and (study / "manifest.json").is_file():
-        raise StudyError(f"{folder} belongs to the study {study}; choose another folder")
 
 
 class Study(Reloaded):

@@ -211,6 +211,26 @@ def test_reports_replace_no_file_of_the_users(saved: Path, tmp_path: Path, name:
     assert own.read_text() == content
 
 
+def test_reports_and_tables_leave_a_study_readable(tmp_path: Path) -> None:
+    """Tables among its runs were damaged runs to every command, and a `runs.parquet` made it a published study."""
+    result = amb.compare("random", "toy/snn-cnn/sn1/0", budget=5, seeds=1, study=tmp_path / "st")
+    before = {path: path.read_bytes() for path in (tmp_path / "st").rglob("*.parquet")}
+    with pytest.raises(StudyError, match=r"st is a study, and runs\.parquet would make it look like a published one"):
+        result.save(tmp_path / "st")
+    with pytest.raises(StudyError, match=r"runs belongs to the study .*; choose another folder"):
+        result.save(tmp_path / "st" / "runs")
+    for words in (
+        ["analyse", "STUDY", "--out", "STUDY/runs"],
+        ["leaderboard", "STUDY", "--out", "STUDY/runs/page.html"],
+    ):
+        done = CliRunner().invoke(app, [word.replace("STUDY", str(tmp_path / "st")) for word in words])
+        assert isinstance(done.exception, StudyError)
+        assert "belongs to the study" in str(done.exception)
+    assert {path: path.read_bytes() for path in (tmp_path / "st").rglob("*.parquet")} == before
+    assert result.save(tmp_path / "st" / "tables", ["parquet"])
+    assert len(amb.open(tmp_path / "st").runs) == 1
+
+
 def test_nothing_is_appended_to_a_users_log(tmp_path: Path) -> None:
     """Many programs write a log.jsonl; a study's own stays in use, also where its manifest was lost."""
     (tmp_path / "log.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n')

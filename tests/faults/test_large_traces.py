@@ -17,9 +17,10 @@ from amb.study.health import examine, examine_published
 from amb.study.journal import Journal, read_journal
 from amb.study.manifest import Manifest, manifest_text
 from amb.study.merge import merge
+from amb.study.own_files import PUBLISHED_RUNS
 from amb.study.published import SCHEMA, PublishedStudy, publish
 from amb.study.runs import RunPlan, RunRecord, Trace, distinct, row_keys
-from amb.study.study import PUBLISHED_RUNS, Study
+from amb.study.study import Study
 from amb.study.tables import table_bytes, write_table
 from amb.study.traces import read_run, to_batch
 
