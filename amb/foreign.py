@@ -8,8 +8,8 @@ import os
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from amb.interruption import from_user, is_a
@@ -104,12 +104,12 @@ class contained:
     def __enter__(self) -> None:
         self._process = os.getpid()
         self._before = _OPEN.enter()
-        self._settings = ProcessSettings() if _OPEN.alone() else None  # last: nothing of the bench is undone
+        self._settings = ProcessSettings() if works_alone() else None  # last: nothing of the bench is undone
 
     def __exit__(self, *raised: object) -> None:
         if os.getpid() != self._process:
             os._exit(1)
-        alone = _OPEN.alone()
+        alone = works_alone()
         if self._settings is not None and alone:
             self._settings.restore()
         if _OPEN.leave():
@@ -188,13 +188,6 @@ class _Open:
                 self._usual = None
             return last or not is_beside()
 
-    def alone(self) -> bool:
-        """Whether this thread may put back settings that another one may have changed: see `ProcessSettings`."""
-        if is_beside():
-            return False
-        here = threading.get_ident()
-        return threading.current_thread() is threading.main_thread() or all(other == here for other in [*self._blocks])
-
 
 _OPEN = _Open()
 _ROLE = threading.local()
@@ -208,6 +201,25 @@ def work_beside() -> None:
 def is_beside() -> bool:
     """Whether `work_beside` was called in this thread."""
     return getattr(_ROLE, "beside", False)
+
+
+@contextmanager
+def working_alone() -> Iterator[None]:
+    """A context in which no other thread of this process changes settings: its main thread only waits for this one."""
+    _ROLE.alone = True
+    try:
+        yield
+    finally:
+        _ROLE.alone = False
+
+
+def works_alone() -> bool:
+    """Whether this thread puts back `ProcessSettings`: the main thread, or one that is `working_alone`.
+
+    In another thread, such as one that a notebook's user has started, they stay: what the user sets meanwhile in the
+    main thread cannot be told from what a plug-in has set.
+    """
+    return threading.current_thread() is threading.main_thread() or getattr(_ROLE, "alone", False)
 
 
 def current_folder() -> str | None:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from amb.errors import AmbError, LabError
+from amb.foreign import working_alone
 from amb.lab.blocks import read_picture
 from amb.lab.laboratory import Laboratory
 from amb.lab.messages import CloseMessage, ErrorMessage, block_message, receipt_message, status_message
@@ -213,7 +214,7 @@ class _Rig:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with self._lock:
+        with self._lock, working_alone():
             if self._stops:
                 raise LabError(_STOPS)
             yield

@@ -15,6 +15,7 @@ from amb.catalogue.solvers import resolve
 from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, SpecError, StudyError
+from amb.foreign import working_alone
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.run.progress import Progress, UnderWay
@@ -136,7 +137,7 @@ class _Loaded:
             PluginError: one cannot be loaded.
             StudyError: one imports another module here than where the command runs.
         """
-        with self._group:
+        with self._group, working_alone():
             if self._files != files:
                 self._load(files)
             yield

@@ -14,7 +14,7 @@ import torch
 
 from amb import FunctionProblem, Solver, Space
 from amb.catalogue.solvers import SolverSpec, resolve
-from amb.foreign import contained, work_beside
+from amb.foreign import contained, work_beside, working_alone
 from amb.run import dask_worker
 from amb.run.execute import execute
 from amb.run.limits import Limits
@@ -140,15 +140,42 @@ def candidates(folder: Path, *solvers: type[Solver]) -> bytes:
 
 
 def in_a_thread(work: Callable[[], bytes]) -> bytes:
-    """As a user's own program, a worker of Dask and the server of a laboratory call solvers."""
+    """As a worker of Dask and the server of a laboratory call solvers, whose main threads wait."""
     answers: list[bytes] = []
-    thread = threading.Thread(target=lambda: answers.append(work()))
+
+    def answer() -> None:
+        with working_alone():
+            answers.append(work())
+
+    thread = threading.Thread(target=answer)
     thread.start()
     thread.join()
     return answers[0]
 
 
-def test_in_any_thread_a_solver_s_precision_is_its_own(tmp_path: Path) -> None:
+def test_what_a_user_sets_while_a_comparison_runs_in_a_thread_stays(tmp_path: Path) -> None:
+    """A notebook's next cell asked for float64 and computed in float32."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow(Drawing):
+        def _ask(self, limit: int) -> np.ndarray:
+            asked.set()
+            assert go_on.wait(60)
+            return super()._ask(limit)
+
+    thread = threading.Thread(target=candidates, args=(tmp_path, Slow))
+    thread.start()
+    assert asked.wait(60)
+    torch.set_default_dtype(torch.float64)
+    try:
+        go_on.set()
+        thread.join()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_on_workers_a_solver_s_precision_is_its_own(tmp_path: Path) -> None:
     """On a worker of Dask, other solvers drew other candidates beside it, and were stored under their names."""
     alone = candidates(tmp_path / "alone", Drawing)
     assert candidates(tmp_path / "beside", Precise, Drawing) == alone
