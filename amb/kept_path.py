@@ -15,8 +15,8 @@ class KeptPath:
 
     Attributes:
         given: the same, with `~` expanded.
-        absolute: where it leads; `given` in a current folder that has been deleted, where a relative path leads
-            nowhere.
+        absolute: where it leads, for reading and writing: a thread of a plug-in may change the current folder at any
+            time. It is `given` in a current folder that has been deleted, where a relative path leads nowhere.
 
     Raises:
         SpecError: it is no path.
@@ -27,6 +27,6 @@ class KeptPath:
         self.absolute = Path(current_folder() or "", self.given)
 
     @property
-    def path(self) -> Path:
-        """The path for reading, writing and messages: as given while that leads there, and absolute elsewhere."""
+    def shown(self) -> Path:
+        """The path for messages: as given while that leads there, and absolute elsewhere."""
         return self.given if Path(current_folder() or "", self.given) == self.absolute else self.absolute

@@ -298,7 +298,7 @@ def _print_block(block: "Block | None", lab: "Laboratory", *, as_json: bool) -> 
             else {
                 "finished": False,
                 "block": block.number,
-                "folder": str(block.folder),
+                "folder": str(lab.shown / block.folder.relative_to(lab.folder)),
                 "first": block.trials.start,
                 "last": block.trials.stop - 1,
                 "missing": list(block.missing),
@@ -310,7 +310,8 @@ def _print_block(block: "Block | None", lab: "Laboratory", *, as_json: bool) -> 
         print(f"The experiment is finished: {why_finished(lab)}.")
     else:
         waits = "" if len(block.missing) == len(block.trials) else f"; responses are missing for {len(block.missing)}"
-        print(f"{block.folder}: block {block.number}, trials {block.trials.start} to {block.trials.stop - 1}{waits}")
+        folder = lab.shown / block.folder.relative_to(lab.folder)
+        print(f"{folder}: block {block.number}, trials {block.trials.start} to {block.trials.stop - 1}{waits}")
         if block.restored:
             print(f"Written again, since they were missing or changed: {', '.join(block.restored)}")
 

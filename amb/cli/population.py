@@ -148,4 +148,4 @@ def _print_failures(found: "Population") -> None:
 
     failed = int(found.runs["failed"].sum())
     if failed:
-        print(f"{plural(failed, 'run')} failed; `amb study status {found.study.folder}` says why")
+        print(f"{plural(failed, 'run')} failed; `amb study status {found.study.shown}` says why")

@@ -29,7 +29,7 @@ def publish(
     if len(opened) == 1 and isinstance(opened[0], PublishedStudy):
         raise StudyError(f"{studies[0]} is already published: copy its two files")
     # Before it is written: the folder may be one of the studies, to grow.
-    notes = disagreements([(str(s.folder), m) for s, m in zip(opened, manifests_of(opened, folder), strict=True)])
+    notes = disagreements([(str(s.shown), m) for s, m in zip(opened, manifests_of(opened, folder), strict=True)])
     for file in write(opened, folder):
         print(f"{file} ({file_size(file.stat().st_size)})")
     print_disagreements(notes)

@@ -17,7 +17,7 @@ def print_and_write(comparison: "Comparison", *, as_json: bool) -> None:
     from amb.errors import StudyError
     from amb.reports.write import write_reports
 
-    folder = comparison.study.folder / "report"  # where it is now: it may be the current folder, and be replaced
+    folder = comparison.study.shown / "report"  # where it is now: it may be the current folder, and be replaced
     if not as_json:  # the result first: reports take a while
         try:
             print_comparison(comparison)

@@ -50,4 +50,4 @@ def run(
             notes=notes,
             progress=progress,
         )
-    print_runs(read_runs(plan, opened).runs, opened.folder, as_json=json)
+    print_runs(read_runs(plan, opened).runs, opened.shown, as_json=json)

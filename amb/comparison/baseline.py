@@ -64,7 +64,7 @@ class Baseline:
         named = {str(find(spec)) for spec in requested}
         if foreign := [spec for spec in self.solvers if names_module(spec) and spec not in named]:
             raise StudyError(
-                f"{self.study.folder} names the solver {foreign[0]} by its module, and reading a study imports no "
+                f"{self.study.shown} names the solver {foreign[0]} by its module, and reading a study imports no "
                 "module that it names: name it yourself, as one of --solvers"
             )
         all_solvers = [*requested, *(spec for spec in self.solvers if spec not in named)]
@@ -93,7 +93,7 @@ class Baseline:
             if stored is not None and (stored[0].plan.budget >= run.budget or run.solver in own):
                 continue
             if run.solver in own:
-                raise StudyError(f"the reference in {self.study.folder} does not fit this comparison: {self._why(run)}")
+                raise StudyError(f"the reference in {self.study.shown} does not fit this comparison: {self._why(run)}")
             missing.append(run)
         return missing
 

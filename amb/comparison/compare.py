@@ -187,7 +187,7 @@ def reopen(
     compared_with = str(reference) if reference is not None else last.with_reference
     if reference is None and compared_with not in (None, INSTALLED):
         raise StudyError(
-            f"{opened.folder} was compared with the study in {compared_with}, and reading a study opens no other "
+            f"{opened.shown} was compared with the study in {compared_with}, and reading a study opens no other "
             "folder that it names: name it yourself with --reference"
         )
     baseline = find_baseline(compared_with) if compared_with else None
@@ -268,12 +268,12 @@ def _check_seconds(question: Question, timing: bool, baseline: Baseline | None, 
         raise SpecError("metric seconds needs runs that had the machine to themselves: add --timing (timing=True)")
     if baseline is not None:
         raise SpecError(
-            f"metric seconds cannot use the stored runs of {baseline.study.folder}: seconds measured at "
+            f"metric seconds cannot use the stored runs of {baseline.study.shown}: seconds measured at "
             "another time or on another machine are not comparable; leave the reference out, or choose another metric"
         )
     if not on_one_machine([study.manifest], environment()):
         raise SpecError(
-            f"metric seconds needs runs of one machine, and {study.folder} was begun on another one: name a new folder "
+            f"metric seconds needs runs of one machine, and {study.shown} was begun on another one: name a new folder "
             "with --study, or choose another metric"
         )
 

@@ -143,7 +143,7 @@ def _read(plan: Plan, ways: dict[str, list[tuple[RunPlan, ...]]], study: Study) 
         for run in runs:
             loaded = study.load(run)
             if loaded is None:
-                raise StudyError(f"{study.folder} lacks {run.name}; the same command runs it")
+                raise StudyError(f"{study.shown} lacks {run.name}; the same command runs it")
             ended, trace = loaded
             if run.recording is not None:
                 presented[run.run_id] = trace

@@ -125,7 +125,7 @@ class Comparison:
         found = None if run is None else find_run(run, self.study, self.baseline)
         if run is not None and found is None and cell in self._recommended:
             raise StudyError(
-                f"{self.study.folder} no longer has {run.name}, which this result was made of: it was moved, deleted "
+                f"{self.study.shown} no longer has {run.name}, which this result was made of: it was moved, deleted "
                 "or replaced meanwhile; put it back, or repeat the command that made the result"
             )
         return found

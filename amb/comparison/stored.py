@@ -144,7 +144,7 @@ def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | 
     try:
         Spec.parse(name)
     except SpecError as cause:
-        raise StudyError(f"{study.folder}/manifest.json names a problem that cannot be used: {cause}") from cause
+        raise StudyError(f"{study.shown}/manifest.json names a problem that cannot be used: {cause}") from cause
     try:
         if name not in manifest.settings.given:
             family(ProblemId.parse(Spec.parse(name).name).pair)
@@ -183,7 +183,7 @@ def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunP
         if name not in manifest.settings.given and not names_module(spec) and spec.name in plugins("solvers"):
             installed = resolve(spec).cls.version
     except SpecError as cause:
-        raise StudyError(f"{study.folder}/manifest.json names a solver that cannot be used: {cause}") from cause
+        raise StudyError(f"{study.shown}/manifest.json names a solver that cannot be used: {cause}") from cause
     if installed is not None and manifest.solvers.get(name) in (None, installed):
         return None
     version = _version(study, name, manifest.solvers)
@@ -198,11 +198,11 @@ def _stored_solver(study: AnyStudy, name: str, plans: Callable[[], Sequence[RunP
         "installed": installed,
     }
     cls = type("_StoredSolver", (_StoredSolver,), declared)
-    return SolverSpec(spec, cls, Plugin("solvers", spec.name, "", f"the study {study.folder}"))
+    return SolverSpec(spec, cls, Plugin("solvers", spec.name, "", f"the study {study.shown}"))
 
 
 def _version(study: AnyStudy, name: str, versions: Mapping[str, str]) -> str:
     found = versions.get(name)
     if found is None:
-        raise StudyError(f"{study.folder}/manifest.json does not say which version of {name!r} ran")
+        raise StudyError(f"{study.shown}/manifest.json does not say which version of {name!r} ran")
     return found

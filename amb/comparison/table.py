@@ -120,7 +120,7 @@ def read_runs(
         others = len(study.run_files()) if isinstance(study, Study) else 0
         if others:
             raise StudyError(
-                f"no run that {study.folder} was last asked for is finished; of its {others:,} others, name those to "
+                f"no run that {study.shown} was last asked for is finished; of its {others:,} others, name those to "
                 "compare with --solvers, --problems and --seeds"
             )
         raise StudyError(no_finished_run(study))
@@ -131,7 +131,7 @@ def read_runs(
     if absent := asked.missing((run.problem, run.solver, run.seed) for run, *_ in found):
         notes.append(unfinished_note(absent, len(asked)) + _held_otherwise(plan, study, len(found)))
     if not one_machine and any(record.timing for _, record, _ in found):
-        notes.append(f"{study.folder} has runs of several machines, so that they do not count as timed alone")
+        notes.append(f"{study.shown} has runs of several machines, so that they do not count as timed alone")
     if shorter:
         notes.append(
             f"{shorter:,} of {len(found):,} runs have a smaller budget than {plan.budget:,}, so all are compared at "
@@ -163,7 +163,7 @@ def read_runs(
 
 def no_finished_run(*studies: AnyStudy) -> str:
     """What to say, instead of a comparison, about studies that hold no finished run that can be compared."""
-    named = ", ".join(str(study.folder) for study in studies)
+    named = ", ".join(str(study.shown) for study in studies)
     return f"{named} holds no finished run; `amb study status` shows how far a study is"
 
 
@@ -225,12 +225,12 @@ def _other(runs: int) -> str:
 def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
     if isinstance(study, Study):
         return (
-            f"{study.folder} lacks {run.problem} x {run.solver} with seed {run.seed}; "
+            f"{study.shown} lacks {run.problem} x {run.solver} with seed {run.seed}; "
             "execute it with `amb run` or `amb compare`"
         )
     queries = plural(run.budget, "query", "queries")
-    folder = shlex.quote(str(study.folder))
-    lacks = f"{study.folder}, a published study, lacks {run.problem} x {run.solver} with seed {run.seed} and {queries}"
+    folder = shlex.quote(str(study.shown))
+    lacks = f"{study.shown}, a published study, lacks {run.problem} x {run.solver} with seed {run.seed} and {queries}"
     neuron = [one for one in study.plans() if (one.problem, one.recording) == (run.problem, run.recording)]
     others = [one for one in neuron if one.fingerprint == run.fingerprint]
     like = run.solver, run.version, run.seed
@@ -243,7 +243,7 @@ def _lacks(study: AnyStudy, run: RunPlan, plan: Plan) -> str:
     seeds = [seed for seed in plan.seeds if (run.solver, seed) in there]
     asked = [str(spec) for spec in plan.solvers]
     solvers = [name for name in asked if all((name, seed) in there for seed in seeds)]
-    words = ["amb", "report", str(study.folder), "--problems", run.problem, "--budget", str(budget)]
+    words = ["amb", "report", str(study.shown), "--problems", run.problem, "--budget", str(budget)]
     words += ["--solvers", ",".join(solvers)] * (solvers != asked)
     if len(seeds) < len(plan.seeds):  # one number alone is a count
         words += ["--seeds", ",".join(map(str, seeds)) if len(seeds) > 1 else f"{seeds[0]}..{seeds[0]}"]

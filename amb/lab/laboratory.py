@@ -149,7 +149,12 @@ class Laboratory:
     @property
     def folder(self) -> Path:
         """Where the experiment is; the same folder whatever the current one is."""
-        return self._kept.path
+        return self._kept.absolute
+
+    @property
+    def shown(self) -> Path:
+        """The same for messages: as it was given, while that leads there."""
+        return self._kept.shown
 
     def refresh(self) -> None:
         """Read the settings, and what was added to the journal since the last call.
@@ -177,7 +182,7 @@ class Laboratory:
         except ValueError as cause:
             self.history = history_of(known)  # what is known stays of one moment
             raise LabError(
-                f"line {line} of {self.folder / JOURNAL} contradicts those before it ({cause}); restore the file from "
+                f"line {line} of {self.shown / JOURNAL} contradicts those before it ({cause}); restore the file from "
                 "a backup: responses to all later trials depend on it"
             ) from cause
         self._content, self.experiment = content, experiment
@@ -305,7 +310,7 @@ class Laboratory:
             flush_file(self.folder / JOURNAL)
             flush_folder(blocks if blocks.is_dir() else self.folder)
         except OSError as cause:
-            raise LabError(f"cannot write to {self.folder}: {cause.strerror or cause}") from cause
+            raise LabError(f"cannot write to {self.shown}: {cause.strerror or cause}") from cause
         self._settled = found
 
     def _alone(self) -> Claim:
@@ -313,7 +318,7 @@ class Laboratory:
         lock = claim(self.folder / LOCK, wait=True, limit=self._patience)
         if lock is None:
             raise LabError(
-                f"another process has held {self.folder / LOCK} for {self._patience:g} s; ask again, and if it was "
+                f"another process has held {self.shown / LOCK} for {self._patience:g} s; ask again, and if it was "
                 "stopped (Ctrl-Z), let it go on"
             )
         try:

@@ -41,7 +41,7 @@ def subject_of(
             raise LabError(f"{path} has other neurons; edit it, or delete it and repeat the command")
     elif not path.exists():
         raise LabError(
-            f"{lab.folder} has no {FILE}; name a problem for each neuron, as in "
+            f"{lab.shown} has no {FILE}; name a problem for each neuron, as in "
             "--problems cifar10-sngan/snn-cnn/sn1/0..2"
         )
     settings = read_subject(path)

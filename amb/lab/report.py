@@ -81,7 +81,7 @@ def lab_data(lab: Laboratory) -> LabData:
     history, experiment = lab.history, lab.experiment
     refuse_taken_names(experiment)
     if history.start is None or not history.blocks:
-        raise LabError(f"{lab.folder} has no block yet, so there is nothing to report; `amb lab next {lab.folder}`")
+        raise LabError(f"{lab.shown} has no block yet, so there is nothing to report; `amb lab next {lab.shown}`")
     searches, neurons = experiment.searches, experiment.neurons
     trials = analysis.trial_table(history)
     return LabData(

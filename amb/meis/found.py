@@ -167,7 +167,7 @@ def found_in(
     notes = tuple(f"{plural(count, 'run')} {words}" for words, count in left_out.items() if count) + unknown + unfit
     if not records:
         others = "".join(f"; {note}" for note in notes)
-        raise StudyError(f"{study.folder} holds no finished run that recommends an input{others}; `amb run` makes some")
+        raise StudyError(f"{study.shown} holds no finished run that recommends an input{others}; `amb run` makes some")
     labels = _generators(dict.fromkeys(record.plan.problem for record in records.values()), problem)
     table = pd.DataFrame([{"run_id": key, **_row(record, labels)} for key, record in records.items()])
     table = _sorted(table, problem, generators)
@@ -180,7 +180,7 @@ def found_in(
     def load(run_id: str) -> tuple[RunRecord, Trace]:
         stored = study.load(plans[run_id])
         if stored is None:
-            raise StudyError(f"{study.folder} has lost a run of {plans[run_id].problem}")
+            raise StudyError(f"{study.shown} has lost a run of {plans[run_id].problem}")
         return stored
 
     return Found(full, problem, load, notes)

@@ -68,7 +68,7 @@ def write_reports(
         except OSError as cause:
             raise _unwritable(folder, cause) from cause
         return _write_all(chosen, comparison, folder, folder, [])
-    place = comparison.study.folder / "report"
+    place, shown = comparison.study.folder / "report", comparison.study.shown / "report"
     replaced = [name for report in _own_reports(chosen) for name in report.replaces]
     try:
         refuse_links(place)
@@ -78,10 +78,10 @@ def write_reports(
         with draft_of(place, replaced=replaced, ours=ours) as draft:
             written = _write_all(chosen, comparison, draft, place, done)
     except OSError as cause:
-        raise _unwritable(place, cause) from cause
+        raise _unwritable(shown, cause) from cause
     if isinstance(comparison.study, Study):  # which a report is written into, so that the next one is faster
         comparison.study.index.save()
-    return replace(written, files=tuple(place / file.relative_to(draft) for file in written.files))
+    return replace(written, files=tuple(shown / file.relative_to(draft) for file in written.files))
 
 
 def check_reports(folder: Path, chosen: Sequence[Plugin] | None = None) -> None:

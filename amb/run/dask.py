@@ -300,7 +300,7 @@ class _Session:
         elif missing:
             raise StudyError(
                 f"a worker reports that {missing[0].name} is finished ({future.status}), but its file in "
-                f"{self._study.folder} is missing or shorter: all machines must share the study's folder and be able "
+                f"{self._study.shown} is missing or shorter: all machines must share the study's folder and be able "
                 "to load the problem"
             )
 

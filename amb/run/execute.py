@@ -277,7 +277,7 @@ class _Execution:
             self._said_replaced = True
             self._watch.note(
                 f"{plan.name} has {run.replaced:,} queries, but the seconds of {plan.budget:,} cannot be told from "
-                f"theirs, so it begins anew and will be replaced, as all longer runs are; {self._study.folder}/damaged "
+                f"theirs, so it begins anew and will be replaced, as all longer runs are; {self._study.shown}/damaged "
                 "keeps a copy of each, which counts again once it is moved back to runs/"
             )
 

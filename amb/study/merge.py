@@ -92,11 +92,11 @@ def merge(into: str | Path, studies: Sequence[str | Path]) -> Merged:
             for path in destination.journals(run_id):
                 path.unlink()
         sides = [destination, *sources] if begun else sources
-        notes = disagreements([(str(side.folder), side.manifest) for side in sides])
+        notes = disagreements([(str(side.shown), side.manifest) for side in sides])
         destination.rewrite_manifest(united)
         added, rest = len(copied - before), len(continued & unfinished.keys())
         done = Merged(len(sources), added, len(copied) - added, len(finished), rest, tuple(notes))
-        names = [str(source.folder) for source in sources]
+        names = [str(source.shown) for source in sources]
         destination.log.write("info", "merged", studies=names, added=added, lengthened=done.lengthened)
     return done
 

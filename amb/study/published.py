@@ -172,7 +172,7 @@ def _table(sources: "Sequence[AnyStudy]") -> pa.Table:
                 found[run_id], holder[run_id] = (record, _row(record, trace)), source
             del trace  # gone when the next is read: each may take gigabytes
     if not found:
-        names = ", ".join(str(source.folder) for source in sources) or "no study"
+        names = ", ".join(str(source.shown) for source in sources) or "no study"
         raise StudyError(f"{names} holds no finished run to publish; `amb run --study` makes some")
     best: dict[RunPlan, tuple[float, str]] = {}
     for run_id, (record, _) in found.items():
@@ -241,7 +241,12 @@ class PublishedStudy(Reloaded):
     @property
     def folder(self) -> Path:
         """Where it is; the same folder whatever the current one is."""
-        return self._kept.path
+        return self._kept.absolute
+
+    @property
+    def shown(self) -> Path:
+        """The same for messages: as it was given, while that leads there."""
+        return self._kept.shown
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -265,7 +270,7 @@ class PublishedStudy(Reloaded):
         path = self.folder / "manifest.json"
         if not os.path.lexists(path):
             raise StudyError(
-                f"{self.folder} has runs, but no manifest.json: its publishing was interrupted; repeat the `amb "
+                f"{self.shown} has runs, but no manifest.json: its publishing was interrupted; repeat the `amb "
                 "publish` that made it, or get both files"
             )
         return read_manifest(path)
@@ -347,7 +352,7 @@ class PublishedStudy(Reloaded):
         rows: dict[str, int] = {}
         for row, run_id in enumerate(self._table["key"].to_pylist()):
             if rows.setdefault(run_id, row) != row:
-                raise StudyError(f"{self.folder / PUBLISHED_RUNS} holds the run {plain(run_id)} twice; get a new copy")
+                raise StudyError(f"{self.shown / PUBLISHED_RUNS} holds the run {plain(run_id)} twice; get a new copy")
         return rows
 
     def _record(self, row: int) -> RunRecord:
@@ -357,7 +362,7 @@ class PublishedStudy(Reloaded):
         except DAMAGE as cause:
             raise self._damaged(key, cause) from cause
         if record.plan.run_id != key:
-            raise StudyError(f"{self.folder / PUBLISHED_RUNS} contradicts itself at run {plain(key)}; get a new copy")
+            raise StudyError(f"{self.shown / PUBLISHED_RUNS} contradicts itself at run {plain(key)}; get a new copy")
         return record
 
     def _read(self, row: int) -> "tuple[RunRecord, _Kept]":
@@ -385,7 +390,7 @@ class PublishedStudy(Reloaded):
         return record, kept
 
     def _damaged(self, key: str, cause: Exception) -> StudyError:
-        return StudyError(f"{self.folder / PUBLISHED_RUNS} is damaged at run {plain(key)} ({cause}); get a new copy")
+        return StudyError(f"{self.shown / PUBLISHED_RUNS} is damaged at run {plain(key)} ({cause}); get a new copy")
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ class Study(Reloaded):
         self.given = self._kept.given
         if (self.folder / PUBLISHED_RUNS).is_file():  # whoever reads it would never see runs that were added
             raise StudyError(
-                f"{self.folder} is a published study (it has {PUBLISHED_RUNS}), which takes no more runs; "
-                f"name another folder, or restore it into one first: amb study restore {self.folder} FOLDER"
+                f"{self.shown} is a published study (it has {PUBLISHED_RUNS}), which takes no more runs; "
+                f"name another folder, or restore it into one first: amb study restore {self.shown} FOLDER"
             )
         self.log = StudyLog(self._kept.absolute / LOG_NAME)
         self._only_read = not create
@@ -92,7 +92,12 @@ class Study(Reloaded):
     @property
     def folder(self) -> Path:
         """Where it is; the same folder whatever the current one is."""
-        return self._kept.path
+        return self._kept.absolute
+
+    @property
+    def shown(self) -> Path:
+        """The same for messages: as it was given, while that leads there."""
+        return self._kept.shown
 
     def make_folders(self) -> None:
         """Make the folders that a study consists of, where they are missing, as whoever writes into it needs them.
@@ -165,7 +170,7 @@ class Study(Reloaded):
         presence = enter(self.folder, alone=alone)
         if presence is None:
             why = "other processes are working on it" if alone else "a timing study or a merge needs it exclusively"
-            raise StudyError(f"{self.folder} is in use: {why}; wait until they finish, or use another folder")
+            raise StudyError(f"{self.shown} is in use: {why}; wait until they finish, or use another folder")
         for path in self.leftovers():
             with suppress(OSError):  # a study that cannot be written says so when a result is
                 if path.is_file() and not path.is_symlink():
@@ -243,7 +248,7 @@ class Study(Reloaded):
         folder = self.folder / "runs"
         if not os.path.lexists(folder):
             raise StudyError(
-                f"{self.folder} has no folder runs: a copy was interrupted, or a disk is away; get it back, or make an "
+                f"{self.shown} has no folder runs: a copy was interrupted, or a disk is away; get it back, or make an "
                 "empty one if no run had ended"
             )
         return [folder / name for name in names_in(folder) if name.endswith(".parquet")]
@@ -405,7 +410,7 @@ class Study(Reloaded):
             make_folder(part)
         except OSError as cause:
             if not self.folder.is_dir():
-                why = f"the study folder {self.folder}: {cause.strerror or cause}; choose another folder"
+                why = f"the study folder {self.shown}: {cause.strerror or cause}; choose another folder"
             elif part.is_symlink() or (part.exists() and not part.is_dir()):
                 why = f"{part}: there is something else of this name, where a study has a folder; move it away"
             else:

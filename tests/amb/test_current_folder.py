@@ -55,7 +55,7 @@ def test_a_result_reads_its_own_study(there: Path) -> None:
 def test_a_study_is_read_and_written_where_it_was(there: Path) -> None:
     """Its runs and log; its messages name files where they are."""
     study = Study("st")
-    assert study.folder == Path("st")
+    assert (study.shown, study.folder) == (Path("st"), there / "st")
     (plan,) = [plan for plan in study.plans() if (plan.problem, plan.solver, plan.seed) == CELL]
     os.chdir("../elsewhere")
     other = contents(Path("st"))
@@ -68,6 +68,18 @@ def test_a_study_is_read_and_written_where_it_was(there: Path) -> None:
     assert study.run_file(plan.run_id).is_file()
     assert '"written"' in (there / "st" / "log.jsonl").read_text()
     assert contents(Path("st")) == other
+
+
+def test_a_thread_that_changes_the_folder_for_a_moment_moves_no_file(there: Path) -> None:
+    """Between the making of a path and its use, as between a temporary file and its renaming."""
+    study = Study("st")
+    (plan,) = [plan for plan in study.plans() if (plan.problem, plan.solver, plan.seed) == CELL]
+    file, report = study.run_file(plan.run_id), study.folder / "report"
+    os.chdir("../elsewhere")
+    assert file.is_file()
+    assert report.parent == there / "st"
+    os.chdir(there)
+    assert study.shown == Path("st")
 
 
 def test_a_published_study_is_read_where_it_was(there: Path) -> None:
@@ -92,12 +104,12 @@ def test_a_path_is_shown_as_given_while_it_leads_there(tmp_path: Path, monkeypat
     (tmp_path / "deleted").mkdir()
     monkeypatch.chdir(tmp_path)
     kept = KeptPath("a/b")
-    assert kept.path == Path("a/b")
+    assert kept.shown == Path("a/b")
     os.chdir("deleted")
-    assert (kept.path, kept.given) == (tmp_path / "a" / "b", Path("a/b"))
+    assert (kept.shown, kept.given) == (tmp_path / "a" / "b", Path("a/b"))
     Path("../deleted").resolve().rmdir()
     if current_folder() is None:  # Windows and some others keep a folder in which a process works
-        assert kept.path == tmp_path / "a" / "b"
-        assert KeptPath("a").path == Path("a")
+        assert kept.shown == tmp_path / "a" / "b"
+        assert KeptPath("a").shown == Path("a")
     os.chdir(tmp_path)
-    assert kept.path == Path("a/b")
+    assert kept.shown == Path("a/b")

@@ -112,7 +112,7 @@ def test_an_experiment_goes_on_where_it_was(folder: Path, monkeypatch: pytest.Mo
     new_experiment(folder)
     monkeypatch.chdir(folder.parent)
     lab = Laboratory(folder.name)
-    assert lab.folder == Path(folder.name)
+    assert (lab.shown, lab.folder) == (Path(folder.name), folder)
     monkeypatch.chdir("elsewhere")
     block = lab.next_block()
     assert block is not None

@@ -108,7 +108,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     longest = table[[by_cell[run.cell] is run for run in runs]]
     images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
     settings = {**question.to_settings(), "command": command}
-    sources = tuple(Source(str(s.folder), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
+    sources = tuple(Source(str(s.shown), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     notes = (*absent, *_by_rules(runs, views), *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
     return Board(table, traces, views, bounds, analysis, settings, sources, images.evolutions, images.landmarks, notes)
@@ -348,7 +348,7 @@ def _unfinished(studies: Studies, found: Collection[Cell]) -> list[str]:
             continue
         cells = Asked(asked.problems, asked.solvers, asked.seeds)
         if missing := cells.missing(found):
-            notes.append(f"{study.folder}: {unfinished_note(missing, len(cells))}")
+            notes.append(f"{study.shown}: {unfinished_note(missing, len(cells))}")
     return notes
 
 
