@@ -4,14 +4,14 @@ Modules are told by their files, since they need not have been imported yet. But
 byte code for a file's if its size and its time, in whole seconds, agree.
 """
 
-import ast
 import functools
 import importlib.util
 import os
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
@@ -23,10 +23,13 @@ from amb.errors import SpecError
 from amb.file_identity import SETTLED_SECONDS, Identity
 
 _Parts = Mapping[str, set[str]]
-"""Texts of code: of functions by their qualified names, and of all that is executed at the import by ""."""
+"""Texts of code: of functions by their qualified names, and of all else that is executed at the import by ""."""
+_MOST_DECORATORS = 20
 
-_known: dict[int, tuple[object, bytes]] = {}
-"""What modules were made of when this was first asked, by the identity of their specs, which are kept with it."""
+_known: dict[int, tuple[object, bytes | list[str]]] = {}
+"""Specs of modules, by their identity, with what the modules were made of, or what had been edited when first asked."""
+_absent: dict[tuple[str, Path], bytes] = {}
+"""Texts of modules that were not imported yet when they were last asked for."""
 
 
 def digest(name: str, file: Path, module: ModuleType | None) -> str:
@@ -43,19 +46,29 @@ def digest(name: str, file: Path, module: ModuleType | None) -> str:
     """
     text = file.read_bytes()
     told = sha256(text).hexdigest()
-    if module is None:
-        _refuse_stale(file, Identity.of(file, links=True), _identity(_cached(file)))
+    known = None if module is None else _known.get(id(_spec(module)))
+    if known is not None and known[1] == text:
         return told
-    known = _known.get(id(_spec(module)))
-    if known is None or known[1] != text:
-        if known is None and _is_plain(module, file):
-            _refuse_stale(file, Identity.of(file, links=True), _identity(_cached(file)))
-        if changed := _changed(module, file, None if known is None else known[1], text):
-            raise SpecError(
-                f"{file} was changed after this process had imported it as {name} ({', '.join(changed)}), so runs of "
-                "the code that was imported would be stored as those of the file: restart Python or reload the module"
-            )
-        executed(module, text)
+    if module is None or (known is None and _is_plain(module, file)):
+        _refuse_stale(file, Identity.of(file, links=True), _identity(_cached(file)))
+    if module is None:
+        _absent[name, file] = text
+        return told
+    absent = _absent.pop((name, file), text)
+    if known is not None:
+        changed = known[1] if isinstance(known[1], list) else _difference(_parts(file, known[1]), _parts(file, text))
+    elif absent != text:  # either text may be the one that was imported
+        changed = _difference(_parts(file, absent), _parts(file, text))
+    else:
+        changed = _edited_before(module, file, text)
+    if changed and not _is_patched(name, file):
+        if known is None:
+            _known[id(_spec(module))] = _spec(module), changed
+        raise SpecError(
+            f"{file} was changed after this process had imported it as {name} ({', '.join(changed)}), so runs of the "
+            "code that was imported would be stored as those of the file: restart Python or reload the module"
+        )
+    executed(module, text)
     return told
 
 
@@ -75,30 +88,71 @@ def _is_plain(module: ModuleType, file: Path) -> bool:
     return type(getattr(spec, "loader", None)) is SourceFileLoader and getattr(spec, "origin", None) == str(file)
 
 
-def _changed(module: ModuleType, file: Path, known: bytes | None, text: bytes) -> list[str]:
-    """What of a loaded module is not what its file says: names of functions and variables, or where."""
-    now, held = _parts(file, text), _functions(module, file)
-    changed: set[str] = set()
-    if known is not None:
-        before: _Parts = _parts(file, known)
-    elif not _is_plain(module, file) or not _edited_in_this_process(file):
-        return []
-    else:
-        # Other processes write byte code, too: what it says is true only together with what this one holds.
-        before = now if (code := _written(file)) is None else _split(code)
-        changed |= {name for name in now if held[name] - now[name]}
-        changed |= {*_other_constants(module, text)}
-    for name in before.keys() | now.keys():
-        old, new = before.get(name, set()), now.get(name, set())
-        # A function may have been replaced alone, as IPython does where nothing else was edited.
-        if old != new and not (name and new - old <= held[name] <= new):
-            changed.add(name or "what it executes when it is imported")
-    return sorted(changed)
+def _difference(before: _Parts, now: _Parts) -> list[str]:
+    """What of a file's code has another text now, whatever its lines."""
+    differ = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+    return sorted(name or "what it executes when it is imported" for name in differ)
 
 
-def _edited_in_this_process(file: Path) -> bool:
+def _edited_before(module: ModuleType, file: Path, text: bytes) -> list[str]:
+    """What was edited since a module was imported, before anybody asked, as far as anything tells it.
+
+    That is the byte code that its import has left, and its functions, if another process has written byte code since.
+    """
     status = file.stat()
-    return max(status.st_ctime, status.st_mtime) > _STARTED
+    if not _is_plain(module, file) or max(status.st_ctime, status.st_mtime) < _STARTED:
+        return []
+    now, path = _parts(file, text), _cached(file)
+    if not sys.dont_write_bytecode and path is not None and os.access(path.parent, os.W_OK):
+        code, _ = _byte_code(path)
+        if code is not None and (changed := _difference(_split(code), now)):
+            return changed
+    return sorted({name for name, function in _functions(module, file) if function not in now.get(name, {function})})
+
+
+def _functions(module: ModuleType, file: Path) -> Iterator[tuple[str, str]]:
+    """Qualified names and texts of the functions of a file that a module has under these names."""
+    owners: list[tuple[str, Mapping[str, object]]] = [("", _attributes(module))]
+    while owners:
+        prefix, entries = owners.pop()
+        for name, entry in list(entries.items()):
+            if isinstance(entry, type):
+                if entry.__module__ == module.__name__ and entry.__qualname__ == prefix + name:
+                    owners.append((f"{prefix}{name}.", vars(entry)))
+                continue
+            value: object = entry
+            if isinstance(value, property):
+                value = value.fget
+            elif isinstance(value, staticmethod | classmethod):
+                value = value.__func__
+            elif isinstance(value, functools.cached_property):
+                value = value.func
+            for _ in range(_MOST_DECORATORS):
+                value = _attributes(value).get("__wrapped__", value)
+            if type(value) is FunctionType and value.__code__.co_filename == str(file):
+                assert isinstance(value, FunctionType)
+                if value.__code__.co_qualname == prefix + name:
+                    yield prefix + name, _text(value.__code__)
+
+
+def _attributes(value: object) -> Mapping[str, object]:
+    """Attributes of an object, without a call of its own code."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_patched(name: str, file: Path) -> bool:
+    """Whether IPython's autoreload has made a module what its file says, function by function, as it is loaded."""
+    with suppress(Exception):  # of other versions of IPython, which reload it
+        shell = sys.modules["IPython"].get_ipython()
+        for callback in shell.events.callbacks["pre_run_cell"]:
+            reloader = getattr(getattr(callback, "__self__", None), "_reloader", None)
+            if reloader is not None and reloader.modules_mtimes.get(name) == file.stat().st_mtime:
+                return str(file) not in reloader.failed
+    return False
 
 
 def _started() -> float:
@@ -112,14 +166,6 @@ def _started() -> float:
 
 _STARTED = _started() - 1  # the clock of files is a coarse one
 """Files that were changed before cannot have been other ones when this process imported them."""
-
-
-def _written(file: Path) -> CodeType | None:
-    """The byte code that an import of this process must have left; None where Python writes none."""
-    path = _cached(file)
-    if sys.dont_write_bytecode or path is None or not os.access(path.parent, os.W_OK):
-        return None
-    return _byte_code(path)[0]
 
 
 def _cached(file: Path) -> Path | None:
@@ -212,69 +258,3 @@ def _text(code: object, parts: dict[str, set[str]] | None = None) -> str:
             parts[constant.co_qualname].add(_text(constant))
             constants.append(constant.co_qualname)
     return f"{takes} {names} {code.co_code.hex()} {code.co_exceptiontable.hex()} {constants}"
-
-
-def _functions(module: ModuleType, file: Path) -> dict[str, set[str]]:
-    """Texts of the functions of a file that a loaded module has, by their qualified names."""
-    found: dict[str, set[str]] = defaultdict(set)
-    seen: set[int] = set()
-    waiting = [*_attributes(module).values()]
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, type):
-            waiting += vars(value).values() if value.__module__ == module.__name__ else ()
-        elif isinstance(value, property):
-            waiting += [value.fget, value.fset, value.fdel]
-        elif isinstance(value, staticmethod | classmethod):
-            waiting.append(value.__func__)
-        elif isinstance(value, functools.cached_property):
-            waiting.append(value.func)
-        else:
-            if type(value) is FunctionType and value.__code__.co_filename == str(file):
-                found[value.__code__.co_qualname].add(_text(value.__code__))
-            waiting.append(_attributes(value).get("__wrapped__"))  # by decorators
-    return found
-
-
-def _attributes(value: object) -> Mapping[str, object]:
-    """Attributes of an object, without a call of its own code."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _other_constants(module: ModuleType, text: bytes) -> Iterator[str]:
-    """Names that a text gives a plain value, once, and that have another one in the module."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    bound = Counter(name for node in ast.walk(tree) for name in _bound(node))
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        name = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
-        if bound[name] != 1 or name not in _attributes(module):
-            continue
-        try:
-            value = ast.literal_eval(node.value)  # type: ignore[attr-defined]
-        except (ValueError, TypeError, AttributeError):
-            continue
-        if not isinstance(value, list | dict | set) and _text(value) != _text(_attributes(module)[name]):
-            yield name
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    """Names that a node gives another value, those twice that it may give one at any time."""
-    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-        yield node.id
-    elif isinstance(node, ast.Global):
-        yield from (*node.names, *node.names)
-    elif isinstance(node, ast.alias):
-        yield node.asname or node.name.split(".")[0]
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name

@@ -6,7 +6,7 @@ import py_compile
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, MethodType, SimpleNamespace
 
 import pytest
 
@@ -50,7 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write(TEXT)
     yield tmp_path
-    sys.modules.pop("helping", None)
+    for name in ("helping", "IPython"):
+        sys.modules.pop(name, None)
 
 
 def write(text: str) -> None:
@@ -80,6 +81,9 @@ EDITS = {  # each changes the size, since the times may be of one second
     "a constant": ("LEVEL = 10", "LEVEL = 500"),
     "an array": ("[1, 2]", "[1, 33]"),
     "a decorator": ("return f(*args)", "return -f(*args)"),
+    "a default": ("def h(p)", "def h(p, k=1)"),
+    "a dictionary": ("LEVEL = 10", "LEVEL = 10\nTABLE = {1: 2}"),
+    "an import": ("import functools", "import functools\nfrom math import floor"),
 }
 
 
@@ -98,17 +102,34 @@ def test_a_module_that_was_edited_since_it_was_imported_is_refused(old: str, new
     assert fingerprint(imports_it)
 
 
-@pytest.mark.parametrize("edit", ["a function", "a constant"])
-def test_it_is_refused_where_byte_code_says_nothing(edit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("edit", ["a function", "a property", "a cached function"])
+@pytest.mark.parametrize("writes", [True, False])
+def test_functions_tell_it_where_byte_code_does_not(edit: str, writes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process has imported the edited file, or none writes byte code, as in many containers."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
     asked = has_it()
     write(TEXT.replace(*EDITS[edit]))
-    py_compile.compile("helping.py")
-    with pytest.raises(SpecError, match="was changed after"):
-        fingerprint(asked)
+    if writes:
+        py_compile.compile("helping.py")
+    for _ in range(2):
+        with pytest.raises(SpecError, match="was changed after"):
+            fingerprint(asked)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_may_have_been_imported_before_or_after_an_edit_is_refused(
+    edit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function was asked for, and imports the module when it is called; then nothing tells which text it took."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    with pytest.raises(SpecError, match="was changed after"):
-        fingerprint(asked)
+    fingerprint(imports_it)
+    imports_it(1.0)
+    write(TEXT.replace(*EDITS[edit]))
+    for _ in range(2):
+        with pytest.raises(SpecError, match="was changed after"):
+            fingerprint(imports_it)
+    importlib.reload(sys.modules["helping"])
+    assert fingerprint(imports_it)
 
 
 def _untouched() -> None:
@@ -123,12 +144,14 @@ def _commented() -> None:
     write(f"# a comment\n{TEXT}")
 
 
-def _replaced_alone() -> None:
-    """As IPython's autoreload does it."""
+def _patched() -> None:
+    """As IPython's autoreload does it, function by function, which notes the time of the file."""
     write(TEXT.replace("2.5", "33.5"))
-    names: dict[str, object] = {}
-    exec(compile(Path("helping.py").read_text(), str(Path("helping.py").resolve()), "exec"), names)
-    vars(sys.modules["helping"])["h"] = names["h"]
+    reloader = SimpleNamespace(modules_mtimes={"helping": Path("helping.py").stat().st_mtime}, failed={})
+    magics = SimpleNamespace(_reloader=reloader)
+    callback = MethodType(lambda self, info: None, magics)
+    shell = SimpleNamespace(events=SimpleNamespace(callbacks={"pre_run_cell": [print, callback]}))
+    sys.modules["IPython"] = SimpleNamespace(get_ipython=lambda: shell)  # type: ignore[assignment]
 
 
 def _without_byte_code() -> None:
@@ -138,17 +161,31 @@ def _without_byte_code() -> None:
     sys.dont_write_bytecode = True
 
 
+def _changes_itself() -> None:
+    """Its values need not be those that its text says."""
+    write("LEVEL = 1\nglobals()['LEVEL'] = 2\nKNOWN = ([],)\nKNOWN[0].append(1)\n" + TEXT)
+    importlib.reload(sys.modules["helping"])
+
+
+def _lost_a_name() -> None:
+    """A reload leaves what the new text does not name."""
+    write(TEXT.replace("def h(p)", "def lost(p)"))
+    importlib.reload(sys.modules["helping"])
+
+
 def _monkeypatched() -> None:
     import helping
 
     helping.h = lambda p: 1
+    helping.LEVEL = 3
 
 
-@pytest.mark.parametrize(
-    "happens", [_untouched, _touched, _commented, _replaced_alone, _without_byte_code, _monkeypatched]
-)
+RIGHT = [_untouched, _touched, _commented, _patched, _without_byte_code, _changes_itself, _lost_a_name, _monkeypatched]
+
+
+@pytest.mark.parametrize("happens", RIGHT)
 @pytest.mark.parametrize("looked_before", [True, False])
-def test_a_module_that_is_what_its_file_says_is_none(happens: Callable[[], None], looked_before: bool) -> None:
+def test_a_module_that_is_what_its_file_says_is_accepted(happens: Callable[[], None], looked_before: bool) -> None:
     if looked_before:
         fingerprint(has_it())
     else:
@@ -161,8 +198,8 @@ def test_a_module_that_is_what_its_file_says_is_none(happens: Callable[[], None]
 def test_what_is_older_than_the_process_was_imported_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever instruments its functions, as checkers of types and profilers do."""
     asked = has_it()
-    module = sys.modules["helping"]
-    module.A.k.fget.__code__ = module.A.k.fget.__code__.replace(co_consts=(None, 1))
+    function = sys.modules["helping"].A.k.fget
+    function.__code__ = function.__code__.replace(co_consts=(None, 1))
     monkeypatch.setattr(loaded_code, "_STARTED", float("inf"))
     assert fingerprint(asked)
 
