@@ -111,11 +111,11 @@ def _meant(name: str, level: int, attributes: tuple[str, ...], package: str) -> 
 
 @lru_cache(maxsize=4096)
 def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
-    """Modules that a source file imports, anywhere in it."""
+    """Modules that a source file imports, anywhere in it, also by a name that it states."""
     if file.suffix != ".py":
         return []
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    found = []
+    found: list[str] = []
     try:
         for node in ast.walk(ast.parse(file.read_bytes())):
             if isinstance(node, ast.Import):
@@ -123,9 +123,19 @@ def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
             elif isinstance(node, ast.ImportFrom):
                 attributes = tuple(alias.name for alias in node.names)
                 found += _meant(node.module or "", node.level, attributes, package)
+            elif isinstance(node, ast.Call) and (whole := _named_in(node)):
+                absolute = whole.lstrip(".")
+                found += _meant(absolute, len(whole) - len(absolute), (), package)
     except _MISSED:
         return []
     return found
+
+
+def _named_in(call: ast.Call) -> str:
+    """The name of the module that a call imports by a text; "" of other calls."""
+    called = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    first = call.args[0] if call.args and called in ("import_module", "__import__") else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
 
 def _file(name: str) -> Path | None:
@@ -139,22 +149,23 @@ def found_here(name: str) -> Path | None:
     return _found(name, None)
 
 
-def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> dict[str, Path]:
+def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> dict[str, Path | None]:
     """Files of the modules that code names, by name, as a process that has imported nothing finds them along a path.
 
-    With them are those that they import themselves, but for modules of installed packages, and those that are found
-    along the path `known` as well.
+    None are those of the standard library and of `amb`, and what is not found, which may be no module. With the modules
+    are those that they import themselves, but for modules of installed packages, and those that are found along the
+    path `known` as well.
     """
     waiting = [*_named(code)]
     for name, level, attributes in _imports(code):
         waiting += [] if level else _meant(name, level, attributes, "")
-    found: dict[str, Path] = {}
+    found: dict[str, Path | None] = {}
     while waiting:
         name = waiting.pop()
-        if name in found or (file := _found(name, path)) is None:
+        if name in found:
             continue
-        found[name] = file
-        if not in_packages(file) and _found(name, known) != file:
+        file = found[name] = _found(name, path)
+        if file is not None and not in_packages(file) and _found(name, known) != file:
             waiting += _imported_by(file, Identity.of(file, links=True), name)
     return found
 

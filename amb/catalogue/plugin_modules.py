@@ -4,10 +4,11 @@ Files given with `--plugin` share one process, and with it one module of each na
 `helper.py`. Every file must be given the modules that it would be given alone.
 """
 
+import ast
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType
@@ -25,15 +26,19 @@ class _Imports(Struct):
 
     Attributes:
         path: `sys.path` as it would be, had no other plug-in file been loaded.
-        files: of modules by their names, as they are found along it, or beside the plug-in file.
+        files: of modules by their names, as they are found along it, or else beside the plug-in file or in a folder
+            that is there; None of what is not found.
+        optional: names whose import may fail.
         hashes: of those files, but for installed packages, as they were imported or would be.
     """
 
     path: list[str]
-    files: dict[str, Path]
+    files: dict[str, Path | None]
+    optional: set[str]
     hashes: dict[str, str] = {}
 
 
+_MOST_FOLDERS = 100
 _of_files: dict[str, _Imports] = {}
 _added: dict[str, set[str]] = {}
 """Folders that plug-in files have added to `sys.path`, and their own: loaded ones, and those that were."""
@@ -41,12 +46,12 @@ _of_python: list[str] = []
 """`sys.path` before the first plug-in file."""
 
 
-def note(file: Path, code: CodeType, before: Sequence[str]) -> None:
+def note(file: Path, text: bytes, code: CodeType, before: Sequence[str]) -> None:
     """Note what a plug-in file imports that was executed, and verify it together with all others.
 
     Args:
         file: the file.
-        code: what was executed of it.
+        text: what was executed of it, and `code`, compiled.
         before: `sys.path` before that.
 
     Raises:
@@ -59,9 +64,11 @@ def note(file: Path, code: CodeType, before: Sequence[str]) -> None:
     own |= {_real(entry) for entry in Counter(sys.path) - Counter(before)}
     foreign = set().union(*_added.values()) - own - set(map(_real, _of_python))
     path = [entry for entry in sys.path if _real(entry) not in foreign]
-    imports = _Imports(path, found_along(code, [*path, str(file.parent)], _of_python))
-    for plugin, one in {**_of_files, str(file): imports}.items():
-        _refuse_others(plugin, one)
+    files = found_along(code, [*path, str(file.parent), *_below(file.parent)], _of_python)
+    imports = _Imports(path, files, _optional(text))
+    together = {**_of_files, str(file): imports}
+    for plugin in together:
+        _refuse_others(plugin, together)
     for name in imports.files:
         here = found_here(name)
         if here is not None and not in_packages(here):
@@ -86,23 +93,47 @@ def path_of(file: str) -> list[str]:
     return [*path, *(entry for entry in sys.path if entry not in path)]
 
 
-def _refuse_others(plugin: str, imports: _Imports) -> None:
+def _refuse_others(plugin: str, together: Mapping[str, _Imports]) -> None:
     """Refuse modules of this process that are not those that a plug-in file means by their names."""
-    for name, meant in imports.files.items():
+    for name, meant in together[plugin].files.items():
         here = found_here(name)
-        if here is None or (name in sys.modules and in_packages(here)) or _real(here) == _real(meant):
+        if here is None and meant is not None:  # one that a file adds the folder of later is found by others
+            named = (other.files.get(name) for other in together.values())
+            here = next((file for file in named if file is not None and _real(file) != _real(meant)), None)
+        if here is None or (name in sys.modules and in_packages(here)) or (meant and _real(here) == _real(meant)):
+            continue
+        whose = _whose(here, plugin)
+        if meant is None and not (whose and name in together[plugin].optional):
             continue
         raise PluginError(
-            f"plug-in file {plugin} imports {name} and means {meant}, but here {name} is {here}{_whose(here, plugin)}: "
+            f"plug-in file {plugin} imports {name} and means {meant or 'none'}, but here {name} is {here}{whose}: "
             "rename one of the two, or put each into a package with a name of its own"
         )
 
 
+def _below(folder: Path) -> list[str]:
+    """Folders in a folder, which a plug-in file may have on `sys.path` only while it imports from them."""
+    try:
+        return sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())[:_MOST_FOLDERS]
+    except OSError:  # a worker of Dask need not have the file
+        return []
+
+
+def _optional(text: bytes) -> set[str]:
+    """Names of modules that code tries to import, and goes on without."""
+    tried = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Try) and node.handlers)
+    nodes = [inner for node in tried for part in node.body for inner in ast.walk(part)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return {*names, *(node.module or "" for node in nodes if isinstance(node, ast.ImportFrom))}
+
+
 def _whose(module: Path, plugin: str) -> str:
-    """The end of a clause that names the plug-in file beside which a module lies."""
-    folders = {_real(Path(other).parent): other for other in _added if other != plugin}
-    found = next((folders[str(place)] for place in Path(_real(module)).parents if str(place) in folders), None)
-    return "" if found is None else f" beside plug-in file {found}"
+    """The end of a clause that names the plug-in file beside or below which a module lies, if it is not this one."""
+    folders: dict[str, list[str]] = {}
+    for file in _added:
+        folders.setdefault(_real(Path(file).parent), []).append(file)
+    near = next((folders[str(place)] for place in Path(_real(module)).parents if str(place) in folders), [plugin])
+    return "" if plugin in near else f" beside plug-in file {near[0]}"
 
 
 def _real(entry: str | Path) -> str:

@@ -301,7 +301,7 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
         advice = _advice(cause, file.parent)
         raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}{advice}") from cause
     if code is not None:
-        plugin_modules.note(file, code, path_before)
+        plugin_modules.note(file, text, code, path_before)
     defined = [
         Plugin(
             kind,

@@ -26,6 +26,7 @@ class Solver{letter}(amb.Solver):
 """
 FIRST = "sys.path.insert(0, FOLDER)"
 LAST = "sys.path.append(FOLDER)"
+BRIEFLY = "sys.path.insert(0, FOLDER + '/below'); import inner; sys.path.pop(0)"
 ONCE = "if FOLDER not in sys.path: sys.path.insert(0, FOLDER)"
 
 
@@ -84,6 +85,32 @@ def test_modules_of_one_name_beside_two_plugin_files_are_refused(
         assert plugins.load_file(second), "alone it is right"
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((BRIEFLY,), (BRIEFLY,)),
+        ((FIRST, "import only"), ("", "try: import only\nexcept ImportError: pass")),
+        (("", "", "sys.path.insert(0, FOLDER); import helper"), ("", "", "sys.path.insert(0, FOLDER); import helper")),
+        ((FIRST, "import by_name_A"), (FIRST, "import by_name_B")),
+    ],
+    ids=["the folder is added for a moment", "optional", "the folder is added later", "a module imports by name"],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_modules_that_are_found_in_less_usual_ways_are_refused(
+    a: tuple[str, ...], b: tuple[str, ...], turned: bool
+) -> None:
+    for letter, level in (("A", 1), ("B", 2)):
+        Path(letter, "below").mkdir()
+        Path(letter, "below", "inner.py").write_text(f"LEVEL = {level}\n")
+        Path(letter, f"by_name_{letter}.py").write_text("import importlib\nimportlib.import_module('helper')\n")
+    Path("A", "only.py").write_text("LEVEL = 1\n")
+    files = [write("A", *a), write("B", *b)]
+    first, second = reversed(files) if turned else files
+    plugins.load_file(first)
+    with pytest.raises(PluginError, match=r"_[AB]\.py imports (helper|inner|only) and means"):
+        plugins.load_file(second)
+
+
 def test_a_later_files_folder_must_not_take_over_what_an_earlier_one_imports_later() -> None:
     plugins.load_file(write("A", FIRST, inside="import helper"))
     with pytest.raises(PluginError, match=r"solver_A\.py imports helper .* beside plug-in file .*solver_B\.py"):
@@ -96,6 +123,7 @@ def test_a_later_files_folder_must_not_take_over_what_an_earlier_one_imports_lat
         ("import helper", ""),
         ("import pack_A.helper", "import pack_B.helper"),
         ("import helper", "import pack_B.helper"),
+        ("import through_a", "import through_a"),
         ("import helper", "try:\n    import nowhere\nexcept ImportError: pass"),
     ],
 )
