@@ -12,6 +12,7 @@ from amb.cli.app import app
 from amb.errors import PluginError, SpecError, StudyError
 from amb.run import dask_worker
 from amb.run.isolation.code import told_code
+from amb.study.study import Study
 
 PLUGIN = """
 import sys, os
@@ -48,7 +49,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
     Path("A/through.py").rename("A/through_a.py")
     yield
     for name in set(sys.modules) - before:
-        del sys.modules[name]
+        if str(tmp_path) in str(getattr(sys.modules[name], "__spec__", None)):
+            del sys.modules[name]
 
 
 def write(letter: str, path: str, at_top: str = "", inside: str = "") -> Path:
@@ -196,3 +198,15 @@ def test_a_worker_that_has_another_module_than_the_command_is_refused(imported: 
     says = r"helper\.py was changed after" if imported else "has another helper, which plug-in file .* imports"
     with pytest.raises(StudyError, match=rf"a worker on .*{says}.* start the workers again"), loaded.using(other):
         pass
+
+
+def test_an_isolated_solver_may_have_helpers_that_import_one_another(tmp_path: Path) -> None:
+    """Its process finds the plug-in file's folder from the beginning, and so tells of fewer of them."""
+    Path("A/lib/__init__.py").touch()
+    Path("A/lib/whole.py").write_text("from . import part; LEVEL = part.LEVEL\n")
+    file = write("A", FIRST, "import lib.whole")
+    file.write_text(file.read_text().replace("return None", "return self.space.sample_prior(limit, self.rng)"))
+    words = ["run", "--plugin", str(file), "-s", "solver-a", "-p", "toy/snn-cnn/sn1/0", "-b", "5", "--seeds", "1"]
+    done = CliRunner().invoke(app, [*words, "--isolate", "--study", "st"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert [record.status for record, _ in Study("st").records()] == ["ok"]

@@ -1,8 +1,11 @@
 """Problems and networks as pickles: what was loaded and compiled stays behind, and values are the same."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +96,38 @@ def test_a_network_that_a_function_makes_again_otherwise_is_refused(part: str, m
     with pytest.raises(CheckpointError, match=rf"^{part} own-.* another one than before.* make the {part} again, or "):
         deepcopy(problem).evaluate(candidates)
     assert np.array_equal(problem.evaluate(candidates), values)
+
+
+SPAWNING = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+import amb, numpy as np
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 4, 5), nn.ReLU()
+    def forward(self, x):
+        return self.relu(self.conv(x))
+
+def evaluate(problem):
+    return problem.evaluate(problem.space.sample_prior(2, np.random.default_rng(0))).tolist()
+
+def seeded():
+    import torch
+    torch.manual_seed(0)
+    return Net()
+
+if __name__ == "__main__":
+    problems = [amb.target(made, name="mine").problem("toy", 1, layer="relu") for made in (Net(), seeded)]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for problem in problems:
+            assert evaluate(problem) == pool.submit(evaluate, problem).result()
+"""
+
+
+def test_a_network_of_a_script_is_the_same_in_a_process_that_is_spawned(tmp_path: Path) -> None:
+    """There the script is called otherwise, and its classes with it: the network was refused as another one."""
+    (tmp_path / "script.py").write_text(SPAWNING)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=600)

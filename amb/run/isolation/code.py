@@ -1,6 +1,7 @@
 """Is the code of a solver, which every process of its own imports anew, still what the command was started with?"""
 
 import sys
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,15 +14,20 @@ from amb.installed import is_installed
 from amb.loaded_code import digest
 
 
-def told_code(spec: SolverSpec) -> str:
-    """A hash of the file that a solver's class comes from, when this was first asked; "" of an installed package.
+def told_code(spec: SolverSpec) -> dict[str, str]:
+    """Hashes of files that a solver's class comes from, when this was first asked; none of an installed package.
 
-    What the file imports is not in it. Of a file given with `--plugin`, which comes as a text, it tells only that.
+    That is the class's own file, by "", but not what it imports. Of a file given with `--plugin`, which comes as a
+    text, it is those that it imports, by the names of the modules.
     """
-    if spec.plugin.text:
-        hashes = hashes_of(spec.plugin.location)
-        return sha256(repr(sorted(hashes.items())).encode()).hexdigest() if hashes else ""
-    return _first(spec.cls)
+    return hashes_of(spec.plugin.location) if spec.plugin.text else {"": _first(spec.cls)}
+
+
+def is_other(code: Mapping[str, str], theirs: object) -> bool:
+    """Whether another process has told that it has other code; it need not have met all that this one has."""
+    if not isinstance(theirs, dict):
+        return True
+    return any(theirs[name] != code[name] for name in code.keys() & theirs.keys())
 
 
 def is_edited(spec: SolverSpec) -> bool:

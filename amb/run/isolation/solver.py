@@ -22,7 +22,7 @@ from amb.contracts.space import FloatArray, IntArray, Space
 from amb.contracts.view import View
 from amb.errors import AmbError, SolverError, SpecError
 from amb.interruption import how_ended
-from amb.run.isolation.code import is_edited, told_code
+from amb.run.isolation.code import is_edited, is_other, told_code
 from amb.run.isolation.descendants import resident_bytes
 from amb.run.isolation.messages import BadMessage, pack, unpack
 from amb.run.isolation.view import LARGEST, described
@@ -179,7 +179,7 @@ class IsolatedSolver(Solver):
                 if is_edited(self._meant):
                     raise self._edited() from cause
                 raise
-            if (answer.get("version"), answer.get("code")) != (self._meant.cls.version, self._code):
+            if answer.get("version") != self._meant.cls.version or is_other(self._code, answer.get("code")):
                 raise self._edited()
             said = answer.get("seconds")
             # It is the solver's process that says so: no more than it took as seen from here.

@@ -100,7 +100,7 @@ def _described(value: Any, depth: int = 0) -> Iterator[bytes]:
     elif value is None or isinstance(value, bool | int | float | complex | str | bytes | torch.dtype | torch.device):
         yield repr(value).encode()
     elif isinstance(value, type):
-        yield f"{value.__module__}.{value.__qualname__}".encode()
+        yield _name(value).encode()
     elif depth > _DEEP or isinstance(value, nn.Module):  # submodules are described under their own names
         yield _class(value).encode()
     elif isinstance(value, Mapping):
@@ -140,7 +140,7 @@ def _other(value: Any, depth: int) -> Iterator[bytes]:
     if isinstance(value, functools.partial):
         yield from _described([value.func, value.args, value.keywords], depth + 1)
     elif isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
-        yield f"{value.__module__}.{value.__qualname__}".encode()
+        yield _name(value).encode()
         owner = getattr(value, "__self__", None)
         if isinstance(value, types.MethodType) and not isinstance(owner, nn.Module):
             yield from _described(owner, depth + 1)
@@ -170,4 +170,10 @@ def _simple(key: object) -> object:
 
 
 def _class(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return _name(type(value))
+
+
+def _name(definition: Any) -> str:
+    """Module and name; a process that is spawned calls the script that spawned it `__mp_main__`."""
+    module = "__main__" if definition.__module__ == "__mp_main__" else definition.__module__
+    return f"{module}.{definition.__qualname__}"
