@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from amb.torch_precision import Precision, full_precision, read_precision, write_precision
@@ -43,6 +44,14 @@ _LIMITS = tuple(
     )
     if hasattr(resource, name)
 )
+_KINDS_OF_HOOKS = [
+    f"_global_{what}_hooks"
+    for what in (
+        *("forward", "forward_pre", "backward", "backward_pre"),
+        *("module_registration", "parameter_registration", "buffer_registration"),
+    )
+] + ["_global_forward_hooks_always_called", "_global_forward_hooks_with_kwargs"]
+_NO_HOOKS: dict[int, Any] = {}
 _ALARM = getattr(signal, "SIGALRM", None)
 
 
@@ -151,8 +160,9 @@ def _torch_settings(torch: Any) -> tuple[Any, ...] | None:
             torch.are_deterministic_algorithms_enabled(),
             read_precision(torch),
             _default_device(torch),
+            [dict(hooks) if hooks else _NO_HOOKS for hooks in _hooks()],
         )
-    except AttributeError:  # it is being imported
+    except (AttributeError, KeyError):  # it is being imported
         return None
 
 
@@ -160,8 +170,17 @@ def _usual_torch(now: tuple[Any, ...]) -> tuple[Any, ...]:
     """What torch begins with, for code that was the first to import it; its number of threads is not known."""
     import torch
 
-    _, _, threads, _, precision, _ = now
-    return torch.float32, True, threads, False, full_precision(precision), None
+    _, _, threads, _, precision, _, hooks = now
+    return torch.float32, True, threads, False, full_precision(precision), None, [_NO_HOOKS] * len(hooks)
+
+
+@cache
+def _hooks() -> tuple[dict[int, Any], ...]:
+    """What is called at every use of any module of torch, by kinds of hooks; there is no public way to read it."""
+    module = sys.modules["torch.nn.modules.module"]
+    if getattr(module.__spec__, "_initializing", False):
+        raise KeyError
+    return tuple(module.__dict__[name] for name in _KINDS_OF_HOOKS if name in module.__dict__)
 
 
 def _default_device(torch: Any) -> Any:
@@ -170,7 +189,13 @@ def _default_device(torch: Any) -> Any:
 
 
 def _restore_torch(
-    dtype: Any, grad: bool, threads: int, deterministic: bool, precision: Precision, device: Any
+    dtype: Any,
+    grad: bool,
+    threads: int,
+    deterministic: bool,
+    precision: Precision,
+    device: Any,
+    hooks: list[dict[int, Any]],
 ) -> None:
     import torch
 
@@ -182,3 +207,7 @@ def _restore_torch(
     with suppress(AttributeError):
         if _default_device(torch) is not device:
             torch.set_default_device(None if device is None else device.device)
+    for those, before in zip(_hooks(), hooks, strict=True):
+        if those != before:
+            those.clear()
+            those.update(before)

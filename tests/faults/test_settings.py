@@ -211,15 +211,16 @@ with contained():
     torch.set_grad_enabled(False)
     torch.set_default_device("meta")
     torch.set_float32_matmul_precision("medium")
+    torch.nn.modules.module.register_module_forward_hook(lambda module, given, out: out * 0.5)
 print(torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled())
-print(torch.get_default_device(), torch.get_float32_matmul_precision())
+print(torch.get_default_device(), torch.get_float32_matmul_precision(), torch.nn.ReLU()(torch.ones(1)).item())
 """
 
 
 def test_what_the_first_to_import_torch_sets_reaches_no_other_code() -> None:
     """Values of other solvers depended on whether the program had imported torch before."""
     done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["torch.float32", "False", "True", "cpu", "highest"]
+    assert done.stdout.split() == ["torch.float32", "False", "True", "cpu", "highest", "1.0"]
 
 
 JAX = """

@@ -376,6 +376,7 @@ def test_settings_that_a_solver_changes_reach_no_other_code(tmp_path: Path) -> N
             np.geterr(),
             (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device(), torch.zeros(1).device),
             (torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled, sys.float_info.min / len("two")),
+            torch.nn.ReLU()(torch.ones(1, dtype=torch.float32, device="cpu")).item(),
             (1.0 / len("0123456789"), -1.0 / len("0123456789")),
             (gc.isenabled(), sys.getrecursionlimit(), sys.getprofile()),
             signal.getitimer(signal.ITIMER_REAL),
