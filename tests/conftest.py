@@ -2,7 +2,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -72,3 +72,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def file_limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int | None], None]]:
+    """Sets how many bytes a file may have, as on a full disk; None: as many as before."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python 3.11 would leave torn byte code
+
+    def limit(most: int | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before if most is None else (most, before[1]))
+
+    yield limit
+    limit(None)

@@ -103,7 +103,7 @@ def _refuse_others(plugin: str, together: Mapping[str, _Imports]) -> None:
         if here is None or (name in sys.modules and in_packages(here)) or (meant and _real(here) == _real(meant)):
             continue
         whose = _whose(here, plugin)
-        if meant is None and not (whose and name in together[plugin].optional):
+        if not whose or (meant is None and name not in together[plugin].optional):
             continue
         raise PluginError(
             f"plug-in file {plugin} imports {name} and means {meant or 'none'}, but here {name} is {here}{whose}: "
@@ -128,12 +128,11 @@ def _optional(text: bytes) -> set[str]:
 
 
 def _whose(module: Path, plugin: str) -> str:
-    """The end of a clause that names the plug-in file beside or below which a module lies, if it is not this one."""
-    folders: dict[str, list[str]] = {}
-    for file in _added:
-        folders.setdefault(_real(Path(file).parent), []).append(file)
-    near = next((folders[str(place)] for place in Path(_real(module)).parents if str(place) in folders), [plugin])
-    return "" if plugin in near else f" beside plug-in file {near[0]}"
+    """The end of a clause that names another plug-in file, in whose folders a module lies; "" if it does in none."""
+    above = {str(place) for place in Path(_real(module)).parents}
+    shared = _added[plugin] | {_real(entry) for entry in _of_python}
+    other = next((file for file, folders in _added.items() if file != plugin and above & (folders - shared)), None)
+    return "" if other is None else f" beside plug-in file {other}"
 
 
 def _real(entry: str | Path) -> str:

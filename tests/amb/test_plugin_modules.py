@@ -1,6 +1,7 @@
 """Plug-in files share one process, and each is given the modules that it would be given alone."""
 
 import sys
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from amb.catalogue.solvers import resolve
 from amb.cli.app import app
 from amb.errors import PluginError, SpecError, StudyError
 from amb.run import dask_worker
-from amb.run.isolation.code import told_code
+from amb.run.isolation.code import is_other, told_code
 from amb.study.study import Study
 
 PLUGIN = """
@@ -210,3 +211,25 @@ def test_an_isolated_solver_may_have_helpers_that_import_one_another(tmp_path: P
     done = CliRunner().invoke(app, [*words, "--isolate", "--study", "st"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert [record.status for record, _ in Study("st").records()] == ["ok"]
+
+
+def test_a_file_that_has_the_name_of_a_package_in_development_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pip install -e` has a finder of its own; alone, a file is given what Python gives it."""
+    package = Path("elsewhere/tool/__init__.py")
+    package.parent.mkdir(parents=True)
+    package.write_text("LEVEL = 3\n")
+
+    class Editable:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> object:
+            return spec_from_file_location(name, package.resolve()) if name == "tool" else None
+
+    monkeypatch.setattr(sys, "meta_path", [Editable, *sys.meta_path])
+    assert plugins.load_file(write("A", "", "import tool").rename("A/tool.py"))
+    assert sys.modules["tool"].LEVEL == 3
+
+
+def test_processes_that_have_met_different_modules_are_compared_by_the_others() -> None:
+    assert not is_other({"helper": "1", "lib.part": "2"}, {"helper": "1", "through": "3"})
+    assert is_other({"helper": "1", "lib.part": "2"}, {"helper": "2"})
+    assert is_other({"helper": "1"}, None), "a process of an older amb"

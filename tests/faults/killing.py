@@ -104,6 +104,7 @@ def perform(work: Work, folder: Path, *, moment: int = 0, limit: int | None = No
             os.close(errors[1])  # so that the pipe ends with this process
             sys.stdout, sys.stderr = (open(n, "w", closefd=False) for n in (1, 2))  # noqa: SIM115
             if limit is not None:
+                sys.dont_write_bytecode = True  # Python 3.11 would leave torn files
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             moments = ctypes.CDLL(None)
             moments.moments_arm(os.fsencode(folder), ctypes.c_long(moment))

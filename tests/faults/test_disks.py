@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import io
 import json
 import os
 import re
@@ -16,6 +15,7 @@ import pytest
 
 from amb import FunctionProblem, Space
 from amb.errors import StudyError
+from amb.held_file import HeldFile
 from amb.run.execute import execute
 from amb.study.health import examine, repair
 from amb.study.journal import Journal, read_journal
@@ -104,34 +104,19 @@ def test_a_damaged_run_file_is_set_aside_and_run_again(tmp_path: Path, where: fl
     assert any(line["event"] == "set aside" and file.name in str(line["file"]) for line in study.log.read())
 
 
-class FullDisk(io.BufferedIOBase):
+class FullDisk(HeldFile):
     """A file on a disk with so many bytes left."""
 
-    def __init__(self, file: io.BufferedWriter, room: int) -> None:
-        self._file, self._room = file, room
+    def __init__(self, path: Path, room: int, *, new: bool) -> None:
+        super().__init__(path, new=new)
+        self._room = room
 
-    def write(self, content) -> int:  # type: ignore[no-untyped-def]
-        size = len(memoryview(content).cast("B"))
-        self._file.write(memoryview(content).cast("B")[: self._room])
-        if size > self._room:
-            self._room = 0
+    def write(self, content: bytes) -> int:  # type: ignore[override]
+        written = super().write(content[: self._room])
+        self._room -= written
+        if written < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._room -= size
-        return size
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def writable(self) -> bool:
-        return True
-
-    def flush(self) -> None:
-        if not self._file.closed:
-            self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+        return written
 
 
 @pytest.mark.parametrize("room", [0, 100, 400, 1000, 2000])
@@ -147,15 +132,9 @@ def test_a_disk_that_fills_up_stops_the_study_and_loses_nothing(
 
         return FunctionProblem(respond, SPACE, id=spec)
 
-    study, plain = Study(tmp_path / "st"), Path.open
+    study = Study(tmp_path / "st")
     with monkeypatch.context() as patch:
-        patch.setattr(
-            Path,
-            "open",
-            lambda self, *words, **named: (
-                FullDisk(plain(self, *words, **named), room) if self.suffix == ".new" else plain(self, *words, **named)
-            ),
-        )
+        patch.setattr("amb.study.journal.HeldFile", lambda path, new: FullDisk(path, room, new=new))
         with pytest.raises(StudyError, match="No space left"):
             execute(PLANS, study, counted)
     first = len(queries)

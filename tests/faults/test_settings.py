@@ -246,6 +246,9 @@ def test_what_a_program_sets_for_all_of_jax_changes_no_solver(solver: str, packa
         "jax_threefry_partitionable": True,
         "jax_numpy_dtype_promotion": "strict",
         "jax_numpy_rank_promotion": "raise",
+        "jax_random_seed_offset": 7,
+        "jax_legacy_prng_key": "error",
+        "jax_transfer_guard": "disallow",
     }
     asked = [
         subprocess.run(

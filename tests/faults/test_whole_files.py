@@ -2,12 +2,12 @@
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,19 +57,19 @@ def test_a_draft_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
-def test_a_disk_that_takes_no_copy_of_the_old_files_is_one_error(tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_copy_of_the_old_files_is_one_error(
+    tmp_path: Path, file_limit: Callable[[int | None], None]
+) -> None:
     """However many files there are; `shutil` collects one for each, with both paths."""
     folder = tmp_path / "report"
     with draft_of(folder) as draft:
         for name in "abc":
             (draft / name).write_text("old" * 1000)
-    before, limits = files(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="File too large") as failed, draft_of(folder):
-            pass
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    before = files(tmp_path)
+    file_limit(1000)
+    with pytest.raises(OSError, match="File too large") as failed, draft_of(folder):
+        pass
+    file_limit(None)
     assert failed.value.strerror == "File too large"
     assert files(tmp_path) == before
 

@@ -1,7 +1,6 @@
 """`amb lab watch`: files are recorded when they are whole, and mistakes do not stop the evening."""
 
 import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -145,43 +144,35 @@ def test_a_file_that_the_disk_does_not_return_is_recorded_once_it_does(folder: P
     assert "Input/output error" in events[1].reason
 
 
-def test_a_file_is_recorded_once_the_disk_has_room_for_it(folder: Path) -> None:
+def test_a_file_is_recorded_once_the_disk_has_room_for_it(
+    folder: Path, file_limit: Callable[[int | None], None]
+) -> None:
     """The fault is not in the file, which will not change; it is said once."""
     lab = new_experiment(folder, trials=27)
     rig = Rig(folder / "inbox")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def sleep(seconds: float) -> None:
         rig.sleep(seconds)
         if rig.looks == 10:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            file_limit(None)
 
     events = []
-    try:
-        for event in watch(lab, rig.inbox, every=1, sleep=sleep):
-            events.append(event)
-            if isinstance(event, Wrote):
-                (rig.inbox / "1.csv").write_text(csv_of(rows_for(lab, event.block)))
-                resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size, limits[1]))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    for event in watch(lab, rig.inbox, every=1, sleep=sleep):
+        events.append(event)
+        if isinstance(event, Wrote):
+            (rig.inbox / "1.csv").write_text(csv_of(rows_for(lab, event.block)))
+            file_limit((folder / "journal.jsonl").stat().st_size)
     assert [type(event) for event in events] == [Wrote, Refused, Told, Finished]
     assert "nothing was recorded" in events[1].reason
 
 
-def test_the_first_block_is_written_once_the_disk_has_room_for_it(folder: Path) -> None:
+def test_the_first_block_is_written_once_the_disk_has_room_for_it(
+    folder: Path, file_limit: Callable[[int | None], None]
+) -> None:
     lab = new_experiment(folder, trials=27)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def sleep(seconds: float) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-    try:
-        events = watch(lab, folder / "inbox", every=1, sleep=sleep)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-        first, second = next(events), next(events)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    events = watch(lab, folder / "inbox", every=1, sleep=lambda _: file_limit(None))
+    file_limit(0)
+    first, second = next(events), next(events)
     assert isinstance(first, Refused)
     assert "watching goes on once this is over" in first.reason
     assert isinstance(second, Wrote)

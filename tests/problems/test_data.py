@@ -4,12 +4,12 @@ import gc
 import gzip
 import io
 import os
-import resource
 import struct
 import sys
 import tarfile
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -117,18 +117,17 @@ def test_a_torn_cache_is_replaced(tmp_path: Path, own_cache: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
-def test_a_cache_that_finds_no_room_costs_time_and_no_word(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_finds_no_room_costs_time_and_no_word(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, file_limit: Callable[[int | None], None]
+) -> None:
     """Not even one of an archive that Python deletes later."""
     said: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", said.append)
     images, labels = np.zeros((9, 28, 28, 1), np.uint8), np.zeros(9, np.int64)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, limits[1]))
-    try:
-        found = data._cached("mnist", [], lambda: (images, labels, images, labels))
-        gc.collect()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    file_limit(9_000)
+    found = data._cached("mnist", [], lambda: (images, labels, images, labels))
+    gc.collect()
+    file_limit(None)
     assert found[0] is images
     assert not said
     assert not list((own_cache / "data").iterdir())

@@ -12,6 +12,7 @@ def usual_jax(*, x64: bool = False) -> Iterator[None]:
         x64: compute in float64 instead of float32.
     """
     import jax
+    from jax._src.config import random_seed_offset  # a flag without a public context
     from jax.experimental import enable_x64
 
     with (
@@ -20,5 +21,8 @@ def usual_jax(*, x64: bool = False) -> Iterator[None]:
         jax.default_prng_impl("threefry2x32"),
         jax.numpy_dtype_promotion("standard"),
         jax.numpy_rank_promotion("allow"),
+        jax.legacy_prng_key("allow"),
+        jax.transfer_guard("allow"),
+        random_seed_offset(0),
     ):
         yield
