@@ -18,9 +18,8 @@ from amb.study.log import LOG_NAME
 from amb.study.own_files import PUBLISHED_RUNS
 from amb.study.published import NOT_OF_ONE_PIECE, PublishedStudy
 from amb.study.runs import RunPlan, RunRecord
-from amb.study.study import Study
+from amb.study.study import Study, run_files_in
 from amb.study.traces import read_record, read_run
-from amb.study.untrusted import names_in
 
 JOURNALS = (SUFFIX, journal_0_1.SUFFIX)
 Repair = Literal["none", "set aside", "delete"]
@@ -321,7 +320,7 @@ def _unread(cause: UnreadableError) -> str:
 
 def _leftovers(study: Study) -> Iterator[Finding]:
     own = [study.folder / "manifest.json", study.folder / INDEX, study.folder / LOG_NAME]
-    runs = [study.folder / "runs" / name for name in names_in(study.folder / "runs") if name.endswith(".parquet")]
+    runs = run_files_in(study.folder / "runs")
     left = list(study.leftovers())
     for path in [*own, *runs, *find_journals(study.folder / "journal"), *left]:
         if path.is_symlink():

@@ -222,7 +222,7 @@ def find_journals(folder: Path) -> list[Path]:
     """
     paths: dict[str, list[Path]] = {}
     for path in map(folder.joinpath, names_in(folder)):
-        if path.suffix in (SUFFIX, journal_0_1.SUFFIX):
+        if path.suffix in (SUFFIX, journal_0_1.SUFFIX) and not path.name.startswith("."):  # see `run_files_in`
             paths.setdefault(path.stem, []).append(path)
     return [longest_journal(journals) for _, journals in sorted(paths.items())]
 

@@ -251,7 +251,7 @@ class Study(Reloaded):
                 f"{self.shown} has no folder runs: a copy was interrupted, or a disk is away; get it back, or make an "
                 "empty one if no run had ended"
             )
-        return [folder / name for name in names_in(folder) if name.endswith(".parquet")]
+        return run_files_in(folder)
 
     def plans(self) -> list[RunPlan]:
         """What the finished runs were asked for, in the order of their ids; damaged runs are left out."""
@@ -426,3 +426,12 @@ class Study(Reloaded):
         owned = claim(self.folder / name, wait=True)
         assert owned is not None  # it waited
         return owned
+
+
+def run_files_in(folder: Path) -> list[Path]:
+    """The files of runs in a folder, by name; hidden ones, which macOS makes beside others on foreign disks, are none.
+
+    Raises:
+        UnreadableError: the folder cannot be read.
+    """
+    return [folder / name for name in names_in(folder) if name.endswith(".parquet") and not name.startswith(".")]

@@ -17,6 +17,7 @@ from amb.catalogue.plugins import load_file
 from amb.cli.app import app
 from amb.errors import AmbError, DataError, StudyError
 from amb.run.execute import execute
+from amb.study.health import examine
 from amb.study.manifest import Environment, Manifest, Settings, union
 from amb.study.published import SCHEMA, PublishedStudy, publish
 from amb.study.runs import RunPlan
@@ -52,6 +53,17 @@ def rewritten(folder: Path, **columns: Callable[[list], list]) -> PublishedStudy
         table = table.set_column(SCHEMA.get_field_index(name), field, pa.array(cells, field.type))
     pq.write_table(table, folder / "runs.parquet")
     return PublishedStudy(folder)
+
+
+def test_hidden_files_that_a_mac_leaves_are_no_runs(study: Study, tmp_path: Path) -> None:
+    """On exFAT, on shares and in archives: four commands were refused, and it makes them again."""
+    journal = study.journal(PLANS[0], 1, None)
+    journal.close()
+    for path in (study.run_file(PLANS[0].run_id), journal.path):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\26\7\0\2\0\0Mac OS X        ")
+    assert len(list(study.records())) == 2
+    publish(study, tmp_path / "published")
+    assert not [finding for finding in examine(study) if "._" in str(finding)]
 
 
 # What a few bytes unfold to
