@@ -149,6 +149,11 @@ def found_here(name: str) -> Path | None:
     return _found(name, None)
 
 
+def found_on(name: str, path: Sequence[str]) -> Path | None:
+    """The file of a module as a process that has imported nothing finds it along a path."""
+    return _found(name, path)
+
+
 def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> dict[str, Path | None]:
     """Files of the modules that code names, by name, as a process that has imported nothing finds them along a path.
 

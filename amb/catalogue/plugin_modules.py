@@ -6,17 +6,20 @@ Files given with `--plugin` share one process, and with it one module of each na
 
 import ast
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import requires
 from pathlib import Path
 from types import CodeType
 
 from msgspec import Struct
 
 from amb.errors import PluginError
-from amb.imported import found_along, found_here
+from amb.imported import found_along, found_here, found_on
 from amb.installed import in_packages
 from amb.loaded_code import digest
 
@@ -67,6 +70,7 @@ def note(file: Path, text: bytes, code: CodeType, before: Sequence[str]) -> None
     files = found_along(code, [*path, str(file.parent), *_below(file.parent)], _of_python)
     imports = _Imports(path, files, _optional(text))
     together = {**_of_files, str(file): imports}
+    _refuse_copies(str(file), files)
     for plugin in together:
         _refuse_others(plugin, together)
     for name in imports.files:
@@ -100,15 +104,37 @@ def _refuse_others(plugin: str, together: Mapping[str, _Imports]) -> None:
         if here is None and meant is not None:  # one that a file adds the folder of later is found by others
             named = (other.files.get(name) for other in together.values())
             here = next((file for file in named if file is not None and _real(file) != _real(meant)), None)
-        if here is None or (name in sys.modules and in_packages(here)) or (meant and _real(here) == _real(meant)):
+        if here is None or (meant and _real(here) == _real(meant)):
             continue
         whose = _whose(here, plugin)
-        if not whose or (meant is None and name not in together[plugin].optional):
+        if meant is None and not (whose and name in together[plugin].optional):
+            continue
+        # Else it is what Python gives this file alone, too: by another finder, or from another folder of its own.
+        if not whose and not (meant and in_packages(here) and not in_packages(meant)):
             continue
         raise PluginError(
             f"plug-in file {plugin} imports {name} and means {meant or 'none'}, but here {name} is {here}{whose}: "
             "rename one of the two, or put each into a package with a name of its own"
         )
+
+
+def _refuse_copies(plugin: str, files: Mapping[str, Path | None]) -> None:
+    """Refuse a file's own copy of a package that amb is made with: amb's own solvers would run with it from now on."""
+    for name, file in files.items():
+        if file is None or name not in _packages_of_amb() or in_packages(file):
+            continue
+        installed = found_on(name, _of_python)
+        if installed is not None and in_packages(installed):
+            raise PluginError(
+                f"plug-in file {plugin} imports {name} and means {file}, but {name} is also a package that amb uses, "
+                f"{installed}: rename the copy"
+            )
+
+
+@cache
+def _packages_of_amb() -> set[str]:
+    """Names of modules that amb's own code may import, as far as they are those of their distributions."""
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0].replace("-", "_") for line in requires("amb") or ()}
 
 
 def _below(folder: Path) -> list[str]:

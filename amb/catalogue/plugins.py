@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar, get_args
 from amb.catalogue import plugin_modules
 from amb.errors import AmbError, PluginError, SpecError, unknown
 from amb.foreign import contained, current_folder, in_a_line
+from amb.installed import is_installed
 from amb.interruption import from_user
 from amb.loaded_code import executed
 from amb.spec import as_text, real_path, user_path
@@ -285,7 +286,7 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
         raise PluginError(f"{str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    path_before, code = sys.path[:], None
+    path_before, modules_before, code = sys.path[:], set(sys.modules), None
     try:
         with contained(), _importing(path):
             if isinstance(spec.loader, SourceFileLoader):
@@ -301,7 +302,13 @@ def load_file(path: str | Path, text: bytes = b"") -> list[Plugin]:
         advice = _advice(cause, file.parent)
         raise PluginError(f"plug-in file {str(path)!r} cannot be imported: {in_a_line(cause)}{advice}") from cause
     if code is not None:
-        plugin_modules.note(file, text, code, path_before)
+        try:
+            plugin_modules.note(file, text, code, path_before)
+        except AmbError:  # nobody is to meet its modules after that
+            sys.path[:] = path_before
+            for name in [name for name in sys.modules.keys() - modules_before if not is_installed(name)]:
+                del sys.modules[name]
+            raise
     defined = [
         Plugin(
             kind,

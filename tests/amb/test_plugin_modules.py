@@ -1,6 +1,7 @@
 """Plug-in files share one process, and each is given the modules that it would be given alone."""
 
 import sys
+from importlib import import_module
 from importlib.util import spec_from_file_location
 from pathlib import Path
 
@@ -233,3 +234,26 @@ def test_processes_that_have_met_different_modules_are_compared_by_the_others() 
     assert not is_other({"helper": "1", "lib.part": "2"}, {"helper": "1", "through": "3"})
     assert is_other({"helper": "1", "lib.part": "2"}, {"helper": "2"})
     assert is_other({"helper": "1"}, None), "a process of an older amb"
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_copy_of_a_package_that_amb_uses_is_refused(loaded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """amb's own `cma` ran a user's variant, and was stored as `cma`; or the plug-in silently ran the installed one."""
+    import cma
+
+    if not loaded:
+        for name in [name for name in sys.modules if name.split(".")[0] == "cma"]:
+            monkeypatch.delitem(sys.modules, name)
+    Path("A/cma").mkdir()
+    Path("A/cma/__init__.py").write_text("VARIANT = 5\n")
+    with pytest.raises(PluginError, match=r"imports cma and means .*A/cma/__init__.py, but cma is also a package"):
+        plugins.load_file(write("A", FIRST, "import cma"))
+    assert import_module("cma").__file__ == cma.__file__, "the next one to import it gets the installed one"
+
+
+def test_a_copy_of_an_installed_package_beside_one_of_two_files_is_refused() -> None:
+    """Which one it gets depended on the other file."""
+    plugins.load_file(write("B", "", "import sortedcontainers"))
+    Path("A/sortedcontainers.py").write_text("VARIANT = 5\n")
+    with pytest.raises(PluginError, match=r"imports sortedcontainers and means .*A.*: rename"):
+        plugins.load_file(write("A", FIRST, "import sortedcontainers"))

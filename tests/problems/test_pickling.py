@@ -4,7 +4,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,18 @@ def test_a_network_that_a_function_makes_again_otherwise_is_refused(part: str, m
     with pytest.raises(CheckpointError, match=rf"^{part} own-.* another one than before.* make the {part} again, or "):
         deepcopy(problem).evaluate(candidates)
     assert np.array_equal(problem.evaluate(candidates), values)
+
+
+def test_a_copy_on_a_device_leaves_the_generator_on_the_processor_alone() -> None:
+    """Both hold the module that the user gave, and the copy moved it."""
+    module = nn.Sequential(nn.Linear(8, 3 * 32 * 32), nn.Tanh(), nn.Unflatten(1, (3, 32, 32)))
+    generator = amb.generator(module, latent_dim=8, name="own-pixels")
+    latents = np.zeros((1, 8), np.float32)
+    images = generator.images(latents)
+    elsewhere = copy(generator.on("meta"))
+    elsewhere.__dict__.pop("network", None)
+    assert next(elsewhere.network.parameters()).device.type == "meta"
+    assert np.array_equal(generator.images(latents), images)
 
 
 SPAWNING = """

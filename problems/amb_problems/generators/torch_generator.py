@@ -36,7 +36,8 @@ class TorchGenerator(Reloaded, Generator):
     @cached_property
     def network(self) -> Any:
         """The network for inference, on the device; loaded on first use, and anew in a copy."""
-        return self._load().to(self.device)
+        network = self._load()
+        return network if self.device == "cpu" else deepcopy(network).to(self.device)  # others may use it here
 
     def on(self, device: str) -> "TorchGenerator":
         """The same generator on a device, loaded.
