@@ -86,6 +86,17 @@ def forget(file: str) -> None:
     _of_files.pop(file, None)
 
 
+def start_over() -> None:
+    """Forget all plug-in files, the user's modules that they import, and their folders on `sys.path`."""
+    folders = set().union(*_added.values()) - set(map(_real, _of_python))
+    for imports in _of_files.values():
+        for name in [name for name, file in imports.files.items() if file is not None and not in_packages(file)]:
+            sys.modules.pop(name, None)
+    sys.path[:] = [entry for entry in sys.path if _real(entry) not in folders]
+    _of_files.clear()
+    _added.clear()
+
+
 def hashes_of(file: str) -> dict[str, str]:
     """Hashes of the modules that a plug-in file imports, when it was loaded, by name; not of installed packages."""
     return _of_files[file].hashes if file in _of_files else {}

@@ -9,12 +9,12 @@ from socket import gethostname
 from threading import Lock
 from time import monotonic
 
-from amb.catalogue.plugin_modules import hashes_of
+from amb.catalogue.plugin_modules import hashes_of, start_over
 from amb.catalogue.plugins import Plugin, load_file, unload
 from amb.catalogue.solvers import resolve
 from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
-from amb.errors import AmbError, SpecError, StudyError
+from amb.errors import AmbError, PluginError, SpecError, StudyError
 from amb.foreign import working_alone
 from amb.run.execute import execute
 from amb.run.limits import Limits
@@ -145,6 +145,7 @@ class _Loaded:
     def _load(self, files: Sequence[PluginFile]) -> None:
         from amb.catalogue.problems import family
 
+        start_over()  # a command whose files have modules of the same names may follow
         unload(self._plugins)
         self._files, self._plugins = (), []
         family.cache_clear()
@@ -152,7 +153,7 @@ class _Loaded:
         for file, text, wanted in files:
             try:
                 self._plugins += load_file(file, text)
-            except SpecError as cause:
+            except (PluginError, SpecError) as cause:
                 raise _other(f"cannot use plug-in file {file}: {cause}") from cause
             own = hashes_of(file)
             if others := sorted(name for name in wanted.keys() & own.keys() if wanted[name] != own[name]):

@@ -39,6 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
     monkeypatch.setattr(plugins, "_from_files", {kind: {} for kind in plugins.KINDS})
     for name in ("_of_files", "_added"):
         monkeypatch.setattr(plugin_modules, name, {})
+    monkeypatch.setattr(plugin_modules, "_of_python", [])
     monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
@@ -184,22 +185,32 @@ def test_a_module_that_was_edited_since_a_file_imported_it_is_refused() -> None:
     assert told_code(resolve("solver-a")) != before
 
 
-@pytest.mark.parametrize("imported", [True, False])
-def test_a_worker_that_has_another_module_than_the_command_is_refused(imported: bool) -> None:
-    """It outlives the command after which the module was edited, or has an old copy of it."""
-    file = write("A", FIRST, "import helper").resolve()
+def as_sent(letter: str) -> dask_worker.PluginFile:
+    """A plug-in file and the hashes of its modules, as a command sends them that has just begun."""
+    file = write(letter, FIRST, "import helper").resolve()
+    plugin_modules.start_over()
     plugins.load_file(file)
-    given = [(str(file), file.read_bytes(), plugin_modules.hashes_of(str(file)))]
-    loaded = dask_worker._Loaded()
-    for files in (given, [], given):
-        with loaded.using(files):
-            pass
-    other = [(*given[0][:2], {"helper": "0" * 64, "missing": "1"})]
-    if imported:
-        Path("A/helper.py").write_text("LEVEL = 100\n")
-    says = r"helper\.py was changed after" if imported else "has another helper, which plug-in file .* imports"
-    with pytest.raises(StudyError, match=rf"a worker on .*{says}.* start the workers again"), loaded.using(other):
+    sent = str(file), file.read_bytes(), plugin_modules.hashes_of(str(file))
+    plugin_modules.start_over()
+    return sent
+
+
+def test_a_worker_that_has_another_module_than_the_command_is_refused() -> None:
+    """Such as an old copy of it."""
+    file, text, _ = as_sent("A")
+    other = [(file, text, {"helper": "0" * 64, "missing": "1"})]
+    says = "a worker on .* has another helper, which plug-in file .* imports.* start the workers again"
+    with pytest.raises(StudyError, match=says), dask_worker._Loaded().using(other):
         pass
+
+
+def test_a_worker_serves_one_command_after_the_other() -> None:
+    """Whose files have modules of one name, or were edited in between: it went on with the first one's."""
+    loaded = dask_worker._Loaded()
+    for letter, level in (("A", 10), ("B", 50), ("A", 100)):
+        Path(letter, "helper.py").write_text(f"LEVEL = {level}\n")
+        with loaded.using([as_sent(letter)]):
+            assert level == sys.modules["helper"].LEVEL
 
 
 def test_an_isolated_solver_may_have_helpers_that_import_one_another(tmp_path: Path) -> None:
