@@ -275,7 +275,9 @@ def _cells(
 
     `names` is the column `neuron`, and `rows` the number of rows.
     """
-    nested = isinstance(value, list) and (kind == "response" or any(isinstance(v, list) for v in value))
+    # MATLAB writes one spike of each neuron as numbers, not as lists of one; of one unnamed neuron they cannot be.
+    unnamed = not names and len(experiment.neurons) > 1
+    nested = isinstance(value, list) and (kind == "response" or unnamed or any(isinstance(v, list) for v in value))
     if nested:
         columns = names or list(experiment.neurons)
         if len(columns) != len(value):

@@ -243,6 +243,15 @@ def test_a_silent_neurons_only_trial_is_zero_spikes(tmp_path: Path) -> None:
     assert read(tmp_path / "s.mat", ONE) == {(4, "a"): 0.0}
 
 
+def test_one_spike_of_every_neuron_is_read_as_matlab_writes_it() -> None:
+    """`jsonencode` makes numbers of lists of one: the rig's evening ended at such a trial."""
+    lists = rows_of({"trial": 3, "spikes": [[60.0], [70.0]]}, TWO, "x")
+    assert rows_of({"trial": 3, "spikes": [60.0, 70.0]}, TWO, "x") == lists
+    assert rows_of({"trial": [3, 4], "spikes": [[60.0, 70.0], [[], 80.0]]}, TWO, "x")[:2] == lists
+    with pytest.raises(LabError, match="spikes has 3 columns, but the neurons are a, b"):
+        rows_of({"trial": 3, "spikes": [60.0, 70.0, 80.0]}, TWO, "x")
+
+
 @pytest.mark.parametrize("flag", [0.5, -0.3, float("inf"), 2, b"1"])
 def test_a_flag_is_read_or_refused_and_never_rounded(flag: object) -> None:
     with pytest.raises(LabError, match=r"column rejected has .*; expected 1 or 0"):
