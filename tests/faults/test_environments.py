@@ -355,7 +355,7 @@ def test_what_only_a_failing_disk_or_network_answers_is_told_in_a_line(
     words = ["run", "-s", "random", "-p", "toy/bowl/near/0", "-b", "8", "--seeds", "1", "--study", "st"]
     plugin = ["--plugin", str(PLUGINS / "toy.py")]
     (tmp_path / "st" / at).parent.mkdir()
-    fault = ["strace", "-f", "--seccomp-bpf", "-o", os.devnull, "-P", f"st/{at}"]
+    fault = ["strace", "-f", "--seccomp-bpf", "-o", os.devnull, "-P", str(tmp_path / "st" / at)]
     done = subprocess.run(
         [*fault, "-e", f"inject={call}:error={error}", sys.executable, "-m", "amb", *words, *plugin],
         cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -80,7 +80,7 @@ class MemoryStudy:
     """A study of made-up runs that reads as one on disk does."""
 
     def __init__(self, name: str, runs: list[tuple[RunRecord, Trace]], **settings: object) -> None:
-        self.folder = Path(name)
+        self.folder = self.shown = Path(name)
         self.runs = {record.plan.run_id: (record, trace) for record, trace in runs}
         plans = [record.plan for record, _ in runs]
         self.manifest = Manifest(
