@@ -109,11 +109,10 @@ class contained:
     def __exit__(self, *raised: object) -> None:
         if os.getpid() != self._process:
             os._exit(1)
-        alone = works_alone()
-        if self._settings is not None and alone:
+        if self._settings is not None:
             self._settings.restore()
         if _OPEN.leave():
-            self._before.restore(alone=alone)
+            self._before.restore(alone=self._settings is not None)
 
 
 class _Process:
@@ -160,9 +159,8 @@ class _Open:
             self._begin()
         thread = threading.get_ident()
         with self._lock:
-            if (
-                self._usual is None or thread in self._blocks
-            ):  # within a block, what its code has set is the usual state
+            # Within a block, what its code has set is the usual state.
+            if self._usual is None or thread in self._blocks:
                 found = _Process()
                 self._usual = self._usual or found
             else:
