@@ -76,6 +76,52 @@ def draft_of(
             shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def filling(
+    folder: Path, *, replaced: Collection[str] = (), ours: Callable[[Path], bool] = lambda file: False
+) -> Iterator[Path]:
+    """An empty folder whose files move into another one, of the user's, when the block ends without an error.
+
+    What else is in that one, which may be much, is neither copied nor moved. If the process is killed, or the disk is
+    full, before all files are written, it stays as it was, and the next call deletes what is left. Only a kill while
+    the files move leaves new ones beside old ones; to write them again mends that.
+
+    Args:
+        folder: made if missing.
+        replaced: folders in it that are replaced as a whole.
+        ours: asked in the end whether a file in it that was not written is to be deleted.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    make_folder(folder)
+    folder = real_path(folder)
+    with _turn(folder / "amb"):
+        _delete_leftovers(folder / "amb")
+        draft, claim = _new_draft(folder / "amb")
+    with claim:
+        try:
+            yield draft
+            _flush(draft, ())
+            names = set(os.listdir(draft))
+            for name in names.intersection(replaced):
+                with draft_of(folder / name, empty=True) as whole:
+                    for entry in os.listdir(draft / name):
+                        os.replace(draft / name / entry, whole / entry)
+            files = [*_stamps(draft)]
+            parents = {folder, *((folder / file).parent for file in files)}
+            for parent in parents:
+                make_folder(parent)
+            for file in files:
+                os.replace(draft / file, folder / file)
+            for file in [file for file in folder.iterdir() if file.name not in names and ours(file)]:
+                file.unlink()
+            for parent in parents:
+                flush_folder(parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
 def _turn(folder: Path) -> Claim:
     """Keep other processes from looking at the folder and from replacing it, for a moment."""
     return hold(folder.with_name(f".{folder.name}.lock"), wait=True) or unlocked()

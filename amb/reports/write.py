@@ -14,7 +14,7 @@ from amb.errors import AmbError, SpecError, StudyError
 from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
 from amb.reports.contract import Report, ReportData, StudyReport
-from amb.reports.draft import draft_of
+from amb.reports.draft import draft_of, filling
 from amb.spec import as_text, listed, user_path, whole_number
 from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.durable import make_folder
@@ -60,26 +60,23 @@ def write_reports(
     chosen = [*plugins("reports").values()]
     if names is not None:
         chosen = [find("reports", name) for name in listed(names, "the names of reports")]
-    if folder is not None:
-        folder = user_path(folder)
-        check_reports(folder, chosen)
-        try:
-            make_folder(folder)
-        except OSError as cause:
-            raise _unwritable(folder, cause) from cause
-        return _write_all(chosen, comparison, folder, folder, [])
     place, shown = comparison.study.folder / "report", comparison.study.shown / "report"
+    if folder is not None:
+        place = shown = user_path(folder)
     replaced = [name for report in _own_reports(chosen) for name in report.replaces]
+    done: list[type[Report]] = []
+    written_into = draft_of if folder is None else filling
     try:
-        refuse_links(place)
+        for part in [place] if folder is None else [place / name for name in replaced]:
+            refuse_links(part)
         check_reports(place, chosen)
-        done: list[type[Report]] = []
-        ours = partial(_are_outdated, done)
-        with draft_of(place, replaced=replaced, ours=ours) as draft:
+        with written_into(place, replaced=replaced, ours=partial(_are_outdated, done)) as draft:
             written = _write_all(chosen, comparison, draft, place, done)
     except OSError as cause:
         raise _unwritable(shown, cause) from cause
-    if isinstance(comparison.study, Study):  # which a report is written into, so that the next one is faster
+    if folder is None and isinstance(
+        comparison.study, Study
+    ):  # which a report is read from, so that the next is faster
         comparison.study.index.save()
     return replace(written, files=tuple(shown / file.relative_to(draft) for file in written.files))
 

@@ -1,6 +1,8 @@
 """Results in Python and in notebooks: short, complete, and one call from figures and files."""
 
 import dataclasses
+import errno
+import os
 import pickle
 import re
 import sys
@@ -13,6 +15,7 @@ from matplotlib.figure import Figure
 
 import amb
 from amb.run.progress import Progress
+from amb_reports.tables.markdown import Markdown
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -88,6 +91,25 @@ def test_a_result_is_saved_where_asked(result: amb.Result, tmp_path: Path) -> No
     files = result.save(tmp_path / "here", reports=["csv", "figure-profile"])
     assert all(file.is_file() and file.is_relative_to(tmp_path / "here") for file in files)
     assert {file.name for file in files} >= {"ranking.csv", "profile.png"}
+
+
+def test_a_result_is_saved_into_a_project_folder_as_a_whole(
+    result: amb.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with links, as environments have them; what an earlier comparison left is replaced only if all is written."""
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "python").symlink_to(sys.executable)
+    result.save(tmp_path, ["csv", "markdown"])
+    before = {file.name: file.stat().st_ino for file in tmp_path.iterdir()}
+
+    def full(self: Markdown, data: object, folder: Path) -> list[Path]:
+        (folder / "report.md").write_text("half of")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "report.md"))
+
+    monkeypatch.setattr(Markdown, "write", full)
+    with pytest.raises(amb.AmbError, match=f"into {tmp_path}: No space left"):
+        result.save(tmp_path, ["csv", "markdown"])
+    assert {file.name: file.stat().st_ino for file in tmp_path.iterdir()} == before
 
 
 def test_a_study_is_opened_again_without_running_anything(result: amb.Result) -> None:

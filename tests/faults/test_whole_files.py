@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from amb.reports.draft import draft_of
+from amb.reports.draft import draft_of, filling
 from amb.study.durable import exchange, write_whole
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
@@ -54,6 +54,47 @@ def test_a_draft_that_fails_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert files(tmp_path) == {"report/a": "1"}
+
+
+@pytest.mark.parametrize("end", ["killed", "raised"])
+def test_a_users_folder_gets_all_files_or_none(tmp_path: Path, end: str) -> None:
+    """`result.save` into one with tables of an earlier comparison, and much else that is not amb's to copy or move."""
+    folder = tmp_path / "project"
+    (folder / ".venv").mkdir(parents=True)
+    (folder / ".venv" / "python").symlink_to(tmp_path / "python")
+    (folder / "notes.txt").write_text("mine")
+    for name in ("ranking.csv", "old.csv"):
+        (folder / name).write_text("20 queries")
+    (folder / "coco").mkdir()
+    (folder / "coco" / "old").write_text("20 queries")
+    before, notes = files(folder), (folder / "notes.txt").stat().st_ino
+
+    def write(end: str) -> None:
+        with filling(folder, replaced=["coco"], ours=lambda file: file.name == "old.csv") as draft:
+            (draft / "ranking.csv").write_text("60 queries")
+            (draft / "coco").mkdir()
+            (draft / "coco" / "new").write_text("60 queries")
+            if end == "raised":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if end == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if end == "killed":
+        if (pid := os.fork()) == 0:
+            write(end)
+        os.waitpid(pid, 0)
+        assert {name: text for name, text in files(folder).items() if "-draft-" not in name} == before
+    else:
+        with pytest.raises(OSError, match="No space"):
+            write(end)
+        assert files(folder) == before
+    write("finished")
+    new = {"ranking.csv": "60 queries", "coco/new": "60 queries", "notes.txt": "mine"}
+    assert files(folder).items() >= new.items()
+    assert {path.name for path in folder.iterdir()} == {".venv", "notes.txt", "ranking.csv", "coco"}
+    assert {path.name for path in (folder / "coco").iterdir()} == {"new"}
+    assert (folder / "notes.txt").stat().st_ino == notes
+    assert (folder / ".venv" / "python").is_symlink()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
