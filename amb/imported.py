@@ -140,18 +140,8 @@ def _named_in(call: ast.Call) -> str:
 
 def _file(name: str) -> Path | None:
     """The file of a module that is not installed, found without importing the packages above it."""
-    file = found_here(name)
+    file = module_file(name)
     return None if file is None or in_packages(file) else file
-
-
-def found_here(name: str) -> Path | None:
-    """The file of a module as this process has imported it, or would; None of the standard library and of `amb`."""
-    return _found(name, None)
-
-
-def found_on(name: str, path: Sequence[str]) -> Path | None:
-    """The file of a module as a process that has imported nothing finds it along a path."""
-    return _found(name, path)
 
 
 def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> dict[str, Path | None]:
@@ -169,14 +159,20 @@ def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> di
         name = waiting.pop()
         if name in found:
             continue
-        file = found[name] = _found(name, path)
-        if file is not None and not in_packages(file) and _found(name, known) != file:
+        file = found[name] = module_file(name, path)
+        if file is not None and not in_packages(file) and module_file(name, known) != file:
             waiting += _imported_by(file, Identity.of(file, links=True), name)
     return found
 
 
-def _found(name: str, path: Sequence[str] | None) -> Path | None:
-    """The file of a module along a path; with None as `found_here` does."""
+def module_file(name: str, path: Sequence[str] | None = None) -> Path | None:
+    """The file of a module; None of the standard library and of `amb`.
+
+    Args:
+        name: of the module.
+        path: where a process that has imported nothing finds it; by default it is looked for as this process has
+            imported it, or would.
+    """
     top, *rest = name.split(".")
     if top in OURS or top in sys.stdlib_module_names:
         return None

@@ -19,7 +19,7 @@ from types import CodeType
 from msgspec import Struct
 
 from amb.errors import PluginError
-from amb.imported import found_along, found_here, found_on
+from amb.imported import found_along, module_file
 from amb.installed import in_packages
 from amb.loaded_code import digest
 
@@ -74,7 +74,7 @@ def note(file: Path, text: bytes, code: CodeType, before: Sequence[str]) -> None
     for plugin in together:
         _refuse_others(plugin, together)
     for name in imports.files:
-        here = found_here(name)
+        here = module_file(name)
         if here is not None and not in_packages(here):
             with suppress(OSError):  # it is gone, or not to be read
                 imports.hashes[name] = digest(name, here, sys.modules.get(name))
@@ -111,7 +111,7 @@ def path_of(file: str) -> list[str]:
 def _refuse_others(plugin: str, together: Mapping[str, _Imports]) -> None:
     """Refuse modules of this process that are not those that a plug-in file means by their names."""
     for name, meant in together[plugin].files.items():
-        here = found_here(name)
+        here = module_file(name)
         if here is None and meant is not None:  # one that a file adds the folder of later is found by others
             named = (other.files.get(name) for other in together.values())
             here = next((file for file in named if file is not None and _real(file) != _real(meant)), None)
@@ -134,7 +134,7 @@ def _refuse_copies(plugin: str, files: Mapping[str, Path | None]) -> None:
     for name, file in files.items():
         if file is None or name not in _packages_of_amb() or in_packages(file):
             continue
-        installed = found_on(name, _of_python)
+        installed = module_file(name, _of_python)
         if installed is not None and in_packages(installed):
             raise PluginError(
                 f"plug-in file {plugin} imports {name} and means {file}, but {name} is also a package that amb uses, "

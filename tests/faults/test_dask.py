@@ -184,15 +184,16 @@ def test_a_worker_loads_a_plugin_again_that_was_edited(tmp_path: Path) -> None:
         assert "edited/bowl" not in plugins_of("families")
 
 
-def test_commands_whose_files_share_a_name_wait_for_each_other(tmp_path: Path) -> None:
-    """A worker of several threads would compute one command's runs with the solver of the other."""
+@pytest.mark.parametrize("later", ["of the same name", "none"])
+def test_a_worker_with_threads_works_on_one_group_at_a_time(tmp_path: Path, later: str) -> None:
+    """It would compute one command's runs with the solver of the other, or with what that one sets for all threads."""
     loaded = dask_worker._Loaded()
     files = [[(str(tmp_path / f"{name}.py"), EDITED.replace("VERSION", name).encode(), {})] for name in ("1", "2")]
     seen, entered = [], threading.Event()
 
     def other() -> None:
         entered.set()
-        with loaded.using(files[1]):
+        with loaded.using(files[1] if later == "of the same name" else []):
             seen.append("other")
 
     thread = threading.Thread(target=other)

@@ -15,7 +15,6 @@ import torch
 from amb import FunctionProblem, Solver, Space
 from amb.catalogue.solvers import SolverSpec, resolve
 from amb.foreign import contained, work_beside, working_alone
-from amb.run import dask_worker
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.study.runs import RunPlan
@@ -181,23 +180,6 @@ def test_on_workers_a_solver_s_precision_is_its_own(tmp_path: Path) -> None:
     assert candidates(tmp_path / "beside", Precise, Drawing) == alone
     assert in_a_thread(lambda: candidates(tmp_path / "thread", Precise, Drawing)) == alone
     assert torch.get_default_dtype() == torch.float32
-
-
-def test_a_worker_of_dask_works_on_one_group_at_a_time() -> None:
-    """With several threads, what one group's solver sets would hold for the other's."""
-    loaded, order = dask_worker._Loaded(), []
-
-    def other() -> None:
-        with loaded.using([]):
-            order.append("second")
-
-    with loaded.using([]):
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join(0.2)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
 
 
 FIRST = """
