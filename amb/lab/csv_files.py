@@ -6,7 +6,7 @@ part of a number that is there is a number too. It may end between two rows as w
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from amb.study.untrusted import CELL_BYTES, MEBIBYTE
@@ -21,19 +21,21 @@ _WITHIN_CELLS = bytes(set(range(33, 127)) - set(b",;") | set(range(128, 192)))
 """Bytes that end no number: what is left are separators, blanks, line ends and the beginnings of other characters."""
 _THOUSAND = re.compile(r"[+-]?[1-9][0-9]{0,2}[,.][0-9]{3}")
 _BELOW_THOUSAND = re.compile(r"[+-]?[0-9]{1,3}")
-_NAMES = ("neuron", "stimulus", "file")
-"""Columns of texts that may look like numbers."""
+_ONE_SEPARATOR = (
+    "; write all numbers with a decimal point, or all with a decimal comma, and none with separators of thousands"
+)
 
 
-def read_csv(content: bytes, *, decoded: int) -> tuple[dict[str, list[Any]], bool]:
+def read_csv(content: bytes, *, numbers: Collection[str], decoded: int) -> tuple[dict[str, list[Any]], bool]:
     """Columns of text, and whether a row `end` follows them.
 
-    Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless its column has
-    decimal points too: then 1,234 may be a thousand. So it may, as 1.234 may, where all others are whole numbers below
-    1000; trimmed zeros would leave decimals of other lengths, and fixed places would be everywhere.
+    Separators are commas, semicolons or tabs; with the latter two, a decimal comma is read, unless the numbers of the
+    file have points too: then 1,234 or 1.234 may be a thousand. So they may where all others of the column are whole
+    numbers below 1000; trimmed zeros would leave decimals of other lengths, and fixed places would be everywhere.
 
     Args:
         content: of the file.
+        numbers: names of the columns of numbers.
         decoded: bytes that its cells may take in memory.
 
     Raises:
@@ -78,7 +80,7 @@ def read_csv(content: bytes, *, decoded: int) -> tuple[dict[str, list[Any]], boo
         )
     columns = dict(zip(names, table, strict=True))
     if separator != ",":
-        columns = {name: _with_points(name, cells) for name, cells in columns.items()}
+        columns |= _with_points({name: cells for name, cells in columns.items() if name in numbers})
     return columns, bool(ends)
 
 
@@ -92,39 +94,51 @@ def bytes_as_objects(content: bytes) -> int:
     return 2 * len(content) + CELL_BYTES * (cells + ends)
 
 
-def _with_points(name: str, cells: Sequence[str]) -> list[str]:
-    """A column whose decimal commas are points.
+def _with_points(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Columns of numbers whose decimal commas are points.
 
     Raises:
         ValueError: a comma or a point may separate thousands.
     """
-    comma = next((cell for cell in cells if _NUMBER_WITH_COMMA.fullmatch(cell.strip())), None)
-    point = next((cell for cell in cells if _NUMBER_WITH_POINT.fullmatch(cell.strip())), None)
-    if comma and point:
-        raise ValueError(
-            f"column {name} has {comma.strip()!r} and {point.strip()!r}; write all numbers with a decimal point, or "
-            "all with a decimal comma, and none with separators of thousands"
-        )
-    if comma and name == "trial":  # trials have no decimals, so one such number is enough
-        thousand = next((cell.strip() for cell in cells if _THOUSAND.fullmatch(cell.strip())), None)
+    commas = _first(columns, _NUMBER_WITH_COMMA)
+    points = _first(columns, _NUMBER_WITH_POINT)
+    for name in (name for name in commas if name in points):
+        raise ValueError(f"column {name} has {commas[name]!r} and {points[name]!r}{_ONE_SEPARATOR}")
+    if commas and points:  # a program that writes one kind of number with commas writes the other with points, as 1.010
+        (with_comma, comma), (with_point, point) = next(iter(commas.items())), next(iter(points.items()))
+        raise ValueError(f"column {with_comma} has {comma!r} and column {with_point} {point!r}{_ONE_SEPARATOR}")
+    if "trial" in commas:  # trials have no decimals, so one such number is enough
+        thousand = next(filter(_THOUSAND.fullmatch, _numbers(columns["trial"])), None)
         if thousand:
             raise ValueError(f"column trial has {thousand!r}, which may be a thousand; write whole numbers as 1000")
-    thousand, whole = (None, None) if name in _NAMES else _thousand(cells)
-    if thousand and whole:
-        raise ValueError(
-            f"column {name} has {whole!r} and {thousand!r}, which may be a thousand; write whole numbers as 1000, or, "
-            f"if it has decimals, all numbers with some, as {whole}{thousand[-4]}0"
-        )
-    return [cell.replace(",", ".") for cell in cells]
+    for name, cells in columns.items():
+        thousand, whole = _thousand(cells)
+        if thousand and whole:
+            raise ValueError(
+                f"column {name} has {whole!r} and {thousand!r}, which may be a thousand; write whole numbers as 1000, "
+                f"or, if it has decimals, all numbers with some, as {whole}{thousand[-4]}0"
+            )
+    return {name: [cell.replace(",", ".") for cell in cells] for name, cells in columns.items()}
+
+
+def _first(columns: Mapping[str, Sequence[str]], form: re.Pattern[str]) -> dict[str, str]:
+    """The first number of a form in each column that has one."""
+    found = {name: next(filter(form.fullmatch, _numbers(cells)), "") for name, cells in columns.items()}
+    return {name: number for name, number in found.items() if number}
+
+
+def _numbers(cells: Sequence[str]) -> Iterator[str]:
+    """The numbers of a column; a cell may hold several, as those of `spikes` do."""
+    return (number for cell in cells for number in cell.replace(";", " ").split())
 
 
 def _thousand(cells: Sequence[str]) -> tuple[str | None, str | None]:
     """A number that may have a separator of thousands, and a whole number below 1000, if a column has no others.
 
-    A cell may hold several numbers, as those of `spikes` do. Any other number shows that the separator is of decimals.
+    Any other number shows that the separator is of decimals.
     """
     thousand = whole = None
-    for number in (number for cell in cells for number in cell.replace(";", " ").split()):
+    for number in _numbers(cells):
         if _THOUSAND.fullmatch(number):
             thousand = thousand or number
         elif _BELOW_THOUSAND.fullmatch(number):

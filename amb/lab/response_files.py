@@ -16,6 +16,7 @@ neuron is recorded.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice, pairwise
 from math import isnan
 from pathlib import Path
@@ -76,7 +77,8 @@ def read_file(path: Path, experiment: Experiment) -> Reading:
             missing that the settings ask for.
     """
     suffix = path.suffix.lower()
-    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".mat": _read_mat}
+    numbers = {*COLUMNS, *experiment.neurons} - {"neuron"}
+    readers = {".csv": partial(_read_csv, numbers), ".parquet": _read_parquet, ".mat": _read_mat}
     if suffix not in readers:
         raise LabError(f"cannot read {path}: expected a file of type {', '.join(SUFFIXES)}")
     try:
@@ -416,9 +418,9 @@ def _nearly(table: Iterable[str], known: Collection[str], *, but: Collection[str
     return None
 
 
-def _read_csv(path: Path) -> tuple[dict[str, list[Any]], bool]:
+def _read_csv(numbers: Collection[str], path: Path) -> tuple[dict[str, list[Any]], bool]:
     """The columns of a file, and whether its format says that it ends there."""
-    return read_csv(read_bytes(path, LARGEST, links=True), decoded=LARGEST_DECODED)
+    return read_csv(read_bytes(path, LARGEST, links=True), numbers=numbers, decoded=LARGEST_DECODED)
 
 
 def _read_parquet(path: Path) -> tuple[dict[str, list[Any]], bool]:

@@ -301,6 +301,9 @@ def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
         ("trial\ta\tb\n1,000\t5\t6\n", "column trial has '1,000', which may be a thousand"),
         ("trial;a;b\n1;800;2\n2;1,250;2\n", "column a has '800' and '1,250', which may be a thousand"),
         ("trial;a;b\n1;2;640\n2;2;nan\n3;2;-1.200\n", "column b has '640' and '-1.200', which may be a thousand"),
+        ("trial;a;b\n1;1.010;0,125\n2;1.020;0,25\n", "column b has '0,125' and column a '1.010'; write all numbers"),
+        ("trial\ta\tb\n1\t1,500\t0.25\n", "column a has '1,500' and column b '0.25'"),
+        ("trial;spikes\n1;12,5 1.020,25 1.030\n", "column spikes has '12,5' and '1.030'"),
         ("trial\ttime\tneuron\n1\t950\ta\n1\t1,020\ta\n", "column time has '950' and '1,020'"),
         ("trial;spikes\n1;950 1,020\n", "column spikes has '950' and '1,020'"),
         ("trial,a,b,Rejected\n1,2,3,1\n", "column 'Rejected' .*; rename it 'rejected'"),
@@ -326,8 +329,8 @@ def test_a_csv_file_that_ends_within_a_line_is_refused(tmp_path: Path, torn: str
 
 
 def test_decimal_commas_beside_points_in_other_columns_are_read(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").write_text("trial;a;b;clock\n1,0;3,5;2;12.30\n")
-    assert read(tmp_path / "r.csv") == {(1, "a"): 3.5, (1, "b"): 2.0}
+    (tmp_path / "r.csv").write_text("trial;a;b;clock;dose\n1,0;3,5;2;12.30;800\n2;4,5;3;12.40;1.250\n")
+    assert read(tmp_path / "r.csv") == {(1, "a"): 3.5, (1, "b"): 2.0, (2, "a"): 4.5, (2, "b"): 3.0}
 
 
 @pytest.mark.parametrize(
