@@ -14,7 +14,7 @@ neuron is recorded.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, pairwise
@@ -53,6 +53,7 @@ NOTHING = ("", "nan", "na", "null", "none")
 YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", *NOTHING)
 
 Columns = Mapping[str, Sequence[Any]]
+_Reader = Callable[[Path], tuple[dict[str, list[Any]], bool]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def read_file(path: Path, experiment: Experiment) -> Reading:
     """
     suffix = path.suffix.lower()
     numbers = {*COLUMNS, *experiment.neurons} - {"neuron"}
-    readers = {".csv": partial(_read_csv, numbers), ".parquet": _read_parquet, ".mat": _read_mat}
+    readers: dict[str, _Reader] = {".csv": partial(_read_csv, numbers), ".parquet": _read_parquet, ".mat": _read_mat}
     if suffix not in readers:
         raise LabError(f"cannot read {path}: expected a file of type {', '.join(SUFFIXES)}")
     try:
