@@ -9,12 +9,13 @@ from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from amb.file_identity import Identity
 from amb.installed import OURS, in_packages
 from amb.loaded_code import digest
 
-_MISSED = (ImportError, ValueError, OSError, AttributeError, SyntaxError, RecursionError)
+_MISSED = (ImportError, ValueError, OSError, AttributeError, SyntaxError, RecursionError, BadZipFile)
 """What finding or reading a module may raise; whatever calls the function finds it out."""
 
 
@@ -24,12 +25,9 @@ def source(name: str) -> str:
     Raises:
         SpecError: this process has other code of it than its file.
     """
+    file = _file(name)
     try:
-        found = importlib.util.find_spec(name)
-        file = None if found is None or found.origin is None else Path(found.origin)
-        if file is None or in_packages(file):
-            return f"import {name}"
-        return f"import {name} {digest(name, file, sys.modules.get(name))}"
+        return f"import {name}" if file is None else f"import {name} {digest(name, file, sys.modules.get(name))}"
     except _MISSED:
         return f"import {name}"
 
@@ -56,7 +54,7 @@ def held(module: ModuleType) -> Iterator[str]:
         OSError: it has no file.
         SpecError: this process has other code of it, or of one of them, than the file.
     """
-    file = Path(getattr(module, "__file__", None) or "")
+    file = _or_archive(Path(getattr(module, "__file__", None) or ""))
     yield f"module {module.__name__} {digest(module.__name__, file, module)}"
     yield from _reached(_imported_by(file, Identity.of(file, links=True), module.__name__), set())
 
@@ -111,13 +109,11 @@ def _meant(name: str, level: int, attributes: tuple[str, ...], package: str) -> 
 
 @lru_cache(maxsize=4096)
 def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
-    """Modules that a source file imports, anywhere in it, also by a name that it states."""
-    if file.suffix != ".py":
-        return []
+    """Modules that a source file imports, or those of an archive, anywhere in it, also by a name that it states."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     found: list[str] = []
     try:
-        for node in ast.walk(ast.parse(file.read_bytes())):
+        for node in (node for text in _texts(file) for node in ast.walk(ast.parse(text))):
             if isinstance(node, ast.Import):
                 found += [module for alias in node.names for module in _meant(alias.name, 0, (), package)]
             elif isinstance(node, ast.ImportFrom):
@@ -129,6 +125,20 @@ def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
     except _MISSED:
         return []
     return found
+
+
+def _texts(file: Path) -> Iterator[bytes]:
+    """The text of a source file, or those in an archive, whose relative imports stay in it."""
+    if file.suffix == ".py":
+        yield file.read_bytes()
+    elif is_zipfile(file):
+        with ZipFile(file) as archive:
+            yield from (archive.read(name) for name in archive.namelist() if name.endswith(".py"))
+
+
+def _or_archive(file: Path) -> Path:
+    """A file, or the archive (.zip, .egg) in which it is."""
+    return next((place for place in (file, *file.parents) if place.is_file()), file)
 
 
 def _named_in(call: ast.Call) -> str:
@@ -166,7 +176,7 @@ def found_along(code: CodeType, path: Sequence[str], known: Sequence[str]) -> di
 
 
 def module_file(name: str, path: Sequence[str] | None = None) -> Path | None:
-    """The file of a module; None of the standard library and of `amb`.
+    """The file of a module, or the archive that it is in; None of the standard library and of `amb`.
 
     Args:
         name: of the module.
@@ -185,6 +195,7 @@ def module_file(name: str, path: Sequence[str] | None = None) -> Path | None:
             loaded = None if path is not None else getattr(sys.modules.get(part), "__spec__", None)
             found = loaded or PathFinder.find_spec(part, where)
         file = None if found is None or found.origin is None else Path(found.origin)
+        file = None if file is None else _or_archive(file)
         return file if file is not None and file.is_file() else None
     except _MISSED:
         return None

@@ -11,6 +11,7 @@ import threading
 import types
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import pytest
@@ -305,6 +306,43 @@ def test_a_module_that_is_a_value_counts(tmp_path: Path, monkeypatch: pytest.Mon
             del sys.modules["h"]
 
     assert told(1) == told(1) != told(22)
+
+
+IN_ARCHIVES = {
+    "imported inside": "def f(p):\n    from h import g\n    return g(p)",
+    "a package's": "def f(p):\n    from pack.one import g\n    return g(p)",
+    "a value": "import h\ndef f(p, h=h): return h.g(p)",
+    "imported by a module in the archive": "def f(p):\n    import asks\n    return asks.outside.FACTOR",
+}
+
+
+@pytest.mark.parametrize("text", IN_ARCHIVES.values(), ids=IN_ARCHIVES)
+def test_a_module_in_an_archive_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Python imports from zip files as from folders; each is made anew, since a process reads their tables once."""
+    modules = {"h.py": "def g(p): return p * FACTOR\n", "asks.py": "import outside\n", "pack/__init__.py": ""}
+    modules["pack/one.py"] = "from .two import g\n"
+    modules["pack/two.py"] = modules["h.py"]
+
+    def told(factor: int, time: int) -> str:
+        place = tmp_path / str(time)
+        place.mkdir()
+        (place / "outside.py").write_text(f"FACTOR = {factor}\n")
+        inside = 1 if "outside" in text else factor
+        with ZipFile(place / "tools.zip", "w") as archive:
+            for name, code in modules.items():
+                archive.writestr(ZipInfo(name), f"FACTOR = {inside}\n{code}")
+        names: dict[str, object] = {"__name__": "__main__"}
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(place)
+            patch.syspath_prepend(place / "tools.zip")
+            try:
+                exec(text, names)
+                return fingerprint(names["f"])
+            finally:
+                for name in ("h", "asks", "outside", "pack", "pack.one", "pack.two"):
+                    sys.modules.pop(name, None)
+
+    assert told(1, 1) == told(1, 2) != told(22, 3)
 
 
 IMPORTS = {
