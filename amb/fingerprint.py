@@ -4,6 +4,7 @@ import dis
 import functools
 import gc
 import hashlib
+import os
 import re
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
@@ -44,6 +45,7 @@ _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict_
 """What looks names up that are texts."""
 _BY_EXPRESSION = {"eval", "exec", "query", "evaluate"}
 """What computes texts, as Python, pandas and numexpr do."""
+_OF_ENVIRONMENT = {"environ", "getenv"}
 _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
 
@@ -53,7 +55,8 @@ def fingerprint(*parts: object) -> str:
 
     A function counts with its byte code, its constants, defaults and attributes, the values that it captures, and what
     it names of its own module and of others that are not installed packages: functions, classes and plain values,
-    theirs included. A module that it imports itself, or that is among an object's values, counts with its file, and so
+    theirs included. So do the command's arguments, if it reads `sys.argv`, and variables of the environment whose names
+    are in its code. A module that it imports itself, or that is among an object's values, counts with its file, and so
     do those that this one imports. Code of installed packages counts with its name only.
 
     Raises:
@@ -126,6 +129,8 @@ class _Content:
             yield from self._module(value)
         elif value is _GLOBAL_RANDOM_STATE:
             yield "installed numpy.random"
+        elif value is os.environ:
+            yield "environment"
         elif isinstance(value, functools.partial):
             yield f"partial {self.of(value.func)} {self.of(value.args)} {self.of(value.keywords)}"
             yield from self._own_class(value)
@@ -220,6 +225,7 @@ class _Content:
             self._known[id(cache)] = cache, self.of(empty)
         yield self.of((function.__defaults__, function.__kwdefaults__, function.__dict__))
         yield from self._captured(function, names)
+        yield from _of_process(function, names)
         for name in sorted(names & function.__globals__.keys()):
             yield name
             yield from self._named(function.__globals__[name], names, ())
@@ -437,6 +443,14 @@ def _looked_up(function: FunctionType) -> set[str]:
         named = (function.__globals__[name] for name in sorted(names & function.__globals__.keys()))
         return looked_up.union(*map(_in_expression, (function.__code__, *given, *captured, *named)))
     return looked_up
+
+
+def _of_process(function: FunctionType, names: set[str]) -> Iterator[str]:
+    """The command's arguments, if a function reads them, and variables of the environment that its code names."""
+    if "argv" in names:
+        yield f"arguments {sys.argv[1:]}"
+    if names & _OF_ENVIRONMENT:
+        yield f"environment {[(name, os.environ.get(name)) for name in sorted(set(_texts(function.__code__)))]}"
 
 
 def _in_expression(value: object) -> set[str]:

@@ -15,6 +15,7 @@ from amb.contracts.problem import REQUIRED, Problem
 from amb.contracts.returned import attributes
 from amb.contracts.target import Target
 from amb.errors import PluginError, SpecError, unknown
+from amb.foreign import contained
 from amb.spec import MEASUREMENT_OPTIONS, Value
 
 _NETWORK = "network"
@@ -46,7 +47,9 @@ def compose(source: object, target: Target) -> Family:
             f"{size(target.shape)}; `amb problems list` shows which fit"
         )
     plugin = find("families", _NETWORK)
-    family = load_function(plugin)(generator, target)
+    make = load_function(plugin)
+    with contained():
+        family = make(generator, target)
     if not isinstance(family, Family):
         raise PluginError(f"{plugin} did not return an amb.Family, got {family!r}")
     return family
@@ -75,7 +78,8 @@ def problem_of(
     own = {name: value for name, value in options.items() if name not in MEASUREMENT_OPTIONS}
     make, which = (family.problem, units[0]) if len(units) == 1 else (family.group, units)
     _refuse_arguments(make, own)
-    made = make(layer, which, device=device, **own)  # type: ignore[arg-type]
+    with contained():
+        made = make(layer, which, device=device, **own)  # type: ignore[arg-type]
     asked = f"/{layer}/{'+'.join(map(str, units))}"
     if not isinstance(made, Problem):
         raise PluginError(

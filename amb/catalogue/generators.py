@@ -9,6 +9,7 @@ from amb.contracts.device import check_device
 from amb.contracts.generator import REQUIRED, Generator
 from amb.contracts.returned import attributes
 from amb.errors import PluginError, SpecError, names_file_of_network, no_module, unknown
+from amb.foreign import contained
 from amb.spec import explained
 
 _MODULE = "module"
@@ -49,7 +50,8 @@ def generator(source: object, *, device: str = "cpu", **options: Any) -> Generat
     if isinstance(source, str):
         described(source)  # refuses `module`, which is not a generator itself
         return _on(find("generators", source), device)
-    return resolve(source).on(device)
+    with contained():
+        return resolve(source).on(device)
 
 
 def described(name: str) -> Generator:
@@ -94,7 +96,8 @@ def _of_module(source: object, **options: Any) -> Generator:
 
 @cache
 def _on(plugin: Plugin, device: str) -> Generator:
-    return _described(plugin).on(device)
+    with contained():
+        return _described(plugin).on(device)
 
 
 @cache

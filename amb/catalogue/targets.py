@@ -11,6 +11,7 @@ from amb.contracts.device import check_device
 from amb.contracts.returned import attributes
 from amb.contracts.target import REQUIRED, Target
 from amb.errors import PluginError, SpecError, names_file_of_network, no_module, unknown
+from amb.foreign import contained
 from amb.spec import explained
 
 _MODULE = "module"
@@ -119,7 +120,8 @@ def _call(plugin: Plugin, *arguments: object, **options: object) -> Target:
         inspect.signature(make).bind(*arguments, **options)
     except TypeError as error:  # an option that it does not take
         raise SpecError(f"target {plugin.name!r}: {error}") from error
-    instance = make(*arguments, **options)
+    with contained():
+        instance = make(*arguments, **options)
     if not isinstance(instance, Target):
         raise PluginError(f"{plugin} did not return an amb.Target, got {instance!r}")
     return _checked(instance, str(plugin))

@@ -1,7 +1,8 @@
 """Asking a problem of any class outside of a run: it gets copies, and what it answers is copied.
 
 A problem may change in place what it is given, and write all its answers into one array (`amb.contracts.returned`).
-Whoever keeps candidates, images or answers while a problem is asked again therefore asks here.
+Whoever keeps candidates, images or answers while a problem is asked again therefore asks here. What it changes in the
+process, such as the current folder, is undone (`amb.foreign.contained`).
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.returned import copied, numbers
 from amb.contracts.space import FloatArray, IntArray
+from amb.foreign import contained
 
 
 def activations(problem: Problem, candidates: IntArray) -> FloatArray:
@@ -19,7 +21,8 @@ def activations(problem: Problem, candidates: IntArray) -> FloatArray:
     Raises:
         PluginError: a number of values other than that of the candidates, or no numbers.
     """
-    evaluation = type(problem).evaluate_together([problem], [candidates.copy()])
+    with contained():
+        evaluation = type(problem).evaluate_together([problem], [candidates.copy()])
     return evaluation.checked([problem], [candidates]).clean[0].copy()
 
 
@@ -29,7 +32,8 @@ def images(problem: Problem, candidates: ArrayLike) -> UInt8Array:
     Raises:
         CandidateError: wrong shape, type or range.
     """
-    pixels: UInt8Array = copied(problem.images(copied(candidates)))
+    with contained():
+        pixels: UInt8Array = copied(problem.images(copied(candidates)))
     return pixels
 
 
@@ -40,7 +44,8 @@ def responses(problems: Sequence[Problem], shown: UInt8Array) -> FloatArray:
         SpecError: these problems respond to their own candidates only, or the images are of the wrong shape or type.
         PluginError: something other than so many numbers.
     """
-    found = type(problems[0]).respond_together(list(problems), copied(shown))
+    with contained():
+        found = type(problems[0]).respond_together(list(problems), copied(shown))
     return numbers(found, (len(shown), len(problems)), f"respond_together of {problems[0].id}")
 
 
@@ -50,7 +55,8 @@ def probabilities(problem: Problem, shown: UInt8Array, *, presentations: int) ->
     Raises:
         SpecError: the network is not a classifier.
     """
-    found: FloatArray = copied(problem.classify(copied(shown), presentations=presentations))
+    with contained():
+        found: FloatArray = copied(problem.classify(copied(shown), presentations=presentations))
     return found
 
 
@@ -61,7 +67,8 @@ def encoded(problem: Problem, shown: UInt8Array) -> IntArray:
         SpecError: the problem has no encoder, or images of the wrong size or type.
         CandidateError: the encoder's answers are not candidates.
     """
-    return problem.space.check(problem.encode(copied(shown)))
+    with contained():
+        return problem.space.check(problem.encode(copied(shown)))
 
 
 def gradient(problem: Problem, latents: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -71,6 +78,7 @@ def gradient(problem: Problem, latents: FloatArray) -> tuple[FloatArray, FloatAr
         SpecError: the problem has no gradients.
         PluginError: something other than so many numbers.
     """
-    values, slopes = problem.gradient(latents.copy())
+    with contained():
+        values, slopes = problem.gradient(latents.copy())
     source = f"gradient of {problem.id}"
     return numbers(values, (len(latents),), source), numbers(slopes, latents.shape, source)

@@ -12,6 +12,7 @@ from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.returned import are_layers
 from amb.errors import PluginError, SpecError
+from amb.foreign import contained
 from amb.spec import Value
 
 
@@ -78,7 +79,8 @@ def layers_of(family: Family) -> dict[str, int]:
     Raises:
         PluginError: it returned something else.
     """
-    found = family.layers()
+    with contained():
+        found = family.layers()
     if not are_layers(found):
         raise PluginError(
             f"layers() of {type(family).__name__} returned {found!r:.80}; expected a mapping of the layers' names to "

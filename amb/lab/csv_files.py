@@ -111,6 +111,11 @@ def _with_points(columns: dict[str, list[str]]) -> dict[str, list[str]]:
         thousand = next(filter(_THOUSAND.fullmatch, _numbers(columns["trial"])), None)
         if thousand:
             raise ValueError(f"column trial has {thousand!r}, which may be a thousand; write whole numbers as 1000")
+    if "spikes" in commas and all(len(cell.replace(";", " ").split()) < 2 for cell in columns["spikes"]):
+        raise ValueError(
+            f"column spikes has {commas['spikes']!r}, which may be one time or two: write decimals with a point, and "
+            "blanks between times"
+        )
     for name, cells in columns.items():
         thousand, whole = _thousand(cells)
         if thousand and whole:

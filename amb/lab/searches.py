@@ -28,8 +28,9 @@ def resolve_generator(text: str) -> tuple[Generator, Grid]:
         SpecError: no such generator or option.
     """
     spec = Spec.parse(text)
-    loaded = generator(spec.name)
-    return loaded, loaded.grid(**dict(spec.options))
+    with contained():
+        loaded = generator(spec.name)
+        return loaded, loaded.grid(**dict(spec.options))
 
 
 def resolve_solver(search: Search) -> SolverSpec:

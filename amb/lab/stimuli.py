@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from amb.contracts.generator import Generator, Grid
 from amb.errors import CandidateError, LabError
-from amb.foreign import in_a_line
+from amb.foreign import contained, in_a_line
 from amb.lab.experiment import Experiment, Screen
 from amb.lab.history import BLANK, History, reference_name
 from amb.reports.images import as_picture
@@ -190,7 +190,8 @@ class Pictures:
                 levels = self._grid.space.check([history.candidates[name].levels for name in candidates])
             except CandidateError as cause:
                 raise LabError(f"the journal is of another generator or grid ({cause}); restore it") from cause
-            found = self._generator.images(self._grid.latents(levels))
+            with contained():
+                found = self._generator.images(self._grid.latents(levels))
             images = dict(zip(candidates, found, strict=True))
         makers: dict[str, Callable[[], Picture]] = {}
         for name in names:

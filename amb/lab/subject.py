@@ -22,6 +22,7 @@ from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.trial_effects import BASELINE, TrialEffects
 from amb.errors import LabError, SpecError
+from amb.foreign import contained
 from amb.lab.blocks import presentations
 from amb.lab.experiment import Experiment, refuse_repeated
 from amb.lab.searches import stream
@@ -277,7 +278,8 @@ def _strong(spec: str) -> float:
     if known is not None and known.best > 0:
         return round(known.best, 4)
     neuron = problem(spec)
-    values = neuron.evaluate(neuron.space.sample_prior(64, np.random.default_rng(0)))
+    with contained():
+        values = neuron.evaluate(neuron.space.sample_prior(64, np.random.default_rng(0)))
     best = float(np.nanmax(values, initial=0.0))
     return round(best, 4) if best >= 1e-3 else 1.0
 
@@ -291,5 +293,5 @@ def _seen(picture: Image.Image, shape: tuple[int, int, int]) -> UInt8Array:
 
 def _shape(neuron: Problem) -> tuple[int, int, int]:
     """Height, width and channels of the pictures that a problem's network takes: those of its own stimuli."""
-    height, width, channels = neuron.images(np.zeros((1, neuron.space.d), dtype=np.int64)).shape[1:]
+    height, width, channels = asking.images(neuron, np.zeros((1, neuron.space.d), dtype=np.int64)).shape[1:]
     return height, width, channels

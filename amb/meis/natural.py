@@ -11,6 +11,7 @@ from amb.contracts.family import Family
 from amb.contracts.natural import NaturalResponses
 from amb.contracts.problem import Problem
 from amb.errors import SpecError
+from amb.foreign import contained
 from amb.meis.columns import NATURAL
 from amb.spec import without_noise
 
@@ -44,7 +45,8 @@ def measure(
         SpecError: the family has no data set.
         DataError: it can be neither read nor downloaded.
     """
-    pixels, labels = family.natural_images(data), family.natural_labels(data)
+    with contained():
+        pixels, labels = family.natural_images(data), family.natural_labels(data)
     if pixels is None:
         raise SpecError(f"{problems[0].id}: no data set is known for its generator, so there are no natural images")
     pixels = pixels[:images]

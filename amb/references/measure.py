@@ -18,6 +18,7 @@ from amb.contracts.reference import Reference, RoundTrip
 from amb.contracts.space import FloatArray, IntArray
 from amb.contracts.suite import Suite
 from amb.errors import SpecError
+from amb.foreign import contained
 from amb.references.ascent import Effort, ascend, has_gradients
 from amb.references.resume import Cache
 from amb.spec import ProblemId, without_noise
@@ -162,7 +163,8 @@ class Measurement:
         draws = one.space.sample_prior(self.effort.prior, np.random.default_rng(self.effort.seed))
         self.progress(f"{pair}: {self.effort.prior} random latents")
         random = Sample(draws, self._responses(problems, asking.images(one, draws)))
-        images = registry.family(pair).natural_images(self.data)
+        with contained():
+            images = registry.family(pair).natural_images(self.data)
         if images is None:
             return Stimuli(random, None, None)
         natural = self._responses(problems, images)

@@ -182,7 +182,8 @@ def make_plan(
         problem = given.problem(problem_id, device=device)
         if (twin := made.setdefault(id(problem), (problem_id, problem))[0]) != problem_id:
             raise PluginError(f"one object was returned for {twin} and {problem_id}; each problem needs its own")
-        fingerprint = problem.fingerprint
+        with contained():
+            fingerprint = problem.fingerprint
         if trial and problem.tells_options:  # what a study holds already is read as it is
             same = twins.setdefault((Spec.parse(problem_id).name, fingerprint), problem_id)
             if same != problem_id:

@@ -2,13 +2,20 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import amb
+from amb.catalogue.problems import problem_in
+from amb.contracts import asking
+from amb.contracts.family import layers_of
 from amb.foreign import current_folder
 from amb.kept_path import KeptPath
+from amb.spec import Value
 from amb.study.published import PublishedStudy, publish
 from amb.study.study import Study
 
@@ -113,3 +120,61 @@ def test_a_path_is_shown_as_given_while_it_leads_there(tmp_path: Path, monkeypat
         assert KeptPath("a").shown == Path("a")
     os.chdir(tmp_path)
     assert kept.shown == Path("a/b")
+
+
+class Wandering(nn.Module):
+    """As loaders of research code are: it works in a folder of its own, for relative paths to its checkpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        os.chdir("/")
+        os.umask(0o777)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.filters = nn.Conv2d(3, 4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        os.chdir("/")
+        os.umask(0o777)
+        shown: torch.Tensor = self.filters(x)
+        return shown
+
+
+class Decoding(Wandering):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        super().forward(torch.zeros(1, 3, 5, 5))
+        return (x[:, :1, None, None] * torch.ones(1, 3, 32, 32)).tanh()
+
+
+class WanderingFamily(amb.Family):
+    def layers(self) -> dict[str, int]:
+        return dict(amb.target(Wandering, name="wandering").layers)
+
+    def problem(self, layer: str, unit: int, *, device: str = "cpu", **options: Value) -> amb.Problem:
+        os.chdir("/")
+        os.umask(0o777)
+        generator = amb.generator(Decoding, latent_dim=8, name="decoding")
+        return amb.target(Wandering, name="wandering").problem(generator, unit, layer=layer, **options)
+
+
+ASKED: dict[str, Callable[[], object]] = {
+    "layers of a target": lambda: amb.target(Wandering, name="wandering").layers,
+    "fingerprint of a generator": lambda: amb.generator(Decoding, latent_dim=8).fingerprint,
+    "layers of a family": lambda: layers_of(WanderingFamily()),
+    "a problem": lambda: problem_in(WanderingFamily(), "decoding/wandering/filters/0").fingerprint,
+    "images": lambda: asking.images(problem_in(WanderingFamily(), "decoding/wandering/filters/0"), [[0] * 8]),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_a_network_that_changes_the_folder_takes_no_study_with_it(
+    ask: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative `--study`, and the report, landed where the network works, and nobody could read them."""
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(0o022)
+    try:
+        ask()
+        assert (Path.cwd(), os.umask(0o022)) == (tmp_path, 0o022)
+    finally:
+        os.umask(before)

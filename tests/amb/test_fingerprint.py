@@ -308,6 +308,30 @@ def test_a_module_that_is_a_value_counts(tmp_path: Path, monkeypatch: pytest.Mon
     assert told(1) == told(1) != told(22)
 
 
+OF_PROCESS = {
+    "an argument": "import sys\ndef f(p): return p * float(sys.argv[1])",
+    "an argument, imported inside": "def f(p):\n    from sys import argv\n    return p * float(argv[1])",
+    "a variable": "import os\ndef f(p): return p * float(os.environ['GAIN'])",
+    "a variable by getenv": "import os\ndef f(p): return p * float(os.getenv('GAIN', '1'))",
+    "a variable of an imported environment": "from os import environ\ndef f(p): return p * float(environ['GAIN'])",
+}
+
+
+@pytest.mark.parametrize("text", OF_PROCESS.values(), ids=OF_PROCESS)
+def test_what_a_function_reads_of_its_process_counts(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """`python script.py 5` is no other script than `python script.py 1`; other arguments and variables do not count."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(text, names)
+
+    def told(gain: str, other: str) -> str:
+        monkeypatch.setattr(sys, "argv", [f"/{other}/script.py", gain])
+        monkeypatch.setenv("GAIN", gain)
+        monkeypatch.setenv("OTHER", other)
+        return fingerprint(names["f"])
+
+    assert told("1", "a") == told("1", "b") != told("5", "a")
+
+
 IN_ARCHIVES = {
     "imported inside": "def f(p):\n    from h import g\n    return g(p)",
     "a package's": "def f(p):\n    from pack.one import g\n    return g(p)",

@@ -304,6 +304,7 @@ def test_an_integer_beyond_any_float_is_refused(column: str) -> None:
         ("trial;a;b\n1;1.010;0,125\n2;1.020;0,25\n", "column b has '0,125' and column a '1.010'; write all numbers"),
         ("trial\ta\tb\n1\t1,500\t0.25\n", "column a has '1,500' and column b '0.25'"),
         ("trial;spikes\n1;12,5 1.020,25 1.030\n", "column spikes has '12,5' and '1.030'"),
+        ("trial\tspikes\n1\t120,130\n2\t\n3\t95\n", "column spikes has '120,130', which may be one time or two"),
         ("trial\ttime\tneuron\n1\t950\ta\n1\t1,020\ta\n", "column time has '950' and '1,020'"),
         ("trial;spikes\n1;950 1,020\n", "column spikes has '950' and '1,020'"),
         ("trial,a,b,Rejected\n1,2,3,1\n", "column 'Rejected' .*; rename it 'rejected'"),

@@ -15,7 +15,7 @@ from amb.contracts.images import Shape, check_images
 from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
 from amb.errors import AmbError, CandidateError, SpecError, no_module
-from amb.foreign import in_a_line
+from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
 from amb_problems.generators.padding import Padding
 from amb_problems.generators.torch_generator import TorchGenerator
@@ -107,7 +107,8 @@ class ModuleGenerator(TorchGenerator):
     def fingerprint(self) -> str:  # type: ignore[override]
         """A hash of weights, attributes and the images of fixed latents, made on the CPU."""
         if "_print" not in self.__dict__:
-            self.__dict__["_print"] = self.on("cpu")._hashed()
+            with contained():
+                self.__dict__["_print"] = self.on("cpu")._hashed()
         return str(self.__dict__["_print"])
 
     def on(self, device: str) -> "ModuleGenerator":
@@ -164,10 +165,11 @@ class ModuleGenerator(TorchGenerator):
         from amb_problems.targets.plain.fingerprint import refuse_another
 
         held, known = _is_module(self._module), self.__dict__.get("_identity")
-        network: nn.Module = self._module if held else _private(self._module(), self.name)  # type: ignore[assignment]
-        if known is None or not held:
-            self.__dict__["_identity"] = found = self._identified(network)
-            refuse_another(f"generator {self.name}", found, known)
+        with contained():
+            network: nn.Module = self._module if held else _private(self._module(), self.name)  # type: ignore[assignment]
+            if known is None or not held:
+                self.__dict__["_identity"] = found = self._identified(network)
+                refuse_another(f"generator {self.name}", found, known)
         return network
 
     def _identified(self, network: "nn.Module") -> str:

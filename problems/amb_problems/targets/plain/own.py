@@ -17,7 +17,7 @@ from amb.contracts.real_numbers import as_numbers
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
 from amb.errors import AmbError, SpecError, no_module
-from amb.foreign import in_a_line
+from amb.foreign import contained, in_a_line
 from amb.interruption import from_user
 from amb_problems.targets.plain.module import ModuleTarget
 
@@ -331,7 +331,8 @@ class _Shared:
         """What is kept under a key, made when it is first asked for."""
         with self._lock:
             if key not in self._made:
-                self._made[key] = make()
+                with contained():
+                    self._made[key] = make()
             return self._made[key]
 
 
