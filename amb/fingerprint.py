@@ -55,19 +55,41 @@ def fingerprint(*parts: object) -> str:
 
     A function counts with its byte code, its constants, defaults and attributes, the values that it captures, and what
     it names of its own module and of others that are not installed packages: functions, classes and plain values,
-    theirs included. So do the command's arguments, if it reads `sys.argv`, and variables of the environment whose names
-    are in its code. A module that it imports itself, or that is among an object's values, counts with its file, and so
-    do those that this one imports. Code of installed packages counts with its name only.
+    theirs included. So do the command's arguments, if it reads `sys.argv`, and variables of the environment, if it
+    reads them, whose names are among the texts that count. A module that it imports itself, or that is among an
+    object's values, counts with its file, and so do those that this one imports. Code of installed packages counts
+    with its name only.
 
     Raises:
         SpecError: an object whose content cannot be told; the message names it.
     """
     try:
-        return hashlib.sha256(_Content().of(parts).encode()).hexdigest()[:16]
+        environment = _Environment()
+        text = _Content(environment).of(parts) + environment.of_named()
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
     except AmbError:
         raise
     except Exception as cause:  # of an object's own code, or objects nested too deeply
         raise _untold(parts[0] if len(parts) == 1 else parts, cause) from cause
+
+
+class _Environment:
+    """The variables of the environment that some content reads, if it reads any.
+
+    Attributes:
+        is_read: whether it does.
+        texts: of the content, which may be names of variables.
+    """
+
+    def __init__(self) -> None:
+        self.is_read = False
+        self.texts: set[str] = set()
+
+    def of_named(self) -> str:
+        """A text of the variables that are read and named."""
+        if not self.is_read:
+            return ""
+        return f" environment {[(name, os.environ[name]) for name in sorted(self.texts & os.environ.keys())]}"
 
 
 class _Content:
@@ -76,11 +98,15 @@ class _Content:
     What is met again is not looked through again: helpers that call one another would take forever.
 
     Args:
+        environment: receives what is read of the environment.
         within: the objects that are being looked through, by identity, and how many there were before each.
         pickled: classes of objects that Python has pickled for their content, which leaves a note in them.
     """
 
-    def __init__(self, within: dict[int, int] | None = None, pickled: Iterable[type] = ()) -> None:
+    def __init__(
+        self, environment: _Environment, within: dict[int, int] | None = None, pickled: Iterable[type] = ()
+    ) -> None:
+        self._environment = environment
         self._within = dict(within or {})
         self._pickled = set(pickled)
         # The objects themselves are kept: a new one must not get the identity of one that is gone.
@@ -91,6 +117,8 @@ class _Content:
         if value is None or (isinstance(value, _PLAIN) and (type(value) in _PLAIN or installed(type(value)))):
             if isinstance(value, int) and not isinstance(value, bool):
                 return f"{type(value).__name__} {value:#x}"  # Python writes no more than 4,300 decimal digits
+            if isinstance(value, str):
+                self._environment.texts.add(value)
             return f"{type(value).__name__} {value!r}"
         key = id(value)
         if key in self._known:
@@ -118,7 +146,7 @@ class _Content:
             yield from map(self.of, value)
         elif isinstance(value, set | frozenset) and type(value) in (set, frozenset):
             # Each alone: the order of a set differs between processes, and a cycle reads differently from each end.
-            alone = [(entry, _Content(self._within, self._pickled)) for entry in value]
+            alone = [(entry, _Content(self._environment, self._within, self._pickled)) for entry in value]
             yield "set " + " ".join(sorted(content.of(entry) for entry, content in alone))
             self._pickled.update(*(content._pickled for _, content in alone))
         elif isinstance(value, memoryview):
@@ -129,7 +157,8 @@ class _Content:
             yield from self._module(value)
         elif value is _GLOBAL_RANDOM_STATE:
             yield "installed numpy.random"
-        elif value is os.environ:
+        elif value is os.environ or value is os.getenv:
+            self._environment.is_read = True
             yield "environment"
         elif isinstance(value, functools.partial):
             yield f"partial {self.of(value.func)} {self.of(value.args)} {self.of(value.keywords)}"
@@ -225,7 +254,9 @@ class _Content:
             self._known[id(cache)] = cache, self.of(empty)
         yield self.of((function.__defaults__, function.__kwdefaults__, function.__dict__))
         yield from self._captured(function, names)
-        yield from _of_process(function, names)
+        if "argv" in names:
+            yield f"arguments {sys.argv[1:]}"
+        self._environment.is_read |= bool(names & _OF_ENVIRONMENT)
         for name in sorted(names & function.__globals__.keys()):
             yield name
             yield from self._named(function.__globals__[name], names, ())
@@ -443,14 +474,6 @@ def _looked_up(function: FunctionType) -> set[str]:
         named = (function.__globals__[name] for name in sorted(names & function.__globals__.keys()))
         return looked_up.union(*map(_in_expression, (function.__code__, *given, *captured, *named)))
     return looked_up
-
-
-def _of_process(function: FunctionType, names: set[str]) -> Iterator[str]:
-    """The command's arguments, if a function reads them, and variables of the environment that its code names."""
-    if "argv" in names:
-        yield f"arguments {sys.argv[1:]}"
-    if names & _OF_ENVIRONMENT:
-        yield f"environment {[(name, os.environ.get(name)) for name in sorted(set(_texts(function.__code__)))]}"
 
 
 def _in_expression(value: object) -> set[str]:

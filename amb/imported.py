@@ -4,7 +4,7 @@ import ast
 import dis
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -59,9 +59,9 @@ def held(module: ModuleType) -> Iterator[str]:
     yield from _reached(_imported_by(file, Identity.of(file, links=True), module.__name__), set())
 
 
-def _reached(waiting: list[str], direct: set[str]) -> Iterator[str]:
+def _reached(names: Iterable[str], direct: set[str]) -> Iterator[str]:
     """What modules count for that may be loaded by these names, with those that they import, but for some of them."""
-    seen: set[str] = set()
+    waiting, seen = [*names], set[str]()
     while waiting:
         name = waiting.pop()
         if name in seen or not (file := _file(name)):
@@ -108,7 +108,7 @@ def _meant(name: str, level: int, attributes: tuple[str, ...], package: str) -> 
 
 
 @lru_cache(maxsize=4096)
-def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
+def _imported_by(file: Path, _: Identity, name: str) -> tuple[str, ...]:
     """Modules that a source file imports, or those of an archive, anywhere in it, also by a name that it states."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     found: list[str] = []
@@ -123,8 +123,8 @@ def _imported_by(file: Path, _: Identity, name: str) -> list[str]:
                 absolute = whole.lstrip(".")
                 found += _meant(absolute, len(whole) - len(absolute), (), package)
     except _MISSED:
-        return []
-    return found
+        return ()
+    return tuple(found)
 
 
 def _texts(file: Path) -> Iterator[bytes]:

@@ -308,11 +308,39 @@ def test_a_module_that_is_a_value_counts(tmp_path: Path, monkeypatch: pytest.Mon
     assert told(1) == told(1) != told(22)
 
 
+def test_what_such_a_module_imports_counts_whenever_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second objective, and the same one before its first run, had another hash than the first."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "model.py").write_text("import lens\ndef gain(): return lens.FACTOR\n")
+
+    def told(factor: int) -> list[str]:
+        (tmp_path / "lens.py").write_text(f"FACTOR = {factor}\n")
+        names: dict[str, object] = {"__name__": "__main__"}
+        try:
+            exec("import model\ndef f(p, model=model): return model.gain()", names)
+            return [fingerprint(names["f"]) for _ in range(3)]
+        finally:
+            del sys.modules["model"], sys.modules["lens"]
+
+    before, after = told(1), told(22)
+    assert len(set(before)) == len(set(after)) == 1
+    assert before != after
+
+
 OF_PROCESS = {
     "an argument": "import sys\ndef f(p): return p * float(sys.argv[1])",
     "an argument, imported inside": "def f(p):\n    from sys import argv\n    return p * float(argv[1])",
     "a variable": "import os\ndef f(p): return p * float(os.environ['GAIN'])",
     "a variable by getenv": "import os\ndef f(p): return p * float(os.getenv('GAIN', '1'))",
+    "variables named in a loop": "import os\ndef f(p): return [float(os.environ[k]) for k in ('GAIN', 'SIZE')]",
+    "a variable of an alias": "from os import environ as env, getenv as get\ndef f(p): return env['GAIN']",
+    "a variable by an alias": "from os import getenv as get\ndef f(p): return get('GAIN')",
+    "a variable by a global name": "import os\nKEY = 'GAIN'\ndef f(p): return os.environ[KEY]",
+    "a variable by a default": "import os\ndef f(p, keys={'GAIN'}): return [os.environ[key] for key in keys]",
+    "a variable by a helper": "import os\ndef read(key): return os.environ[key]\ndef f(p): return read('GAIN')",
     "a variable of an imported environment": "from os import environ\ndef f(p): return p * float(environ['GAIN'])",
 }
 
