@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import pairwise
 from pathlib import Path
 from types import (
     BuiltinMethodType,
@@ -79,17 +80,28 @@ class _Environment:
     Attributes:
         is_read: whether it does.
         texts: of the content, which may be names of variables.
+        written: names of variables that the content sets itself, as for a library that it loads: their values before
+            and after its first call are no difference.
     """
 
     def __init__(self) -> None:
         self.is_read = False
         self.texts: set[str] = set()
+        self.written: set[str] = set()
 
     def of_named(self) -> str:
         """A text of the variables that are read and named."""
         if not self.is_read:
             return ""
-        return f" environment {[(name, os.environ[name]) for name in sorted(self.texts & os.environ.keys())]}"
+        names = sorted(self.texts & os.environ.keys() - self.written)
+        return f" environment {[(name, os.environ[name]) for name in names]}"
+
+    def note_written(self, code: CodeType) -> None:
+        """Note the variables that code may set by a name that it states."""
+        for before, one in pairwise(dis.get_instructions(code)):
+            named = before if one.opname == "STORE_SUBSCR" else one if before.argval == "setdefault" else None
+            if named is not None and isinstance(named.argval, str):
+                self.written.add(named.argval)
 
 
 class _Content:
@@ -302,6 +314,7 @@ class _Content:
         yield f"code {code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars} {takes}"
         yield getattr(code, "co_exceptiontable", b"").hex()
         yield self.of(code.co_consts)
+        self._environment.note_written(code)
         for instruction in dis.get_instructions(code):
             if instruction.opname == "IMPORT_NAME":
                 yield source(str(instruction.argval))

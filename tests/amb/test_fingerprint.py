@@ -360,6 +360,20 @@ def test_what_a_function_reads_of_its_process_counts(monkeypatch: pytest.MonkeyP
     assert told("1", "a") == told("1", "b") != told("5", "a")
 
 
+@pytest.mark.parametrize("sets", ["os.environ['GAIN'] = '1'", "os.environ.setdefault('GAIN', '1')"])
+def test_a_function_that_sets_a_variable_is_the_same_after_its_first_call(
+    monkeypatch: pytest.MonkeyPatch, sets: str
+) -> None:
+    """As before a library is loaded: its stored runs are found again."""
+    monkeypatch.setenv("GAIN", "0")
+    monkeypatch.delenv("GAIN")
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(f"import os\ndef f(p):\n    {sets}\n    return p", names)
+    before = fingerprint(names["f"])
+    names["f"](0)  # type: ignore[operator]
+    assert fingerprint(names["f"]) == before
+
+
 IN_ARCHIVES = {
     "imported inside": "def f(p):\n    from h import g\n    return g(p)",
     "a package's": "def f(p):\n    from pack.one import g\n    return g(p)",
