@@ -36,6 +36,10 @@ class WrittenReports:
     files: tuple[Path, ...]
     failures: tuple[str, ...] = ()
 
+    def moved(self, folder: Path, place: Path) -> "WrittenReports":
+        """The result when what was written into a folder is in another place."""
+        return replace(self, files=tuple(place / file.relative_to(folder) for file in self.files))
+
 
 def write_reports(
     comparison: Comparison, names: Sequence[str] | None = None, *, folder: str | Path | None = None
@@ -60,25 +64,52 @@ def write_reports(
     chosen = [*plugins("reports").values()]
     if names is not None:
         chosen = [find("reports", name) for name in listed(names, "the names of reports")]
+    if folder is None:
+        written = _write_into_study(comparison, chosen)
+    else:
+        written = _write_into_folder(user_path(folder), comparison, chosen)
+    others = "; the others were written" * bool(written.files)
+    return replace(written, failures=tuple(failure + others for failure in written.failures))
+
+
+def _write_into_study(comparison: Comparison, chosen: Sequence[Plugin]) -> WrittenReports:
+    """Replace the study's report as a whole."""
     place, shown = comparison.study.folder / "report", comparison.study.shown / "report"
-    if folder is not None:
-        place = shown = user_path(folder)
-    replaced = [name for report in _own_reports(chosen) for name in report.replaces]
     done: list[type[Report]] = []
-    written_into = draft_of if folder is None else filling
     try:
-        for part in [place] if folder is None else [place / name for name in replaced]:
-            refuse_links(part)
+        refuse_links(place)
         check_reports(place, chosen)
-        with written_into(place, replaced=replaced, ours=partial(_are_outdated, done)) as draft:
+        with draft_of(place, replaced=_replaced(chosen), ours=partial(_are_outdated, done)) as draft:
             written = _write_all(chosen, comparison, draft, place, done)
     except OSError as cause:
         raise _unwritable(shown, cause) from cause
-    if folder is None and isinstance(
-        comparison.study, Study
-    ):  # which a report is read from, so that the next is faster
+    if isinstance(comparison.study, Study):  # which a report is written into, so that the next one is faster
         comparison.study.index.save()
-    return replace(written, files=tuple(shown / file.relative_to(draft) for file in written.files))
+    return written.moved(draft, shown)
+
+
+def _write_into_folder(folder: Path, comparison: Comparison, chosen: Sequence[Plugin]) -> WrittenReports:
+    """Write into a folder of the user's, which may hold much else: amb's own files as a whole.
+
+    Reports of others look at what is there, and append to it or spare it, so they write into the folder itself.
+    """
+    own = [plugin for plugin in chosen if is_own(plugin)]
+    done: list[type[Report]] = []
+    try:
+        for name in _replaced(own):
+            refuse_links(folder / name)
+        check_reports(folder, own)
+        with filling(folder, replaced=_replaced(own), ours=partial(_are_outdated, done)) as draft:
+            written = _write_all(own, comparison, draft, folder, done).moved(draft, folder)
+    except OSError as cause:
+        raise _unwritable(folder, cause) from cause
+    others = _write_all([plugin for plugin in chosen if plugin not in own], comparison, folder, folder, [])
+    return WrittenReports(written.files + others.files, written.failures + others.failures)
+
+
+def _replaced(chosen: Sequence[Plugin]) -> list[str]:
+    """Folders that some reports write anew as a whole."""
+    return [name for report in _own_reports(chosen) for name in report.replaces]
 
 
 def check_reports(folder: Path, chosen: Sequence[Plugin] | None = None) -> None:
@@ -122,7 +153,8 @@ def _write_all(
     for plugin in chosen:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            refuse_links(folder)
+            if folder != shown:  # links in a user's folder are the user's
+                refuse_links(folder)
         except OSError as cause:
             raise _unwritable(shown, cause) from cause
         try:
@@ -133,8 +165,7 @@ def _write_all(
             if isinstance(cause, OSError) and _concerns(folder, cause):
                 raise _unwritable(shown, cause) from cause
             failures.append(f"{plugin} failed: {in_a_line(cause)}")
-    others = "; the others were written" * bool(files)
-    return WrittenReports(tuple(files), tuple(failure + others for failure in failures))
+    return WrittenReports(tuple(files), tuple(failures))
 
 
 def report_data(comparison: Comparison) -> ReportData:

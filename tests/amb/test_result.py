@@ -112,6 +112,31 @@ def test_a_result_is_saved_into_a_project_folder_as_a_whole(
     assert {file.name: file.stat().st_ino for file in tmp_path.iterdir()} == before
 
 
+LOG = """
+import amb
+
+class Log(amb.Report):
+    name = "log"
+
+    def write(self, data, folder):
+        with (folder / "history.txt").open("a") as file:
+            file.write("again\\n")
+        return [folder / "history.txt"]
+"""
+
+
+def test_a_report_of_others_finds_in_a_folder_what_is_there(result: amb.Result, tmp_path: Path) -> None:
+    """As in a study's own report: it may append to its table, or spare what the user has edited."""
+    from amb.catalogue.plugins import load_file
+
+    (tmp_path / "log.py").write_text(LOG)
+    load_file(tmp_path / "log.py")
+    for _ in range(2):
+        files = result.save(tmp_path / "out", ["log", "csv"])
+    assert (tmp_path / "out" / "history.txt").read_text() == "again\nagain\n"
+    assert {file.name for file in files} >= {"history.txt", "ranking.csv"}
+
+
 def test_a_study_is_opened_again_without_running_anything(result: amb.Result) -> None:
     opened = amb.open(result.study.folder)
     assert isinstance(opened, amb.Result)
