@@ -98,8 +98,8 @@ class ProcessSettings:
             torch.set_flush_denormal(flushes)
         if floats is not None:
             sys.modules["numpy"].seterr(**floats)
-        if now[3] is not None and now[3] != tensors:
-            _restore_torch(*(tensors or _usual_torch(now[3])))
+        if now[3] is not None and now[3] != (tensors := tensors or _usual_torch(now[3])):
+            _restore_torch(*tensors)
 
 
 def _alarm_is_set() -> bool:
@@ -202,7 +202,8 @@ def _restore_torch(
     torch.set_default_dtype(dtype)
     torch.set_grad_enabled(grad)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
+    if torch.are_deterministic_algorithms_enabled() != deterministic:  # to set it imports torch's compiler
+        torch.use_deterministic_algorithms(deterministic)
     write_precision(torch, precision)
     with suppress(AttributeError):
         if _default_device(torch) is not device:

@@ -127,12 +127,13 @@ class Log(amb.Report):
 
 def test_a_report_of_others_finds_in_a_folder_what_is_there(result: amb.Result, tmp_path: Path) -> None:
     """As in a study's own report: it may append to its table, or spare what the user has edited."""
-    from amb.catalogue.plugins import load_file
+    from amb.catalogue.plugins import load_file, unload
 
     (tmp_path / "log.py").write_text(LOG)
-    load_file(tmp_path / "log.py")
+    loaded = load_file(tmp_path / "log.py")
     for _ in range(2):
         files = result.save(tmp_path / "out", ["log", "csv"])
+    unload(loaded)
     assert (tmp_path / "out" / "history.txt").read_text() == "again\nagain\n"
     assert {file.name for file in files} >= {"history.txt", "ranking.csv"}
 
