@@ -269,7 +269,9 @@ class _Content:
         if "argv" in names:
             yield f"arguments {sys.argv[1:]}"
         self._environment.is_read |= bool(names & _OF_ENVIRONMENT)
-        for name in sorted(names & function.__globals__.keys()):
+        by_text = names_in(function.__code__) & (_BY_TEXT | _BY_EXPRESSION)
+        read = names if by_text else globals_in(function.__code__)
+        for name in sorted(read & function.__globals__.keys()):
             yield name
             yield from self._named(function.__globals__[name], names, ())
 
@@ -472,9 +474,16 @@ def _untold(value: object, cause: "BaseException | str") -> SpecError:
 
 
 def names_in(code: CodeType) -> set[str]:
-    """Names that a function and the functions inside it look up."""
+    """Names that a function and the functions inside it look up: globals, attributes and modules."""
     inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     return set(code.co_names).union(*map(names_in, inner))
+
+
+def globals_in(code: CodeType) -> set[str]:
+    """Names of the globals that a function and the functions inside it read or set."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    own = (one.argval for one in dis.get_instructions(code) if "GLOBAL" in one.opname or one.opname == "LOAD_NAME")
+    return {str(name) for name in own}.union(*map(globals_in, inner))
 
 
 def _looked_up(function: FunctionType) -> set[str]:

@@ -330,6 +330,26 @@ def test_what_such_a_module_imports_counts_whenever_it_is_asked_for(
     assert before != after
 
 
+NO_GLOBALS = {
+    "a method": "def f(p): return p.mean()",
+    "an attribute": "class A:\n    mean = 2\n    def __call__(self, p): return p * self.mean\nf = A()",
+    "a module's function": "import numpy as np\ndef f(p): return (lambda q: np.mean(q))(p)",
+    "a variable of its own": "def f(p):\n    mean = p.sum()\n    return mean",
+}
+
+
+@pytest.mark.parametrize("text", NO_GLOBALS.values(), ids=NO_GLOBALS)
+def test_a_global_named_like_what_is_no_global_of_a_function_does_not_count(text: str) -> None:
+    """A script that prints `mean = result.runs["final"].mean()` was refused at its next comparison."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(text, names)
+    before = fingerprint(names["f"])
+    names["mean"] = 0.5
+    assert fingerprint(names["f"]) == before
+    names["mean"] = (i for i in range(3))
+    assert fingerprint(names["f"]) == before
+
+
 OF_PROCESS = {
     "an argument": "import sys\ndef f(p): return p * float(sys.argv[1])",
     "an argument, imported inside": "def f(p):\n    from sys import argv\n    return p * float(argv[1])",
