@@ -307,9 +307,14 @@ class _Content:
         if not isinstance(value, ModuleType) or is_installed(value):
             yield self.of(value)
         elif value not in within:
-            for name in sorted(names & vars(value).keys()):
+            lazy = "__getattr__" in vars(value)  # PEP 562: what is named is imported when it is asked for
+            for name in sorted(names if lazy else names & vars(value).keys()):
+                try:
+                    entry = getattr(value, name) if lazy else vars(value)[name]
+                except Exception:  # it has no such attribute
+                    continue
                 yield name
-                yield from self._named(vars(value)[name], names, (*within, value))
+                yield from self._named(entry, names, (*within, value))
 
     def _code(self, code: CodeType) -> Iterator[str]:
         takes = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags

@@ -330,6 +330,29 @@ def test_what_such_a_module_imports_counts_whenever_it_is_asked_for(
     assert before != after
 
 
+def test_what_a_package_imports_when_it_is_asked_for_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `lazy_loader` has it: an edited function's runs were those of the old one."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "lazylab").mkdir()
+    (tmp_path / "lazylab" / "__init__.py").write_text(
+        "import importlib\ndef __getattr__(name):\n    if name != 'gain': raise AttributeError(name)\n"
+        "    return importlib.import_module(__name__ + '.physics').gain\n"
+    )
+
+    def told(factor: int) -> str:
+        (tmp_path / "lazylab" / "physics.py").write_text(f"def gain(p): return p * {factor}\n")
+        names: dict[str, object] = {"__name__": "__main__"}
+        try:
+            exec("import lazylab\ndef f(p): return lazylab.gain(p).mean()", names)
+            return fingerprint(names["f"])
+        finally:
+            for name in ("lazylab", "lazylab.physics"):
+                sys.modules.pop(name, None)
+
+    assert told(1) == told(1) != told(22)
+
+
 NO_GLOBALS = {
     "a method": "def f(p): return p.mean()",
     "an attribute": "class A:\n    mean = 2\n    def __call__(self, p): return p * self.mean\nf = A()",
