@@ -8,10 +8,12 @@ from amb.catalogue.plugins import find, load_function, plugins
 from amb.catalogue.solvers import SolverSpec, names_module, resolve
 from amb.errors import StudyError
 from amb.spec import split_specs
+from amb.study.asked import asked_of, how_to_finish
 from amb.study.environment import environment
 from amb.study.manifest import Environment, Settings
-from amb.study.published import AnyStudy, open_study
+from amb.study.published import AnyStudy, PublishedStudy, open_study
 from amb.study.runs import RunPlan
+from amb.text import plural
 
 NAME = "reference"
 """Name of the published study, in the plug-in group `amb.studies`, that `--with-reference` means."""
@@ -84,13 +86,13 @@ class Baseline:
         """The runs still to be done: those of other solvers than its own that it lacks, or holds with a smaller budget.
 
         Raises:
-            StudyError: a run of one of the baseline's own solvers is missing; the message says why.
+            StudyError: a run of one of the baseline's own solvers is missing or shorter; the message says why.
         """
         own = set(self.solvers)
         missing = []
         for run in runs:
             stored = self.study.load(run)
-            if stored is not None and (stored[0].plan.budget >= run.budget or run.solver in own):
+            if stored is not None and stored[0].plan.budget >= run.budget:
                 continue
             if run.solver in own:
                 raise StudyError(f"the reference in {self.study.shown} does not fit this comparison: {self._why(run)}")
@@ -132,11 +134,37 @@ class Baseline:
         if versions.get(run.solver) != run.version:
             version = versions.get(run.solver)
             return f"it has {run.solver} in version {version}, and version {run.version} is installed here"
-        seeds = ", ".join(map(str, self.settings.seeds))
-        return (
-            f"it has {run.solver} with a budget of {self.settings.budget} and the seeds {seeds}, "
-            f"not with a budget of {run.budget} and the seed {run.seed}"
-        )
+        return self._unfinished(run) or self._held_otherwise(run)
+
+    def _unfinished(self, run: RunPlan) -> str:
+        """That the study was asked for a run which is not finished, and what to do; "" if it was not asked for it."""
+        held = [plan.budget for plan in self._held(run) if plan.seed == run.seed]
+        asked = (run.problem, run.solver, run.seed) in asked_of(self.study.manifest)
+        if not asked or run.budget != self.settings.budget or max(held, default=0) > run.budget:
+            return ""
+        when = " when the study was published" if isinstance(self.study, PublishedStudy) else ""
+        part = f": it had {max(held):,} of {plural(run.budget, 'query', 'queries')}" if held else ""
+        return f"the run {run.name} was not finished{when}{part}; {how_to_finish(self.study, 'it')}"
+
+    def _held_otherwise(self, run: RunPlan) -> str:
+        """With which budgets and seeds the study holds runs of a solver on a problem, but not the run itself."""
+        seeds: dict[int, set[int]] = {}
+        for plan in self._held(run):
+            seeds.setdefault(plan.budget, set()).add(plan.seed)
+        if not seeds:
+            return f"it has no finished run of {run.solver} on {run.problem}; leave this problem out of --problems"
+        held = ", and with ".join(_with(budget, seeds[budget]) for budget in sorted(seeds))
+        return f"it has {run.solver} with {held}, not with {_with(run.budget, {run.seed})}"
+
+    def _held(self, run: RunPlan) -> list[RunPlan]:
+        """The study's finished runs that differ from a run in budget or seed only."""
+        key = run.problem, run.fingerprint, run.solver, run.version, run.recording
+        return [p for p in self.study.plans() if (p.problem, p.fingerprint, p.solver, p.version, p.recording) == key]
+
+
+def _with(budget: int, seeds: set[int]) -> str:
+    numbers = ", ".join(map(str, sorted(seeds)))
+    return f"a budget of {budget} and the {'seed' if len(seeds) == 1 else 'seeds'} {numbers}"
 
 
 def find_baseline(where: bool | str | Path) -> Baseline:

@@ -10,7 +10,7 @@ from amb.catalogue.given import Given, ProblemLike, SolverLike, given_suite, nam
 from amb.comparison.baseline import INSTALLED, Baseline, find_baseline
 from amb.comparison.result import Comparison
 from amb.comparison.stored import stored_notes, with_stored
-from amb.comparison.table import NOTHING, Asked, read_runs
+from amb.comparison.table import read_runs
 from amb.contracts.objective import Bounds
 from amb.errors import SpecError, StudyError
 from amb.run.dask import DaskCluster
@@ -23,6 +23,7 @@ from amb.sight import CLASSES, leading_of
 from amb.spec import explained, flag
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question, check_question
+from amb.study.asked import NOTHING, Asked, asked_of
 from amb.study.environment import environment
 from amb.study.manifest import Settings, on_one_machine
 from amb.study.published import AnyStudy, PublishedStudy, open_study
@@ -158,7 +159,8 @@ def reopen(
 ) -> Comparison:
     """Compare what a study holds; nothing is run.
 
-    Of a study that was interrupted, what is finished is compared, and a warning says how much is missing. Table and
+    Of a study that was interrupted, published or not, what is finished is compared, and a warning says how much is
+    missing. Table and
     verdict need stored runs only: solvers and problems of the study that were objects of another session, belong to a
     plug-in that is not installed, or ran in another version are compared too, the problems without images.
 
@@ -191,7 +193,7 @@ def reopen(
             "folder that it names: name it yourself with --reference"
         )
     baseline = find_baseline(compared_with) if compared_with else None
-    unfinished = Asked(last.problems, last.solvers, last.seeds) if isinstance(opened, Study) else NOTHING
+    unfinished = asked_of(opened.manifest)
     numbers = last.seeds if seeds is None else parse_seeds(seeds)
     plan = make_plan(
         solver_names or last.solvers,
@@ -215,11 +217,10 @@ def _stored_seeds(study: AnyStudy, baseline: Baseline | None, asked: Sequence[in
 
     A request may be for millions of runs more than a study holds; a plan lists each of its runs.
     """
-    if not isinstance(study, Study) or len(unfinished) <= MOST_LISTED + 2 * len(study.run_files()):
+    if len(unfinished) <= MOST_LISTED + 2 * study.count_runs():
         return asked
-    stored = {plan.seed for plan in study.plans()}
-    if baseline is not None:
-        stored.update(baseline.settings.seeds)
+    sides = [study] if baseline is None else [study, baseline.study]
+    stored = {plan.seed for side in sides for plan in side.plans()}
     missing = {seed for seed in unfinished.seeds if seed not in stored}
     return [seed for seed in asked if seed not in missing] or asked[:1]
 

@@ -2,10 +2,8 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -19,9 +17,10 @@ from amb.run.plan import Plan
 from amb.spec import ProblemId
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, Traces
+from amb.study.asked import NOTHING, Asked, unfinished_note
 from amb.study.copies import Copy, compact_difference, difference
 from amb.study.manifest import on_one_machine
-from amb.study.published import AnyStudy
+from amb.study.published import AnyStudy, PublishedStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
 from amb.study.study import Study
 from amb.text import plural
@@ -46,39 +45,6 @@ class Runs:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Every solver on every problem with every seed: a request, which may be for far more runs than can be listed."""
-
-    problems: Collection[str]
-    solvers: Collection[str]
-    seeds: Collection[int]
-
-    def __len__(self) -> int:
-        return len(self.problems) * len(self.solvers) * len(self.seeds)
-
-    def __contains__(self, cell: object) -> bool:
-        problem, solver, seed = cast(Cell, cell)
-        return problem in self._problems and solver in self.solvers and seed in self._seeds
-
-    def missing(self, found: Iterable[Cell]) -> dict[str, int]:
-        """How many of its runs are not among those that are found, by solver; solvers that lack none are left out."""
-        stored = Counter(solver for problem, solver, seed in {*found} if (problem, solver, seed) in self)
-        each = len(self.problems) * len(self.seeds)
-        return {solver: each - stored[solver] for solver in self.solvers if stored[solver] < each}
-
-    @cached_property
-    def _problems(self) -> frozenset[str]:
-        return frozenset(self.problems)
-
-    @cached_property
-    def _seeds(self) -> frozenset[int]:
-        return frozenset(self.seeds)
-
-
-NOTHING = Asked((), (), ())
-
-
 def read_runs(
     plan: Plan,
     study: AnyStudy,
@@ -96,12 +62,13 @@ def read_runs(
         plan: the runs to read.
         study: where they are.
         baseline: where others are, or more of the same.
-        unfinished: the runs that may be missing: those of a study that was interrupted. They are left out, which the
-            note says.
+        unfinished: the runs that may be missing: those of a study that was interrupted, published or not. They are
+            left out, which the note says.
         seeds: those of the request, if the plan has fewer since the study holds no run of the others.
 
     Raises:
-        StudyError: another run is missing, no run is finished, or one that must be cut planned for its budget.
+        StudyError: another run is missing, or published with a larger budget only; no run is finished; or one that
+            must be cut planned for its budget.
     """
     rows, traces, recommended = [], {}, {}
     classes = {str(spec): spec.cls for spec in plan.solvers}
@@ -114,11 +81,10 @@ def read_runs(
         if loaded is not None:
             refuse_unmeasured(*loaded, classes[run.solver])
             found.append((run, *loaded))
-        elif (run.problem, run.solver, run.seed) not in unfinished:
+        elif (run.problem, run.solver, run.seed) not in unfinished or _is_published_longer(study, run):
             raise StudyError(_lacks(study, run, plan))
     if not found:
-        others = len(study.run_files()) if isinstance(study, Study) else 0
-        if others:
+        if others := study.count_runs():
             raise StudyError(
                 f"no run that {study.shown} was last asked for is finished; of its {others:,} others, name those to "
                 "compare with --solvers, --problems and --seeds"
@@ -129,7 +95,7 @@ def read_runs(
     notes = []
     asked = Asked(plan.problems, [str(spec) for spec in plan.solvers], seeds or plan.seeds)
     if absent := asked.missing((run.problem, run.solver, run.seed) for run, *_ in found):
-        notes.append(unfinished_note(absent, len(asked)) + _held_otherwise(plan, study, len(found)))
+        notes.append(unfinished_note(study, absent, len(asked)) + _held_otherwise(plan, study, len(found)))
     if not one_machine and any(record.timing for _, record, _ in found):
         notes.append(f"{study.shown} has runs of several machines, so that they do not count as timed alone")
     if shorter:
@@ -183,9 +149,14 @@ def _has_longer(study: AnyStudy, run: RunPlan) -> bool:
     return ending is not None and ending.budget > run.budget
 
 
+def _is_published_longer(study: AnyStudy, run: RunPlan) -> bool:
+    """Whether a run that was not found was published with more queries, of which too few candidates were kept."""
+    return isinstance(study, PublishedStudy) and study.holds(run)
+
+
 def _held_otherwise(plan: Plan, study: AnyStudy, found: int) -> str:
     """What a study holds in place of runs that it lacks: a clause to add, "" if nothing."""
-    if not isinstance(study, Study) or len(study.run_files()) <= found:
+    if study.count_runs() <= found:
         return ""  # without reading them all
     asked = {(run.problem, run.solver, run.seed): run for run in plan.runs}
     others, planned = 0, Counter[str]()
@@ -202,20 +173,6 @@ def _held_otherwise(plan: Plan, study: AnyStudy, found: int) -> str:
         f"{plural(count, 'run')} of {name} with another budget, for which it plans" for name, count in planned.items()
     ]
     return f"; it holds {' and '.join(parts)}, which are not compared" if parts else ""
-
-
-def unfinished_note(missing: Mapping[str, int], planned: int) -> str:
-    """How much of an interrupted study is missing, and how to complete it; no full stop.
-
-    Args:
-        missing: number of runs that are not finished, by solver.
-        planned: number of runs that were asked for.
-    """
-    each = ", ".join(f"{solver} {count:,}" for solver, count in missing.items())
-    return (
-        f"{sum(missing.values()):,} of {plural(planned, 'run')} are not finished and left out ({each}); the command "
-        "that started the study resumes them"
-    )
 
 
 def _other(runs: int) -> str:

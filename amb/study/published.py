@@ -286,9 +286,10 @@ class PublishedStudy(Reloaded):
         return self.folder / PUBLISHED_RUNS
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
-        """The run of a plan with exactly that budget, or None: most candidates of a longer run were not kept.
+        """The run of a plan, or None without one or if it is longer: most candidates of a longer run were not kept.
 
-        A run that broke off earlier has any larger budget.
+        A shorter one is returned as it is, as a study that was interrupted in an extension has it; one that broke off
+        earlier has any larger budget.
         """
         run = self._load(plan)
         return None if run is None else (run[0], run[1].trace())
@@ -298,6 +299,14 @@ class PublishedStudy(Reloaded):
         for run_id in sorted(self._rows):
             record, kept = self._read(self._rows[run_id])
             yield record, kept.trace()
+
+    def holds(self, plan: RunPlan) -> bool:
+        """Whether it holds the run of a plan, with any budget if the solver does not plan for it."""
+        return plan.run_id in self._rows
+
+    def count_runs(self) -> int:
+        """How many runs it holds, whatever they are of."""
+        return len(self._rows)
 
     def plans(self) -> list[RunPlan]:
         """What the runs were asked for, in the order of their ids; much faster than reading the runs.
@@ -323,9 +332,9 @@ class PublishedStudy(Reloaded):
         if row is None:
             return None
         record, kept = self._read(row)
-        if record.plan.budget < plan.budget:
-            record, _ = record.at_budget(kept.without_candidates(), plan.budget)
-        return (record, kept) if record.plan.budget == plan.budget else None
+        if record.plan.budget > plan.budget:
+            return None
+        return record.at_budget(kept.without_candidates(), plan.budget)[0], kept
 
     @cached_property
     def _table(self) -> pa.Table:

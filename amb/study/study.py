@@ -253,6 +253,10 @@ class Study(Reloaded):
             )
         return run_files_in(folder)
 
+    def count_runs(self) -> int:
+        """How many finished runs it holds, whatever they are of."""
+        return len(self.run_files())
+
     def plans(self) -> list[RunPlan]:
         """What the finished runs were asked for, in the order of their ids; damaged runs are left out."""
         return [record.plan for path in self.run_files() if (record := read_record(path))]

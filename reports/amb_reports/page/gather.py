@@ -1,6 +1,6 @@
 """Building a board from studies or from a comparison."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from amb.catalogue.solvers import resolve
 from amb.comparison.stored import stated_sight
-from amb.comparison.table import Asked, highest, no_finished_run, refuse_unmeasured, rule_note, run_row, unfinished_note
+from amb.comparison.table import highest, no_finished_run, refuse_unmeasured, rule_note, run_row
 from amb.contracts.reference import Reference
 from amb.contracts.solver import Solver, recommends_a_query
 from amb.contracts.space import FloatArray
@@ -20,11 +20,11 @@ from amb.sight import Sight
 from amb.stats import Question, analyse
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, cells_of
+from amb.study.asked import unfinished_clauses
 from amb.study.copies import Copy, compact_difference
 from amb.study.manifest import Manifest, disagreements, on_one_machine
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
-from amb.study.study import Study
 from amb.text import plural
 from amb_reports.captions import command
 from amb_reports.page.board import (
@@ -109,7 +109,8 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.shown), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
-    notes = (*absent, *_by_rules(runs, views), *_unfinished(studies, by_cell), *images.notes, *_left_out(sources))
+    unfinished = unfinished_clauses([(study, manifests[study.folder], by_cell) for study in studies])
+    notes = (*absent, *_by_rules(runs, views), *unfinished, *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
     return Board(table, traces, views, bounds, analysis, settings, sources, images.evolutions, images.landmarks, notes)
 
@@ -334,22 +335,6 @@ def _absent(table: pd.DataFrame, budget: int | None) -> list[str]:
         f"{plural(int(missing.sum()), 'run')} of {len(table):,} are left out at {plural(budget, 'query', 'queries')} "
         f"({each}): they are shorter, or their solver plans for its budget"
     ] * bool(each)
-
-
-def _unfinished(studies: Studies, found: Collection[Cell]) -> list[str]:
-    """What the last request of each study asked for and no study holds.
-
-    Published studies were finished before, and with reference solvers the study does not hold all that was asked for.
-    """
-    notes = []
-    for study in studies:
-        asked = study.manifest.settings
-        if not isinstance(study, Study) or asked.with_reference:
-            continue
-        cells = Asked(asked.problems, asked.solvers, asked.seeds)
-        if missing := cells.missing(found):
-            notes.append(f"{study.shown}: {unfinished_note(missing, len(cells))}")
-    return notes
 
 
 def _by_rules(runs: Sequence[_StoredRun], views: Sequence[View]) -> list[str]:
