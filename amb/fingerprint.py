@@ -46,6 +46,8 @@ _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict_
 """What looks names up that are texts."""
 _BY_EXPRESSION = {"eval", "exec", "query", "evaluate"}
 """What computes texts, as Python, pandas and numexpr do."""
+_BESIDE_FINGERPRINT = ("id", "name", "layer")
+"""What tells problems of one network apart, and targets: a fingerprint is that of the network."""
 _OF_ENVIRONMENT = {"environ", "getenv"}
 _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
@@ -219,7 +221,8 @@ class _Content:
             yield f"{type(value).__name__} {self.of(value.__func__)}"
             yield from self._own_class(value)
         elif _is_of_amb(type(value)) and isinstance(known := getattr(value, "fingerprint", None), str):
-            yield f"fingerprint {known}"
+            named = (getattr(value, name, None) for name in _BESIDE_FINGERPRINT)
+            yield f"fingerprint {known} {[one for one in named if isinstance(one, str)]}"
         else:
             yield from self._instance(value)
 

@@ -180,7 +180,8 @@ def _name_of(cls: type[Solver]) -> str:
     Raises:
         SpecError: what the class is made of cannot be told.
     """
-    module = cls.__module__
+    # Processes that `multiprocessing` starts call the module of a script so, and find it under both names.
+    module = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__
     places = [cls.__name__] * (module != "__main__" or "<locals>" not in cls.__qualname__)
     for place in (*places, cls.__qualname__):
         if _at(module, place) is cls:

@@ -167,8 +167,11 @@ def fitting(card: Card) -> Iterator[None]:
     Raises:
         CheckpointError: they do not fit each other, whatever torch raises then.
     """
+    import torch
+
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn from torch's generator, which is the user's
+            yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise CheckpointError(f"checkpoint {card.name!r} does not fit its card: {in_a_line(error)}") from error
 

@@ -353,6 +353,21 @@ def test_what_a_package_imports_when_it_is_asked_for_counts(tmp_path: Path, monk
     assert told(1) == told(1) != told(22)
 
 
+def test_units_and_layers_of_one_network_are_told_apart() -> None:
+    """An objective that asks a neuron of amb was given the runs of the same one that asks another neuron."""
+
+    def asking(neuron: object) -> str:
+        def penalized(p):  # type: ignore[no-untyped-def]
+            return neuron.evaluate(p)  # type: ignore[attr-defined]
+
+        return fingerprint(penalized)
+
+    neurons = [amb.problem(f"toy/snn-cnn/{place}") for place in ("sn1/0", "sn1/1", "sn2/0")]
+    targets = [amb.target("snn-cnn", layer=layer) for layer in ("sn1", "sn2")]
+    assert len({asking(each) for each in [*neurons, *targets]}) == 5
+    assert asking(amb.problem("toy/snn-cnn/sn1/0")) == asking(neurons[0])
+
+
 NO_GLOBALS = {
     "a method": "def f(p): return p.mean()",
     "an attribute": "class A:\n    mean = 2\n    def __call__(self, p): return p * self.mean\nf = A()",

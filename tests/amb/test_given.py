@@ -1,10 +1,12 @@
 """Solvers and problems given as objects and classes, beside names: the same comparison, on the same study."""
 
 import dataclasses
+import sys
 from functools import partial
 from hashlib import sha256
 from itertools import repeat
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from msgspec.structs import replace
 
 import amb
 from amb.catalogue.given import name_problems, name_solvers
-from amb.catalogue.solvers import resolve
+from amb.catalogue.solvers import resolve, spec_of
 from amb.comparison.compare import compare, reopen
 from amb.errors import PluginError, SpecError, StudyError
 from amb.reports.write import write_reports
@@ -78,6 +80,16 @@ def test_a_registered_class_has_its_registered_name() -> None:
     names, objects = name_solvers([RandomSearch, RandomSearch(k=5)])  # type: ignore[call-arg]
     assert names == ["random", "random[k=5]"]
     assert objects["random[k=5]"].spec == resolve("random[k=5]").spec
+
+
+def test_a_class_of_a_script_has_one_name_in_processes_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`multiprocessing` calls the script's module `__mp_main__` there; its runs were made again under that name."""
+    cls = type("Own", (Stepper,), {"__module__": "__mp_main__"})
+    script = ModuleType("__mp_main__")
+    script.Own = cls  # type: ignore[attr-defined]
+    for name in ("__main__", "__mp_main__"):
+        monkeypatch.setitem(sys.modules, name, script)
+    assert str(spec_of(cls).spec) == "__main__:Own"
 
 
 def test_an_importable_class_is_resumed_by_its_name(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""What is set for all of torch is the user's: a library for Gaussian processes, say, asks for float64 everywhere."""
+"""What is set for all of torch is the user's: a library for Gaussian processes, say, asks for float64 everywhere.
+
+So are torch's random numbers: a network that is seeded beforehand is the same one whether amb has loaded its own or
+not.
+"""
 
 import json
 import subprocess
@@ -20,7 +24,10 @@ import json, sys
 import numpy as np, torch
 exec(sys.argv[1])
 from amb.torch_precision import read_precision
+def drawn():
+    return torch.default_generator.get_state().numpy().tobytes(), np.random.get_state()[1].tobytes()
 before = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu'), read_precision(torch)
+numbers = drawn()
 import amb
 answers = {}
 for name in sys.argv[2:]:
@@ -33,6 +40,7 @@ for name in sys.argv[2:]:
         answers[name] += [float(value[0]).hex(), float(np.asarray(slope).sum()).hex()]
 now = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled('cpu'), read_precision(torch)
 assert now == before
+assert drawn() == numbers
 print(json.dumps(answers))
 """
 
@@ -68,5 +76,5 @@ def usual() -> dict[str, list[str]]:
 def test_shipped_networks_compute_as_ever_whatever_is_set_for_all_of_torch(
     usual: dict[str, list[str]], settings: tuple[str, ...]
 ) -> None:
-    """Every kind of generator and target gives the same bits, and the user's settings stay as they were."""
+    """Every kind of generator and target gives the same bits; settings and random numbers stay as they were."""
     assert _answers("; ".join(settings)) == usual

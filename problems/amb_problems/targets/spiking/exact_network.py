@@ -204,7 +204,8 @@ def build_network(network: str, arguments: Mapping[str, object], neuron: NeuronF
     """
     if network not in NETWORKS:
         raise unknown("network", network, NETWORKS, CheckpointError)
-    return NETWORKS[network](neuron, folded=True, **arguments).float()
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn from torch's generator, which is the user's
+        return NETWORKS[network](neuron, folded=True, **arguments).float()
 
 
 def describe(network: TargetNetwork) -> dict[str, tuple[int, int, int]]:
