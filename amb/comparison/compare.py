@@ -160,9 +160,9 @@ def reopen(
     """Compare what a study holds; nothing is run.
 
     Of a study that was interrupted, published or not, what is finished is compared, and a warning says how much is
-    missing. Table and
-    verdict need stored runs only: solvers and problems of the study that were objects of another session, belong to a
-    plug-in that is not installed, or ran in another version are compared too, the problems without images.
+    missing. Table and verdict need stored runs only: solvers and problems of the study that were objects of another
+    session, belong to a plug-in that is not installed, or ran in another version are compared too, the problems without
+    images.
 
     Args:
         study: its folder, or the study itself if it is open already.
