@@ -104,7 +104,7 @@ class Text(nn.Module):
 
 
 class Steps(nn.Module):
-    """As many steps as the image is bright."""
+    """As many steps as the images of a batch are bright: which of the two is met first depends on its weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ REFUSED = [
     Refused("no tensor", Text, "returns str, not a tensor"),
     Refused("several maps by name", Pyramid, "choose one with select=: low, high"),
     Refused("units of tokens", Mixer, r"may hold the units; state channel_axis=", "across"),
-    Refused("steps that depend on the image", Steps, "depends on the image", "lif"),
+    Refused("steps that depend on the image", Steps, "depends on the image|beside other images", "lif"),
     Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),
     Refused("one norm per step", NormPerStep, "state steps=", "lif"),
     Refused("first step before the loop", Pulse, "from several places, and so is a neuron: state steps=6", "lif"),
