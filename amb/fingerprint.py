@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
-from itertools import pairwise
 from pathlib import Path
 from types import (
     BuiltinMethodType,
@@ -29,26 +28,21 @@ from amb.errors import AmbError, SpecError
 from amb.foreign import in_a_line
 from amb.imported import held, reached, source
 from amb.installed import OURS, at_its_name, in_packages, installed, is_installed, is_written_in_c
+from amb.looked_up import NO_VALUE, Environment, captured_by, looked_up, read_globals
 
 _OF_EVERY_CLASS = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__annotations_cache__",
     "__annotate_func__", "__firstlineno__", "__static_attributes__", "_abc_impl",
 }  # fmt: skip
 _OF_NUMBA = ("boundscheck", "error_model", "fastmath", "parallel")
-_NO_VALUE = object()
 _BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 _PLAIN = (bool, int, float, complex, str, bytes)
 _NOTE = "__slotnames__"
 _PICKLING = ("__reduce_ex__", "__reduce__", "__getstate__")
 _OF_NUMBERS = {"numpy", "torch", "jax", "jaxlib"}
 """Packages whose arrays are told by their numbers alone."""
-_BY_TEXT = {"getattr", "attrgetter", "methodcaller", "vars", "globals", "__dict__", "__globals__", "f_globals"}
-"""What looks names up that are texts."""
-_BY_EXPRESSION = {"eval", "exec", "query", "evaluate"}
-"""What computes texts, as Python, pandas and numexpr do."""
 _BESIDE_FINGERPRINT = ("id", "name", "layer")
 """What tells problems of one network apart, and targets: a fingerprint is that of the network."""
-_OF_ENVIRONMENT = {"environ", "getenv"}
 _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
 
@@ -67,43 +61,13 @@ def fingerprint(*parts: object) -> str:
         SpecError: an object whose content cannot be told; the message names it.
     """
     try:
-        environment = _Environment()
+        environment = Environment()
         text = _Content(environment).of(parts) + environment.of_named()
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
     except AmbError:
         raise
     except Exception as cause:  # of an object's own code, or objects nested too deeply
         raise _untold(parts[0] if len(parts) == 1 else parts, cause) from cause
-
-
-class _Environment:
-    """The variables of the environment that some content reads, if it reads any.
-
-    Attributes:
-        is_read: whether it does.
-        texts: of the content, which may be names of variables.
-        written: names of variables that the content sets itself, as for a library that it loads: their values before
-            and after its first call are no difference.
-    """
-
-    def __init__(self) -> None:
-        self.is_read = False
-        self.texts: set[str] = set()
-        self.written: set[str] = set()
-
-    def of_named(self) -> str:
-        """A text of the variables that are read and named."""
-        if not self.is_read:
-            return ""
-        names = sorted(self.texts & os.environ.keys() - self.written)
-        return f" environment {[(name, os.environ[name]) for name in names]}"
-
-    def note_written(self, code: CodeType) -> None:
-        """Note the variables that code may set by a name that it states."""
-        for before, one in pairwise(dis.get_instructions(code)):
-            named = before if one.opname == "STORE_SUBSCR" else one if before.argval == "setdefault" else None
-            if named is not None and isinstance(named.argval, str):
-                self.written.add(named.argval)
 
 
 class _Content:
@@ -118,7 +82,7 @@ class _Content:
     """
 
     def __init__(
-        self, environment: _Environment, within: dict[int, int] | None = None, pickled: Iterable[type] = ()
+        self, environment: Environment, within: dict[int, int] | None = None, pickled: Iterable[type] = ()
     ) -> None:
         self._environment = environment
         self._within = dict(within or {})
@@ -260,7 +224,7 @@ class _Content:
     def _function(self, function: FunctionType) -> Iterator[str]:
         yield from self._code(function.__code__)
         yield from reached(function)
-        names = _looked_up(function)
+        names = looked_up(function)
         cache = getattr(vars(function).get("_clear_cache"), "__self__", None)
         if isinstance(cache, WeakKeyDictionary):  # of functools.singledispatch: types that were met
             empty: WeakKeyDictionary[type, object] = WeakKeyDictionary()
@@ -271,16 +235,14 @@ class _Content:
         yield from self._captured(function, names)
         if "argv" in names:
             yield f"arguments {sys.argv[1:]}"
-        self._environment.is_read |= bool(names & _OF_ENVIRONMENT)
-        by_text = names_in(function.__code__) & (_BY_TEXT | _BY_EXPRESSION)
-        read = names if by_text else globals_in(function.__code__)
-        for name in sorted(read & function.__globals__.keys()):
+        self._environment.note_names(names)
+        for name in read_globals(function):
             yield name
             yield from self._named(function.__globals__[name], names, ())
 
     def _captured(self, function: FunctionType, names: set[str]) -> Iterator[str]:
-        for _, captured in _closure(function):
-            if captured is _NO_VALUE:
+        for _, captured in captured_by(function):
+            if captured is NO_VALUE:
                 yield "no value"
             else:
                 yield from self._named(captured, names, ())
@@ -288,7 +250,7 @@ class _Content:
     def _given(self, function: FunctionType) -> Iterator[str]:
         """What a function of an installed package was given by the one that made it, but for names."""
         defaults = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
-        values = *defaults, *vars(function).values(), *(captured for _, captured in _closure(function))
+        values = *defaults, *vars(function).values(), *(captured for _, captured in captured_by(function))
         if told := [value for value in values if not _is_named(value)]:
             yield self.of(told)
 
@@ -423,15 +385,6 @@ def _whole(value: object) -> list[object]:
     return parts
 
 
-def _closure(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """Names and values that a function captures."""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # the variable has no value yet, or no longer
-            yield name, _NO_VALUE
-
-
 def _is_named(value: object) -> bool:
     """Whether names are all that a value is: of functions and classes of packages, or of attributes in a row."""
     if isinstance(value, list | tuple):
@@ -479,48 +432,6 @@ def _untold(value: object, cause: "BaseException | str") -> SpecError:
         f"cannot tell whether {shown} has changed ({why}), so stored results could be those of another one; "
         "give a version yourself"
     )
-
-
-def names_in(code: CodeType) -> set[str]:
-    """Names that a function and the functions inside it look up: globals, attributes and modules."""
-    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return set(code.co_names).union(*map(names_in, inner))
-
-
-def globals_in(code: CodeType) -> set[str]:
-    """Names of the globals that a function and the functions inside it read or set."""
-    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    own = (one.argval for one in dis.get_instructions(code) if "GLOBAL" in one.opname or one.opname == "LOAD_NAME")
-    return {str(name) for name in own}.union(*map(globals_in, inner))
-
-
-def _looked_up(function: FunctionType) -> set[str]:
-    """Names that a function looks up, with those that may be texts or in texts."""
-    names = names_in(function.__code__)
-    looked_up = names | set(_texts(function.__code__)) if names & _BY_TEXT else names
-    if names & _BY_EXPRESSION:
-        given = *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()
-        captured = (value for _, value in _closure(function))
-        named = (function.__globals__[name] for name in sorted(names & function.__globals__.keys()))
-        return looked_up.union(*map(_in_expression, (function.__code__, *given, *captured, *named)))
-    return looked_up
-
-
-def _in_expression(value: object) -> set[str]:
-    """Names in a text, in those of code, or in those of a list."""
-    if isinstance(value, str):
-        return set(re.findall(r"[^\W\d]\w*", value))
-    if isinstance(value, CodeType):
-        return names_in(value).union(*map(_in_expression, value.co_consts))
-    return set().union(*map(_in_expression, value)) if isinstance(value, list | tuple) else set()
-
-
-def _texts(code: CodeType) -> Iterator[str]:
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _texts(constant)
-        elif isinstance(constant, str):
-            yield from constant.split(".")  # operator.attrgetter takes more than one name
 
 
 def _has_state(method: object) -> bool:

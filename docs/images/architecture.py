@@ -35,6 +35,7 @@ CAPTIONS = {
     "imported": "what a function's own imports reach",
     "loaded_code": "is a loaded module its file?",
     "installed": "what its name tells",
+    "looked_up": "names that code looks up",
     "file_identity": "whether a file changed",
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",

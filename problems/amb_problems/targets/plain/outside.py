@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from amb.fingerprint import names_in
 from amb.installed import installed, is_installed
+from amb.looked_up import names_in
 from amb_problems.targets.plain.places import (
     MISSING,
     Place,
