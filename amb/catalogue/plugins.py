@@ -106,6 +106,11 @@ class Plugin:
         return f"{_ONE[self.kind]} {self.name!r} of {self.origin}"
 
     @property
+    def package(self) -> str:
+        """The top-level package that it comes from, or its file."""
+        return self.location if self.from_file else re.split(r"[.:]", self.location)[0]
+
+    @property
     def built_in(self) -> bool:
         """Whether it is one of amb's own."""
         return self.location.startswith(_OWN_PACKAGES)

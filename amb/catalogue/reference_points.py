@@ -14,12 +14,12 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from amb.catalogue.plugins import Plugin, find, load_instance, plugins
+from amb.catalogue.plugins import Kind, Plugin, find, load_instance, plugins
 from amb.catalogue.suites import suite, working_suites
 from amb.contracts.reference import Reference
 from amb.contracts.suite import Suite
 from amb.errors import AmbError, DataError, SpecError
-from amb.spec import user_path, without_noise
+from amb.spec import ProblemId, user_path, without_noise
 from amb.study.durable import make_folder, write_whole
 from amb.study.own_files import refuse_others, text
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
@@ -150,18 +150,32 @@ def _of_rival(plugin: Plugin) -> tuple[References, ...]:
 def stored_points(name: str) -> list[Reference]:
     """All stored reference points of a problem without noise, for any weights and grid, of any version of a suite.
 
-    Suites that cannot be loaded have none, nor has a damaged file of a suite without the problem. Of several suites
-    that share a name, which no name finds, each has its own.
+    Those of the package that the problem comes from are first, so that no other package that is installed changes what
+    its activations are measured by. Then the newest versions come first. Suites that cannot be loaded have none, nor
+    has a damaged file of a suite without the problem. Of several suites that share a name, which no name finds, each
+    has its own.
 
     Raises:
         DataError: the file of a suite with the problem is damaged.
     """
-    suites = working_suites()
-    stored = [found for chosen in suites for found in _readable(_newest, chosen, name)]
-    stored += [found for chosen in suites for found in _readable(of_earlier_versions, chosen, name)]
-    rivals = (rival for plugin in plugins("suites").values() for rival in plugin.rivals)
-    stored += [found for rival in rivals for found in _of_rival(rival)]
-    return [found.points[name] for found in stored if name in found.points]
+    registered, suites, own = plugins("suites"), working_suites(), _packages(name)
+    stored = [
+        (registered[chosen.name], found)
+        for read in (_newest, of_earlier_versions)
+        for chosen in suites
+        for found in _readable(read, chosen, name)
+    ]
+    rivals = (rival for plugin in registered.values() for rival in plugin.rivals)
+    stored += [(rival, found) for rival in rivals for found in _of_rival(rival)]
+    stored.sort(key=lambda one: one[0].package not in own)
+    return [found.points[name] for _, found in stored if name in found.points]
+
+
+def _packages(name: str) -> set[str]:
+    """The packages that a problem comes from: that of its family, or those of its generator and its target."""
+    parts = ProblemId.parse(name)
+    named: dict[Kind, str] = {"families": parts.pair, "generators": parts.generator, "targets": parts.target}
+    return {known[part].package for kind, part in named.items() if part in (known := plugins(kind))}
 
 
 def _newest(suite_name: str) -> tuple[References, ...]:

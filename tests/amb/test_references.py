@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import EntryPoint, EntryPoints
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -307,6 +308,34 @@ def test_a_damaged_file_of_one_suite_ends_only_what_is_about_its_problems(
         (package / "references" / "hurt-2.json").unlink()
         with pytest.raises(DataError, match=r"hurt-1\.json holds no reference points"):
             stored_points("a/b/c/0")
+    finally:
+        monkeypatch.undo()
+        plugins._installed.cache_clear()
+        suite.cache_clear()
+
+
+@pytest.mark.parametrize("called", ["alpha", "zeta", "quick"])
+def test_installing_a_suite_changes_no_reference_points_of_other_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str
+) -> None:
+    """The first suite by name counted: its lower best known values changed scores, verdicts and noise of `quick`."""
+    name, point = next(iter(load(file_of("quick")).points.items()))
+    package = tmp_path / f"suite_{called}"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"import amb\nOURS = amb.Suite({called!r}, 9, ({name!r},), 10, 1, 'ours')\n")
+    ours = replace(point, best=(point.chance + point.best) / 2)
+    save(References(f"{called}-9", {name: ours, "of/others/c/0": ours}), package / "references" / f"{called}-9.json")
+    monkeypatch.syspath_prepend(tmp_path)
+    added = EntryPoint(called, f"suite_{called}:OURS", "amb.suites")
+    registered = (plugins.entry_points().select(group=f"amb.{kind}") for kind in plugins.KINDS)
+    entries = EntryPoints([added, *chain.from_iterable(registered)])
+    monkeypatch.setattr(plugins, "entry_points", lambda: entries)
+    plugins._installed.cache_clear()
+    suite.cache_clear()
+    try:
+        first, *_, last = stored_points(name)
+        assert (first, last) == (point, ours)
+        assert stored_points("of/others/c/0") == [ours]
     finally:
         monkeypatch.undo()
         plugins._installed.cache_clear()

@@ -219,8 +219,8 @@ def test_scores_under_noise_are_normalized_as_in_a_comparison(toy, make_study, t
     plain = [name.split("[")[0] for name in names]
     points = {name: Reference(problem(name).fingerprint, 0.1, 0.2, None, None, 0.9, (0,) * 6, "") for name in plain}
     points["gone/net/only/0"] = points[plain[0]]
-    stored = References("toy-1", points)
-    toys = Suite("toy", 1, tuple(plain), 20, 2, "Toys.")
+    stored = References("quick-1", points)
+    toys = Suite("quick", 1, tuple(plain), 20, 2, "Toys, under the name of a suite that is registered.")
     monkeypatch.setattr("amb.catalogue.reference_points.working_suites", lambda: (toys,))
     monkeypatch.setattr("amb.catalogue.reference_points.of_suite", lambda name: stored)
     monkeypatch.setattr("amb.catalogue.reference_points.of_earlier_versions", lambda name: ())
