@@ -126,9 +126,10 @@ def compare(
         limits=limits or NO_LIMITS,
     )
     question = _for_ranked(question, plan)  # refused before anything runs
-    folder = Study(study)
-    _check_seconds(question, timing, baseline, folder)
     missing = plan.runs if baseline is None else baseline.missing(plan.runs)
+    _check_seconds(question, timing, baseline)  # what is refused leaves no folder
+    folder = Study(study)
+    _check_machine(question, folder)
     requested = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
     notes = folder.describe(missing, requested)
     carry_out(
@@ -261,7 +262,7 @@ def _analyse(
     return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)
 
 
-def _check_seconds(question: Question, timing: bool, baseline: Baseline | None, study: Study) -> None:
+def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:
     """Refuse to rank by seconds that are not comparable."""
     if question.metric != "seconds":
         return
@@ -272,7 +273,11 @@ def _check_seconds(question: Question, timing: bool, baseline: Baseline | None, 
             f"metric seconds cannot use the stored runs of {baseline.study.shown}: seconds measured at "
             "another time or on another machine are not comparable; leave the reference out, or choose another metric"
         )
-    if not on_one_machine([study.manifest], environment()):
+
+
+def _check_machine(question: Question, study: Study) -> None:
+    """Refuse to rank by seconds in a study that another machine began."""
+    if question.metric == "seconds" and not on_one_machine([study.manifest], environment()):
         raise SpecError(
             f"metric seconds needs runs of one machine, and {study.shown} was begun on another one: name a new folder "
             "with --study, or choose another metric"

@@ -243,7 +243,7 @@ class _Restoration:
             )
         problem = self._make_problem(plan.problem)
         if problem.fingerprint != plan.fingerprint:
-            raise StudyError("the problem's networks have changed since")
+            raise StudyError("the problem's networks or code have changed since")
         return problem, spec
 
     def _refuse(self, plan: RunPlan, why: str) -> None:

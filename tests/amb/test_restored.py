@@ -186,7 +186,7 @@ def test_runs_that_no_replay_can_prove_are_refused(made: Path, monkeypatch: pyte
     plan = record.plan
     together = Recording((plan.problem, "toy/bowl/near/2"), (plan.fingerprint, plan.fingerprint), "recommend")
     others = {
-        "networks have changed": replace(plan, fingerprint="of other weights"),
+        "networks or code have changed": replace(plan, fingerprint="of other weights"),
         "version 0 of the solver": replace(plan, version="0"),
         "recorded together": replace(plan, anytime=False, recording=together),
     }

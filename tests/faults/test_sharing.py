@@ -195,7 +195,7 @@ def test_new_runs_say_why_earlier_ones_are_not_used(tmp_path: Path) -> None:
     options = study.describe([replace(PLANS[0], solver="random[k=7]")], Settings())
     assert "differs in its options from random[k=5]" in options[0]
     networks = study.describe([replace(PLANS[0], version="2", fingerprint="other")], Settings())
-    assert "networks of p/q/r/0 have changed" in networks[0]
+    assert "networks or the code of p/q/r/0 have changed" in networks[0]
 
 
 def test_a_solver_that_asks_for_different_candidates_than_its_journal_is_reported(tmp_path: Path) -> None:

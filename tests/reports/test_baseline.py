@@ -9,7 +9,7 @@ from msgspec import structs
 
 import amb
 from amb.comparison.compare import reopen
-from amb.errors import StudyError
+from amb.errors import AmbError, StudyError
 from amb.study.published import publish
 from amb.study.study import Study
 
@@ -108,3 +108,21 @@ def test_runs_of_a_published_study_that_are_cut_have_images_where_it_kept_the_ca
     assert set(meis["solver"]) == {"random", "climber", "climber[batch=2]"}
     final = result.runs.set_index(["solver", "seed"])["final"]
     assert all(final[row.solver, row.seed] == row.activation for row in meis.itertuples())
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"problems": "toy/bowl/near/0..2"}, "it has no run on toy/bowl/near/2"),
+        ({"seeds": "2..3"}, "and the seeds 0, 1, not"),
+        ({"metric": "seconds"}, "metric seconds needs runs that had the machine to themselves"),
+        ({"metric": "seconds", "timing": True}, "metric seconds cannot use the stored runs of .*published"),
+    ],
+)
+def test_a_comparison_that_is_refused_leaves_no_folder(
+    published: Path, tmp_path: Path, asked: dict[str, object], says: str
+) -> None:
+    with pytest.raises(AmbError, match=says):
+        amb.compare("climber[batch=2]", study=tmp_path / "mine", with_reference=published, **asked)  # type: ignore[arg-type]
+    assert not (tmp_path / "mine").exists()
