@@ -34,7 +34,7 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     for (before, now), names in changed.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         reasons.append(
-            f"the networks or the code of {names[0]}{more} have changed (fingerprint {before}... before, {now}... now): "
-            "earlier runs are kept but not used, and the solvers run again"
+            f"the networks or the code of {names[0]}{more} have changed (fingerprint {before}... before, {now}... "
+            "now): earlier runs are kept but not used, and the solvers run again"
         )
     return reasons

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -56,18 +56,17 @@ def command(settings: Mapping[str, object]) -> str:
     if reference:
         parts += ["--with-reference"] if reference == "True" else ["--reference", str(reference)]
     parts += ["--timing"] * bool(settings.get("timing"))
-    for file in _plugin_files(settings):
-        parts += ["--plugin", file]
+    parts += plugin_options(_texts(settings.get("solvers")), _texts(settings.get("problems")))
     return shlex.join(parts)
 
 
-def _plugin_files(settings: Mapping[str, object]) -> list[str]:
-    """Files given with `--plugin` that define a solver, generator or target of the settings, as the user named them."""
-    names = {text.partition("[")[0] for text in _texts(settings.get("solvers"))}
-    parts = {part for text in _texts(settings.get("problems")) for part in text.partition("[")[0].split("/")[:2]}
+def plugin_options(solvers: Iterable[str], problems: Iterable[str]) -> list[str]:
+    """`--plugin FILE` for each file that defines one of the solvers, or a generator or target of the problems."""
+    names = {text.partition("[")[0] for text in solvers}
+    parts = {part for text in problems for part in text.partition("[")[0].split("/")[:2]}
     wanted: list[tuple[Kind, set[str]]] = [("solvers", names), *((kind, parts) for kind in _OF_PROBLEMS)]
     files = (p.origin for kind, used in wanted for p in plugins(kind).values() if p.from_file and p.name in used)
-    return list(dict.fromkeys(files))
+    return [part for file in dict.fromkeys(files) for part in ("--plugin", file)]
 
 
 def short_names(runs: pd.DataFrame) -> dict[str, str]:

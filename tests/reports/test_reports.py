@@ -18,7 +18,7 @@ import amb
 from amb.catalogue.plugins import load_file, plugins
 from amb.cli.app import app
 from amb.reports.write import report_data
-from amb.stats import analyse
+from amb.stats import Question, analyse
 from amb.stats.metrics import cells_of
 from amb.stats.runtimes import pooled_runtimes
 from amb_reports.captions import command, scope, short_names
@@ -30,7 +30,7 @@ from amb_reports.figures.palette import save, spread
 from amb_reports.figures.profile import Profile, profile_table
 from amb_reports.figures.ranks import Ranks, ranks_table
 from amb_reports.figures.runtime import Runtime, runtime_table
-from amb_reports.page.gather import board_of_comparison
+from amb_reports.page.gather import board_of_comparison, board_of_studies
 from amb_reports.tables import latex, markdown
 
 SOLVERS = ("random", "tt-b[k=50,lr=0.1]", "a_b|c")
@@ -177,8 +177,8 @@ def test_the_command_makes_it_again(comparison) -> None:  # type: ignore[no-unty
     )
 
 
-def test_the_command_names_the_files_of_plug_ins(tmp_path: Path) -> None:
-    """It failed with an unknown generator or solver."""
+def test_the_commands_name_the_files_of_plug_ins(tmp_path: Path) -> None:
+    """They failed with an unknown generator or solver; that of a leaderboard counted solvers as not installed."""
     folder = Path(__file__).parents[1] / "plugins"
     for name in ("toy", "slow"):
         load_file(folder / f"{name}.py")
@@ -187,6 +187,8 @@ def test_the_command_names_the_files_of_plug_ins(tmp_path: Path) -> None:
     assert line.endswith(f"--plugin {shlex.quote(str(folder / 'toy.py'))}")
     assert line.count("--plugin") == 1
     assert CliRunner().invoke(app, [*shlex.split(line)[1:], "--study", str(tmp_path / "again")]).exit_code == 0
+    shown = board_of_studies([result.study], Question(), command="amb leaderboard study").settings["command"]
+    assert shown == f"amb leaderboard study {shlex.join(['--plugin', str(folder / 'toy.py')])}"
 
 
 def test_convergence_is_the_median_of_normalized_runs(comparison) -> None:  # type: ignore[no-untyped-def]

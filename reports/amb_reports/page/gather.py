@@ -1,5 +1,6 @@
 """Building a board from studies or from a comparison."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from amb.study.manifest import Manifest, disagreements, on_one_machine
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb.text import plural
-from amb_reports.captions import command
+from amb_reports.captions import command, plugin_options
 from amb_reports.page.board import (
     SECONDS,
     Board,
@@ -107,6 +108,10 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
 
     longest = table[[by_cell[run.cell] is run for run in runs]]
     images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
+    if command:
+        command = (
+            f"{command} {shlex.join(plugin_options(table['solver'].unique(), table['problem'].unique()))}".rstrip()
+        )
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.shown), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     unfinished = unfinished_clauses([(study, manifests[study.folder], by_cell) for study in studies])
