@@ -7,7 +7,7 @@ from pathlib import Path
 from amb.catalogue.plugins import find, load_function, plugins
 from amb.catalogue.solvers import SolverSpec, names_module, resolve
 from amb.errors import StudyError
-from amb.spec import split_specs
+from amb.spec import Spec, split_specs
 from amb.study.asked import asked_of, how_to_finish
 from amb.study.environment import environment
 from amb.study.manifest import Environment, Settings
@@ -60,7 +60,7 @@ class Baseline:
         `find` finds a solver by its spec.
 
         Raises:
-            StudyError: one of its solvers is named by its module and is not among the solvers given.
+            StudyError: one of its solvers is not installed, or named by its module, and is not among the solvers given.
         """
         requested = split_specs(solvers) if isinstance(solvers, str) else list(solvers)
         named = {str(find(spec)) for spec in requested}
@@ -69,6 +69,12 @@ class Baseline:
                 f"{self.study.shown} names the solver {foreign[0]} by its module, and reading a study imports no "
                 "module that it names: name it yourself, as one of --solvers"
             )
+        for spec in self.solvers:
+            if spec not in named and (name := Spec.parse(spec).name) not in plugins("solvers"):
+                raise StudyError(
+                    f"{self.study.shown} has runs of the solver {name}, which is not installed here: name its file "
+                    "with --plugin, or give its class as one of the solvers"
+                )
         all_solvers = [*requested, *(spec for spec in self.solvers if spec not in named)]
         settings = self.settings
         return (
@@ -128,7 +134,7 @@ class Baseline:
     def _why(self, run: RunPlan) -> str:
         problems, versions = self.study.manifest.problems, self.study.manifest.solvers
         if run.problem not in problems:
-            return f"it has no run on {run.problem}; leave --problems out to use its own problems"
+            return f"it has no run on {run.problem}; name problems that it has with --problems"
         if problems[run.problem] != run.fingerprint:
             return f"{run.problem} was measured with different weights or another grid; use a reference of this version"
         if versions.get(run.solver) != run.version:

@@ -173,7 +173,8 @@ def reopen(
         budget: as in `compare`; by default that of the last request.
         seeds: as in `compare`; by default those of the last request.
         device: as in `compare`.
-        reference: folder of the published study that it was compared with, unless that was the installed one.
+        reference: folder of the published study whose solvers are compared as well; by default the installed one, if
+            the study was compared with it.
 
     Raises:
         StudyError: the folder is not a study, holds no finished run, or lacks one that was never asked for; or
@@ -186,7 +187,6 @@ def reopen(
         _refuse_nothing(what, asked, names, "leave the argument out for those of the study")
     opened = study if isinstance(study, Study | PublishedStudy) else open_study(study)
     last = opened.manifest.settings.complete(opened.folder)
-    given = with_stored(opened, solver_names or last.solvers, problem_names or last.problems, given, device=device)
     compared_with = str(reference) if reference is not None else last.with_reference
     if reference is None and compared_with not in (None, INSTALLED):
         raise StudyError(
@@ -194,10 +194,15 @@ def reopen(
             "folder that it names: name it yourself with --reference"
         )
     baseline = find_baseline(compared_with) if compared_with else None
+    compared = solver_names or _compared(opened, last, baseline, compared_with)
+    if baseline is not None:
+        theirs = [name for name in compared if name not in opened.manifest.solvers]
+        given = with_stored(baseline.study, theirs, (), given, device=device)
+    given = with_stored(opened, compared, problem_names or last.problems, given, device=device)
     unfinished = asked_of(opened.manifest)
     numbers = last.seeds if seeds is None else parse_seeds(seeds)
     plan = make_plan(
-        solver_names or last.solvers,
+        compared,
         problem_names or last.problems,
         budget=last.budget if budget is None else budget,
         seeds=_stored_seeds(opened, baseline, numbers, unfinished),
@@ -205,12 +210,26 @@ def reopen(
         given=given,
         trial=False,
     )
+    if baseline is not None and compared_with != last.with_reference:
+        own = opened.manifest.solvers
+        baseline.missing([run for run in plan.runs if run.solver not in own])  # refuses one that lacks runs
     if problems is None:
         plan = replace(plan, suite=last.suite)
     requested = plan.settings(timing=last.timing, with_reference=compared_with)
     requested = structs.replace(requested, seeds=tuple(dict.fromkeys(numbers)))
     notes = stored_notes(given)
     return _analyse(plan, requested, opened, _for_ranked(question, plan), baseline, unfinished, notes)
+
+
+def _compared(study: AnyStudy, last: Settings, baseline: Baseline | None, compared_with: str | None) -> Sequence[str]:
+    """The solvers of a study's last request, and the reference's.
+
+    With another reference than the request's, its solvers are left out that neither study nor reference ran.
+    """
+    if baseline is None or compared_with == last.with_reference:
+        return last.solvers
+    ran = {*study.manifest.solvers, *baseline.study.manifest.solvers}
+    return list(dict.fromkeys([*(name for name in last.solvers if name in ran), *baseline.solvers]))
 
 
 def _stored_seeds(study: AnyStudy, baseline: Baseline | None, asked: Sequence[int], unfinished: Asked) -> Sequence[int]:

@@ -78,7 +78,7 @@ def with_stored(
 
     Args:
         study: where the runs are.
-        solvers, problems: names of those that are compared.
+        solvers, problems: names of those that are compared; others are passed over.
         given: the objects that are here.
         device: of the problems that are here.
 

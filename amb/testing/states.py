@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amb.imported_torch import imported_torch
+
 # JAX has no global random state, but the meaning of its keys and its precision are global settings.
 JAX_SETTINGS = ("jax_enable_x64", "jax_default_prng_impl", "jax_threefry_partitionable")
 
@@ -26,7 +28,7 @@ class GlobalStates:
             "numpy": (numpy_state[1].tobytes(), *numpy_state[2:]),  # type: ignore[index]
             "Python's random": random.getstate(),
         }
-        if (torch := sys.modules.get("torch")) is not None:
+        if (torch := imported_torch()) is not None:
             states["torch"] = torch.get_rng_state().numpy().tobytes()
         return cls({**states, **cls.settings().states})
 
@@ -44,7 +46,7 @@ class GlobalStates:
     @contextmanager
     def seeded(seed: int) -> Iterator[None]:
         """Run a block with other global states, and restore them afterwards."""
-        torch = sys.modules.get("torch")
+        torch = imported_torch()
         before = np.random.get_state(), random.getstate(), torch and torch.get_rng_state()  # noqa: NPY002
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)

@@ -40,6 +40,7 @@ CAPTIONS = {
     "held_file": "files that stay open",
     "interruption": "Ctrl-C and signals",
     "process_settings": "modes that plug-ins may not leave",
+    "imported_torch": "if it is imported",
     "torch_precision": "full precision for all networks",
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",

@@ -59,8 +59,9 @@ def _forget_threads() -> None:
     `DataLoader` of torch does the same in its workers.
     """
     _workers.cache_clear()
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
+    # Another thread of the parent may have been importing it: waiting for that would take forever here.
+    if write := getattr(sys.modules.get("torch"), "set_num_threads", None):
+        write(1)
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,10 +1,10 @@
 """What a program or a solver sets for all calls of torch changes no value of a problem."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from amb.imported_torch import imported_torch
 from amb.torch_precision import full_precision, read_precision, write_precision
 
 
@@ -15,7 +15,7 @@ def usual_torch() -> Iterator[None]:
     An accelerator as the default device stays: a module of the user's may count on it. So does the default dtype: the
     networks name theirs. Only what was set is undone, since the context of a device slows every call of torch.
     """
-    torch = sys.modules.get("torch")  # nothing is set in it before it is imported
+    torch = imported_torch()
     with ExitStack() as stack:
         if torch is not None:
             if torch.get_default_device().type not in ("cpu", "cuda"):

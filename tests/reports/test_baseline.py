@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 import amb
+from amb.catalogue.plugins import load_file, unload
 from amb.comparison.compare import reopen
 from amb.errors import AmbError, StudyError
 from amb.study.published import publish
@@ -108,6 +109,44 @@ def test_runs_of_a_published_study_that_are_cut_have_images_where_it_kept_the_ca
     assert set(meis["solver"]) == {"random", "climber", "climber[batch=2]"}
     final = result.runs.set_index(["solver", "seed"])["final"]
     assert all(final[row.solver, row.seed] == row.activation for row in meis.itertuples())
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_reference_that_is_named_for_the_report_alone_is_compared_as_well(published: Path, tmp_path: Path) -> None:
+    """The option had no effect, and the report called its one solver compared with the reference."""
+    ask = {"budget": 40, "seeds": 2, "study": tmp_path / "mine"}
+    amb.compare("climber[batch=2]", "toy/bowl/near/0..1", **ask)  # type: ignore[arg-type]
+    compared = reopen(tmp_path / "mine", reference=published)
+    assert len(reopen(tmp_path / "mine").ranking) == 1
+    first = amb.compare("climber[batch=2]", "toy/bowl/near/0..1", with_reference=published, **ask)  # type: ignore[arg-type]
+    assert compared.ranking.equals(first.ranking)
+    assert compared.settings == first.settings
+    amb.compare("climber", "toy/bowl/near/0", budget=40, seeds=2, study=tmp_path / "others")
+    other = reopen(tmp_path / "mine", reference=tmp_path / "others", problems="toy/bowl/near/0")
+    assert set(other.ranking["solver"]) == {"climber", "climber[batch=2]"}  # not those of the first reference
+    with pytest.raises(
+        StudyError, match=r"others does not fit this comparison: it has no run on toy/bowl/near/1; name"
+    ):
+        reopen(tmp_path / "mine", reference=tmp_path / "others")
+
+
+@pytest.mark.usefixtures("toy")
+def test_solvers_of_a_reference_that_are_not_installed_are_compared_from_its_runs(tmp_path: Path) -> None:
+    """The study's manifest was said not to state their versions, which stand in that of the reference."""
+    file = tmp_path / "strange.py"
+    file.write_text("from amb_solvers.search.random_search import RandomSearch as R\nclass Strange(R): version = '7'\n")
+    loaded = load_file(file)
+    try:
+        amb.compare("strange", "toy/bowl/near/0..1", budget=20, seeds=2, study=tmp_path / "theirs")
+        publish(Study(tmp_path / "theirs"), tmp_path / "published")
+        first = amb.compare("climber", study=tmp_path / "mine", with_reference=tmp_path / "published")
+    finally:
+        unload(loaded)
+    with pytest.raises(StudyError, match=r"has runs of the solver strange, which is not installed here.*--plugin"):
+        amb.compare("climber", study=tmp_path / "mine", with_reference=tmp_path / "published")
+    again = reopen(tmp_path / "mine", reference=tmp_path / "published")
+    assert again.ranking.equals(first.ranking)
+    assert any(note.startswith("strange is known here from stored runs only") for note in again.warnings)
 
 
 @pytest.mark.usefixtures("toy")

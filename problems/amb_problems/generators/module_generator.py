@@ -16,6 +16,7 @@ from amb.contracts.problem import UInt8Array
 from amb.contracts.space import Space
 from amb.errors import AmbError, CandidateError, SpecError, no_module
 from amb.foreign import contained, in_a_line
+from amb.imported_torch import imported_torch
 from amb.interruption import from_user
 from amb_problems.generators.padding import Padding
 from amb_problems.generators.torch_generator import TorchGenerator
@@ -319,9 +320,7 @@ class CodeGenerator(ModuleGenerator):
 
 
 def _is_module(source: object) -> bool:
-    import sys
-
-    torch = sys.modules.get("torch")
+    torch = imported_torch()
     return torch is not None and isinstance(source, torch.nn.Module)
 
 

@@ -1,13 +1,14 @@
 """Isolation of libraries that draw from the global random states of numpy, Python and torch."""
 
 import random
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import c_char
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from amb.imported_torch import imported_torch
 
 # The objects behind `numpy.random.*` and `random.*`.
 _NUMPY: Any = np.random.mtrand._rand
@@ -44,7 +45,7 @@ class PrivateRandom:
 
     @contextmanager
     def _private_torch(self) -> Iterator[None]:
-        torch: Any = sys.modules.get("torch") if self._torch_seed is not None else None
+        torch = imported_torch() if self._torch_seed is not None else None
         if torch is None:
             yield
             return

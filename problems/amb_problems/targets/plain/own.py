@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import math
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
 from amb.errors import AmbError, SpecError, no_module
 from amb.foreign import contained, in_a_line
+from amb.imported_torch import imported_torch
 from amb.interruption import from_user
 from amb_problems.targets.plain.module import ModuleTarget
 
@@ -340,7 +340,7 @@ def _is_function(source: object) -> bool:
     """Whether a source is a function that returns a module, rather than a module; torch is not imported for it."""
     if type(source).__name__ == "ExportedProgram":
         raise SpecError("an exported program is not a module; pass program.module()")
-    torch = sys.modules.get("torch")
+    torch = imported_torch()
     return torch is None or not isinstance(source, torch.nn.Module)
 
 
