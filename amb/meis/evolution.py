@@ -1,5 +1,6 @@
 """How a most exciting input evolved during its search: frames, and a GIF or MP4 of them."""
 
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from amb.contracts import asking
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import IntArray
-from amb.errors import DataError, StudyError
+from amb.errors import DataError, SpecError, StudyError
 from amb.reports.images import as_picture, encoded
 from amb.spec import user_path
 from amb.study.durable import write_whole
@@ -17,6 +18,10 @@ SIDE = 256
 """Side of a frame in a file, in pixels: images are enlarged without smoothing."""
 STILL = 6
 """How many frames the last image stays."""
+SHORTEST = 0.01
+"""Seconds that a frame of a GIF takes at least."""
+LONGEST = 600.0
+"""Seconds that an animation takes at most: the format has 16 bits for hundredths, and equal frames become one."""
 
 
 def frames_of(trace: Trace, most: int) -> IntArray:
@@ -71,14 +76,24 @@ def animate(images: UInt8Array, file: str | Path, *, seconds: float = 0.25) -> P
     """Write images as an animation: a GIF, or an MP4 where matplotlib finds ffmpeg.
 
     Args:
-        images: uint8[frames, h, w, c].
+        images: uint8[frames, h, w, c], one image or more.
         file: its suffix, .gif or .mp4, chooses the format.
-        seconds: for each frame; the last one stays longer.
+        seconds: for each frame, from 0.01; the last one stays longer. All of them take at most ten minutes.
 
     Raises:
         DataError: another suffix, no ffmpeg, or the file cannot be written.
+        SpecError: no such images, or another number of seconds.
     """
     file = check_animation(file)
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+        shape = list(images.shape)
+        raise SpecError(f"an animation takes images uint8 [frames, h, w, c], one or more, not {images.dtype} {shape}")
+    longest = LONGEST / (len(images) + STILL)
+    if not isinstance(seconds, Real) or not SHORTEST <= seconds <= longest:
+        raise SpecError(
+            f"seconds must be a number from {SHORTEST} to {longest:.3g} for {len(images)} images, got {seconds!r:.80}"
+        )
     pictures = [as_picture(image) for image in images]
     scale = max(1, SIDE // max(pictures[0].size))
     large = [picture.resize((scale * picture.width, scale * picture.height), 0) for picture in pictures]
@@ -104,7 +119,8 @@ def _write_mp4(frames: list[np.ndarray], file: Path, rate: float) -> None:
     shown = figure.add_axes((0, 0, 1, 1))
     shown.axis("off")
     artist = shown.imshow(frames[0])
-    writer = FFMpegWriter(fps=round(rate), extra_args=["-f", "mp4"])  # the name does not say it
+    extra_args = ["-f", "mp4"]  # the name does not say it
+    writer = FFMpegWriter(fps=rate, extra_args=extra_args)  # type: ignore[arg-type] # ffmpeg takes fractions
     with writer.saving(figure, str(file), 100):
         for frame in frames:
             artist.set_data(frame)

@@ -17,11 +17,13 @@ def as_rgb(image: ArrayLike) -> UInt8Array:
     """An image with three channels, uint8[h, w, 3].
 
     Args:
-        image: uint8[h, w] or uint8[h, w, c]; a single channel is shown as grey, and channels after the third are left
-            out.
+        image: uint8[h, w] or uint8[h, w, c]; one channel is shown as grey, two as red and green, and channels after the
+            third are left out.
     """
     pixels = np.asarray(image, dtype=np.uint8)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if pixels.shape[2] == 2:
+        return np.pad(pixels, ((0, 0), (0, 0), (0, 1)))
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
 
 

@@ -311,6 +311,34 @@ def test_an_mp4_shows_every_image(tmp_path: Path) -> None:
     assert np.ptp(frames.mean(axis=1)[3:]) < 4
 
 
+IMAGES = np.zeros((3, 4, 4, 2), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "seconds", "message"),
+    [
+        (IMAGES[:0], 0.25, r"one or more, not uint8 \[0, 4, 4, 2\]"),
+        (IMAGES[0], 0.25, r"images uint8 \[frames, h, w, c\], .*not uint8 \[4, 4, 2\]"),
+        (IMAGES / 1, 0.25, "not float64"),
+        (IMAGES, -1, "seconds must be a number from 0.01 to 66.7 for 3 images, got -1"),
+        (IMAGES, float("nan"), "seconds must be a number"),
+        (IMAGES, 1e9, "seconds must be a number"),
+        (IMAGES, "1", "seconds must be a number"),
+    ],
+)
+def test_what_is_no_animation_is_refused(tmp_path: Path, images: np.ndarray, seconds: float, message: str) -> None:
+    """One image was written as an animation of its rows."""
+    with pytest.raises(SpecError, match=message):
+        animate(images, tmp_path / "x.gif", seconds=seconds)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_animation_may_show_each_frame_as_long_as_is_said(tmp_path: Path) -> None:
+    """Equal frames become one, whose time a GIF has 16 bits for; two channels are red and green."""
+    with Image.open(animate(np.repeat(IMAGES[:1], 6, axis=0), tmp_path / "x.gif", seconds=50)) as film:
+        assert film.info["duration"] == 1000 * 600
+
+
 def test_without_ffmpeg_an_mp4_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FFMpegWriter, "isAvailable", lambda: False)
     with pytest.raises(DataError, match="ffmpeg is not installed"):
